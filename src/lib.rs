@@ -1,1 +1,5 @@
 //! Driftless
+
+pub mod manifest;
+pub mod trace;
+pub mod tree;
