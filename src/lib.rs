@@ -1,5 +1,37 @@
-//! Driftless
+//! Driftless keeps Kubernetes clusters true to Git, driven by webhooks.
+//!
+//! ```text
+//! forge ── POST /webhooks/{hook} ─▶ http ─▶ store (delivery + job) ─▶ 202
+//!                                             │
+//!                                           queue        debounce, one running row per key, leases
+//!                                             ▼
+//!                                           jobs         push · preview · sync · poll · resync
+//!                                             │
+//!            source ─▶ render ─▶ reconcile ─▶ plan ─▶ sync ─▶ health
+//!                                             │
+//!                                           report       outbox ─▶ forge
+//! ```
+//!
+//! The modules stand in the order of that flow.
 
+// Words that every stage uses.
+pub mod class;
+pub mod clock;
+pub mod ids;
+
+// Around the flow: what starts, stops and watches it.
+pub mod lifecycle;
+
+// Decide: what apps there are.
+pub mod app;
+pub mod queue;
+
+// Work: from a tree to a plan.
 pub mod manifest;
+pub mod plan;
+pub mod render;
 pub mod trace;
 pub mod tree;
+
+// Tell: what a forge shows.
+pub mod forge;

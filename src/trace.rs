@@ -59,22 +59,13 @@ impl TryFrom<Stored> for Trace {
     type Error = OtherVersion;
 
     fn try_from(stored: Stored) -> Result<Self, OtherVersion> {
-        if stored.version == VERSION {
-            Ok(Trace {
-                asked: stored.asked,
-            })
-        } else {
-            Err(OtherVersion(stored.version))
-        }
+        if stored.version == VERSION { Ok(Trace { asked: stored.asked }) } else { Err(OtherVersion(stored.version)) }
     }
 }
 
 impl From<Trace> for Stored {
     fn from(trace: Trace) -> Self {
-        Stored {
-            version: VERSION,
-            asked: trace.asked,
-        }
+        Stored { version: VERSION, asked: trace.asked }
     }
 }
 
@@ -98,9 +89,7 @@ impl Trace {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Asked)> {
-        self.asked
-            .iter()
-            .map(|(path, asked)| (path.as_str(), asked))
+        self.asked.iter().map(|(path, asked)| (path.as_str(), asked))
     }
 
     pub fn len(&self) -> usize {
@@ -139,9 +128,7 @@ impl Trace {
 
 fn same(path: &str, asked: &Asked, tree: &dyn Tree) -> Result<bool, TreeError> {
     if let Asked::List { hash } = asked {
-        return Ok(tree
-            .list(path)?
-            .is_some_and(|entries| *hash == list_hash(&entries)));
+        return Ok(tree.list(path)?.is_some_and(|entries| *hash == list_hash(&entries)));
     }
     let entry = tree.entry(path)?;
     Ok(match (asked, entry) {

@@ -53,10 +53,7 @@ pub struct TreeError {
 
 impl TreeError {
     pub fn new(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            what: what.into(),
-            source: source.into(),
-        }
+        Self { what: what.into(), source: source.into() }
     }
 }
 

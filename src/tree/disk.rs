@@ -24,10 +24,7 @@ pub struct DirTree {
 
 impl DirTree {
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self {
-            root: root.into(),
-            seen: Mutex::default(),
-        }
+        Self { root: root.into(), seen: Mutex::default() }
     }
 
     /// The path on the disk, unless a link or a file lies on the way: below those a tree has nothing.
@@ -53,10 +50,7 @@ impl DirTree {
             Mode::Link
         } else if found.is_dir() {
             let id = hex::encode(Sha256::digest(at.as_os_str().as_bytes()));
-            return Ok(Some(TreeEntry {
-                mode: Mode::Directory,
-                id,
-            }));
+            return Ok(Some(TreeEntry { mode: Mode::Directory, id }));
         } else if !found.is_file() {
             return Ok(None);
         } else if found.permissions().mode() & 0o100 != 0 {
@@ -84,8 +78,7 @@ impl DirTree {
                 continue;
             };
             let metadata = child.metadata()?;
-            if let (true, Some(entry)) = (name != ".git", self.describe(&child.path(), &metadata)?)
-            {
+            if let (true, Some(entry)) = (name != ".git", self.describe(&child.path(), &metadata)?) {
                 entries.push((name, entry));
             }
         }
@@ -95,11 +88,7 @@ impl DirTree {
 }
 
 fn content(at: &Path, link: bool) -> io::Result<Vec<u8>> {
-    if link {
-        Ok(fs::read_link(at)?.into_os_string().as_bytes().to_vec())
-    } else {
-        fs::read(at)
-    }
+    if link { Ok(fs::read_link(at)?.into_os_string().as_bytes().to_vec()) } else { fs::read(at) }
 }
 
 impl Tree for DirTree {
@@ -112,19 +101,12 @@ impl Tree for DirTree {
     }
 
     fn blob(&self, id: &str) -> Result<Vec<u8>, TreeError> {
-        let seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .cloned();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         let at = seen.ok_or_else(|| TreeError::new(id, "no such object"))?;
-        content(&at, at.is_symlink())
-            .map_err(|error| TreeError::new(at.display().to_string(), error))
+        content(&at, at.is_symlink()).map_err(|error| TreeError::new(at.display().to_string(), error))
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<(String, TreeEntry)>>, TreeError> {
-        self.entries(path)
-            .map_err(|error| TreeError::new(path, error))
+        self.entries(path).map_err(|error| TreeError::new(path, error))
     }
 }

@@ -51,14 +51,8 @@ impl MemoryTree {
     }
 
     fn below(&self, path: &str) -> impl Iterator<Item = (&str, &TreeEntry)> {
-        let prefix = if path.is_empty() {
-            String::new()
-        } else {
-            format!("{path}/")
-        };
-        self.entries
-            .range(prefix.clone()..)
-            .map_while(move |(path, entry)| Some((path.strip_prefix(&prefix)?, entry)))
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        self.entries.range(prefix.clone()..).map_while(move |(path, entry)| Some((path.strip_prefix(&prefix)?, entry)))
     }
 
     /// A directory's id covers everything below it, as Git's does.
@@ -69,10 +63,7 @@ impl MemoryTree {
             empty = false;
             hash.update(format!("{name}\0{}\0{}\0", entry.mode.octal(), entry.id));
         }
-        (!empty || path.is_empty()).then(|| TreeEntry {
-            mode: Mode::Directory,
-            id: hex::encode(hash.finalize()),
-        })
+        (!empty || path.is_empty()).then(|| TreeEntry { mode: Mode::Directory, id: hex::encode(hash.finalize()) })
     }
 }
 
@@ -93,17 +84,10 @@ impl Tree for MemoryTree {
         if self.entries.contains_key(path) || self.directory(path).is_none() {
             return Ok(None);
         }
-        let names: BTreeSet<&str> = self
-            .below(path)
-            .map(|(rest, _)| rest.split_once('/').map_or(rest, |(first, _)| first))
-            .collect();
+        let names: BTreeSet<&str> = self.below(path).map(|(rest, _)| rest.split_once('/').map_or(rest, |(first, _)| first)).collect();
         let mut found = Vec::new();
         for name in names {
-            let child = if path.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{path}/{name}")
-            };
+            let child = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
             if let Some(entry) = self.entry(&child)? {
                 found.push((name.to_owned(), entry));
             }

@@ -8,8 +8,7 @@ mod rejection;
 mod secret;
 
 pub use event::{
-    Comment, CommentAction, Delivery, DeliveryId, Event, MergeGroup, MergeGroupAction, PullRequest, PullRequestAction,
-    Push, Tag,
+    Comment, CommentAction, Delivery, DeliveryId, Event, MergeGroup, MergeGroupAction, PullRequest, PullRequestAction, Push, Tag,
 };
 pub use headers::Headers;
 pub use oid::{Oid, OidError};

@@ -1,0 +1,91 @@
+//! The forge's things in Driftless' own words, the same for every forge.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::class::{Class, Classified};
+use crate::ids::Oid;
+
+/// A pull or merge request as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    pub number: u64,
+    pub state: PullState,
+    pub head: Oid,
+    pub head_ref: String,
+    /// The branch that it targets, without `refs/heads/`.
+    pub base_ref: String,
+    /// The head comes from another repository, or from one that was deleted.
+    pub from_fork: bool,
+    pub draft: bool,
+    pub title: String,
+    pub author: String,
+    /// The commit that merged it, once it is merged.
+    pub merge_commit: Option<Oid>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PullState {
+    Open,
+    Merged,
+    Closed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BranchHead {
+    pub name: String,
+    pub oid: Oid,
+}
+
+/// The forge's id of a comment, kept as text: forges use numbers of different sizes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CommentId(pub String);
+
+/// A commit status. The description is cut to the forge's limit (GitHub: 140 characters) by the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewStatus {
+    pub sha: Oid,
+    pub context: String,
+    pub state: StatusState,
+    pub description: String,
+    pub target_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatusState {
+    Success,
+    Pending,
+    Error,
+    Failure,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// The forge asks to slow down: primary or secondary limit.
+    #[error("{forge} limits our requests: {message}")]
+    Limited { forge: String, message: String, after: Duration },
+    #[error("{forge} could not be reached or failed: {message}")]
+    Unavailable { forge: String, message: String },
+    /// Missing permission, wrong or revoked token.
+    #[error("{forge} refused: {message}")]
+    Refused { forge: String, message: String },
+    #[error("{forge} does not know {what}")]
+    NotFound { forge: String, what: String },
+    /// A request that the forge says is wrong: ours, or a text that it does not take.
+    #[error("{forge} did not accept the request: {message}")]
+    Rejected { forge: String, message: String },
+}
+
+impl Classified for ForgeError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Limited { after, .. } => Class::Retry { after: Some(*after) },
+            // A token is rotated and a permission granted without a new delivery telling us.
+            Self::Unavailable { .. } | Self::Refused { .. } => Class::RETRY,
+            Self::NotFound { .. } | Self::Rejected { .. } => Class::Fail,
+        }
+    }
+}

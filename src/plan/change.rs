@@ -1,0 +1,114 @@
+//! The shape of a plan. A preview shows it, a sync carries it out, and drift is one that is not empty.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{AppId, ClusterName, Oid};
+use crate::manifest::ObjectKey;
+
+/// What one app at one revision would change in its cluster, in the order in which it would be applied; prunes come last.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub app: AppId,
+    pub cluster: ClusterName,
+    pub revision: Oid,
+    pub changes: Vec<Change>,
+}
+
+/// What would happen to one object.
+///
+/// `before` and `after` are the objects as the server holds and would hold them. They may contain secrets: whatever is shown goes through
+/// [`crate::plan::redact`] first, which is why this type does not serialize.
+#[derive(Clone)]
+pub struct Change {
+    pub key: ObjectKey,
+    pub action: Action,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    pub verdict: Verdict,
+    /// The file that the manifest came from, from the root of the repo.
+    pub origin: Option<String>,
+    /// Fields that another manager holds and that the sync would take.
+    pub conflicts: Vec<Conflict>,
+    /// What the server warned of, such as a deprecated API.
+    pub warnings: Vec<String>,
+    /// Set when the object exists and is not this app's yet.
+    pub takes_over: Option<TakeOver>,
+    /// The object that this one stands in for: the same name with another generator's hash suffix.
+    pub replaces_name: Option<ObjectKey>,
+    /// Which rendered objects still refer to an object that would be pruned.
+    pub referrers: Vec<ObjectKey>,
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the objects: a debug line may end in a log.
+        f.debug_struct("Change")
+            .field("key", &self.key)
+            .field("action", &self.action)
+            .field("verdict", &self.verdict)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Create,
+    Update,
+    /// Deleted and created again, because a field that cannot change did.
+    Replace,
+    Prune,
+    None,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "verdict")]
+pub enum Verdict {
+    Accepted,
+    /// The server refused the object, and the object is at fault.
+    Rejected {
+        message: String,
+        causes: Vec<Cause>,
+    },
+    /// The server could honestly not be asked.
+    NotValidated {
+        reason: NotValidated,
+    },
+}
+
+/// One field that the server refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    pub field: Option<String>,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "reason")]
+pub enum NotValidated {
+    /// The namespace comes with this change.
+    NamespaceInPlan { namespace: String },
+    /// The CRD comes with, or changes in, this change.
+    CrdInPlan { crd: String },
+    /// An admission webhook does not support dry-run.
+    WebhookWithoutDryRun { message: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Conflict {
+    pub field: String,
+    pub manager: String,
+}
+
+/// Whose an existing object is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "owner")]
+pub enum TakeOver {
+    /// Nobody's mark is on it: only `adopt` may take it.
+    Unmarked,
+    /// Another tool's mark: Argo CD, Flux, Helm, or a controller's owner reference.
+    OtherTool { tool: String, name: String },
+    /// Another app or instance of Driftless: never taken.
+    OtherApp { instance: String, app: String },
+}
