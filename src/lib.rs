@@ -35,3 +35,6 @@ pub mod tree;
 
 // Tell: what a forge shows.
 pub mod forge;
+
+// Try: a real control plane, and what misbehaves on demand.
+pub mod dev;

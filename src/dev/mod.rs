@@ -1,0 +1,11 @@
+//! What `driftless dev` and the tests run on: a real Kubernetes control plane as a child process, and a proxy
+//! before it that misbehaves on demand. The only module that starts those processes.
+
+pub mod access;
+pub mod control_plane;
+
+mod leash;
+mod node;
+
+pub use access::Access;
+pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions};

@@ -1,0 +1,4 @@
+//! The integration tests: one binary, because each costs half a minute to link, with a module per area.
+
+mod control_plane;
+mod support;

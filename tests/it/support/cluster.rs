@@ -1,0 +1,81 @@
+//! One control plane for the whole test run, and a namespace of its own for each test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use driftless::dev::{ControlPlane, ControlPlaneOptions};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::sync::OnceCell;
+
+/// Statics are not dropped: the control plane ends, and removes its directory, when the kernel closes the pipe
+/// that this process holds.
+static CONTROL_PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// The control plane that all tests share.
+pub async fn control_plane() -> &'static ControlPlane {
+    CONTROL_PLANE.get_or_init(|| async { ControlPlane::start(&options()).await.expect("a control plane for the tests") }).await
+}
+
+/// How the tests start a control plane: in a new directory that goes with it.
+pub fn options() -> ControlPlaneOptions {
+    install_crypto();
+    ControlPlaneOptions {
+        apiserver: program("DRIFTLESS_APISERVER", "apiserver"),
+        kwok: Some(program("DRIFTLESS_KWOK", "kwok")),
+        directory: tempfile::Builder::new().prefix("driftless-").tempdir().expect("a temporary directory").keep(),
+        ephemeral: true,
+        port: None,
+        token_file: None,
+        ready_within: Duration::from_secs(90),
+    }
+}
+
+/// A client of the administrator. Each test has its own: a client lives on the runtime that made it.
+pub async fn client() -> kube::Client {
+    client_for(control_plane().await.kubeconfig()).await
+}
+
+/// A client as the kubeconfig says.
+pub async fn client_for(kubeconfig: &Path) -> kube::Client {
+    install_crypto();
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a usable kubeconfig");
+    kube::Client::try_from(config).expect("a client")
+}
+
+/// A namespace name that no other test has: the test's own words and a random end.
+pub fn namespace_name(words: &str) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{words}-{}", &random[..8])
+}
+
+/// Creates a namespace of that kind and returns its name.
+pub async fn namespace(words: &str) -> String {
+    use k8s_openapi::api::core::v1::Namespace;
+    let name = namespace_name(words);
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.clone());
+    let namespaces = kube::Api::<Namespace>::all(client().await);
+    namespaces.create(&kube::api::PostParams::default(), &namespace).await.expect("a namespace");
+    name
+}
+
+/// Where a program of the control plane is: the variable that the Makefile sets, else the cache.
+fn program(variable: &str, tool: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map_or_else(|| cached(tool), PathBuf::from);
+    assert!(path.is_file(), "{} is not built: run `make test`, or `make tools` and the tests again", path.display());
+    path
+}
+
+fn cached(tool: &str) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/tool");
+    let output = Command::new(&script).args(["--print", tool]).output().expect("scripts/tool runs");
+    assert!(output.status.success(), "scripts/tool --print {tool}: {}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+/// The first caller wins; later ones change nothing.
+pub fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

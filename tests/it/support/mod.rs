@@ -1,0 +1,3 @@
+//! What the tests of several areas need.
+
+pub mod cluster;
