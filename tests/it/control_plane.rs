@@ -1,7 +1,7 @@
 //! The control plane that everything else is tested on: it serves, pods become ready on it, and it leaves
 //! nothing behind however its owner ends.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -66,7 +66,8 @@ async fn nothing_outlives_a_killed_owner() {
     if std::env::var_os(HOLDER).is_some() {
         let options = cluster::options();
         let _plane = ControlPlane::start(&options).await.expect("a control plane");
-        println!("holding {}", options.directory.display());
+        // Not captured, unlike what the macro prints.
+        writeln!(std::io::stdout(), "holding {}", options.directory.display()).expect("said");
         std::future::pending::<()>().await;
     }
     let mut holder = Command::new(std::env::current_exe().expect("this test binary"))
