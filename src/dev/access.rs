@@ -90,7 +90,7 @@ impl Access {
     /// A client that trusts the authority; the token is the caller's to send.
     pub(super) fn client(&self) -> Result<reqwest::Client, AccessError> {
         let failed = |source| AccessError::Client { server: self.server.clone(), source };
-        let mut builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let mut builder = reqwest::Client::builder().no_proxy().no_gzip().http1_only().redirect(reqwest::redirect::Policy::none());
         if let Some(authority) = &self.authority {
             let certificates = reqwest::Certificate::from_pem_bundle(authority.as_bytes()).map_err(failed)?;
             builder = builder.tls_certs_only(certificates);

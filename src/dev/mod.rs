@@ -4,8 +4,10 @@
 pub mod access;
 pub mod control_plane;
 
+pub mod fault_proxy;
 mod leash;
 mod node;
 
 pub use access::Access;
 pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions};
+pub use fault_proxy::{Fault, FaultProxy, Rule};

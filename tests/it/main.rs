@@ -1,4 +1,5 @@
 //! The integration tests: one binary, because each costs half a minute to link, with a module per area.
 
 mod control_plane;
+mod fault_proxy;
 mod support;
