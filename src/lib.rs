@@ -20,7 +20,9 @@ pub mod clock;
 pub mod ids;
 
 // Around the flow: what starts, stops and watches it.
+pub mod config;
 pub mod lifecycle;
+pub mod yaml;
 
 // Decide: what apps there are.
 pub mod app;

@@ -1,5 +1,9 @@
 //! What an app is: a named source with a destination and a sync policy. Pure: definitions are parsed and checked here, never read.
 
+mod allow;
 mod definition;
+mod native;
 
+pub use allow::{Allow, ClusterScoped, Pattern, Refusal};
 pub use definition::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+pub use native::{API_VERSION, DefinitionError, Parsed, parse_file};

@@ -1,0 +1,153 @@
+//! What a repo may touch. It stands in the server's configuration, and nothing in Git can widen it.
+
+use globset::{Glob, GlobMatcher};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ClusterName, RepoName};
+use crate::manifest::ObjectId;
+
+/// Grants for one repo; what is not listed is refused, and an empty list grants nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Allow {
+    pub clusters: Vec<Pattern>,
+    /// Namespaces whose objects the repo's apps may write. A Namespace object counts as its own name here.
+    pub namespaces: Vec<Pattern>,
+    pub cluster_scoped: Vec<ClusterScoped>,
+}
+
+/// A kind of cluster-scoped objects, and the names among them. `group` is left out for any group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterScoped {
+    #[serde(default)]
+    pub group: Option<String>,
+    pub kind: Pattern,
+    #[serde(default = "Pattern::any")]
+    pub name: Pattern,
+}
+
+/// A name in which `*` stands for any characters and `?` for one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pattern(GlobMatcher);
+
+impl Pattern {
+    pub fn any() -> Self {
+        Self(Glob::new("*").expect("a star is a pattern").compile_matcher())
+    }
+
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.glob() == other.0.glob()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl TryFrom<String> for Pattern {
+    type Error = globset::Error;
+
+    fn try_from(text: String) -> Result<Self, globset::Error> {
+        Ok(Self(Glob::new(&text)?.compile_matcher()))
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.0.glob().glob().to_owned()
+    }
+}
+
+/// What is not allowed, and which list of the configuration would allow it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error(
+    "{what} is not allowed for repo {repo}: no entry of repos[{repo}].allow.{rule} matches {name:?}; whoever runs Driftless can add one"
+)]
+pub struct Refusal {
+    pub repo: String,
+    pub what: String,
+    /// The list within `allow`, by its name in the configuration.
+    pub rule: String,
+    pub name: String,
+}
+
+impl Allow {
+    pub fn cluster(&self, repo: &RepoName, cluster: &ClusterName) -> Result<(), Refusal> {
+        let granted = self.clusters.iter().any(|pattern| pattern.matches(cluster.as_str()));
+        granted.then_some(()).ok_or_else(|| refusal(repo, format!("cluster {cluster}"), "clusters", cluster.as_str()))
+    }
+
+    /// Whether an object may be written or deleted. The id is complete: None as its namespace says that it is cluster-scoped.
+    pub fn object(&self, repo: &RepoName, id: &ObjectId) -> Result<(), Refusal> {
+        let is_namespace = id.group.is_empty() && id.kind == "Namespace";
+        match id.namespace.as_deref().or(is_namespace.then_some(&id.name)) {
+            Some(namespace) => {
+                let granted = self.namespaces.iter().any(|pattern| pattern.matches(namespace));
+                granted.then_some(()).ok_or_else(|| refusal(repo, id.to_string(), "namespaces", namespace))
+            }
+            None => {
+                let granted = self.cluster_scoped.iter().any(|entry| entry.grants(id));
+                granted.then_some(()).ok_or_else(|| refusal(repo, id.to_string(), "clusterScoped", &id.to_string()))
+            }
+        }
+    }
+}
+
+impl ClusterScoped {
+    fn grants(&self, id: &ObjectId) -> bool {
+        self.group.as_ref().is_none_or(|group| *group == id.group) && self.kind.matches(&id.kind) && self.name.matches(&id.name)
+    }
+}
+
+fn refusal(repo: &RepoName, what: String, rule: &str, name: &str) -> Refusal {
+    Refusal { repo: repo.to_string(), what, rule: rule.to_owned(), name: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allow() -> Allow {
+        serde_json::from_value(serde_json::json!({
+            "clusters": ["prod"],
+            "namespaces": ["shop-*"],
+            "clusterScoped": [{"kind": "ClusterRole", "name": "shop:*"}],
+        }))
+        .expect("a valid list")
+    }
+
+    fn id(kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
+        ObjectId { group: String::new(), kind: kind.into(), namespace: namespace.map(Into::into), name: name.into() }
+    }
+
+    #[test]
+    fn what_is_listed_is_granted_and_nothing_else() {
+        let (allow, repo) = (allow(), RepoName::new("shop"));
+        for granted in [id("ConfigMap", Some("shop-eu"), "a"), id("Namespace", None, "shop-eu"), id("ClusterRole", None, "shop:view")] {
+            assert_eq!(allow.object(&repo, &granted), Ok(()));
+        }
+        for refused in [
+            id("ConfigMap", Some("shop"), "a"),
+            id("Namespace", None, "kube-system"),
+            id("ClusterRole", None, "admin"),
+            id("Node", None, "n"),
+        ] {
+            assert!(allow.object(&repo, &refused).is_err(), "{refused}");
+        }
+        assert!(allow.cluster(&repo, &ClusterName::new("prod")).is_ok());
+        assert!(allow.cluster(&repo, &ClusterName::new("production")).is_err());
+        assert!(Allow::default().cluster(&repo, &ClusterName::new("prod")).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_rule() {
+        let refusal = allow().object(&RepoName::new("shop"), &id("ConfigMap", Some("kube-system"), "a")).expect_err("refused");
+        insta::assert_snapshot!(refusal, @r#"ConfigMap kube-system/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "kube-system"; whoever runs Driftless can add one"#);
+    }
+}

@@ -1,0 +1,272 @@
+//! Driftless' own dialect: `kind: App` of `driftless.dev/v1`.
+//!
+//! ```yaml
+//! apiVersion: driftless.dev/v1
+//! kind: App
+//! metadata:
+//!   name: shop-eu
+//! spec:
+//!   source: {path: deploy/eu}          # repo: the one that defines it, ref: its definitions branch
+//!   destination: {cluster: prod, namespace: shop-eu}
+//! ```
+
+use serde::Deserialize;
+
+use super::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+use crate::ids::{AppId, ClusterName, RepoName};
+use crate::render::{HelmOptions, KustomizeOptions, RenderOptions, RendererKind};
+use crate::yaml::{self, Document, Spanned};
+
+pub const API_VERSION: &str = "driftless.dev/v1";
+
+/// A label's value holds 63 characters, and names derived from an app's need some of them.
+const LONGEST_NAME: usize = 53;
+
+/// What one file defines, and everything that is wrong in it.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    pub apps: Vec<App>,
+    pub errors: Vec<DefinitionError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {message}")]
+pub struct DefinitionError {
+    pub file: String,
+    pub line: u32,
+    pub message: String,
+    /// The app that the document would have defined, where that much can be read.
+    pub app: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    #[serde(rename = "apiVersion", default)]
+    api_version: Option<String>,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    metadata: Option<HeaderMetadata>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HeaderMetadata {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    #[serde(rename = "apiVersion")]
+    _api_version: String,
+    #[serde(rename = "kind")]
+    _kind: String,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    name: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Spec {
+    source: SpecSource,
+    #[serde(default)]
+    renderer: RendererKind,
+    #[serde(default)]
+    kustomize: KustomizeOptions,
+    #[serde(default)]
+    helm: HelmOptions,
+    destination: SpecDestination,
+    #[serde(default)]
+    sync: SyncPolicy,
+    #[serde(default)]
+    drift: DriftPolicy,
+    #[serde(default)]
+    on_delete: OnDelete,
+    #[serde(default)]
+    adopt: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecSource {
+    repo: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<Spanned<String>>,
+    path: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecDestination {
+    cluster: String,
+    namespace: Spanned<String>,
+}
+
+/// Reads one file. `definitions_ref` is the full ref that the file was read from: what an app follows unless it says otherwise.
+pub fn parse_file(repo: &RepoName, definitions_ref: &str, file: &str, text: &str) -> Parsed {
+    let mut parsed = Parsed::default();
+    for document in yaml::documents(text) {
+        match parse_document(repo, definitions_ref, file, document) {
+            Ok(Some(app)) => parsed.apps.push(app),
+            Ok(None) => {}
+            Err(error) => parsed.errors.push(error),
+        }
+    }
+    parsed
+}
+
+fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: Document<'_>) -> Result<Option<App>, DefinitionError> {
+    let failed = |line, message: String, app| DefinitionError { file: file.to_owned(), line, message, app };
+    let header: Header = yaml::parse(document).map_err(|error| failed(error.line, error.message, None))?;
+    if !header.api_version.as_deref().is_some_and(|version| version.starts_with("driftless.dev/")) {
+        return Ok(None);
+    }
+    let name = header.metadata.and_then(|metadata| metadata.name);
+    if header.api_version.as_deref() != Some(API_VERSION) || header.kind.as_deref() != Some("App") {
+        let message = format!("this release reads `kind: App` of `apiVersion: {API_VERSION}` only");
+        return Err(failed(document.first_line + 1, message, name));
+    }
+    let parsed: File = yaml::parse(document).map_err(|error| failed(error.line, error.message, name.clone()))?;
+    let line = |spanned: &Spanned<String>| line_of(spanned, document);
+    let checks = [
+        (&parsed.metadata.name, check_name(&parsed.metadata.name.value)),
+        (&parsed.spec.source.path, check_path(&parsed.spec.source.path.value)),
+        (&parsed.spec.destination.namespace, check_namespace(&parsed.spec.destination.namespace.value)),
+    ];
+    for (at, check) in checks {
+        check.map_err(|message| failed(line(at), message, name.clone()))?;
+    }
+    let origin = Origin { file: file.to_owned(), line: line(&parsed.metadata.name) };
+    Ok(Some(app(repo, definitions_ref, parsed, origin)))
+}
+
+fn line_of(spanned: &Spanned<String>, document: Document<'_>) -> u32 {
+    u32::try_from(spanned.referenced.line()).unwrap_or(0) + document.first_line
+}
+
+fn app(repo: &RepoName, definitions_ref: &str, file: File, origin: Origin) -> App {
+    let File { _api_version, _kind, metadata, spec } = file;
+    let Spec { source, renderer, kustomize, helm, destination, sync, drift, on_delete, adopt } = spec;
+    App {
+        id: AppId::new(repo, metadata.name.value),
+        source: Source {
+            repo: source.repo.map_or_else(|| repo.clone(), RepoName::new),
+            ref_name: source.reference.map_or_else(|| definitions_ref.to_owned(), |name| full_ref(&name.value)),
+            path: clean_path(&source.path.value),
+        },
+        render: RenderOptions { renderer, kustomize, helm },
+        destination: Destination { cluster: ClusterName::new(destination.cluster), namespace: destination.namespace.value },
+        sync,
+        drift,
+        on_delete,
+        adopt: Adopt(adopt),
+        origin,
+    }
+}
+
+/// A short name is a branch, as everywhere in Git's porcelain that follows one.
+fn full_ref(name: &str) -> String {
+    if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") }
+}
+
+/// `./deploy//eu/` is `deploy/eu`, and `.` is the root.
+fn clean_path(path: &str) -> String {
+    path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if name.len() > LONGEST_NAME {
+        return Err(format!("metadata.name has {} characters, and {LONGEST_NAME} are the most", name.len()));
+    }
+    check_label(name).map_err(|rule| format!("metadata.name {name:?} is no DNS label: {rule}"))
+}
+
+fn check_namespace(name: &str) -> Result<(), String> {
+    if name.len() > 63 {
+        return Err("spec.destination.namespace has more than 63 characters".into());
+    }
+    check_label(name).map_err(|rule| format!("spec.destination.namespace {name:?} is no DNS label: {rule}"))
+}
+
+/// RFC 1123, as Kubernetes uses it for names.
+fn check_label(name: &str) -> Result<(), &'static str> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || !name.chars().all(inner) || name.starts_with('-') || name.ends_with('-') {
+        return Err("lower-case letters, digits and `-` are expected, a letter or digit first and last");
+    }
+    Ok(())
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    let refuse = |rule| Err(format!("spec.source.path {path:?} {rule}; it counts from the root of the repo"));
+    if path.starts_with('/') {
+        return refuse("is absolute");
+    }
+    if path.split('/').any(|part| part == "..") {
+        return refuse("leaves its folder by `..`");
+    }
+    if path.contains('\0') || path.len() > 1000 {
+        return refuse("is no path");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Parsed {
+        parse_file(&RepoName::new("shop"), "refs/heads/main", "apps/shop.yaml", text)
+    }
+
+    const MINIMAL: &str = "\
+apiVersion: driftless.dev/v1
+kind: App
+metadata:
+  name: shop-eu
+spec:
+  source: {path: ./deploy/eu/}
+  destination: {cluster: prod, namespace: shop-eu}
+";
+
+    #[test]
+    fn a_minimal_definition_has_the_documented_defaults() {
+        let parsed = parse(MINIMAL);
+        assert_eq!(parsed.errors, []);
+        insta::assert_json_snapshot!(parsed.apps);
+    }
+
+    #[test]
+    fn other_documents_in_the_file_are_left_alone() {
+        let parsed = parse(&format!("kind: ConfigMap\napiVersion: v1\n---\n{MINIMAL}"));
+        assert_eq!((parsed.apps.len(), parsed.errors.len()), (1, 0));
+        assert_eq!(parsed.apps[0].origin.line, 7);
+    }
+
+    #[test]
+    fn every_wrong_document_is_named_with_its_line() {
+        let cases = [
+            MINIMAL.replace("name: shop-eu", "name: Shop_EU"),
+            MINIMAL.replace("name: shop-eu", &format!("name: {}", "a".repeat(54))),
+            MINIMAL.replace("./deploy/eu/", "../secrets"),
+            MINIMAL.replace("./deploy/eu/", "/etc"),
+            MINIMAL.replace("namespace: shop-eu", "namespace: ''"),
+            MINIMAL.replace("spec:", "spec:\n  synk: auto"),
+            MINIMAL.replace("spec:", "spec:\n  sync: sometimes"),
+            MINIMAL.replace("driftless.dev/v1", "driftless.dev/v9"),
+            "a: [1".to_owned(),
+        ];
+        let text = cases.join("---\n");
+        let parsed = parse(&text);
+        assert!(parsed.apps.is_empty());
+        let messages: Vec<_> = parsed.errors.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(messages.join("\n"));
+    }
+}

@@ -1,0 +1,268 @@
+//! From the form of the file to a configuration that holds together. Everything that is wrong is named at once.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use globset::{Glob, GlobSetBuilder};
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::file::{self, File, SecretRef, Text};
+use super::{
+    ClusterAccess, ClusterEntry, Config, Credentials, DestructiveLimits, Environment, ForgeKind, Hook, Problem, Repo, Timing, secret,
+};
+use crate::ids::{ClusterName, HookName, RepoName};
+use crate::yaml::Spanned;
+
+/// Collects what is wrong while the rest is looked at.
+struct Checker<'a> {
+    folder: &'a Path,
+    environment: &'a dyn Environment,
+    problems: Vec<Problem>,
+}
+
+pub(super) fn check(file: File, folder: &Path, environment: &dyn Environment) -> Result<Config, Vec<Problem>> {
+    let mut checker = Checker { folder, environment, problems: Vec::new() };
+    let config = checker.config(file);
+    checker.problems.sort();
+    match config {
+        Some(config) if checker.problems.is_empty() => Ok(config),
+        _ => Err(checker.problems),
+    }
+}
+
+fn line<T>(at: &Spanned<T>) -> u32 {
+    u32::try_from(at.referenced.line()).unwrap_or(0)
+}
+
+impl Checker<'_> {
+    fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
+        self.problems.push(Problem { line: line(at), message: message.into() });
+    }
+
+    /// Notes the error, and goes on without the value.
+    fn noted<T, V, E: Display>(&mut self, at: &Spanned<V>, what: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.problem(at, format!("{what}: {error}"))).ok()
+    }
+
+    fn config(&mut self, file: File) -> Option<Config> {
+        let File {
+            instance,
+            status_context,
+            listen,
+            data,
+            socket,
+            renderer,
+            ca,
+            public_url,
+            workers,
+            timing,
+            destructive,
+            hooks,
+            repos,
+            clusters,
+        } = file;
+        self.unique("hook", hooks.iter().map(|hook| &hook.name));
+        self.unique("repo", repos.iter().map(|repo| &repo.name));
+        self.unique("cluster", clusters.iter().map(|cluster| &cluster.name));
+        self.references(&hooks, &repos);
+        let data = data.unwrap_or_else(|| PathBuf::from("/var/lib/driftless"));
+        let instance = instance.map_or_else(|| Some("driftless".to_owned()), |name| self.instance(name));
+        let listen = match listen {
+            Some(text) => {
+                let parsed = text.value.parse().map_err(|_| format!("{:?} is no address with a port, such as 0.0.0.0:8080", text.value));
+                self.noted(&text, "listen", parsed)
+            }
+            None => Some(([0, 0, 0, 0], 8080).into()),
+        };
+        let public_url = public_url.and_then(|text| self.url(&text, "publicUrl"));
+        let timing = self.timing(&timing);
+        let hooks: Vec<_> = hooks.into_iter().filter_map(|hook| self.hook(hook)).collect();
+        let repos: Vec<_> = repos.into_iter().filter_map(|repo| self.repo(repo)).collect();
+        let clusters: Vec<_> = clusters.into_iter().filter_map(|cluster| self.cluster(cluster)).collect();
+        let instance = instance?;
+        Some(Config {
+            status_context: status_context.unwrap_or_else(|| "driftless".to_owned()),
+            instance,
+            listen: listen?,
+            socket: self.path(socket.unwrap_or_else(|| data.join("driftless.sock"))),
+            data: self.path(data),
+            renderer: self.path(renderer.unwrap_or_else(|| PathBuf::from("/usr/local/bin/driftless-renderer"))),
+            ca: ca.map(|ca| self.path(ca)),
+            public_url,
+            workers: workers.unwrap_or(16).max(1),
+            timing: timing?,
+            destructive: DestructiveLimits { share: destructive.share.unwrap_or(0.5), count: destructive.count.unwrap_or(4) },
+            hooks,
+            repos,
+            clusters,
+        })
+    }
+
+    /// Paths in the file count from its folder.
+    fn path(&self, path: PathBuf) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn unique<'t>(&mut self, what: &str, names: impl Iterator<Item = &'t Text>) {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if !seen.insert(name.value.to_lowercase()) {
+                self.problem(name, format!("a second {what} is called {:?}; each needs a name of its own", name.value));
+            }
+        }
+    }
+
+    fn references(&mut self, hooks: &[file::Hook], repos: &[file::Repo]) {
+        let mut projects = BTreeSet::new();
+        for repo in repos {
+            if !hooks.iter().any(|hook| hook.name.value == repo.hook.value) {
+                self.problem(&repo.hook, format!("no hook is called {:?}; list it under hooks", repo.hook.value));
+            }
+            if !projects.insert((repo.hook.value.clone(), repo.project.value.to_lowercase())) {
+                self.problem(&repo.project, format!("{:?} is listed twice for one hook; one repo can have many apps", repo.project.value));
+            }
+            for other in &repo.may_read {
+                if !repos.iter().any(|candidate| candidate.name.value == other.value) {
+                    self.problem(other, format!("no repo is called {:?}; list it under repos", other.value));
+                }
+            }
+        }
+    }
+
+    fn instance(&mut self, name: Text) -> Option<String> {
+        let valid = (1..=40).contains(&name.value.len()) && name.value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !valid {
+            self.problem(&name, "instance: up to 40 letters, digits, `-`, `_` and `.` are expected");
+            return None;
+        }
+        Some(name.value)
+    }
+
+    fn url(&mut self, text: &Text, what: &str) -> Option<Url> {
+        let url = self.noted(text, what, text.value.parse::<Url>())?;
+        if url.password().is_some() || !url.username().is_empty() {
+            self.problem(text, format!("{what}: a credential stands in the URL; give it under the hook's credentials"));
+            return None;
+        }
+        if !matches!(url.scheme(), "https" | "http") {
+            self.problem(text, format!("{what}: https is expected, not {}", url.scheme()));
+            return None;
+        }
+        Some(url)
+    }
+
+    fn timing(&mut self, timing: &file::Timing) -> Option<Timing> {
+        let mut duration = |text: &Option<Text>, what: &str, default: u64| match text {
+            Some(text) => {
+                let parsed = text.value.parse::<SignedDuration>().map_err(|error| error.to_string());
+                let parsed = parsed.and_then(|span| Duration::try_from(span).map_err(|_| "it is negative".to_owned()));
+                self.noted(text, what, parsed)
+            }
+            None => Some(Duration::from_secs(default)),
+        };
+        let quiet = duration(&timing.quiet, "timing.quiet", 1);
+        let maximum = duration(&timing.maximum, "timing.maximum", 15);
+        let resync = duration(&timing.resync, "timing.resync", 600);
+        let health = duration(&timing.health, "timing.health", 600);
+        let give_up = duration(&timing.give_up, "timing.giveUp", 600);
+        Some(Timing { quiet: quiet?, maximum: maximum?, resync: resync?, health: health?, give_up: give_up? })
+    }
+
+    fn secret(&mut self, reference: &Spanned<SecretRef>, what: &str) -> Option<SecretString> {
+        let read = secret::read(&reference.value, self.folder, self.environment);
+        self.noted(reference, what, read)
+    }
+
+    fn hook(&mut self, hook: file::Hook) -> Option<Hook> {
+        let file::Hook { name, forge, url, secrets, credentials } = hook;
+        if !name.value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.value.is_empty() {
+            self.problem(&name, "a hook's name is part of its path: letters, digits, `-`, `_` and `.` are expected");
+        }
+        if secrets.is_empty() {
+            self.problem(&name, format!("hook {:?} has no secrets; without one anybody could send events", name.value));
+        }
+        let (kind, api) = match forge.value.as_str() {
+            "github" => (Some(ForgeKind::GitHub), "https://api.github.com"),
+            "gitlab" => (Some(ForgeKind::GitLab), "https://gitlab.com"),
+            other => {
+                self.problem(&forge, format!("forge {other:?} is not known; github and gitlab are"));
+                (None, "https://invalid")
+            }
+        };
+        let url = match &url {
+            Some(url) => self.url(url, "url"),
+            None => api.parse().ok(),
+        };
+        let secrets: Vec<_> = secrets.iter().filter_map(|reference| self.hook_secret(reference)).collect();
+        let credentials = match credentials {
+            Some(given) => Some(self.credentials(&name, &given)?),
+            None => None,
+        };
+        Some(Hook { name: HookName::new(name.value), forge: kind?, api: url?, secrets, credentials })
+    }
+
+    fn hook_secret(&mut self, reference: &Spanned<SecretRef>) -> Option<driftless_webhooks::Secret> {
+        let text = self.secret(reference, "secrets")?;
+        let secret = driftless_webhooks::Secret::new(text.expose_secret().as_bytes());
+        self.noted(reference, "secrets", secret)
+    }
+
+    fn credentials(&mut self, hook: &Text, given: &file::CredentialsRef) -> Option<Credentials> {
+        match (&given.token, &given.app) {
+            (Some(token), None) => self.secret(token, "credentials.token").map(Credentials::Token),
+            (None, Some(app)) => {
+                let private_key = self.secret(&app.private_key, "credentials.app.privateKey")?;
+                Some(Credentials::App { id: app.id, private_key })
+            }
+            _ => {
+                self.problem(hook, "credentials: either `token` or `app` is expected");
+                None
+            }
+        }
+    }
+
+    fn repo(&mut self, repo: file::Repo) -> Option<Repo> {
+        let file::Repo { name, hook, project, url, definitions, allow, may_read } = repo;
+        if name.value.is_empty() || name.value.contains(['/', '+', '#', ':']) || name.value.chars().any(char::is_whitespace) {
+            self.problem(&name, "a repo's name is written in job keys: no space, `/`, `+`, `#` or `:` may stand in it");
+        }
+        if definitions.globs.is_empty() {
+            self.problem(&definitions.branch, "definitions.globs is empty: no app would be found");
+        }
+        let mut globs = GlobSetBuilder::new();
+        for glob in &definitions.globs {
+            if let Some(glob) = self.noted(glob, "definitions.globs", Glob::new(&glob.value)) {
+                globs.add(glob);
+            }
+        }
+        let url = self.url(&url, "url");
+        let branch = definitions.branch.value;
+        Some(Repo {
+            name: RepoName::new(name.value),
+            hook: HookName::new(hook.value),
+            project: project.value,
+            url: url?,
+            definitions_ref: if branch.starts_with("refs/") { branch } else { format!("refs/heads/{branch}") },
+            definitions: globs.build().ok()?,
+            allow,
+            may_read: may_read.into_iter().map(|other| RepoName::new(other.value)).collect(),
+        })
+    }
+
+    fn cluster(&mut self, cluster: file::Cluster) -> Option<ClusterEntry> {
+        let file::Cluster { name, kubeconfig, context, in_cluster, concurrency } = cluster;
+        let access = match (kubeconfig, in_cluster) {
+            (Some(path), false) => ClusterAccess::Kubeconfig { path: self.path(path), context },
+            (None, true) => ClusterAccess::InCluster,
+            _ => {
+                self.problem(&name, "either `kubeconfig: PATH` or `inCluster: true` is expected");
+                return None;
+            }
+        };
+        Some(ClusterEntry { name: ClusterName::new(name.value), access, concurrency: concurrency.unwrap_or(16).max(1) })
+    }
+}

@@ -1,0 +1,171 @@
+//! The server's configuration: one YAML file, the only root of trust. The only place that reads the environment.
+//!
+//! Reading has two steps. [`file`] is the form of the file, where unknown keys are refused with their line; [`check`] looks at the whole of it
+//! and names everything that is wrong at once.
+
+mod check;
+mod file;
+mod secret;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use globset::GlobSet;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::app::Allow;
+use crate::ids::{ClusterName, HookName, RepoName};
+
+pub use secret::{Environment, ProcessEnvironment};
+
+/// A configuration that was checked: every name that it refers to exists, every secret is there.
+#[derive(Debug)]
+pub struct Config {
+    /// Tells instances apart that share a cluster or a forge; part of every mark and of the comment's marker.
+    pub instance: String,
+    pub status_context: String,
+    /// Where webhooks, health and metrics are served.
+    pub listen: SocketAddr,
+    /// Store, mirrors: everything that must survive a restart.
+    pub data: PathBuf,
+    /// The Unix socket of the command line.
+    pub socket: PathBuf,
+    /// The renderer's worker program.
+    pub renderer: PathBuf,
+    /// A PEM file with authorities to trust beside the built-in ones, for forges within a company.
+    pub ca: Option<PathBuf>,
+    pub public_url: Option<Url>,
+    pub workers: usize,
+    pub timing: Timing,
+    pub destructive: DestructiveLimits,
+    pub hooks: Vec<Hook>,
+    pub repos: Vec<Repo>,
+    pub clusters: Vec<ClusterEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    pub quiet: Duration,
+    pub maximum: Duration,
+    pub resync: Duration,
+    pub health: Duration,
+    pub give_up: Duration,
+}
+
+/// More than `count` objects and more than `share` of an app is too much to prune without a word.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DestructiveLimits {
+    pub share: f64,
+    pub count: usize,
+}
+
+#[derive(Debug)]
+pub struct Hook {
+    pub name: HookName,
+    pub forge: ForgeKind,
+    pub api: Url,
+    pub secrets: Vec<driftless_webhooks::Secret>,
+    pub credentials: Option<Credentials>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForgeKind {
+    GitHub,
+    GitLab,
+}
+
+#[derive(Clone)]
+pub enum Credentials {
+    Token(SecretString),
+    App { id: u64, private_key: SecretString },
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(_) => f.write_str("Token(…)"),
+            Self::App { id, .. } => write!(f, "App({id}, …)"),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Repo {
+    pub name: RepoName,
+    pub hook: HookName,
+    /// The forge's name of it, such as `org/shop`.
+    pub project: String,
+    pub url: Url,
+    /// The branch whose definitions count, as a full ref.
+    pub definitions_ref: String,
+    pub definitions: GlobSet,
+    pub allow: Allow,
+    /// Other repos that its apps may read.
+    pub may_read: Vec<RepoName>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ClusterEntry {
+    pub name: ClusterName,
+    pub access: ClusterAccess,
+    pub concurrency: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterAccess {
+    InCluster,
+    Kubeconfig { path: PathBuf, context: Option<String> },
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .problems.iter().map(|problem| format!("{}:{problem}", .file.display())).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError {
+    pub file: PathBuf,
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong: the line (0 where none applies), what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    pub line: u32,
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 { write!(f, " {}", self.message) } else { write!(f, "{}: {}", self.line, self.message) }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file. `environment` answers for the secrets that are given as environment variables.
+    pub fn load(path: &Path, environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            file: path.to_owned(),
+            problems: vec![Problem { line: 0, message: format!("cannot be read: {error}") }],
+        })?;
+        Self::parse(path, &text, environment)
+    }
+
+    pub fn parse(path: &Path, text: &str, environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let failed = |problems| ConfigError { file: path.to_owned(), problems };
+        let file = file::read(text).map_err(|problem| failed(vec![problem]))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        check::check(file, folder, environment).map_err(failed)
+    }
+
+    pub fn hook(&self, name: &HookName) -> Option<&Hook> {
+        self.hooks.iter().find(|hook| hook.name == *name)
+    }
+
+    pub fn repo(&self, name: &RepoName) -> Option<&Repo> {
+        self.repos.iter().find(|repo| repo.name == *name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! The one place that reads YAML in Rust: our own configuration and definitions. Manifests are read by the renderer, with kubectl's own library.
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
+
+pub use serde_saphyr::Spanned;
+
+/// What is wrong, and where: line and column count from 1, and are 0 where the parser cannot tell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct YamlError {
+    pub line: u32,
+    pub message: String,
+}
+
+/// One document of a file, with the line on which it begins, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Document<'a> {
+    pub text: &'a str,
+    pub first_line: u32,
+}
+
+/// Splits a file at its `---` lines. A line that begins so ends a document wherever it stands, even within a block of text (YAML 1.2.2, 9.1.2).
+pub fn documents(text: &str) -> Vec<Document<'_>> {
+    let mut found = Vec::new();
+    let (mut start, mut first_line, mut offset) = (0, 0, 0);
+    for (number, line) in (0u32..).zip(text.split_inclusive('\n')) {
+        if is_separator(line) {
+            found.push(Document { text: &text[start..offset], first_line });
+            (start, first_line) = (offset + line.len(), number + 1);
+        }
+        offset += line.len();
+    }
+    found.push(Document { text: &text[start..], first_line });
+    found.retain(|document| document.text.lines().any(|line| !is_blank(line)));
+    found
+}
+
+fn is_separator(line: &str) -> bool {
+    line.strip_prefix("---").is_some_and(|rest| rest.trim().is_empty() || rest.trim_start().starts_with('#'))
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+/// Reads one document. Unknown keys are refused by the types, keys given twice here.
+pub fn parse<T: DeserializeOwned>(document: Document<'_>) -> Result<T, YamlError> {
+    serde_saphyr::from_str_with_options(document.text, options()).map_err(|error| described(&error, document.first_line))
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        legacy_octal_numbers: true,
+        // A snippet would quote lines around the error, and they may hold what nobody should read.
+        with_snippet: false,
+    }
+}
+
+fn described(error: &Error, first_line: u32) -> YamlError {
+    let line = error.location().map_or(0, |at| u32::try_from(at.line()).unwrap_or(u32::MAX).saturating_add(first_line));
+    let text = error.without_snippet().to_string();
+    YamlError { line, message: without_position(&text).to_owned() }
+}
+
+/// The parser's text ends or begins with its own line and column; ours stands before the message.
+fn without_position(text: &str) -> &str {
+    let text =
+        text.rsplit_once(" at line ").filter(|(_, tail)| tail.starts_with(|c: char| c.is_ascii_digit())).map_or(text, |(head, _)| head);
+    text.strip_prefix("error: ").unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[allow(dead_code)]
+        name: String,
+        #[serde(default)]
+        mode: u32,
+    }
+
+    #[test]
+    fn documents_know_where_they_begin() {
+        let text = "# head\n---\na: 1\n---  # next\n\n---\nb: 2\n";
+        let found: Vec<_> = documents(text).into_iter().map(|d| (d.text, d.first_line)).collect();
+        assert_eq!(found, [("a: 1\n", 2), ("b: 2\n", 6)]);
+    }
+
+    #[test]
+    fn errors_count_lines_of_the_file() {
+        let text = "name: a\n---\nname: b\nnmae: c\n";
+        let error = parse::<Sample>(documents(text)[1]).expect_err("an unknown key");
+        assert_eq!(error.line, 4);
+        assert!(error.message.contains("nmae"), "{error}");
+        let error = parse::<Sample>(documents("name: a\nname: b\n")[0]).expect_err("a key given twice");
+        assert_eq!(error.line, 2, "{error}");
+    }
+
+    #[test]
+    fn octal_numbers_read_as_kubectl_reads_them() {
+        let sample: Sample = parse(documents("name: a\nmode: 0644\n")[0]).expect("valid");
+        assert_eq!(sample.mode, 0o644);
+    }
+}
