@@ -38,5 +38,8 @@ pub mod tree;
 // Tell: what a forge shows.
 pub mod forge;
 
+// Remember: what survives a restart.
+pub mod store;
+
 // Try: a real control plane, and what misbehaves on demand.
 pub mod dev;

@@ -1,0 +1,76 @@
+//! What can go wrong with the store.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::MigrateError;
+
+use crate::class::{Class, Classified};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the store {} is in use by {holder}: stop it, or give this one another path", path.display())]
+    InUse { path: PathBuf, holder: String },
+    #[error("cannot lock the store by {}: {source}; its directory has to exist and be writable", path.display())]
+    Lock {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot open the store {}: {source}", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error(
+        "the store {} was written by a newer Driftless (its tables are of version {version}): run that one, or restore a copy from before the upgrade",
+        path.display()
+    )]
+    Newer { path: PathBuf, version: i64 },
+    #[error("cannot bring the tables of the store {} up to date: {source}", path.display())]
+    Migrate {
+        path: PathBuf,
+        #[source]
+        source: Box<MigrateError>,
+    },
+    /// A row that this version can't read: written by hand, or by a bug.
+    #[error("the store holds {what} that makes no sense: {problem}")]
+    Corrupt { what: String, problem: String },
+    #[error("the store failed: {0}")]
+    Sql(#[from] sqlx::Error),
+}
+
+impl StoreError {
+    pub(super) fn migrate(path: &Path, source: MigrateError) -> Self {
+        let path = path.to_owned();
+        match source {
+            MigrateError::VersionMissing(version) => Self::Newer { path, version },
+            source => Self::Migrate { path, source: Box::new(source) },
+        }
+    }
+
+    /// For a stored text that does not parse.
+    pub fn corrupt(what: impl Into<String>, problem: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what: what.into(), problem: problem.to_string() }
+    }
+}
+
+impl Classified for StoreError {
+    fn class(&self) -> Class {
+        match self {
+            // A full disk, a busy file, a lost connection: all that time may heal.
+            Self::Sql(error) if !is_ours(error) => Class::RETRY,
+            _ => Class::Fail,
+        }
+    }
+}
+
+/// Statements that break a rule of the tables, or rows that don't fit the types, stay wrong.
+fn is_ours(error: &sqlx::Error) -> bool {
+    use sqlx::error::ErrorKind;
+    match error {
+        sqlx::Error::Database(error) => !matches!(error.kind(), ErrorKind::Other),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => true,
+        _ => false,
+    }
+}

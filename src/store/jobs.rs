@@ -1,0 +1,237 @@
+//! The rows of the queue. What they mean is decided in `queue`; here they are read and written.
+
+use serde::Serialize;
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{Store, StoreError};
+
+/// A key has at most one row in each state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Waits to become due.
+    Pending,
+    /// A worker has it, under a lease.
+    Running,
+    /// Its last run failed in a way that trying again does not mend.
+    Failed,
+    /// Its last run succeeded.
+    Done,
+}
+
+/// One row; times in milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct JobRow {
+    pub key: String,
+    pub state: State,
+    pub priority: i64,
+    pub tenant: String,
+    /// The commit that the last event spoke of.
+    pub hint: Option<String>,
+    /// JSON: a list of causes, oldest first.
+    pub causes: String,
+    pub first_event: i64,
+    pub last_event: i64,
+    pub due: i64,
+    /// No event makes the job due before this.
+    pub not_before: i64,
+    pub attempt: i64,
+    pub failing_since: Option<i64>,
+    pub error: Option<String>,
+    /// The error that people were last shown.
+    pub reported: Option<String>,
+    pub lease_owner: Option<String>,
+    pub lease_until: Option<i64>,
+    pub changed_at: i64,
+}
+
+/// The due jobs of one tenant and priority, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct DueGroup {
+    pub tenant: String,
+    pub priority: i64,
+    /// When the first of them became due.
+    pub due: i64,
+}
+
+/// How many jobs run for a tenant at a priority.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct RunningCount {
+    pub tenant: String,
+    pub priority: i64,
+    pub running: i64,
+}
+
+/// What the metrics show of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromRow)]
+pub struct Depth {
+    pub pending: i64,
+    pub running: i64,
+    pub failed: i64,
+    /// When the first pending job became due, or will.
+    pub first_due: Option<i64>,
+}
+
+/// All rows of a key, one per state.
+pub async fn of_key(conn: &mut SqliteConnection, key: &str) -> Result<Vec<JobRow>, StoreError> {
+    Ok(sqlx::query_as("SELECT * FROM jobs WHERE key = $1").bind(key).fetch_all(conn).await?)
+}
+
+/// Writes a row in place of the one of the same key and state.
+pub async fn put(conn: &mut SqliteConnection, row: &JobRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, attempt,
+                           failing_since, error, reported, lease_owner, lease_until, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         ON CONFLICT (key, state) DO UPDATE SET
+             hint = excluded.hint, causes = excluded.causes, first_event = excluded.first_event,
+             last_event = excluded.last_event, due = excluded.due, not_before = excluded.not_before,
+             attempt = excluded.attempt, failing_since = excluded.failing_since, error = excluded.error,
+             reported = excluded.reported, lease_owner = excluded.lease_owner, lease_until = excluded.lease_until,
+             changed_at = excluded.changed_at",
+    )
+    .bind(&row.key)
+    .bind(row.state)
+    .bind(row.priority)
+    .bind(&row.tenant)
+    .bind(&row.hint)
+    .bind(&row.causes)
+    .bind(row.first_event)
+    .bind(row.last_event)
+    .bind(row.due)
+    .bind(row.not_before)
+    .bind(row.attempt)
+    .bind(row.failing_since)
+    .bind(&row.error)
+    .bind(&row.reported)
+    .bind(&row.lease_owner)
+    .bind(row.lease_until)
+    .bind(row.changed_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub async fn delete(conn: &mut SqliteConnection, key: &str, state: State) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM jobs WHERE key = $1 AND state = $2").bind(key).bind(state).execute(conn).await?;
+    Ok(())
+}
+
+/// Due at `now` and free to run, summed up by tenant and priority.
+pub async fn due_groups(conn: &mut SqliteConnection, now: i64) -> Result<Vec<DueGroup>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT tenant, priority, MIN(due) AS due FROM jobs AS p
+         WHERE state = 'pending' AND due <= $1
+           AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.key = p.key AND r.state = 'running')
+         GROUP BY tenant, priority",
+    )
+    .bind(now)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
+/// The job of a group that has been due for longest.
+pub async fn first_due(conn: &mut SqliteConnection, group: &DueGroup, now: i64) -> Result<Option<JobRow>, StoreError> {
+    let row = sqlx::query_as(
+        "SELECT * FROM jobs AS p
+         WHERE state = 'pending' AND tenant = $1 AND priority = $2 AND due <= $3
+           AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.key = p.key AND r.state = 'running')
+         ORDER BY due, key LIMIT 1",
+    )
+    .bind(&group.tenant)
+    .bind(group.priority)
+    .bind(now)
+    .fetch_optional(conn)
+    .await?;
+    Ok(row)
+}
+
+/// When the next job becomes due that is free to run.
+pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    let due = sqlx::query_scalar(
+        "SELECT MIN(due) FROM jobs AS p
+         WHERE state = 'pending'
+           AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.key = p.key AND r.state = 'running')",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(due)
+}
+
+pub async fn running_counts(conn: &mut SqliteConnection) -> Result<Vec<RunningCount>, StoreError> {
+    let rows = sqlx::query_as("SELECT tenant, priority, COUNT(*) AS running FROM jobs WHERE state = 'running' GROUP BY tenant, priority")
+        .fetch_all(conn)
+        .await?;
+    Ok(rows)
+}
+
+pub async fn count(conn: &mut SqliteConnection, state: State) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = $1").bind(state).fetch_one(conn).await?)
+}
+
+/// All rows in a state, optionally of one tenant.
+pub async fn in_state(conn: &mut SqliteConnection, state: State, tenant: Option<&str>) -> Result<Vec<JobRow>, StoreError> {
+    let rows = sqlx::query_as("SELECT * FROM jobs WHERE state = $1 AND ($2 IS NULL OR tenant = $2) ORDER BY key")
+        .bind(state)
+        .bind(tenant)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows)
+}
+
+/// Whether work of the tenant has failed, or fails and is being retried.
+pub async fn is_failing(conn: &mut SqliteConnection, tenant: &str) -> Result<bool, StoreError> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM jobs WHERE tenant = $1 AND (state = 'failed' OR (state <> 'done' AND failing_since IS NOT NULL)) LIMIT 1",
+    )
+    .bind(tenant)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+impl Store {
+    /// Extends the leases that `owner` holds, and returns their keys.
+    pub async fn renew_leases(&self, owner: &str, until: i64) -> Result<Vec<String>, StoreError> {
+        let keys = sqlx::query_scalar("UPDATE jobs SET lease_until = $2 WHERE state = 'running' AND lease_owner = $1 RETURNING key")
+            .bind(owner)
+            .bind(until)
+            .fetch_all(self.write())
+            .await?;
+        Ok(keys)
+    }
+
+    pub async fn queue_depth(&self) -> Result<Depth, StoreError> {
+        let depth = sqlx::query_as(
+            "SELECT COALESCE(SUM(CASE WHEN state = 'pending' THEN 1 ELSE 0 END), 0) AS pending,
+                    COALESCE(SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0) AS running,
+                    COALESCE(SUM(CASE WHEN state = 'failed' THEN 1 ELSE 0 END), 0) AS failed,
+                    MIN(CASE WHEN state = 'pending' THEN due END) AS first_due
+             FROM jobs WHERE state <> 'done'",
+        )
+        .fetch_one(self.read())
+        .await?;
+        Ok(depth)
+    }
+
+    /// Jobs for the eye: running, then pending by due time, then failed, then done; at most `limit`.
+    pub async fn jobs(&self, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        let rows = sqlx::query_as(
+            "SELECT * FROM jobs
+             ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'pending' THEN 1 WHEN 'failed' THEN 2 ELSE 3 END, due, key
+             LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.read())
+        .await?;
+        Ok(rows)
+    }
+
+    /// Forgets finished jobs that changed last before `millis`, and says how many that were.
+    pub async fn forget_done_jobs(&self, millis: i64) -> Result<u64, StoreError> {
+        let result = sqlx::query("DELETE FROM jobs WHERE state = 'done' AND changed_at < $1").bind(millis).execute(self.write()).await?;
+        Ok(result.rows_affected())
+    }
+}

@@ -1,0 +1,121 @@
+//! What Driftless remembers, in one SQLite file: the only module that speaks SQL.
+//!
+//! There is one connection that writes and a few that read, so that no write ever meets another. A commit is on disk when it returns
+//! (`synchronous = FULL`), as a forge is told that its delivery is safe. Each area keeps its statements in a file of its own, in SQL that SQLite
+//! and PostgreSQL both understand: `$1`, BIGINT milliseconds, TEXT, `ON CONFLICT … RETURNING`. Times come from the clock that it was opened with.
+
+mod error;
+mod lock;
+#[cfg(test)]
+mod tests;
+
+pub mod deliveries;
+pub mod jobs;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, Transaction};
+
+use crate::clock::Clock;
+
+pub use error::StoreError;
+use lock::Lock;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Longer than any transaction of ours takes on a slow disk.
+const ACQUIRE: Duration = Duration::from_secs(30);
+const READERS: u32 = 4;
+
+/// A handle to the store; clones share it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    writer: SqlitePool,
+    readers: SqlitePool,
+    clock: Arc<dyn Clock>,
+    _lock: Lock,
+}
+
+impl Store {
+    /// Opens the store at `path`, makes it if there is none, and brings its tables up to date.
+    ///
+    /// Refused while another process has it open, and if a newer Driftless has written it.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let lock = Lock::acquire(path)?;
+        let open = |source| StoreError::Open { path: path.to_owned(), source };
+        let writer = pool(1).connect_with(writing(path)).await.map_err(open)?;
+        MIGRATIONS.run(&writer).await.map_err(|source| StoreError::migrate(path, source))?;
+        let readers = pool(READERS).connect_with(reading(path)).await.map_err(open)?;
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), writer, readers, clock, _lock: lock })))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// The one connection that may write. Whoever holds it stops all other writers: keep transactions short, and do nothing else meanwhile.
+    pub fn write(&self) -> &SqlitePool {
+        &self.0.writer
+    }
+
+    /// Connections that can't write, and never wait for the one that does.
+    pub fn read(&self) -> &SqlitePool {
+        &self.0.readers
+    }
+
+    /// Begins a transaction on the writing connection. Dropped without `commit` it leaves no trace.
+    pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.0.writer.begin().await?)
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.0.clock.now_millis()
+    }
+
+    /// Whether the store answers, for the readiness probe.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(self.read()).await?;
+        Ok(())
+    }
+
+    /// Waits for running statements, then closes the file. The lock goes when the last handle does.
+    pub async fn close(&self) {
+        self.0.readers.close().await;
+        self.0.writer.close().await;
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A connection to a file does not go stale.
+        .test_before_acquire(false)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).foreign_keys(true).busy_timeout(Duration::from_secs(10))
+}
+
+fn writing(path: &Path) -> SqliteConnectOptions {
+    options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+}
+
+fn reading(path: &Path) -> SqliteConnectOptions {
+    options(path).pragma("query_only", "ON")
+}
