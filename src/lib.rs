@@ -29,6 +29,7 @@ pub mod app;
 pub mod queue;
 
 // Work: from a tree to a plan.
+pub mod cluster;
 pub mod manifest;
 pub mod plan;
 pub mod render;

@@ -1,0 +1,147 @@
+//! Opens a connection to a cluster from a kubeconfig or from inside a pod.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::sync::{Mutex, RwLock};
+
+use super::discovery::{Cached, Discovery};
+use super::error::{ClusterError, chain};
+use super::limiter::Limiter;
+use crate::ids::ClusterName;
+
+/// An answer that takes longer than this is given up; kube itself would wait for ever.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// A watch is quiet for as long as nothing happens. Servers end one after 5 to 10 minutes, kube's watcher asks for 290 s.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(330);
+
+/// How to reach a cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterConfig {
+    pub name: ClusterName,
+    /// None: the file that kubectl would take (`KUBECONFIG`, else `~/.kube/config`).
+    pub kubeconfig: Option<PathBuf>,
+    /// None: the kubeconfig's current context.
+    pub context: Option<String>,
+    /// The service account of the pod that Driftless runs in, instead of a kubeconfig.
+    pub in_cluster: bool,
+    /// The most requests at once; at least one.
+    pub concurrency: usize,
+    /// The field manager of server-side apply.
+    pub field_manager: String,
+}
+
+impl ClusterConfig {
+    /// A cluster by its kubeconfig, with the default concurrency and field manager.
+    pub fn new(name: ClusterName, kubeconfig: Option<PathBuf>) -> Self {
+        Self { name, kubeconfig, context: None, in_cluster: false, concurrency: 16, field_manager: "driftless".to_owned() }
+    }
+}
+
+/// A cluster that can be asked. Cheap to clone; all clones share the connections, what is known of the API, and the limit of requests.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) name: ClusterName,
+    pub(super) field_manager: String,
+    pub(super) client: Client,
+    /// Its own client, because a watch may be silent for longer than any answer may take.
+    pub(super) watches: Client,
+    pub(super) limiter: Limiter,
+    pub(super) discovery: RwLock<Option<Cached>>,
+    /// Held while discovery is read, so that many who find it missing ask once.
+    pub(super) discovering: Mutex<()>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Reads the configuration and builds the clients. Nothing is asked of the cluster yet.
+    pub async fn connect(config: ClusterConfig) -> Result<Self, ClusterError> {
+        let ClusterConfig { name, kubeconfig, context, in_cluster, concurrency, field_manager } = config;
+        let failed = |message| ClusterError::Configuration { cluster: name.clone(), message };
+        let mut kube_config = load(kubeconfig, context, in_cluster).await.map_err(failed)?;
+        // Repeating is decided here, by what the answer says, and not below us.
+        kube_config.default_retry = false;
+        kube_config.reset_reader_on_write = true;
+        let client = |timeout| {
+            let mut config = kube_config.clone();
+            config.read_timeout = Some(timeout);
+            Client::try_from(config).map_err(|error| failed(chain(&error)))
+        };
+        let (client, watches) = (client(READ_TIMEOUT)?, client(WATCH_TIMEOUT)?);
+        let limiter = Limiter::new(concurrency);
+        let inner = Inner { name, field_manager, client, watches, limiter, discovery: RwLock::new(None), discovering: Mutex::new(()) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub fn name(&self) -> &ClusterName {
+        &self.inner.name
+    }
+
+    /// How many requests may run at once now: the configured number, or fewer while the cluster answers that there are too many.
+    pub fn concurrency(&self) -> usize {
+        self.inner.limiter.size()
+    }
+
+    /// What the cluster serves; asked for once and kept.
+    pub async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
+        if let Some(cached) = &*self.inner.discovery.read().await {
+            return Ok(Arc::clone(&cached.discovery));
+        }
+        self.discover(None).await
+    }
+
+    /// Asks again what the cluster serves: after a CRD was established, or when a kind is not known.
+    pub async fn refresh_discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
+        let seen = self.inner.discovery.read().await.as_ref().map(|cached| cached.at);
+        self.discover(seen).await
+    }
+
+    pub(super) async fn discovery_not_older_than(&self, age: Duration) -> Result<Arc<Discovery>, ClusterError> {
+        match &*self.inner.discovery.read().await {
+            Some(cached) if cached.at.elapsed() < age => return Ok(Arc::clone(&cached.discovery)),
+            _ => {}
+        }
+        self.refresh_discovery().await
+    }
+
+    /// Reads discovery, unless another task has replaced what the caller had `seen` while this one waited.
+    async fn discover(&self, seen: Option<tokio::time::Instant>) -> Result<Arc<Discovery>, ClusterError> {
+        let _one = self.inner.discovering.lock().await;
+        if let Some(cached) = &*self.inner.discovery.read().await
+            && Some(cached.at) != seen
+        {
+            return Ok(Arc::clone(&cached.discovery));
+        }
+        let discovery = Arc::new(self.read_discovery().await?);
+        let cached = Cached { discovery: Arc::clone(&discovery), at: tokio::time::Instant::now() };
+        *self.inner.discovery.write().await = Some(cached);
+        Ok(discovery)
+    }
+}
+
+async fn load(path: Option<PathBuf>, context: Option<String>, in_cluster: bool) -> Result<Config, String> {
+    if in_cluster {
+        return Config::incluster().map_err(|error| chain(&error));
+    }
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    let config = match path {
+        Some(path) => {
+            let kubeconfig = Kubeconfig::read_from(&path).map_err(|error| format!("{}: {}", path.display(), chain(&error)))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await
+        }
+        None => Config::from_kubeconfig(&options).await,
+    };
+    config.map_err(|error| chain(&error))
+}

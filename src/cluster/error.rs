@@ -1,0 +1,131 @@
+//! What can go wrong between us and a cluster, and what it means for the job that met it.
+
+use std::time::Duration;
+
+use crate::class::{Class, Classified};
+use crate::ids::ClusterName;
+use crate::manifest::ObjectKey;
+use crate::plan::{Cause, Conflict};
+
+/// A request that did not end as asked, apart from what an apply may be refused for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClusterError {
+    #[error("cluster {cluster}: {message}")]
+    Configuration { cluster: ClusterName, message: String },
+    #[error("cluster {cluster} could not be reached: {message}")]
+    Unreachable { cluster: ClusterName, message: String },
+    /// 429, more often than we waited for.
+    #[error("cluster {cluster} answers that there are too many requests")]
+    TooMany { cluster: ClusterName, after: Duration },
+    /// 5xx that are not the object's fault.
+    #[error("cluster {cluster} failed ({status}): {message}")]
+    Failed { cluster: ClusterName, status: u16, message: String, after: Option<Duration> },
+    #[error("cluster {cluster} does not accept our credentials: {message}")]
+    Unauthorized { cluster: ClusterName, message: String },
+    #[error("cluster {cluster} forbids it: {message}")]
+    Forbidden { cluster: ClusterName, message: String },
+    #[error("cluster {cluster} serves no {kind} of {}", api(.group, .version))]
+    UnknownKind { cluster: ClusterName, group: String, version: String, kind: String },
+    #[error("{key} has no namespace, and its kind needs one")]
+    NoNamespace { key: ObjectKey },
+    #[error("{what:?} can not be the name of an object or a namespace")]
+    BadName { what: String },
+    /// 409: a precondition did not hold, or the object changed meanwhile.
+    #[error("cluster {cluster}: {message}")]
+    Conflict { cluster: ClusterName, message: String },
+    /// Any other refusal.
+    #[error("cluster {cluster} refused ({status}): {message}")]
+    Refused { cluster: ClusterName, status: u16, message: String },
+    #[error("cluster {cluster} gave an answer that can not be read: {message}")]
+    Unreadable { cluster: ClusterName, message: String },
+}
+
+fn api(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+impl Classified for ClusterError {
+    fn class(&self) -> Class {
+        match self {
+            Self::TooMany { after, .. } => Class::Retry { after: Some(*after) },
+            Self::Failed { after, .. } => Class::Retry { after: *after },
+            // Credentials are rotated without any delivery that would tell.
+            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::Conflict { .. } | Self::Unreadable { .. } => Class::RETRY,
+            Self::Configuration { .. }
+            | Self::Forbidden { .. }
+            | Self::UnknownKind { .. }
+            | Self::NoNamespace { .. }
+            | Self::BadName { .. }
+            | Self::Refused { .. } => Class::Fail,
+        }
+    }
+}
+
+/// What an apply was refused for. No variant holds a text of the server about a Secret: such a text may contain its values.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ApplyError {
+    #[error("the namespace {namespace} does not exist")]
+    NamespaceMissing { namespace: String },
+    #[error("the namespace {namespace} is being deleted")]
+    NamespaceTerminating { namespace: String },
+    #[error("the cluster serves no {kind} of {}", api(.group, .version))]
+    UnknownKind { group: String, version: String, kind: String },
+    /// The object does not have the form of its kind: an unknown field, a wrong type, a list key that stands twice.
+    #[error("{message}")]
+    Malformed { message: String, causes: Vec<Cause> },
+    /// Values that the server does not take.
+    #[error("{message}")]
+    Invalid { message: String, causes: Vec<Cause> },
+    /// Like `Invalid`, and every cause is a field that can not change: the object can only be replaced.
+    #[error("{message}")]
+    Immutable { message: String, causes: Vec<Cause> },
+    /// Other managers own these fields, and the apply was not forced.
+    #[error("other managers own {} of its fields", .conflicts.len())]
+    Conflicts { conflicts: Vec<Conflict> },
+    /// The object changed while it was applied.
+    #[error("the object changed meanwhile: {message}")]
+    Stale { message: String },
+    /// An admission webhook that has side effects: it can not be asked by a dry-run.
+    #[error("{message}")]
+    WebhookWithoutDryRun { message: String },
+    /// Refused by policy or by RBAC.
+    #[error("{message}")]
+    Forbidden { message: String },
+    /// Any other refusal of this object.
+    #[error("{message}")]
+    Refused { message: String },
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+impl Classified for ApplyError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NamespaceTerminating { .. } | Self::Stale { .. } => Class::RETRY,
+            Self::Cluster(error) => error.class(),
+            Self::NamespaceMissing { .. }
+            | Self::UnknownKind { .. }
+            | Self::Malformed { .. }
+            | Self::Invalid { .. }
+            | Self::Immutable { .. }
+            | Self::Conflicts { .. }
+            | Self::WebhookWithoutDryRun { .. }
+            | Self::Forbidden { .. }
+            | Self::Refused { .. } => Class::Fail,
+        }
+    }
+}
+
+/// An error with all that caused it: most of kube's say only at which layer they arose.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,21 @@
+//! The only user of kube: one [`Cluster`] per configured cluster, with what it serves, its objects, their metadata, and watches.
+//!
+//! Requests are made raw, because Driftless needs more of an answer than kube's typed calls keep: the `Warning` headers, `Retry-After`, and
+//! the difference between a Status and a plain text. What an answer means is decided in `answer`, which is pure.
+
+mod answer;
+mod connect;
+mod discovery;
+mod error;
+mod limiter;
+mod metadata;
+mod objects;
+mod request;
+mod watch;
+
+pub use connect::{Cluster, ClusterConfig};
+pub use discovery::{Discovery, Resource};
+pub use error::{ApplyError, ClusterError};
+pub use metadata::{ManagedEntry, MetadataList, OwnerReference, PartialMeta};
+pub use objects::{Applied, ApplyMode, Delete, Deleted, Propagation};
+pub use watch::WatchEvent;

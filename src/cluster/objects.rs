@@ -1,0 +1,238 @@
+//! Objects: read, applied, patched and deleted, one request each.
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::answer::{self, Missing};
+use super::connect::Cluster;
+use super::discovery::Resource;
+use super::error::{ApplyError, ClusterError};
+use super::request::{Answer, Ask};
+use crate::manifest::{ObjectId, ObjectKey};
+
+const APPLY: &str = "application/apply-patch+yaml";
+const JSON_PATCH: &str = "application/json-patch+json";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ApplyMode {
+    /// Ask what would happen and change nothing.
+    pub dry_run: bool,
+    /// Take the fields that other managers own.
+    pub force: bool,
+}
+
+/// The object as the server holds it after an apply, or would hold it.
+#[derive(Clone)]
+pub struct Applied {
+    pub object: Value,
+    /// Texts of the server, such as that an API is deprecated.
+    pub warnings: Vec<String>,
+}
+
+impl std::fmt::Debug for Applied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Applied").field("warnings", &self.warnings).finish_non_exhaustive()
+    }
+}
+
+/// A delete that only happens to the very object that was meant.
+#[derive(Debug, Clone)]
+pub struct Delete {
+    pub uid: String,
+    /// Nothing may have changed since this version.
+    pub resource_version: Option<String>,
+    pub propagation: Propagation,
+    pub dry_run: bool,
+}
+
+/// What becomes of the objects that the deleted one owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Propagation {
+    #[default]
+    Background,
+    Foreground,
+    Orphan,
+}
+
+impl Propagation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+            Self::Orphan => "Orphan",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is no longer there.
+    Gone,
+    /// It is being deleted: finalizers or a grace period keep it for now.
+    Accepted,
+    /// It was not there.
+    NotFound,
+}
+
+impl Cluster {
+    /// The object, or None where there is none. An unknown kind is an error.
+    pub async fn get(&self, key: &ObjectKey) -> Result<Option<Value>, ClusterError> {
+        let answer = self.ask(&Ask::get(self.path(key).await?)).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return match answer::missing(&answer) {
+                Missing::Object => Ok(None),
+                Missing::Kind => Err(self.unknown(key)),
+            };
+        }
+        answer::json(self.name(), &answer, Some(key)).map(Some)
+    }
+
+    /// Server-side apply under our field manager.
+    pub async fn apply(&self, key: &ObjectKey, object: &Value, mode: ApplyMode) -> Result<Applied, ApplyError> {
+        let path = match self.path(key).await {
+            Err(ClusterError::UnknownKind { group, version, kind, .. }) => return Err(ApplyError::UnknownKind { group, version, kind }),
+            path => path?,
+        };
+        let ApplyMode { dry_run, force } = mode;
+        let target = format!("{path}?fieldManager={}&force={force}{}", encode(&self.inner.field_manager), dry(dry_run, '&'));
+        let answer = self.ask(&patch(target, APPLY, object)).await?;
+        if !answer.status.is_success() {
+            return Err(answer::refusal(self.name(), key, dry_run, &answer));
+        }
+        let warnings = answer::warnings(key, &answer.headers);
+        Ok(Applied { object: answer::json(self.name(), &answer, Some(key))?, warnings })
+    }
+
+    /// A JSON patch (RFC 6902) and the object after it. A `test` that fails is a [`ClusterError::Conflict`].
+    pub async fn patch_json(&self, key: &ObjectKey, operations: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+        let target = format!("{}{}", self.path(key).await?, dry(dry_run, '?'));
+        let answer = self.ask(&patch(target, JSON_PATCH, operations)).await?;
+        if answer::is_failed_test(&answer) {
+            let message = format!("{key} is not what it was when the patch was made");
+            return Err(ClusterError::Conflict { cluster: self.name().clone(), message });
+        }
+        answer::json(self.name(), &answer, Some(key))
+    }
+
+    /// Deletes one object by its uid. An object of a kind that is no longer served is gone with it.
+    pub async fn delete(&self, key: &ObjectKey, delete: &Delete) -> Result<Deleted, ClusterError> {
+        let path = match self.path(key).await {
+            Err(ClusterError::UnknownKind { .. }) => return Ok(Deleted::NotFound),
+            path => path?,
+        };
+        let Delete { uid, resource_version, propagation, dry_run } = delete;
+        let mut options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation.name(),
+            "preconditions": {"uid": uid},
+        });
+        if let Some(version) = resource_version {
+            options["preconditions"]["resourceVersion"] = version.as_str().into();
+        }
+        if *dry_run {
+            options["dryRun"] = json!(["All"]);
+        }
+        let body = Some(("application/json", Bytes::from(options.to_string())));
+        let answer = self.ask(&Ask { method: Method::DELETE, target: path, accept: "application/json", body }).await?;
+        self.deleted(key, &answer)
+    }
+
+    fn deleted(&self, key: &ObjectKey, answer: &Answer) -> Result<Deleted, ClusterError> {
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(Deleted::NotFound);
+        }
+        // The answer is a Status, or the object as it was or now is.
+        let body: Value = answer::json(self.name(), answer, Some(key))?;
+        Ok(if body.pointer("/metadata/deletionTimestamp").is_some() { Deleted::Accepted } else { Deleted::Gone })
+    }
+
+    /// Names an object in the version that the server prefers now.
+    pub async fn locate(&self, id: &ObjectId) -> Result<ObjectKey, ClusterError> {
+        let ObjectId { group, kind, namespace, name } = id.clone();
+        let unversioned = ObjectKey { group, version: String::new(), kind, namespace, name };
+        let resource = self.resource(&unversioned).await?;
+        Ok(ObjectKey { version: resource.version, ..unversioned })
+    }
+
+    /// How the kind of an object is served; any version where the key has none. What is not known is looked for once more.
+    pub async fn resource(&self, key: &ObjectKey) -> Result<Resource, ClusterError> {
+        let find = |discovery: &super::Discovery| {
+            let found = match key.version.as_str() {
+                "" => discovery.preferred(&key.group, &key.kind),
+                version => discovery.resolve(&key.group, version, &key.kind),
+            };
+            found.cloned()
+        };
+        if let Some(found) = find(&*self.discovery().await?) {
+            return Ok(found);
+        }
+        let fresh = self.discovery_not_older_than(super::discovery::SECOND_LOOK).await?;
+        find(&fresh).ok_or_else(|| self.missing_kind(key, &fresh))
+    }
+
+    /// A group whose server is down is missing for now only.
+    fn missing_kind(&self, key: &ObjectKey, discovery: &super::Discovery) -> ClusterError {
+        match discovery.stale().iter().find(|stale| stale.split('/').next() == Some(&key.group)) {
+            Some(stale) => {
+                let message = format!("what {stale} serves is not known, because its API server does not answer");
+                ClusterError::Failed { cluster: self.name().clone(), status: 503, message, after: None }
+            }
+            None => self.unknown(key),
+        }
+    }
+
+    fn unknown(&self, key: &ObjectKey) -> ClusterError {
+        let ObjectKey { group, version, kind, .. } = key.clone();
+        ClusterError::UnknownKind { cluster: self.name().clone(), group, version, kind }
+    }
+
+    async fn path(&self, key: &ObjectKey) -> Result<String, ClusterError> {
+        let resource = self.resource(key).await?;
+        let (root, plural, name) = (resource.root(), &resource.plural, segment(&key.name)?);
+        if !resource.namespaced {
+            return Ok(format!("{root}/{plural}/{name}"));
+        }
+        let namespace = key.namespace.as_deref().ok_or_else(|| ClusterError::NoNamespace { key: key.clone() })?;
+        Ok(format!("{root}/namespaces/{}/{plural}/{name}", segment(namespace)?))
+    }
+}
+
+fn patch(target: String, content_type: &'static str, body: &Value) -> Ask {
+    let body = Some((content_type, Bytes::from(body.to_string())));
+    Ask { method: Method::PATCH, target, accept: "application/json", body }
+}
+
+fn dry(dry_run: bool, separator: char) -> String {
+    if dry_run { format!("{separator}dryRun=All") } else { String::new() }
+}
+
+/// For a query.
+pub(super) fn encode(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// A name as a segment of a path. The server takes none with `/` or `%` in it, nor `.` and `..`; what would change the path never gets there.
+pub(super) fn segment(name: &str) -> Result<&str, ClusterError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte);
+    if name.is_empty() || name == "." || name == ".." || name.len() > 253 || !name.bytes().all(plain) {
+        return Err(ClusterError::BadName { what: name.to_owned() });
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_not_lead_to_another_path() {
+        for name in ["web", "system:node", "kube-dns.v1", "a@b"] {
+            assert!(segment(name).is_ok(), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "a%2fb", "a?b", "a#b", "a b", "ä", "a\nb"] {
+            assert!(matches!(segment(name), Err(ClusterError::BadName { .. })), "{name}");
+        }
+    }
+}
