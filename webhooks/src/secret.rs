@@ -49,13 +49,21 @@ impl Secret {
     }
 
     /// Whether `tag` is the HMAC-SHA256 of the parts joined, under the bytes of this secret. Constant in time.
-    pub(crate) fn signed(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
-        hmac_matches(&self.0, parts, tag)
+    pub(crate) fn signed(&self, parts: &[&[u8]], tag: &[u8; 32]) -> bool {
+        self.mac(parts).ct_eq(tag).into()
     }
 
     /// As [`Secret::signed`], under the key that a `whsec_` secret encodes.
-    pub(crate) fn signed_by_key(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
-        self.signing_key().is_some_and(|key| hmac_matches(&key, parts, tag))
+    pub(crate) fn signed_by_key(&self, parts: &[&[u8]], tag: &[u8; 32]) -> bool {
+        self.mac_by_key(parts).is_some_and(|mac| mac.ct_eq(tag).into())
+    }
+
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hmac(&self.0, parts)
+    }
+
+    pub(crate) fn mac_by_key(&self, parts: &[&[u8]]) -> Option<[u8; 32]> {
+        self.signing_key().map(|key| hmac(&key, parts))
     }
 
     /// Whether `token` is this secret. Digests are compared, so that the time tells nothing of the length either.
@@ -69,13 +77,12 @@ impl Secret {
     }
 }
 
-fn hmac_matches(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
-    // HMAC takes a key of any length; were that to change, nothing would match.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return false };
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for part in parts {
         mac.update(part);
     }
-    mac.verify_slice(tag).is_ok()
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for Secret {
