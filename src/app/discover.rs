@@ -89,7 +89,9 @@ impl Scope<'_> {
         self.allow.cluster(self.repo, &app.destination.cluster).map_err(|refusal| refusal.to_string())?;
         if app.source.repo != *self.repo && !self.may_read.contains(&app.source.repo) {
             let (own, other) = (self.repo, &app.source.repo);
-            return Err(format!("repo {own} may not read repo {other}: it is not in repos[{own}].mayRead; whoever runs Driftless can add it"));
+            return Err(format!(
+                "repo {own} may not read repo {other}: it is not in repos[{own}].mayRead; whoever runs Driftless can add it"
+            ));
         }
         Ok(())
     }
@@ -113,7 +115,8 @@ mod tests {
         let globs = GlobSetBuilder::new().add(Glob::new("apps/**/*.yaml").expect("a glob")).build().expect("globs");
         let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"]})).expect("a list");
         let repo = RepoName::new("shop");
-        let scope = Scope { repo: &repo, definitions_ref: "refs/heads/main", globs: &globs, allow: &allow, may_read: &[RepoName::new("lib")] };
+        let scope =
+            Scope { repo: &repo, definitions_ref: "refs/heads/main", globs: &globs, allow: &allow, may_read: &[RepoName::new("lib")] };
         scope.discover(tree).expect("memory does not fail")
     }
 

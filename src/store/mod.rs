@@ -11,6 +11,7 @@ mod tests;
 
 pub mod deliveries;
 pub mod jobs;
+pub mod pulls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,199 @@
+//! The refs and pull requests of the repos, as they were last seen.
+
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{Store, StoreError};
+use crate::ids::{AppId, Oid, RepoName};
+
+/// A pull request with what was last shown on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    pub repo: RepoName,
+    pub number: u64,
+    pub state: PullRow,
+    pub head: Oid,
+    /// The branch that it targets, as a full ref.
+    pub base_ref: String,
+    /// The base's commit that the last finished preview compared with.
+    pub base: Option<Oid>,
+    pub merge_commit: Option<Oid>,
+    pub apps: Vec<AppId>,
+    /// JSON of [`crate::report::PreviewReport`]; the store does not look into it.
+    pub report: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+pub enum PullRow {
+    Open,
+    Merged,
+    Closed,
+}
+
+#[derive(FromRow)]
+struct Row {
+    repo: String,
+    number: i64,
+    state: PullRow,
+    head: String,
+    base_ref: String,
+    base: Option<String>,
+    merge_commit: Option<String>,
+    apps: String,
+    report: Option<String>,
+}
+
+const COLUMNS: &str = "repo, number, state, head, base_ref, base, merge_commit, apps, report";
+
+impl TryFrom<Row> for Pull {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let Row { repo, number, state, head, base_ref, base, merge_commit, apps, report } = row;
+        let what = || format!("a pull request ({repo}#{number})");
+        let oid = |text: String| text.parse::<Oid>().map_err(|error| StoreError::corrupt(what(), error));
+        Ok(Self {
+            number: u64::try_from(number).map_err(|error| StoreError::corrupt(what(), error))?,
+            state,
+            head: oid(head)?,
+            base: base.map(oid).transpose()?,
+            merge_commit: merge_commit.map(oid).transpose()?,
+            apps: serde_json::from_str(&apps).map_err(|error| StoreError::corrupt(what(), error))?,
+            base_ref,
+            report,
+            repo: RepoName::new(repo),
+        })
+    }
+}
+
+impl Store {
+    /// Writes down where a ref is; None is a ref that is gone. Says whether that is news.
+    pub async fn set_ref(&self, repo: &RepoName, ref_name: &str, oid: Option<&Oid>) -> Result<bool, StoreError> {
+        let changed = match oid {
+            Some(oid) => {
+                let statement = "INSERT INTO refs (repo, ref_name, oid, seen_at) VALUES ($1, $2, $3, $4)
+                     ON CONFLICT (repo, ref_name) DO UPDATE SET oid = excluded.oid, seen_at = excluded.seen_at
+                     WHERE refs.oid <> excluded.oid";
+                let query = sqlx::query(statement).bind(repo.as_str()).bind(ref_name).bind(oid.as_str()).bind(self.now());
+                query.execute(self.write()).await?
+            }
+            None => {
+                let query = sqlx::query("DELETE FROM refs WHERE repo = $1 AND ref_name = $2");
+                query.bind(repo.as_str()).bind(ref_name).execute(self.write()).await?
+            }
+        };
+        Ok(changed.rows_affected() > 0)
+    }
+
+    /// Where a ref was when it was last seen.
+    pub async fn last_seen(&self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
+        let query = sqlx::query_scalar::<_, String>("SELECT oid FROM refs WHERE repo = $1 AND ref_name = $2");
+        let oid = query.bind(repo.as_str()).bind(ref_name).fetch_optional(self.read()).await?;
+        oid.map(|oid| oid.parse().map_err(|error| StoreError::corrupt(format!("{ref_name} of {repo}"), error))).transpose()
+    }
+
+    pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<Option<Pull>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND number = $2");
+        let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(number_column(number));
+        query.fetch_optional(self.read()).await?.map(Pull::try_from).transpose()
+    }
+
+    /// Pull requests of a repo in one state, newest first.
+    pub async fn pulls(&self, repo: &RepoName, state: PullRow) -> Result<Vec<Pull>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND state = $2 ORDER BY number DESC LIMIT 5000");
+        let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(state);
+        query.fetch_all(self.read()).await?.into_iter().map(Pull::try_from).collect()
+    }
+
+    /// Writes the whole row.
+    pub async fn put_pull(&self, pull: &Pull) -> Result<(), StoreError> {
+        let mut conn = self.write().acquire().await?;
+        put(&mut conn, pull, self.now()).await
+    }
+}
+
+/// SQL has no unsigned numbers; no forge counts this far.
+fn number_column(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+async fn put(conn: &mut SqliteConnection, pull: &Pull, now: i64) -> Result<(), StoreError> {
+    let Pull { repo, number, state, head, base_ref, base, merge_commit, apps, report } = pull;
+    let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
+    let statement = "INSERT INTO pulls (repo, number, state, head, base_ref, base, merge_commit, apps, report, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (repo, number) DO UPDATE SET
+             state = excluded.state, head = excluded.head, base_ref = excluded.base_ref, base = excluded.base,
+             merge_commit = excluded.merge_commit, apps = excluded.apps, report = excluded.report, updated_at = excluded.updated_at";
+    sqlx::query(statement)
+        .bind(repo.as_str())
+        .bind(number_column(*number))
+        .bind(state)
+        .bind(head.as_str())
+        .bind(base_ref)
+        .bind(base.as_ref().map(Oid::as_str))
+        .bind(merge_commit.as_ref().map(Oid::as_str))
+        .bind(apps)
+        .bind(report)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    async fn store() -> Result<(tempfile::TempDir, Store), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let store = Store::open(&folder.path().join("store.db"), Arc::new(ManualClock::at_millis(1))).await?;
+        Ok((folder, store))
+    }
+
+    fn oid(digit: &str) -> Oid {
+        digit.repeat(40).parse().expect("an id")
+    }
+
+    #[tokio::test]
+    async fn a_ref_is_news_only_when_it_moves() -> Result<(), Box<dyn std::error::Error>> {
+        let (_folder, store) = store().await?;
+        let (repo, main) = (RepoName::new("shop"), "refs/heads/main");
+        assert!(store.set_ref(&repo, main, Some(&oid("a"))).await?);
+        assert!(!store.set_ref(&repo, main, Some(&oid("a"))).await?);
+        assert!(store.set_ref(&repo, main, Some(&oid("b"))).await?);
+        assert_eq!(store.last_seen(&repo, main).await?, Some(oid("b")));
+        assert!(store.set_ref(&repo, main, None).await?);
+        assert!(!store.set_ref(&repo, main, None).await?);
+        assert_eq!(store.last_seen(&repo, main).await?, None);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_pull_request_reads_as_it_was_written() -> Result<(), Box<dyn std::error::Error>> {
+        let (_folder, store) = store().await?;
+        let repo = RepoName::new("shop");
+        let mut pull = Pull {
+            repo: repo.clone(),
+            number: 7,
+            state: PullRow::Open,
+            head: oid("a"),
+            base_ref: "refs/heads/main".into(),
+            base: None,
+            merge_commit: None,
+            apps: vec![AppId::new(&repo, "web")],
+            report: None,
+        };
+        store.put_pull(&pull).await?;
+        pull.head = oid("b");
+        pull.report = Some("{}".into());
+        store.put_pull(&pull).await?;
+        assert_eq!(store.pull(&repo, 7).await?, Some(pull.clone()));
+        assert_eq!(store.pulls(&repo, PullRow::Open).await?, [pull]);
+        assert_eq!(store.pulls(&repo, PullRow::Merged).await?, []);
+        Ok(())
+    }
+}
