@@ -1,0 +1,30 @@
+# Thin on purpose: the work is in the programs and in scripts/.
+#
+#   make dev     the whole loop on this machine: a forge, a cluster and a sample repository, no account needed
+#   make test    every check and every test
+#   make bench   the benchmarks; they print ratios against the same work done bare
+#   make tools   what the others need: the Go programs, built once into a cache, and the tests' npm packages
+
+.PHONY: dev test bench tools
+MAKEFLAGS += --no-print-directory
+
+dev: tools
+	@DRIFTLESS_APISERVER="$$(scripts/tool apiserver)" DRIFTLESS_KWOK="$$(scripts/tool kwok)" \
+	 DRIFTLESS_RENDERER="$$(scripts/tool renderer)" cargo run --locked -- dev
+
+test: tools tests/node/node_modules/.package-lock.json
+	@scripts/check
+
+bench: tools
+	@DRIFTLESS_APISERVER="$$(scripts/tool apiserver)" DRIFTLESS_KWOK="$$(scripts/tool kwok)" \
+	 DRIFTLESS_RENDERER="$$(scripts/tool renderer)" cargo bench --locked
+
+tools:
+	@scripts/need
+	@scripts/tool renderer >/dev/null
+	@scripts/tool apiserver >/dev/null
+	@scripts/tool kwok >/dev/null
+
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
+	@echo 'npm: fetching the recorded payloads and API descriptions that the tests read' >&2
+	@cd tests/node && npm ci --no-progress --loglevel=error && touch node_modules/.package-lock.json
