@@ -33,6 +33,7 @@ pub mod cluster;
 pub mod manifest;
 pub mod plan;
 pub mod render;
+pub mod sync;
 pub mod trace;
 pub mod tree;
 

@@ -9,9 +9,13 @@ mod lock;
 #[cfg(test)]
 mod tests;
 
+pub mod apps;
 pub mod deliveries;
+pub mod inventory;
 pub mod jobs;
 pub mod pulls;
+pub mod runs;
+pub mod waits;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,288 @@
+//! What is known of each app: its definition, its last render, what of it is applied, and how that is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::{Store, StoreError};
+use crate::app::App;
+use crate::ids::{AppId, ClusterName, Oid, RepoName};
+
+/// Whether an app is still defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum AppState {
+    Active,
+    /// Its ref, path or definition is not there, and nobody has said that this is meant.
+    Missing,
+    /// A commit on the unchanged definitions branch has deleted its definition.
+    Removed,
+    /// Its definition can't be read.
+    Broken,
+}
+
+/// How the objects of an app are, all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum AppHealth {
+    Unknown,
+    Progressing,
+    Healthy,
+    Degraded,
+}
+
+/// How often in a row the same fields of an object were healed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealCount {
+    pub fields: Vec<String>,
+    /// Who changed them, where that is known.
+    pub manager: Option<String>,
+    pub count: u32,
+}
+
+/// By object, as its id is written: `Deployment shop/web`.
+pub type Heals = BTreeMap<String, HealCount>;
+
+/// One app, without its trace, which may be large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRow {
+    pub app: App,
+    pub definition_commit: Oid,
+    pub state: AppState,
+    /// Why it is in that state; empty when active.
+    pub state_message: String,
+    /// The source identity of the last render, and the revision that it was made of.
+    pub identity: Option<String>,
+    pub rendered_revision: Option<Oid>,
+    pub applied_revision: Option<Oid>,
+    pub applied_identity: Option<String>,
+    pub applied_at: Option<i64>,
+    pub synced_ok: bool,
+    pub paused: bool,
+    pub pinned_revision: Option<Oid>,
+    pub health: AppHealth,
+    pub health_message: String,
+    pub last_run: Option<String>,
+    pub heals: Heals,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    id: String,
+    definition: String,
+    definition_commit: String,
+    state: AppState,
+    state_message: String,
+    identity: Option<String>,
+    rendered_revision: Option<String>,
+    applied_revision: Option<String>,
+    applied_identity: Option<String>,
+    applied_at: Option<i64>,
+    synced_ok: i64,
+    paused: i64,
+    pinned_revision: Option<String>,
+    health: AppHealth,
+    health_message: String,
+    last_run: Option<String>,
+    heals: String,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, applied_revision, ",
+            "applied_identity, applied_at, synced_ok, paused, pinned_revision, health, health_message, last_run, heals FROM apps ",
+            $rest
+        )
+    };
+}
+
+impl TryFrom<Raw> for AppRow {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self, StoreError> {
+        let what = |column: &str| format!("a {column} of app {}", raw.id);
+        let oid = |column: &str, text: Option<String>| {
+            text.map(|text| text.parse::<Oid>()).transpose().map_err(|error| StoreError::corrupt(what(column), error))
+        };
+        Ok(Self {
+            app: serde_json::from_str(&raw.definition).map_err(|error| StoreError::corrupt(what("definition"), error))?,
+            definition_commit: raw.definition_commit.parse().map_err(|error| StoreError::corrupt(what("definition commit"), error))?,
+            state: raw.state,
+            state_message: raw.state_message,
+            identity: raw.identity,
+            rendered_revision: oid("rendered revision", raw.rendered_revision)?,
+            applied_revision: oid("applied revision", raw.applied_revision)?,
+            applied_identity: raw.applied_identity,
+            applied_at: raw.applied_at,
+            synced_ok: raw.synced_ok != 0,
+            paused: raw.paused != 0,
+            pinned_revision: oid("pinned revision", raw.pinned_revision)?,
+            health: raw.health,
+            health_message: raw.health_message,
+            last_run: raw.last_run,
+            heals: serde_json::from_str(&raw.heals).map_err(|error| StoreError::corrupt(what("heal count"), error))?,
+        })
+    }
+}
+
+fn rows(raw: Vec<Raw>) -> Result<Vec<AppRow>, StoreError> {
+    raw.into_iter().map(AppRow::try_from).collect()
+}
+
+impl Store {
+    /// Keeps a definition as it is at `commit`, and makes the app active. What is known of its render and its objects stays.
+    pub async fn put_app(&self, app: &App, commit: &Oid) -> Result<(), StoreError> {
+        let definition = serde_json::to_string(app).map_err(|error| StoreError::corrupt("a definition", error))?;
+        sqlx::query(
+            "INSERT INTO apps (id, repo, source_repo, cluster, definition, definition_commit, state) \
+             VALUES ($1, $2, $3, $4, $5, $6, 'active') \
+             ON CONFLICT (id) DO UPDATE SET source_repo = excluded.source_repo, cluster = excluded.cluster, \
+             definition = excluded.definition, definition_commit = excluded.definition_commit, state = 'active', state_message = ''",
+        )
+        .bind(app.id.to_string())
+        .bind(app.id.repo.as_str())
+        .bind(app.source.repo.as_str())
+        .bind(app.destination.cluster.as_str())
+        .bind(definition)
+        .bind(commit.as_str())
+        .execute(self.write())
+        .await?;
+        Ok(())
+    }
+
+    pub async fn app(&self, id: &AppId) -> Result<Option<AppRow>, StoreError> {
+        let raw: Option<Raw> = sqlx::query_as(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.read()).await?;
+        raw.map(AppRow::try_from).transpose()
+    }
+
+    /// All apps, by name.
+    pub async fn apps(&self) -> Result<Vec<AppRow>, StoreError> {
+        rows(sqlx::query_as(select!("ORDER BY id")).fetch_all(self.read()).await?)
+    }
+
+    /// The apps that a repo defines.
+    pub async fn apps_defined_by(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
+        rows(sqlx::query_as(select!("WHERE repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?)
+    }
+
+    /// The apps whose manifests come from a repo.
+    pub async fn apps_reading(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
+        rows(sqlx::query_as(select!("WHERE source_repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?)
+    }
+
+    /// The apps that are deployed to a cluster.
+    pub async fn apps_on(&self, cluster: &ClusterName) -> Result<Vec<AppRow>, StoreError> {
+        rows(sqlx::query_as(select!("WHERE cluster = $1 ORDER BY id")).bind(cluster.as_str()).fetch_all(self.read()).await?)
+    }
+
+    /// The stored trace of an app, as its render wrote it.
+    pub async fn trace(&self, id: &AppId) -> Result<Option<String>, StoreError> {
+        let found: Option<Option<String>> =
+            sqlx::query_scalar("SELECT trace FROM apps WHERE id = $1").bind(id.to_string()).fetch_optional(self.read()).await?;
+        Ok(found.flatten())
+    }
+
+    /// The traces of all active apps that read a repo; none for an app that was not rendered yet.
+    pub async fn traces_reading(&self, repo: &RepoName) -> Result<Vec<(AppId, Option<String>)>, StoreError> {
+        let found: Vec<(String, Option<String>)> =
+            sqlx::query_as("SELECT id, trace FROM apps WHERE source_repo = $1 AND state = 'active' ORDER BY id")
+                .bind(repo.as_str())
+                .fetch_all(self.read())
+                .await?;
+        let named = |(id, trace): (String, Option<String>)| match id.parse() {
+            Ok(id) => Ok((id, trace)),
+            Err(error) => Err(StoreError::corrupt("an app", error)),
+        };
+        found.into_iter().map(named).collect()
+    }
+
+    pub async fn set_app_state(&self, id: &AppId, state: AppState, message: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE apps SET state = $2, state_message = $3 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(state)
+            .bind(message)
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    /// Remembers what a render looked at, so that the next push can tell whether the app is affected.
+    pub async fn set_rendered(&self, id: &AppId, revision: &Oid, identity: &str, trace: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE apps SET rendered_revision = $2, identity = $3, trace = $4 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(revision.as_str())
+            .bind(identity)
+            .bind(trace)
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    /// Remembers that a revision was applied, which also ends the count of heals: what was fought over may be another thing now.
+    pub async fn set_applied(&self, id: &AppId, revision: &Oid, identity: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
+             applied_revision = $2, applied_identity = $3, applied_at = $4, synced_ok = 1 WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(revision.as_str())
+        .bind(identity)
+        .bind(self.now())
+        .execute(self.write())
+        .await?;
+        Ok(())
+    }
+
+    /// Remembers that the last sync failed; what is applied stays what it was.
+    pub async fn set_sync_failed(&self, id: &AppId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE apps SET synced_ok = 0 WHERE id = $1").bind(id.to_string()).execute(self.write()).await?;
+        Ok(())
+    }
+
+    pub async fn set_app_health(&self, id: &AppId, health: AppHealth, message: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE apps SET health = $2, health_message = $3 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(health)
+            .bind(message)
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    pub async fn set_paused(&self, id: &AppId, paused: bool) -> Result<(), StoreError> {
+        sqlx::query("UPDATE apps SET paused = $2 WHERE id = $1").bind(id.to_string()).bind(i64::from(paused)).execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// Holds the app at a revision, or lets it go.
+    pub async fn set_pinned(&self, id: &AppId, revision: Option<&Oid>) -> Result<(), StoreError> {
+        sqlx::query("UPDATE apps SET pinned_revision = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(revision.map(Oid::as_str))
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    pub async fn set_heals(&self, id: &AppId, heals: &Heals) -> Result<(), StoreError> {
+        let heals = serde_json::to_string(heals).map_err(|error| StoreError::corrupt("a heal count", error))?;
+        sqlx::query("UPDATE apps SET heals = $2 WHERE id = $1").bind(id.to_string()).bind(heals).execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// Forgets an app that owns nothing any more.
+    pub async fn forget_app(&self, id: &AppId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM apps WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM objects WHERE objects.app = apps.id)")
+            .bind(id.to_string())
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

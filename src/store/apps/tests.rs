@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use super::{AppHealth, AppState, HealCount, Heals};
+use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+use crate::clock::ManualClock;
+use crate::ids::{AppId, ClusterName, Oid, RepoName};
+use crate::render::RenderOptions;
+use crate::store::Store;
+
+/// A store in a directory that goes with the test.
+pub(in crate::store) async fn store() -> (Store, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Arc::new(ManualClock::at_millis(1_000));
+    (Store::open(&dir.path().join("driftless.db"), clock).await.expect("opens"), dir)
+}
+
+pub(in crate::store) fn app_id(text: &str) -> AppId {
+    text.parse().expect("an app's id")
+}
+
+pub(in crate::store) fn oid(digit: &str) -> Oid {
+    digit.repeat(40).parse().expect("an object id")
+}
+
+fn app(id: &str, source: &str) -> App {
+    App {
+        id: app_id(id),
+        source: Source { repo: RepoName::new(source), ref_name: "refs/heads/main".into(), path: "deploy".into() },
+        render: RenderOptions::default(),
+        destination: Destination { cluster: ClusterName::new("prod"), namespace: "shop".into() },
+        sync: SyncPolicy::Auto,
+        drift: DriftPolicy::Heal,
+        on_delete: OnDelete::Keep,
+        adopt: Adopt(false),
+        origin: Origin { file: ".driftless/shop.yaml".into(), line: 3 },
+    }
+}
+
+#[tokio::test]
+async fn a_definition_is_replaced_and_what_is_known_of_the_app_stays() {
+    let (store, _dir) = store().await;
+    let (web, id) = (app("shop/web", "shop"), app_id("shop/web"));
+    store.put_app(&web, &oid("a")).await.expect("stored");
+    let new = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((new.app, new.state, new.health), (web.clone(), AppState::Active, AppHealth::Unknown));
+    assert_eq!((new.applied_revision, new.synced_ok), (None, false));
+
+    store.set_rendered(&id, &oid("b"), "identity", "{\"version\":1}").await.expect("stored");
+    store.set_applied(&id, &oid("b"), "identity").await.expect("stored");
+    store.set_app_state(&id, AppState::Missing, "no path deploy").await.expect("stored");
+    store.put_app(&web, &oid("c")).await.expect("stored");
+    let row = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((row.state, row.state_message.as_str()), (AppState::Active, ""));
+    assert_eq!(row.definition_commit, oid("c"));
+    assert_eq!((row.applied_revision, row.applied_at, row.synced_ok), (Some(oid("b")), Some(1_000), true));
+    assert_eq!(store.trace(&id).await.expect("read").as_deref(), Some("{\"version\":1}"));
+    assert_eq!(store.app(&app_id("shop/none")).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn apps_are_found_by_who_defines_them_and_by_what_they_read() {
+    let (store, _dir) = store().await;
+    store.put_app(&app("fleet/web", "shop"), &oid("a")).await.expect("stored");
+    store.put_app(&app("fleet/api", "api"), &oid("a")).await.expect("stored");
+    let names = |rows: Vec<super::AppRow>| rows.into_iter().map(|row| row.app.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(store.apps().await.expect("read")), ["fleet/api", "fleet/web"]);
+    assert_eq!(names(store.apps_defined_by(&RepoName::new("fleet")).await.expect("read")), ["fleet/api", "fleet/web"]);
+    assert_eq!(names(store.apps_reading(&RepoName::new("shop")).await.expect("read")), ["fleet/web"]);
+    assert_eq!(names(store.apps_on(&ClusterName::new("prod")).await.expect("read")).len(), 2);
+    assert_eq!(store.traces_reading(&RepoName::new("api")).await.expect("read"), [(app_id("fleet/api"), None)]);
+}
+
+#[tokio::test]
+async fn heals_are_forgotten_when_another_identity_is_applied() {
+    let (store, _dir) = store().await;
+    let id = app_id("shop/web");
+    store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
+    store.set_applied(&id, &oid("a"), "one").await.expect("stored");
+    let count = HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2 };
+    let heals = Heals::from([("Deployment shop/web".to_owned(), count)]);
+    store.set_heals(&id, &heals).await.expect("stored");
+    store.set_applied(&id, &oid("a"), "one").await.expect("stored");
+    assert_eq!(store.app(&id).await.expect("read").expect("there").heals, heals);
+    store.set_applied(&id, &oid("b"), "two").await.expect("stored");
+    assert_eq!(store.app(&id).await.expect("read").expect("there").heals, Heals::new());
+}
+
+#[tokio::test]
+async fn pins_pauses_and_health_are_kept() {
+    let (store, _dir) = store().await;
+    let id = app_id("shop/web");
+    store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
+    store.set_paused(&id, true).await.expect("stored");
+    store.set_pinned(&id, Some(&oid("d"))).await.expect("stored");
+    store.set_app_health(&id, AppHealth::Degraded, "Deployment shop/web makes no progress").await.expect("stored");
+    let row = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((row.paused, row.pinned_revision, row.health), (true, Some(oid("d")), AppHealth::Degraded));
+    store.set_pinned(&id, None).await.expect("stored");
+    store.set_sync_failed(&id).await.expect("stored");
+    let row = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((row.pinned_revision, row.synced_ok), (None, false));
+    store.forget_app(&id).await.expect("forgotten");
+    assert_eq!(store.app(&id).await.expect("read"), None);
+}

@@ -1,0 +1,419 @@
+//! What each app owns in each cluster. The inventory and the claims are one table, so that an object can't have two owners.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{Store, StoreError};
+use crate::class::{Class, Classified};
+use crate::ids::{AppId, ClusterName, Oid};
+use crate::manifest::{ObjectId, ObjectKey};
+
+/// How far the owner has come with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectState {
+    /// About to be written; it may or may not be in the cluster.
+    Claimed,
+    Applied,
+    /// No longer wanted, and to be deleted.
+    Pruning,
+}
+
+/// One object that an app owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRow {
+    pub key: ObjectKey,
+    pub app: AppId,
+    pub state: ObjectState,
+    pub uid: Option<String>,
+    /// Of the manifest that was applied last.
+    pub manifest_hash: Option<String>,
+    pub fingerprint: Option<Print>,
+    pub resource_version: Option<String>,
+    pub applied_revision: Option<Oid>,
+    /// A Job that was seen to complete.
+    pub job_done: bool,
+}
+
+/// What the metadata of a live object came to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Print {
+    pub digest: String,
+    /// False while an equal digest does not prove that the object is the same.
+    pub settled: bool,
+}
+
+/// An object that a sync wants to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub key: ObjectKey,
+    /// False for one that is as it should be and will not be written.
+    pub write: bool,
+}
+
+/// What an apply left in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedObject {
+    pub key: ObjectKey,
+    pub uid: String,
+    pub resource_version: String,
+    pub manifest_hash: String,
+    pub fingerprint: Print,
+}
+
+/// Why objects could not be claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    #[error("{object} in cluster {cluster} belongs to app {owner}: two apps can't apply the same object; take it out of one of them")]
+    Taken { object: ObjectId, cluster: ClusterName, owner: AppId },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Classified for ClaimError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Taken { .. } => Class::Fail,
+            Self::Store(error) => error.class(),
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct Raw {
+    api_group: String,
+    kind: String,
+    namespace: String,
+    name: String,
+    version: String,
+    app: String,
+    state: ObjectState,
+    uid: Option<String>,
+    manifest_hash: Option<String>,
+    fingerprint: Option<String>,
+    settled: i64,
+    resource_version: Option<String>,
+    applied_revision: Option<String>,
+    job_done: i64,
+}
+
+impl TryFrom<Raw> for ObjectRow {
+    type Error = StoreError;
+
+    fn try_from(raw: Raw) -> Result<Self, StoreError> {
+        let namespace = Some(raw.namespace).filter(|namespace| !namespace.is_empty());
+        let key = ObjectKey { group: raw.api_group, version: raw.version, kind: raw.kind, namespace, name: raw.name };
+        let revision = raw.applied_revision.map(|text| text.parse::<Oid>()).transpose();
+        Ok(Self {
+            app: raw.app.parse().map_err(|error| StoreError::corrupt(format!("an owner of {key}"), error))?,
+            state: raw.state,
+            uid: raw.uid,
+            manifest_hash: raw.manifest_hash,
+            fingerprint: raw.fingerprint.map(|digest| Print { digest, settled: raw.settled != 0 }),
+            resource_version: raw.resource_version,
+            applied_revision: revision.map_err(|error| StoreError::corrupt(format!("a revision of {key}"), error))?,
+            job_done: raw.job_done != 0,
+            key,
+        })
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT api_group, kind, namespace, name, version, app, state, uid, manifest_hash, fingerprint, settled, ",
+            "resource_version, applied_revision, job_done FROM objects ",
+            $rest
+        )
+    };
+}
+
+/// The condition that names one object, as `$1` to `$5`.
+macro_rules! one {
+    ($before:literal) => {
+        concat!($before, " WHERE cluster = $1 AND api_group = $2 AND kind = $3 AND namespace = $4 AND name = $5")
+    };
+    ($before:literal, $after:literal) => {
+        concat!(one!($before), $after)
+    };
+}
+
+fn none_is_empty(namespace: Option<&String>) -> &str {
+    namespace.map_or("", String::as_str)
+}
+
+fn rows(raw: Vec<Raw>) -> Result<Vec<ObjectRow>, StoreError> {
+    raw.into_iter().map(ObjectRow::try_from).collect()
+}
+
+impl Store {
+    /// Claims the objects that an app wants, all or none, and marks what it has beside them as no longer wanted.
+    ///
+    /// An object that another app of the same repo has is handed over only if that app no longer wants it, or is among `released`: the
+    /// apps of which the caller knows that they do not render the object any more. Objects that are as they were left cost no statement.
+    pub async fn claim(&self, cluster: &ClusterName, app: &AppId, wanted: &[Claim], released: &BTreeSet<AppId>) -> Result<(), ClaimError> {
+        let mut tx = self.begin().await?;
+        let mine: Vec<Raw> = sqlx::query_as(select!("WHERE app = $1 AND cluster = $2"))
+            .bind(app.to_string())
+            .bind(cluster.as_str())
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(StoreError::from)?;
+        let mut mine: BTreeMap<ObjectId, ObjectRow> = rows(mine)?.into_iter().map(|row| (row.key.id(), row)).collect();
+        for claim in wanted {
+            match mine.remove(&claim.key.id()) {
+                Some(row) if !claim.write && row.state == ObjectState::Applied => {}
+                Some(_) => set_wanted(&mut tx, cluster, app, claim).await?,
+                None => claim_one(&mut tx, cluster, app, &claim.key, released).await?,
+            }
+        }
+        for (id, _) in mine.iter().filter(|(_, row)| row.state != ObjectState::Pruning) {
+            unwant(&mut tx, cluster, app, id).await?;
+        }
+        tx.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Which of these objects other apps own, with their owners: what a preview looks at.
+    pub async fn owners(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<Vec<(ObjectId, AppId)>, StoreError> {
+        let mut owned = Vec::new();
+        let mut connection = self.read().acquire().await?;
+        for id in ids {
+            if let Some((owner, _)) = owner_of(&mut connection, cluster, id).await?
+                && owner != *app
+            {
+                owned.push((id.clone(), owner));
+            }
+        }
+        Ok(owned)
+    }
+
+    /// Remembers what an apply of `revision` left in the cluster.
+    pub async fn record_applied(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        revision: &Oid,
+        objects: &[AppliedObject],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for object in objects {
+            sqlx::query(one!(
+                "UPDATE objects SET state = 'applied', version = $7, uid = $8, manifest_hash = $9, fingerprint = $10, settled = $11, \
+                 resource_version = $12, job_done = CASE WHEN uid = $8 THEN job_done ELSE 0 END, applied_revision = $13",
+                " AND app = $6"
+            ))
+            .bind(cluster.as_str())
+            .bind(&object.key.group)
+            .bind(&object.key.kind)
+            .bind(none_is_empty(object.key.namespace.as_ref()))
+            .bind(&object.key.name)
+            .bind(app.to_string())
+            .bind(&object.key.version)
+            .bind(&object.uid)
+            .bind(&object.manifest_hash)
+            .bind(&object.fingerprint.digest)
+            .bind(i64::from(object.fingerprint.settled))
+            .bind(&object.resource_version)
+            .bind(revision.as_str())
+            .execute(&mut *tx)
+            .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Remembers that all that an app has applied is part of `revision`, also what needed no request.
+    pub async fn record_revision(&self, cluster: &ClusterName, app: &AppId, revision: &Oid) -> Result<(), StoreError> {
+        sqlx::query("UPDATE objects SET applied_revision = $3 WHERE cluster = $1 AND app = $2 AND state = 'applied'")
+            .bind(cluster.as_str())
+            .bind(app.to_string())
+            .bind(revision.as_str())
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    /// Remembers how the metadata of objects look now, after it was found that they differ in nothing that the app owns.
+    pub async fn record_prints(&self, cluster: &ClusterName, prints: &[(ObjectId, Print, String)]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for (id, print, resource_version) in prints {
+            sqlx::query(one!("UPDATE objects SET fingerprint = $6, settled = $7, resource_version = $8"))
+                .bind(cluster.as_str())
+                .bind(&id.group)
+                .bind(&id.kind)
+                .bind(none_is_empty(id.namespace.as_ref()))
+                .bind(&id.name)
+                .bind(&print.digest)
+                .bind(i64::from(print.settled))
+                .bind(resource_version)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Remembers that a Job has completed, so that its going away is no drift.
+    pub async fn record_job_done(&self, cluster: &ClusterName, id: &ObjectId) -> Result<(), StoreError> {
+        sqlx::query(one!("UPDATE objects SET job_done = 1"))
+            .bind(cluster.as_str())
+            .bind(&id.group)
+            .bind(&id.kind)
+            .bind(none_is_empty(id.namespace.as_ref()))
+            .bind(&id.name)
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    /// Takes an object that only its marks tell of into the inventory, as one to delete. False when a row is there already.
+    pub async fn adopt_for_pruning(&self, cluster: &ClusterName, app: &AppId, key: &ObjectKey, uid: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO objects (cluster, api_group, kind, namespace, name, version, app, state, uid) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'pruning', $8) ON CONFLICT (cluster, api_group, kind, namespace, name) DO NOTHING",
+        )
+        .bind(cluster.as_str())
+        .bind(&key.group)
+        .bind(&key.kind)
+        .bind(none_is_empty(key.namespace.as_ref()))
+        .bind(&key.name)
+        .bind(&key.version)
+        .bind(app.to_string())
+        .bind(uid)
+        .execute(self.write())
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Marks all that an app owns as no longer wanted: its definition was removed and asked for that.
+    pub async fn prune_all(&self, app: &AppId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1").bind(app.to_string()).execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// Takes objects that are gone, or that are no longer ours, out of an app's inventory.
+    pub async fn forget_objects(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for id in ids {
+            sqlx::query(one!("DELETE FROM objects", " AND app = $6 AND state = 'pruning'"))
+                .bind(cluster.as_str())
+                .bind(&id.group)
+                .bind(&id.kind)
+                .bind(none_is_empty(id.namespace.as_ref()))
+                .bind(&id.name)
+                .bind(app.to_string())
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Lets all objects of an app go: they stay in the cluster, and nobody owns them.
+    pub async fn release_all(&self, app: &AppId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM objects WHERE app = $1").bind(app.to_string()).execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// What an app owns, in a stable order.
+    pub async fn inventory(&self, app: &AppId) -> Result<Vec<ObjectRow>, StoreError> {
+        let raw = sqlx::query_as(select!("WHERE app = $1 ORDER BY api_group, kind, namespace, name"));
+        rows(raw.bind(app.to_string()).fetch_all(self.read()).await?)
+    }
+
+    /// What all apps own in a cluster.
+    pub async fn inventory_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
+        let raw = sqlx::query_as(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));
+        rows(raw.bind(cluster.as_str()).fetch_all(self.read()).await?)
+    }
+}
+
+async fn owner_of(
+    connection: &mut SqliteConnection,
+    cluster: &ClusterName,
+    id: &ObjectId,
+) -> Result<Option<(AppId, ObjectState)>, StoreError> {
+    let found: Option<(String, ObjectState)> = sqlx::query_as(one!("SELECT app, state FROM objects"))
+        .bind(cluster.as_str())
+        .bind(&id.group)
+        .bind(&id.kind)
+        .bind(none_is_empty(id.namespace.as_ref()))
+        .bind(&id.name)
+        .fetch_optional(connection)
+        .await?;
+    found
+        .map(|(app, state)| app.parse().map(|app| (app, state)).map_err(|error| StoreError::corrupt(format!("an owner of {id}"), error)))
+        .transpose()
+}
+
+async fn claim_one(
+    connection: &mut SqliteConnection,
+    cluster: &ClusterName,
+    app: &AppId,
+    key: &ObjectKey,
+    released: &BTreeSet<AppId>,
+) -> Result<(), ClaimError> {
+    let id = key.id();
+    match owner_of(connection, cluster, &id).await? {
+        Some((owner, state)) if owner != *app => {
+            let moved = owner.repo == app.repo && (state == ObjectState::Pruning || released.contains(&owner));
+            if !moved {
+                return Err(ClaimError::Taken { object: id, cluster: cluster.clone(), owner });
+            }
+        }
+        _ => {}
+    }
+    sqlx::query(
+        "INSERT INTO objects (cluster, api_group, kind, namespace, name, version, app, state) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'claimed') \
+         ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET app = excluded.app, version = excluded.version, \
+         state = 'claimed', manifest_hash = NULL",
+    )
+    .bind(cluster.as_str())
+    .bind(&key.group)
+    .bind(&key.kind)
+    .bind(none_is_empty(key.namespace.as_ref()))
+    .bind(&key.name)
+    .bind(&key.version)
+    .bind(app.to_string())
+    .execute(connection)
+    .await
+    .map_err(StoreError::from)?;
+    Ok(())
+}
+
+/// An object that is about to be written is not known to be as the last manifest said, until it has been written.
+async fn set_wanted(connection: &mut SqliteConnection, cluster: &ClusterName, app: &AppId, claim: &Claim) -> Result<(), StoreError> {
+    sqlx::query(one!(
+        "UPDATE objects SET state = CASE WHEN $7 = 1 THEN 'claimed' ELSE 'applied' END, \
+         manifest_hash = CASE WHEN $7 = 1 THEN NULL ELSE manifest_hash END",
+        " AND app = $6"
+    ))
+    .bind(cluster.as_str())
+    .bind(&claim.key.group)
+    .bind(&claim.key.kind)
+    .bind(none_is_empty(claim.key.namespace.as_ref()))
+    .bind(&claim.key.name)
+    .bind(app.to_string())
+    .bind(i64::from(claim.write))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn unwant(connection: &mut SqliteConnection, cluster: &ClusterName, app: &AppId, id: &ObjectId) -> Result<(), StoreError> {
+    sqlx::query(one!("UPDATE objects SET state = 'pruning'", " AND app = $6"))
+        .bind(cluster.as_str())
+        .bind(&id.group)
+        .bind(&id.kind)
+        .bind(none_is_empty(id.namespace.as_ref()))
+        .bind(&id.name)
+        .bind(app.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

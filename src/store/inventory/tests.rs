@@ -1,0 +1,138 @@
+use std::collections::BTreeSet;
+
+use super::{AppliedObject, Claim, ClaimError, ObjectState, Print};
+use crate::class::{Class, Classified};
+use crate::ids::{AppId, ClusterName};
+use crate::manifest::{ObjectId, ObjectKey};
+use crate::store::Store;
+use crate::store::apps::tests::{app_id, oid, store};
+
+fn prod() -> ClusterName {
+    ClusterName::new("prod")
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey { group: "apps".into(), version: "v1".into(), kind: "Deployment".into(), namespace: Some("shop".into()), name: name.into() }
+}
+
+fn write(name: &str) -> Claim {
+    Claim { key: key(name), write: true }
+}
+
+fn applied(name: &str) -> AppliedObject {
+    AppliedObject {
+        key: key(name),
+        uid: format!("uid-{name}"),
+        resource_version: "7".into(),
+        manifest_hash: "hash".into(),
+        fingerprint: Print { digest: "print".into(), settled: true },
+    }
+}
+
+async fn claim(store: &Store, app: &AppId, wanted: &[Claim]) -> Result<(), ClaimError> {
+    store.claim(&prod(), app, wanted, &BTreeSet::new()).await
+}
+
+async fn states(store: &Store, app: &AppId) -> Vec<(String, ObjectState)> {
+    store.inventory(app).await.expect("read").into_iter().map(|row| (row.key.name, row.state)).collect()
+}
+
+#[tokio::test]
+async fn a_claim_is_stored_before_the_apply_and_what_is_left_out_is_pruned() {
+    let (store, _dir) = store().await;
+    let web = app_id("shop/web");
+    claim(&store, &web, &[write("a"), write("b")]).await.expect("claimed");
+    assert_eq!(states(&store, &web).await, [("a".into(), ObjectState::Claimed), ("b".into(), ObjectState::Claimed)]);
+    store.record_applied(&prod(), &web, &oid("a"), &[applied("a"), applied("b")]).await.expect("recorded");
+    let rows = store.inventory(&web).await.expect("read");
+    assert_eq!(rows[0].uid.as_deref(), Some("uid-a"));
+    assert_eq!(rows[0].fingerprint, Some(Print { digest: "print".into(), settled: true }));
+    assert_eq!(rows[0].applied_revision, Some(oid("a")));
+
+    let unchanged = Claim { key: key("a"), write: false };
+    claim(&store, &web, &[unchanged]).await.expect("claimed");
+    assert_eq!(states(&store, &web).await, [("a".into(), ObjectState::Applied), ("b".into(), ObjectState::Pruning)]);
+    store.record_revision(&prod(), &web, &oid("b")).await.expect("recorded");
+    assert_eq!(store.inventory(&web).await.expect("read")[0].applied_revision, Some(oid("b")));
+    store.forget_objects(&prod(), &web, &[key("a").id(), key("b").id()]).await.expect("forgotten");
+    assert_eq!(states(&store, &web).await, [("a".into(), ObjectState::Applied)], "only what is to be pruned can be forgotten");
+}
+
+#[tokio::test]
+async fn what_is_about_to_be_written_is_not_known_to_be_unchanged() {
+    let (store, _dir) = store().await;
+    let web = app_id("shop/web");
+    claim(&store, &web, &[write("a")]).await.expect("claimed");
+    store.record_applied(&prod(), &web, &oid("a"), &[applied("a")]).await.expect("recorded");
+    claim(&store, &web, &[write("a")]).await.expect("claimed");
+    let row = store.inventory(&web).await.expect("read").remove(0);
+    assert_eq!((row.state, row.manifest_hash, row.uid.as_deref()), (ObjectState::Claimed, None, Some("uid-a")));
+}
+
+#[tokio::test]
+async fn an_object_has_one_owner_and_all_claims_of_a_sync_stand_or_fall_together() {
+    let (store, _dir) = store().await;
+    let (web, api) = (app_id("shop/web"), app_id("shop/api"));
+    claim(&store, &web, &[write("a")]).await.expect("claimed");
+    let error = claim(&store, &api, &[write("free"), write("a")]).await.expect_err("taken");
+    assert_eq!(
+        error.to_string(),
+        "Deployment shop/a in cluster prod belongs to app shop/web: two apps can't apply the same object; take it out of one of them"
+    );
+    assert_eq!(error.class(), Class::Fail);
+    assert_eq!(states(&store, &api).await, [], "nothing of a refused claim is left");
+    let owned = store.owners(&prod(), &api, &[key("a").id(), key("free").id()]).await.expect("read");
+    assert_eq!(owned, [(key("a").id(), web.clone())]);
+    store.claim(&ClusterName::new("test"), &api, &[write("a")], &BTreeSet::new()).await.expect("another cluster's is another object");
+}
+
+#[tokio::test]
+async fn an_object_that_moves_within_a_repo_is_handed_over() {
+    let (store, _dir) = store().await;
+    let (web, api, other) = (app_id("shop/web"), app_id("shop/api"), app_id("fleet/api"));
+    claim(&store, &web, &[write("a"), write("b")]).await.expect("claimed");
+    store.record_applied(&prod(), &web, &oid("a"), &[applied("a"), applied("b")]).await.expect("recorded");
+    claim(&store, &web, &[write("b")]).await.expect("a is to be pruned now");
+    claim(&store, &other, &[write("a")]).await.expect_err("another repo's app gets nothing");
+    claim(&store, &api, &[write("a")]).await.expect("handed over");
+    assert_eq!(states(&store, &web).await, [("b".into(), ObjectState::Claimed)], "nothing to prune is left behind");
+
+    let released = BTreeSet::from([web.clone()]);
+    store.claim(&prod(), &other, &[write("b")], &released).await.expect_err("also when it is said to be released");
+    store.claim(&prod(), &api, &[write("a"), write("b")], &released).await.expect("handed over");
+    assert_eq!(states(&store, &web).await, []);
+    let row = store.inventory(&api).await.expect("read").remove(0);
+    assert_eq!((row.uid.as_deref(), row.manifest_hash), (Some("uid-a"), None));
+}
+
+#[tokio::test]
+async fn a_job_that_completed_is_remembered_until_it_is_another_one() {
+    let (store, _dir) = store().await;
+    let web = app_id("shop/web");
+    claim(&store, &web, &[write("a")]).await.expect("claimed");
+    store.record_applied(&prod(), &web, &oid("a"), &[applied("a")]).await.expect("recorded");
+    store.record_job_done(&prod(), &key("a").id()).await.expect("recorded");
+    store.record_applied(&prod(), &web, &oid("b"), &[applied("a")]).await.expect("recorded");
+    assert!(store.inventory(&web).await.expect("read")[0].job_done);
+    let again = AppliedObject { uid: "other".into(), ..applied("a") };
+    store.record_applied(&prod(), &web, &oid("b"), &[again]).await.expect("recorded");
+    assert!(!store.inventory(&web).await.expect("read")[0].job_done);
+}
+
+#[tokio::test]
+async fn an_object_without_a_namespace_and_an_unowned_one_have_rows_too() {
+    let (store, _dir) = store().await;
+    let web = app_id("shop/web");
+    let shop = ObjectKey { group: String::new(), version: "v1".into(), kind: "Namespace".into(), namespace: None, name: "shop".into() };
+    assert!(store.adopt_for_pruning(&prod(), &web, &shop, "u").await.expect("stored"));
+    assert!(!store.adopt_for_pruning(&prod(), &app_id("shop/api"), &shop, "u").await.expect("stored"));
+    let row = store.inventory_on(&prod()).await.expect("read").remove(0);
+    assert_eq!((row.key.clone(), row.state), (shop, ObjectState::Pruning));
+    let print = Print { digest: "p".into(), settled: false };
+    let ids: Vec<ObjectId> = vec![row.key.id()];
+    store.record_prints(&prod(), &[(ids[0].clone(), print.clone(), "9".into())]).await.expect("recorded");
+    let row = store.inventory_on(&prod()).await.expect("read").remove(0);
+    assert_eq!((row.fingerprint, row.resource_version.as_deref()), (Some(print), Some("9")));
+    store.release_all(&web).await.expect("released");
+    assert_eq!(store.inventory_on(&prod()).await.expect("read"), []);
+}

@@ -1,0 +1,237 @@
+//! The history: each attempt to do something for an app or a pull request, and how it ended.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::FromRow;
+use sqlx::types::Json;
+
+use super::{Store, StoreError};
+use crate::ids::Oid;
+
+/// Names one run; later runs have greater names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// For an id that was stored or typed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum RunKind {
+    Sync,
+    Preview,
+    Heal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    Running,
+    /// For health, for deletions, or for a person's word.
+    Waiting,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+/// How many objects met which end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    pub created: u32,
+    pub updated: u32,
+    pub replaced: u32,
+    pub unchanged: u32,
+    pub pruned: u32,
+    /// Left in the cluster although they are no longer wanted, for a reason that the run names.
+    pub kept: u32,
+    pub failed: u32,
+}
+
+/// One step of a run and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    pub millis: u64,
+}
+
+/// What is known when a run begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    pub kind: RunKind,
+    /// `REPO/NAME` of an app, or `REPO#NUMBER` of a pull request.
+    pub target: String,
+    /// What asked for it.
+    pub cause: Value,
+    pub revision: Option<Oid>,
+    pub author: Option<String>,
+}
+
+/// One run; times in milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRow {
+    pub id: RunId,
+    pub kind: RunKind,
+    pub target: String,
+    pub cause: Value,
+    pub revision: Option<String>,
+    pub author: Option<String>,
+    pub state: RunState,
+    pub error: Option<String>,
+    pub counts: Counts,
+    pub steps: Vec<Step>,
+    pub started: i64,
+    pub finished: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    id: String,
+    kind: RunKind,
+    target: String,
+    cause: Json<Value>,
+    revision: Option<String>,
+    author: Option<String>,
+    state: RunState,
+    error: Option<String>,
+    counts: Json<Counts>,
+    steps: Json<Vec<Step>>,
+    started: i64,
+    finished: Option<i64>,
+}
+
+impl From<Raw> for RunRow {
+    fn from(raw: Raw) -> Self {
+        Self {
+            id: RunId(raw.id),
+            kind: raw.kind,
+            target: raw.target,
+            cause: raw.cause.0,
+            revision: raw.revision,
+            author: raw.author,
+            state: raw.state,
+            error: raw.error,
+            counts: raw.counts.0,
+            steps: raw.steps.0,
+            started: raw.started,
+            finished: raw.finished,
+        }
+    }
+}
+
+impl Store {
+    /// Begins a run. Of its target only the newest `keep` runs stay in the history, and those that have not ended.
+    pub async fn begin_run(&self, new: &NewRun, keep: u32) -> Result<RunId, StoreError> {
+        let now = self.now();
+        let id = RunId(format!("{now:013}-{}", uuid::Uuid::new_v4().simple()));
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO runs (id, kind, target, cause, revision, author, state, started) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7)",
+        )
+        .bind(id.as_str())
+        .bind(new.kind)
+        .bind(&new.target)
+        .bind(Json(&new.cause))
+        .bind(new.revision.as_ref().map(Oid::as_str))
+        .bind(&new.author)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "DELETE FROM runs WHERE target = $1 AND state NOT IN ('running', 'waiting') AND id NOT IN \
+             (SELECT id FROM runs WHERE target = $1 ORDER BY started DESC, id DESC LIMIT $2)",
+        )
+        .bind(&new.target)
+        .bind(i64::from(keep.max(1)))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Adds a step to a run.
+    pub async fn add_step(&self, run: &RunId, step: Step) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let found: Option<Json<Vec<Step>>> =
+            sqlx::query_scalar("SELECT steps FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(&mut *tx).await?;
+        let Some(Json(mut steps)) = found else { return Ok(()) };
+        steps.push(step);
+        sqlx::query("UPDATE runs SET steps = $2 WHERE id = $1").bind(run.as_str()).bind(Json(steps)).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Names the revision and the author once they are known.
+    pub async fn set_run_revision(&self, run: &RunId, revision: &Oid, author: Option<&str>) -> Result<(), StoreError> {
+        sqlx::query("UPDATE runs SET revision = $2, author = COALESCE($3, author) WHERE id = $1")
+            .bind(run.as_str())
+            .bind(revision.as_str())
+            .bind(author)
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    pub async fn set_run_counts(&self, run: &RunId, counts: &Counts) -> Result<(), StoreError> {
+        sqlx::query("UPDATE runs SET counts = $2 WHERE id = $1").bind(run.as_str()).bind(Json(counts)).execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// Moves a run on. One that has ended stays as it ended.
+    pub async fn set_run_state(&self, run: &RunId, state: RunState, error: Option<&str>) -> Result<(), StoreError> {
+        let ended = !matches!(state, RunState::Running | RunState::Waiting);
+        sqlx::query("UPDATE runs SET state = $2, error = $3, finished = $4 WHERE id = $1 AND state IN ('running', 'waiting')")
+            .bind(run.as_str())
+            .bind(state)
+            .bind(error)
+            .bind(ended.then(|| self.now()))
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    /// Ends the runs that the process which died was in the middle of; what waits goes on waiting. Returns how many they were.
+    pub async fn cancel_running(&self) -> Result<u64, StoreError> {
+        let done =
+            sqlx::query("UPDATE runs SET state = 'cancelled', error = 'Driftless was restarted', finished = $1 WHERE state = 'running'")
+                .bind(self.now())
+                .execute(self.write())
+                .await?;
+        Ok(done.rows_affected())
+    }
+
+    pub async fn run(&self, run: &RunId) -> Result<Option<RunRow>, StoreError> {
+        let raw: Option<Raw> = sqlx::query_as("SELECT * FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(self.read()).await?;
+        Ok(raw.map(RunRow::from))
+    }
+
+    /// The newest runs first, of one target or of all.
+    pub async fn runs(&self, target: Option<&str>, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let raw: Vec<Raw> = sqlx::query_as("SELECT * FROM runs WHERE $1 IS NULL OR target = $1 ORDER BY started DESC, id DESC LIMIT $2")
+            .bind(target)
+            .bind(i64::from(limit))
+            .fetch_all(self.read())
+            .await?;
+        Ok(raw.into_iter().map(RunRow::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+use serde_json::json;
+
+use super::{Counts, NewRun, RunId, RunKind, RunState, Step};
+use crate::store::Store;
+use crate::store::apps::tests::{oid, store};
+
+fn new(target: &str) -> NewRun {
+    NewRun { kind: RunKind::Sync, target: target.into(), cause: json!({"push": "main"}), revision: None, author: None }
+}
+
+async fn ended(store: &Store, target: &str) -> RunId {
+    let run = store.begin_run(&new(target), 3).await.expect("begun");
+    store.set_run_state(&run, RunState::Succeeded, None).await.expect("ended");
+    run
+}
+
+#[tokio::test]
+async fn a_run_tells_its_whole_story() {
+    let (store, _dir) = store().await;
+    let run = store.begin_run(&new("shop/web"), 10).await.expect("begun");
+    store.set_run_revision(&run, &oid("a"), Some("ada")).await.expect("stored");
+    store.add_step(&run, Step { name: "render".into(), millis: 35 }).await.expect("stored");
+    store.add_step(&run, Step { name: "apply".into(), millis: 120 }).await.expect("stored");
+    store.set_run_counts(&run, &Counts { created: 2, ..Counts::default() }).await.expect("stored");
+    store.set_run_state(&run, RunState::Waiting, None).await.expect("stored");
+    assert_eq!(store.cancel_running().await.expect("none"), 0, "a wait outlives the process");
+    store.set_run_state(&run, RunState::Failed, Some("Deployment shop/web makes no progress")).await.expect("stored");
+    store.set_run_state(&run, RunState::Succeeded, None).await.expect("too late");
+
+    let row = store.run(&run).await.expect("read").expect("there");
+    assert_eq!((row.state, row.finished), (RunState::Failed, Some(1_000)));
+    assert_eq!(row.error.as_deref(), Some("Deployment shop/web makes no progress"));
+    assert_eq!((row.revision, row.author.as_deref()), (Some(oid("a").to_string()), Some("ada")));
+    assert_eq!(row.counts.created, 2);
+    assert_eq!(row.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["render", "apply"]);
+    assert_eq!(row.cause, json!({"push": "main"}));
+}
+
+#[tokio::test]
+async fn the_history_of_a_target_is_bounded_and_keeps_what_has_not_ended() {
+    let (store, _dir) = store().await;
+    let waiting = store.begin_run(&new("shop/web"), 3).await.expect("begun");
+    store.set_run_state(&waiting, RunState::Waiting, None).await.expect("waits");
+    let other = ended(&store, "shop/api").await;
+    for _ in 0..6 {
+        ended(&store, "shop/web").await;
+    }
+    let runs = store.runs(Some("shop/web"), 100).await.expect("read");
+    assert_eq!(runs.len(), 4, "three and the one that waits");
+    assert!(runs.iter().any(|run| run.id == waiting));
+    assert_eq!(store.runs(None, 100).await.expect("read").len(), 5);
+    assert_eq!(store.runs(Some("shop/api"), 100).await.expect("read")[0].id, other);
+    assert_eq!(store.runs(None, 2).await.expect("read").len(), 2);
+}
+
+#[tokio::test]
+async fn a_restart_ends_what_was_in_the_middle() {
+    let (store, _dir) = store().await;
+    let run = store.begin_run(&new("shop/web"), 3).await.expect("begun");
+    assert_eq!(store.cancel_running().await.expect("one"), 1);
+    assert_eq!(store.run(&run).await.expect("read").expect("there").state, RunState::Cancelled);
+}

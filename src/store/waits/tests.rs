@@ -1,0 +1,33 @@
+use super::{Wait, WaitObject, WaitPurpose};
+use crate::ids::ClusterName;
+use crate::manifest::ObjectKey;
+use crate::store::apps::tests::{app_id, store};
+use crate::store::runs::RunId;
+
+fn wait(run: &str, purpose: WaitPurpose, deadline: i64) -> Wait {
+    let key =
+        ObjectKey { group: String::new(), version: "v1".into(), kind: "Pod".into(), namespace: Some("shop".into()), name: "a".into() };
+    Wait {
+        app: app_id("shop/web"),
+        purpose,
+        run: RunId::new(run),
+        cluster: ClusterName::new("prod"),
+        objects: vec![WaitObject { key, uid: Some("u".into()), resource_version: Some("7".into()) }],
+        deadline,
+    }
+}
+
+#[tokio::test]
+async fn a_newer_wait_takes_the_place_of_an_older_one_whose_end_means_nothing_then() {
+    let (store, _dir) = store().await;
+    store.put_wait(&wait("1", WaitPurpose::Health, 100)).await.expect("stored");
+    store.put_wait(&wait("2", WaitPurpose::Health, 200)).await.expect("stored");
+    store.put_wait(&wait("1", WaitPurpose::Deletion, 50)).await.expect("stored");
+    assert_eq!(store.waits().await.expect("read"), [wait("1", WaitPurpose::Deletion, 50), wait("2", WaitPurpose::Health, 200)]);
+    let id = app_id("shop/web");
+    assert!(!store.end_wait(&id, WaitPurpose::Health, &RunId::new("1")).await.expect("nothing"));
+    assert!(store.end_wait(&id, WaitPurpose::Health, &RunId::new("2")).await.expect("ended"));
+    assert!(!store.end_wait(&id, WaitPurpose::Health, &RunId::new("2")).await.expect("once"));
+    assert_eq!(store.drop_waits(&id).await.expect("dropped"), [RunId::new("1")]);
+    assert_eq!(store.waits().await.expect("read"), []);
+}
