@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use driftless::dev::{ControlPlane, ControlPlaneOptions};
+use driftless::dev::{Access, ControlPlane, ControlPlaneOptions};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::sync::OnceCell;
 
@@ -44,6 +47,27 @@ pub async fn client_for(kubeconfig: &Path) -> kube::Client {
     kube::Client::try_from(config).expect("a client")
 }
 
+/// A client with the identity of a service account, by a token that the API server issues.
+pub async fn client_as(namespace: &str, account: &str) -> kube::Client {
+    let access = Access { token: service_account_token(namespace, account).await.into(), ..control_plane().await.access().clone() };
+    let directory = tempfile::tempdir().expect("a directory");
+    let kubeconfig = directory.path().join("kubeconfig");
+    access.write_kubeconfig(&kubeconfig).expect("written");
+    client_for(&kubeconfig).await
+}
+
+/// A token of a service account, which its controller may be about to make.
+pub async fn service_account_token(namespace: &str, account: &str) -> String {
+    let accounts = kube::Api::<ServiceAccount>::namespaced(client().await, namespace);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while accounts.get_opt(account).await.expect("an answer").is_none() {
+        assert!(tokio::time::Instant::now() < deadline, "no service account {account} in {namespace}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let answer = accounts.create_token_request(account, &PostParams::default(), &TokenRequest::default()).await.expect("a token");
+    answer.status.expect("a status").token
+}
+
 /// A namespace name that no other test has: the test's own words and a random end.
 pub fn namespace_name(words: &str) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
@@ -52,12 +76,11 @@ pub fn namespace_name(words: &str) -> String {
 
 /// Creates a namespace of that kind and returns its name.
 pub async fn namespace(words: &str) -> String {
-    use k8s_openapi::api::core::v1::Namespace;
     let name = namespace_name(words);
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(name.clone());
     let namespaces = kube::Api::<Namespace>::all(client().await);
-    namespaces.create(&kube::api::PostParams::default(), &namespace).await.expect("a namespace");
+    namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
     name
 }
 

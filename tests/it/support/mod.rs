@@ -1,3 +1,4 @@
 //! What the tests of several areas need.
 
 pub mod cluster;
+pub mod deployed;
