@@ -32,6 +32,7 @@ pub mod queue;
 pub mod cluster;
 pub mod manifest;
 pub mod plan;
+pub mod reconcile;
 pub mod render;
 pub mod sync;
 pub mod trace;

@@ -17,8 +17,9 @@ pub struct Plan {
 
 /// What would happen to one object.
 ///
-/// `before` and `after` are the objects as the server holds and would hold them. They may contain secrets: whatever is shown goes through
-/// [`crate::plan::redact`] first, which is why this type does not serialize.
+/// `before` and `after` are the objects as the server holds and would hold them, save where that may not be shown or is not known: of an
+/// object that is not in the app's inventory there is no `before`, and `after` is the manifest. They may contain secrets: whatever is shown
+/// goes through [`crate::plan::diff`], which redacts first, and that is why this type does not serialize.
 #[derive(Clone)]
 pub struct Change {
     pub key: ObjectKey,
@@ -38,6 +39,51 @@ pub struct Change {
     pub replaces_name: Option<ObjectKey>,
     /// Which rendered objects still refer to an object that would be pruned.
     pub referrers: Vec<ObjectKey>,
+    /// What a sync would send. None for a prune, and where it can not be sent.
+    pub desired: Option<Desired>,
+    /// What was done to the manifest before it was sent, or why an object that is no longer rendered is kept.
+    pub notes: Vec<String>,
+}
+
+/// A manifest as a sync sends it.
+#[derive(Clone)]
+pub struct Desired {
+    /// Normalised, with its namespace and our marks.
+    pub object: Value,
+    /// [`crate::manifest::Manifest::hash`] of it without the marks: what the inventory keeps.
+    pub hash: String,
+}
+
+impl Change {
+    /// A change about which nothing more is known: not asked, no objects.
+    pub fn new(key: ObjectKey, action: Action, verdict: Verdict) -> Self {
+        Self {
+            key,
+            action,
+            before: None,
+            after: None,
+            verdict,
+            origin: None,
+            conflicts: Vec::new(),
+            warnings: Vec::new(),
+            takes_over: None,
+            replaces_name: None,
+            referrers: Vec::new(),
+            desired: None,
+            notes: Vec::new(),
+        }
+    }
+
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.verdict, Verdict::Rejected { .. })
+    }
+}
+
+impl Plan {
+    /// Whether nothing would happen: no object changes, and none was refused.
+    pub fn is_empty(&self) -> bool {
+        self.changes.iter().all(|change| change.action == Action::None && change.verdict == Verdict::Accepted)
+    }
 }
 
 impl std::fmt::Debug for Change {

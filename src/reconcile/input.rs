@@ -1,0 +1,61 @@
+//! What a plan is made from, and what comes of it.
+
+use crate::app::{Allow, App};
+use crate::class::{Class, Classified};
+use crate::cluster::ClusterError;
+use crate::ids::Oid;
+use crate::manifest::{Manifest, ObjectId};
+use crate::plan::{Marks, Plan};
+
+/// An app at one revision.
+#[derive(Clone, Copy)]
+pub struct PlanInput<'a> {
+    pub app: &'a App,
+    pub marks: &'a Marks,
+    /// What the repo that defines the app may touch.
+    pub allow: &'a Allow,
+    pub revision: &'a Oid,
+    pub manifests: &'a [Manifest],
+    pub inventory: &'a [Owned],
+    /// Whether an object is known to be as this manifest says, so that nothing has to be asked: its id, and the hash that
+    /// [`crate::plan::Desired`] would have.
+    pub unchanged: &'a (dyn Fn(&ObjectId, &str) -> bool + Sync),
+    /// Whether objects that exist without our mark may be taken over, by the app's `adopt` or for this run.
+    pub adopt: bool,
+}
+
+/// An object of the app's inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    pub id: ObjectId,
+    /// None while it is claimed and was never applied.
+    pub uid: Option<String>,
+    /// [`crate::plan::Desired::hash`] of the last apply.
+    pub manifest_hash: Option<String>,
+}
+
+/// The two lenses of a preview.
+#[derive(Debug, Clone)]
+pub struct ChangePlan {
+    /// What the change does. Only objects that differ between its sides are in it, so only they can fail a gate.
+    pub changes: Plan,
+    /// What is different already: drift, or pending while the base is not applied yet.
+    pub already: Plan,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("the plan was cancelled")]
+    Cancelled,
+}
+
+impl Classified for ReconcileError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Cluster(error) => error.class(),
+            Self::Cancelled => Class::Cancelled,
+        }
+    }
+}
