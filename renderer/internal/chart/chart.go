@@ -1,0 +1,237 @@
+// Package chart renders Helm charts by Helm's own library, with what Helm's command line checks beside it.
+package chart
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"driftless.dev/renderer/internal/failure"
+	"driftless.dev/renderer/internal/object"
+	"driftless.dev/renderer/internal/plain"
+	"driftless.dev/renderer/internal/repo"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	helm "helm.sh/helm/v4/pkg/chart/v2"
+	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
+	"helm.sh/helm/v4/pkg/engine"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+)
+
+// Options of one render. KubeVersion and APIVersions are the cluster's: the library's own would follow its go.mod.
+type Options struct {
+	Release     string         `json:"release"`
+	Namespace   string         `json:"namespace"`
+	ValuesFiles []string       `json:"values_files"`
+	Values      map[string]any `json:"values"`
+	// EmptyLookup lets templates call lookup, which finds nothing.
+	EmptyLookup bool     `json:"empty_lookup"`
+	KubeVersion string   `json:"kube_version"`
+	APIVersions []string `json:"api_versions"`
+	// KeepVolatile accepts fields that differ between two renders and names them, where they are otherwise an error.
+	KeepVolatile bool `json:"keep_volatile"`
+}
+
+// Result of a render.
+type Result struct {
+	Objects []object.Object
+	// Volatile are the fields that two renders made differently, with KeepVolatile.
+	Volatile []Volatile
+}
+
+// Volatile is one field of one object that another render makes otherwise.
+type Volatile struct {
+	Object  int    `json:"object"`
+	Pointer string `json:"pointer"`
+}
+
+// Render renders the chart in dir more than once, so that what it makes otherwise each time is seen.
+func Render(source *repo.Repo, dir string, options Options) (Result, error) {
+	caps, err := capabilities(options)
+	if err != nil {
+		return Result{}, err
+	}
+	first, used, err := once(source, dir, options, caps, 0)
+	if err != nil {
+		return Result{}, err
+	}
+	// A short random value is the same twice by chance.
+	rounds := 2
+	if used {
+		rounds = 6
+	}
+	volatile := map[Volatile]bool{}
+	for round := 1; round < rounds; round++ {
+		again, _, err := once(source, dir, options, caps, round)
+		if err != nil {
+			return Result{}, err
+		}
+		differing, err := compare(first, again)
+		if err != nil {
+			return Result{}, err
+		}
+		for _, field := range differing {
+			if !options.KeepVolatile {
+				return Result{}, unstable(first[field.Object], field.Pointer)
+			}
+			volatile[field] = true
+		}
+	}
+	sorted := slices.SortedFunc(maps.Keys(volatile), func(a, b Volatile) int {
+		return cmp.Or(cmp.Compare(a.Object, b.Object), strings.Compare(a.Pointer, b.Pointer))
+	})
+	return Result{Objects: first, Volatile: sorted}, nil
+}
+
+func unstable(one object.Object, pointer string) error {
+	return failure.New(one.Origin, "%s differs between two renders at %s", object.Name(one.Content), pointer).
+		WithHint("it comes from a random function, a certificate or the time: give the chart a value for it, or set nondeterministic: keep for the app")
+}
+
+func capabilities(options Options) (*common.Capabilities, error) {
+	if options.KubeVersion == "" || len(options.APIVersions) == 0 {
+		return nil, failure.New("", "a chart is rendered for a cluster, whose version and API versions are not known")
+	}
+	version, err := common.ParseKubeVersion(options.KubeVersion)
+	if err != nil {
+		return nil, failure.New("", "the cluster's version %q is not one: %v", options.KubeVersion, err)
+	}
+	caps := common.DefaultCapabilities.Copy()
+	caps.KubeVersion = *version
+	caps.APIVersions = common.VersionSet(options.APIVersions)
+	return caps, nil
+}
+
+// once loads the chart anew each time, because a render changes it, and renders it with the clock of its round.
+func once(source *repo.Repo, dir string, options Options, caps *common.Capabilities, round int) ([]object.Object, bool, error) {
+	chartFile := repo.Join(dir, "Chart.yaml")
+	loaded, err := load(source, dir)
+	if err != nil {
+		return nil, false, readable(err, source, chartFile)
+	}
+	if err := check(source, loaded, dir); err != nil {
+		return nil, false, err
+	}
+	values, err := mergeValues(source, dir, options)
+	if err != nil {
+		return nil, false, readable(err, source, chartFile)
+	}
+	if err := chartutil.ProcessDependencies(loaded, values); err != nil {
+		return nil, false, failure.New(chartFile, "%v", err)
+	}
+	if wanted := loaded.Metadata.KubeVersion; wanted != "" && !chartutil.IsCompatibleRange(wanted, caps.KubeVersion.String()) {
+		return nil, false, failure.New(chartFile, "the chart requires kubeVersion %s, the cluster has %s", wanted, caps.KubeVersion.Version)
+	}
+	about := common.ReleaseOptions{Name: options.Release, Namespace: options.Namespace, Revision: 1, IsInstall: true}
+	rendered, err := util.ToRenderValues(loaded, values, about, caps)
+	if err != nil {
+		return nil, false, failure.New(chartFile, "%s", failure.Cut(err.Error()))
+	}
+	watched := &functions{options: options, round: round}
+	texts, err := engine.Engine{CustomTemplateFuncs: watched.overrides()}.Render(loaded, rendered)
+	if err != nil {
+		return nil, false, templateFailed(err, source, dir, loaded.Name())
+	}
+	objects, err := collectObjects(loaded, texts, dir)
+	return objects, watched.random, err
+}
+
+func readable(err error, source *repo.Repo, file string) error {
+	if refused := source.WasRefused(); refused != nil {
+		return refused
+	}
+	var missing *fs.PathError
+	if errors.As(err, &missing) {
+		return failure.New(missing.Path, "not in the repository")
+	}
+	return failure.From(err, file)
+}
+
+// collectObjects reads the CRDs of crds/, which helm would install first, and then what the templates made.
+func collectObjects(loaded *helm.Chart, texts map[string]string, dir string) ([]object.Object, error) {
+	var all []object.Object
+	for _, crd := range loaded.CRDObjects() {
+		found, err := plain.Parse(crd.File.Data, origin(crd.Filename, dir))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.SortStableFunc(all, func(a, b object.Object) int { return strings.Compare(a.Origin, b.Origin) })
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if strings.HasSuffix(name, "NOTES.txt") || strings.HasPrefix(path.Base(name), "_") {
+			continue
+		}
+		found, err := parseRendered(texts[name], origin(name, dir))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	if len(all) == 0 {
+		return nil, failure.New(repo.Join(dir, "Chart.yaml"), "the chart renders to nothing with these values")
+	}
+	return all, object.Duplicates(all)
+}
+
+// origin turns the library's name of a template (chart/templates/a.yaml, chart/charts/sub/templates/b.yaml) into a path.
+func origin(name, dir string) string {
+	_, below, _ := strings.Cut(name, "/")
+	return repo.Join(dir, below)
+}
+
+func parseRendered(text, file string) ([]object.Object, error) {
+	documents := releaseutil.SplitManifests(text)
+	names := slices.Collect(maps.Keys(documents))
+	slices.SortFunc(names, func(a, b string) int {
+		if (releaseutil.BySplitManifestsOrder{a, b}).Less(0, 1) {
+			return -1
+		}
+		return 1
+	})
+	var all []object.Object
+	for _, name := range names {
+		found, err := plain.Parse([]byte(documents[name]), file)
+		if err != nil {
+			failed := failure.From(err, file)
+			// The line is one of the text that the template made, and nobody has that at hand.
+			failed.Line = 0
+			failed.Message = "the template renders to what is " + strings.TrimPrefix(failed.Message, "is ")
+			return nil, failed
+		}
+		for _, one := range found {
+			keep, err := installable(one)
+			if err != nil {
+				return nil, err
+			}
+			if keep {
+				all = append(all, one)
+			}
+		}
+	}
+	return all, nil
+}
+
+// installable leaves tests out and refuses other hooks: they belong to a release, and there is none.
+func installable(one object.Object) (bool, error) {
+	metadata, _ := one.Content["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	hook, hooked := annotations[release.HookAnnotation].(string)
+	if !hooked {
+		return true, nil
+	}
+	for event := range strings.SplitSeq(hook, ",") {
+		switch strings.ToLower(strings.TrimSpace(event)) {
+		case "test", "test-success", "test-failure":
+		default:
+			return false, failure.New(one.Origin, "%s is a hook (%s: %s), and hooks are not run", object.Name(one.Content), release.HookAnnotation, hook).
+				WithHint("turn it off in the chart's values, or take the annotation away to apply it like any other object")
+		}
+	}
+	return false, nil
+}

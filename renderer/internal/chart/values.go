@@ -1,0 +1,31 @@
+package chart
+
+import (
+	"bytes"
+
+	"driftless.dev/renderer/internal/failure"
+	"driftless.dev/renderer/internal/repo"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+)
+
+// mergeValues merges the files in order, then the inline values. Paths are relative to the chart's directory.
+func mergeValues(source *repo.Repo, dir string, options Options) (map[string]any, error) {
+	merged := map[string]any{}
+	for _, file := range options.ValuesFiles {
+		at := repo.Join(dir, file)
+		content, resolved, err := source.Read(at)
+		if repo.IsMissing(err) {
+			return nil, failure.New(at, "a values file that is not in the repository").
+				WithHint("values files are named relative to the chart's directory")
+		}
+		if err != nil {
+			return nil, err
+		}
+		values, err := loader.LoadValues(bytes.NewReader(content))
+		if err != nil {
+			return nil, failure.New(resolved, "%v", err)
+		}
+		merged = loader.MergeMaps(merged, values)
+	}
+	return loader.MergeMaps(merged, options.Values), nil
+}
