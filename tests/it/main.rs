@@ -3,4 +3,5 @@
 mod control_plane;
 mod deploy;
 mod fault_proxy;
+mod render;
 mod support;

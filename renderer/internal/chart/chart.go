@@ -90,7 +90,7 @@ func Render(source *repo.Repo, dir string, options Options) (Result, error) {
 
 func unstable(one object.Object, pointer string) error {
 	return failure.New(one.Origin, "%s differs between two renders at %s", object.Name(one.Content), pointer).
-		WithHint("it comes from a random function, a certificate or the time: give the chart a value for it, or set nondeterministic: keep for the app")
+		WithHint("it comes from a random function, a certificate or the time: give the chart a value for it, or set helm.nondeterministic: keep for the app")
 }
 
 func capabilities(options Options) (*common.Capabilities, error) {
@@ -117,7 +117,7 @@ func once(source *repo.Repo, dir string, options Options, caps *common.Capabilit
 	if err := check(source, loaded, dir); err != nil {
 		return nil, false, err
 	}
-	values, err := mergeValues(source, dir, options)
+	values, err := mergeValues(source, options)
 	if err != nil {
 		return nil, false, readable(err, source, chartFile)
 	}

@@ -2,21 +2,22 @@ package chart
 
 import (
 	"bytes"
+	"path"
 
 	"driftless.dev/renderer/internal/failure"
 	"driftless.dev/renderer/internal/repo"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 )
 
-// mergeValues merges the files in order, then the inline values. Paths are relative to the chart's directory.
-func mergeValues(source *repo.Repo, dir string, options Options) (map[string]any, error) {
+// mergeValues merges the files in order, then the inline values. Paths are from the root of the repository.
+func mergeValues(source *repo.Repo, options Options) (map[string]any, error) {
 	merged := map[string]any{}
 	for _, file := range options.ValuesFiles {
-		at := repo.Join(dir, file)
+		at := path.Clean(file)
 		content, resolved, err := source.Read(at)
 		if repo.IsMissing(err) {
 			return nil, failure.New(at, "a values file that is not in the repository").
-				WithHint("values files are named relative to the chart's directory")
+				WithHint("helm.valuesFiles are paths from the root of the repository")
 		}
 		if err != nil {
 			return nil, err

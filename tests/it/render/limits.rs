@@ -1,0 +1,1 @@
+//! What a render may not do, and what becomes of one that tries.

@@ -1,0 +1,53 @@
+//! The renderer: real workers in their real box.
+
+mod basics;
+mod limits;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use driftless::render::{ClusterFacts, RenderError, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig, RendererKind};
+use driftless::tree::Tree;
+use driftless::tree::memory::MemoryTree;
+use tokio_util::sync::CancellationToken;
+
+/// The worker, which `make test` builds from `renderer/`.
+pub fn worker() -> PathBuf {
+    let built = std::env::var_os("DRIFTLESS_RENDERER").map(PathBuf::from);
+    built.expect("DRIFTLESS_RENDERER names no worker: run make test, which builds one")
+}
+
+pub fn config() -> RendererConfig {
+    RendererConfig::new(env!("CARGO_BIN_EXE_driftless"), worker())
+}
+
+pub fn renderer() -> Renderer {
+    Renderer::new(config()).expect("the worker is there")
+}
+
+pub fn request(path: &str, renderer: RendererKind) -> RenderRequest {
+    let cluster = ClusterFacts { version: "v1.36.3".to_owned(), api_versions: ["v1", "apps/v1", "batch/v1"].map(str::to_owned).to_vec() };
+    RenderRequest {
+        path: path.to_owned(),
+        options: RenderOptions { renderer, ..RenderOptions::default() },
+        release: "shop".to_owned(),
+        namespace: "shop".to_owned(),
+        cluster: Some(Arc::new(cluster)),
+    }
+}
+
+pub async fn render(renderer: &Renderer, tree: MemoryTree, path: &str) -> Result<Rendered, RenderError> {
+    let tree: Arc<dyn Tree> = Arc::new(tree);
+    renderer.render(request(path, RendererKind::Auto), tree, CancellationToken::new()).await
+}
+
+/// `Deployment shop/web < apps/web.yaml`, one line per object.
+pub fn listed(rendered: &Rendered) -> Vec<String> {
+    let line = |manifest: &driftless::manifest::Manifest| format!("{} < {}", manifest.key, manifest.origin.as_deref().unwrap_or("?"));
+    rendered.manifests.iter().map(line).collect()
+}
+
+
+pub fn config_map(name: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  a: b\n")
+}
