@@ -1,5 +1,54 @@
 //! What Driftless asks of a forge, and the forges that answer.
 
+mod github;
 mod types;
 
-pub use types::{BranchHead, CommentId, ForgeError, NewStatus, PullRequest, PullState, StatusState};
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use crate::ids::Oid;
+
+pub use github::{GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
+pub use types::{BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, StatusState};
+
+/// A user name and password for Git over HTTPS.
+#[derive(Debug, Clone)]
+pub struct GitCredential {
+    pub username: String,
+    pub password: SecretString,
+}
+
+/// One forge, as one identity. A `project` is what the forge calls it, such as `owner/name`.
+///
+/// No call retries, waits for a limit or sleeps: that is the caller's, who knows what else there is to do.
+#[async_trait]
+pub trait Forge: Send + Sync {
+    /// The forge's name for messages, and what its limits are counted by: one host and one identity.
+    fn name(&self) -> &str;
+
+    async fn pull_request(&self, project: &str, number: u64) -> Result<PullRequest, ForgeError>;
+
+    /// All open pull requests. Asking again costs nothing at the forge while nothing changes.
+    async fn open_pull_requests(&self, project: &str) -> Result<Listing<PullRequest>, ForgeError>;
+
+    async fn set_status(&self, project: &str, status: &NewStatus) -> Result<(), ForgeError>;
+
+    /// The status that counts for this context, whoever set it.
+    async fn latest_status(&self, project: &str, sha: &Oid, context: &str) -> Result<Option<NewStatus>, ForgeError>;
+
+    /// The comments of a pull request that begin with `marker` and are by us, oldest first. Anybody can write a marker.
+    async fn own_comments(&self, project: &str, number: u64, marker: &str) -> Result<Vec<Comment>, ForgeError>;
+
+    async fn create_comment(&self, project: &str, number: u64, body: &str) -> Result<CommentId, ForgeError>;
+
+    async fn update_comment(&self, project: &str, id: &CommentId, body: &str) -> Result<(), ForgeError>;
+
+    /// Succeeds when the comment is gone already.
+    async fn delete_comment(&self, project: &str, id: &CommentId) -> Result<(), ForgeError>;
+
+    /// The author that the forge shows on what we write.
+    async fn whoami(&self) -> Result<Identity, ForgeError>;
+
+    /// What Git needs to read this project; `None` if nothing is configured.
+    async fn git_credential(&self, project: &str) -> Result<Option<GitCredential>, ForgeError>;
+}

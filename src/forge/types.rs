@@ -43,6 +43,34 @@ pub struct BranchHead {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CommentId(pub String);
 
+/// A comment of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    pub id: CommentId,
+    pub body: String,
+}
+
+/// Who we are at the forge. A GitHub App appears as `slug[bot]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub login: String,
+}
+
+impl Identity {
+    /// Whether `author` is us. Logins are the same in upper and lower case.
+    pub fn is(&self, author: &str) -> bool {
+        self.login.eq_ignore_ascii_case(author)
+    }
+}
+
+/// A whole list, and whether the forge said that it is as it was when it was last asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    pub items: Vec<T>,
+    /// True: `items` are those of the last answer, at no cost. A caller that failed to work on those may not rely on it.
+    pub unchanged: bool,
+}
+
 /// A commit status. The description is cut to the forge's limit (GitHub: 140 characters) by the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewStatus {

@@ -1,0 +1,162 @@
+//! One request and its answer: headers, redirects, deadline, and what an error means.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, LOCATION};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use octocrab::Octocrab;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use super::GitHubSetupError;
+use super::answer::{self, Answer};
+use crate::clock::Clock;
+use crate::forge::ForgeError;
+
+/// The version of the REST API that this client was written for. Without it, GitHub answers as its newest one does.
+const API_VERSION: &str = "2022-11-28";
+
+/// A repository that was renamed twice is two redirects away; more is a loop.
+const REDIRECTS: usize = 5;
+
+/// A page of a hundred pull requests has a megabyte; this bounds what a broken answer can cost.
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
+
+pub(super) struct Api {
+    client: Octocrab,
+    base: Url,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+/// A request to make. `target` is a path below the API's address, or an address that GitHub gave.
+#[derive(Clone)]
+pub(super) struct Call<'a> {
+    pub method: Method,
+    pub target: &'a str,
+    pub etag: Option<&'a str>,
+    pub body: Option<&'a Value>,
+}
+
+impl Api {
+    pub(super) fn new(api_url: &str, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
+        let base = Url::parse(api_url.trim_end_matches('/')).map_err(|_| GitHubSetupError::ApiUrl(api_url.to_owned()))?;
+        if !matches!(base.scheme(), "https" | "http") || base.host_str().is_none() || !base.username().is_empty() {
+            return Err(GitHubSetupError::ApiUrl(api_url.to_owned()));
+        }
+        // Without octocrab's feature `retry` nothing is sent twice, and nothing sleeps until a limit is over.
+        let client = Octocrab::builder()
+            .base_uri(base.as_str())
+            .map(|builder| builder.set_connect_timeout(Some(timeout)).set_read_timeout(Some(timeout)).set_write_timeout(Some(timeout)))
+            .and_then(|builder| builder.build())
+            .map_err(|error| GitHubSetupError::Client(chain(&error)))?;
+        Ok(Self { client, base, timeout, clock })
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or("GitHub")
+    }
+
+    pub(super) async fn send(&self, token: &SecretString, call: Call<'_>) -> Result<Answer, ForgeError> {
+        match tokio::time::timeout(self.timeout, self.follow(token, &call)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.unavailable(format!("no answer to {} {} within {:?}", call.method, path_of(call.target), self.timeout))),
+        }
+    }
+
+    pub(super) fn unavailable(&self, message: String) -> ForgeError {
+        ForgeError::Unavailable { forge: self.host().to_owned(), message }
+    }
+
+    fn address(&self, target: &str) -> Result<Url, ForgeError> {
+        let text = if target.starts_with('/') { format!("{}{target}", self.base.as_str().trim_end_matches('/')) } else { target.to_owned() };
+        let url = Url::parse(&text).map_err(|_| self.unavailable("it named an address that is none".into()))?;
+        // The token goes to the host that it is for, whatever a Link or Location header says.
+        if url.origin() == self.base.origin() {
+            Ok(url)
+        } else {
+            Err(self.unavailable(format!("it sent us on to another host, {}, which does not get our token", url.host_str().unwrap_or("?"))))
+        }
+    }
+
+    async fn follow(&self, token: &SecretString, call: &Call<'_>) -> Result<Answer, ForgeError> {
+        let mut url = self.address(call.target)?;
+        for _ in 0..=REDIRECTS {
+            let answer = self.once(token, call, &url).await?;
+            match redirect(&answer) {
+                Some(location) => {
+                    let next = url.join(location).map_err(|_| self.unavailable("its redirect leads nowhere".into()))?;
+                    url = self.address(next.as_str())?;
+                }
+                None => return answer::judge(self.host(), answer, &call.method, path_of(call.target), self.clock.now()),
+            }
+        }
+        Err(self.unavailable(format!("{} {} was redirected more than {REDIRECTS} times", call.method, path_of(call.target))))
+    }
+
+    async fn once(&self, token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Answer, ForgeError> {
+        let failed = |error: &dyn Error| self.unavailable(format!("{} {}: {}", call.method, url.path(), chain(error)));
+        let request = request(token, call, url).map_err(|error| failed(&error))?;
+        let response = self.client.execute(request).await.map_err(|error| failed(&error))?;
+        let (parts, body) = response.into_parts();
+        let body = http_body_util::Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| failed(error.as_ref()))?;
+        Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes(), forge: self.host().to_owned() })
+    }
+}
+
+fn request(token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Request<String>, http::Error> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))?;
+    bearer.set_sensitive(true);
+    let mut builder = Request::builder()
+        .method(call.method.clone())
+        .uri(url.as_str())
+        .header(ACCEPT, "application/vnd.github+json")
+        .header("x-github-api-version", API_VERSION)
+        .header(AUTHORIZATION, bearer);
+    if let Some(etag) = call.etag {
+        builder = builder.header(IF_NONE_MATCH, etag);
+    }
+    match call.body {
+        Some(body) => builder.header(CONTENT_TYPE, "application/json").body(body.to_string()),
+        None => builder.body(String::new()),
+    }
+}
+
+/// Where to go instead. GitHub moves everything but GET with 307 and 308, which keep method and body.
+fn redirect(answer: &Answer) -> Option<&str> {
+    let moved = matches!(
+        answer.status,
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    );
+    if moved { answer.headers.get(LOCATION)?.to_str().ok() } else { None }
+}
+
+/// The path without its query, for messages.
+fn path_of(target: &str) -> &str {
+    let target = target.split('?').next().unwrap_or(target);
+    target.find("/repos/").map_or(target, |start| &target[start..])
+}
+
+/// An error with its causes: octocrab's own text is often one word.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = first_line(error);
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let line = first_line(inner);
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Some of octocrab's texts carry a backtrace.
+fn first_line(error: &dyn Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}

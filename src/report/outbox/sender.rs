@@ -1,0 +1,295 @@
+//! Makes one forge show what is wanted, one request that writes at a time, the most urgent first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::comment::{Remote, Step, hash, marker};
+use super::pace::{Cost, Pace};
+use super::{Destination, Outbox, OutboxError, Target};
+use crate::forge::{ForgeError, NewStatus};
+use crate::store::reports::ReportRow;
+use crate::store::{Store, StoreError};
+
+/// The longest sleep, so that a row that another process made due is found.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// After the store failed.
+const STORE_FAILED: Duration = Duration::from_secs(1);
+
+/// How often something is tried that the forge says is wrong: a commit that was just pushed may be unknown for a moment.
+const TRIES_IF_REJECTED: i64 = 4;
+
+pub(super) struct Sender {
+    outbox: Outbox,
+    lane: String,
+    wake: Arc<Notify>,
+    pace: Pace,
+    tidied: Option<Instant>,
+}
+
+/// What came of looking at one row.
+enum Outcome {
+    /// There may be more to do at once.
+    More,
+    /// Nothing to do for so long, unless woken.
+    Wait(Duration),
+}
+
+/// Why a row did not get further.
+enum Halt {
+    Forge(ForgeError),
+    /// The pull request is gone, or what it showed.
+    Gone(ForgeError),
+    /// The comment that we meant to edit is gone.
+    Lost,
+    Store(OutboxError),
+}
+
+impl From<ForgeError> for Halt {
+    fn from(error: ForgeError) -> Self {
+        Self::Forge(error)
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<serde_json::Error> for Halt {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Sender {
+    pub(super) fn new(outbox: Outbox, lane: String, wake: Arc<Notify>) -> Self {
+        let pace = Pace::new(&outbox.0.options);
+        Self { outbox, lane, wake, pace, tidied: None }
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let wait = match self.turn().await {
+                Ok(Outcome::More) => continue,
+                Ok(Outcome::Wait(wait)) => wait,
+                Err(error) => {
+                    tracing::error!(forge = self.lane, %error, "reports cannot be sent");
+                    STORE_FAILED
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => {}
+            }
+        }
+    }
+
+    fn store(&self) -> &Store {
+        &self.outbox.0.store
+    }
+
+    /// Looks at the most urgent row and takes it one step further.
+    async fn turn(&mut self) -> Result<Outcome, OutboxError> {
+        let blocked = self.pace.blocked(Instant::now());
+        if !blocked.is_zero() {
+            return Ok(Outcome::Wait(blocked));
+        }
+        let Some(row) = self.store().due_report(&self.lane).await? else {
+            self.tidy().await?;
+            return self.until_due().await;
+        };
+        match self.advance(&row).await {
+            Ok(outcome) => Ok(outcome),
+            Err(halt) => self.halted(&row, halt).await,
+        }
+    }
+
+    async fn until_due(&self) -> Result<Outcome, OutboxError> {
+        let due = self.store().next_report_due(&self.lane).await?;
+        let wait = due.map_or(LONGEST_SLEEP, |due| Duration::from_millis(due.saturating_sub(self.store().now()).max(1).unsigned_abs()));
+        Ok(Outcome::Wait(wait))
+    }
+
+    async fn tidy(&mut self) -> Result<(), OutboxError> {
+        let now = Instant::now();
+        if self.tidied.is_none_or(|last| now.duration_since(last) > Duration::from_secs(3600)) {
+            self.tidied = Some(now);
+            let keep = i64::try_from(self.outbox.0.options.keep.as_millis()).unwrap_or(i64::MAX);
+            self.store().forget_reports(self.store().now().saturating_sub(keep)).await?;
+        }
+        Ok(())
+    }
+
+    async fn advance(&mut self, row: &ReportRow) -> Result<Outcome, Halt> {
+        let target: Option<Target> = row.target.parse().ok();
+        let to = target.as_ref().and_then(|target| self.outbox.0.destinations.get(target.repo())).cloned();
+        match (target, to) {
+            (Some(Target::Status { .. }), Some(to)) => self.status(row, &to).await,
+            (Some(Target::Comment { number, .. }), Some(to)) => self.comment(row, &to, number).await,
+            // The repo was taken out of the configuration.
+            _ => {
+                self.store().give_up_report(&row.target, row.version, "no forge is configured for this repo").await?;
+                Ok(Outcome::More)
+            }
+        }
+    }
+
+    async fn status(&mut self, row: &ReportRow, to: &Destination) -> Result<Outcome, Halt> {
+        let wanted: NewStatus = serde_json::from_str(&row.wanted)?;
+        let known = match row.doubt {
+            0 => row.remote.clone(),
+            _ => self.shown_status(to, &wanted).await?,
+        };
+        let digest = hash(&row.wanted);
+        if known.as_ref() == Some(&digest) {
+            self.store().finish_report(&row.target, row.version, &digest, None).await?;
+            return Ok(Outcome::More);
+        }
+        if let Some(wait) = self.must_wait(Cost::Write) {
+            return Ok(wait);
+        }
+        self.store().doubt_report(&row.target).await?;
+        self.pace.spend(Cost::Write, Instant::now());
+        to.forge.set_status(&to.project, &wanted).await?;
+        self.store().finish_report(&row.target, row.version, &digest, None).await?;
+        Ok(Outcome::More)
+    }
+
+    /// After a lost answer: what the forge shows, in the form in which it is remembered.
+    async fn shown_status(&self, to: &Destination, wanted: &NewStatus) -> Result<Option<String>, Halt> {
+        let shown = to.forge.latest_status(&to.project, &wanted.sha, &wanted.context).await?;
+        let same = |shown: NewStatus| {
+            let cut = wanted.description.starts_with(&shown.description);
+            shown.state == wanted.state && cut && shown.target_url.unwrap_or_default() == wanted.target_url.clone().unwrap_or_default()
+        };
+        Ok(if shown.is_some_and(same) { Some(hash(&serde_json::to_string(wanted)?)) } else { None })
+    }
+
+    async fn comment(&mut self, row: &ReportRow, to: &Destination, number: u64) -> Result<Outcome, Halt> {
+        let instance = self.outbox.0.options.instance.clone();
+        let texts: Vec<String> = serde_json::from_str(&row.wanted)?;
+        let mut remote = match &row.remote {
+            Some(remote) if row.doubt == 0 => serde_json::from_str(remote)?,
+            _ => self.list(row, to, number).await?,
+        };
+        let step = remote.step(&instance, &texts);
+        let cost = match &step {
+            Step::Done => {
+                self.comment_done(row, remote).await?;
+                return Ok(Outcome::More);
+            }
+            Step::Delete { .. } => Cost::Write,
+            Step::Create { .. } | Step::Update { .. } => Cost::Content,
+        };
+        if let Some(wait) = self.must_wait(cost) {
+            return Ok(wait);
+        }
+        self.store().doubt_report(&row.target).await?;
+        self.pace.spend(cost, Instant::now());
+        carry_out(to, number, step, &mut remote).await?;
+        self.store().note_report(&row.target, &serde_json::to_string(&remote)?).await?;
+        Ok(Outcome::More)
+    }
+
+    /// Asks the forge what there is: the first time, after a lost answer, and once more after that.
+    async fn list(&self, row: &ReportRow, to: &Destination, number: u64) -> Result<Remote, Halt> {
+        let instance = &self.outbox.0.options.instance;
+        let listed = match to.forge.own_comments(&to.project, number, &marker(instance)).await {
+            Err(error @ ForgeError::NotFound { .. }) => return Err(Halt::Gone(error)),
+            listed => listed?,
+        };
+        let before = row.remote.as_ref().and_then(|remote| serde_json::from_str::<Remote>(remote).ok());
+        let look_again = row.doubt == 1 || before.is_some_and(|before| before.look_again);
+        let remote = Remote::listed(instance, &listed, look_again && row.doubt != 2);
+        self.store().note_report(&row.target, &serde_json::to_string(&remote)?).await?;
+        Ok(remote)
+    }
+
+    async fn comment_done(&self, row: &ReportRow, mut remote: Remote) -> Result<(), Halt> {
+        let wait = i64::try_from(self.outbox.0.options.look_again.as_millis()).unwrap_or(i64::MAX);
+        let again = std::mem::take(&mut remote.look_again).then(|| self.store().now().saturating_add(wait));
+        self.store().finish_report(&row.target, row.version, &serde_json::to_string(&remote)?, again).await?;
+        Ok(())
+    }
+
+    fn must_wait(&self, cost: Cost) -> Option<Outcome> {
+        let wait = self.pace.wait(cost, Instant::now());
+        (!wait.is_zero()).then_some(Outcome::Wait(wait))
+    }
+
+    async fn halted(&mut self, row: &ReportRow, halt: Halt) -> Result<Outcome, OutboxError> {
+        match halt {
+            Halt::Store(error) => return Err(error),
+            // What is wanted has not changed: list, and make the comment anew.
+            Halt::Lost => self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?,
+            Halt::Gone(error) => {
+                tracing::info!(target = row.target, %error, "the pull request is gone, so nothing is reported there");
+                self.store().give_up_report(&row.target, row.version, &error.to_string()).await?;
+            }
+            Halt::Forge(ForgeError::Limited { after, message, .. }) => {
+                tracing::warn!(forge = self.lane, seconds = after.as_secs(), message, "the forge limits us; reports wait");
+                self.pace.block(Instant::now() + after);
+                let due = self.store().now().saturating_add(millis(after));
+                self.store().postpone_report(&row.target, due, 0, &message).await?;
+            }
+            Halt::Forge(error) => self.failed(row, &error).await?,
+        }
+        Ok(Outcome::More)
+    }
+
+    async fn failed(&self, row: &ReportRow, error: &ForgeError) -> Result<(), OutboxError> {
+        let wrong = matches!(error, ForgeError::Rejected { .. } | ForgeError::NotFound { .. });
+        if wrong && row.attempts + 1 >= TRIES_IF_REJECTED {
+            tracing::warn!(target = row.target, %error, "a report is given up");
+            self.store().give_up_report(&row.target, row.version, &error.to_string()).await?;
+            return Ok(());
+        }
+        if row.attempts == 0 {
+            tracing::warn!(target = row.target, %error, "a report could not be sent; it is tried again");
+        }
+        let options = &self.outbox.0.options;
+        let wait = backoff(options.first_retry, options.last_retry, row);
+        self.store().postpone_report(&row.target, self.store().now().saturating_add(millis(wait)), 1, &error.to_string()).await?;
+        Ok(())
+    }
+}
+
+async fn carry_out(to: &Destination, number: u64, step: Step, remote: &mut Remote) -> Result<(), Halt> {
+    match step {
+        Step::Create { part, body } => match to.forge.create_comment(&to.project, number, &body).await {
+            Ok(id) => remote.created(id, part, &body),
+            Err(error @ ForgeError::NotFound { .. }) => return Err(Halt::Gone(error)),
+            Err(error) => return Err(error.into()),
+        },
+        Step::Update { id, body } => match to.forge.update_comment(&to.project, &id, &body).await {
+            Ok(()) => remote.updated(&id, &body),
+            Err(ForgeError::NotFound { .. }) => return Err(Halt::Lost),
+            Err(error) => return Err(error.into()),
+        },
+        Step::Delete { id } => {
+            to.forge.delete_comment(&to.project, &id).await?;
+            remote.deleted(&id);
+        }
+        Step::Done => {}
+    }
+    Ok(())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Doubles with each attempt, less up to a quarter that depends on the target, so that reports do not come back all at once.
+fn backoff(first: Duration, last: Duration, row: &ReportRow) -> Duration {
+    let doubled = first.saturating_mul(1 << row.attempts.clamp(0, 20)).min(last);
+    let digest = hash(&format!("{}{}", row.target, row.attempts));
+    let share = u32::from_str_radix(&digest[..2], 16).unwrap_or(0);
+    doubled - doubled.mul_f64(f64::from(share) / 1024.0)
+}

@@ -1,0 +1,81 @@
+//! Where something is shown.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ids::{Oid, RepoName};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    Status { repo: RepoName, sha: Oid, context: String },
+    Comment { repo: RepoName, number: u64 },
+}
+
+impl Target {
+    pub fn repo(&self) -> &RepoName {
+        match self {
+            Self::Status { repo, .. } | Self::Comment { repo, .. } => repo,
+        }
+    }
+
+    /// Statuses hold up merges, so they go first.
+    pub(super) fn rank(&self) -> i64 {
+        match self {
+            Self::Status { .. } => 0,
+            Self::Comment { .. } => 1,
+        }
+    }
+}
+
+/// `status:REPO:SHA:CONTEXT` and `comment:REPO:NUMBER`: the stored form.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { repo, sha, context } => write!(f, "status:{repo}:{sha}:{context}"),
+            Self::Comment { repo, number } => write!(f, "comment:{repo}:{number}"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no place for a report: status:REPO:SHA:CONTEXT or comment:REPO:NUMBER")]
+pub struct TargetError(String);
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        parse(text).ok_or_else(|| TargetError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<Target> {
+    let (word, rest) = text.split_once(':')?;
+    let (repo, rest) = rest.split_once(':').filter(|(repo, rest)| !repo.is_empty() && !rest.is_empty())?;
+    let repo = RepoName::new(repo);
+    match word {
+        "status" => {
+            let (sha, context) = rest.split_once(':')?;
+            Some(Target::Status { repo, sha: sha.parse().ok()?, context: context.to_owned() })
+        }
+        "comment" => Some(Target::Comment { repo, number: rest.parse().ok()? }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_survive_the_store() -> Result<(), TargetError> {
+        let status = format!("status:shop:{}:ci/drift: less", "a1".repeat(20));
+        for text in [status.as_str(), "comment:shop:7"] {
+            assert_eq!(text.parse::<Target>()?.to_string(), text);
+        }
+        for text in ["", "status:shop:main:x", "comment::7", "comment:shop:x", "issue:shop:1"] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+        Ok(())
+    }
+}
