@@ -40,6 +40,7 @@ pub mod tree;
 
 // Tell: what a forge shows.
 pub mod forge;
+pub mod report;
 
 // Remember: what survives a restart.
 pub mod store;

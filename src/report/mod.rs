@@ -1,6 +1,5 @@
-//! What people see at the forge: texts (pure) and the outbox that makes the forge show them.
+//! What people see at the forge: the outbox that makes the forge show it.
 
-pub mod markdown;
 pub mod outbox;
 
 pub use outbox::{Destination, Outbox, OutboxError, OutboxOptions, Target};

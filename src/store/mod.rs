@@ -14,6 +14,7 @@ pub mod deliveries;
 pub mod inventory;
 pub mod jobs;
 pub mod pulls;
+pub mod reports;
 pub mod runs;
 pub mod waits;
 

@@ -102,15 +102,7 @@ impl Store {
     /// The forge shows `version`. `again` is when to look once more; a newer version is due at once.
     pub async fn finish_report(&self, target: &str, version: i64, remote: &str, again: Option<i64>) -> Result<(), StoreError> {
         let doubt = if again.is_some() { 2_i64 } else { 0 };
-        sqlx::query(FINISH)
-            .bind(target)
-            .bind(version)
-            .bind(remote)
-            .bind(doubt)
-            .bind(again)
-            .bind(self.now())
-            .execute(self.write())
-            .await?;
+        sqlx::query(FINISH).bind(target).bind(version).bind(remote).bind(doubt).bind(again).bind(self.now()).execute(self.write()).await?;
         Ok(())
     }
 

@@ -67,13 +67,9 @@ pub(super) fn judge(forge: &str, answer: Answer, method: &Method, path: &str, no
         return Err(ForgeError::Limited { forge, message, after });
     }
     Err(match answer.status {
-        StatusCode::UNAUTHORIZED => {
-            ForgeError::Refused { forge, message: format!("{message}: the token is wrong, expired or revoked") }
-        }
+        StatusCode::UNAUTHORIZED => ForgeError::Refused { forge, message: format!("{message}: the token is wrong, expired or revoked") },
         StatusCode::FORBIDDEN => ForgeError::Refused { forge, message },
-        StatusCode::NOT_FOUND | StatusCode::GONE => {
-            ForgeError::NotFound { forge, what: format!("{path} (or hides it from this token)") }
-        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => ForgeError::NotFound { forge, what: format!("{path} (or hides it from this token)") },
         status if status.is_server_error() => ForgeError::Unavailable { forge, message },
         StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT => ForgeError::Unavailable { forge, message },
         _ => ForgeError::Rejected { forge, message },

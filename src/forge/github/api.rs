@@ -73,7 +73,8 @@ impl Api {
     }
 
     fn address(&self, target: &str) -> Result<Url, ForgeError> {
-        let text = if target.starts_with('/') { format!("{}{target}", self.base.as_str().trim_end_matches('/')) } else { target.to_owned() };
+        let text =
+            if target.starts_with('/') { format!("{}{target}", self.base.as_str().trim_end_matches('/')) } else { target.to_owned() };
         let url = Url::parse(&text).map_err(|_| self.unavailable("it named an address that is none".into()))?;
         // The token goes to the host that it is for, whatever a Link or Location header says.
         if url.origin() == self.base.origin() {

@@ -74,13 +74,7 @@ impl GitHub {
         Ok(Self { auth: Auth::new(config.credentials, clock)?, listings: Listings::new(), identity: OnceCell::new(), api, name })
     }
 
-    async fn send(
-        &self,
-        project: &str,
-        method: Method,
-        path: &str,
-        body: Option<serde_json::Value>,
-    ) -> Result<answer::Answer, ForgeError> {
+    async fn send(&self, project: &str, method: Method, path: &str, body: Option<serde_json::Value>) -> Result<answer::Answer, ForgeError> {
         self.auth.send(&self.api, project, api::Call { method, target: path, etag: None, body: body.as_ref() }).await
     }
 }

@@ -33,8 +33,10 @@ pub(super) enum Step {
 /// What every comment of ours on a pull request begins with. Instances report on one repository side by side.
 pub fn marker(instance: &str) -> String {
     // Two dashes and an angle would end the comment that hides the marker.
-    let instance: String =
-        instance.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c.to_string() } else { format!("%{:x}", u32::from(c)) }).collect();
+    let instance: String = instance
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c.to_string() } else { format!("%{:x}", u32::from(c)) })
+        .collect();
     format!("<!-- driftless:{instance} part ")
 }
 
