@@ -2,6 +2,8 @@
 //! before it that misbehaves on demand. The only module that starts those processes.
 
 pub mod access;
+mod assets;
+mod bundled;
 pub mod control_plane;
 
 pub mod fault_proxy;
@@ -9,5 +11,5 @@ mod leash;
 mod node;
 
 pub use access::Access;
-pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions};
+pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions, Programs};
 pub use fault_proxy::{Fault, FaultProxy, Rule};
