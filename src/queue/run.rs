@@ -18,7 +18,7 @@ use crate::store::jobs::State;
 const GRACE: Duration = Duration::from_millis(800);
 
 /// The pause of a job that calls itself cancelled though nobody cancelled it: whoever holds it up asks anew when it may go on.
-const HELD_UP: Duration = Duration::from_secs(60);
+const HELD_UP: Duration = Duration::from_mins(1);
 
 pub(super) struct Runner<'a> {
     pub handler: &'a dyn Handler,

@@ -28,15 +28,15 @@ impl Default for QueueConfig {
             maximum: Duration::from_secs(15),
             workers: 16,
             lease: Duration::from_secs(30),
-            give_up: Duration::from_secs(600),
-            longest_run: Duration::from_secs(3600),
+            give_up: Duration::from_mins(10),
+            longest_run: Duration::from_hours(1),
             max_pending: 50_000,
         }
     }
 }
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// The pause before the attempt that follows `attempt` failed ones: doubled each time, from a second to five minutes.
 ///

@@ -24,7 +24,7 @@ const DONE_KEPT: i64 = 24 * 3_600_000;
 const DELIVERIES_KEPT: i64 = 14 * 24 * 3_600_000;
 /// How often a worker that stops looks whether its last run has ended.
 const DRAINING: Duration = Duration::from_millis(100);
-const SWEEP: Duration = Duration::from_secs(3_600);
+const SWEEP: Duration = Duration::from_hours(1);
 
 /// Takes due jobs from the queue and gives each to the handler in a task of its own.
 #[derive(Clone)]

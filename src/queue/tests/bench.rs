@@ -146,9 +146,9 @@ impl Bench {
     }
 
     pub(super) async fn with_config(config: QueueConfig, steps: impl IntoIterator<Item = Step>) -> Self {
-        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let (hold, blocked) = std::sync::mpsc::channel::<()>();
         // While a blocking task runs, a paused clock does not move by itself.
-        tokio::task::spawn_blocking(move || held.recv());
+        tokio::task::spawn_blocking(move || blocked.recv());
         let dir = tempfile::tempdir().expect("a directory");
         let start = Instant::now();
         let store = Store::open(&dir.path().join("driftless.db"), Arc::new(RuntimeClock(start))).await.expect("opens");

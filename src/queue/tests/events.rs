@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bench::{Bench, Step, delivery, push_key, push_request};
 use crate::queue::{Accepted, Cause, Key, QueueConfig, QueueError, Request};
 
-const WORK: Step = Step::Work(Duration::from_secs(60));
+const WORK: Step = Step::Work(Duration::from_mins(1));
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_key_is_due_at_once() {

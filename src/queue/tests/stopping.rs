@@ -59,7 +59,7 @@ async fn what_a_dead_process_ran_is_free_at_once_and_counts() {
 async fn leases_are_renewed_while_a_run_lasts() {
     let bench = Bench::new([Step::Work(Duration::from_secs(500))]).await;
     bench.push("1", "a").await.expect("accepted");
-    bench.pass(Duration::from_secs(120), Duration::from_secs(2)).await;
+    bench.pass(Duration::from_mins(2), Duration::from_secs(2)).await;
     let store = bench.queue.store();
     let row = store.job(&push_key().to_string(), State::Running).await.expect("reads").expect("runs");
     assert!(row.lease_until.is_some_and(|until| until > store.now()), "{row:?}");
