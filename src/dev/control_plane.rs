@@ -83,7 +83,8 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Starts it and waits until it is ready: the API server answers; its controllers, if there are any, have set
-    /// up the namespace `default`; and, with them and KWOK, one node is there and ready.
+    /// up the namespace `default`; and, with them and KWOK, one node is there and ready. The process must have a
+    /// crypto provider of rustls installed.
     pub async fn start(options: &ControlPlaneOptions) -> Result<Self, ControlPlaneError> {
         if let Some(kwok) = options.kwok.as_deref().filter(|kwok| !kwok.is_file()) {
             return Err(ControlPlaneError::NotBuilt { program: kwok.to_owned() });

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::api::PostParams;
 use serde_json::json;
 
-use crate::support::cluster;
+use crate::support::{cluster, tool};
 
 /// Set for the copy of this test that is killed.
 const HOLDER: &str = "DRIFTLESS_TEST_HOLDS_CONTROL_PLANE";
@@ -125,8 +125,8 @@ async fn a_missing_program_is_named() {
 /// The programs are built here from the same modules; a folder of `KUBEBUILDER_ASSETS` has them as released.
 #[tokio::test]
 async fn programs_on_disk_serve_instead_of_the_bundled_one() {
-    let etcd = cluster::program("etcd");
-    let server = cluster::program("kube-apiserver");
+    let etcd = tool::program("etcd");
+    let server = tool::program("kube-apiserver");
     let assets = tempfile::tempdir().expect("a directory");
     let mut options = cluster::options();
     options.programs = Programs::Assets(assets.path().to_owned());

@@ -1,7 +1,6 @@
 //! One control plane for the whole test run, and a namespace of its own for each test.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use driftless::dev::{Access, ControlPlane, ControlPlaneOptions, Programs};
@@ -10,6 +9,8 @@ use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::sync::OnceCell;
+
+use super::tool;
 
 /// Statics are not dropped: the control plane ends, and removes its directory, when the kernel closes the pipe
 /// that this process holds.
@@ -24,8 +25,8 @@ pub async fn control_plane() -> &'static ControlPlane {
 pub fn options() -> ControlPlaneOptions {
     install_crypto();
     ControlPlaneOptions {
-        programs: Programs::Bundled(program("apiserver")),
-        kwok: Some(program("kwok")),
+        programs: Programs::Bundled(tool::program("apiserver")),
+        kwok: Some(tool::program("kwok")),
         directory: tempfile::Builder::new().prefix("driftless-").tempdir().expect("a temporary directory").keep(),
         ephemeral: true,
         port: None,
@@ -85,21 +86,6 @@ pub async fn create_namespace(client: kube::Client, name: &str) -> Namespace {
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(name.to_owned());
     kube::Api::<Namespace>::all(client).create(&PostParams::default(), &namespace).await.expect("a namespace")
-}
-
-/// Where a program of `scripts/tool` is: as the variable `DRIFTLESS_NAME` says, which `make test` sets, else in the cache.
-pub fn program(name: &str) -> PathBuf {
-    let variable = format!("DRIFTLESS_{}", name.to_uppercase().replace('-', "_"));
-    let path = std::env::var_os(variable).map_or_else(|| cached(name), PathBuf::from);
-    assert!(path.is_file(), "{} is not built: run `make test`, or `make tools` and the tests again", path.display());
-    path
-}
-
-fn cached(name: &str) -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/tool");
-    let output = Command::new(&script).args(["--print", name]).output().expect("scripts/tool runs");
-    assert!(output.status.success(), "scripts/tool --print {name}: {}", String::from_utf8_lossy(&output.stderr));
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
 
 /// The first caller wins; later ones change nothing.
