@@ -22,7 +22,6 @@ pub mod ids;
 // Around the flow: what starts, stops and watches it.
 pub mod config;
 pub mod lifecycle;
-pub mod telemetry;
 pub mod yaml;
 
 // Decide: what apps there are.
@@ -35,6 +34,7 @@ pub mod manifest;
 pub mod plan;
 pub mod reconcile;
 pub mod render;
+pub mod source;
 pub mod sync;
 pub mod trace;
 pub mod tree;

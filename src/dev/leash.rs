@@ -44,8 +44,7 @@ pub(super) struct Leashed {
 }
 
 impl Leashed {
-    /// Starts `program`; its standard error goes to the file `log`, and so does its standard output unless it ends
-    /// itself.
+    /// Starts `program`; what it writes to standard error goes to the file `log`.
     pub(super) fn start(program: &Path, arguments: &[String], ended_by: EndedBy, log: PathBuf) -> std::io::Result<Self> {
         let mut command = match ended_by {
             EndedBy::Itself => Command::new(program),
@@ -60,7 +59,7 @@ impl Leashed {
         Ok(Self { child, input, log })
     }
 
-    /// The standard output of a program that ends itself; the first caller has it.
+    /// What it writes to standard output; the first caller has it.
     pub(super) fn output(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }

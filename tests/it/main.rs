@@ -4,4 +4,5 @@ mod control_plane;
 mod deploy;
 mod fault_proxy;
 mod render;
+mod source;
 mod support;

@@ -47,6 +47,7 @@ pub fn listed(rendered: &Rendered) -> Vec<String> {
     rendered.manifests.iter().map(line).collect()
 }
 
+
 pub fn config_map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  a: b\n")
 }

@@ -1,16 +1,15 @@
 //! One control plane for the whole test run, and a namespace of its own for each test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use driftless::dev::{Access, ControlPlane, ControlPlaneOptions, Programs};
+use driftless::dev::{Access, ControlPlane, ControlPlaneOptions};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::sync::OnceCell;
-
-use super::tool;
 
 /// Statics are not dropped: the control plane ends, and removes its directory, when the kernel closes the pipe
 /// that this process holds.
@@ -25,11 +24,12 @@ pub async fn control_plane() -> &'static ControlPlane {
 pub fn options() -> ControlPlaneOptions {
     install_crypto();
     ControlPlaneOptions {
-        programs: Programs::Bundled(tool::program("apiserver")),
-        kwok: Some(tool::program("kwok")),
+        apiserver: program("DRIFTLESS_APISERVER", "apiserver"),
+        kwok: Some(program("DRIFTLESS_KWOK", "kwok")),
         directory: tempfile::Builder::new().prefix("driftless-").tempdir().expect("a temporary directory").keep(),
         ephemeral: true,
         port: None,
+        token_file: None,
         ready_within: Duration::from_secs(90),
     }
 }
@@ -74,18 +74,28 @@ pub fn namespace_name(words: &str) -> String {
     format!("{words}-{}", &random[..8])
 }
 
-/// Creates a namespace with such a name and returns the name.
+/// Creates a namespace of that kind and returns its name.
 pub async fn namespace(words: &str) -> String {
     let name = namespace_name(words);
-    create_namespace(client().await, &name).await;
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.clone());
+    let namespaces = kube::Api::<Namespace>::all(client().await);
+    namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
     name
 }
 
-/// Creates a namespace.
-pub async fn create_namespace(client: kube::Client, name: &str) -> Namespace {
-    let mut namespace = Namespace::default();
-    namespace.metadata.name = Some(name.to_owned());
-    kube::Api::<Namespace>::all(client).create(&PostParams::default(), &namespace).await.expect("a namespace")
+/// Where a program of the control plane is: the variable that the Makefile sets, else the cache.
+fn program(variable: &str, tool: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map_or_else(|| cached(tool), PathBuf::from);
+    assert!(path.is_file(), "{} is not built: run `make test`, or `make tools` and the tests again", path.display());
+    path
+}
+
+fn cached(tool: &str) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/tool");
+    let output = Command::new(&script).args(["--print", tool]).output().expect("scripts/tool runs");
+    assert!(output.status.success(), "scripts/tool --print {tool}: {}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
 
 /// The first caller wins; later ones change nothing.

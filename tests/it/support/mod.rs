@@ -2,4 +2,4 @@
 
 pub mod cluster;
 pub mod deployed;
-pub mod tool;
+pub mod git;

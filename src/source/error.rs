@@ -1,0 +1,126 @@
+//! What can go wrong between a forge's Git and a tree, and whether another try makes sense.
+
+use std::error::Error;
+use std::io;
+
+use crate::class::{Class, Classified};
+use crate::ids::{Oid, RepoName};
+
+/// A cause that came out of Git, kept whole for the log.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// No message of these holds a credential: URLs with user names are refused before they reach anything.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("the clone URL of repo {repo} cannot be used: {reason}")]
+    Url { repo: RepoName, reason: String },
+
+    /// The name is shown escaped and shortened, as it may come from a delivery.
+    #[error("repo {repo}: {name} is not a ref that can be fetched: {reason}")]
+    Ref { repo: RepoName, name: String, reason: String },
+
+    #[error("the name of repo {repo:?} is too long for a directory: at most 80 bytes")]
+    Name { repo: String },
+
+    /// Tokens rotate and are read anew at each try, so this is tried again.
+    #[error("the forge does not let us read repo {repo} ({status}): check that its credential is valid and may read this repository")]
+    Unauthenticated { repo: RepoName, status: u16 },
+
+    #[error(
+        "the forge has no repo {repo} that we may see ({status}): check the clone URL, and that the credential may read this repository"
+    )]
+    NotFound { repo: RepoName, status: u16 },
+
+    #[error("the forge answered {status} when asked for repo {repo}")]
+    Status { repo: RepoName, status: u16 },
+
+    #[error("the forge redirects repo {repo} to another place; change its clone URL to {to}")]
+    Redirected { repo: RepoName, to: String },
+
+    #[error("the connection to the forge of repo {repo} failed")]
+    Network {
+        repo: RepoName,
+        #[source]
+        source: Cause,
+    },
+
+    #[error("the forge of repo {repo} was too slow: {limit}")]
+    TimedOut { repo: RepoName, limit: String },
+
+    #[error("repo {repo} sent more than {limit} bytes at once, which is the configured limit of a pack")]
+    TooLarge { repo: RepoName, limit: u64 },
+
+    #[error("repo {repo} has not been fetched yet")]
+    NotMirrored { repo: RepoName },
+
+    #[error("commit {commit} of repo {repo} is not here: it was not fetched, or the forge does not show it yet")]
+    NoCommit { repo: RepoName, commit: Oid },
+
+    #[error("{ref_name} of repo {repo} names no commit")]
+    NotACommit { repo: RepoName, ref_name: String },
+
+    #[error("commits {} and {} of repo {repo} share no history and cannot be merged", base.short(), head.short())]
+    Unrelated { repo: RepoName, base: Oid, head: Oid },
+
+    #[error("the mirror of repo {repo} failed: {what}")]
+    Git {
+        repo: RepoName,
+        what: &'static str,
+        #[source]
+        source: Cause,
+    },
+
+    #[error("the mirror of repo {repo} failed: {what}")]
+    Io {
+        repo: RepoName,
+        what: &'static str,
+        #[source]
+        source: io::Error,
+    },
+
+    #[error("the client for Git over HTTPS cannot be built: {reason}")]
+    Client { reason: String },
+
+    #[error("work on repo {repo} was cancelled")]
+    Cancelled { repo: RepoName },
+}
+
+impl Classified for SourceError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Url { .. }
+            | Self::Ref { .. }
+            | Self::Name { .. }
+            | Self::TooLarge { .. }
+            | Self::NotACommit { .. }
+            | Self::Unrelated { .. }
+            | Self::Client { .. } => Class::Fail,
+            Self::Cancelled { .. } => Class::Cancelled,
+            Self::Unauthenticated { .. }
+            | Self::NotFound { .. }
+            | Self::Status { .. }
+            | Self::Redirected { .. }
+            | Self::Network { .. }
+            | Self::TimedOut { .. }
+            | Self::NotMirrored { .. }
+            | Self::NoCommit { .. }
+            | Self::Git { .. }
+            | Self::Io { .. } => Class::RETRY,
+        }
+    }
+}
+
+impl SourceError {
+    pub(super) fn git(repo: &RepoName, what: &'static str, source: impl Into<Cause>) -> Self {
+        Self::Git { repo: repo.clone(), what, source: source.into() }
+    }
+
+    pub(super) fn io(repo: &RepoName, what: &'static str, source: io::Error) -> Self {
+        Self::Io { repo: repo.clone(), what, source }
+    }
+
+    /// Whether a fresh mirror might do what this one could not.
+    pub(super) fn blames_mirror(&self) -> bool {
+        matches!(self, Self::Git { .. })
+    }
+}

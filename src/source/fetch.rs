@@ -1,0 +1,227 @@
+//! Listing and fetching by gix over our own HTTP, and the refs of a mirror.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use gix::bstr::{BString, ByteSlice};
+use gix::progress::Discard;
+use gix::protocol::handshake::Ref;
+use gix::protocol::transport::Protocol;
+use gix::protocol::transport::client::TransportWithoutIO;
+use gix::protocol::transport::client::blocking_io::http::Transport;
+use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
+use gix::remote::{Direction, fetch::Tags, ref_map};
+use secrecy::ExposeSecret;
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::http::{Failure, Limits, Outcome, Session};
+use super::remote::{MIRROR_PREFIX, fetched_ref, mirror_ref};
+use super::{Remote, SourceError, Stop};
+use crate::ids::{Oid, RepoName};
+
+/// What one operation needs to reach the forge.
+pub(super) struct Connection {
+    pub(super) remote: Remote,
+    /// The remote's URL, checked.
+    pub(super) url: Url,
+    pub(super) client: reqwest::Client,
+    pub(super) limits: Limits,
+    pub(super) runtime: Handle,
+    pub(super) stop: Stop,
+}
+
+impl Connection {
+    fn transport(&self) -> Result<(Transport<Session>, Outcome), SourceError> {
+        let session = Session::new(self.client.clone(), self.runtime.clone(), self.stop.token.clone(), self.limits);
+        let outcome = session.outcome();
+        let mut transport = Transport::new_http(session, self.git_url()?, Protocol::V2, false);
+        if let Some(credential) = &self.remote.credential {
+            // Given ahead of the forge's question, which saves a request per fetch. gix itself refuses to send it over http.
+            let identity = gix::sec::identity::Account {
+                username: credential.username.clone(),
+                password: credential.password.expose_secret().to_owned(),
+                oauth_refresh_token: None,
+            };
+            transport.set_identity(identity).map_err(|error| SourceError::git(&self.remote.repo, "the credential was not taken", error))?;
+        }
+        Ok((transport, outcome))
+    }
+
+    fn git_url(&self) -> Result<gix::Url, SourceError> {
+        gix::url::parse(self.url.as_str()).map_err(|error| SourceError::Url { repo: self.remote.repo.clone(), reason: error.to_string() })
+    }
+
+    fn git_remote<'repo>(&self, repo: &'repo gix::Repository, specs: &[String]) -> Result<gix::Remote<'repo>, SourceError> {
+        let specs = specs.iter().map(|spec| spec.as_bytes().as_bstr());
+        repo.remote_at_without_url_rewrite(self.git_url()?)
+            .and_then(|remote| remote.with_fetch_tags(Tags::None).with_refspecs(specs, Direction::Fetch))
+            .map_err(|error| SourceError::git(&self.remote.repo, "its refs cannot be asked for", error))
+    }
+
+    /// The failure of the connection if there was one, else that of Git.
+    fn explain(&self, outcome: &Outcome, what: &'static str, error: gix::Error) -> SourceError {
+        let repo = self.remote.repo.clone();
+        match outcome.take() {
+            Some(Failure::Cancelled) => SourceError::Cancelled { repo },
+            Some(Failure::Status(status @ (401 | 403))) => SourceError::Unauthenticated { repo, status },
+            Some(Failure::Status(status @ (404 | 410))) => SourceError::NotFound { repo, status },
+            Some(Failure::Status(status)) => SourceError::Status { repo, status },
+            Some(Failure::Redirect(to)) => SourceError::Redirected { repo, to },
+            Some(Failure::Network(source)) => SourceError::Network { repo, source: source.into() },
+            Some(Failure::TimedOut(limit)) => SourceError::TimedOut { repo, limit },
+            Some(Failure::TooLarge(limit)) => SourceError::TooLarge { repo, limit },
+            None if self.stop.flag.load(Ordering::SeqCst) => SourceError::Cancelled { repo },
+            None => SourceError::git(&repo, what, error),
+        }
+    }
+}
+
+/// What a forge has.
+pub(super) struct Listing {
+    pub(super) commits: BTreeMap<String, Oid>,
+    pub(super) head: Option<String>,
+}
+
+pub(super) fn list(repo: &gix::Repository, connection: &Connection) -> Result<Listing, SourceError> {
+    // Patterns must have a right side. Nothing is written there, as nothing is fetched.
+    let specs = ["HEAD", "refs/heads/*", "refs/tags/*"].map(|name| format!("{name}:refs/listed/{}", name.trim_start_matches("refs/")));
+    let remote = connection.git_remote(repo, &specs)?;
+    let (transport, outcome) = connection.transport()?;
+    let (map, _) = remote
+        .to_connection_with_transport(transport)
+        .with_credentials(|_| Ok(None))
+        .ref_map(Discard, ref_map::Options::default())
+        .map_err(|error| connection.explain(&outcome, "its refs could not be listed", error))?;
+    let mut listing = Listing { commits: BTreeMap::new(), head: None };
+    for advertised in &map.remote_refs {
+        let (name, object) = split(advertised);
+        if let Ref::Symbolic { target, .. } | Ref::Unborn { target, .. } = advertised
+            && name == "HEAD"
+        {
+            listing.head = target.to_str().ok().map(str::to_owned);
+        }
+        let wanted = name == "HEAD" || name.starts_with_str("refs/heads/") || name.starts_with_str("refs/tags/");
+        if let (true, Some(object), Ok(name)) = (wanted, object, name.to_str()) {
+            listing.commits.insert(name.to_owned(), oid(object));
+        }
+    }
+    Ok(listing)
+}
+
+/// A ref's name and the object that it leads to, past any tag object.
+fn split(advertised: &Ref) -> (&BString, Option<gix::ObjectId>) {
+    match advertised {
+        Ref::Peeled { full_ref_name, object, .. } | Ref::Direct { full_ref_name, object } | Ref::Symbolic { full_ref_name, object, .. } => {
+            (full_ref_name, Some(*object))
+        }
+        Ref::Unborn { full_ref_name, .. } => (full_ref_name, None),
+    }
+}
+
+pub(super) fn fetch(
+    repo: &gix::Repository,
+    connection: &Connection,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
+    let specs: Vec<String> = names.iter().map(|name| format!("+{name}:{}", mirror_ref(name))).collect();
+    let remote = connection.git_remote(repo, &specs)?;
+    let (transport, outcome) = connection.transport()?;
+    let prepared = remote
+        .to_connection_with_transport(transport)
+        .with_credentials(|_| Ok(None))
+        .prepare_fetch(Discard, ref_map::Options::default())
+        .map_err(|error| connection.explain(&outcome, "its refs could not be listed", error))?;
+    let advertised: BTreeSet<String> = prepared.ref_map().remote_refs.iter().map(|known| split(known).0.to_string()).collect();
+    let (present, absent): (Vec<_>, Vec<_>) = names.iter().partition(|name| advertised.contains(*name));
+    if !present.is_empty() {
+        prepared
+            .with_write_packed_refs_only(true)
+            .receive(Discard, &connection.stop.flag)
+            .map_err(|error| connection.explain(&outcome, "the fetch failed", error))?;
+    }
+    let of = &connection.remote.repo;
+    delete(repo, of, absent.iter().map(|name| name.as_str()))?;
+    let mut fetched: BTreeMap<String, Option<Oid>> = absent.into_iter().map(|name| (name.clone(), None)).collect();
+    for name in present {
+        let commit = resolve(repo, of, name)?;
+        if let Some(commit) = &commit {
+            super::history::check_tree(repo, of, commit)?;
+        }
+        fetched.insert(name.clone(), commit);
+    }
+    Ok(fetched)
+}
+
+/// The commit of a fetched ref.
+pub(super) fn resolve(git: &gix::Repository, repo: &RepoName, name: &str) -> Result<Option<Oid>, SourceError> {
+    let failed = |error| SourceError::git(repo, "a ref cannot be read", error);
+    let mirrored = mirror_ref(name);
+    let Some(found) = git.try_find_reference(mirrored.as_str()).map_err(failed)? else { return Ok(None) };
+    let Some(id) = found.try_id() else { return Ok(None) };
+    let object = id.object().map_err(failed)?;
+    let object = object.peel_tags_to_end().map_err(failed)?;
+    if object.kind != gix::object::Kind::Commit {
+        return Err(SourceError::NotACommit { repo: repo.clone(), ref_name: format!("{name:?}") });
+    }
+    Ok(Some(oid(object.id)))
+}
+
+/// The names of all refs that were fetched and are still held.
+pub(super) fn fetched_names(git: &gix::Repository) -> Vec<String> {
+    let Ok(platform) = git.references() else { return Vec::new() };
+    let Ok(found) = platform.prefixed(MIRROR_PREFIX) else { return Vec::new() };
+    found.flatten().filter_map(|held| fetched_ref(held.name().as_bstr().to_str().ok()?)).collect()
+}
+
+/// Whether all that is held leads to a commit with a readable tree.
+pub(super) fn check(git: &gix::Repository, repo: &RepoName) -> Result<(), SourceError> {
+    for name in fetched_names(git) {
+        if let Some(commit) = resolve(git, repo, &name)? {
+            super::history::check_tree(git, repo, &commit)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn delete<'a>(git: &gix::Repository, repo: &RepoName, names: impl Iterator<Item = &'a str>) -> Result<(), SourceError> {
+    let failed = |error| SourceError::git(repo, "a ref cannot be removed", error);
+    let mut edits = Vec::new();
+    for name in names {
+        let mirrored = mirror_ref(name);
+        if git.try_find_reference(mirrored.as_str()).map_err(failed)?.is_some() {
+            let change = Change::Delete { expected: PreviousValue::Any, log: RefLog::AndReference };
+            edits.push(edit(repo, &mirrored, change)?);
+        }
+    }
+    git.edit_references(edits).map(drop).map_err(failed)
+}
+
+/// Holds a commit under `refs/keep/NAME`, or lets it go.
+pub(super) fn keep(git: &gix::Repository, repo: &RepoName, name: &str, commit: Option<&Oid>) -> Result<(), SourceError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if name.is_empty() || name.len() > 100 || !name.bytes().all(plain) {
+        let reason = "a commit is kept under at most 100 letters, digits and dashes".to_owned();
+        return Err(SourceError::Ref { repo: repo.clone(), name: format!("{name:.60?}"), reason });
+    }
+    let change = match commit {
+        None => Change::Delete { expected: PreviousValue::Any, log: RefLog::AndReference },
+        Some(commit) => Change::Update {
+            log: LogChange::default(),
+            expected: PreviousValue::Any,
+            new: gix::refs::Target::Object(super::history::find(git, repo, commit)?.id),
+        },
+    };
+    let edit = edit(repo, &format!("refs/keep/{name}"), change)?;
+    git.edit_reference(edit).map(drop).map_err(|error| SourceError::git(repo, "a commit cannot be kept", error))
+}
+
+fn edit(repo: &RepoName, name: &str, change: Change) -> Result<RefEdit, SourceError> {
+    let name =
+        name.try_into().map_err(|error: gix::validate::reference::name::Error| SourceError::git(repo, "a ref cannot be named", error))?;
+    Ok(RefEdit { change, name, deref: false })
+}
+
+pub(super) fn oid(id: gix::ObjectId) -> Oid {
+    id.to_hex().to_string().parse().expect("Git's ids are hex and never zero for an object")
+}

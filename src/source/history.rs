@@ -1,0 +1,127 @@
+//! Commits: what they say, how they descend from each other, and what changed between two of them.
+
+use std::ops::ControlFlow;
+
+use gix::ObjectId;
+use gix::bstr::ByteSlice;
+use gix::object::tree::diff::Change as Difference;
+
+use super::SourceError;
+use super::fetch::oid;
+use crate::ids::{Oid, RepoName};
+
+/// What people see of a commit. All of it is the author's own text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitInfo {
+    pub oid: Oid,
+    pub author_name: String,
+    pub author_email: Option<String>,
+    /// The first paragraph of the message on one line, at most 200 characters.
+    pub summary: String,
+    /// When it was committed, in seconds since 1970.
+    pub time_unix: i64,
+}
+
+/// A file that is not the same in two commits. A renamed one is a deletion and an addition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    Added(String),
+    Modified(String),
+    Deleted(String),
+}
+
+impl Change {
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Added(path) | Self::Modified(path) | Self::Deleted(path) => path,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Sorted by path.
+    pub changes: Vec<Change>,
+    /// There are more than were asked for.
+    pub truncated: bool,
+}
+
+pub(super) fn find<'git>(git: &'git gix::Repository, repo: &RepoName, commit: &Oid) -> Result<gix::Commit<'git>, SourceError> {
+    let missing = || SourceError::NoCommit { repo: repo.clone(), commit: commit.clone() };
+    // An id of the other hash length is not in this mirror either.
+    let id = ObjectId::from_hex(commit.as_str().as_bytes()).map_err(|_| missing())?;
+    let found = git.try_find_object(id).map_err(|error| SourceError::git(repo, "a commit cannot be read", error))?.ok_or_else(missing)?;
+    found.try_into_commit().map_err(|_| missing())
+}
+
+pub(super) fn tree_of(git: &gix::Repository, repo: &RepoName, commit: &Oid) -> Result<ObjectId, SourceError> {
+    let commit = find(git, repo, commit)?;
+    let tree = commit.tree_id().map_err(|error| SourceError::git(repo, "a commit cannot be read", error))?;
+    Ok(tree.detach())
+}
+
+/// Reads a commit's tree as far as its root.
+pub(super) fn check_tree(git: &gix::Repository, repo: &RepoName, commit: &Oid) -> Result<(), SourceError> {
+    let tree = tree_of(git, repo, commit)?;
+    let read = git.find_tree(tree).and_then(|tree| tree.decode().map(drop));
+    read.map_err(|error| SourceError::git(repo, "a tree cannot be read", error))
+}
+
+pub(super) fn info(git: &gix::Repository, repo: &RepoName, id: &Oid) -> Result<CommitInfo, SourceError> {
+    let failed = |error| SourceError::git(repo, "a commit cannot be read", error);
+    let commit = find(git, repo, id)?;
+    let author = commit.author().map_err(failed)?;
+    let email = author.email.to_str_lossy().into_owned();
+    let summary = commit.message().map_err(failed)?.summary().to_str_lossy().chars().take(200).collect();
+    Ok(CommitInfo {
+        oid: oid(commit.id),
+        author_name: author.name.to_str_lossy().into_owned(),
+        author_email: Some(email).filter(|email| !email.is_empty()),
+        summary,
+        time_unix: commit.time().map_err(failed)?.seconds,
+    })
+}
+
+pub(super) fn is_ancestor(git: &gix::Repository, repo: &RepoName, ancestor: &Oid, descendant: &Oid) -> Result<bool, SourceError> {
+    let (ancestor, descendant) = (find(git, repo, ancestor)?.id, find(git, repo, descendant)?.id);
+    let base = git.merge_base(ancestor, descendant).map_err(|error| SourceError::git(repo, "the history cannot be read", error))?;
+    Ok(base.is_some_and(|base| base == ancestor))
+}
+
+pub(super) fn changes(git: &gix::Repository, repo: &RepoName, from: &Oid, to: &Oid, limit: usize) -> Result<Changes, SourceError> {
+    let failed = |error| SourceError::git(repo, "two trees cannot be compared", error);
+    let old = find(git, repo, from)?.tree().map_err(failed)?;
+    let new = find(git, repo, to)?.tree().map_err(failed)?;
+    let mut found = Changes { changes: Vec::new(), truncated: false };
+    let mut platform = old.changes().map_err(failed)?;
+    platform.options(|options| {
+        options.track_path();
+        options.track_rewrites(None);
+    });
+    let walked = platform.for_each_to_obtain_tree(&new, |difference| {
+        let Some(change) = change(&difference) else { return Ok(ControlFlow::Continue(())) };
+        if found.changes.len() == limit {
+            found.truncated = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        found.changes.push(change);
+        Ok(ControlFlow::Continue(()))
+    });
+    // A walk that we broke off ends with an error too.
+    if !found.truncated {
+        walked.map_err(failed)?;
+    }
+    found.changes.sort_by(|a, b| a.path().cmp(b.path()));
+    Ok(found)
+}
+
+/// Directories are left out: what is in them is told file by file.
+fn change(difference: &Difference<'_, '_, '_>) -> Option<Change> {
+    let path = difference.location().to_str_lossy().into_owned();
+    match difference {
+        Difference::Addition { entry_mode, .. } if !entry_mode.is_tree() => Some(Change::Added(path)),
+        Difference::Deletion { entry_mode, .. } if !entry_mode.is_tree() => Some(Change::Deleted(path)),
+        Difference::Modification { entry_mode, .. } if !entry_mode.is_tree() => Some(Change::Modified(path)),
+        _ => None,
+    }
+}

@@ -1,0 +1,205 @@
+//! One bare repository on disk: made and replaced as a whole, so that a crash leaves either the old one or the new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::fetch::{self, Connection};
+use super::{Shared, SourceError, remote};
+use crate::ids::{Oid, RepoName};
+
+/// Failed fetches in a row, without a fault of the network, after which a mirror is cloned anew.
+const STRIKES: u32 = 3;
+
+pub(super) struct Mirror {
+    pub(super) repo: RepoName,
+    dir: PathBuf,
+    parent: PathBuf,
+    /// Held by whatever changes the mirror.
+    pub(super) lock: Arc<tokio::sync::Mutex<()>>,
+    /// Set when something could not be read that should be there; the next fetch then clones anew.
+    pub(super) suspect: Arc<AtomicBool>,
+    strikes: AtomicU32,
+}
+
+impl Mirror {
+    pub(super) fn new(parent: &Path, repo: &RepoName) -> Result<Self, SourceError> {
+        let name = remote::directory_name(repo)?;
+        Ok(Self {
+            repo: repo.clone(),
+            dir: parent.join(format!("{name}.git")),
+            parent: parent.to_owned(),
+            lock: Arc::default(),
+            suspect: Arc::default(),
+            strikes: AtomicU32::new(0),
+        })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The mirror, or `None` where there is none yet.
+    pub(super) fn open(&self, shared: &Shared) -> Result<Option<gix::Repository>, SourceError> {
+        if let Some(open) = shared.open.get(&self.repo) {
+            return Ok(Some(open.to_thread_local()));
+        }
+        if !self.dir.exists() {
+            return Ok(None);
+        }
+        let open = open(&self.dir, shared).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?;
+        shared.open.insert(self.repo.clone(), open.clone());
+        Ok(Some(open.to_thread_local()))
+    }
+
+    pub(super) fn open_or_create(&self, shared: &Shared) -> Result<gix::Repository, SourceError> {
+        if let Some(repo) = self.open(shared)? {
+            return Ok(repo);
+        }
+        let fresh = self.beside()?;
+        create(fresh.path(), &self.repo)?;
+        match fs::rename(fresh.path(), &self.dir) {
+            Ok(()) => {}
+            // Somebody else was first.
+            Err(_) if self.dir.exists() => {}
+            Err(error) => return Err(SourceError::io(&self.repo, "it cannot be put in its place", error)),
+        }
+        self.open(shared)?.ok_or_else(|| SourceError::NotMirrored { repo: self.repo.clone() })
+    }
+
+    /// Fetches, and clones anew when the mirror turns out to be broken.
+    pub(super) fn fetch(
+        &self,
+        shared: &Shared,
+        connection: &Connection,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
+        if !self.suspect.load(Ordering::SeqCst) {
+            match self.fetch_in_place(shared, connection, names) {
+                Err(error) if error.blames_mirror() && self.is_broken(shared) => {
+                    tracing::warn!(repo = %self.repo, error = super::chain(&error), "the mirror is broken and is cloned anew");
+                }
+                result => return result,
+            }
+        }
+        self.replace(shared, connection, names)
+    }
+
+    fn fetch_in_place(
+        &self,
+        shared: &Shared,
+        connection: &Connection,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
+        let repo = self.open_or_create(shared)?;
+        let result = fetch::fetch(&repo, connection, names);
+        sweep(&self.dir);
+        match &result {
+            Ok(_) => self.strikes.store(0, Ordering::SeqCst),
+            Err(error) if error.blames_mirror() => {
+                self.strikes.fetch_add(1, Ordering::SeqCst);
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn is_broken(&self, shared: &Shared) -> bool {
+        if self.strikes.load(Ordering::SeqCst) >= STRIKES {
+            return true;
+        }
+        match self.open(shared) {
+            Ok(Some(repo)) => fetch::check(&repo, &self.repo).is_err(),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Clones beside the mirror and swaps. What the old one held is fetched too, as far as the forge still has it.
+    pub(super) fn replace(
+        &self,
+        shared: &Shared,
+        connection: &Connection,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
+        let mut all = names.clone();
+        if let Ok(Some(old)) = self.open(shared) {
+            all.extend(fetch::fetched_names(&old));
+        }
+        let fresh = self.beside()?;
+        create(fresh.path(), &self.repo)?;
+        let repo =
+            open(fresh.path(), shared).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?.to_thread_local();
+        let mut fetched = fetch::fetch(&repo, connection, &all)?;
+        sweep(fresh.path());
+        drop(repo);
+        self.swap(shared, fresh.path())?;
+        self.suspect.store(false, Ordering::SeqCst);
+        self.strikes.store(0, Ordering::SeqCst);
+        fetched.retain(|name, _| names.contains(name));
+        Ok(fetched)
+    }
+
+    fn swap(&self, shared: &Shared, fresh: &Path) -> Result<(), SourceError> {
+        let old = self.beside()?;
+        let failed = |error| SourceError::io(&self.repo, "it cannot be put in its place", error);
+        match fs::rename(&self.dir, old.path()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let moved = fs::rename(fresh, &self.dir).map_err(failed);
+        shared.open.invalidate(&self.repo);
+        moved
+    }
+
+    /// A directory beside the mirror that is removed with all that it holds, unless it was moved away.
+    fn beside(&self) -> Result<tempfile::TempDir, SourceError> {
+        let failed = |error| SourceError::io(&self.repo, "the directory of the mirrors cannot be written to", error);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.parent).map_err(failed)?;
+        tempfile::Builder::new().prefix(".beside-").tempdir_in(&self.parent).map_err(failed)
+    }
+
+    pub(super) fn packs(&self) -> usize {
+        let Ok(files) = fs::read_dir(self.dir.join("objects/pack")) else { return 0 };
+        files.flatten().filter(|file| file.path().extension().is_some_and(|ext| ext == "pack")).count()
+    }
+}
+
+fn options(slots: u16) -> gix::open::Options {
+    let slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 2.0, minimum: usize::from(slots) };
+    gix::open::Options::isolated().object_store_slots(slots).open_path_as_is(true).with(gix::sec::Trust::Full)
+}
+
+/// Each fetch adds a pack, and an open mirror has to have room for all that come before it is made compact.
+fn slots(shared: &Shared) -> u16 {
+    u16::try_from(shared.config.repack_after * 2 + 64).unwrap_or(u16::MAX / 2)
+}
+
+fn open(dir: &Path, shared: &Shared) -> gix::Result<gix::ThreadSafeRepository> {
+    options(slots(shared)).open(dir)
+}
+
+fn create(dir: &Path, repo: &RepoName) -> Result<(), SourceError> {
+    let create = gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() };
+    gix::ThreadSafeRepository::init_opts(dir, gix::create::Kind::Bare, create, options(64))
+        .map(drop)
+        .map_err(|error| SourceError::git(repo, "it cannot be made", error))
+}
+
+/// Removes what an interrupted fetch left, and the marks that would keep a pack from being made compact.
+fn sweep(dir: &Path) {
+    let Ok(files) = fs::read_dir(dir.join("objects/pack")) else { return };
+    for file in files.flatten() {
+        let name = file.file_name();
+        let name = name.to_string_lossy();
+        let left_over = name.starts_with(".tmp") || name.starts_with("tmp_");
+        if left_over || name.ends_with(".keep") {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+}

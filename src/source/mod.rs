@@ -1,0 +1,290 @@
+//! Git: one bare mirror per repo, fetched over HTTPS, read without a checkout. The only user of gix.
+//!
+//! A mirror holds the refs that were asked for and nothing else, with their whole history, as merges need a merge base.
+//! All of Git's work is blocking and runs on blocking threads; what is cancelled or dropped stops there within a moment.
+
+mod compact;
+mod error;
+mod fetch;
+mod history;
+mod http;
+mod merge;
+mod mirror;
+mod remote;
+mod tree;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use error::{Cause, SourceError};
+pub use history::{Change, Changes, CommitInfo};
+pub use merge::Merge;
+pub use remote::{Credential, Remote};
+
+use crate::ids::{Oid, RepoName};
+use crate::lifecycle::Tasks;
+use crate::tree::Tree;
+use mirror::Mirror;
+
+/// Where the mirrors are and what bounds them.
+#[derive(Clone, Debug)]
+pub struct MirrorsConfig {
+    /// The directory of all mirrors. It is a cache: it may be removed while Driftless is stopped.
+    pub dir: PathBuf,
+    /// A file with further certificate authorities in PEM form, for forges with a private one.
+    pub tls_ca: Option<PathBuf>,
+    /// For one listing or fetch as a whole.
+    pub timeout: Duration,
+    /// Without a byte from the forge.
+    pub idle_timeout: Duration,
+    /// The most bytes of one answer.
+    pub max_pack_bytes: u64,
+    /// A mirror with this many packs is made compact. Each fetch that brings something adds one.
+    pub repack_after: usize,
+    /// The program that makes mirrors compact. Without it they are cloned anew.
+    pub git: PathBuf,
+    /// How many mirrors are kept open.
+    pub open_mirrors: u64,
+}
+
+impl MirrorsConfig {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            tls_ca: None,
+            timeout: Duration::from_secs(600),
+            idle_timeout: Duration::from_secs(30),
+            max_pack_bytes: 4 << 30,
+            repack_after: 200,
+            git: PathBuf::from("git"),
+            open_mirrors: 64,
+        }
+    }
+}
+
+/// All mirrors of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Mirrors {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: MirrorsConfig,
+    client: reqwest::Client,
+    tasks: Tasks,
+    /// One per configured repo.
+    mirrors: Mutex<HashMap<RepoName, Arc<Mirror>>>,
+    open: moka::sync::Cache<RepoName, gix::ThreadSafeRepository>,
+}
+
+/// Tells the blocking side to stop; both say the same, as Git's side only knows the flag.
+#[derive(Clone)]
+struct Stop {
+    token: CancellationToken,
+    flag: Arc<AtomicBool>,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.flag.store(true, Ordering::SeqCst);
+        self.0.token.cancel();
+    }
+}
+
+struct StopOnDrop(Stop);
+
+impl Mirrors {
+    /// The default crypto provider of rustls must have been installed.
+    pub fn new(config: MirrorsConfig, tasks: &Tasks) -> Result<Self, SourceError> {
+        let client = http::client(config.tls_ca.as_deref(), config.idle_timeout)?;
+        let open = moka::sync::Cache::new(config.open_mirrors);
+        let shared = Shared { config, client, tasks: tasks.clone(), mirrors: Mutex::default(), open };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The commits of all branches and tags of the forge (`refs/heads/…`, `refs/tags/…`), and of `HEAD`. Tags are followed to their commit.
+    pub async fn list_refs(&self, remote: &Remote, cancel: &CancellationToken) -> Result<BTreeMap<String, Oid>, SourceError> {
+        Ok(self.list(remote, cancel).await?.commits)
+    }
+
+    /// The ref that `HEAD` of the forge points to, as in `refs/heads/main`.
+    pub async fn default_branch(&self, remote: &Remote, cancel: &CancellationToken) -> Result<Option<String>, SourceError> {
+        Ok(self.list(remote, cancel).await?.head)
+    }
+
+    async fn list(&self, remote: &Remote, cancel: &CancellationToken) -> Result<fetch::Listing, SourceError> {
+        let url = remote.checked()?;
+        let (mirror, remote, this) = (self.mirror(&remote.repo)?, remote.clone(), self.clone());
+        self.blocking(&remote.repo.clone(), cancel, move |stop| {
+            let repo = mirror.open_or_create(&this.shared)?;
+            fetch::list(&repo, &this.connection(&remote, url, stop))
+        })
+        .await
+    }
+
+    /// Brings these refs (full names, also `refs/pull/7/head`) up to date and answers their commits.
+    ///
+    /// A ref that the forge does not have is `None`, and is forgotten here. One fetch runs per repo at a time; others wait for it.
+    pub async fn fetch(
+        &self,
+        remote: &Remote,
+        refs: &[String],
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
+        let url = remote.checked()?;
+        for name in refs {
+            remote::check_ref(&remote.repo, name)?;
+        }
+        if refs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mirror = self.mirror(&remote.repo)?;
+        let lock = tokio::select! {
+            lock = Arc::clone(&mirror.lock).lock_owned() => lock,
+            () = cancel.cancelled() => return Err(SourceError::Cancelled { repo: remote.repo.clone() }),
+        };
+        let (names, this, owned) = (refs.iter().cloned().collect(), self.clone(), remote.clone());
+        let of = Arc::clone(&mirror);
+        let fetched = self
+            .blocking(&remote.repo, cancel, move |stop| {
+                // Held until Git's side has really ended, also when nobody waits for it any more.
+                let _lock = lock;
+                of.fetch(&this.shared, &this.connection(&owned, url, stop), &names)
+            })
+            .await?;
+        self.compact_if_due(&mirror, remote);
+        Ok(fetched)
+    }
+
+    /// The commit of a ref as it was last fetched.
+    pub async fn resolve(&self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, SourceError> {
+        remote::check_ref(repo, ref_name)?;
+        let name = ref_name.to_owned();
+        self.read(repo, move |git, repo| fetch::resolve(git, repo, &name)).await
+    }
+
+    /// Forgets fetched refs, as those of a pull request that was closed. Their objects go when the mirror is next made compact.
+    pub async fn forget(&self, repo: &RepoName, refs: &[String]) -> Result<(), SourceError> {
+        for name in refs {
+            remote::check_ref(repo, name)?;
+        }
+        let names: Vec<String> = refs.to_vec();
+        let _lock = Arc::clone(&self.mirror(repo)?.lock).lock_owned().await;
+        self.read(repo, move |git, repo| fetch::delete(git, repo, names.iter().map(String::as_str))).await
+    }
+
+    /// Keeps a commit although no ref of the forge may reach it any more, under a name of the caller's (at most 100 letters, digits, `-`);
+    /// `None` lets it go. The revision that an app runs at must outlive a forced push.
+    pub async fn keep(&self, repo: &RepoName, name: &str, commit: Option<&Oid>) -> Result<(), SourceError> {
+        let (name, commit) = (name.to_owned(), commit.cloned());
+        let _lock = Arc::clone(&self.mirror(repo)?.lock).lock_owned().await;
+        self.read(repo, move |git, repo| fetch::keep(git, repo, &name, commit.as_ref())).await
+    }
+
+    pub async fn has_commit(&self, repo: &RepoName, commit: &Oid) -> bool {
+        let commit = commit.clone();
+        self.read(repo, move |git, repo| history::find(git, repo, &commit).map(drop)).await.is_ok()
+    }
+
+    /// The tree of a commit. It stays readable while the mirror is fetched into and made compact.
+    pub async fn tree(&self, repo: &RepoName, commit: &Oid) -> Result<Arc<dyn Tree>, SourceError> {
+        let (commit, suspect) = (commit.clone(), Arc::clone(&self.mirror(repo)?.suspect));
+        self.read(repo, move |git, repo| tree::of_commit(git.clone(), repo, &commit, suspect)).await
+    }
+
+    /// Merges `head` into `base` in memory, by Git's default strategy.
+    pub async fn merge(&self, repo: &RepoName, base: &Oid, head: &Oid) -> Result<Merge, SourceError> {
+        let (base, head, suspect) = (base.clone(), head.clone(), Arc::clone(&self.mirror(repo)?.suspect));
+        self.read(repo, move |git, repo| merge::merge(git, repo, &base, &head, suspect)).await
+    }
+
+    pub async fn commit(&self, repo: &RepoName, commit: &Oid) -> Result<CommitInfo, SourceError> {
+        let commit = commit.clone();
+        self.read(repo, move |git, repo| history::info(git, repo, &commit)).await
+    }
+
+    /// Whether `descendant` has `ancestor` in its history. A commit is its own ancestor.
+    pub async fn is_ancestor(&self, repo: &RepoName, ancestor: &Oid, descendant: &Oid) -> Result<bool, SourceError> {
+        let (ancestor, descendant) = (ancestor.clone(), descendant.clone());
+        self.read(repo, move |git, repo| history::is_ancestor(git, repo, &ancestor, &descendant)).await
+    }
+
+    /// The files that differ between two commits, at most `limit` of them, sorted by path.
+    pub async fn changed_paths(&self, repo: &RepoName, from: &Oid, to: &Oid, limit: usize) -> Result<Changes, SourceError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.read(repo, move |git, repo| history::changes(git, repo, &from, &to, limit)).await
+    }
+
+    fn mirror(&self, repo: &RepoName) -> Result<Arc<Mirror>, SourceError> {
+        let mut mirrors = self.shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mirror) = mirrors.get(repo) {
+            return Ok(Arc::clone(mirror));
+        }
+        let mirror = Arc::new(Mirror::new(&self.shared.config.dir, repo)?);
+        mirrors.insert(repo.clone(), Arc::clone(&mirror));
+        Ok(mirror)
+    }
+
+    fn connection(&self, remote: &Remote, url: url::Url, stop: &Stop) -> fetch::Connection {
+        let config = &self.shared.config;
+        let limits = http::Limits { total: config.timeout, idle: config.idle_timeout, bytes: config.max_pack_bytes };
+        fetch::Connection {
+            remote: remote.clone(),
+            url,
+            client: self.shared.client.clone(),
+            limits,
+            runtime: tokio::runtime::Handle::current(),
+            stop: stop.clone(),
+        }
+    }
+
+    /// Reads from a mirror that is there. A failure of the mirror makes the next fetch look closer.
+    async fn read<T: Send + 'static>(
+        &self,
+        repo: &RepoName,
+        work: impl FnOnce(&gix::Repository, &RepoName) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let (mirror, shared, name) = (self.mirror(repo)?, Arc::clone(&self.shared), repo.clone());
+        self.blocking(repo, &CancellationToken::new(), move |_| {
+            let git = mirror.open(&shared)?.ok_or_else(|| SourceError::NotMirrored { repo: name.clone() })?;
+            let result = work(&git, &name);
+            if result.as_ref().is_err_and(SourceError::blames_mirror) {
+                mirror.suspect.store(true, Ordering::SeqCst);
+            }
+            result
+        })
+        .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        repo: &RepoName,
+        cancel: &CancellationToken,
+        work: impl FnOnce(&Stop) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let stop = Stop { token: cancel.child_token(), flag: Arc::default() };
+        let _stop_on_drop = StopOnDrop(stop.clone());
+        let done = tokio::task::spawn_blocking(move || work(&stop));
+        tokio::select! {
+            result = done => result.map_err(|error| SourceError::git(repo, "its work broke down", error))?,
+            () = cancel.cancelled() => Err(SourceError::Cancelled { repo: repo.clone() }),
+        }
+    }
+}
+
+/// An error with all its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

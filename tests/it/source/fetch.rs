@@ -1,0 +1,283 @@
+//! Fetching: credentials, refs that move and vanish, and a network that fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use driftless::class::{Class, Classified};
+use driftless::dev::git_http::GitFault;
+use driftless::source::SourceError;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{fetch_one, main_of, never};
+use crate::support::git::{Forge, repo};
+
+const MANY: usize = 400;
+
+/// Files that do not compress, so that a pack takes several pieces.
+fn fill(forge: &Forge) {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for index in 0..MANY {
+        let mut text = String::new();
+        for _ in 0..64 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            text.push_str(&format!("{state:016x}"));
+        }
+        forge.work.write(&format!("files/{index}"), &text);
+    }
+    forge.work.commit_all("many files");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetches_over_https_with_a_private_authority_and_a_password() {
+    let forge = Forge::https().await;
+    forge.set_password("s3cret-one");
+    let commit = forge.work.commit("a.yaml", "one");
+    forge.push(&["main"]);
+    let mirrors = forge.mirrors();
+    assert_eq!(main_of(&mirrors, &forge.remote()).await.expect("fetched"), Some(commit.clone()));
+    assert_eq!(mirrors.resolve(&repo(), "refs/heads/main").await.expect("resolved"), Some(commit.clone()));
+    assert!(mirrors.has_commit(&repo(), &commit).await);
+    assert_eq!(forge.pushes.lock().expect("pushes")[0].0, "acme/shop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_without_it_and_a_rotated_one_is_taken() {
+    let forge = Forge::https().await;
+    forge.set_password("s3cret-one");
+    forge.work.commit("a.yaml", "one");
+    forge.push(&["main"]);
+    let mirrors = forge.mirrors();
+    main_of(&mirrors, &forge.remote()).await.expect("the first password");
+    forge.set_password("s3cret-two");
+    let error = main_of(&mirrors, &forge.remote_with("s3cret-one")).await.expect_err("it was rotated");
+    assert!(matches!(error, SourceError::Unauthenticated { status: 401, .. }), "{error:?}");
+    assert!(error.class().is_retry());
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("shop") && !text.contains("s3cret"), "{text}");
+    insta::assert_snapshot!(error.to_string(), @"the forge does not let us read repo shop (401): check that its credential is valid and may read this repository");
+    main_of(&mirrors, &forge.remote_with("s3cret-two")).await.expect("the second password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forge_with_an_unknown_authority_is_not_talked_to() {
+    let forge = Forge::https().await;
+    forge.work.commit("a.yaml", "one");
+    forge.push(&["main"]);
+    let before = forge.faults.requests();
+    let mut config = forge.config();
+    config.tls_ca = None;
+    let error = main_of(&forge.mirrors_with(config), &forge.remote()).await.expect_err("nobody vouches for it");
+    assert!(matches!(error, SourceError::Network { .. }), "{error:?}");
+    assert_eq!(forge.faults.requests(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_never_goes_over_http() {
+    let forge = Forge::http().await;
+    forge.work.commit("a.yaml", "one");
+    forge.push(&["main"]);
+    let (mirrors, before) = (forge.mirrors(), forge.faults.requests());
+    let error = main_of(&mirrors, &forge.remote()).await.expect_err("a credential and http");
+    assert!(matches!(error, SourceError::Url { .. }), "{error:?}");
+    assert_eq!(error.class(), Class::Fail);
+    assert_eq!(forge.faults.requests(), before, "nothing was sent");
+    let mut without = forge.remote();
+    without.credential = None;
+    main_of(&mirrors, &without).await.expect("http on this machine without a credential");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refs_move_back_vanish_and_turn_into_directories() {
+    let forge = Forge::https().await;
+    let (mirrors, remote) = (forge.mirrors(), forge.remote());
+    forge.work.commit("a.yaml", "one");
+    let second = forge.work.commit("a.yaml", "two");
+    forge.push(&["main", "main:refs/heads/topic", "main:refs/pull/7/head"]);
+    let names = ["refs/heads/main", "refs/heads/topic", "refs/pull/7/head", "refs/heads/none"].map(str::to_owned);
+    let fetched = mirrors.fetch(&remote, &names, &never()).await.expect("fetched");
+    let answers: Vec<_> = names.iter().map(|name| fetched[name].clone()).collect();
+    assert_eq!(answers, [Some(second.clone()), Some(second.clone()), Some(second), None]);
+
+    forge.work.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    let forced = forge.work.commit("b.yaml", "other");
+    forge.push(&["main", ":refs/heads/topic"]);
+    forge.push(&["main:refs/heads/topic/sub"]);
+    assert_eq!(main_of(&mirrors, &remote).await.expect("forced"), Some(forced.clone()));
+    assert_eq!(fetch_one(&mirrors, &remote, "refs/heads/topic/sub").await.expect("below"), Some(forced));
+    assert_eq!(fetch_one(&mirrors, &remote, "refs/heads/topic").await.expect("gone"), None);
+    assert_eq!(mirrors.resolve(&repo(), "refs/heads/topic").await.expect("gone here too"), None);
+    mirrors.forget(&repo(), &["refs/pull/7/head".to_owned()]).await.expect("forgotten");
+    assert_eq!(mirrors.resolve(&repo(), "refs/pull/7/head").await.expect("forgotten"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_and_tags_are_listed_with_their_commits() {
+    let forge = Forge::https().await;
+    let commit = forge.work.commit("a.yaml", "one");
+    forge.work.git(&["tag", "-a", "-m", "first", "v1"]);
+    forge.push(&["main", "main:refs/heads/topic", "v1", "main:refs/pull/7/head"]);
+    let (mirrors, remote) = (forge.mirrors(), forge.remote());
+    let listed = mirrors.list_refs(&remote, &never()).await.expect("listed");
+    let names: Vec<_> = listed.keys().map(String::as_str).collect();
+    assert_eq!(names, ["HEAD", "refs/heads/main", "refs/heads/topic", "refs/tags/v1"]);
+    assert!(listed.values().all(|listed| *listed == commit), "{listed:?}");
+    assert_eq!(mirrors.default_branch(&remote, &never()).await.expect("HEAD").as_deref(), Some("refs/heads/main"));
+    assert_eq!(fetch_one(&mirrors, &remote, "refs/tags/v1").await.expect("a tag"), Some(commit));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_repository_has_no_refs() {
+    let forge = Forge::https().await;
+    let (mirrors, remote) = (forge.mirrors(), forge.remote());
+    assert!(mirrors.list_refs(&remote, &never()).await.expect("listed").is_empty());
+    assert_eq!(main_of(&mirrors, &remote).await.expect("nothing there"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_refs_reach_nothing() {
+    let forge = Forge::https().await;
+    let (mirrors, before) = (forge.mirrors(), forge.faults.requests());
+    let long = format!("refs/heads/{}", "x".repeat(10_000));
+    for name in [
+        "../x",
+        "--upload-pack=touch x",
+        "refs/heads/a\0b",
+        "refs/heads/*",
+        "refs/heads/a:refs/mirror/b",
+        "+refs/heads/a",
+        "HEAD",
+        "",
+        &long,
+    ] {
+        let error = fetch_one(&mirrors, &forge.remote(), name).await.expect_err(name);
+        assert!(matches!(error, SourceError::Ref { .. }), "{name:?}: {error:?}");
+        assert!(error.to_string().len() < 400, "the name is shortened");
+        assert!(mirrors.resolve(&repo(), name).await.is_err(), "{name:?}");
+    }
+    assert_eq!(forge.faults.requests(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_pack_is_cancelled_at_once() {
+    let forge = Forge::https().await;
+    fill(&forge);
+    forge.push(&["main"]);
+    let (mirrors, remote) = (forge.mirrors(), forge.remote());
+    for fault in [GitFault::Slow { bytes: 64, pause: Duration::from_millis(50) }, GitFault::Hang] {
+        forge.faults.always(Some(fault));
+        let cancel = CancellationToken::new();
+        let (token, names) = (cancel.clone(), ["refs/heads/main".to_owned()]);
+        let later = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            token.cancel();
+            Instant::now()
+        });
+        let error = mirrors.fetch(&remote, &names, &cancel).await.expect_err("cancelled");
+        assert_eq!(error.class(), Class::Cancelled, "{error:?}");
+        let took = later.await.expect("cancelled").elapsed();
+        assert!(took < Duration::from_millis(300), "took {took:?}");
+    }
+    // The lock is free again only when Git's side has ended too.
+    forge.faults.always(None);
+    let started = Instant::now();
+    assert!(main_of(&mirrors, &remote).await.expect("fetched").is_some());
+    assert!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_forge_and_an_endless_pack_are_given_up() {
+    let forge = Forge::https().await;
+    fill(&forge);
+    forge.push(&["main"]);
+    let mut config = forge.config();
+    config.idle_timeout = Duration::from_millis(300);
+    forge.faults.once(GitFault::Hang);
+    let error = main_of(&forge.mirrors_with(config), &forge.remote()).await.expect_err("silent");
+    assert!(matches!(error, SourceError::TimedOut { .. }), "{error:?}");
+
+    let mut config = forge.config();
+    config.timeout = Duration::from_millis(900);
+    forge.faults.always(Some(GitFault::Slow { bytes: 64, pause: Duration::from_millis(50) }));
+    let error = main_of(&forge.mirrors_with(config), &forge.remote()).await.expect_err("drips");
+    assert!(matches!(error, SourceError::TimedOut { .. }), "{error:?}");
+    forge.faults.always(None);
+
+    let mut config = forge.config();
+    config.max_pack_bytes = 100_000;
+    let error = main_of(&forge.mirrors_with(config), &forge.remote()).await.expect_err("too much");
+    assert!(matches!(error, SourceError::TooLarge { limit: 100_000, .. }), "{error:?}");
+    assert_eq!(error.class(), Class::Fail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_is_tried_again_and_leaves_nothing() {
+    let forge = Forge::https().await;
+    fill(&forge);
+    forge.push(&["main"]);
+    let (mirrors, remote) = (forge.mirrors(), forge.remote());
+    for after in [0, 10, 5_000, 200_000] {
+        forge.faults.once(GitFault::ResetAfter(after));
+        // The first answer to a POST is the listing of refs; the pack comes with the second.
+        forge.faults.once(GitFault::ResetAfter(after));
+        let error = main_of(&mirrors, &remote).await.expect_err("it broke off");
+        assert!(matches!(error, SourceError::Network { .. }), "after {after}: {error:?}");
+        assert!(error.class().is_retry());
+        forge.faults.clear();
+    }
+    assert!(main_of(&mirrors, &remote).await.expect("the next try").is_some());
+    let left: Vec<_> =
+        std::fs::read_dir(forge.mirror_dir().join("objects/pack")).expect("packs").flatten().map(|file| file.file_name()).collect();
+    assert_eq!(left.len(), 2, "one pack and its index, not {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_forge_answers_is_classed() {
+    let forge = Forge::https().await;
+    forge.work.commit("a.yaml", "one");
+    forge.push(&["main"]);
+    let (mirrors, remote) = (forge.mirrors(), forge.remote());
+    for status in [401, 403, 404, 429, 500, 502, 503] {
+        forge.faults.once(GitFault::Status(StatusCode::from_u16(status).expect("a status")));
+        let error = main_of(&mirrors, &remote).await.expect_err("an error");
+        assert!(error.class().is_retry(), "{status}");
+        let named = match &error {
+            SourceError::Unauthenticated { status, .. } | SourceError::NotFound { status, .. } | SourceError::Status { status, .. } => {
+                *status
+            }
+            other => panic!("{status}: {other:?}"),
+        };
+        assert_eq!(named, status);
+    }
+    let mut elsewhere = remote.clone();
+    elsewhere.url = elsewhere.url.replace("shop", "none");
+    let error = main_of(&mirrors, &elsewhere).await.expect_err("no such repo");
+    assert!(matches!(error, SourceError::NotFound { status: 404, .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_fetches_of_one_repo_wait_for_each_other() {
+    let forge = Forge::https().await;
+    fill(&forge);
+    let names: Vec<_> = (0..12).map(|index| format!("refs/heads/b{index}")).collect();
+    for name in &names {
+        forge.work.commit("branch", name);
+        forge.work.git(&["update-ref", name, "HEAD"]);
+    }
+    forge.push(&["refs/heads/*:refs/heads/*"]);
+    let (mirrors, remote) = (forge.mirrors(), Arc::new(forge.remote()));
+    let running: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let (mirrors, remote, name) = (mirrors.clone(), Arc::clone(&remote), name.clone());
+            tokio::spawn(async move { fetch_one(&mirrors, &remote, &name).await })
+        })
+        .collect();
+    for (task, name) in running.into_iter().zip(&names) {
+        let commit = task.await.expect("no panic").expect("fetched");
+        assert_eq!(commit.map(|commit| commit.to_string()), Some(forge.work.git(&["rev-parse", name])));
+    }
+}
