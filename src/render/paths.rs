@@ -23,16 +23,23 @@ pub struct Paths {
 /// Where a path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    File {
-        path: String,
-        entry: TreeEntry,
-    },
-    Directory {
-        path: String,
-    },
+    File { path: String, entry: TreeEntry },
+    Directory { path: String },
     Missing,
-    /// The reason names what was asked and what it ran into.
-    Refused(String),
+    Refused(Refusal),
+}
+
+/// A path that a render may not have, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub path: String,
+    pub why: String,
+}
+
+impl Refusal {
+    fn new(path: &str, why: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), why: why.into() }
+    }
 }
 
 /// What was asked for, or why there is none.
@@ -43,7 +50,7 @@ pub enum Found<T> {
     /// A directory was asked for as a file, or the reverse.
     Otherwise(String),
     Missing,
-    Refused(String),
+    Refused(Refusal),
 }
 
 impl Paths {
@@ -78,11 +85,14 @@ impl Paths {
         self.trace.record(&path, Asked::Read { id: entry.id.clone(), mode: entry.mode });
         let size = self.tree.size(&entry.id)?;
         if size > self.max_file {
-            return Ok(Found::Refused(format!("{path} has {size} bytes; a render reads files of up to {} bytes", self.max_file)));
+            return Ok(Found::Refused(Refusal::new(
+                &path,
+                format!("{size} bytes long, and a render reads files of up to {} bytes", self.max_file),
+            )));
         }
         let bytes = self.tree.blob(&entry.id)?;
         if bytes.starts_with(LFS_POINTER) {
-            return Ok(Found::Refused(format!("{path} is kept in Git LFS, and only its pointer is in the repository")));
+            return Ok(Found::Refused(Refusal::new(&path, "kept in Git LFS: only its pointer is in the repository")));
         }
         Ok(Found::Here(path, bytes))
     }
@@ -106,7 +116,7 @@ impl Paths {
     /// Walks to `asked` name by name, as the kernel would below a root that can't be left.
     fn resolve(&mut self, asked: &str) -> Result<Place, TreeError> {
         if asked.starts_with('/') || asked.contains('\0') {
-            return Ok(Place::Refused(format!("{asked:?} is not a path in the repository")));
+            return Ok(Place::Refused(Refusal::new(asked, "not a path from the root of the repository")));
         }
         let mut walk = Walk { at: Vec::new(), left: names(asked), links: 0 };
         let mut last = None;
@@ -114,7 +124,7 @@ impl Paths {
             if name == ".." {
                 let here = walk.at.join("/");
                 if walk.at.pop().is_none() {
-                    return Ok(Place::Refused(format!("{asked} leads above the root of the repository")));
+                    return Ok(Place::Refused(Refusal::new(asked, "leads above the root of the repository")));
                 }
                 self.trace.record(&here, Asked::Exists { kind: Mode::Directory });
                 last = None;
@@ -131,14 +141,14 @@ impl Paths {
             match entry.mode {
                 Mode::Directory => last = None,
                 Mode::Link => {
-                    if let Some(why) = self.follow(&mut walk, asked, &path, &entry)? {
+                    if let Some(why) = self.follow(&mut walk, &path, &entry)? {
                         return Ok(Place::Refused(why));
                     }
                     last = None;
                 }
                 Mode::Submodule => {
                     self.trace.record(&path, Asked::Read { id: entry.id, mode: entry.mode });
-                    return Ok(Place::Refused(format!("{path} is a Git submodule, whose files are in another repository")));
+                    return Ok(Place::Refused(Refusal::new(&path, "a Git submodule, whose files are in another repository")));
                 }
                 Mode::File | Mode::Executable if walk.left.is_empty() => last = Some(entry),
                 Mode::File | Mode::Executable => {
@@ -155,22 +165,22 @@ impl Paths {
     }
 
     /// Puts a link's target before what is left of the way, or says why not.
-    fn follow(&mut self, walk: &mut Walk, asked: &str, path: &str, entry: &TreeEntry) -> Result<Option<String>, TreeError> {
+    fn follow(&mut self, walk: &mut Walk, path: &str, entry: &TreeEntry) -> Result<Option<Refusal>, TreeError> {
         self.trace.record(path, Asked::Read { id: entry.id.clone(), mode: Mode::Link });
         let target = self.tree.blob(&entry.id)?;
         let Ok(target) = String::from_utf8(target) else {
-            return Ok(Some(format!("{path} is a link whose target is not UTF-8")));
+            return Ok(Some(Refusal::new(path, "a link whose target is not UTF-8")));
         };
         walk.links += 1;
         if walk.links > MAX_LINKS {
-            return Ok(Some(format!("{asked} leads in a circle of links, through {path}")));
+            return Ok(Some(Refusal::new(path, "a link in a circle of links")));
         }
         if target.starts_with('/') {
-            return Ok(Some(format!("{path} is a link out of the repository, to {target}")));
+            return Ok(Some(Refusal::new(path, format!("a link out of the repository, to {target}"))));
         }
         walk.at.pop();
         if climbs_out(&walk.at, &target) {
-            return Ok(Some(format!("{path} is a link out of the repository, to {target}")));
+            return Ok(Some(Refusal::new(path, format!("a link out of the repository, to {target}"))));
         }
         walk.left.extend(names(&target));
         Ok(None)

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read, Write};
 
 use super::error::{Failure, RenderError};
-use super::paths::{Found, Paths, Place};
+use super::paths::{Found, Paths, Place, Refusal};
 use super::request::WireRequest;
 use super::wire::{Answer, Name, NoFrame, Said, Volatile, receive, send};
 use crate::tree::{Mode, TreeError};
@@ -95,7 +95,7 @@ fn read(paths: &mut Paths, path: &str) -> Result<(Answer, Vec<u8>), TreeError> {
         Found::Here(path, bytes) => (Answer::File { path }, bytes),
         Found::Otherwise(path) => (Answer::Directory { path, entries: Vec::new() }, Vec::new()),
         Found::Missing => (Answer::Missing, Vec::new()),
-        Found::Refused(message) => (Answer::Refused { message }, Vec::new()),
+        Found::Refused(Refusal { path, why }) => (Answer::Refused { path, message: why }, Vec::new()),
     })
 }
 
@@ -104,7 +104,7 @@ fn stat(paths: &mut Paths, path: &str) -> Result<Answer, TreeError> {
         Place::File { path, .. } => Answer::File { path },
         Place::Directory { path } => Answer::Directory { path, entries: Vec::new() },
         Place::Missing => Answer::Missing,
-        Place::Refused(message) => Answer::Refused { message },
+        Place::Refused(Refusal { path, why }) => Answer::Refused { path, message: why },
     })
 }
 
@@ -116,7 +116,7 @@ fn list(paths: &mut Paths, path: &str) -> Result<Answer, TreeError> {
         }
         Found::Otherwise(path) => Answer::File { path },
         Found::Missing => Answer::Missing,
-        Found::Refused(message) => Answer::Refused { message },
+        Found::Refused(Refusal { path, why }) => Answer::Refused { path, message: why },
     })
 }
 

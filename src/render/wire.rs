@@ -71,6 +71,7 @@ pub(super) enum Answer {
     },
     Missing,
     Refused {
+        path: String,
         message: String,
     },
 }

@@ -173,9 +173,6 @@ func collectObjects(loaded *helm.Chart, texts map[string]string, dir string) ([]
 		}
 		all = append(all, found...)
 	}
-	if len(all) == 0 {
-		return nil, failure.New(repo.Join(dir, "Chart.yaml"), "the chart renders to nothing with these values")
-	}
 	return all, object.Duplicates(all)
 }
 

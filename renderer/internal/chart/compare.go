@@ -24,7 +24,7 @@ func compare(first, again []object.Object) ([]Volatile, error) {
 	for index, one := range first {
 		other, known := names[object.Key(one.Content)]
 		if !known {
-			return nil, failure.New(one.Origin, "%s has another name at each render", object.Name(one.Content)).
+			return nil, failure.New(one.Origin, "a %v has another name at each render", one.Content["kind"]).
 				WithHint("its name comes from a random function or the time: give it a fixed one")
 		}
 		for _, pointer := range differences("", one.Content, again[other].Content) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"driftless.dev/renderer/internal/failure"
+	"driftless.dev/renderer/internal/plain"
 	"driftless.dev/renderer/internal/repo"
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	helm "helm.sh/helm/v4/pkg/chart/v2"
@@ -30,9 +31,21 @@ func load(source *repo.Repo, dir string) (*helm.Chart, error) {
 	}
 	loaded, err := loader.LoadFiles(walk.files)
 	if err != nil {
-		return nil, failure.New(repo.Join(dir, "Chart.yaml"), "%v", err)
+		return nil, notLoaded(err, walk.files, dir)
 	}
 	return loaded, nil
+}
+
+// notLoaded names the file that is not YAML, where that is the reason.
+func notLoaded(err error, files []*archive.BufferedFile, dir string) error {
+	for _, file := range files {
+		if strings.Contains(err.Error(), "cannot load "+file.Name+":") {
+			if failed := plain.Syntax(file.Data, repo.Join(dir, file.Name)); failed != nil {
+				return failed
+			}
+		}
+	}
+	return failure.New(repo.Join(dir, "Chart.yaml"), "%v", err)
 }
 
 func ignoreRules(source *repo.Repo, dir string) (*ignore.Rules, error) {

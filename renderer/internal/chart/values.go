@@ -5,6 +5,7 @@ import (
 	"path"
 
 	"driftless.dev/renderer/internal/failure"
+	"driftless.dev/renderer/internal/plain"
 	"driftless.dev/renderer/internal/repo"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 )
@@ -24,6 +25,9 @@ func mergeValues(source *repo.Repo, options Options) (map[string]any, error) {
 		}
 		values, err := loader.LoadValues(bytes.NewReader(content))
 		if err != nil {
+			if failed := plain.Syntax(content, resolved); failed != nil {
+				return nil, failed
+			}
 			return nil, failure.New(resolved, "%v", err)
 		}
 		merged = loader.MergeMaps(merged, values)

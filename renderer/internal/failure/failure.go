@@ -2,6 +2,7 @@
 package failure
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -61,17 +62,28 @@ func Cut(message string) string {
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
+// What the YAML library's parser says, as opposed to its scanner: it then counts lines from 0.
+var fromParser = regexp.MustCompile(`did not find expected (<|node content|key|'-' indicator|',' or)`)
+
 // ForYAML makes a Failure of an error of the YAML library about a document that starts at line first of file. The library
 // counts lines within the document; the message gets the file's.
-func ForYAML(err error, file string, first int) *Failure {
-	failed := &Failure{File: file, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
-	failed.Message = strings.TrimPrefix(failed.Message, "unmarshal errors:\n  ")
+func ForYAML(err error, document []byte, file string, first int) *Failure {
+	failed := &Failure{File: file, Message: err.Error()}
+	for _, prefix := range []string{"yaml: ", "unmarshal errors:\n  "} {
+		failed.Message = strings.TrimPrefix(failed.Message, prefix)
+	}
+	offset := first - 1
+	if fromParser.MatchString(failed.Message) {
+		offset++
+	}
+	last := first + max(bytes.Count(bytes.TrimSpace(document), []byte("\n")), 0)
 	failed.Message = yamlLine.ReplaceAllStringFunc(failed.Message, func(found string) string {
 		within, _ := strconv.Atoi(yamlLine.FindStringSubmatch(found)[1])
+		line := min(within+offset, last)
 		if failed.Line != 0 {
-			return fmt.Sprintf("line %d: ", first+within-1)
+			return fmt.Sprintf("line %d: ", line)
 		}
-		failed.Line = first + within - 1
+		failed.Line = line
 		return ""
 	})
 	failed.Message = "not valid YAML: " + failed.Message

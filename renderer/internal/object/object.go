@@ -84,7 +84,7 @@ func check(one Object) error {
 	for _, field := range []string{"apiVersion", "kind"} {
 		text, ok := one.Content[field].(string)
 		if !ok || text == "" {
-			return failure.New(one.Origin, "not a Kubernetes object: %s has no %s", Name(one.Content), field).
+			return failure.New(one.Origin, "not a Kubernetes object: it has no %s", field).
 				WithHint("leave files that are not manifests out of the app's path")
 		}
 	}

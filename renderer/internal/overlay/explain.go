@@ -15,6 +15,16 @@ import (
 )
 
 var (
+	unreadable = regexp.MustCompile(`invalid Kustomization: |Failed to read kustomization file|kustomization.yaml is empty|yaml: `)
+	// The directories of the kustomizations on the way to the one at fault.
+	entered = regexp.MustCompile(`recursed accumulation of path '([^']*)'`)
+	// What is wrong with a resource, before what became of the attempt to take it as a directory.
+	accumulated = regexp.MustCompile(`(?s)(?:accumulating|merging) resources from '([^']*)': ([^']*(?:'[^':]*'[^']*)*)': must build at directory`)
+	plainly     = []*regexp.Regexp{
+		regexp.MustCompile(`(?s)cycle detected: .*`),
+		regexp.MustCompile(`(?s)unable to find one of .*`),
+		regexp.MustCompile(`(?s)invalid Kustomization: .*`),
+	}
 	malformed = regexp.MustCompile(`(?s)MalformedYAMLError: .* in File: (\S+)`)
 	mounted   = regexp.MustCompile(`/repo(/|\b)`)
 )
@@ -37,7 +47,7 @@ func explain(err error, source *repo.Repo, dir string) error {
 	if failed := kustomizationError(source, message); failed != nil {
 		return failed
 	}
-	failed := failure.New(rootFile(source, dir), "%s", shorten(message))
+	failed := failure.New(culprit(source, dir, message), "%s", shorten(message))
 	if strings.Contains(message, "external plugins disabled") {
 		failed.WithHint("generators, transformers and validators may only be kustomize's built-in ones: a plugin would be a program to run")
 	}
@@ -55,15 +65,13 @@ func syntaxError(source *repo.Repo, name string) *failure.Failure {
 		if err != nil {
 			continue
 		}
-		_, err = plain.Parse(content, file)
-		var here *failure.Failure
-		if !errors.As(err, &here) {
-			continue
-		}
-		if failed != nil {
+		here := plain.Syntax(content, file)
+		if here != nil && failed != nil {
 			return nil
 		}
-		failed = here
+		if here != nil {
+			failed = here
+		}
 	}
 	return failed
 }
@@ -71,7 +79,7 @@ func syntaxError(source *repo.Repo, name string) *failure.Failure {
 // kustomizationError is for a kustomization that can't be read: it is then the last file that was.
 func kustomizationError(source *repo.Repo, message string) *failure.Failure {
 	read := source.WasRead()
-	if len(read) == 0 {
+	if len(read) == 0 || !unreadable.MatchString(message) {
 		return nil
 	}
 	last := read[len(read)-1]
@@ -83,18 +91,43 @@ func kustomizationError(source *repo.Repo, message string) *failure.Failure {
 		return nil
 	}
 	if _, err := yaml.YAMLToJSONStrict(content); err != nil {
-		return failure.ForYAML(err, last, 1)
+		return failure.ForYAML(err, content, last, 1)
 	}
 	return failure.New(last, "%s", shorten(message))
 }
 
+// shorten drops how kustomize came there, and speaks of paths from the root of the repository.
 func shorten(message string) string {
-	return mounted.ReplaceAllStringFunc(message, func(found string) string {
+	message = mounted.ReplaceAllStringFunc(message, func(found string) string {
 		if found == "/repo/" {
 			return ""
 		}
 		return "the repository's root"
 	})
+	for _, pattern := range plainly {
+		if found := pattern.FindString(message); found != "" {
+			return found
+		}
+	}
+	found := accumulated.FindAllStringSubmatch(message, -1)
+	if len(found) == 0 {
+		return message
+	}
+	last := found[len(found)-1]
+	if strings.HasSuffix(last[2], "file does not exist") {
+		return "resources: " + last[1] + " is not in the repository"
+	}
+	return "resources: " + last[1] + ": " + last[2]
+}
+
+// culprit is the kustomization that kustomize was working at.
+func culprit(source *repo.Repo, dir, message string) string {
+	found := entered.FindAllStringSubmatch(message, -1)
+	if len(found) == 0 {
+		return rootFile(source, dir)
+	}
+	below := strings.TrimPrefix(strings.TrimPrefix(found[len(found)-1][1], mount), "/")
+	return rootFile(source, below)
 }
 
 func isURL(target string) bool {

@@ -11,7 +11,9 @@ import (
 	"driftless.dev/renderer/internal/failure"
 	"driftless.dev/renderer/internal/object"
 	"driftless.dev/renderer/internal/repo"
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/provenance"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -56,6 +58,7 @@ func Render(source *repo.Repo, dir string, options Options) ([]object.Object, er
 		if err != nil {
 			return nil, failure.From(err, dir)
 		}
+		pinVersion(objects)
 		all = append(all, objects...)
 	}
 	return all, object.Duplicates(all)
@@ -71,6 +74,23 @@ func run(fs filesys.FileSystem, dir string, options Options) (resmap.ResMap, err
 		openapi.ResetOpenAPI()
 	}
 	return built, err
+}
+
+// Version is the release of kustomize whose library this is.
+const Version = "v5.8.1"
+
+var unpinned = "kustomize-" + provenance.GetProvenance().Semver()
+
+// pinVersion puts kustomize's own version into the label that buildMetadata: [managedByLabel] asks for. The library would
+// put the version of this program.
+func pinVersion(objects []object.Object) {
+	for _, one := range objects {
+		metadata, _ := one.Content["metadata"].(map[string]any)
+		labels, _ := metadata["labels"].(map[string]any)
+		if labels[konfig.ManagedbyLabelKey] == unpinned {
+			labels[konfig.ManagedbyLabelKey] = "kustomize-" + Version
+		}
+	}
 }
 
 // Warm parses the built-in schema, which the first render would otherwise wait for.

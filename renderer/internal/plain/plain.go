@@ -131,7 +131,7 @@ func Parse(content []byte, file string) ([]object.Object, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, failure.ForYAML(err, file, line)
+			return nil, failure.New(file, "not valid YAML: %v", err)
 		}
 		found, err := parseDocument(document, file, line)
 		if err != nil {
@@ -147,7 +147,7 @@ func Parse(content []byte, file string) ([]object.Object, error) {
 func parseDocument(document []byte, file string, line int) ([]object.Object, error) {
 	raw, err := yaml.YAMLToJSONStrict(document)
 	if err != nil {
-		return nil, failure.ForYAML(err, file, line)
+		return nil, failure.ForYAML(err, document, file, line)
 	}
 	found, err := object.Parse(raw, file)
 	if err != nil {
@@ -156,6 +156,21 @@ func parseDocument(document []byte, file string, line int) ([]object.Object, err
 		return nil, failed
 	}
 	return found, nil
+}
+
+// Syntax says where a file is not YAML, whatever is in it, or nil.
+func Syntax(content []byte, file string) *failure.Failure {
+	reader := kyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	for line := 1; ; {
+		document, err := reader.Read()
+		if err != nil {
+			return nil
+		}
+		if _, err := yaml.YAMLToJSONStrict(document); err != nil {
+			return failure.ForYAML(err, document, file, line)
+		}
+		line += bytes.Count(document, []byte("\n")) + 1
+	}
 }
 
 // firstContent is the line of the document's first line that is neither blank, comment nor separator.

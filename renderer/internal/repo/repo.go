@@ -24,7 +24,7 @@ const (
 	Refused   Kind = "refused"
 )
 
-// Answer is what the host found. Path is the resolved path, after links.
+// Answer is what the host found. Path is the resolved path, after links, or the one that the message is about.
 type Answer struct {
 	Kind    Kind    `json:"kind"`
 	Path    string  `json:"path"`
@@ -93,7 +93,7 @@ func (r *Repo) answer(kind, path string) (Answer, error) {
 	}
 	switch answer.Kind {
 	case Refused:
-		return answer, r.Refuse(failure.New(path, "%s", answer.Message))
+		return answer, r.Refuse(failure.New(answer.Path, "%s", answer.Message))
 	case Missing:
 		return answer, &fs.PathError{Op: kind, Path: path, Err: fs.ErrNotExist}
 	case File, Directory:

@@ -141,6 +141,10 @@ func render(source *repo.Repo, asked request) (rendered, []object.Object, error)
 	if refused := source.WasRefused(); refused != nil && err == nil {
 		err = refused
 	}
+	if err == nil && len(objects) == 0 {
+		err = failure.New(asked.Path, "renders to no object at all").
+			WithHint("an app with nothing in it would delete all that it has: to do that, remove the app's definition")
+	}
 	return answer, objects, err
 }
 

@@ -36,18 +36,19 @@ fn links_inside_are_followed_and_written_down() -> Result<(), TreeError> {
 
 #[test]
 fn what_leads_out_is_refused_by_name() -> Result<(), TreeError> {
+    let above = "leads above the root of the repository";
     let refusals = [
-        ("../x", "../x leads above the root of the repository"),
-        ("apps/../../x", "apps/../../x leads above the root of the repository"),
-        ("/etc/passwd", "\"/etc/passwd\" is not a path in the repository"),
-        ("a\0b", "\"a\\0b\" is not a path in the repository"),
-        ("apps/out/x", "apps/out is a link out of the repository, to ../../elsewhere"),
-        ("apps/absolute", "apps/absolute is a link out of the repository, to /etc/passwd"),
-        ("one", "one leads in a circle of links, through one"),
-        ("vendor/lib/x", "vendor/lib is a Git submodule, whose files are in another repository"),
+        ("../x", "../x", above),
+        ("apps/../../x", "apps/../../x", above),
+        ("/etc/passwd", "/etc/passwd", "not a path from the root of the repository"),
+        ("a\0b", "a\0b", "not a path from the root of the repository"),
+        ("apps/out/x", "apps/out", "a link out of the repository, to ../../elsewhere"),
+        ("apps/absolute", "apps/absolute", "a link out of the repository, to /etc/passwd"),
+        ("one", "one", "a link in a circle of links"),
+        ("vendor/lib/x", "vendor/lib", "a Git submodule, whose files are in another repository"),
     ];
-    for (asked, message) in refusals {
-        assert_eq!(paths().stat(asked)?, Place::Refused(message.to_owned()));
+    for (asked, path, why) in refusals {
+        assert_eq!(paths().stat(asked)?, Place::Refused(Refusal::new(path, why)));
     }
     Ok(())
 }
@@ -55,9 +56,9 @@ fn what_leads_out_is_refused_by_name() -> Result<(), TreeError> {
 #[test]
 fn files_that_are_too_large_or_elsewhere_are_refused() -> Result<(), TreeError> {
     let Found::Refused(large) = paths().read("base/big.bin")? else { unreachable!("it is larger than 90 bytes") };
-    assert_eq!(large, "base/big.bin has 100 bytes; a render reads files of up to 90 bytes");
+    assert_eq!(large, Refusal::new("base/big.bin", "100 bytes long, and a render reads files of up to 90 bytes"));
     let Found::Refused(lfs) = paths().read("base/model.bin")? else { unreachable!("it is a pointer") };
-    assert_eq!(lfs, "base/model.bin is kept in Git LFS, and only its pointer is in the repository");
+    assert_eq!(lfs, Refusal::new("base/model.bin", "kept in Git LFS: only its pointer is in the repository"));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The renderer: real workers in their real box.
 
 mod basics;
+mod errors;
 mod limits;
 
 use std::path::PathBuf;
@@ -47,7 +48,20 @@ pub fn listed(rendered: &Rendered) -> Vec<String> {
     rendered.manifests.iter().map(line).collect()
 }
 
-
 pub fn config_map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  a: b\n")
+}
+
+/// The message of a render that failed by its input's fault.
+pub fn failure(result: Result<Rendered, RenderError>) -> String {
+    match result {
+        Ok(rendered) => format!("RENDERED {}", listed(&rendered).join(", ")),
+        Err(RenderError::Failed { failure, .. }) => failure.to_string(),
+        Err(other) => format!("NOT THE INPUT'S FAULT {other}"),
+    }
+}
+
+/// A chart in `c/`, with more lines for its Chart.yaml.
+pub fn chart(more: &str) -> MemoryTree {
+    MemoryTree::new().file("c/Chart.yaml", format!("apiVersion: v2\nname: demo\nversion: 1.0.0\n{more}"))
 }
