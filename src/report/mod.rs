@@ -1,5 +1,13 @@
-//! What people see at the forge: the outbox that makes the forge show it.
+//! What people see at the forge: texts (pure), and the outbox that makes the forge show them.
 
+mod gate;
+pub mod markdown;
 pub mod outbox;
+pub mod preview;
+#[cfg(test)]
+mod sample;
+mod words;
 
+pub use gate::{gate, pending};
 pub use outbox::{Destination, Outbox, OutboxError, OutboxOptions, Target};
+pub use preview::PreviewReport;

@@ -12,10 +12,10 @@ use super::link;
 use crate::forge::ForgeError;
 
 /// How long to wait when GitHub limits us without saying for how long (docs: rate limits for the REST API).
-const UNTOLD_WAIT: Duration = Duration::from_secs(60);
+const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 
 /// Nothing that GitHub limits is limited for longer than its hour.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// How much of GitHub's own text goes into a message.
 const MESSAGE_LIMIT: usize = 300;

@@ -49,11 +49,11 @@ impl Api {
             return Err(GitHubSetupError::ApiUrl(api_url.to_owned()));
         }
         // Without octocrab's feature `retry` nothing is sent twice, and nothing sleeps until a limit is over.
-        let client = Octocrab::builder()
-            .base_uri(base.as_str())
-            .map(|builder| builder.set_connect_timeout(Some(timeout)).set_read_timeout(Some(timeout)).set_write_timeout(Some(timeout)))
-            .and_then(|builder| builder.build())
-            .map_err(|error| GitHubSetupError::Client(chain(&error)))?;
+        let failed = |error: &dyn Error| GitHubSetupError::Client(chain(error));
+        let builder = Octocrab::builder().base_uri(base.as_str()).map_err(|error| failed(&error))?;
+        let patience = Some(timeout);
+        let builder = builder.set_connect_timeout(patience).set_read_timeout(patience).set_write_timeout(patience);
+        let client = builder.build().map_err(|error| failed(&error))?;
         Ok(Self { client, base, timeout, clock })
     }
 

@@ -22,7 +22,7 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 const PROJECTS: u64 = 1000;
 
 /// Longer than a token lives, so that the expiry that GitHub names decides.
-const KEPT: Duration = Duration::from_secs(2 * 3600);
+const KEPT: Duration = Duration::from_hours(2);
 
 pub(super) enum Auth {
     Token(SecretString),

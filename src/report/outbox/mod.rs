@@ -57,9 +57,9 @@ impl OutboxOptions {
             comments_per_minute: 80,
             comments_per_hour: 500,
             first_retry: Duration::from_secs(1),
-            last_retry: Duration::from_secs(300),
+            last_retry: Duration::from_mins(5),
             look_again: Duration::from_secs(30),
-            keep: Duration::from_secs(90 * 24 * 3600),
+            keep: Duration::from_hours(90 * 24),
         }
     }
 }

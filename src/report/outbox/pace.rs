@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::OutboxOptions;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// What a request costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

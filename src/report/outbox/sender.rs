@@ -15,7 +15,7 @@ use crate::store::reports::ReportRow;
 use crate::store::{Store, StoreError};
 
 /// The longest sleep, so that a row that another process made due is found.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// After the store failed.
 const STORE_FAILED: Duration = Duration::from_secs(1);
@@ -119,7 +119,7 @@ impl Sender {
 
     async fn tidy(&mut self) -> Result<(), OutboxError> {
         let now = Instant::now();
-        if self.tidied.is_none_or(|last| now.duration_since(last) > Duration::from_secs(3600)) {
+        if self.tidied.is_none_or(|last| now.duration_since(last) > Duration::from_hours(1)) {
             self.tidied = Some(now);
             let keep = i64::try_from(self.outbox.0.options.keep.as_millis()).unwrap_or(i64::MAX);
             self.store().forget_reports(self.store().now().saturating_sub(keep)).await?;

@@ -1,0 +1,168 @@
+//! The commit status of a preview: may this be merged? Pure.
+
+use super::preview::{AppReport, AppResult, Counts, PreviewReport, Stopped};
+use super::words::{count, join};
+use crate::forge::{NewStatus, StatusState};
+use crate::ids::Oid;
+
+/// GitHub's limit, the lowest of all forges (REST description: create a commit status).
+const LIMIT: usize = 140;
+
+/// How many apps are named.
+const NAMED: usize = 3;
+
+/// The status of a preview that is done. Drift never fails it; what could honestly not be validated does not either.
+pub fn gate(report: &PreviewReport, context: &str, target_url: Option<&str>) -> NewStatus {
+    let (state, text) = judge(report);
+    status(&report.head, context, target_url, state, &text)
+}
+
+/// The status while a preview is made.
+pub fn pending(head: &Oid, context: &str, target_url: Option<&str>) -> NewStatus {
+    status(head, context, target_url, StatusState::Pending, "looking at what merging would change")
+}
+
+fn status(sha: &Oid, context: &str, target_url: Option<&str>, state: StatusState, text: &str) -> NewStatus {
+    NewStatus { sha: sha.clone(), context: context.to_owned(), state, description: cut(text), target_url: target_url.map(str::to_owned) }
+}
+
+fn judge(report: &PreviewReport) -> (StatusState, String) {
+    if let Some(stopped) = &report.stopped {
+        return judge_stopped(stopped, &report.base_ref);
+    }
+    let failed = faults(report);
+    if !failed.is_empty() {
+        return (StatusState::Failure, join_counts(failed, report.counts()));
+    }
+    let unavailable = named(report, |app| matches!(app.result, AppResult::Unavailable { .. }));
+    if !unavailable.is_empty() {
+        return (StatusState::Error, format!("could not be checked, tried again: {}", names(&unavailable)));
+    }
+    (StatusState::Success, success(report))
+}
+
+fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
+    match stopped {
+        Stopped::MergeConflict { files } => {
+            let first = files.first().map(|file| format!(": {file}")).unwrap_or_default();
+            (StatusState::Failure, format!("conflicts with {base} in {}{first}", count(files.len(), "file")))
+        }
+        Stopped::Fork => (StatusState::Failure, "comes from a fork, and previews of forks are off".into()),
+        Stopped::Definitions { errors } => (StatusState::Failure, format!("{} in the definitions of apps", count(errors.len(), "error"))),
+        Stopped::Unavailable { .. } => (StatusState::Error, "could not be checked; it is tried again".into()),
+    }
+}
+
+/// What is wrong with the change itself.
+fn faults(report: &PreviewReport) -> Vec<String> {
+    let mut parts = Vec::new();
+    let rejected = named(report, |app| app.counts().rejected > 0);
+    if !rejected.is_empty() {
+        parts.push(format!("{} rejected ({})", report.counts().rejected, names(&rejected)));
+    }
+    let render = named(report, |app| matches!(app.result, AppResult::RenderFailed { .. }));
+    if !render.is_empty() {
+        parts.push(format!("{} ({})", count(render.len(), "render error"), names(&render)));
+    }
+    let refused = named(report, |app| matches!(app.result, AppResult::NotAllowed { .. }));
+    if !refused.is_empty() {
+        parts.push(format!("destination not allowed ({})", names(&refused)));
+    }
+    parts
+}
+
+fn success(report: &PreviewReport) -> String {
+    if report.apps.is_empty() {
+        return "no app is affected".into();
+    }
+    let counts = report.counts();
+    let mut parts = changes(counts);
+    if counts.not_validated > 0 {
+        let apps = named(report, |app| app.counts().not_validated > 0);
+        parts.push(format!("{} not validated ({})", counts.not_validated, names(&apps)));
+    }
+    if parts.is_empty() { format!("no object differs in {}", count(report.apps.len(), "affected app")) } else { parts.join(", ") }
+}
+
+fn join_counts(mut parts: Vec<String>, counts: Counts) -> String {
+    parts.extend(changes(counts));
+    parts.join(", ")
+}
+
+/// `3 updates`, `1 delete` and so on, as far as there are any.
+fn changes(counts: Counts) -> Vec<String> {
+    [(counts.creates, "create"), (counts.updates, "update"), (counts.replaces, "replace"), (counts.deletes, "delete")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| count(number, word))
+        .collect()
+}
+
+fn named(report: &PreviewReport, which: impl Fn(&AppReport) -> bool) -> Vec<&str> {
+    report.apps.iter().filter(|app| which(app)).map(|app| app.app.name.as_str()).collect()
+}
+
+fn names(apps: &[&str]) -> String {
+    join(apps, NAMED)
+}
+
+fn cut(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().count() <= LIMIT {
+        return text;
+    }
+    text.chars().take(LIMIT - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Action, NotValidated, Verdict};
+    use crate::report::sample::{app, everything, key, object, report};
+
+    fn said(report: &PreviewReport) -> String {
+        let status = gate(report, "driftless", None);
+        assert!(status.description.chars().count() <= LIMIT);
+        format!("{:?}: {}", status.state, status.description)
+    }
+
+    #[test]
+    fn what_the_status_says() {
+        let update = |name: &str| object(Action::Update, key("Deployment", name), "");
+        let mut removed = update("old");
+        removed.action = Action::Prune;
+        let mut open = update("new");
+        open.verdict = Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd: "things.example.com".into() } };
+        let same = object(Action::None, key("Deployment", "web"), "");
+        let with = |result| AppReport { result, ..app("shop-eu", vec![]) };
+        let stopped = |stopped| PreviewReport { stopped: Some(stopped), ..report(vec![]) };
+        let cases = [
+            report(vec![]),
+            report(vec![app("shop-eu", vec![same])]),
+            report(vec![app("shop-eu", vec![update("a"), update("b"), removed]), app("shop-us", vec![open])]),
+            everything(""),
+            report(vec![with(AppResult::Unavailable { message: "x".into() })]),
+            report(vec![with(AppResult::NotAllowed { message: "x".into() })]),
+            report(vec![
+                with(AppResult::Unavailable { message: "x".into() }),
+                with(AppResult::RenderFailed { message: "x".into(), file: None }),
+            ]),
+            stopped(Stopped::Fork),
+            stopped(Stopped::MergeConflict { files: vec!["apps/a.yaml".into()] }),
+            stopped(Stopped::Definitions { errors: vec!["x".into(), "y".into()] }),
+            stopped(Stopped::Unavailable { message: "x".into() }),
+            report(
+                (0..99).map(|n| app(&format!("{n}-{}", "long".repeat(12)), vec![everything("").apps[1].objects()[0].clone()])).collect(),
+            ),
+        ];
+        let lines: Vec<String> = cases.iter().map(said).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn the_words_of_drift_never_fail_it() {
+        let mut drifted = report(vec![app("shop-eu", vec![])]);
+        drifted.apps[0].before = everything("").apps[0].before.clone();
+        assert_eq!(gate(&drifted, "driftless", None).state, StatusState::Success);
+    }
+}

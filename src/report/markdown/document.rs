@@ -1,0 +1,203 @@
+//! Blocks into parts, each of which is whole in itself and short enough for a forge.
+
+use super::escape;
+use crate::report::words::count;
+
+/// GitHub speaks of 65,536 characters and takes 262,144 bytes. Counted in UTF-16 units, the strictest reading of
+/// "characters"; so many have at most three bytes each, so both limits are kept. The rest is for the marker and our own lines.
+const LIMIT: usize = 65_536 - 1_024;
+
+/// The longest line of a diff; nobody reads a longer one in a comment.
+const LONGEST_LINE: usize = 4_000;
+
+/// One piece of the comment.
+#[derive(Debug, Clone)]
+pub(super) enum Block {
+    /// Lines of Markdown that each stand for themselves.
+    Lines(String),
+    /// A table: its head (two lines) and its rows.
+    Table { head: String, rows: Vec<String> },
+    /// Something to unfold: a summary in HTML, notes in Markdown, a text in a fence.
+    Fold { summary: String, notes: String, language: &'static str, text: String },
+}
+
+/// What the comment says: a head and a tail that must be in it, and between them what may be left to the command line.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    head: Vec<Block>,
+    may: Vec<(String, Block)>,
+    tail: Vec<Block>,
+}
+
+pub(super) fn size(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+impl Document {
+    pub(super) fn head(&mut self, block: Block) {
+        self.head.push(block);
+    }
+
+    /// Under a heading, which is repeated where a part begins.
+    pub(super) fn may(&mut self, heading: &str, block: Block) {
+        self.may.push((heading.to_owned(), block));
+    }
+
+    pub(super) fn tail(&mut self, block: Block) {
+        self.tail.push(block);
+    }
+
+    pub(super) fn parts(self, most: usize, command: Option<&str>) -> Vec<String> {
+        let mut packer = Packer { parts: vec![String::new()], heading: None };
+        packer.must(&self.head);
+        let tail: usize = self.tail.iter().flat_map(|block| block.pieces(LIMIT)).map(|piece| size(&piece) + 2).sum();
+        // The tail needs so many parts of its own, and this much of the last one that it shares.
+        let (own, shared) = if tail <= LIMIT / 2 { (0, tail) } else { (tail / (LIMIT / 2) + 1, 0) };
+        let bounds = Bounds { parts: most.saturating_sub(own), last: LIMIT - shared };
+        let mut left = 0;
+        for (heading, block) in self.may {
+            let room = packer.room().min(bounds.last) - size(&heading) - 2;
+            // Once something is left out all that follows is, so that what is shown has no holes.
+            let fits = left == 0 && block.pieces(room).iter().all(|piece| packer.add(piece, Some(&heading), bounds));
+            left += usize::from(!fits);
+        }
+        packer.left_out(left, command);
+        packer.must(&self.tail);
+        packer.finish()
+    }
+}
+
+/// How far what may be left out may go.
+#[derive(Clone, Copy)]
+struct Bounds {
+    parts: usize,
+    /// The size of the last of these parts.
+    last: usize,
+}
+
+const NO_BOUNDS: Bounds = Bounds { parts: usize::MAX, last: LIMIT };
+
+struct Packer {
+    parts: Vec<String>,
+    heading: Option<String>,
+}
+
+impl Packer {
+    /// The size of pieces that fill the parts well: what is left of the last one, unless that is little.
+    fn room(&self) -> usize {
+        let used = self.parts.last().map_or(0, |part| size(part) + 2);
+        if used < LIMIT / 4 { LIMIT - used } else { LIMIT }
+    }
+
+    fn must(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            for piece in block.pieces(self.room()) {
+                self.add(&piece, None, NO_BOUNDS);
+            }
+        }
+    }
+
+    /// Appends to the last part, or begins another. False if it may do neither.
+    fn add(&mut self, piece: &str, heading: Option<&str>, bounds: Bounds) -> bool {
+        let parts = self.parts.len();
+        let limit = if parts >= bounds.parts { bounds.last } else { LIMIT };
+        let Some(last) = self.parts.last_mut().filter(|_| parts <= bounds.parts) else { return false };
+        let headed = match heading {
+            Some(heading) if self.heading.as_deref() != Some(heading) => format!("{heading}\n\n{piece}"),
+            _ => piece.to_owned(),
+        };
+        if last.is_empty() {
+            *last = headed;
+        } else if size(last) + 2 + size(&headed) <= limit {
+            last.push_str("\n\n");
+            last.push_str(&headed);
+        } else if parts < bounds.parts {
+            self.parts.push(heading.map_or_else(|| piece.to_owned(), |heading| format!("{heading}\n\n{piece}")));
+        } else {
+            return false;
+        }
+        self.heading = heading.map(str::to_owned);
+        true
+    }
+
+    /// Says what is missing; there is room for this line beyond the limit.
+    fn left_out(&mut self, left: usize, command: Option<&str>) {
+        if let Some(last) = self.parts.last_mut().filter(|_| left > 0) {
+            let how = command.map(|command| format!(" {} prints everything.", escape::span(command))).unwrap_or_default();
+            last.push_str("\n\n**");
+            last.push_str(&count(left, "more object"));
+            last.push_str(" not shown here.**");
+            last.push_str(&how);
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        let total = self.parts.len();
+        for (index, part) in self.parts.iter_mut().enumerate().skip(1) {
+            *part = format!("Part {} of {total}, continued from above.\n\n{part}", index + 1);
+        }
+        self.parts
+    }
+}
+
+impl Block {
+    /// Pieces that are not larger than `room` and whole in themselves.
+    fn pieces(&self, room: usize) -> Vec<String> {
+        match self {
+            Self::Lines(text) => chunks(text.lines(), room).into_iter().map(|lines| lines.join("\n")).collect(),
+            Self::Table { head, rows } => chunks(rows.iter().map(String::as_str), room - size(head) - 1)
+                .into_iter()
+                .map(|rows| format!("{head}\n{}", rows.join("\n")))
+                .collect(),
+            Self::Fold { summary, notes, language, text } => fold(summary, notes, language, text, room),
+        }
+    }
+}
+
+fn fold(summary: &str, notes: &str, language: &str, text: &str, room: usize) -> Vec<String> {
+    let text: Vec<String> = escape::lines(text).lines().map(shorten).collect();
+    let fence = escape::fence(&text.join("\n"));
+    let notes = if notes.is_empty() { String::new() } else { format!("{notes}\n\n") };
+    let frame = size(summary) + size(&notes) + 2 * size(&fence) + size(language) + 120;
+    let chunks = chunks(text.iter().map(String::as_str), room.saturating_sub(frame).max(LONGEST_LINE * 2));
+    if text.is_empty() {
+        return vec![format!("<details><summary>{summary}</summary>\n\n{notes}</details>")];
+    }
+    let total = chunks.len();
+    let piece = |(index, lines): (usize, Vec<&str>)| {
+        let place = if total > 1 { format!(" ({} of {total})", index + 1) } else { String::new() };
+        let notes = if index == 0 { notes.as_str() } else { "" };
+        format!("<details><summary>{summary}{place}</summary>\n\n{notes}{fence}{language}\n{}\n{fence}\n\n</details>", lines.join("\n"))
+    };
+    chunks.into_iter().enumerate().map(piece).collect()
+}
+
+/// Runs of lines that have at most `room` together with their line breaks. A line that is larger alone is a chunk alone.
+fn chunks<'a>(lines: impl Iterator<Item = &'a str>, room: usize) -> Vec<Vec<&'a str>> {
+    let mut chunks: Vec<Vec<&str>> = Vec::new();
+    let mut used = 0;
+    for line in lines {
+        let needs = size(line) + 1;
+        match chunks.last_mut() {
+            Some(chunk) if used + needs <= room => {
+                chunk.push(line);
+                used += needs;
+            }
+            _ => {
+                chunks.push(vec![line]);
+                used = needs;
+            }
+        }
+    }
+    chunks
+}
+
+fn shorten(line: &str) -> String {
+    let length = line.chars().count();
+    // A character may need two units and be written out in ten, but a line of so many is still far below the limit of a part.
+    if length <= LONGEST_LINE {
+        return line.to_owned();
+    }
+    let shown: String = line.chars().take(LONGEST_LINE - 40).collect();
+    format!("{shown}… ({} more characters)", length - (LONGEST_LINE - 40))
+}

@@ -1,0 +1,94 @@
+//! Texts of others, so that they are shown as they are and do nothing: no mention, no link, no markup, no end of what they stand in.
+
+use std::fmt::Write as _;
+
+/// The longest text within a line. Names are far shorter.
+const LONGEST: usize = 400;
+
+/// A code span: Markdown reads nothing in it, and a forge turns nothing in it into a mention or a link.
+pub(super) fn span(text: &str) -> String {
+    let text = line(text);
+    let ticks = "`".repeat(longest_run(&text, '`') + 1);
+    // A space is taken off at either end, so ticks at the edges stay apart from ours.
+    if text.starts_with('`') || text.ends_with('`') || (text.starts_with(' ') && text.ends_with(' ')) {
+        format!("{ticks} {text} {ticks}")
+    } else {
+        format!("{ticks}{text}{ticks}")
+    }
+}
+
+/// A code span in a cell of a table, where a bar would end the cell even within code.
+pub(super) fn cell(text: &str) -> String {
+    span(&text.replace('|', "¦").replace('\\', "⧵"))
+}
+
+/// A `code` element, for places where HTML is read and Markdown is not.
+pub(super) fn html(text: &str) -> String {
+    let mut out = String::from("<code>");
+    for c in line(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '`' => out.push_str("&#96;"),
+            '@' => out.push_str("&#64;"),
+            c => out.push(c),
+        }
+    }
+    out + "</code>"
+}
+
+/// The fence for a text: longer than any run of backticks in it, so that no line of it can end the block.
+pub(super) fn fence(text: &str) -> String {
+    "`".repeat((longest_run(text, '`') + 1).max(3))
+}
+
+/// A text of several lines for a fenced block, with what can't be seen made visible.
+pub(super) fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.trim_end_matches('\n').chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            c => push_visible(&mut out, c),
+        }
+    }
+    out
+}
+
+/// One line, not empty and not too long.
+fn line(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if out.len() > LONGEST {
+            out.push('…');
+            break;
+        }
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            c => push_visible(&mut out, c),
+        }
+    }
+    if out.trim().is_empty() { "(empty)".to_owned() } else { out }
+}
+
+/// Controls and characters that turn the direction of writing would hide what a text says (CVE-2021-42574).
+fn push_visible(out: &mut String, c: char) {
+    let turns = matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if c.is_control() || turns {
+        // Writing to a string does not fail.
+        let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+    } else {
+        out.push(c);
+    }
+}
+
+fn longest_run(text: &str, wanted: char) -> usize {
+    let (mut longest, mut run) = (0, 0);
+    for c in text.chars() {
+        run = if c == wanted { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
+}

@@ -1,0 +1,260 @@
+//! What stands above and below the changes, and is always complete: what was compared, a line per app, what is deleted, what is to be known.
+
+use super::document::{Block, Document};
+use super::escape::{cell, html, span};
+use super::{first_line, outcome};
+use crate::plan::{Action, NotValidated, TakeOver, Verdict};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, ObjectReport, PreviewReport, Stopped};
+use crate::report::words::join;
+
+/// How many objects are named that still refer to a deleted one.
+const REFERRERS: usize = 10;
+
+pub(super) fn write(report: &PreviewReport, document: &mut Document) {
+    let first = report.outcome.as_ref().map_or_else(|| first_line::text(report), outcome::text);
+    document.head(Block::Lines(first));
+    document.head(Block::Lines(compared(report)));
+    if let Some(outcome) = &report.outcome {
+        outcome::failures(outcome, document);
+    }
+    if let Some(stopped) = &report.stopped {
+        write_stopped(stopped, document);
+    }
+    table(report, document);
+    for app in &report.apps {
+        trouble(app, document);
+    }
+    deletes(report, document);
+    for app in &report.apps {
+        destructive(app, document);
+    }
+}
+
+/// What stands below the changes, and is always complete as well.
+pub(super) fn write_tail(report: &PreviewReport, document: &mut Document) {
+    notes(report, "Not validated", not_validated, document);
+    notes(report, "Fields taken from another manager", conflicts, document);
+    notes(report, "Objects that exist already", take_overs, document);
+    notes(report, "Warnings", warnings, document);
+    before(report, document);
+    not_checked(report, document);
+}
+
+fn compared(report: &PreviewReport) -> String {
+    let at = report.at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let what = if report.outcome.is_some() { "Before the merge, this was compared" } else { "Compared" };
+    format!("{what}: {} merged into {} at {}, {at}.", span(report.head.short()), span(&report.base_ref), span(report.base.short()))
+}
+
+fn write_stopped(stopped: &Stopped, document: &mut Document) {
+    let lines = match stopped {
+        Stopped::MergeConflict { files } => files.iter().map(|file| format!("- {}", span(file))).collect::<Vec<_>>().join("\n"),
+        Stopped::Fork => "Push the branch to this repository to have it previewed.".to_owned(),
+        Stopped::Definitions { errors } => {
+            for error in errors {
+                document.head(Block::Fold {
+                    summary: "Error in a definition".into(),
+                    notes: String::new(),
+                    language: "text",
+                    text: error.clone(),
+                });
+            }
+            return;
+        }
+        Stopped::Unavailable { message } => {
+            document.head(Block::Fold { summary: "What failed".into(), notes: String::new(), language: "text", text: message.clone() });
+            return;
+        }
+    };
+    document.head(Block::Lines(lines));
+}
+
+fn table(report: &PreviewReport, document: &mut Document) {
+    if report.apps.is_empty() {
+        return;
+    }
+    let head = "| App | Cluster | Create | Update | Replace | Delete | Not validated | |\n|---|---|--:|--:|--:|--:|--:|---|";
+    document.head(Block::Table { head: head.to_owned(), rows: report.apps.iter().map(row).collect() });
+}
+
+fn row(app: &AppReport) -> String {
+    let counts = app.counts();
+    let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
+    let deletes = if counts.deletes == 0 { String::new() } else { format!("**{}**", counts.deletes) };
+    let mut remarks = Vec::new();
+    remarks.extend(match &app.result {
+        AppResult::Planned { .. } if counts.rejected > 0 => Some(format!("**rejected: {}**", counts.rejected)),
+        AppResult::Planned { .. } => None,
+        AppResult::RenderFailed { .. } => Some("**render error**".to_owned()),
+        AppResult::NotAllowed { .. } => Some("**destination not allowed**".to_owned()),
+        AppResult::Unavailable { .. } => Some("**not checked yet**".to_owned()),
+    });
+    remarks.extend(match app.definition {
+        DefinitionChange::None => None,
+        DefinitionChange::Added => Some("definition added here".to_owned()),
+        DefinitionChange::Edited => Some("definition edited here".to_owned()),
+        DefinitionChange::Removed => Some("definition removed here".to_owned()),
+    });
+    if !app.destructive.is_empty() {
+        remarks.push("**waits for a word**".to_owned());
+    }
+    format!(
+        "| {} | {} | {} | {} | {} | {deletes} | {} | {} |",
+        cell(&app.app.name),
+        cell(app.cluster.as_str()),
+        number(counts.creates),
+        number(counts.updates),
+        number(counts.replaces),
+        number(counts.not_validated),
+        remarks.join(", ")
+    )
+}
+
+/// Why there is no plan, or why the server does not take it.
+fn trouble(app: &AppReport, document: &mut Document) {
+    let name = html(&app.app.name);
+    let mut fold = |summary: String, text: &str| {
+        document.head(Block::Fold { summary, notes: String::new(), language: "text", text: text.to_owned() });
+    };
+    match &app.result {
+        AppResult::RenderFailed { message, file } => {
+            let place = file.as_ref().map(|file| format!(" in {}", html(file))).unwrap_or_default();
+            fold(format!("Render error of {name}{place}"), message);
+        }
+        AppResult::NotAllowed { message } => fold(format!("Destination of {name} not allowed"), message),
+        AppResult::Unavailable { message } => fold(format!("{name} could not be checked; it is tried again"), message),
+        AppResult::Planned { objects } => {
+            for object in objects {
+                if let Verdict::Rejected { message, causes } = &object.verdict {
+                    let place = object.origin.as_ref().map(|file| format!(" from {}", html(file))).unwrap_or_default();
+                    let causes: String = causes
+                        .iter()
+                        .map(|cause| format!("\n{}: {}", cause.field.as_deref().unwrap_or("(no field)"), cause.message))
+                        .collect();
+                    fold(
+                        format!("Rejected by {}: {}{place}", html(app.cluster.as_str()), html(&object.key.to_string())),
+                        &format!("{message}{causes}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn deletes(report: &PreviewReport, document: &mut Document) {
+    let mut lines = Vec::new();
+    for (app, object) in objects(report).filter(|(_, object)| matches!(object.action, Action::Prune | Action::Replace)) {
+        let how = if object.action == Action::Replace { " (deleted and made again)" } else { "" };
+        let referrers: Vec<String> = object.referrers.iter().map(|key| span(&key.to_string())).collect();
+        let still = if referrers.is_empty() { String::new() } else { format!(", still referred to by {}", join(&referrers, REFERRERS)) };
+        lines.push(format!("- {} of {}{how}{still}", span(&object.key.to_string()), span(&app.app.name)));
+    }
+    if !lines.is_empty() {
+        document.head(Block::Lines("**Deletes**".into()));
+        document.head(Block::Lines(lines.join("\n")));
+    }
+}
+
+fn destructive(app: &AppReport, document: &mut Document) {
+    if app.destructive.is_empty() {
+        return;
+    }
+    let mut lines = vec![
+        format!("**{} will not be synced by itself after the merge.** This lets it:", span(&app.app.name)),
+        span(&format!("driftless sync {} --allow-destructive", app.app)),
+    ];
+    lines.extend(app.destructive.iter().map(|reason| format!("- {}", span(reason))));
+    lines.insert(1, String::new());
+    lines.insert(3, String::new());
+    document.head(Block::Lines(lines.join("\n")));
+}
+
+fn objects(report: &PreviewReport) -> impl Iterator<Item = (&AppReport, &ObjectReport)> {
+    report.apps.iter().flat_map(|app| app.objects().iter().map(move |object| (app, object)))
+}
+
+fn notes(report: &PreviewReport, title: &str, of: fn(&AppReport) -> Vec<String>, document: &mut Document) {
+    let lines: Vec<String> = report.apps.iter().flat_map(of).collect();
+    if !lines.is_empty() {
+        document.tail(Block::Lines(format!("**{title}**")));
+        document.tail(Block::Lines(lines.join("\n")));
+    }
+}
+
+fn not_validated(app: &AppReport) -> Vec<String> {
+    let why = |object: &ObjectReport| match &object.verdict {
+        Verdict::NotValidated { reason } => Some(match reason {
+            NotValidated::NamespaceInPlan { namespace } => format!("its namespace {} comes with this change", span(namespace)),
+            NotValidated::CrdInPlan { crd } => format!("its definition {} comes or changes with this change", span(crd)),
+            NotValidated::WebhookWithoutDryRun { message } => {
+                format!("an admission webhook cannot be asked without effects: {}", span(message))
+            }
+        }),
+        _ => None,
+    };
+    app.objects()
+        .iter()
+        .filter_map(|object| Some(format!("- {} of {}: {}", span(&object.key.to_string()), span(&app.app.name), why(object)?)))
+        .collect()
+}
+
+fn conflicts(app: &AppReport) -> Vec<String> {
+    let line = |object: &ObjectReport| -> Vec<String> {
+        let key = span(&object.key.to_string());
+        object
+            .conflicts
+            .iter()
+            .map(|conflict| format!("- {key}: {} is held by {}", span(&conflict.field), span(&conflict.manager)))
+            .collect()
+    };
+    app.objects().iter().flat_map(line).collect()
+}
+
+fn take_overs(app: &AppReport) -> Vec<String> {
+    let whose = |take_over: &TakeOver| match take_over {
+        TakeOver::Unmarked => "has no owner's mark and would be adopted".to_owned(),
+        TakeOver::OtherTool { tool, name } => format!("is managed by {} ({})", span(tool), span(name)),
+        TakeOver::OtherApp { instance, app } => format!("belongs to the app {} of {}, and is not taken", span(app), span(instance)),
+    };
+    app.objects()
+        .iter()
+        .filter_map(|object| Some(format!("- {} {}", span(&object.key.to_string()), whose(object.takes_over.as_ref()?))))
+        .collect()
+}
+
+fn warnings(app: &AppReport) -> Vec<String> {
+    let own = app.warnings.iter().map(|warning| format!("- {}: {}", span(&app.app.name), span(warning)));
+    let objects = app.objects().iter().flat_map(|object| {
+        let key = span(&object.key.to_string());
+        object.warnings.iter().map(move |warning| format!("- {key}: {}", span(warning)))
+    });
+    own.chain(objects).collect()
+}
+
+fn before(report: &PreviewReport, document: &mut Document) {
+    let lines: Vec<String> = report
+        .apps
+        .iter()
+        .flat_map(|app| app.before.iter().map(move |difference| (app, difference)))
+        .map(|(app, difference)| {
+            let kind = match difference.kind {
+                DifferenceKind::Pending => "not applied yet",
+                DifferenceKind::Drift => "drifted",
+            };
+            format!("- {} of {}, {kind}: {}", span(&difference.key.to_string()), span(&app.app.name), span(&difference.detail))
+        })
+        .collect();
+    if !lines.is_empty() {
+        document.tail(Block::Lines("**Different already, whatever this pull request does**".into()));
+        document.tail(Block::Lines(lines.join("\n")));
+    }
+}
+
+fn not_checked(report: &PreviewReport, document: &mut Document) {
+    if report.not_checked.is_empty() {
+        return;
+    }
+    let lines: Vec<String> = report.not_checked.iter().map(|item| format!("- {}: {}", span(&item.what), span(&item.why))).collect();
+    document.tail(Block::Lines("**Not checked**".into()));
+    document.tail(Block::Lines(lines.join("\n")));
+}

@@ -1,0 +1,32 @@
+//! The comment on a pull request. Pure: a report in, the texts of its parts out.
+//!
+//! What it says first is what merging does. It never calls anything safe, and never says that nothing changes while something could not be
+//! validated. Every text that is not ours goes through `escape`.
+
+mod document;
+mod escape;
+mod first_line;
+mod head;
+mod objects;
+mod outcome;
+
+use super::preview::PreviewReport;
+use document::Document;
+
+/// A comment has at most this many parts; what does not fit is left to the command line.
+pub const MOST_PARTS: usize = 10;
+
+/// The parts of the comment, in order, without the outbox's marker. There is at least one.
+pub fn comment(report: &PreviewReport) -> Vec<String> {
+    let mut document = Document::default();
+    head::write(report, &mut document);
+    for app in &report.apps {
+        objects::write(app, &mut document);
+    }
+    head::write_tail(report, &mut document);
+    let command = report.number.map(|number| format!("driftless preview --pr {}#{number}", report.repo));
+    document.parts(MOST_PARTS, command.as_deref())
+}
+
+#[cfg(test)]
+mod tests;

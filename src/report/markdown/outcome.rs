@@ -1,0 +1,65 @@
+//! After the merge: what became of it.
+
+use super::document::{Block, Document};
+use super::escape::{html, span};
+use crate::report::preview::{AppEnd, AppOutcome, Outcome};
+use crate::report::words::{count, seconds};
+
+/// How many apps of one sort the first line names.
+const NAMED: usize = 5;
+
+pub(super) fn text(outcome: &Outcome) -> String {
+    let merged = format!("Merged as {}", span(outcome.merged_as.short()));
+    if outcome.apps.is_empty() {
+        return format!("**{merged}**, which affected no app.");
+    }
+    let mut parts = Vec::new();
+    let mut add = |word: &str, which: fn(&AppEnd) -> bool| {
+        let apps: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| which(&app.end)).collect();
+        if !apps.is_empty() {
+            parts.push(format!("{word} {}", places(&apps)));
+        }
+    };
+    add("**FAILED** for", |end| matches!(end, AppEnd::Failed { .. }));
+    add("**waits for a word** for", |end| matches!(end, AppEnd::Waiting));
+    add("being applied for", |end| matches!(end, AppEnd::Running));
+    add("to be synced by hand for", |end| matches!(end, AppEnd::Manual));
+    let slowest = outcome
+        .apps
+        .iter()
+        .filter_map(|app| if let AppEnd::Healthy { after_seconds } = app.end { Some(after_seconds) } else { None })
+        .max();
+    if let Some(slowest) = slowest {
+        let apps: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| matches!(app.end, AppEnd::Healthy { .. })).collect();
+        parts.push(format!("applied for {}, healthy after {}", places(&apps), seconds(slowest)));
+    }
+    format!("**{merged}**: {}.", parts.join("; "))
+}
+
+fn places(apps: &[&AppOutcome]) -> String {
+    let shown: Vec<String> =
+        apps.iter().take(NAMED).map(|app| format!("{} on {}", span(&app.app.name), span(app.cluster.as_str()))).collect();
+    match apps.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {}", shown.join(", "), count(more, "more app")),
+    }
+}
+
+/// Why it failed, and what lets go on what waits.
+pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
+    for app in &outcome.apps {
+        match &app.end {
+            AppEnd::Failed { message } => document.head(Block::Fold {
+                summary: format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())),
+                notes: String::new(),
+                language: "text",
+                text: message.clone(),
+            }),
+            AppEnd::Waiting => {
+                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {} --allow-destructive", app.app)))))
+            }
+            AppEnd::Manual => document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app))))),
+            AppEnd::Running | AppEnd::Healthy { .. } => {}
+        }
+    }
+}

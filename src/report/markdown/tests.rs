@@ -1,0 +1,234 @@
+//! The comment as people see it, and that nothing that others wrote gets out of the place where it stands.
+
+use proptest::prelude::*;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use super::comment;
+use crate::plan::Action;
+use crate::report::preview::{PreviewReport, Stopped};
+use crate::report::sample::{app, everything, key, merged, object, report};
+
+/// What the outbox puts before a part is shorter than this.
+const MARKER: usize = 300;
+
+fn one(report: &PreviewReport) -> String {
+    let parts = comment(report);
+    assert_eq!(parts.len(), 1);
+    parts.into_iter().next().expect("one part")
+}
+
+#[test]
+fn everything_at_once() {
+    insta::assert_snapshot!(one(&everything("")));
+}
+
+#[test]
+fn after_the_merge() {
+    insta::assert_snapshot!(one(&merged("")));
+}
+
+#[test]
+fn the_first_line_of_each_case() {
+    let update = || object(Action::Update, key("Deployment", "web"), "-a\n+b");
+    let mut quiet = object(Action::None, key("Deployment", "web"), "");
+    quiet.diff = None;
+    let stopped = |stopped| PreviewReport { stopped: Some(stopped), ..report(vec![]) };
+    let mut unchecked = report(vec![]);
+    unchecked.not_checked = everything("").not_checked;
+    let mut removed = update();
+    removed.action = Action::Prune;
+    let mut replaced = update();
+    replaced.action = Action::Replace;
+    let cases = [
+        report(vec![]),
+        unchecked,
+        report(vec![app("shop-eu", vec![quiet])]),
+        report(vec![app("shop-eu", vec![update()]), app("shop-us", vec![update(), removed.clone()])]),
+        report(vec![app("shop-eu", vec![removed, replaced])]),
+        everything(""),
+        stopped(Stopped::Fork),
+        stopped(Stopped::MergeConflict { files: vec!["a.yaml".into(), "b.yaml".into()] }),
+        stopped(Stopped::Definitions { errors: vec!["apps/a.yaml:3: unknown field `pth`".into()] }),
+        stopped(Stopped::Unavailable { message: "the cluster prod does not answer".into() }),
+    ];
+    let lines: Vec<String> = cases.iter().map(|case| one(case).lines().next().unwrap_or_default().to_owned()).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn it_never_promises() {
+    let mut open = everything("");
+    open.apps.remove(0);
+    open.apps.remove(1);
+    for text in [one(&everything("")), one(&open), one(&merged(""))] {
+        let text = text.to_lowercase();
+        assert!(!text.contains("safe") && !text.contains("no changes") && !text.contains("changes no"), "{text}");
+    }
+}
+
+#[test]
+fn large_changes_are_cut_between_objects() {
+    let diff = "+  some line of a manifest that is of the usual length\n".repeat(400);
+    let objects = (0..12).map(|n| object(Action::Create, key("ConfigMap", &format!("cfg-{n}")), &diff)).collect();
+    let parts = comment(&report(vec![app("shop-eu", objects)]));
+    assert_eq!(parts.len(), 6);
+    for (index, part) in parts.iter().enumerate() {
+        check(part).expect("sound");
+        assert!(part.contains("#### `shop-eu` on `prod`"), "each part says of which app it speaks");
+        assert!(!part.contains(" of 2)</summary>"), "no object is cut");
+        assert!(index == 0 || part.starts_with(&format!("Part {} of 6,", index + 1)));
+    }
+}
+
+#[test]
+fn an_object_that_is_too_large_alone_is_cut_between_lines() {
+    let diff = "+  line ``` of a manifest\n".repeat(10_000);
+    let parts = comment(&report(vec![app("shop-eu", vec![object(Action::Create, key("ConfigMap", "big"), &diff)])]));
+    assert!(parts.len() > 3);
+    for part in &parts {
+        check(part).expect("sound");
+    }
+    assert!(parts[0].contains("(1 of ") && parts[1].contains("(2 of "));
+}
+
+#[test]
+fn beyond_ten_parts_the_table_is_complete_and_the_rest_is_on_the_command_line() {
+    let diff = "+  some line of a manifest that is of the usual length\n".repeat(1000);
+    let apps =
+        (0..300).map(|n| app(&format!("shop-{n}"), vec![object(Action::Prune, key("ConfigMap", &format!("cfg-{n}")), &diff)])).collect();
+    let mut long = report(apps);
+    long.not_checked = everything("").not_checked;
+    let parts = comment(&long);
+    assert_eq!(parts.len(), 10);
+    let all = parts.join("\n");
+    for n in 0..300 {
+        assert!(all.contains(&format!("| `shop-{n}` | `prod` |")), "the table is complete");
+        assert!(all.contains(&format!("- `ConfigMap shop/cfg-{n}` of `shop-{n}`")), "so are the deletes");
+    }
+    assert!(parts[9].contains("more objects not shown here.** `driftless preview --pr shop#7` prints everything."));
+    assert!(parts[9].ends_with("- `shop-jp`: `its source is another repo`"), "and so is what was not checked");
+}
+
+#[test]
+fn a_table_that_is_too_large_is_cut_between_rows_and_keeps_its_head() {
+    let apps = (0..3000).map(|n| app(&format!("shop-{n}"), vec![])).collect();
+    let parts = comment(&report(apps));
+    assert!(parts.len() > 1);
+    for part in &parts {
+        check(part).expect("sound");
+        assert!(part.contains("| App | Cluster |"));
+    }
+}
+
+/// Whether a part is short enough, closes what it opens, and shows what others wrote as code only.
+fn check(part: &str) -> Result<(), String> {
+    if part.encode_utf16().count() > 65_536 - MARKER || part.len() > 262_144 - MARKER {
+        return Err("too long".into());
+    }
+    let mut html = String::new();
+    let (mut code, mut depth) = (false, 0_i32);
+    for event in Parser::new_ext(part, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS) {
+        match event {
+            Event::Start(Tag::Link { .. } | Tag::Image { .. }) => return Err("a link".into()),
+            Event::Start(Tag::CodeBlock(_)) => code = true,
+            Event::End(TagEnd::CodeBlock) => code = false,
+            Event::Text(text) if !code && (text.contains("EVIL") || text.contains('@')) => return Err(format!("loose text {text:?}")),
+            Event::Html(text) | Event::InlineHtml(text) => {
+                depth += count(&text, "<details>") - count(&text, "</details>");
+                html.push_str(&text);
+            }
+            _ => {}
+        }
+    }
+    if depth != 0 {
+        return Err(format!("{depth} details are left open"));
+    }
+    check_html(&html)
+}
+
+fn count(text: &str, what: &str) -> i32 {
+    i32::try_from(text.matches(what).count()).unwrap_or(i32::MAX)
+}
+
+/// Our tags alone, and what others wrote within `code`.
+fn check_html(html: &str) -> Result<(), String> {
+    let mut rest = html.to_owned();
+    while let Some((start, end)) = rest.find("<code>").and_then(|start| Some((start, start + rest[start..].find("</code>")?))) {
+        if rest[start + 6..end].contains(['<', '>', '@', '`']) {
+            return Err(format!("raw text in code: {}", &rest[start..end]));
+        }
+        rest.replace_range(start..end + 7, "");
+    }
+    for tag in ["<details>", "</details>", "<summary>", "</summary>", "<b>", "</b>"] {
+        rest = rest.replace(tag, "");
+    }
+    if rest.contains(['<', '@']) || rest.contains("EVIL") { Err(format!("foreign HTML: {rest}")) } else { Ok(()) }
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("EVIL"),
+        Just("`"),
+        Just("```"),
+        Just("````"),
+        Just("\n"),
+        Just("\n\n"),
+        Just("\r\n"),
+        Just("|"),
+        Just("@all"),
+        Just("<script>"),
+        Just("<!--"),
+        Just("-->"),
+        Just("</details>"),
+        Just("</summary>"),
+        Just("</code>"),
+        Just("[x](http://e.example)"),
+        Just("![x](y)"),
+        Just("http://e.example"),
+        Just("www.e.example"),
+        Just("<http://e.example>"),
+        Just("a@e.example"),
+        Just("\u{202e}"),
+        Just("\u{0}"),
+        Just("\\"),
+        Just("\\`"),
+        Just("&lt;b&gt;"),
+        Just("#1"),
+        Just("~~~"),
+        Just("    "),
+        Just("\t"),
+        Just("* "),
+        Just("> "),
+        Just("# "),
+        Just("---"),
+        Just("[^1]: "),
+        Just("$x$"),
+        Just("é"),
+        Just("𝒳"),
+    ];
+    proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn hostile_texts_stay_where_they_stand(text in hostile()) {
+        for report in [everything(&format!("EVIL{text}")), merged(&format!("{text}EVIL"))] {
+            for part in comment(&report) {
+                prop_assert_eq!(check(&part), Ok(()), "{}", part);
+            }
+        }
+    }
+
+    #[test]
+    fn every_part_is_whole_and_short_enough(text in hostile(), repeat in 1_usize..2000, objects in 1_usize..9) {
+        let diff = format!("+{text}\n").repeat(repeat);
+        let objects = (0..objects).map(|n| object(Action::Create, key("ConfigMap", &format!("{n}{text}")), &diff)).collect();
+        let parts = comment(&report(vec![app("shop-eu", objects)]));
+        prop_assert!(parts.len() <= super::MOST_PARTS);
+        for part in parts {
+            prop_assert_eq!(check(&part), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What is known of a pull request when it is reported: the input of the comment and of the gate.
+//!
+//! Everything here may be shown: secrets were masked when it was made. Texts that come from a repository, a cluster or a tool are raw; whoever
+//! writes them into a comment escapes them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AppId, ClusterName, Oid, RepoName};
+use crate::manifest::ObjectKey;
+use crate::plan::{Action, Conflict, TakeOver, Verdict};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewReport {
+    pub repo: RepoName,
+    /// None for a merge group, which has no place for a comment.
+    pub number: Option<u64>,
+    pub head: Oid,
+    pub base: Oid,
+    /// The branch that it would be merged into, without `refs/heads/`.
+    pub base_ref: String,
+    pub at: Timestamp,
+    /// Set when the preview as a whole could not be made.
+    pub stopped: Option<Stopped>,
+    /// The affected apps.
+    pub apps: Vec<AppReport>,
+    pub not_checked: Vec<NotChecked>,
+    /// Set once it is merged.
+    pub outcome: Option<Outcome>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "stopped")]
+pub enum Stopped {
+    /// Git cannot merge it.
+    MergeConflict { files: Vec<String> },
+    /// The head comes from a fork, and previews of forks are off.
+    Fork,
+    /// Definitions that cannot be read, one message each.
+    Definitions { errors: Vec<String> },
+    /// Our fault, or the forge's. It is tried again.
+    Unavailable { message: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppReport {
+    pub app: AppId,
+    pub cluster: ClusterName,
+    pub definition: DefinitionChange,
+    pub result: AppResult,
+    /// Why the sync will wait for a word, one sentence each. Empty: it will not.
+    pub destructive: Vec<String>,
+    /// What is different already, whatever this pull request does.
+    pub before: Vec<Difference>,
+    /// About the app as a whole.
+    pub warnings: Vec<String>,
+}
+
+/// What the pull request does to the definition of the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DefinitionChange {
+    None,
+    Added,
+    Edited,
+    Removed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "result")]
+pub enum AppResult {
+    Planned {
+        objects: Vec<ObjectReport>,
+    },
+    RenderFailed {
+        message: String,
+        file: Option<String>,
+    },
+    /// The message names the rule.
+    NotAllowed {
+        message: String,
+    },
+    /// The cluster or Driftless is at fault. It is tried again.
+    Unavailable {
+        message: String,
+    },
+}
+
+/// One object that differs between the sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectReport {
+    pub key: ObjectKey,
+    pub action: Action,
+    pub verdict: Verdict,
+    /// A unified diff without a header, each line with its `+`, `-` or space.
+    pub diff: Option<String>,
+    pub origin: Option<String>,
+    pub conflicts: Vec<Conflict>,
+    pub takes_over: Option<TakeOver>,
+    pub warnings: Vec<String>,
+    pub replaces_name: Option<ObjectKey>,
+    pub referrers: Vec<ObjectKey>,
+}
+
+/// A difference that was there before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    pub key: ObjectKey,
+    pub kind: DifferenceKind,
+    /// The fields, or what else there is to say.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DifferenceKind {
+    /// The head of the base branch is not applied yet.
+    Pending,
+    /// It is applied, and the cluster is different all the same.
+    Drift,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotChecked {
+    pub what: String,
+    pub why: String,
+}
+
+/// What became of the merge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub merged_as: Oid,
+    pub apps: Vec<AppOutcome>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppOutcome {
+    pub app: AppId,
+    pub cluster: ClusterName,
+    pub end: AppEnd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "end")]
+pub enum AppEnd {
+    /// Not begun, or not healthy yet.
+    Running,
+    Healthy {
+        after_seconds: u64,
+    },
+    Failed {
+        message: String,
+    },
+    /// Waits for `--allow-destructive`.
+    Waiting,
+    /// The app is synced by hand only.
+    Manual,
+}
+
+/// How many objects of each sort; for the table, the first line and the status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub creates: usize,
+    pub updates: usize,
+    pub replaces: usize,
+    pub deletes: usize,
+    pub not_validated: usize,
+    pub rejected: usize,
+}
+
+impl Counts {
+    pub fn of(objects: &[ObjectReport]) -> Self {
+        let mut counts = Self::default();
+        for object in objects {
+            match object.action {
+                Action::Create => counts.creates += 1,
+                Action::Update => counts.updates += 1,
+                Action::Replace => counts.replaces += 1,
+                Action::Prune => counts.deletes += 1,
+                Action::None => {}
+            }
+            match object.verdict {
+                Verdict::Accepted => {}
+                Verdict::Rejected { .. } => counts.rejected += 1,
+                Verdict::NotValidated { .. } => counts.not_validated += 1,
+            }
+        }
+        counts
+    }
+
+    pub fn changes(self) -> usize {
+        self.creates + self.updates + self.replaces + self.deletes
+    }
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            creates: self.creates + other.creates,
+            updates: self.updates + other.updates,
+            replaces: self.replaces + other.replaces,
+            deletes: self.deletes + other.deletes,
+            not_validated: self.not_validated + other.not_validated,
+            rejected: self.rejected + other.rejected,
+        }
+    }
+}
+
+impl AppReport {
+    pub fn objects(&self) -> &[ObjectReport] {
+        match &self.result {
+            AppResult::Planned { objects } => objects,
+            _ => &[],
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.objects())
+    }
+}
+
+impl PreviewReport {
+    pub fn counts(&self) -> Counts {
+        self.apps.iter().map(AppReport::counts).fold(Counts::default(), std::ops::Add::add)
+    }
+}
