@@ -4,7 +4,7 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -48,14 +48,15 @@ impl Secret {
         if self.is_signing_key() && self.signing_key().is_none() { Err(BadSigningKey) } else { Ok(()) }
     }
 
-    /// Whether `tag` is the HMAC-SHA256 of the parts joined, under the bytes of this secret. Constant in time.
-    pub(crate) fn signed(&self, parts: &[&[u8]], tag: &[u8; 32]) -> bool {
-        self.mac(parts).ct_eq(tag).into()
+    /// Whether any of `tags` is the HMAC-SHA256 of the parts joined, under the bytes of this secret. One pass over the
+    /// parts, however many tags; all tags are compared, each in constant time.
+    pub(crate) fn signed(&self, parts: &[&[u8]], tags: &[[u8; 32]]) -> bool {
+        is_among(&self.mac(parts), tags)
     }
 
     /// As [`Secret::signed`], under the key that a `whsec_` secret encodes.
-    pub(crate) fn signed_by_key(&self, parts: &[&[u8]], tag: &[u8; 32]) -> bool {
-        self.mac_by_key(parts).is_some_and(|mac| mac.ct_eq(tag).into())
+    pub(crate) fn signed_by_key(&self, parts: &[&[u8]], tags: &[[u8; 32]]) -> bool {
+        self.mac_by_key(parts).is_some_and(|mac| is_among(&mac, tags))
     }
 
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
@@ -83,6 +84,10 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
+}
+
+fn is_among(mac: &[u8; 32], tags: &[[u8; 32]]) -> bool {
+    tags.iter().fold(Choice::from(0), |found, tag| found | mac.ct_eq(tag)).into()
 }
 
 impl fmt::Debug for Secret {

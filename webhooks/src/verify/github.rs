@@ -14,7 +14,7 @@ const PREFIX: &[u8] = b"sha256=";
 pub(super) fn verify<'b>(headers: &dyn Headers, body: &'b [u8], secrets: &[Secret]) -> Result<Verified<'b>, Rejection> {
     let tag = signature(headers)?;
     let secrets: Vec<&Secret> = secrets.iter().collect();
-    if !any(&secrets, |secret| secret.signed(&[body], &tag)) {
+    if !any(&secrets, |secret| secret.signed(&[body], &[tag])) {
         return Err(Rejection::bad_signature(format!(
             "{SIGNATURE} does not match the body: the secret at GitHub is another one than here, or the body was changed on its way"
         )));

@@ -214,6 +214,8 @@ fn id_and_time_are_part_of_the_proof() {
     for time in ["", "1614265331", " 1614265330", "+1614265330", "01614265330", "-1", "1e9", "99999999999999999999", "now"] {
         assert_eq!(gitlab(&[KEY], NOW, &signed(KEY_SIGNATURE, time)), Some(BadSignature), "{time}");
     }
+    let before_1970 = secrets(&[KEY])[0].gitlab_signature(SIGNED_ID, -5, SIGNED_BODY).expect("a signing key");
+    assert_eq!(gitlab(&[KEY], -5, &signed(&before_1970, "-5")), Some(BadSignature), "a sign is no digit, however well signed");
     let time = NOW.to_string();
     let [id, timestamp, signature] = signed(KEY_SIGNATURE, &time);
     assert_eq!(gitlab(&[KEY], NOW, &[("webhook-id", "other"), timestamp, signature]), Some(BadSignature));
