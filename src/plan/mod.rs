@@ -1,7 +1,32 @@
 //! What would change: manifests against live objects. Pure: the reads are done by `reconcile`.
 
+mod adopt;
+mod assemble;
 mod change;
+mod decide;
+mod destructive;
+mod diff;
+mod fields;
 pub mod marks;
+mod names;
+mod normalise;
+pub mod order;
+mod overlay;
+mod owner;
+mod prepare;
+mod redact;
+mod refer;
+mod yaml;
 
+pub use adopt::adoption_patch;
+pub use assemble::assemble;
 pub use change::{Action, Cause, Change, Conflict, Desired, NotValidated, Plan, TakeOver, Verdict};
-pub use marks::{Marked, Marks};
+pub use decide::{Asked, Claim, decide, decide_change, kept_because, prune};
+pub use destructive::{Destructive, PruneLimit, destructive};
+pub use diff::{Line, ObjectDiff, Sign, diff, same};
+pub use marks::{Marked, Marks, Owner};
+pub use normalise::is_secret;
+pub use order::Stage;
+pub use owner::{controller, other_tool};
+pub use prepare::{Crd, Crds, Prepared, Preparing, Refused, Scope, Wanted, id, namespaces, prepare};
+pub use redact::redact;

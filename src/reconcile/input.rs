@@ -2,9 +2,9 @@
 
 use crate::app::{Allow, App};
 use crate::class::{Class, Classified};
-use crate::cluster::ClusterError;
+use crate::cluster::{ApplyError, ClusterError};
 use crate::ids::Oid;
-use crate::manifest::{Manifest, ObjectId};
+use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::{Marks, Plan};
 
 /// An app at one revision.
@@ -47,6 +47,9 @@ pub struct ChangePlan {
 pub enum ReconcileError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// An answer about one object that is not the object's fault.
+    #[error("{key}: {source}")]
+    Object { key: ObjectKey, source: ApplyError },
     #[error("the plan was cancelled")]
     Cancelled,
 }
@@ -55,6 +58,7 @@ impl Classified for ReconcileError {
     fn class(&self) -> Class {
         match self {
             Self::Cluster(error) => error.class(),
+            Self::Object { source, .. } => source.class(),
             Self::Cancelled => Class::Cancelled,
         }
     }

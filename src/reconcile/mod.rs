@@ -1,6 +1,12 @@
 //! `plan(app, revision)`: reads what is live, asks the cluster by dry-runs what would be, and lets `plan` decide what that means. What
 //! previews, syncs and the resync call.
 
+mod apply;
+mod ask;
+mod change;
 mod input;
+mod verdict;
 
+pub use apply::plan_apply;
+pub use change::plan_change;
 pub use input::{ChangePlan, Owned, PlanInput, ReconcileError};

@@ -1,0 +1,163 @@
+//! Taking over from client-side apply: `kubectl apply` keeps the fields that it set under its own name, so that a field which our manifest
+//! no longer has would stay for ever. Its entries become ours.
+
+use serde_json::{Value, json};
+
+use super::fields::subtract;
+
+const MANAGERS: [&str; 3] = ["kubectl-client-side-apply", "kubectl", "before-first-apply"];
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Whether an entry of managedFields was left by client-side apply.
+fn is_client_side(entry: &Value) -> bool {
+    let manager = entry["manager"].as_str().unwrap_or_default();
+    entry["operation"] == "Update" && entry.get("subresource").is_none() && MANAGERS.contains(&manager) && has_last_applied(entry)
+}
+
+/// `kubectl edit` and `kubectl label` write as `kubectl` too, but only an apply keeps what it applied.
+fn has_last_applied(entry: &Value) -> bool {
+    entry["manager"] != "kubectl"
+        || entry.pointer("/fieldsV1/f:metadata/f:annotations").is_some_and(|a| a.get(format!("f:{LAST_APPLIED}")).is_some())
+}
+
+fn entries(live: &Value) -> &[Value] {
+    live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The JSON patch that makes the entries of client-side apply an Apply entry of `manager`, and nothing where there are none. It holds only
+/// for the version of the object that was read, and takes away the annotation that repeats the whole object.
+pub fn adoption_patch(live: &Value, manager: &str) -> Option<Value> {
+    let entries = entries(live);
+    if !entries.iter().any(is_client_side) {
+        return None;
+    }
+    let version = live.pointer("/metadata/resourceVersion")?.clone();
+    let ours = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Apply" && entry.get("subresource").is_none();
+    let mut adopted: Option<Value> = None;
+    let mut rest = Vec::new();
+    for entry in entries {
+        if !is_client_side(entry) && !ours(entry) {
+            rest.push(entry.clone());
+            continue;
+        }
+        match &mut adopted {
+            None => adopted = Some(entry.clone()),
+            Some(adopted) => merge(&mut adopted["fieldsV1"], &entry["fieldsV1"]),
+        }
+    }
+    let mut adopted = adopted?;
+    adopted["manager"] = Value::from(manager);
+    adopted["operation"] = Value::from("Apply");
+    rest.push(adopted);
+    let mut operations = vec![
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}),
+        json!({"op": "replace", "path": "/metadata/managedFields", "value": rest}),
+    ];
+    if live.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get(LAST_APPLIED).is_some()) {
+        let path = format!("/metadata/annotations/{}", LAST_APPLIED.replace('/', "~1"));
+        operations.push(json!({"op": "remove", "path": path}));
+    }
+    Some(Value::Array(operations))
+}
+
+/// The union of two sets of fields.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, below) in from {
+                merge(into.entry(key.clone()).or_insert_with(|| json!({})), below);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// Takes out of what a dry-run answered the fields that go with the adoption, which the dry-run can not know of.
+pub fn subtract_adopted(after: &mut Value, live: &Value, manifest: &Value) {
+    let (client_side, others): (Vec<&Value>, Vec<&Value>) = entries(live).iter().partition(|entry| is_client_side(entry));
+    let kept: Vec<&Value> = others.iter().map(|entry| &entry["fieldsV1"]).collect();
+    for entry in client_side {
+        subtract(after, &entry["fieldsV1"], Some(manifest), &kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(manager: &str, fields: &Value) -> Value {
+        json!({
+            "metadata": {"name": "a", "resourceVersion": "7", "annotations": {LAST_APPLIED: "{}"}, "managedFields": [
+                {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields},
+                {"manager": "other", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:theirs": {}}}},
+            ]},
+            "data": {"kept": "1", "dropped": "2", "theirs": "3"},
+        })
+    }
+
+    #[test]
+    fn client_side_fields_become_ours() {
+        let live = live("kubectl-client-side-apply", &json!({"f:data": {"f:kept": {}, "f:dropped": {}}}));
+        let patch = adoption_patch(&live, "driftless").expect("an adoption");
+        insta::assert_json_snapshot!(patch, @r#"
+        [
+          {
+            "op": "test",
+            "path": "/metadata/resourceVersion",
+            "value": "7"
+          },
+          {
+            "op": "replace",
+            "path": "/metadata/managedFields",
+            "value": [
+              {
+                "manager": "other",
+                "operation": "Update",
+                "apiVersion": "v1",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {
+                  "f:data": {
+                    "f:theirs": {}
+                  }
+                }
+              },
+              {
+                "manager": "driftless",
+                "operation": "Apply",
+                "apiVersion": "v1",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {
+                  "f:data": {
+                    "f:kept": {},
+                    "f:dropped": {}
+                  }
+                }
+              }
+            ]
+          },
+          {
+            "op": "remove",
+            "path": "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn the_plan_shows_what_the_adoption_drops() {
+        let live = live("kubectl-client-side-apply", &json!({"f:data": {"f:kept": {}, "f:dropped": {}, "f:theirs": {}}}));
+        let mut after = live.clone();
+        subtract_adopted(&mut after, &live, &json!({"data": {"kept": "1"}}));
+        assert_eq!(after["data"], json!({"kept": "1", "theirs": "3"}));
+    }
+
+    #[test]
+    fn an_edit_by_hand_is_no_client_side_apply() {
+        let edited = live("kubectl", &json!({"f:data": {"f:kept": {}}}));
+        assert_eq!(adoption_patch(&edited, "driftless"), None);
+        let applied =
+            live("kubectl", &json!({"f:metadata": {"f:annotations": {format!("f:{LAST_APPLIED}"): {}}}, "f:data": {"f:kept": {}}}));
+        assert!(adoption_patch(&applied, "driftless").is_some());
+        assert_eq!(adoption_patch(&json!({"metadata": {}}), "driftless"), None);
+    }
+}

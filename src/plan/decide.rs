@@ -1,0 +1,145 @@
+//! What happens to one object: the manifest, what is live, and what the server answered, put together.
+
+use serde_json::Value;
+
+use super::adopt::subtract_adopted;
+use super::change::{Action, Change, Conflict, TakeOver, Verdict};
+use super::diff::same;
+use super::marks::Marks;
+use super::overlay::{overlay, without_allocated};
+use super::owner::{controller, other_tool, take_over};
+use super::prepare::Wanted;
+use crate::manifest::{ObjectId, ObjectKey};
+
+/// What the server said to a dry-run of one manifest.
+#[derive(Clone)]
+pub struct Asked {
+    pub verdict: Verdict,
+    /// The object as it would be. None where it was refused or could not be asked.
+    pub result: Option<Value>,
+    pub conflicts: Vec<Conflict>,
+    pub warnings: Vec<String>,
+}
+
+impl Asked {
+    pub fn without_result(verdict: Verdict) -> Self {
+        Self { verdict, result: None, conflicts: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+/// What the inventory says of an object, and whether the run may take over what it does not have.
+#[derive(Clone, Copy)]
+pub struct Claim<'a> {
+    pub marks: &'a Marks,
+    pub in_inventory: bool,
+    /// The manifest's hash of the last apply.
+    pub applied_hash: Option<&'a str>,
+    pub adopt: bool,
+}
+
+/// What an apply would do.
+pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<'_>) -> Change {
+    let Asked { verdict, result, conflicts, warnings } = asked;
+    let change = Change { conflicts, warnings, ..wanted.change(Action::Create, verdict) };
+    let Some(live) = live else {
+        return Change { after: Some(wanted.manifest.clone()), ..change };
+    };
+    if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.in_inventory) {
+        return taken_over(change, wanted, owner, claim.adopt);
+    }
+    let before = Some(live.clone());
+    match result {
+        Some(mut after) => {
+            subtract_adopted(&mut after, live, &wanted.desired.object);
+            let action = if same(live, &after) { Action::None } else { Action::Update };
+            Change { action, before, after: Some(after), ..change }
+        }
+        None => {
+            let after = overlay(live, &wanted.desired.object);
+            // The server could not be asked, but nothing that was not sent before would be sent.
+            let is_as_applied = same(live, &after) && claim.applied_hash == Some(wanted.desired.hash.as_str()) && !change.is_rejected();
+            if is_as_applied {
+                return Change { action: Action::None, before, after: Some(after), verdict: Verdict::Accepted, ..change };
+            }
+            Change { action: Action::Update, before, after: Some(after), ..change }
+        }
+    }
+}
+
+/// The object is not in the app's inventory: nothing of what it holds is shown.
+fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, adopt: bool) -> Change {
+    let key = &wanted.key;
+    let refused = match &owner {
+        TakeOver::OtherApp { instance, app } => Some(format!(
+            "{key} belongs to the app {app} of the instance {instance}. Two apps can not own one object: remove it from one of them."
+        )),
+        TakeOver::OtherTool { tool, name } if !adopt => Some(format!(
+            "{key} exists and is managed by {tool} ({name}). Set `adopt: true` in the app, or sync with --adopt, to take it over."
+        )),
+        TakeOver::Unmarked if !adopt => {
+            Some(format!("{key} exists and is not this app's. Set `adopt: true` in the app, or sync with --adopt, to take it over."))
+        }
+        TakeOver::OtherTool { .. } | TakeOver::Unmarked => None,
+    };
+    let verdict = match refused {
+        Some(message) => Verdict::Rejected { message, causes: Vec::new() },
+        None => change.verdict.clone(),
+    };
+    Change { action: Action::Update, verdict, after: Some(wanted.manifest.clone()), takes_over: Some(owner), ..change }
+}
+
+/// What a change makes of an object that both its sides may have: the first lens of a preview.
+pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wanted, &Asked)>, asked: Asked, claim: Claim<'_>) -> Change {
+    let base_accepted = base.filter(|(_, base)| !matches!(base.verdict, Verdict::Rejected { .. }));
+    let Some((base_wanted, base_asked)) = base_accepted else {
+        return decide(wanted, live, asked, claim);
+    };
+    let Asked { verdict, result, conflicts, warnings } = asked;
+    let change = Change { conflicts, warnings, ..wanted.change(Action::Update, verdict) };
+    let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.in_inventory)));
+    let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());
+    let (before, after) = match (ours, base_asked.result.clone(), result) {
+        (Some((_, Some(owner))), ..) => {
+            return Change { before: Some(manifests.0), ..taken_over(change, wanted, owner, claim.adopt) };
+        }
+        (Some((live, None)), Some(mut before), Some(mut after)) => {
+            subtract_adopted(&mut before, live, &base_wanted.desired.object);
+            subtract_adopted(&mut after, live, &wanted.desired.object);
+            (before, after)
+        }
+        // Not there yet: both answers are of an object that the server would make.
+        (None, Some(before), Some(after)) => (without_allocated(before, &base_wanted.manifest), without_allocated(after, &wanted.manifest)),
+        _ => manifests,
+    };
+    let is_same = change.verdict == Verdict::Accepted && same(&before, &after);
+    Change { action: if is_same { Action::None } else { Action::Update }, before: Some(before), after: Some(after), ..change }
+}
+
+/// Why a live object that is no longer rendered is kept, or None where it may be deleted.
+pub fn kept_because(live: &Value, id: &ObjectId, marks: &Marks, uid: Option<&str>) -> Option<String> {
+    let live_uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+    if let Some(owner) = controller(live) {
+        return Some(format!("Kept: {owner} controls it."));
+    }
+    if let Some(TakeOver::OtherTool { tool, name }) = other_tool(live, id) {
+        return Some(format!("Kept: it is managed by {tool} ({name})."));
+    }
+    match marks.read(live, id) {
+        super::Marked::Ours => {}
+        super::Marked::Other { instance, app } => return Some(format!("Kept: it belongs to the app {app} of the instance {instance}.")),
+        super::Marked::No => return Some("Kept: it does not bear this app's mark any more.".to_owned()),
+    }
+    match (uid, live_uid) {
+        (Some(uid), Some(live)) if uid == live => None,
+        _ => Some("Kept: it is another object of the same name than the one that was applied.".to_owned()),
+    }
+}
+
+/// A prune of a live object that may be deleted, with the answer to its dry-run.
+pub fn prune(key: ObjectKey, live: Value, verdict: Verdict) -> Change {
+    Change { before: Some(live), ..Change::new(key, Action::Prune, verdict) }
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

@@ -1,0 +1,135 @@
+//! What a sync does not do by itself, because it can not be undone or looks like an accident.
+
+use std::fmt;
+
+use super::change::{Action, Plan};
+use crate::manifest::{ObjectId, ObjectKey};
+
+/// How much of an app may be pruned without a word.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PruneLimit {
+    /// More than this share of the inventory waits, from 0 to 1.
+    pub share: f64,
+    /// The share counts for apps with more objects than this.
+    pub above: usize,
+}
+
+impl Default for PruneLimit {
+    fn default() -> Self {
+        Self { share: 0.5, above: 4 }
+    }
+}
+
+/// One reason why a run waits for a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destructive {
+    /// What is in it, or belongs to it, goes with it.
+    Object { key: ObjectKey, action: Action },
+    /// More of the app's objects than one change usually removes.
+    Many { pruned: usize, of: usize },
+    /// All that the app has.
+    All { of: usize },
+}
+
+impl fmt::Display for Destructive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object { key, action: Action::Replace } => write!(f, "replaces {key} and with it {}", contents(&key.kind)),
+            Self::Object { key, .. } => write!(f, "deletes {key} and with it {}", contents(&key.kind)),
+            Self::Many { pruned, of } => write!(f, "deletes {pruned} of the app's {of} objects"),
+            Self::All { of: 1 } => f.write_str("deletes the only object of the app"),
+            Self::All { of } => write!(f, "deletes all {of} objects of the app"),
+        }
+    }
+}
+
+fn contents(kind: &str) -> &'static str {
+    match kind {
+        "Namespace" => "everything in it",
+        "CustomResourceDefinition" => "every object of its kind",
+        "PersistentVolumeClaim" => "its data",
+        _ => "its pods and what they hold",
+    }
+}
+
+/// `inventory` is that before the run. Names that are paired by a generator's hash are no prunes.
+pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Vec<Destructive> {
+    let removes = |action| matches!(action, Action::Prune | Action::Replace);
+    let mut found: Vec<_> = plan
+        .changes
+        .iter()
+        .filter(|change| removes(change.action) && holds_others(&change.key))
+        .map(|change| Destructive::Object { key: change.key.clone(), action: change.action })
+        .collect();
+    let pruned = plan.changes.iter().filter(|change| change.action == Action::Prune && inventory.contains(&change.key.id())).count();
+    let of = inventory.len();
+    if of > 0 && pruned == of {
+        found.push(Destructive::All { of });
+    } else if of > limit.above && is_more(pruned, of, limit.share) {
+        found.push(Destructive::Many { pruned, of });
+    }
+    found
+}
+
+#[expect(clippy::cast_precision_loss, reason = "inventories are far below 2^52 objects")]
+fn is_more(pruned: usize, of: usize, share: f64) -> bool {
+    pruned as f64 > of as f64 * share
+}
+
+fn holds_others(key: &ObjectKey) -> bool {
+    matches!(
+        (key.group.as_str(), key.kind.as_str()),
+        ("", "Namespace" | "PersistentVolumeClaim") | ("apiextensions.k8s.io", "CustomResourceDefinition") | ("apps", "StatefulSet")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::change::{Change, Verdict};
+    use super::*;
+    use crate::ids::{AppId, ClusterName, RepoName};
+
+    fn key(group: &str, kind: &str, name: &str) -> ObjectKey {
+        let namespace = (kind != "Namespace").then(|| "shop".to_owned());
+        ObjectKey { group: group.to_owned(), version: "v1".to_owned(), kind: kind.to_owned(), namespace, name: name.to_owned() }
+    }
+
+    fn maps(count: usize) -> Vec<ObjectKey> {
+        (0..count).map(|number| key("", "ConfigMap", &format!("m{number}"))).collect()
+    }
+
+    fn reasons(pruned: &[ObjectKey], inventory: &[ObjectKey]) -> String {
+        let plan = Plan {
+            app: AppId::new(&RepoName::new("shop"), "web"),
+            cluster: ClusterName::new("prod"),
+            revision: "0123456789012345678901234567890123456789".parse().expect("an id"),
+            changes: pruned.iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect(),
+        };
+        let inventory: Vec<_> = inventory.iter().map(ObjectKey::id).collect();
+        destructive(&plan, &inventory, PruneLimit::default()).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn half_of_an_app_is_not_more_than_half() {
+        let six = maps(6);
+        assert_eq!(reasons(&six[..3], &six), "");
+        assert_eq!(reasons(&six[..4], &six), "deletes 4 of the app's 6 objects");
+        assert_eq!(reasons(&six, &six), "deletes all 6 objects of the app");
+    }
+
+    #[test]
+    fn a_small_app_may_lose_most_of_itself_but_not_all() {
+        let four = maps(4);
+        assert_eq!(reasons(&four[..3], &four), "");
+        assert_eq!(reasons(&four, &four), "deletes all 4 objects of the app");
+        assert_eq!(reasons(&four[..1], &four[..1]), "deletes the only object of the app");
+        assert_eq!(reasons(&[], &[]), "");
+    }
+
+    #[test]
+    fn what_holds_others_is_never_deleted_by_itself() {
+        let inventory: Vec<_> = maps(9).into_iter().chain([key("", "Namespace", "shop"), key("apps", "StatefulSet", "db")]).collect();
+        insta::assert_snapshot!(reasons(&inventory[9..], &inventory), @"deletes Namespace shop and with it everything in it; deletes StatefulSet shop/db and with it its pods and what they hold");
+        assert_eq!(reasons(&[key("x.io", "Namespace", "a")], &inventory), "");
+    }
+}

@@ -1,0 +1,213 @@
+//! What changes of one object, as lines and as fields. Everything that a person is shown of an object comes from here, and is redacted.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::change::Change;
+use super::{marks, redact, yaml};
+use crate::manifest::ObjectKey;
+
+/// Unchanged lines around a change.
+const CONTEXT: usize = 3;
+/// A diff that takes longer is less exact, not later.
+const DEADLINE: Duration = Duration::from_millis(200);
+/// The most fields that are named.
+const MOST_FIELDS: usize = 50;
+/// Metadata that says nothing about what somebody asked for.
+const NOISE: [&str; 6] = ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"];
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The difference of an object's two states, safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectDiff {
+    pub key: ObjectKey,
+    pub lines: Vec<Line>,
+    /// The fields that changed, such as `spec.replicas` or `spec.containers[web].image`.
+    pub fields: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub sign: Sign,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sign {
+    Context,
+    Removed,
+    Added,
+    /// Unchanged lines are left out here.
+    Gap,
+}
+
+impl ObjectDiff {
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// How many lines were added and removed.
+    pub fn counts(&self) -> (usize, usize) {
+        let count = |sign| self.lines.iter().filter(|line| line.sign == sign).count();
+        (count(Sign::Added), count(Sign::Removed))
+    }
+}
+
+/// As `diff` writes it: `+`, `-` or a space before each line, and `...` for a gap.
+impl std::fmt::Display for ObjectDiff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for Line { sign, text } in &self.lines {
+            match sign {
+                Sign::Context => writeln!(f, " {text}")?,
+                Sign::Removed => writeln!(f, "-{text}")?,
+                Sign::Added => writeln!(f, "+{text}")?,
+                Sign::Gap => writeln!(f, "...")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The difference that a change makes, without our marks, what only the server sets, and what must not be shown.
+pub fn diff(change: &Change) -> ObjectDiff {
+    let (before, after) = redact::redact(&change.key, change.before.as_ref(), change.after.as_ref());
+    let (before, after) = (before.map(shown), after.map(shown));
+    ObjectDiff {
+        key: change.key.clone(),
+        lines: lines(before.as_ref(), after.as_ref()),
+        fields: match (&before, &after) {
+            (Some(before), Some(after)) => fields(before, after),
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// Whether two states of an object are the same but for what only the server sets. Our marks count: without them it is not ours.
+pub fn same(before: &Value, after: &Value) -> bool {
+    without_noise(before.clone()) == without_noise(after.clone())
+}
+
+fn without_noise(mut object: Value) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.shift_remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        NOISE.iter().for_each(|field| {
+            metadata.shift_remove(*field);
+        });
+    }
+    object
+}
+
+fn shown(object: Value) -> Value {
+    let mut object = without_noise(object);
+    marks::strip(&mut object);
+    if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
+        annotations.shift_remove(LAST_APPLIED);
+        if annotations.is_empty() {
+            object["metadata"].as_object_mut().and_then(|metadata| metadata.shift_remove("annotations"));
+        }
+    }
+    object
+}
+
+fn lines(before: Option<&Value>, after: Option<&Value>) -> Vec<Line> {
+    let text = |value: Option<&Value>| value.map(yaml::lines).unwrap_or_default();
+    let (before, after) = (text(before), text(after));
+    let old: Vec<&str> = before.iter().map(String::as_str).collect();
+    let new: Vec<&str> = after.iter().map(String::as_str).collect();
+    let diff = TextDiff::configure().timeout(DEADLINE).diff_slices(&old, &new);
+    let mut lines = Vec::new();
+    let mut shown_to = 0;
+    for group in diff.grouped_ops(CONTEXT) {
+        if group.first().is_some_and(|op| op.old_range().start > shown_to) {
+            lines.push(Line { sign: Sign::Gap, text: String::new() });
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Equal => Sign::Context,
+                ChangeTag::Delete => Sign::Removed,
+                ChangeTag::Insert => Sign::Added,
+            };
+            lines.push(Line { sign, text: change.value().to_owned() });
+        }
+        shown_to = group.last().map_or(shown_to, |op| op.old_range().end);
+    }
+    if !lines.is_empty() && shown_to < old.len() {
+        lines.push(Line { sign: Sign::Gap, text: String::new() });
+    }
+    lines
+}
+
+fn fields(before: &Value, after: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare(before, after, "", &mut found);
+    found.truncate(MOST_FIELDS);
+    found
+}
+
+fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
+    match (before, after) {
+        _ if before == after || found.len() > MOST_FIELDS => {}
+        (Value::Object(old), Value::Object(new)) => {
+            let added = new.keys().filter(|name| !old.contains_key(*name));
+            for name in old.keys().chain(added) {
+                let path = field(path, name);
+                match (old.get(name), new.get(name)) {
+                    (Some(old), Some(new)) => compare(old, new, &path, found),
+                    _ => found.push(path),
+                }
+            }
+        }
+        (Value::Array(old), Value::Array(new)) => compare_items(old, new, path, found),
+        _ => found.push(path.to_owned()),
+    }
+}
+
+fn field(path: &str, name: &str) -> String {
+    match name.contains(['.', '/', '[']) {
+        true => format!("{path}[{name}]"),
+        false if path.is_empty() => name.to_owned(),
+        false => format!("{path}.{name}"),
+    }
+}
+
+/// Items are known by their names where they have some, else by their places.
+fn compare_items(old: &[Value], new: &[Value], path: &str, found: &mut Vec<String>) {
+    let name = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
+    let names = |items: &[Value]| items.iter().map(name).collect::<Option<Vec<_>>>();
+    let (Some(old_names), Some(new_names)) = (names(old), names(new)) else {
+        return compare_places(old, new, path, found);
+    };
+    let place = |names: &[String], name: &String| names.iter().position(|known| known == name);
+    let added = new_names.iter().filter(|name| !old_names.contains(name));
+    let before = found.len();
+    for name in old_names.iter().chain(added) {
+        let path = format!("{path}[{name}]");
+        match (place(&old_names, name), place(&new_names, name)) {
+            (Some(at), Some(to)) => compare(&old[at], &new[to], &path, found),
+            _ => found.push(path),
+        }
+    }
+    if found.len() == before {
+        found.push(path.to_owned());
+    }
+}
+
+fn compare_places(old: &[Value], new: &[Value], path: &str, found: &mut Vec<String>) {
+    if old.len() != new.len() {
+        found.push(path.to_owned());
+        return;
+    }
+    for (place, (old, new)) in old.iter().zip(new).enumerate() {
+        compare(old, new, &format!("{path}[{place}]"), found);
+    }
+}
+
+#[cfg(test)]
+#[path = "diff_tests.rs"]
+mod tests;

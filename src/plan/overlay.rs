@@ -1,0 +1,85 @@
+//! Stands in for the server where it can not be asked: the live object with the manifest laid over it, and objects without what a server
+//! would allocate.
+
+use serde_json::Value;
+
+/// `live` with everything that `manifest` says. Items of lists are matched by their names where all have one; other lists are replaced.
+pub fn overlay(live: &Value, manifest: &Value) -> Value {
+    match (live, manifest) {
+        (Value::Object(old), Value::Object(new)) => {
+            let mut merged = old.clone();
+            for (name, value) in new {
+                let value = old.get(name).map_or_else(|| value.clone(), |old| overlay(old, value));
+                merged.insert(name.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        (Value::Array(old), Value::Array(new)) => Value::Array(items(old, new)),
+        (_, new) => new.clone(),
+    }
+}
+
+fn items(old: &[Value], new: &[Value]) -> Vec<Value> {
+    let name = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
+    let find = |wanted: Option<String>| old.iter().find(|item| wanted.is_some() && name(item) == wanted);
+    new.iter().map(|item| find(name(item)).map_or_else(|| item.clone(), |old| overlay(old, item))).collect()
+}
+
+/// Takes out of what a dry-run answered for an object that does not exist what the server made up for it, and would make up otherwise the
+/// next time. What the manifest sets stays.
+pub fn without_allocated(mut object: Value, manifest: &Value) -> Value {
+    for field in ["/spec/clusterIP", "/spec/clusterIPs", "/spec/healthCheckNodePort", "/spec/volumeName"] {
+        if manifest.pointer(field).is_none() {
+            remove(&mut object, field);
+        }
+    }
+    let set = |place: usize| manifest.pointer(&format!("/spec/ports/{place}/nodePort")).is_some();
+    if let Some(Value::Array(ports)) = object.pointer_mut("/spec/ports") {
+        for (place, port) in ports.iter_mut().enumerate() {
+            if !set(place) {
+                remove(port, "/nodePort");
+            }
+        }
+    }
+    // A Job's pods are told apart by its uid, which every dry-run invents anew.
+    if object["kind"] == "Job" && manifest.pointer("/spec/selector").is_none() {
+        remove(&mut object, "/spec/selector");
+        for label in ["controller-uid", "job-name", "batch.kubernetes.io~1controller-uid", "batch.kubernetes.io~1job-name"] {
+            remove(&mut object, &format!("/spec/template/metadata/labels/{label}"));
+        }
+    }
+    object
+}
+
+fn remove(object: &mut Value, pointer: &str) {
+    let Some((parent, name)) = pointer.rsplit_once('/') else { return };
+    if let Some(Value::Object(fields)) = object.pointer_mut(parent) {
+        fields.shift_remove(&name.replace("~1", "/"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn defaults_of_the_live_object_stay_under_the_manifest() {
+        let live =
+            json!({"spec": {"replicas": 1, "strategy": "x", "containers": [{"name": "a", "image": "1", "pull": "Always"}, {"name": "b"}]}});
+        let manifest = json!({"spec": {"replicas": 2, "containers": [{"name": "a", "image": "2"}]}});
+        let merged = json!({"spec": {"replicas": 2, "strategy": "x", "containers": [{"name": "a", "image": "2", "pull": "Always"}]}});
+        assert_eq!(overlay(&live, &manifest), merged);
+        assert_eq!(overlay(&merged, &manifest), merged, "twice is once");
+    }
+
+    #[test]
+    fn what_a_server_makes_up_is_left_out_unless_it_was_asked_for() {
+        let answer = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"], "ports": [{"port": 1, "nodePort": 31000}, {"port": 2, "nodePort": 31001}]}});
+        let manifest =
+            json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2, "nodePort": 31001}]}});
+        let left = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2, "nodePort": 31001}]}});
+        assert_eq!(without_allocated(answer, &manifest), left);
+    }
+}

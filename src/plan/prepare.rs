@@ -1,0 +1,208 @@
+//! From rendered manifests to what would be sent: with a namespace, normalised, marked; or refused before anything is asked.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::change::{Action, Cause, Change, Desired, Verdict};
+use super::marks::{self, Marks};
+use super::normalise::normalise;
+use crate::app::{Allow, App};
+use crate::manifest::{Manifest, ObjectId, ObjectKey};
+
+/// How a cluster serves a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Namespaced,
+    Cluster,
+}
+
+/// The kinds that CRDs in a plan define: by group and kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Crds(HashMap<(String, String), Crd>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crd {
+    /// The CRD's own name, such as `widgets.example.io`.
+    pub name: String,
+    pub scope: Scope,
+    /// The versions that it serves.
+    pub versions: Vec<String>,
+}
+
+impl Crds {
+    pub fn of(manifests: &[Manifest]) -> Self {
+        let is_crd = |manifest: &&Manifest| manifest.key.group == "apiextensions.k8s.io" && manifest.key.kind == "CustomResourceDefinition";
+        Self(manifests.iter().filter(is_crd).filter_map(read_crd).collect())
+    }
+
+    pub fn get(&self, group: &str, kind: &str) -> Option<&Crd> {
+        self.0.get(&(group.to_owned(), kind.to_owned()))
+    }
+}
+
+fn read_crd(manifest: &Manifest) -> Option<((String, String), Crd)> {
+    let spec = manifest.object.get("spec")?;
+    let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let scope = if text("/scope")? == "Namespaced" { Scope::Namespaced } else { Scope::Cluster };
+    let served = spec.get("versions")?.as_array()?.iter().filter(|version| version["served"] == true);
+    let versions = served.filter_map(|version| version["name"].as_str().map(str::to_owned)).collect();
+    Some(((text("/group")?, text("/names/kind")?), Crd { name: manifest.key.name.clone(), scope, versions }))
+}
+
+/// What preparing needs to know besides the manifests.
+#[derive(Clone, Copy)]
+pub struct Preparing<'a> {
+    pub app: &'a App,
+    pub marks: &'a Marks,
+    pub allow: &'a Allow,
+    /// How the cluster serves a kind in a version; None where it does not.
+    pub scope: &'a dyn Fn(&ObjectKey) -> Option<Scope>,
+}
+
+/// A manifest that can be sent.
+#[derive(Clone)]
+pub struct Wanted {
+    /// Complete: with the namespace that the object will have.
+    pub key: ObjectKey,
+    /// Normalised and with its namespace, without our marks: what Git says of the object.
+    pub manifest: Value,
+    pub desired: Desired,
+    pub origin: Option<String>,
+    pub notes: Vec<String>,
+}
+
+/// A manifest that is not sent, and why.
+#[derive(Clone)]
+pub struct Refused {
+    pub key: ObjectKey,
+    pub origin: Option<String>,
+    /// Of the manifest as it was rendered.
+    pub hash: String,
+    pub message: String,
+    pub causes: Vec<Cause>,
+}
+
+pub type Prepared = Result<Wanted, Refused>;
+
+/// The complete id of a prepared manifest, refused or not.
+pub fn id(prepared: &Prepared) -> ObjectId {
+    match prepared {
+        Ok(wanted) => wanted.key.id(),
+        Err(refused) => refused.key.id(),
+    }
+}
+
+impl Wanted {
+    /// A change of this object about which the server was not asked yet.
+    pub fn change(&self, action: Action, verdict: Verdict) -> Change {
+        Change {
+            origin: self.origin.clone(),
+            desired: Some(self.desired.clone()),
+            notes: self.notes.clone(),
+            ..Change::new(self.key.clone(), action, verdict)
+        }
+    }
+}
+
+impl Refused {
+    pub fn change(self) -> Change {
+        let verdict = Verdict::Rejected { message: self.message, causes: self.causes };
+        Change { origin: self.origin, ..Change::new(self.key, Action::Create, verdict) }
+    }
+}
+
+/// Prepares all manifests of an app; the second of two that name one object is refused.
+pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
+    let crds = Crds::of(manifests);
+    let mut seen: HashMap<ObjectId, Option<String>> = HashMap::new();
+    let mut prepared = Vec::with_capacity(manifests.len());
+    for manifest in manifests {
+        let one = prepare_one(manifest, with, &crds);
+        let id = id(&one);
+        if let Some(first) = seen.get(&id) {
+            let place = |origin: &Option<String>| origin.clone().unwrap_or_else(|| "the same render".to_owned());
+            let message = format!("{id} is rendered twice: by {} and by {}.", place(first), place(&manifest.origin));
+            prepared.push(Err(refuse(&one.map_or_else(|refused| refused.key, |wanted| wanted.key), manifest, message, Vec::new())));
+            continue;
+        }
+        seen.insert(id, manifest.origin.clone());
+        prepared.push(one);
+    }
+    prepared
+}
+
+fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepared {
+    let mut manifest = manifest.clone();
+    let original = manifest.clone();
+    let Some(scope) = scope(&manifest.key, with, crds) else {
+        let message = unknown_kind(&manifest.key, crds);
+        return Err(refuse(&manifest.key, &original, message, Vec::new()));
+    };
+    let mut notes = Vec::new();
+    match (scope, &manifest.key.namespace) {
+        (Scope::Namespaced, None) => manifest.set_namespace(&with.app.destination.namespace),
+        (Scope::Cluster, Some(_)) => {
+            unset_namespace(&mut manifest);
+            notes.push(format!("Left out metadata.namespace: {} is cluster-scoped.", manifest.key.kind));
+        }
+        _ => {}
+    }
+    let key = manifest.key.clone();
+    if marks::is_marked(&manifest.object) {
+        let message = format!(
+            "{key} sets {} or {}: Driftless sets these itself. Remove them from the manifest.",
+            marks::APP_LABEL,
+            marks::OWNER_ANNOTATION
+        );
+        return Err(refuse(&key, &original, message, Vec::new()));
+    }
+    if let Err(refusal) = with.allow.object(&with.app.id.repo, &key.id()) {
+        return Err(refuse(&key, &original, refusal.to_string(), Vec::new()));
+    }
+    match normalise(&key, &mut manifest.object) {
+        Ok(said) => notes.extend(said),
+        Err(cause) => {
+            let message = format!("{} {}", cause.field.as_deref().unwrap_or("the object"), cause.message);
+            return Err(refuse(&key, &original, message, vec![cause]));
+        }
+    }
+    let hash = manifest.hash();
+    let mut object = manifest.object.clone();
+    with.marks.put(&mut object, &key.id());
+    Ok(Wanted { key, manifest: manifest.object, desired: Desired { object, hash }, origin: manifest.origin, notes })
+}
+
+fn scope(key: &ObjectKey, with: &Preparing<'_>, crds: &Crds) -> Option<Scope> {
+    (with.scope)(key).or_else(|| crds.get(&key.group, &key.kind).filter(|crd| crd.versions.contains(&key.version)).map(|crd| crd.scope))
+}
+
+fn unknown_kind(key: &ObjectKey, crds: &Crds) -> String {
+    let ObjectKey { group, version, kind, .. } = key;
+    let group = if group.is_empty() { "the core group" } else { group };
+    match crds.get(&key.group, kind) {
+        Some(crd) => format!("The CRD {} in this change does not serve version {version} of {kind} ({group}).", crd.name),
+        None => format!("The cluster does not know kind {kind} in version {version} of {group}, and no CRD in this change defines it."),
+    }
+}
+
+fn unset_namespace(manifest: &mut Manifest) {
+    manifest.key.namespace = None;
+    if let Some(metadata) = manifest.object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("namespace");
+    }
+}
+
+fn refuse(key: &ObjectKey, original: &Manifest, message: String, causes: Vec<Cause>) -> Refused {
+    Refused { key: key.clone(), origin: original.origin.clone(), hash: original.hash(), message, causes }
+}
+
+/// The namespaces that a plan itself makes.
+pub fn namespaces(prepared: &[Prepared]) -> HashSet<String> {
+    let wanted = prepared.iter().filter_map(|one| one.as_ref().ok());
+    wanted.filter(|w| w.key.group.is_empty() && w.key.kind == "Namespace").map(|w| w.key.name.clone()).collect()
+}
+
+#[cfg(test)]
+#[path = "prepare_tests.rs"]
+mod tests;

@@ -1,0 +1,172 @@
+//! One lens: what a sync of an app would do now.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::ask::{self, Kinds};
+use super::input::{PlanInput, ReconcileError};
+use crate::cluster::Cluster;
+use crate::manifest::ObjectId;
+use crate::plan::{self, Action, Asked, Change, Claim, Crds, NotValidated, Plan, Prepared, Stage, Verdict, Wanted};
+
+/// What a sync of the app at this revision would change: every object of it, with those that stay as they are, and what it would prune.
+pub async fn plan_apply(cluster: &Cluster, input: PlanInput<'_>, cancel: &CancellationToken) -> Result<Plan, ReconcileError> {
+    until(cancel, async {
+        let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
+        let side = Side::new(cluster, input, &kinds);
+        let facts = side.facts(|wanted| !side.is_unchanged(wanted)).await?;
+        side.plan(facts).await
+    })
+    .await
+}
+
+/// Runs to the end or until it is cancelled.
+pub(super) async fn until<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, ReconcileError>>,
+) -> Result<T, ReconcileError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(ReconcileError::Cancelled),
+        done = work => done,
+    }
+}
+
+/// The manifests of one revision, ready to be asked about.
+pub(super) struct Side<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) input: PlanInput<'a>,
+    pub(super) prepared: Vec<Prepared>,
+    crds: Crds,
+    coming: HashSet<String>,
+}
+
+/// What is live of an object, and what the server said to a dry-run of its manifest.
+pub(super) struct Facts {
+    pub(super) live: Option<Value>,
+    pub(super) asked: Asked,
+}
+
+impl<'a> Side<'a> {
+    pub(super) fn new(cluster: &'a Cluster, input: PlanInput<'a>, kinds: &Kinds) -> Self {
+        let PlanInput { app, marks, allow, manifests, .. } = input;
+        let prepared = plan::prepare(manifests, &plan::Preparing { app, marks, allow, scope: &|key| kinds.scope(key) });
+        let coming = plan::namespaces(&prepared);
+        Self { cluster, input, prepared, crds: Crds::of(manifests), coming }
+    }
+
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.prepared.iter().filter_map(|one| one.as_ref().ok())
+    }
+
+    pub(super) fn is_unchanged(&self, wanted: &Wanted) -> bool {
+        (self.input.unchanged)(&wanted.key.id(), &wanted.desired.hash)
+    }
+
+    pub(super) fn claim(&self, id: &ObjectId) -> Claim<'a> {
+        let PlanInput { marks, inventory, adopt, .. } = self.input;
+        let owned = inventory.iter().find(|owned| owned.id == *id);
+        Claim { marks, in_inventory: owned.is_some(), applied_hash: owned.and_then(|owned| owned.manifest_hash.as_deref()), adopt }
+    }
+
+    /// Asks about the objects that are not known to be unchanged and that `about` picks: CRDs and namespaces first, because an object whose
+    /// CRD changes can not be asked about yet.
+    pub(super) async fn facts(&self, about: impl Fn(&Wanted) -> bool) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
+        let stage = |wanted: &Wanted| plan::order::stage(&wanted.key.group, &wanted.key.kind);
+        let asked =
+            |first: bool| self.wanted().filter(move |wanted| (stage(wanted) == Stage::First) == first).filter(|wanted| about(wanted));
+        let mut facts = self.ask_all(asked(true), &HashSet::new()).await?;
+        let changed = self.changed_crds(&facts);
+        facts.extend(self.ask_all(asked(false), &changed).await?);
+        Ok(facts)
+    }
+
+    async fn ask_all<'w>(
+        &'w self,
+        wanted: impl Iterator<Item = &'w Wanted>,
+        changed_crds: &HashSet<String>,
+    ) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
+        let at_once = self.cluster.concurrency();
+        let each: Vec<_> = wanted.map(|wanted| self.ask(wanted, changed_crds)).collect();
+        futures::stream::iter(each).buffer_unordered(at_once).try_collect().await
+    }
+
+    async fn ask(&self, wanted: &Wanted, changed_crds: &HashSet<String>) -> Result<(ObjectId, Facts), ReconcileError> {
+        let pending = self.crds.get(&wanted.key.group, &wanted.key.kind).filter(|crd| changed_crds.contains(&crd.name));
+        let live = async { Ok(ask::live(self.cluster, &wanted.key).await?) };
+        let asked = async {
+            match pending {
+                Some(crd) => {
+                    let reason = NotValidated::CrdInPlan { crd: crd.name.clone() };
+                    Ok(Asked::without_result(Verdict::NotValidated { reason }))
+                }
+                None => ask::dry_run(self.cluster, wanted, &self.coming).await,
+            }
+        };
+        let (live, asked) = tokio::try_join!(live, asked)?;
+        Ok((wanted.key.id(), Facts { live, asked }))
+    }
+
+    /// The names of the CRDs that are not live as this side has them.
+    fn changed_crds(&self, facts: &HashMap<ObjectId, Facts>) -> HashSet<String> {
+        let is_changed = |wanted: &&Wanted| {
+            let id = wanted.key.id();
+            facts.get(&id).is_some_and(|facts| {
+                let change = plan::decide(wanted, facts.live.as_ref(), facts.asked.clone(), self.claim(&id));
+                change.action != Action::None
+            })
+        };
+        let crds = self.wanted().filter(|wanted| wanted.key.kind == "CustomResourceDefinition");
+        crds.filter(is_changed).map(|wanted| wanted.key.name.clone()).collect()
+    }
+
+    /// The plan of this side against what is live. Objects without facts are as they were.
+    pub(super) async fn plan(&self, mut facts: HashMap<ObjectId, Facts>) -> Result<Plan, ReconcileError> {
+        let mut changes = Vec::with_capacity(self.prepared.len());
+        for one in &self.prepared {
+            changes.push(match one {
+                Err(refused) => refused.clone().change(),
+                Ok(wanted) => match facts.remove(&wanted.key.id()) {
+                    Some(Facts { live, asked }) => plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id())),
+                    None => wanted.change(Action::None, Verdict::Accepted),
+                },
+            });
+        }
+        changes.extend(self.removals(self.leftovers()).await?);
+        Ok(self.finish(changes))
+    }
+
+    /// What the inventory has and this side lacks.
+    pub(super) fn leftovers(&self) -> Vec<ObjectId> {
+        let rendered: HashSet<_> = self.prepared.iter().map(plan::id).collect();
+        self.input.inventory.iter().map(|owned| owned.id.clone()).filter(|id| !rendered.contains(id)).collect()
+    }
+
+    pub(super) async fn removals(&self, ids: Vec<ObjectId>) -> Result<Vec<Change>, ReconcileError> {
+        let each: Vec<_> = ids.iter().map(|id| ask::removal(self.cluster, &self.input, id)).collect();
+        let found: Vec<_> = futures::stream::iter(each).buffer_unordered(self.cluster.concurrency()).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    pub(super) fn finish(&self, changes: Vec<Change>) -> Plan {
+        Plan {
+            app: self.input.app.id.clone(),
+            cluster: self.input.app.destination.cluster.clone(),
+            revision: self.input.revision.clone(),
+            changes: plan::assemble(changes, &self.rendered()),
+        }
+    }
+
+    /// The manifests with their namespaces: what the app consists of afterwards.
+    fn rendered(&self) -> Vec<crate::manifest::Manifest> {
+        let manifest = |wanted: &Wanted| crate::manifest::Manifest {
+            key: wanted.key.clone(),
+            object: wanted.manifest.clone(),
+            origin: wanted.origin.clone(),
+        };
+        self.wanted().map(manifest).collect()
+    }
+}

@@ -1,0 +1,110 @@
+//! The reads and dry-runs of a plan, each for one object.
+
+use std::collections::{HashMap, HashSet};
+
+use super::input::{PlanInput, ReconcileError};
+use super::verdict::verdict;
+use crate::class::{Class, Classified};
+use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Propagation};
+use crate::manifest::{Manifest, ObjectId, ObjectKey};
+use crate::plan::{Asked, Change, Scope, Verdict, Wanted, kept_because, prune};
+use serde_json::Value;
+
+/// An object that changes while it is asked about is asked about again.
+const STALE_TRIES: usize = 3;
+
+/// How the cluster serves the kinds of some manifests.
+pub(super) struct Kinds(HashMap<(String, String, String), Scope>);
+
+impl Kinds {
+    /// Looks up each kind once; what is not known then is looked up anew, in case its CRD has come since.
+    pub(super) async fn of(cluster: &Cluster, manifests: impl Iterator<Item = &Manifest>) -> Result<Self, ReconcileError> {
+        let mut kinds = HashMap::new();
+        let mut seen = HashSet::new();
+        for Manifest { key, .. } in manifests {
+            if !seen.insert(place(key)) {
+                continue;
+            }
+            match cluster.resource(key).await {
+                Ok(found) => {
+                    kinds.insert(place(key), if found.namespaced { Scope::Namespaced } else { Scope::Cluster });
+                }
+                Err(ClusterError::UnknownKind { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self(kinds))
+    }
+
+    pub(super) fn scope(&self, key: &ObjectKey) -> Option<Scope> {
+        self.0.get(&place(key)).copied()
+    }
+}
+
+fn place(key: &ObjectKey) -> (String, String, String) {
+    (key.group.clone(), key.version.clone(), key.kind.clone())
+}
+
+/// Asks by a dry-run what an apply would do: first without force, and with it where other managers own fields, so that the plan shows the
+/// result and whose the fields are.
+pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &HashSet<String>) -> Result<Asked, ReconcileError> {
+    let apply = async |force| apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force }).await;
+    let (answer, conflicts) = match apply(false).await {
+        Err(ApplyError::Conflicts { conflicts }) => (apply(true).await, conflicts),
+        answer => (answer, Vec::new()),
+    };
+    match answer {
+        Ok(Applied { object, warnings }) => Ok(Asked { verdict: Verdict::Accepted, result: Some(object), conflicts, warnings }),
+        Err(error) => match verdict(&wanted.key, error, coming) {
+            Ok(verdict) => Ok(Asked { conflicts, ..Asked::without_result(verdict) }),
+            Err(source) => Err(ReconcileError::Object { key: wanted.key.clone(), source }),
+        },
+    }
+}
+
+async fn apply_unless_stale(cluster: &Cluster, wanted: &Wanted, mode: ApplyMode) -> Result<Applied, ApplyError> {
+    let mut tries = 1;
+    loop {
+        match cluster.apply(&wanted.key, &wanted.desired.object, mode).await {
+            Err(ApplyError::Stale { .. }) if tries < STALE_TRIES => tries += 1,
+            answer => return answer,
+        }
+    }
+}
+
+/// The live object, or None where there is none, or none can be because its kind is not served yet.
+pub(super) async fn live(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Value>, ClusterError> {
+    match cluster.get(key).await {
+        Err(ClusterError::UnknownKind { .. }) => Ok(None),
+        found => found,
+    }
+}
+
+/// What becomes of an object that is no longer rendered. None where it is not there any more.
+pub(super) async fn removal(cluster: &Cluster, input: &PlanInput<'_>, id: &ObjectId) -> Result<Option<Change>, ReconcileError> {
+    let key = match cluster.locate(id).await {
+        Err(ClusterError::UnknownKind { .. }) => return Ok(None),
+        key => key?,
+    };
+    let Some(object) = live(cluster, &key).await? else { return Ok(None) };
+    let owned = input.inventory.iter().find(|owned| owned.id == *id);
+    if let Some(reason) = kept_because(&object, id, input.marks, owned.and_then(|owned| owned.uid.as_deref())) {
+        let change = Change::new(key, crate::plan::Action::None, Verdict::Accepted);
+        return Ok(Some(Change { notes: vec![reason], ..change }));
+    }
+    let verdict = match input.allow.object(&input.app.id.repo, id) {
+        Err(refusal) => Verdict::Rejected { message: refusal.to_string(), causes: Vec::new() },
+        Ok(()) => dry_delete(cluster, &key, &object).await?,
+    };
+    Ok(Some(prune(key, object, verdict)))
+}
+
+async fn dry_delete(cluster: &Cluster, key: &ObjectKey, object: &Value) -> Result<Verdict, ReconcileError> {
+    let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let delete = Delete { uid, resource_version: None, propagation: Propagation::Background, dry_run: true };
+    match cluster.delete(key, &delete).await {
+        Ok(_) => Ok(Verdict::Accepted),
+        Err(error) if error.class() == Class::Fail => Ok(Verdict::Rejected { message: error.to_string(), causes: Vec::new() }),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,112 @@
+//! Two lenses: what a pull request changes, and what is different already.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio_util::sync::CancellationToken;
+
+use super::apply::{Facts, Side, until};
+use super::ask::Kinds;
+use super::input::{ChangePlan, PlanInput, ReconcileError};
+use crate::cluster::Cluster;
+use crate::manifest::ObjectId;
+use crate::plan::{self, Action, Change, Prepared, Wanted};
+
+/// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which the app is not
+/// defined has no manifests. Both sides have the same inventory.
+pub async fn plan_change(
+    cluster: &Cluster,
+    base: PlanInput<'_>,
+    change: PlanInput<'_>,
+    cancel: &CancellationToken,
+) -> Result<ChangePlan, ReconcileError> {
+    until(cancel, async {
+        let kinds = Kinds::of(cluster, base.manifests.iter().chain(change.manifests)).await?;
+        let (base, change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
+        Sides { base, change }.plan().await
+    })
+    .await
+}
+
+struct Sides<'a> {
+    base: Side<'a>,
+    change: Side<'a>,
+}
+
+impl Sides<'_> {
+    async fn plan(self) -> Result<ChangePlan, ReconcileError> {
+        let (base_hashes, change_hashes) = (hashes(&self.base), hashes(&self.change));
+        let differs = |id: &ObjectId| base_hashes.get(id) != change_hashes.get(id);
+        // What differs is asked about on both sides, even where the base is known to be applied.
+        let base_facts = self.base.facts(|wanted| differs(&wanted.key.id()) || !self.base.is_unchanged(wanted)).await?;
+        let change_facts = self.change.facts(|wanted| differs(&wanted.key.id())).await?;
+        let mut changes = self.changed(&base_facts, change_facts, &differs);
+        changes.extend(self.removed(&base_facts).await?);
+        let changes = self.change.finish(changes);
+        let mut already = self.base.plan(base_facts).await?;
+        already.changes.retain(|change| !is_nothing(change));
+        Ok(ChangePlan { changes, already })
+    }
+
+    fn changed(
+        &self,
+        base_facts: &HashMap<ObjectId, Facts>,
+        mut facts: HashMap<ObjectId, Facts>,
+        differs: &impl Fn(&ObjectId) -> bool,
+    ) -> Vec<Change> {
+        let base: HashMap<ObjectId, &Wanted> = self.base.wanted().map(|wanted| (wanted.key.id(), wanted)).collect();
+        let mut changes = Vec::new();
+        for one in self.change.prepared.iter().filter(|one| differs(&plan::id(one))) {
+            let id = plan::id(one);
+            match one {
+                Err(refused) => changes.push(refused.clone().change()),
+                Ok(wanted) => {
+                    let Some(Facts { live, asked }) = facts.remove(&id) else { continue };
+                    let base = base.get(&id).copied().zip(base_facts.get(&id).map(|facts| &facts.asked));
+                    changes.push(plan::decide_change(wanted, live.as_ref(), base, asked, self.change.claim(&id)));
+                }
+            }
+        }
+        changes
+    }
+
+    /// What the inventory or the base side has and the change side lacks.
+    async fn removed(&self, base_facts: &HashMap<ObjectId, Facts>) -> Result<Vec<Change>, ReconcileError> {
+        let leftovers = self.change.leftovers();
+        let in_base: HashSet<_> = self.base.prepared.iter().map(plan::id).collect();
+        let mut removed = self.change.removals(leftovers.clone()).await?;
+        // A refusal of a delete that this change does not bring is not its fault.
+        removed.retain(|change| in_base.contains(&change.key.id()) || !change.is_rejected());
+        let rendered: HashSet<_> = self.change.prepared.iter().map(plan::id).collect();
+        let gone = self.base.wanted().filter(|wanted| !rendered.contains(&wanted.key.id()));
+        for wanted in gone.filter(|wanted| !leftovers.contains(&wanted.key.id())) {
+            removed.extend(never_applied(wanted, base_facts));
+        }
+        Ok(removed)
+    }
+}
+
+/// The base side has the object, the inventory does not: it would have come, and now does not. Nothing is deleted.
+fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>) -> Option<Change> {
+    let facts = base_facts.get(&wanted.key.id())?;
+    let note = match facts.live {
+        None => "Not applied yet, and not to be applied any more.",
+        Some(_) => "Kept: it exists, but it is not in the app's inventory.",
+    };
+    let change = Change::new(wanted.key.clone(), Action::None, plan::Verdict::Accepted);
+    Some(Change { notes: vec![note.to_owned()], before: Some(wanted.manifest.clone()), ..change })
+}
+
+fn hashes<'a>(side: &'a Side<'_>) -> HashMap<ObjectId, (bool, &'a str)> {
+    side.prepared.iter().map(|one| (plan::id(one), hash(one))).collect()
+}
+
+fn hash(prepared: &Prepared) -> (bool, &str) {
+    match prepared {
+        Ok(wanted) => (true, &wanted.desired.hash),
+        Err(refused) => (false, &refused.hash),
+    }
+}
+
+fn is_nothing(change: &Change) -> bool {
+    change.action == Action::None && change.verdict == plan::Verdict::Accepted
+}
