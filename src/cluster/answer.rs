@@ -162,14 +162,14 @@ fn conflict(key: &ObjectKey, status: &Status) -> ApplyError {
         .causes
         .iter()
         .filter(|cause| cause.reason == "FieldManagerConflict")
-        .map(|cause| Conflict { field: cause.field.clone(), manager: quoted(&cause.message).unwrap_or_else(|| "unknown".to_owned()) })
+        .map(|cause| Conflict { field: cause.field.clone(), manager: manager(&cause.message).unwrap_or_else(|| "unknown".to_owned()) })
         .collect();
     if conflicts.is_empty() { ApplyError::Stale { message: text(key, &status.message) } } else { ApplyError::Conflicts { conflicts } }
 }
 
-/// The first text in double quotes, as in `conflict with "kubectl" using apps/v1`.
-fn quoted(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once('"')?;
+/// The manager in `conflict with "kubectl" using apps/v1`.
+fn manager(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("conflict with \"")?;
     rest.split_once('"').map(|(name, _)| name.to_owned())
 }
 

@@ -1,1 +1,146 @@
+use http::HeaderValue;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
+use super::*;
+use crate::class::{Class, Classified};
+
+fn key(api_version: &str, kind: &str) -> ObjectKey {
+    ObjectKey::of(&json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "web", "namespace": "shop"}})).expect("a name")
+}
+
+fn answer(code: u16, body: impl Into<String>) -> Answer {
+    let status = StatusCode::from_u16(code).expect("a code");
+    Answer { status, headers: HeaderMap::new(), body: body.into().into() }
+}
+
+fn status(code: u16, reason: &str, message: &str, details: Value) -> Answer {
+    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details});
+    answer(code, body.to_string())
+}
+
+fn refused(key: &ObjectKey, answer: &Answer) -> ApplyError {
+    refusal(&ClusterName::new("prod"), key, true, answer)
+}
+
+#[test]
+fn a_broken_server_is_not_the_manifests_fault() {
+    let deployment = key("apps/v1", "Deployment");
+    for text in ["etcdserver: request timed out", "rpc error: code = Unavailable", "failed calling webhook \"x\": timeout"] {
+        let error = refused(&deployment, &status(500, "", text, json!({})));
+        assert!(error.class().is_retry(), "{error}");
+    }
+    let error = refused(&deployment, &answer(503, "apiserver is shutting down"));
+    assert!(error.class().is_retry(), "{error}");
+}
+
+#[test]
+fn retry_after_is_passed_on() {
+    let mut answer = status(503, "ServiceUnavailable", "starting", json!({}));
+    answer.headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("7"));
+    let after = Some(std::time::Duration::from_secs(7));
+    assert_eq!(refused(&key("v1", "Service"), &answer).class(), Class::Retry { after });
+    let answer = status(504, "Timeout", "slow", json!({"retryAfterSeconds": 7}));
+    assert_eq!(refused(&key("v1", "Service"), &answer).class(), Class::Retry { after });
+}
+
+#[test]
+fn only_the_servers_own_words_for_it_make_a_field_immutable() {
+    let refusal = |reason: &str, message: &str| {
+        let causes = json!({"causes": [{"reason": reason, "message": message, "field": "spec.x"}]});
+        refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", causes))
+    };
+    for (reason, message) in [
+        ("FieldValueInvalid", "Invalid value: {\"a\":1}: field is immutable"),
+        ("FieldValueInvalid", "Invalid value: []string{\"10.0.0.1\"}: may not change once set"),
+        ("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set"),
+        ("FieldValueForbidden", "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden"),
+    ] {
+        assert!(matches!(refusal(reason, message), ApplyError::Immutable { .. }), "{message}");
+    }
+    for (reason, message) in [
+        ("FieldValueInvalid", "Invalid value: \"field is immutable\": must be a DNS label"),
+        ("FieldValueForbidden", "Forbidden: may not be set when `type` is 'Recreate'"),
+        ("FieldValueRequired", "Required value: field is immutable"),
+    ] {
+        assert!(matches!(refusal(reason, message), ApplyError::Invalid { .. }), "{message}");
+    }
+    let both = json!({"causes": [
+        {"reason": "FieldValueInvalid", "message": "Invalid value: 1: field is immutable", "field": "spec.selector"},
+        {"reason": "FieldValueInvalid", "message": "Invalid value: -1: must be greater than or equal to 0", "field": "spec.replicas"},
+    ]});
+    let mixed = refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", both));
+    assert!(matches!(mixed, ApplyError::Invalid { .. }), "a typo beside it would delete the object");
+}
+
+#[test]
+fn kilobytes_become_a_line() {
+    let template = format!("Invalid value: core.PodTemplateSpec{{{}}}: field is immutable", "x".repeat(9_000));
+    let causes = json!({"causes": [{"reason": "FieldValueInvalid", "message": template, "field": "spec.template"}]});
+    let error = refused(&key("batch/v1", "Job"), &status(422, "Invalid", &template, causes));
+    insta::assert_snapshot!(error, @"spec.template: Invalid value: …: field is immutable");
+    let long = refused(&key("batch/v1", "Job"), &status(400, "BadRequest", &"ä".repeat(5_000), json!({})));
+    assert!(long.to_string().chars().count() < 500, "{long}");
+}
+
+#[test]
+fn a_long_list_of_causes_is_counted() {
+    let cause = |n: usize| json!({"reason": "FieldValueInvalid", "message": "Invalid value: 1: no", "field": format!("spec.f{n}")});
+    let causes: Vec<_> = (0..30).map(cause).collect();
+    let ApplyError::Invalid { message, causes } = refused(&key("v1", "Pod"), &status(422, "Invalid", "x", json!({"causes": causes})))
+    else {
+        panic!("invalid")
+    };
+    insta::assert_snapshot!(message, @"spec.f0: Invalid value: 1: no; spec.f1: Invalid value: 1: no; spec.f2: Invalid value: 1: no; and 27 more");
+    assert_eq!(causes.len(), MOST_CAUSES);
+}
+
+#[test]
+fn warnings_are_read_from_their_headers() {
+    let mut headers = HeaderMap::new();
+    for value in [r#"299 - "policy/v1beta1 is \"old\"""#, "no quotes", r#"299 - "never closed"#, r#"299 - "b""#] {
+        headers.append(http::header::WARNING, HeaderValue::from_str(value).expect("a header"));
+    }
+    assert_eq!(warnings(&key("v1", "Pod"), &headers), ["policy/v1beta1 is \"old\"", "b"]);
+    assert_eq!(warnings(&key("v1", "Secret"), &headers), [format!("the server warned: {HIDDEN}")]);
+}
+
+#[test]
+fn malformed_lists_each_field() {
+    let text = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): errors:\n  .spec.replica: field not declared in schema\n  .spec.template.spec.containers: duplicate entries for key [name=\"web\"]";
+    let ApplyError::Malformed { message, causes } = refused(&key("apps/v1", "Deployment"), &status(500, "", text, json!({}))) else {
+        panic!("malformed")
+    };
+    insta::assert_snapshot!(message, @r#".spec.replica: field not declared in schema; .spec.template.spec.containers: duplicate entries for key [name="web"]"#);
+    assert_eq!(causes[0].field.as_deref(), Some(".spec.replica"));
+}
+
+proptest! {
+    /// Whatever a server says about a Secret, in whatever form: nothing of it is passed on.
+    #[test]
+    fn nothing_about_a_secret_gets_through(code in prop_oneof![Just(400_u16), Just(403), Just(404), Just(409), Just(413), Just(422), Just(429), Just(500), Just(503)], shape in 0_u8..5, reason in prop_oneof![Just("FieldValueInvalid"), Just("FieldManagerConflict"), Just("NamespaceTerminating")]) {
+        let text = match shape {
+            0 => "failed to create typed patch object (shop/db; /v1, Kind=Secret): .stringData.pin: expected string, got &value.valueUnstructured{Value:31337}",
+            1 => "failed to convert new object (shop/db; /v1, Kind=Secret) to proper version: illegal base64 data 31337",
+            2 => "31337",
+            3 => "failed to create typed patch object (x): 31337\n31337: 31337",
+            _ => "Invalid value: \"31337\": field is immutable? 31337",
+        };
+        let causes = json!({"name": "db", "causes": [{"reason": reason, "message": text, "field": ".data.pin"}]});
+        let secret = key("v1", "Secret");
+        for answer in [status(code, "Invalid", text, causes), answer(code, text)] {
+            let error = refused(&secret, &answer);
+            prop_assert!(!format!("{error}{error:?}").contains("31337"), "{error:?}");
+            let error = failure(&ClusterName::new("prod"), &answer, Some(&secret));
+            prop_assert!(!format!("{error}{error:?}").contains("31337"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn no_answer_is_too_odd(code in 200_u16..600, body in ".{0,80}", typed in any::<bool>()) {
+        let answer = if typed { status(code, &body, &body, json!({"causes": [{"message": body, "reason": "FieldManagerConflict"}]})) } else { answer(code, body) };
+        for key in [key("apps/v1", "Deployment"), key("v1", "Secret")] {
+            let _ = (refused(&key, &answer), failure(&ClusterName::new("prod"), &answer, Some(&key)), missing(&answer));
+        }
+    }
+}

@@ -53,7 +53,7 @@ fn a_new_object_is_all_added_and_a_deleted_one_all_removed() {
 #[test]
 fn a_secret_shows_that_it_changes_and_nothing_more() {
     let secret = |password: &str, last: &str| {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "annotations": {LAST_APPLIED: last, "team": "shop"}},
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "annotations": {LAST_APPLIED: last, "team": "storefront"}},
             "data": {"password": password, "user": "c2hvcA=="}})
     };
     let diff = diff(&changed(Some(secret("aHVudGVyMg==", "hunter2")), Some(secret("aHVudGVyMw==", "hunter3"))));

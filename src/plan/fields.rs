@@ -62,11 +62,6 @@ impl Step<'_> {
     }
 }
 
-/// Whether a set has a field, or something below it.
-fn child<'a>(fields: &'a Value, step: &str) -> Option<&'a Value> {
-    fields.get(step)
-}
-
 /// Takes out of `object` the fields of the set `theirs` that neither `manifest` has nor any of the sets `kept`: what goes when a manager's
 /// fields become ours and our manifest does not name them. Returns whether anything went.
 pub fn subtract(object: &mut Value, theirs: &Value, manifest: Option<&Value>, kept: &[&Value]) -> bool {
@@ -75,22 +70,23 @@ pub fn subtract(object: &mut Value, theirs: &Value, manifest: Option<&Value>, ke
     for (text, below) in theirs {
         let Some(step) = step(text) else { continue };
         let wanted = manifest.and_then(|manifest| step.get(manifest));
-        let held: Vec<&Value> = kept.iter().filter_map(|kept| child(kept, text)).collect();
-        let is_leaf = below.as_object().is_none_or(|below| below.keys().all(|key| key == "."));
-        if is_leaf {
-            gone |= wanted.is_none() && held.is_empty() && step.remove(object);
+        let held: Vec<&Value> = kept.iter().filter_map(|kept| kept.get(text)).collect();
+        let is_unwanted = wanted.is_none() && held.is_empty();
+        let below_it: Vec<_> = below.as_object().into_iter().flatten().filter(|(key, _)| *key != ".").collect();
+        // Who owns the field itself takes all of it away, and with it what the server filled in.
+        if below_it.is_empty() || (is_unwanted && below.get(".").is_some()) {
+            gone |= is_unwanted && step.remove(object);
             continue;
         }
         let Some(inner) = step.get_mut(object) else { continue };
         gone |= subtract(inner, below, wanted, &held);
-        if wanted.is_none() && held.is_empty() && is_empty(inner) {
+        if is_unwanted && is_empty(inner) {
             step.remove(object);
         }
     }
     gone
 }
 
-/// An item of a list goes when only the keys that named it are left of it, for these belong to the item and not to anybody else.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.is_empty(),

@@ -162,7 +162,7 @@ mod tests {
         let (ours, service) = (marks("driftless", "web"), id("Service", Some("shop"), "web"));
         let mut object = json!({"metadata": {"name": "web", "labels": null}});
         ours.put(&mut object, &service);
-        insta::assert_snapshot!(object, @r#"{"metadata":{"name":"web","labels":{"driftless.dev/app":"f80ac90e1cd8eca4eee16a6f6d8c2e0d"},"annotations":{"driftless.dev/owner":"driftless:shop/web:/Service:shop/web"}}}"#);
+        insta::assert_snapshot!(object, @r#"{"metadata":{"name":"web","labels":{"driftless.dev/app":"00591f88ff46b5a917f312679e81f120"},"annotations":{"driftless.dev/owner":"driftless:shop/web:/Service:shop/web"}}}"#);
         assert_eq!(ours.read(&object, &service), Marked::Ours);
         assert_eq!(ours.read(&object, &id("Endpoints", Some("shop"), "web")), Marked::No);
         let other = Marked::Other { instance: "driftless".to_owned(), app: "shop/web".to_owned() };

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, because each costs half a minute to link, with a module per area.
 
+mod cluster;
 mod control_plane;
 mod deploy;
 mod fault_proxy;
