@@ -1,6 +1,7 @@
 # Thin on purpose: the work is in the programs and in scripts/.
 #
-#   make dev     the whole loop on this machine: a forge, a cluster and a sample repository, no account needed
+#   make dev     the whole loop on this machine: a forge, a cluster and a sample repository, no account needed;
+#                make dev ARGS='--kubeconfig FILE' takes a cluster that is there
 #   make test    every check and every test
 #   make bench   the benchmarks; they print ratios against the same work done bare
 #   make tools   what the others need: the Go programs, built once into a cache, and the tests' npm packages
@@ -8,9 +9,8 @@
 .PHONY: dev test bench tools
 MAKEFLAGS += --no-print-directory
 
-dev: tools
-	@DRIFTLESS_APISERVER="$$(scripts/tool apiserver)" DRIFTLESS_KWOK="$$(scripts/tool kwok)" \
-	 DRIFTLESS_RENDERER="$$(scripts/tool renderer)" cargo run --locked -- dev
+dev:
+	@scripts/dev $(ARGS)
 
 test: tools tests/node/node_modules/.package-lock.json
 	@scripts/check

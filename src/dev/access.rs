@@ -106,7 +106,7 @@ fn decode_pem(data: &str) -> Result<String, String> {
 }
 
 /// The file holds a token, so nobody else may read it, from before the first byte.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;

@@ -1,31 +1,38 @@
-//! A Kubernetes control plane as a child process, with a node on which pods become ready.
+//! A Kubernetes control plane as child processes, with a node on which pods become ready.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-
 use super::access::{Access, AccessError};
 use super::leash::{EndedBy, Leashed};
 use super::node::{self, NodeError};
+use super::{assets, bundled};
 
 /// Programs and places of a control plane.
 #[derive(Clone, Debug)]
 pub struct ControlPlaneOptions {
-    /// The program built from `tests/apiserver`.
-    pub apiserver: PathBuf,
-    /// The program built from `tests/kwok`, with `stages.yaml` beside it. Without it no pod ever starts.
+    pub programs: Programs,
+    /// The program built from `tests/kwok`, with `stages.yaml` beside it. Without it no pod ever gets ready; it is
+    /// not started where there are no controllers, which would make the pods.
     pub kwok: Option<PathBuf>,
     /// Where data, keys, logs and the kubeconfig go.
     pub directory: PathBuf,
-    /// Whether `directory` is removed at the end; it must be absent or empty then.
+    /// Whether `directory` is removed at the end.
     pub ephemeral: bool,
     /// Loopback port of the API server; none takes a free one.
     pub port: Option<u16>,
-    /// Static tokens beside the administrator's: `token,user,uid,"group,group"` a line.
-    pub token_file: Option<PathBuf>,
     /// How long it may take until all is ready.
     pub ready_within: Duration,
+}
+
+/// Where the parts come from.
+#[derive(Clone, Debug)]
+pub enum Programs {
+    /// All in one: the program built from `tests/apiserver`.
+    Bundled(PathBuf),
+    /// A folder with `etcd` and `kube-apiserver`, as `KUBEBUILDER_ASSETS` names one. The controllers and the
+    /// scheduler run too where `kube-controller-manager` and `kube-scheduler` lie beside them.
+    Assets(PathBuf),
 }
 
 /// How long an orderly end may take before the child is killed.
@@ -36,8 +43,14 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 pub enum ControlPlaneError {
     #[error("{program} is not there; build it with `make tools`")]
     NotBuilt { program: PathBuf },
-    #[error("can't make {path}")]
+    #[error("{program} is not there; KUBEBUILDER_ASSETS must name a folder with etcd and kube-apiserver")]
+    NoAsset { program: PathBuf },
+    #[error("can't write to {path}")]
     Directory { path: PathBuf, source: std::io::Error },
+    #[error("no free loopback port")]
+    Port(#[source] std::io::Error),
+    #[error("no key for the tokens of service accounts")]
+    Key(#[source] rcgen::Error),
     #[error("can't start {program}")]
     Start { program: PathBuf, source: std::io::Error },
     #[error("{program} ended before it was ready ({status}); its log {log} ends with:\n{last_words}")]
@@ -50,38 +63,45 @@ pub enum ControlPlaneError {
     Node(#[from] NodeError),
 }
 
+/// The parts that run, whichever way they were started.
+pub(super) struct Parts {
+    /// In the order of their start.
+    pub(super) processes: Vec<Leashed>,
+    pub(super) access: Access,
+    pub(super) controllers: bool,
+}
+
 /// A running control plane. Dropping it tells its processes to end; `stop` waits for them too.
 #[derive(Debug)]
 pub struct ControlPlane {
     kubeconfig: PathBuf,
     access: Access,
-    server: Leashed,
-    kwok: Option<Leashed>,
+    controllers: bool,
+    processes: Vec<Leashed>,
+    remove_at_stop: Option<PathBuf>,
 }
 
 impl ControlPlane {
-    /// Starts it and waits until it is ready: the API server answers, its controllers have set up the
-    /// namespace `default`, and, with KWOK, one node is there and ready.
+    /// Starts it and waits until it is ready: the API server answers; its controllers, if there are any, have set
+    /// up the namespace `default`; and, with them and KWOK, one node is there and ready. The process must have a
+    /// crypto provider of rustls installed.
     pub async fn start(options: &ControlPlaneOptions) -> Result<Self, ControlPlaneError> {
-        for program in std::iter::once(&options.apiserver).chain(&options.kwok) {
-            if !program.is_file() {
-                return Err(ControlPlaneError::NotBuilt { program: program.clone() });
-            }
+        if let Some(kwok) = options.kwok.as_deref().filter(|kwok| !kwok.is_file()) {
+            return Err(ControlPlaneError::NotBuilt { program: kwok.to_owned() });
         }
-        // The program's own directory is below ours, which holds what is written before it starts.
-        let logs = options.directory.clone();
-        std::fs::create_dir_all(&logs).map_err(|source| ControlPlaneError::Directory { path: logs.clone(), source })?;
-        let kubeconfig = logs.join("kubeconfig");
-        let mut server = start_server(options, &kubeconfig)?;
-        wait_for_ready_line(&mut server, options).await?;
-        let access = Access::from_kubeconfig(&kubeconfig)?;
-        let mut plane = Self { kubeconfig, access, server, kwok: None };
-        if let Some(kwok) = &options.kwok {
-            plane.kwok = Some(start_kwok(kwok, &plane.kubeconfig, logs.join("kwok.log"))?);
-            node::create(&plane.access).await?;
-            node::wait_until_ready(&plane.access, options.ready_within).await.map_err(|error| plane.explain(kwok, error))?;
+        let directory = &options.directory;
+        std::fs::create_dir_all(directory).map_err(|source| ControlPlaneError::Directory { path: directory.clone(), source })?;
+        let kubeconfig = directory.join("kubeconfig");
+        let parts = match &options.programs {
+            Programs::Bundled(program) => bundled::start(program, options, &kubeconfig).await?,
+            Programs::Assets(folder) => assets::start(folder, options, &kubeconfig).await?,
+        };
+        let Parts { mut processes, access, controllers } = parts;
+        if let Some(kwok) = options.kwok.as_deref().filter(|_| controllers) {
+            processes.push(start_with_node(kwok, &access, &kubeconfig, options).await?);
         }
-        Ok(plane)
+        let remove_at_stop = options.ephemeral.then(|| directory.clone());
+        Ok(Self { kubeconfig, access, controllers, processes, remove_at_stop })
     }
 
     /// The administrator's kubeconfig.
@@ -94,69 +114,29 @@ impl ControlPlane {
         &self.access
     }
 
-    /// Ends the processes and waits for them.
+    /// Whether anything makes pods of a Deployment: without controllers no workload ever gets healthy.
+    pub fn has_controllers(&self) -> bool {
+        self.controllers
+    }
+
+    /// Ends the processes, the last started first, and waits for each.
     pub async fn stop(self) {
-        if let Some(kwok) = self.kwok {
-            kwok.stop(STOP_WITHIN).await;
+        for process in self.processes.into_iter().rev() {
+            process.stop(STOP_WITHIN).await;
         }
-        self.server.stop(STOP_WITHIN).await;
-    }
-
-    /// A node that never gets ready is most often KWOK having ended: say that then.
-    fn explain(&mut self, program: &Path, error: NodeError) -> ControlPlaneError {
-        let Some(kwok) = &mut self.kwok else { return error.into() };
-        match kwok.has_ended() {
-            Some(status) => ControlPlaneError::Ended {
-                program: program.to_owned(),
-                status: status.to_string(),
-                log: kwok.log().to_owned(),
-                last_words: kwok.last_words(),
-            },
-            None => error.into(),
+        if let Some(directory) = self.remove_at_stop {
+            // The bundled program removes it itself, so it may be gone.
+            let _ = std::fs::remove_dir_all(directory);
         }
     }
 }
 
-fn start_server(options: &ControlPlaneOptions, kubeconfig: &Path) -> Result<Leashed, ControlPlaneError> {
-    let directory = &options.directory;
-    let mut arguments = vec![
-        format!("--data-dir={}", directory.join("data").display()),
-        format!("--kubeconfig-out={}", kubeconfig.display()),
-        format!("--ready-timeout={}s", options.ready_within.as_secs()),
-    ];
-    if let Some(port) = options.port {
-        arguments.push(format!("--port={port}"));
-    }
-    if let Some(tokens) = &options.token_file {
-        arguments.push(format!("--token-auth-file={}", tokens.display()));
-    }
-    if options.ephemeral {
-        arguments.push(format!("--remove-at-end={}", directory.display()));
-    }
-    Leashed::start(&options.apiserver, &arguments, EndedBy::Itself, directory.join("apiserver.log"))
-        .map_err(|source| ControlPlaneError::Start { program: options.apiserver.clone(), source })
-}
-
-/// The program says one line when it is ready, and nothing else on its standard output.
-async fn wait_for_ready_line(server: &mut Leashed, options: &ControlPlaneOptions) -> Result<(), ControlPlaneError> {
-    let output = server.output();
-    let line = async {
-        let mut lines = BufReader::new(output?).lines();
-        lines.next_line().await.ok().flatten()
-    };
-    let said = tokio::time::timeout(options.ready_within, line).await;
-    let (program, log) = (options.apiserver.clone(), server.log().to_owned());
-    match said {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => {
-            let status = server.ended().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-            Err(ControlPlaneError::Ended { program, status, log, last_words: server.last_words() })
-        }
-        Err(_) => Err(ControlPlaneError::Late { program, limit: options.ready_within, log, last_words: server.last_words() }),
-    }
-}
-
-fn start_kwok(program: &Path, kubeconfig: &Path, log: PathBuf) -> Result<Leashed, ControlPlaneError> {
+async fn start_with_node(
+    program: &Path,
+    access: &Access,
+    kubeconfig: &Path,
+    options: &ControlPlaneOptions,
+) -> Result<Leashed, ControlPlaneError> {
     let stages = program.with_file_name("stages.yaml");
     let arguments = [
         format!("--kubeconfig={}", kubeconfig.display()),
@@ -164,6 +144,39 @@ fn start_kwok(program: &Path, kubeconfig: &Path, log: PathBuf) -> Result<Leashed
         "--manage-all-nodes=true".to_owned(),
         "--node-lease-duration-seconds=40".to_owned(),
     ];
-    Leashed::start(program, &arguments, EndedBy::Shell, log)
-        .map_err(|source| ControlPlaneError::Start { program: program.to_owned(), source })
+    let mut kwok = start_program(program, &arguments, EndedBy::Shell, options)?;
+    node::create(access).await?;
+    match node::wait_until_ready(access, options.ready_within).await {
+        Ok(()) => Ok(kwok),
+        // A node that never gets ready is most often KWOK having ended.
+        Err(error) => Err(ended(program, &mut kwok).unwrap_or(error.into())),
+    }
+}
+
+/// Starts a part with its log in the directory.
+pub(super) fn start_program(
+    program: &Path,
+    arguments: &[String],
+    ended_by: EndedBy,
+    options: &ControlPlaneOptions,
+) -> Result<Leashed, ControlPlaneError> {
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let log = options.directory.join(name).with_extension("log");
+    Leashed::start(program, arguments, ended_by, log).map_err(|source| ControlPlaneError::Start { program: program.to_owned(), source })
+}
+
+/// The error for a part that has ended though nobody asked it to.
+pub(super) fn ended(program: &Path, process: &mut Leashed) -> Option<ControlPlaneError> {
+    let status = process.has_ended()?;
+    Some(ControlPlaneError::Ended {
+        program: program.to_owned(),
+        status: status.to_string(),
+        log: process.log().to_owned(),
+        last_words: process.last_words(),
+    })
+}
+
+/// The error for a part that takes too long.
+pub(super) fn late(program: &Path, process: &Leashed, limit: Duration) -> ControlPlaneError {
+    ControlPlaneError::Late { program: program.to_owned(), limit, log: process.log().to_owned(), last_words: process.last_words() }
 }

@@ -44,7 +44,8 @@ pub(super) struct Leashed {
 }
 
 impl Leashed {
-    /// Starts `program`; what it writes to standard error goes to the file `log`.
+    /// Starts `program`; its standard error goes to the file `log`, and so does its standard output unless it ends
+    /// itself.
     pub(super) fn start(program: &Path, arguments: &[String], ended_by: EndedBy, log: PathBuf) -> std::io::Result<Self> {
         let mut command = match ended_by {
             EndedBy::Itself => Command::new(program),
@@ -59,7 +60,7 @@ impl Leashed {
         Ok(Self { child, input, log })
     }
 
-    /// What it writes to standard output; the first caller has it.
+    /// The standard output of a program that ends itself; the first caller has it.
     pub(super) fn output(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }

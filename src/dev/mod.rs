@@ -2,8 +2,9 @@
 //! before it that misbehaves on demand. The only module that starts those processes.
 
 pub mod access;
+mod assets;
+mod bundled;
 pub mod control_plane;
-
 pub mod fault_proxy;
 pub mod git_http;
 mod leash;
@@ -11,5 +12,5 @@ mod node;
 pub mod tls;
 
 pub use access::Access;
-pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions};
+pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions, Programs};
 pub use fault_proxy::{Fault, FaultProxy, Rule};

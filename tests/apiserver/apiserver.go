@@ -100,4 +100,6 @@ func announce(s settings, f controlFiles) {
 		path = f.kubeconfig
 	}
 	fmt.Printf("ready https://%s %s\n", f.address, path)
+	// Whoever waited for that line may not read another.
+	os.Stdout = os.Stderr
 }

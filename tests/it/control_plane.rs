@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use driftless::dev::{ControlPlane, ControlPlaneError};
+use driftless::dev::{ControlPlane, ControlPlaneError, Programs};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::PostParams;
 use serde_json::json;
 
-use crate::support::cluster;
+use crate::support::{cluster, tool};
 
 /// Set for the copy of this test that is killed.
 const HOLDER: &str = "DRIFTLESS_TEST_HOLDS_CONTROL_PLANE";
@@ -116,10 +116,35 @@ async fn a_server_that_can_not_start_says_why() {
 #[tokio::test]
 async fn a_missing_program_is_named() {
     let mut options = cluster::options();
-    options.apiserver = PathBuf::from("/nowhere/apiserver");
+    options.programs = Programs::Bundled(PathBuf::from("/nowhere/apiserver"));
     let error = ControlPlane::start(&options).await.expect_err("it is not there");
     assert_eq!(error.to_string(), "/nowhere/apiserver is not there; build it with `make tools`");
     std::fs::remove_dir_all(&options.directory).expect("removed");
+}
+
+/// The programs are built here from the same modules; a folder of `KUBEBUILDER_ASSETS` has them as released.
+#[tokio::test]
+async fn programs_on_disk_serve_instead_of_the_bundled_one() {
+    let etcd = tool::program("etcd");
+    let server = tool::program("kube-apiserver");
+    let assets = tempfile::tempdir().expect("a directory");
+    let mut options = cluster::options();
+    options.programs = Programs::Assets(assets.path().to_owned());
+
+    std::os::unix::fs::symlink(etcd, assets.path().join("etcd")).expect("linked");
+    let error = ControlPlane::start(&options).await.expect_err("half of it is missing");
+    assert!(error.to_string().contains("kube-apiserver is not there; KUBEBUILDER_ASSETS must name a folder"), "{error}");
+
+    std::os::unix::fs::symlink(server, assets.path().join("kube-apiserver")).expect("linked");
+    let plane = ControlPlane::start(&options).await.expect("a control plane");
+    assert!(!plane.has_controllers(), "there are none in the folder");
+    let client = cluster::client_for(plane.kubeconfig()).await;
+    let applied = cluster::create_namespace(client, "on-disk").await;
+    assert_eq!(applied.metadata.name.as_deref(), Some("on-disk"));
+
+    plane.stop().await;
+    assert_eq!(processes_that_name(&options.directory), 0);
+    assert!(!options.directory.exists());
 }
 
 async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {

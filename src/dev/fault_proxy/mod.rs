@@ -161,7 +161,11 @@ impl State {
         let fault = lock(&self.script).strike(request.method(), &target);
         match fault {
             None => self.forward(request, &target).await.map_or(Verdict::Reset, Verdict::Answer),
-            Some(Fault::Answer { status, retry_after }) => Verdict::Answer(refusal(status, retry_after)),
+            Some(Fault::Answer { status, retry_after }) => {
+                // A connection closed with unread bytes is reset, and the answer may be lost with it.
+                let _ = request.into_body().collect().await;
+                Verdict::Answer(refusal(status, retry_after))
+            }
             Some(Fault::Reset) => Verdict::Reset,
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::LoseAnswer) => {

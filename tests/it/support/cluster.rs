@@ -1,15 +1,16 @@
 //! One control plane for the whole test run, and a namespace of its own for each test.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-use driftless::dev::{Access, ControlPlane, ControlPlaneOptions};
+use driftless::dev::{Access, ControlPlane, ControlPlaneOptions, Programs};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::sync::OnceCell;
+
+use super::tool;
 
 /// Statics are not dropped: the control plane ends, and removes its directory, when the kernel closes the pipe
 /// that this process holds.
@@ -24,12 +25,11 @@ pub async fn control_plane() -> &'static ControlPlane {
 pub fn options() -> ControlPlaneOptions {
     install_crypto();
     ControlPlaneOptions {
-        apiserver: program("DRIFTLESS_APISERVER", "apiserver"),
-        kwok: Some(program("DRIFTLESS_KWOK", "kwok")),
+        programs: Programs::Bundled(tool::program("apiserver")),
+        kwok: Some(tool::program("kwok")),
         directory: tempfile::Builder::new().prefix("driftless-").tempdir().expect("a temporary directory").keep(),
         ephemeral: true,
         port: None,
-        token_file: None,
         ready_within: Duration::from_secs(90),
     }
 }
@@ -74,28 +74,18 @@ pub fn namespace_name(words: &str) -> String {
     format!("{words}-{}", &random[..8])
 }
 
-/// Creates a namespace of that kind and returns its name.
+/// Creates a namespace with such a name and returns the name.
 pub async fn namespace(words: &str) -> String {
     let name = namespace_name(words);
-    let mut namespace = Namespace::default();
-    namespace.metadata.name = Some(name.clone());
-    let namespaces = kube::Api::<Namespace>::all(client().await);
-    namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
+    create_namespace(client().await, &name).await;
     name
 }
 
-/// Where a program of the control plane is: the variable that the Makefile sets, else the cache.
-fn program(variable: &str, tool: &str) -> PathBuf {
-    let path = std::env::var_os(variable).map_or_else(|| cached(tool), PathBuf::from);
-    assert!(path.is_file(), "{} is not built: run `make test`, or `make tools` and the tests again", path.display());
-    path
-}
-
-fn cached(tool: &str) -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/tool");
-    let output = Command::new(&script).args(["--print", tool]).output().expect("scripts/tool runs");
-    assert!(output.status.success(), "scripts/tool --print {tool}: {}", String::from_utf8_lossy(&output.stderr));
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+/// Creates a namespace.
+pub async fn create_namespace(client: kube::Client, name: &str) -> Namespace {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.to_owned());
+    kube::Api::<Namespace>::all(client).create(&PostParams::default(), &namespace).await.expect("a namespace")
 }
 
 /// The first caller wins; later ones change nothing.

@@ -3,3 +3,4 @@
 pub mod cluster;
 pub mod deployed;
 pub mod git;
+pub mod tool;
