@@ -1,10 +1,11 @@
 //! The control plane from programs that are on disk already, as `KUBEBUILDER_ASSETS` names them.
 
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use tokio::net::TcpSocket;
 
 use super::access::Access;
 use super::control_plane::{ControlPlaneError, ControlPlaneOptions, Parts, ended, late, start_program};
@@ -26,13 +27,13 @@ struct Files {
 pub(super) async fn start(folder: &Path, options: &ControlPlaneOptions, kubeconfig: &Path) -> Result<Parts, ControlPlaneError> {
     let (etcd, server) = (asset(folder, "etcd")?, asset(folder, "kube-apiserver")?);
     let files = Files::write(options)?;
-    let (client, peer) = (free_port()?, free_port()?);
-    let port = options.port.map_or_else(free_port, Ok)?;
+    let (client, peer) = (Reserved::new(0)?, Reserved::new(0)?);
+    let serving = Reserved::new(options.port.unwrap_or(0))?;
 
-    let arguments = etcd_arguments(&options.directory, client, peer);
+    let arguments = etcd_arguments(&options.directory, client.port, peer.port);
     let mut processes = vec![start_program(&etcd, &arguments, EndedBy::Shell, options)?];
-    let mut process = start_program(&server, &server_arguments(&files, client, port), EndedBy::Shell, options)?;
-    let waiting = wait_until_ready(&files, port, &server, &mut process);
+    let mut process = start_program(&server, &server_arguments(&files, client.port, serving.port), EndedBy::Shell, options)?;
+    let waiting = wait_until_ready(&files, serving.port, &server, &mut process);
     let access = match tokio::time::timeout(options.ready_within, waiting).await {
         Ok(access) => access?,
         Err(_) => return Err(late(&server, &process, options.ready_within)),
@@ -54,10 +55,23 @@ fn asset(folder: &Path, name: &str) -> Result<PathBuf, ControlPlaneError> {
     if program.is_file() { Ok(program) } else { Err(ControlPlaneError::NoAsset { program }) }
 }
 
-/// A port that is free now. Another process could take it before the child does, which then ends and says so.
-fn free_port() -> Result<u16, ControlPlaneError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(ControlPlaneError::Port)?;
-    Ok(listener.local_addr().map_err(ControlPlaneError::Port)?.port())
+/// A loopback port that nobody else is given while this lives: bound but not listened on, and shared with the child.
+struct Reserved {
+    _socket: TcpSocket,
+    port: u16,
+}
+
+impl Reserved {
+    /// The port asked for, or a free one for 0.
+    fn new(port: u16) -> Result<Self, ControlPlaneError> {
+        let reserve = || {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseport(true)?;
+            socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+            Ok(Self { port: socket.local_addr()?.port(), _socket: socket })
+        };
+        reserve().map_err(ControlPlaneError::Port)
+    }
 }
 
 impl Files {
@@ -93,6 +107,7 @@ fn etcd_arguments(directory: &Path, client: u16, peer: u16) -> Vec<String> {
         format!("--initial-cluster=default=http://127.0.0.1:{peer}"),
         "--log-level=error".to_owned(),
         "--unsafe-no-fsync".to_owned(),
+        "--socket-reuse-port".to_owned(),
     ]
 }
 
@@ -102,6 +117,7 @@ fn server_arguments(files: &Files, etcd: u16, port: u16) -> Vec<String> {
         format!("--etcd-servers=http://127.0.0.1:{etcd}"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--secure-port={port}"),
+        "--permit-port-sharing=true".to_owned(),
         "--advertise-address=127.0.0.1".to_owned(),
         "--endpoint-reconciler-type=none".to_owned(),
         format!("--cert-dir={}", files.certificates.display()),

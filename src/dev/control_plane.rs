@@ -47,7 +47,7 @@ pub enum ControlPlaneError {
     NoAsset { program: PathBuf },
     #[error("can't write to {path}")]
     Directory { path: PathBuf, source: std::io::Error },
-    #[error("no free loopback port")]
+    #[error("the loopback port for the control plane can't be had")]
     Port(#[source] std::io::Error),
     #[error("no key for the tokens of service accounts")]
     Key(#[source] rcgen::Error),

@@ -20,6 +20,7 @@ func apiServerArguments(s settings, f controlFiles, etcd string) []string {
 		"--etcd-servers=" + etcd,
 		"--bind-address=" + host,
 		"--secure-port=" + port,
+		"--permit-port-sharing=true",
 		// Nothing but this machine reaches it; loopback addresses can't be endpoints of a Service.
 		"--advertise-address=" + host,
 		"--endpoint-reconciler-type=none",

@@ -8,11 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -51,7 +51,7 @@ func prepareFiles(s settings) (controlFiles, error) {
 	if err := os.Remove(f.kubeconfig); err != nil && !os.IsNotExist(err) {
 		return f, err
 	}
-	if f.address, err = loopbackAddress(s.port); err != nil {
+	if f.address, err = reservePort(s.port); err != nil {
 		return f, err
 	}
 	if f.adminToken, err = writeTokens(f.tokens, s.tokenAuthFile); err != nil {
@@ -60,15 +60,28 @@ func prepareFiles(s settings) (controlFiles, error) {
 	return f, ensureServiceKey(f.serviceKey)
 }
 
-// loopbackAddress finds a free port where none is asked for. Another process could take it before the
-// API server does; that one then fails to start and says so.
-func loopbackAddress(port int) (string, error) {
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+// reservePort binds a loopback port for as long as we live, without listening on it, so that no other process is
+// given it before the API server listens there; that one shares it by --permit-port-sharing.
+func reservePort(port int) (string, error) {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return "", err
 	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return "", err
+	}
+	if err := unix.Bind(socket, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return "", fmt.Errorf("port %d of 127.0.0.1: %w", port, err)
+	}
+	bound, err := unix.Getsockname(socket)
+	if err != nil {
+		return "", err
+	}
+	address, ok := bound.(*unix.SockaddrInet4)
+	if !ok {
+		return "", fmt.Errorf("an address of an unexpected family: %v", bound)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", address.Port), nil
 }
 
 func writeTokens(path, further string) (string, error) {
