@@ -2,7 +2,7 @@
 //!
 //! A field may have any type until it is asked for: a forge that changes a field which this event does not use breaks
 //! nothing. What is wrong is told by the path of the field and the sort of value found there, never by the value.
-//! Nesting is limited by `serde_json` (128 levels), in skipped fields too, so depth can't overflow the stack.
+//! Depth can't overflow the stack: what is read has a few levels of its own, and `serde_json` skips without recursion.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -114,6 +114,7 @@ impl Scalar {
             Self::Missing => "missing",
             Self::Null => "null",
             Self::Bool(_) => "true or false",
+            Self::Number(0) => "zero",
             Self::Number(_) => "a number",
             Self::OddNumber => "a number that is negative, fractional or too large",
             Self::Text(_) => "a text",

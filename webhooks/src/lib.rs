@@ -32,9 +32,9 @@
 //! | a signature or token that is wrong, short, in upper case, empty, or there twice | [`RejectionKind::BadSignature`] | 401 |
 //! | a right signature that is more than five minutes off (GitLab) | [`RejectionKind::Stale`] | 401 |
 //! | gzip, or a content type that is neither JSON nor GitHub's form | [`RejectionKind::Unsupported`] | 400 |
-//! | empty, `null`, `[]`, truncated, nested deeper than 128 levels, not UTF-8 | [`RejectionKind::Malformed`] | 400 |
+//! | empty, `null`, `[]`, truncated, not UTF-8, a used field there twice | [`RejectionKind::Malformed`] | 400 |
 //! | a field that its event needs is missing, or negative, or a text for a number, or a ref that Git would refuse | [`RejectionKind::Malformed`] with the field's path | 400 |
-//! | a field without use that is odd, null or missing, such as `commits` | as if it were not there | |
+//! | a field without use that is odd, null, missing, or nested 100,000 deep, such as `commits` | as if it were not there | 202 |
 //!
 //! # Where the rules come from
 //!

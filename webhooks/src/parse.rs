@@ -5,6 +5,9 @@ use crate::rejection::Rejection;
 use crate::verify::{Dialect, Encoding, Verified};
 use crate::{form, github, gitlab};
 
+#[cfg(test)]
+mod tests;
+
 /// Reads a verified delivery. It is refused (`Malformed`, rarely `Unsupported`) if a field that its event needs is
 /// missing or makes no sense; an event that is not used, and any field that is not used, is no reason to refuse it.
 pub fn parse(verified: Verified<'_>) -> Result<Delivery, Rejection> {

@@ -261,3 +261,47 @@ fn gitlab_retries_have_one_id() {
     assert_eq!(kind(id(&[("X-Gitlab-Event-UUID", "shared")])), Some(Malformed));
     assert_eq!(kind(id(&[key, ("content-type", "application/x-www-form-urlencoded")])), Some(Unsupported));
 }
+
+/// Whose delivery, by which secret, with which headers.
+type Case<'t> = (Forge, &'t str, &'t [(&'t str, &'t str)]);
+
+#[test]
+fn refusals_say_what_to_do_and_give_nothing_away() {
+    let time = NOW.to_string();
+    let (wrong, twice) = (format!("sha256={}", "ab".repeat(32)), [("X-Gitlab-Token", "token"); 2]);
+    let [id, timestamp, signature] = signed(KEY_SIGNATURE, &time);
+    let cases: &[Case<'_>] = &[
+        (Forge::GitHub, GITHUB_SECRET, &[]),
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature", "sha1=ab")]),
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", "sha256=")]),
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", &wrong)]),
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("X-Hub-Signature-256", GITHUB_SIGNATURE)]),
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE)]),
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("X-GitHub-Delivery", "\u{1}")]),
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("Content-Type", "text/plain")]),
+        (Forge::GitHub, GITHUB_SECRET, &[("Content-Encoding", "gzip")]),
+        (Forge::GitLab, "token", &[]),
+        (Forge::GitLab, "token", &[("X-Gitlab-Token", "guess")]),
+        (Forge::GitLab, "token", &twice),
+        (Forge::GitLab, "token", &[("X-Gitlab-Token", "token")]),
+        (Forge::GitLab, KEY, &[("X-Gitlab-Token", KEY)]),
+        (Forge::GitLab, KEY, &[timestamp, signature]),
+        (Forge::GitLab, KEY, &[id, ("webhook-timestamp", "soon"), signature]),
+        (Forge::GitLab, KEY, &[id, timestamp, ("webhook-signature", "v2,abc")]),
+        (Forge::GitLab, KEY, &[("webhook-id", "other"), timestamp, signature]),
+        (Forge::GitLab, KEY, &[id, ("webhook-timestamp", "1614260000"), signature]),
+    ];
+    let mut told: Vec<String> = cases.iter().map(|(forge, secret, headers)| refusal(*forge, secret, headers, NOW)).collect();
+    told.push(refusal(Forge::GitLab, KEY, &[id, timestamp, signature], NOW + 3_600));
+    told.push(refusal(Forge::GitLab, KEY, &[id, timestamp, signature], NOW - 3_600));
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// The refusal in words, after a test that they hold nothing secret.
+fn refusal(forge: Forge, secret: &str, headers: &[(&str, &str)], now: i64) -> String {
+    let body = if forge == Forge::GitHub { GITHUB_BODY } else { SIGNED_BODY };
+    let Rejection { kind, message } = verify(forge, &headers, body, &secrets(&[secret]), now).expect_err("a refusal");
+    assert!(secret == "token" || !message.contains(secret), "{message}");
+    assert!(headers.iter().all(|(_, value)| value.len() < 10 || !message.contains(value)), "{message}");
+    format!("{forge} {} {kind}: {message}", kind.status())
+}
