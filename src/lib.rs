@@ -22,6 +22,7 @@ pub mod ids;
 // Around the flow: what starts, stops and watches it.
 pub mod config;
 pub mod lifecycle;
+pub mod telemetry;
 pub mod yaml;
 
 // Decide: what apps there are.

@@ -3,14 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{AppId, ClusterName, RepoName};
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Key {
     /// A ref of a repo moved: which apps does it affect?
     Push { repo: RepoName, ref_name: String },
     /// A pull request changed: what would its merge do?
     Preview { repo: RepoName, number: u64 },
+    /// A merge queue wants a verdict on a group: its ref, from which [`merge_group_base`] tells the branch it goes into.
+    MergeGroup { repo: RepoName, ref_name: String },
     /// An app should be what Git says.
     Sync(AppId),
     /// Refs and pull requests of a repo may have moved without a webhook.
@@ -31,7 +36,7 @@ impl Key {
     pub fn priority(&self) -> Priority {
         match self {
             Self::Push { .. } | Self::Sync(_) => Priority::Push,
-            Self::Preview { .. } => Priority::Preview,
+            Self::Preview { .. } | Self::MergeGroup { .. } => Priority::Preview,
             Self::Poll(_) | Self::Resync(_) => Priority::Resync,
         }
     }
@@ -39,19 +44,52 @@ impl Key {
     /// The repo whose share of the workers this job uses; a cluster's resync has a share of its own.
     pub fn tenant(&self) -> &str {
         match self {
-            Self::Push { repo, .. } | Self::Preview { repo, .. } | Self::Poll(repo) => repo.as_str(),
+            Self::Push { repo, .. } | Self::Preview { repo, .. } | Self::MergeGroup { repo, .. } | Self::Poll(repo) => repo.as_str(),
             Self::Sync(app) => app.repo.as_str(),
             Self::Resync(cluster) => cluster.as_str(),
         }
     }
+
+    /// The kind of job in one word, for metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Push { .. } => "push",
+            Self::Preview { .. } => "preview",
+            Self::MergeGroup { .. } => "group",
+            Self::Sync(_) => "sync",
+            Self::Poll(_) => "poll",
+            Self::Resync(_) => "resync",
+        }
+    }
 }
 
-/// `push:REPO+REF`, `preview:REPO#NUMBER`, `sync:REPO/APP`, `poll:REPO`, `resync:CLUSTER`: the stored form.
+/// The branch that a group of GitHub's merge queue goes into: `refs/heads/gh-readonly-queue/BRANCH/pr-NUMBER-SHA` holds it.
+pub fn merge_group_base(ref_name: &str) -> Option<String> {
+    let (branch, group) = ref_name.strip_prefix("refs/heads/gh-readonly-queue/")?.rsplit_once('/')?;
+    (!branch.is_empty() && group.starts_with("pr-")).then(|| format!("refs/heads/{branch}"))
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        text.parse()
+    }
+}
+
+/// `push:REPO+REF`, `preview:REPO#NUMBER`, `group:REPO+REF`, `sync:REPO/APP`, `poll:REPO`, `resync:CLUSTER`: the stored form.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Push { repo, ref_name } => write!(f, "push:{repo}+{ref_name}"),
             Self::Preview { repo, number } => write!(f, "preview:{repo}#{number}"),
+            Self::MergeGroup { repo, ref_name } => write!(f, "group:{repo}+{ref_name}"),
             Self::Sync(app) => write!(f, "sync:{app}"),
             Self::Poll(repo) => write!(f, "poll:{repo}"),
             Self::Resync(cluster) => write!(f, "resync:{cluster}"),
@@ -60,7 +98,7 @@ impl fmt::Display for Key {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no job key: push:REPO+REF, preview:REPO#NUMBER, sync:REPO/APP, poll:REPO or resync:CLUSTER")]
+#[error("{0:?} is no job key: push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, poll:REPO or resync:CLUSTER")]
 pub struct KeyError(String);
 
 impl FromStr for Key {
@@ -82,6 +120,10 @@ fn parse(text: &str) -> Option<Key> {
             let (repo, number) = rest.split_once('#')?;
             Key::Preview { repo: RepoName::new(repo), number: number.parse().ok()? }
         }
+        "group" => {
+            let (repo, ref_name) = rest.split_once('+')?;
+            Key::MergeGroup { repo: RepoName::new(repo), ref_name: ref_name.to_owned() }
+        }
         "sync" => Key::Sync(rest.parse().ok()?),
         "poll" => Key::Poll(RepoName::new(rest)),
         "resync" => Key::Resync(ClusterName::new(rest)),
@@ -95,12 +137,29 @@ mod tests {
 
     #[test]
     fn keys_survive_the_store() -> Result<(), KeyError> {
-        for text in ["push:shop+refs/heads/a+b", "preview:shop#7", "sync:shop/web", "poll:shop", "resync:prod"] {
+        for text in [
+            "push:shop+refs/heads/a+b",
+            "preview:shop#7",
+            "group:shop+refs/heads/q/main/pr-7-ab",
+            "sync:shop/web",
+            "poll:shop",
+            "resync:prod",
+        ] {
             assert_eq!(text.parse::<Key>()?.to_string(), text);
         }
         for text in ["", "push:", "push:shop", "preview:shop#x", "sync:web", "drop:shop"] {
             assert!(text.parse::<Key>().is_err(), "{text}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn the_ref_of_a_merge_group_names_its_branch() {
+        let base = |name: &str| merge_group_base(name);
+        assert_eq!(base("refs/heads/gh-readonly-queue/main/pr-7-0a1b").as_deref(), Some("refs/heads/main"));
+        assert_eq!(base("refs/heads/gh-readonly-queue/release/1.2/pr-7-0a1b").as_deref(), Some("refs/heads/release/1.2"));
+        for other in ["refs/heads/main", "refs/heads/gh-readonly-queue/main", "refs/heads/gh-readonly-queue//pr-7-0a1b"] {
+            assert_eq!(base(other), None, "{other}");
+        }
     }
 }

@@ -1,5 +1,131 @@
 //! The queue: what to look at, when, and how often at once. A job names what to look at, never what to do.
+//!
+//! An event makes or moves the pending row of its key. When the row is due and no run of the key is under way, a worker takes it. So a key has
+//! at most one pending and one running row, and however many events come, the next run answers all of them.
 
+mod accept;
+mod cause;
+mod choose;
+mod error;
+mod job;
 mod key;
+mod lease;
+mod row;
+mod run;
+mod running;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod worker;
 
-pub use key::{Key, KeyError, Priority};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::lifecycle::Tasks;
+use crate::store::Store;
+use crate::store::deliveries::NewDelivery;
+use crate::store::jobs::{self, State};
+use accept::{Committer, Item};
+use running::Runs;
+
+pub use accept::Accepted;
+pub use cause::{Cause, Manual, Request};
+pub use error::{JobError, QueueError};
+pub use job::{Handler, Job};
+pub use key::{Key, KeyError, Priority, merge_group_base};
+pub use running::{JobContext, Superseded, Writing};
+pub use timing::{QueueConfig, backoff};
+pub use worker::Worker;
+
+/// Callers that wait for the same commit; beyond that the answer is "overloaded".
+const WAITING: usize = 4_096;
+
+/// A handle to the queue; clones share it.
+#[derive(Clone)]
+pub struct Queue(Arc<Inner>);
+
+struct Inner {
+    committer: Committer,
+    items: mpsc::Sender<Item>,
+    /// Marks the leases of this process.
+    owner: String,
+    served: Mutex<lease::Served>,
+}
+
+impl Queue {
+    /// Starts the queue's writer, and frees what the last process left running: the store is ours alone.
+    pub async fn start(store: Store, config: QueueConfig, tasks: &Tasks) -> Result<Self, QueueError> {
+        let owner = format!("{}@{}", std::process::id(), store.now());
+        let committer = Committer { store, config: Arc::new(config), runs: Runs::default(), wake: Arc::new(Notify::new()) };
+        let (items, receiver) = mpsc::channel(WAITING);
+        let queue = Self(Arc::new(Inner { committer: committer.clone(), items, owner, served: Mutex::default() }));
+        queue.reclaim(true).await?;
+        tasks.spawn("queue", committer.serve(receiver, tasks.soft().clone()));
+        Ok(queue)
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.committer.store
+    }
+
+    pub fn config(&self) -> &QueueConfig {
+        &self.0.committer.config
+    }
+
+    /// Jobs that run in this process.
+    pub fn running(&self) -> usize {
+        self.0.committer.runs.len()
+    }
+
+    /// Writes the delivery and its requests down in one transaction; on disk when this returns.
+    ///
+    /// A delivery that came before is a duplicate, unless work of its repo is failing: then it is done again.
+    pub async fn accept(&self, delivery: NewDelivery, requests: Vec<Request>) -> Result<Accepted, QueueError> {
+        self.submit(Some(delivery), requests).await
+    }
+
+    /// Asks for work that no delivery told of. On disk when this returns, and never refused for load.
+    pub async fn enqueue(&self, requests: &[Request]) -> Result<(), QueueError> {
+        if requests.is_empty() {
+            return Ok(());
+        }
+        self.submit(None, requests.to_vec()).await.map(|_| ())
+    }
+
+    async fn submit(&self, delivery: Option<NewDelivery>, requests: Vec<Request>) -> Result<Accepted, QueueError> {
+        let bounded = delivery.is_some();
+        let (reply, answer) = oneshot::channel();
+        let item = Item { delivery, requests, reply };
+        let refused = if bounded {
+            match self.0.items.try_send(item) {
+                Ok(()) => None,
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(QueueError::Overloaded { pending: WAITING }),
+                Err(mpsc::error::TrySendError::Closed(item)) => Some(item),
+            }
+        } else {
+            self.0.items.send(item).await.err().map(|error| error.0)
+        };
+        if let Some(item) = refused {
+            // The server is stopping; runs that end now still leave word.
+            self.0.committer.commit(vec![item]).await;
+        }
+        answer.await.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
+    }
+
+    /// Has the failed jobs of a tenant tried once more, as each resync does. Says how many those are.
+    pub async fn retry_failed(&self, tenant: &str) -> Result<usize, QueueError> {
+        let mut conn = self.store().read().acquire().await.map_err(QueueError::from)?;
+        let failed = jobs::in_state(&mut conn, State::Failed, Some(tenant)).await?;
+        drop(conn);
+        let again: Vec<_> = failed
+            .iter()
+            .filter_map(|row| {
+                let key = row.key.parse().ok()?;
+                Some(Request { key, cause: Cause::Resync, hint: None })
+            })
+            .collect();
+        self.enqueue(&again).await?;
+        Ok(again.len())
+    }
+}

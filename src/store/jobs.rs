@@ -216,6 +216,12 @@ impl Store {
         Ok(depth)
     }
 
+    pub async fn job(&self, key: &str, state: State) -> Result<Option<JobRow>, StoreError> {
+        let row =
+            sqlx::query_as("SELECT * FROM jobs WHERE key = $1 AND state = $2").bind(key).bind(state).fetch_optional(self.read()).await?;
+        Ok(row)
+    }
+
     /// Jobs for the eye: running, then pending by due time, then failed, then done; at most `limit`.
     pub async fn jobs(&self, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let rows = sqlx::query_as(

@@ -1,0 +1,113 @@
+//! Why a job exists. A cause is shown in the history and decides how soon the job is due, never what it does.
+
+use serde::{Deserialize, Serialize};
+
+use super::Key;
+
+/// More than a person wants to read, and a bound for a key that is asked for all day.
+const CAUSES: usize = 20;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// A forge told of something.
+    Webhook { hook: String, delivery: String },
+    /// A look at the refs and pull requests of a repo found that something moved.
+    Poll,
+    /// The periodic look at everything.
+    Resync,
+    /// A person asked for it.
+    Manual(Manual),
+    /// Another job asked for it.
+    Follow { key: Key },
+}
+
+/// What a person asked for, and who.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Manual {
+    pub by: String,
+    /// Pins the app to this revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The destructive changes that were shown may be made.
+    #[serde(default)]
+    pub allow_destructive: bool,
+    /// Objects that exist without a mark may be taken over.
+    #[serde(default)]
+    pub adopt: bool,
+}
+
+impl Cause {
+    /// Whether more of the same may follow at once, as with the pushes of a busy minute. All else is due at once.
+    pub(super) fn is_debounced(&self) -> bool {
+        matches!(self, Self::Webhook { .. })
+    }
+}
+
+/// What is asked of the queue: to look at `key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub key: Key,
+    pub cause: Cause,
+    /// The commit that is wanted, as far as the asker knows. A run that works on another one is cancelled.
+    pub hint: Option<String>,
+}
+
+impl Request {
+    pub fn new(key: Key, cause: Cause) -> Self {
+        Self { key, cause, hint: None }
+    }
+
+    #[must_use]
+    pub fn with_hint(mut self, sha: impl Into<String>) -> Self {
+        self.hint = Some(sha.into());
+        self
+    }
+}
+
+/// Adds the younger causes to the older ones. What a person asked for is kept; of the rest the first and the newest.
+pub(super) fn merge(older: Vec<Cause>, younger: Vec<Cause>) -> Vec<Cause> {
+    let mut causes = older;
+    for cause in younger {
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    while causes.len() > CAUSES {
+        let spare = causes.iter().skip(1).position(|cause| !matches!(cause, Cause::Manual(_)));
+        causes.remove(spare.map_or(0, |index| index + 1));
+    }
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(delivery: usize) -> Cause {
+        Cause::Webhook { hook: "github".into(), delivery: delivery.to_string() }
+    }
+
+    #[test]
+    fn the_first_the_newest_and_the_manual_causes_are_kept() {
+        let manual = Cause::Manual(Manual { by: "ada".into(), ..Manual::default() });
+        let older = vec![webhook(0), manual.clone()];
+        let causes = merge(older, (1..100).map(webhook).collect());
+        assert_eq!(causes.len(), CAUSES);
+        assert_eq!(causes[..2], [webhook(0), manual]);
+        assert_eq!(causes[CAUSES - 1], webhook(99));
+    }
+
+    #[test]
+    fn the_same_cause_counts_once() {
+        assert_eq!(merge(vec![Cause::Poll], vec![Cause::Poll, Cause::Resync]), [Cause::Poll, Cause::Resync]);
+    }
+
+    #[test]
+    fn the_stored_form() {
+        let cause = Cause::Manual(Manual { by: "ada".into(), allow_destructive: true, ..Manual::default() });
+        let text = serde_json::to_string(&cause).expect("serialises");
+        assert_eq!(text, r#"{"kind":"manual","by":"ada","allow_destructive":true,"adopt":false}"#);
+        assert_eq!(serde_json::from_str::<Cause>(&text).expect("parses"), cause);
+    }
+}

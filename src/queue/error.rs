@@ -1,0 +1,100 @@
+//! What can go wrong with the queue, and with a job.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::class::{Class, Classified};
+use crate::store::StoreError;
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueueError {
+    #[error("{pending} jobs are waiting, which is the most that are taken: try again later")]
+    Overloaded { pending: usize },
+    /// One commit serves several callers, so all of them share its error.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+}
+
+impl From<StoreError> for QueueError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<sqlx::Error> for QueueError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl Classified for QueueError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Overloaded { .. } => Class::Retry { after: Some(Duration::from_secs(5)) },
+            Self::Store(error) => error.class(),
+        }
+    }
+}
+
+/// Why a job did not succeed: whatever error of a module, with its class.
+///
+/// It is no `std::error::Error` itself, so that `?` turns every classified error into one.
+#[derive(Debug)]
+pub struct JobError {
+    pub class: Class,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl JobError {
+    pub fn new(class: Class, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { class, source: source.into() }
+    }
+
+    /// The error itself, for a handler that words its own report.
+    pub fn source(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self.source.as_ref()
+    }
+
+    /// The error with the errors that led to it, leaving out those that an outer one already quotes.
+    pub fn message(&self) -> String {
+        let mut text = self.source.to_string();
+        let mut inner = self.source.source();
+        while let Some(error) = inner {
+            let detail = error.to_string();
+            if !text.contains(&detail) {
+                let _ = write!(text, ": {detail}");
+            }
+            inner = error.source();
+        }
+        text
+    }
+}
+
+impl<E: std::error::Error + Classified + Send + Sync + 'static> From<E> for JobError {
+    fn from(error: E) -> Self {
+        Self { class: error.class(), source: Box::new(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the forge did not answer")]
+    struct Outer(#[source] std::io::Error);
+
+    impl Classified for Outer {
+        fn class(&self) -> Class {
+            Class::RETRY
+        }
+    }
+
+    #[test]
+    fn a_job_error_tells_the_whole_chain_once() {
+        let error = JobError::from(Outer(std::io::Error::other("connection reset")));
+        assert_eq!(error.class, Class::RETRY);
+        assert_eq!(error.message(), "the forge did not answer: connection reset");
+    }
+}

@@ -1,0 +1,100 @@
+//! Retries, reports, and what is set aside.
+
+use std::time::Duration;
+
+use super::bench::{Bench, Step, push_key};
+use crate::queue::{Cause, Request};
+use crate::store::jobs::State;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_job_is_tried_ever_more_seldom_and_reported_once() {
+    let bench = Bench::new(std::iter::repeat_n(Step::Retry("the forge is down", None), 12)).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass(9 * MINUTE, Duration::from_secs(1)).await;
+    assert_eq!(bench.scribe.reports(), [], "not before ten minutes");
+    bench.pass(11 * MINUTE, Duration::from_secs(5)).await;
+    assert_eq!(bench.scribe.reports(), [("the forge is down".into(), true)]);
+
+    let seen = bench.scribe.seen();
+    let attempts: Vec<_> = seen.iter().map(|seen| seen.job.attempt).collect();
+    assert_eq!(attempts, (1..).take(seen.len()).collect::<Vec<_>>());
+    let pauses: Vec<_> = seen.windows(2).map(|pair| pair[1].at.as_secs_f64() - pair[0].at.as_secs_f64()).collect();
+    for (pause, expected) in pauses.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]) {
+        assert!((0.75 * expected - 0.1..=1.25 * expected + 5.1).contains(pause), "{pause} for {expected}");
+    }
+
+    bench.pass(40 * MINUTE, Duration::from_secs(20)).await;
+    let row = bench.queue.store().job(&push_key().to_string(), State::Done).await.expect("reads").expect("succeeded at last");
+    assert_eq!((row.failing_since, row.error, row.reported), (None, None, None));
+    assert_eq!(bench.scribe.reports().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_other_side_asks_for_is_honoured_even_when_events_come() {
+    let bench = Bench::new([Step::Retry("slow down", Some(Duration::from_secs(20)))]).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass_ms(3_000).await;
+    bench.push("2", "b").await.expect("accepted");
+    bench.queue.enqueue(&[Request::new(push_key(), Cause::Resync)]).await.expect("enqueued");
+    bench.pass_ms(16_000).await;
+    assert_eq!(bench.scribe.seen().len(), 1);
+    bench.pass_ms(1_500).await;
+    let seen = bench.scribe.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[1].at, Duration::from_secs(20));
+    assert!(seen[1].job.failing_since.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_brings_a_retry_forward() {
+    let failing = std::iter::repeat_n(Step::Retry("the cluster is down", None), 6);
+    let bench = Bench::new(failing).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass_ms(40_000).await;
+    assert_eq!(bench.scribe.seen().len(), 6, "the next try is half a minute away");
+    bench.push("2", "b").await.expect("accepted");
+    bench.pass_ms(1_100).await;
+    let seen = bench.scribe.seen();
+    assert_eq!(seen.len(), 7);
+    assert_eq!(seen[6].job.hint.as_deref(), Some("b"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_tried_at_the_resync_and_reported_when_its_text_changes() {
+    let steps = [Step::Fail("no such path"), Step::Fail("no such path"), Step::Fail("bad manifest"), Step::Succeed];
+    let bench = Bench::new(steps).await;
+    let key = push_key().to_string();
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass(10 * MINUTE, MINUTE).await;
+    assert_eq!(bench.scribe.seen().len(), 1, "trying the same again gives the same");
+    for _ in 0..3 {
+        assert_eq!(bench.queue.retry_failed("shop").await.expect("enqueued"), 1);
+        bench.pass_ms(1_000).await;
+    }
+    assert_eq!(bench.scribe.seen().len(), 4);
+    assert_eq!(bench.scribe.reports(), [("no such path".into(), false), ("bad manifest".into(), false)]);
+    assert_eq!(bench.queue.store().job(&key, State::Failed).await.expect("reads"), None, "mended");
+    assert_eq!(bench.queue.retry_failed("shop").await.expect("enqueued"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_an_error_of_ours_and_stops_nobody() {
+    let bench = Bench::new([Step::Panic]).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass_ms(3_000).await;
+    let seen = bench.scribe.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[1].job.attempt, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_never_ends_is_stopped() {
+    let bench = Bench::new([Step::Work(Duration::from_secs(100_000))]).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass(62 * MINUTE, MINUTE).await;
+    let seen = bench.scribe.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert_eq!(seen[1].job.attempt, 2);
+}

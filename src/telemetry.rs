@@ -1,0 +1,185 @@
+//! What an operator sees of the inside: logs and metrics.
+
+use std::io::IsTerminal;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("the log filter {filter:?} makes no sense: {source}; write one such as info or driftless=debug,info")]
+    Filter {
+        filter: String,
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    #[error("logging cannot be started: {0}")]
+    Init(#[from] TryInitError),
+}
+
+/// Starts logging to standard error, once per process: lines for people on a terminal, else a JSON object each.
+///
+/// `filter` is in the syntax of `RUST_LOG`, such as `driftless=debug,info`.
+pub fn init_logs(filter: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        registry.with(layer.compact()).try_init()?;
+    } else {
+        registry.with(layer.json().flatten_event(true).with_ansi(false)).try_init()?;
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabels {
+    kind: &'static str,
+    outcome: JobOutcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobOutcome {
+    Done,
+    Failed,
+    Retried,
+    Cancelled,
+}
+
+impl JobOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Retried => "retried",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl EncodeLabelValue for JobOutcome {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
+    }
+}
+
+/// What the queue holds at the moment of a scrape.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QueueGauges {
+    pub pending: i64,
+    pub running: i64,
+    pub failed: i64,
+    /// How long the job that has been due for longest has been waiting.
+    pub oldest_due_seconds: f64,
+}
+
+#[derive(Clone)]
+struct Durations;
+
+impl MetricConstructor<Histogram> for Durations {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new([0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0])
+    }
+}
+
+/// All counters of the process. Other areas register theirs with [`Metrics::with_registry`].
+pub struct Metrics {
+    registry: std::sync::Mutex<Registry>,
+    deliveries: Family<DeliveryLabels, Counter>,
+    jobs: Family<JobLabels, Counter>,
+    durations: Family<KindLabels, Histogram, Durations>,
+    queue: Family<StateLabels, Gauge>,
+    oldest_due: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("driftless");
+        let deliveries = Family::default();
+        registry.register("deliveries", "Deliveries of webhooks by what became of them", deliveries.clone());
+        let jobs = Family::default();
+        registry.register("job_runs", "Runs of jobs by kind and by how they ended", jobs.clone());
+        let durations = Family::new_with_constructor(Durations);
+        registry.register("job_run_seconds", "How long runs of jobs took", durations.clone());
+        let queue = Family::default();
+        registry.register("queue_jobs", "Jobs in the queue by state", queue.clone());
+        let oldest_due = Gauge::default();
+        registry.register("queue_oldest_due_seconds", "For how long the oldest due job has been waiting", oldest_due.clone());
+        Self { registry: std::sync::Mutex::new(registry), deliveries, jobs, durations, queue, oldest_due }
+    }
+}
+
+impl Metrics {
+    /// Lets another area add its own metrics; their names get the prefix `driftless_`.
+    pub fn with_registry<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
+        add(&mut self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// `outcome` is one of a few fixed words, never text of a sender.
+    pub fn delivery(&self, outcome: &'static str) {
+        self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
+    }
+
+    pub fn job_ended(&self, kind: &'static str, outcome: JobOutcome, took: Duration) {
+        self.jobs.get_or_create(&JobLabels { kind, outcome }).inc();
+        self.durations.get_or_create(&KindLabels { kind }).observe(took.as_secs_f64());
+    }
+
+    pub fn set_queue(&self, gauges: QueueGauges) {
+        for (state, value) in [("pending", gauges.pending), ("running", gauges.running), ("failed", gauges.failed)] {
+            self.queue.get_or_create(&StateLabels { state }).set(value);
+        }
+        self.oldest_due.set(gauges.oldest_due_seconds);
+    }
+
+    /// All metrics in the text form that Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = self.with_registry(|registry| text::encode(&mut text, registry));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_rendered() {
+        let metrics = Metrics::default();
+        metrics.delivery("accepted");
+        metrics.job_ended("push", JobOutcome::Done, Duration::from_millis(20));
+        metrics.set_queue(QueueGauges { pending: 3, running: 1, failed: 0, oldest_due_seconds: 1.5 });
+        // A family keeps its members in no order.
+        let text = metrics.render();
+        let mut lines: Vec<_> = text.lines().collect();
+        lines.sort_unstable();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}
