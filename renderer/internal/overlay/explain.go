@@ -25,7 +25,7 @@ var (
 		regexp.MustCompile(`(?s)unable to find one of .*`),
 		regexp.MustCompile(`(?s)invalid Kustomization: .*`),
 	}
-	malformed = regexp.MustCompile(`(?s)MalformedYAMLError: .* in File: (\S+)`)
+	malformed = regexp.MustCompile(`(?s)MalformedYAMLError: .* in File: (\S+)|.*resources from '([^']+)': MalformedYAMLError`)
 	mounted   = regexp.MustCompile(`/repo(/|\b)`)
 )
 
@@ -40,7 +40,7 @@ func explain(err error, source *repo.Repo, dir string) error {
 	}
 	message := err.Error()
 	if found := malformed.FindStringSubmatch(message); found != nil {
-		if failed := syntaxError(source, found[1]); failed != nil {
+		if failed := syntaxError(source, found[1]+found[2]); failed != nil {
 			return failed
 		}
 	}
