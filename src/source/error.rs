@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use crate::class::{Class, Classified};
 use crate::ids::{Oid, RepoName};
@@ -32,7 +33,7 @@ pub enum SourceError {
     NotFound { repo: RepoName, status: u16 },
 
     #[error("the forge answered {status} when asked for repo {repo}")]
-    Status { repo: RepoName, status: u16 },
+    Status { repo: RepoName, status: u16, after: Option<Duration> },
 
     #[error("the forge redirects repo {repo} to another place; change its clone URL to {to}")]
     Redirected { repo: RepoName, to: String },
@@ -96,9 +97,9 @@ impl Classified for SourceError {
             | Self::Unrelated { .. }
             | Self::Client { .. } => Class::Fail,
             Self::Cancelled { .. } => Class::Cancelled,
+            Self::Status { after, .. } => Class::Retry { after: *after },
             Self::Unauthenticated { .. }
             | Self::NotFound { .. }
-            | Self::Status { .. }
             | Self::Redirected { .. }
             | Self::Network { .. }
             | Self::TimedOut { .. }

@@ -32,8 +32,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn transport(&self) -> Result<(Transport<Session>, Outcome), SourceError> {
-        let session = Session::new(self.client.clone(), self.runtime.clone(), self.stop.token.clone(), self.limits);
+    fn transport(&self, names: Vec<String>) -> Result<(Transport<Session>, Outcome), SourceError> {
+        let session = Session::new(self.client.clone(), self.runtime.clone(), self.stop.token.clone(), self.limits, names);
         let outcome = session.outcome();
         let mut transport = Transport::new_http(session, self.git_url()?, Protocol::V2, false);
         if let Some(credential) = &self.remote.credential {
@@ -64,9 +64,9 @@ impl Connection {
         let repo = self.remote.repo.clone();
         match outcome.take() {
             Some(Failure::Cancelled) => SourceError::Cancelled { repo },
-            Some(Failure::Status(status @ (401 | 403))) => SourceError::Unauthenticated { repo, status },
-            Some(Failure::Status(status @ (404 | 410))) => SourceError::NotFound { repo, status },
-            Some(Failure::Status(status)) => SourceError::Status { repo, status },
+            Some(Failure::Status(status @ (401 | 403), _)) => SourceError::Unauthenticated { repo, status },
+            Some(Failure::Status(status @ (404 | 410), _)) => SourceError::NotFound { repo, status },
+            Some(Failure::Status(status, after)) => SourceError::Status { repo, status, after },
             Some(Failure::Redirect(to)) => SourceError::Redirected { repo, to },
             Some(Failure::Network(source)) => SourceError::Network { repo, source: source.into() },
             Some(Failure::TimedOut(limit)) => SourceError::TimedOut { repo, limit },
@@ -87,7 +87,7 @@ pub(super) fn list(repo: &gix::Repository, connection: &Connection) -> Result<Li
     // Patterns must have a right side. Nothing is written there, as nothing is fetched.
     let specs = ["HEAD", "refs/heads/*", "refs/tags/*"].map(|name| format!("{name}:refs/listed/{}", name.trim_start_matches("refs/")));
     let remote = connection.git_remote(repo, &specs)?;
-    let (transport, outcome) = connection.transport()?;
+    let (transport, outcome) = connection.transport(Vec::new())?;
     let (map, _) = remote
         .to_connection_with_transport(transport)
         .with_credentials(|_| Ok(None))
@@ -126,7 +126,7 @@ pub(super) fn fetch(
 ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
     let specs: Vec<String> = names.iter().map(|name| format!("+{name}:{}", mirror_ref(name))).collect();
     let remote = connection.git_remote(repo, &specs)?;
-    let (transport, outcome) = connection.transport()?;
+    let (transport, outcome) = connection.transport(names.iter().cloned().collect())?;
     let prepared = remote
         .to_connection_with_transport(transport)
         .with_credentials(|_| Ok(None))

@@ -33,7 +33,8 @@ pub(super) struct Limits {
 /// Why the last request failed, kept here because Git's side passes on only a text.
 #[derive(Debug)]
 pub(super) enum Failure {
-    Status(u16),
+    /// The answer's code, and how long it asks us to wait.
+    Status(u16, Option<Duration>),
     Redirect(String),
     Network(reqwest::Error),
     TimedOut(String),
@@ -48,7 +49,7 @@ pub(super) struct Outcome(Arc<Mutex<Option<Failure>>>);
 impl Outcome {
     fn set(&self, failure: Failure) -> io::Error {
         let error = match &failure {
-            Failure::Status(401) => io::Error::new(io::ErrorKind::PermissionDenied, AuthenticationRequired::default()),
+            Failure::Status(401, _) => io::Error::new(io::ErrorKind::PermissionDenied, AuthenticationRequired::default()),
             other => io::Error::other(format!("{other:?}")),
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
@@ -67,7 +68,7 @@ pub(super) fn client(tls_ca: Option<&Path>, idle: Duration) -> Result<Client, So
         .connect_timeout(idle)
         .redirect(redirect::Policy::custom(same_origin))
         .no_gzip()
-        .pool_idle_timeout(Duration::from_secs(60));
+        .pool_idle_timeout(Duration::from_mins(1));
     if let Some(path) = tls_ca {
         let pem = std::fs::read(path).map_err(|error| refuse(format!("{} cannot be read: {error}", path.display())))?;
         let roots = reqwest::Certificate::from_pem_bundle(&pem)
@@ -91,14 +92,16 @@ pub(super) struct Session {
     deadline: Instant,
     limits: Limits,
     outcome: Outcome,
+    /// The refs to ask for, by their whole names; all that Git's side asks for if there are none.
+    names: Vec<String>,
     /// The base that a redirect within the origin led to.
     base: Arc<Mutex<Option<String>>>,
 }
 
 impl Session {
-    pub(super) fn new(client: Client, runtime: Handle, cancel: CancellationToken, limits: Limits) -> Self {
+    pub(super) fn new(client: Client, runtime: Handle, cancel: CancellationToken, limits: Limits, names: Vec<String>) -> Self {
         let deadline = Instant::now() + limits.total;
-        Self { client, runtime, cancel, deadline, limits, outcome: Outcome::default(), base: Arc::default() }
+        Self { client, runtime, cancel, deadline, limits, outcome: Outcome::default(), names, base: Arc::default() }
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -113,7 +116,7 @@ impl Session {
         body: Option<Arc<Mutex<Vec<u8>>>>,
     ) -> (Headers, Body) {
         let tail = url.strip_prefix(base_url).unwrap_or_default().to_owned();
-        let request = Request { url: url.to_owned(), tail, headers: header_map(lines), body };
+        let request = Request { url: url.to_owned(), tail, headers: header_map(lines), body, names: self.names.clone() };
         let exchange = Arc::new(Mutex::new(Exchange {
             request: Some(request),
             response: None,
@@ -201,6 +204,7 @@ struct Request {
     tail: String,
     headers: HeaderMap,
     body: Option<Arc<Mutex<Vec<u8>>>>,
+    names: Vec<String>,
 }
 
 /// A request that is sent when its answer is first looked at.
@@ -219,7 +223,7 @@ impl Exchange {
         let builder = match request.body {
             Some(body) => {
                 let bytes = std::mem::take(&mut *body.lock().unwrap_or_else(PoisonError::into_inner));
-                self.client.post(&request.url).body(bytes)
+                self.client.post(&request.url).body(super::narrow::narrow(bytes, &request.names))
             }
             None => self.client.get(&request.url),
         };
@@ -228,7 +232,7 @@ impl Exchange {
             return Err(self.wait.outcome.set(Failure::Redirect(location(&response, &request.tail))));
         }
         if !response.status().is_success() {
-            return Err(self.wait.outcome.set(Failure::Status(response.status().as_u16())));
+            return Err(self.wait.outcome.set(Failure::Status(response.status().as_u16(), retry_after(response.headers()))));
         }
         if response.url().as_str() != request.url
             && let Some(base) = response.url().as_str().strip_suffix(&request.tail)
@@ -248,16 +252,14 @@ impl Exchange {
                 self.response = None;
                 Ok(Bytes::new())
             }
-            Some(chunk) => match self.left.checked_sub(chunk.len() as u64) {
-                Some(left) => {
-                    self.left = left;
-                    Ok(chunk)
-                }
-                None => {
+            Some(chunk) => {
+                let Some(left) = self.left.checked_sub(chunk.len() as u64) else {
                     self.response = None;
-                    Err(self.wait.outcome.set(Failure::TooLarge(self.wait.limits.bytes)))
-                }
-            },
+                    return Err(self.wait.outcome.set(Failure::TooLarge(self.wait.limits.bytes)));
+                };
+                self.left = left;
+                Ok(chunk)
+            }
         }
     }
 }
@@ -265,11 +267,19 @@ impl Exchange {
 /// Where a redirect points, without the query, and without what Git appended to the repo's URL.
 fn location(response: &reqwest::Response, tail: &str) -> String {
     let target = response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
-    let Some(target) = target.and_then(|target| response.url().join(target).ok()) else {
+    let Some(mut target) = target.and_then(|target| response.url().join(target).ok()) else {
         return "an unknown place".to_owned();
     };
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
     let text = target.as_str().strip_suffix(tail).unwrap_or(target.as_str());
     text.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// Only seconds are read; a date would need a clock, and no forge sends one here.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 fn header_lines(headers: &HeaderMap) -> Vec<u8> {

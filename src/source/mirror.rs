@@ -5,12 +5,20 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use super::fetch::{self, Connection};
+use tokio::time::Instant;
+
+use super::fetch::{self, Connection, Listing};
 use super::{Shared, SourceError, remote};
 use crate::ids::{Oid, RepoName};
+
+/// How long a mirror that was cloned anew is not cloned again on mere suspicion: what fails there may fail everywhere.
+const SUSPICION_PAUSE: Duration = Duration::from_mins(10);
+
+const BESIDE: &str = ".beside-";
 
 /// Failed fetches in a row, without a fault of the network, after which a mirror is cloned anew.
 const STRIKES: u32 = 3;
@@ -24,6 +32,7 @@ pub(super) struct Mirror {
     /// Set when something could not be read that should be there; the next fetch then clones anew.
     pub(super) suspect: Arc<AtomicBool>,
     strikes: AtomicU32,
+    replaced: std::sync::Mutex<Option<Instant>>,
 }
 
 impl Mirror {
@@ -36,6 +45,7 @@ impl Mirror {
             lock: Arc::default(),
             suspect: Arc::default(),
             strikes: AtomicU32::new(0),
+            replaced: std::sync::Mutex::default(),
         })
     }
 
@@ -78,7 +88,7 @@ impl Mirror {
         connection: &Connection,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
-        if !self.suspect.load(Ordering::SeqCst) {
+        if !self.suspect.load(Ordering::SeqCst) || !self.may_suspect() {
             match self.fetch_in_place(shared, connection, names) {
                 Err(error) if error.blames_mirror() && self.is_broken(shared) => {
                     tracing::warn!(repo = %self.repo, error = super::chain(&error), "the mirror is broken and is cloned anew");
@@ -109,13 +119,32 @@ impl Mirror {
     }
 
     fn is_broken(&self, shared: &Shared) -> bool {
-        if self.strikes.load(Ordering::SeqCst) >= STRIKES {
+        if self.strikes.load(Ordering::SeqCst) >= STRIKES && self.may_suspect() {
             return true;
         }
         match self.open(shared) {
             Ok(Some(repo)) => fetch::check(&repo, &self.repo).is_err(),
             Ok(None) => false,
             Err(_) => true,
+        }
+    }
+
+    fn may_suspect(&self) -> bool {
+        let replaced = *self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.is_none_or(|replaced| replaced.elapsed() > SUSPICION_PAUSE)
+    }
+
+    /// Lists the forge's refs. A mirror that cannot be opened does not stand in the way, and is looked at by the next fetch.
+    pub(super) fn list(&self, shared: &Shared, connection: &Connection) -> Result<Listing, SourceError> {
+        match self.open_or_create(shared) {
+            Ok(repo) => fetch::list(&repo, connection),
+            Err(error) if error.blames_mirror() => {
+                let empty = self.beside()?;
+                create(empty.path(), &self.repo)?;
+                let repo = open(empty.path(), shared).map_err(|_| error)?;
+                fetch::list(&repo.to_thread_local(), connection)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -140,6 +169,7 @@ impl Mirror {
         self.swap(shared, fresh.path())?;
         self.suspect.store(false, Ordering::SeqCst);
         self.strikes.store(0, Ordering::SeqCst);
+        *self.replaced.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         fetched.retain(|name, _| names.contains(name));
         Ok(fetched)
     }
@@ -161,12 +191,22 @@ impl Mirror {
     fn beside(&self) -> Result<tempfile::TempDir, SourceError> {
         let failed = |error| SourceError::io(&self.repo, "the directory of the mirrors cannot be written to", error);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.parent).map_err(failed)?;
-        tempfile::Builder::new().prefix(".beside-").tempdir_in(&self.parent).map_err(failed)
+        tempfile::Builder::new().prefix(BESIDE).tempdir_in(&self.parent).map_err(failed)
     }
 
     pub(super) fn packs(&self) -> usize {
         let Ok(files) = fs::read_dir(self.dir.join("objects/pack")) else { return 0 };
         files.flatten().filter(|file| file.path().extension().is_some_and(|ext| ext == "pack")).count()
+    }
+}
+
+/// Removes what a process that was killed left beside the mirrors. One process owns them.
+pub(super) fn remove_left_overs(dir: &Path) {
+    let Ok(files) = fs::read_dir(dir) else { return };
+    for file in files.flatten() {
+        if file.file_name().to_string_lossy().starts_with(BESIDE) {
+            let _ = fs::remove_dir_all(file.path());
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod history;
 mod http;
 mod merge;
 mod mirror;
+mod narrow;
 mod remote;
 mod tree;
 
@@ -57,7 +58,7 @@ impl MirrorsConfig {
         Self {
             dir: dir.into(),
             tls_ca: None,
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_mins(10),
             idle_timeout: Duration::from_secs(30),
             max_pack_bytes: 4 << 30,
             repack_after: 200,
@@ -101,6 +102,7 @@ struct StopOnDrop(Stop);
 impl Mirrors {
     /// The default crypto provider of rustls must have been installed.
     pub fn new(config: MirrorsConfig, tasks: &Tasks) -> Result<Self, SourceError> {
+        mirror::remove_left_overs(&config.dir);
         let client = http::client(config.tls_ca.as_deref(), config.idle_timeout)?;
         let open = moka::sync::Cache::new(config.open_mirrors);
         let shared = Shared { config, client, tasks: tasks.clone(), mirrors: Mutex::default(), open };
@@ -120,11 +122,7 @@ impl Mirrors {
     async fn list(&self, remote: &Remote, cancel: &CancellationToken) -> Result<fetch::Listing, SourceError> {
         let url = remote.checked()?;
         let (mirror, remote, this) = (self.mirror(&remote.repo)?, remote.clone(), self.clone());
-        self.blocking(&remote.repo.clone(), cancel, move |stop| {
-            let repo = mirror.open_or_create(&this.shared)?;
-            fetch::list(&repo, &this.connection(&remote, url, stop))
-        })
-        .await
+        self.blocking(&remote.repo.clone(), cancel, move |stop| mirror.list(&this.shared, &this.connection(&remote, url, stop))).await
     }
 
     /// Brings these refs (full names, also `refs/pull/7/head`) up to date and answers their commits.

@@ -49,10 +49,9 @@ fn check_url(text: &str, with_credential: bool) -> Result<Url, String> {
         return Err("it must have no query and no fragment".to_owned());
     }
     match url.scheme() {
-        "https" => Ok(url),
         "http" if !is_loopback(&url) => Err("http:// is only taken for this machine; use https://".to_owned()),
         "http" if with_credential => Err("a credential is never sent over http://; use https://".to_owned()),
-        "http" => Ok(url),
+        "https" | "http" => Ok(url),
         other => Err(format!("{}:// is not supported; use https://", other.escape_debug())),
     }
 }

@@ -20,12 +20,13 @@ const DECODED: usize = 4096;
 pub(super) struct GitTree {
     root: ObjectId,
     inner: Mutex<Inner>,
-    suspect: Arc<AtomicBool>,
 }
 
 struct Inner {
     git: gix::Repository,
     decoded: HashMap<ObjectId, Listing>,
+    /// Told when an object that should be there cannot be read.
+    suspect: Arc<AtomicBool>,
 }
 
 pub(super) fn of_commit(
@@ -41,18 +42,11 @@ pub(super) fn of_commit(
 impl GitTree {
     /// `git` may hold objects in memory, as those of a merge; they live as long as the tree.
     pub(super) fn new(git: gix::Repository, root: ObjectId, suspect: Arc<AtomicBool>) -> Self {
-        Self { root, inner: Mutex::new(Inner { git, decoded: HashMap::new() }), suspect }
+        Self { root, inner: Mutex::new(Inner { git, decoded: HashMap::new(), suspect }) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn noting<T>(&self, result: Result<T, TreeError>) -> Result<T, TreeError> {
-        if result.is_err() {
-            self.suspect.store(true, Ordering::SeqCst);
-        }
-        result
     }
 }
 
@@ -62,7 +56,7 @@ impl Inner {
         if let Some(listing) = self.decoded.get(&id) {
             return Ok(Arc::clone(listing));
         }
-        let failed = |error| TreeError::new(format!("tree {id}"), error);
+        let failed = |error| self.unreadable(format!("tree {id}"), error);
         let tree = self.git.find_tree(id).map_err(failed)?;
         let decoded = tree.decode().map_err(failed)?;
         let mut entries = Vec::with_capacity(decoded.entries.len());
@@ -76,6 +70,11 @@ impl Inner {
         }
         self.decoded.insert(id, Arc::clone(&listing));
         Ok(listing)
+    }
+
+    fn unreadable(&self, what: String, error: gix::Error) -> TreeError {
+        self.suspect.store(true, Ordering::SeqCst);
+        TreeError::new(what, error)
     }
 
     fn entry(&mut self, root: ObjectId, path: &str) -> Result<Option<TreeEntry>, TreeError> {
@@ -120,28 +119,28 @@ fn object_id(hex: &str) -> Result<ObjectId, TreeError> {
 
 impl Tree for GitTree {
     fn entry(&self, path: &str) -> Result<Option<TreeEntry>, TreeError> {
-        self.noting(self.inner().entry(self.root, path))
+        self.inner().entry(self.root, path)
     }
 
     fn size(&self, id: &str) -> Result<u64, TreeError> {
         let id = object_id(id)?;
-        let header = self.inner().git.find_header(id);
-        self.noting(header.map(|header| header.size()).map_err(|error| TreeError::new(format!("blob {id}"), error)))
+        let inner = self.inner();
+        let header = inner.git.find_header(id).map_err(|error| inner.unreadable(format!("blob {id}"), error))?;
+        Ok(header.size())
     }
 
     fn blob(&self, id: &str) -> Result<Vec<u8>, TreeError> {
         let id = object_id(id)?;
         let inner = self.inner();
-        let blob = inner.git.find_blob(id).map(|mut blob| blob.take_data());
-        self.noting(blob.map_err(|error| TreeError::new(format!("blob {id}"), error)))
+        let mut blob = inner.git.find_blob(id).map_err(|error| inner.unreadable(format!("blob {id}"), error))?;
+        Ok(blob.take_data())
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<(String, TreeEntry)>>, TreeError> {
         let mut inner = self.inner();
-        let result = inner.entry(self.root, path).and_then(|entry| match entry {
+        match inner.entry(self.root, path)? {
             Some(entry) if entry.mode == Mode::Directory => Ok(Some(inner.listing(object_id(&entry.id)?)?.to_vec())),
             _ => Ok(None),
-        });
-        self.noting(result)
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use driftless::ids::Oid;
 use driftless::source::{Mirrors, SourceError};
 
-use super::{fetch_one, main_of};
+use super::{fetch_one, main_of, never};
 use crate::support::git::{Forge, git, repo};
 
 fn packs(forge: &Forge) -> Vec<PathBuf> {
@@ -70,6 +70,7 @@ async fn a_broken_mirror_is_cloned_anew() {
         fetch_one(&before, &remote, "refs/heads/other").await.expect(name);
         damage(&forge);
         let mirrors = forge.mirrors();
+        assert_eq!(mirrors.list_refs(&remote, &never()).await.expect(name)["refs/heads/main"], commit, "{name}");
         assert_eq!(main_of(&mirrors, &remote).await.expect(name), Some(commit.clone()), "{name}");
         assert_eq!(read_file(&mirrors, &commit, "a.yaml").await.expect(name), "one");
     }
@@ -115,13 +116,19 @@ async fn many_packs_become_one_with_git_and_without() {
         config.repack_after = 5;
         config.git = PathBuf::from(program);
         let (mirrors, remote) = (forge.mirrors_with(config), forge.remote());
-        let mut commits = Vec::new();
+        let (mut commits, mut early) = (Vec::new(), None);
         for index in 0..5 {
             commits.push(forge.work.commit("a.yaml", &format!("{index}")));
             forge.push(&["main"]);
             main_of(&mirrors, &remote).await.expect("fetched");
+            if index == 1 {
+                early = Some(mirrors.tree(&repo(), &commits[0]).await.expect("a tree"));
+            }
         }
         wait_for("one pack", || packs(&forge).len() == 1).await;
+        let early = early.expect("taken before");
+        let entry = early.entry("a.yaml").expect("still readable").expect("a file");
+        assert_eq!(early.blob(&entry.id).expect("still readable"), b"0", "{program}");
         for (index, commit) in commits.iter().enumerate() {
             assert_eq!(read_file(&mirrors, commit, "a.yaml").await.expect(program), index.to_string());
         }

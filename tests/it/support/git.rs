@@ -68,6 +68,12 @@ impl Work {
         git(self.path(), args)
     }
 
+    /// Runs a line of shell in the repository.
+    pub fn shell(&self, line: &str) {
+        let status = Command::new("sh").args(["-c", line]).current_dir(self.path()).status().expect("a shell");
+        assert!(status.success(), "{line}");
+    }
+
     pub fn write(&self, path: &str, text: &str) {
         let path = self.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("its directory");
