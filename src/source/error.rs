@@ -45,6 +45,13 @@ pub enum SourceError {
         source: Cause,
     },
 
+    #[error("what the forge of repo {repo} sends is not Git's protocol: check the clone URL, and what stands between")]
+    Protocol {
+        repo: RepoName,
+        #[source]
+        source: Cause,
+    },
+
     #[error("the forge of repo {repo} was too slow: {limit}")]
     TimedOut { repo: RepoName, limit: String },
 
@@ -102,6 +109,7 @@ impl Classified for SourceError {
             | Self::NotFound { .. }
             | Self::Redirected { .. }
             | Self::Network { .. }
+            | Self::Protocol { .. }
             | Self::TimedOut { .. }
             | Self::NotMirrored { .. }
             | Self::NoCommit { .. }
@@ -123,5 +131,33 @@ impl SourceError {
     /// Whether a fresh mirror might do what this one could not.
     pub(super) fn blames_mirror(&self) -> bool {
         matches!(self, Self::Git { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_read() {
+        let repo = RepoName::new("shop");
+        let oid = |digit: &str| digit.repeat(40).parse::<Oid>().expect("an id");
+        let (base, head) = (oid("a"), oid("b"));
+        let errors = [
+            SourceError::Unauthenticated { repo: repo.clone(), status: 401 },
+            SourceError::NotFound { repo: repo.clone(), status: 404 },
+            SourceError::Status { repo: repo.clone(), status: 503, after: None },
+            SourceError::Redirected { repo: repo.clone(), to: "https://forge.example/moved.git".to_owned() },
+            SourceError::Protocol { repo: repo.clone(), source: "a page".into() },
+            SourceError::TimedOut { repo: repo.clone(), limit: "nothing came for 30 s".to_owned() },
+            SourceError::TooLarge { repo: repo.clone(), limit: 1024 },
+            SourceError::NotMirrored { repo: repo.clone() },
+            SourceError::NoCommit { repo: repo.clone(), commit: base.clone() },
+            SourceError::NotACommit { repo: repo.clone(), ref_name: "\"refs/tags/blob\"".to_owned() },
+            SourceError::Unrelated { repo: repo.clone(), base, head },
+            SourceError::Cancelled { repo },
+        ];
+        let texts: Vec<_> = errors.iter().map(|error| format!("{:?}: {error}", error.class())).collect();
+        insta::assert_snapshot!(texts.join("\n"));
     }
 }

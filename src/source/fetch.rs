@@ -75,6 +75,14 @@ impl Connection {
             None => SourceError::git(&repo, what, error),
         }
     }
+
+    /// The same for a listing, which touches nothing of the mirror: what fails there is what the forge sent.
+    fn explain_listing(&self, outcome: &Outcome, error: gix::Error) -> SourceError {
+        match self.explain(outcome, "its refs could not be listed", error) {
+            SourceError::Git { repo, source, .. } => SourceError::Protocol { repo, source },
+            other => other,
+        }
+    }
 }
 
 /// What a forge has.
@@ -92,7 +100,7 @@ pub(super) fn list(repo: &gix::Repository, connection: &Connection) -> Result<Li
         .to_connection_with_transport(transport)
         .with_credentials(|_| Ok(None))
         .ref_map(Discard, ref_map::Options::default())
-        .map_err(|error| connection.explain(&outcome, "its refs could not be listed", error))?;
+        .map_err(|error| connection.explain_listing(&outcome, error))?;
     let mut listing = Listing { commits: BTreeMap::new(), head: None };
     for advertised in &map.remote_refs {
         let (name, object) = split(advertised);
@@ -131,7 +139,7 @@ pub(super) fn fetch(
         .to_connection_with_transport(transport)
         .with_credentials(|_| Ok(None))
         .prepare_fetch(Discard, ref_map::Options::default())
-        .map_err(|error| connection.explain(&outcome, "its refs could not be listed", error))?;
+        .map_err(|error| connection.explain_listing(&outcome, error))?;
     let advertised: BTreeSet<String> = prepared.ref_map().remote_refs.iter().map(|known| split(known).0.to_string()).collect();
     let (present, absent): (Vec<_>, Vec<_>) = names.iter().partition(|name| advertised.contains(*name));
     if !present.is_empty() {

@@ -292,10 +292,10 @@ async fn what_is_not_git_is_an_error() {
     for body in ["", "<html>welcome</html>", "0000", "ffff", "001e# service=git-upload-pack\n0000"] {
         let kind = [("content-type", "application/x-git-upload-pack-advertisement")];
         let (error, _) = against(Router::new().fallback(move || async move { (kind, body) })).await;
-        assert!(error.class().is_retry(), "{body:?}: {error:?}");
+        assert!(matches!(error, SourceError::Protocol { .. }), "{body:?}: {error:?}");
     }
     let (error, _) = against(Router::new().fallback(|| async { "<html>sign in</html>" })).await;
-    assert!(matches!(error, SourceError::Git { .. }), "{error:?}");
+    assert!(matches!(error, SourceError::Protocol { .. }), "{error:?}");
 }
 
 /// What a fetch from this server, which is no real one, ends with.
