@@ -25,6 +25,9 @@ pub mod lifecycle;
 pub mod telemetry;
 pub mod yaml;
 
+// In: what comes over the network and the socket.
+pub mod http;
+
 // Decide: what apps there are.
 pub mod app;
 pub mod queue;

@@ -1,0 +1,107 @@
+//! The base of the API on the server's socket: what came in and what is queued.
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use crate::queue::{Cause, Queue};
+use crate::store::deliveries::StoredDelivery;
+use crate::store::jobs::{JobRow, State as JobState};
+use crate::store::{Store, StoreError};
+
+const LIMIT: u32 = 100;
+const MOST: u32 = 1_000;
+
+/// One job; times in RFC 3339.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    pub key: String,
+    /// `pending`, `running`, `failed` or `done`.
+    pub state: String,
+    pub causes: Vec<Cause>,
+    pub hint: Option<String>,
+    pub first_event: Timestamp,
+    pub last_event: Timestamp,
+    pub due: Timestamp,
+    pub attempt: i64,
+    pub failing_since: Option<Timestamp>,
+    pub error: Option<String>,
+}
+
+/// One delivery; times in RFC 3339.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryView {
+    pub hook: String,
+    pub delivery: String,
+    pub event: String,
+    pub project: Option<String>,
+    pub received_at: Timestamp,
+    pub copies: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    limit: Option<u32>,
+}
+
+impl Page {
+    fn limit(&self) -> u32 {
+        self.limit.unwrap_or(LIMIT).min(MOST)
+    }
+}
+
+pub(super) fn router(queue: Queue) -> Router {
+    Router::new().route("/api/v1/jobs", get(jobs)).route("/api/v1/deliveries", get(deliveries)).with_state(queue.store().clone())
+}
+
+async fn jobs(State(store): State<Store>, Query(page): Query<Page>) -> Result<Json<Vec<JobView>>, Problem> {
+    let rows = store.jobs(page.limit()).await?;
+    Ok(Json(rows.iter().map(job_view).collect::<Result<_, _>>()?))
+}
+
+async fn deliveries(State(store): State<Store>, Query(page): Query<Page>) -> Result<Json<Vec<DeliveryView>>, Problem> {
+    let rows = store.deliveries(page.limit()).await?;
+    Ok(Json(rows.into_iter().map(delivery_view).collect::<Result<_, _>>()?))
+}
+
+fn job_view(row: &JobRow) -> Result<JobView, StoreError> {
+    let state = match row.state {
+        JobState::Pending => "pending",
+        JobState::Running => "running",
+        JobState::Failed => "failed",
+        JobState::Done => "done",
+    };
+    Ok(JobView {
+        key: row.key.clone(),
+        state: state.to_owned(),
+        causes: serde_json::from_str(&row.causes).map_err(|error| StoreError::corrupt(format!("causes of {}", row.key), error))?,
+        hint: row.hint.clone(),
+        first_event: time(row.first_event)?,
+        last_event: time(row.last_event)?,
+        due: time(row.due)?,
+        attempt: row.attempt,
+        failing_since: row.failing_since.map(time).transpose()?,
+        error: row.error.clone(),
+    })
+}
+
+fn delivery_view(row: StoredDelivery) -> Result<DeliveryView, StoreError> {
+    let StoredDelivery { hook, hook_id: _, delivery_id, event, project, received_at, copies, last_at: _ } = row;
+    Ok(DeliveryView { hook, delivery: delivery_id, event, project, received_at: time(received_at)?, copies })
+}
+
+fn time(millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|error| StoreError::corrupt("a time", error))
+}
+
+/// The socket's user is the server's own: the store's words may be shown.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store does not answer");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}

@@ -1,0 +1,60 @@
+//! For whoever runs the server: does it live, is it ready, what does it do.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::{Problem, Readiness};
+use crate::queue::Queue;
+use crate::store::StoreError;
+use crate::telemetry::{Metrics, QueueGauges};
+
+#[derive(Clone)]
+struct Ops {
+    readiness: Readiness,
+    queue: Queue,
+    metrics: Arc<Metrics>,
+}
+
+pub(super) fn router(readiness: Readiness, queue: Queue, metrics: Arc<Metrics>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics_text))
+        .with_state(Ops { readiness, queue, metrics })
+}
+
+async fn ready(State(ops): State<Ops>) -> Result<&'static str, Problem> {
+    let not_ready = |message| Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
+    let waiting = ops.readiness.waiting_for();
+    if !waiting.is_empty() {
+        return Err(not_ready(format!("still starting: {}", waiting.join(", "))));
+    }
+    match ops.queue.store().ping().await {
+        Ok(()) => Ok("ok\n"),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            Err(not_ready("the store does not answer: the server's log tells why".to_owned()))
+        }
+    }
+}
+
+async fn metrics_text(State(ops): State<Ops>) -> Response {
+    match gauges(&ops.queue).await {
+        Ok(gauges) => ops.metrics.set_queue(gauges),
+        Err(error) => tracing::error!(%error, "the depth of the queue is not known"),
+    }
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], ops.metrics.render()).into_response()
+}
+
+async fn gauges(queue: &Queue) -> Result<QueueGauges, StoreError> {
+    let depth = queue.store().queue_depth().await?;
+    let late = depth.first_due.map_or(0, |due| (queue.store().now() - due).max(0));
+    let seconds = std::time::Duration::from_millis(late.unsigned_abs()).as_secs_f64();
+    Ok(QueueGauges { pending: depth.pending, running: depth.running, failed: depth.failed, oldest_due_seconds: seconds })
+}

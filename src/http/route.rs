@@ -1,0 +1,148 @@
+//! What an event asks of the queue.
+
+use driftless_webhooks::{Event, MergeGroupAction, PullRequest, PullRequestAction};
+
+use crate::ids::RepoName;
+use crate::queue::{Cause, Key, Request};
+
+/// What is to be looked at because of an event, or why nothing is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Routed {
+    Requests(Vec<Request>),
+    Ignored(String),
+}
+
+/// GitHub's merge queue pushes its groups under this prefix, and tells of them by events of their own.
+const MERGE_QUEUE: &str = "refs/heads/gh-readonly-queue/";
+
+/// `repo` is the configured repo of the event's project. The commits that the payload names are hints: the refs decide.
+pub fn route(event: &Event, repo: &RepoName, cause: &Cause) -> Routed {
+    let repo = repo.clone();
+    let request = |key| Request::new(key, cause.clone());
+    match event {
+        Event::Push(push) if push.ref_name.starts_with(MERGE_QUEUE) => ignored("the merge queue tells of its groups by itself"),
+        Event::Push(push) => {
+            let request = request(Key::Push { repo, ref_name: push.ref_name.clone() });
+            requests(match &push.after {
+                Some(sha) => request.with_hint(sha.to_string()),
+                None => request,
+            })
+        }
+        // The id may be that of a tag object, which no run works on.
+        Event::Tag(tag) => requests(request(Key::Push { repo, ref_name: tag.ref_name.clone() })),
+        Event::PullRequest(pull) if concerns_us(pull) => {
+            requests(request(Key::Preview { repo, number: pull.number }).with_hint(pull.head.to_string()))
+        }
+        Event::PullRequest(_) => ignored("neither the head nor the base of the pull request changed"),
+        Event::MergeGroup(group) if group.action == MergeGroupAction::ChecksRequested => {
+            requests(request(Key::MergeGroup { repo, ref_name: group.head_ref.clone() }).with_hint(group.head.to_string()))
+        }
+        Event::MergeGroup(_) => ignored("nobody waits for the checks of this merge group any more"),
+        Event::Comment(_) => ignored("comments are not read"),
+        Event::Ping => ignored("the hook works"),
+        Event::Ignored { name, reason } => Routed::Ignored(format!("{name}: {reason}")),
+        _ => ignored("nothing is done about this event"),
+    }
+}
+
+fn concerns_us(pull: &PullRequest) -> bool {
+    !matches!(pull.action, PullRequestAction::Other)
+}
+
+fn requests(request: Request) -> Routed {
+    Routed::Requests(vec![request])
+}
+
+fn ignored(reason: &str) -> Routed {
+    Routed::Ignored(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use driftless_webhooks::{MergeGroup, Oid, Push, Tag};
+
+    use super::*;
+
+    const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn oid() -> Oid {
+        SHA.parse().expect("an id")
+    }
+
+    fn push(ref_name: &str, after: Option<Oid>) -> Event {
+        Event::Push(Push { project: "acme/shop".into(), ref_name: ref_name.into(), before: None, after, forced: false })
+    }
+
+    fn pull(action: PullRequestAction) -> Event {
+        Event::PullRequest(PullRequest {
+            project: "acme/shop".into(),
+            number: 7,
+            action,
+            head: oid(),
+            head_ref: "refs/heads/change".into(),
+            base_ref: "refs/heads/main".into(),
+            base: None,
+            from_fork: false,
+            merge_commit: None,
+            draft: false,
+        })
+    }
+
+    fn group(action: MergeGroupAction) -> Event {
+        Event::MergeGroup(MergeGroup {
+            project: "acme/shop".into(),
+            action,
+            head: oid(),
+            head_ref: "refs/heads/gh-readonly-queue/main/pr-7-aa".into(),
+            base: oid(),
+            base_ref: "refs/heads/main".into(),
+        })
+    }
+
+    /// The key and the hint, or the reason.
+    fn routed(event: &Event) -> Result<(String, Option<String>), String> {
+        match route(event, &RepoName::new("shop"), &Cause::Poll) {
+            Routed::Requests(requests) => {
+                assert_eq!(requests.len(), 1);
+                Ok((requests[0].key.to_string(), requests[0].hint.clone()))
+            }
+            Routed::Ignored(reason) => Err(reason),
+        }
+    }
+
+    fn asks(key: &str, hint: Option<&str>) -> Result<(String, Option<String>), String> {
+        Ok((key.into(), hint.map(str::to_owned)))
+    }
+
+    #[test]
+    fn pushes_and_tags_ask_for_their_ref() {
+        assert_eq!(routed(&push("refs/heads/main", Some(oid()))), asks("push:shop+refs/heads/main", Some(SHA)));
+        assert_eq!(routed(&push("refs/heads/main", None)), asks("push:shop+refs/heads/main", None));
+        let tag = Tag { project: "acme/shop".into(), ref_name: "refs/tags/v1".into(), before: None, after: Some(oid()) };
+        assert_eq!(routed(&Event::Tag(tag)), asks("push:shop+refs/tags/v1", None));
+    }
+
+    #[test]
+    fn pull_requests_ask_for_a_preview_when_head_base_or_state_changed() {
+        use PullRequestAction::{Closed, Edited, Merged, Opened, Other, Reopened, Updated};
+        for action in [Opened, Updated, Reopened, Edited, Closed, Merged] {
+            assert_eq!(routed(&pull(action)), asks("preview:shop#7", Some(SHA)), "{action:?}");
+        }
+        routed(&pull(Other)).expect_err("ignored");
+    }
+
+    #[test]
+    fn merge_groups_ask_for_a_preview_of_their_own() {
+        let key = "group:shop+refs/heads/gh-readonly-queue/main/pr-7-aa";
+        assert_eq!(routed(&group(MergeGroupAction::ChecksRequested)), asks(key, Some(SHA)));
+        routed(&group(MergeGroupAction::Destroyed)).expect_err("ignored");
+        routed(&push("refs/heads/gh-readonly-queue/main/pr-7-aa", Some(oid()))).expect_err("ignored");
+    }
+
+    #[test]
+    fn other_events_say_why_nothing_is_done() {
+        assert_eq!(routed(&Event::Ping), Err("the hook works".into()));
+        let star = Event::Ignored { name: "star".into(), reason: "no use for it".into() };
+        assert_eq!(routed(&star), Err("star: no use for it".into()));
+    }
+}

@@ -1,0 +1,171 @@
+//! `POST /webhooks/{hook}`: from bytes that anybody may send to rows in the queue.
+//!
+//! Whatever the handler gets was read within its bounds and signed by the hook's forge: [`body`] and [`SignedDelivery`] are the only way to it.
+//! A 202 is sent after the commit and never before.
+
+mod body;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use driftless_webhooks::{Delivery, Rejection, parse, verify};
+use serde_json::{Value, json};
+
+use super::route::{Routed, route};
+use super::{Hooks, Problem};
+use crate::clock::Clock;
+use crate::ids::{HookName, RepoName};
+use crate::queue::{Accepted, Cause, Queue, QueueError, Request as Job};
+use crate::store::deliveries::NewDelivery;
+use crate::telemetry::Metrics;
+
+use body::Bodies;
+pub use body::IntakeLimits;
+
+/// All that the endpoint needs.
+pub struct Intake {
+    hooks: Hooks,
+    queue: Queue,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    bodies: Bodies,
+}
+
+impl Intake {
+    pub fn new(hooks: Hooks, queue: Queue, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, limits: IntakeLimits) -> Arc<Self> {
+        Arc::new(Self { hooks, queue, clock, metrics, bodies: Bodies::new(limits) })
+    }
+}
+
+pub(super) fn router(intake: Arc<Intake>) -> Router {
+    Router::new().route("/webhooks/{hook}", post(receive).fallback(wrong_method)).with_state(intake)
+}
+
+async fn wrong_method() -> Response {
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "webhooks are sent with POST");
+    ([(header::ALLOW, "POST")], problem).into_response()
+}
+
+/// Why a request is refused, with one word for the metrics.
+struct Refused {
+    outcome: &'static str,
+    problem: Problem,
+}
+
+impl Refused {
+    fn new(outcome: &'static str, problem: Problem) -> Self {
+        Self { outcome, problem }
+    }
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        let status = StatusCode::from_u16(rejection.kind.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::new(rejection.kind.as_str(), Problem::new(status, rejection.message))
+    }
+}
+
+impl From<QueueError> for Refused {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Overloaded { .. } => Self::new("overloaded", Problem::overloaded(error.to_string())),
+            QueueError::Store(error) => {
+                tracing::error!(%error, "a delivery could not be stored");
+                let message = "the delivery could not be stored: send it again; the server's log tells why";
+                Self::new("unstored", Problem::overloaded(message))
+            }
+        }
+    }
+}
+
+/// A delivery that a configured hook's forge has signed. Nothing but its extractor makes one.
+struct SignedDelivery {
+    hook: HookName,
+    /// The configured repo of its project, if it has one.
+    repo: Option<RepoName>,
+    delivery: Delivery,
+}
+
+impl FromRequest<Arc<Intake>> for SignedDelivery {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, intake: &Arc<Intake>) -> Result<Self, Problem> {
+        read_signed(request, intake).await.map_err(|refused| {
+            intake.metrics.delivery(refused.outcome);
+            let status = refused.problem.status.as_u16();
+            tracing::info!(status, outcome = refused.outcome, reason = refused.problem.message, "a delivery was refused");
+            refused.problem
+        })
+    }
+}
+
+async fn read_signed(mut request: Request, intake: &Arc<Intake>) -> Result<SignedDelivery, Refused> {
+    use axum::RequestExt;
+    let Path(name) = request.extract_parts::<Path<String>>().await.map_err(|_| unknown_hook())?;
+    let (name, hook) = intake.hooks.get(&name).ok_or_else(unknown_hook)?;
+    let (parts, body) = request.into_parts();
+    let body = intake.bodies.read(&parts.headers, body).await?;
+    let now = intake.clock.now().as_second();
+    let delivery = parse(verify(hook.forge, &parts.headers, body.bytes(), &hook.secrets, now)?)?;
+    let repo = delivery.event.project().and_then(|project| hook.repo(project)).cloned();
+    Ok(SignedDelivery { hook: name.clone(), repo, delivery })
+}
+
+fn unknown_hook() -> Refused {
+    let message = "no hook of this name is configured: the last segment of the path is the hook's name in the server's configuration";
+    Refused::new("unknown_hook", Problem::new(StatusCode::NOT_FOUND, message))
+}
+
+async fn receive(State(intake): State<Arc<Intake>>, signed: SignedDelivery) -> Response {
+    let event = signed.delivery.event.kind();
+    tracing::info!(hook = %signed.hook, delivery = signed.delivery.id.delivery, event, "a delivery came in");
+    match requested(&signed) {
+        Routed::Ignored(reason) => answer(&intake, "ignored", json!({ "reason": reason })),
+        Routed::Requests(requests) => store(&intake, signed, requests).await,
+    }
+}
+
+fn requested(signed: &SignedDelivery) -> Routed {
+    let cause = Cause::Webhook { hook: signed.hook.to_string(), delivery: signed.delivery.id.delivery.clone() };
+    let project = signed.delivery.event.project();
+    match (&signed.repo, project) {
+        (None, Some(project)) => Routed::Ignored(format!("no repo of this hook has the project {project}: add it to the configuration")),
+        // Events without a project ask for nothing, whatever the repo.
+        (None, None) => route(&signed.delivery.event, &RepoName::new(""), &cause),
+        (Some(repo), _) => route(&signed.delivery.event, repo, &cause),
+    }
+}
+
+async fn store(intake: &Intake, signed: SignedDelivery, requests: Vec<Job>) -> Response {
+    let jobs: Vec<_> = requests.iter().map(|request| request.key.to_string()).collect();
+    let SignedDelivery { hook, repo: _, delivery } = signed;
+    let new = NewDelivery {
+        hook: hook.to_string(),
+        hook_id: delivery.id.hook.unwrap_or_default(),
+        delivery_id: delivery.id.delivery,
+        event: delivery.event.kind().to_owned(),
+        project: delivery.event.project().map(str::to_owned),
+    };
+    match intake.queue.accept(new, requests).await {
+        Ok(Accepted::New) => answer(intake, "accepted", json!({ "jobs": jobs })),
+        Ok(Accepted::Duplicate) => answer(intake, "duplicate", json!({ "jobs": jobs })),
+        Err(error) => {
+            let refused = Refused::from(error);
+            intake.metrics.delivery(refused.outcome);
+            refused.problem.into_response()
+        }
+    }
+}
+
+fn answer(intake: &Intake, status: &'static str, detail: Value) -> Response {
+    intake.metrics.delivery(status);
+    let mut body = json!({ "status": status });
+    if let (Some(body), Value::Object(detail)) = (body.as_object_mut(), detail) {
+        body.extend(detail);
+    }
+    (StatusCode::ACCEPTED, Json(body)).into_response()
+}
