@@ -7,3 +7,4 @@ mod fault_proxy;
 mod render;
 mod source;
 mod support;
+mod webhook;
