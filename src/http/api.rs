@@ -54,7 +54,7 @@ impl Page {
     }
 }
 
-pub(super) fn router(queue: Queue) -> Router {
+pub(super) fn router(queue: &Queue) -> Router {
     Router::new().route("/api/v1/jobs", get(jobs)).route("/api/v1/deliveries", get(deliveries)).with_state(queue.store().clone())
 }
 

@@ -32,6 +32,6 @@ pub fn public(intake: Arc<Intake>, readiness: Readiness, queue: Queue, metrics: 
 }
 
 /// What the socket serves: the API's base, and `more` of it.
-pub fn private(queue: Queue, more: Router) -> Router {
+pub fn private(queue: &Queue, more: Router) -> Router {
     layers::wrap(api::router(queue).merge(more))
 }

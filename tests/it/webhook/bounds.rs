@@ -27,9 +27,8 @@ async fn an_announced_length_is_refused_before_anything_is_read() {
     let request = Request::github("push", b"").header("Content-Length", "26214401");
     let error = server.raw(request.head().as_bytes()).await.refused(413);
     assert!(error.contains("26214400 bytes"), "{error}");
-    let absurd = request.header("Content-Length", "18446744073709551615");
-    let status = server.raw(absurd.head().as_bytes()).await.status;
-    assert!(matches!(status, 400 | 413), "{status}");
+    let absurd = request.header("Content-Length", "999999999999999999");
+    server.raw(absurd.head().as_bytes()).await.refused(413);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,9 +140,9 @@ async fn bodies_hold_only_so_much_together() {
     let server = small().await;
     let mut first = TcpStream::connect(server.address).await.expect("connects");
     first.write_all(Request::github("push", b"").header("Content-Length", "90001").head().as_bytes()).await.expect("sends");
-    first.write_all(&[b' '; 90_000]).await.expect("sends");
+    first.write_all(&b" ".repeat(90_000)).await.expect("sends");
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let answer = server.send(&Request::github("push", &[b' '; 90_000])).await;
+    let answer = server.send(&Request::github("push", &b" ".repeat(90_000))).await;
     answer.refused(503);
 }
 
@@ -185,7 +184,7 @@ async fn bytes_that_are_no_http_end_the_connection() {
         let status = server.raw(bytes).await.status;
         assert!(matches!(status, 0 | 400 | 505), "{status}");
     }
-    let long = format!("POST /webhooks/github HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let long = format!("POST /webhooks/github HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(1_000_000));
     let mut stream = TcpStream::connect(server.address).await.expect("connects");
     let _ = stream.write_all(long.as_bytes()).await;
     let status = read_answer(&mut stream).await.status;

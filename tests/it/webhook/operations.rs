@@ -74,7 +74,7 @@ async fn the_socket_tells_its_owner_what_is_queued() {
     let socket = Socket::bind(&path).expect("binds");
     let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let router = private(server.queue.clone(), Router::new());
+    let router = private(&server.queue, Router::new());
     server.tasks.spawn("socket", socket.serve(router, server.tasks.clone()));
 
     server.deliver("push", &push().to_string()).await;

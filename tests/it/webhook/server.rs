@@ -1,5 +1,6 @@
 //! A server on a free port of the loopback, and a client that sends exactly what it is told.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +123,7 @@ impl Request {
     pub(super) fn head(&self) -> String {
         let mut text = format!("{}\r\nHost: test\r\nConnection: close\r\n", self.line);
         for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\r\n");
+            let _ = write!(text, "{name}: {value}\r\n");
         }
         text + "\r\n"
     }
