@@ -86,8 +86,8 @@ pub fn never_waits(group: &str, kind: &str) -> bool {
         | "scheduling.k8s.io"
         | "node.k8s.io"
         | "coordination.k8s.io"
-        | "discovery.k8s.io" => true,
-        "admissionregistration.k8s.io" => true,
+        | "discovery.k8s.io"
+        | "admissionregistration.k8s.io" => true,
         _ => false,
     }
 }

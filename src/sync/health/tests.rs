@@ -10,6 +10,7 @@ fn failed(text: &str) -> Health {
     Health::Failed(text.to_owned())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "fixtures read better as values")]
 fn with(api_version: &str, kind: &str, spec: Value, status: Value) -> Value {
     json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "generation": 2}, "spec": spec, "status": status})
 }
