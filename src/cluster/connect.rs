@@ -89,6 +89,11 @@ impl Cluster {
         &self.inner.name
     }
 
+    /// The name under which our fields are kept in an object's `managedFields`.
+    pub fn field_manager(&self) -> &str {
+        &self.inner.field_manager
+    }
+
     /// How many requests may run at once now: the configured number, or fewer while the cluster answers that there are too many.
     pub fn concurrency(&self) -> usize {
         self.inner.limiter.size()

@@ -322,6 +322,12 @@ impl Store {
         rows(raw.bind(app.to_string()).fetch_all(self.read()).await?)
     }
 
+    /// What an app owns in a cluster.
+    pub async fn inventory_of(&self, cluster: &ClusterName, app: &AppId) -> Result<Vec<ObjectRow>, StoreError> {
+        let raw = sqlx::query_as(select!("WHERE cluster = $1 AND app = $2 ORDER BY api_group, kind, namespace, name"));
+        rows(raw.bind(cluster.as_str()).bind(app.to_string()).fetch_all(self.read()).await?)
+    }
+
     /// What all apps own in a cluster.
     pub async fn inventory_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
         let raw = sqlx::query_as(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));

@@ -1,3 +1,21 @@
 //! Makes a cluster what a plan says: stages, claims, applies, prunes, health and drift.
+//!
+//! A sync is [`apply`], then a wait for health that holds no worker ([`health::Waits`]), then [`prune`]. What drift is seen by is in [`drift`];
+//! whether it is healed once more, in [`heal`].
 
+mod apply;
+pub mod drift;
+mod error;
+mod gate;
+pub mod heal;
 pub mod health;
+mod input;
+mod prune;
+mod ready;
+mod steps;
+mod write;
+
+pub use apply::apply;
+pub use error::{Failure, Rejection, SyncError};
+pub use input::{AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, SyncOutcome, WaitsForWord};
+pub use prune::{Pruned, prune};

@@ -65,7 +65,8 @@ fn describe(entry: &ManagedEntry) -> [String; 6] {
 /// Annotations that a controller keeps together with the status, such as a Deployment's revision.
 fn annotations_under_status(entries: &[ManagedEntry]) -> BTreeSet<&str> {
     let of_status = entries.iter().filter(|entry| is_status(entry));
-    let names = of_status.filter_map(|entry| entry.fields.pointer("/f:metadata/f:annotations")?.as_object()).flat_map(serde_json::Map::keys);
+    let names =
+        of_status.filter_map(|entry| entry.fields.pointer("/f:metadata/f:annotations")?.as_object()).flat_map(serde_json::Map::keys);
     names.filter_map(|name| name.strip_prefix("f:")).collect()
 }
 

@@ -46,14 +46,18 @@ impl Health {
 
 /// The health of a live object.
 pub fn of(object: &Value) -> Health {
+    of_kind(group(object), object["kind"].as_str().unwrap_or_default(), object)
+}
+
+/// The health of a live object of which the kind is known from elsewhere.
+pub fn of_kind(group: &str, kind: &str, object: &Value) -> Health {
     if let Some(since) = object.pointer("/metadata/deletionTimestamp").and_then(Value::as_str) {
         return terminating(object, since);
     }
-    if let Some(stale) = not_yet_observed(object) {
+    if let Some(stale) = not_yet_observed(group, kind, object) {
         return stale;
     }
-    let kind = object["kind"].as_str().unwrap_or_default();
-    match (group(object), kind) {
+    match (group, kind) {
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "StatefulSet") => workload::stateful_set(object),
         ("apps", "DaemonSet") => workload::daemon_set(object),
@@ -65,7 +69,7 @@ pub fn of(object: &Value) -> Health {
         ("", "Namespace") => namespace(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
         ("apiregistration.k8s.io", "APIService") => by_condition(object, "Available"),
-        _ if never_waits(group(object), kind) => Health::Current,
+        _ if never_waits(group, kind) => Health::Current,
         _ => by_conditions(object),
     }
 }
@@ -156,16 +160,16 @@ fn terminating(object: &Value, since: &str) -> Health {
 }
 
 /// Kinds whose controller always says which generation it has seen; without a word it has seen none.
-fn always_observes(object: &Value) -> bool {
-    matches!((group(object), object["kind"].as_str()), ("apps", Some("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")))
+fn always_observes(group: &str, kind: &str) -> bool {
+    group == "apps" && matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
 }
 
-fn not_yet_observed(object: &Value) -> Option<Health> {
+fn not_yet_observed(group: &str, kind: &str, object: &Value) -> Option<Health> {
     let generation = object.pointer("/metadata/generation").and_then(Value::as_i64)?;
     let observed = object.pointer("/status/observedGeneration").and_then(Value::as_i64);
     let stale = match observed {
         Some(observed) => observed < generation,
-        None => always_observes(object),
+        None => always_observes(group, kind),
     };
     stale.then(|| Health::InProgress(format!("its controller has not seen generation {generation} yet")))
 }

@@ -1,0 +1,164 @@
+//! Makes the cluster what a plan says, up to its health. Prunes come later, once all is healthy.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{Failure, SyncError};
+use super::gate;
+use super::health::status;
+use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, SyncOutcome, go_on};
+use super::ready;
+use super::steps::{self, Part, Step, Work};
+use super::write::{self, Written};
+use crate::ids::AppId;
+use crate::manifest::ObjectId;
+use crate::plan::{Action, Change};
+use crate::store::inventory::{Claim, ObjectRow};
+use crate::store::waits::WaitObject;
+
+/// Carries a plan out. `begin_writes` is called once, after the last look whether the run is still wanted and before the first write.
+///
+/// A run that is cancelled later ends after the part that has begun: CRDs and namespaces, what pods need, the rest, and last what
+/// intercepts requests. What was written until then is in the inventory.
+pub async fn apply(
+    deps: &SyncDeps,
+    input: &SyncInput<'_>,
+    cancel: &CancellationToken,
+    begin_writes: impl FnOnce() + Send,
+) -> Result<SyncOutcome, SyncError> {
+    let inventory = inventory(deps, input).await?;
+    gate::refuse_rejected(&input.plan.changes)?;
+    gate::refuse_foreign(input, &owners(deps, input).await?)?;
+    if let Purpose::Heal { .. } = input.purpose {
+        gate::refuse_lost_namespace(input, &inventory)?;
+    }
+    if let Some(word) = gate::word(input, &inventory) {
+        return Ok(SyncOutcome::WaitsForWord(word));
+    }
+    let work = steps::work(input, &inventory);
+    ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change))).await?;
+    go_on(cancel)?;
+    claim(deps, input, &work).await?;
+    begin_writes();
+    let mut sync = Sync { deps, input, done: AppliedSync::default() };
+    sync.parts(&work, cancel).await?;
+    deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
+    sync.done.prunes = adopt_orphans(deps, input, &inventory).await?;
+    Ok(SyncOutcome::Applied(sync.done))
+}
+
+async fn inventory(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<Vec<ObjectRow>, SyncError> {
+    Ok(deps.store.inventory_of(deps.cluster.name(), &input.app.id).await?)
+}
+
+async fn owners(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<BTreeMap<ObjectId, AppId>, SyncError> {
+    let taken: Vec<ObjectId> =
+        input.plan.changes.iter().filter(|change| change.takes_over.is_some()).map(|change| change.key.id()).collect();
+    let owners = deps.store.owners(deps.cluster.name(), &input.app.id, &taken).await?;
+    Ok(owners.into_iter().collect())
+}
+
+async fn claim(deps: &SyncDeps, input: &SyncInput<'_>, work: &[Work<'_>]) -> Result<(), SyncError> {
+    let claims: Vec<Claim> = work.iter().map(|work| Claim { key: work.change.key.clone(), write: work.step == Step::Write }).collect();
+    Ok(deps.store.claim(deps.cluster.name(), &input.app.id, &claims, input.released).await?)
+}
+
+/// Takes what only its marks tell of into the inventory, as one to prune: the word for that has been given, or the gate would have
+/// stopped the run. Says whether anything is to be pruned at all.
+async fn adopt_orphans(deps: &SyncDeps, input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Result<bool, SyncError> {
+    let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune);
+    for change in prunes().filter(|change| !inventory.iter().any(|row| row.key.id() == change.key.id())) {
+        let uid = change.before.as_ref().and_then(|before| before.pointer("/metadata/uid")?.as_str());
+        if let Some(uid) = uid {
+            deps.store.adopt_for_pruning(deps.cluster.name(), &input.app.id, &change.key, uid).await?;
+        }
+    }
+    Ok(prunes().next().is_some())
+}
+
+struct Sync<'a> {
+    deps: &'a SyncDeps,
+    input: &'a SyncInput<'a>,
+    done: AppliedSync,
+}
+
+impl Sync<'_> {
+    async fn parts(&mut self, work: &[Work<'_>], cancel: &CancellationToken) -> Result<(), SyncError> {
+        let mut first = true;
+        for part in [Part::First, Part::Ground, Part::Rest, Part::Last] {
+            let members: Vec<&Work<'_>> = work.iter().filter(|work| steps::part(&work.change.key) == part).collect();
+            if members.is_empty() {
+                continue;
+            }
+            // The first part is begun together with the claims.
+            if !std::mem::take(&mut first) {
+                go_on(cancel)?;
+            }
+            self.part(&members).await?;
+            if part == Part::First {
+                ready::wait(&self.deps.cluster, &members).await?;
+                ready::validate(&self.deps.cluster, work.iter().filter(|work| ready::was_too_early(work))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One part, all of it whatever fails in it.
+    async fn part(&mut self, members: &[&Work<'_>]) -> Result<(), SyncError> {
+        let mut to_write = Vec::new();
+        for work in members {
+            match &work.step {
+                Step::Write => to_write.push(*work),
+                Step::Unchanged => {
+                    self.done.counts.unchanged += 1;
+                    self.await_health(
+                        work,
+                        work.row.and_then(|row| row.uid.clone()),
+                        work.row.and_then(|row| row.resource_version.clone()),
+                    );
+                }
+                Step::Skip(reason) => self.done.skipped.push((work.change.key.clone(), reason.clone())),
+            }
+        }
+        let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, work).await) });
+        let results: Vec<_> = futures::stream::iter(writes).buffer_unordered(self.deps.cluster.concurrency().max(1)).collect().await;
+        let (mut applied, mut failures, mut broken) = (Vec::new(), Vec::new(), None);
+        for (work, result) in results {
+            match result {
+                Ok(Written { object, warnings }) => {
+                    self.count(work.change);
+                    self.done.warnings.extend(warnings.into_iter().map(|warning| (work.change.key.clone(), warning)));
+                    self.await_health(work, Some(object.uid.clone()), Some(object.resource_version.clone()));
+                    applied.push(object);
+                }
+                Err(write::WriteError::Apply(error)) => failures.push(Failure { object: work.change.key.clone(), error }),
+                Err(write::WriteError::Sync(error)) => broken = Some(error),
+            }
+        }
+        self.deps.store.record_applied(self.deps.cluster.name(), &self.input.app.id, self.input.revision, &applied).await?;
+        match broken {
+            _ if !failures.is_empty() => Err(SyncError::Apply(failures)),
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn count(&mut self, change: &Change) {
+        let counts = &mut self.done.counts;
+        match change.action {
+            Action::Create => counts.created += 1,
+            Action::Replace => counts.replaced += 1,
+            Action::Update => counts.updated += 1,
+            Action::None | Action::Prune => counts.unchanged += 1,
+        }
+    }
+
+    fn await_health(&mut self, work: &Work<'_>, uid: Option<String>, resource_version: Option<String>) {
+        // What the first part holds was waited for there.
+        if status::waits(&work.desired.object) && steps::part(&work.change.key) != Part::First {
+            self.done.health.push(WaitObject { key: work.change.key.clone(), uid, resource_version });
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The look itself: which kinds to list, and what becomes of what was found.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::compare::{Comparison, Differs, Drifted, compare};
+use crate::cluster::{Cluster, ClusterError};
+use crate::ids::AppId;
+use crate::manifest::ObjectId;
+use crate::plan::marks::APP_LABEL;
+use crate::plan::{Action, Plan};
+use crate::store::Store;
+use crate::store::inventory::ObjectRow;
+use crate::sync::SyncError;
+
+/// How many kinds are listed at once.
+const AT_ONCE: usize = 4;
+
+/// What a look at a whole cluster found.
+#[derive(Debug, Default)]
+pub struct Drift {
+    /// Each app of which an object may differ, with those objects. Only a plan tells whether anything that the app owns does.
+    pub apps: BTreeMap<AppId, Vec<Drifted>>,
+    /// How many objects were compared, and how many kinds were listed for that.
+    pub objects: usize,
+    pub kinds: usize,
+}
+
+/// Compares all that apps own in a cluster with what is there: one list per kind, whatever the number of apps.
+pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> {
+    let rows = store.inventory_on(cluster.name()).await?;
+    let mut drift = Drift { objects: rows.len(), ..Drift::default() };
+    let mut kinds: BTreeMap<(String, String), Vec<ObjectRow>> = BTreeMap::new();
+    for row in rows {
+        kinds.entry((row.key.group.clone(), row.key.kind.clone())).or_default().push(row);
+    }
+    drift.kinds = kinds.len();
+    let looks = kinds.into_values().map(|rows| look_at_kind(store, cluster, rows));
+    let comparisons: Vec<Comparison> = futures::stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+    for comparison in comparisons {
+        if !comparison.refreshed.is_empty() {
+            store.record_prints(cluster.name(), &comparison.refreshed).await?;
+        }
+        for drifted in comparison.drifted {
+            drift.apps.entry(drifted.app.clone()).or_default().push(drifted);
+        }
+    }
+    Ok(drift)
+}
+
+async fn look_at_kind(store: &Store, cluster: &Cluster, rows: Vec<ObjectRow>) -> Result<Comparison, SyncError> {
+    let Some(first) = rows.first() else { return Ok(Comparison::default()) };
+    // Any version shows the same metadata, so the one that the cluster prefers is good for all.
+    let mut any_version = first.key.clone();
+    any_version.version.clear();
+    let metas = match cluster.resource(&any_version).await {
+        Ok(resource) => cluster.list_metadata(&resource, Some(APP_LABEL)).await?.items,
+        Err(ClusterError::UnknownKind { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    // The time after the list: what it shows can't be younger.
+    Ok(compare(&rows, metas, store.clock().now()))
+}
+
+/// Remembers the metadata of objects in which a plan found no difference, so that the next look does not stop at them again.
+pub async fn accept(store: &Store, cluster: &Cluster, drifted: &[Drifted], plan: &Plan) -> Result<(), SyncError> {
+    let same = |id: &ObjectId| plan.changes.iter().any(|change| change.action == Action::None && change.key.id() == *id);
+    let prints: Vec<_> = drifted.iter().filter(|drifted| same(&drifted.id)).filter_map(accepted).collect();
+    if !prints.is_empty() {
+        store.record_prints(cluster.name(), &prints).await?;
+    }
+    Ok(())
+}
+
+fn accepted(drifted: &Drifted) -> Option<(ObjectId, crate::store::inventory::Print, String)> {
+    match &drifted.differs {
+        Differs::Changed { print, resource_version, .. } => Some((drifted.id.clone(), print.clone(), resource_version.clone())),
+        Differs::Missing => None,
+    }
+}

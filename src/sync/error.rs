@@ -1,0 +1,101 @@
+//! Why a sync did not come to its end.
+
+use std::time::Duration;
+
+use crate::class::{Class, Classified};
+use crate::cluster::{ApplyError, ClusterError};
+use crate::manifest::ObjectKey;
+use crate::plan::Cause;
+use crate::store::StoreError;
+use crate::store::inventory::ClaimError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// Nothing was changed, as far as the stage had come that the error names.
+    #[error("{}", rejected(.0))]
+    Rejected(Vec<Rejection>),
+    #[error("{object} belongs to app {app} of the Driftless instance {instance}: take it out of one of the two")]
+    OtherOwner { object: ObjectKey, app: String, instance: String },
+    #[error(
+        "{object} exists and is not ours{}: set `adopt: true` in the app, or sync once with `--adopt`, to take it over",
+        .owner.as_ref().map(|owner| format!(" but {owner}'s")).unwrap_or_default()
+    )]
+    NotAdopted { object: ObjectKey, owner: Option<String> },
+    #[error(
+        "the namespace {namespace} was deleted, and healing does not make a namespace again: run `driftless sync {app}` if it should be there"
+    )]
+    NamespaceGone { namespace: String, app: String },
+    #[error("{}", failed(.0))]
+    Apply(Vec<Failure>),
+    #[error("{object} {message} after {} s: the objects that need it were not applied", .after.as_secs())]
+    NotReady { object: ObjectKey, message: String, after: Duration },
+    #[error("{object}, which is replaced, is still there after {} s: {message}", .after.as_secs())]
+    NotGone { object: ObjectKey, message: String, after: Duration },
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the sync was cancelled")]
+    Cancelled,
+}
+
+/// An object that the server does not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub object: ObjectKey,
+    pub origin: Option<String>,
+    pub message: String,
+    pub causes: Vec<Cause>,
+}
+
+/// An object that could not be applied, although its dry-run had been accepted.
+#[derive(Debug)]
+pub struct Failure {
+    pub object: ObjectKey,
+    pub error: ApplyError,
+}
+
+/// How many objects a message names.
+const NAMED: usize = 3;
+
+fn rejected(rejections: &[Rejection]) -> String {
+    let one = |rejection: &Rejection| {
+        let place = rejection.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+        format!("{}{place}: {}", rejection.object, rejection.message)
+    };
+    format!("the cluster does not accept {}", listed(rejections, one))
+}
+
+fn failed(failures: &[Failure]) -> String {
+    format!("could not apply {}", listed(failures, |failure| format!("{}: {}", failure.object, failure.error)))
+}
+
+fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
+    let mut listed = items.iter().take(NAMED).map(text).collect::<Vec<_>>().join("; ");
+    if items.len() > NAMED {
+        listed.push_str(&format!("; and {} more", items.len() - NAMED));
+    }
+    listed
+}
+
+impl Classified for SyncError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Rejected(_) | Self::OtherOwner { .. } | Self::NotAdopted { .. } | Self::NamespaceGone { .. } => Class::Fail,
+            Self::Apply(failures) => worst(failures),
+            Self::NotReady { .. } | Self::NotGone { .. } => Class::RETRY,
+            Self::Claim(error) => error.class(),
+            Self::Cluster(error) => error.class(),
+            Self::Store(error) => error.class(),
+            Self::Cancelled => Class::Cancelled,
+        }
+    }
+}
+
+/// One object that will never be taken makes the whole fail: trying again would only hide it.
+fn worst(failures: &[Failure]) -> Class {
+    let classes = failures.iter().map(|failure| failure.error.class());
+    classes.reduce(|one, other| if one.is_retry() { other } else { one }).unwrap_or(Class::Fail)
+}

@@ -1,0 +1,171 @@
+//! Whether drift is healed once more, or somebody fights back and has to be named. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::drift::{Differs, Drifted, changed_fields, who_changed};
+use crate::manifest::ObjectId;
+use crate::plan::{Action, Change, Plan};
+use crate::store::apps::{HealCount, Heals};
+
+/// How many identical heals in a row are enough.
+pub const HEALS: u32 = 3;
+
+/// What is to be done about a drifted app.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// The objects that differ in something that the app owns.
+    pub drifted: Vec<DriftedFields>,
+    /// Those of them that are left alone from now on, until the next revision.
+    pub given_up: BTreeSet<ObjectId>,
+    /// The counts to store.
+    pub heals: Heals,
+}
+
+/// What of an object differs, and who did that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftedFields {
+    pub object: ObjectId,
+    /// Empty when the whole object is gone.
+    pub fields: Vec<String>,
+    /// `kubectl-edit (Update at …)`, where the cluster tells.
+    pub by: Option<String>,
+    /// The heals before this one that set the same fields, in a row.
+    pub healed_before: u32,
+}
+
+impl Judgement {
+    /// Whether anything is left to heal.
+    pub fn heals_anything(&self) -> bool {
+        self.drifted.iter().any(|drifted| !self.given_up.contains(&drifted.object))
+    }
+
+    /// What was given up on, in words: the field and who fights back.
+    pub fn surrender(&self) -> Vec<String> {
+        let lost = self.drifted.iter().filter(|drifted| self.given_up.contains(&drifted.object));
+        lost.map(|drifted| {
+            let by = drifted.by.as_deref().unwrap_or("somebody");
+            let what = if drifted.fields.is_empty() { "deletes it".to_owned() } else { format!("changes {}", drifted.fields.join(", ")) };
+            format!(
+                "{}: {by} {what} each time it is healed ({} times); it is left alone until the next revision",
+                drifted.object, drifted.healed_before
+            )
+        })
+        .collect()
+    }
+}
+
+/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager.
+pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str) -> Judgement {
+    let seen: BTreeMap<&ObjectId, &Differs> = seen.iter().map(|drifted| (&drifted.id, &drifted.differs)).collect();
+    let mut judgement = Judgement::default();
+    for change in plan.changes.iter().filter(|change| matches!(change.action, Action::Create | Action::Update | Action::Replace)) {
+        let id = change.key.id();
+        let fields = fields(change);
+        let by = seen.get(&id).and_then(|differs| author(differs, &fields, manager));
+        let known = before.get(&id.to_string()).filter(|known| known.fields == fields);
+        let healed_before = known.map_or(0, |known| known.count);
+        let given_up = healed_before >= HEALS;
+        if given_up {
+            judgement.given_up.insert(id.clone());
+        }
+        let count =
+            HealCount { fields: fields.clone(), manager: by.clone(), count: if given_up { healed_before } else { healed_before + 1 } };
+        judgement.heals.insert(id.to_string(), count);
+        judgement.drifted.push(DriftedFields { object: id, fields, by, healed_before });
+    }
+    judgement
+}
+
+fn fields(change: &Change) -> Vec<String> {
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => changed_fields(before, after),
+        _ => Vec::new(),
+    }
+}
+
+fn author(differs: &Differs, fields: &[String], manager: &str) -> Option<String> {
+    let Differs::Changed { meta, .. } = differs else { return None };
+    fields.iter().find_map(|field| who_changed(meta, manager, field)).map(|actor| actor.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::PartialMeta;
+    use crate::ids::ClusterName;
+    use crate::manifest::ObjectKey;
+    use crate::plan::Verdict;
+    use crate::store::inventory::Print;
+
+    fn key() -> ObjectKey {
+        ObjectKey {
+            group: "apps".into(),
+            version: "v1".into(),
+            kind: "Deployment".into(),
+            namespace: Some("shop".into()),
+            name: "web".into(),
+        }
+    }
+
+    fn plan(change: Change) -> Plan {
+        Plan {
+            app: "shop/web".parse().expect("an app"),
+            cluster: ClusterName::new("prod"),
+            revision: "0123456789012345678901234567890123456789".parse().expect("an id"),
+            changes: vec![change],
+        }
+    }
+
+    fn scaled(to: i64) -> Plan {
+        let mut change = Change::new(key(), Action::Update, Verdict::Accepted);
+        change.before = Some(json!({"spec": {"replicas": to}}));
+        change.after = Some(json!({"spec": {"replicas": 3}}));
+        plan(change)
+    }
+
+    fn seen() -> Vec<Drifted> {
+        let object = json!({"metadata": {"name": "web", "managedFields": [
+            {"manager": "hpa", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}});
+        let meta = Box::new(PartialMeta::of(&object).expect("metadata"));
+        let print = Print { digest: String::new(), settled: true };
+        vec![Drifted {
+            app: "shop/web".parse().expect("an app"),
+            id: key().id(),
+            differs: Differs::Changed { print, resource_version: "1".into(), meta },
+        }]
+    }
+
+    #[test]
+    fn after_three_heals_of_the_same_field_the_manager_who_fights_back_is_named() {
+        let mut heals = Heals::new();
+        for replicas in 1..=3 {
+            // Another value of the same field is the same fight.
+            let judgement = judge(&scaled(replicas), &seen(), &heals, "driftless");
+            assert!(judgement.heals_anything(), "heal {replicas}");
+            heals = judgement.heals;
+        }
+        let judgement = judge(&scaled(9), &seen(), &heals, "driftless");
+        assert!(!judgement.heals_anything());
+        insta::assert_snapshot!(judgement.surrender().join("\n"), @"Deployment shop/web: hpa (Update of scale) changes spec.replicas each time it is healed (3 times); it is left alone until the next revision");
+        assert_eq!(judgement.heals, heals, "a fight that was given up is not counted on");
+    }
+
+    #[test]
+    fn another_field_or_a_quiet_time_begins_anew() {
+        let heals = Heals::from([(key().id().to_string(), HealCount { fields: vec!["spec.paused".into()], manager: None, count: 3 })]);
+        let judgement = judge(&scaled(1), &seen(), &heals, "driftless");
+        assert!(judgement.heals_anything());
+        assert_eq!(judgement.heals[&key().id().to_string()].count, 1);
+        let quiet = judge(&plan(Change::new(key(), Action::None, Verdict::Accepted)), &seen(), &heals, "driftless");
+        assert_eq!(quiet, Judgement::default(), "nothing the app owns differs");
+    }
+
+    #[test]
+    fn a_deleted_object_is_drift_of_the_whole() {
+        let judgement = judge(&plan(Change::new(key(), Action::Create, Verdict::Accepted)), &[], &Heals::new(), "driftless");
+        assert_eq!(judgement.drifted[0].fields, Vec::<String>::new());
+        assert!(judgement.heals_anything());
+    }
+}

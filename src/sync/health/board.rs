@@ -1,0 +1,188 @@
+//! Who waits for which objects, and what is known of them. Pure: the watches write into it, and it says which waits are over.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::judge::{Known, Seen, Standing, judge};
+use crate::ids::{AppId, ClusterName};
+use crate::manifest::{ObjectId, ObjectKey};
+use crate::store::waits::{Wait, WaitPurpose};
+
+/// One kind in one cluster: what one watch is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Kind {
+    pub cluster: ClusterName,
+    pub group: String,
+    pub kind: String,
+}
+
+type WaitKey = (AppId, WaitPurpose);
+
+#[derive(Default)]
+struct Watched {
+    objects: HashMap<ObjectId, Seen>,
+    /// Filled between the beginning of a list and its end.
+    listing: Option<HashMap<ObjectId, Seen>>,
+    synced: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Board {
+    waits: HashMap<WaitKey, Wait>,
+    by_object: HashMap<(ClusterName, ObjectId), BTreeSet<WaitKey>>,
+    kinds: HashMap<Kind, Watched>,
+}
+
+/// A wait that is over, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Over {
+    pub wait: Wait,
+    pub standing: Standing,
+}
+
+impl Board {
+    /// Takes a wait in, in the place of an older one of the same app and purpose. Returns the kinds that nobody watches yet.
+    pub(super) fn add(&mut self, wait: Wait) -> Vec<Kind> {
+        let key = (wait.app.clone(), wait.purpose);
+        self.remove(&key);
+        let mut unwatched = BTreeSet::new();
+        for object in &wait.objects {
+            self.by_object.entry((wait.cluster.clone(), object.key.id())).or_default().insert(key.clone());
+            let kind = kind_of(&wait.cluster, &object.key);
+            if !self.kinds.contains_key(&kind) {
+                unwatched.insert(kind);
+            }
+        }
+        for kind in &unwatched {
+            self.kinds.insert(kind.clone(), Watched::default());
+        }
+        self.waits.insert(key, wait);
+        unwatched.into_iter().collect()
+    }
+
+    pub(super) fn remove(&mut self, key: &WaitKey) -> Option<Wait> {
+        let wait = self.waits.remove(key)?;
+        for object in &wait.objects {
+            let place = (wait.cluster.clone(), object.key.id());
+            if let Some(waiting) = self.by_object.get_mut(&place) {
+                waiting.remove(key);
+                if waiting.is_empty() {
+                    self.by_object.remove(&place);
+                }
+            }
+        }
+        Some(wait)
+    }
+
+    pub(super) fn remove_app(&mut self, app: &AppId) {
+        for purpose in [WaitPurpose::Health, WaitPurpose::Deletion] {
+            self.remove(&(app.clone(), purpose));
+        }
+    }
+
+    /// A wait that may have been over before it began.
+    pub(super) fn look(&mut self, app: &AppId, purpose: WaitPurpose) -> Option<Over> {
+        self.settle(&(app.clone(), purpose))
+    }
+
+    pub(super) fn list_begins(&mut self, kind: &Kind) {
+        if let Some(watched) = self.kinds.get_mut(kind) {
+            watched.listing = Some(HashMap::new());
+        }
+    }
+
+    pub(super) fn seen(&mut self, kind: &Kind, id: ObjectId, seen: Seen) -> Vec<Over> {
+        let Some(watched) = self.kinds.get_mut(kind) else { return Vec::new() };
+        if let Some(listing) = &mut watched.listing {
+            listing.insert(id, seen);
+            return Vec::new();
+        }
+        watched.objects.insert(id.clone(), seen);
+        self.settle_object(kind, &id)
+    }
+
+    pub(super) fn gone(&mut self, kind: &Kind, id: &ObjectId) -> Vec<Over> {
+        let Some(watched) = self.kinds.get_mut(kind) else { return Vec::new() };
+        watched.objects.remove(id);
+        if let Some(listing) = &mut watched.listing {
+            listing.remove(id);
+        }
+        self.settle_object(kind, id)
+    }
+
+    pub(super) fn list_ends(&mut self, kind: &Kind) -> Vec<Over> {
+        let Some(watched) = self.kinds.get_mut(kind) else { return Vec::new() };
+        if let Some(listing) = watched.listing.take() {
+            watched.objects = listing;
+        }
+        watched.synced = true;
+        self.settle_kind(kind)
+    }
+
+    /// The cluster serves no such kind: nothing of it is there.
+    pub(super) fn not_served(&mut self, kind: &Kind) -> Vec<Over> {
+        self.list_begins(kind);
+        self.list_ends(kind)
+    }
+
+    /// Forgets a kind that nobody waits for any more. False when somebody does.
+    pub(super) fn forget_if_idle(&mut self, kind: &Kind) -> bool {
+        let idle = !self.by_object.keys().any(|(cluster, id)| is_of(kind, cluster, id));
+        if idle {
+            self.kinds.remove(kind);
+        }
+        idle
+    }
+
+    /// The waits whose time is up, with what they still waited for.
+    pub(super) fn expired(&mut self, now: i64) -> Vec<Over> {
+        let late: Vec<WaitKey> = self.waits.iter().filter(|(_, wait)| wait.deadline <= now).map(|(key, _)| key.clone()).collect();
+        late.iter()
+            .filter_map(|key| {
+                let standing = self.standing(key)?;
+                Some(Over { wait: self.remove(key)?, standing })
+            })
+            .collect()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<i64> {
+        self.waits.values().map(|wait| wait.deadline).min()
+    }
+
+    fn settle_kind(&mut self, kind: &Kind) -> Vec<Over> {
+        let keys: BTreeSet<WaitKey> = self
+            .by_object
+            .iter()
+            .filter(|((cluster, id), _)| is_of(kind, cluster, id))
+            .flat_map(|(_, keys)| keys.iter().cloned())
+            .collect();
+        keys.iter().filter_map(|key| self.settle(key)).collect()
+    }
+
+    fn settle_object(&mut self, kind: &Kind, id: &ObjectId) -> Vec<Over> {
+        let keys = self.by_object.get(&(kind.cluster.clone(), id.clone())).cloned().unwrap_or_default();
+        keys.iter().filter_map(|key| self.settle(key)).collect()
+    }
+
+    fn settle(&mut self, key: &WaitKey) -> Option<Over> {
+        match self.standing(key)? {
+            Standing::Waiting(_) => None,
+            standing => Some(Over { wait: self.remove(key)?, standing }),
+        }
+    }
+
+    fn standing(&self, key: &WaitKey) -> Option<Standing> {
+        let wait = self.waits.get(key)?;
+        Some(judge(wait, |object| match self.kinds.get(&kind_of(&wait.cluster, object)) {
+            Some(watched) if watched.synced => watched.objects.get(&object.id()).map_or(Known::Missing, Known::Seen),
+            _ => Known::Unknown,
+        }))
+    }
+}
+
+fn kind_of(cluster: &ClusterName, key: &ObjectKey) -> Kind {
+    Kind { cluster: cluster.clone(), group: key.group.clone(), kind: key.kind.clone() }
+}
+
+fn is_of(kind: &Kind, cluster: &ClusterName, id: &ObjectId) -> bool {
+    *cluster == kind.cluster && id.group == kind.group && id.kind == kind.kind
+}

@@ -1,0 +1,101 @@
+use super::board::{Board, Kind};
+use super::judge::{Seen, Standing};
+use super::status::Health;
+use crate::ids::{AppId, ClusterName};
+use crate::manifest::ObjectKey;
+use crate::store::runs::RunId;
+use crate::store::waits::{Wait, WaitObject, WaitPurpose};
+
+fn key(kind: &str, name: &str) -> ObjectKey {
+    ObjectKey { group: "apps".into(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() }
+}
+
+fn app(name: &str) -> AppId {
+    format!("shop/{name}").parse().expect("an app")
+}
+
+fn wait(name: &str, run: &str, objects: &[ObjectKey], deadline: i64) -> Wait {
+    let object = |key: &ObjectKey| WaitObject { key: key.clone(), uid: Some("u".into()), resource_version: Some("5".into()) };
+    Wait {
+        app: app(name),
+        purpose: WaitPurpose::Health,
+        run: RunId::new(run),
+        cluster: ClusterName::new("prod"),
+        objects: objects.iter().map(object).collect(),
+        deadline,
+    }
+}
+
+fn kind(name: &str) -> Kind {
+    Kind { cluster: ClusterName::new("prod"), group: "apps".into(), kind: name.into() }
+}
+
+fn seen(health: Health) -> Seen {
+    Seen { uid: "u".into(), resource_version: "6".into(), health }
+}
+
+fn slow() -> Health {
+    Health::InProgress("slow".into())
+}
+
+#[test]
+fn one_watch_serves_all_that_wait_for_a_kind() {
+    let mut board = Board::default();
+    let (web, api) = (key("Deployment", "web"), key("Deployment", "api"));
+    assert_eq!(board.add(wait("web", "1", std::slice::from_ref(&web), 100)), [kind("Deployment")]);
+    assert_eq!(board.add(wait("api", "2", &[api.clone(), key("DaemonSet", "logs")], 100)), [kind("DaemonSet")]);
+    let deployments = kind("Deployment");
+    board.list_begins(&deployments);
+    assert_eq!(board.seen(&deployments, web.id(), seen(Health::Current)), [], "a list that is not complete decides nothing");
+    board.seen(&deployments, api.id(), seen(Health::Current));
+    let over = board.list_ends(&deployments);
+    assert_eq!(over.iter().map(|over| over.wait.app.clone()).collect::<Vec<_>>(), [app("web")]);
+    let daemons = kind("DaemonSet");
+    board.list_begins(&daemons);
+    board.list_ends(&daemons);
+    let over = board.seen(&daemons, key("DaemonSet", "logs").id(), seen(Health::Current));
+    assert_eq!(over.iter().map(|over| over.wait.app.clone()).collect::<Vec<_>>(), [app("api")]);
+    assert!(board.forget_if_idle(&deployments));
+}
+
+#[test]
+fn a_wait_that_was_over_before_it_began_is_seen_at_once() {
+    let mut board = Board::default();
+    let (web, deployments) = (key("Deployment", "web"), kind("Deployment"));
+    board.add(wait("other", "1", &[key("Deployment", "other")], 100));
+    board.list_begins(&deployments);
+    board.list_ends(&deployments);
+    board.seen(&deployments, web.id(), seen(Health::Current));
+    assert_eq!(board.add(wait("web", "2", &[web], 100)), []);
+    assert_eq!(board.look(&app("web"), WaitPurpose::Health).map(|over| over.standing), Some(Standing::Done));
+    assert!(!board.forget_if_idle(&deployments), "one still waits");
+}
+
+#[test]
+fn a_newer_wait_ends_the_older_without_a_word_and_deadlines_say_what_was_waited_for() {
+    let mut board = Board::default();
+    let (web, deployments) = (key("Deployment", "web"), kind("Deployment"));
+    board.add(wait("web", "1", std::slice::from_ref(&web), 100));
+    board.add(wait("web", "2", std::slice::from_ref(&web), 200));
+    board.list_begins(&deployments);
+    board.list_ends(&deployments);
+    assert_eq!(board.seen(&deployments, web.id(), seen(slow())), []);
+    assert_eq!(board.next_deadline(), Some(200));
+    assert_eq!(board.expired(150), []);
+    let over = board.expired(200);
+    assert_eq!((over[0].wait.run.as_str(), &over[0].standing), ("2", &Standing::Waiting("Deployment shop/web: slow".into())));
+    assert_eq!(board.next_deadline(), None);
+    assert!(board.forget_if_idle(&deployments));
+}
+
+#[test]
+fn what_a_new_list_no_longer_has_is_gone() {
+    let mut board = Board::default();
+    let (web, deployments) = (key("Deployment", "web"), kind("Deployment"));
+    board.add(Wait { purpose: WaitPurpose::Deletion, ..wait("web", "1", std::slice::from_ref(&web), 100) });
+    board.list_begins(&deployments);
+    board.seen(&deployments, web.id(), seen(Health::Current));
+    assert_eq!(board.list_ends(&deployments), []);
+    board.list_begins(&deployments);
+    assert_eq!(board.list_ends(&deployments)[0].standing, Standing::Done);
+}

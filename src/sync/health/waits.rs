@@ -1,0 +1,268 @@
+//! The waiting: one watch per kind and cluster, shared by all that wait, and rows with deadlines that outlive the process. No worker is held:
+//! the end of a wait is a message.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use serde_json::Value;
+use tokio::sync::{Notify, mpsc};
+
+use super::board::{Board, Kind, Over};
+use super::judge::{Seen, Standing};
+use super::status;
+use crate::cluster::{Cluster, ClusterError, WatchEvent};
+use crate::ids::{AppId, ClusterName};
+use crate::lifecycle::Tasks;
+use crate::manifest::{ObjectId, ObjectKey};
+use crate::plan::marks::APP_LABEL;
+use crate::store::waits::{Wait, WaitPurpose};
+use crate::store::{Store, StoreError};
+
+/// How long an app has to become healthy unless configured otherwise.
+pub const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
+/// A watch that nobody needs ends at the next of these looks.
+const IDLE_LOOK: Duration = Duration::from_secs(30);
+/// After a kind could not be resolved, or a watch ended.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// The end of a wait. Its row stays in the store until the receiver, having acted, calls [`Store::end_wait`]: false there says that a newer
+/// wait has taken its place meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitEnded {
+    pub wait: Wait,
+    pub outcome: WaitOutcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitOutcome {
+    Done,
+    /// An object will not get better by waiting; the worst first.
+    Failed(String),
+    /// The deadline has passed, with what was still waited for.
+    TimedOut(String),
+}
+
+/// All waits of the process. Clones share them.
+#[derive(Clone)]
+pub struct Waits(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    tasks: Tasks,
+    clusters: HashMap<ClusterName, Cluster>,
+    board: Mutex<Board>,
+    deadlines: Notify,
+    ended: mpsc::Sender<WaitEnded>,
+}
+
+impl Waits {
+    /// Begins to look after waits; those that an earlier process has left are taken up by [`Waits::resume`]. Ends are sent to `ended`.
+    pub fn start(store: Store, tasks: Tasks, clusters: HashMap<ClusterName, Cluster>, ended: mpsc::Sender<WaitEnded>) -> Self {
+        let inner = Inner { store, tasks, clusters, board: Mutex::default(), deadlines: Notify::new(), ended };
+        let waits = Self(Arc::new(inner));
+        let (tasks, deadlines) = (waits.0.tasks.clone(), waits.clone());
+        tasks.spawn("wait deadlines", async move { deadlines.watch_deadlines().await });
+        waits
+    }
+
+    /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end at once.
+    pub async fn resume(&self) -> Result<usize, StoreError> {
+        let waits = self.0.store.waits().await?;
+        let count = waits.len();
+        for wait in waits {
+            self.begin(wait).await;
+        }
+        Ok(count)
+    }
+
+    /// Stores a wait and begins it. It takes the place of an older one of the same app and purpose, which then ends without a word.
+    pub async fn add(&self, wait: Wait) -> Result<(), StoreError> {
+        self.0.store.put_wait(&wait).await?;
+        self.begin(wait).await;
+        Ok(())
+    }
+
+    /// Forgets what an app waits for, without a word.
+    pub async fn cancel(&self, app: &AppId) -> Result<(), StoreError> {
+        self.0.store.drop_waits(app).await?;
+        self.board().remove_app(app);
+        Ok(())
+    }
+
+    async fn begin(&self, wait: Wait) {
+        let (app, purpose) = (wait.app.clone(), wait.purpose);
+        let unwatched = self.board().add(wait);
+        for kind in unwatched {
+            self.watch(kind);
+        }
+        self.0.deadlines.notify_one();
+        let over = self.board().look(&app, purpose);
+        self.end(over).await;
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        // What it holds is sound between two calls, whatever became of the caller.
+        self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn end(&self, over: impl IntoIterator<Item = Over>) {
+        for Over { wait, standing } in over {
+            let outcome = match standing {
+                Standing::Done => WaitOutcome::Done,
+                Standing::Failed(text) => WaitOutcome::Failed(text),
+                Standing::Waiting(text) => WaitOutcome::TimedOut(text),
+            };
+            self.tell(wait, outcome).await;
+        }
+    }
+
+    /// The row stays until the receiver has acted on the end: whoever dies between the two hears of it again.
+    async fn tell(&self, wait: Wait, outcome: WaitOutcome) {
+        let is_job = |key: &&ObjectKey| key.group == "batch" && key.kind == "Job";
+        if wait.purpose == WaitPurpose::Health && outcome == WaitOutcome::Done {
+            for job in wait.objects.iter().map(|object| &object.key).filter(is_job) {
+                if let Err(error) = self.0.store.record_job_done(&wait.cluster, &job.id()).await {
+                    tracing::warn!(%error, job = %job, "could not remember that a Job has completed");
+                }
+            }
+        }
+        if self.0.ended.send(WaitEnded { wait, outcome }).await.is_err() {
+            tracing::debug!("nobody listens any more to the ends of waits");
+        }
+    }
+
+    async fn watch_deadlines(&self) {
+        loop {
+            let next = self.board().next_deadline();
+            let now = self.0.store.now();
+            let pause = next.map(|next| Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0)));
+            let due = async {
+                match pause {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {
+                    let over = self.board().expired(self.0.store.now());
+                    self.end(over).await;
+                }
+                () = self.0.deadlines.notified() => {}
+                () = self.0.tasks.soft().cancelled() => return,
+            }
+        }
+    }
+
+    fn watch(&self, kind: Kind) {
+        let waits = self.clone();
+        self.0.tasks.spawn("health watch", async move {
+            let soft = waits.0.tasks.soft().clone();
+            tokio::select! {
+                () = waits.follow(&kind) => {}
+                () = soft.cancelled() => {}
+            }
+        });
+    }
+
+    /// Follows a kind until nobody waits for it.
+    async fn follow(&self, kind: &Kind) {
+        let Some(cluster) = self.0.clusters.get(&kind.cluster) else {
+            tracing::error!(cluster = %kind.cluster, "a wait names a cluster that is not configured any more");
+            return;
+        };
+        loop {
+            match stream(cluster, kind).await {
+                Ok(Some(events)) => {
+                    if self.listen(kind, events).await {
+                        return;
+                    }
+                }
+                Ok(None) => {
+                    let over = self.board().not_served(kind);
+                    self.end(over).await;
+                }
+                Err(error) => tracing::warn!(%error, kind = kind.kind, "can't watch a kind yet"),
+            }
+            if self.board().forget_if_idle(kind) {
+                return;
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
+    /// True when nobody waits for the kind any more, false when the watch has ended.
+    async fn listen(&self, kind: &Kind, events: impl Stream<Item = Result<WatchEvent, ClusterError>>) -> bool {
+        let mut events = std::pin::pin!(events);
+        let mut looks = tokio::time::interval(IDLE_LOOK);
+        looks.tick().await;
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
+                        let over = self.note(kind, &event);
+                        self.end(over).await;
+                    }
+                    Some(Err(error)) => tracing::debug!(%error, kind = kind.kind, "a watch was interrupted and goes on"),
+                    None => return false,
+                },
+                _ = looks.tick() => {
+                    if self.board().forget_if_idle(kind) {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&self, kind: &Kind, event: &WatchEvent) -> Vec<Over> {
+        let mut board = self.board();
+        match event {
+            WatchEvent::Began => board.list_begins(kind),
+            WatchEvent::Synced => return board.list_ends(kind),
+            WatchEvent::Applied(object) => {
+                if let Some((id, seen)) = read(kind, object) {
+                    return board.seen(kind, id, seen);
+                }
+            }
+            WatchEvent::Deleted(object) => {
+                if let Some((id, _)) = read(kind, object) {
+                    return board.gone(kind, &id);
+                }
+            }
+        }
+        Vec::new()
+    }
+}
+
+/// The watch of all objects of a kind that bear our label; none where the kind is not served.
+async fn stream(
+    cluster: &Cluster,
+    kind: &Kind,
+) -> Result<Option<impl Stream<Item = Result<WatchEvent, ClusterError>> + Send + use<>>, ClusterError> {
+    let any =
+        ObjectKey { group: kind.group.clone(), version: String::new(), kind: kind.kind.clone(), namespace: None, name: String::new() };
+    match cluster.resource(&any).await {
+        Ok(resource) => Ok(Some(cluster.watch(&resource, None, Some(APP_LABEL)))),
+        Err(ClusterError::UnknownKind { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn read(kind: &Kind, object: &Value) -> Option<(ObjectId, Seen)> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let id = ObjectId {
+        group: kind.group.clone(),
+        kind: kind.kind.clone(),
+        namespace: text("/metadata/namespace"),
+        name: text("/metadata/name")?,
+    };
+    let seen = Seen {
+        uid: text("/metadata/uid").unwrap_or_default(),
+        resource_version: text("/metadata/resourceVersion").unwrap_or_default(),
+        // An item of a list does not name its kind.
+        health: status::of_kind(&kind.group, &kind.kind, object),
+    };
+    Some((id, seen))
+}

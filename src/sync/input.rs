@@ -1,0 +1,92 @@
+//! What a sync is given, and what it leaves.
+
+use std::collections::BTreeSet;
+
+use super::error::SyncError;
+use crate::app::App;
+use crate::cluster::Cluster;
+use crate::ids::{AppId, Oid};
+use crate::manifest::{ObjectId, ObjectKey};
+use crate::plan::Plan;
+use crate::plan::PruneLimit;
+use crate::store::Store;
+use crate::store::runs::{Counts, RunId};
+use crate::store::waits::WaitObject;
+
+/// What a sync works with.
+#[derive(Clone)]
+pub struct SyncDeps {
+    pub store: Store,
+    pub cluster: Cluster,
+}
+
+/// Whether a person has agreed to what can't be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AllowDestructive {
+    #[default]
+    No,
+    /// To the deletion of these objects, which were shown; not to that of any other.
+    Shown(BTreeSet<ObjectId>),
+}
+
+/// Why a sync is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// Git says something new, or a person asked.
+    Sync,
+    /// The cluster is not as it was left. These objects were given up on: others change them back each time.
+    Heal { given_up: &'a BTreeSet<ObjectId> },
+}
+
+#[derive(Clone, Copy)]
+pub struct SyncInput<'a> {
+    pub app: &'a App,
+    pub run: &'a RunId,
+    pub revision: &'a Oid,
+    /// Every object of the app, also the unchanged ones, with what would be sent.
+    pub plan: &'a Plan,
+    /// Apps that are known not to render any more what they still claim.
+    pub released: &'a BTreeSet<AppId>,
+    pub allow_destructive: &'a AllowDestructive,
+    pub prune_limit: PruneLimit,
+    /// Whether objects of nobody, or of another tool, may be taken over.
+    pub adopt: bool,
+    pub purpose: Purpose<'a>,
+}
+
+/// A sync that a person has to agree to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitsForWord {
+    /// What is destructive about it, in words.
+    pub reasons: Vec<String>,
+    /// What it would delete or replace: the word holds for these.
+    pub deletes: Vec<ObjectKey>,
+    /// What to type.
+    pub command: String,
+}
+
+#[derive(Debug)]
+pub enum SyncOutcome {
+    Applied(AppliedSync),
+    /// Nothing was written.
+    WaitsForWord(WaitsForWord),
+}
+
+/// What was done, and what to wait for next.
+#[derive(Debug, Default)]
+pub struct AppliedSync {
+    pub counts: Counts,
+    /// The objects whose health has to be awaited before anything is pruned.
+    pub health: Vec<WaitObject>,
+    /// Objects that were left as they are on purpose, with the reason.
+    pub skipped: Vec<(ObjectKey, String)>,
+    /// What the server warned of.
+    pub warnings: Vec<(ObjectKey, String)>,
+    /// Whether anything is to be pruned once all is healthy.
+    pub prunes: bool,
+}
+
+/// Whether the work may go on: cancelled only between stages.
+pub(super) fn go_on(cancel: &tokio_util::sync::CancellationToken) -> Result<(), SyncError> {
+    if cancel.is_cancelled() { Err(SyncError::Cancelled) } else { Ok(()) }
+}

@@ -1,0 +1,110 @@
+//! Between the first part and the others: CRDs established, namespaces active, and what could not be asked before is asked now.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::Value;
+
+use super::error::{Rejection, SyncError};
+use super::health::status::{self, Health};
+use super::steps::{Part, Step, Work, part};
+use crate::class::Classified;
+use crate::cluster::{ApplyError, ApplyMode, Cluster};
+use crate::manifest::ObjectKey;
+use crate::plan::{NotValidated, Verdict};
+
+/// CRDs are established within a second; longer than this something is wrong.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Waits until what was written is ready for what needs it.
+pub(super) async fn wait(cluster: &Cluster, members: &[&Work<'_>]) -> Result<(), SyncError> {
+    let written = members.iter().filter(|work| work.step == Step::Write);
+    for work in written {
+        current(cluster, &work.change.key).await?;
+        if work.change.key.kind == "CustomResourceDefinition" {
+            served(cluster, work).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn current(cluster: &Cluster, key: &ObjectKey) -> Result<(), SyncError> {
+    let (deadline, mut pause) = (tokio::time::Instant::now() + READY_WITHIN, FIRST_LOOK);
+    loop {
+        let health = match cluster.get(key).await? {
+            Some(object) => status::of(&object),
+            None => Health::InProgress("is not there any more".to_owned()),
+        };
+        if health.is_current() {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline || matches!(health, Health::Failed(_)) {
+            return Err(SyncError::NotReady { object: key.clone(), message: health.message().to_owned(), after: READY_WITHIN });
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_LOOK);
+    }
+}
+
+/// Waits until discovery tells of the kinds of a CRD, which may be a moment after it is established.
+async fn served(cluster: &Cluster, work: &Work<'_>) -> Result<(), SyncError> {
+    let spec = &work.desired.object["spec"];
+    let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (group, kind) = (text("/group"), text("/names/kind"));
+    let versions = spec["versions"].as_array().into_iter().flatten().filter(|version| version["served"] == true);
+    let versions: Vec<&str> = versions.filter_map(|version| version["name"].as_str()).collect();
+    let (deadline, mut pause) = (tokio::time::Instant::now() + READY_WITHIN, FIRST_LOOK);
+    loop {
+        let discovery = cluster.refresh_discovery().await?;
+        if versions.iter().all(|version| discovery.resolve(&group, version, &kind).is_some()) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline {
+            let message = format!("is established, but the cluster does not serve its {kind}");
+            return Err(SyncError::NotReady { object: work.change.key.clone(), message, after: READY_WITHIN });
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_LOOK);
+    }
+}
+
+/// Asks by dry-runs about objects that the plan could not ask about, before any of them is written.
+pub(super) async fn validate<'a>(cluster: &Cluster, work: impl Iterator<Item = &'a Work<'a>>) -> Result<(), SyncError> {
+    let late = work.filter(|work| work.step == Step::Write);
+    let asked = late.map(|work| async move {
+        let mode = ApplyMode { dry_run: true, force: true };
+        (work, cluster.apply(&work.change.key, &work.desired.object, mode).await)
+    });
+    let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(cluster.concurrency().max(1)).collect().await;
+    let mut rejections = Vec::new();
+    for (work, answer) in answers {
+        match answer {
+            Ok(_) | Err(ApplyError::WebhookWithoutDryRun { .. }) => {}
+            Err(error) if error.class().is_retry() => {
+                return Err(SyncError::Apply(vec![super::error::Failure { object: work.change.key.clone(), error }]));
+            }
+            Err(error) => rejections.push(rejection(work, error)),
+        }
+    }
+    if rejections.is_empty() { Ok(()) } else { Err(SyncError::Rejected(rejections)) }
+}
+
+/// Whether an object could not be asked about before the first part was there.
+pub(super) fn was_too_early(work: &Work<'_>) -> bool {
+    let reason = match &work.change.verdict {
+        Verdict::NotValidated { reason } => reason,
+        Verdict::Accepted | Verdict::Rejected { .. } => return false,
+    };
+    part(&work.change.key) != Part::First && matches!(reason, NotValidated::NamespaceInPlan { .. } | NotValidated::CrdInPlan { .. })
+}
+
+fn rejection(work: &Work<'_>, error: ApplyError) -> Rejection {
+    let message = error.to_string();
+    let causes = match error {
+        ApplyError::Invalid { causes, .. } | ApplyError::Immutable { causes, .. } => causes,
+        _ => Vec::new(),
+    };
+    Rejection { object: work.change.key.clone(), origin: work.change.origin.clone(), message, causes }
+}
