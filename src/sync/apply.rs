@@ -1,6 +1,6 @@
 //! Makes the cluster what a plan says, up to its health. Prunes come later, once all is healthy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,8 @@ pub async fn apply(
     let mut sync = Sync { deps, input, done: AppliedSync::default() };
     sync.parts(&work, cancel).await?;
     deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
-    sync.done.prunes = adopt_orphans(deps, input, &inventory).await?;
+    adopt_orphans(deps, input, &inventory).await?;
+    sync.done.prunes = prunes(input, &inventory, &work);
     Ok(SyncOutcome::Applied(sync.done))
 }
 
@@ -66,16 +67,23 @@ async fn claim(deps: &SyncDeps, input: &SyncInput<'_>, work: &[Work<'_>]) -> Res
 }
 
 /// Takes what only its marks tell of into the inventory, as one to prune: the word for that has been given, or the gate would have
-/// stopped the run. Says whether anything is to be pruned at all.
-async fn adopt_orphans(deps: &SyncDeps, input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Result<bool, SyncError> {
-    let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune);
-    for change in prunes().filter(|change| !inventory.iter().any(|row| row.key.id() == change.key.id())) {
+/// stopped the run.
+async fn adopt_orphans(deps: &SyncDeps, input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Result<(), SyncError> {
+    let known: BTreeSet<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
+    let prunes = input.plan.changes.iter().filter(|change| change.action == Action::Prune);
+    for change in prunes.filter(|change| !known.contains(&change.key.id())) {
         let uid = change.before.as_ref().and_then(|before| before.pointer("/metadata/uid")?.as_str());
         if let Some(uid) = uid {
             deps.store.adopt_for_pruning(deps.cluster.name(), &input.app.id, &change.key, uid).await?;
         }
     }
-    Ok(prunes().next().is_some())
+    Ok(())
+}
+
+/// Whether anything is left to look at for a prune.
+fn prunes(input: &SyncInput<'_>, inventory: &[ObjectRow], work: &[Work<'_>]) -> bool {
+    let wanted: BTreeSet<ObjectId> = work.iter().map(|work| work.change.key.id()).collect();
+    input.plan.changes.iter().any(|change| change.action == Action::Prune) || inventory.iter().any(|row| !wanted.contains(&row.key.id()))
 }
 
 struct Sync<'a> {

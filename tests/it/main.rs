@@ -7,4 +7,5 @@ mod fault_proxy;
 mod render;
 mod source;
 mod support;
+mod sync;
 mod webhook;

@@ -1,0 +1,134 @@
+//! What an apply writes, what it asks for, and what it leaves alone.
+
+use driftless::class::{Class, Classified};
+use driftless::store::inventory::ObjectState;
+use driftless::sync::{SyncError, SyncOutcome};
+use serde_json::{Value, json};
+
+use super::world::{How, World, applied, config_map, deployment, oid};
+
+#[tokio::test]
+async fn objects_are_applied_marked_and_in_the_inventory() {
+    let world = World::new("applied").await;
+    let done = world.sync('a', &[config_map("settings", &json!({"a": "1"})), deployment("web", 1)]).await;
+    assert_eq!((done.counts.created, done.counts.unchanged, done.prunes), (2, 0, false));
+    assert_eq!(done.health.len(), 1, "a ConfigMap has no health to wait for");
+
+    let live = world.live("", "ConfigMap", "settings").await.expect("there");
+    assert_eq!(live["metadata"]["labels"]["driftless.dev/app"], world.marks.label());
+    let owner = format!("driftless:shop/web:/ConfigMap:{}/settings", world.namespace);
+    assert_eq!(live["metadata"]["annotations"]["driftless.dev/owner"], owner);
+    let rows = world.inventory().await;
+    assert_eq!(world.names().await, ["ConfigMap NS/settings", "Deployment NS/web"]);
+    assert!(rows.iter().all(|row| row.state == ObjectState::Applied && row.applied_revision == Some(oid('a'))), "{rows:?}");
+    assert_eq!(rows[0].uid.as_deref(), live["metadata"]["uid"].as_str());
+}
+
+#[tokio::test]
+async fn a_thousand_unchanged_objects_cost_no_request() {
+    let world = World::new("unchanged").await;
+    let objects: Vec<Value> = (0..1_000).map(|n| config_map(&format!("m{n}"), &json!({"n": n.to_string()}))).collect();
+    assert_eq!(world.sync('a', &objects).await.counts.created, 1_000);
+    world.proxy.forget_counts();
+    let done = world.sync('b', &objects).await;
+    assert_eq!((done.counts.unchanged, done.counts.created + done.counts.updated), (1_000, 0));
+    let counts = world.proxy.counts();
+    assert_eq!(counts.total(), 0, "{counts}");
+    assert!(world.inventory().await.iter().all(|row| row.applied_revision == Some(oid('b'))), "they are part of the new revision");
+
+    let mut one = objects;
+    one[7] = config_map("m7", &json!({"n": "other"}));
+    let done = world.sync('c', &one).await;
+    assert_eq!((done.counts.unchanged, done.counts.updated), (999, 1));
+    let counts = world.proxy.counts();
+    assert_eq!((counts.writes(), counts.total()), (1, 3), "read, dry-run and apply of one object\n{counts}");
+}
+
+#[tokio::test]
+async fn a_bad_revision_changes_nothing() {
+    let world = World::new("bad").await;
+    world.sync('a', &[config_map("a", &json!({"v": "1"}))]).await;
+    let mut broken = deployment("web", 1);
+    broken["spec"]["replica"] = json!(3);
+    world.proxy.forget_counts();
+    let error = world.sync_with('b', &[config_map("a", &json!({"v": "2"})), broken], How::default()).await.expect_err("refused");
+    assert!(matches!(error, SyncError::Rejected(_)), "{error}");
+    assert_eq!(error.class(), Class::Fail);
+    let text = error.to_string().replace(&world.namespace, "NS");
+    assert!(text.starts_with("the cluster does not accept Deployment NS/web (deploy/app.yaml): "), "{text}");
+    assert!(text.contains("replica"), "the field is named: {text}");
+    assert_eq!(world.proxy.counts().writes(), 0, "{}", world.proxy.counts());
+    assert_eq!(world.names().await, ["ConfigMap NS/a"], "not even a claim is left");
+    assert_eq!(world.live("", "ConfigMap", "a").await.expect("there")["data"]["v"], "1");
+}
+
+#[tokio::test]
+async fn a_job_that_is_gone_is_not_made_again_at_its_revision_but_at_the_next() {
+    let world = World::new("job").await;
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": {
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "example.test/x:1"}]}}}});
+    let objects = [config_map("a", &json!({})), job];
+    world.sync('a', &objects).await;
+    delete(&world, "batch", "Job", "migrate").await;
+    let drifted = [world.key("batch", "Job", "migrate").id()].into();
+    let again = world.sync_with('a', &objects, How { drifted: Some(drifted), ..How::default() }).await.expect("synced");
+    let done = applied(again);
+    assert_eq!(done.skipped[0].1, "it was applied at this revision and is gone: a Job is not made again");
+    assert!(world.live("batch", "Job", "migrate").await.is_none());
+    assert_eq!(done.health, [], "nothing is waited for that will not come");
+}
+
+#[tokio::test]
+async fn a_cancelled_sync_finishes_the_part_that_has_begun() {
+    let world = World::new("cancelled").await;
+    let objects = [config_map("a", &json!({})), config_map("b", &json!({})), deployment("web", 1)];
+    let how = How { cancel_at_first_write: true, ..How::default() };
+    let error = world.sync_with('a', &objects, how).await.expect_err("cancelled");
+    assert_eq!(error.class(), Class::Cancelled);
+    assert!(
+        world.live("", "ConfigMap", "a").await.is_some() && world.live("", "ConfigMap", "b").await.is_some(),
+        "the part that had begun"
+    );
+    assert!(world.live("apps", "Deployment", "web").await.is_none());
+    let states: Vec<_> = world.inventory().await.into_iter().map(|row| row.state).collect();
+    assert_eq!(states, [ObjectState::Applied, ObjectState::Applied, ObjectState::Claimed], "what may be half done is still owned");
+    assert_eq!(world.sync('b', &objects).await.counts.created, 1);
+}
+
+#[tokio::test]
+async fn all_of_an_app_is_not_deleted_without_a_word() {
+    use driftless::sync::AllowDestructive;
+    let world = World::new("word").await;
+    let (a, b) = (config_map("a", &json!({})), config_map("b", &json!({})));
+    world.sync('a', &[a, b]).await;
+    world.proxy.forget_counts();
+    let other = [config_map("c", &json!({}))];
+    let outcome = world.sync_with('b', &other, How::default()).await.expect("it waits");
+    let SyncOutcome::WaitsForWord(word) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(word.command, "driftless sync shop/web --allow-destructive");
+    assert_eq!(word.reasons, ["deletes all 2 objects of the app"]);
+    assert_eq!(world.proxy.counts().writes(), 0);
+    let shown = word.deletes.iter().map(driftless::manifest::ObjectKey::id).collect::<std::collections::BTreeSet<_>>();
+    let part = AllowDestructive::Shown(shown.iter().take(1).cloned().collect());
+    let outcome = world.sync_with('b', &other, How { allow: part, ..How::default() }).await.expect("it waits");
+    assert!(matches!(outcome, SyncOutcome::WaitsForWord(_)), "the word holds for what was shown");
+    let how = How { allow: AllowDestructive::Shown(shown), ..How::default() };
+    assert!(applied(world.sync_with('b', &other, how).await.expect("synced")).prunes);
+    assert_eq!(world.prune().await.deleted.len(), 2);
+    assert_eq!(world.names().await, ["ConfigMap NS/c"]);
+}
+
+pub async fn delete(world: &World, group: &str, kind: &str, name: &str) {
+    use driftless::cluster::{Delete, Propagation};
+    let live = world.live(group, kind, name).await.expect("there");
+    let uid = live["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let delete = Delete { uid, resource_version: None, propagation: Propagation::Background, dry_run: false };
+    world.deps.cluster.delete(&world.key(group, kind, name), &delete).await.expect("deleted");
+    for _ in 0..200 {
+        if world.live(group, kind, name).await.is_none() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{kind} {name} does not go");
+}

@@ -1,0 +1,184 @@
+//! Drift: seen by metadata alone, healed, and given up on when somebody fights back.
+
+use std::collections::BTreeSet;
+
+use driftless::ids::AppId;
+use driftless::manifest::ObjectId;
+use driftless::store::apps::Heals;
+use driftless::sync::drift::{self, Drifted, accept};
+use driftless::sync::{SyncError, heal};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::apply::delete;
+use super::world::{How, World, applied, config_map, deployment};
+use crate::support::cluster;
+
+async fn look(world: &World) -> Vec<Drifted> {
+    let mut found = drift::look(&world.deps.store, &world.deps.cluster).await.expect("a look");
+    found.apps.remove(&world.app.id).unwrap_or_default()
+}
+
+fn ids(drifted: &[Drifted]) -> BTreeSet<ObjectId> {
+    drifted.iter().map(|drifted| drifted.id.clone()).collect()
+}
+
+async fn scale(world: &World, replicas: i64) {
+    let deployments = Api::<Deployment>::namespaced(cluster::client().await, &world.namespace);
+    let patch = json!({"spec": {"replicas": replicas}});
+    let params = PatchParams { field_manager: Some("kubectl".into()), ..PatchParams::default() };
+    deployments.patch_scale("web", &params, &Patch::Merge(patch)).await.expect("scaled");
+}
+
+async fn edit(world: &World, name: &str, patch: &Value) {
+    let maps = Api::<ConfigMap>::namespaced(cluster::client().await, &world.namespace);
+    let params = PatchParams { field_manager: Some("kubectl-edit".into()), ..PatchParams::default() };
+    maps.patch(name, &params, &Patch::Merge(patch)).await.expect("edited");
+}
+
+async fn healed(world: &World, objects: &[Value], drifted: &[Drifted], given_up: BTreeSet<ObjectId>) -> Result<u32, SyncError> {
+    let how = How { drifted: Some(ids(drifted)), given_up, ..How::default() };
+    let done = applied(world.sync_with('a', objects, how).await?);
+    Ok(done.counts.updated + done.counts.created)
+}
+
+#[tokio::test]
+async fn what_controllers_do_is_no_drift_and_a_look_costs_one_list_a_kind() {
+    let mut world = World::new("calm").await;
+    let objects: Vec<Value> = (0..20).map(|n| config_map(&format!("m{n}"), &json!({}))).chain([deployment("web", 2)]).collect();
+    world.sync_healthy('a', &objects).await;
+    world.become_app("api").await;
+    world.sync_healthy('a', &[deployment("api", 1)]).await;
+    world.proxy.forget_counts();
+    let found = drift::look(&world.deps.store, &world.deps.cluster).await.expect("a look");
+    assert!(found.apps.is_empty(), "{found:?}");
+    assert_eq!((found.objects, found.kinds), (22, 2));
+    let counts = world.proxy.counts();
+    assert_eq!(counts.sum(|asked| asked.method == "LIST"), 2, "{counts}");
+    assert_eq!(counts.sum(|asked| !matches!(asked.method.as_str(), "LIST" | "WATCH")), 0, "{counts}");
+}
+
+#[tokio::test]
+async fn a_scale_by_hand_is_seen_and_healed_and_its_author_named() {
+    let mut world = World::new("scaled").await;
+    let objects = [deployment("web", 2)];
+    world.sync_healthy('a', &objects).await;
+    scale(&world, 5).await;
+    let drifted = look(&world).await;
+    assert_eq!(drifted.len(), 1, "{drifted:?}");
+    let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
+    let judgement = heal::judge(&plan, &drifted, &Heals::new(), world.deps.cluster.field_manager());
+    assert_eq!(judgement.drifted[0].fields, ["spec.replicas"]);
+    let by = judgement.drifted[0].by.clone().expect("the cluster tells who");
+    assert!(by.starts_with("kubectl (Update of scale"), "{by}");
+    assert_eq!(healed(&world, &objects, &drifted, judgement.given_up).await.expect("healed"), 1);
+    assert_eq!(world.live("apps", "Deployment", "web").await.expect("there")["spec"]["replicas"], 2);
+    assert!(look(&world).await.is_empty(), "it is as it was left");
+}
+
+#[tokio::test]
+async fn an_edit_and_a_deletion_are_healed_too() {
+    let world = World::new("edited").await;
+    let objects = [config_map("a", &json!({"k": "1"})), config_map("b", &json!({}))];
+    world.sync('a', &objects).await;
+    edit(&world, "a", &json!({"data": {"k": "2"}})).await;
+    delete(&world, "", "ConfigMap", "b").await;
+    let drifted = look(&world).await;
+    assert_eq!(drifted.len(), 2, "{drifted:?}");
+    assert_eq!(healed(&world, &objects, &drifted, BTreeSet::new()).await.expect("healed"), 2);
+    assert_eq!(world.live("", "ConfigMap", "a").await.expect("there")["data"]["k"], "1");
+    assert!(world.live("", "ConfigMap", "b").await.is_some());
+    assert!(look(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn fields_that_others_add_are_no_drift() {
+    let world = World::new("added").await;
+    let objects = [config_map("a", &json!({"k": "1"}))];
+    world.sync('a', &objects).await;
+    edit(&world, "a", &json!({"data": {"theirs": "2"}})).await;
+    let drifted = look(&world).await;
+    assert_eq!(drifted.len(), 1, "the metadata differ");
+    let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
+    let judgement = heal::judge(&plan, &drifted, &Heals::new(), world.deps.cluster.field_manager());
+    assert!(judgement.drifted.is_empty(), "{judgement:?}");
+    accept(&world.deps.store, &world.deps.cluster, &drifted, &plan).await.expect("accepted");
+    assert!(look(&world).await.is_empty(), "the next look does not stop at it again");
+    assert_eq!(world.live("", "ConfigMap", "a").await.expect("there")["data"], json!({"k": "1", "theirs": "2"}));
+}
+
+#[tokio::test]
+async fn three_changes_by_one_manager_within_a_second_do_not_hide() {
+    let world = World::new("second").await;
+    let objects = [config_map("a", &json!({"k": "1"}))];
+    world.sync('a', &objects).await;
+    for value in ["2", "3", "4"] {
+        edit(&world, "a", &json!({"data": {"k": value}})).await;
+        let drifted = look(&world).await;
+        assert_eq!(drifted.len(), 1, "k: {value}");
+        let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
+        accept(&world.deps.store, &world.deps.cluster, &drifted, &plan).await.expect("nothing to accept");
+    }
+    let drifted = look(&world).await;
+    assert_eq!(healed(&world, &objects, &drifted, BTreeSet::new()).await.expect("healed"), 1);
+}
+
+#[tokio::test]
+async fn a_fight_is_given_up_after_three_heals_and_the_other_side_named() {
+    let mut world = World::new("fight").await;
+    let objects = [deployment("web", 2), config_map("a", &json!({}))];
+    world.sync_healthy('a', &objects).await;
+    let mut heals = Heals::new();
+    for round in 0..3 {
+        scale(&world, 5 + round).await;
+        let drifted = look(&world).await;
+        let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
+        let judgement = heal::judge(&plan, &drifted, &heals, world.deps.cluster.field_manager());
+        assert!(judgement.heals_anything(), "round {round}");
+        healed(&world, &objects, &drifted, judgement.given_up.clone()).await.expect("healed");
+        heals = judgement.heals;
+    }
+    scale(&world, 9).await;
+    let drifted = look(&world).await;
+    let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
+    let judgement = heal::judge(&plan, &drifted, &heals, world.deps.cluster.field_manager());
+    let text = judgement.surrender().join("\n").replace(&world.namespace, "NS");
+    assert!(text.starts_with("Deployment NS/web: kubectl (Update of scale"), "{text}");
+    assert!(text.ends_with("changes spec.replicas each time it is healed (3 times); it is left alone until the next revision"), "{text}");
+    assert_eq!(healed(&world, &objects, &drifted, judgement.given_up).await.expect("nothing to do"), 0);
+    assert_eq!(world.live("apps", "Deployment", "web").await.expect("there")["spec"]["replicas"], 9);
+}
+
+#[tokio::test]
+async fn healing_never_makes_a_namespace_again() {
+    let world = World::in_namespace(cluster::namespace_name("lost")).await;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}});
+    let objects = [namespace, config_map("a", &json!({}))];
+    world.sync('a', &objects).await;
+    let key = driftless::manifest::ObjectKey { namespace: None, ..world.key("", "Namespace", &world.namespace) };
+    let live = world.deps.cluster.get(&key).await.expect("an answer").expect("there");
+    let delete = driftless::cluster::Delete {
+        uid: live["metadata"]["uid"].as_str().expect("a uid").to_owned(),
+        resource_version: None,
+        propagation: driftless::cluster::Propagation::Background,
+        dry_run: false,
+    };
+    world.deps.cluster.delete(&key, &delete).await.expect("deleted");
+    for _ in 0..600 {
+        if world.deps.cluster.get(&key).await.expect("an answer").is_none() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let drifted = look(&world).await;
+    assert_eq!(drifted.len(), 2, "{drifted:?}");
+    let error = healed(&world, &objects, &drifted, BTreeSet::new()).await.expect_err("refused");
+    assert!(matches!(error, SyncError::NamespaceGone { .. }), "{error}");
+    let app: &AppId = &world.app.id;
+    assert!(error.to_string().contains(&format!("driftless sync {app}")), "{error}");
+    assert!(world.deps.cluster.get(&key).await.expect("an answer").is_none());
+    world.sync('b', &objects).await;
+}

@@ -1,0 +1,9 @@
+//! Syncs, prunes, health and drift on the real API server.
+
+mod apply;
+mod drift;
+mod health;
+mod owners;
+mod prune;
+mod stages;
+mod world;

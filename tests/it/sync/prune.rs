@@ -1,0 +1,97 @@
+//! What a prune deletes, and what it never does.
+
+use std::time::Duration;
+
+use driftless::store::waits::WaitPurpose;
+use driftless::sync::health::WaitOutcome;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use super::apply::delete;
+use super::world::{World, config_map};
+use crate::support::cluster;
+
+async fn config_maps(world: &World) -> Api<ConfigMap> {
+    Api::namespaced(cluster::client().await, &world.namespace)
+}
+
+async fn patch(world: &World, name: &str, patch: &Value) {
+    config_maps(world).await.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("patched");
+}
+
+/// Three objects, of which the next revision has one.
+async fn world_with_leftovers(words: &str) -> World {
+    let world = World::new(words).await;
+    let three: Vec<Value> = ["a", "b", "c"].iter().map(|name| config_map(name, &json!({}))).collect();
+    world.sync('a', &three).await;
+    world
+}
+
+#[tokio::test]
+async fn what_is_no_longer_rendered_goes_and_only_that() {
+    let world = world_with_leftovers("pruned").await;
+    let foreign = serde_json::from_value(config_map("foreign", &json!({}))).expect("a ConfigMap");
+    config_maps(&world).await.create(&PostParams::default(), &foreign).await.expect("created");
+    let done = world.sync('b', &[config_map("a", &json!({}))]).await;
+    assert!(done.prunes);
+    assert!(world.live("", "ConfigMap", "b").await.is_some(), "nothing is deleted before health");
+    let pruned = world.prune().await;
+    let names: Vec<_> = pruned.deleted.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!((names, pruned.kept.len(), pruned.waits.len()), (vec!["c", "b"], 0, 0), "in reverse");
+    assert!(world.live("", "ConfigMap", "b").await.is_none());
+    assert!(world.live("", "ConfigMap", "a").await.is_some() && world.live("", "ConfigMap", "foreign").await.is_some());
+    assert_eq!(world.names().await, ["ConfigMap NS/a"]);
+    assert!(!world.sync('c', &[config_map("a", &json!({}))]).await.prunes);
+}
+
+#[tokio::test]
+async fn an_object_that_somebody_made_anew_is_kept() {
+    let world = world_with_leftovers("anew").await;
+    let before = world.live("", "ConfigMap", "b").await.expect("there");
+    world.sync('b', &[config_map("a", &json!({})), config_map("c", &json!({}))]).await;
+    delete(&world, "", "ConfigMap", "b").await;
+    // A copy of all that we wrote, marks included: only the uid tells.
+    let mut copy = config_map("b", &json!({}));
+    copy["metadata"]["labels"] = before["metadata"]["labels"].clone();
+    copy["metadata"]["annotations"] = before["metadata"]["annotations"].clone();
+    let copy = serde_json::from_value(copy).expect("a ConfigMap");
+    config_maps(&world).await.create(&PostParams::default(), &copy).await.expect("created");
+    let pruned = world.prune().await;
+    assert_eq!(pruned.kept[0].1, "it is not the object that we applied, but a newer one of the same name");
+    assert!(world.live("", "ConfigMap", "b").await.is_some());
+    assert_eq!(world.names().await, ["ConfigMap NS/a", "ConfigMap NS/c"]);
+}
+
+#[tokio::test]
+async fn what_lost_our_mark_or_has_anothers_is_kept() {
+    let world = world_with_leftovers("marks").await;
+    world.sync('b', &[config_map("a", &json!({}))]).await;
+    patch(&world, "b", &json!({"metadata": {"annotations": {"driftless.dev/owner": null}}})).await;
+    patch(&world, "c", &json!({"metadata": {"annotations": {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"}}}))
+        .await;
+    let pruned = world.prune().await;
+    let reasons: Vec<_> = pruned.kept.iter().map(|(key, reason)| (key.name.as_str(), reason.as_str())).collect();
+    assert_eq!(reasons, [("c", "it bears the mark of Helm n/r"), ("b", "it does not bear our mark any more")]);
+    assert!(world.live("", "ConfigMap", "b").await.is_some() && world.live("", "ConfigMap", "c").await.is_some());
+}
+
+#[tokio::test]
+async fn a_delete_that_a_finalizer_holds_is_waited_for() {
+    let mut world = world_with_leftovers("finalizer").await;
+    patch(&world, "b", &json!({"metadata": {"finalizers": ["example.test/hold"]}})).await;
+    world.sync('b', &[config_map("a", &json!({})), config_map("c", &json!({}))]).await;
+    let pruned = world.prune().await;
+    assert_eq!(pruned.waits.len(), 1);
+    assert_eq!(world.names().await.len(), 3, "it is owned until it is gone");
+    let outcome = world.wait(WaitPurpose::Deletion, pruned.waits.clone(), Duration::from_millis(500)).await;
+    let WaitOutcome::TimedOut(text) = outcome else { panic!("{outcome:?}") };
+    assert!(text.contains("waits for example.test/hold"), "{text}");
+    let wait = world.wait_row(WaitPurpose::Deletion, pruned.waits, Duration::from_secs(30));
+    world.waits.add(wait).await.expect("a wait");
+    patch(&world, "b", &json!({"metadata": {"finalizers": null}})).await;
+    assert_eq!(world.end().await, WaitOutcome::Done);
+    assert_eq!(world.prune().await.deleted.len(), 1);
+    assert_eq!(world.names().await.len(), 2);
+}

@@ -1,0 +1,223 @@
+//! An app, a store and the real API server behind a proxy that counts.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless::app::{Adopt, Allow, App, ClusterScoped, Destination, DriftPolicy, OnDelete, Origin, Pattern, Source, SyncPolicy};
+use driftless::clock::SystemClock;
+use driftless::cluster::{Cluster, ClusterConfig};
+use driftless::dev::fault_proxy::FaultProxy;
+use driftless::ids::{AppId, ClusterName, Oid, RepoName};
+use driftless::lifecycle::Tasks;
+use driftless::manifest::{Manifest, ObjectId, ObjectKey};
+use driftless::plan::{Marks, Plan, PruneLimit};
+use driftless::reconcile::{PlanInput, plan_apply};
+use driftless::render::RenderOptions;
+use driftless::store::Store;
+use driftless::store::inventory::ObjectRow;
+use driftless::store::runs::RunId;
+use driftless::store::waits::{Wait, WaitObject, WaitPurpose};
+use driftless::sync::health::{WaitEnded, WaitOutcome, Waits};
+use driftless::sync::{self, AllowDestructive, AppliedSync, Pruned, Purpose, SyncDeps, SyncError, SyncInput, SyncOutcome};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::cluster;
+
+pub struct World {
+    pub deps: SyncDeps,
+    pub proxy: FaultProxy,
+    pub namespace: String,
+    pub app: App,
+    pub marks: Marks,
+    pub allow: Allow,
+    pub tasks: Tasks,
+    pub waits: Waits,
+    ended: mpsc::Receiver<WaitEnded>,
+    _directory: tempfile::TempDir,
+}
+
+/// How a test departs from an ordinary sync.
+#[derive(Default)]
+pub struct How {
+    pub adopt: bool,
+    pub allow: AllowDestructive,
+    /// What a look found to differ; the run is a heal then.
+    pub drifted: Option<BTreeSet<ObjectId>>,
+    pub given_up: BTreeSet<ObjectId>,
+    pub cancel_at_first_write: bool,
+}
+
+pub fn oid(digit: char) -> Oid {
+    digit.to_string().repeat(40).parse().expect("an object id")
+}
+
+pub fn config_map(name: &str, data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+}
+
+pub fn deployment(name: &str, replicas: u32) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
+        "replicas": replicas,
+        "selector": {"matchLabels": {"app": name}},
+        "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "web", "image": "example.test/web:1"}]}}}})
+}
+
+impl World {
+    pub async fn new(words: &str) -> Self {
+        let namespace = cluster::namespace(words).await;
+        Self::in_namespace(namespace).await
+    }
+
+    /// In a namespace that may not be there yet.
+    pub async fn in_namespace(namespace: String) -> Self {
+        cluster::install_crypto();
+        let tasks = Tasks::new();
+        let proxy = FaultProxy::start(cluster::control_plane().await.access(), &tasks).await.expect("a proxy");
+        let directory = tempfile::tempdir().expect("a directory");
+        let kubeconfig = directory.path().join("kubeconfig");
+        proxy.write_kubeconfig(&kubeconfig).expect("a kubeconfig");
+        let name = ClusterName::new("prod");
+        let cluster = Cluster::connect(ClusterConfig::new(name.clone(), Some(kubeconfig))).await.expect("a cluster");
+        let store = Store::open(&directory.path().join("driftless.db"), Arc::new(SystemClock)).await.expect("a store");
+        let (ends, ended) = mpsc::channel(16);
+        let waits = Waits::start(store.clone(), tasks.clone(), HashMap::from([(name, cluster.clone())]), ends);
+        let app = app("web", &namespace);
+        store.put_app(&app, &oid('a')).await.expect("stored");
+        let marks = Marks::new("driftless", &app.id);
+        let deps = SyncDeps { store, cluster };
+        Self { deps, proxy, namespace, app, marks, allow: everything(), tasks, waits, ended, _directory: directory }
+    }
+
+    /// The same cluster and store, as another app of the same repo.
+    pub async fn become_app(&mut self, name: &str) {
+        self.app = app(name, &self.namespace);
+        self.marks = Marks::new("driftless", &self.app.id);
+        self.deps.store.put_app(&self.app, &oid('a')).await.expect("stored");
+    }
+
+    pub async fn inventory(&self) -> Vec<ObjectRow> {
+        self.deps.store.inventory(&self.app.id).await.expect("the inventory")
+    }
+
+    pub async fn names(&self) -> Vec<String> {
+        self.inventory().await.into_iter().map(|row| row.key.to_string().replace(&self.namespace, "NS")).collect()
+    }
+
+    pub async fn plan(&self, revision: char, objects: &[Value], how: &How) -> Plan {
+        let manifests: Vec<Manifest> =
+            objects.iter().map(|object| Manifest::new(object.clone(), Some("deploy/app.yaml".into())).expect("a manifest")).collect();
+        let rows = self.inventory().await;
+        let inventory = sync::owned(&rows);
+        let unchanged = sync::unchanged(&rows, &how.drifted.clone().unwrap_or_default());
+        let input = PlanInput {
+            app: &self.app,
+            marks: &self.marks,
+            allow: &self.allow,
+            revision: &oid(revision),
+            manifests: &manifests,
+            inventory: &inventory,
+            unchanged: &unchanged,
+            adopt: how.adopt,
+        };
+        plan_apply(&self.deps.cluster, input, &CancellationToken::new()).await.expect("a plan")
+    }
+
+    pub async fn sync_with(&self, revision: char, objects: &[Value], how: How) -> Result<SyncOutcome, SyncError> {
+        let plan = self.plan(revision, objects, &how).await;
+        let cancel = CancellationToken::new();
+        let input = SyncInput {
+            app: &self.app,
+            run: &RunId::new("run"),
+            revision: &oid(revision),
+            plan: &plan,
+            released: &BTreeSet::new(),
+            allow_destructive: &how.allow,
+            prune_limit: PruneLimit::default(),
+            adopt: how.adopt,
+            purpose: if how.drifted.is_some() { Purpose::Heal { given_up: &how.given_up } } else { Purpose::Sync },
+        };
+        let begin_writes = || {
+            if how.cancel_at_first_write {
+                cancel.cancel();
+            }
+        };
+        sync::apply(&self.deps, &input, &cancel, begin_writes).await
+    }
+
+    /// A sync that is expected to succeed, up to its health.
+    pub async fn sync(&self, revision: char, objects: &[Value]) -> AppliedSync {
+        applied(self.sync_with(revision, objects, How::default()).await.expect("synced"))
+    }
+
+    pub async fn prune(&self) -> Pruned {
+        sync::prune(&self.deps, &self.app, &self.marks).await.expect("pruned")
+    }
+
+    pub async fn wait(&mut self, purpose: WaitPurpose, objects: Vec<WaitObject>, within: Duration) -> WaitOutcome {
+        let wait = self.wait_row(purpose, objects, within);
+        self.waits.add(wait).await.expect("a wait");
+        self.end().await
+    }
+
+    pub fn wait_row(&self, purpose: WaitPurpose, objects: Vec<WaitObject>, within: Duration) -> Wait {
+        let deadline = self.deps.store.now() + i64::try_from(within.as_millis()).expect("a short time");
+        let (app, run, cluster) = (self.app.id.clone(), RunId::new("run"), ClusterName::new("prod"));
+        Wait { app, purpose, run, cluster, objects, deadline }
+    }
+
+    /// The next end of a wait, acted on.
+    pub async fn end(&mut self) -> WaitOutcome {
+        let ended =
+            tokio::time::timeout(Duration::from_secs(60), self.ended.recv()).await.expect("an end within a minute").expect("a sender");
+        let WaitEnded { wait, outcome } = ended;
+        assert!(self.deps.store.end_wait(&wait.app, wait.purpose, &wait.run).await.expect("ended"));
+        outcome
+    }
+
+    /// Syncs and waits until all is healthy.
+    pub async fn sync_healthy(&mut self, revision: char, objects: &[Value]) -> AppliedSync {
+        let done = self.sync(revision, objects).await;
+        let outcome = self.wait(WaitPurpose::Health, done.health.clone(), Duration::from_secs(60)).await;
+        assert_eq!(outcome, WaitOutcome::Done);
+        done
+    }
+
+    pub fn key(&self, group: &str, kind: &str, name: &str) -> ObjectKey {
+        let namespace = Some(self.namespace.clone());
+        ObjectKey { group: group.into(), version: "v1".into(), kind: kind.into(), namespace, name: name.into() }
+    }
+
+    pub async fn live(&self, group: &str, kind: &str, name: &str) -> Option<Value> {
+        self.deps.cluster.get(&self.key(group, kind, name)).await.expect("an answer")
+    }
+}
+
+pub fn applied(outcome: SyncOutcome) -> AppliedSync {
+    match outcome {
+        SyncOutcome::Applied(done) => done,
+        SyncOutcome::WaitsForWord(word) => panic!("it waits for a word: {word:?}"),
+    }
+}
+
+fn app(name: &str, namespace: &str) -> App {
+    let repo = RepoName::new("shop");
+    App {
+        id: AppId::new(&repo, name),
+        source: Source { repo, ref_name: "refs/heads/main".into(), path: "deploy".into() },
+        render: RenderOptions::default(),
+        destination: Destination { cluster: ClusterName::new("prod"), namespace: namespace.to_owned() },
+        sync: SyncPolicy::Auto,
+        drift: DriftPolicy::Heal,
+        on_delete: OnDelete::Keep,
+        adopt: Adopt(false),
+        origin: Origin { file: ".driftless/apps.yaml".into(), line: 1 },
+    }
+}
+
+fn everything() -> Allow {
+    let any = ClusterScoped { group: None, kind: Pattern::any(), name: Pattern::any() };
+    Allow { clusters: vec![Pattern::any()], namespaces: vec![Pattern::any()], cluster_scoped: vec![any] }
+}
