@@ -77,8 +77,8 @@ impl PartialMeta {
 #[serde(rename_all = "camelCase")]
 struct Page {
     metadata: PageMeta,
-    #[serde(default)]
-    items: Vec<Item>,
+    /// An empty list of metadata says `null`.
+    items: Option<Vec<Item>>,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ impl Cluster {
                 return Ok(None);
             }
             let page: Page = answer::json(self.name(), &answer, None)?;
-            list.items.extend(page.items.into_iter().map(|item| item.metadata));
+            list.items.extend(page.items.into_iter().flatten().map(|item| item.metadata));
             list.resource_version = page.metadata.resource_version;
             token = page.metadata.token.filter(|token| !token.is_empty());
             if token.is_none() {

@@ -15,12 +15,12 @@ pub enum SyncError {
     #[error("{}", rejected(.0))]
     Rejected(Vec<Rejection>),
     #[error("{object} belongs to app {app} of the Driftless instance {instance}: take it out of one of the two")]
-    OtherOwner { object: ObjectKey, app: String, instance: String },
+    OtherOwner { object: Box<ObjectKey>, app: String, instance: String },
     #[error(
         "{object} exists and is not ours{}: set `adopt: true` in the app, or sync once with `--adopt`, to take it over",
         .owner.as_ref().map(|owner| format!(" but {owner}'s")).unwrap_or_default()
     )]
-    NotAdopted { object: ObjectKey, owner: Option<String> },
+    NotAdopted { object: Box<ObjectKey>, owner: Option<String> },
     #[error(
         "the namespace {namespace} was deleted, and healing does not make a namespace again: run `driftless sync {app}` if it should be there"
     )]
@@ -28,11 +28,11 @@ pub enum SyncError {
     #[error("{}", failed(.0))]
     Apply(Vec<Failure>),
     #[error("{object} {message} after {} s: the objects that need it were not applied", .after.as_secs())]
-    NotReady { object: ObjectKey, message: String, after: Duration },
+    NotReady { object: Box<ObjectKey>, message: String, after: Duration },
     #[error("{object}, which is replaced, is still there after {} s: {message}", .after.as_secs())]
-    NotGone { object: ObjectKey, message: String, after: Duration },
+    NotGone { object: Box<ObjectKey>, message: String, after: Duration },
     #[error(transparent)]
-    Claim(#[from] ClaimError),
+    Claim(Box<ClaimError>),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     #[error(transparent)]
@@ -73,11 +73,17 @@ fn failed(failures: &[Failure]) -> String {
 }
 
 fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
-    let mut listed = items.iter().take(NAMED).map(text).collect::<Vec<_>>().join("; ");
-    if items.len() > NAMED {
-        listed.push_str(&format!("; and {} more", items.len() - NAMED));
+    let listed = items.iter().take(NAMED).map(text).collect::<Vec<_>>().join("; ");
+    match items.len().saturating_sub(NAMED) {
+        0 => listed,
+        more => format!("{listed}; and {more} more"),
     }
-    listed
+}
+
+impl From<ClaimError> for SyncError {
+    fn from(error: ClaimError) -> Self {
+        Self::Claim(Box::new(error))
+    }
 }
 
 impl Classified for SyncError {

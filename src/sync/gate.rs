@@ -31,7 +31,7 @@ pub(super) fn is_other_apps(change: &Change) -> bool {
 /// Refuses to take what belongs to others. `owners` are the apps that have an object of the plan by their claims.
 pub(super) fn refuse_foreign(input: &SyncInput<'_>, owners: &BTreeMap<ObjectId, AppId>) -> Result<(), SyncError> {
     for change in &input.plan.changes {
-        let object = || change.key.clone();
+        let object = || Box::new(change.key.clone());
         match &change.takes_over {
             None => {}
             // Whether a claim is handed over is for the store to say, which knows what the other app still wants.

@@ -14,7 +14,7 @@ use crate::manifest::ObjectKey;
 use crate::plan::{NotValidated, Verdict};
 
 /// CRDs are established within a second; longer than this something is wrong.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
@@ -41,7 +41,7 @@ async fn current(cluster: &Cluster, key: &ObjectKey) -> Result<(), SyncError> {
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline || matches!(health, Health::Failed(_)) {
-            return Err(SyncError::NotReady { object: key.clone(), message: health.message().to_owned(), after: READY_WITHIN });
+            return Err(SyncError::NotReady { object: Box::new(key.clone()), message: health.message().to_owned(), after: READY_WITHIN });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_LOOK);
@@ -63,7 +63,7 @@ async fn served(cluster: &Cluster, work: &Work<'_>) -> Result<(), SyncError> {
         }
         if tokio::time::Instant::now() >= deadline {
             let message = format!("is established, but the cluster does not serve its {kind}");
-            return Err(SyncError::NotReady { object: work.change.key.clone(), message, after: READY_WITHIN });
+            return Err(SyncError::NotReady { object: Box::new(work.change.key.clone()), message, after: READY_WITHIN });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_LOOK);

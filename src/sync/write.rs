@@ -17,7 +17,7 @@ use crate::store::inventory::AppliedObject;
 /// How often an object that changes under our hands is tried.
 const TRIES: usize = 4;
 /// How long a replaced object may take to go.
-const GONE_WITHIN: Duration = Duration::from_secs(60);
+const GONE_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) struct Written {
@@ -102,7 +102,7 @@ async fn remove(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
         let Some(left) = left else { return Ok(()) };
         if tokio::time::Instant::now() >= deadline {
             let message = super::health::status::of(&left).message().to_owned();
-            return Err(WriteError::Sync(SyncError::NotGone { object: key.clone(), message, after: GONE_WITHIN }));
+            return Err(WriteError::Sync(SyncError::NotGone { object: Box::new(key.clone()), message, after: GONE_WITHIN }));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

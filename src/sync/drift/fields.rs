@@ -32,7 +32,9 @@ fn walk(before: &Value, after: &Value, path: &mut String, found: &mut Vec<String
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
             for (index, (old, new)) in old.iter().zip(new).enumerate() {
                 let at = path.len();
-                path.push_str(&format!("[{index}]"));
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
                 walk(old, new, path, found);
                 path.truncate(at);
             }

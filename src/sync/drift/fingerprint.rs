@@ -15,7 +15,7 @@ use crate::store::inventory::Print;
 
 /// How old the youngest entry has to be before an equal fingerprint proves an equal object. The entries have a resolution of one second, and
 /// the cluster's clock may differ from ours by the rest.
-const SETTLES_AFTER: Duration = Duration::from_secs(60);
+const SETTLES_AFTER: Duration = Duration::from_mins(1);
 
 /// The fingerprint of an object as it is at `now`.
 pub fn fingerprint(meta: &PartialMeta, now: Timestamp) -> Print {

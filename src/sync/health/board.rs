@@ -12,7 +12,7 @@ use crate::store::waits::{Wait, WaitPurpose};
 pub(super) struct Kind {
     pub cluster: ClusterName,
     pub group: String,
-    pub kind: String,
+    pub name: String,
 }
 
 type WaitKey = (AppId, WaitPurpose);
@@ -180,9 +180,9 @@ impl Board {
 }
 
 fn kind_of(cluster: &ClusterName, key: &ObjectKey) -> Kind {
-    Kind { cluster: cluster.clone(), group: key.group.clone(), kind: key.kind.clone() }
+    Kind { cluster: cluster.clone(), group: key.group.clone(), name: key.kind.clone() }
 }
 
 fn is_of(kind: &Kind, cluster: &ClusterName, id: &ObjectId) -> bool {
-    *cluster == kind.cluster && id.group == kind.group && id.kind == kind.kind
+    *cluster == kind.cluster && id.group == kind.group && id.kind == kind.name
 }

@@ -27,7 +27,7 @@ fn wait(name: &str, run: &str, objects: &[ObjectKey], deadline: i64) -> Wait {
 }
 
 fn kind(name: &str) -> Kind {
-    Kind { cluster: ClusterName::new("prod"), group: "apps".into(), kind: name.into() }
+    Kind { cluster: ClusterName::new("prod"), group: "apps".into(), name: name.into() }
 }
 
 fn seen(health: Health) -> Seen {

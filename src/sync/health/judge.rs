@@ -43,11 +43,11 @@ pub(super) fn judge<'a>(wait: &Wait, known: impl Fn(&ObjectKey) -> Known<'a>) ->
     open.sort_by_key(|(_, health)| std::cmp::Reverse(health.badness()));
     let Some((_, worst)) = open.first() else { return Standing::Done };
     let failed = matches!(worst, Health::Failed(_));
-    let mut text =
-        open.iter().take(NAMED).map(|(object, health)| format!("{}: {}", object.key, health.message())).collect::<Vec<_>>().join("; ");
-    if open.len() > NAMED {
-        text.push_str(&format!("; and {} more", open.len() - NAMED));
-    }
+    let named: Vec<_> = open.iter().take(NAMED).map(|(object, health)| format!("{}: {}", object.key, health.message())).collect();
+    let text = match open.len().saturating_sub(NAMED) {
+        0 => named.join("; "),
+        more => format!("{}; and {more} more", named.join("; ")),
+    };
     if failed { Standing::Failed(text) } else { Standing::Waiting(text) }
 }
 

@@ -21,7 +21,7 @@ use crate::store::waits::{Wait, WaitPurpose};
 use crate::store::{Store, StoreError};
 
 /// How long an app has to become healthy unless configured otherwise.
-pub const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
+pub const HEALTHY_WITHIN: Duration = Duration::from_mins(10);
 /// A watch that nobody needs ends at the next of these looks.
 const IDLE_LOOK: Duration = Duration::from_secs(30);
 /// After a kind could not be resolved, or a watch ended.
@@ -183,7 +183,7 @@ impl Waits {
                     let over = self.board().not_served(kind);
                     self.end(over).await;
                 }
-                Err(error) => tracing::warn!(%error, kind = kind.kind, "can't watch a kind yet"),
+                Err(error) => tracing::warn!(%error, kind = kind.name, "can't watch a kind yet"),
             }
             if self.board().forget_if_idle(kind) {
                 return;
@@ -204,7 +204,7 @@ impl Waits {
                         let over = self.note(kind, &event);
                         self.end(over).await;
                     }
-                    Some(Err(error)) => tracing::debug!(%error, kind = kind.kind, "a watch was interrupted and goes on"),
+                    Some(Err(error)) => tracing::debug!(%error, kind = kind.name, "a watch was interrupted and goes on"),
                     None => return false,
                 },
                 _ = looks.tick() => {
@@ -242,7 +242,7 @@ async fn stream(
     kind: &Kind,
 ) -> Result<Option<impl Stream<Item = Result<WatchEvent, ClusterError>> + Send + use<>>, ClusterError> {
     let any =
-        ObjectKey { group: kind.group.clone(), version: String::new(), kind: kind.kind.clone(), namespace: None, name: String::new() };
+        ObjectKey { group: kind.group.clone(), version: String::new(), kind: kind.name.clone(), namespace: None, name: String::new() };
     match cluster.resource(&any).await {
         Ok(resource) => Ok(Some(cluster.watch(&resource, None, Some(APP_LABEL)))),
         Err(ClusterError::UnknownKind { .. }) => Ok(None),
@@ -254,7 +254,7 @@ fn read(kind: &Kind, object: &Value) -> Option<(ObjectId, Seen)> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let id = ObjectId {
         group: kind.group.clone(),
-        kind: kind.kind.clone(),
+        kind: kind.name.clone(),
         namespace: text("/metadata/namespace"),
         name: text("/metadata/name")?,
     };
@@ -262,7 +262,7 @@ fn read(kind: &Kind, object: &Value) -> Option<(ObjectId, Seen)> {
         uid: text("/metadata/uid").unwrap_or_default(),
         resource_version: text("/metadata/resourceVersion").unwrap_or_default(),
         // An item of a list does not name its kind.
-        health: status::of_kind(&kind.group, &kind.kind, object),
+        health: status::of_kind(&kind.group, &kind.name, object),
     };
     Some((id, seen))
 }
