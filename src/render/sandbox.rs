@@ -58,7 +58,8 @@ pub fn enter_and_exec(worker: &Path) -> SandboxError {
 
 fn enter(worker: &Path) -> Result<Infallible, SandboxError> {
     let mut command = Command::new(worker);
-    command.env_clear().current_dir("/");
+    command.env_clear();
+    std::env::set_current_dir("/").map_err(SandboxError::Exec)?;
     limit()?;
     give_up_files(worker)?;
     seccompiler::apply_filter(&system_calls()?)?;
@@ -107,16 +108,7 @@ fn system_calls() -> Result<BpfProgram, SandboxError> {
 }
 
 #[cfg(target_arch = "x86_64")]
-const ARCHITECTURE: &[i64] = &[
-    libc::SYS_arch_prctl,
-    libc::SYS_dup2,
-    libc::SYS_epoll_wait,
-    libc::SYS_pipe,
-    libc::SYS_poll,
-    libc::SYS_readlink,
-    libc::SYS_time,
-    libc::SYS_getrlimit,
-];
+const ARCHITECTURE: &[i64] = &[libc::SYS_arch_prctl, libc::SYS_dup2, libc::SYS_epoll_wait, libc::SYS_pipe, libc::SYS_poll, libc::SYS_time];
 
 #[cfg(not(target_arch = "x86_64"))]
 const ARCHITECTURE: &[i64] = &[];
@@ -124,7 +116,6 @@ const ARCHITECTURE: &[i64] = &[];
 /// What the Go runtime uses, and what this launcher still needs between the filter and the exec.
 const ALLOWED: &[i64] = &[
     libc::SYS_brk,
-    libc::SYS_chdir,
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
@@ -138,7 +129,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_execve,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_faccessat,
     libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_futex,
@@ -159,7 +149,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_nanosleep,
-    libc::SYS_newfstatat,
     libc::SYS_openat,
     libc::SYS_pipe2,
     libc::SYS_prlimit64,

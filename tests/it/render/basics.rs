@@ -48,8 +48,8 @@ async fn a_kustomization_is_built_with_origins_and_a_trace() -> Result {
         .file("apps/base/unused.yaml", config_map("unused"))
         .file("apps/over/kustomization.yaml", "resources: [../base, own.yaml]\nnamePrefix: x-\nnamespace: shop\n")
         .file("apps/over/own.yaml", config_map("own"));
-    let renderer = renderer();
-    let rendered = render(&renderer, tree.clone(), "apps/over").await?;
+    let pool = renderer();
+    let rendered = render(&pool, tree.clone(), "apps/over").await?;
     insta::assert_snapshot!(listed(&rendered).join("\n"), @r"
     ConfigMap shop/x-cm < apps/base/cm.yaml
     ConfigMap shop/x-gen-62d9dc7k4m < apps/base/kustomization.yaml

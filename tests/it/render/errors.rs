@@ -1,5 +1,7 @@
 //! What people read when a render fails: what happened, in which file and on which line, and what to do next.
 
+use std::fmt::Write;
+
 use driftless::tree::memory::MemoryTree;
 
 use super::{chart, config_map, failure, render, renderer};
@@ -23,11 +25,11 @@ fn kustomization(text: &str) -> MemoryTree {
 }
 
 async fn report(cases: Vec<Case>) -> String {
-    let renderer = renderer();
+    let pool = renderer();
     let mut text = String::new();
     for case in cases {
-        let message = failure(render(&renderer, case.tree, case.path).await);
-        text.push_str(&format!("## {}\n{message}\n\n", case.name));
+        let message = failure(render(&pool, case.tree, case.path).await);
+        let _ = writeln!(text, "## {}\n{message}\n", case.name);
     }
     text
 }

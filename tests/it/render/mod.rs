@@ -1,8 +1,10 @@
 //! The renderer: real workers in their real box.
 
 mod basics;
+mod charts;
 mod errors;
 mod limits;
+mod sandbox;
 
 use std::path::PathBuf;
 use std::sync::Arc;
