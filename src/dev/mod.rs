@@ -6,6 +6,7 @@ mod assets;
 mod bundled;
 pub mod control_plane;
 pub mod fault_proxy;
+pub mod forge;
 pub mod git_http;
 mod leash;
 mod node;

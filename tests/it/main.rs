@@ -4,6 +4,8 @@ mod cluster;
 mod control_plane;
 mod deploy;
 mod fault_proxy;
+mod forge;
+mod outbox;
 mod render;
 mod source;
 mod support;

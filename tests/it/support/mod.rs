@@ -2,5 +2,7 @@
 
 pub mod cluster;
 pub mod deployed;
+pub mod forge;
 pub mod git;
+pub mod receiver;
 pub mod tool;

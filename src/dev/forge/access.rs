@@ -1,0 +1,71 @@
+//! Who asks the API: the owner of the token, the App, or its installation.
+
+use axum::extract::Request;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+
+use super::{DevApp, DevForge, reply};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// A user, or an App's installation by its bot.
+    Login(String),
+    /// The App itself, which may only ask about itself.
+    App,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: serde_json::Value,
+}
+
+pub(super) async fn layer(State(forge): State<DevForge>, mut request: Request, next: Next) -> Response {
+    match caller(&forge, request.headers()) {
+        Some(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        None => reply::error(StatusCode::UNAUTHORIZED, "Bad credentials"),
+    }
+}
+
+fn caller(forge: &DevForge, headers: &HeaderMap) -> Option<Caller> {
+    let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+    let state = forge.state();
+    if state.is_token(token) {
+        return Some(Caller::Login(forge.0.config.login.clone()));
+    }
+    let app = forge.0.config.app.as_ref()?;
+    if state.is_installation_token(token, forge.0.clock.now()) {
+        return Some(Caller::Login(format!("{}[bot]", app.slug)));
+    }
+    is_app(app, token).then_some(Caller::App)
+}
+
+fn is_app(app: &DevApp, token: &str) -> bool {
+    let Ok(key) = DecodingKey::from_rsa_pem(app.public_key_pem.as_bytes()) else { return false };
+    let validation = Validation::new(Algorithm::RS256);
+    jsonwebtoken::decode::<Claims>(token, &key, &validation)
+        .is_ok_and(|token| token.claims.iss == app.id || token.claims.iss == app.id.to_string())
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        parts.extensions.get().cloned().ok_or_else(reply::not_found)
+    }
+}
+
+/// The name under which something is written. The App itself may write nothing.
+pub(super) fn login(caller: Caller) -> Result<String, Box<Response>> {
+    match caller {
+        Caller::Login(login) => Ok(login),
+        Caller::App => Err(Box::new(reply::error(StatusCode::FORBIDDEN, "Resource not accessible by integration"))),
+    }
+}

@@ -1,0 +1,45 @@
+//! The REST API, as far as clients of ours and the page call it.
+
+mod apps;
+mod comments;
+mod hooks;
+mod pulls;
+mod statuses;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, patch, post, put};
+
+use super::{DevForge, access, fault, reply};
+
+/// The part of a path that names a repository.
+type Project = (String, String);
+
+fn project((owner, name): &Project) -> String {
+    format!("{owner}/{name}")
+}
+
+pub(super) fn router(forge: DevForge) -> Router {
+    let repo = Router::new()
+        .route("/pulls", get(pulls::list).post(pulls::open))
+        .route("/pulls/{number}", get(pulls::one))
+        .route("/pulls/{number}/merge", put(pulls::merge))
+        .route("/issues/{number}/comments", get(comments::list).post(comments::create))
+        .route("/issues/comments/{id}", patch(comments::edit).delete(comments::delete))
+        .route("/statuses/{sha}", post(statuses::create))
+        .route("/commits/{sha}/status", get(statuses::combined))
+        .route("/commits/{sha}/statuses", get(statuses::list))
+        .route("/installation", get(apps::installation))
+        .route("/hooks/{hook}/deliveries", get(hooks::deliveries))
+        .route("/hooks/{hook}/deliveries/{delivery}/attempts", post(hooks::redeliver));
+    let api = Router::new()
+        .route("/user", get(apps::user))
+        .route("/app", get(apps::app))
+        .route("/app/installations/{installation}/access_tokens", post(apps::token))
+        .nest("/repos/{owner}/{repo}", repo)
+        .fallback(async || reply::not_found())
+        .layer(from_fn_with_state(forge.clone(), access::layer))
+        .layer(from_fn_with_state(forge.clone(), fault::layer))
+        .with_state(forge);
+    Router::new().nest("/api/v3", api)
+}

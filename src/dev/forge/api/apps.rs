@@ -1,0 +1,58 @@
+//! Who the caller is, and tokens for installations.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Project, project};
+use crate::dev::forge::access::Caller;
+use crate::dev::forge::{DevForge, json as shape, reply};
+
+/// The id of the one installation.
+const INSTALLATION: u64 = 77;
+
+pub(super) async fn user(State(forge): State<DevForge>, caller: Caller) -> Response {
+    match caller {
+        Caller::Login(login) if !login.ends_with("[bot]") => {
+            Json(shape::own_user(&forge.view(), &login, forge.0.clock.now())).into_response()
+        }
+        _ => reply::error(StatusCode::FORBIDDEN, "Resource not accessible by integration"),
+    }
+}
+
+pub(super) async fn app(State(forge): State<DevForge>, caller: Caller) -> Response {
+    match (&forge.0.config.app, caller) {
+        (Some(app), Caller::App) => Json(shape::app(&forge.view(), app.id, &app.slug, forge.0.clock.now())).into_response(),
+        _ => reply::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"),
+    }
+}
+
+pub(super) async fn installation(State(forge): State<DevForge>, Path(path): Path<Project>, caller: Caller) -> Response {
+    let state = forge.state();
+    match (&forge.0.config.app, caller, state.repo(&project(&path))) {
+        (Some(app), Caller::App, Some(repo)) => {
+            Json(shape::installation(&forge.view(), INSTALLATION, app.id, &app.slug, repo)).into_response()
+        }
+        (_, Caller::App, None) => reply::not_found(),
+        _ => reply::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"),
+    }
+}
+
+pub(super) async fn token(State(forge): State<DevForge>, Path(installation): Path<u64>, caller: Caller) -> Response {
+    if caller != Caller::App || installation != INSTALLATION {
+        return reply::not_found();
+    }
+    let expires = forge.0.clock.now() + SignedDuration::from_hours(1);
+    // As long as GitHub's newer tokens, so that nobody counts on 40 characters.
+    let token = format!("ghs_{}", (0..12).map(|_| Uuid::new_v4().simple().to_string()).collect::<String>());
+    forge.state().add_installation_token(token.clone(), expires);
+    let body = json!({
+        "token": token, "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "repository_selection": "selected",
+        "permissions": {"statuses": "write", "contents": "read", "metadata": "read"},
+    });
+    (StatusCode::CREATED, Json(body)).into_response()
+}

@@ -1,0 +1,111 @@
+//! Comments of pull requests.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Deserialize;
+
+use super::{Project, project};
+use crate::dev::forge::access::{Caller, login};
+use crate::dev::forge::fault::Stale;
+use crate::dev::forge::reply::Paging;
+use crate::dev::forge::{DevForge, json as shape, reply};
+
+/// GitHub's limit on a comment.
+const LIMIT: usize = 65_536;
+
+#[derive(Deserialize)]
+pub(super) struct Text {
+    body: String,
+}
+
+pub(super) async fn list(
+    State(forge): State<DevForge>,
+    Path((owner, name, number)): Path<(String, String, u64)>,
+    paging: Paging,
+    headers: HeaderMap,
+    stale: Option<Extension<Stale>>,
+) -> Response {
+    let project = format!("{owner}/{name}");
+    let state = forge.state();
+    let Some(repo) = state.repo(&project).filter(|_| state.pull(&project, number).is_some()) else { return reply::not_found() };
+    let mut comments: Vec<_> = state.comments_of(&project, number).collect();
+    let hidden = stale.map_or(0, |Extension(Stale(newest))| newest);
+    comments.truncate(comments.len().saturating_sub(hidden));
+    let view = forge.view();
+    let page = paging.slice(&comments).iter().map(|comment| shape::comment(&view, repo, comment)).collect();
+    paging.linked(&forge.url(), comments.len(), reply::tagged(&headers, &page))
+}
+
+pub(super) async fn create(
+    State(forge): State<DevForge>,
+    Path((owner, name, number)): Path<(String, String, u64)>,
+    caller: Caller,
+    Json(text): Json<Text>,
+) -> Response {
+    let project = format!("{owner}/{name}");
+    let login = match login(caller) {
+        Ok(login) => login,
+        Err(refusal) => return *refusal,
+    };
+    if let Some(refusal) = unfit(&text.body) {
+        return refusal;
+    }
+    let mut state = forge.state();
+    let Some(id) = state.add_comment(&project, number, &login, &text.body, forge.0.clock.now()) else { return reply::not_found() };
+    match state.repo(&project).zip(state.comment(&project, id)) {
+        Some((repo, comment)) => (StatusCode::CREATED, Json(shape::comment(&forge.view(), repo, comment))).into_response(),
+        None => reply::not_found(),
+    }
+}
+
+pub(super) async fn edit(
+    State(forge): State<DevForge>,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+    caller: Caller,
+    Json(text): Json<Text>,
+) -> Response {
+    let project = format!("{owner}/{name}");
+    if let Some(refusal) = unfit(&text.body).or_else(|| foreign(&forge, &project, id, caller)) {
+        return refusal;
+    }
+    let mut state = forge.state();
+    state.edit_comment(&project, id, &text.body, forge.0.clock.now());
+    match state.repo(&project).zip(state.comment(&project, id)) {
+        Some((repo, comment)) => Json(shape::comment(&forge.view(), repo, comment)).into_response(),
+        None => reply::not_found(),
+    }
+}
+
+pub(super) async fn delete(
+    State(forge): State<DevForge>,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+    caller: Caller,
+) -> Response {
+    let path: Project = (owner, name);
+    if let Some(refusal) = foreign(&forge, &project(&path), id, caller) {
+        return refusal;
+    }
+    if forge.delete_comment(&project(&path), id) { StatusCode::NO_CONTENT.into_response() } else { reply::not_found() }
+}
+
+fn unfit(body: &str) -> Option<Response> {
+    if body.trim().is_empty() {
+        return Some(reply::invalid("Body cannot be blank"));
+    }
+    (body.encode_utf16().count() > LIMIT).then(|| reply::invalid("Body is too long (maximum is 65536 characters)"))
+}
+
+/// Nobody edits what somebody else wrote.
+fn foreign(forge: &DevForge, project: &str, id: u64, caller: Caller) -> Option<Response> {
+    let login = match login(caller) {
+        Ok(login) => login,
+        Err(refusal) => return Some(*refusal),
+    };
+    match forge.state().comment(project, id) {
+        None => Some(reply::not_found()),
+        Some(comment) if comment.author == login => None,
+        Some(_) => Some(reply::error(StatusCode::FORBIDDEN, "Must have admin rights to Repository.")),
+    }
+}

@@ -1,0 +1,93 @@
+//! The embedded forge's Git, by the command line tool. The only place of it that starts processes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+
+use driftless_webhooks::Oid;
+use tokio::process::Command;
+
+/// Branches by their short names.
+pub(super) type Branches = BTreeMap<String, Oid>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    #[error("git could not be started ({0}): install git")]
+    Start(#[from] std::io::Error),
+    #[error("git {command} failed: {message}")]
+    Failed { command: String, message: String },
+    #[error("git {command} answered what was not expected")]
+    Answer { command: String },
+    #[error("{head} conflicts with {base}")]
+    Conflict { head: String, base: String },
+}
+
+/// Runs `git` in a bare repository, as nobody in particular and without anybody's configuration.
+async fn git(dir: &Path, args: &[&str]) -> Result<(bool, String, String), GitError> {
+    let mut command = Command::new("git");
+    command.arg("--git-dir").arg(dir).args(args);
+    command.env_remove("GIT_DIR").env_remove("GIT_INDEX_FILE").env_remove("GIT_WORK_TREE");
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_TERMINAL_PROMPT", "0");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "Embedded forge").env(format!("GIT_{who}_EMAIL"), "forge@localhost");
+    }
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    Ok((output.status.success(), text(&output.stdout), text(&output.stderr)))
+}
+
+async fn must(dir: &Path, args: &[&str]) -> Result<String, GitError> {
+    let command = || args.first().copied().unwrap_or_default().to_owned();
+    match git(dir, args).await? {
+        (true, out, _) => Ok(out),
+        (false, _, message) => Err(GitError::Failed { command: command(), message }),
+    }
+}
+
+fn oid(command: &str, text: &str) -> Result<Oid, GitError> {
+    text.parse().map_err(|_| GitError::Answer { command: command.to_owned() })
+}
+
+pub(super) async fn init(dir: &Path) -> Result<(), GitError> {
+    tokio::fs::create_dir_all(dir).await?;
+    must(dir, &["init", "--quiet", "--bare", "--initial-branch=main"]).await.map(drop)
+}
+
+pub(super) async fn branches(dir: &Path) -> Result<Branches, GitError> {
+    let text = must(dir, &["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads/"]).await?;
+    text.lines()
+        .map(|line| {
+            let (id, name) = line.split_once(' ').ok_or_else(|| GitError::Answer { command: "for-each-ref".into() })?;
+            Ok((name.to_owned(), oid("for-each-ref", id)?))
+        })
+        .collect()
+}
+
+pub(super) async fn update_ref(dir: &Path, name: &str, to: &Oid) -> Result<(), GitError> {
+    must(dir, &["update-ref", name, to.as_str()]).await.map(drop)
+}
+
+pub(super) async fn has_commit(dir: &Path, commit: &Oid) -> Result<bool, GitError> {
+    Ok(git(dir, &["cat-file", "-e", &format!("{commit}^{{commit}}")]).await?.0)
+}
+
+/// A merge commit of two commits, without a working tree.
+pub(super) async fn merge(dir: &Path, base: &Oid, head: &Oid, message: &str) -> Result<Oid, GitError> {
+    let (clean, tree, _) = git(dir, &["merge-tree", "--write-tree", "--no-messages", base.as_str(), head.as_str()]).await?;
+    if !clean {
+        return Err(GitError::Conflict { head: head.short().to_owned(), base: base.short().to_owned() });
+    }
+    let tree = oid("merge-tree", &tree)?;
+    let commit = must(dir, &["commit-tree", tree.as_str(), "-p", base.as_str(), "-p", head.as_str(), "-m", message]).await?;
+    oid("commit-tree", &commit)
+}
+
+/// Moves a branch if it still is where it was.
+pub(super) async fn move_branch(dir: &Path, branch: &str, from: &Oid, to: &Oid) -> Result<(), GitError> {
+    must(dir, &["update-ref", &format!("refs/heads/{branch}"), to.as_str(), from.as_str()]).await.map(drop)
+}
+
+/// The changes of a pull request, for its page.
+pub(super) async fn diff(dir: &Path, base: &Oid, head: &Oid) -> Result<String, GitError> {
+    must(dir, &["diff", "--no-color", "--no-ext-diff", &format!("{base}...{head}")]).await
+}

@@ -1,0 +1,114 @@
+//! The page: pull requests, their comments and statuses as people would see them, and buttons to open and merge one.
+//!
+//! It is meant for loopback. Writing needs a header that no other site's page can send without being asked first.
+
+mod render;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::state::{Pull, Repo, State as Known};
+use super::{DevForge, git};
+
+const PAGE: &str = include_str!("page.html");
+
+/// The longest diff that is shown.
+const DIFF: usize = 200_000;
+
+pub(super) fn router(forge: DevForge) -> Router {
+    Router::new()
+        .route("/", get(async || Html(PAGE)))
+        .route("/avatar", get(async || ([(header::CONTENT_TYPE, "image/svg+xml")], AVATAR)))
+        .route("/ui/repos", get(repos))
+        .route("/ui/repos/{owner}/{name}/pulls/{number}", get(pull))
+        .route("/ui/repos/{owner}/{name}/pulls", post(open))
+        .route("/ui/repos/{owner}/{name}/pulls/{number}/merge", post(merge))
+        .with_state(forge)
+}
+
+const AVATAR: &str =
+    r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" rx="2" fill="#3b5b8c"/></svg>"##;
+
+async fn repos(State(forge): State<DevForge>) -> Json<Value> {
+    let state = forge.state();
+    Json(state.repos().map(|repo| overview(&forge, &state, repo)).collect())
+}
+
+fn overview(forge: &DevForge, state: &Known, repo: &Repo) -> Value {
+    let project = repo.full_name();
+    let branches: Vec<&String> = repo.branches().keys().collect();
+    let pulls: Vec<Value> = repo.pulls().rev().map(|pull| summary(state, &project, pull)).collect();
+    json!({"name": project, "clone": forge.clone_url(&project), "branches": branches, "pulls": pulls})
+}
+
+fn summary(state: &Known, project: &str, pull: &Pull) -> Value {
+    let outcome = match (pull.open, &pull.merged) {
+        (true, _) => "open",
+        (false, Some(_)) => "merged",
+        (false, None) => "closed",
+    };
+    let mut statuses = state.statuses(project, &pull.head);
+    let mut seen = std::collections::BTreeSet::new();
+    statuses.retain(|status| seen.insert(status.context.clone()));
+    json!({
+        "number": pull.number, "title": pull.title, "author": pull.author, "state": outcome, "head": pull.head.short(),
+        "head_ref": pull.head_ref, "base_ref": pull.base_ref, "statuses": statuses,
+    })
+}
+
+async fn pull(State(forge): State<DevForge>, Path((owner, name, number)): Path<(String, String, u64)>) -> Response {
+    let project = format!("{owner}/{name}");
+    let Some(pull) = forge.state().pull(&project, number).cloned() else { return StatusCode::NOT_FOUND.into_response() };
+    let mut diff = git::diff(&forge.repo_dir(&project), &pull.base, &pull.head).await.unwrap_or_default();
+    if let Some((cut, _)) = diff.char_indices().nth(DIFF) {
+        diff.truncate(cut);
+    }
+    let state = forge.state();
+    let mut out = summary(&state, &project, &pull);
+    let comment = |view: super::CommentView| json!({"id": view.id, "author": view.author, "html": render::html(&view.body)});
+    out["comments"] = state.comments(&project, number).into_iter().map(comment).collect();
+    out["history"] = json!(state.statuses(&project, &pull.head));
+    out["diff"] = json!(diff);
+    Json(out).into_response()
+}
+
+#[derive(Deserialize)]
+struct New {
+    title: String,
+    head: String,
+    base: String,
+}
+
+async fn open(
+    State(forge): State<DevForge>,
+    Path((owner, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    Json(new): Json<New>,
+) -> Response {
+    if !asked_by_the_page(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    match forge.open_pull(&format!("{owner}/{name}"), &new.head, &new.base, &new.title).await {
+        Ok(number) => Json(json!({ "number": number })).into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response(),
+    }
+}
+
+async fn merge(State(forge): State<DevForge>, Path((owner, name, number)): Path<(String, String, u64)>, headers: HeaderMap) -> Response {
+    if !asked_by_the_page(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    match forge.merge_pull(&format!("{owner}/{name}"), number).await {
+        Ok(commit) => Json(json!({ "commit": commit })).into_response(),
+        Err(error) => (StatusCode::CONFLICT, error.to_string()).into_response(),
+    }
+}
+
+fn asked_by_the_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-driftless-page")
+}
