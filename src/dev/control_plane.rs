@@ -146,11 +146,11 @@ async fn start_with_node(
     ];
     let mut kwok = start_program(program, &arguments, EndedBy::Shell, options)?;
     node::create(access).await?;
-    match node::wait_until_ready(access, options.ready_within).await {
-        Ok(()) => Ok(kwok),
-        // A node that never gets ready is most often KWOK having ended.
-        Err(error) => Err(ended(program, &mut kwok).unwrap_or(error.into())),
+    tokio::select! {
+        ready = node::wait_until_ready(access, options.ready_within) => ready?,
+        _ = kwok.ended() => {}
     }
+    ended(program, &mut kwok).map_or(Ok(kwok), Err)
 }
 
 /// Starts a part with its log in the directory.

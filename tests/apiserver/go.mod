@@ -1,4 +1,4 @@
-module driftless/tests/apiserver
+module driftless.dev/tests/apiserver
 
 go 1.26.0
 

@@ -114,6 +114,17 @@ async fn a_server_that_can_not_start_says_why() {
 }
 
 #[tokio::test]
+async fn a_kwok_that_ends_is_named_at_once() {
+    let programs = tempfile::tempdir().expect("a directory");
+    let broken = programs.path().join("kwok");
+    std::os::unix::fs::symlink("/bin/false", &broken).expect("linked");
+    let mut options = cluster::options();
+    options.kwok = Some(broken);
+    let error = ControlPlane::start(&options).await.expect_err("it ends");
+    assert!(error.to_string().contains("kwok ended before it was ready (exit status: 1)"), "{error}");
+}
+
+#[tokio::test]
 async fn a_missing_program_is_named() {
     let mut options = cluster::options();
     options.programs = Programs::Bundled(PathBuf::from("/nowhere/apiserver"));

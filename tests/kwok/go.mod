@@ -1,4 +1,4 @@
-module driftless/tests/kwok
+module driftless.dev/tests/kwok
 
 go 1.26.0
 
