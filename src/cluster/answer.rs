@@ -18,13 +18,14 @@ use crate::plan::{Cause, Conflict};
 /// The longest text of a server that is passed on, in characters.
 const LONGEST: usize = 400;
 /// The longest text of one cause.
-const LONGEST_CAUSE: usize = 200;
+const LONGEST_CAUSE: usize = 300;
 /// The most causes of one refusal that are passed on.
 const MOST_CAUSES: usize = 20;
 /// Stands where a server's text about a Secret would stand.
 const HIDDEN: &str = "the server's text is not shown, because it may contain the Secret's values";
 /// Texts about a field that never contain a value.
-const FIXED: [&str; 4] = ["field not declared in schema", "duplicate entries for key", "field is immutable", "Required value"];
+const FIXED: [&str; 4] =
+    ["field not declared in schema", "field is immutable when `immutable` is set", "field is immutable", "Required value"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -114,9 +115,11 @@ pub(super) fn missing(answer: &Answer) -> Missing {
     }
 }
 
-/// Whether a JSON patch was refused because a `test` in it did not hold.
-pub(super) fn is_failed_test(answer: &Answer) -> bool {
-    answer.status == StatusCode::UNPROCESSABLE_ENTITY && status(&answer.body).is_some_and(|status| status.message.contains("testing "))
+/// Whether a JSON patch could not be carried out on the object as it is: a `test` in it did not hold, or a path is not there. The server
+/// says no more than this.
+pub(super) fn does_not_fit(answer: &Answer) -> bool {
+    const GENERIC: &str = "the server rejected our request due to an error in our request";
+    answer.status == StatusCode::UNPROCESSABLE_ENTITY && status(&answer.body).is_some_and(|status| status.message == GENERIC)
 }
 
 /// What a refused apply means. `dry_run` tells whether it was one: only then can a webhook refuse because of that.

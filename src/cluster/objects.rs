@@ -104,11 +104,11 @@ impl Cluster {
         Ok(Applied { object: answer::json(self.name(), &answer, Some(key))?, warnings })
     }
 
-    /// A JSON patch (RFC 6902) and the object after it. A `test` that fails is a [`ClusterError::Conflict`].
+    /// A JSON patch (RFC 6902) and the object after it. One that does not fit the object, as when a `test` in it fails, is a [`ClusterError::Conflict`].
     pub async fn patch_json(&self, key: &ObjectKey, operations: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         let target = format!("{}{}", self.path(key).await?, dry(dry_run, '?'));
         let answer = self.ask(&patch(target, JSON_PATCH, operations)).await?;
-        if answer::is_failed_test(&answer) {
+        if answer::does_not_fit(&answer) {
             let message = format!("{key} is not what it was when the patch was made");
             return Err(ClusterError::Conflict { cluster: self.name().clone(), message });
         }

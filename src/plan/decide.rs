@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::adopt::subtract_adopted;
-use super::change::{Action, Change, Conflict, TakeOver, Verdict};
+use super::change::{Action, Cause, Change, Conflict, TakeOver, Verdict};
 use super::diff::same;
 use super::marks::Marks;
 use super::overlay::{overlay, without_allocated};
@@ -83,9 +83,26 @@ fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, adopt: bool) -> 
     };
     let verdict = match refused {
         Some(message) => Verdict::Rejected { message, causes: Vec::new() },
-        None => change.verdict.clone(),
+        None => unspoken(change.verdict.clone()),
     };
-    Change { action: Action::Update, verdict, after: Some(wanted.manifest.clone()), takes_over: Some(owner), ..change }
+    let after = Some(wanted.manifest.clone());
+    // No conflict where the values are equal: conflicts would tell whether a guess at a value is right.
+    Change { action: Action::Update, verdict, after, takes_over: Some(owner), conflicts: Vec::new(), warnings: Vec::new(), ..change }
+}
+
+/// A refusal of what is there together with what is asked for may quote what is there.
+fn unspoken(verdict: Verdict) -> Verdict {
+    const HIDDEN: &str = "the server's text is not shown, because it may contain what another owner put there";
+    match verdict {
+        Verdict::Rejected { causes, .. } => {
+            let hidden = |cause: Cause| Cause { message: HIDDEN.to_owned(), ..cause };
+            Verdict::Rejected {
+                message: format!("The server refuses the object as it would be then; {HIDDEN}."),
+                causes: causes.into_iter().map(hidden).collect(),
+            }
+        }
+        verdict => verdict,
+    }
 }
 
 /// What a change makes of an object that both its sides may have: the first lens of a preview.

@@ -1,1 +1,171 @@
+use serde_json::json;
 
+use super::super::change::{Desired, NotValidated};
+use super::*;
+use crate::ids::{AppId, RepoName};
+
+fn marks(app: &str) -> Marks {
+    Marks::new("driftless", &AppId::new(&RepoName::new("shop"), app))
+}
+
+fn wanted(data: &Value) -> Wanted {
+    let manifest = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": data});
+    let key = ObjectKey::of(&manifest).expect("a name");
+    let mut object = manifest.clone();
+    marks("web").put(&mut object, &key.id());
+    let hash = crate::manifest::Manifest::new(manifest.clone(), None).expect("a name").hash();
+    Wanted { key, manifest, desired: Desired { object, hash }, origin: None, notes: Vec::new() }
+}
+
+/// The object as a server holds it after an apply of ours.
+fn live(data: &Value) -> Value {
+    let mut object = wanted(data).desired.object;
+    object["metadata"]["uid"] = json!("u");
+    object["metadata"]["resourceVersion"] = json!("7");
+    object
+}
+
+fn accepted(result: Value) -> Asked {
+    Asked { result: Some(result), ..Asked::without_result(Verdict::Accepted) }
+}
+
+fn claim(marks: &Marks, in_inventory: bool, adopt: bool) -> Claim<'_> {
+    Claim { marks, in_inventory, applied_hash: None, adopt }
+}
+
+fn message(change: &Change) -> &str {
+    match &change.verdict {
+        Verdict::Rejected { message, .. } => message,
+        _ => "",
+    }
+}
+
+#[test]
+fn the_servers_answer_against_what_is_live_is_the_action() {
+    let ours = marks("web");
+    let (old, new) = (json!({"k": "1"}), json!({"k": "2"}));
+    let create = decide(&wanted(&new), None, accepted(live(&new)), claim(&ours, false, false));
+    assert_eq!((create.action, create.before, create.after), (Action::Create, None, Some(wanted(&new).manifest)));
+    let mut same = live(&new);
+    same["metadata"]["resourceVersion"] = json!("8");
+    let none = decide(&wanted(&new), Some(&live(&new)), accepted(same), claim(&ours, true, false));
+    assert_eq!(none.action, Action::None);
+    let update = decide(&wanted(&new), Some(&live(&old)), accepted(live(&new)), claim(&ours, true, false));
+    assert_eq!((update.action, update.before), (Action::Update, Some(live(&old))));
+}
+
+#[test]
+fn an_object_that_lost_its_marks_is_updated() {
+    let ours = marks("web");
+    let data = json!({"k": "1"});
+    let mut bare = live(&data);
+    super::super::marks::strip(&mut bare);
+    let change = decide(&wanted(&data), Some(&bare), accepted(live(&data)), claim(&ours, true, false));
+    assert_eq!((change.action, &change.takes_over), (Action::Update, &None));
+    assert!(super::super::diff(&change).is_empty(), "but there is nothing to show");
+}
+
+#[test]
+fn nothing_of_another_owners_object_is_shown() {
+    let ours = marks("web");
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": {"theirs": "hidden-value"}});
+    let mut other_app = theirs.clone();
+    marks("api").put(&mut other_app, &wanted(&json!({})).key.id());
+    let mut helm = theirs.clone();
+    helm["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"});
+    let mut said = Vec::new();
+    for object in [&theirs, &other_app, &helm] {
+        for adopt in [false, true] {
+            let mut merged = object.clone();
+            merged["data"]["k"] = json!("1");
+            let wanted = wanted(&json!({"k": "1"}));
+            let both = [
+                decide(&wanted, Some(object), accepted(merged.clone()), claim(&ours, false, adopt)),
+                decide_change(
+                    &wanted,
+                    Some(object),
+                    Some((&wanted, &accepted(merged.clone()))),
+                    accepted(merged),
+                    claim(&ours, false, adopt),
+                ),
+            ];
+            for change in both {
+                assert!(change.takes_over.is_some());
+                let shown = format!("{:?}{:?}{}", change.before, change.after, super::super::diff(&change));
+                assert!(!shown.contains("hidden-value"), "{shown}");
+                said.push(format!("adopt {adopt}: {}", message(&change)));
+            }
+        }
+    }
+    said.dedup();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn a_refusal_of_a_take_over_does_not_quote_the_other_owner() {
+    let (ours, theirs) = (marks("web"), json!({"metadata": {"name": "a"}, "data": {"theirs": "hidden-value"}}));
+    let cause = Cause { field: Some("data.theirs".to_owned()), message: "Invalid value: hidden-value".to_owned() };
+    let verdict = Verdict::Rejected { message: "data.theirs: Invalid value: hidden-value".to_owned(), causes: vec![cause] };
+    let conflict = Conflict { field: ".data.k".to_owned(), manager: "somebody".to_owned() };
+    let asked = Asked { conflicts: vec![conflict], ..Asked::without_result(verdict) };
+    let change = decide(&wanted(&json!({"k": "1"})), Some(&theirs), asked, claim(&ours, false, true));
+    assert!(change.is_rejected() && change.conflicts.is_empty());
+    assert!(!format!("{:?}", change.verdict).contains("hidden-value"));
+}
+
+#[test]
+fn what_could_not_be_asked_is_unchanged_only_where_the_same_was_applied() {
+    let ours = marks("web");
+    let data = json!({"k": "1"});
+    let verdict = Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message: "w".to_owned() } };
+    let decide = |wanted: &Wanted, applied: Option<&str>| {
+        let claim = Claim { applied_hash: applied, ..claim(&ours, true, false) };
+        decide(wanted, Some(&live(&data)), Asked::without_result(verdict.clone()), claim)
+    };
+    let same = wanted(&data);
+    assert_eq!(decide(&same, Some(&same.desired.hash)).action, Action::None);
+    // A field may have been dropped since.
+    assert_eq!(decide(&same, Some("another")).action, Action::Update);
+    let other = wanted(&json!({"k": "2"}));
+    let change = decide(&other, Some(&other.desired.hash));
+    assert_eq!((change.action, &change.verdict), (Action::Update, &verdict));
+}
+
+#[test]
+fn both_sides_through_the_server_cancel_what_it_fills_in() {
+    let ours = marks("web");
+    let (base, change) = (wanted(&json!({"k": "1"})), wanted(&json!({"k": "2"})));
+    let answer = |data: Value, cluster_ip: &str| {
+        let mut object = live(&data);
+        object["spec"] = json!({"clusterIP": cluster_ip, "default": true});
+        accepted(object)
+    };
+    let (a, b) = (answer(json!({"k": "1"}), "10.0.0.1"), answer(json!({"k": "2"}), "10.0.0.2"));
+    let found = decide_change(&change, None, Some((&base, &a)), b.clone(), claim(&ours, true, false));
+    assert_eq!(super::super::diff(&found).fields, ["data.k"], "it does not exist yet: what was allocated is not shown");
+    let same = decide_change(&change, Some(&live(&json!({"k": "0"}))), Some((&base, &b)), b.clone(), claim(&ours, true, false));
+    assert_eq!(same.action, Action::None, "two ways to write one object");
+    let rejected = Asked::without_result(Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() });
+    let found = decide_change(&change, Some(&live(&json!({"k": "0"}))), Some((&base, &rejected)), b, claim(&ours, true, false));
+    assert_eq!(found.before, Some(live(&json!({"k": "0"}))), "live takes the place of a base that is refused");
+}
+
+#[test]
+fn only_what_is_surely_ours_is_pruned() {
+    let (ours, id) = (marks("web"), wanted(&json!({})).key.id());
+    let kept = |change: &dyn Fn(&mut Value), uid: Option<&str>| {
+        let mut object = live(&json!({}));
+        change(&mut object);
+        kept_because(&object, &id, &ours, uid).unwrap_or_default()
+    };
+    assert_eq!(kept(&|_| {}, Some("u")), "");
+    let said = [
+        kept(&|_| {}, Some("another")),
+        kept(&|_| {}, None),
+        kept(&super::super::marks::strip, Some("u")),
+        kept(&|object| marks("api").put(object, &id), Some("u")),
+        kept(&|object| object["metadata"]["ownerReferences"] = json!([{"kind": "Widget", "name": "w", "controller": true}]), Some("u")),
+        kept(&|object| object["metadata"]["labels"]["argocd.argoproj.io/instance"] = json!("store"), Some("u")),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
+}

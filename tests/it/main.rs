@@ -6,6 +6,7 @@ mod deploy;
 mod fault_proxy;
 mod forge;
 mod outbox;
+mod plan;
 mod render;
 mod source;
 mod support;

@@ -1,6 +1,6 @@
 //! The cluster module against a real API server: each answer that an apply can get, discovery, lists, watches and deletes.
 
-mod answers;
+pub mod answers;
 mod objects;
 
 use driftless::cluster::{ApplyError, ApplyMode, Cluster, ClusterConfig};

@@ -1,0 +1,309 @@
+//! Plans against a real API server: what a sync would do, and what a pull request changes apart from what differs already.
+
+use driftless::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+use driftless::class::Classified as _;
+use driftless::cluster::{ApplyMode, Cluster};
+use driftless::ids::{AppId, ClusterName, Oid, RepoName};
+use driftless::manifest::{Manifest, ObjectId};
+use driftless::plan::{Change, Marks, Plan, TakeOver, Verdict, diff};
+use driftless::reconcile::{ChangePlan, Owned, PlanInput, ReconcileError, plan_apply, plan_change};
+use driftless::render::RenderOptions;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::{answers, apply, config_map, connect, connect_as, deployment, key, secret};
+use crate::support::cluster;
+
+/// An app in a namespace of its own.
+struct Fixture {
+    cluster: Cluster,
+    namespace: String,
+    app: App,
+    marks: Marks,
+    allow: Allow,
+    revision: Oid,
+    inventory: Vec<Owned>,
+    adopt: bool,
+}
+
+impl Fixture {
+    async fn new(words: &str) -> Self {
+        let namespace = cluster::namespace(words).await;
+        let app = App {
+            id: AppId::new(&RepoName::new("shop"), &namespace),
+            source: Source { repo: RepoName::new("shop"), ref_name: "refs/heads/main".to_owned(), path: String::new() },
+            render: RenderOptions::default(),
+            destination: Destination { cluster: ClusterName::new("test"), namespace: namespace.clone() },
+            sync: SyncPolicy::Auto,
+            drift: DriftPolicy::Heal,
+            on_delete: OnDelete::Keep,
+            adopt: Adopt(false),
+            origin: Origin { file: "apps.yaml".to_owned(), line: 1 },
+        };
+        let grants =
+            json!({"clusters": ["*"], "namespaces": [format!("{namespace}*")], "clusterScoped": [{"kind": "CustomResourceDefinition"}]});
+        Self {
+            cluster: connect().await,
+            marks: Marks::new("driftless", &app.id),
+            allow: serde_json::from_value(grants).expect("grants"),
+            revision: "0123456789012345678901234567890123456789".parse().expect("an id"),
+            inventory: Vec::new(),
+            adopt: false,
+            namespace,
+            app,
+        }
+    }
+
+    fn input<'a>(&'a self, manifests: &'a [Manifest]) -> PlanInput<'a> {
+        let Self { app, marks, allow, revision, inventory, adopt, .. } = self;
+        PlanInput { app, marks, allow, revision, manifests, inventory, unchanged: &|_, _| false, adopt: *adopt }
+    }
+
+    async fn plan(&self, objects: &[Value]) -> Plan {
+        let manifests = manifests(objects);
+        plan_apply(&self.cluster, self.input(&manifests), &CancellationToken::new()).await.expect("a plan")
+    }
+
+    async fn change(&self, base: &[Value], change: &[Value]) -> ChangePlan {
+        let (base, change) = (manifests(base), manifests(change));
+        plan_change(&self.cluster, self.input(&base), self.input(&change), &CancellationToken::new()).await.expect("two plans")
+    }
+
+    /// Does what a sync does: applies each object as planned, and remembers it.
+    async fn sync(&mut self, objects: &[Value]) {
+        for change in self.plan(objects).await.changes {
+            let Some(desired) = change.desired else { continue };
+            let mode = ApplyMode { dry_run: false, force: true };
+            let applied = self.cluster.apply(&change.key, &desired.object, mode).await.expect("applied");
+            let uid = applied.object["metadata"]["uid"].as_str().map(str::to_owned);
+            self.inventory.retain(|owned| owned.id != change.key.id());
+            self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash) });
+        }
+    }
+
+    /// A plan as lines, without what differs between runs.
+    fn show(&self, plan: &Plan) -> String {
+        plan.changes.iter().map(|change| show(change).replace(&self.namespace, "NS")).collect()
+    }
+
+    /// For objects without a namespace of their own.
+    fn bare(object: Value) -> Value {
+        let mut object = object;
+        object["metadata"].as_object_mut().expect("metadata").remove("namespace");
+        object
+    }
+}
+
+fn manifests(objects: &[Value]) -> Vec<Manifest> {
+    objects.iter().map(|object| Manifest::new(object.clone(), Some("web.yaml".to_owned())).expect("a name")).collect()
+}
+
+fn show(change: &Change) -> String {
+    let verdict = match &change.verdict {
+        Verdict::Accepted => "accepted".to_owned(),
+        Verdict::Rejected { message, .. } => format!("rejected: {message}"),
+        Verdict::NotValidated { reason } => format!("not validated: {reason:?}"),
+    };
+    let mut text = format!("{:?} {} {verdict}\n", change.action, change.key);
+    for conflict in &change.conflicts {
+        text += &format!("  conflict {} {}\n", conflict.manager, conflict.field);
+    }
+    if let Some(owner) = &change.takes_over {
+        text += &format!("  takes over from {owner:?}\n");
+    }
+    if let Some(old) = &change.replaces_name {
+        text += &format!("  replaces {old}\n");
+    }
+    for referrer in &change.referrers {
+        text += &format!("  still used by {referrer}\n");
+    }
+    for note in change.warnings.iter().chain(&change.notes) {
+        text += &format!("  {note}\n");
+    }
+    let diff = diff(change).to_string();
+    text + &diff.lines().map(|line| format!("    {line}\n")).collect::<String>()
+}
+
+#[tokio::test]
+async fn an_app_is_created_then_unchanged_then_updated() {
+    let mut app = Fixture::new("plan-apply").await;
+    let web = Fixture::bare(deployment("x", "web"));
+    let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
+    let first = app.plan(&[web.clone(), map.clone()]).await;
+    app.sync(&[web.clone(), map.clone()]).await;
+    let second = app.plan(&[web.clone(), map.clone()]).await;
+    assert!(second.is_empty(), "{}", app.show(&second));
+    let mut scaled = web.clone();
+    scaled["spec"]["replicas"] = json!(3);
+    let third = app.plan(&[scaled, Fixture::bare(config_map("x", "env", &json!({"k": "2", "l": "3"})))]).await;
+    insta::assert_snapshot!(format!("first\n{}\nsecond\n{}\nthird\n{}", app.show(&first), app.show(&second), app.show(&third)));
+}
+
+#[tokio::test]
+async fn the_same_in_other_words_is_no_change() {
+    let mut app = Fixture::new("plan-words").await;
+    let web = Fixture::bare(deployment("x", "web"));
+    app.sync(std::slice::from_ref(&web)).await;
+    let mut other = web.clone();
+    other["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("500m");
+    other["spec"]["revisionHistoryLimit"] = json!(10);
+    let both = app.change(&[web], &[other]).await;
+    assert!(both.changes.is_empty() && both.already.is_empty(), "{}{}", app.show(&both.changes), app.show(&both.already));
+}
+
+#[tokio::test]
+async fn nothing_is_asked_about_what_is_known_to_be_unchanged() {
+    let mut app = Fixture::new("plan-known").await;
+    let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
+    app.sync(std::slice::from_ref(&map)).await;
+    let hash = app.inventory[0].manifest_hash.clone().expect("a hash");
+    let manifests = manifests(&[map]);
+    let known = |id: &ObjectId, manifest: &str| id.name == "env" && manifest == hash;
+    // A cluster that would have to be asked could not answer.
+    let input = PlanInput { unchanged: &known, ..app.input(&manifests) };
+    let plan = plan_apply(&app.cluster, input, &CancellationToken::new()).await.expect("a plan");
+    assert!(plan.is_empty());
+    assert!(plan.changes[0].before.is_none(), "it was not read");
+}
+
+#[tokio::test]
+async fn a_pull_request_shows_its_own_changes_apart_from_drift() {
+    let mut app = Fixture::new("plan-lenses").await;
+    let web = Fixture::bare(deployment("x", "web"));
+    let keep = Fixture::bare(config_map("x", "keep", &json!({"k": "1"})));
+    let gone = Fixture::bare(config_map("x", "gone", &json!({"k": "1"})));
+    app.sync(&[web.clone(), keep.clone(), gone.clone()]).await;
+    // Somebody scales by hand: drift, and not the pull request's.
+    let by_hand = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": app.namespace}, "spec": {"replicas": 5}});
+    let force = ApplyMode { dry_run: false, force: true };
+    connect_as("somebody").await.apply(&key(&by_hand), &by_hand, force).await.expect("scaled");
+    let mut newer = web.clone();
+    newer["spec"]["template"]["spec"]["containers"][0]["image"] = json!("example.test/web:2");
+    newer["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "gone"}}]);
+    let added = Fixture::bare(config_map("x", "added", &json!({"k": "1"})));
+    let both = app.change(&[web, keep.clone(), gone], &[newer, keep, added]).await;
+    insta::assert_snapshot!(format!("changes\n{}\nalready\n{}", app.show(&both.changes), app.show(&both.already)));
+}
+
+#[tokio::test]
+async fn only_what_differs_between_the_sides_can_fail() {
+    let app = Fixture::new("plan-gate").await;
+    let mut broken = Fixture::bare(deployment("x", "broken"));
+    broken["spec"]["replica"] = json!(1);
+    let (old, new) = (Fixture::bare(config_map("x", "a", &json!({"k": "1"}))), Fixture::bare(config_map("x", "a", &json!({"k": "2"}))));
+    let both = app.change(&[broken.clone(), old], &[broken, new]).await;
+    assert!(!both.changes.changes.iter().any(Change::is_rejected), "{}", app.show(&both.changes));
+    assert!(both.already.changes.iter().any(Change::is_rejected), "{}", app.show(&both.already));
+}
+
+#[tokio::test]
+async fn what_comes_with_the_change_is_honestly_not_validated() {
+    let mut app = Fixture::new("plan-coming").await;
+    let group = format!("{}.example", app.namespace);
+    let inner = format!("{}-inner", app.namespace);
+    let crd = answers::crd(&group);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": inner}});
+    let inside = config_map(&inner, "inside", &json!({"k": "1"}));
+    let missing = config_map(&format!("{}-missing", app.namespace), "lost", &json!({"k": "1"}));
+    let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
+    let unknown = json!({"apiVersion": "none.example/v1", "kind": "Widget", "metadata": {"name": "w"}});
+    let plan = app.plan(&[widget.clone(), inside, missing, unknown, crd.clone(), namespace]).await;
+    insta::assert_snapshot!(app.show(&plan).replace(&format!("    +{}", "x".repeat(80)), ""));
+
+    // Once the CRD is there and unchanged, its objects are asked about.
+    app.sync(std::slice::from_ref(&crd)).await;
+    answers::eventually(async || {
+        app.cluster.refresh_discovery().await.expect("discovery");
+        let plan = app.plan(&[crd.clone(), widget.clone()]).await;
+        plan.changes.iter().all(|change| change.verdict == Verdict::Accepted)
+    })
+    .await;
+    let mut wrong = widget.clone();
+    wrong["spec"]["size"] = json!("large");
+    let plan = app.plan(&[crd, wrong]).await;
+    assert!(plan.changes.iter().any(Change::is_rejected), "{}", app.show(&plan));
+}
+
+#[tokio::test]
+async fn conflicts_name_field_and_manager_and_show_the_result() {
+    let mut app = Fixture::new("plan-conflict").await;
+    let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
+    app.sync(std::slice::from_ref(&map)).await;
+    let theirs = config_map(&app.namespace, "env", &json!({"k": "by hand"}));
+    let force = ApplyMode { dry_run: false, force: true };
+    connect_as("somebody").await.apply(&key(&theirs), &theirs, force).await.expect("applied");
+    let plan = app.plan(&[map]).await;
+    insta::assert_snapshot!(app.show(&plan));
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_taken_only_when_asked_and_never_shown() {
+    let mut app = Fixture::new("plan-adopt").await;
+    let theirs = config_map(&app.namespace, "env", &json!({"theirs": "hidden-value"}));
+    apply(&connect_as("somebody").await, &theirs, ApplyMode::default()).await.expect("applied");
+    let hidden = secret(&app.namespace, "db", &json!({"data": {"pin": "MzEzMzc="}}));
+    apply(&connect_as("somebody").await, &hidden, ApplyMode::default()).await.expect("applied");
+    let ours = [
+        Fixture::bare(config_map("x", "env", &json!({"k": "1"}))),
+        Fixture::bare(secret("x", "db", &json!({"stringData": {"pin": "4242"}}))),
+    ];
+    let refused = app.plan(&ours).await;
+    app.adopt = true;
+    let taken = app.plan(&ours).await;
+    let shown = format!("refused\n{}\ntaken\n{}", app.show(&refused), app.show(&taken));
+    assert!(!shown.contains("hidden-value") && !shown.contains("theirs"), "{shown}");
+    assert!(taken.changes.iter().all(|change| change.takes_over == Some(TakeOver::Unmarked)));
+    insta::assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_secrets_value_is_in_no_plan() {
+    let mut app = Fixture::new("plan-secret").await;
+    let object = |pin: &str, user: &str| Fixture::bare(secret("x", "db", &json!({"stringData": {"pin": pin, "user": user}})));
+    app.sync(&[object("31337-old", "shop-user")]).await;
+    let both = app.change(&[object("31337-old", "shop-user")], &[object("31337-new", "shop-user")]).await;
+    let mut broken = object("31337-new", "shop-user");
+    broken["data"] = json!({"pin2": "not base64 31337"});
+    let rejected = app.change(&[object("31337-old", "shop-user")], &[broken]).await;
+    let shown = format!("{}{}", app.show(&both.changes), app.show(&rejected.changes));
+    let debug = format!("{both:?}{rejected:?}");
+    for text in [&shown, &debug] {
+        assert!(!text.contains("31337") && !text.contains("MzEzMzc") && !text.contains("shop-user"), "{text}");
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_new_hash_in_a_name_is_an_update_and_a_delete_tells_who_needs_it() {
+    let mut app = Fixture::new("plan-names").await;
+    let old = Fixture::bare(config_map("x", "env-2222222222", &json!({"k": "1"})));
+    let used = Fixture::bare(config_map("x", "used", &json!({"k": "1"})));
+    let mut web = Fixture::bare(deployment("x", "web"));
+    web["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "used"}}]);
+    app.sync(&[old, used, web.clone()]).await;
+    let new = Fixture::bare(config_map("x", "env-4444444444", &json!({"k": "2"})));
+    let plan = app.plan(&[new, web]).await;
+    insta::assert_snapshot!(app.show(&plan));
+}
+
+#[tokio::test]
+async fn what_is_no_longer_ours_is_kept() {
+    let mut app = Fixture::new("plan-prune").await;
+    let [a, b] = ["a", "b"].map(|name| Fixture::bare(config_map("x", name, &json!({"k": "1"}))));
+    app.sync(&[a, b]).await;
+    let unmark = json!([{"op": "remove", "path": "/metadata/annotations/driftless.dev~1owner"}]);
+    app.cluster.patch_json(&key(&config_map(&app.namespace, "a", &json!({}))), &unmark, false).await.expect("patched");
+    let none = app.plan(&[]).await;
+    app.allow = Allow::default();
+    let not_allowed = app.plan(&[]).await;
+    insta::assert_snapshot!(format!("{}\nnot allowed\n{}", app.show(&none), app.show(&not_allowed)));
+}
+
+#[tokio::test]
+async fn a_cancelled_plan_is_nobodys_fault() {
+    let app = Fixture::new("plan-cancel").await;
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let error = plan_apply(&app.cluster, app.input(&[]), &cancel).await.expect_err("cancelled");
+    assert!(matches!(error, ReconcileError::Cancelled) && !error.class().is_retry());
+}
