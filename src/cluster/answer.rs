@@ -193,7 +193,7 @@ fn is_immutable(cause: &StatusCause) -> bool {
     }
 }
 
-/// A StatefulSet's text names the few fields that may change.
+/// The text for a `StatefulSet` names the few fields that may change.
 fn forbids_all_but_some(text: &str) -> bool {
     text.contains("updates to statefulset spec for fields other than")
 }

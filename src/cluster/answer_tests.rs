@@ -14,7 +14,7 @@ fn answer(code: u16, body: impl Into<String>) -> Answer {
     Answer { status, headers: HeaderMap::new(), body: body.into().into() }
 }
 
-fn status(code: u16, reason: &str, message: &str, details: Value) -> Answer {
+fn status(code: u16, reason: &str, message: &str, details: &Value) -> Answer {
     let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details});
     answer(code, body.to_string())
 }
@@ -27,7 +27,7 @@ fn refused(key: &ObjectKey, answer: &Answer) -> ApplyError {
 fn a_broken_server_is_not_the_manifests_fault() {
     let deployment = key("apps/v1", "Deployment");
     for text in ["etcdserver: request timed out", "rpc error: code = Unavailable", "failed calling webhook \"x\": timeout"] {
-        let error = refused(&deployment, &status(500, "", text, json!({})));
+        let error = refused(&deployment, &status(500, "", text, &json!({})));
         assert!(error.class().is_retry(), "{error}");
     }
     let error = refused(&deployment, &answer(503, "apiserver is shutting down"));
@@ -36,11 +36,11 @@ fn a_broken_server_is_not_the_manifests_fault() {
 
 #[test]
 fn retry_after_is_passed_on() {
-    let mut answer = status(503, "ServiceUnavailable", "starting", json!({}));
+    let mut answer = status(503, "ServiceUnavailable", "starting", &json!({}));
     answer.headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("7"));
     let after = Some(std::time::Duration::from_secs(7));
     assert_eq!(refused(&key("v1", "Service"), &answer).class(), Class::Retry { after });
-    let answer = status(504, "Timeout", "slow", json!({"retryAfterSeconds": 7}));
+    let answer = status(504, "Timeout", "slow", &json!({"retryAfterSeconds": 7}));
     assert_eq!(refused(&key("v1", "Service"), &answer).class(), Class::Retry { after });
 }
 
@@ -48,7 +48,7 @@ fn retry_after_is_passed_on() {
 fn only_the_servers_own_words_for_it_make_a_field_immutable() {
     let refusal = |reason: &str, message: &str| {
         let causes = json!({"causes": [{"reason": reason, "message": message, "field": "spec.x"}]});
-        refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", causes))
+        refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", &causes))
     };
     for (reason, message) in [
         ("FieldValueInvalid", "Invalid value: {\"a\":1}: field is immutable"),
@@ -69,7 +69,7 @@ fn only_the_servers_own_words_for_it_make_a_field_immutable() {
         {"reason": "FieldValueInvalid", "message": "Invalid value: 1: field is immutable", "field": "spec.selector"},
         {"reason": "FieldValueInvalid", "message": "Invalid value: -1: must be greater than or equal to 0", "field": "spec.replicas"},
     ]});
-    let mixed = refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", both));
+    let mixed = refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", &both));
     assert!(matches!(mixed, ApplyError::Invalid { .. }), "a typo beside it would delete the object");
 }
 
@@ -77,9 +77,9 @@ fn only_the_servers_own_words_for_it_make_a_field_immutable() {
 fn kilobytes_become_a_line() {
     let template = format!("Invalid value: core.PodTemplateSpec{{{}}}: field is immutable", "x".repeat(9_000));
     let causes = json!({"causes": [{"reason": "FieldValueInvalid", "message": template, "field": "spec.template"}]});
-    let error = refused(&key("batch/v1", "Job"), &status(422, "Invalid", &template, causes));
+    let error = refused(&key("batch/v1", "Job"), &status(422, "Invalid", &template, &causes));
     insta::assert_snapshot!(error, @"spec.template: Invalid value: …: field is immutable");
-    let long = refused(&key("batch/v1", "Job"), &status(400, "BadRequest", &"ä".repeat(5_000), json!({})));
+    let long = refused(&key("batch/v1", "Job"), &status(400, "BadRequest", &"ä".repeat(5_000), &json!({})));
     assert!(long.to_string().chars().count() < 500, "{long}");
 }
 
@@ -87,7 +87,7 @@ fn kilobytes_become_a_line() {
 fn a_long_list_of_causes_is_counted() {
     let cause = |n: usize| json!({"reason": "FieldValueInvalid", "message": "Invalid value: 1: no", "field": format!("spec.f{n}")});
     let causes: Vec<_> = (0..30).map(cause).collect();
-    let ApplyError::Invalid { message, causes } = refused(&key("v1", "Pod"), &status(422, "Invalid", "x", json!({"causes": causes})))
+    let ApplyError::Invalid { message, causes } = refused(&key("v1", "Pod"), &status(422, "Invalid", "x", &json!({"causes": causes})))
     else {
         panic!("invalid")
     };
@@ -108,7 +108,7 @@ fn warnings_are_read_from_their_headers() {
 #[test]
 fn malformed_lists_each_field() {
     let text = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): errors:\n  .spec.replica: field not declared in schema\n  .spec.template.spec.containers: duplicate entries for key [name=\"web\"]";
-    let ApplyError::Malformed { message, causes } = refused(&key("apps/v1", "Deployment"), &status(500, "", text, json!({}))) else {
+    let ApplyError::Malformed { message, causes } = refused(&key("apps/v1", "Deployment"), &status(500, "", text, &json!({}))) else {
         panic!("malformed")
     };
     insta::assert_snapshot!(message, @r#".spec.replica: field not declared in schema; .spec.template.spec.containers: duplicate entries for key [name="web"]"#);
@@ -128,7 +128,7 @@ proptest! {
         };
         let causes = json!({"name": "db", "causes": [{"reason": reason, "message": text, "field": ".data.pin"}]});
         let secret = key("v1", "Secret");
-        for answer in [status(code, "Invalid", text, causes), answer(code, text)] {
+        for answer in [status(code, "Invalid", text, &causes), answer(code, text)] {
             let error = refused(&secret, &answer);
             prop_assert!(!format!("{error}{error:?}").contains("31337"), "{error:?}");
             let error = failure(&ClusterName::new("prod"), &answer, Some(&secret));
@@ -138,7 +138,7 @@ proptest! {
 
     #[test]
     fn no_answer_is_too_odd(code in 200_u16..600, body in ".{0,80}", typed in any::<bool>()) {
-        let answer = if typed { status(code, &body, &body, json!({"causes": [{"message": body, "reason": "FieldManagerConflict"}]})) } else { answer(code, body) };
+        let answer = if typed { status(code, &body, &body, &json!({"causes": [{"message": body, "reason": "FieldManagerConflict"}]})) } else { answer(code, body) };
         for key in [key("apps/v1", "Deployment"), key("v1", "Secret")] {
             let _ = (refused(&key, &answer), failure(&ClusterName::new("prod"), &answer, Some(&key)), missing(&answer));
         }

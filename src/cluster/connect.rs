@@ -14,7 +14,7 @@ use super::limiter::Limiter;
 use crate::ids::ClusterName;
 
 /// An answer that takes longer than this is given up; kube itself would wait for ever.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 /// A watch is quiet for as long as nothing happens. Servers end one after 5 to 10 minutes, kube's watcher asks for 290 s.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(330);
 

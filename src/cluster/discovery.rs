@@ -88,7 +88,7 @@ impl Discovery {
         &self.version
     }
 
-    /// Groups with their version whose server did not answer (an APIService that is down): a kind that is missing there is not known to be missing.
+    /// Groups with their version whose server did not answer (an `APIService` that is down): a kind that is missing there is not known to be missing.
     pub fn stale(&self) -> &[String] {
         &self.stale
     }

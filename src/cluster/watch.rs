@@ -53,8 +53,7 @@ impl Cluster {
             Some(namespace) => Api::namespaced_with(client, namespace, &kind),
             None => Api::all_with(client, &kind),
         };
-        let mut config = watcher::Config::default();
-        config.label_selector = label_selector.map(str::to_owned);
+        let config = watcher::Config { label_selector: label_selector.map(str::to_owned), ..watcher::Config::default() };
         let cluster = self.name().clone();
         watcher(api, config).default_backoff().map(move |event| match event {
             Ok(event) => read(event).map_err(|message| ClusterError::Unreadable { cluster: cluster.clone(), message }),

@@ -48,22 +48,18 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
         return taken_over(change, wanted, owner, claim.adopt);
     }
     let before = Some(live.clone());
-    match result {
-        Some(mut after) => {
-            subtract_adopted(&mut after, live, &wanted.desired.object);
-            let action = if same(live, &after) { Action::None } else { Action::Update };
-            Change { action, before, after: Some(after), ..change }
-        }
-        None => {
-            let after = overlay(live, &wanted.desired.object);
-            // The server could not be asked, but nothing that was not sent before would be sent.
-            let is_as_applied = same(live, &after) && claim.applied_hash == Some(wanted.desired.hash.as_str()) && !change.is_rejected();
-            if is_as_applied {
-                return Change { action: Action::None, before, after: Some(after), verdict: Verdict::Accepted, ..change };
-            }
-            Change { action: Action::Update, before, after: Some(after), ..change }
-        }
+    if let Some(mut after) = result {
+        subtract_adopted(&mut after, live, &wanted.desired.object);
+        let action = if same(live, &after) { Action::None } else { Action::Update };
+        return Change { action, before, after: Some(after), ..change };
     }
+    let after = overlay(live, &wanted.desired.object);
+    // The server could not be asked, but nothing that was not sent before would be sent.
+    let is_as_applied = same(live, &after) && claim.applied_hash == Some(wanted.desired.hash.as_str()) && !change.is_rejected();
+    if is_as_applied {
+        return Change { action: Action::None, before, after: Some(after), verdict: Verdict::Accepted, ..change };
+    }
+    Change { action: Action::Update, before, after: Some(after), ..change }
 }
 
 /// The object is not in the app's inventory: nothing of what it holds is shown.

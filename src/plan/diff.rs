@@ -96,9 +96,9 @@ fn without_noise(mut object: Value) -> Value {
         object.shift_remove("status");
     }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        NOISE.iter().for_each(|field| {
-            metadata.shift_remove(*field);
-        });
+        for field in NOISE {
+            metadata.shift_remove(field);
+        }
     }
     object
 }

@@ -83,7 +83,8 @@ pub struct Refused {
     pub causes: Vec<Cause>,
 }
 
-pub type Prepared = Result<Wanted, Refused>;
+/// Boxed, for a refusal is the rare case.
+pub type Prepared = Result<Wanted, Box<Refused>>;
 
 /// The complete id of a prepared manifest, refused or not.
 pub fn id(prepared: &Prepared) -> ObjectId {
@@ -193,8 +194,8 @@ fn unset_namespace(manifest: &mut Manifest) {
     }
 }
 
-fn refuse(key: &ObjectKey, original: &Manifest, message: String, causes: Vec<Cause>) -> Refused {
-    Refused { key: key.clone(), origin: original.origin.clone(), hash: original.hash(), message, causes }
+fn refuse(key: &ObjectKey, original: &Manifest, message: String, causes: Vec<Cause>) -> Box<Refused> {
+    Box::new(Refused { key: key.clone(), origin: original.origin.clone(), hash: original.hash(), message, causes })
 }
 
 /// The namespaces that a plan itself makes.

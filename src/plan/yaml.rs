@@ -37,7 +37,9 @@ fn entry(before: &str, value: &Value, depth: usize, lines: &mut Vec<String>) {
         }
         Value::Array(items) if !items.is_empty() => {
             lines.push(before.to_owned());
-            items.iter().for_each(|value| item(value, depth, lines));
+            for value in items {
+                item(value, depth, lines);
+            }
         }
         Value::String(text) if text.contains('\n') && is_plain_block(text) => block(before, text, depth, lines),
         other => lines.push(format!("{before} {}", scalar(other))),
