@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, Kinds};
 use super::input::{PlanInput, ReconcileError};
+use super::verdict::Coming;
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
 use crate::plan::{self, Action, Asked, Change, Claim, Crds, NotValidated, Plan, Prepared, Stage, Verdict, Wanted};
@@ -17,7 +18,7 @@ pub async fn plan_apply(cluster: &Cluster, input: PlanInput<'_>, cancel: &Cancel
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
         let side = Side::new(cluster, input, &kinds);
-        let facts = side.facts(|wanted| !side.is_unchanged(wanted)).await?;
+        let facts = side.facts(|wanted| !side.is_unchanged(wanted), &mut HashSet::new()).await?;
         side.plan(facts).await
     })
     .await
@@ -35,13 +36,15 @@ pub(super) async fn until<T>(
     }
 }
 
+/// An object that changes while it is asked about is asked about again; one that never rests is taken as it is.
+pub(super) const MOVED_TRIES: usize = 4;
+
 /// The manifests of one revision, ready to be asked about.
 pub(super) struct Side<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) input: PlanInput<'a>,
     pub(super) prepared: Vec<Prepared>,
-    crds: Crds,
-    coming: HashSet<String>,
+    coming: Coming,
 }
 
 /// What is live of an object, and what the server said to a dry-run of its manifest.
@@ -50,12 +53,27 @@ pub(super) struct Facts {
     pub(super) asked: Asked,
 }
 
+impl Facts {
+    /// Whether both were taken of the same version of the object: a dry-run answers with the version that it started from.
+    fn agree(&self) -> bool {
+        self.asked.result.as_ref().is_none_or(|result| version(Some(result)) == self.version())
+    }
+
+    pub(super) fn version(&self) -> Option<&str> {
+        version(self.live.as_ref())
+    }
+}
+
+fn version(object: Option<&Value>) -> Option<&str> {
+    object?.pointer("/metadata/resourceVersion")?.as_str().filter(|version| !version.is_empty())
+}
+
 impl<'a> Side<'a> {
     pub(super) fn new(cluster: &'a Cluster, input: PlanInput<'a>, kinds: &Kinds) -> Self {
         let PlanInput { app, marks, allow, manifests, .. } = input;
         let prepared = plan::prepare(manifests, &plan::Preparing { app, marks, allow, scope: &|key| kinds.scope(key) });
-        let coming = plan::namespaces(&prepared);
-        Self { cluster, input, prepared, crds: Crds::of(manifests), coming }
+        let coming = Coming { namespaces: plan::namespaces(&prepared), crds: Crds::of(manifests) };
+        Self { cluster, input, prepared, coming }
     }
 
     pub(super) fn wanted(&self) -> impl Iterator<Item = &Wanted> {
@@ -72,33 +90,47 @@ impl<'a> Side<'a> {
         Claim { marks, in_inventory: owned.is_some(), applied_hash: owned.and_then(|owned| owned.manifest_hash.as_deref()), adopt }
     }
 
-    /// Asks about the objects that are not known to be unchanged and that `about` picks: CRDs and namespaces first, because an object whose
-    /// CRD changes can not be asked about yet.
-    pub(super) async fn facts(&self, about: impl Fn(&Wanted) -> bool) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
-        let stage = |wanted: &Wanted| plan::order::stage(&wanted.key.group, &wanted.key.kind);
-        let asked =
-            |first: bool| self.wanted().filter(move |wanted| (stage(wanted) == Stage::First) == first).filter(|wanted| about(wanted));
-        let mut facts = self.ask_all(asked(true), &HashSet::new()).await?;
-        let changed = self.changed_crds(&facts);
-        facts.extend(self.ask_all(asked(false), &changed).await?);
+    /// Asks about the objects that `about` picks: CRDs and namespaces first, because an object whose CRD changes can not be asked about
+    /// yet. `pending` are the CRDs that are known to change; those that are found to are added.
+    pub(super) async fn facts(
+        &self,
+        about: impl Fn(&Wanted) -> bool,
+        pending: &mut HashSet<String>,
+    ) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
+        let is_first = |wanted: &Wanted| plan::order::stage(&wanted.key.group, &wanted.key.kind) == Stage::First;
+        let picked = |first: bool| self.wanted().filter(move |wanted| is_first(wanted) == first).filter(|wanted| about(wanted));
+        let mut facts = self.ask_all(picked(true), &HashSet::new()).await?;
+        pending.extend(self.changed_crds(&facts));
+        facts.extend(self.ask_all(picked(false), pending).await?);
         Ok(facts)
     }
 
     async fn ask_all<'w>(
         &'w self,
         wanted: impl Iterator<Item = &'w Wanted>,
-        changed_crds: &HashSet<String>,
+        pending: &HashSet<String>,
     ) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
         let at_once = self.cluster.concurrency();
-        let each: Vec<_> = wanted.map(|wanted| self.ask(wanted, changed_crds)).collect();
+        let each: Vec<_> = wanted.map(|wanted| self.ask(wanted, pending)).collect();
         futures::stream::iter(each).buffer_unordered(at_once).try_collect().await
     }
 
-    async fn ask(&self, wanted: &Wanted, changed_crds: &HashSet<String>) -> Result<(ObjectId, Facts), ReconcileError> {
-        let pending = self.crds.get(&wanted.key.group, &wanted.key.kind).filter(|crd| changed_crds.contains(&crd.name));
+    async fn ask(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<(ObjectId, Facts), ReconcileError> {
+        let mut tries = 1;
+        loop {
+            let facts = self.ask_once(wanted, pending).await?;
+            if facts.agree() || tries == MOVED_TRIES {
+                return Ok((wanted.key.id(), facts));
+            }
+            tries += 1;
+        }
+    }
+
+    async fn ask_once(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<Facts, ReconcileError> {
+        let crd = self.coming.crds.get(&wanted.key.group, &wanted.key.kind).filter(|crd| pending.contains(&crd.name));
         let live = async { Ok(ask::live(self.cluster, &wanted.key).await?) };
         let asked = async {
-            match pending {
+            match crd {
                 Some(crd) => {
                     let reason = NotValidated::CrdInPlan { crd: crd.name.clone() };
                     Ok(Asked::without_result(Verdict::NotValidated { reason }))
@@ -107,7 +139,7 @@ impl<'a> Side<'a> {
             }
         };
         let (live, asked) = tokio::try_join!(live, asked)?;
-        Ok((wanted.key.id(), Facts { live, asked }))
+        Ok(Facts { live, asked })
     }
 
     /// The names of the CRDs that are not live as this side has them.

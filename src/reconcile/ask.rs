@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::input::{PlanInput, ReconcileError};
-use super::verdict::verdict;
+use super::verdict::{Coming, verdict};
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Propagation};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
@@ -47,7 +47,7 @@ fn place(key: &ObjectKey) -> (String, String, String) {
 
 /// Asks by a dry-run what an apply would do: first without force, and with it where other managers own fields, so that the plan shows the
 /// result and whose the fields are.
-pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &HashSet<String>) -> Result<Asked, ReconcileError> {
+pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Coming) -> Result<Asked, ReconcileError> {
     let apply = async |force| apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force }).await;
     let (answer, conflicts) = match apply(false).await {
         Err(ApplyError::Conflicts { conflicts }) => (apply(true).await, conflicts),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{Facts, Side, until};
+use super::apply::{Facts, MOVED_TRIES, Side, until};
 use super::ask::Kinds;
 use super::input::{ChangePlan, PlanInput, ReconcileError};
 use crate::cluster::Cluster;
@@ -37,8 +37,20 @@ impl Sides<'_> {
         let (base_hashes, change_hashes) = (hashes(&self.base), hashes(&self.change));
         let differs = |id: &ObjectId| base_hashes.get(id) != change_hashes.get(id);
         // What differs is asked about on both sides, even where the base is known to be applied.
-        let base_facts = self.base.facts(|wanted| differs(&wanted.key.id()) || !self.base.is_unchanged(wanted)).await?;
-        let change_facts = self.change.facts(|wanted| differs(&wanted.key.id())).await?;
+        let mut base_crds = HashSet::new();
+        let mut base_facts = self.base.facts(|wanted| differs(&wanted.key.id()) || !self.base.is_unchanged(wanted), &mut base_crds).await?;
+        // A CRD that is the same on both sides and not live yet is pending for both.
+        let mut change_crds: HashSet<String> =
+            self.change.wanted().map(|wanted| &wanted.key.name).filter(|name| base_crds.contains(*name)).cloned().collect();
+        let mut change_facts = self.change.facts(|wanted| differs(&wanted.key.id()), &mut change_crds).await?;
+        for _ in 1..MOVED_TRIES {
+            let moved = moved(&base_facts, &change_facts);
+            if moved.is_empty() {
+                break;
+            }
+            base_facts.extend(self.base.facts(|wanted| moved.contains(&wanted.key.id()), &mut base_crds).await?);
+            change_facts.extend(self.change.facts(|wanted| moved.contains(&wanted.key.id()), &mut change_crds).await?);
+        }
         let mut changes = self.changed(&base_facts, change_facts, &differs);
         changes.extend(self.removed(&base_facts).await?);
         let changes = self.change.finish(changes);
@@ -83,6 +95,12 @@ impl Sides<'_> {
         }
         Ok(removed)
     }
+}
+
+/// The objects that changed between being asked about for one side and for the other: their two answers can not be compared.
+fn moved(base: &HashMap<ObjectId, Facts>, change: &HashMap<ObjectId, Facts>) -> HashSet<ObjectId> {
+    let differ = |(id, facts): &(&ObjectId, &Facts)| base.get(*id).is_some_and(|base| base.version() != facts.version());
+    change.iter().filter(differ).map(|(id, _)| id.clone()).collect()
 }
 
 /// The base side has the object, the inventory does not: it would have come, and now does not. Nothing is deleted.

@@ -5,19 +5,28 @@ use std::collections::HashSet;
 use crate::class::{Class, Classified};
 use crate::cluster::ApplyError;
 use crate::manifest::ObjectKey;
-use crate::plan::{Cause, NotValidated, Verdict};
+use crate::plan::{Cause, Crds, NotValidated, Verdict};
 
-/// The verdict on the object, or the error where the object is not at fault. `coming` are the namespaces that the plan itself makes.
-pub(super) fn verdict(key: &ObjectKey, error: ApplyError, coming: &HashSet<String>) -> Result<Verdict, ApplyError> {
+/// What a plan itself makes, and other objects of it need.
+pub(super) struct Coming {
+    pub(super) namespaces: HashSet<String>,
+    pub(super) crds: Crds,
+}
+
+/// The verdict on the object, or the error where the object is not at fault.
+pub(super) fn verdict(key: &ObjectKey, error: ApplyError, coming: &Coming) -> Result<Verdict, ApplyError> {
     let rejected = |message: String, causes: Vec<Cause>| Verdict::Rejected { message, causes };
     Ok(match error {
-        ApplyError::NamespaceMissing { namespace } if coming.contains(&namespace) => {
+        ApplyError::NamespaceMissing { namespace } if coming.namespaces.contains(&namespace) => {
             Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace } }
         }
         ApplyError::NamespaceMissing { namespace } => {
             rejected(format!("The namespace {namespace} does not exist, and nothing in this change makes it."), Vec::new())
         }
         ApplyError::UnknownKind { group, version, kind } => {
+            if let Some(crd) = coming.crds.get(&group, &kind) {
+                return Ok(Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd: crd.name.clone() } });
+            }
             let group = if group.is_empty() { "the core group" } else { &group };
             rejected(
                 format!("The cluster does not know kind {kind} in version {version} of {group}, and no CRD in this change defines it."),

@@ -78,7 +78,18 @@ impl Fixture {
             let uid = applied.object["metadata"]["uid"].as_str().map(str::to_owned);
             self.inventory.retain(|owned| owned.id != change.key.id());
             self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash) });
+            self.settled(&change).await;
         }
+    }
+
+    /// Waits until the controller has written its annotation, so that a plan reads the same in every run.
+    async fn settled(&self, change: &Change) {
+        answers::eventually(async || {
+            let live = self.cluster.get(&change.key).await.expect("an answer").expect("the object");
+            let revision = live.pointer("/metadata/annotations/deployment.kubernetes.io~1revision");
+            change.key.kind != "Deployment" || revision.is_some()
+        })
+        .await;
     }
 
     /// A plan as lines, without what differs between runs.
@@ -212,6 +223,46 @@ async fn what_comes_with_the_change_is_honestly_not_validated() {
     wrong["spec"]["size"] = json!("large");
     let plan = app.plan(&[crd, wrong]).await;
     assert!(plan.changes.iter().any(Change::is_rejected), "{}", app.show(&plan));
+}
+
+#[tokio::test]
+async fn a_crd_that_the_base_brings_is_still_coming_for_the_change() {
+    let app = Fixture::new("plan-pending").await;
+    let group = format!("{}.example", app.namespace);
+    let widget =
+        |size: u32| json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": size}});
+    let both = app.change(&[answers::crd(&group), widget(1)], &[answers::crd(&group), widget(2)]).await;
+    let [change] = both.changes.changes.as_slice() else { panic!("{}", app.show(&both.changes)) };
+    assert!(matches!(change.verdict, Verdict::NotValidated { .. }), "{change:?}");
+    assert_eq!(diff(change).fields, ["spec.size"]);
+}
+
+/// A controller that never rests: what it writes must not look like a change of ours.
+#[tokio::test]
+async fn an_object_that_changes_while_it_is_read_does_not_look_changed() {
+    let mut app = Fixture::new("plan-moving").await;
+    let maps: Vec<_> = (0..20).map(|n| Fixture::bare(config_map("x", &format!("m{n}"), &json!({"k": "1"})))).collect();
+    app.sync(&maps).await;
+    let (other, namespace) = (connect_as("somebody").await, app.namespace.clone());
+    let stop = CancellationToken::new();
+    let writer = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let mut count = 0;
+            while !stop.is_cancelled() {
+                let object = config_map(&namespace, &format!("m{}", count % 20), &json!({"theirs": count.to_string()}));
+                other.apply(&key(&object), &object, ApplyMode::default()).await.expect("applied");
+                count += 1;
+            }
+            count
+        }
+    });
+    for _ in 0..10 {
+        let plan = app.plan(&maps).await;
+        assert!(plan.is_empty(), "{}", app.show(&plan));
+    }
+    stop.cancel();
+    assert!(writer.await.expect("the writer") > 20);
 }
 
 #[tokio::test]
