@@ -4,7 +4,7 @@ use driftless::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Orig
 use driftless::class::Classified as _;
 use driftless::cluster::{ApplyMode, Cluster};
 use driftless::ids::{AppId, ClusterName, Oid, RepoName};
-use driftless::manifest::{Manifest, ObjectId};
+use driftless::manifest::{Manifest, ObjectId, ObjectKey};
 use driftless::plan::{Change, Marks, Plan, TakeOver, Verdict, diff};
 use driftless::reconcile::{ChangePlan, Owned, PlanInput, ReconcileError, plan_apply, plan_change};
 use driftless::render::RenderOptions;
@@ -78,16 +78,16 @@ impl Fixture {
             let uid = applied.object["metadata"]["uid"].as_str().map(str::to_owned);
             self.inventory.retain(|owned| owned.id != change.key.id());
             self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash) });
-            self.settled(&change).await;
+            self.settled(&change.key).await;
         }
     }
 
     /// Waits until the controller has written its annotation, so that a plan reads the same in every run.
-    async fn settled(&self, change: &Change) {
+    async fn settled(&self, key: &ObjectKey) {
         answers::eventually(async || {
-            let live = self.cluster.get(&change.key).await.expect("an answer").expect("the object");
+            let live = self.cluster.get(key).await.expect("an answer").expect("the object");
             let revision = live.pointer("/metadata/annotations/deployment.kubernetes.io~1revision");
-            change.key.kind != "Deployment" || revision.is_some()
+            key.kind != "Deployment" || revision.is_some()
         })
         .await;
     }

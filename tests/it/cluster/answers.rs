@@ -30,6 +30,17 @@ async fn an_unchanged_apply_changes_nothing() {
     assert_eq!(first, second);
 }
 
+/// What lets a plan see that an object changed between being read and being asked about.
+#[tokio::test]
+async fn a_dry_run_answers_with_the_version_that_it_started_from() {
+    let (cluster, namespace) = (connect().await, cluster::namespace("version").await);
+    let live = apply(&cluster, &config_map(&namespace, "a", &json!({"k": "v"})), REAL).await.expect("applied");
+    let changed = apply(&cluster, &config_map(&namespace, "a", &json!({"k": "w"})), DRY).await.expect("accepted");
+    assert_eq!(changed["metadata"]["resourceVersion"], live["metadata"]["resourceVersion"]);
+    let created = apply(&cluster, &config_map(&namespace, "b", &json!({"k": "w"})), DRY).await.expect("accepted");
+    assert!(created["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty));
+}
+
 #[tokio::test]
 async fn a_dry_run_creates_nothing() {
     let (cluster, namespace) = (connect().await, cluster::namespace("dry").await);
