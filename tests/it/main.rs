@@ -5,6 +5,7 @@ mod control_plane;
 mod deploy;
 mod fault_proxy;
 mod forge;
+mod github_contract;
 mod outbox;
 mod plan;
 mod render;

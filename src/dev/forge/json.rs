@@ -22,12 +22,14 @@ fn user_id(login: &str) -> u64 {
 }
 
 pub(super) fn user(view: &View, login: &str) -> Value {
-    let api = format!("{}/users/{login}", view.api);
+    // A bot's name has brackets, which GitHub encodes in addresses.
+    let path = login.replace('[', "%5B").replace(']', "%5D");
+    let api = format!("{}/users/{path}", view.api);
     let id = user_id(login);
     let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
     let mut user = json!({
         "login": login, "id": id, "node_id": node(id), "avatar_url": format!("{}/avatar", view.site), "gravatar_id": "",
-        "url": api, "html_url": format!("{}/{login}", view.site), "type": kind, "site_admin": false,
+        "url": api, "html_url": format!("{}/{path}", view.site), "type": kind, "site_admin": false,
         "following_url": format!("{api}/following{{/other_user}}"), "gists_url": format!("{api}/gists{{/gist_id}}"),
         "starred_url": format!("{api}/starred{{/owner}}{{/repo}}"), "events_url": format!("{api}/events{{/privacy}}"),
     });
