@@ -8,6 +8,7 @@ use driftless::class::{Class, Classified};
 use driftless::render::{RenderError, Renderer, RendererConfig, RendererKind};
 use driftless::tree::Tree;
 use driftless::tree::memory::MemoryTree;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{chart, config, config_map, failure, listed, render, request};
@@ -104,12 +105,15 @@ async fn a_schema_of_one_app_does_not_change_the_next() -> Result {
         .file("c/a.yaml", deployment)
         .file("c/p.yaml", patch);
     let before = render(&pool, plain.clone(), "c").await?;
-    let schema = MemoryTree::new()
-        .file("c/kustomization.yaml", "resources: [b]\n")
-        .file("c/b/kustomization.yaml", "resources: [a.yaml]\nopenapi: {path: s.json}\n")
-        .file("c/b/a.yaml", deployment)
-        .file("c/b/s.json", "{\"definitions\": {}}");
-    render(&pool, schema, "c").await?;
+    // A Deployment of which nothing is known: its lists are replaced, not merged.
+    let unknown = json!({"definitions": {"v1.Deployment": {
+        "type": "object",
+        "x-kubernetes-group-version-kind": [{"group": "apps", "kind": "Deployment", "version": "v1"}],
+    }}});
+    let custom = "resources: [a.yaml]\nopenapi: {path: s.json}\npatches: [{path: p.yaml}]\n";
+    let schema = plain.clone().file("c/kustomization.yaml", custom).file("c/s.json", unknown.to_string());
+    let changed = render(&pool, schema, "c").await?;
+    assert_ne!(before.manifests, changed.manifests, "the schema counts for its own app");
     let after = render(&pool, plain, "c").await?;
     assert_eq!(before, after);
     let env = &before.manifests[0].object["spec"]["template"]["spec"]["containers"][0]["env"];
