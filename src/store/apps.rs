@@ -1,6 +1,6 @@
 //! What is known of each app: its definition, its last render, what of it is applied, and how that is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -271,6 +271,20 @@ impl Store {
     pub async fn set_heals(&self, id: &AppId, heals: &Heals) -> Result<(), StoreError> {
         let heals = serde_json::to_string(heals).map_err(|error| StoreError::corrupt("a heal count", error))?;
         sqlx::query("UPDATE apps SET heals = $2 WHERE id = $1").bind(id.to_string()).bind(heals).execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// Ends the counts of heals of the apps on a cluster that a look found to be as they were left: what is healed next is not in a row with
+    /// what was healed before.
+    pub async fn forget_heals_except(&self, cluster: &ClusterName, drifted: &BTreeSet<AppId>) -> Result<(), StoreError> {
+        let counting: Vec<String> = sqlx::query_scalar("SELECT id FROM apps WHERE cluster = $1 AND heals <> '{}'")
+            .bind(cluster.as_str())
+            .fetch_all(self.read())
+            .await?;
+        let drifted: BTreeSet<String> = drifted.iter().map(ToString::to_string).collect();
+        for id in counting.iter().filter(|id| !drifted.contains(*id)) {
+            sqlx::query("UPDATE apps SET heals = '{}' WHERE id = $1").bind(id).execute(self.write()).await?;
+        }
         Ok(())
     }
 

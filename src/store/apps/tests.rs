@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{AppHealth, AppState, HealCount, Heals};
@@ -82,6 +83,13 @@ async fn heals_are_forgotten_when_another_identity_is_applied() {
     store.set_applied(&id, &oid("a"), "one").await.expect("stored");
     assert_eq!(store.app(&id).await.expect("read").expect("there").heals, heals);
     store.set_applied(&id, &oid("b"), "two").await.expect("stored");
+    assert_eq!(store.app(&id).await.expect("read").expect("there").heals, Heals::new());
+
+    store.set_heals(&id, &heals).await.expect("stored");
+    let prod = ClusterName::new("prod");
+    store.forget_heals_except(&prod, &BTreeSet::from([id.clone()])).await.expect("nothing to forget");
+    assert_eq!(store.app(&id).await.expect("read").expect("there").heals, heals);
+    store.forget_heals_except(&prod, &BTreeSet::new()).await.expect("forgotten");
     assert_eq!(store.app(&id).await.expect("read").expect("there").heals, Heals::new());
 }
 

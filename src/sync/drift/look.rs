@@ -27,7 +27,8 @@ pub struct Drift {
     pub kinds: usize,
 }
 
-/// Compares all that apps own in a cluster with what is there: one list per kind, whatever the number of apps.
+/// Compares all that apps own in a cluster with what is there: one list per kind, whatever the number of apps. Of those that are as they
+/// were left the heals are no longer counted.
 pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> {
     let rows = store.inventory_on(cluster.name()).await?;
     let mut drift = Drift { objects: rows.len(), ..Drift::default() };
@@ -46,6 +47,7 @@ pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> 
             drift.apps.entry(drifted.app.clone()).or_default().push(drifted);
         }
     }
+    store.forget_heals_except(cluster.name(), &drift.apps.keys().cloned().collect()).await?;
     Ok(drift)
 }
 

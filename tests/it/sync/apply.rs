@@ -103,11 +103,11 @@ async fn all_of_an_app_is_not_deleted_without_a_word() {
     world.sync('a', &[a, b]).await;
     let other = [config_map("c", &json!({}))];
     let outcome = world.sync_with('b', &other, How::default()).await.expect("it waits");
-    let SyncOutcome::WaitsForWord(word) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(word.command, "driftless sync shop/web --allow-destructive");
-    assert_eq!(word.reasons, ["deletes all 2 objects of the app"]);
+    let SyncOutcome::WaitsForWord(asks) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(asks.command, "driftless sync shop/web --allow-destructive");
+    assert_eq!(asks.reasons, ["deletes all 2 objects of the app"]);
     assert!(world.live("", "ConfigMap", "c").await.is_none() && world.live("", "ConfigMap", "a").await.is_some(), "nothing was written");
-    let shown = word.deletes.iter().map(driftless::manifest::ObjectKey::id).collect::<std::collections::BTreeSet<_>>();
+    let shown = asks.deletes.iter().map(driftless::manifest::ObjectKey::id).collect::<std::collections::BTreeSet<_>>();
     let part = AllowDestructive::Shown(shown.iter().take(1).cloned().collect());
     let outcome = world.sync_with('b', &other, How { allow: part, ..How::default() }).await.expect("it waits");
     assert!(matches!(outcome, SyncOutcome::WaitsForWord(_)), "the word holds for what was shown");

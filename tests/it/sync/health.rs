@@ -53,14 +53,14 @@ async fn what_fails_for_good_ends_the_wait_before_its_deadline() {
 async fn a_wait_outlives_the_process() {
     let mut world = World::new("outlives").await;
     let done = world.sync('a', &[deployment("web", 1)]).await;
-    let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_secs(60));
+    let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
     // Stored, and the process dies before anything came of it.
     world.deps.store.put_wait(&wait).await.expect("stored");
     let (ends, mut ended) = tokio::sync::mpsc::channel(1);
     let clusters = HashMap::from([(ClusterName::new("prod"), world.deps.cluster.clone())]);
     let next = Waits::start(world.deps.store.clone(), world.tasks.clone(), clusters, ends);
     assert_eq!(next.resume().await.expect("resumed"), 1);
-    let end = tokio::time::timeout(Duration::from_secs(60), ended.recv()).await.expect("in time").expect("an end");
+    let end = tokio::time::timeout(Duration::from_mins(1), ended.recv()).await.expect("in time").expect("an end");
     assert_eq!((end.outcome, end.wait), (WaitOutcome::Done, wait));
     assert_eq!(world.deps.store.waits().await.expect("read").len(), 1, "the row stays until somebody has acted");
     // A wait that is no longer wanted ends without a word.

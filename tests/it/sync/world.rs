@@ -171,7 +171,7 @@ impl World {
     /// The next end of a wait, acted on.
     pub async fn end(&mut self) -> WaitOutcome {
         let ended =
-            tokio::time::timeout(Duration::from_secs(60), self.ended.recv()).await.expect("an end within a minute").expect("a sender");
+            tokio::time::timeout(Duration::from_mins(1), self.ended.recv()).await.expect("an end within a minute").expect("a sender");
         let WaitEnded { wait, outcome } = ended;
         assert!(self.deps.store.end_wait(&wait.app, wait.purpose, &wait.run).await.expect("ended"));
         outcome
@@ -180,7 +180,7 @@ impl World {
     /// Syncs and waits until all is healthy.
     pub async fn sync_healthy(&mut self, revision: char, objects: &[Value]) -> AppliedSync {
         let done = self.sync(revision, objects).await;
-        let outcome = self.wait(WaitPurpose::Health, done.health.clone(), Duration::from_secs(60)).await;
+        let outcome = self.wait(WaitPurpose::Health, done.health.clone(), Duration::from_mins(1)).await;
         assert_eq!(outcome, WaitOutcome::Done);
         done
     }
