@@ -22,9 +22,19 @@ CREATE TABLE pulls (
     apps         TEXT   NOT NULL DEFAULT '[]',
     -- JSON, versioned: what the comment shows; NULL before the first preview
     report       TEXT,
+    -- 1 while it is merged and what became of it may still change
+    unfinished   BIGINT NOT NULL DEFAULT 0,
     updated_at   BIGINT NOT NULL,
     PRIMARY KEY (repo, number)
 );
 
 CREATE INDEX pulls_by_base ON pulls (repo, state, base_ref);
-CREATE INDEX pulls_by_head ON pulls (repo, head);
+CREATE INDEX pulls_unfinished ON pulls (repo, unfinished);
+
+-- What a run showed and waits to be told to delete: the word holds for these and no others.
+CREATE TABLE shown_deletes (
+    app      TEXT PRIMARY KEY,
+    -- JSON: object ids
+    objects  TEXT   NOT NULL,
+    shown_at BIGINT NOT NULL
+);

@@ -20,6 +20,7 @@ pub mod clock;
 pub mod ids;
 
 // Around the flow: what starts, stops and watches it.
+pub mod api;
 pub mod config;
 pub mod lifecycle;
 pub mod telemetry;
@@ -43,12 +44,19 @@ pub mod sync;
 pub mod trace;
 pub mod tree;
 
+// The jobs: each key's way through the stages.
+pub mod jobs;
+pub mod schedule;
+
 // Tell: what a forge shows.
 pub mod forge;
 pub mod report;
 
 // Remember: what survives a restart.
 pub mod store;
+
+// Together: the only place that builds the parts.
+pub mod serve;
 
 // Try: a real control plane, and what misbehaves on demand.
 pub mod dev;

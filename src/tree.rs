@@ -10,6 +10,8 @@ use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 
+use crate::class::{Class, Classified};
+
 /// What an entry of a Git tree is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,6 +51,13 @@ pub struct TreeError {
     pub what: String,
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
+}
+
+/// Another fetch, or a mirror made anew, heals it.
+impl Classified for TreeError {
+    fn class(&self) -> Class {
+        Class::RETRY
+    }
 }
 
 impl TreeError {

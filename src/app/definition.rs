@@ -20,6 +20,13 @@ pub struct App {
     pub origin: Origin,
 }
 
+impl App {
+    /// Whether two definitions say the same, wherever they stand.
+    pub fn same_definition(&self, other: &Self) -> bool {
+        *self == Self { origin: self.origin.clone(), ..other.clone() }
+    }
+}
+
 /// Where the manifests come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod apps;
 pub mod hooks;
 mod layers;
 pub mod ops;

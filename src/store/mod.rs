@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod pulls;
 pub mod reports;
 pub mod runs;
+pub mod shown_deletes;
 pub mod waits;
 
 use std::path::{Path, PathBuf};

@@ -20,6 +20,8 @@ pub struct Pull {
     pub apps: Vec<AppId>,
     /// JSON of [`crate::report::PreviewReport`]; the store does not look into it.
     pub report: Option<String>,
+    /// Merged, and what became of it may still change.
+    pub unfinished: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -41,15 +43,16 @@ struct Row {
     merge_commit: Option<String>,
     apps: String,
     report: Option<String>,
+    unfinished: i64,
 }
 
-const COLUMNS: &str = "repo, number, state, head, base_ref, base, merge_commit, apps, report";
+const COLUMNS: &str = "repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished";
 
 impl TryFrom<Row> for Pull {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let Row { repo, number, state, head, base_ref, base, merge_commit, apps, report } = row;
+        let Row { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished } = row;
         let what = || format!("a pull request ({repo}#{number})");
         let oid = |text: String| text.parse::<Oid>().map_err(|error| StoreError::corrupt(what(), error));
         Ok(Self {
@@ -61,6 +64,7 @@ impl TryFrom<Row> for Pull {
             apps: serde_json::from_str(&apps).map_err(|error| StoreError::corrupt(what(), error))?,
             base_ref,
             report,
+            unfinished: unfinished != 0,
             repo: RepoName::new(repo),
         })
     }
@@ -105,6 +109,13 @@ impl Store {
         query.fetch_all(self.read()).await?.into_iter().map(Pull::try_from).collect()
     }
 
+    /// Merged pull requests whose outcome may still change, oldest first; those that nothing was heard of since `after` are left out.
+    pub async fn unfinished_pulls(&self, repo: &RepoName, after: i64) -> Result<Vec<Pull>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2 ORDER BY number LIMIT 500");
+        let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(after);
+        query.fetch_all(self.read()).await?.into_iter().map(Pull::try_from).collect()
+    }
+
     /// Writes the whole row.
     pub async fn put_pull(&self, pull: &Pull) -> Result<(), StoreError> {
         let mut conn = self.write().acquire().await?;
@@ -118,13 +129,13 @@ fn number_column(number: u64) -> i64 {
 }
 
 async fn put(conn: &mut SqliteConnection, pull: &Pull, now: i64) -> Result<(), StoreError> {
-    let Pull { repo, number, state, head, base_ref, base, merge_commit, apps, report } = pull;
+    let Pull { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished } = pull;
     let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
-    let statement = "INSERT INTO pulls (repo, number, state, head, base_ref, base, merge_commit, apps, report, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    let statement = "INSERT INTO pulls (repo, number, state, head, base_ref, base, merge_commit, apps, report, updated_at, unfinished)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (repo, number) DO UPDATE SET
              state = excluded.state, head = excluded.head, base_ref = excluded.base_ref, base = excluded.base,
-             merge_commit = excluded.merge_commit, apps = excluded.apps, report = excluded.report, updated_at = excluded.updated_at";
+             merge_commit = excluded.merge_commit, apps = excluded.apps, report = excluded.report, updated_at = excluded.updated_at, unfinished = excluded.unfinished";
     sqlx::query(statement)
         .bind(repo.as_str())
         .bind(number_column(*number))
@@ -136,6 +147,7 @@ async fn put(conn: &mut SqliteConnection, pull: &Pull, now: i64) -> Result<(), S
         .bind(apps)
         .bind(report)
         .bind(now)
+        .bind(i64::from(*unfinished))
         .execute(conn)
         .await?;
     Ok(())
@@ -186,6 +198,7 @@ mod tests {
             merge_commit: None,
             apps: vec![AppId::new(&repo, "web")],
             report: None,
+            unfinished: false,
         };
         store.put_pull(&pull).await?;
         pull.head = oid("b");

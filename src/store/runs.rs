@@ -167,6 +167,16 @@ impl Store {
         Ok(id)
     }
 
+    /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over.
+    pub async fn supersede_runs(&self, target: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE runs SET state = 'cancelled', finished = $2 WHERE target = $1 AND state IN ('running', 'waiting')")
+            .bind(target)
+            .bind(self.now())
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
     /// Adds a step to a run.
     pub async fn add_step(&self, run: &RunId, step: Step) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;

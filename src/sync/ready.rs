@@ -77,7 +77,7 @@ pub(super) async fn validate<'a>(cluster: &Cluster, work: impl Iterator<Item = &
         let mode = ApplyMode { dry_run: true, force: true };
         (work, cluster.apply(&work.change.key, &work.desired.object, mode).await)
     });
-    let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(cluster.concurrency().max(1)).collect().await;
+    let answers: Vec<_> = futures::stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(cluster.concurrency().max(1)).collect().await;
     let mut rejections = Vec::new();
     for (work, answer) in answers {
         match answer {

@@ -6,6 +6,7 @@ mod deploy;
 mod fault_proxy;
 mod forge;
 mod github_contract;
+mod layering;
 mod outbox;
 mod plan;
 mod render;

@@ -18,14 +18,23 @@ pub const MOST_PARTS: usize = 10;
 
 /// The parts of the comment, in order, without the outbox's marker. There is at least one.
 pub fn comment(report: &PreviewReport) -> Vec<String> {
+    let command = report.number.map(|number| format!("driftless preview --pr {}#{number}", report.repo));
+    document(report).parts(MOST_PARTS, command.as_deref())
+}
+
+/// The same text without a comment's limits, for the command line.
+pub fn whole(report: &PreviewReport) -> String {
+    document(report).parts(usize::MAX, None).join("\n\n")
+}
+
+fn document(report: &PreviewReport) -> Document {
     let mut document = Document::default();
     head::write(report, &mut document);
     for app in &report.apps {
         objects::write(app, &mut document);
     }
     head::write_tail(report, &mut document);
-    let command = report.number.map(|number| format!("driftless preview --pr {}#{number}", report.repo));
-    document.parts(MOST_PARTS, command.as_deref())
+    document
 }
 
 #[cfg(test)]

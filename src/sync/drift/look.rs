@@ -38,7 +38,7 @@ pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> 
     }
     drift.kinds = kinds.len();
     let looks = kinds.into_values().map(|rows| look_at_kind(store, cluster, rows));
-    let comparisons: Vec<Comparison> = futures::stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+    let comparisons: Vec<Comparison> = futures::stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect().await?;
     for comparison in comparisons {
         if !comparison.refreshed.is_empty() {
             store.record_prints(cluster.name(), &comparison.refreshed).await?;

@@ -1,0 +1,102 @@
+//! `apps`, `sync`, `pause` and `resume`.
+
+use clap::Args;
+
+use super::Outcome;
+use super::client::{Server, app_path};
+use super::output::{self, Format};
+use crate::api::{AppView, SyncRequest};
+
+#[derive(Debug, Args)]
+pub(super) struct AppArgs {
+    /// NAME, or REPO/NAME where two repos use one name.
+    app: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SyncArgs {
+    #[command(flatten)]
+    app: AppArgs,
+    /// Pin the app to this commit until `driftless resume`.
+    #[arg(long)]
+    revision: Option<String>,
+    /// Do the deletes that the waiting run has shown.
+    #[arg(long)]
+    allow_destructive: bool,
+    /// Take over objects that exist and have no owner.
+    #[arg(long)]
+    adopt: bool,
+}
+
+pub(super) async fn list(server: &Server, format: Format) -> anyhow::Result<Outcome> {
+    let apps: Vec<AppView> = server.get("/api/v1/apps").await?;
+    match format {
+        Format::Json => output::json(&apps)?,
+        Format::Text if apps.is_empty() => output::note("no apps yet: they appear when their definitions are pushed"),
+        Format::Text => output::line(apps_table(&apps)),
+    }
+    Ok(Outcome::Done)
+}
+
+fn apps_table(apps: &[AppView]) -> String {
+    let rows = apps.iter().map(|app| {
+        let revision = app.applied_revision.as_deref().map_or("-", |revision| &revision[..revision.len().min(10)]);
+        [
+            app.app.clone(),
+            format!("{}/{}", app.cluster, app.namespace),
+            app.state.clone(),
+            app.health.clone().unwrap_or_else(|| "-".into()),
+            revision.to_owned(),
+            app.objects.to_string(),
+            app.message.clone().unwrap_or_default(),
+        ]
+    });
+    output::table(["APP", "DESTINATION", "STATE", "HEALTH", "REVISION", "OBJECTS", "MESSAGE"], rows)
+}
+
+pub(super) async fn sync(args: SyncArgs, format: Format) -> anyhow::Result<Outcome> {
+    let SyncArgs { app, revision, allow_destructive, adopt } = args;
+    wish(&app, "sync", &SyncRequest { revision, allow_destructive, adopt }, format).await
+}
+
+pub(super) async fn pause(args: &AppArgs, format: Format) -> anyhow::Result<Outcome> {
+    wish(args, "pause", &serde_json::json!({}), format).await
+}
+
+pub(super) async fn resume(args: &AppArgs, format: Format) -> anyhow::Result<Outcome> {
+    wish(args, "resume", &serde_json::json!({}), format).await
+}
+
+async fn wish<B: serde::Serialize>(args: &AppArgs, action: &str, body: &B, format: Format) -> anyhow::Result<Outcome> {
+    let answer = args.server.post(&app_path(&args.app, action)?, body).await?;
+    match format {
+        Format::Json => output::json(&answer)?,
+        Format::Text => output::line(&answer.message),
+    }
+    Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_reads_like_kubectl() {
+        let app = |name: &str, state: &str, message: Option<&str>| AppView {
+            app: format!("shop/{name}"),
+            cluster: "prod".into(),
+            namespace: "shop".into(),
+            source: "shop refs/heads/main deploy".into(),
+            state: state.into(),
+            message: message.map(Into::into),
+            health: Some("healthy".into()),
+            applied_revision: Some("0123456789abcdef".into()),
+            applied_at: None,
+            objects: 4,
+        };
+        let failed = app("cart-service", "failed", Some("Deployment shop/cart: spec.replicas: must be positive"));
+        insta::assert_snapshot!(apps_table(&[app("web", "synced", None), failed]));
+    }
+}

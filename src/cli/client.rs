@@ -1,0 +1,58 @@
+//! Speaks to a running server over its Unix socket.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::api::Answer;
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Server {
+    /// The server's socket.
+    #[arg(long, env = "DRIFTLESS_SOCKET", default_value = "/var/lib/driftless/driftless.sock")]
+    pub socket: PathBuf,
+}
+
+impl Server {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let client = self.client()?;
+        self.read(client.get(format!("http://driftless{path}"))).await
+    }
+
+    pub async fn post<B: Serialize>(&self, path: &str, body: &B) -> anyhow::Result<Answer> {
+        let client = self.client()?;
+        self.read(client.post(format!("http://driftless{path}")).json(body)).await
+    }
+
+    fn client(&self) -> anyhow::Result<reqwest::Client> {
+        Ok(reqwest::Client::builder().unix_socket(self.socket.clone()).no_proxy().timeout(Duration::from_secs(30)).build()?)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
+        let socket = self.socket.display();
+        let answer = request.send().await.with_context(|| {
+            format!("no server answers at {socket}; start one with `driftless serve`, or name its socket with --socket or DRIFTLESS_SOCKET")
+        })?;
+        let status = answer.status();
+        let body = answer.bytes().await?;
+        if !status.is_success() {
+            let message = serde_json::from_slice::<serde_json::Value>(&body).ok();
+            let message = message.as_ref().and_then(|body| body["error"].as_str()).unwrap_or("the server gave no reason");
+            bail!("{message} (HTTP {})", status.as_u16());
+        }
+        serde_json::from_slice(&body).with_context(|| format!("the server at {socket} speaks another version"))
+    }
+}
+
+/// An app as part of a path, where its `/` is written `+`. A name without a repo is resolved by the server.
+pub(super) fn app_path(app: &str, action: &str) -> anyhow::Result<String> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if app.is_empty() || !app.chars().all(valid) {
+        bail!("{app:?} is no app: NAME or REPO/NAME is expected; `driftless apps` lists them");
+    }
+    Ok(format!("/api/v1/apps/{}/{action}", app.replace('/', "+")))
+}

@@ -1,0 +1,132 @@
+//! The command line. One small file each; what a command does is elsewhere.
+
+mod apps;
+mod check;
+mod client;
+mod dev;
+mod output;
+mod preview;
+mod runs;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Environment, ProcessEnvironment};
+use output::Format;
+
+#[derive(Debug, Parser)]
+#[command(name = "driftless", version, about = "Keeps Kubernetes clusters true to Git, driven by webhooks")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// How results are printed.
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: webhooks in, clusters in sync.
+    Serve(ConfigFile),
+    /// Run the whole loop on this machine: a forge, a cluster and a sample repository.
+    Dev(dev::DevArgs),
+    /// Check the configuration, and the definitions in a folder, without touching anything.
+    Check(check::CheckArgs),
+    /// Show what a folder would change in a cluster, or what a pull request's preview said.
+    Preview(preview::PreviewArgs),
+    /// Sync an app now.
+    Sync(apps::SyncArgs),
+    /// List the apps.
+    Apps(client::Server),
+    /// List what was done, newest first.
+    Runs(runs::RunsArgs),
+    /// Leave an app alone until it is resumed.
+    Pause(apps::AppArgs),
+    /// Sync an app again after a pause or a pinned revision.
+    Resume(apps::AppArgs),
+    /// Close the renderer's box and become its worker.
+    #[command(hide = true)]
+    Sandbox { worker: PathBuf },
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(short, long, env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
+    config: PathBuf,
+}
+
+/// What a command ends with. `preview` says 2 where there are changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Changes,
+    /// What was looked at is wrong, and it was said how.
+    Wrong,
+}
+
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Command::Sandbox { worker } = &arguments.command {
+        return sandbox(worker);
+    }
+    match runtime().and_then(|runtime| runtime.block_on(dispatch(arguments))) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Changes) => ExitCode::from(2),
+        Ok(Outcome::Wrong) => ExitCode::FAILURE,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Nothing of a runtime may exist when the box closes.
+fn sandbox(worker: &Path) -> ExitCode {
+    let error = crate::render::sandbox::enter_and_exec(worker);
+    output::error(&anyhow::Error::from(error));
+    ExitCode::from(crate::render::sandbox::NOT_BOXED)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.install_default().map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
+    let format = arguments.output;
+    let environment: &(dyn Environment + Sync) = &ProcessEnvironment;
+    match arguments.command {
+        Command::Serve(file) => serve::run(&file.config, environment).await,
+        Command::Dev(args) => dev::run(args, environment).await,
+        Command::Check(args) => check::run(&args, environment, format).await,
+        Command::Preview(args) => preview::run(args, environment, format).await,
+        Command::Sync(args) => apps::sync(args, format).await,
+        Command::Apps(server) => apps::list(&server, format).await,
+        Command::Runs(args) => runs::list(&args, format).await,
+        Command::Pause(args) => apps::pause(&args, format).await,
+        Command::Resume(args) => apps::resume(&args, format).await,
+        Command::Sandbox { .. } => Ok(Outcome::Wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_reads_well() {
+        insta::assert_snapshot!(Arguments::command().render_long_help());
+    }
+}

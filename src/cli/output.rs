@@ -1,0 +1,77 @@
+//! How results and errors look. The only place that prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, Color, ContentArrangement, Table};
+use serde::Serialize;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+pub(super) fn line(text: impl AsRef<str>) {
+    println!("{}", text.as_ref());
+}
+
+/// Progress and advice: apart from the result, so that the result can be piped.
+pub(super) fn note(text: impl AsRef<str>) {
+    eprintln!("{}", text.as_ref());
+}
+
+pub(super) fn error(error: &anyhow::Error) {
+    let mut said = error.to_string();
+    eprintln!("{} {said}", paint("error:", "1;31", std::io::stderr().is_terminal()));
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many errors already say what their source says.
+        if !said.contains(&cause) {
+            eprintln!("  because {cause}");
+            said.push_str(&cause);
+        }
+    }
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+pub(super) fn bold(text: &str) -> String {
+    paint(text, "1", std::io::stderr().is_terminal())
+}
+
+fn paint(text: &str, code: &str, terminal: bool) -> String {
+    if terminal { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Columns without lines around them, as `kubectl` prints.
+pub(super) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    for row in rows {
+        table.add_row(row.map(|text| cell(&text)));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// States are coloured on a terminal; the table leaves colours out anywhere else.
+fn cell(text: &str) -> Cell {
+    let colour = match text {
+        "failed" | "missing" => Some(Color::Red),
+        "waiting" | "pending" | "paused" | "pinned" => Some(Color::Yellow),
+        "synced" | "succeeded" | "healthy" => Some(Color::Green),
+        _ => None,
+    };
+    let cell = Cell::new(text);
+    match colour {
+        Some(colour) => cell.fg(colour),
+        None => cell,
+    }
+}

@@ -1,0 +1,74 @@
+//! `runs`: what was done, to what, why, and how it ended.
+
+use clap::Args;
+
+use super::Outcome;
+use super::client::Server;
+use super::output::{self, Format};
+use crate::api::RunView;
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    /// Only those of this app: REPO/NAME.
+    app: Option<String>,
+    /// How many.
+    #[arg(short = 'n', long, default_value_t = 20)]
+    limit: u32,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) async fn list(args: &RunsArgs, format: Format) -> anyhow::Result<Outcome> {
+    let app = args.app.as_ref().map(|app| format!("&app={}", app.replace('/', "%2F"))).unwrap_or_default();
+    let runs: Vec<RunView> = args.server.get(&format!("/api/v1/runs?limit={}{app}", args.limit)).await?;
+    match format {
+        Format::Json => output::json(&runs)?,
+        Format::Text if runs.is_empty() => output::note("no runs yet"),
+        Format::Text => output::line(runs_table(&runs)),
+    }
+    Ok(Outcome::Done)
+}
+
+fn runs_table(runs: &[RunView]) -> String {
+    let rows = runs.iter().map(|run| {
+        let revision = run.revision.as_deref().map_or("-", |revision| &revision[..revision.len().min(10)]);
+        let total: u64 = run.steps.iter().map(|step| step.millis).sum();
+        let text = run.error.as_deref().and_then(|error| error.lines().next()).unwrap_or(&run.summary);
+        [
+            run.started_at.clone(),
+            run.app.clone(),
+            run.kind.clone(),
+            run.state.clone(),
+            revision.to_owned(),
+            run.cause.clone(),
+            format!("{total} ms"),
+            text.to_owned(),
+        ]
+    });
+    output::table(["STARTED", "APP", "KIND", "STATE", "REVISION", "CAUSE", "TOOK", "WHAT"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::StepView;
+
+    #[test]
+    fn a_run_is_one_line() {
+        let run = RunView {
+            run: "1".into(),
+            app: "shop/web".into(),
+            kind: "sync".into(),
+            cause: "push".into(),
+            revision: Some("0123456789abcdef".into()),
+            author: Some("Ada".into()),
+            state: "succeeded".into(),
+            error: None,
+            started_at: "2026-01-02T03:04:05Z".into(),
+            finished_at: None,
+            summary: "2 updated".into(),
+            steps: vec![StepView { step: "render".into(), millis: 7 }, StepView { step: "plan".into(), millis: 11 }],
+        };
+        insta::assert_snapshot!(runs_table(&[run]));
+    }
+}

@@ -1,0 +1,226 @@
+//! The API's part about apps, on the server's socket. It reads the store and queues; the work is done by the worker.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::Problem;
+use crate::api::{Answer, AppView, PreviewView, RunView, StepView, SyncRequest};
+use crate::app::SyncPolicy;
+use crate::ids::{AppId, RepoName};
+use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
+use crate::report::{PreviewReport, markdown};
+use crate::store::Store;
+use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::runs::{Counts, RunRow, RunState};
+
+const MOST_RUNS: u32 = 1_000;
+
+#[derive(Clone)]
+struct Parts {
+    store: Store,
+    queue: Queue,
+}
+
+pub fn router(store: Store, queue: Queue) -> Router {
+    Router::new()
+        .route("/api/v1/apps", get(apps))
+        .route("/api/v1/runs", get(runs))
+        .route("/api/v1/apps/{app}/sync", post(sync))
+        .route("/api/v1/apps/{app}/pause", post(pause))
+        .route("/api/v1/apps/{app}/resume", post(resume))
+        .route("/api/v1/previews/{repo}/{number}", get(preview))
+        .with_state(Parts { store, queue })
+}
+
+async fn apps(State(parts): State<Parts>) -> Result<Json<Vec<AppView>>, Problem> {
+    let mut views = Vec::new();
+    for row in parts.store.apps().await? {
+        let objects = parts.store.inventory(&row.app.id).await?.len();
+        let last = parts.store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
+        views.push(app_view(&row, objects, last.as_ref()));
+    }
+    Ok(Json(views))
+}
+
+fn app_view(row: &AppRow, objects: usize, last: Option<&RunRow>) -> AppView {
+    let (state, message) = state_of(row, last);
+    let source = &row.app.source;
+    AppView {
+        app: row.app.id.to_string(),
+        cluster: row.app.destination.cluster.to_string(),
+        namespace: row.app.destination.namespace.clone(),
+        source: format!("{} {} {}", source.repo, source.ref_name, source.path).trim_end().to_owned(),
+        state: state.to_owned(),
+        message,
+        health: health_of(row.health).map(str::to_owned),
+        applied_revision: row.applied_revision.as_ref().map(ToString::to_string),
+        applied_at: row.applied_at.and_then(time),
+        objects: u64::try_from(objects).unwrap_or(u64::MAX),
+    }
+}
+
+/// One word, and what a person should know beside it.
+fn state_of(row: &AppRow, last: Option<&RunRow>) -> (&'static str, Option<String>) {
+    let text = |run: &RunRow| run.error.clone();
+    let note = Some(row.state_message.clone()).filter(|message| !message.is_empty());
+    match (row.state, last.map(|run| run.state)) {
+        (AppState::Missing | AppState::Broken, _) => ("missing", note),
+        (AppState::Removed, _) => ("removed", note),
+        _ if row.paused => ("paused", None),
+        (_, Some(RunState::Failed)) => ("failed", last.and_then(text)),
+        (_, Some(RunState::Waiting)) => ("waiting", last.and_then(text)),
+        (_, Some(RunState::Running)) => ("pending", None),
+        _ if row.pinned_revision.is_some() => ("pinned", Some("`driftless resume` lets it go on".to_owned())),
+        _ if row.synced_ok => ("synced", None),
+        _ if row.app.sync != SyncPolicy::Auto => ("pending", Some(format!("synced by hand: driftless sync {}", row.app.id))),
+        _ => ("pending", None),
+    }
+}
+
+fn health_of(health: AppHealth) -> Option<&'static str> {
+    match health {
+        AppHealth::Unknown => None,
+        AppHealth::Progressing => Some("progressing"),
+        AppHealth::Healthy => Some("healthy"),
+        AppHealth::Degraded => Some("degraded"),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct RunsQuery {
+    limit: Option<u32>,
+    app: Option<String>,
+}
+
+async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Result<Json<Vec<RunView>>, Problem> {
+    let limit = query.limit.unwrap_or(20).min(MOST_RUNS);
+    let app = match &query.app {
+        Some(name) => Some(find(&parts.store, name).await?.app.id.to_string()),
+        None => None,
+    };
+    let rows = parts.store.runs(app.as_deref(), limit).await?;
+    Ok(Json(rows.into_iter().map(run_view).collect()))
+}
+
+fn run_view(row: RunRow) -> RunView {
+    let causes: Vec<Cause> = serde_json::from_value(row.cause).unwrap_or_default();
+    RunView {
+        run: row.id.to_string(),
+        app: row.target,
+        kind: word(&row.kind),
+        cause: cause_text(&causes),
+        revision: row.revision,
+        author: row.author,
+        state: word(&row.state),
+        error: row.error,
+        started_at: time(row.started).unwrap_or_default(),
+        finished_at: row.finished.and_then(time),
+        summary: summary(&row.counts),
+        steps: row.steps.into_iter().map(|step| StepView { step: step.name, millis: step.millis }).collect(),
+    }
+}
+
+/// The word that the store and the API use for it.
+fn word<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Why a run was made, in words.
+fn cause_text(causes: &[Cause]) -> String {
+    let text = |cause: &Cause| match cause {
+        Cause::Webhook { hook, .. } => format!("webhook of {hook}"),
+        Cause::Poll => "poll".to_owned(),
+        Cause::Resync => "resync".to_owned(),
+        Cause::Manual(manual) => format!("{} by hand", manual.by),
+        Cause::Follow { key } => key.kind().to_owned(),
+    };
+    let mut words: Vec<String> = causes.iter().map(text).collect();
+    words.dedup();
+    words.join(", ")
+}
+
+fn summary(counts: &Counts) -> String {
+    let Counts { created, updated, replaced, unchanged, pruned, kept, failed } = *counts;
+    let parts = [
+        (created, "created"),
+        (updated, "updated"),
+        (replaced, "replaced"),
+        (pruned, "pruned"),
+        (kept, "kept"),
+        (failed, "failed"),
+        (unchanged, "unchanged"),
+    ];
+    let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") }
+}
+
+fn time(millis: i64) -> Option<String> {
+    Timestamp::from_millisecond(millis).ok().map(|at| at.to_string())
+}
+
+async fn sync(
+    State(parts): State<Parts>,
+    Path(app): Path<String>,
+    Json(wish): Json<SyncRequest>,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let row = find(&parts.store, &app).await?;
+    if row.app.sync == SyncPolicy::Never {
+        return Err(Problem::new(StatusCode::CONFLICT, format!("app {} is defined with `sync: never`", row.app.id)));
+    }
+    let SyncRequest { revision, allow_destructive, adopt } = wish;
+    let manual = Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt };
+    enqueue(&parts, &row.app.id, manual).await?;
+    Ok(accepted(format!("{} is being synced; `driftless runs {}` shows how it ends", row.app.id, row.app.id)))
+}
+
+async fn pause(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let row = find(&parts.store, &app).await?;
+    parts.store.set_paused(&row.app.id, true).await?;
+    Ok(accepted(format!("{} is left alone until `driftless resume {}`", row.app.id, row.app.id)))
+}
+
+async fn resume(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let row = find(&parts.store, &app).await?;
+    parts.store.set_paused(&row.app.id, false).await?;
+    parts.store.set_pinned(&row.app.id, None).await?;
+    enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), ..Manual::default() }).await?;
+    Ok(accepted(format!("{} is synced again", row.app.id)))
+}
+
+async fn enqueue(parts: &Parts, app: &AppId, manual: Manual) -> Result<(), Problem> {
+    Ok(parts.queue.enqueue(&[Request::new(Key::Sync(app.clone()), Cause::Manual(manual))]).await?)
+}
+
+fn accepted(message: String) -> (StatusCode, Json<Answer>) {
+    (StatusCode::ACCEPTED, Json(Answer { message }))
+}
+
+/// By `REPO/NAME` (in a path its `/` is a `+`), or by a name that only one repo uses.
+async fn find(store: &Store, name: &str) -> Result<AppRow, Problem> {
+    let name = name.replace('+', "/");
+    let named = |row: &AppRow| row.app.id.to_string() == name || row.app.id.name == name;
+    let mut found: Vec<AppRow> = store.apps().await?.into_iter().filter(named).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(row), true) => Ok(row),
+        (None, _) => Err(Problem::new(StatusCode::NOT_FOUND, format!("no app is called {name}; `driftless apps` lists them"))),
+        (Some(_), false) => Err(Problem::new(StatusCode::CONFLICT, format!("several repos have an app {name}; say REPO/{name}"))),
+    }
+}
+
+async fn preview(State(parts): State<Parts>, Path((repo, number)): Path<(String, u64)>) -> Result<Json<PreviewView>, Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("no preview of {repo}#{number} is known"));
+    let pull = parts.store.pull(&RepoName::new(&repo), number).await?.ok_or_else(unknown)?;
+    let report: PreviewReport = pull.report.and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(unknown)?;
+    Ok(Json(PreviewView { pull_request: format!("{repo}#{number}"), markdown: markdown::whole(&report) }))
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        tracing::error!(%error, "the queue does not answer");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}

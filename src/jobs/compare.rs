@@ -1,0 +1,188 @@
+//! The affected apps of a pull request, planned: what is shown of each.
+
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use super::sides::{Pair, Side, Trees};
+use crate::app::{App, OnDelete};
+use crate::class::{Class, Classified};
+use crate::cluster::Cluster;
+use crate::ids::Oid;
+use crate::manifest::{Manifest, ObjectId};
+use crate::plan::{self, Action, Change, PruneLimit, Verdict};
+use crate::queue::JobError;
+use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change};
+use crate::render::{RenderError, Rendered};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
+use crate::store::inventory::ObjectRow;
+
+/// Apps that are planned at once; each cluster bounds its own requests.
+const AT_ONCE: usize = 4;
+
+pub(super) async fn all(
+    engine: &Engine,
+    trees: &Trees,
+    head: &Oid,
+    pairs: Vec<Pair>,
+    cancel: &CancellationToken,
+) -> Result<Vec<AppReport>, JobError> {
+    let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, cancel).boxed()).collect();
+    futures::stream::iter(each).buffered(AT_ONCE).try_collect().await
+}
+
+async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &CancellationToken) -> Result<AppReport, JobError> {
+    let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
+        return Err(JobError::new(Class::Fail, format!("app {} is on neither side", pair.id)));
+    };
+    let mut report = AppReport {
+        app: pair.id.clone(),
+        cluster: app.destination.cluster.clone(),
+        definition: definition_change(&pair),
+        result: AppResult::Planned { objects: Vec::new() },
+        destructive: Vec::new(),
+        before: Vec::new(),
+        warnings: Vec::new(),
+    };
+    if let Some(Side { rendered: Err(error), .. }) = &pair.change {
+        report.result = render_failed(error);
+        return Ok(report);
+    }
+    report.warnings.extend(warnings(&pair));
+    let inventory = engine.store.inventory(&pair.id).await?;
+    if pair.change.is_none() && app.on_delete == OnDelete::Keep {
+        report.warnings.push(format!("Its definition is removed. Its {} objects stay in the cluster, as `onDelete: keep` says.", inventory.len()));
+        return Ok(report);
+    }
+    let cluster = match engine.cluster(&app.destination.cluster) {
+        Ok(cluster) => cluster,
+        Err(unknown) => {
+            report.result = AppResult::NotAllowed { message: unknown.to_string() };
+            return Ok(report);
+        }
+    };
+    match compare(engine, cluster, trees, head, &app, &pair, &inventory, cancel).await {
+        Ok(planned) => {
+            let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
+            report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
+            report.before = before(&planned, applied(engine, &pair).await?);
+            report.result = AppResult::Planned { objects: planned.changes.changes.iter().filter(|change| shows(change)).map(object).collect() };
+        }
+        Err(error) if error.class() == Class::Fail => report.result = AppResult::Unavailable { message: error.to_string() },
+        Err(error) => return Err(error.into()),
+    }
+    Ok(report)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]
+async fn compare(
+    engine: &Engine,
+    cluster: &Cluster,
+    trees: &Trees,
+    head: &Oid,
+    app: &App,
+    pair: &Pair,
+    inventory: &[ObjectRow],
+    cancel: &CancellationToken,
+) -> Result<ChangePlan, crate::reconcile::ReconcileError> {
+    let marks = engine.marks(&pair.id);
+    let owned: Vec<Owned> = inventory.iter().map(owned).collect();
+    let allow = engine.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
+    let base_app = pair.base.as_ref().map_or(app, |side| &side.app);
+    let input = |app, revision, manifests, adopt| PlanInput {
+        app,
+        marks: &marks,
+        allow: &allow,
+        revision,
+        manifests,
+        inventory: &owned,
+        // A preview looks at everything, so that it can tell what had drifted before.
+        unchanged: &|_, _| false,
+        adopt,
+    };
+    let base = input(base_app, &trees.base_commit, manifests(pair.base.as_ref()), base_app.adopt.0);
+    let change = input(app, head, manifests(pair.change.as_ref()), app.adopt.0);
+    plan_change(cluster, base, change, cancel).await
+}
+
+/// A base that does not render has nothing to compare with: the change is shown against what is live.
+fn manifests(side: Option<&Side>) -> &[Manifest] {
+    match side {
+        Some(Side { rendered: Ok(rendered), .. }) => &rendered.manifests,
+        _ => &[],
+    }
+}
+
+pub(super) fn owned(row: &ObjectRow) -> Owned {
+    Owned { id: row.key.id(), uid: row.uid.clone(), manifest_hash: row.manifest_hash.clone() }
+}
+
+pub(super) fn limit(engine: &Engine) -> PruneLimit {
+    PruneLimit { share: engine.config.destructive.share, above: engine.config.destructive.count }
+}
+
+fn definition_change(pair: &Pair) -> DefinitionChange {
+    match (&pair.base, &pair.change) {
+        (None, _) => DefinitionChange::Added,
+        (_, None) => DefinitionChange::Removed,
+        _ if pair.definition_changed => DefinitionChange::Edited,
+        _ => DefinitionChange::None,
+    }
+}
+
+fn render_failed(error: &RenderError) -> AppResult {
+    AppResult::RenderFailed { message: error.to_string(), file: error.failure().and_then(|failure| failure.file.clone()) }
+}
+
+fn warnings(pair: &Pair) -> Vec<String> {
+    let rendered = |side: &Option<Side>| side.as_ref().and_then(|side| side.rendered.as_ref().ok()).cloned();
+    let mut warnings = rendered(&pair.change).map(|rendered: Arc<Rendered>| rendered.warnings.clone()).unwrap_or_default();
+    if let Some(Side { rendered: Err(error), .. }) = &pair.base {
+        warnings.push(format!("The base does not render, so everything counts as new: {error}"));
+    }
+    warnings
+}
+
+fn shows(change: &Change) -> bool {
+    change.action != Action::None || change.verdict != Verdict::Accepted
+}
+
+fn object(change: &Change) -> ObjectReport {
+    let diff = plan::diff(change);
+    ObjectReport {
+        key: change.key.clone(),
+        action: change.action,
+        verdict: change.verdict.clone(),
+        diff: (!diff.is_empty()).then(|| diff.to_string()),
+        origin: change.origin.clone(),
+        conflicts: change.conflicts.clone(),
+        takes_over: change.takes_over.clone(),
+        warnings: change.warnings.iter().chain(&change.notes).cloned().collect(),
+        replaces_name: change.replaces_name.clone(),
+        referrers: change.referrers.clone(),
+    }
+}
+
+/// Whether the base's head is what is applied: then what differs has drifted.
+async fn applied(engine: &Engine, pair: &Pair) -> Result<bool, JobError> {
+    let Some(Side { rendered: Ok(rendered), .. }) = &pair.base else { return Ok(false) };
+    let row = engine.store.app(&pair.id).await?;
+    Ok(row.is_some_and(|row| row.applied_identity.as_deref() == Some(&super::sync::identity(&row.app, rendered))))
+}
+
+fn before(planned: &ChangePlan, applied: bool) -> Vec<Difference> {
+    let kind = if applied { DifferenceKind::Drift } else { DifferenceKind::Pending };
+    planned.already.changes.iter().filter(|change| change.action != Action::None).map(|change| difference(change, kind)).collect()
+}
+
+fn difference(change: &Change, kind: DifferenceKind) -> Difference {
+    let detail = match change.action {
+        Action::Create => "is missing".to_owned(),
+        Action::Prune => "is not in Git any more".to_owned(),
+        Action::Replace => "has to be replaced".to_owned(),
+        Action::Update | Action::None => plan::diff(change).fields.join(", "),
+    };
+    Difference { key: change.key.clone(), kind, detail }
+}

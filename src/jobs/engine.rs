@@ -1,0 +1,125 @@
+//! The parts that jobs work with, and how a name of the configuration becomes one of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::class::{Class, Classified};
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::config::{Config, Repo};
+use crate::forge::Forge;
+use crate::ids::{AppId, ClusterName, HookName, RepoName};
+use crate::lifecycle::Tasks;
+use crate::plan::Marks;
+use crate::queue::{JobError, Queue};
+use crate::render::{ClusterFacts, Renderer};
+use crate::report::Outbox;
+use crate::source::{Credential, Mirrors, Remote};
+use crate::store::Store;
+use crate::sync::drift::Drifted;
+use crate::sync::health::{WaitEnded, Waits};
+
+/// Everything that a job may use. Made once, in `serve`.
+pub struct Engine {
+    pub config: Arc<Config>,
+    pub clock: Arc<dyn Clock>,
+    pub tasks: Tasks,
+    pub store: Store,
+    pub queue: Queue,
+    pub mirrors: Mirrors,
+    pub renderer: Renderer,
+    pub clusters: BTreeMap<ClusterName, Cluster>,
+    pub forges: BTreeMap<HookName, Arc<dyn Forge>>,
+    pub outbox: Outbox,
+    pub waits: Waits,
+    /// Waits that are over and not acted on yet. Only a hint: their rows are in the store.
+    pub ended: Remembered<WaitEnded>,
+    /// What the last look at a cluster found changed. Only a hint: the next look finds it again.
+    pub drifted: Remembered<Vec<Drifted>>,
+    /// Held while what became of a merge is read, changed and written: many apps end at once.
+    pub outcomes: tokio::sync::Mutex<()>,
+}
+
+/// One thing per app that one job leaves for another. Bounded by the number of apps.
+pub struct Remembered<T>(Mutex<BTreeMap<AppId, T>>);
+
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Remembered<T> {
+    pub fn put(&self, app: &AppId, thing: T) {
+        self.lock().insert(app.clone(), thing);
+    }
+
+    pub fn get(&self, app: &AppId) -> Option<T> {
+        self.lock().get(app).cloned()
+    }
+
+    pub fn forget(&self, app: &AppId) {
+        self.lock().remove(app);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<AppId, T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A job that was queued under another configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Unknown {
+    #[error("no repo is called {0} in the configuration any more")]
+    Repo(RepoName),
+    #[error("no cluster is called {0} in the configuration; list it under clusters, or change the app's destination")]
+    Cluster(ClusterName),
+    #[error("no app is called {0} any more")]
+    App(AppId),
+}
+
+impl Classified for Unknown {
+    fn class(&self) -> Class {
+        Class::Fail
+    }
+}
+
+impl Engine {
+    pub(super) fn repo(&self, name: &RepoName) -> Result<&Repo, Unknown> {
+        self.config.repo(name).ok_or_else(|| Unknown::Repo(name.clone()))
+    }
+
+    pub(super) fn cluster(&self, name: &ClusterName) -> Result<&Cluster, Unknown> {
+        self.clusters.get(name).ok_or_else(|| Unknown::Cluster(name.clone()))
+    }
+
+    /// None for a hook without credentials: nothing can be read from its API or reported to it.
+    pub(super) fn forge(&self, repo: &Repo) -> Option<&Arc<dyn Forge>> {
+        self.forges.get(&repo.hook)
+    }
+
+    /// Where to fetch from, with a credential that is valid now.
+    pub(super) async fn remote(&self, repo: &Repo) -> Result<Remote, JobError> {
+        let credential = match self.forge(repo) {
+            Some(forge) => forge.git_credential(&repo.project).await?,
+            None => None,
+        };
+        let credential = credential.map(|given| Credential { username: given.username, password: given.password });
+        Ok(Remote { repo: repo.name.clone(), url: repo.url.to_string(), credential })
+    }
+
+    pub(super) fn marks(&self, app: &AppId) -> Marks {
+        Marks::new(&self.config.instance, app)
+    }
+
+    /// What a chart may know of the cluster that it is for.
+    pub(super) async fn facts(&self, cluster: &Cluster) -> Result<Arc<ClusterFacts>, JobError> {
+        let discovery = cluster.discovery().await?;
+        Ok(Arc::new(ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() }))
+    }
+}
+
+/// Looks at Git objects away from the threads that serve everybody.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JobError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| JobError::new(Class::RETRY, error))
+}

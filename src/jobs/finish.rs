@@ -1,0 +1,90 @@
+//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, and everybody hears how it ended.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::{Engine, outcome};
+use crate::ids::Oid;
+use crate::queue::JobError;
+use crate::report::preview::AppEnd;
+use crate::store::apps::{AppHealth, AppRow};
+use crate::store::runs::{RunId, RunState};
+use crate::store::waits::{Wait, WaitObject, WaitPurpose};
+use crate::sync::health::{WaitEnded, WaitOutcome};
+use crate::sync::{self, SyncDeps};
+
+/// Acts on a wait that is over. It may be acted on twice, if the process dies in between.
+pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded) -> Result<(), JobError> {
+    let WaitEnded { wait, outcome } = ended;
+    match outcome {
+        WaitOutcome::Done if wait.purpose == WaitPurpose::Health => prune(engine, row, &wait.run).await?,
+        WaitOutcome::Done => succeeded(engine, row, &wait.run).await?,
+        WaitOutcome::Failed(text) => failed(engine, row, &wait.run, text).await?,
+        WaitOutcome::TimedOut(text) => {
+            let limit = engine.config.timing.health.as_secs();
+            failed(engine, row, &wait.run, &format!("not healthy after {limit} s: {text}")).await?;
+        }
+    }
+    engine.store.end_wait(&wait.app, wait.purpose, &wait.run).await?;
+    Ok(())
+}
+
+/// Everything that the app wants is healthy: what it no longer wants goes.
+pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
+    let cluster = engine.cluster(&row.app.destination.cluster)?;
+    let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
+    let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id)).boxed().await?;
+    if let Some(known) = engine.store.run(run).await? {
+        let mut counts = known.counts;
+        counts.pruned += u32::try_from(pruned.deleted.len()).unwrap_or(u32::MAX);
+        counts.kept += u32::try_from(pruned.kept.len()).unwrap_or(u32::MAX);
+        engine.store.set_run_counts(run, &counts).await?;
+    }
+    for (key, reason) in &pruned.kept {
+        tracing::warn!(app = %row.app.id, object = %key, reason, "an object that is no longer wanted was kept");
+    }
+    if pruned.waits.is_empty() { succeeded(engine, row, run).await } else { wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await }
+}
+
+/// Waits without holding a worker.
+pub(super) async fn wait(
+    engine: &Engine,
+    row: &AppRow,
+    run: &RunId,
+    purpose: WaitPurpose,
+    objects: Vec<WaitObject>,
+) -> Result<(), JobError> {
+    let limit = i64::try_from(engine.config.timing.health.as_millis()).unwrap_or(i64::MAX);
+    let deadline = engine.clock.now_millis().saturating_add(limit);
+    let cluster = row.app.destination.cluster.clone();
+    engine.store.set_run_state(run, RunState::Waiting, None).await?;
+    engine.waits.add(Wait { app: row.app.id.clone(), purpose, run: run.clone(), cluster, objects, deadline }).await?;
+    Ok(())
+}
+
+pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
+    engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
+    engine.store.set_run_state(run, RunState::Succeeded, None).await?;
+    let Some((revision, took)) = revision_of(engine, run).await? else { return Ok(()) };
+    let end = AppEnd::Healthy { after_seconds: took.as_secs() };
+    outcome::ended(engine, &row.app.id, &row.app.source.repo, &revision, &end).await
+}
+
+async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
+    tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
+    engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
+    engine.store.set_sync_failed(&row.app.id).await?;
+    engine.store.set_run_state(run, RunState::Failed, Some(text)).await?;
+    let Some((revision, _)) = revision_of(engine, run).await? else { return Ok(()) };
+    let end = AppEnd::Failed { message: text.to_owned() };
+    outcome::ended(engine, &row.app.id, &row.app.source.repo, &revision, &end).await
+}
+
+/// Which revision a run was about, and how long it has taken.
+async fn revision_of(engine: &Engine, run: &RunId) -> Result<Option<(Oid, Duration)>, JobError> {
+    let Some(known) = engine.store.run(run).await? else { return Ok(None) };
+    let took = u64::try_from(engine.clock.now_millis() - known.started).unwrap_or(0);
+    let revision = known.revision.and_then(|revision| revision.parse().ok());
+    Ok(revision.map(|revision| (revision, Duration::from_millis(took))))
+}

@@ -1,0 +1,40 @@
+//! From a job's key to the file that does its work, and from its failure to those who wait for word of it.
+
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::{Engine, poll, preview, push, resync, sync};
+use crate::ids::Oid;
+use crate::queue::{Handler, Job, JobContext, JobError, Key};
+
+#[async_trait]
+impl Handler for Engine {
+    async fn run(&self, job: &Job, ctx: JobContext) -> Result<(), JobError> {
+        // A hint that is no commit is no hint: the ref decides anyway.
+        let hint = job.hint.as_deref().and_then(|text| Oid::from_str(text).ok());
+        let hint = hint.as_ref();
+        let work: BoxFuture<'_, Result<(), JobError>> = match &job.key {
+            Key::Push { repo, ref_name } => push::run(self, repo, ref_name, hint, &ctx).boxed(),
+            Key::Preview { repo, number } => preview::run(self, repo, *number, hint, job, &ctx).boxed(),
+            Key::MergeGroup { repo, ref_name } => preview::run_group(self, repo, ref_name, hint, job, &ctx).boxed(),
+            Key::Sync(app) => sync::run(self, app, job, &ctx).boxed(),
+            Key::Poll(repo) => poll::run(self, repo, &ctx.cancel).boxed(),
+            Key::Resync(cluster) => resync::run(self, cluster).boxed(),
+        };
+        work.await
+    }
+
+    async fn report_failure(&self, job: &Job, error: &JobError, still_trying: bool) -> Result<(), JobError> {
+        tracing::error!(key = %job.key, still_trying, error = error.message(), "a job failed");
+        match &job.key {
+            Key::Preview { repo, number } => preview::failed(self, repo, *number, error).await,
+            Key::MergeGroup { repo, ref_name } => preview::group_failed(self, repo, ref_name, job, error).await,
+            Key::Sync(app) => sync::failed(self, app, error).await,
+            // Nobody waits for these; the log and the metrics have them.
+            Key::Push { .. } | Key::Poll(_) | Key::Resync(_) => Ok(()),
+        }
+    }
+}

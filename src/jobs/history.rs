@@ -1,0 +1,90 @@
+//! What a job did, how long each step took, and how it ended: the row that `driftless runs` shows.
+
+use std::future::Future;
+
+use tokio::time::Instant;
+
+use super::Engine;
+use crate::class::Class;
+use crate::ids::Oid;
+use crate::queue::{Job, JobError};
+use crate::report::preview::PreviewReport;
+use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunState, Step};
+
+/// Of each app and pull request, so many runs are remembered.
+const KEPT: u32 = 50;
+
+/// A run that is under way. It is written down once it is known to do something, its steps when it ends or waits.
+pub(super) struct History<'a> {
+    engine: &'a Engine,
+    new: NewRun,
+    run: Option<RunId>,
+    steps: Vec<Step>,
+}
+
+impl<'a> History<'a> {
+    pub fn new(engine: &'a Engine, kind: RunKind, target: String, job: &Job) -> Result<Self, JobError> {
+        let cause = serde_json::to_value(&job.causes).map_err(|error| JobError::new(Class::Fail, error))?;
+        Ok(Self { engine, new: NewRun { kind, target, cause, revision: None, author: None }, run: None, steps: Vec::new() })
+    }
+
+    pub fn revision(&mut self, revision: &Oid, author: Option<&str>) {
+        self.new.revision = Some(revision.clone());
+        self.new.author = author.map(str::to_owned);
+    }
+
+    /// The run's id. What this target's earlier runs waited for is no longer waited for.
+    pub async fn begin(&mut self) -> Result<RunId, JobError> {
+        if let Some(run) = &self.run {
+            return Ok(run.clone());
+        }
+        self.engine.store.supersede_runs(&self.new.target).await?;
+        let run = self.engine.store.begin_run(&self.new, KEPT).await?;
+        self.run = Some(run.clone());
+        Ok(run)
+    }
+
+    /// Does one step and notes how long it took.
+    pub async fn timed<T, E>(&mut self, name: &str, step: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let begun = Instant::now();
+        let result = step.await;
+        let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.steps.push(Step { name: name.to_owned(), millis });
+        result
+    }
+
+    pub async fn end(&mut self, state: RunState, text: Option<&str>, counts: Option<&Counts>) -> Result<(), JobError> {
+        let run = self.begin().await?;
+        let store = &self.engine.store;
+        for step in self.steps.drain(..) {
+            store.add_step(&run, step).await?;
+        }
+        if let Some(counts) = counts {
+            store.set_run_counts(&run, counts).await?;
+        }
+        Ok(store.set_run_state(&run, state, text).await?)
+    }
+
+    /// Ends a run that met an error, whatever it had come to.
+    pub async fn end_with(&mut self, error: &JobError) -> Result<(), JobError> {
+        let state = if error.class == Class::Cancelled { RunState::Cancelled } else { RunState::Failed };
+        if state == RunState::Cancelled && self.run.is_none() {
+            return Ok(());
+        }
+        self.end(state, Some(&error.message()), None).await
+    }
+
+    pub async fn end_preview(&mut self, report: &PreviewReport) -> Result<(), JobError> {
+        let shown = report.counts();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let counts = Counts {
+            created: number(shown.creates),
+            updated: number(shown.updates),
+            replaced: number(shown.replaces),
+            pruned: number(shown.deletes),
+            failed: number(shown.rejected),
+            ..Counts::default()
+        };
+        self.end(RunState::Succeeded, None, Some(&counts)).await
+    }
+}

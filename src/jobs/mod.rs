@@ -1,0 +1,25 @@
+//! What the worker runs: one file per kind of key. Each looks at what its key names, and brings it to what Git says.
+//!
+//! Nothing here trusts what asked for the job: refs are resolved, pull requests are read, and clusters are looked at anew.
+
+mod affected;
+mod compare;
+mod definitions;
+mod engine;
+mod handler;
+mod finish;
+mod history;
+mod waits;
+mod wish;
+mod outcome;
+mod poll;
+mod preview;
+mod push;
+mod released;
+mod resync;
+mod sides;
+mod sync;
+mod visible;
+
+pub use engine::{Engine, Remembered, Unknown};
+pub use waits::listen_to_waits;

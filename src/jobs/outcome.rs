@@ -1,0 +1,79 @@
+//! What became of a merged pull request: the first line of its comment, once its apps are synced.
+
+use std::time::Duration;
+
+use super::Engine;
+use crate::ids::{AppId, Oid, RepoName};
+use crate::queue::JobError;
+use crate::report::markdown;
+use crate::report::preview::{AppEnd, AppOutcome, Outcome, PreviewReport};
+use crate::store::apps::AppRow;
+use crate::store::pulls::{Pull, PullRow};
+
+/// After this long nobody reads what became of a merge.
+const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// The pull request was merged: its apps are about to be synced.
+pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<(), JobError> {
+    let _turn = engine.outcomes.lock().await;
+    pull.state = PullRow::Merged;
+    pull.merge_commit = Some(merge_commit.clone());
+    let Some(mut report) = report_of(pull)? else {
+        engine.store.put_pull(pull).await?;
+        return Ok(());
+    };
+    let mut apps = Vec::new();
+    for app in &report.apps {
+        let row = engine.store.app(&app.app).await?;
+        apps.push(AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end: first_end(row.as_ref(), merge_commit) });
+    }
+    report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps });
+    put(engine, pull, &report).await
+}
+
+fn first_end(row: Option<&AppRow>, merge_commit: &Oid) -> AppEnd {
+    use crate::app::SyncPolicy::{Manual, Never};
+    match row {
+        // The sync of the push may have been faster than the word of the merge.
+        Some(row) if row.applied_revision.as_ref() == Some(merge_commit) && row.synced_ok => AppEnd::Healthy { after_seconds: 0 },
+        Some(row) if matches!(row.app.sync, Manual | Never) => AppEnd::Manual,
+        Some(_) | None => AppEnd::Running,
+    }
+}
+
+/// A sync of an app came to an end at a revision: pull requests whose merge is in it say so.
+pub(super) async fn ended(engine: &Engine, app: &AppId, source: &RepoName, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
+    let _turn = engine.outcomes.lock().await;
+    let after = engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
+    for mut pull in engine.store.unfinished_pulls(source, after).await? {
+        let Some(merge_commit) = pull.merge_commit.clone() else { continue };
+        if !pull.apps.contains(app) || !engine.mirrors.is_ancestor(source, &merge_commit, revision).await? {
+            continue;
+        }
+        let Some(mut report) = report_of(&pull)? else { continue };
+        let Some(outcome) = report.outcome.as_mut() else { continue };
+        let mut changed = false;
+        for known in outcome.apps.iter_mut().filter(|known| known.app == *app && known.end != *end) {
+            known.end = end.clone();
+            changed = true;
+        }
+        if changed {
+            put(engine, &mut pull, &report).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn put(engine: &Engine, pull: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
+    let is_final = |end: &AppEnd| matches!(end, AppEnd::Healthy { .. });
+    pull.unfinished = report.outcome.as_ref().is_some_and(|outcome| outcome.apps.iter().any(|app| !is_final(&app.end)));
+    pull.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(crate::class::Class::Fail, error))?);
+    engine.store.put_pull(pull).await?;
+    engine.outbox.put_comment(&pull.repo, pull.number, &markdown::comment(report)).await?;
+    Ok(())
+}
+
+/// What was shown last. A report of another version counts as none: the next preview writes a new one.
+pub(super) fn report_of(pull: &Pull) -> Result<Option<PreviewReport>, JobError> {
+    Ok(pull.report.as_deref().and_then(|text| serde_json::from_str(text).ok()))
+}

@@ -1,0 +1,63 @@
+//! `poll:REPO`: what no webhook told. Refs that moved and pull requests that changed are queued as if one had.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use crate::queue::JobError;
+use crate::config::Repo;
+use crate::forge::PullRequest;
+use crate::ids::{Oid, RepoName};
+use crate::queue::{Cause, Key, Request};
+use crate::store::apps::AppState;
+use crate::store::pulls::{Pull, PullRow};
+
+pub(super) async fn run(engine: &Engine, repo: &RepoName, cancel: &CancellationToken) -> Result<(), JobError> {
+    let repo = engine.repo(repo)?;
+    let remote = engine.remote(repo).await?;
+    let refs = engine.mirrors.list_refs(&remote, cancel).await?;
+    let mut requests = moved_refs(engine, repo, &refs).await?;
+    if let Some(forge) = engine.forge(repo) {
+        let open = forge.open_pull_requests(&repo.project).await?.items;
+        requests.extend(changed_pulls(engine, repo, &open).await?);
+    }
+    engine.queue.enqueue(&requests).await?;
+    Ok(())
+}
+
+/// The refs that count are the definitions branch and what apps follow.
+async fn moved_refs(engine: &Engine, repo: &Repo, refs: &BTreeMap<String, Oid>) -> Result<Vec<Request>, JobError> {
+    let mut watched = BTreeSet::from([repo.definitions_ref.clone()]);
+    for row in engine.store.apps_reading(&repo.name).await? {
+        if matches!(row.state, AppState::Active | AppState::Missing) {
+            watched.insert(row.app.source.ref_name);
+        }
+    }
+    let mut requests = Vec::new();
+    for ref_name in watched {
+        let (now, before) = (refs.get(&ref_name), engine.store.last_seen(&repo.name, &ref_name).await?);
+        if now != before.as_ref() {
+            let request = Request::new(Key::Push { repo: repo.name.clone(), ref_name }, Cause::Poll);
+            requests.push(now.map_or(request.clone(), |oid| request.with_hint(oid.as_str())));
+        }
+    }
+    Ok(requests)
+}
+
+/// Pull requests that look otherwise than when they were last previewed, and those that left the list: they were merged or closed.
+async fn changed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest]) -> Result<Vec<Request>, JobError> {
+    let known: BTreeMap<u64, Pull> =
+        engine.store.pulls(&repo.name, PullRow::Open).await?.into_iter().map(|pull| (pull.number, pull)).collect();
+    let mut numbers: BTreeSet<u64> = known.keys().copied().collect();
+    for pull in open {
+        let same = known.get(&pull.number).is_some_and(|known| known.head == pull.head && known.base_ref == full_ref(&pull.base_ref));
+        if same { numbers.remove(&pull.number) } else { numbers.insert(pull.number) };
+    }
+    let request = |number| Request::new(Key::Preview { repo: repo.name.clone(), number }, Cause::Poll);
+    Ok(numbers.into_iter().map(request).collect())
+}
+
+pub(super) fn full_ref(branch: &str) -> String {
+    if branch.starts_with("refs/") { branch.to_owned() } else { format!("refs/heads/{branch}") }
+}

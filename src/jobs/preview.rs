@@ -1,0 +1,344 @@
+//! `preview:REPO#NUMBER` and merge groups: what would merging do, said on the pull request and in its gate.
+
+use std::collections::BTreeMap;
+
+use tokio_util::sync::CancellationToken;
+
+use super::history::History;
+use super::poll::full_ref;
+use super::sides::Trees;
+use super::{Engine, compare, outcome, sides, visible};
+use crate::class::{Class, Classified};
+use crate::config::{ForgeKind, Repo};
+use crate::forge::{ForgeError, NewStatus, PullRequest, PullState};
+use crate::ids::{Oid, RepoName};
+use crate::queue::{Cause, Job, JobContext, JobError, Key, Request, merge_group_base};
+use crate::report::preview::{PreviewReport, Stopped};
+use crate::report::{self, markdown};
+use crate::source::Merge;
+use crate::store::pulls::{Pull, PullRow};
+use crate::store::runs::RunKind;
+
+/// The preview was shown, but a part of it could not be made for a reason that only somebody can mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Incomplete(pub String);
+
+impl Classified for Incomplete {
+    fn class(&self) -> Class {
+        Class::Fail
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PreviewError {
+    #[error("hook {0} has no credentials, so that pull requests can neither be read nor reported on; add them to the configuration")]
+    NoCredentials(String),
+    #[error("{base} is not in repo {repo}, so that nothing can be compared with it")]
+    NoBase { repo: RepoName, base: String },
+    #[error("the head of the merge group {0} is gone")]
+    NoGroup(String),
+}
+
+impl Classified for PreviewError {
+    fn class(&self) -> Class {
+        Class::Fail
+    }
+}
+
+pub(super) async fn run(
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    hint: Option<&Oid>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
+    let repo = engine.repo(repo)?;
+    let forge = engine.forge(repo).ok_or_else(|| PreviewError::NoCredentials(repo.hook.to_string()))?;
+    let pull = forge.pull_request(&repo.project, number).await?;
+    match pull.state {
+        PullState::Open => open(engine, repo, &pull, hint, job, ctx).await,
+        PullState::Merged => merged(engine, repo, &pull).await,
+        PullState::Closed => closed(engine, repo, &pull).await,
+    }
+}
+
+async fn open(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    hint: Option<&Oid>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
+    let mut row = row_of(engine, repo, pull).await?;
+    ctx.works_on(pull.head.as_str());
+    pending(engine, repo, Some(pull.number), &pull.head).await?;
+    let mut history = History::new(engine, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;
+    history.revision(&pull.head, Some(&pull.author));
+    let mut report = empty(engine, &repo.name, Some(pull.number), &pull.head, &pull.base_ref);
+    if pull.from_fork {
+        report.stopped = Some(Stopped::Fork);
+    } else {
+        let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
+        let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
+        fill(engine, repo, &fetched, &mut report, &mut history, ctx).await?;
+    }
+    row.base = Some(report.base.clone());
+    row.apps = report.apps.iter().map(|app| app.app.clone()).collect();
+    show(engine, repo, &mut row, &report).await?;
+    history.end_preview(&report).await?;
+    complete(&report)
+}
+
+/// What was said is not all that there is to say: the job is tried again at the next resync.
+fn complete(report: &PreviewReport) -> Result<(), JobError> {
+    use crate::report::preview::AppResult;
+    let unavailable = |app: &crate::report::preview::AppReport| match &app.result {
+        AppResult::Unavailable { message } => Some(format!("{}: {message}", app.app)),
+        _ => None,
+    };
+    match report.apps.iter().find_map(unavailable) {
+        Some(message) => Err(Incomplete(message).into()),
+        None => Ok(()),
+    }
+}
+
+struct Fetched {
+    base_ref: String,
+    base: Oid,
+    head: Oid,
+    /// Only a pull request is merged by us; a merge group is merged already.
+    merge: bool,
+}
+
+async fn fetch(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    visible: Option<&Oid>,
+    cancel: &CancellationToken,
+) -> Result<Fetched, JobError> {
+    let base_ref = full_ref(&pull.base_ref);
+    let head_ref = head_ref(engine, repo, pull.number);
+    let refs = [base_ref.clone(), head_ref.clone()];
+    let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, visible, cancel).await?;
+    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::NoBase { repo: repo.name.clone(), base: base_ref.clone() })?;
+    // The API's word counts while its commit is there, as the gate is looked for on that commit.
+    let head = if engine.mirrors.has_commit(&repo.name, &pull.head).await { Some(pull.head.clone()) } else { take(&mut fetched, &head_ref) };
+    let head = head.ok_or_else(|| ForgeError::Unavailable {
+        forge: repo.hook.to_string(),
+        message: format!("{} of pull request {} can't be fetched yet", pull.head, pull.number),
+    })?;
+    Ok(Fetched { base_ref, base, head, merge: true })
+}
+
+fn take(fetched: &mut BTreeMap<String, Option<Oid>>, name: &str) -> Option<Oid> {
+    fetched.remove(name).flatten()
+}
+
+/// The ref under which a forge keeps the head of a pull request, whatever branch or fork it is on.
+fn head_ref(engine: &Engine, repo: &Repo, number: u64) -> String {
+    match engine.config.hook(&repo.hook).map(|hook| hook.forge) {
+        Some(ForgeKind::GitLab) => format!("refs/merge-requests/{number}/head"),
+        Some(ForgeKind::GitHub) | None => format!("refs/pull/{number}/head"),
+    }
+}
+
+/// Compares the two sides, and writes what it finds into the report.
+async fn fill(
+    engine: &Engine,
+    repo: &Repo,
+    fetched: &Fetched,
+    report: &mut PreviewReport,
+    history: &mut History<'_>,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
+    let Fetched { base_ref, base, head, merge } = fetched;
+    report.base = base.clone();
+    report.head = head.clone();
+    let change = if *merge {
+        match engine.mirrors.merge(&repo.name, base, head).await? {
+            Merge::Clean { tree, .. } => tree,
+            Merge::Conflict { paths } => {
+                report.stopped = Some(Stopped::MergeConflict { files: paths });
+                return Ok(());
+            }
+        }
+    } else {
+        engine.mirrors.tree(&repo.name, head).await?
+    };
+    let base_tree = engine.mirrors.tree(&repo.name, base).await?;
+    let trees = Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change };
+    let sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
+    if !sides.errors.is_empty() {
+        report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
+        return Ok(());
+    }
+    report.apps = history.timed("plan", compare::all(engine, &trees, head, sides.pairs, &ctx.cancel)).await?;
+    Ok(())
+}
+
+fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base_ref: &str) -> PreviewReport {
+    PreviewReport {
+        repo: repo.clone(),
+        number,
+        head: head.clone(),
+        base: head.clone(),
+        base_ref: base_ref.trim_start_matches("refs/heads/").to_owned(),
+        at: engine.clock.now(),
+        stopped: None,
+        apps: Vec::new(),
+        not_checked: Vec::new(),
+        outcome: None,
+    }
+}
+
+async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid) -> Result<(), JobError> {
+    let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());
+    put_gate(engine, repo, number, &status).await
+}
+
+async fn put_gate(engine: &Engine, repo: &Repo, number: Option<u64>, status: &NewStatus) -> Result<(), JobError> {
+    match number {
+        Some(number) => engine.outbox.put_gate(&repo.name, number, status).await?,
+        None => engine.outbox.put_status(&repo.name, status).await?,
+    }
+    Ok(())
+}
+
+fn target(engine: &Engine) -> Option<String> {
+    engine.config.public_url.as_ref().map(ToString::to_string)
+}
+
+/// Stores what is to be shown, and has it shown. A pull request that never touched an app gets a status and no comment.
+async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
+    let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
+    if says_something {
+        row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
+    }
+    engine.store.put_pull(row).await?;
+    if says_something {
+        engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report)).await?;
+    }
+    let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
+    put_gate(engine, repo, Some(row.number), &status).await
+}
+
+async fn row_of(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
+    let known = engine.store.pull(&repo.name, pull.number).await?;
+    let row = Pull {
+        repo: repo.name.clone(),
+        number: pull.number,
+        state: PullRow::Open,
+        head: pull.head.clone(),
+        base_ref: full_ref(&pull.base_ref),
+        base: None,
+        merge_commit: None,
+        apps: known.as_ref().map(|known| known.apps.clone()).unwrap_or_default(),
+        report: known.and_then(|known| known.report),
+        unfinished: false,
+    };
+    engine.store.put_pull(&row).await?;
+    Ok(row)
+}
+
+/// The push of the merge brings the syncs; it is queued here as well, in case its webhook is lost.
+async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    let Some(merge_commit) = &pull.merge_commit else { return closed(engine, repo, pull).await };
+    let known = engine.store.pull(&repo.name, pull.number).await?;
+    if known.as_ref().is_some_and(|known| known.state == PullRow::Merged) {
+        return Ok(());
+    }
+    let mut row = match known {
+        Some(known) => known,
+        None => row_of(engine, repo, pull).await?,
+    };
+    outcome::merged(engine, &mut row, merge_commit).await?;
+    settle(engine, repo, pull).await?;
+    let key = Key::Push { repo: repo.name.clone(), ref_name: full_ref(&pull.base_ref) };
+    let cause = Cause::Follow { key: Key::Preview { repo: repo.name.clone(), number: pull.number } };
+    engine.queue.enqueue(&[Request::new(key, cause).with_hint(merge_commit.as_str())]).await?;
+    Ok(())
+}
+
+async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    if let Some(mut row) = engine.store.pull(&repo.name, pull.number).await? {
+        row.state = PullRow::Closed;
+        engine.store.put_pull(&row).await?;
+    }
+    settle(engine, repo, pull).await
+}
+
+/// A pull request that was closed while its preview was made must not leave its head pending for ever.
+async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    use crate::forge::StatusState;
+    let context = &engine.config.status_context;
+    let shown = engine.outbox.wanted_status(&repo.name, &pull.head, context).await?;
+    if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
+        status.state = StatusState::Error;
+        status.description = "closed or merged before the preview was done".to_owned();
+        put_gate(engine, repo, Some(pull.number), &status).await?;
+    }
+    engine.outbox.drop_gate(&repo.name, pull.number, context).await?;
+    Ok(())
+}
+
+/// A merge queue asks about a group: the branch against the group's tree.
+pub(super) async fn run_group(
+    engine: &Engine,
+    repo: &RepoName,
+    ref_name: &str,
+    hint: Option<&Oid>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
+    let repo = engine.repo(repo)?;
+    let Some(base_ref) = merge_group_base(ref_name) else { return Err(PreviewError::NoGroup(ref_name.to_owned()).into()) };
+    if let Some(head) = hint {
+        pending(engine, repo, None, head).await?;
+    }
+    let refs = [base_ref.clone(), ref_name.to_owned()];
+    let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, hint, &ctx.cancel).await?;
+    let head = take(&mut fetched, ref_name).or_else(|| hint.cloned()).ok_or_else(|| PreviewError::NoGroup(ref_name.to_owned()))?;
+    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::NoBase { repo: repo.name.clone(), base: base_ref.clone() })?;
+    ctx.works_on(head.as_str());
+    pending(engine, repo, None, &head).await?;
+    let mut history = History::new(engine, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
+    history.revision(&head, None);
+    let mut report = empty(engine, &repo.name, None, &head, &base_ref);
+    let fetched = Fetched { base_ref, base, head, merge: false };
+    fill(engine, repo, &fetched, &mut report, &mut history, ctx).await?;
+    let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
+    put_gate(engine, repo, None, &status).await?;
+    history.end_preview(&report).await?;
+    complete(&report)
+}
+
+/// The preview could not be made: the gate must say so, as a gate that stays pending blocks for ever.
+pub(super) async fn failed(engine: &Engine, repo: &RepoName, number: u64, error: &JobError) -> Result<(), JobError> {
+    if error.source().is::<Incomplete>() {
+        return Ok(());
+    }
+    let repo = engine.repo(repo)?;
+    let Some(mut row) = engine.store.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open) else { return Ok(()) };
+    let mut report = empty(engine, &repo.name, Some(number), &row.head, &row.base_ref);
+    if let Some(base) = &row.base {
+        report.base = base.clone();
+    }
+    report.stopped = Some(Stopped::Unavailable { message: error.message() });
+    show(engine, repo, &mut row, &report).await
+}
+
+pub(super) async fn group_failed(engine: &Engine, repo: &RepoName, ref_name: &str, job: &Job, error: &JobError) -> Result<(), JobError> {
+    let repo = engine.repo(repo)?;
+    let Some(head) = job.hint.as_deref().and_then(|hint| hint.parse().ok()) else { return Ok(()) };
+    if error.source().is::<Incomplete>() {
+        return Ok(());
+    }
+    let mut report = empty(engine, &repo.name, None, &head, &merge_group_base(ref_name).unwrap_or_default());
+    report.stopped = Some(Stopped::Unavailable { message: error.message() });
+    let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
+    put_gate(engine, repo, None, &status).await
+}

@@ -1,0 +1,69 @@
+//! `push:REPO+REF`: the ref may have moved. Which apps does that affect, and which previews compare with it?
+
+use std::collections::BTreeSet;
+
+use super::affected::{self, Follower};
+use super::{Engine, definitions, visible};
+use crate::config::Repo;
+use crate::ids::{AppId, Oid, RepoName};
+use crate::queue::{Cause, JobContext, JobError, Key, Request};
+use crate::store::apps::AppState;
+use crate::store::pulls::PullRow;
+
+pub(super) async fn run(
+    engine: &Engine,
+    repo: &RepoName,
+    ref_name: &str,
+    hint: Option<&Oid>,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
+    let repo = engine.repo(repo)?;
+    let remote = engine.remote(repo).await?;
+    let fetched = visible::fetch(&engine.mirrors, &remote, &[ref_name.to_owned()], hint, &ctx.cancel).await?;
+    let revision = fetched.get(ref_name).cloned().flatten();
+    let Some(revision) = revision else { return missing(engine, repo, ref_name).await };
+    ctx.works_on(revision.as_str());
+
+    let mut to_sync = BTreeSet::new();
+    if ref_name == repo.definitions_ref {
+        to_sync = definitions::reconcile(engine, repo, &revision).await?;
+    }
+    let tree = engine.mirrors.tree(&repo.name, &revision).await?;
+    let followers = affected::followers(engine, &repo.name, ref_name).await?;
+    to_sync.extend(affected::by_tree(followers, tree).await?);
+
+    let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
+    let mut requests: Vec<_> = to_sync.iter().map(|app| sync_request(app, &key, &revision)).collect();
+    requests.extend(previews(engine, repo, ref_name, &to_sync, &key).await?);
+    tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "looked at a ref");
+    engine.queue.enqueue(&requests).await?;
+    // Last, so that whatever went wrong before is found again by the next look.
+    engine.store.set_ref(&repo.name, ref_name, Some(&revision)).await?;
+    Ok(())
+}
+
+fn sync_request(app: &AppId, key: &Key, revision: &Oid) -> Request {
+    Request::new(Key::Sync(app.clone()), Cause::Follow { key: key.clone() }).with_hint(revision.as_str())
+}
+
+/// A base that moved under the apps of an open preview makes it old.
+async fn previews(engine: &Engine, repo: &Repo, ref_name: &str, moved: &BTreeSet<AppId>, key: &Key) -> Result<Vec<Request>, JobError> {
+    let open = engine.store.pulls(&repo.name, PullRow::Open).await?;
+    let is_old = |apps: &[AppId]| apps.iter().any(|app| moved.contains(app));
+    Ok(open
+        .into_iter()
+        .filter(|pull| pull.base_ref == ref_name && is_old(&pull.apps))
+        .map(|pull| Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Cause::Follow { key: key.clone() }))
+        .collect())
+}
+
+/// A ref that is gone leaves everything as it is, and says so.
+async fn missing(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
+    let message = format!("{ref_name} is not in {} any more; its objects stay as they are", repo.name);
+    for Follower { row, .. } in affected::followers(engine, &repo.name, ref_name).await? {
+        tracing::warn!(app = %row.app.id, "{message}");
+        engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
+    }
+    engine.store.set_ref(&repo.name, ref_name, None).await?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! `resync:CLUSTER`: has anything drifted? One list of metadata per kind for the whole cluster, and a sync for each app that differs.
+
+use super::Engine;
+use crate::ids::ClusterName;
+use crate::queue::{Cause, JobError, Key, Request};
+use crate::store::apps::{AppRow, AppState};
+use crate::sync::drift;
+
+pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
+    let cluster = engine.cluster(cluster)?;
+    let drift = drift::look(&engine.store, cluster).await?;
+    let mut requests = Vec::new();
+    for (app, objects) in drift.apps {
+        engine.drifted.put(&app, objects);
+        requests.push(Request::new(Key::Sync(app), Cause::Resync));
+    }
+    // What failed is tried once more, as what was in its way may be gone.
+    let failed = |row: &AppRow| row.state == AppState::Active && !row.synced_ok && row.applied_revision.is_some();
+    for row in engine.store.apps_on(cluster.name()).await?.into_iter().filter(failed) {
+        if !requests.iter().any(|request| request.key == Key::Sync(row.app.id.clone())) {
+            requests.push(Request::new(Key::Sync(row.app.id), Cause::Resync));
+        }
+    }
+    tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(), "looked for drift");
+    engine.queue.enqueue(&requests).await?;
+    engine.queue.retry_failed(cluster.name().as_str()).await?;
+    for repo in &engine.config.repos {
+        engine.queue.retry_failed(repo.name.as_str()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The two sides of a pull request: each app as the base has it, and as the merge would have it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::affected::{self, Follower};
+use super::engine::blocking;
+use super::{Engine, definitions};
+use crate::app::{App, DefinitionError};
+use crate::class::{Class, Classified};
+use crate::config::Repo;
+use crate::ids::{AppId, Oid};
+use crate::queue::JobError;
+use crate::render::{Failure, RenderError, RenderRequest, Rendered};
+use crate::trace::Trace;
+use crate::tree::{Tree, TreeError};
+
+/// Apps that are rendered at once; the renderer's own pool decides how many of them really are.
+const AT_ONCE: usize = 8;
+
+/// The trees that a pull request's merge takes from one to the other.
+#[derive(Clone)]
+pub(super) struct Trees {
+    /// The branch that it merges into, as a full ref.
+    pub base_ref: String,
+    pub base_commit: Oid,
+    pub base: Arc<dyn Tree>,
+    pub change: Arc<dyn Tree>,
+}
+
+/// One app whose manifests or definition differ between the sides.
+pub(super) struct Pair {
+    pub id: AppId,
+    pub base: Option<Side>,
+    pub change: Option<Side>,
+    /// The pull request adds, edits or removes the definition itself.
+    pub definition_changed: bool,
+}
+
+/// An app on one side, and what it renders to there.
+pub(super) struct Side {
+    pub app: App,
+    pub rendered: Result<Arc<Rendered>, RenderError>,
+}
+
+pub(super) struct Sides {
+    pub pairs: Vec<Pair>,
+    /// What the pull request breaks in definitions that were right, or adds wrong.
+    pub errors: Vec<DefinitionError>,
+}
+
+struct Candidate {
+    base: Option<App>,
+    change: Option<App>,
+    trace: Option<Trace>,
+}
+
+pub(super) async fn build(engine: &Engine, repo: &Repo, trees: &Trees, cancel: &CancellationToken) -> Result<Sides, JobError> {
+    let (candidates, errors) = candidates(engine, repo, trees).await?;
+    let candidates = possibly_affected(repo, trees, candidates).await?;
+    let each: Vec<_> = candidates.into_iter().map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed()).collect();
+    let pairs: Vec<Option<Pair>> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
+    Ok(Sides { pairs: pairs.into_iter().flatten().collect(), errors })
+}
+
+/// A pull request merges only what it targets: the definitions if its base is their branch, the tree if its base is the app's ref.
+async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTreeMap<AppId, Candidate>, Vec<DefinitionError>), JobError> {
+    let mut found = BTreeMap::new();
+    let followers = affected::followers(engine, &repo.name, &trees.base_ref).await?;
+    let mut traces: BTreeMap<AppId, Option<Trace>> = BTreeMap::new();
+    let targets_definitions = trees.base_ref == repo.definitions_ref;
+    for Follower { row, trace } in followers {
+        traces.insert(row.app.id.clone(), trace.clone());
+        if !targets_definitions || row.app.id.repo != repo.name {
+            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace });
+        }
+    }
+    if !targets_definitions {
+        return Ok((found, Vec::new()));
+    }
+    let base = definitions::discover(engine, repo, Arc::clone(&trees.base)).await?;
+    let change = definitions::discover(engine, repo, Arc::clone(&trees.change)).await?;
+    let known: BTreeSet<(String, String)> = base.errors.into_iter().map(|error| (error.file, error.message)).collect();
+    let errors = change.errors.into_iter().filter(|error| !known.contains(&(error.file.clone(), error.message.clone()))).collect();
+    let (mut base, mut change) = (base.apps, change.apps);
+    let ids: BTreeSet<AppId> = base.keys().chain(change.keys()).cloned().collect();
+    for id in ids {
+        let candidate = Candidate { base: base.remove(&id), change: change.remove(&id), trace: traces.remove(&id).flatten() };
+        found.insert(id, candidate);
+    }
+    Ok((found, errors))
+}
+
+/// Leaves out, by a few lookups each, the apps that nothing in the pull request can touch.
+async fn possibly_affected(
+    repo: &Repo,
+    trees: &Trees,
+    candidates: BTreeMap<AppId, Candidate>,
+) -> Result<BTreeMap<AppId, Candidate>, JobError> {
+    let (trees, repo) = (trees.clone(), repo.name.clone());
+    let look = move || -> Result<_, TreeError> {
+        let mut kept = BTreeMap::new();
+        for (id, candidate) in candidates {
+            let reads_tree =
+                candidate.change.as_ref().is_some_and(|app| app.source.repo == repo && app.source.ref_name == trees.base_ref);
+            let touched = match (&candidate.base, &candidate.change, &candidate.trace) {
+                (Some(base), Some(change), _) if !base.same_definition(change) => true,
+                (Some(_), Some(_), Some(trace)) if reads_tree => {
+                    trace.differs(trees.change.as_ref())?.is_some() || trace.differs(trees.base.as_ref())?.is_some()
+                }
+                (Some(_), Some(_), None) => reads_tree,
+                (Some(_), Some(_), Some(_)) => false,
+                _ => true,
+            };
+            if touched {
+                kept.insert(id, candidate);
+            }
+        }
+        Ok(kept)
+    };
+    Ok(blocking(look).await??)
+}
+
+/// Renders both sides. None when they turn out to be the same.
+async fn pair(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    id: AppId,
+    candidate: Candidate,
+    cancel: &CancellationToken,
+) -> Result<Option<Pair>, JobError> {
+    let Candidate { base, change, .. } = candidate;
+    let definition_changed = match (&base, &change) {
+        (Some(base), Some(change)) => !base.same_definition(change),
+        _ => true,
+    };
+    let base = side(engine, repo, trees, base, &trees.base, cancel).await?;
+    let change = side(engine, repo, trees, change, &trees.change, cancel).await?;
+    let same = match (&base, &change) {
+        (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => base.manifests == change.manifests,
+        (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => base.to_string() == change.to_string(),
+        _ => false,
+    };
+    Ok((definition_changed || !same).then_some(Pair { id, base, change, definition_changed }))
+}
+
+async fn side(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    app: Option<App>,
+    tree: &Arc<dyn Tree>,
+    cancel: &CancellationToken,
+) -> Result<Option<Side>, JobError> {
+    let Some(app) = app else { return Ok(None) };
+    let of_the_branch = app.source.repo == repo.name && app.source.ref_name == trees.base_ref;
+    let tree = if of_the_branch { Some(Arc::clone(tree)) } else { elsewhere(engine, &app).await? };
+    let rendered = match tree {
+        Some(tree) => render(engine, &app, tree, cancel).await?,
+        None => Err(missing_ref(&app)),
+    };
+    Ok(Some(Side { app, rendered }))
+}
+
+/// The tree of an app that reads another repo or ref than the pull request changes, as it was last fetched.
+async fn elsewhere(engine: &Engine, app: &App) -> Result<Option<Arc<dyn Tree>>, JobError> {
+    let repo = engine.repo(&app.source.repo)?;
+    let cancel = engine.tasks.hard().clone();
+    let fetched = engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&app.source.ref_name), &cancel).await?;
+    match fetched.get(&app.source.ref_name).cloned().flatten() {
+        Some(commit) => Ok(Some(engine.mirrors.tree(&repo.name, &commit).await?)),
+        None => Ok(None),
+    }
+}
+
+fn missing_ref(app: &App) -> RenderError {
+    let failure = Failure::new(format!("{} is not in repo {}", app.source.ref_name, app.source.repo));
+    RenderError::Failed { failure: Box::new(failure), trace: Box::default() }
+}
+
+/// An error of the user's is a result; one of ours ends the job, to be tried again.
+pub(super) async fn render(
+    engine: &Engine,
+    app: &App,
+    tree: Arc<dyn Tree>,
+    cancel: &CancellationToken,
+) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
+    let cluster = engine.cluster(&app.destination.cluster)?;
+    let request = RenderRequest {
+        path: app.source.path.clone(),
+        options: app.render.clone(),
+        release: app.id.name.clone(),
+        namespace: app.destination.namespace.clone(),
+        cluster: Some(engine.facts(cluster).await?),
+    };
+    match engine.renderer.render_cached(app.source.repo.as_str(), request, tree, cancel.clone()).await {
+        Err(error) if error.class() != Class::Fail => Err(error.into()),
+        result => Ok(result),
+    }
+}

@@ -1,0 +1,337 @@
+//! `sync:REPO/APP`: the app should be what Git says. Render, plan, apply; health is then waited for without this job.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures::FutureExt;
+use sha2::{Digest, Sha256};
+
+use super::compare::{limit, owned};
+use super::history::History;
+use super::wish::{Decision, Wish, decide};
+use super::{Engine, Unknown, finish, outcome, released, sides};
+use crate::app::App;
+use crate::class::{Class, Classified};
+use crate::ids::{AppId, Oid};
+use crate::manifest::ObjectId;
+use crate::plan::Plan;
+use crate::queue::{Job, JobContext, JobError, Key, Writing};
+use crate::reconcile::{Owned, PlanInput, plan_apply};
+use crate::render::Rendered;
+use crate::report::preview::AppEnd;
+use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::runs::{RunKind, RunState};
+use crate::store::waits::WaitPurpose;
+use crate::sync::heal::{self, Judgement};
+use crate::sync::{self, AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, SyncOutcome, WaitsForWord, drift};
+
+#[derive(Debug, thiserror::Error)]
+enum SyncProblem {
+    #[error("{ref_name} is not in repo {repo}; the app's objects stay as they are")]
+    NoRef { repo: String, ref_name: String },
+    #[error("{revision:?} is no commit of repo {repo} that can be fetched; give its full id")]
+    NoRevision { repo: String, revision: String },
+}
+
+impl Classified for SyncProblem {
+    fn class(&self) -> Class {
+        Class::Fail
+    }
+}
+
+pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
+    let row = load(engine, id).await?;
+    if let Some(ended) = engine.ended.get(id) {
+        finish::act(engine, &row, &ended).await?;
+        engine.ended.forget(id);
+    }
+    let row = load(engine, id).await?;
+    let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
+    let attempt = match decide(&row, &wish) {
+        Decision::Leave => return Ok(()),
+        Decision::Apply => {
+            let revision = wanted(engine, &row, &wish, ctx).await?;
+            Attempt { engine, row: &row, wish: &wish, revision, aim: Aim::Apply, ctx }
+        }
+        Decision::Heal { revision, report_only } => {
+            Attempt { engine, row: &row, wish: &wish, revision, aim: Aim::Heal { report_only }, ctx }
+        }
+        Decision::Remove => {
+            let revision = row.applied_revision.clone().unwrap_or_else(|| row.definition_commit.clone());
+            Attempt { engine, row: &row, wish: &wish, revision, aim: Aim::Remove, ctx }
+        }
+    };
+    ctx.works_on(attempt.revision.as_str());
+    let kind = if matches!(attempt.aim, Aim::Heal { .. }) { RunKind::Heal } else { RunKind::Sync };
+    let mut history = History::new(engine, kind, id.to_string(), job)?;
+    let author = author(engine, &row.app, &attempt.revision).await;
+    history.revision(&attempt.revision, author.as_deref());
+    let result = attempt.make(&mut history).await;
+    if let Err(error) = &result {
+        history.end_with(error).await?;
+        if error.class == Class::Fail {
+            engine.store.set_sync_failed(id).await?;
+        }
+    }
+    result
+}
+
+async fn load(engine: &Engine, id: &AppId) -> Result<AppRow, JobError> {
+    Ok(engine.store.app(id).await?.ok_or_else(|| Unknown::App(id.clone()))?)
+}
+
+/// For the history only: a commit that cannot be read says so when it is rendered.
+async fn author(engine: &Engine, app: &App, revision: &Oid) -> Option<String> {
+    engine.mirrors.commit(&app.source.repo, revision).await.ok().map(|commit| commit.author_name)
+}
+
+/// The revision that the app should be at: what a person asks for, what it is pinned to, or its ref as it was last fetched.
+async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, ctx: &JobContext) -> Result<Oid, JobError> {
+    let source = &row.app.source;
+    if let Some(revision) = wish.revision() {
+        let oid = revision.parse::<Oid>().ok();
+        let known = match &oid {
+            Some(oid) => {
+                refresh(engine, row, ctx).await?;
+                engine.mirrors.has_commit(&source.repo, oid).await
+            }
+            None => false,
+        };
+        let oid = oid.filter(|_| known).ok_or_else(|| SyncProblem::NoRevision { repo: source.repo.to_string(), revision: revision.to_owned() })?;
+        engine.store.set_pinned(&row.app.id, Some(&oid)).await?;
+        return Ok(oid);
+    }
+    if let Some(pinned) = &row.pinned_revision {
+        return Ok(pinned.clone());
+    }
+    // A push has fetched for all of its apps; who comes by another way looks for itself.
+    let fetched = if wish.manual.is_some() { None } else { engine.mirrors.resolve(&source.repo, &source.ref_name).await.ok().flatten() };
+    let resolved = match fetched {
+        Some(oid) => Some(oid),
+        None => refresh(engine, row, ctx).await?,
+    };
+    Ok(resolved.ok_or_else(|| SyncProblem::NoRef { repo: source.repo.to_string(), ref_name: source.ref_name.clone() })?)
+}
+
+async fn refresh(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<Option<Oid>, JobError> {
+    let source = &row.app.source;
+    let repo = engine.repo(&source.repo)?;
+    let refs = std::slice::from_ref(&source.ref_name);
+    let mut fetched = engine.mirrors.fetch(&engine.remote(repo).await?, refs, &ctx.cancel).await?;
+    Ok(fetched.remove(&source.ref_name).flatten())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    Apply,
+    Heal { report_only: bool },
+    Remove,
+}
+
+/// One try to bring one app to one revision.
+struct Attempt<'a> {
+    engine: &'a Engine,
+    row: &'a AppRow,
+    wish: &'a Wish,
+    revision: Oid,
+    aim: Aim,
+    ctx: &'a JobContext,
+}
+
+impl Attempt<'_> {
+    async fn make(&self, history: &mut History<'_>) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let rendered = match self.aim {
+            Aim::Remove => None,
+            _ => Some(history.timed("render", self.render()).await?),
+        };
+        let identity = rendered.as_ref().map_or_else(String::new, |rendered| identity(app, rendered));
+        if self.is_done(&identity) {
+            engine.store.set_applied(&app.id, &self.revision, &identity).await?;
+            let end = AppEnd::Healthy { after_seconds: 0 };
+            return outcome::ended(engine, &app.id, &app.source.repo, &self.revision, &end).await;
+        }
+        let plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
+        let judgement = match self.aim {
+            Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
+                Some(judgement) => Some(judgement),
+                None => return Ok(()),
+            },
+            Aim::Apply | Aim::Remove => None,
+        };
+        let outcome = self.apply(&plan, judgement.as_ref(), history).await?;
+        match outcome {
+            SyncOutcome::WaitsForWord(word) => self.wait_for_word(&word, history).await,
+            SyncOutcome::Applied(done) => self.applied(done, &identity, judgement, history).await,
+        }
+    }
+
+    /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
+    fn is_done(&self, identity: &str) -> bool {
+        let row = self.row;
+        let settled = row.synced_ok && row.applied_identity.as_deref() == Some(identity) && row.health != AppHealth::Progressing;
+        self.aim == Aim::Apply && self.wish.manual.is_none() && settled
+    }
+
+    async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let tree = engine.mirrors.tree(&app.source.repo, &self.revision).await?;
+        let rendered = sides::render(engine, app, tree, &self.ctx.cancel).await??;
+        let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
+        engine.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
+        Ok(rendered)
+    }
+
+    async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let cluster = engine.cluster(&app.destination.cluster)?;
+        let marks = engine.marks(&app.id);
+        let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
+        let owned: Vec<Owned> = inventory.iter().map(owned).collect();
+        // Who asks by hand, and who saw drift, has everything looked at.
+        let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && self.row.synced_ok;
+        let unchanged = |id: &ObjectId, hash: &str| trusts && inventory.iter().any(|row| is_as_applied(row, id, hash));
+        let input = PlanInput {
+            app,
+            marks: &marks,
+            allow: &engine.repo(&app.id.repo)?.allow,
+            revision: &self.revision,
+            manifests: rendered.map_or(&[], |rendered| &rendered.manifests),
+            inventory: &owned,
+            unchanged: &unchanged,
+            adopt: app.adopt.0 || self.wish.adopts(),
+        };
+        Ok(plan_apply(cluster, input, &self.ctx.cancel).boxed().await?)
+    }
+
+    /// Whether drift is to be healed. None: there is none, or it was reported and that is all.
+    async fn judge(&self, plan: &Plan, report_only: bool, history: &mut History<'_>) -> Result<Option<Judgement>, JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let cluster = engine.cluster(&app.destination.cluster)?;
+        let seen = engine.drifted.get(&app.id).unwrap_or_default();
+        drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
+        engine.drifted.forget(&app.id);
+        let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager());
+        if judgement.drifted.is_empty() && !plan.changes.iter().any(crate::plan::Change::is_rejected) {
+            return Ok(None);
+        }
+        if !report_only && judgement.heals_anything() {
+            return Ok(Some(judgement));
+        }
+        let text = if report_only { found(&judgement) } else { judgement.surrender().join("; ") };
+        // Once: as long as it stays the same, nobody wants to read it every ten minutes.
+        if self.row.health_message != text {
+            engine.store.set_app_health(&app.id, AppHealth::Degraded, &text).await?;
+            history.end(RunState::Failed, Some(&text), None).await?;
+        }
+        engine.store.set_heals(&app.id, &judgement.heals).await?;
+        Ok(None)
+    }
+
+    async fn apply(&self, plan: &Plan, judgement: Option<&Judgement>, history: &mut History<'_>) -> Result<SyncOutcome, JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let run = history.begin().await?;
+        let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster(&app.destination.cluster)?.clone() };
+        let released = released::apps(engine, plan, &self.ctx.cancel).await?;
+        let allow_destructive = if self.wish.allows_destructive() {
+            AllowDestructive::Shown(engine.store.shown_deletes(&app.id).await?)
+        } else {
+            AllowDestructive::No
+        };
+        let purpose = match judgement {
+            Some(judgement) => Purpose::Heal { given_up: &judgement.given_up },
+            None => Purpose::Sync,
+        };
+        let input = SyncInput {
+            app,
+            run: &run,
+            revision: &self.revision,
+            plan,
+            released: &released,
+            allow_destructive: &allow_destructive,
+            prune_limit: limit(engine),
+            adopt: app.adopt.0 || self.wish.adopts(),
+            purpose,
+        };
+        engine.waits.cancel(&app.id).await?;
+        let writing: Mutex<Option<Writing>> = Mutex::default();
+        let begin = || *writing.lock().unwrap_or_else(PoisonError::into_inner) = self.ctx.begin_writes().ok();
+        Ok(history.timed("apply", sync::apply(&deps, &input, &self.ctx.cancel, begin).boxed()).await?)
+    }
+
+    async fn wait_for_word(&self, word: &WaitsForWord, history: &mut History<'_>) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        engine.store.put_shown_deletes(&app.id, &word.deletes.iter().map(crate::manifest::ObjectKey::id).collect()).await?;
+        let text = format!("{}; to go on: {}", word.reasons.join("; "), word.command);
+        history.end(RunState::Waiting, Some(&text), None).await?;
+        outcome::ended(engine, &app.id, &app.source.repo, &self.revision, &AppEnd::Waiting).await
+    }
+
+    async fn applied(
+        &self,
+        done: AppliedSync,
+        identity: &str,
+        judgement: Option<Judgement>,
+        history: &mut History<'_>,
+    ) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let run = history.begin().await?;
+        let healed = judgement.as_ref().map(found);
+        history.end(RunState::Waiting, healed.as_deref(), Some(&done.counts)).await?;
+        if self.aim == Aim::Remove {
+            engine.store.prune_all(&app.id).await?;
+            return finish::prune(engine, self.row, &run).await;
+        }
+        engine.store.set_applied(&app.id, &self.revision, identity).await?;
+        engine.store.forget_shown_deletes(&app.id).await?;
+        if let Some(judgement) = judgement {
+            engine.store.set_heals(&app.id, &judgement.heals).await?;
+        }
+        if self.row.applied_revision.as_ref() != Some(&self.revision) {
+            // A forced push must not take away what healing goes back to.
+            engine.mirrors.keep(&app.source.repo, &format!("applied/{}/{}", app.id.repo, app.id.name), Some(&self.revision)).await?;
+        }
+        if done.health.is_empty() {
+            return finish::prune(engine, self.row, &run).await;
+        }
+        engine.store.set_app_health(&app.id, AppHealth::Progressing, "").await?;
+        finish::wait(engine, self.row, &run, WaitPurpose::Health, done.health).await
+    }
+}
+
+/// What was found changed, by whom, in words.
+fn found(judgement: &Judgement) -> String {
+    let one = |drifted: &heal::DriftedFields| {
+        let what = if drifted.fields.is_empty() { "is gone".to_owned() } else { format!("differs in {}", drifted.fields.join(", ")) };
+        let by = drifted.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+        format!("{} {what}{by}", drifted.object)
+    };
+    format!("drift: {}", judgement.drifted.iter().map(one).collect::<Vec<_>>().join("; "))
+}
+
+/// What an app's objects follow from: what it renders from, and where to.
+pub(super) fn identity(app: &App, rendered: &Rendered) -> String {
+    let mut hash = Sha256::new();
+    for part in [rendered.identity.as_str(), app.destination.cluster.as_str(), &app.destination.namespace] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+fn is_as_applied(row: &ObjectRow, id: &ObjectId, hash: &str) -> bool {
+    row.state == ObjectState::Applied && row.manifest_hash.as_deref() == Some(hash) && row.key.id() == *id
+}
+
+/// People wait for the end of a merge on its pull request: they hear that it went wrong.
+pub(super) async fn failed(engine: &Engine, id: &AppId, error: &JobError) -> Result<(), JobError> {
+    let Some(row) = engine.store.app(id).await? else { return Ok(()) };
+    engine.store.set_sync_failed(id).await?;
+    if row.state != AppState::Active {
+        return Ok(());
+    }
+    let source = &row.app.source;
+    let Some(revision) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
+    let end = AppEnd::Failed { message: error.message() };
+    outcome::ended(engine, id, &source.repo, &revision, &end).await
+}

@@ -1,0 +1,83 @@
+//! What is to be done about an app, from what is known of it and who asked. Pure.
+
+use crate::app::{DriftPolicy, OnDelete, SyncPolicy};
+use crate::ids::Oid;
+use crate::queue::{Cause, Key, Manual};
+use crate::store::apps::{AppRow, AppState};
+
+/// What the causes of a job ask for, taken together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// What people asked for, in one.
+    pub manual: Option<Manual>,
+    /// The periodic look is the only one that asks.
+    only_resync: bool,
+    /// A wait of the app is over, and nobody else asks.
+    only_wait: bool,
+}
+
+impl Wish {
+    pub fn of(app: &Key, causes: &[Cause]) -> Self {
+        let waited = |cause: &Cause| matches!(cause, Cause::Follow { key } if key == app);
+        let mut wish = Self {
+            only_resync: causes.iter().all(|cause| *cause == Cause::Resync),
+            only_wait: causes.iter().all(waited),
+            manual: None,
+        };
+        for cause in causes {
+            let Cause::Manual(manual) = cause else { continue };
+            let merged = wish.manual.get_or_insert_with(Manual::default);
+            merged.by.clone_from(&manual.by);
+            merged.revision = manual.revision.clone().or(merged.revision.take());
+            merged.allow_destructive |= manual.allow_destructive;
+            merged.adopt |= manual.adopt;
+        }
+        wish
+    }
+
+    pub fn allows_destructive(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.allow_destructive)
+    }
+
+    pub fn adopts(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.adopt)
+    }
+
+    pub fn revision(&self) -> Option<&str> {
+        self.manual.as_ref()?.revision.as_deref()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    Leave,
+    /// Bring the app to what its ref says, or to what it is pinned to.
+    Apply,
+    /// Bring it back to what was applied last.
+    Heal { revision: Oid, report_only: bool },
+    /// Its definition is gone, and said that its objects go with it.
+    Remove,
+}
+
+pub(super) fn decide(row: &AppRow, wish: &Wish) -> Decision {
+    let asked = wish.manual.is_some();
+    if wish.only_wait || (row.paused && !asked) {
+        return Decision::Leave;
+    }
+    match row.state {
+        AppState::Active => {}
+        AppState::Removed if row.app.on_delete == OnDelete::Prune => return Decision::Remove,
+        AppState::Removed | AppState::Missing | AppState::Broken => return Decision::Leave,
+    }
+    if row.app.sync == SyncPolicy::Never {
+        return Decision::Leave;
+    }
+    match &row.applied_revision {
+        Some(revision) if wish.only_resync && row.synced_ok => match row.app.drift {
+            DriftPolicy::Ignore => Decision::Leave,
+            policy => Decision::Heal { revision: revision.clone(), report_only: policy == DriftPolicy::Report },
+        },
+        _ if row.app.sync == SyncPolicy::Manual && !asked => Decision::Leave,
+        _ => Decision::Apply,
+    }
+}

@@ -1,0 +1,48 @@
+//! The slow clock: looks at every repo and every cluster once in a while, whatever webhooks told.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::{Cause, Key, Queue, Request};
+
+/// After a start everything is looked at once, spread over at most this long.
+const FIRST_SPREAD: Duration = Duration::from_secs(5);
+/// Keys drift apart by up to this share of the interval, so that they do not all come at once for ever.
+const JITTER: f64 = 0.1;
+
+/// Queues each key every `every`, and once soon after the start. Ends with `stop`.
+pub async fn run(queue: Queue, keys: Vec<Key>, every: Duration, seed: u64, stop: CancellationToken) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut next = first(keys, every, &mut rng);
+    while let Some(index) = earliest(&next) {
+        let (at, key) = &next[index];
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep_until(*at) => {}
+        }
+        if let Err(error) = queue.enqueue(&[Request::new(key.clone(), Cause::Resync)]).await {
+            tracing::error!(%key, %error, "the periodic look could not be queued; the next one will be");
+        }
+        next[index].0 = Instant::now() + every.mul_f64(1.0 + JITTER * (2.0 * rng.random::<f64>() - 1.0));
+    }
+}
+
+fn first(keys: Vec<Key>, every: Duration, rng: &mut StdRng) -> Vec<(Instant, Key)> {
+    let (now, spread) = (Instant::now(), FIRST_SPREAD.min(every));
+    let total = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
+    keys.into_iter()
+        .zip(0u32..)
+        .map(|(key, index)| {
+            let slot = spread / total;
+            (now + slot * index + slot.mul_f64(rng.random()), key)
+        })
+        .collect()
+}
+
+fn earliest(next: &[(Instant, Key)]) -> Option<usize> {
+    next.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(index, _)| index)
+}
