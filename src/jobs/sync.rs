@@ -289,7 +289,8 @@ impl Attempt<'_> {
         }
         if self.row.applied_revision.as_ref() != Some(&self.revision) {
             // A forced push must not take away what healing goes back to.
-            engine.mirrors.keep(&app.source.repo, &format!("applied/{}/{}", app.id.repo, app.id.name), Some(&self.revision)).await?;
+            let name = format!("applied-{}", engine.marks(&app.id).label());
+            engine.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
         }
         if done.health.is_empty() {
             return finish::prune(engine, self.row, &run).await;
