@@ -11,6 +11,7 @@ mod outbox;
 mod plan;
 mod render;
 mod source;
+mod story;
 mod support;
 mod sync;
 mod webhook;

@@ -4,5 +4,7 @@ pub mod cluster;
 pub mod deployed;
 pub mod forge;
 pub mod git;
+pub mod logs;
 pub mod receiver;
 pub mod tool;
+pub mod world;

@@ -1,0 +1,103 @@
+//! What people do: commits, pushes and pull requests.
+
+use driftless::ids::Oid;
+
+use super::{PROJECT, World};
+use crate::support::git::git;
+
+/// Files to write and to remove.
+#[derive(Default, Clone)]
+pub struct Files {
+    written: Vec<(String, String)>,
+    removed: Vec<String>,
+}
+
+impl Files {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[must_use]
+    pub fn file(mut self, path: impl Into<String>, text: impl Into<String>) -> Self {
+        self.written.push((path.into(), text.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn without(mut self, path: &str) -> Self {
+        self.removed.push(path.to_owned());
+        self
+    }
+}
+
+/// A pull request with the head that it was opened with.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    pub number: u64,
+    pub head: Oid,
+}
+
+impl World {
+    /// The definition of an app in the world's namespace, from a folder of the repository.
+    pub fn app(&self, name: &str, path: &str) -> String {
+        self.app_with(name, path, "")
+    }
+
+    /// The same with more lines of `spec`, each two spaces in.
+    pub fn app_with(&self, name: &str, path: &str, more: &str) -> String {
+        let namespace = &self.namespace;
+        format!(
+            "apiVersion: driftless.dev/v1\nkind: App\nmetadata:\n  name: {name}\nspec:\n  source: {{path: {path}}}\n  \
+             destination: {{cluster: prod, namespace: {namespace}}}\n{more}"
+        )
+    }
+
+    /// Commits to `main` and pushes it.
+    pub async fn push(&self, files: Files) -> Oid {
+        self.push_to("main", files).await
+    }
+
+    /// Commits to a branch, which begins at `main` if it is new, and pushes it.
+    pub async fn push_to(&self, branch: &str, files: Files) -> Oid {
+        let commit = self.commit(branch, files);
+        self.forge.refs_changed(PROJECT).await.expect("seen");
+        commit
+    }
+
+    /// The same without a word to anybody.
+    pub fn commit(&self, branch: &str, files: Files) -> Oid {
+        let bare = self.forge.repo_dir(PROJECT).display().to_string();
+        self.work.git(&["fetch", "-q", &bare, "+refs/heads/*:refs/remotes/origin/*"]);
+        let from = [format!("origin/{branch}"), "origin/main".to_owned()];
+        let known = |name: &&String| !self.work.git(&["branch", "--remotes", "--list", name]).is_empty();
+        if let Some(start) = from.iter().find(known) {
+            self.work.git(&["checkout", "-q", "-f", "-B", branch, start]);
+        }
+        for path in &files.removed {
+            self.work.git(&["rm", "-q", "-r", path]);
+        }
+        for (path, text) in &files.written {
+            self.work.write(path, text);
+        }
+        let commit = self.work.commit_all(&format!("Change {branch}"));
+        self.work.git(&["push", "-q", &bare, &format!("HEAD:refs/heads/{branch}")]);
+        commit
+    }
+
+    /// Pushes a new branch and opens a pull request for it.
+    pub async fn open_pull(&self, branch: &str, files: Files) -> Pull {
+        let head = self.commit(branch, files);
+        let number = self.forge.open_pull(PROJECT, branch, "main", &format!("Merge {branch}")).await.expect("opened");
+        Pull { number, head }
+    }
+
+    /// Presses the button; the merge commit.
+    pub async fn merge_pull(&self, number: u64) -> Oid {
+        self.forge.merge_pull(PROJECT, number).await.expect("merged")
+    }
+
+    /// The head of a branch of the forge.
+    pub fn head(&self, branch: &str) -> Oid {
+        git(&self.forge.repo_dir(PROJECT), &["rev-parse", branch]).parse().expect("an id")
+    }
+}

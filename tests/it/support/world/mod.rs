@@ -1,0 +1,150 @@
+//! A whole Driftless: the shared control plane, a forge of its own with one repository, and a server in this process between them.
+//!
+//! Each world has an instance name and a namespace of its own, so that tests run beside each other. Whatever is waited for is bounded, and
+//! what does not come ends the test with all that the server's history knows.
+
+mod git;
+mod look;
+mod relay;
+mod setup;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless::clock::SystemClock;
+use driftless::dev::fault_proxy::FaultProxy;
+use driftless::dev::forge::{DevForge, DevForgeConfig};
+use driftless::dev::git_http::GitFaults;
+use driftless::dev::tls::DevTls;
+use driftless::ids::{AppId, ClusterName, RepoName};
+use driftless::jobs::Engine;
+use driftless::lifecycle::Tasks;
+use driftless::queue::{Cause, Key, Manual, Request};
+use driftless::serve::{self, Running};
+
+pub use git::Files;
+pub use setup::Setup;
+
+use self::relay::Relay;
+use super::git::Work;
+use super::{cluster, deployed, logs};
+
+pub const PROJECT: &str = "acme/shop";
+pub const REPO: &str = "shop";
+
+pub struct World {
+    pub forge: DevForge,
+    /// Before the API server: counts what Driftless asks, and misbehaves on demand.
+    pub proxy: FaultProxy,
+    pub namespace: String,
+    setup: Setup,
+    work: Work,
+    relay: Relay,
+    /// Everything around the server.
+    around: Tasks,
+    server: Option<Running>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn start(words: &str) -> Self {
+        Self::with(words, Setup::default()).await
+    }
+
+    pub async fn with(words: &str, setup: Setup) -> Self {
+        cluster::install_crypto();
+        logs::keep();
+        let namespace = if setup.namespace { cluster::namespace(words).await } else { cluster::namespace_name(words) };
+        let access = if setup.admin { cluster::control_plane().await.access() } else { deployed::identity().await };
+        let (around, folder) = (Tasks::new(), tempfile::tempdir().expect("a directory"));
+        let proxy = FaultProxy::start(access, &around).await.expect("a proxy");
+        proxy.write_kubeconfig(&folder.path().join("kubeconfig")).expect("a kubeconfig");
+        let relay = Relay::start(&around).await;
+        let webhook_url = setup.webhooks.then(|| format!("http://{}/webhooks/forge", relay.address));
+        let forge = forge(folder.path(), webhook_url, &around).await;
+        let mut world = Self { forge, proxy, namespace, setup, work: Work::new(), relay, around, server: None, folder };
+        world.start_server().await;
+        world
+    }
+
+    async fn start_server(&mut self) {
+        let (api, clone) = (self.forge.api_url(), self.forge.clone_url(PROJECT));
+        let config = setup::config(&self.setup, self.folder.path(), &self.namespace, &api, &clone);
+        let environment = serve::Environment {
+            clock: Arc::new(SystemClock),
+            seed: 7,
+            launcher: env!("CARGO_BIN_EXE_driftless").into(),
+            between_writes: Duration::from_millis(5),
+        };
+        let running = serve::start(config, environment, &Tasks::new()).await.expect("the server starts");
+        self.relay.lead_to(Some(running.address));
+        self.server = Some(running);
+    }
+
+    /// Stops the server as a signal does.
+    pub async fn stop(&mut self) {
+        self.relay.lead_to(None);
+        if let Some(Running { tasks, .. }) = self.server.take() {
+            tasks.stop(Duration::from_secs(10)).await;
+        }
+    }
+
+    /// Stops the server and starts another one on the same store.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.start_server().await;
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.server.as_ref().expect("the server runs").engine
+    }
+
+    pub fn app_id(&self, name: &str) -> AppId {
+        AppId::new(&RepoName::new(REPO), name)
+    }
+
+    pub fn socket(&self) -> std::path::PathBuf {
+        self.engine().config.socket.clone()
+    }
+
+    /// The periodic look at the repository, now.
+    pub async fn poll(&self) {
+        self.enqueue(Key::Poll(RepoName::new(REPO)), Cause::Resync).await;
+    }
+
+    /// The periodic look at the cluster, now.
+    pub async fn resync(&self) {
+        self.enqueue(Key::Resync(ClusterName::new("prod")), Cause::Resync).await;
+    }
+
+    /// `driftless sync APP`, perhaps with `--allow-destructive`.
+    pub async fn sync_by_hand(&self, app: &str, allow_destructive: bool) {
+        let manual = Manual { by: "ada".into(), allow_destructive, ..Manual::default() };
+        self.enqueue(Key::Sync(self.app_id(app)), Cause::Manual(manual)).await;
+    }
+
+    async fn enqueue(&self, key: Key, cause: Cause) {
+        self.engine().queue.enqueue(&[Request::new(key, cause)]).await.expect("queued");
+    }
+}
+
+async fn forge(folder: &Path, webhook_url: Option<String>, tasks: &Tasks) -> DevForge {
+    let tls = DevTls::new().expect("a certificate");
+    tls.write(folder).expect("its files");
+    let config = DevForgeConfig {
+        dir: folder.join("forge"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        public_url: None,
+        webhook_url,
+        webhook_secret: setup::HOOK_SECRET.to_owned().into(),
+        token: setup::TOKEN.to_owned().into(),
+        login: "driftless-bot".into(),
+        app: None,
+        git_tls: Some(tls),
+        git_faults: GitFaults::default(),
+    };
+    let forge = DevForge::start(config, Arc::new(SystemClock), tasks).await.expect("the forge starts");
+    forge.create_repo(PROJECT).await.expect("a repository");
+    forge
+}

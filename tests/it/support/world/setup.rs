@@ -1,0 +1,89 @@
+//! What a test sets otherwise, and the configuration that follows.
+
+use std::path::Path;
+
+use driftless::config::{Config, Environment};
+
+use super::{PROJECT, REPO};
+use crate::support::tool;
+
+pub const HOOK_SECRET: &str = "the-hooks-own-secret";
+pub const TOKEN: &str = "t0ken-of-the-bot";
+
+/// How a world departs from the ordinary one.
+#[derive(Clone)]
+pub struct Setup {
+    /// Whether the forge tells of anything.
+    pub webhooks: bool,
+    /// Whether the namespace of the apps is there from the start.
+    pub namespace: bool,
+    /// As the administrator of the cluster, not with the rights of `deploy/base`.
+    pub admin: bool,
+    pub quiet: &'static str,
+    pub maximum: &'static str,
+    pub health: &'static str,
+    pub give_up: &'static str,
+    /// Entries of `allow.clusterScoped`.
+    pub cluster_scoped: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            webhooks: true,
+            namespace: true,
+            admin: false,
+            quiet: "100ms",
+            maximum: "2s",
+            health: "40s",
+            give_up: "60s",
+            cluster_scoped: "[]",
+        }
+    }
+}
+
+struct Secrets;
+
+impl Environment for Secrets {
+    fn var(&self, name: &str) -> Option<String> {
+        match name {
+            "HOOK_SECRET" => Some(HOOK_SECRET.to_owned()),
+            "TOKEN" => Some(TOKEN.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Read from YAML, as a server does.
+pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clone_url: &str) -> Config {
+    let Setup { quiet, maximum, health, give_up, cluster_scoped, .. } = setup;
+    let renderer = tool::program("renderer");
+    let text = format!(
+        "\
+instance: {namespace}
+listen: 127.0.0.1:0
+data: data
+renderer: {renderer}
+ca: ca.pem
+timing: {{quiet: {quiet}, maximum: {maximum}, resync: 1h, health: {health}, giveUp: {give_up}}}
+hooks:
+  - name: forge
+    forge: github
+    url: {api_url}
+    secrets: [{{env: HOOK_SECRET}}]
+    credentials: {{token: {{env: TOKEN}}}}
+repos:
+  - name: {REPO}
+    hook: forge
+    project: {PROJECT}
+    url: {clone_url}
+    definitions: {{branch: main, globs: ['apps/*.yaml']}}
+    allow: {{clusters: [prod], namespaces: ['{namespace}*'], clusterScoped: {cluster_scoped}}}
+clusters:
+  - name: prod
+    kubeconfig: kubeconfig
+",
+        renderer = renderer.display(),
+    );
+    Config::parse(&folder.join("driftless.yaml"), &text, &Secrets).unwrap_or_else(|error| panic!("{error}"))
+}
