@@ -60,3 +60,6 @@ pub mod serve;
 
 // Try: a real control plane, and what misbehaves on demand.
 pub mod dev;
+
+// The command line, which knows all of them.
+pub mod cli;

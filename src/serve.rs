@@ -169,7 +169,7 @@ async fn engine(
     Ok((Arc::new(engine), ended))
 }
 
-fn cluster_config(entry: &ClusterEntry) -> ClusterConfig {
+pub fn cluster_config(entry: &ClusterEntry) -> ClusterConfig {
     let mut config = ClusterConfig::new(entry.name.clone(), None);
     config.concurrency = entry.concurrency;
     match &entry.access {
@@ -182,7 +182,7 @@ fn cluster_config(entry: &ClusterEntry) -> ClusterConfig {
     config
 }
 
-fn forges(config: &Config, clock: &Arc<dyn Clock>) -> Result<BTreeMap<HookName, Arc<dyn Forge>>, ServeError> {
+pub fn forges(config: &Config, clock: &Arc<dyn Clock>) -> Result<BTreeMap<HookName, Arc<dyn Forge>>, ServeError> {
     let mut forges: BTreeMap<HookName, Arc<dyn Forge>> = BTreeMap::new();
     for hook in &config.hooks {
         if let Some(forge) = forge(hook, clock)? {

@@ -54,7 +54,7 @@ fn paint(text: &str, code: &str, terminal: bool) -> String {
 /// Columns without lines around them, as `kubectl` prints.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     for row in rows {
         table.add_row(row.map(|text| cell(&text)));
     }

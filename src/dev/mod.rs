@@ -10,6 +10,7 @@ pub mod forge;
 pub mod git_http;
 mod leash;
 mod node;
+pub mod sample;
 pub mod tls;
 
 pub use access::Access;

@@ -18,8 +18,8 @@ use crate::sync::{self, SyncDeps};
 pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded) -> Result<(), JobError> {
     let WaitEnded { wait, outcome } = ended;
     match outcome {
-        WaitOutcome::Done if wait.purpose == WaitPurpose::Health => prune(engine, row, &wait.run).await?,
-        WaitOutcome::Done => succeeded(engine, row, &wait.run).await?,
+        // What is gone by now leaves the inventory with a second look.
+        WaitOutcome::Done => prune(engine, row, &wait.run).await?,
         WaitOutcome::Failed(text) => failed(engine, row, &wait.run, text).await?,
         WaitOutcome::TimedOut(text) => {
             let limit = engine.config.timing.health.as_secs();

@@ -91,3 +91,55 @@ pub(super) async fn move_branch(dir: &Path, branch: &str, from: &Oid, to: &Oid) 
 pub(super) async fn diff(dir: &Path, base: &Oid, head: &Oid) -> Result<String, GitError> {
     must(dir, &["diff", "--no-color", "--no-ext-diff", &format!("{base}...{head}")]).await
 }
+
+/// Makes a commit on a branch without a working tree; `from` is where a new branch begins.
+pub(super) async fn commit(dir: &Path, commit: &NewCommit<'_>, now: i64) -> Result<(), GitError> {
+    use tokio::io::AsyncWriteExt;
+    let mut command = Command::new("git");
+    command.arg("--git-dir").arg(dir).args(["fast-import", "--quiet", "--force"]);
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(&commit.stream(now)).await?;
+    }
+    let output = child.wait_with_output().await?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(GitError::Failed { command: "fast-import".into(), message: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
+}
+
+/// A commit on a branch. Content is a file's, or None for one that is taken away.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCommit<'a> {
+    pub branch: &'a str,
+    /// The branch that a new one begins at; none for the first commit of all, and for one more commit on its branch.
+    pub from: Option<&'a str>,
+    /// Whether the branch is there already.
+    pub continues: bool,
+    pub message: &'a str,
+    pub author: &'a str,
+    pub files: &'a [(&'a str, Option<&'a str>)],
+}
+
+impl NewCommit<'_> {
+    /// The form that `git fast-import` reads.
+    fn stream(&self, now: i64) -> Vec<u8> {
+        let mut text = format!("commit refs/heads/{}\n", self.branch);
+        text += &format!("committer {} <{}@localhost> {now} +0000\n", self.author, self.author.to_lowercase().replace(' ', "."));
+        text += &format!("data {}\n{}\n", self.message.len(), self.message);
+        match (self.continues, self.from) {
+            (true, _) => text += &format!("from refs/heads/{}^0\n", self.branch),
+            (false, Some(from)) => text += &format!("from refs/heads/{from}^0\n"),
+            (false, None) => {}
+        }
+        for (path, content) in self.files {
+            match content {
+                Some(content) => text += &format!("M 100644 inline {path}\ndata {}\n{content}\n", content.len()),
+                None => text += &format!("D {path}\n"),
+            }
+        }
+        text.into_bytes()
+    }
+}

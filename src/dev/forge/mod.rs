@@ -170,6 +170,17 @@ impl DevForge {
         Ok(dir)
     }
 
+    /// Commits files to a branch, as a push of them would: a new branch begins at `main`, if that is there.
+    pub async fn commit(&self, project: &str, branch: &str, message: &str, files: &[(&str, Option<&str>)]) -> Result<(), DevForgeError> {
+        let dir = self.repo_dir(project);
+        let branches = git::branches(&dir).await?;
+        let from = branches.contains_key("main").then_some("main");
+        let author = &self.0.config.login;
+        let commit = git::NewCommit { branch, from, continues: branches.contains_key(branch), message, author, files };
+        git::commit(&dir, &commit, self.0.clock.now().as_second()).await?;
+        self.refs_changed(project).await
+    }
+
     pub fn repo_dir(&self, project: &str) -> PathBuf {
         self.0.config.dir.join(format!("{project}.git"))
     }

@@ -1,0 +1,194 @@
+//! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull request, in full.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::Outcome;
+use super::client::Server;
+use super::output::{self, Format};
+use crate::api::PreviewView;
+use crate::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+use crate::cluster::{Cluster, ClusterConfig};
+use crate::config::Environment;
+use crate::ids::{AppId, ClusterName, RepoName};
+use crate::plan::{self, Action, Change, Marks, Plan, Verdict};
+use crate::reconcile::{PlanInput, plan_apply};
+use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig};
+use crate::tree::disk::DirTree;
+
+#[derive(Debug, Args)]
+pub(super) struct PreviewArgs {
+    /// A folder with plain YAML, a kustomization or a chart.
+    #[arg(required_unless_present = "pr", conflicts_with = "pr")]
+    dir: Option<PathBuf>,
+    /// The kubeconfig's context; its current one otherwise.
+    #[arg(long)]
+    context: Option<String>,
+    /// The kubeconfig; the one that kubectl takes otherwise.
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    /// Fills what namespaced manifests leave out.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// The repository that DIR is in, for bases outside DIR.
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// The renderer's worker.
+    #[arg(long, env = "DRIFTLESS_RENDERER", default_value = "/usr/local/bin/driftless-renderer")]
+    renderer: PathBuf,
+    /// The whole text of a pull request's preview: REPO#NUMBER.
+    #[arg(long)]
+    pr: Option<String>,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// One object, for programs.
+#[derive(Debug, Serialize)]
+struct Shown {
+    object: String,
+    action: Action,
+    verdict: Verdict,
+    diff: String,
+    warnings: Vec<String>,
+}
+
+pub(super) async fn run(args: PreviewArgs, _environment: &(dyn Environment + Sync), format: Format) -> anyhow::Result<Outcome> {
+    match (&args.pr, &args.dir) {
+        (Some(pr), _) => pull_request(&args.server, pr, format).await,
+        (None, Some(dir)) => folder(&args, dir, format).await,
+        (None, None) => bail!("name a folder, or a pull request with --pr"),
+    }
+}
+
+async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Result<Outcome> {
+    let (repo, number) = pr.split_once('#').context("--pr takes REPO#NUMBER, with a repo of the server's configuration")?;
+    let number: u64 = number.parse().context("the number of the pull request is no number")?;
+    let view: PreviewView = server.get(&format!("/api/v1/previews/{repo}/{number}")).await?;
+    match format {
+        Format::Json => output::json(&view)?,
+        Format::Text => output::line(&view.markdown),
+    }
+    Ok(Outcome::Done)
+}
+
+async fn folder(args: &PreviewArgs, dir: &Path, format: Format) -> anyhow::Result<Outcome> {
+    let mut config = ClusterConfig::new(ClusterName::new("cluster"), args.kubeconfig.clone());
+    config.context.clone_from(&args.context);
+    let cluster = Cluster::connect(config).await?;
+    let app = app(args, dir)?;
+    let rendered = render(args, dir, &app, &cluster).await?;
+    let plan = plan(&cluster, &app, &rendered).await?;
+    let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
+    match format {
+        Format::Json => output::json(&changes.iter().map(|change| shown(change)).collect::<Vec<_>>())?,
+        Format::Text => output::line(text(&plan, &changes)),
+    }
+    Ok(if changes.iter().any(|change| change.is_rejected()) {
+        Outcome::Wrong
+    } else if changes.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Changes
+    })
+}
+
+fn differs(change: &Change) -> bool {
+    change.action != Action::None || change.verdict != Verdict::Accepted
+}
+
+/// An app of the moment: nothing owns anything, so existing objects are shown as updates of theirs.
+fn app(args: &PreviewArgs, dir: &Path) -> anyhow::Result<App> {
+    let root = args.root.as_deref().unwrap_or(dir).canonicalize().with_context(|| format!("{} can't be read", dir.display()))?;
+    let path = dir.canonicalize().with_context(|| format!("{} can't be read", dir.display()))?;
+    let path = path.strip_prefix(&root).context("DIR is not below --root")?;
+    let repo = RepoName::new("preview");
+    Ok(App {
+        id: AppId::new(&repo, "preview"),
+        source: Source { repo, ref_name: String::new(), path: path.to_string_lossy().into_owned() },
+        render: RenderOptions::default(),
+        destination: Destination { cluster: ClusterName::new("cluster"), namespace: args.namespace.clone() },
+        sync: SyncPolicy::Never,
+        drift: DriftPolicy::Ignore,
+        on_delete: OnDelete::Keep,
+        adopt: Adopt(true),
+        origin: Origin { file: String::new(), line: 0 },
+    })
+}
+
+async fn render(args: &PreviewArgs, dir: &Path, app: &App, cluster: &Cluster) -> anyhow::Result<Rendered> {
+    let launcher = std::env::current_exe().context("the path of this program cannot be told")?;
+    let renderer = Renderer::new(RendererConfig::new(launcher, &args.renderer))?;
+    let discovery = cluster.discovery().await?;
+    let facts = ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() };
+    let request = RenderRequest {
+        path: app.source.path.clone(),
+        options: app.render.clone(),
+        release: "preview".to_owned(),
+        namespace: args.namespace.clone(),
+        cluster: Some(Arc::new(facts)),
+    };
+    let tree = Arc::new(DirTree::new(args.root.as_deref().unwrap_or(dir)));
+    Ok(renderer.render(request, tree, CancellationToken::new()).await?)
+}
+
+async fn plan(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyhow::Result<Plan> {
+    let marks = Marks::new("preview", &app.id);
+    // Whoever runs this has the kubeconfig's rights, and nothing is written.
+    let allow: Allow = serde_json::from_value(serde_json::json!({
+        "clusters": ["*"], "namespaces": ["*"], "clusterScoped": [{"kind": "*"}]
+    }))?;
+    let revision = "0000000000000000000000000000000000000001".parse()?;
+    let input = PlanInput {
+        app,
+        marks: &marks,
+        allow: &allow,
+        revision: &revision,
+        manifests: &rendered.manifests,
+        inventory: &[],
+        unchanged: &|_, _| false,
+        adopt: true,
+    };
+    Ok(plan_apply(cluster, input, &CancellationToken::new()).await?)
+}
+
+fn shown(change: &Change) -> Shown {
+    Shown {
+        object: change.key.to_string(),
+        action: change.action,
+        verdict: change.verdict.clone(),
+        diff: plan::diff(change).to_string(),
+        warnings: change.warnings.clone(),
+    }
+}
+
+fn text(plan: &Plan, changes: &[&Change]) -> String {
+    let mut text = String::new();
+    for change in changes {
+        let word = match change.action {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Replace => "replace",
+            Action::Prune => "delete",
+            Action::None => "keep",
+        };
+        text += &format!("{word} {}\n", change.key);
+        match &change.verdict {
+            Verdict::Accepted => {}
+            Verdict::Rejected { message, .. } => text += &format!("  REJECTED: {message}\n"),
+            Verdict::NotValidated { reason } => text += &format!("  not validated: {reason:?}\n"),
+        }
+        for warning in &change.warnings {
+            text += &format!("  warning: {warning}\n");
+        }
+        text += &plan::diff(change).to_string();
+        text.push('\n');
+    }
+    let same = plan.changes.len() - changes.len();
+    text + &format!("{} to change, {same} unchanged", changes.len())
+}
