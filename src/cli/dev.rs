@@ -64,11 +64,11 @@ pub(super) async fn run(args: DevArgs, environment: &(dyn Environment + Sync)) -
     let kubeconfig = plane.as_ref().map(|plane| plane.kubeconfig().to_owned()).or_else(|| args.kubeconfig.clone());
     let kubeconfig = kubeconfig.context("a cluster is needed")?.canonicalize()?;
     let (forge, ca) = step("starting a forge", forge(&args, &dir, &tasks)).await?;
-    forge.create_repo(sample::PROJECT).await?;
     let config = config(&args, &dir, &kubeconfig, &ca, &forge)?;
     let socket = config.socket.clone();
     let server = step("starting Driftless", async { Ok(serve::start(config, surroundings(environment)?, &tasks).await?) }).await?;
 
+    forge.create_repo(sample::PROJECT).await?;
     output::note(introduction(&forge, &kubeconfig, &ca, &socket));
     forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
     let show = Show { engine: Arc::clone(&server.engine), forge: forge.clone() };

@@ -27,8 +27,7 @@ impl Handler for Engine {
         work.await
     }
 
-    async fn report_failure(&self, job: &Job, error: &JobError, still_trying: bool) -> Result<(), JobError> {
-        tracing::error!(key = %job.key, still_trying, error = error.message(), "a job failed");
+    async fn report_failure(&self, job: &Job, error: &JobError, _still_trying: bool) -> Result<(), JobError> {
         match &job.key {
             Key::Preview { repo, number } => preview::failed(self, repo, *number, error).await,
             Key::MergeGroup { repo, ref_name } => preview::group_failed(self, repo, ref_name, job, error).await,

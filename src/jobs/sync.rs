@@ -146,7 +146,10 @@ impl Attempt<'_> {
             _ => Some(history.timed("render", self.render()).await?),
         };
         let identity = rendered.as_ref().map_or_else(String::new, |rendered| identity(app, rendered));
-        if self.is_done(&identity) {
+        if self.is_applied(&identity) && engine.store.awaits_health(&app.id).await? {
+            return Ok(());
+        }
+        if self.is_applied(&identity) && self.row.health != AppHealth::Progressing {
             engine.store.set_applied(&app.id, &self.revision, &identity).await?;
             let end = AppEnd::Healthy { after_seconds: 0 };
             return outcome::ended(engine, &app.id, &app.source.repo, &self.revision, &end).await;
@@ -167,10 +170,9 @@ impl Attempt<'_> {
     }
 
     /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
-    fn is_done(&self, identity: &str) -> bool {
-        let row = self.row;
-        let settled = row.synced_ok && row.applied_identity.as_deref() == Some(identity) && row.health != AppHealth::Progressing;
-        self.aim == Aim::Apply && self.wish.manual.is_none() && settled
+    fn is_applied(&self, identity: &str) -> bool {
+        let same = self.row.synced_ok && self.row.applied_identity.as_deref() == Some(identity);
+        self.aim == Aim::Apply && self.wish.manual.is_none() && same
     }
 
     async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {

@@ -86,6 +86,13 @@ impl Store {
         Ok(())
     }
 
+    /// Whether an app's health is being waited for.
+    pub async fn awaits_health(&self, app: &AppId) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM waits WHERE app = $1 AND purpose = $2");
+        let count = query.bind(app.to_string()).bind(WaitPurpose::Health).fetch_one(self.read()).await?;
+        Ok(count > 0)
+    }
+
     /// Ends a wait. False when it had ended, or a newer one had taken its place: then its end means nothing.
     pub async fn end_wait(&self, app: &AppId, purpose: WaitPurpose, run: &RunId) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM waits WHERE app = $1 AND purpose = $2 AND run = $3")

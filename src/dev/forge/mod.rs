@@ -84,6 +84,9 @@ struct Inner {
     git: OnceLock<GitServer>,
 }
 
+/// What a request that has begun gets at the end.
+const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(1);
+
 impl DevForge {
     /// Serves until the tasks are stopped.
     pub async fn start(config: DevForgeConfig, clock: Arc<dyn Clock>, tasks: &Tasks) -> Result<Self, DevForgeError> {
@@ -98,8 +101,13 @@ impl DevForge {
         let router = api::router(forge.clone()).merge(page::router(forge.clone()));
         let stop = tasks.soft().clone();
         tasks.spawn("embedded forge", async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
-                tracing::error!(%error, "the embedded forge ended");
+            let serve = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+            tokio::select! {
+                ended = serve => if let Err(error) = ended {
+                    tracing::error!(%error, "the embedded forge ended");
+                },
+                // Clients keep their connections open for as long as they may.
+                () = async { stop.cancelled().await; tokio::time::sleep(LAST_ANSWERS).await } => {}
             }
         });
         Ok(forge)
