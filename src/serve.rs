@@ -93,8 +93,7 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let metrics = Arc::new(Metrics::default());
     let (engine, ended) = engine(&config, &environment, store, queue.clone(), tasks).await?;
 
-    let listener =
-        TcpListener::bind(config.listen).await.map_err(|source| ServeError::Listen { address: config.listen, source })?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let intake = Intake::new(Hooks::from_config(&config), queue.clone(), environment.clock, metrics.clone(), IntakeLimits::default());
     let public = http::public(intake, readiness.clone(), queue.clone(), metrics.clone());
@@ -118,13 +117,7 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
 
 fn queue_config(config: &Config) -> QueueConfig {
     let timing = &config.timing;
-    QueueConfig {
-        quiet: timing.quiet,
-        maximum: timing.maximum,
-        give_up: timing.give_up,
-        workers: config.workers,
-        ..QueueConfig::default()
-    }
+    QueueConfig { quiet: timing.quiet, maximum: timing.maximum, give_up: timing.give_up, workers: config.workers, ..QueueConfig::default() }
 }
 
 /// What the periodic look goes through.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Engine;
-use crate::queue::JobError;
 use crate::ids::{AppId, RepoName};
+use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
 use crate::trace::Trace;
 use crate::tree::{Tree, TreeError};

@@ -53,7 +53,9 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
     report.warnings.extend(warnings(&pair));
     let inventory = engine.store.inventory(&pair.id).await?;
     if pair.change.is_none() && app.on_delete == OnDelete::Keep {
-        report.warnings.push(format!("Its definition is removed. Its {} objects stay in the cluster, as `onDelete: keep` says.", inventory.len()));
+        report
+            .warnings
+            .push(format!("Its definition is removed. Its {} objects stay in the cluster, as `onDelete: keep` says.", inventory.len()));
         return Ok(report);
     }
     let cluster = match engine.cluster(&app.destination.cluster) {
@@ -68,7 +70,8 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
             report.before = before(&planned, applied(engine, &pair).await?);
-            report.result = AppResult::Planned { objects: planned.changes.changes.iter().filter(|change| shows(change)).map(object).collect() };
+            report.result =
+                AppResult::Planned { objects: planned.changes.changes.iter().filter(|change| shows(change)).map(object).collect() };
         }
         Err(error) if error.class() == Class::Fail => report.result = AppResult::Unavailable { message: error.to_string() },
         Err(error) => return Err(error.into()),

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::engine::blocking;
 use super::Engine;
-use crate::queue::JobError;
+use super::engine::blocking;
 use crate::app::{Discovered, OnDelete, Scope};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid};
+use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
 use crate::tree::Tree;
 
@@ -73,7 +73,8 @@ async fn verdict(engine: &Engine, repo: &Repo, row: &AppRow, found: &Discovered,
         return Ok((AppState::Missing, message));
     }
     if !engine.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {
-        let message = format!("its definition is gone from {origin} after {} was rewritten; its objects stay as they are", repo.definitions_ref);
+        let message =
+            format!("its definition is gone from {origin} after {} was rewritten; its objects stay as they are", repo.definitions_ref);
         return Ok((AppState::Missing, message));
     }
     let objects = match row.app.on_delete {

@@ -44,7 +44,11 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<
     for (key, reason) in &pruned.kept {
         tracing::warn!(app = %row.app.id, object = %key, reason, "an object that is no longer wanted was kept");
     }
-    if pruned.waits.is_empty() { succeeded(engine, row, run).await } else { wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await }
+    if pruned.waits.is_empty() {
+        succeeded(engine, row, run).await
+    } else {
+        wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await
+    }
 }
 
 /// Waits without holding a worker.

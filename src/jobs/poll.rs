@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use crate::queue::JobError;
 use crate::config::Repo;
 use crate::forge::PullRequest;
 use crate::ids::{Oid, RepoName};
+use crate::queue::JobError;
 use crate::queue::{Cause, Key, Request};
 use crate::store::apps::AppState;
 use crate::store::pulls::{Pull, PullRow};
@@ -52,7 +52,11 @@ async fn changed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest]) -> Re
     let mut numbers: BTreeSet<u64> = known.keys().copied().collect();
     for pull in open {
         let same = known.get(&pull.number).is_some_and(|known| known.head == pull.head && known.base_ref == full_ref(&pull.base_ref));
-        if same { numbers.remove(&pull.number) } else { numbers.insert(pull.number) };
+        if same {
+            numbers.remove(&pull.number)
+        } else {
+            numbers.insert(pull.number)
+        };
     }
     let request = |number| Request::new(Key::Preview { repo: repo.name.clone(), number }, Cause::Poll);
     Ok(numbers.into_iter().map(request).collect())

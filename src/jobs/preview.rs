@@ -64,14 +64,7 @@ pub(super) async fn run(
     }
 }
 
-async fn open(
-    engine: &Engine,
-    repo: &Repo,
-    pull: &PullRequest,
-    hint: Option<&Oid>,
-    job: &Job,
-    ctx: &JobContext,
-) -> Result<(), JobError> {
+async fn open(engine: &Engine, repo: &Repo, pull: &PullRequest, hint: Option<&Oid>, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     let mut row = row_of(engine, repo, pull).await?;
     ctx.works_on(pull.head.as_str());
     pending(engine, repo, Some(pull.number), &pull.head).await?;
@@ -126,7 +119,8 @@ async fn fetch(
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, visible, cancel).await?;
     let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::NoBase { repo: repo.name.clone(), base: base_ref.clone() })?;
     // The API's word counts while its commit is there, as the gate is looked for on that commit.
-    let head = if engine.mirrors.has_commit(&repo.name, &pull.head).await { Some(pull.head.clone()) } else { take(&mut fetched, &head_ref) };
+    let head =
+        if engine.mirrors.has_commit(&repo.name, &pull.head).await { Some(pull.head.clone()) } else { take(&mut fetched, &head_ref) };
     let head = head.ok_or_else(|| ForgeError::Unavailable {
         forge: repo.hook.to_string(),
         message: format!("{} of pull request {} can't be fetched yet", pull.head, pull.number),

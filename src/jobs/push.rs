@@ -10,13 +10,7 @@ use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::store::apps::AppState;
 use crate::store::pulls::PullRow;
 
-pub(super) async fn run(
-    engine: &Engine,
-    repo: &RepoName,
-    ref_name: &str,
-    hint: Option<&Oid>,
-    ctx: &JobContext,
-) -> Result<(), JobError> {
+pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: Option<&Oid>, ctx: &JobContext) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
     let remote = engine.remote(repo).await?;
     let fetched = visible::fetch(&engine.mirrors, &remote, &[ref_name.to_owned()], hint, &ctx.cancel).await?;

@@ -104,8 +104,7 @@ async fn possibly_affected(
     let look = move || -> Result<_, TreeError> {
         let mut kept = BTreeMap::new();
         for (id, candidate) in candidates {
-            let reads_tree =
-                candidate.change.as_ref().is_some_and(|app| app.source.repo == repo && app.source.ref_name == trees.base_ref);
+            let reads_tree = candidate.change.as_ref().is_some_and(|app| app.source.repo == repo && app.source.ref_name == trees.base_ref);
             let touched = match (&candidate.base, &candidate.change, &candidate.trace) {
                 (Some(base), Some(change), _) if !base.same_definition(change) => true,
                 (Some(_), Some(_), Some(trace)) if reads_tree => {

@@ -97,7 +97,9 @@ async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, ctx: &JobContext) ->
             }
             None => false,
         };
-        let oid = oid.filter(|_| known).ok_or_else(|| SyncProblem::NoRevision { repo: source.repo.to_string(), revision: revision.to_owned() })?;
+        let oid = oid
+            .filter(|_| known)
+            .ok_or_else(|| SyncProblem::NoRevision { repo: source.repo.to_string(), revision: revision.to_owned() })?;
         engine.store.set_pinned(&row.app.id, Some(&oid)).await?;
         return Ok(oid);
     }

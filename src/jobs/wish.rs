@@ -19,11 +19,8 @@ pub(super) struct Wish {
 impl Wish {
     pub fn of(app: &Key, causes: &[Cause]) -> Self {
         let waited = |cause: &Cause| matches!(cause, Cause::Follow { key } if key == app);
-        let mut wish = Self {
-            only_resync: causes.iter().all(|cause| *cause == Cause::Resync),
-            only_wait: causes.iter().all(waited),
-            manual: None,
-        };
+        let mut wish =
+            Self { only_resync: causes.iter().all(|cause| *cause == Cause::Resync), only_wait: causes.iter().all(waited), manual: None };
         for cause in causes {
             let Cause::Manual(manual) = cause else { continue };
             let merged = wish.manual.get_or_insert_with(Manual::default);
@@ -54,7 +51,10 @@ pub(super) enum Decision {
     /// Bring the app to what its ref says, or to what it is pinned to.
     Apply,
     /// Bring it back to what was applied last.
-    Heal { revision: Oid, report_only: bool },
+    Heal {
+        revision: Oid,
+        report_only: bool,
+    },
     /// Its definition is gone, and said that its objects go with it.
     Remove,
 }

@@ -131,7 +131,8 @@ impl Sync<'_> {
             }
         }
         let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, work).await) });
-        let results: Vec<_> = futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(self.deps.cluster.concurrency().max(1)).collect().await;
+        let results: Vec<_> =
+            futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(self.deps.cluster.concurrency().max(1)).collect().await;
         let (mut applied, mut failures, mut broken) = (Vec::new(), Vec::new(), None);
         for (work, result) in results {
             match result {

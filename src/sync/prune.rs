@@ -39,7 +39,8 @@ pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks) -> Result<Pruned, 
     for part_of in [Part::Last, Part::Rest, Part::Ground, Part::First] {
         let members = rows.iter().filter(|row| part(&row.key) == part_of);
         let deletes = members.map(|row| async move { (row, delete(&deps.cluster, marks, row).await) });
-        let results: Vec<_> = futures::stream::iter(deletes.collect::<Vec<_>>()).buffered(deps.cluster.concurrency().max(1)).collect().await;
+        let results: Vec<_> =
+            futures::stream::iter(deletes.collect::<Vec<_>>()).buffered(deps.cluster.concurrency().max(1)).collect().await;
         let mut gone = Vec::new();
         let mut broken = None;
         for (row, result) in results {

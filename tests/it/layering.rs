@@ -87,7 +87,11 @@ fn modules_name_only_what_they_may() {
             for name in named(&text) {
                 // Options are part of an app's definition; the pool that uses them is not.
                 let is_data = name.starts_with("render::RenderOptions") || name.starts_with("render::{");
-                if !is_data && forbidden.iter().any(|word| name == word.trim_end_matches("::") || name.starts_with(&format!("{}::", word.trim_end_matches("::")))) {
+                if !is_data
+                    && forbidden
+                        .iter()
+                        .any(|word| name == word.trim_end_matches("::") || name.starts_with(&format!("{}::", word.trim_end_matches("::"))))
+                {
                     wrong.push(format!("src/{} names crate::{name}", path.display()));
                 }
             }
@@ -102,8 +106,10 @@ fn each_big_dependency_has_one_owner() {
     for (path, text) in sources() {
         for (name, owners) in OWNED {
             // `kube::` must not be found in `mykube::`.
-            let found = text.match_indices(name).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
-            if found && !owners.iter().any(|owner| path.starts_with(owner) || path == Path::new(&format!("{owner}.rs"))) && !is_test(&path) {
+            let found =
+                text.match_indices(name).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+            if found && !owners.iter().any(|owner| path.starts_with(owner) || path == Path::new(&format!("{owner}.rs"))) && !is_test(&path)
+            {
                 wrong.push(format!("src/{} uses {name}, which belongs to {}", path.display(), owners.join(" and ")));
             }
         }
@@ -117,7 +123,11 @@ fn only_the_command_line_knows_the_composition() {
         let names: Vec<_> = named(&text).into_iter().collect();
         for word in ["cli", "serve"] {
             let allowed = path.starts_with("cli") || path == Path::new("main.rs") || path == Path::new("lib.rs");
-            assert!(allowed || !names.iter().any(|name| name == word || name.starts_with(&format!("{word}::"))), "src/{} names crate::{word}", path.display());
+            assert!(
+                allowed || !names.iter().any(|name| name == word || name.starts_with(&format!("{word}::"))),
+                "src/{} names crate::{word}",
+                path.display()
+            );
         }
     }
 }

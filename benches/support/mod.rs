@@ -1,0 +1,10 @@
+//! What the benchmark of the loop runs on.
+
+pub mod changes;
+pub mod figures;
+pub mod floor;
+pub mod repos;
+pub mod server;
+pub mod world;
+
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
