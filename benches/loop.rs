@@ -4,7 +4,7 @@
 //! All of it runs on this machine: a real control plane, the embedded forge with Git over HTTPS, and the server as a process of its own.
 //! `DRIFTLESS_BENCH_APPS` says how many apps there are, if not 1,000.
 
-#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a benchmark prints its figures, and they are small")]
 
 mod support;
 
@@ -161,7 +161,7 @@ async fn all_apps(world: &World, server: &Server, floor: &Floor, repo: &mut Repo
         ours.push(push_to_live(world, repo, repo.apps * OBJECTS).await?);
         server.settle().await?;
         settled.push(started.elapsed());
-        cpu.push(server.cpu()? - before);
+        cpu.push(server.cpu()?.saturating_sub(before));
         bare.push(floor.fetch_and_apply(repo, repo.apps).await?);
         let last = |times: &[Duration]| times.last().copied().map(seconds).unwrap_or_default();
         println!("round {round}: ours {}, settled after {}, CPU {}, floor {}", last(&ours), last(&settled), last(&cpu), last(&bare));
@@ -183,7 +183,7 @@ async fn resync(server: &Server, apps: usize) -> Outcome<Vec<Line>> {
         server.resync().await?;
         server.settle().await?;
         times.push(started.elapsed());
-        cpu.push(server.cpu()? - before);
+        cpu.push(server.cpu()?.saturating_sub(before));
     }
     let what = format!("a resync of {apps} unchanged apps");
     Ok(vec![Line::new(format!("{what}: CPU"), seconds(median(cpu))).aim("1 s"), Line::new(format!("{what}: time"), seconds(median(times)))])

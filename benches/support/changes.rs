@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::Outcome;
 
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The number of the last change of each object, by its name.
 #[derive(Clone, Default)]

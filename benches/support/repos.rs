@@ -1,4 +1,4 @@
-//! Repositories with apps in them: each app is an overlay on one base of four ConfigMaps.
+//! Repositories with apps in them: each app is an overlay on one base of four `ConfigMap`s.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::world::World;
 
 /// Objects of each app.
 pub const OBJECTS: usize = 4;
-/// What a ConfigMap holds beside its number: about a page of settings.
+/// What a `ConfigMap` holds beside its number: about a page of settings.
 const PADDING: usize = 1_000;
 
 /// A working copy, and the bare repository at the forge that it is pushed to.
