@@ -3,7 +3,9 @@
 //! There are two tokens. *Soft* asks to take nothing new and to finish what has begun; *hard* asks to drop everything now. The soft token is
 //! a child of the hard one, so that a hard stop is always a soft stop as well.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,14 +14,47 @@ use tokio_util::task::TaskTracker;
 #[derive(Debug, Clone)]
 pub struct Tasks {
     tracker: TaskTracker,
+    running: Running,
     soft: CancellationToken,
     hard: CancellationToken,
+}
+
+/// How many tasks of each name run, so that a stop that takes long can say for whom it waits.
+#[derive(Debug, Clone, Default)]
+struct Running(Arc<Mutex<BTreeMap<&'static str, usize>>>);
+
+impl Running {
+    fn with<T>(&self, use_counts: impl FnOnce(&mut BTreeMap<&'static str, usize>) -> T) -> T {
+        use_counts(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn begin(&self, name: &'static str) -> Counted {
+        self.with(|counts| *counts.entry(name).or_default() += 1);
+        Counted { name, running: self.clone() }
+    }
+}
+
+/// One task that runs; it counts until it is dropped.
+struct Counted {
+    name: &'static str,
+    running: Running,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.running.with(|counts| {
+            if let Some(count) = counts.get_mut(self.name) {
+                *count -= 1;
+            }
+            counts.retain(|_, count| *count > 0);
+        });
+    }
 }
 
 impl Default for Tasks {
     fn default() -> Self {
         let hard = CancellationToken::new();
-        Self { tracker: TaskTracker::new(), soft: hard.child_token(), hard }
+        Self { tracker: TaskTracker::new(), running: Running::default(), soft: hard.child_token(), hard }
     }
 }
 
@@ -52,7 +87,17 @@ impl Tasks {
         F::Output: Send + 'static,
     {
         let span = tracing::debug_span!("task", name);
+        let counted = self.running.begin(name);
+        let future = async move {
+            let _counted = counted;
+            future.await
+        };
         self.tracker.spawn(tracing::Instrument::instrument(future, span))
+    }
+
+    /// The names of the tasks that run, each once.
+    pub fn running(&self) -> Vec<&'static str> {
+        self.running.with(|counts| counts.keys().copied().collect())
     }
 
     /// Asks softly, waits for `grace`, then asks hard and waits a moment longer for the tasks that listen.
@@ -62,11 +107,40 @@ impl Tasks {
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_ok() {
             return Stopped::Gracefully;
         }
+        tracing::warn!(tasks = ?self.running(), "still running after the grace period");
         self.hard.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(2), self.tracker.wait()).await;
         match self.tracker.len() {
             0 => Stopped::Gracefully,
             left => Stopped::Dropped(left),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_soft_stop_lets_work_finish() {
+        let tasks = Tasks::new();
+        let done = tasks.spawn("work", async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            7
+        });
+        assert_eq!(tasks.running(), ["work"]);
+        assert_eq!(tasks.stop(Duration::from_secs(5)).await, Stopped::Gracefully);
+        assert_eq!(done.await.expect("no panic"), 7);
+        assert!(tasks.running().is_empty() && !tasks.hard().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_end_is_told_and_then_dropped() {
+        let tasks = Tasks::new();
+        let hard = tasks.hard().clone();
+        tasks.spawn("listens", async move { hard.cancelled().await });
+        tasks.spawn("does not", std::future::pending::<()>());
+        assert_eq!(tasks.stop(Duration::from_secs(5)).await, Stopped::Dropped(1));
+        assert_eq!(tasks.running(), ["does not"]);
     }
 }

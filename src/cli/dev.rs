@@ -24,6 +24,8 @@ use crate::lifecycle::Tasks;
 use crate::store::runs::{RunRow, RunState};
 use crate::{serve, telemetry};
 
+/// Nothing here outlives the process, so nobody waits long for it.
+const GRACE: Duration = Duration::from_secs(5);
 /// Between two looks at what has happened.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -76,7 +78,7 @@ pub(super) async fn run(args: DevArgs, environment: &(dyn Environment + Sync)) -
         result = show.live(args.once) => result,
         result = stop_signal() => result,
     };
-    stop(&tasks).await?;
+    stop(&tasks, GRACE).await?;
     if let Some(plane) = plane {
         plane.stop().await;
     }

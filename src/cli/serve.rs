@@ -23,7 +23,7 @@ pub(super) async fn run(config: &Path, environment: &(dyn Environment + Sync)) -
     let tasks = Tasks::new();
     let _running = serve::start(config, surroundings(environment)?, &tasks).await?;
     stop_signal().await?;
-    stop(&tasks).await
+    stop(&tasks, GRACE).await
 }
 
 /// What only the real process has.
@@ -48,10 +48,10 @@ pub(super) async fn stop_signal() -> anyhow::Result<()> {
 }
 
 /// Softly, then hard; a second signal means now.
-pub(super) async fn stop(tasks: &Tasks) -> anyhow::Result<Outcome> {
+pub(super) async fn stop(tasks: &Tasks, grace: Duration) -> anyhow::Result<Outcome> {
     tracing::info!("stopping: what has begun is finished; a second signal drops it");
     tokio::select! {
-        stopped = tasks.stop(GRACE) => {
+        stopped = tasks.stop(grace) => {
             if let Stopped::Dropped(left) = stopped {
                 tracing::warn!(left, "tasks were dropped; the next start takes them up again");
             }

@@ -39,9 +39,9 @@ impl GitServer {
             tasks.spawn("git over http", server.serve(service));
             "http"
         };
-        let (hard, stopped) = (tasks.hard().clone(), handle.clone());
+        let (soft, stopped) = (tasks.soft().clone(), handle.clone());
         tasks.spawn("git's stop", async move {
-            hard.cancelled().await;
+            soft.cancelled().await;
             stopped.shutdown();
         });
         Ok(Self { address, scheme, handle })
