@@ -113,6 +113,7 @@ pub(super) struct Cluster {
     pub kubeconfig: Option<PathBuf>,
     pub context: Option<String>,
     #[serde(default)]
+    #[allow(clippy::struct_field_names, reason = "the key of the file")]
     pub in_cluster: bool,
     pub concurrency: Option<usize>,
 }

@@ -11,14 +11,14 @@ use crate::store::apps::AppRow;
 use crate::store::pulls::{Pull, PullRow};
 
 /// After this long nobody reads what became of a merge.
-const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 3600);
+const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 
 /// The pull request was merged: its apps are about to be synced.
 pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<(), JobError> {
     let _turn = engine.outcomes.lock().await;
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
-    let Some(mut report) = report_of(pull)? else {
+    let Some(mut report) = report_of(pull) else {
         engine.store.put_pull(pull).await?;
         return Ok(());
     };
@@ -50,7 +50,7 @@ pub(super) async fn ended(engine: &Engine, app: &AppId, source: &RepoName, revis
         if !pull.apps.contains(app) || !engine.mirrors.is_ancestor(source, &merge_commit, revision).await? {
             continue;
         }
-        let Some(mut report) = report_of(&pull)? else { continue };
+        let Some(mut report) = report_of(&pull) else { continue };
         let Some(outcome) = report.outcome.as_mut() else { continue };
         let mut changed = false;
         for known in outcome.apps.iter_mut().filter(|known| known.app == *app && known.end != *end) {
@@ -74,6 +74,6 @@ async fn put(engine: &Engine, pull: &mut Pull, report: &PreviewReport) -> Result
 }
 
 /// What was shown last. A report of another version counts as none: the next preview writes a new one.
-pub(super) fn report_of(pull: &Pull) -> Result<Option<PreviewReport>, JobError> {
-    Ok(pull.report.as_deref().and_then(|text| serde_json::from_str(text).ok()))
+pub(super) fn report_of(pull: &Pull) -> Option<PreviewReport> {
+    pull.report.as_deref().and_then(|text| serde_json::from_str(text).ok())
 }

@@ -33,11 +33,11 @@ impl Classified for Incomplete {
 #[derive(Debug, thiserror::Error)]
 enum PreviewError {
     #[error("hook {0} has no credentials, so that pull requests can neither be read nor reported on; add them to the configuration")]
-    NoCredentials(String),
+    Credentials(String),
     #[error("{base} is not in repo {repo}, so that nothing can be compared with it")]
-    NoBase { repo: RepoName, base: String },
+    Base { repo: RepoName, base: String },
     #[error("the head of the merge group {0} is gone")]
-    NoGroup(String),
+    Group(String),
 }
 
 impl Classified for PreviewError {
@@ -55,7 +55,7 @@ pub(super) async fn run(
     ctx: &JobContext,
 ) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
-    let forge = engine.forge(repo).ok_or_else(|| PreviewError::NoCredentials(repo.hook.to_string()))?;
+    let forge = engine.forge(repo).ok_or_else(|| PreviewError::Credentials(repo.hook.to_string()))?;
     let pull = forge.pull_request(&repo.project, number).await?;
     match pull.state {
         PullState::Open => open(engine, repo, &pull, hint, job, ctx).await,
@@ -117,7 +117,7 @@ async fn fetch(
     let head_ref = head_ref(engine, repo, pull.number);
     let refs = [base_ref.clone(), head_ref.clone()];
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, visible, cancel).await?;
-    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::NoBase { repo: repo.name.clone(), base: base_ref.clone() })?;
+    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     // The API's word counts while its commit is there, as the gate is looked for on that commit.
     let head =
         if engine.mirrors.has_commit(&repo.name, &pull.head).await { Some(pull.head.clone()) } else { take(&mut fetched, &head_ref) };
@@ -272,7 +272,7 @@ async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
     let shown = engine.outbox.wanted_status(&repo.name, &pull.head, context).await?;
     if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
         status.state = StatusState::Error;
-        status.description = "closed or merged before the preview was done".to_owned();
+        "closed or merged before the preview was done".clone_into(&mut status.description);
         put_gate(engine, repo, Some(pull.number), &status).await?;
     }
     engine.outbox.drop_gate(&repo.name, pull.number, context).await?;
@@ -289,14 +289,14 @@ pub(super) async fn run_group(
     ctx: &JobContext,
 ) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
-    let Some(base_ref) = merge_group_base(ref_name) else { return Err(PreviewError::NoGroup(ref_name.to_owned()).into()) };
+    let Some(base_ref) = merge_group_base(ref_name) else { return Err(PreviewError::Group(ref_name.to_owned()).into()) };
     if let Some(head) = hint {
         pending(engine, repo, None, head).await?;
     }
     let refs = [base_ref.clone(), ref_name.to_owned()];
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, hint, &ctx.cancel).await?;
-    let head = take(&mut fetched, ref_name).or_else(|| hint.cloned()).ok_or_else(|| PreviewError::NoGroup(ref_name.to_owned()))?;
-    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::NoBase { repo: repo.name.clone(), base: base_ref.clone() })?;
+    let head = take(&mut fetched, ref_name).or_else(|| hint.cloned()).ok_or_else(|| PreviewError::Group(ref_name.to_owned()))?;
+    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     ctx.works_on(head.as_str());
     pending(engine, repo, None, &head).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;

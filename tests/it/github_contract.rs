@@ -62,7 +62,7 @@ impl Prism {
             }
             false
         };
-        assert!(tokio::time::timeout(Duration::from_secs(120), ready).await.expect("prism starts"), "prism ended");
+        assert!(tokio::time::timeout(Duration::from_mins(2), ready).await.expect("prism starts"), "prism ended");
         Self { lines, _child: child }
     }
 

@@ -50,8 +50,8 @@ fn caller(forge: &DevForge, headers: &HeaderMap) -> Option<Caller> {
 fn is_app(app: &DevApp, token: &str) -> bool {
     let Ok(key) = DecodingKey::from_rsa_pem(app.public_key_pem.as_bytes()) else { return false };
     let validation = Validation::new(Algorithm::RS256);
-    jsonwebtoken::decode::<Claims>(token, &key, &validation)
-        .is_ok_and(|token| token.claims.iss == app.id || token.claims.iss == app.id.to_string())
+    let id = app.id.to_string();
+    jsonwebtoken::decode::<Claims>(token, &key, &validation).is_ok_and(|token| token.claims.iss == app.id || token.claims.iss == *id)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

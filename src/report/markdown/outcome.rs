@@ -56,7 +56,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 text: message.clone(),
             }),
             AppEnd::Waiting => {
-                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {} --allow-destructive", app.app)))))
+                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {} --allow-destructive", app.app)))));
             }
             AppEnd::Manual => document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app))))),
             AppEnd::Running | AppEnd::Healthy { .. } => {}

@@ -291,5 +291,5 @@ fn backoff(first: Duration, last: Duration, row: &ReportRow) -> Duration {
     let doubled = first.saturating_mul(1 << row.attempts.clamp(0, 20)).min(last);
     let digest = hash(&format!("{}{}", row.target, row.attempts));
     let share = u32::from_str_radix(&digest[..2], 16).unwrap_or(0);
-    doubled - doubled.mul_f64(f64::from(share) / 1024.0)
+    doubled.mul_f64(1.0 - f64::from(share) / 1024.0)
 }

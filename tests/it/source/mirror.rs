@@ -47,13 +47,16 @@ async fn a_mirror_that_is_not_there_says_so() {
     assert!(matches!(mirrors.commit(&repo(), &long).await.err(), Some(SourceError::NoCommit { .. })));
 }
 
+/// What is broken, and how.
+type Breakage = (&'static str, fn(&Forge));
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_mirror_is_cloned_anew() {
     let forge = Forge::https().await;
     let commit = forge.work.commit("a.yaml", "one");
     forge.push(&["main", "main:refs/heads/other"]);
     let remote = forge.remote();
-    let breakages: [(&str, fn(&Forge)); 4] = [
+    let breakages: [Breakage; 4] = [
         ("the pack is cut", |forge| {
             for pack in packs(forge) {
                 make_writable(&pack);

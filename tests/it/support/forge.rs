@@ -16,6 +16,7 @@ use secrecy::SecretString;
 pub const PROJECT: &str = "shop/deploy";
 
 pub struct Forge {
+    #[allow(clippy::struct_field_names, reason = "what it is")]
     pub forge: DevForge,
     _tasks: Tasks,
     _dir: tempfile::TempDir,

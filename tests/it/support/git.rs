@@ -97,12 +97,15 @@ impl Work {
     }
 }
 
+/// What was pushed: the project, and its refs.
+pub type Pushes = Arc<Mutex<Vec<(String, Vec<RefUpdate>)>>>;
+
 /// A forge's Git, with one repository `acme/shop`, and mirrors that fetch from it.
 pub struct Forge {
     pub tasks: Tasks,
     pub faults: GitFaults,
     pub work: Work,
-    pub pushes: Arc<Mutex<Vec<(String, Vec<RefUpdate>)>>>,
+    pub pushes: Pushes,
     /// Who may in; `None` lets everybody in.
     pub password: Arc<Mutex<Option<String>>>,
     server: GitServer,

@@ -33,6 +33,7 @@ impl Receiver {
     }
 }
 
+#[allow(clippy::unused_async, reason = "a handler")]
 async fn receive(secret: &str, State(seen): State<Seen>, headers: HeaderMap, body: Bytes) {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
