@@ -72,7 +72,7 @@ pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Res
     engine.store.set_run_state(run, RunState::Succeeded, None).await?;
     let Some((revision, took)) = revision_of(engine, run).await? else { return Ok(()) };
     let end = AppEnd::Healthy { after_seconds: took.as_secs() };
-    outcome::ended(engine, &row.app.id, &row.app.source.repo, &revision, &end).await
+    outcome::ended(engine, row, &revision, &end).await
 }
 
 async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
@@ -82,7 +82,7 @@ async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Resul
     engine.store.set_run_state(run, RunState::Failed, Some(text)).await?;
     let Some((revision, _)) = revision_of(engine, run).await? else { return Ok(()) };
     let end = AppEnd::Failed { message: text.to_owned() };
-    outcome::ended(engine, &row.app.id, &row.app.source.repo, &revision, &end).await
+    outcome::ended(engine, row, &revision, &end).await
 }
 
 /// Which revision a run was about, and how long it has taken.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::Engine;
-use crate::ids::{AppId, Oid, RepoName};
+use crate::app::OnDelete;
+use crate::ids::Oid;
 use crate::queue::JobError;
 use crate::report::markdown;
-use crate::report::preview::{AppEnd, AppOutcome, Outcome, PreviewReport};
-use crate::store::apps::AppRow;
+use crate::report::preview::{AppEnd, AppOutcome, DefinitionChange, Outcome, PreviewReport};
+use crate::store::apps::{AppRow, AppState};
 use crate::store::pulls::{Pull, PullRow};
 
 /// After this long nobody reads what became of a merge.
@@ -25,15 +26,18 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
     let mut apps = Vec::new();
     for app in &report.apps {
         let row = engine.store.app(&app.app).await?;
-        apps.push(AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end: first_end(row.as_ref(), merge_commit) });
+        let end = first_end(app.definition, row.as_ref(), merge_commit);
+        apps.push(AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end });
     }
     report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps });
     put(engine, pull, &report).await
 }
 
-fn first_end(row: Option<&AppRow>, merge_commit: &Oid) -> AppEnd {
+fn first_end(definition: DefinitionChange, row: Option<&AppRow>, merge_commit: &Oid) -> AppEnd {
     use crate::app::SyncPolicy::{Manual, Never};
+    let keeps = row.is_none_or(|row| row.app.on_delete == OnDelete::Keep);
     match row {
+        _ if definition == DefinitionChange::Removed && keeps => AppEnd::Kept,
         // The sync of the push may have been faster than the word of the merge.
         Some(row) if row.applied_revision.as_ref() == Some(merge_commit) && row.synced_ok => AppEnd::Healthy { after_seconds: 0 },
         Some(row) if matches!(row.app.sync, Manual | Never) => AppEnd::Manual,
@@ -42,7 +46,10 @@ fn first_end(row: Option<&AppRow>, merge_commit: &Oid) -> AppEnd {
 }
 
 /// A sync of an app came to an end at a revision: pull requests whose merge is in it say so.
-pub(super) async fn ended(engine: &Engine, app: &AppId, source: &RepoName, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
+pub(super) async fn ended(engine: &Engine, row: &AppRow, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
+    let app = &row.app.id;
+    // An app that is removed is so by a commit of the repo that defined it.
+    let source = if row.state == AppState::Removed { &app.repo } else { &row.app.source.repo };
     let _turn = engine.outcomes.lock().await;
     let after = engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
     for mut pull in engine.store.unfinished_pulls(source, after).await? {
@@ -65,7 +72,7 @@ pub(super) async fn ended(engine: &Engine, app: &AppId, source: &RepoName, revis
 }
 
 async fn put(engine: &Engine, pull: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
-    let is_final = |end: &AppEnd| matches!(end, AppEnd::Healthy { .. });
+    let is_final = |end: &AppEnd| matches!(end, AppEnd::Healthy { .. } | AppEnd::Kept);
     pull.unfinished = report.outcome.as_ref().is_some_and(|outcome| outcome.apps.iter().any(|app| !is_final(&app.end)));
     pull.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(crate::class::Class::Fail, error))?);
     engine.store.put_pull(pull).await?;

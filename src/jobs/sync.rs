@@ -20,7 +20,7 @@ use crate::render::Rendered;
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
-use crate::store::runs::{RunKind, RunState};
+use crate::store::runs::{RunId, RunKind, RunState};
 use crate::store::waits::WaitPurpose;
 use crate::sync::heal::{self, Judgement};
 use crate::sync::{self, AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, SyncOutcome, WaitsForWord, drift};
@@ -47,20 +47,14 @@ pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext
     }
     let row = load(engine, id).await?;
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
-    let attempt = match decide(&row, &wish) {
+    let (aim, revision) = match decide(&row, &wish) {
         Decision::Leave => return Ok(()),
-        Decision::Apply => {
-            let revision = wanted(engine, &row, &wish, ctx).await?;
-            Attempt { engine, row: &row, wish: &wish, revision, aim: Aim::Apply, ctx }
-        }
-        Decision::Heal { revision, report_only } => {
-            Attempt { engine, row: &row, wish: &wish, revision, aim: Aim::Heal { report_only }, ctx }
-        }
-        Decision::Remove => {
-            let revision = row.applied_revision.clone().unwrap_or_else(|| row.definition_commit.clone());
-            Attempt { engine, row: &row, wish: &wish, revision, aim: Aim::Remove, ctx }
-        }
+        Decision::Apply => (Aim::Apply, wanted(engine, &row, &wish, ctx).await?),
+        Decision::Heal { revision, report_only } => (Aim::Heal { report_only }, revision),
+        Decision::Remove => (Aim::Remove, removed_at(engine, &row).await?),
     };
+    let waiting = engine.store.awaits_health(id).await?;
+    let attempt = Attempt { engine, row: &row, wish: &wish, revision, aim, waiting, ctx };
     ctx.works_on(attempt.revision.as_str());
     let kind = if matches!(attempt.aim, Aim::Heal { .. }) { RunKind::Heal } else { RunKind::Sync };
     let mut history = History::new(engine, kind, id.to_string(), job)?;
@@ -74,6 +68,13 @@ pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext
         }
     }
     result
+}
+
+/// The commit that took the definition away, as far as it is known.
+async fn removed_at(engine: &Engine, row: &AppRow) -> Result<Oid, JobError> {
+    let repo = engine.repo(&row.app.id.repo)?;
+    let head = engine.mirrors.resolve(&repo.name, &repo.definitions_ref).await?;
+    Ok(head.unwrap_or_else(|| row.definition_commit.clone()))
 }
 
 async fn load(engine: &Engine, id: &AppId) -> Result<AppRow, JobError> {
@@ -137,6 +138,8 @@ struct Attempt<'a> {
     wish: &'a Wish,
     revision: Oid,
     aim: Aim,
+    /// The run whose objects are waited for.
+    waiting: Option<RunId>,
     ctx: &'a JobContext,
 }
 
@@ -148,13 +151,13 @@ impl Attempt<'_> {
             _ => Some(history.timed("render", self.render()).await?),
         };
         let identity = rendered.as_ref().map_or_else(String::new, |rendered| identity(app, rendered));
-        if self.is_applied(&identity) && engine.store.awaits_health(&app.id).await? {
-            return Ok(());
-        }
-        if self.is_applied(&identity) && self.row.health != AppHealth::Progressing {
+        if self.is_as_applied(&identity) {
             engine.store.set_applied(&app.id, &self.revision, &identity).await?;
+            if self.row.health == AppHealth::Progressing {
+                return self.go_on_waiting().await;
+            }
             let end = AppEnd::Healthy { after_seconds: 0 };
-            return outcome::ended(engine, &app.id, &app.source.repo, &self.revision, &end).await;
+            return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
         let plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
         let judgement = match self.aim {
@@ -172,9 +175,18 @@ impl Attempt<'_> {
     }
 
     /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
-    fn is_applied(&self, identity: &str) -> bool {
-        let same = self.row.synced_ok && self.row.applied_identity.as_deref() == Some(identity);
-        self.aim == Aim::Apply && self.wish.manual.is_none() && same
+    fn is_as_applied(&self, identity: &str) -> bool {
+        let row = self.row;
+        let same = row.synced_ok && row.applied_identity.as_deref() == Some(identity);
+        self.aim == Aim::Apply && self.wish.manual.is_none() && same && (row.health != AppHealth::Progressing || self.waiting.is_some())
+    }
+
+    /// The run that waits for these very objects is from now on about this revision too.
+    async fn go_on_waiting(&self) -> Result<(), JobError> {
+        if let Some(run) = &self.waiting {
+            self.engine.store.set_run_revision(run, &self.revision, None).await?;
+        }
+        Ok(())
     }
 
     async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {
@@ -268,7 +280,7 @@ impl Attempt<'_> {
         engine.store.put_shown_deletes(&app.id, &word.deletes.iter().map(crate::manifest::ObjectKey::id).collect()).await?;
         let text = format!("{}; to go on: {}", word.reasons.join("; "), word.command);
         history.end(RunState::Waiting, Some(&text), None).await?;
-        outcome::ended(engine, &app.id, &app.source.repo, &self.revision, &AppEnd::Waiting).await
+        outcome::ended(engine, self.row, &self.revision, &AppEnd::Waiting).await
     }
 
     async fn applied(
@@ -338,5 +350,5 @@ pub(super) async fn failed(engine: &Engine, id: &AppId, error: &JobError) -> Res
     let source = &row.app.source;
     let Some(revision) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
     let end = AppEnd::Failed { message: error.message() };
-    outcome::ended(engine, id, &source.repo, &revision, &end).await
+    outcome::ended(engine, &row, &revision, &end).await
 }

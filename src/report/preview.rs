@@ -155,6 +155,8 @@ pub enum AppEnd {
     Waiting,
     /// The app is synced by hand only.
     Manual,
+    /// Its definition was removed, and its objects stay.
+    Kept,
 }
 
 /// How many objects of each sort; for the table, the first line and the status.

@@ -86,11 +86,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether an app's health is being waited for.
-    pub async fn awaits_health(&self, app: &AppId) -> Result<bool, StoreError> {
-        let query = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM waits WHERE app = $1 AND purpose = $2");
-        let count = query.bind(app.to_string()).bind(WaitPurpose::Health).fetch_one(self.read()).await?;
-        Ok(count > 0)
+    /// The run that waits for the health of what it applied, if there is one.
+    pub async fn awaits_health(&self, app: &AppId) -> Result<Option<RunId>, StoreError> {
+        let query = sqlx::query_scalar::<_, String>("SELECT run FROM waits WHERE app = $1 AND purpose = 'health'");
+        Ok(query.bind(app.to_string()).fetch_optional(self.read()).await?.map(RunId::new))
     }
 
     /// Ends a wait. False when it had ended, or a newer one had taken its place: then its end means nothing.

@@ -1,4 +1,12 @@
 //! The whole loop, told as stories: what people do at a forge, and what they then see there and in the cluster.
 
+mod burst;
+mod deletes;
+mod drift;
+mod gates;
+mod lost;
 mod manifests;
+mod pull;
 mod push;
+mod samples;
+mod secrets;

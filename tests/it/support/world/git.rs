@@ -84,6 +84,26 @@ impl World {
         commit
     }
 
+    /// Commits one after the other on `main`, all at the forge and on no branch of it yet.
+    pub fn commit_hidden(&self, all: impl Iterator<Item = Files>) -> Vec<Oid> {
+        let bare = self.forge.repo_dir(PROJECT).display().to_string();
+        self.work.git(&["fetch", "-q", &bare, "main"]);
+        self.work.git(&["checkout", "-q", "-f", "-B", "main", "FETCH_HEAD"]);
+        let mut commits = Vec::new();
+        for files in all {
+            files.written.iter().for_each(|(path, text)| self.work.write(path, text));
+            commits.push(self.work.commit_all("Change main"));
+        }
+        self.work.git(&["push", "-q", &bare, "HEAD:refs/hidden/main"]);
+        commits
+    }
+
+    /// Moves `main` to a commit that the forge has, and tells.
+    pub async fn show(&self, commit: &Oid) {
+        git(&self.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", commit.as_str()]);
+        self.forge.refs_changed(PROJECT).await.expect("seen");
+    }
+
     /// Pushes a new branch and opens a pull request for it.
     pub async fn open_pull(&self, branch: &str, files: Files) -> Pull {
         let head = self.commit(branch, files);
@@ -94,10 +114,5 @@ impl World {
     /// Presses the button; the merge commit.
     pub async fn merge_pull(&self, number: u64) -> Oid {
         self.forge.merge_pull(PROJECT, number).await.expect("merged")
-    }
-
-    /// The head of a branch of the forge.
-    pub fn head(&self, branch: &str) -> Oid {
-        git(&self.forge.repo_dir(PROJECT), &["rev-parse", branch]).parse().expect("an id")
     }
 }

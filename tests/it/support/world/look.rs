@@ -141,6 +141,14 @@ impl World {
         names
     }
 
+    /// How many jobs of a kind have ended, whatever way, by the server's own count.
+    pub async fn jobs_run(&self, kind: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.relay.address);
+        let text = reqwest::get(url).await.expect("an answer").text().await.expect("metrics");
+        let lines = text.lines().filter(|line| line.starts_with("driftless_job_runs_total{") && line.contains(&format!("kind=\"{kind}\"")));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    }
+
     /// All that the server's history and the forge know, for a test that failed.
     pub async fn story(&self) -> String {
         let mut story = format!("in {}\n", self.namespace);

@@ -42,7 +42,7 @@ pub struct World {
     work: Work,
     relay: Relay,
     /// Everything around the server.
-    around: Tasks,
+    _around: Tasks,
     server: Option<Running>,
     folder: tempfile::TempDir,
 }
@@ -63,7 +63,7 @@ impl World {
         let relay = Relay::start(&around).await;
         let webhook_url = setup.webhooks.then(|| format!("http://{}/webhooks/forge", relay.address));
         let forge = forge(folder.path(), webhook_url, &around).await;
-        let mut world = Self { forge, proxy, namespace, setup, work: Work::new(), relay, around, server: None, folder };
+        let mut world = Self { forge, proxy, namespace, setup, work: Work::new(), relay, _around: around, server: None, folder };
         world.start_server().await;
         world
     }

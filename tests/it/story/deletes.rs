@@ -1,0 +1,145 @@
+//! What is removed from Git, and what becomes of it in the cluster.
+
+use driftless::store::apps::AppState;
+use driftless::store::runs::RunState;
+use kube::api::PostParams;
+
+use super::manifests::{config_map, deployment, kustomization};
+use super::push::shop;
+use crate::support::world::{Files, World};
+
+/// A ConfigMap that is none of ours.
+async fn somebody_elses(world: &World, name: &str) {
+    let object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"whose": "mine"}});
+    let object = serde_json::from_value(object).expect("an object");
+    world.api("v1 ConfigMap").await.create(&PostParams::default(), &object).await.expect("created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_file_is_announced_and_its_object_pruned() {
+    let world = World::start("removed-file").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    somebody_elses(&world, "neighbour").await;
+
+    let files = Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"])).without("deploy/settings.yaml");
+    let pull = world.open_pull("less", files).await;
+    world.status_is(&pull.head, "success", "1 delete").await;
+    let comment = world.comment(pull.number, "Merging").await;
+    assert!(comment.lines().any(|line| line == "**Merging changes 1 app and DELETES 1 object.**"), "{comment}");
+    assert!(comment.contains("settings") && !comment.contains("neighbour"), "{comment}");
+    assert!(world.live("v1 ConfigMap", "settings").await.is_some(), "a preview deletes nothing");
+
+    let merge = world.merge_pull(pull.number).await;
+    let run = world.healthy("shop", &merge).await;
+    assert_eq!(run.counts.pruned, 1, "{}", world.story().await);
+    assert!(world.live("v1 ConfigMap", "settings").await.is_none());
+    assert!(world.live("v1 ConfigMap", "neighbour").await.is_some());
+    assert_eq!(world.inventory("shop").await, ["Deployment web", "Service web"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_definition_deletes_nothing() {
+    let world = World::start("removed-app").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("drop-it", Files::new().without("apps/shop.yaml")).await;
+    assert_eq!(world.status(&pull.head).await.state, "success");
+    world.comment(pull.number, "onDelete: keep").await;
+    world.merge_pull(pull.number).await;
+    world
+        .eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(()))
+        .await;
+    world.settled().await;
+    world.resync().await;
+    world.settled().await;
+    for (kind, name) in [("apps/v1 Deployment", "web"), ("v1 Service", "web"), ("v1 ConfigMap", "settings")] {
+        assert!(world.live(kind, name).await.is_some(), "{kind} {name}");
+    }
+    let comment = world.comment(pull.number, "Merged").await;
+    assert!(!comment.contains("being applied"), "what has ended does not go on for ever: {comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_definition_that_said_so_takes_its_objects_along() {
+    let world = World::start("removed-all").await;
+    let app = world.app_with("shop", "deploy", "  onDelete: prune\n");
+    let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
+    world.healthy("shop", &base).await;
+    somebody_elses(&world, "neighbour").await;
+    world.push(Files::new().without("apps/shop.yaml")).await;
+    let waiting = world
+        .eventually("a run that ends or waits", async || {
+            let run = world.runs("/shop").await.into_iter().next()?;
+            let pruned = run.state == RunState::Succeeded && run.counts.pruned == 3;
+            let waits = run.state == RunState::Waiting && run.error.is_some();
+            (pruned || waits).then_some(waits)
+        })
+        .await;
+    if waiting {
+        // All of an app is too much to delete without a word.
+        assert!(world.live("apps/v1 Deployment", "web").await.is_some());
+        world.sync_by_hand("shop", true).await;
+    }
+    for (kind, name) in [("apps/v1 Deployment", "web"), ("v1 Service", "web"), ("v1 ConfigMap", "settings")] {
+        world.gone(kind, name).await;
+    }
+    world.settled().await;
+    assert!(world.live("v1 ConfigMap", "neighbour").await.is_some());
+    assert_eq!(world.inventory("shop").await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_breaks_deletes_nothing() {
+    let world = World::start("broken").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.push(Files::new().file("apps/shop.yaml", world.app("shop", "deploy").replace("source:", "sauce:"))).await;
+    world.eventually("the app broken", async || (world.app_row("shop").await?.state == AppState::Broken).then_some(())).await;
+    world.settled().await;
+    assert!(world.live("apps/v1 Deployment", "web").await.is_some());
+    // Mended, it goes on.
+    let mended = world.push(shop(&world).file("deploy/settings.yaml", config_map("settings", "mended"))).await;
+    world.healthy("shop", &mended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_most_of_an_app_waits_for_a_word() {
+    let world = World::start("destructive").await;
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut files = Files::new().file("apps/shop.yaml", world.app("shop", "deploy")).file("deploy/web.yaml", deployment("web", "example.test/web:1", 1));
+    for name in names {
+        files = files.file(format!("deploy/{name}.yaml"), config_map(name, name));
+    }
+    let base = world.push(files).await;
+    world.healthy("shop", &base).await;
+
+    let mut files = Files::new();
+    for name in &names[..5] {
+        files = files.without(&format!("deploy/{name}.yaml"));
+    }
+    let pull = world.open_pull("most", files).await;
+    world.status_is(&pull.head, "success", "5 deletes").await;
+    world.comment(pull.number, "waits for a word").await;
+    let merge = world.merge_pull(pull.number).await;
+    let run = world
+        .eventually("a run that waits for a word", async || {
+            let run = world.runs("/shop").await.into_iter().next()?;
+            (run.state == RunState::Waiting && run.revision.as_deref() == Some(merge.as_str()) && run.error.is_some()).then_some(run)
+        })
+        .await;
+    assert!(run.error.as_deref().is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")), "{run:?}");
+    world.comment(pull.number, "**waits for a word** for").await;
+    world.settled().await;
+    assert!(world.live("v1 ConfigMap", "a").await.is_some());
+    // A look at the cluster is no word.
+    world.resync().await;
+    world.settled().await;
+    assert!(world.live("v1 ConfigMap", "a").await.is_some());
+
+    world.sync_by_hand("shop", true).await;
+    let run = world.healthy("shop", &merge).await;
+    assert_eq!(run.counts.pruned, 5, "{}", world.story().await);
+    assert_eq!(world.inventory("shop").await, ["ConfigMap f", "Deployment web"]);
+    world.comment(pull.number, "healthy after").await;
+}

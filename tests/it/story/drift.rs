@@ -1,0 +1,97 @@
+//! What people change by hand, and what Driftless makes of it.
+
+use driftless::store::apps::AppHealth;
+use driftless::store::runs::{RunKind, RunState};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::push::shop;
+use crate::support::world::{Files, World};
+
+async fn scale(world: &World, replicas: u32) {
+    let params = PatchParams { field_manager: Some("kubectl".into()), ..PatchParams::default() };
+    let patch = json!({"spec": {"replicas": replicas}});
+    world.api("apps/v1 Deployment").await.patch_subresource("scale", "web", &params, &Patch::Merge(&patch)).await.expect("scaled");
+}
+
+async fn replicas(world: &World) -> i64 {
+    world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["replicas"].as_i64().expect("a number")
+}
+
+/// Waits until the controllers write no more, so that what is counted afterwards is ours.
+async fn look(world: &World) {
+    world.resync().await;
+    world.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scale_by_hand_is_healed_and_recorded_once() {
+    let world = World::start("scale").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    look(&world).await;
+    let before = world.runs("/shop").await.len();
+
+    scale(&world, 5).await;
+    look(&world).await;
+    assert_eq!(replicas(&world).await, 2, "{}", world.story().await);
+    let runs = world.runs("/shop").await;
+    assert_eq!(runs.len(), before + 1, "{}", world.story().await);
+    let heal = &runs[0];
+    assert_eq!((heal.kind, heal.state, heal.revision.as_deref()), (RunKind::Heal, RunState::Succeeded, Some(base.as_str())), "{heal:?}");
+    let told = heal.error.as_deref().unwrap_or_default();
+    assert!(told.contains("spec.replicas") && told.contains("kubectl"), "{}", world.story().await);
+
+    // What follows by itself, such as the controllers' words about it, is accepted at the next look; after that, nothing.
+    look(&world).await;
+    let runs = world.runs("/shop").await.len();
+    assert_eq!(runs, before + 1, "{}", world.story().await);
+    world.proxy.forget_counts();
+    look(&world).await;
+    let counts = world.proxy.counts();
+    let objects = counts.sum(|asked| !matches!(asked.method.as_str(), "LIST" | "WATCH"));
+    assert_eq!(objects, 0, "{counts}");
+    assert_eq!(world.runs("/shop").await.len(), runs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_object_comes_back() {
+    let world = World::start("deleted").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.api("v1 ConfigMap").await.delete("settings", &kube::api::DeleteParams::default()).await.expect("deleted");
+    look(&world).await;
+    assert!(world.live("v1 ConfigMap", "settings").await.is_some(), "{}", world.story().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_only_reported_where_the_app_says_so() {
+    let world = World::start("report").await;
+    let app = world.app_with("shop", "deploy", "  drift: report\n");
+    let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    look(&world).await;
+    scale(&world, 5).await;
+    look(&world).await;
+    look(&world).await;
+    assert_eq!(replicas(&world).await, 5);
+    let row = world.app_row("shop").await.expect("the app");
+    assert_eq!(row.health, AppHealth::Degraded);
+    assert!(row.health_message.contains("spec.replicas") && row.health_message.contains("kubectl"), "{}", row.health_message);
+    let told = world.runs("/shop").await.iter().filter(|run| run.kind == RunKind::Heal).count();
+    assert_eq!(told, 1, "once: {}", world.story().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_tells_drift_from_what_it_changes() {
+    let world = World::start("drifted").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    scale(&world, 5).await;
+    let pull = world.open_pull("other", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    let comment = world.comment(pull.number, "Merging").await;
+    assert!(comment.contains("spec.replicas"), "{comment}");
+}

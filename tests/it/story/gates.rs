@@ -1,0 +1,151 @@
+//! How pull requests may end: each way has a status that is final, and says why.
+
+use super::manifests::{config_map, deployment, kustomization};
+use super::push::shop;
+use crate::support::world::{Files, PROJECT, Setup, World};
+
+/// A world in which the shop is up.
+async fn up(words: &str) -> World {
+    up_with(words, Setup::default()).await
+}
+
+async fn up_with(words: &str, setup: Setup) -> World {
+    let world = World::with(words, setup).await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world
+}
+
+/// The state and text of the gate that a pull request with these files ends with, and its comment.
+async fn end_of(world: &World, branch: &str, files: Files) -> (String, String, String) {
+    let pull = world.open_pull(branch, files).await;
+    let status = world.status(&pull.head).await;
+    let comment = if status.description == "no app is affected" { String::new() } else { world.comment(pull.number, "").await };
+    (status.state, status.description, comment)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_app_is_affected() {
+    let world = up("gate-none").await;
+    let pull = world.open_pull("words", Files::new().file("README", "words")).await;
+    world.status_is(&pull.head, "success", "no app is affected").await;
+    world.settled().await;
+    assert_eq!(world.comments(pull.number), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_conflict() {
+    let world = up("gate-conflict").await;
+    let head = world.commit("ours", Files::new().file("deploy/settings.yaml", config_map("settings", "ours")));
+    let base = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "theirs"))).await;
+    world.healthy("shop", &base).await;
+    let number = world.forge.open_pull(PROJECT, "ours", "main", "Ours").await.expect("opened");
+    world.status_is(&head, "failure", "conflicts with main in 1 file: deploy/settings.yaml").await;
+    world.comment(number, "This cannot be merged").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_render_error() {
+    let world = up("gate-render").await;
+    let files = Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "missing.yaml"]));
+    let (state, text, comment) = end_of(&world, "wrong", files).await;
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 render error (shop)"), "{comment}");
+    assert!(comment.contains("missing.yaml"), "{comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_is_not_allowed() {
+    let world = up("gate-allow").await;
+    let elsewhere = world.app("other", "other").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
+    let files = Files::new().file("apps/other.yaml", elsewhere).file("other/map.yaml", config_map("other", "x"));
+    let (state, text, comment) = end_of(&world, "elsewhere", files).await;
+    assert_eq!(state, "failure", "{text}\n{comment}");
+    assert!(comment.contains("kube-system") && comment.contains("allow.namespaces"), "{comment}");
+    // An object that names a namespace of others itself.
+    let smuggled = config_map("smuggled", "x").replace("  name: smuggled", "  name: smuggled\n  namespace: kube-system");
+    let files = Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "more.yaml"])).file("deploy/more.yaml", smuggled);
+    let (state, text, comment) = end_of(&world, "smuggled", files).await;
+    assert_eq!(state, "failure", "{text}\n{comment}");
+    assert!(comment.contains("allow.namespaces"), "{comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork() {
+    let world = up("gate-fork").await;
+    let files = Files::new().file("deploy/settings.yaml", config_map("settings", "fork"));
+    let head = world.commit("stranger", files);
+    world.forge.fail_deliveries([driftless::dev::forge::DeliveryFault::Drop; 2]);
+    let number = world.forge.open_pull(PROJECT, "stranger", "main", "From afar").await.expect("opened");
+    world.forge.make_fork(PROJECT, number);
+    world.forge.delivered().await;
+    world.poll().await;
+    world.status_is(&head, "failure", "comes from a fork, and previews of forks are off").await;
+    world.comment(number, "Not previewed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_rejects() {
+    let world = up("gate-typo").await;
+    let typo = deployment("web", "example.test/web:1", 2).replace("replicas:", "replicaz:");
+    let (state, text, comment) = end_of(&world, "typo", Files::new().file("deploy/web.yaml", typo)).await;
+    assert_eq!(state, "failure", "{comment}");
+    assert!(text.starts_with("1 rejected (shop)"), "{text}");
+    assert!(comment.contains("replicaz"), "{comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_with_its_own_namespace_is_not_validated() {
+    let world = up("gate-namespace").await;
+    let namespace = format!("{}-new", world.namespace);
+    let app = world.app("fresh", "fresh").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
+    let files = Files::new()
+        .file("apps/fresh.yaml", app)
+        .file("fresh/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))
+        .file("fresh/map.yaml", config_map("fresh", "x"));
+    let pull = world.open_pull("fresh", files).await;
+    world.status_is(&pull.head, "success", "2 creates, 1 not validated (fresh)").await;
+    let comment = world.comment(pull.number, "not validated").await;
+    assert!(!comment.contains("no change"), "{comment}");
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("fresh", &merge).await;
+    world.comment(pull.number, "healthy after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_with_its_own_definition_is_not_validated() {
+    let setup = Setup { admin: true, cluster_scoped: "[{kind: CustomResourceDefinition}]", ..Setup::default() };
+    let world = up_with("gate-crd", setup).await;
+    let group = format!("{}.example.test", world.namespace);
+    let crd = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: gadgets.{group}\nspec:\n  group: {group}\n  \
+         scope: Namespaced\n  names: {{plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}}\n  versions:\n    - name: v1\n      \
+         served: true\n      storage: true\n      schema:\n        openAPIV3Schema:\n          type: object\n          properties:\n            \
+         spec: {{type: object, properties: {{size: {{type: integer}}}}}}\n"
+    );
+    let gadget = format!("apiVersion: {group}/v1\nkind: Gadget\nmetadata:\n  name: one\nspec: {{size: 1}}\n");
+    let files = Files::new().file("apps/gadgets.yaml", world.app("gadgets", "gadgets")).file("gadgets/crd.yaml", crd).file("gadgets/one.yaml", gadget);
+    let pull = world.open_pull("gadgets", files).await;
+    world.status_is(&pull.head, "success", "2 creates, 1 not validated (gadgets)").await;
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("gadgets", &merge).await;
+    assert_eq!(world.inventory("gadgets").await, [format!("CustomResourceDefinition gadgets.{group}"), "Gadget one".to_owned()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_the_change_breaks() {
+    let world = up("gate-definition").await;
+    let broken = world.app("shop", "deploy").replace("destination:", "destnation:");
+    let (state, text, comment) = end_of(&world, "broken", Files::new().file("apps/shop.yaml", broken)).await;
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 error in the definitions of apps"), "{comment}");
+    assert!(comment.contains("apps/shop.yaml:") && comment.contains("destnation"), "{comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_away_is_an_error_and_then_mended() {
+    let world = up_with("gate-away", Setup { give_up: "1s", ..Setup::default() }).await;
+    world.proxy.add(driftless::dev::fault_proxy::Rule::all(driftless::dev::fault_proxy::Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    let pull = world.open_pull("away", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    assert_eq!(world.status(&pull.head).await.state, "error");
+    world.proxy.clear();
+    world.status_is(&pull.head, "success", "1 update").await;
+}

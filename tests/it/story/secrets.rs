@@ -1,0 +1,74 @@
+//! A Secret's value is shown nowhere.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::manifests::{deployment, kustomization};
+use super::push::shop;
+use crate::support::logs;
+use crate::support::world::{Files, Setup, World};
+
+const CANARIES: [&str; 4] = ["CANARY-alpha-7781", "CANARY-beta-7782", "90210777", "CANARY-gamma-7783"];
+
+fn secret(text: &str, number: &str) -> String {
+    format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: keys\nstringData:\n  password: {text}\n  pin: {number}\n")
+}
+
+/// What the server's socket answers.
+async fn api(world: &World, path: &str) -> String {
+    let mut socket = tokio::net::UnixStream::connect(world.socket()).await.expect("the socket");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_value_of_a_secret_leaves() {
+    use base64::Engine as _;
+    let world = World::with("canary", Setup { give_up: "2s", ..Setup::default() }).await;
+    let with_secret = kustomization(&["web.yaml", "service.yaml", "settings.yaml", "secret.yaml"]);
+    let files = shop(&world).file("deploy/kustomization.yaml", with_secret).file("deploy/secret.yaml", secret(CANARIES[0], "\"1\""));
+    let base = world.push(files).await;
+    world.healthy("shop", &base).await;
+    let live = world.live("v1 Secret", "keys").await.expect("applied");
+    assert_eq!(live["data"]["password"], base64::engine::general_purpose::STANDARD.encode(CANARIES[0]), "it is really applied");
+
+    let mut shown = Vec::new();
+    // Changed; a number where a text has to be; a value that the server refuses; and one that breaks the render.
+    let bad = secret(CANARIES[3], "\"1\"").replace("metadata:", "type: kubernetes.io/tls\nmetadata:");
+    let unreadable = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: keys\nstringData:\n  password: {{{}: [\n", CANARIES[3]);
+    for (branch, text) in
+        [("changed", secret(CANARIES[1], "\"2\"")), ("number", secret("fine", CANARIES[2])), ("refused", bad), ("unreadable", unreadable)]
+    {
+        let pull = world.open_pull(branch, Files::new().file("deploy/secret.yaml", text)).await;
+        let status = world.status(&pull.head).await;
+        let comment = world.comment(pull.number, "").await;
+        shown.push((branch, status.state.clone(), format!("{status:?}\n{comment}")));
+        shown.push((branch, String::new(), api(&world, &format!("/api/v1/previews/shop/{}", pull.number)).await));
+    }
+    assert_eq!(shown[0].1, "success", "{}", shown[0].2);
+    assert_eq!(shown[4].1, "failure", "{}", shown[4].2);
+    // And a sync of what is refused.
+    let next = world.push(Files::new().file("deploy/secret.yaml", secret("fine", CANARIES[2])).file("deploy/web.yaml", deployment("web", "x", 2))).await;
+    world
+        .eventually("an end of the sync", async || world.runs("/shop").await.into_iter().find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some()))
+        .await;
+    for path in ["/api/v1/apps", "/api/v1/runs", "/api/v1/jobs", "/api/v1/deliveries"] {
+        shown.push((path, String::new(), api(&world, path).await));
+    }
+    shown.push(("the history", String::new(), world.story().await));
+    let log = logs::kept();
+    assert!(log.contains(&world.namespace), "the log is kept");
+    shown.push(("the log", String::new(), log));
+    for canary in CANARIES {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(canary);
+        for (place, _, text) in &shown {
+            for hidden in [canary, encoded.as_str()] {
+                let at = text.find(hidden).map(|at| text[at.saturating_sub(300)..(at + 100).min(text.len())].to_owned());
+                assert_eq!(at, None, "{place} shows a secret");
+            }
+        }
+    }
+}
