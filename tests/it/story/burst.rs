@@ -46,9 +46,7 @@ async fn a_second_push_cancels_the_preview_of_the_first() {
     // The first preview hangs at the cluster.
     world.proxy.add(Rule::all(Fault::Hang).containing("dryRun=All").times(1));
     let first = world.open_pull("racing", Files::new().file("deploy/settings.yaml", config_map("settings", "first"))).await;
-    world
-        .eventually("the first preview at the cluster", async || (world.gate(&first.head)?.state == "pending").then_some(()))
-        .await;
+    world.eventually("the first preview at the cluster", async || (world.gate(&first.head)?.state == "pending").then_some(())).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let begun = Instant::now();
     let second = world.push_to("racing", Files::new().file("deploy/settings.yaml", config_map("settings", "second"))).await;

@@ -22,7 +22,8 @@ async fn a_removed_file_is_announced_and_its_object_pruned() {
     world.healthy("shop", &base).await;
     somebody_elses(&world, "neighbour").await;
 
-    let files = Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"])).without("deploy/settings.yaml");
+    let files =
+        Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"])).without("deploy/settings.yaml");
     let pull = world.open_pull("less", files).await;
     world.status_is(&pull.head, "success", "1 delete").await;
     let comment = world.comment(pull.number, "Merging").await;
@@ -47,9 +48,7 @@ async fn a_removed_definition_deletes_nothing() {
     assert_eq!(world.status(&pull.head).await.state, "success");
     world.comment(pull.number, "onDelete: keep").await;
     world.merge_pull(pull.number).await;
-    world
-        .eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(()))
-        .await;
+    world.eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(())).await;
     world.settled().await;
     world.resync().await;
     world.settled().await;
@@ -107,7 +106,9 @@ async fn a_definition_that_breaks_deletes_nothing() {
 async fn pruning_most_of_an_app_waits_for_a_word() {
     let world = World::start("destructive").await;
     let names = ["a", "b", "c", "d", "e", "f"];
-    let mut files = Files::new().file("apps/shop.yaml", world.app("shop", "deploy")).file("deploy/web.yaml", deployment("web", "example.test/web:1", 1));
+    let mut files = Files::new()
+        .file("apps/shop.yaml", world.app("shop", "deploy"))
+        .file("deploy/web.yaml", deployment("web", "example.test/web:1", 1));
     for name in names {
         files = files.file(format!("deploy/{name}.yaml"), config_map(name, name));
     }

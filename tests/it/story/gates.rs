@@ -63,7 +63,9 @@ async fn a_destination_that_is_not_allowed() {
     assert!(comment.contains("kube-system") && comment.contains("allow.namespaces"), "{comment}");
     // An object that names a namespace of others itself.
     let smuggled = config_map("smuggled", "x").replace("  name: smuggled", "  name: smuggled\n  namespace: kube-system");
-    let files = Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "more.yaml"])).file("deploy/more.yaml", smuggled);
+    let files = Files::new()
+        .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "more.yaml"]))
+        .file("deploy/more.yaml", smuggled);
     let (state, text, comment) = end_of(&world, "smuggled", files).await;
     assert_eq!(state, "failure", "{text}\n{comment}");
     assert!(comment.contains("allow.namespaces"), "{comment}");
@@ -123,7 +125,10 @@ async fn what_comes_with_its_own_definition_is_not_validated() {
          spec: {{type: object, properties: {{size: {{type: integer}}}}}}\n"
     );
     let gadget = format!("apiVersion: {group}/v1\nkind: Gadget\nmetadata:\n  name: one\nspec: {{size: 1}}\n");
-    let files = Files::new().file("apps/gadgets.yaml", world.app("gadgets", "gadgets")).file("gadgets/crd.yaml", crd).file("gadgets/one.yaml", gadget);
+    let files = Files::new()
+        .file("apps/gadgets.yaml", world.app("gadgets", "gadgets"))
+        .file("gadgets/crd.yaml", crd)
+        .file("gadgets/one.yaml", gadget);
     let pull = world.open_pull("gadgets", files).await;
     world.status_is(&pull.head, "success", "2 creates, 1 not validated (gadgets)").await;
     let merge = world.merge_pull(pull.number).await;
@@ -143,7 +148,9 @@ async fn a_definition_that_the_change_breaks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_away_is_an_error_and_then_mended() {
     let world = up_with("gate-away", Setup { give_up: "1s", ..Setup::default() }).await;
-    world.proxy.add(driftless::dev::fault_proxy::Rule::all(driftless::dev::fault_proxy::Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    world
+        .proxy
+        .add(driftless::dev::fault_proxy::Rule::all(driftless::dev::fault_proxy::Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
     let pull = world.open_pull("away", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     assert_eq!(world.status(&pull.head).await.state, "error");
     world.proxy.clear();

@@ -6,7 +6,15 @@ use crate::support::world::{Files, World};
 /// The text without what differs from run to run.
 pub fn redacted(world: &World, text: &str) -> String {
     let mut text = text.replace(&world.namespace, "NAMESPACE").replace(&world.namespace.replace('-', "%2d"), "INSTANCE");
-    for (open, close, by) in [(" at `", "`, ", "BASE"), ("`, ", " UTC", "TIME"), ("Compared: `", "` merged", "HEAD"), ("Merged as `", "`", "COMMIT"), ("compared: `", "` merged", "HEAD"), ("healthy after ", ".", "SOON"), ("https://127.0.0.1:", "/", "PORT")] {
+    for (open, close, by) in [
+        (" at `", "`, ", "BASE"),
+        ("`, ", " UTC", "TIME"),
+        ("Compared: `", "` merged", "HEAD"),
+        ("Merged as `", "`", "COMMIT"),
+        ("compared: `", "` merged", "HEAD"),
+        ("healthy after ", ".", "SOON"),
+        ("https://127.0.0.1:", "/", "PORT"),
+    ] {
         text = between(&text, open, close, by);
     }
     text
@@ -35,11 +43,17 @@ async fn a_pull_request_is_previewed_merged_and_applied() {
     assert_eq!(world.states(&pull.head), ["pending", "success"]);
     let comment = world.comment(pull.number, "Merging").await;
     insta::assert_snapshot!("a_pull_request_before_its_merge", redacted(&world, &comment));
-    assert_eq!(world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["template"]["spec"]["containers"][0]["image"], "example.test/web:1");
+    assert_eq!(
+        world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["template"]["spec"]["containers"][0]["image"],
+        "example.test/web:1"
+    );
 
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
-    assert_eq!(world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["template"]["spec"]["containers"][0]["image"], "example.test/web:2");
+    assert_eq!(
+        world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["template"]["spec"]["containers"][0]["image"],
+        "example.test/web:2"
+    );
     let comment = world.comment(pull.number, "healthy after").await;
     insta::assert_snapshot!("a_pull_request_after_its_merge", redacted(&world, &comment));
     world.settled().await;
@@ -51,7 +65,8 @@ async fn a_pull_request_that_is_closed_changes_nothing() {
     let world = World::start("closed").await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
-    let pull = world.open_pull("off", Files::new().file("deploy/web.yaml", super::manifests::deployment("web", "example.test/web:2", 1))).await;
+    let pull =
+        world.open_pull("off", Files::new().file("deploy/web.yaml", super::manifests::deployment("web", "example.test/web:2", 1))).await;
     world.status(&pull.head).await;
     world.forge.close_pull(crate::support::world::PROJECT, pull.number);
     world.forge.delivered().await;
@@ -65,10 +80,13 @@ async fn a_new_push_to_the_branch_renews_comment_and_status() {
     let world = World::start("again").await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
-    let pull = world.open_pull("two-steps", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
+    let pull =
+        world.open_pull("two-steps", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
     world.status_is(&pull.head, "success", "1 update").await;
     world.comment(pull.number, "settings").await;
-    let next = world.push_to("two-steps", Files::new().file("deploy/service.yaml", super::manifests::service("web").replace("80\n", "81\n"))).await;
+    let next = world
+        .push_to("two-steps", Files::new().file("deploy/service.yaml", super::manifests::service("web").replace("80\n", "81\n")))
+        .await;
     world.status_is(&next, "success", "2 updates").await;
     world.comment(pull.number, &next.as_str()[..10]).await;
     // The base moves under the app: the same pull request is looked at again.

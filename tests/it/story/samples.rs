@@ -57,7 +57,8 @@ async fn a_shop_of_many_services() {
     eprintln!("pushed, applied and healthy: {objects} objects within {took:?}; {}", steps(&run));
 
     // One component changes.
-    let text = std::fs::read_to_string(samples().map_or_else(PathBuf::new, |path| path.join("online-boutique/kustomize/base/cartservice.yaml")));
+    let text =
+        std::fs::read_to_string(samples().map_or_else(PathBuf::new, |path| path.join("online-boutique/kustomize/base/cartservice.yaml")));
     let text = text.unwrap_or_else(|_| format!("{}---\n{}", deployment("cart", "example.test/cart:1", 1), service("cart")));
     let text = text.replacen("    spec:\n", "      annotations: {changed: \"yes\"}\n    spec:\n", 1);
     let pull = world.open_pull("change-cart", Files::new().file(changed, text)).await;

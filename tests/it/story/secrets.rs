@@ -51,9 +51,13 @@ async fn no_value_of_a_secret_leaves() {
     assert_eq!(shown[0].1, "success", "{}", shown[0].2);
     assert_eq!(shown[4].1, "failure", "{}", shown[4].2);
     // And a sync of what is refused.
-    let next = world.push(Files::new().file("deploy/secret.yaml", secret("fine", CANARIES[2])).file("deploy/web.yaml", deployment("web", "x", 2))).await;
+    let next = world
+        .push(Files::new().file("deploy/secret.yaml", secret("fine", CANARIES[2])).file("deploy/web.yaml", deployment("web", "x", 2)))
+        .await;
     world
-        .eventually("an end of the sync", async || world.runs("/shop").await.into_iter().find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some()))
+        .eventually("an end of the sync", async || {
+            world.runs("/shop").await.into_iter().find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some())
+        })
         .await;
     for path in ["/api/v1/apps", "/api/v1/runs", "/api/v1/jobs", "/api/v1/deliveries"] {
         shown.push((path, String::new(), api(&world, path).await));
