@@ -119,7 +119,7 @@ fn manifests(side: Option<&Side>) -> &[Manifest] {
 }
 
 pub(super) fn owned(row: &ObjectRow) -> Owned {
-    Owned { id: row.key.id(), uid: row.uid.clone(), manifest_hash: row.manifest_hash.clone() }
+    Owned { id: row.key.id(), uid: row.uid.clone(), manifest_hash: row.manifest_hash.clone(), resource_version: None }
 }
 
 pub(super) fn limit(engine: &Engine) -> PruneLimit {

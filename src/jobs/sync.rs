@@ -203,9 +203,10 @@ impl Attempt<'_> {
         let cluster = engine.cluster(&app.destination.cluster)?;
         let marks = engine.marks(&app.id);
         let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
-        let owned: Vec<Owned> = inventory.iter().map(owned).collect();
         // Who asks by hand, and who saw drift, has everything looked at.
         let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && self.row.synced_ok;
+        let version = |row: &ObjectRow| row.resource_version.clone().filter(|_| trusts && row.state == ObjectState::Applied);
+        let owned: Vec<Owned> = inventory.iter().map(|row| Owned { resource_version: version(row), ..owned(row) }).collect();
         let unchanged = |id: &ObjectId, hash: &str| trusts && inventory.iter().any(|row| is_as_applied(row, id, hash));
         let input = PlanInput {
             app,

@@ -62,6 +62,12 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     Change { action: Action::Update, before, after: Some(after), ..change }
 }
 
+/// What an apply of another manifest would do to an object that is known to be as our last apply left it, though not what that was.
+pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
+    let Asked { verdict, result, conflicts, warnings } = asked;
+    Change { after: result, conflicts, warnings, ..wanted.change(Action::Update, verdict) }
+}
+
 /// The object is not in the app's inventory: nothing of what it holds is shown.
 fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, adopt: bool) -> Change {
     let key = &wanted.key;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::row::{self, Rows};
 use super::running::Runs;
-use super::{QueueConfig, QueueError, Request};
+use super::{Cause, QueueConfig, QueueError, Request};
 use crate::store::Store;
 use crate::store::deliveries::{self, NewDelivery};
 use crate::store::jobs::{self, State};
@@ -97,6 +97,9 @@ impl Committer {
             outcomes.push(self.apply(&mut tx, item, now, &mut pending).await?);
         }
         tx.commit().await?;
+        if items.iter().any(is_promised) {
+            self.store.sync().await?;
+        }
         Ok(outcomes)
     }
 
@@ -133,6 +136,11 @@ impl Committer {
         jobs::put(conn, &row).await?;
         Ok(rows.pending.is_none())
     }
+}
+
+/// A forge or a person is told that it is safe. What jobs ask for comes again with them, should the power fail.
+fn is_promised(item: &Item) -> bool {
+    item.delivery.is_some() || item.requests.iter().any(|request| matches!(request.cause, Cause::Manual(_)))
 }
 
 /// A delivery whose work fails is sent again by people who want it done.

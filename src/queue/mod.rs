@@ -85,7 +85,8 @@ impl Queue {
         self.submit(Some(delivery), requests).await
     }
 
-    /// Asks for work that no delivery told of. On disk when this returns, and never refused for load.
+    /// Asks for work that no delivery told of. It survives the process when this returns, and a loss of power too where a person asks; it is never
+    /// refused for load.
     pub async fn enqueue(&self, requests: &[Request]) -> Result<(), QueueError> {
         if requests.is_empty() {
             return Ok(());

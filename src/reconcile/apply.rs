@@ -50,13 +50,25 @@ pub(super) struct Side<'a> {
 /// What is live of an object, and what the server said to a dry-run of its manifest.
 pub(super) struct Facts {
     pub(super) live: Option<Value>,
+    /// It is there as the last apply left it, and was not read.
+    as_applied: bool,
     pub(super) asked: Asked,
 }
 
 impl Facts {
     /// Whether both were taken of the same version of the object: a dry-run answers with the version that it started from.
     fn agree(&self) -> bool {
-        self.asked.result.as_ref().is_none_or(|result| version(Some(result)) == self.version())
+        self.as_applied || self.asked.result.as_ref().is_none_or(|result| version(Some(result)) == self.version())
+    }
+
+    /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that would be made has none.
+    fn by_answer(asked: Asked, left: Option<&str>) -> Result<Self, Asked> {
+        match (version(asked.result.as_ref()), left) {
+            _ if asked.result.is_none() => Err(asked),
+            (None, _) => Ok(Self { live: None, as_applied: false, asked }),
+            (Some(found), Some(left)) if found == left => Ok(Self { live: None, as_applied: true, asked }),
+            _ => Err(asked),
+        }
     }
 
     pub(super) fn version(&self) -> Option<&str> {
@@ -128,18 +140,25 @@ impl<'a> Side<'a> {
 
     async fn ask_once(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<Facts, ReconcileError> {
         let crd = self.coming.crds.get(&wanted.key.group, &wanted.key.kind).filter(|crd| pending.contains(&crd.name));
+        if let Some(crd) = crd {
+            let reason = NotValidated::CrdInPlan { crd: crd.name.clone() };
+            let asked = Asked::without_result(Verdict::NotValidated { reason });
+            return Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked });
+        }
+        let id = wanted.key.id();
+        let owned = self.input.inventory.iter().find(|owned| owned.id == id);
+        let left = owned.and_then(|owned| owned.resource_version.as_deref());
+        if owned.is_none() || left.is_some() {
+            // Likely a new object, or one as we left it: then one request is enough.
+            let asked = ask::dry_run(self.cluster, wanted, &self.coming).await?;
+            return match Facts::by_answer(asked, left) {
+                Ok(facts) => Ok(facts),
+                Err(asked) => Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked }),
+            };
+        }
         let live = async { Ok(ask::live(self.cluster, &wanted.key).await?) };
-        let asked = async {
-            match crd {
-                Some(crd) => {
-                    let reason = NotValidated::CrdInPlan { crd: crd.name.clone() };
-                    Ok(Asked::without_result(Verdict::NotValidated { reason }))
-                }
-                None => ask::dry_run(self.cluster, wanted, &self.coming).await,
-            }
-        };
-        let (live, asked) = tokio::try_join!(live, asked)?;
-        Ok(Facts { live, asked })
+        let (live, asked) = tokio::try_join!(live, ask::dry_run(self.cluster, wanted, &self.coming))?;
+        Ok(Facts { live, as_applied: false, asked })
     }
 
     /// The names of the CRDs that are not live as this side has them.
@@ -147,6 +166,9 @@ impl<'a> Side<'a> {
         let is_changed = |wanted: &&Wanted| {
             let id = wanted.key.id();
             facts.get(&id).is_some_and(|facts| {
+                if facts.as_applied {
+                    return true;
+                }
                 let change = plan::decide(wanted, facts.live.as_ref(), facts.asked.clone(), self.claim(&id));
                 change.action != Action::None
             })
@@ -162,7 +184,8 @@ impl<'a> Side<'a> {
             changes.push(match one {
                 Err(refused) => refused.clone().change(),
                 Ok(wanted) => match facts.remove(&wanted.key.id()) {
-                    Some(Facts { live, asked }) => plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id())),
+                    Some(Facts { as_applied: true, asked, .. }) => plan::decide_as_applied(wanted, asked),
+                    Some(Facts { live, asked, .. }) => plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id())),
                     None => wanted.change(Action::None, Verdict::Accepted),
                 },
             });

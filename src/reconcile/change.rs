@@ -72,7 +72,7 @@ impl Sides<'_> {
             match one {
                 Err(refused) => changes.push(refused.clone().change()),
                 Ok(wanted) => {
-                    let Some(Facts { live, asked }) = facts.remove(&id) else { continue };
+                    let Some(Facts { live, asked, .. }) = facts.remove(&id) else { continue };
                     let base = base.get(&id).copied().zip(base_facts.get(&id).map(|facts| &facts.asked));
                     changes.push(plan::decide_change(wanted, live.as_ref(), base, asked, self.change.claim(&id)));
                 }

@@ -32,6 +32,9 @@ pub struct Owned {
     pub uid: Option<String>,
     /// [`crate::plan::Desired::hash`] of the last apply.
     pub manifest_hash: Option<String>,
+    /// The version that the last apply left. An object that still has it has not to be read, as it is known to be ours and as we left it;
+    /// then its change has no `before`. None where what is live is to be shown or looked at.
+    pub resource_version: Option<String>,
 }
 
 /// The two lenses of a preview.

@@ -255,7 +255,8 @@ impl Store {
 
     pub async fn set_paused(&self, id: &AppId, paused: bool) -> Result<(), StoreError> {
         sqlx::query("UPDATE apps SET paused = $2 WHERE id = $1").bind(id.to_string()).bind(i64::from(paused)).execute(self.write()).await?;
-        Ok(())
+        // A person is told that it is so.
+        self.sync().await
     }
 
     /// Holds the app at a revision, or lets it go.
@@ -265,7 +266,7 @@ impl Store {
             .bind(revision.map(Oid::as_str))
             .execute(self.write())
             .await?;
-        Ok(())
+        self.sync().await
     }
 
     pub async fn set_heals(&self, id: &AppId, heals: &Heals) -> Result<(), StoreError> {

@@ -36,6 +36,8 @@ pub enum StoreError {
     /// A row that this version can't read: written by hand, or by a bug.
     #[error("the store holds {what} that makes no sense: {problem}")]
     Corrupt { what: String, problem: String },
+    #[error("what the store has written cannot be brought onto the disk: {0}; see to the disk's health and space")]
+    Disk(#[source] std::io::Error),
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),
 }
@@ -60,6 +62,7 @@ impl Classified for StoreError {
         match self {
             // A full disk, a busy file, a lost connection: all that time may heal.
             Self::Sql(error) if !is_ours(error) => Class::RETRY,
+            Self::Disk(_) => Class::RETRY,
             _ => Class::Fail,
         }
     }

@@ -174,6 +174,10 @@ impl Store {
             unwant(&mut tx, cluster, app, id).await?;
         }
         tx.commit().await.map_err(StoreError::from)?;
+        // What is written next into the cluster must be known to be ours, whatever happens.
+        if wanted.iter().any(|claim| claim.write) {
+            self.sync().await?;
+        }
         Ok(())
     }
 

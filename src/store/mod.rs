@@ -1,9 +1,10 @@
 //! What Driftless remembers, in one SQLite file: the only module that speaks SQL.
 //!
-//! There is one connection that writes and a few that read, so that no write ever meets another. A commit is on disk when it returns
-//! (`synchronous = FULL`), as a forge is told that its delivery is safe. Each area keeps its statements in a file of its own, in SQL that SQLite
-//! and PostgreSQL both understand: `$1`, BIGINT milliseconds, TEXT, `ON CONFLICT … RETURNING`. Times come from the clock that it was opened with.
+//! There is one connection that writes and a few that read, so that no write ever meets another. A commit survives the process when it
+//! returns (`synchronous = NORMAL`), and a loss of power once [`Store::sync`] has returned. Each area keeps its statements in a file of its own,
+//! in SQL that SQLite and PostgreSQL both understand: `$1`, BIGINT milliseconds, TEXT, `ON CONFLICT … RETURNING`. Times come from the clock that it was opened with.
 
+mod disk;
 mod error;
 mod lock;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use sqlx::{Sqlite, Transaction};
 
 use crate::clock::Clock;
 
+use disk::Disk;
 pub use error::StoreError;
 use lock::Lock;
 
@@ -46,6 +48,7 @@ struct Inner {
     path: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
+    disk: Disk,
     clock: Arc<dyn Clock>,
     _lock: Lock,
 }
@@ -60,7 +63,8 @@ impl Store {
         let writer = pool(1).connect_with(writing(path)).await.map_err(open)?;
         MIGRATIONS.run(&writer).await.map_err(|source| StoreError::migrate(path, source))?;
         let readers = pool(READERS).connect_with(reading(path)).await.map_err(open)?;
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), writer, readers, clock, _lock: lock })))
+        let disk = Disk::of(path).map_err(StoreError::Disk)?;
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), writer, readers, disk, clock, _lock: lock })))
     }
 
     pub fn path(&self) -> &Path {
@@ -80,6 +84,12 @@ impl Store {
     /// Begins a transaction on the writing connection. Dropped without `commit` it leaves no trace.
     pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.0.writer.begin().await?)
+    }
+
+    /// Returns once everything that was committed before the call is on disk. To be waited for before anything is promised or done because
+    /// of it that can not be taken back.
+    pub async fn sync(&self) -> Result<(), StoreError> {
+        self.0.disk.sync().await.map_err(StoreError::Disk)
     }
 
     pub fn clock(&self) -> &dyn Clock {
@@ -120,7 +130,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 fn writing(path: &Path) -> SqliteConnectOptions {
-    options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal)
 }
 
 fn reading(path: &Path) -> SqliteConnectOptions {

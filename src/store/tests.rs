@@ -54,7 +54,7 @@ async fn a_missing_directory_is_named() {
 }
 
 #[tokio::test]
-async fn readers_cannot_write_and_commits_are_durable() {
+async fn readers_cannot_write_and_commits_are_in_order() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(&dir.path().join("driftless.db"), clock()).await.expect("opens");
     sqlx::query("DELETE FROM jobs").execute(store.read()).await.expect_err("read only");
@@ -63,7 +63,7 @@ async fn readers_cannot_write_and_commits_are_durable() {
         async move { sqlx::query_scalar::<_, String>(name).fetch_one(store.write()).await.expect("a pragma") }
     };
     assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
-    assert_eq!(pragma("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
+    assert_eq!(pragma("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "1");
     assert_eq!(pragma("SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys").await, "1");
 }
 
@@ -91,4 +91,30 @@ async fn an_abandoned_transaction_leaves_no_trace() {
     record(&mut tx, &delivery("a"), 1_000).await.expect("recorded");
     drop(tx);
     assert_eq!(store.deliveries(10).await.expect("lists"), []);
+}
+
+#[tokio::test]
+async fn many_wait_for_the_disk_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("driftless.db"), clock()).await.expect("opens");
+    let waits = (0..50).map(|number| {
+        let store = store.clone();
+        async move {
+            let mut tx = store.begin().await?;
+            record(&mut tx, &delivery(&number.to_string()), 1_000).await?;
+            tx.commit().await?;
+            store.sync().await
+        }
+    });
+    futures::future::try_join_all(waits).await.expect("on disk");
+    assert_eq!(store.deliveries(100).await.expect("lists").len(), 50);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_brought_onto_the_disk_is_an_error() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("driftless.db"), clock()).await.expect("opens");
+    std::fs::remove_file(dir.path().join("driftless.db-wal")).expect("there is a log");
+    let error = store.sync().await.expect_err("nothing to bring onto the disk");
+    assert!(matches!(error, StoreError::Disk(_)), "{error}");
 }

@@ -8,7 +8,13 @@ use crate::store::inventory::{ObjectRow, ObjectState};
 
 /// The inventory as a plan takes it.
 pub fn owned(rows: &[ObjectRow]) -> Vec<Owned> {
-    rows.iter().map(|row| Owned { id: row.key.id(), uid: row.uid.clone(), manifest_hash: row.manifest_hash.clone() }).collect()
+    let owned = |row: &ObjectRow| Owned {
+        id: row.key.id(),
+        uid: row.uid.clone(),
+        manifest_hash: row.manifest_hash.clone(),
+        resource_version: None,
+    };
+    rows.iter().map(owned).collect()
 }
 
 /// Whether an object is known to be as a manifest with this hash says: it was applied so, and is not among those that a look at the cluster

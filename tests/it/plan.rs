@@ -5,7 +5,7 @@ use driftless::class::Classified as _;
 use driftless::cluster::{ApplyMode, Cluster};
 use driftless::ids::{AppId, ClusterName, Oid, RepoName};
 use driftless::manifest::{Manifest, ObjectId, ObjectKey};
-use driftless::plan::{Change, Marks, Plan, TakeOver, Verdict, diff};
+use driftless::plan::{Action, Change, Marks, Plan, TakeOver, Verdict, diff};
 use driftless::reconcile::{ChangePlan, Owned, PlanInput, ReconcileError, plan_apply, plan_change};
 use driftless::render::RenderOptions;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ impl Fixture {
             let applied = self.cluster.apply(&change.key, &desired.object, mode).await.expect("applied");
             let uid = applied.object["metadata"]["uid"].as_str().map(str::to_owned);
             self.inventory.retain(|owned| owned.id != change.key.id());
-            self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash) });
+            self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash), resource_version: None });
             self.settled(&change.key).await;
         }
     }
@@ -165,6 +165,29 @@ async fn nothing_is_asked_about_what_is_known_to_be_unchanged() {
     let plan = plan_apply(&app.cluster, input, &CancellationToken::new()).await.expect("a plan");
     assert!(plan.is_empty());
     assert!(plan.changes[0].before.is_none(), "it was not read");
+}
+
+#[tokio::test]
+async fn an_object_that_is_as_it_was_left_is_not_read_and_one_that_was_touched_is() {
+    let mut app = Fixture::new("plan-left").await;
+    let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
+    app.sync(std::slice::from_ref(&map)).await;
+    let key = Manifest::new(map, None).expect("a name").key;
+    let key = ObjectKey { namespace: Some(app.namespace.clone()), ..key };
+    let live = app.cluster.get(&key).await.expect("an answer").expect("the object");
+    app.inventory[0].resource_version = live["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+    let wanted = Fixture::bare(config_map("x", "env", &json!({"k": "2"})));
+
+    let left = app.plan(std::slice::from_ref(&wanted)).await;
+    let change = &left.changes[0];
+    assert_eq!((change.action, &change.verdict, change.takes_over.is_none()), (Action::Update, &Verdict::Accepted, true));
+    assert!(change.before.is_none(), "it was not read");
+
+    let other = json!([{"op": "replace", "path": "/metadata/annotations", "value": {}}]);
+    app.cluster.patch_json(&key, &other, false).await.expect("touched");
+    let touched = app.plan(std::slice::from_ref(&wanted)).await;
+    assert_eq!(touched.changes[0].action, Action::Update);
+    assert!(touched.changes[0].before.is_some(), "it was read");
 }
 
 #[tokio::test]

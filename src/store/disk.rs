@@ -1,0 +1,50 @@
+//! Brings commits onto the disk. Many that wait for it at once are served by one.
+//!
+//! A commit survives the end of the process by itself, and always together with all that were made before it. What a loss of power may take is
+//! the last of them, and for most that is as good: a job that has ended is made once more, and finds everything as it should be. Where a
+//! promise follows from a commit it waits here: a forge is told that its delivery is safe, an object is about to be written.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Mutex;
+
+/// The log that commits are appended to.
+pub(super) struct Disk {
+    log: PathBuf,
+    /// How many have asked.
+    asked: AtomicU64,
+    /// How many of these have been served. Held while the disk works.
+    served: Mutex<u64>,
+}
+
+impl Disk {
+    /// Of the store at `path`, which is open: its log is there, and so it stays.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let mut name = path.as_os_str().to_owned();
+        name.push("-wal");
+        // That the files are there has to survive as well.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+        Ok(Self { log: PathBuf::from(name), asked: AtomicU64::new(0), served: Mutex::default() })
+    }
+
+    /// Returns once everything that was committed before the call is on disk.
+    pub(super) async fn sync(&self) -> io::Result<()> {
+        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut served = self.served.lock().await;
+        if *served >= mine {
+            return Ok(());
+        }
+        let all = self.asked.load(Ordering::SeqCst);
+        let log = self.log.clone();
+        // SQLite keeps no locks on this file, so that closing it here takes none away. What it has moved on into the database is on disk:
+        // that is how it begins and ends such a move.
+        let synced = tokio::task::spawn_blocking(move || File::open(log)?.sync_data());
+        synced.await.map_err(io::Error::other)??;
+        *served = all;
+        Ok(())
+    }
+}
