@@ -1,5 +1,6 @@
 //! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull request, in full.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use crate::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, 
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::config::Environment;
 use crate::ids::{AppId, ClusterName, RepoName};
-use crate::plan::{self, Action, Change, Marks, Plan, Verdict};
-use crate::reconcile::{PlanInput, plan_apply};
+use crate::plan::{self, Action, Change, Marks, Plan, TakeOver, Verdict};
+use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig};
 use crate::tree::disk::DirTree;
 
@@ -83,7 +84,7 @@ async fn folder(args: &PreviewArgs, dir: &Path, format: Format) -> anyhow::Resul
     let cluster = Cluster::connect(config).await?;
     let app = app(args, dir)?;
     let rendered = render(args, dir, &app, &cluster).await?;
-    let plan = plan(&cluster, &app, &rendered).await?;
+    let plan = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
     match format {
         Format::Json => output::json(&changes.iter().map(|change| shown(change)).collect::<Vec<_>>())?,
@@ -137,8 +138,24 @@ async fn render(args: &PreviewArgs, dir: &Path, app: &App, cluster: &Cluster) ->
     Ok(renderer.render(request, tree, CancellationToken::new()).await?)
 }
 
-async fn plan(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyhow::Result<Plan> {
-    let marks = Marks::new("preview", &app.id);
+/// What the app that already owns these objects would do; where nobody or several own them, what a new app would.
+async fn as_its_owner(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyhow::Result<Plan> {
+    let first = plan(cluster, app, &Marks::new("preview", &app.id), rendered, &[]).await?;
+    let mut owners = BTreeSet::new();
+    let mut owned = Vec::new();
+    for change in &first.changes {
+        if let Some(TakeOver::OtherApp { instance, app }) = &change.takes_over {
+            owners.insert((instance.clone(), app.clone()));
+            owned.push(Owned { id: change.key.id(), uid: None, manifest_hash: None });
+        }
+    }
+    let mut owners = owners.into_iter();
+    let (Some((instance, owner)), None) = (owners.next(), owners.next()) else { return Ok(first) };
+    let Ok(owner) = owner.parse::<AppId>() else { return Ok(first) };
+    plan(cluster, app, &Marks::new(&instance, &owner), rendered, &owned).await
+}
+
+async fn plan(cluster: &Cluster, app: &App, marks: &Marks, rendered: &Rendered, inventory: &[Owned]) -> anyhow::Result<Plan> {
     // Whoever runs this has the kubeconfig's rights, and nothing is written.
     let allow: Allow = serde_json::from_value(serde_json::json!({
         "clusters": ["*"], "namespaces": ["*"], "clusterScoped": [{"kind": "*"}]
@@ -146,11 +163,11 @@ async fn plan(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyhow::Resu
     let revision = "0000000000000000000000000000000000000001".parse()?;
     let input = PlanInput {
         app,
-        marks: &marks,
+        marks,
         allow: &allow,
         revision: &revision,
         manifests: &rendered.manifests,
-        inventory: &[],
+        inventory,
         unchanged: &|_, _| false,
         adopt: true,
     };
