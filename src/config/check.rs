@@ -208,7 +208,9 @@ impl Checker<'_> {
     fn hook_secret(&mut self, reference: &Spanned<SecretRef>) -> Option<driftless_webhooks::Secret> {
         let text = self.secret(reference, "secrets")?;
         let secret = driftless_webhooks::Secret::new(text.expose_secret().as_bytes());
-        self.noted(reference, "secrets", secret)
+        let secret = self.noted(reference, "secrets", secret)?;
+        self.noted(reference, "secrets", secret.check())?;
+        Some(secret)
     }
 
     fn credentials(&mut self, hook: &Text, given: &file::CredentialsRef) -> Option<Credentials> {

@@ -1,5 +1,6 @@
 //! The affected apps of a pull request, planned: what is shown of each.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -10,7 +11,7 @@ use super::sides::{Pair, Side, Trees};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
-use crate::ids::Oid;
+use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{self, Action, Change, PruneLimit, Verdict};
 use crate::queue::JobError;
@@ -30,7 +31,33 @@ pub(super) async fn all(
     cancel: &CancellationToken,
 ) -> Result<Vec<AppReport>, JobError> {
     let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, cancel).boxed()).collect();
-    futures::stream::iter(each).buffered(AT_ONCE).try_collect().await
+    let mut reports: Vec<AppReport> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
+    refuse_shared(&mut reports);
+    Ok(reports)
+}
+
+/// An object belongs to one app. Two that would both begin to write one are told so before the merge, not by the second one's sync.
+fn refuse_shared(reports: &mut [AppReport]) {
+    let mut writers: BTreeMap<(ClusterName, ObjectId), BTreeSet<AppId>> = BTreeMap::new();
+    let writes = |object: &ObjectReport| !matches!(object.action, Action::Prune | Action::None);
+    for report in reports.iter() {
+        for object in report.objects().iter().filter(|object| writes(object)) {
+            writers.entry((report.cluster.clone(), object.key.id())).or_default().insert(report.app.clone());
+        }
+    }
+    for report in reports {
+        let AppResult::Planned { objects } = &mut report.result else { continue };
+        for object in objects.iter_mut().filter(|object| writes(object)) {
+            let Some(apps) = writers.get(&(report.cluster.clone(), object.key.id())) else { continue };
+            if let Some(other) = apps.iter().find(|app| **app != report.app) {
+                let message = format!(
+                    "{} is rendered by app {other} as well. Two apps can not own one object: remove it from one of them.",
+                    object.key
+                );
+                object.verdict = Verdict::Rejected { message, causes: Vec::new() };
+            }
+        }
+    }
 }
 
 async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &CancellationToken) -> Result<AppReport, JobError> {
@@ -188,4 +215,54 @@ fn difference(change: &Change, kind: DifferenceKind) -> Difference {
         Action::Update | Action::None => plan::diff(change).fields.join(", "),
     };
     Difference { key: change.key.clone(), kind, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RepoName;
+    use crate::manifest::ObjectKey;
+
+    fn report(app: &str, cluster: &str, action: Action) -> AppReport {
+        let key = ObjectKey {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("shop".into()),
+            name: "a".into(),
+        };
+        let object = ObjectReport {
+            key,
+            action,
+            verdict: Verdict::Accepted,
+            diff: None,
+            origin: None,
+            conflicts: Vec::new(),
+            takes_over: None,
+            warnings: Vec::new(),
+            replaces_name: None,
+            referrers: Vec::new(),
+        };
+        AppReport {
+            app: AppId::new(&RepoName::new("shop"), app),
+            cluster: ClusterName::new(cluster),
+            definition: DefinitionChange::None,
+            result: AppResult::Planned { objects: vec![object] },
+            destructive: Vec::new(),
+            before: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn rejected(mut reports: Vec<AppReport>) -> usize {
+        refuse_shared(&mut reports);
+        reports.iter().map(|report| report.counts().rejected).sum()
+    }
+
+    #[test]
+    fn an_object_has_one_writer_in_each_cluster() {
+        assert_eq!(rejected(vec![report("web", "eu", Action::Create), report("cart", "eu", Action::Create)]), 2);
+        assert_eq!(rejected(vec![report("web", "eu", Action::Create), report("cart", "us", Action::Create)]), 0);
+        assert_eq!(rejected(vec![report("web", "eu", Action::Prune), report("cart", "eu", Action::Create)]), 0, "it moves");
+    }
 }

@@ -207,13 +207,15 @@ impl Store {
     /// Moves a run on. One that has ended stays as it ended; what was said of it before stays unless there is something newer to say.
     pub async fn set_run_state(&self, run: &RunId, state: RunState, error: Option<&str>) -> Result<(), StoreError> {
         let ended = !matches!(state, RunState::Running | RunState::Waiting);
-        sqlx::query("UPDATE runs SET state = $2, error = COALESCE($3, error), finished = $4 WHERE id = $1 AND state IN ('running', 'waiting')")
-            .bind(run.as_str())
-            .bind(state)
-            .bind(error)
-            .bind(ended.then(|| self.now()))
-            .execute(self.write())
-            .await?;
+        sqlx::query(
+            "UPDATE runs SET state = $2, error = COALESCE($3, error), finished = $4 WHERE id = $1 AND state IN ('running', 'waiting')",
+        )
+        .bind(run.as_str())
+        .bind(state)
+        .bind(error)
+        .bind(ended.then(|| self.now()))
+        .execute(self.write())
+        .await?;
         Ok(())
     }
 

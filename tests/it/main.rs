@@ -3,6 +3,7 @@
 mod cluster;
 mod control_plane;
 mod deploy;
+mod dev;
 mod fault_proxy;
 mod forge;
 mod github_contract;
