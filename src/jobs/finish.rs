@@ -35,7 +35,8 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<
     let cluster = engine.cluster(&row.app.destination.cluster)?;
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
     let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id)).boxed().await?;
-    if let Some(known) = engine.store.run(run).await? {
+    let did_something = !pruned.deleted.is_empty() || !pruned.kept.is_empty();
+    if did_something && let Some(known) = engine.store.run(run).await? {
         let mut counts = known.counts;
         counts.pruned += u32::try_from(pruned.deleted.len()).unwrap_or(u32::MAX);
         counts.kept += u32::try_from(pruned.kept.len()).unwrap_or(u32::MAX);

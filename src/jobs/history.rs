@@ -55,14 +55,7 @@ impl<'a> History<'a> {
 
     pub async fn end(&mut self, state: RunState, text: Option<&str>, counts: Option<&Counts>) -> Result<(), JobError> {
         let run = self.begin().await?;
-        let store = &self.engine.store;
-        for step in self.steps.drain(..) {
-            store.add_step(&run, step).await?;
-        }
-        if let Some(counts) = counts {
-            store.set_run_counts(&run, counts).await?;
-        }
-        Ok(store.set_run_state(&run, state, text).await?)
+        Ok(self.engine.store.write_run(&run, &self.steps, counts, state, text).await?)
     }
 
     /// Ends a run that met an error, whatever it had come to.

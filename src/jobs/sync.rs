@@ -40,12 +40,12 @@ impl Classified for SyncProblem {
 }
 
 pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
-    let row = load(engine, id).await?;
+    let mut row = load(engine, id).await?;
     if let Some(ended) = engine.ended.get(id) {
         finish::act(engine, &row, &ended).await?;
         engine.ended.forget(id);
+        row = load(engine, id).await?;
     }
-    let row = load(engine, id).await?;
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
     let (aim, revision) = match decide(&row, &wish) {
         Decision::Leave => return Ok(()),

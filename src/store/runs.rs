@@ -177,15 +177,29 @@ impl Store {
         Ok(())
     }
 
-    /// Adds a step to a run.
-    pub async fn add_step(&self, run: &RunId, step: Step) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let found: Option<Json<Vec<Step>>> =
-            sqlx::query_scalar("SELECT steps FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(&mut *tx).await?;
-        let Some(Json(mut steps)) = found else { return Ok(()) };
-        steps.push(step);
-        sqlx::query("UPDATE runs SET steps = $2 WHERE id = $1").bind(run.as_str()).bind(Json(steps)).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
+    /// Writes down in one statement what a run has come to: all of its steps so far, what it did, where it stands. One that has ended stays as
+    /// it ended, and what was said of it stays unless there is something newer to say.
+    pub async fn write_run(
+        &self,
+        run: &RunId,
+        steps: &[Step],
+        counts: Option<&Counts>,
+        state: RunState,
+        error: Option<&str>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE runs SET steps = $2, counts = COALESCE($3, counts), state = $4, error = COALESCE($5, error), finished = $6 \
+             WHERE id = $1 AND state IN ('running', 'waiting')",
+        )
+        .bind(run.as_str())
+        .bind(Json(steps))
+        .bind(counts.map(Json))
+        .bind(state)
+        .bind(error)
+        .bind(is_end(state).then(|| self.now()))
+        .execute(self.write())
+        .await?;
+        Ok(())
     }
 
     /// Names the revision and the author once they are known.
@@ -206,14 +220,13 @@ impl Store {
 
     /// Moves a run on. One that has ended stays as it ended; what was said of it before stays unless there is something newer to say.
     pub async fn set_run_state(&self, run: &RunId, state: RunState, error: Option<&str>) -> Result<(), StoreError> {
-        let ended = !matches!(state, RunState::Running | RunState::Waiting);
         sqlx::query(
             "UPDATE runs SET state = $2, error = COALESCE($3, error), finished = $4 WHERE id = $1 AND state IN ('running', 'waiting')",
         )
         .bind(run.as_str())
         .bind(state)
         .bind(error)
-        .bind(ended.then(|| self.now()))
+        .bind(is_end(state).then(|| self.now()))
         .execute(self.write())
         .await?;
         Ok(())
@@ -243,6 +256,10 @@ impl Store {
             .await?;
         Ok(raw.into_iter().map(RunRow::from).collect())
     }
+}
+
+fn is_end(state: RunState) -> bool {
+    !matches!(state, RunState::Running | RunState::Waiting)
 }
 
 #[cfg(test)]

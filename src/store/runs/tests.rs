@@ -19,10 +19,10 @@ async fn a_run_tells_its_whole_story() {
     let (store, _dir) = store().await;
     let run = store.begin_run(&new("shop/web"), 10).await.expect("begun");
     store.set_run_revision(&run, &oid("a"), Some("ada")).await.expect("stored");
-    store.add_step(&run, Step { name: "render".into(), millis: 35 }).await.expect("stored");
-    store.add_step(&run, Step { name: "apply".into(), millis: 120 }).await.expect("stored");
-    store.set_run_counts(&run, &Counts { created: 2, ..Counts::default() }).await.expect("stored");
-    store.set_run_state(&run, RunState::Waiting, None).await.expect("stored");
+    let steps = [("render", 35), ("apply", 120)].map(|(name, millis)| Step { name: name.into(), millis });
+    let counts = Counts { created: 2, ..Counts::default() };
+    store.write_run(&run, &steps[..1], Some(&counts), RunState::Running, None).await.expect("stored");
+    store.write_run(&run, &steps, None, RunState::Waiting, None).await.expect("stored");
     assert_eq!(store.cancel_running().await.expect("none"), 0, "a wait outlives the process");
     store.set_run_state(&run, RunState::Failed, Some("Deployment shop/web makes no progress")).await.expect("stored");
     store.set_run_state(&run, RunState::Succeeded, None).await.expect("too late");
