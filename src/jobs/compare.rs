@@ -1,13 +1,14 @@
 //! The affected apps of a pull request, planned: what is shown of each.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
 use super::sides::{Pair, Side, Trees};
+use super::{Engine, volatile};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
@@ -92,7 +93,9 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
             return Ok(report);
         }
     };
-    match compare(engine, cluster, trees, head, &app, &pair, &inventory, cancel).await {
+    let base = manifests(engine, pair.base.as_ref()).await?;
+    let change = manifests(engine, pair.change.as_ref()).await?;
+    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, cancel).await {
         Ok(planned) => {
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
@@ -114,6 +117,7 @@ async fn compare(
     head: &Oid,
     app: &App,
     pair: &Pair,
+    [base, change]: [&[Manifest]; 2],
     inventory: &[ObjectRow],
     cancel: &CancellationToken,
 ) -> Result<ChangePlan, crate::reconcile::ReconcileError> {
@@ -132,16 +136,16 @@ async fn compare(
         unchanged: &|_, _| false,
         adopt,
     };
-    let base = input(base_app, &trees.base_commit, manifests(pair.base.as_ref()), base_app.adopt.0);
-    let change = input(app, head, manifests(pair.change.as_ref()), app.adopt.0);
+    let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
+    let change = input(app, head, change, app.adopt.0);
     plan_change(cluster, base, change, cancel).await
 }
 
 /// A base that does not render has nothing to compare with: the change is shown against what is live.
-fn manifests(side: Option<&Side>) -> &[Manifest] {
+async fn manifests<'a>(engine: &Engine, side: Option<&'a Side>) -> Result<Cow<'a, [Manifest]>, JobError> {
     match side {
-        Some(Side { rendered: Ok(rendered), .. }) => &rendered.manifests,
-        _ => &[],
+        Some(Side { app, rendered: Ok(rendered) }) => volatile::settled(engine, app, rendered).await,
+        _ => Ok(Cow::Borrowed(&[])),
     }
 }
 

@@ -18,6 +18,7 @@ mod resync;
 mod sides;
 mod sync;
 mod visible;
+mod volatile;
 mod waits;
 mod wish;
 

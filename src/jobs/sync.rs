@@ -1,5 +1,6 @@
 //! `sync:REPO/APP`: the app should be what Git says. Render, plan, apply; health is then waited for without this job.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use futures::FutureExt;
@@ -8,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::compare::{limit, owned};
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, outcome, released, sides};
+use super::{Engine, Unknown, finish, outcome, released, sides, volatile};
 use crate::app::App;
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
@@ -208,12 +209,16 @@ impl Attempt<'_> {
         let version = |row: &ObjectRow| row.resource_version.clone().filter(|_| trusts && row.state == ObjectState::Applied);
         let owned: Vec<Owned> = inventory.iter().map(|row| Owned { resource_version: version(row), ..owned(row) }).collect();
         let unchanged = |id: &ObjectId, hash: &str| trusts && inventory.iter().any(|row| is_as_applied(row, id, hash));
+        let manifests = match rendered {
+            Some(rendered) => volatile::settled(engine, app, rendered).await?,
+            None => Cow::Borrowed(&[][..]),
+        };
         let input = PlanInput {
             app,
             marks: &marks,
             allow: &engine.repo(&app.id.repo)?.allow,
             revision: &self.revision,
-            manifests: rendered.map_or(&[], |rendered| &rendered.manifests),
+            manifests: &manifests,
             inventory: &owned,
             unchanged: &unchanged,
             adopt: app.adopt.0 || self.wish.adopts(),
