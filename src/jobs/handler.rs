@@ -29,7 +29,7 @@ impl Handler for Engine {
 
     async fn report_failure(&self, job: &Job, error: &JobError, _still_trying: bool) -> Result<(), JobError> {
         match &job.key {
-            Key::Preview { repo, number } => preview::failed(self, repo, *number, error).await,
+            Key::Preview { repo, number } => preview::failed(self, repo, *number, job, error).await,
             Key::MergeGroup { repo, ref_name } => preview::group_failed(self, repo, ref_name, job, error).await,
             Key::Sync(app) => sync::failed(self, app, error).await,
             // Nobody waits for these; the log and the metrics have them.

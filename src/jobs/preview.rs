@@ -10,7 +10,7 @@ use super::sides::Trees;
 use super::{Engine, compare, outcome, sides, visible};
 use crate::class::{Class, Classified};
 use crate::config::{ForgeKind, Repo};
-use crate::forge::{ForgeError, NewStatus, PullRequest, PullState};
+use crate::forge::{ForgeError, NewStatus, PullRequest, PullState, StatusState};
 use crate::ids::{Oid, RepoName};
 use crate::queue::{Cause, Job, JobContext, JobError, Key, Request, merge_group_base};
 use crate::report::preview::{PreviewReport, Stopped};
@@ -267,7 +267,6 @@ async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
 
 /// A pull request that was closed while its preview was made must not leave its head pending for ever.
 async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
-    use crate::forge::StatusState;
     let context = &engine.config.status_context;
     let shown = engine.outbox.wanted_status(&repo.name, &pull.head, context).await?;
     if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
@@ -310,19 +309,48 @@ pub(super) async fn run_group(
     complete(&report)
 }
 
-/// The preview could not be made: the gate must say so, as a gate that stays pending blocks for ever.
-pub(super) async fn failed(engine: &Engine, repo: &RepoName, number: u64, error: &JobError) -> Result<(), JobError> {
+/// The preview could not be made: the gate must say so, as a gate that stays pending, or is never there, blocks for ever.
+pub(super) async fn failed(engine: &Engine, repo: &RepoName, number: u64, job: &Job, error: &JobError) -> Result<(), JobError> {
     if error.source().is::<Incomplete>() {
         return Ok(());
     }
     let repo = engine.repo(repo)?;
-    let Some(mut row) = engine.store.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open) else { return Ok(()) };
-    let mut report = empty(engine, &repo.name, Some(number), &row.head, &row.base_ref);
-    if let Some(base) = &row.base {
-        report.base = base.clone();
+    let row = engine.store.pull(&repo.name, number).await?;
+    if row.as_ref().is_some_and(|row| row.state != PullRow::Open) {
+        return Ok(());
     }
+    // The head that the event spoke of, where the pull request could not be read since.
+    let told: Option<Oid> = job.hint.as_deref().and_then(|hint| hint.parse().ok());
+    let unread = told.filter(|told| row.as_ref().is_none_or(|row| row.head != *told));
+    if let Some(head) = &unread
+        && !is_settled(engine, repo, head).await?
+    {
+        let report = unavailable(engine, repo, Some(number), head, "", error);
+        let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
+        put_gate(engine, repo, Some(number), &status).await?;
+    }
+    // What was said of an older head still holds, if it was said to the end.
+    match row {
+        Some(row) if unread.is_some() && is_settled(engine, repo, &row.head).await? => Ok(()),
+        Some(mut row) => {
+            let mut report = unavailable(engine, repo, Some(number), &row.head, &row.base_ref, error);
+            report.base = row.base.clone().unwrap_or(report.base);
+            show(engine, repo, &mut row, &report).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether a commit's gate has got an answer.
+async fn is_settled(engine: &Engine, repo: &Repo, head: &Oid) -> Result<bool, JobError> {
+    let wanted = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
+    Ok(wanted.is_some_and(|status| status.state != StatusState::Pending))
+}
+
+fn unavailable(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, base_ref: &str, error: &JobError) -> PreviewReport {
+    let mut report = empty(engine, &repo.name, number, head, base_ref);
     report.stopped = Some(Stopped::Unavailable { message: error.message() });
-    show(engine, repo, &mut row, &report).await
+    report
 }
 
 pub(super) async fn group_failed(engine: &Engine, repo: &RepoName, ref_name: &str, job: &Job, error: &JobError) -> Result<(), JobError> {
@@ -331,8 +359,7 @@ pub(super) async fn group_failed(engine: &Engine, repo: &RepoName, ref_name: &st
     if error.source().is::<Incomplete>() {
         return Ok(());
     }
-    let mut report = empty(engine, &repo.name, None, &head, &merge_group_base(ref_name).unwrap_or_default());
-    report.stopped = Some(Stopped::Unavailable { message: error.message() });
+    let report = unavailable(engine, repo, None, &head, &merge_group_base(ref_name).unwrap_or_default(), error);
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await
 }
