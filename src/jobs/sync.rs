@@ -304,20 +304,21 @@ impl Attempt<'_> {
             engine.store.prune_all(&app.id).await?;
             return finish::prune(engine, self.row, &run).await;
         }
-        engine.store.set_applied(&app.id, &self.revision, identity).await?;
-        engine.store.forget_shown_deletes(&app.id).await?;
-        if let Some(judgement) = judgement {
-            engine.store.set_heals(&app.id, &judgement.heals).await?;
-        }
         if self.row.applied_revision.as_ref() != Some(&self.revision) {
             // A forced push must not take away what healing goes back to.
             let name = format!("applied-{}", engine.marks(&app.id).label());
             engine.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
         }
+        // Before it counts as applied: whoever is stopped between the two begins anew, and neither the wait nor the prune is left out.
+        engine.store.set_app_health(&app.id, AppHealth::Progressing, "").await?;
+        engine.store.set_applied(&app.id, &self.revision, identity).await?;
+        engine.store.forget_shown_deletes(&app.id).await?;
+        if let Some(judgement) = judgement {
+            engine.store.set_heals(&app.id, &judgement.heals).await?;
+        }
         if done.health.is_empty() {
             return finish::prune(engine, self.row, &run).await;
         }
-        engine.store.set_app_health(&app.id, AppHealth::Progressing, "").await?;
         finish::wait(engine, self.row, &run, WaitPurpose::Health, done.health).await
     }
 }
