@@ -200,12 +200,28 @@ impl Mirror {
     }
 }
 
-/// Removes what a process that was killed left beside the mirrors. One process owns them.
+/// Removes what a process that was killed left: clones beside the mirrors, and the locks in them. One process owns them all.
 pub(super) fn remove_left_overs(dir: &Path) {
     let Ok(files) = fs::read_dir(dir) else { return };
     for file in files.flatten() {
         if file.file_name().to_string_lossy().starts_with(BESIDE) {
             let _ = fs::remove_dir_all(file.path());
+        } else if file.path().extension().is_some_and(|extension| extension == "git") {
+            remove_locks(&file.path(), false);
+            remove_locks(&file.path().join("refs"), true);
+        }
+    }
+}
+
+/// A name that ends so can be no ref's. Links are not followed.
+fn remove_locks(dir: &Path, below: bool) {
+    let Ok(files) = fs::read_dir(dir) else { return };
+    for file in files.flatten() {
+        if below && file.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_locks(&file.path(), below);
+        } else if file.path().extension().is_some_and(|extension| extension == "lock") {
+            tracing::info!(file = %file.path().display(), "a lock that a killed process left is removed");
+            let _ = fs::remove_file(file.path());
         }
     }
 }
