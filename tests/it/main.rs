@@ -14,5 +14,6 @@ mod render;
 mod source;
 mod story;
 mod support;
+mod survive;
 mod sync;
 mod webhook;

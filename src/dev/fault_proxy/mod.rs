@@ -169,16 +169,24 @@ impl State {
             Some(Fault::Reset) => Verdict::Reset,
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::LoseAnswer) => {
-                if let Some(answer) = self.forward(request, &target).await {
-                    // The work is done for certain once the last byte of the answer is here.
-                    let _ = answer.into_body().collect().await;
-                }
+                self.work(request, &target).await;
                 Verdict::Reset
+            }
+            Some(Fault::Swallow) => {
+                self.work(request, &target).await;
+                std::future::pending().await
             }
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
                 self.forward(request, &target).await.map_or(Verdict::Reset, Verdict::Answer)
             }
+        }
+    }
+
+    /// Has the request done, and drops the answer. It is done for certain once the last byte of the answer is here.
+    async fn work(&self, request: Request<Incoming>, target: &str) {
+        if let Some(answer) = self.forward(request, target).await {
+            let _ = answer.into_body().collect().await;
         }
     }
 

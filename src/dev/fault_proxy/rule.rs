@@ -15,6 +15,8 @@ pub enum Fault {
     Reset,
     /// The API server does the work; then the connection is reset instead of the answer.
     LoseAnswer,
+    /// The API server does the work, and nobody ever says so.
+    Swallow,
     /// Forwarded after this time.
     Delay(Duration),
 }

@@ -33,6 +33,8 @@ pub enum ApiFault {
     Reset,
     /// Does what was asked for, and closes the connection instead of saying so.
     LoseAnswer,
+    /// Does what was asked for, and never answers.
+    Swallow,
     /// Sends the request on to a path below the API, as for a repository that was renamed.
     Redirect {
         to: String,
@@ -137,6 +139,10 @@ pub(super) async fn layer(State(forge): State<DevForge>, mut request: Request, n
         ApiFault::LoseAnswer => {
             drop(next.run(request).await);
             broken()
+        }
+        ApiFault::Swallow => {
+            drop(next.run(request).await);
+            std::future::pending().await
         }
         ApiFault::Redirect { to } => {
             let code = if request.method() == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };

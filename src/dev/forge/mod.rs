@@ -279,6 +279,12 @@ impl DevForge {
         self.0.postman.idle().await;
     }
 
+    /// How the newest delivery of a repository was answered, if it was.
+    pub fn last_answer(&self, project: &str) -> Option<u16> {
+        let hook = self.hook_of(project)?;
+        self.0.postman.log(hook).first()?.status
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -189,6 +189,9 @@ impl World {
                 let _ = writeln!(story, "got  {} {}", delivery.event, delivery.delivery_id);
             }
         }
+        if let Some(process) = &self.process {
+            story.push_str(&process.tail());
+        }
         for request in self.forge.faults().requests().iter().rev().take(15) {
             let _ = writeln!(story, "api  {request}");
         }

@@ -5,6 +5,7 @@
 
 mod git;
 mod look;
+mod process;
 mod relay;
 mod setup;
 
@@ -23,9 +24,10 @@ use driftless::lifecycle::Tasks;
 use driftless::queue::{Cause, Key, Manual, Request};
 use driftless::serve::{self, Running};
 
-pub use git::Files;
+pub use git::{Files, Pull};
 pub use setup::Setup;
 
+use self::process::Process;
 use self::relay::Relay;
 use super::git::Work;
 use super::{cluster, deployed, logs};
@@ -37,6 +39,8 @@ pub struct World {
     pub forge: DevForge,
     /// Before the API server: counts what Driftless asks, and misbehaves on demand.
     pub proxy: FaultProxy,
+    /// How the forge's Git misbehaves.
+    pub git_faults: GitFaults,
     pub namespace: String,
     setup: Setup,
     work: Work,
@@ -44,6 +48,7 @@ pub struct World {
     /// Everything around the server.
     _around: Tasks,
     server: Option<Running>,
+    process: Option<Process>,
     folder: tempfile::TempDir,
 }
 
@@ -53,6 +58,12 @@ impl World {
     }
 
     pub async fn with(words: &str, setup: Setup) -> Self {
+        let mut world = Self::without_server(words, setup).await;
+        world.start_server().await;
+        world
+    }
+
+    async fn without_server(words: &str, setup: Setup) -> Self {
         cluster::install_crypto();
         logs::keep();
         let namespace = if setup.namespace { cluster::namespace(words).await } else { cluster::namespace_name(words) };
@@ -62,10 +73,10 @@ impl World {
         proxy.write_kubeconfig(&folder.path().join("kubeconfig")).expect("a kubeconfig");
         let relay = Relay::start(&around).await;
         let webhook_url = setup.webhooks.then(|| format!("http://{}/webhooks/forge", relay.address));
-        let forge = forge(folder.path(), webhook_url, &around).await;
-        let mut world = Self { forge, proxy, namespace, setup, work: Work::new(), relay, _around: around, server: None, folder };
-        world.start_server().await;
-        world
+        let git_faults = GitFaults::default();
+        let forge = forge(folder.path(), webhook_url, git_faults.clone(), &around).await;
+        let work = Work::new();
+        Self { forge, proxy, git_faults, namespace, setup, work, relay, _around: around, server: None, process: None, folder }
     }
 
     async fn start_server(&mut self) {
@@ -129,7 +140,7 @@ impl World {
     }
 }
 
-async fn forge(folder: &Path, webhook_url: Option<String>, tasks: &Tasks) -> DevForge {
+async fn forge(folder: &Path, webhook_url: Option<String>, git_faults: GitFaults, tasks: &Tasks) -> DevForge {
     let tls = DevTls::new().expect("a certificate");
     tls.write(folder).expect("its files");
     let config = DevForgeConfig {
@@ -142,7 +153,7 @@ async fn forge(folder: &Path, webhook_url: Option<String>, tasks: &Tasks) -> Dev
         login: "driftless-bot".into(),
         app: None,
         git_tls: Some(tls),
-        git_faults: GitFaults::default(),
+        git_faults,
     };
     let forge = DevForge::start(config, Arc::new(SystemClock), tasks).await.expect("the forge starts");
     forge.create_repo(PROJECT).await.expect("a repository");

@@ -56,9 +56,15 @@ impl Environment for Secrets {
 
 /// Read from YAML, as a server does.
 pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clone_url: &str) -> Config {
+    let text = text(setup, namespace, api_url, clone_url);
+    Config::parse(&folder.join("driftless.yaml"), &text, &Secrets).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The configuration, to lie in a world's folder.
+pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
     let Setup { quiet, maximum, health, give_up, cluster_scoped, .. } = setup;
     let renderer = tool::program("renderer");
-    let text = format!(
+    format!(
         "\
 instance: {namespace}
 listen: 127.0.0.1:0
@@ -84,6 +90,5 @@ clusters:
     kubeconfig: kubeconfig
 ",
         renderer = renderer.display(),
-    );
-    Config::parse(&folder.join("driftless.yaml"), &text, &Secrets).unwrap_or_else(|error| panic!("{error}"))
+    )
 }

@@ -1,0 +1,129 @@
+//! A world whose server is the real program in a process of its own, so that it can be killed.
+
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless::clock::SystemClock;
+use driftless::store::Store;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::setup::{HOOK_SECRET, TOKEN};
+use super::{PROJECT, Setup, World, setup};
+
+const UP_WITHIN: Duration = Duration::from_secs(30);
+const DOWN_WITHIN: Duration = Duration::from_secs(20);
+
+/// A server's process; it does not outlive this.
+pub(super) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_some()
+    }
+
+    /// The last lines that it logged, for a test that failed.
+    pub(super) fn tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n") + "\n"
+    }
+
+    /// Where it takes webhooks, once it says so.
+    fn address(&self) -> Option<std::net::SocketAddr> {
+        let text = std::fs::read_to_string(&self.log).ok()?;
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["message"] == "driftless is up").find_map(|line| line["address"].as_str()?.parse().ok())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be over already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl World {
+    /// The server is a child that [`World::kill`] kills.
+    pub async fn with_process(words: &str, setup: Setup) -> Self {
+        let mut world = Self::without_server(words, setup).await;
+        world.spawn().await;
+        world
+    }
+
+    /// Starts the program, on the store that the last one left.
+    pub async fn spawn(&mut self) {
+        let folder = self.folder.path();
+        let config = folder.join("driftless.yaml");
+        let text = setup::text(&self.setup, &self.namespace, &self.forge.api_url(), &self.forge.clone_url(PROJECT));
+        std::fs::write(&config, text).expect("written");
+        let log = (1..).map(|n| folder.join(format!("server-{n}.log"))).find(|path| !path.exists()).expect("a name");
+        let child = Command::new(env!("CARGO_BIN_EXE_driftless"))
+            .args(["serve", "--config"])
+            .arg(&config)
+            .env("HOOK_SECRET", HOOK_SECRET)
+            .env("TOKEN", TOKEN)
+            .env("RUST_LOG", "info,driftless=debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(OpenOptions::new().create(true).append(true).open(&log).map(File::from).expect("a log"))
+            .spawn()
+            .expect("the program starts");
+        self.process = Some(Process { child, log });
+        let deadline = Instant::now() + UP_WITHIN;
+        let address = loop {
+            let process = self.process.as_mut().expect("it was started");
+            if let Some(address) = process.address() {
+                break address;
+            }
+            assert!(!process.has_ended() && Instant::now() < deadline, "the server does not come up:\n{}", process.tail());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        self.relay.lead_to(Some(address));
+    }
+
+    /// Kills the server at once, and takes back all faults.
+    pub fn kill(&mut self) {
+        self.relay.lead_to(None);
+        self.process.take().expect("the server runs");
+        self.proxy.clear();
+        self.git_faults.clear();
+        self.forge.faults().clear();
+    }
+
+    /// Ends the server as a signal does, and opens what it has stored.
+    pub async fn end(&mut self) -> Store {
+        self.relay.lead_to(None);
+        let mut process = self.process.take().expect("the server runs");
+        let killed = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status().expect("`kill` is there");
+        assert!(killed.success(), "the server takes a signal");
+        let deadline = Instant::now() + DOWN_WITHIN;
+        while !process.has_ended() {
+            assert!(Instant::now() < deadline, "the server does not end:\n{}", process.tail());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let path = self.folder.path().join("data/driftless.db");
+        Store::open(&path, Arc::new(SystemClock)).await.unwrap_or_else(|error| panic!("{error}\n{}", process.tail()))
+    }
+
+    /// Where the server keeps the repository.
+    pub fn mirror(&self) -> PathBuf {
+        self.folder.path().join("data/mirrors/shop.git")
+    }
+
+    /// The newest runs first, as the running server tells them on its socket. None while it does not answer.
+    pub async fn told_runs(&self) -> Option<Vec<Value>> {
+        let socket = self.folder.path().join("data/driftless.sock");
+        let client = reqwest::Client::builder().unix_socket(socket).no_proxy().build().expect("a client");
+        let answer = client.get("http://driftless/api/v1/runs?limit=50").send().await.ok()?;
+        answer.json().await.ok()
+    }
+}
