@@ -14,7 +14,7 @@ use driftless::store::runs::RunState;
 
 use crate::support::world::{Files, PROJECT, Pull, World};
 
-/// A small app: a Deployment and two ConfigMaps.
+/// A small app: a Deployment and two maps.
 fn shop(world: &World) -> Files {
     Files::new()
         .file("apps/shop.yaml", world.app("shop", "deploy"))

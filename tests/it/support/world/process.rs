@@ -1,6 +1,6 @@
 //! A world whose server is the real program in a process of its own, so that it can be killed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl World {
         let config = folder.join("driftless.yaml");
         let text = setup::text(&self.setup, &self.namespace, &self.forge.api_url(), &self.forge.clone_url(PROJECT));
         std::fs::write(&config, text).expect("written");
-        let log = (1..).map(|n| folder.join(format!("server-{n}.log"))).find(|path| !path.exists()).expect("a name");
+        let log = (1..1000_u32).map(|n| folder.join(format!("server-{n}.log"))).find(|path| !path.exists()).expect("a name");
         let child = Command::new(env!("CARGO_BIN_EXE_driftless"))
             .args(["serve", "--config"])
             .arg(&config)
@@ -74,7 +74,7 @@ impl World {
             .env("RUST_LOG", "info,driftless=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(OpenOptions::new().create(true).append(true).open(&log).map(File::from).expect("a log"))
+            .stderr(OpenOptions::new().create(true).append(true).open(&log).expect("a log"))
             .spawn()
             .expect("the program starts");
         self.process = Some(Process { child, log });
