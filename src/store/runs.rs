@@ -1,5 +1,7 @@
 //! The history: each attempt to do something for an app or a pull request, and how it ended.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::FromRow;
@@ -7,6 +9,9 @@ use sqlx::types::Json;
 
 use super::{Store, StoreError};
 use crate::ids::Oid;
+
+/// Keeps the runs of one millisecond in their order.
+static TURN: AtomicU64 = AtomicU64::new(0);
 
 /// Names one run; later runs have greater names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,7 +146,8 @@ impl Store {
     /// Begins a run. Of its target only the newest `keep` runs stay in the history, and those that have not ended.
     pub async fn begin_run(&self, new: &NewRun, keep: u32) -> Result<RunId, StoreError> {
         let now = self.now();
-        let id = RunId(format!("{now:013}-{}", uuid::Uuid::new_v4().simple()));
+        let turn = TURN.fetch_add(1, Ordering::Relaxed);
+        let id = RunId(format!("{now:013}-{turn:08}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
         let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO runs (id, kind, target, cause, revision, author, state, started) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7)",
