@@ -62,12 +62,12 @@ impl Facts {
     }
 
     /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that would be made has none.
-    fn by_answer(asked: Asked, left: Option<&str>) -> Result<Self, Asked> {
+    fn by_answer(asked: Asked, left: Option<&str>) -> Result<Self, Box<Asked>> {
         match (version(asked.result.as_ref()), left) {
-            _ if asked.result.is_none() => Err(asked),
+            _ if asked.result.is_none() => Err(Box::new(asked)),
             (None, _) => Ok(Self { live: None, as_applied: false, asked }),
             (Some(found), Some(left)) if found == left => Ok(Self { live: None, as_applied: true, asked }),
-            _ => Err(asked),
+            _ => Err(Box::new(asked)),
         }
     }
 
@@ -153,7 +153,7 @@ impl<'a> Side<'a> {
             let asked = ask::dry_run(self.cluster, wanted, &self.coming).await?;
             return match Facts::by_answer(asked, left) {
                 Ok(facts) => Ok(facts),
-                Err(asked) => Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked }),
+                Err(asked) => Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked: *asked }),
             };
         }
         let live = async { Ok(ask::live(self.cluster, &wanted.key).await?) };
