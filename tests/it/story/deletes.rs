@@ -8,7 +8,7 @@ use super::manifests::{config_map, deployment, kustomization};
 use super::push::shop;
 use crate::support::world::{Files, World};
 
-/// A ConfigMap that is none of ours.
+/// A `ConfigMap` that is none of ours.
 async fn somebody_elses(world: &World, name: &str) {
     let object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"whose": "mine"}});
     let object = serde_json::from_value(object).expect("an object");

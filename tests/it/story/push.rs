@@ -5,7 +5,7 @@ use driftless::store::runs::RunState;
 use super::manifests::{config_map, deployment, kustomization, service};
 use crate::support::world::{Files, World};
 
-/// A small shop: a Deployment with its Service, and a ConfigMap, by kustomize.
+/// A small shop: a Deployment with its Service, and a `ConfigMap`, by kustomize.
 pub fn shop(world: &World) -> Files {
     Files::new()
         .file("apps/shop.yaml", world.app("shop", "deploy"))

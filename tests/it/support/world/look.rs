@@ -18,7 +18,7 @@ use super::{PROJECT, REPO, World};
 use crate::support::cluster;
 
 /// Nothing that is waited for takes longer, on a machine that does other things as well.
-pub const BOUND: Duration = Duration::from_secs(60);
+pub const BOUND: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 impl World {
