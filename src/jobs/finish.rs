@@ -8,7 +8,7 @@ use super::{Engine, outcome};
 use crate::ids::Oid;
 use crate::queue::JobError;
 use crate::report::preview::AppEnd;
-use crate::store::apps::{AppHealth, AppRow};
+use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::runs::{RunId, RunState};
 use crate::store::waits::{Wait, WaitObject, WaitPurpose};
 use crate::sync::health::{WaitEnded, WaitOutcome};
@@ -72,7 +72,7 @@ pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Res
     engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
     engine.store.set_run_state(run, RunState::Succeeded, None).await?;
     let Some((revision, took)) = revision_of(engine, run).await? else { return Ok(()) };
-    let end = AppEnd::Healthy { after_seconds: took.as_secs() };
+    let end = if row.state == AppState::Removed { AppEnd::Pruned } else { AppEnd::Healthy { after_seconds: took.as_secs() } };
     outcome::ended(engine, row, &revision, &end).await
 }
 

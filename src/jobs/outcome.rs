@@ -72,7 +72,7 @@ pub(super) async fn ended(engine: &Engine, row: &AppRow, revision: &Oid, end: &A
 }
 
 async fn put(engine: &Engine, pull: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
-    let is_final = |end: &AppEnd| matches!(end, AppEnd::Healthy { .. } | AppEnd::Kept);
+    let is_final = |end: &AppEnd| matches!(end, AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned);
     pull.unfinished = report.outcome.as_ref().is_some_and(|outcome| outcome.apps.iter().any(|app| !is_final(&app.end)));
     pull.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(crate::class::Class::Fail, error))?);
     engine.store.put_pull(pull).await?;

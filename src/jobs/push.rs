@@ -7,7 +7,7 @@ use super::{Engine, definitions, visible};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
-use crate::store::apps::AppState;
+use crate::store::apps::{AppRow, AppState};
 use crate::store::pulls::PullRow;
 
 pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: Option<&Oid>, ctx: &JobContext) -> Result<(), JobError> {
@@ -29,6 +29,7 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
     let mut requests: Vec<_> = to_sync.iter().map(|app| sync_request(app, &key, &revision)).collect();
     requests.extend(previews(engine, repo, ref_name, &to_sync, &key).await?);
+    requests.extend(found_again(engine, repo, ref_name, &key).await?);
     tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "looked at a ref");
     engine.queue.enqueue(&requests).await?;
     // Last, so that whatever went wrong before is found again by the next look.
@@ -49,6 +50,19 @@ async fn previews(engine: &Engine, repo: &Repo, ref_name: &str, moved: &BTreeSet
         .filter(|pull| pull.base_ref == ref_name && is_old(&pull.apps))
         .map(|pull| Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Cause::Follow { key: key.clone() }))
         .collect())
+}
+
+/// Apps that were missing this ref: whether they are still defined is for the branch of their definitions to say.
+async fn found_again(engine: &Engine, repo: &Repo, ref_name: &str, key: &Key) -> Result<Vec<Request>, JobError> {
+    let missed = |row: &AppRow| row.state == AppState::Missing && row.app.source.ref_name == ref_name;
+    let rows = engine.store.apps_reading(&repo.name).await?.into_iter().filter(missed);
+    let by: BTreeSet<RepoName> = rows.map(|row| row.app.id.repo).collect();
+    let request = |name: RepoName| {
+        let defining = engine.repo(&name).ok()?;
+        let definitions = Key::Push { ref_name: defining.definitions_ref.clone(), repo: name };
+        (definitions != *key).then(|| Request::new(definitions, Cause::Follow { key: key.clone() }))
+    };
+    Ok(by.into_iter().filter_map(request).collect())
 }
 
 /// A ref that is gone leaves everything as it is, and says so.

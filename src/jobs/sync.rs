@@ -54,7 +54,7 @@ pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext
         Decision::Heal { revision, report_only } => (Aim::Heal { report_only }, revision),
         Decision::Remove => (Aim::Remove, removed_at(engine, &row).await?),
     };
-    let waiting = engine.store.awaits_health(id).await?;
+    let waiting = engine.store.waiting_run(id).await?;
     let attempt = Attempt { engine, row: &row, wish: &wish, revision, aim, waiting, ctx };
     ctx.works_on(attempt.revision.as_str());
     let kind = if matches!(attempt.aim, Aim::Heal { .. }) { RunKind::Heal } else { RunKind::Sync };
@@ -139,7 +139,7 @@ struct Attempt<'a> {
     wish: &'a Wish,
     revision: Oid,
     aim: Aim,
-    /// The run whose objects are waited for.
+    /// The run that waits for what it applied or deleted.
     waiting: Option<RunId>,
     ctx: &'a JobContext,
 }

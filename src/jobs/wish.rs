@@ -19,8 +19,10 @@ pub(super) struct Wish {
 impl Wish {
     pub fn of(app: &Key, causes: &[Cause]) -> Self {
         let waited = |cause: &Cause| matches!(cause, Cause::Follow { key } if key == app);
-        let mut wish =
-            Self { only_resync: causes.iter().all(|cause| *cause == Cause::Resync), only_wait: causes.iter().all(waited), manual: None };
+        let asked = || causes.iter().filter(|cause| !waited(cause));
+        let only_wait = asked().next().is_none();
+        let only_resync = !only_wait && asked().all(|cause| *cause == Cause::Resync);
+        let mut wish = Self { only_resync, only_wait, manual: None };
         for cause in causes {
             let Cause::Manual(manual) = cause else { continue };
             let merged = wish.manual.get_or_insert_with(Manual::default);

@@ -157,6 +157,8 @@ pub enum AppEnd {
     Manual,
     /// Its definition was removed, and its objects stay.
     Kept,
+    /// Its definition was removed, and its objects are gone.
+    Pruned,
 }
 
 /// How many objects of each sort; for the table, the first line and the status.

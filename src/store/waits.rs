@@ -86,9 +86,9 @@ impl Store {
         Ok(())
     }
 
-    /// The run that waits for the health of what it applied, if there is one.
-    pub async fn awaits_health(&self, app: &AppId) -> Result<Option<RunId>, StoreError> {
-        let query = sqlx::query_scalar::<_, String>("SELECT run FROM waits WHERE app = $1 AND purpose = 'health'");
+    /// The run of an app that waits, if there is one.
+    pub async fn waiting_run(&self, app: &AppId) -> Result<Option<RunId>, StoreError> {
+        let query = sqlx::query_scalar::<_, String>("SELECT run FROM waits WHERE app = $1 LIMIT 1");
         Ok(query.bind(app.to_string()).fetch_optional(self.read()).await?.map(RunId::new))
     }
 

@@ -25,6 +25,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
     add("being applied for", |end| matches!(end, AppEnd::Running));
     add("to be synced by hand for", |end| matches!(end, AppEnd::Manual));
     add("no longer followed, with its objects left as they are:", |end| matches!(end, AppEnd::Kept));
+    add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned));
     let slowest = outcome
         .apps
         .iter()
@@ -60,7 +61,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {} --allow-destructive", app.app)))));
             }
             AppEnd::Manual => document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app))))),
-            AppEnd::Running | AppEnd::Healthy { .. } | AppEnd::Kept => {}
+            AppEnd::Running | AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned => {}
         }
     }
 }
