@@ -18,7 +18,7 @@ async fn ten_pushes_in_a_second_are_at_most_two_runs() {
     world.healthy("shop", &base).await;
     world.first_looks().await;
     let before = world.runs("/shop").await.len();
-    let looks = world.jobs_run("push").await;
+    let looks = world.jobs_ended("push", "done").await;
     tokio::time::sleep(Duration::from_millis(3100)).await;
     let ten = (0..10).map(|number| Files::new().file("deploy/settings.yaml", config_map("settings", &number.to_string())));
     let commits = world.commit_hidden(ten);
@@ -32,7 +32,7 @@ async fn ten_pushes_in_a_second_are_at_most_two_runs() {
     world.settled().await;
     let runs = world.runs("/shop").await.len() - before;
     assert!(runs <= 2, "{runs} runs for pushes within {took:?}\n{}", world.story().await);
-    let looked = world.jobs_run("push").await - looks;
+    let looked = world.jobs_ended("push", "done").await - looks;
     assert!((1..=2).contains(&looked), "{looked} looks at the branch for pushes within {took:?}");
     assert_eq!(world.live("v1 ConfigMap", "settings").await.expect("there")["data"]["key"], "9");
 }
@@ -50,9 +50,11 @@ async fn a_second_push_cancels_the_preview_of_the_first() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let begun = Instant::now();
     let second = world.push_to("racing", Files::new().file("deploy/settings.yaml", config_map("settings", "second"))).await;
+    let pushed = begun.elapsed();
+    world.eventually("the first preview cancelled", async || (world.jobs_ended("preview", "cancelled").await == 1).then_some(())).await;
+    let took = begun.elapsed() - pushed;
+    assert!(took < Duration::from_secs(1), "{took:?}: {}", world.story().await);
     world.status_is(&second, "success", "1 update").await;
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}: {}", world.story().await);
     world.settled().await;
     let shown: Vec<_> = world.runs("#1").await.into_iter().filter(|run| run.kind == RunKind::Preview).map(|run| run.state).collect();
     assert!(shown.iter().filter(|state| **state == RunState::Succeeded).count() == 1, "{}", world.story().await);

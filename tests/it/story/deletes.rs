@@ -56,7 +56,7 @@ async fn a_removed_definition_deletes_nothing() {
         assert!(world.live(kind, name).await.is_some(), "{kind} {name}");
     }
     let comment = world.comment(pull.number, "Merged").await;
-    assert!(!comment.contains("being applied"), "what has ended does not go on for ever: {comment}");
+    assert!(comment.contains("no longer followed, with its objects left as they are: `shop` on `prod`"), "{comment}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,26 +66,29 @@ async fn a_removed_definition_that_said_so_takes_its_objects_along() {
     let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
     world.healthy("shop", &base).await;
     somebody_elses(&world, "neighbour").await;
-    world.push(Files::new().without("apps/shop.yaml")).await;
-    let waiting = world
-        .eventually("a run that ends or waits", async || {
-            let run = world.runs("/shop").await.into_iter().next()?;
-            let pruned = run.state == RunState::Succeeded && run.counts.pruned == 3;
-            let waits = run.state == RunState::Waiting && run.error.is_some();
-            (pruned || waits).then_some(waits)
-        })
-        .await;
-    if waiting {
-        // All of an app is too much to delete without a word.
-        assert!(world.live("apps/v1 Deployment", "web").await.is_some());
-        world.sync_by_hand("shop", true).await;
-    }
+    let pull = world.open_pull("drop-all", Files::new().without("apps/shop.yaml")).await;
+    world.status_is(&pull.head, "success", "3 deletes").await;
+    world.comment(pull.number, "DELETES 3 objects").await;
+    let merge = world.merge_pull(pull.number).await;
+    // All of an app is too much to delete without a word.
+    world.comment(pull.number, "**waits for a word** for").await;
+    world.settled().await;
+    assert!(world.live("apps/v1 Deployment", "web").await.is_some());
+    world.sync_by_hand("shop", true).await;
     for (kind, name) in [("apps/v1 Deployment", "web"), ("v1 Service", "web"), ("v1 ConfigMap", "settings")] {
         world.gone(kind, name).await;
     }
     world.settled().await;
     assert!(world.live("v1 ConfigMap", "neighbour").await.is_some());
     assert_eq!(world.inventory("shop").await, Vec::<String>::new());
+    let run = world.runs("/shop").await.into_iter().next().expect("a run");
+    assert_eq!(
+        (run.state, run.revision.as_deref(), run.counts.pruned),
+        (RunState::Succeeded, Some(merge.as_str()), 3),
+        "{}",
+        world.story().await
+    );
+    world.comment(pull.number, "deleted with its objects: `shop` on `prod`").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,6 +103,22 @@ async fn a_definition_that_breaks_deletes_nothing() {
     // Mended, it goes on.
     let mended = world.push(shop(&world).file("deploy/settings.yaml", config_map("settings", "mended"))).await;
     world.healthy("shop", &mended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_goes_and_comes_back() {
+    let world = World::start("branch").await;
+    let app = world.app("shop", "deploy").replace("{path: deploy}", "{path: deploy, ref: release}");
+    world.push(Files::new().file("apps/shop.yaml", app)).await;
+    let first = world.push_to("release", shop(&world)).await;
+    world.healthy("shop", &first).await;
+    world.delete_branch("release").await;
+    world.eventually("the app without its branch", async || (world.app_row("shop").await?.state == AppState::Missing).then_some(())).await;
+    world.settled().await;
+    assert!(world.live("apps/v1 Deployment", "web").await.is_some());
+    let back = world.push_to("release", shop(&world).file("deploy/settings.yaml", config_map("settings", "back"))).await;
+    world.healthy("shop", &back).await;
+    assert_eq!(world.app_row("shop").await.expect("the app").state, AppState::Active);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,6 +89,8 @@ async fn a_preview_tells_drift_from_what_it_changes() {
     let world = World::start("drifted").await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
+    // Else the look that follows a start may heal it before the preview.
+    world.first_looks().await;
     scale(&world, 5).await;
     let pull = world.open_pull("other", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
     world.status_is(&pull.head, "success", "1 update").await;

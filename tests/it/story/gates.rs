@@ -36,7 +36,7 @@ async fn no_app_is_affected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_conflict() {
     let world = up("gate-conflict").await;
-    let head = world.commit("ours", Files::new().file("deploy/settings.yaml", config_map("settings", "ours")));
+    let head = world.commit("ours", &Files::new().file("deploy/settings.yaml", config_map("settings", "ours")));
     let base = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "theirs"))).await;
     world.healthy("shop", &base).await;
     let number = world.forge.open_pull(PROJECT, "ours", "main", "Ours").await.expect("opened");
@@ -75,7 +75,7 @@ async fn a_destination_that_is_not_allowed() {
 async fn a_fork() {
     let world = up("gate-fork").await;
     let files = Files::new().file("deploy/settings.yaml", config_map("settings", "fork"));
-    let head = world.commit("stranger", files);
+    let head = world.commit("stranger", &files);
     world.forge.fail_deliveries([driftless::dev::forge::DeliveryFault::Drop; 2]);
     let number = world.forge.open_pull(PROJECT, "stranger", "main", "From afar").await.expect("opened");
     world.forge.make_fork(PROJECT, number);

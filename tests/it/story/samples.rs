@@ -54,7 +54,7 @@ async fn a_shop_of_many_services() {
     let took = begun.elapsed();
     assert_eq!(usize::try_from(run.counts.created).expect("a number"), objects, "{}", world.story().await);
     assert_eq!(world.inventory("boutique").await.len(), objects);
-    eprintln!("pushed, applied and healthy: {objects} objects within {took:?}; {}", steps(&run));
+    tracing::info!("pushed, applied and healthy: {objects} objects within {took:?}; {}", steps(&run));
 
     // One component changes.
     let text =
@@ -71,7 +71,7 @@ async fn a_shop_of_many_services() {
     let merge = world.merge_pull(pull.number).await;
     let run = world.healthy("boutique", &merge).await;
     assert_eq!((run.counts.updated, run.counts.unchanged), (1, u32::try_from(objects - 1).expect("a number")), "{}", world.story().await);
-    eprintln!("merged and healthy within {:?}; {}", begun.elapsed(), steps(&run));
+    tracing::info!("merged and healthy within {:?}; {}", begun.elapsed(), steps(&run));
     world.comment(pull.number, "healthy after").await;
 }
 

@@ -69,7 +69,7 @@ async fn previewed(world: &World, pull: &Pull) {
 
 /// Ends the server, and looks at what it leaves: the deliveries of these events once each, and nothing half done.
 async fn left_in_order(world: &mut World, events: &[&str], revision: &Oid) {
-    let app = world.app_id("shop");
+    let app = crate::support::world::app_id("shop");
     let store = world.end().await;
     let deliveries = store.deliveries(100).await.expect("the store");
     let mut stored: Vec<&str> = deliveries.iter().map(|delivery| delivery.event.as_str()).collect();

@@ -59,13 +59,13 @@ impl World {
 
     /// Commits to a branch, which begins at `main` if it is new, and pushes it.
     pub async fn push_to(&self, branch: &str, files: Files) -> Oid {
-        let commit = self.commit(branch, files);
+        let commit = self.commit(branch, &files);
         self.forge.refs_changed(PROJECT).await.expect("seen");
         commit
     }
 
     /// The same without a word to anybody.
-    pub fn commit(&self, branch: &str, files: Files) -> Oid {
+    pub fn commit(&self, branch: &str, files: &Files) -> Oid {
         let bare = self.forge.repo_dir(PROJECT).display().to_string();
         self.work.git(&["fetch", "-q", &bare, "+refs/heads/*:refs/remotes/origin/*"]);
         let from = [format!("origin/{branch}"), "origin/main".to_owned()];
@@ -98,6 +98,12 @@ impl World {
         commits
     }
 
+    pub async fn delete_branch(&self, branch: &str) {
+        git(&self.forge.repo_dir(PROJECT), &["update-ref", "-d", &format!("refs/heads/{branch}")]);
+        self.work.git(&["update-ref", "-d", &format!("refs/remotes/origin/{branch}")]);
+        self.forge.refs_changed(PROJECT).await.expect("seen");
+    }
+
     /// Moves `main` to a commit that the forge has, and tells.
     pub async fn show(&self, commit: &Oid) {
         git(&self.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", commit.as_str()]);
@@ -106,7 +112,7 @@ impl World {
 
     /// Pushes a new branch and opens a pull request for it.
     pub async fn open_pull(&self, branch: &str, files: Files) -> Pull {
-        let head = self.commit(branch, files);
+        let head = self.commit(branch, &files);
         let number = self.forge.open_pull(PROJECT, branch, "main", &format!("Merge {branch}")).await.expect("opened");
         Pull { number, head }
     }

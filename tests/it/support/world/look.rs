@@ -14,7 +14,7 @@ use kube::core::GroupVersionKind;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{PROJECT, REPO, World};
+use super::{PROJECT, REPO, World, app_id};
 use crate::support::cluster;
 
 /// Nothing that is waited for takes longer, on a machine that does other things as well.
@@ -70,7 +70,7 @@ impl World {
     }
 
     pub async fn app_row(&self, name: &str) -> Option<AppRow> {
-        self.engine().store.app(&self.app_id(name)).await.expect("the store")
+        self.engine().store.app(&app_id(name)).await.expect("the store")
     }
 
     /// The newest runs first.
@@ -135,18 +135,18 @@ impl World {
 
     /// The inventory of an app, as `Kind name`, sorted.
     pub async fn inventory(&self, app: &str) -> Vec<String> {
-        let rows = self.engine().store.inventory(&self.app_id(app)).await.expect("the store");
+        let rows = self.engine().store.inventory(&app_id(app)).await.expect("the store");
         let mut names: Vec<String> = rows.iter().map(|row| format!("{} {}", row.key.kind, row.key.name)).collect();
         names.sort();
         names
     }
 
-    /// How many jobs of a kind have ended, whatever way, by the server's own count.
-    pub async fn jobs_run(&self, kind: &str) -> u64 {
+    /// How many runs of jobs of a kind ended this way, by the server's own count.
+    pub async fn jobs_ended(&self, kind: &str, outcome: &str) -> u64 {
+        let start = format!("driftless_job_runs_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} ");
         let url = format!("http://{}/metrics", self.relay.address);
         let text = reqwest::get(url).await.expect("an answer").text().await.expect("metrics");
-        let lines = text.lines().filter(|line| line.starts_with("driftless_job_runs_total{") && line.contains(&format!("kind=\"{kind}\"")));
-        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+        text.lines().filter_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok()).sum()
     }
 
     /// All that the server's history and the forge know, for a test that failed.

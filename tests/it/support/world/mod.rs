@@ -111,10 +111,6 @@ impl World {
         &self.server.as_ref().expect("the server runs").engine
     }
 
-    pub fn app_id(&self, name: &str) -> AppId {
-        AppId::new(&RepoName::new(REPO), name)
-    }
-
     pub fn socket(&self) -> std::path::PathBuf {
         self.engine().config.socket.clone()
     }
@@ -132,12 +128,16 @@ impl World {
     /// `driftless sync APP`, perhaps with `--allow-destructive`.
     pub async fn sync_by_hand(&self, app: &str, allow_destructive: bool) {
         let manual = Manual { by: "ada".into(), allow_destructive, ..Manual::default() };
-        self.enqueue(Key::Sync(self.app_id(app)), Cause::Manual(manual)).await;
+        self.enqueue(Key::Sync(app_id(app)), Cause::Manual(manual)).await;
     }
 
     async fn enqueue(&self, key: Key, cause: Cause) {
         self.engine().queue.enqueue(&[Request::new(key, cause)]).await.expect("queued");
     }
+}
+
+pub fn app_id(name: &str) -> AppId {
+    AppId::new(&RepoName::new(REPO), name)
 }
 
 async fn forge(folder: &Path, webhook_url: Option<String>, git_faults: GitFaults, tasks: &Tasks) -> DevForge {
