@@ -1,4 +1,4 @@
-//! `poll:REPO`: what no webhook told. Refs that moved and pull requests that changed are queued as if one had.
+//! `poll:REPO`: what no webhook told, and what failed. Refs that moved and pull requests that changed are queued as if one had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,8 @@ use crate::store::pulls::{Pull, PullRow};
 
 pub(super) async fn run(engine: &Engine, repo: &RepoName, cancel: &CancellationToken) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
+    // First, as it does not depend on whether the forge answers.
+    engine.queue.retry_failed(repo.name.as_str()).await?;
     let remote = engine.remote(repo).await?;
     let refs = engine.mirrors.list_refs(&remote, cancel).await?;
     let mut requests = moved_refs(engine, repo, &refs).await?;
