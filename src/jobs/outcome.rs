@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::app::OnDelete;
-use crate::ids::Oid;
+use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::JobError;
 use crate::report::markdown;
 use crate::report::preview::{AppEnd, AppOutcome, DefinitionChange, Outcome, PreviewReport};
@@ -47,14 +47,26 @@ fn first_end(definition: DefinitionChange, row: Option<&AppRow>, merge_commit: &
 
 /// A sync of an app came to an end at a revision: pull requests whose merge is in it say so.
 pub(super) async fn ended(engine: &Engine, row: &AppRow, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
-    let app = &row.app.id;
-    // An app that is removed is so by a commit of the repo that defined it.
-    let source = if row.state == AppState::Removed { &app.repo } else { &row.app.source.repo };
+    let (app, source) = (&row.app.id, &row.app.source.repo);
     let _turn = engine.outcomes.lock().await;
+    // An app that is removed is so by a commit of the repo that defined it.
+    if row.state == AppState::Removed {
+        return tell(engine, app, &app.repo, revision, end).await;
+    }
+    tell(engine, app, source, revision, end).await?;
+    if app.repo != *source {
+        // What was merged there is the definition.
+        tell(engine, app, &app.repo, &row.definition_commit, end).await?;
+    }
+    Ok(())
+}
+
+/// Tells the pull requests of one repo whose merge is in `revision`.
+async fn tell(engine: &Engine, app: &AppId, repo: &RepoName, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
     let after = engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
-    for mut pull in engine.store.unfinished_pulls(source, after).await? {
+    for mut pull in engine.store.unfinished_pulls(repo, after).await? {
         let Some(merge_commit) = pull.merge_commit.clone() else { continue };
-        if !pull.apps.contains(app) || !engine.mirrors.is_ancestor(source, &merge_commit, revision).await? {
+        if !pull.apps.contains(app) || !engine.mirrors.is_ancestor(repo, &merge_commit, revision).await? {
             continue;
         }
         let Some(mut report) = report_of(&pull) else { continue };
