@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::yaml;
+
 /// Address, authority and token of an API server.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -60,7 +62,9 @@ impl Access {
     pub fn from_kubeconfig(path: &Path) -> Result<Self, AccessError> {
         let shape = |reason: String| AccessError::Shape { path: path.to_owned(), reason };
         let text = std::fs::read_to_string(path).map_err(|source| AccessError::File { path: path.to_owned(), source })?;
-        let config: Kubeconfig = serde_saphyr::from_str(&text).map_err(|_| shape("no cluster, or a user without a token".into()))?;
+        let documents = yaml::documents(&text);
+        let first = documents.first().copied().ok_or_else(|| shape("it is empty".into()))?;
+        let config: Kubeconfig = yaml::parse(first).map_err(|_| shape("no cluster, or a user without a token".into()))?;
         let (Some(cluster), Some(user)) = (config.clusters.into_iter().next(), config.users.into_iter().next()) else {
             return Err(shape("it names no cluster or no user".into()));
         };

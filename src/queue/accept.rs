@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::row::{self, Rows};
 use super::running::Runs;
 use super::{Cause, QueueConfig, QueueError, Request};
-use crate::store::Store;
 use crate::store::deliveries::{self, NewDelivery};
 use crate::store::jobs::{self, State};
+use crate::store::{Connection, Store};
 
 /// The most that one commit takes in, so that none of them waits for long.
 const BATCH: usize = 256;
@@ -106,7 +105,7 @@ impl Committer {
     /// The outer error undoes the whole batch, the inner one is this item's alone.
     async fn apply(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Connection,
         item: &Item,
         now: i64,
         pending: &mut usize,
@@ -130,7 +129,7 @@ impl Committer {
     }
 
     /// Whether the key had no pending row before.
-    async fn apply_request(&self, conn: &mut SqliteConnection, request: &Request, now: i64) -> Result<bool, QueueError> {
+    async fn apply_request(&self, conn: &mut Connection, request: &Request, now: i64) -> Result<bool, QueueError> {
         let rows = Rows::new(jobs::of_key(conn, &request.key.to_string()).await?);
         let row = row::after_event(&rows, request, now, &self.config)?;
         jobs::put(conn, &row).await?;
@@ -144,7 +143,7 @@ fn is_promised(item: &Item) -> bool {
 }
 
 /// A delivery whose work fails is sent again by people who want it done.
-async fn is_failing(conn: &mut SqliteConnection, requests: &[Request]) -> Result<bool, QueueError> {
+async fn is_failing(conn: &mut Connection, requests: &[Request]) -> Result<bool, QueueError> {
     for request in requests {
         if jobs::is_failing(conn, request.key.tenant()).await? {
             return Ok(true);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::class::{Class, Classified};
-use crate::store::StoreError;
+use crate::store::{SqlError, StoreError};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
@@ -22,8 +22,8 @@ impl From<StoreError> for QueueError {
     }
 }
 
-impl From<sqlx::Error> for QueueError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<SqlError> for QueueError {
+    fn from(error: SqlError) -> Self {
         StoreError::from(error).into()
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use sqlx::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::choose::choose;
@@ -11,6 +10,7 @@ use super::row::{self, Again, Rows};
 use super::running::Run;
 use super::timing::{backoff, millis};
 use super::{Job, Key, Queue, QueueError};
+use crate::store::Connection;
 use crate::store::jobs::{self, JobRow, State};
 
 /// A job that this process runs now.
@@ -62,7 +62,7 @@ impl Queue {
         }
     }
 
-    async fn next(&self, conn: &mut SqliteConnection) -> Result<Option<JobRow>, QueueError> {
+    async fn next(&self, conn: &mut Connection) -> Result<Option<JobRow>, QueueError> {
         let now = self.store().now();
         let groups = jobs::due_groups(conn, now).await?;
         if groups.is_empty() {

@@ -23,9 +23,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::lifecycle::Tasks;
-use crate::store::Store;
 use crate::store::deliveries::NewDelivery;
 use crate::store::jobs::{self, State};
+use crate::store::{Store, StoreError};
 use accept::{Committer, Item};
 use running::Runs;
 
@@ -111,7 +111,7 @@ impl Queue {
             // The server is stopping; runs that end now still leave word.
             self.0.committer.commit(vec![item]).await;
         }
-        answer.await.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
+        answer.await.unwrap_or_else(|_| Err(StoreError::stopped().into()))
     }
 
     /// Has the failed jobs of a tenant tried once more, as each resync does. Says how many those are.

@@ -6,6 +6,9 @@ use sqlx::migrate::MigrateError;
 
 use crate::class::{Class, Classified};
 
+/// Why a statement failed, for those who hold a [`super::Connection`].
+pub type SqlError = sqlx::Error;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the store {} is in use by {holder}: stop it, or give this one another path", path.display())]
@@ -49,6 +52,11 @@ impl StoreError {
             MigrateError::VersionMissing(version) => Self::Newer { path, version },
             source => Self::Migrate { path, source: Box::new(source) },
         }
+    }
+
+    /// Whoever writes for others has ended.
+    pub fn stopped() -> Self {
+        Self::Sql(sqlx::Error::WorkerCrashed)
     }
 
     /// For a stored text that does not parse.

@@ -31,7 +31,7 @@ use sqlx::{Sqlite, Transaction};
 use crate::clock::Clock;
 
 use disk::Disk;
-pub use error::StoreError;
+pub use error::{SqlError, StoreError};
 use lock::Lock;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -39,6 +39,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// Longer than any transaction of ours takes on a slow disk.
 const ACQUIRE: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+
+/// One connection, within a transaction or not: what statements of several areas are made on.
+pub type Connection = sqlx::SqliteConnection;
 
 /// A handle to the store; clones share it.
 #[derive(Clone)]

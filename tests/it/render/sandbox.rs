@@ -81,7 +81,7 @@ fn the_launcher_says_why_it_could_not() -> io::Result<()> {
     let output = boxed(Path::new("/nowhere/worker"))?;
     assert_eq!(output.status.code(), Some(sandbox::NOT_BOXED.into()));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.starts_with("cannot open the worker /nowhere/worker"), "{said}");
+    assert!(said.starts_with("error: cannot open the worker /nowhere/worker"), "{said}");
     Ok(())
 }
 
