@@ -184,7 +184,8 @@ async fn a_slow_pack_is_cancelled_at_once() {
         let error = mirrors.fetch(&remote, &names, &cancel).await.expect_err("cancelled");
         assert_eq!(error.class(), Class::Cancelled, "{error:?}");
         let took = later.await.expect("cancelled").elapsed();
-        assert!(took < Duration::from_secs(1), "took {took:?}");
+        // What is not cancelled hangs for half a minute.
+        assert!(took < Duration::from_secs(5), "took {took:?}");
     }
     // The lock is free again only when Git's side has ended too.
     forge.faults.always(None);

@@ -53,7 +53,8 @@ async fn a_second_push_cancels_the_preview_of_the_first() {
     let pushed = begun.elapsed();
     world.eventually("the first preview cancelled", async || (world.jobs_ended("preview", "cancelled").await == 1).then_some(())).await;
     let took = begun.elapsed().saturating_sub(pushed);
-    assert!(took < Duration::from_secs(1), "{took:?}: {}", world.story().await);
+    // What is not cancelled hangs for a minute. On a machine with nothing else to do it takes less than a second.
+    assert!(took < Duration::from_secs(10), "{took:?}: {}", world.story().await);
     world.status_is(&second, "success", "1 update").await;
     world.settled().await;
     let shown: Vec<_> = world.runs("#1").await.into_iter().filter(|run| run.kind == RunKind::Preview).map(|run| run.state).collect();
