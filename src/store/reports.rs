@@ -149,6 +149,12 @@ impl Store {
         Ok(statuses)
     }
 
+    /// The head that a pull request's gate was last noted for.
+    pub async fn gate_sha(&self, repo: &str, number: i64, context: &str) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT sha FROM gates WHERE repo = $1 AND number = $2 AND context = $3");
+        Ok(query.bind(repo).bind(number).bind(context).fetch_optional(self.read()).await?)
+    }
+
     /// Removes a closed pull request's gate and returns the statuses of those that share its head.
     pub async fn drop_gate(&self, repo: &str, number: i64, context: &str) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.begin().await?;

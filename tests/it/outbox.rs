@@ -282,3 +282,17 @@ async fn pull_requests_that_share_a_head_show_the_worst() {
     scene.sent(&scene.status_target()).await;
     assert_eq!(scene.states().last().map(String::as_str), Some("success fine again"));
 }
+
+#[tokio::test]
+async fn a_pull_request_that_moves_on_does_not_hold_up_who_shares_the_head_it_left() {
+    let scene = Scene::start().await;
+    let put = async |number, status: NewStatus| scene.outbox.put_gate(&scene.repo, number, &status).await.expect("put");
+    put(1, scene.status(StatusState::Success, "fine")).await;
+    put(2, scene.status(StatusState::Pending, "looking")).await;
+    scene.sent(&scene.status_target()).await;
+    assert_eq!(scene.states().last().map(String::as_str), Some("pending looking"));
+    let elsewhere = "b".repeat(40).parse().expect("an id");
+    put(2, NewStatus { sha: elsewhere, ..scene.status(StatusState::Pending, "looking") }).await;
+    scene.sent(&scene.status_target()).await;
+    assert_eq!(scene.states().last().map(String::as_str), Some("success fine"));
+}

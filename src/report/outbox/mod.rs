@@ -118,13 +118,13 @@ impl Outbox {
     /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as head.
     pub async fn put_gate(&self, repo: &RepoName, number: u64, status: &NewStatus) -> Result<(), OutboxError> {
         let json = serde_json::to_string(status)?;
-        let row = GateRow {
-            repo: repo.as_str(),
-            number: i64::try_from(number).unwrap_or(i64::MAX),
-            context: &status.context,
-            sha: status.sha.as_str(),
-            status: &json,
-        };
+        let number_column = i64::try_from(number).unwrap_or(i64::MAX);
+        let before = self.0.store.gate_sha(repo.as_str(), number_column, &status.context).await?;
+        if before.is_some_and(|sha| sha != status.sha.as_str()) {
+            // Who shares the head that it has left must not be held up by what it said there.
+            self.drop_gate(repo, number, &status.context).await?;
+        }
+        let row = GateRow { repo: repo.as_str(), number: number_column, context: &status.context, sha: status.sha.as_str(), status: &json };
         let shared = self.0.store.put_gate(row).await?;
         self.put_worst(repo, &shared).await
     }
