@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::wanted::Wants;
 use crate::class::{Class, Classified};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -36,6 +37,8 @@ pub struct Engine {
     pub ended: Remembered<WaitEnded>,
     /// What the last look at a cluster found changed. Only a hint: the next look finds it again.
     pub drifted: Remembered<Vec<Drifted>>,
+    /// What apps want that are not synced at their heads. Bounded by itself.
+    pub wants: Wants,
     /// Held while what became of a merge is read, changed and written: many apps end at once.
     pub outcomes: tokio::sync::Mutex<()>,
 }

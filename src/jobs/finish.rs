@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::{Engine, outcome};
+use super::{Engine, leave, outcome};
 use crate::ids::Oid;
 use crate::queue::JobError;
 use crate::report::preview::AppEnd;
@@ -34,6 +34,7 @@ pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded) -> Res
 pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
     let cluster = engine.cluster(&row.app.destination.cluster)?;
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
+    leave::before_prune(engine, row, cluster.name()).await?;
     let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id)).boxed().await?;
     let did_something = !pruned.deleted.is_empty() || !pruned.kept.is_empty();
     if did_something && let Some(known) = engine.store.run(run).await? {

@@ -9,6 +9,7 @@ mod engine;
 mod finish;
 mod handler;
 mod history;
+mod leave;
 mod outcome;
 mod poll;
 mod preview;
@@ -20,7 +21,9 @@ mod sync;
 mod visible;
 mod volatile;
 mod waits;
+mod wanted;
 mod wish;
 
 pub use engine::{Engine, Remembered, Unknown};
 pub use waits::listen_to_waits;
+pub use wanted::Wants;

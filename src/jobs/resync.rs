@@ -1,6 +1,6 @@
 //! `resync:CLUSTER`: has anything drifted? One list of metadata per kind for the whole cluster, and a sync for each app that differs.
 
-use super::Engine;
+use super::{Engine, leave};
 use crate::ids::ClusterName;
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -19,6 +19,11 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
     for row in engine.store.apps_on(cluster.name()).await?.into_iter().filter(failed) {
         if !requests.iter().any(|request| request.key == Key::Sync(row.app.id.clone())) {
             requests.push(Request::new(Key::Sync(row.app.id), Cause::Resync));
+        }
+    }
+    for app in leave::no_longer_wanted(engine, cluster.name()).await? {
+        if !requests.iter().any(|request| request.key == Key::Sync(app.clone())) {
+            requests.push(Request::new(Key::Sync(app), Cause::Resync));
         }
     }
     tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(), "looked for drift");

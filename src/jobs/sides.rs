@@ -188,16 +188,20 @@ pub(super) async fn render(
     tree: Arc<dyn Tree>,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
+    let request = request(engine, app).await?;
+    match engine.renderer.render_cached(app.source.repo.as_str(), request, tree, cancel.clone()).await {
+        Err(error) if error.class() != Class::Fail => Err(error.into()),
+        result => Ok(result),
+    }
+}
+
+pub(super) async fn request(engine: &Engine, app: &App) -> Result<RenderRequest, JobError> {
     let cluster = engine.cluster(&app.destination.cluster)?;
-    let request = RenderRequest {
+    Ok(RenderRequest {
         path: app.source.path.clone(),
         options: app.render.clone(),
         release: app.id.name.clone(),
         namespace: app.destination.namespace.clone(),
         cluster: Some(engine.facts(cluster).await?),
-    };
-    match engine.renderer.render_cached(app.source.repo.as_str(), request, tree, cancel.clone()).await {
-        Err(error) if error.class() != Class::Fail => Err(error.into()),
-        result => Ok(result),
-    }
+    })
 }

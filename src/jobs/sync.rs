@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::compare::{limit, owned};
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, outcome, released, sides, volatile};
+use super::{Engine, Unknown, finish, leave, outcome, released, sides, volatile};
 use crate::app::App;
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
@@ -160,10 +160,13 @@ impl Attempt<'_> {
             let end = AppEnd::Healthy { after_seconds: 0 };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
-        let plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
+        let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
+        leave::for_others(engine, self.row, &mut plan).await?;
         let judgement = match self.aim {
             Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
+                // What was left for another app and is not wanted by it any more is no drift.
+                None if leave::is_all_that_is_to_do(&plan) => None,
                 None => return Ok(()),
             },
             Aim::Apply | Aim::Remove => None,
@@ -171,7 +174,7 @@ impl Attempt<'_> {
         let outcome = self.apply(&plan, judgement.as_ref(), history).await?;
         match outcome {
             SyncOutcome::WaitsForWord(word) => self.wait_for_word(&word, history).await,
-            SyncOutcome::Applied(done) => self.applied(done, &identity, judgement, history).await,
+            SyncOutcome::Applied(done) => self.applied(&plan, done, &identity, judgement, history).await,
         }
     }
 
@@ -291,6 +294,7 @@ impl Attempt<'_> {
 
     async fn applied(
         &self,
+        plan: &Plan,
         done: AppliedSync,
         identity: &str,
         judgement: Option<Judgement>,
@@ -298,8 +302,9 @@ impl Attempt<'_> {
     ) -> Result<(), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
-        let healed = judgement.as_ref().map(found);
-        history.end(RunState::Waiting, healed.as_deref(), Some(&done.counts)).await?;
+        let said: Vec<String> = judgement.as_ref().map(found).into_iter().chain(leave::said(plan)).collect();
+        let said = (!said.is_empty()).then(|| said.join("; "));
+        history.end(RunState::Waiting, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
             engine.store.prune_all(&app.id).await?;
             return finish::prune(engine, self.row, &run).await;
@@ -335,8 +340,13 @@ fn found(judgement: &Judgement) -> String {
 
 /// What an app's objects follow from: what it renders from, and where to.
 pub(super) fn identity(app: &App, rendered: &Rendered) -> String {
+    identity_of(app, &rendered.identity)
+}
+
+/// The same by the source identity of a render.
+pub(super) fn identity_of(app: &App, source: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [rendered.identity.as_str(), app.destination.cluster.as_str(), &app.destination.namespace] {
+    for part in [source, app.destination.cluster.as_str(), &app.destination.namespace] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

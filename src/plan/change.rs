@@ -41,6 +41,8 @@ pub struct Change {
     pub referrers: Vec<ObjectKey>,
     /// What a sync would send. None for a prune, and where it can not be sent.
     pub desired: Option<Desired>,
+    /// The app of the same repo for which an object that is no longer rendered is left, instead of being pruned.
+    pub left_for: Option<AppId>,
     /// What was done to the manifest before it was sent, or why an object that is no longer rendered is kept.
     pub notes: Vec<String>,
 }
@@ -70,8 +72,19 @@ impl Change {
             replaces_name: None,
             referrers: Vec::new(),
             desired: None,
+            left_for: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Makes of a prune that the object is left for another app.
+    pub fn leave(&mut self, app: AppId, note: String) {
+        self.action = Action::None;
+        self.verdict = Verdict::Accepted;
+        self.before = None;
+        self.referrers.clear();
+        self.left_for = Some(app);
+        self.notes.push(note);
     }
 
     pub fn is_rejected(&self) -> bool {

@@ -101,6 +101,15 @@ impl Renderer {
         self.version.clone()
     }
 
+    /// The identities that a render with this trace may have had: that of a chart, and that of anything else.
+    pub fn identities(&self, request: &RenderRequest, trace: &Trace) -> [String; 2] {
+        [self.identity(request, trace, &request.cluster_key()), self.identity(request, trace, "")]
+    }
+
+    fn identity(&self, request: &RenderRequest, trace: &Trace, cluster: &str) -> String {
+        digest([&request.key(&self.version), &trace.hash(), cluster])
+    }
+
     /// Renders, or answers from the cache where the same question had the same answers before. `repo` keeps the questions of repositories
     /// apart.
     pub async fn render_cached(
@@ -230,7 +239,7 @@ impl Renderer {
         });
         let volatile = volatile.collect();
         let cluster = if ended.renderer == "helm" { request.cluster_key() } else { String::new() };
-        let identity = digest([&request.key(&self.version), &trace.hash(), &cluster]);
+        let identity = self.identity(request, &trace, &cluster);
         Ok((Rendered { manifests, trace, warnings: ended.warnings, volatile, identity }, ended.renderer))
     }
 

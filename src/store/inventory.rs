@@ -20,6 +20,8 @@ pub enum ObjectState {
     Applied,
     /// No longer wanted, and to be deleted.
     Pruning,
+    /// No longer wanted, and left for another app of the repo that wants it.
+    Moving,
 }
 
 /// One object that an app owns.
@@ -291,9 +293,12 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Marks all that an app owns as no longer wanted: its definition was removed and asked for that.
+    /// Marks all that an app owns as no longer wanted, save what is left for others: its definition was removed and asked for that.
     pub async fn prune_all(&self, app: &AppId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1").bind(app.to_string()).execute(self.write()).await?;
+        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1 AND state <> 'moving'")
+            .bind(app.to_string())
+            .execute(self.write())
+            .await?;
         Ok(())
     }
 
@@ -367,7 +372,8 @@ async fn claim_one(
     let id = key.id();
     match owner_of(connection, cluster, &id).await? {
         Some((owner, state)) if owner != *app => {
-            let moved = owner.repo == app.repo && (state == ObjectState::Pruning || released.contains(&owner));
+            let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving) || released.contains(&owner);
+            let moved = owner.repo == app.repo && let_go;
             if !moved {
                 return Err(ClaimError::Taken { object: id, cluster: cluster.clone(), owner });
             }
@@ -424,6 +430,10 @@ async fn unwant(connection: &mut SqliteConnection, cluster: &ClusterName, app: &
         .await?;
     Ok(())
 }
+
+mod moving;
+
+pub use moving::Standing;
 
 #[cfg(test)]
 mod tests;

@@ -63,7 +63,10 @@ async fn owners(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<BTreeMap<Objec
 
 async fn claim(deps: &SyncDeps, input: &SyncInput<'_>, work: &[Work<'_>]) -> Result<(), SyncError> {
     let claims: Vec<Claim> = work.iter().map(|work| Claim { key: work.change.key.clone(), write: work.step == Step::Write }).collect();
-    Ok(deps.store.claim(deps.cluster.name(), &input.app.id, &claims, input.released).await?)
+    deps.store.claim(deps.cluster.name(), &input.app.id, &claims, input.released).await?;
+    // What other apps want is not among the deletes that the gate has looked at.
+    let left: Vec<ObjectId> = input.plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
+    Ok(deps.store.leave(deps.cluster.name(), &input.app.id, &left).await?)
 }
 
 /// Takes what only its marks tell of into the inventory, as one to prune: the word for that has been given, or the gate would have

@@ -6,6 +6,7 @@ mod drift;
 mod gates;
 mod lost;
 mod manifests;
+mod moves;
 mod pull;
 mod push;
 mod samples;

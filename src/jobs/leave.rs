@@ -1,0 +1,79 @@
+//! What an app no longer wants and another app of the repo does stays in the cluster until that one takes it over.
+
+use std::collections::BTreeMap;
+
+use super::{Engine, wanted};
+use crate::ids::{AppId, ClusterName};
+use crate::manifest::ObjectId;
+use crate::plan::{Action, Change, Plan, TakeOver};
+use crate::queue::JobError;
+use crate::store::apps::{AppRow, AppState};
+use crate::store::inventory::ObjectState;
+
+/// Takes out of the deletes of a plan what other apps want: that is neither deleted nor does it need a word.
+pub(super) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -> Result<(), JobError> {
+    let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune);
+    let ids: Vec<ObjectId> = prunes.map(|change| change.key.id()).collect();
+    let mut left = wanted::by_others(engine, row, &plan.cluster, &ids).await?;
+    for change in plan.changes.iter_mut().filter(|change| change.action == Action::Prune) {
+        if let Some(left) = left.remove(&change.key.id()) {
+            let note = left.to_string();
+            change.leave(left.app, note);
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is nothing to do but to delete.
+pub(super) fn is_all_that_is_to_do(plan: &Plan) -> bool {
+    plan.changes.iter().any(|change| change.action == Action::Prune)
+        && plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected())
+}
+
+/// Looks once more, as other apps may have come to want something while health was waited for.
+pub(super) async fn before_prune(engine: &Engine, row: &AppRow, cluster: &ClusterName) -> Result<(), JobError> {
+    let rows = engine.store.inventory_of(cluster, &row.app.id).await?;
+    let ids: Vec<ObjectId> = rows.iter().filter(|row| row.state == ObjectState::Pruning).map(|row| row.key.id()).collect();
+    let left = wanted::by_others(engine, row, cluster, &ids).await?;
+    for (object, left) in &left {
+        tracing::info!(app = %row.app.id, %object, "{left}");
+    }
+    Ok(engine.store.leave(cluster, &row.app.id, &left.into_keys().collect::<Vec<_>>()).await?)
+}
+
+/// The apps that have left something which nobody wants any more: a sync has to look at it again.
+pub(super) async fn no_longer_wanted(engine: &Engine, cluster: &ClusterName) -> Result<Vec<AppId>, JobError> {
+    let mut left: BTreeMap<AppId, Vec<ObjectId>> = BTreeMap::new();
+    for row in engine.store.left_on(cluster).await? {
+        left.entry(row.app).or_default().push(row.key.id());
+    }
+    let mut apps = Vec::new();
+    for (app, ids) in left {
+        let Some(row) = engine.store.app(&app).await? else { continue };
+        if row.paused || !matches!(row.state, AppState::Active | AppState::Removed) {
+            continue;
+        }
+        if wanted::by_others(engine, &row, cluster, &ids).await?.len() < ids.len() {
+            apps.push(app);
+        }
+    }
+    Ok(apps)
+}
+
+/// What was taken over from other apps, and left for others, in words.
+pub(super) fn said(plan: &Plan) -> Vec<String> {
+    let mut took: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut left: BTreeMap<&AppId, usize> = BTreeMap::new();
+    for Change { takes_over, left_for, .. } in &plan.changes {
+        if let Some(TakeOver::OtherApp { app, .. }) = takes_over {
+            *took.entry(app).or_default() += 1;
+        }
+        if let Some(app) = left_for {
+            *left.entry(app).or_default() += 1;
+        }
+    }
+    let objects = |number: usize| if number == 1 { "1 object".to_owned() } else { format!("{number} objects") };
+    let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
+    let left = left.into_iter().map(|(app, number)| format!("left {} for app {app}", objects(number)));
+    took.chain(left).collect()
+}

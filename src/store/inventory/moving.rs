@@ -1,0 +1,80 @@
+//! Objects on their way from one app to another.
+
+use sqlx::FromRow;
+
+use super::{Raw, none_is_empty, rows};
+use crate::ids::{AppId, ClusterName, Oid, RepoName};
+use crate::manifest::ObjectId;
+use crate::store::apps::AppState;
+use crate::store::inventory::ObjectRow;
+use crate::store::{Store, StoreError};
+
+/// What is known of an app without its definition and its trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub app: AppId,
+    pub state: AppState,
+    pub pinned: Option<Oid>,
+}
+
+#[derive(FromRow)]
+struct RawStanding {
+    id: String,
+    state: AppState,
+    pinned_revision: Option<String>,
+}
+
+impl TryFrom<RawStanding> for Standing {
+    type Error = StoreError;
+
+    fn try_from(raw: RawStanding) -> Result<Self, StoreError> {
+        let pinned = raw.pinned_revision.map(|text| text.parse::<Oid>()).transpose();
+        Ok(Self {
+            app: raw.id.parse().map_err(|error| StoreError::corrupt("an app", error))?,
+            state: raw.state,
+            pinned: pinned.map_err(|error| StoreError::corrupt("a pinned revision", error))?,
+        })
+    }
+}
+
+impl Store {
+    /// Leaves objects that an app no longer wants for others that do: they are not deleted by a prune until a sync has looked again.
+    pub async fn leave(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for id in ids {
+            sqlx::query(one!("UPDATE objects SET state = 'moving'", " AND app = $6 AND state = 'pruning'"))
+                .bind(cluster.as_str())
+                .bind(&id.group)
+                .bind(&id.kind)
+                .bind(none_is_empty(id.namespace.as_ref()))
+                .bind(&id.name)
+                .bind(app.to_string())
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// What the apps of a cluster have left for others and still own.
+    pub async fn left_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
+        let raw: Vec<Raw> =
+            sqlx::query_as(select!("WHERE cluster = $1 AND state = 'moving' ORDER BY app, api_group, kind, namespace, name"))
+                .bind(cluster.as_str())
+                .fetch_all(self.read())
+                .await?;
+        rows(raw)
+    }
+
+    /// How the apps that a repo defines stand, save those whose definition was removed.
+    pub async fn standing(&self, repo: &RepoName) -> Result<Vec<Standing>, StoreError> {
+        let raw: Vec<RawStanding> =
+            sqlx::query_as("SELECT id, state, pinned_revision FROM apps WHERE repo = $1 AND state <> 'removed' ORDER BY id")
+                .bind(repo.as_str())
+                .fetch_all(self.read())
+                .await?;
+        raw.into_iter().map(Standing::try_from).collect()
+    }
+}

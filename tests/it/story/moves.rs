@@ -1,0 +1,198 @@
+//! Objects that move from one app to another of the same repo: handed over, in whatever order the two are synced, and never deleted.
+
+use driftless::ids::Oid;
+use driftless::store::inventory::ObjectState;
+use driftless::store::runs::RunState;
+
+use super::manifests::{config_map, kustomization};
+use crate::support::world::{Files, World, app_id};
+
+/// Two apps, each with an object that stays; `old` has `x` besides. `more` goes into the definitions.
+fn two(world: &World, more_of_old: &str, more_of_new: &str) -> Files {
+    Files::new()
+        .file("apps/old.yaml", world.app_with("old", "old", more_of_old))
+        .file("apps/new.yaml", world.app_with("new", "new", more_of_new))
+        .file("old/stays.yaml", config_map("old-stays", "1"))
+        .file("old/x.yaml", config_map("x", "1"))
+        .file("new/stays.yaml", config_map("new-stays", "1"))
+}
+
+fn moved(value: &str) -> Files {
+    Files::new().without("old/x.yaml").file("new/x.yaml", config_map("x", value))
+}
+
+async fn uid(world: &World, name: &str) -> String {
+    let live = world.live("v1 ConfigMap", name).await;
+    live.unwrap_or_else(|| panic!("{name} is gone"))["metadata"]["uid"].as_str().expect("a uid").to_owned()
+}
+
+async fn value(world: &World, name: &str) -> String {
+    world.live("v1 ConfigMap", name).await.expect("there")["data"]["key"].as_str().expect("a value").to_owned()
+}
+
+async fn owner(world: &World, name: &str) -> String {
+    let live = world.live("v1 ConfigMap", name).await.expect("there");
+    let mark = live["metadata"]["annotations"]["driftless.dev/owner"].as_str().expect("a mark").to_owned();
+    mark.split(':').nth(1).expect("an app").to_owned()
+}
+
+/// How the inventory of an app has an object.
+async fn state(world: &World, app: &str, name: &str) -> Option<ObjectState> {
+    let rows = world.engine().store.inventory(&app_id(app)).await.expect("the store");
+    rows.into_iter().find(|row| row.key.name == name).map(|row| row.state)
+}
+
+async fn set_paused(world: &World, app: &str, paused: bool) {
+    world.engine().store.set_paused(&app_id(app), paused).await.expect("stored");
+}
+
+async fn both_healthy(world: &World, revision: &Oid) {
+    world.healthy("old", revision).await;
+    world.healthy("new", revision).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_app_comes_first_and_the_new_one_waits_for_a_person() {
+    let world = World::start("move-old-first").await;
+    let base = world.push(two(&world, "", "  sync: manual\n")).await;
+    world.healthy("old", &base).await;
+    world.sync_by_hand("new", false).await;
+    world.healthy("new", &base).await;
+    let before = uid(&world, "x").await;
+
+    let revision = world.push(moved("2")).await;
+    let run = world.healthy("old", &revision).await;
+    assert_eq!((run.counts.pruned, run.error.as_deref()), (0, Some("left 1 object for app shop/new")), "{}", world.story().await);
+    assert_eq!(state(&world, "old", "x").await, Some(ObjectState::Moving));
+    // However often is looked.
+    for _ in 0..2 {
+        world.resync().await;
+        world.settled().await;
+    }
+    assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before.clone(), "1"));
+
+    world.sync_by_hand("new", false).await;
+    let run = world.healthy("new", &revision).await;
+    assert_eq!((run.counts.updated, run.error.as_deref()), (1, Some("took over 1 object from app shop/old")), "{}", world.story().await);
+    assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before.clone(), "2"));
+    assert_eq!(owner(&world, "x").await, "shop/new");
+    world.resync().await;
+    world.settled().await;
+    assert_eq!(uid(&world, "x").await, before);
+    assert_eq!((world.inventory("old").await, world.inventory("new").await.len()), (vec!["ConfigMap old-stays".to_owned()], 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_new_app_comes_first() {
+    let world = World::start("move-new-first").await;
+    let base = world.push(two(&world, "", "")).await;
+    both_healthy(&world, &base).await;
+    let before = uid(&world, "x").await;
+    set_paused(&world, "old", true).await;
+    let revision = world.push(moved("2")).await;
+    let run = world.healthy("new", &revision).await;
+    assert_eq!(run.error.as_deref(), Some("took over 1 object from app shop/old"), "{}", world.story().await);
+    set_paused(&world, "old", false).await;
+    world.sync_by_hand("old", false).await;
+    let run = world.healthy("old", &revision).await;
+    assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
+    assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before, "2"));
+    assert_eq!(owner(&world, "x").await, "shop/new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_new_app_drops_before_it_took_it_is_pruned_after_all() {
+    let world = World::start("move-dropped").await;
+    let base = world.push(two(&world, "", "")).await;
+    both_healthy(&world, &base).await;
+    set_paused(&world, "new", true).await;
+    let revision = world.push(moved("2")).await;
+    world.healthy("old", &revision).await;
+    world.settled().await;
+    assert_eq!(state(&world, "old", "x").await, Some(ObjectState::Moving));
+    world.push(Files::new().without("new/x.yaml").file("new/more.yaml", config_map("more", "1"))).await;
+    world.settled().await;
+    assert!(world.live("v1 ConfigMap", "x").await.is_some(), "nobody has looked yet");
+    world.resync().await;
+    world.gone("v1 ConfigMap", "x").await;
+    world.settled().await;
+    assert_eq!(state(&world, "old", "x").await, None);
+    let run = world.runs("/old").await.into_iter().next().expect("a run");
+    assert_eq!((run.state, run.counts.pruned), (RunState::Succeeded, 1), "{}", world.story().await);
+    assert!(world.live("v1 ConfigMap", "old-stays").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_app_that_prunes_leaves_what_another_one_takes() {
+    let world = World::start("move-removed").await;
+    let base = world.push(two(&world, "  onDelete: prune\n", "  sync: manual\n")).await;
+    world.healthy("old", &base).await;
+    world.sync_by_hand("new", false).await;
+    world.healthy("new", &base).await;
+    let before = [uid(&world, "x").await, uid(&world, "old-stays").await];
+    let files = Files::new()
+        .without("apps/old.yaml")
+        .without("old")
+        .file("new/x.yaml", config_map("x", "2"))
+        .file("new/old.yaml", config_map("old-stays", "2"));
+    let revision = world.push(files).await;
+    // It waits for no word, as it deletes nothing.
+    world
+        .eventually("the end of the removed app", async || {
+            let run = world.runs("/old").await.into_iter().next()?;
+            (run.revision.as_deref() == Some(revision.as_str()) && run.state == RunState::Succeeded).then_some(())
+        })
+        .await;
+    world.resync().await;
+    world.settled().await;
+    assert_eq!([uid(&world, "x").await, uid(&world, "old-stays").await], before);
+    world.sync_by_hand("new", false).await;
+    let run = world.healthy("new", &revision).await;
+    assert_eq!(run.error.as_deref(), Some("took over 2 objects from app shop/old"), "{}", world.story().await);
+    assert_eq!([uid(&world, "x").await, uid(&world, "old-stays").await], before);
+    assert_eq!(world.inventory("old").await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_an_app_has_moves_to_one_that_comes_with_the_same_push() {
+    let world = World::start("move-all").await;
+    let generated = |dir: &str| {
+        let kustomization = kustomization(&["x.yaml"]) + "configMapGenerator:\n  - name: made\n    literals: [a=1]\n";
+        Files::new().file(format!("{dir}/kustomization.yaml"), kustomization).file(format!("{dir}/x.yaml"), config_map("x", "1"))
+    };
+    let base = world.push(generated("old").file("apps/old.yaml", world.app("old", "old"))).await;
+    world.healthy("old", &base).await;
+    let made = world.inventory("old").await.into_iter().find_map(|name| Some(name.strip_prefix("ConfigMap made-")?.to_owned()));
+    let made = format!("made-{}", made.expect("a generated name"));
+    let before = [uid(&world, "x").await, uid(&world, &made).await];
+    // The old app keeps one object; the new one says where its objects are.
+    let said = config_map("x", "1").replace("  name: x", &format!("  name: x\n  namespace: {}", world.namespace));
+    let files = generated("new")
+        .file("new/x.yaml", said)
+        .file("apps/new.yaml", world.app("new", "new"))
+        .file("old/kustomization.yaml", kustomization(&["x.yaml"]))
+        .file("old/x.yaml", config_map("stays", "1"));
+    let revision = world.push(files).await;
+    both_healthy(&world, &revision).await;
+    world.settled().await;
+    assert_eq!([uid(&world, "x").await, uid(&world, &made).await], before, "{}", world.story().await);
+    assert_eq!(world.inventory("old").await, ["ConfigMap stays"]);
+    assert_eq!(world.inventory("new").await, [format!("ConfigMap {made}"), "ConfigMap x".to_owned()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_deleted_while_another_app_does_not_render() {
+    let world = World::start("move-broken").await;
+    let base = world.push(two(&world, "", "")).await;
+    both_healthy(&world, &base).await;
+    let before = uid(&world, "x").await;
+    let revision = world.push(moved("2").file("new/broken.yaml", "a: [\n")).await;
+    let run = world.healthy("old", &revision).await;
+    assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
+    world.resync().await;
+    world.settled().await;
+    assert_eq!(uid(&world, "x").await, before);
+    let mended = world.push(Files::new().without("new/broken.yaml")).await;
+    world.healthy("new", &mended).await;
+    assert_eq!((uid(&world, "x").await, owner(&world, "x").await.as_str()), (before, "shop/new"));
+}
