@@ -97,7 +97,7 @@ pub(super) async fn by_others(
 }
 
 /// The names that an app's manifest may have in the cluster. Whether its kind is namespaced is not asked: no kind has both.
-pub(super) fn ids<'a>(app: &'a App, manifest: &Manifest) -> [ObjectId; 2] {
+pub(super) fn ids(app: &App, manifest: &Manifest) -> [ObjectId; 2] {
     let named = manifest.key.id();
     let namespace = named.namespace.clone().unwrap_or_else(|| app.destination.namespace.clone());
     [ObjectId { namespace: Some(namespace), ..named.clone() }, ObjectId { namespace: None, ..named }]
@@ -183,7 +183,8 @@ impl Defined {
             add(&app.id.to_string());
         }
         for known in self.standing.iter().filter(|known| known.pinned.is_some()) {
-            [known.app.to_string(), text(&known.pinned)].iter().for_each(|part| add(part));
+            add(&known.app.to_string());
+            add(&text(&known.pinned));
         }
         hex::encode(hash.finalize())
     }
