@@ -4,7 +4,7 @@
 #                make dev ARGS='--kubeconfig FILE' takes a cluster that is there
 #   make test    every check and every test
 #   make bench   the benchmarks; they print ratios against the same work done bare
-#   make tools   what the others need: the Go programs, built once into a cache, and the tests' npm packages
+#   make tools   what the others need: the Go programs, built once into a cache
 
 .PHONY: dev test bench tools
 MAKEFLAGS += --no-print-directory
@@ -13,6 +13,7 @@ dev:
 	@scripts/dev $(ARGS)
 
 test: tools tests/node/node_modules/.package-lock.json
+	@scripts/browser >/dev/null
 	@scripts/check
 
 bench: tools
@@ -26,5 +27,5 @@ tools:
 	@scripts/tool kwok >/dev/null
 
 tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
-	@echo 'npm: fetching the recorded payloads and API descriptions that the tests read' >&2
+	@echo 'npm: fetching the recorded payloads, the API descriptions and the browser that the tests use' >&2
 	@cd tests/node && npm ci --no-progress --loglevel=error && touch node_modules/.package-lock.json

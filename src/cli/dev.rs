@@ -131,7 +131,7 @@ async fn forge(args: &DevArgs, dir: &Path, tasks: &Tasks) -> anyhow::Result<(Dev
         webhook_url: Some(format!("http://{}/webhooks/dev", loopback(args.port))),
         webhook_secret: SecretString::from(WEBHOOK_SECRET),
         token: SecretString::from(TOKEN),
-        login: "you".to_owned(),
+        login: "driftless".to_owned(),
         app: None,
         git_tls: Some(tls),
         git_faults: GitFaults::default(),

@@ -12,6 +12,7 @@ mod forge;
 mod github_contract;
 mod layering;
 mod outbox;
+mod page;
 mod plan;
 mod render;
 mod source;

@@ -84,6 +84,9 @@ struct Inner {
     git: OnceLock<GitServer>,
 }
 
+/// Who commits, opens and merges here.
+const PERSON: &str = "you";
+
 /// What a request that has begun gets at the end.
 const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -183,8 +186,8 @@ impl DevForge {
         let dir = self.repo_dir(project);
         let branches = git::branches(&dir).await?;
         let from = branches.contains_key("main").then_some("main");
-        let author = &self.0.config.login;
-        let commit = git::NewCommit { branch, from, continues: branches.contains_key(branch), message, author, files };
+        let continues = branches.contains_key(branch);
+        let commit = git::NewCommit { branch, from, continues, message, author: PERSON, files };
         git::commit(&dir, &commit, self.0.clock.now().as_second()).await?;
         self.refs_changed(project).await
     }
@@ -211,10 +214,9 @@ impl DevForge {
     /// Opens a pull request from one branch to another and returns its number.
     pub async fn open_pull(&self, project: &str, head: &str, base: &str, title: &str) -> Result<u64, DevForgeError> {
         self.refs_changed(project).await?;
-        let login = self.0.config.login.clone();
         let number = self
             .state()
-            .open_pull(project, head, base, title, &login, self.0.clock.now())
+            .open_pull(project, head, base, title, PERSON, self.0.clock.now())
             .ok_or_else(|| DevForgeError::Unknown(format!("branch {head} or {base} in {project}")))?;
         self.publish_head(project, number).await?;
         self.deliver_pull(project, number, "opened");
@@ -323,7 +325,7 @@ impl DevForge {
             let state = self.state();
             let Some(repo) = state.repo(project) else { return };
             payload["repository"] = json::repo(&self.view(), repo);
-            payload["sender"] = json::user(&self.view(), &self.0.config.login);
+            payload["sender"] = json::user(&self.view(), PERSON);
         }
         self.0.postman.post(deliver::Letter::new(url, hook, event, payload.to_string(), &self.0.config.webhook_secret));
     }

@@ -1,5 +1,6 @@
 //! What the tests of several areas need.
 
+pub mod browser;
 pub mod cluster;
 pub mod deployed;
 pub mod forge;

@@ -25,7 +25,7 @@ use driftless::queue::{Cause, Key, Manual, Request};
 use driftless::serve::{self, Running};
 
 pub use git::{Files, Pull};
-pub use setup::Setup;
+pub use setup::{Setup, TOKEN};
 
 use self::process::Process;
 use self::relay::Relay;
@@ -149,7 +149,7 @@ async fn forge(folder: &Path, webhook_url: Option<String>, git_faults: GitFaults
         public_url: None,
         webhook_url,
         webhook_secret: setup::HOOK_SECRET.to_owned().into(),
-        token: setup::TOKEN.to_owned().into(),
+        token: TOKEN.to_owned().into(),
         login: "driftless-bot".into(),
         app: None,
         git_tls: Some(tls),

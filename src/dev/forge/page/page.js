@@ -1,0 +1,199 @@
+"use strict";
+
+// How often the forge is asked, in milliseconds: a preview takes some hundred, and people want to see it pending.
+const EACH = 400;
+
+const el = (tag, props = {}, ...inner) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) name in node ? (node[name] = value) : node.setAttribute(name, value);
+  node.append(...inner.filter(x => x != null));
+  return node;
+};
+const place = id => document.getElementById(id);
+
+async function ask(path, body) {
+  const how = body === undefined ? {} : {method: "POST", headers: {"content-type": "application/json", "x-driftless-page": "1"}, body: JSON.stringify(body)};
+  const answer = await fetch(path, how);
+  if (!answer.ok) throw new Error(await answer.text() || answer.statusText);
+  return answer.json();
+}
+
+// What each place shows, as text: what is the same is left alone, and so are its focus, its folds and its scrolling.
+const shown = new WeakMap();
+function show(where, what, make) {
+  const text = JSON.stringify(what);
+  if (shown.get(where) === text) return;
+  shown.set(where, text);
+  const focused = where.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const name = fold => fold.querySelector("summary")?.textContent;
+  const open = new Set([...where.querySelectorAll("details[open]")].map(name));
+  where.replaceChildren(...[make()].flat());
+  for (const fold of where.querySelectorAll("details")) if (open.has(name(fold))) fold.open = true;
+  if (focused) [...where.querySelectorAll("[data-key]")].find(node => node.dataset.key === focused)?.focus();
+}
+
+const keyed = (key, node) => { node.dataset.key = key; return node };
+const dot = state => el("span", {className: "dot " + (state ?? "dim"), role: "img", ariaLabel: state ?? "no status", title: state ?? "no status"});
+const code = text => el("code", {textContent: text});
+const lineClass = line => /^\+(?!\+\+ )/.test(line) ? "plus" : /^-(?!-- )/.test(line) ? "minus" : /^(@@|diff |index |\+\+\+ |--- )/.test(line) ? "hunk" : "";
+
+// Can be scrolled, so it can be focused.
+function coloured(text, name) {
+  const lines = text.replace(/\n$/, "").split("\n").map(line => el("span", {className: "line " + lineClass(line), textContent: line}));
+  return el("pre", {tabIndex: 0, role: "region", ariaLabel: name}, el("code", {}, ...lines));
+}
+
+// `#OWNER/NAME/NUMBER`
+function chosen() {
+  const [, project, number] = location.hash.match(/^#([\w.-]+\/[\w.-]+)\/(\d+)$/) ?? [];
+  return project && {project, number: Number(number)};
+}
+
+/* ---- the repositories ---- */
+
+const sides = new Map();
+
+function side(repo) {
+  const list = el("nav", {ariaLabel: "Pull requests of " + repo.name});
+  const card = el("section", {className: "card"}, el("h2", {textContent: repo.name}), list);
+  const form = opening(repo.name);
+  const clone = el("div", {className: "card pad dim"}, "Clone: ", code(repo.clone));
+  place("repos").append(card);
+  place("more").append(form.card, clone);
+  return {list, form};
+}
+
+function opening(project) {
+  const field = (name, control) => { control.id = name + " of " + project; control.name = name; return control };
+  const label = (text, control) => el("label", {textContent: text, htmlFor: control.id});
+  const title = field("title", el("input", {required: true, autocomplete: "off"}));
+  const head = field("head", el("select", {required: true})), base = field("base", el("select", {required: true}));
+  const said = el("p", {className: "said", role: "alert"});
+  const form = el("form", {className: "pad"}, label("Title", title), title, label("Merge this branch", head), head, label("Into this branch", base), base,
+    el("button", {className: "do", textContent: "Open pull request"}), said);
+  form.onsubmit = async event => {
+    event.preventDefault();
+    said.textContent = "";
+    try {
+      const {number} = await ask(`/ui/repos/${project}/pulls`, {title: title.value, head: head.value, base: base.value});
+      title.value = "";
+      location.hash = `#${project}/${number}`;
+    } catch (error) { said.textContent = error.message }
+  };
+  return {card: el("section", {className: "card"}, el("h2", {textContent: "Open a pull request"}), form), head, base};
+}
+
+function showRepo(repo) {
+  if (!sides.has(repo.name)) sides.set(repo.name, side(repo));
+  const {list, form} = sides.get(repo.name), now = chosen();
+  show(list, [repo.pulls, now], () => repo.pulls.length
+    ? repo.pulls.map(pull => entry(repo.name, pull, now?.project === repo.name && now.number === pull.number))
+    : el("p", {className: "pad dim", textContent: "None yet."}));
+  choices(form.head, repo.branches.filter(branch => branch !== "main"), repo.branches.at(-1));
+  choices(form.base, repo.branches, "main");
+}
+
+function choices(select, branches, first) {
+  const before = select.value || first;
+  show(select, branches, () => branches.map(branch => el("option", {textContent: branch, value: branch})));
+  if (branches.includes(before)) select.value = before;
+}
+
+function entry(project, pull, current) {
+  const link = el("a", {className: "pull", href: `#${project}/${pull.number}`}, dot(pull.statuses[0]?.state), el("b", {textContent: pull.title}),
+    el("small", {}, `#${pull.number} `, el("span", {className: pull.state, textContent: pull.state}), ` · ${pull.head_ref} into ${pull.base_ref}`));
+  if (current) link.ariaCurrent = "page";
+  return keyed(link.href, link);
+}
+
+/* ---- one pull request ---- */
+
+function heading(pull) {
+  return [
+    el("h1", {}, pull.title + " ", el("span", {className: "dim", textContent: "#" + pull.number})),
+    el("div", {className: "dim"}, el("span", {className: "pill " + pull.state, textContent: pull.state}), " ", el("b", {textContent: pull.author}),
+      " wants to merge ", code(pull.head_ref), " at ", code(pull.head), " into ", code(pull.base_ref)),
+  ];
+}
+
+function checks(project, pull) {
+  const rows = pull.statuses.map(status => el("div", {className: "status"}, dot(status.state), el("b", {textContent: status.context}),
+    el("span", {className: status.state, textContent: status.state}), el("span", {textContent: status.description})));
+  if (!rows.length) rows.push(el("div", {className: "dim", textContent: "No status yet."}));
+  return el("section", {className: "card"}, el("h2", {textContent: "Checks"}), el("div", {className: "pad"}, ...rows, ...merging(project, pull)));
+}
+
+function merging(project, pull) {
+  if (pull.state !== "open") return [];
+  const states = pull.statuses.map(status => status.state);
+  const failed = states.some(state => state === "failure" || state === "error");
+  const passed = states.length && states.every(state => state === "success");
+  const said = el("p", {className: "said", role: "alert"});
+  const button = el("button", {className: passed ? "do" : "do second", textContent: passed ? "Merge" : failed ? "Merge although it failed" : "Merge without waiting"});
+  button.onclick = async () => {
+    button.disabled = true;
+    try { await ask(`/ui/repos/${project}/pulls/${pull.number}/merge`, {}) } catch (error) { said.textContent = error.message; button.disabled = false }
+  };
+  return [keyed("merge", button), said];
+}
+
+function comment({author, html}) {
+  const body = el("div", {className: "body", innerHTML: html});
+  for (const diff of body.querySelectorAll("code.language-diff")) diff.parentElement.replaceWith(coloured(diff.textContent, "What changes"));
+  for (const text of body.querySelectorAll("pre:not([tabindex])")) Object.assign(text, {tabIndex: 0, role: "region", ariaLabel: "Text"});
+  return [el("div", {className: "who"}, el("b", {textContent: author}), " commented"), body];
+}
+
+function showComments(where, comments) {
+  const known = new Map([...where.children].map(card => [card.dataset.id, card]));
+  for (const one of comments) {
+    const id = String(one.id), card = known.get(id) ?? el("section", {className: "card", ariaLabel: "A comment"});
+    card.dataset.id = id;
+    if (!known.delete(id)) where.append(card);
+    show(card, one, () => comment(one));
+  }
+  for (const gone of known.values()) gone.remove();
+}
+
+async function showPull({project, number}) {
+  const path = `/ui/repos/${project}/pulls/${number}`;
+  const pull = await ask(path);
+  document.title = `${pull.title} #${number}`;
+  show(place("head"), [pull.title, pull.number, pull.state, pull.author, pull.head_ref, pull.head, pull.base_ref], () => heading(pull));
+  show(place("checks"), [project, number, pull.state, pull.statuses], () => checks(project, pull));
+  showComments(place("comments"), pull.comments);
+  const between = [path, pull.base, pull.head];
+  if (shown.get(place("files")) === JSON.stringify(between)) return;
+  const {diff} = await ask(path + "/diff");
+  show(place("files"), between, () => diff ? el("section", {className: "card"}, el("h2", {textContent: "Files"}), el("div", {className: "pad"}, coloured(diff, "Changed files"))) : []);
+}
+
+/* ---- the loop ---- */
+
+async function look() {
+  const repos = await ask("/ui/repos");
+  // Whoever comes first wants to see the newest; a choice stays.
+  const newest = repos.find(repo => repo.pulls.length);
+  if (!chosen() && newest) history.replaceState(null, "", `#${newest.name}/${newest.pulls[0].number}`);
+  for (const repo of repos) showRepo(repo);
+  const now = chosen();
+  if (now && repos.some(repo => repo.name === now.project && repo.pulls.some(pull => pull.number === now.number))) await showPull(now);
+}
+
+let timer, looking = false, again = false;
+async function refresh() {
+  if (looking) return void (again = true);
+  clearTimeout(timer);
+  looking = true;
+  try {
+    await look();
+    place("lost").hidden = true;
+  } catch {
+    place("lost").hidden = false;
+  }
+  looking = false;
+  timer = setTimeout(refresh, again ? 0 : EACH);
+  again = false;
+}
+addEventListener("hashchange", refresh);
+refresh();

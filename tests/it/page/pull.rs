@@ -1,0 +1,72 @@
+//! A pull request is opened, watched and merged on the page, by somebody with a keyboard and a mouse.
+
+use std::time::Duration;
+
+use driftless::dev::{Fault, Rule};
+
+use super::{closed, opened};
+use crate::story::{manifests, push};
+use crate::support::world::{Files, PROJECT, World};
+
+/// Writes down each status and each first line of the comment that the page ever shows.
+const WATCH: &str = "(() => {
+    window.seen = [];
+    const note = text => { if (text && !seen.includes(text)) seen.push(text) };
+    const look = () => {
+        for (const status of document.querySelectorAll('#checks .status')) note(status.textContent);
+        note(document.querySelector('#comments .body p')?.textContent.replace(/in \\d.*/, 'soon'));
+    };
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+})()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_is_opened_watched_and_merged() {
+    let world = World::start("page").await;
+    let base = world.push(push::shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let head = world.push_to("newer", Files::new().file("deploy/web.yaml", manifests::deployment("web", "example.test/web:2", 3))).await;
+
+    let (browser, tab) = opened(&world).await;
+    tab.until("[...document.querySelectorAll('select[name=head] option')].some(option => option.value === 'newer')").await;
+    tab.value(WATCH).await;
+    tab.click("input[name=title]").await;
+    tab.types("A third web server").await;
+    tab.press("Tab").await;
+    tab.types("newer").await;
+    for expected in ["base", ""] {
+        tab.press("Tab").await;
+        assert_eq!(tab.text("document.activeElement.name").await, expected);
+    }
+    // The preview takes so long that the page sees it pending.
+    world.proxy.add(Rule::all(Fault::Delay(Duration::from_millis(1500))).containing("dryRun=All"));
+    tab.press("Enter").await;
+
+    tab.until("document.querySelector('h1')?.textContent === 'A third web server #1'").await;
+    assert_eq!(tab.text("location.hash").await, format!("#{PROJECT}/1"));
+    tab.until("document.querySelector('#checks .status .pending')").await;
+    world.proxy.clear();
+    tab.until("document.querySelector('#checks .status .success')").await;
+    tab.until("document.querySelector('#comments .plus')").await;
+    tab.click("#comments summary").await;
+    let diff = tab.text("document.querySelector('#comments details[open] pre').innerText").await;
+    assert!(diff.contains("-  replicas: 2") && diff.contains("+  replicas: 3"), "{diff}");
+    assert_eq!(tab.text("document.querySelector('#checks button').textContent").await, "Merge");
+    let files = tab.text("document.querySelector('#files').innerText").await;
+    assert!(files.contains("deploy/web.yaml") && files.contains("+  replicas: 3"), "{files}");
+    tab.picture("pull-open").await;
+
+    tab.click("#checks button").await;
+    tab.until("document.querySelector('#comments .body p')?.textContent.includes('healthy after')").await;
+    tab.until("document.querySelector('#head .pill').textContent === 'merged' && !document.querySelector('#checks button')").await;
+    tab.picture("pull-merged").await;
+    let web = world.live("apps/v1 Deployment", "web").await.expect("there");
+    assert_eq!(web["spec"]["replicas"], 3);
+
+    // All of it came by itself: the page was loaded once, and has seen each state pass.
+    let seen = tab.value("seen").await;
+    let seen: Vec<&str> = seen.as_array().expect("a list").iter().filter_map(|line| line.as_str()).collect();
+    let at = |text: &str| seen.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} was never seen: {seen:#?}"));
+    assert!(at("pending") < at("success") && at("Merging changes 1 app") < at("healthy after"), "{seen:#?}");
+    assert_eq!(world.states(&head), ["pending", "success"]);
+    closed(browser, &tab).await;
+}
