@@ -31,7 +31,7 @@ impl Handler for Engine {
         match &job.key {
             Key::Preview { repo, number } => preview::failed(self, repo, *number, job, error).await,
             Key::MergeGroup { repo, ref_name } => preview::group_failed(self, repo, ref_name, job, error).await,
-            Key::Sync(app) => sync::failed(self, app, error).await,
+            Key::Sync(app) => sync::failed(self, app, job, error).await,
             // Nobody waits for these; the log and the metrics have them.
             Key::Push { .. } | Key::Poll(_) | Key::Resync(_) => Ok(()),
         }

@@ -14,8 +14,8 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
         engine.drifted.put(&app, objects);
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
     }
-    // What did not become healthy is looked at once more, as what was in its way may be gone.
-    let failed = |row: &AppRow| row.state == AppState::Active && !row.synced_ok && row.health == AppHealth::Degraded;
+    // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone.
+    let failed = |row: &AppRow| row.state == AppState::Active && row.health == AppHealth::Degraded;
     for row in engine.store.apps_on(cluster.name()).await?.into_iter().filter(failed) {
         if !requests.iter().any(|request| request.key == Key::Sync(row.app.id.clone())) {
             requests.push(Request::new(Key::Sync(row.app.id), Cause::Resync));

@@ -1,6 +1,7 @@
 //! `sync:REPO/APP`: the app should be what Git says. Render, plan, apply; health is then waited for without this job.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use futures::FutureExt;
@@ -64,7 +65,7 @@ pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext
     let result = attempt.make(&mut history).await;
     if let Err(error) = &result {
         history.end_with(error).await?;
-        if error.class == Class::Fail {
+        if error.class == Class::Fail && kind == RunKind::Sync {
             engine.store.set_sync_failed(id).await?;
         }
     }
@@ -238,7 +239,8 @@ impl Attempt<'_> {
         engine.drifted.forget(&app.id);
         let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager());
         if judgement.drifted.is_empty() && !plan.changes.iter().any(crate::plan::Change::is_rejected) {
-            return Ok(None);
+            // What was reported may be over: then nothing is written, and its health is looked at once more.
+            return Ok((self.row.health == AppHealth::Degraded).then_some(judgement));
         }
         if !report_only && judgement.heals_anything() {
             return Ok(Some(judgement));
@@ -263,8 +265,11 @@ impl Attempt<'_> {
         } else {
             AllowDestructive::No
         };
+        let nothing = BTreeSet::new();
         let purpose = match judgement {
             Some(judgement) => Purpose::Heal { given_up: &judgement.given_up },
+            // What failed before is tried again, and that is no reason to make a namespace again that somebody has deleted.
+            None if self.wish.is_resync() => Purpose::Heal { given_up: &nothing },
             None => Purpose::Sync,
         };
         let input = SyncInput {
@@ -302,7 +307,8 @@ impl Attempt<'_> {
     ) -> Result<(), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
-        let said: Vec<String> = judgement.as_ref().map(found).into_iter().chain(leave::said(plan)).collect();
+        let healed = judgement.as_ref().filter(|judgement| !judgement.drifted.is_empty()).map(found);
+        let said: Vec<String> = healed.into_iter().chain(leave::said(plan)).collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
         history.end(RunState::Waiting, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
@@ -358,8 +364,14 @@ fn is_as_applied(row: &ObjectRow, id: &ObjectId, hash: &str) -> bool {
 }
 
 /// People wait for the end of a merge on its pull request: they hear that it went wrong.
-pub(super) async fn failed(engine: &Engine, id: &AppId, error: &JobError) -> Result<(), JobError> {
+pub(super) async fn failed(engine: &Engine, id: &AppId, job: &Job, error: &JobError) -> Result<(), JobError> {
     let Some(row) = engine.store.app(id).await? else { return Ok(()) };
+    let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
+    if let Decision::Heal { .. } = decide(&row, &wish) {
+        // What is applied stays what it was, and the next look heals that again, never what Git says since.
+        engine.store.set_app_health(id, AppHealth::Degraded, &error.message()).await?;
+        return Ok(());
+    }
     engine.store.set_sync_failed(id).await?;
     if row.state != AppState::Active {
         return Ok(());

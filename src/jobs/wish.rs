@@ -42,6 +42,11 @@ impl Wish {
         self.manual.as_ref().is_some_and(|manual| manual.adopt)
     }
 
+    /// Whether nothing but the periodic look asks: Git says nothing new, and nobody waits for an answer.
+    pub fn is_resync(&self) -> bool {
+        self.only_resync
+    }
+
     pub fn revision(&self) -> Option<&str> {
         self.manual.as_ref()?.revision.as_deref()
     }

@@ -97,3 +97,59 @@ async fn a_preview_tells_drift_from_what_it_changes() {
     let comment = world.comment(pull.number, "Merging").await;
     assert!(comment.contains("spec.replicas"), "{comment}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_namespace_is_not_made_again_by_any_look() {
+    let world = World::start("namespace-lost").await;
+    let namespace = format!("{}-own", world.namespace);
+    let app = world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
+    let files = Files::new()
+        .file("apps/own.yaml", app)
+        .file("own/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))
+        .file("own/map.yaml", super::manifests::config_map("own", "x"));
+    let base = world.push(files).await;
+    world.healthy("own", &base).await;
+    world.first_looks().await;
+
+    let namespaces = kube::Api::<k8s_openapi::api::core::v1::Namespace>::all(crate::support::cluster::client().await);
+    namespaces.delete(&namespace, &kube::api::DeleteParams::default()).await.expect("deleted");
+    world.eventually("the namespace gone", async || namespaces.get_opt(&namespace).await.expect("an answer").is_none().then_some(())).await;
+    for _ in 0..3 {
+        look(&world).await;
+        assert!(namespaces.get_opt(&namespace).await.expect("an answer").is_none(), "{}", world.story().await);
+    }
+    let row = world.app_row("own").await.expect("the app");
+    assert_eq!(row.health, AppHealth::Degraded, "{}", world.story().await);
+    assert!(row.health_message.contains("driftless sync shop/own"), "{}", row.health_message);
+    // A person's word is another matter.
+    world.sync_by_hand("own", false).await;
+    world.eventually("the namespace again", async || namespaces.get_opt(&namespace).await.expect("an answer").map(drop)).await;
+    world.healthy("own", &base).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_cleaned_up_is_no_drift() {
+    let world = World::start("job-done").await;
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\nspec:\n  ttlSecondsAfterFinished: 0\n  template:\n    spec:\n      \
+               restartPolicy: Never\n      containers: [{name: m, image: example.test/m}]\n";
+    let files = shop(&world)
+        .file("deploy/kustomization.yaml", super::manifests::kustomization(&["settings.yaml", "job.yaml"]))
+        .file("deploy/job.yaml", job);
+    let base = world.push(files).await;
+    world.healthy("shop", &base).await;
+    world.gone("batch/v1 Job", "migrate").await;
+    world.first_looks().await;
+    look(&world).await;
+    let before = world.runs("/shop").await.len();
+    for value in ["1", "2"] {
+        // Not ours, but the app is looked at because of it.
+        let theirs = json!({"data": {"theirs": value}});
+        let params = PatchParams { field_manager: Some("somebody".into()), ..PatchParams::default() };
+        world.api("v1 ConfigMap").await.patch("settings", &params, &Patch::Merge(&theirs)).await.expect("edited");
+        look(&world).await;
+    }
+    assert_eq!(world.runs("/shop").await.len(), before, "{}", world.story().await);
+    let pull = world.open_pull("other", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
+    let comment = world.comment(pull.number, "Merging").await;
+    assert!(!comment.contains("migrate"), "{comment}");
+}
