@@ -139,8 +139,7 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
             ApplyError::NamespaceTerminating { namespace: key.namespace.clone().unwrap_or_default() }
         }
         StatusCode::FORBIDDEN => ApplyError::Forbidden { message: text(key, &status.message) },
-        StatusCode::BAD_REQUEST if dry_run && status.message.contains("does not support dry run") => {
-            // It names the webhook and nothing of the object.
+        StatusCode::BAD_REQUEST if dry_run && is_webhook_without_dry_run(&status) => {
             ApplyError::WebhookWithoutDryRun { message: shorten(&status.message, LONGEST) }
         }
         StatusCode::INTERNAL_SERVER_ERROR => malformed(key, &status).unwrap_or_else(|| failure(cluster, answer, Some(key)).into()),
@@ -149,6 +148,17 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
         }
         _ => failure(cluster, answer, Some(key)).into(),
     }
+}
+
+/// The text names the webhook and nothing of the object.
+fn is_webhook_without_dry_run(status: &Status) -> bool {
+    status.message.contains("does not support dry run")
+}
+
+/// Why a delete was not asked about, if a webhook was in the way.
+pub(super) fn webhook_without_dry_run(answer: &Answer) -> Option<ClusterError> {
+    let status = status(&answer.body).filter(|status| answer.status == StatusCode::BAD_REQUEST && is_webhook_without_dry_run(status))?;
+    Some(ClusterError::WebhookWithoutDryRun { message: shorten(&status.message, LONGEST) })
 }
 
 fn unknown_kind(key: &ObjectKey) -> ApplyError {

@@ -33,6 +33,9 @@ pub enum ClusterError {
     /// 409: a precondition did not hold, or the object changed meanwhile.
     #[error("cluster {cluster}: {message}")]
     Conflict { cluster: ClusterName, message: String },
+    /// An admission webhook that has side effects: a dry-run can not ask it.
+    #[error("{message}")]
+    WebhookWithoutDryRun { message: String },
     /// Any other refusal.
     #[error("cluster {cluster} refused ({status}): {message}")]
     Refused { cluster: ClusterName, status: u16, message: String },
@@ -56,6 +59,7 @@ impl Classified for ClusterError {
             | Self::UnknownKind { .. }
             | Self::NoNamespace { .. }
             | Self::BadName { .. }
+            | Self::WebhookWithoutDryRun { .. }
             | Self::Refused { .. } => Class::Fail,
         }
     }

@@ -98,8 +98,18 @@ struct Item {
 impl Cluster {
     /// All objects of a kind in the whole cluster, by pages. Begins again where the server has forgotten the list's place (410).
     pub async fn list_metadata(&self, resource: &Resource, label_selector: Option<&str>) -> Result<MetadataList, ClusterError> {
+        self.list_metadata_in(resource, None, label_selector).await
+    }
+
+    /// The same in one namespace, for those who may not list in all of them.
+    pub async fn list_metadata_in(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        label_selector: Option<&str>,
+    ) -> Result<MetadataList, ClusterError> {
         for _ in 0..RESTARTS {
-            if let Some(list) = self.pages(resource, label_selector).await? {
+            if let Some(list) = self.pages(resource, namespace, label_selector).await? {
                 return Ok(list);
             }
         }
@@ -108,11 +118,16 @@ impl Cluster {
     }
 
     /// None where the list has to begin again.
-    async fn pages(&self, resource: &Resource, label_selector: Option<&str>) -> Result<Option<MetadataList>, ClusterError> {
+    async fn pages(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        label_selector: Option<&str>,
+    ) -> Result<Option<MetadataList>, ClusterError> {
         let mut list = MetadataList::default();
         let mut token = None;
         loop {
-            let target = page_target(resource, label_selector, token.as_deref())?;
+            let target = page_target(resource, namespace, label_selector, token.as_deref())?;
             let answer = self.ask(&Ask { accept: ACCEPT, ..Ask::get(target) }).await?;
             if answer.status == StatusCode::GONE {
                 return Ok(None);
@@ -128,8 +143,14 @@ impl Cluster {
     }
 }
 
-fn page_target(resource: &Resource, label_selector: Option<&str>, token: Option<&str>) -> Result<String, ClusterError> {
-    let mut target = format!("{}/{}?limit={PAGE}", resource.root(), segment(&resource.plural)?);
+fn page_target(
+    resource: &Resource,
+    namespace: Option<&str>,
+    label_selector: Option<&str>,
+    token: Option<&str>,
+) -> Result<String, ClusterError> {
+    let within = namespace.map(|namespace| Ok(format!("/namespaces/{}", segment(namespace)?))).transpose()?.unwrap_or_default();
+    let mut target = format!("{}{within}/{}?limit={PAGE}", resource.root(), segment(&resource.plural)?);
     for (name, value) in [("labelSelector", label_selector), ("continue", token)] {
         if let Some(value) = value {
             target = format!("{target}&{name}={}", encode(value));

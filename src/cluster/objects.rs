@@ -143,6 +143,9 @@ impl Cluster {
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(Deleted::NotFound);
         }
+        if let Some(error) = answer::webhook_without_dry_run(answer) {
+            return Err(error);
+        }
         // The answer is a Status, or the object as it was or now is.
         let body: Value = answer::json(self.name(), answer, Some(key))?;
         Ok(if body.pointer("/metadata/deletionTimestamp").is_some() { Deleted::Accepted } else { Deleted::Gone })

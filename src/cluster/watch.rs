@@ -57,8 +57,20 @@ impl Cluster {
         let cluster = self.name().clone();
         watcher(api, config).default_backoff().map(move |event| match event {
             Ok(event) => read(event).map_err(|message| ClusterError::Unreadable { cluster: cluster.clone(), message }),
+            Err(error) if is_forbidden(&error) => Err(ClusterError::Forbidden { cluster: cluster.clone(), message: chain(&error) }),
             Err(error) => Err(ClusterError::Unreachable { cluster: cluster.clone(), message: chain(&error) }),
         })
+    }
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    let of_api = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == 403);
+    match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) => {
+            of_api(error)
+        }
+        watcher::Error::WatchError(status) => status.code == 403,
+        watcher::Error::NoResourceVersion => false,
     }
 }
 

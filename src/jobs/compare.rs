@@ -150,7 +150,7 @@ async fn manifests<'a>(engine: &Engine, side: Option<&'a Side>) -> Result<Cow<'a
 }
 
 pub(super) fn owned(row: &ObjectRow) -> Owned {
-    Owned { id: row.key.id(), uid: row.uid.clone(), manifest_hash: row.manifest_hash.clone(), resource_version: None }
+    Owned { id: row.key.id(), uid: row.uid.clone(), manifest_hash: row.manifest_hash.clone(), resource_version: None, done: row.job_done }
 }
 
 pub(super) fn limit(engine: &Engine) -> PruneLimit {

@@ -3,8 +3,6 @@
 
 use serde_json::{Value, json};
 
-use super::fields::subtract;
-
 const MANAGERS: [&str; 3] = ["kubectl-client-side-apply", "kubectl", "before-first-apply"];
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -72,15 +70,6 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-/// Takes out of what a dry-run answered the fields that go with the adoption, which the dry-run can not know of.
-pub fn subtract_adopted(after: &mut Value, live: &Value, manifest: &Value) {
-    let (client_side, others): (Vec<&Value>, Vec<&Value>) = entries(live).iter().partition(|entry| is_client_side(entry));
-    let kept: Vec<&Value> = others.iter().map(|entry| &entry["fieldsV1"]).collect();
-    for entry in client_side {
-        subtract(after, &entry["fieldsV1"], Some(manifest), &kept);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,14 +130,6 @@ mod tests {
           }
         ]
         "#);
-    }
-
-    #[test]
-    fn the_plan_shows_what_the_adoption_drops() {
-        let live = live("kubectl-client-side-apply", &json!({"f:data": {"f:kept": {}, "f:dropped": {}, "f:theirs": {}}}));
-        let mut after = live.clone();
-        subtract_adopted(&mut after, &live, &json!({"data": {"kept": "1"}}));
-        assert_eq!(after["data"], json!({"kept": "1", "theirs": "3"}));
     }
 
     #[test]

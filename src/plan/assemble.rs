@@ -1,6 +1,6 @@
 //! A list of changes made into a plan: names paired, referrers found, everything in order.
 
-use super::change::{Action, Change, Verdict};
+use super::change::{Action, Change};
 use super::{names, order, refer};
 use crate::manifest::Manifest;
 
@@ -32,7 +32,7 @@ pub fn assemble(changes: Vec<Change>, rendered: &[Manifest]) -> Vec<Change> {
 fn pair(mut changes: Vec<Change>) -> Vec<Change> {
     let keys = |action: Action| -> Vec<_> {
         let of = changes.iter().filter(|change| change.action == action && change.takes_over.is_none());
-        of.filter(|change| action != Action::Prune || change.verdict == Verdict::Accepted).map(|change| change.key.clone()).collect()
+        of.filter(|change| action != Action::Prune || !change.is_rejected()).map(|change| change.key.clone()).collect()
     };
     let pairs = names::pair(&keys(Action::Prune), &keys(Action::Create));
     for (old, new) in pairs {
@@ -50,6 +50,7 @@ fn pair(mut changes: Vec<Change>) -> Vec<Change> {
 mod tests {
     use serde_json::json;
 
+    use super::super::change::Verdict;
     use super::*;
     use crate::manifest::ObjectKey;
 

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::adopt::subtract_adopted;
 use super::change::{Action, Cause, Change, Conflict, TakeOver, Verdict};
 use super::diff::same;
 use super::marks::Marks;
@@ -31,7 +30,8 @@ impl Asked {
 #[derive(Clone, Copy)]
 pub struct Claim<'a> {
     pub marks: &'a Marks,
-    pub in_inventory: bool,
+    /// The uid of the object that the last apply left.
+    pub uid: Option<&'a str>,
     /// The manifest's hash of the last apply.
     pub applied_hash: Option<&'a str>,
     pub adopt: bool,
@@ -44,12 +44,11 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     let Some(live) = live else {
         return Change { after: Some(wanted.manifest.clone()), ..change };
     };
-    if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.in_inventory) {
+    if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.uid) {
         return taken_over(change, wanted, owner, claim.adopt);
     }
     let before = Some(live.clone());
-    if let Some(mut after) = result {
-        subtract_adopted(&mut after, live, &wanted.desired.object);
+    if let Some(after) = result {
         let action = if same(live, &after) { Action::None } else { Action::Update };
         return Change { action, before, after: Some(after), ..change };
     }
@@ -115,17 +114,13 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
     };
     let Asked { verdict, result, conflicts, warnings } = asked;
     let change = Change { conflicts, warnings, ..wanted.change(Action::Update, verdict) };
-    let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.in_inventory)));
+    let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.uid)));
     let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());
     let (before, after) = match (ours, base_asked.result.clone(), result) {
         (Some((_, Some(owner))), ..) => {
             return Change { before: Some(manifests.0), ..taken_over(change, wanted, owner, claim.adopt) };
         }
-        (Some((live, None)), Some(mut before), Some(mut after)) => {
-            subtract_adopted(&mut before, live, &base_wanted.desired.object);
-            subtract_adopted(&mut after, live, &wanted.desired.object);
-            (before, after)
-        }
+        (Some((_, None)), Some(before), Some(after)) => (before, after),
         // Not there yet: both answers are of an object that the server would make.
         (None, Some(before), Some(after)) => (without_allocated(before, &base_wanted.manifest), without_allocated(after, &wanted.manifest)),
         _ => manifests,

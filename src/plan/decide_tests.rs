@@ -30,7 +30,7 @@ fn accepted(result: Value) -> Asked {
 }
 
 fn claim(marks: &Marks, in_inventory: bool, adopt: bool) -> Claim<'_> {
-    Claim { marks, in_inventory, applied_hash: None, adopt }
+    Claim { marks, uid: in_inventory.then_some("u"), applied_hash: None, adopt }
 }
 
 fn message(change: &Change) -> &str {

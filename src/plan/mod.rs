@@ -6,7 +6,6 @@ mod change;
 mod decide;
 mod destructive;
 mod diff;
-mod fields;
 pub mod marks;
 mod names;
 mod normalise;

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-/// `live` with everything that `manifest` says. Items of lists are matched by their names where all have one; other lists are replaced.
+/// `live` with everything that `manifest` says. Items of lists are matched by their names, and those without one by their places where the
+/// lists are equally long; other lists are replaced.
 pub fn overlay(live: &Value, manifest: &Value) -> Value {
     match (live, manifest) {
         (Value::Object(old), Value::Object(new)) => {
@@ -21,8 +22,11 @@ pub fn overlay(live: &Value, manifest: &Value) -> Value {
 
 fn items(old: &[Value], new: &[Value]) -> Vec<Value> {
     let name = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
-    let find = |wanted: Option<String>| old.iter().find(|item| wanted.is_some() && name(item) == wanted);
-    new.iter().map(|item| find(name(item)).map_or_else(|| item.clone(), |old| overlay(old, item))).collect()
+    let by_name = |wanted: String| old.iter().find(|item| name(item).as_ref() == Some(&wanted));
+    let by_place = |place: usize| old.get(place).filter(|item| old.len() == new.len() && name(item).is_none());
+    let find = |place, item| name(item).map_or_else(|| by_place(place), by_name);
+    let merge = |(place, item)| find(place, item).map_or_else(|| item.clone(), |old| overlay(old, item));
+    new.iter().enumerate().map(merge).collect()
 }
 
 /// Takes out of what a dry-run answered for an object that does not exist what the server made up for it, and would make up otherwise the
@@ -72,6 +76,14 @@ mod tests {
         let merged = json!({"spec": {"replicas": 2, "strategy": "x", "containers": [{"name": "a", "image": "2", "pull": "Always"}]}});
         assert_eq!(overlay(&live, &manifest), merged);
         assert_eq!(overlay(&merged, &manifest), merged, "twice is once");
+    }
+
+    #[test]
+    fn items_without_a_name_keep_their_defaults_by_their_place() {
+        let live = json!({"ports": [{"port": 80, "protocol": "TCP", "nodePort": 31000}], "args": ["a", "b"]});
+        assert_eq!(overlay(&live, &json!({"ports": [{"port": 80}]})), live, "nothing else is said of it");
+        let more = json!({"ports": [{"port": 80}, {"port": 81}], "args": ["b"]});
+        assert_eq!(overlay(&live, &more), more, "which of them is which is not known");
     }
 
     #[test]

@@ -6,13 +6,16 @@ use super::change::TakeOver;
 use super::marks::{Marked, Marks};
 use crate::manifest::ObjectId;
 
-/// Who has to be asked before an object becomes ours. None where it is ours, by its mark or by the inventory.
-pub fn take_over(object: &Value, id: &ObjectId, marks: &Marks, in_inventory: bool) -> Option<TakeOver> {
+/// Who has to be asked before an object becomes ours. None where it is ours, by its mark or by the inventory: `uid` is that of the object
+/// that we applied.
+pub fn take_over(object: &Value, id: &ObjectId, marks: &Marks, uid: Option<&str>) -> Option<TakeOver> {
+    let is_applied = || uid.is_some() && object.pointer("/metadata/uid").and_then(Value::as_str) == uid;
     match marks.read(object, id) {
         Marked::Ours => None,
         Marked::Other { instance, app } => Some(TakeOver::OtherApp { instance, app }),
-        // Somebody took our mark off: the inventory still knows it, and the apply puts it on again.
-        Marked::No if in_inventory => None,
+        // Somebody took our mark off: the inventory still knows it, and the apply puts it on again. One of the same name that somebody made
+        // after ours was deleted is theirs.
+        Marked::No if is_applied() => None,
         Marked::No => Some(other_tool(object, id).unwrap_or(TakeOver::Unmarked)),
     }
 }
@@ -109,12 +112,13 @@ mod tests {
     #[test]
     fn the_inventory_keeps_what_lost_its_mark_but_not_what_bears_anothers() {
         let app = |name| Marks::new("driftless", &AppId::new(&RepoName::new("shop"), name));
-        let mut object = json!({"metadata": {"name": "web"}});
-        assert_eq!(take_over(&object, &id(), &app("web"), true), None);
-        assert_eq!(take_over(&object, &id(), &app("web"), false), Some(TakeOver::Unmarked));
+        let mut object = json!({"metadata": {"name": "web", "uid": "u"}});
+        assert_eq!(take_over(&object, &id(), &app("web"), Some("u")), None);
+        assert_eq!(take_over(&object, &id(), &app("web"), None), Some(TakeOver::Unmarked));
+        assert_eq!(take_over(&object, &id(), &app("web"), Some("before")), Some(TakeOver::Unmarked), "made anew by somebody else");
         app("web").put(&mut object, &id());
-        assert_eq!(take_over(&object, &id(), &app("web"), false), None);
+        assert_eq!(take_over(&object, &id(), &app("web"), None), None);
         let other = TakeOver::OtherApp { instance: "driftless".to_owned(), app: "shop/web".to_owned() };
-        assert_eq!(take_over(&object, &id(), &app("api"), true), Some(other));
+        assert_eq!(take_over(&object, &id(), &app("api"), Some("u")), Some(other));
     }
 }

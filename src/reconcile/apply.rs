@@ -7,9 +7,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, Kinds};
-use super::input::{PlanInput, ReconcileError};
+use super::input::{Owned, PlanInput, ReconcileError};
 use super::verdict::Coming;
-use crate::cluster::Cluster;
+use crate::class::{Class, Classified as _};
+use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::ObjectId;
 use crate::plan::{self, Action, Asked, Change, Claim, Crds, NotValidated, Plan, Prepared, Stage, Verdict, Wanted};
 
@@ -45,6 +46,7 @@ pub(super) struct Side<'a> {
     pub(super) input: PlanInput<'a>,
     pub(super) prepared: Vec<Prepared>,
     coming: Coming,
+    owned: HashMap<&'a ObjectId, &'a Owned>,
 }
 
 /// What is live of an object, and what the server said to a dry-run of its manifest.
@@ -76,6 +78,15 @@ impl Facts {
     }
 }
 
+/// What is live, or nothing where it can not be read for the reason for which the object is rejected: a name that is none, a kind that we
+/// may not touch. The other objects of the plan are not at fault for that.
+fn unless_rejected(asked: &Asked, live: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
+    match live {
+        Err(error) if error.class() == Class::Fail && matches!(asked.verdict, Verdict::Rejected { .. }) => Ok(None),
+        live => live,
+    }
+}
+
 fn version(object: Option<&Value>) -> Option<&str> {
     object?.pointer("/metadata/resourceVersion")?.as_str().filter(|version| !version.is_empty())
 }
@@ -85,7 +96,8 @@ impl<'a> Side<'a> {
         let PlanInput { app, marks, allow, manifests, .. } = input;
         let prepared = plan::prepare(manifests, &plan::Preparing { app, marks, allow, scope: &|key| kinds.scope(key) });
         let coming = Coming { namespaces: plan::namespaces(&prepared), crds: Crds::of(manifests) };
-        Self { cluster, input, prepared, coming }
+        let owned = input.inventory.iter().map(|owned| (&owned.id, owned)).collect();
+        Self { cluster, input, prepared, coming, owned }
     }
 
     pub(super) fn wanted(&self) -> impl Iterator<Item = &Wanted> {
@@ -97,9 +109,17 @@ impl<'a> Side<'a> {
     }
 
     pub(super) fn claim(&self, id: &ObjectId) -> Claim<'a> {
-        let PlanInput { marks, inventory, adopt, .. } = self.input;
-        let owned = inventory.iter().find(|owned| owned.id == *id);
-        Claim { marks, in_inventory: owned.is_some(), applied_hash: owned.and_then(|owned| owned.manifest_hash.as_deref()), adopt }
+        let PlanInput { marks, adopt, .. } = self.input;
+        let owned = self.owned.get(id);
+        let (uid, applied_hash) = (owned.and_then(|owned| owned.uid.as_deref()), owned.and_then(|owned| owned.manifest_hash.as_deref()));
+        Claim { marks, uid, applied_hash, adopt }
+    }
+
+    /// A Job that completed as this manifest says, and was cleaned up since.
+    fn is_over(&self, wanted: &Wanted, facts: &Facts) -> bool {
+        let gone = facts.live.is_none() && !facts.as_applied;
+        let done = |owned: &&Owned| owned.done && owned.manifest_hash.as_ref() == Some(&wanted.desired.hash);
+        gone && self.owned.get(&wanted.key.id()).copied().is_some_and(|owned| done(&owned))
     }
 
     /// Asks about the objects that `about` picks: CRDs and namespaces first, because an object whose CRD changes can not be asked about
@@ -146,19 +166,22 @@ impl<'a> Side<'a> {
             return Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked });
         }
         let id = wanted.key.id();
-        let owned = self.input.inventory.iter().find(|owned| owned.id == id);
+        let owned = self.owned.get(&id);
         let left = owned.and_then(|owned| owned.resource_version.as_deref());
         if owned.is_none() || left.is_some() {
             // Likely a new object, or one as we left it: then one request is enough.
             let asked = ask::dry_run(self.cluster, wanted, &self.coming).await?;
             return match Facts::by_answer(asked, left) {
                 Ok(facts) => Ok(facts),
-                Err(asked) => Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked: *asked }),
+                Err(asked) => {
+                    let live = unless_rejected(&asked, ask::live(self.cluster, &wanted.key).await)?;
+                    Ok(Facts { live, as_applied: false, asked: *asked })
+                }
             };
         }
-        let live = async { Ok(ask::live(self.cluster, &wanted.key).await?) };
-        let (live, asked) = tokio::try_join!(live, ask::dry_run(self.cluster, wanted, &self.coming))?;
-        Ok(Facts { live, as_applied: false, asked })
+        let (live, asked) = tokio::join!(ask::live(self.cluster, &wanted.key), ask::dry_run(self.cluster, wanted, &self.coming));
+        let asked = asked?;
+        Ok(Facts { live: unless_rejected(&asked, live)?, as_applied: false, asked })
     }
 
     /// The names of the CRDs that are not live as this side has them.
@@ -184,6 +207,7 @@ impl<'a> Side<'a> {
             changes.push(match one {
                 Err(refused) => refused.clone().change(),
                 Ok(wanted) => match facts.remove(&wanted.key.id()) {
+                    Some(facts) if self.is_over(wanted, &facts) => wanted.change(Action::None, Verdict::Accepted),
                     Some(Facts { as_applied: true, asked, .. }) => plan::decide_as_applied(wanted, asked),
                     Some(Facts { live, asked, .. }) => plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id())),
                     None => wanted.change(Action::None, Verdict::Accepted),

@@ -7,7 +7,7 @@ use super::verdict::{Coming, verdict};
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Propagation};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
-use crate::plan::{Asked, Change, Scope, Verdict, Wanted, kept_because, prune};
+use crate::plan::{Asked, Change, NotValidated, Scope, Verdict, Wanted, kept_because, prune};
 use serde_json::Value;
 
 /// An object that changes while it is asked about is asked about again.
@@ -86,7 +86,15 @@ pub(super) async fn removal(cluster: &Cluster, input: &PlanInput<'_>, id: &Objec
         Err(ClusterError::UnknownKind { .. }) => return Ok(None),
         key => key?,
     };
-    let Some(object) = live(cluster, &key).await? else { return Ok(None) };
+    let object = match live(cluster, &key).await {
+        // We may not touch this kind any more: the others are not at fault for that.
+        Err(error) if error.class() == Class::Fail => {
+            let verdict = Verdict::Rejected { message: error.to_string(), causes: Vec::new() };
+            return Ok(Some(Change::new(key, crate::plan::Action::Prune, verdict)));
+        }
+        object => object?,
+    };
+    let Some(object) = object else { return Ok(None) };
     let owned = input.inventory.iter().find(|owned| owned.id == *id);
     if let Some(reason) = kept_because(&object, id, input.marks, owned.and_then(|owned| owned.uid.as_deref())) {
         let change = Change::new(key, crate::plan::Action::None, Verdict::Accepted);
@@ -104,6 +112,9 @@ async fn dry_delete(cluster: &Cluster, key: &ObjectKey, object: &Value) -> Resul
     let delete = Delete { uid, resource_version: None, propagation: Propagation::Background, dry_run: true };
     match cluster.delete(key, &delete).await {
         Ok(_) => Ok(Verdict::Accepted),
+        Err(ClusterError::WebhookWithoutDryRun { message }) => {
+            Ok(Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } })
+        }
         Err(error) if error.class() == Class::Fail => Ok(Verdict::Rejected { message: error.to_string(), causes: Vec::new() }),
         Err(error) => Err(error.into()),
     }

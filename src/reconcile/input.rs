@@ -35,6 +35,8 @@ pub struct Owned {
     /// The version that the last apply left. An object that still has it has not to be read, as it is known to be ours and as we left it;
     /// then its change has no `before`. None where what is live is to be shown or looked at.
     pub resource_version: Option<String>,
+    /// A Job that has completed: when it is gone, it was cleaned up, and is not missed.
+    pub done: bool,
 }
 
 /// The two lenses of a preview.

@@ -13,6 +13,7 @@ pub fn owned(rows: &[ObjectRow]) -> Vec<Owned> {
         uid: row.uid.clone(),
         manifest_hash: row.manifest_hash.clone(),
         resource_version: None,
+        done: row.job_done,
     };
     rows.iter().map(owned).collect()
 }

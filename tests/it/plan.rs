@@ -77,7 +77,7 @@ impl Fixture {
             let applied = self.cluster.apply(&change.key, &desired.object, mode).await.expect("applied");
             let uid = applied.object["metadata"]["uid"].as_str().map(str::to_owned);
             self.inventory.retain(|owned| owned.id != change.key.id());
-            self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash), resource_version: None });
+            self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash), resource_version: None, done: false });
             self.settled(&change.key).await;
         }
     }
@@ -318,6 +318,88 @@ async fn what_is_there_already_is_taken_only_when_asked_and_never_shown() {
     assert!(!shown.contains("hidden-value") && !shown.contains("theirs"), "{shown}");
     assert!(taken.changes.iter().all(|change| change.takes_over == Some(TakeOver::Unmarked)));
     insta::assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn what_kubectl_adds_to_an_object_of_ours_is_no_drift() {
+    let mut app = Fixture::new("plan-kubectl").await;
+    let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
+    app.sync(std::slice::from_ref(&map)).await;
+    let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &app.namespace);
+    let params = kube::api::PatchParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
+    let applied = json!({
+        "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
+        "data": {"k": "1", "theirs": "2"},
+    });
+    maps.patch("env", &params, &kube::api::Patch::Merge(applied)).await.expect("applied");
+    let plan = app.plan(&[map]).await;
+    assert!(plan.is_empty(), "{}", app.show(&plan));
+}
+
+#[tokio::test]
+async fn what_somebody_made_in_the_place_of_ours_is_theirs() {
+    let mut app = Fixture::new("plan-anew").await;
+    let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
+    app.sync(std::slice::from_ref(&map)).await;
+    let theirs = config_map(&app.namespace, "env", &json!({"theirs": "hidden-value"}));
+    let delete = driftless::cluster::Delete {
+        uid: app.inventory[0].uid.clone().expect("a uid"),
+        resource_version: None,
+        propagation: driftless::cluster::Propagation::Background,
+        dry_run: false,
+    };
+    app.cluster.delete(&key(&theirs), &delete).await.expect("deleted");
+    apply(&connect_as("somebody").await, &theirs, ApplyMode::default()).await.expect("made");
+    let plan = app.plan(&[map]).await;
+    let shown = app.show(&plan);
+    assert!(!shown.contains("hidden-value"), "{shown}");
+    assert_eq!(plan.changes[0].takes_over, Some(TakeOver::Unmarked), "{shown}");
+    assert!(plan.changes[0].is_rejected(), "{shown}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_its_own_objects_fault() {
+    let app = Fixture::new("plan-name").await;
+    let [good, bad] = ["good", "not/good"].map(|name| Fixture::bare(config_map("x", name, &json!({"k": "1"}))));
+    let plan = app.plan(&[good, bad]).await;
+    insta::assert_snapshot!(app.show(&plan), @r#"
+    Create ConfigMap NS/good accepted
+        +apiVersion: v1
+        +kind: ConfigMap
+        +metadata:
+        +  name: good
+        +  namespace: NS
+        +data:
+        +  k: "1"
+    Create ConfigMap NS/not/good rejected: "not/good" can not be the name of an object or a namespace
+        +apiVersion: v1
+        +kind: ConfigMap
+        +metadata:
+        +  name: not/good
+        +  namespace: NS
+        +data:
+        +  k: "1"
+    "#);
+}
+
+#[tokio::test]
+async fn a_job_that_has_completed_and_was_cleaned_up_is_not_missed() {
+    let mut app = Fixture::new("plan-done").await;
+    let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
+    app.sync(std::slice::from_ref(&map)).await;
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": {"spec": {
+        "restartPolicy": "Never", "containers": [{"name": "m", "image": "example.test/m:1"}]}}}});
+    let hash = app.plan(std::slice::from_ref(&job)).await.changes[0].desired.clone().expect("a manifest").hash;
+    let id = ObjectId { group: "batch".into(), kind: "Job".into(), namespace: Some(app.namespace.clone()), name: "migrate".into() };
+    app.inventory.push(Owned { id, uid: Some("u".into()), manifest_hash: Some(hash), resource_version: None, done: true });
+    let plan = app.plan(&[map.clone(), job.clone()]).await;
+    assert!(plan.is_empty(), "{}", app.show(&plan));
+    let both = app.change(&[map.clone(), job.clone()], &[Fixture::bare(config_map("x", "env", &json!({"k": "2"}))), job.clone()]).await;
+    assert!(both.already.is_empty(), "{}", app.show(&both.already));
+    let mut other = job;
+    other["spec"]["template"]["spec"]["containers"][0]["image"] = json!("example.test/m:2");
+    let plan = app.plan(&[map, other]).await;
+    assert_eq!(plan.changes.iter().filter(|change| change.action == Action::Create).count(), 1, "another Job is another matter");
 }
 
 #[tokio::test]

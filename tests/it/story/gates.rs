@@ -96,6 +96,19 @@ async fn what_the_server_rejects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_driftless_may_not_touch_hides_nothing_else() {
+    let world = up("gate-kind").await;
+    let lease = "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata:\n  name: lock\nspec: {holderIdentity: me}\n";
+    let files = Files::new()
+        .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "lease.yaml"]))
+        .file("deploy/lease.yaml", lease)
+        .file("deploy/settings.yaml", config_map("settings", "two"));
+    let (state, text, comment) = end_of(&world, "lease", files).await;
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 rejected (shop), 1 create, 1 update"), "{comment}");
+    assert!(comment.contains("leases.coordination.k8s.io") && comment.contains("ConfigMap"), "{comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_with_its_own_namespace_is_not_validated() {
     let world = up("gate-namespace").await;
     let namespace = format!("{}-new", world.namespace);
