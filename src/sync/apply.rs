@@ -122,6 +122,8 @@ impl Sync<'_> {
         for work in members {
             match &work.step {
                 Step::Write => to_write.push(*work),
+                // A Job that has completed may be cleaned up by now.
+                Step::Unchanged if work.row.is_some_and(|row| row.job_done) => self.done.counts.unchanged += 1,
                 Step::Unchanged => {
                     self.done.counts.unchanged += 1;
                     self.await_health(

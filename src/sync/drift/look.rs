@@ -1,11 +1,11 @@
 //! The look itself: which kinds to list, and what becomes of what was found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use super::compare::{Comparison, Differs, Drifted, compare};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, PartialMeta, Resource};
 use crate::ids::AppId;
 use crate::manifest::ObjectId;
 use crate::plan::marks::APP_LABEL;
@@ -29,6 +29,9 @@ pub struct Drift {
 
 /// Compares all that apps own in a cluster with what is there: one list per kind, whatever the number of apps. Of those that are as they
 /// were left the heals are no longer counted.
+///
+/// A kind that can't be listed (forbidden, or its conversion webhook is down) does not hide what happens to the others; an error is only where
+/// none can be.
 pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> {
     let rows = store.inventory_on(cluster.name()).await?;
     let mut drift = Drift { objects: rows.len(), ..Drift::default() };
@@ -37,9 +40,9 @@ pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> 
         kinds.entry((row.key.group.clone(), row.key.kind.clone())).or_default().push(row);
     }
     drift.kinds = kinds.len();
-    let looks = kinds.into_values().map(|rows| look_at_kind(store, cluster, rows));
-    let comparisons: Vec<Comparison> = futures::stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect().await?;
-    for comparison in comparisons {
+    let looks = kinds.into_iter().map(|((_, kind), rows)| async move { (kind, look_at_kind(store, cluster, rows).await) });
+    let looks: Vec<_> = futures::stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
+    for comparison in seen(cluster, looks)? {
         if !comparison.refreshed.is_empty() {
             store.record_prints(cluster.name(), &comparison.refreshed).await?;
         }
@@ -51,18 +54,52 @@ pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> 
     Ok(drift)
 }
 
+/// What was seen of those kinds that could be listed.
+fn seen(cluster: &Cluster, looks: Vec<(String, Result<Comparison, SyncError>)>) -> Result<Vec<Comparison>, SyncError> {
+    let (mut found, mut broken) = (Vec::new(), None);
+    for (kind, look) in looks {
+        match look {
+            Ok(comparison) => found.push(comparison),
+            Err(error) => {
+                tracing::warn!(cluster = %cluster.name(), kind, %error, "a kind can't be listed, so its drift is not seen");
+                broken = Some(error);
+            }
+        }
+    }
+    match broken {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
 async fn look_at_kind(store: &Store, cluster: &Cluster, rows: Vec<ObjectRow>) -> Result<Comparison, SyncError> {
     let Some(first) = rows.first() else { return Ok(Comparison::default()) };
     // Any version shows the same metadata, so the one that the cluster prefers is good for all.
     let mut any_version = first.key.clone();
     any_version.version.clear();
     let metas = match cluster.resource(&any_version).await {
-        Ok(resource) => cluster.list_metadata(&resource, Some(APP_LABEL)).await?.items,
+        Ok(resource) => list(cluster, &resource, &rows).await?,
         Err(ClusterError::UnknownKind { .. }) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     // The time after the list: what it shows can't be younger.
     Ok(compare(&rows, metas, store.clock().now()))
+}
+
+/// All that bear our label: in the whole cluster, or where that is forbidden, in each namespace that has any of the rows.
+async fn list(cluster: &Cluster, resource: &Resource, rows: &[ObjectRow]) -> Result<Vec<PartialMeta>, ClusterError> {
+    let forbidden = match cluster.list_metadata(resource, Some(APP_LABEL)).await {
+        Ok(list) => return Ok(list.items),
+        Err(error @ ClusterError::Forbidden { .. }) => error,
+        Err(error) => return Err(error),
+    };
+    let namespaces: Option<BTreeSet<&str>> = rows.iter().map(|row| row.key.namespace.as_deref()).collect();
+    let Some(namespaces) = namespaces else { return Err(forbidden) };
+    let mut items = Vec::new();
+    for namespace in namespaces {
+        items.extend(cluster.list_metadata_in(resource, Some(namespace), Some(APP_LABEL)).await?.items);
+    }
+    Ok(items)
 }
 
 /// Remembers the metadata of objects in which a plan found no difference, so that the next look does not stop at them again.

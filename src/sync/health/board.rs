@@ -1,8 +1,8 @@
 //! Who waits for which objects, and what is known of them. Pure: the watches write into it, and it says which waits are over.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::judge::{Known, Seen, Standing, judge};
+use super::judge::{Known, Seen, Standing, is_job, judge};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::store::waits::{Wait, WaitPurpose};
@@ -23,6 +23,12 @@ struct Watched {
     /// Filled between the beginning of a list and its end.
     listing: Option<HashMap<ObjectId, Seen>>,
     synced: bool,
+    /// Awaited objects that were looked for and not found, or were seen to go. One that is in neither may only not have been seen yet.
+    gone: HashSet<ObjectId>,
+    /// Nobody tells of changes: each object is asked about by itself.
+    polled: bool,
+    /// Why nothing was seen yet.
+    trouble: Option<String>,
 }
 
 #[derive(Default)]
@@ -30,6 +36,19 @@ pub(super) struct Board {
     waits: HashMap<WaitKey, Wait>,
     by_object: HashMap<(ClusterName, ObjectId), BTreeSet<WaitKey>>,
     kinds: HashMap<Kind, Watched>,
+}
+
+impl Watched {
+    fn known(&self, object: &ObjectKey, purpose: WaitPurpose) -> Known<'_> {
+        let id = object.id();
+        if let Some(seen) = self.objects.get(&id) {
+            return Known::Seen(seen);
+        }
+        // What was deleted may have gone before anybody waited for it; a Job that was made just now may not have been seen yet, and one
+        // that is gone has ended.
+        let may_be_unseen = self.polled || (purpose == WaitPurpose::Health && is_job(object));
+        if may_be_unseen && !self.gone.contains(&id) { Known::Unknown } else { Known::Missing }
+    }
 }
 
 /// A wait that is over, and how.
@@ -48,8 +67,10 @@ impl Board {
         for object in &wait.objects {
             self.by_object.entry((wait.cluster.clone(), object.key.id())).or_default().insert(key.clone());
             let kind = kind_of(&wait.cluster, &object.key);
-            if !self.kinds.contains_key(&kind) {
-                unwatched.insert(kind);
+            match self.kinds.get_mut(&kind) {
+                // It was applied since.
+                Some(watched) => drop(watched.gone.remove(&object.key.id())),
+                None => drop(unwatched.insert(kind)),
             }
         }
         for kind in &unwatched {
@@ -101,8 +122,12 @@ impl Board {
     }
 
     pub(super) fn gone(&mut self, kind: &Kind, id: &ObjectId) -> Vec<Over> {
+        let is_awaited = self.by_object.contains_key(&(kind.cluster.clone(), id.clone()));
         let Some(watched) = self.kinds.get_mut(kind) else { return Vec::new() };
         watched.objects.remove(id);
+        if is_awaited {
+            watched.gone.insert(id.clone());
+        }
         if let Some(listing) = &mut watched.listing {
             listing.remove(id);
         }
@@ -110,12 +135,46 @@ impl Board {
     }
 
     pub(super) fn list_ends(&mut self, kind: &Kind) -> Vec<Over> {
+        let awaited = self.awaited(kind);
         let Some(watched) = self.kinds.get_mut(kind) else { return Vec::new() };
         if let Some(listing) = watched.listing.take() {
             watched.objects = listing;
         }
-        watched.synced = true;
+        let missing = awaited.into_iter().map(|key| key.id()).filter(|id| !watched.objects.contains_key(id));
+        watched.gone.extend(missing);
+        (watched.synced, watched.polled, watched.trouble) = (true, false, None);
         self.settle_kind(kind)
+    }
+
+    /// What is waited for of a kind.
+    pub(super) fn awaited(&self, kind: &Kind) -> Vec<ObjectKey> {
+        let waits = self.waits.values().filter(|wait| wait.cluster == kind.cluster);
+        let keys: BTreeSet<&ObjectKey> =
+            waits.flat_map(|wait| &wait.objects).map(|object| &object.key).filter(|key| is_of(kind, &kind.cluster, &key.id())).collect();
+        keys.into_iter().cloned().collect()
+    }
+
+    /// What was found of objects that were asked about one by one.
+    pub(super) fn polled(&mut self, kind: &Kind, found: Vec<(ObjectId, Option<Seen>)>) -> Vec<Over> {
+        let Some(watched) = self.kinds.get_mut(kind) else { return Vec::new() };
+        for (id, seen) in found {
+            match seen {
+                Some(seen) => drop(watched.objects.insert(id, seen)),
+                None => {
+                    watched.objects.remove(&id);
+                    watched.gone.insert(id);
+                }
+            }
+        }
+        (watched.synced, watched.polled, watched.trouble) = (true, true, None);
+        self.settle_kind(kind)
+    }
+
+    /// Nothing can be seen of a kind now.
+    pub(super) fn trouble(&mut self, kind: &Kind, why: &str) {
+        if let Some(watched) = self.kinds.get_mut(kind) {
+            watched.trouble = Some(why.to_owned());
+        }
     }
 
     /// The cluster serves no such kind: nothing of it is there.
@@ -173,7 +232,8 @@ impl Board {
     fn standing(&self, key: &WaitKey) -> Option<Standing> {
         let wait = self.waits.get(key)?;
         Some(judge(wait, |object| match self.kinds.get(&kind_of(&wait.cluster, object)) {
-            Some(watched) if watched.synced => watched.objects.get(&object.id()).map_or(Known::Missing, Known::Seen),
+            Some(watched) if watched.synced => watched.known(object, wait.purpose),
+            Some(Watched { trouble: Some(why), .. }) => Known::Hidden(why),
             _ => Known::Unknown,
         }))
     }

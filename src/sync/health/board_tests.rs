@@ -99,3 +99,37 @@ fn what_a_new_list_no_longer_has_is_gone() {
     board.list_begins(&deployments);
     assert_eq!(board.list_ends(&deployments)[0].standing, Standing::Done);
 }
+
+#[test]
+fn a_job_that_was_not_seen_yet_has_not_ended() {
+    let job = |name: &str| ObjectKey { group: "batch".into(), ..key("Job", name) };
+    let jobs = Kind { group: "batch".into(), ..kind("Job") };
+    let mut board = Board::default();
+    board.add(wait("web", "1", &[job("first")], 100));
+    board.list_begins(&jobs);
+    assert_eq!(board.list_ends(&jobs).len(), 1, "it had ended and was cleaned up before anybody looked");
+    board.add(wait("web", "2", &[job("second")], 100));
+    assert!(board.look(&app("web"), WaitPurpose::Health).is_none(), "the watch has not told of it yet");
+    board.seen(&jobs, job("second").id(), seen(slow()));
+    assert_eq!(board.gone(&jobs, &job("second").id()).len(), 1, "ended and cleaned up");
+    // Made again under the same name.
+    board.add(wait("web", "3", &[job("second")], 100));
+    assert!(board.look(&app("web"), WaitPurpose::Health).is_none());
+}
+
+#[test]
+fn what_is_asked_about_one_by_one_is_known_once_it_was_asked_about() {
+    let mut board = Board::default();
+    let (web, api, kind) = (key("Deployment", "web"), key("Deployment", "api"), kind("Deployment"));
+    board.add(wait("web", "1", std::slice::from_ref(&web), 100));
+    board.trouble(&kind, "it is forbidden");
+    let [late] = &board.expired(100)[..] else { panic!("one") };
+    insta::assert_snapshot!(format!("{:?}", late.standing), @r#"Waiting("Deployment shop/web: nothing is known of it, because it can't be watched (it is forbidden)")"#);
+    board.add(wait("web", "2", std::slice::from_ref(&web), 200));
+    assert_eq!(board.awaited(&kind), std::slice::from_ref(&web));
+    assert_eq!(board.polled(&kind, vec![(web.id(), Some(seen(Health::Current)))]).len(), 1);
+    let deletion = Wait { purpose: WaitPurpose::Deletion, ..wait("api", "3", std::slice::from_ref(&api), 200) };
+    board.add(deletion);
+    assert!(board.look(&app("api"), WaitPurpose::Deletion).is_none(), "nobody has asked about it yet");
+    assert_eq!(board.polled(&kind, vec![(api.id(), None)]).len(), 1);
+}

@@ -15,8 +15,10 @@ pub(super) struct Seen {
 /// What is known of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known<'a> {
-    /// Its kind was not listed yet.
+    /// Its kind was not listed yet, or it was not seen since.
     Unknown,
+    /// Its kind can't be looked at, and why.
+    Hidden(&'a str),
     Missing,
     Seen(&'a Seen),
 }
@@ -53,9 +55,10 @@ pub(super) fn judge<'a>(wait: &Wait, known: impl Fn(&ObjectKey) -> Known<'a>) ->
 
 fn health(object: &WaitObject, known: Known<'_>) -> Health {
     match known {
-        Known::Unknown => Health::InProgress("nothing is known of it yet".to_owned()),
+        Known::Unknown => unknown(),
+        Known::Hidden(why) => hidden(why),
         // Only a Job that has ended is cleaned up.
-        Known::Missing if object.key.group == "batch" && object.key.kind == "Job" => Health::Current,
+        Known::Missing if is_job(&object.key) => Health::Current,
         Known::Missing => Health::InProgress("it is not there".to_owned()),
         Known::Seen(seen) if is_older(&seen.resource_version, object.resource_version.as_deref()) => {
             Health::InProgress("what was applied has not been seen yet".to_owned())
@@ -64,15 +67,28 @@ fn health(object: &WaitObject, known: Known<'_>) -> Health {
     }
 }
 
+pub(super) fn is_job(key: &ObjectKey) -> bool {
+    key.group == "batch" && key.kind == "Job"
+}
+
 fn deletion(object: &WaitObject, known: Known<'_>) -> Health {
     match known {
-        Known::Unknown => Health::InProgress("nothing is known of it yet".to_owned()),
+        Known::Unknown => unknown(),
+        Known::Hidden(why) => hidden(why),
         Known::Missing => Health::Current,
         // Another object has its name by now.
         Known::Seen(seen) if object.uid.as_ref().is_some_and(|uid| *uid != seen.uid) => Health::Current,
         Known::Seen(Seen { health: Health::Terminating(message), .. }) => Health::Terminating(message.clone()),
         Known::Seen(_) => Health::InProgress("it is still there".to_owned()),
     }
+}
+
+fn unknown() -> Health {
+    Health::InProgress("nothing is known of it yet".to_owned())
+}
+
+fn hidden(why: &str) -> Health {
+    Health::InProgress(format!("nothing is known of it, because it can't be watched ({why})"))
 }
 
 /// Versions of one object are numbers that grow; where they are not, nothing is held back.

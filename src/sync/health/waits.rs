@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
 use super::board::{Board, Kind, Over};
-use super::judge::{Seen, Standing};
+use super::judge::{Seen, Standing, is_job};
 use super::status;
 use crate::cluster::{Cluster, ClusterError, WatchEvent};
 use crate::ids::{AppId, ClusterName};
@@ -24,6 +24,8 @@ use crate::store::{Store, StoreError};
 pub const HEALTHY_WITHIN: Duration = Duration::from_mins(10);
 /// A watch that nobody needs ends at the next of these looks.
 const IDLE_LOOK: Duration = Duration::from_secs(30);
+/// Between two looks at objects that may be read and not watched.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// After a kind could not be resolved, or a watch ended.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
@@ -120,9 +122,8 @@ impl Waits {
 
     /// The row stays until the receiver has acted on the end: whoever dies between the two hears of it again.
     async fn tell(&self, wait: Wait, outcome: WaitOutcome) {
-        let is_job = |key: &&ObjectKey| key.group == "batch" && key.kind == "Job";
         if wait.purpose == WaitPurpose::Health && outcome == WaitOutcome::Done {
-            for job in wait.objects.iter().map(|object| &object.key).filter(is_job) {
+            for job in wait.objects.iter().map(|object| &object.key).filter(|key| is_job(key)) {
                 if let Err(error) = self.0.store.record_job_done(&wait.cluster, &job.id()).await {
                     tracing::warn!(%error, job = %job, "could not remember that a Job has completed");
                 }
@@ -174,16 +175,19 @@ impl Waits {
         };
         loop {
             match stream(cluster, kind).await {
-                Ok(Some(events)) => {
-                    if self.listen(kind, events).await {
-                        return;
-                    }
-                }
+                Ok(Some(events)) => match self.listen(kind, events).await {
+                    Listened::Idle => return,
+                    Listened::Forbidden => self.poll(cluster, kind).await,
+                    Listened::Ended => {}
+                },
                 Ok(None) => {
                     let over = self.board().not_served(kind);
                     self.end(over).await;
                 }
-                Err(error) => tracing::warn!(%error, kind = kind.name, "can't watch a kind yet"),
+                Err(error) => {
+                    self.board().trouble(kind, &error.to_string());
+                    tracing::warn!(%error, kind = kind.name, "can't watch a kind yet");
+                }
             }
             if self.board().forget_if_idle(kind) {
                 return;
@@ -192,8 +196,7 @@ impl Waits {
         }
     }
 
-    /// True when nobody waits for the kind any more, false when the watch has ended.
-    async fn listen(&self, kind: &Kind, events: impl Stream<Item = Result<WatchEvent, ClusterError>>) -> bool {
+    async fn listen(&self, kind: &Kind, events: impl Stream<Item = Result<WatchEvent, ClusterError>>) -> Listened {
         let mut events = std::pin::pin!(events);
         let mut looks = tokio::time::interval(IDLE_LOOK);
         looks.tick().await;
@@ -204,15 +207,46 @@ impl Waits {
                         let over = self.note(kind, &event);
                         self.end(over).await;
                     }
-                    Some(Err(error)) => tracing::debug!(%error, kind = kind.name, "a watch was interrupted and goes on"),
-                    None => return false,
+                    Some(Err(error @ ClusterError::Forbidden { .. })) => {
+                        self.board().trouble(kind, &error.to_string());
+                        tracing::warn!(%error, kind = kind.name, "a kind may not be watched; what is waited for is asked about instead");
+                        return Listened::Forbidden;
+                    }
+                    Some(Err(error)) => {
+                        self.board().trouble(kind, &error.to_string());
+                        tracing::debug!(%error, kind = kind.name, "a watch was interrupted and goes on");
+                    }
+                    None => return Listened::Ended,
                 },
                 _ = looks.tick() => {
                     if self.board().forget_if_idle(kind) {
-                        return true;
+                        return Listened::Idle;
                     }
                 }
             }
+        }
+    }
+
+    /// Who may read in some namespaces may not watch the whole cluster: then each object is asked about, until none is waited for.
+    async fn poll(&self, cluster: &Cluster, kind: &Kind) {
+        loop {
+            let keys = self.board().awaited(kind);
+            if keys.is_empty() {
+                return;
+            }
+            let asks = keys.into_iter().map(|key| async move { Ok::<_, ClusterError>((key.id(), cluster.get(&key).await?)) });
+            let found: Result<Vec<_>, _> =
+                futures::stream::iter(asks.collect::<Vec<_>>()).buffer_unordered(cluster.concurrency()).try_collect().await;
+            match found {
+                Ok(found) => {
+                    let seen = |object: Value| Some(read(kind, &object)?.1);
+                    let found = found.into_iter().map(|(id, object)| (id, object.and_then(seen))).collect();
+                    let over = self.board().polled(kind, found);
+                    self.end(over).await;
+                }
+                Err(error) => self.board().trouble(kind, &error.to_string()),
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
         }
     }
 
@@ -234,6 +268,14 @@ impl Waits {
         }
         Vec::new()
     }
+}
+
+/// Why a watch is not listened to any more.
+enum Listened {
+    /// Nobody waits for the kind.
+    Idle,
+    Forbidden,
+    Ended,
 }
 
 /// The watch of all objects of a kind that bear our label; none where the kind is not served.

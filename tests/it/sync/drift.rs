@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::AppId;
 use driftless::manifest::ObjectId;
 use driftless::store::apps::Heals;
@@ -153,6 +154,28 @@ async fn a_fight_is_given_up_after_three_heals_and_the_other_side_named() {
     assert!(text.ends_with("changes spec.replicas each time it is healed (3 times); it is left alone until the next revision"), "{text}");
     assert_eq!(healed(&world, &objects, &drifted, judgement.given_up).await.expect("nothing to do"), 0);
     assert_eq!(world.live("apps", "Deployment", "web").await.expect("there")["spec"]["replicas"], 9);
+}
+
+#[tokio::test]
+async fn a_kind_that_can_not_be_listed_does_not_hide_the_drift_of_the_others() {
+    let world = World::new("half-blind").await;
+    let objects = [deployment("web", 1), config_map("a", &json!({"k": "1"}))];
+    world.sync('a', &objects).await;
+    edit(&world, "a", &json!({"data": {"k": "2"}})).await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)).containing("/apps/v1/deployments?"));
+    let drifted = look(&world).await;
+    assert!(drifted.iter().any(|drifted| drifted.id.name == "a"), "{drifted:?}");
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)));
+    drift::look(&world.deps.store, &world.deps.cluster).await.expect_err("nothing could be seen");
+}
+
+#[tokio::test]
+async fn where_only_namespaces_may_be_listed_they_are() {
+    let world = World::new("namespaced").await;
+    world.sync('a', &[config_map("a", &json!({"k": "1"}))]).await;
+    edit(&world, "a", &json!({"data": {"k": "2"}})).await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::FORBIDDEN)).containing("/api/v1/configmaps?"));
+    assert_eq!(look(&world).await.len(), 1);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::ClusterName;
 use driftless::store::waits::WaitPurpose;
 use driftless::sync::health::{WaitOutcome, Waits};
@@ -47,6 +48,25 @@ async fn what_fails_for_good_ends_the_wait_before_its_deadline() {
     let outcome = world.wait(WaitPurpose::Health, done.health, Duration::from_secs(50)).await;
     let WaitOutcome::Failed(text) = outcome else { panic!("{outcome:?}") };
     assert!(text.contains("ProgressDeadlineExceeded"), "{text}");
+}
+
+#[tokio::test]
+async fn where_a_kind_may_not_be_watched_its_objects_are_asked_about() {
+    let mut world = World::new("unwatched").await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::FORBIDDEN)).containing("/apis/apps/v1/deployments?"));
+    world.sync_healthy('a', &[deployment("web", 2)]).await;
+    let live = world.live("apps", "Deployment", "web").await.expect("there");
+    assert_eq!(live["status"]["availableReplicas"], 2);
+}
+
+#[tokio::test]
+async fn a_deadline_says_why_nothing_could_be_seen() {
+    let mut world = World::new("blind").await;
+    let done = world.sync('a', &[deployment("web", 1)]).await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::FORBIDDEN)).containing("/deployments"));
+    let outcome = world.wait(WaitPurpose::Health, done.health, Duration::from_secs(3)).await;
+    let WaitOutcome::TimedOut(text) = outcome else { panic!("{outcome:?}") };
+    assert!(text.contains("can't be watched") && text.contains("forbids it"), "{text}");
 }
 
 #[tokio::test]
