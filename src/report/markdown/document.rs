@@ -21,10 +21,16 @@ pub(super) enum Block {
     Fold { summary: String, notes: String, language: &'static str, text: String },
 }
 
-/// What the comment says: a head and a tail that must be in it, and between them what may be left to the command line.
+/// How much of the head and of the tail a comment has, besides what must be in it. Thousands of objects that are all refused for one reason
+/// would fill hundreds of comments.
+const HEAD: usize = 3 * LIMIT;
+const TAIL: usize = 2 * LIMIT;
+
+/// What the comment says: a head and a tail that are in it as far as there is room, and between them what comes last and may be left to the
+/// command line.
 #[derive(Debug, Default)]
 pub(super) struct Document {
-    head: Vec<Block>,
+    head: Vec<Head>,
     may: Vec<(String, Block)>,
     tail: Vec<Block>,
 }
@@ -33,9 +39,21 @@ pub(super) fn size(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
+#[derive(Debug)]
+struct Head {
+    block: Block,
+    /// It is complete, whatever its size.
+    must: bool,
+}
+
 impl Document {
+    /// What is always complete.
+    pub(super) fn must(&mut self, block: Block) {
+        self.head.push(Head { block, must: true });
+    }
+
     pub(super) fn head(&mut self, block: Block) {
-        self.head.push(block);
+        self.head.push(Head { block, must: false });
     }
 
     /// Under a heading, which is repeated where a part begins.
@@ -48,9 +66,13 @@ impl Document {
     }
 
     pub(super) fn parts(self, most: usize, command: Option<&str>) -> Vec<String> {
+        let bounded = most < usize::MAX;
+        let head = trimmed(self.head, if bounded { HEAD } else { usize::MAX }, command);
+        let tail_blocks = self.tail.into_iter().map(|block| Head { block, must: false }).collect();
+        let tail_blocks = trimmed(tail_blocks, if bounded { TAIL } else { usize::MAX }, command);
         let mut packer = Packer { parts: vec![String::new()], heading: None };
-        packer.must(&self.head);
-        let tail: usize = self.tail.iter().flat_map(|block| block.pieces(LIMIT)).map(|piece| size(&piece) + 2).sum();
+        packer.must(&head);
+        let tail: usize = tail_blocks.iter().flat_map(|block| block.pieces(LIMIT)).map(|piece| size(&piece) + 2).sum();
         // The tail needs so many parts of its own, and this much of the last one that it shares.
         let (own, shared) = if tail <= LIMIT / 2 { (0, tail) } else { (tail / (LIMIT / 2) + 1, 0) };
         let bounds = Bounds { parts: most.saturating_sub(own), last: LIMIT - shared };
@@ -62,9 +84,35 @@ impl Document {
             left += usize::from(!fits);
         }
         packer.left_out(left, command);
-        packer.must(&self.tail);
+        packer.must(&tail_blocks);
         packer.finish()
     }
+}
+
+fn missing(left: usize, what: &str, command: Option<&str>) -> String {
+    let how = command.map(|command| format!(" {} prints everything.", escape::span(command))).unwrap_or_default();
+    format!("**{} not shown here.**{how}", count(left, what))
+}
+
+/// The blocks up to a size, in their order, and then how many things are missing. Those that must be there are, and do not count.
+fn trimmed(blocks: Vec<Head>, most: usize, command: Option<&str>) -> Vec<Block> {
+    let (mut kept, mut used, mut left) = (Vec::new(), 0, 0);
+    for Head { block, must } in blocks {
+        let room = most.saturating_sub(used);
+        let size = block.size();
+        if must || (left == 0 && size <= room) {
+            used += if must { 0 } else { size };
+            kept.push(block);
+            continue;
+        }
+        let (part, more) = if left == 0 { block.split(room) } else { (None, block.things()) };
+        kept.extend(part);
+        left += more;
+    }
+    if left > 0 {
+        kept.push(Block::Lines(missing(left, "more thing", command)));
+    }
+    kept
 }
 
 /// How far what may be left out may go.
@@ -123,11 +171,8 @@ impl Packer {
     /// Says what is missing; there is room for this line beyond the limit.
     fn left_out(&mut self, left: usize, command: Option<&str>) {
         if let Some(last) = self.parts.last_mut().filter(|_| left > 0) {
-            let how = command.map(|command| format!(" {} prints everything.", escape::span(command))).unwrap_or_default();
-            last.push_str("\n\n**");
-            last.push_str(&count(left, "more object"));
-            last.push_str(" not shown here.**");
-            last.push_str(&how);
+            last.push_str("\n\n");
+            last.push_str(&missing(left, "more object", command));
         }
     }
 
@@ -141,6 +186,38 @@ impl Packer {
 }
 
 impl Block {
+    fn size(&self) -> usize {
+        match self {
+            Self::Lines(text) => size(text),
+            Self::Table { head, rows } => size(head) + rows.iter().map(|row| size(row) + 1).sum::<usize>(),
+            Self::Fold { summary, notes, text, .. } => size(summary) + size(notes) + size(text) + 100,
+        }
+    }
+
+    /// How many things a reader misses without it.
+    fn things(&self) -> usize {
+        match self {
+            Self::Lines(text) => text.lines().count(),
+            Self::Table { rows, .. } => rows.len(),
+            Self::Fold { .. } => 1,
+        }
+    }
+
+    /// As many of its lines as there is room for, and how many things are left out.
+    fn split(self, room: usize) -> (Option<Self>, usize) {
+        let Self::Lines(text) = &self else { return (None, self.things()) };
+        let mut used = 0;
+        let fit: Vec<&str> = text
+            .lines()
+            .take_while(|line| {
+                used += size(line) + 1;
+                used <= room
+            })
+            .collect();
+        let left = self.things() - fit.len();
+        ((!fit.is_empty()).then(|| Self::Lines(fit.join("\n"))), left)
+    }
+
     /// Pieces that are not larger than `room` and whole in themselves.
     fn pieces(&self, room: usize) -> Vec<String> {
         match self {

@@ -1,4 +1,5 @@
-//! What stands above and below the changes, and is always complete: what was compared, a line per app, what is deleted, what is to be known.
+//! What stands above and below the changes: what was compared and a line per app, which are always complete, what is deleted, and what is
+//! to be known.
 
 use super::document::{Block, Document};
 use super::escape::{cell, html, span};
@@ -12,8 +13,8 @@ const REFERRERS: usize = 10;
 
 pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     let first = report.outcome.as_ref().map_or_else(|| first_line::text(report), outcome::text);
-    document.head(Block::Lines(first));
-    document.head(Block::Lines(compared(report)));
+    document.must(Block::Lines(first));
+    document.must(Block::Lines(compared(report)));
     if let Some(outcome) = &report.outcome {
         outcome::failures(outcome, document);
     }
@@ -30,7 +31,7 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     }
 }
 
-/// What stands below the changes, and is always complete as well.
+/// What stands below the changes.
 pub(super) fn write_tail(report: &PreviewReport, document: &mut Document) {
     notes(report, "Not validated", not_validated, document);
     notes(report, "Fields taken from another manager", conflicts, document);
@@ -74,7 +75,7 @@ fn table(report: &PreviewReport, document: &mut Document) {
         return;
     }
     let head = "| App | Cluster | Create | Update | Replace | Delete | Not validated | |\n|---|---|--:|--:|--:|--:|--:|---|";
-    document.head(Block::Table { head: head.to_owned(), rows: report.apps.iter().map(row).collect() });
+    document.must(Block::Table { head: head.to_owned(), rows: report.apps.iter().map(row).collect() });
 }
 
 fn row(app: &AppReport) -> String {

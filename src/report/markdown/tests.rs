@@ -110,6 +110,30 @@ fn beyond_ten_parts_the_table_is_complete_and_the_rest_is_on_the_command_line() 
 }
 
 #[test]
+fn thousands_of_refusals_do_not_flood_a_pull_request() {
+    let refused = |n: usize| {
+        let mut refused = object(Action::Create, key("ConfigMap", &format!("cfg-{n}")), "+a: b");
+        let message = "is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches it; ".repeat(3);
+        refused.verdict = crate::plan::Verdict::Rejected { message: message.clone(), causes: Vec::new() };
+        refused.warnings = vec![message];
+        refused
+    };
+    let mut long = report(vec![app("shop-eu", (0..4000).map(refused).collect())]);
+    let deletes = (0..4000).map(|n| object(Action::Prune, key("ConfigMap", &format!("old-{n}")), "-a: b")).collect();
+    long.apps.push(app("shop-us", deletes));
+    let parts = comment(&long);
+    assert!(parts.len() <= super::MOST_PARTS, "{} parts", parts.len());
+    for part in &parts {
+        check(part).expect("sound");
+    }
+    let all = parts.join("\n");
+    assert!(all.contains("| `shop-us` | `prod` |"), "the table is complete");
+    assert!(all.contains("more things not shown here.** `driftless preview --pr shop#7` prints everything."));
+    let whole = super::whole(&long);
+    assert!(whole.contains("cfg-3999") && whole.contains("old-3999") && !whole.contains("not shown here"), "but nothing is lost");
+}
+
+#[test]
 fn a_table_that_is_too_large_is_cut_between_rows_and_keeps_its_head() {
     let apps = (0..3000).map(|n| app(&format!("shop-{n}"), vec![])).collect();
     let parts = comment(&report(apps));
