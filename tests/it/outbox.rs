@@ -220,6 +220,15 @@ async fn limits_and_failures_are_waited_out() {
 }
 
 #[tokio::test]
+async fn a_status_of_a_repository_that_is_hidden_for_a_while_is_not_given_up() {
+    let scene = Scene::start().await;
+    scene.fault(Method::POST, "/statuses/", 7, ApiFault::Status(404));
+    scene.put_status(StatusState::Success, "ok").await;
+    scene.sent(&scene.status_target()).await;
+    assert_eq!(scene.states(), ["success ok"]);
+}
+
+#[tokio::test]
 async fn a_deleted_pull_request_is_done_and_holds_up_nothing() {
     let scene = Scene::start().await;
     scene.outbox.put_comment(&scene.repo, 99, &["one".to_owned()]).await.expect("put");

@@ -68,12 +68,20 @@ pub(super) fn judge(forge: &str, answer: Answer, method: &Method, path: &str, no
     }
     Err(match answer.status {
         StatusCode::UNAUTHORIZED => ForgeError::Refused { forge, message: format!("{message}: the token is wrong, expired or revoked") },
+        // Not a matter of rights: no token may write there, now or in five minutes.
+        StatusCode::FORBIDDEN if is_closed_to_all(&said) => ForgeError::Rejected { forge, message },
         StatusCode::FORBIDDEN => ForgeError::Refused { forge, message },
         StatusCode::NOT_FOUND | StatusCode::GONE => ForgeError::NotFound { forge, what: format!("{path} (or hides it from this token)") },
         status if status.is_server_error() => ForgeError::Unavailable { forge, message },
         StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT => ForgeError::Unavailable { forge, message },
         _ => ForgeError::Rejected { forge, message },
     })
+}
+
+/// A locked conversation, or a repository that was archived.
+fn is_closed_to_all(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    said.contains("is locked") || said.contains("was archived")
 }
 
 /// How long to wait, if this is a limit: retry-after, else the reset when nothing remains, else a minute.

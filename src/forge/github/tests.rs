@@ -74,6 +74,14 @@ async fn limits_say_how_long_to_wait() {
 }
 
 #[tokio::test]
+async fn a_locked_conversation_and_an_archived_repository_are_no_matter_of_rights() {
+    for text in ["Unable to create comment because issue is locked.", "Repository was archived so is read-only."] {
+        let error = answer(ResponseTemplate::new(403).set_body_json(json!({"message": text}))).await;
+        assert!(matches!(error, ForgeError::Rejected { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn other_refusals_are_told_apart() {
     let of = |code| ResponseTemplate::new(code).set_body_json(json!({"message": "Resource not accessible\nby integration"}));
     let forbidden = answer(of(403)).await;

@@ -20,8 +20,9 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// After the store failed.
 const STORE_FAILED: Duration = Duration::from_secs(1);
 
-/// How often something is tried that the forge says is wrong: a commit that was just pushed may be unknown for a moment.
-const TRIES_IF_REJECTED: i64 = 4;
+/// How often something is tried that the forge says is wrong, or does not know: a commit that was just pushed may be unknown for a moment,
+/// and a repository is hidden while a permission is being changed. With the pauses between them it is about a quarter of an hour.
+const TRIES_IF_REJECTED: i64 = 10;
 
 pub(super) struct Sender {
     outbox: Outbox,
