@@ -69,7 +69,10 @@ enum Outcome {
 }
 
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => return say(&usage),
+    };
     if let Command::Sandbox { worker } = &arguments.command {
         return sandbox(worker);
     }
@@ -82,6 +85,12 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and versions are answers. A mistake ends with 1, as any other error: 2 would say that there are changes.
+fn say(usage: &clap::Error) -> ExitCode {
+    let told = usage.print();
+    if usage.use_stderr() || told.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Nothing of a runtime may exist when the box closes.
