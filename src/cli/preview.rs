@@ -146,7 +146,7 @@ async fn as_its_owner(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyh
     for change in &first.changes {
         if let Some(TakeOver::OtherApp { instance, app }) = &change.takes_over {
             owners.insert((instance.clone(), app.clone()));
-            owned.push(Owned { id: change.key.id(), uid: None, manifest_hash: None, resource_version: None, done: false });
+            owned.push(Owned { id: change.key.id(), uid: None, manifest_hash: None, resource_version: None, done: false, held: false });
         }
     }
     let mut owners = owners.into_iter();

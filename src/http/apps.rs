@@ -15,6 +15,7 @@ use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
 use crate::report::{PreviewReport, markdown};
 use crate::store::Store;
 use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::inventory::ObjectRow;
 use crate::store::runs::{Counts, RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
@@ -39,15 +40,15 @@ pub fn router(store: Store, queue: Queue) -> Router {
 async fn apps(State(parts): State<Parts>) -> Result<Json<Vec<AppView>>, Problem> {
     let mut views = Vec::new();
     for row in parts.store.apps().await? {
-        let objects = parts.store.inventory(&row.app.id).await?.len();
+        let objects = parts.store.inventory(&row.app.id).await?;
         let last = parts.store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
-        views.push(app_view(&row, objects, last.as_ref()));
+        views.push(app_view(&row, &objects, last.as_ref()));
     }
     Ok(Json(views))
 }
 
-fn app_view(row: &AppRow, objects: usize, last: Option<&RunRow>) -> AppView {
-    let (state, message) = state_of(row, last);
+fn app_view(row: &AppRow, objects: &[ObjectRow], last: Option<&RunRow>) -> AppView {
+    let (state, message) = state_of(row, last, held(row, objects));
     let source = &row.app.source;
     AppView {
         app: row.app.id.to_string(),
@@ -59,21 +60,34 @@ fn app_view(row: &AppRow, objects: usize, last: Option<&RunRow>) -> AppView {
         health: health_of(row.health).map(str::to_owned),
         applied_revision: row.applied_revision.as_ref().map(ToString::to_string),
         applied_at: row.applied_at.and_then(time),
-        objects: u64::try_from(objects).unwrap_or(u64::MAX),
+        objects: u64::try_from(objects.len()).unwrap_or(u64::MAX),
     }
 }
 
+/// What waits for a word, and what to type: known from the objects, whatever the last run was about.
+fn held(row: &AppRow, objects: &[ObjectRow]) -> Option<String> {
+    let held: Vec<String> = objects.iter().filter(|row| row.state.waits_for_word()).map(|row| row.key.to_string()).collect();
+    let shown = held.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    let named = match held.len() {
+        0 => return None,
+        count @ 1..=3 => format!("{count} to be deleted or replaced ({shown})"),
+        count => format!("{count} to be deleted or replaced ({shown} and {} more)", count - 3),
+    };
+    Some(format!("{named}; to go on: driftless sync {} --allow-destructive", row.app.id))
+}
+
 /// One word, and what a person should know beside it.
-fn state_of(row: &AppRow, last: Option<&RunRow>) -> (&'static str, Option<String>) {
+fn state_of(row: &AppRow, last: Option<&RunRow>, held: Option<String>) -> (&'static str, Option<String>) {
     let text = |run: &RunRow| run.error.clone();
     let note = Some(row.state_message.clone()).filter(|message| !message.is_empty());
     match (row.state, last.map(|run| run.state)) {
         (AppState::Missing | AppState::Broken, _) => ("missing", note),
-        (AppState::Removed, _) => ("removed", note),
+        (AppState::Removed, _) => ("removed", note.into_iter().chain(held).reduce(|note, held| format!("{note}; {held}"))),
         _ if row.paused => ("paused", None),
         (_, Some(RunState::Failed)) => ("failed", last.and_then(text)),
         (_, Some(RunState::Waiting)) => ("waiting", last.and_then(text)),
         (_, Some(RunState::Running)) => ("pending", None),
+        _ if held.is_some() => ("waiting", held),
         _ if row.pinned_revision.is_some() => ("pinned", Some("`driftless resume` lets it go on".to_owned())),
         _ if row.synced_ok => ("synced", None),
         _ if row.app.sync != SyncPolicy::Auto => ("pending", Some(format!("synced by hand: driftless sync {}", row.app.id))),

@@ -19,7 +19,7 @@ use crate::queue::JobError;
 use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change};
 use crate::render::{RenderError, Rendered};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
-use crate::store::inventory::ObjectRow;
+use crate::store::inventory::{ObjectRow, ObjectState};
 
 /// Apps that are planned at once; each cluster bounds its own requests.
 const AT_ONCE: usize = 4;
@@ -99,7 +99,8 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
         Ok(planned) => {
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
-            report.before = before(&planned, applied(engine, &pair).await?);
+            report.destructive.extend(joins(&planned, &inventory));
+            report.before = before(&planned, applied(engine, &pair).await?, &inventory);
             report.result =
                 AppResult::Planned { objects: planned.changes.changes.iter().filter(|change| shows(change)).map(object).collect() };
         }
@@ -150,7 +151,14 @@ async fn manifests<'a>(engine: &Engine, side: Option<&'a Side>) -> Result<Cow<'a
 }
 
 pub(super) fn owned(row: &ObjectRow) -> Owned {
-    Owned { id: row.key.id(), uid: row.uid.clone(), manifest_hash: row.manifest_hash.clone(), resource_version: None, done: row.job_done }
+    Owned {
+        id: row.key.id(),
+        uid: row.uid.clone(),
+        manifest_hash: row.manifest_hash.clone(),
+        resource_version: None,
+        done: row.job_done,
+        held: row.state == ObjectState::Held,
+    }
 }
 
 pub(super) fn limit(engine: &Engine) -> PruneLimit {
@@ -206,9 +214,21 @@ async fn applied(engine: &Engine, pair: &Pair) -> Result<bool, JobError> {
     Ok(row.is_some_and(|row| row.applied_identity.as_deref() == Some(&super::sync::identity(&row.app, rendered))))
 }
 
-fn before(planned: &ChangePlan, applied: bool) -> Vec<Difference> {
-    let kind = if applied { DifferenceKind::Drift } else { DifferenceKind::Pending };
-    planned.already.changes.iter().filter(|change| change.action != Action::None).map(|change| difference(change, kind)).collect()
+/// Why a delete waits that would not by itself: others wait already.
+fn joins(planned: &ChangePlan, inventory: &[ObjectRow]) -> Option<String> {
+    let waiting = inventory.iter().filter(|row| row.state.waits_for_word()).count();
+    let deletes = planned.changes.changes.iter().any(|change| change.action == Action::Prune);
+    (waiting > 0 && deletes).then(|| format!("deletes while {waiting} of the app's objects wait already to be deleted or replaced"))
+}
+
+fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow]) -> Vec<Difference> {
+    let waits = |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
+    let kind = |change: &Change| match applied {
+        _ if waits(change) => DifferenceKind::Waiting,
+        true => DifferenceKind::Drift,
+        false => DifferenceKind::Pending,
+    };
+    planned.already.changes.iter().filter(|change| change.action != Action::None).map(|change| difference(change, kind(change))).collect()
 }
 
 fn difference(change: &Change, kind: DifferenceKind) -> Difference {

@@ -1,4 +1,5 @@
-//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, and everybody hears how it ended.
+//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, save what waits for a person's word, and everybody hears
+//! how it ended.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded) -> Res
     Ok(())
 }
 
-/// Everything that the app wants is healthy: what it no longer wants goes.
+/// Everything that the app wants is healthy: what it no longer wants goes, unless it is held back.
 pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
     let cluster = engine.cluster(&row.app.destination.cluster)?;
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
@@ -71,10 +72,26 @@ pub(super) async fn wait(
 
 pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
     engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
-    engine.store.set_run_state(run, RunState::Succeeded, None).await?;
     let Some((revision, took)) = revision_of(engine, run).await? else { return Ok(()) };
-    let end = if row.state == AppState::Removed { AppEnd::Pruned } else { AppEnd::Healthy { after_seconds: took.as_secs() } };
+    let end = end_of(engine, row, took).await?;
+    if matches!(end, AppEnd::Waiting { .. }) {
+        // Its text says since the apply what waits, and what to type.
+        engine.store.set_run_state(run, RunState::Waiting, None).await?;
+    } else {
+        engine.store.forget_shown_deletes(&row.app.id).await?;
+        engine.store.set_run_state(run, RunState::Succeeded, None).await?;
+    }
     outcome::ended(engine, row, &revision, &end).await
+}
+
+/// How a sync of an app has ended that has nothing left to do by itself.
+pub(super) async fn end_of(engine: &Engine, row: &AppRow, took: Duration) -> Result<AppEnd, JobError> {
+    let deletes = engine.store.waiting_for_word(&row.app.id).await?;
+    Ok(match row.state {
+        _ if deletes > 0 => AppEnd::Waiting { deletes },
+        AppState::Removed => AppEnd::Pruned,
+        AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds: took.as_secs() },
+    })
 }
 
 async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {

@@ -24,10 +24,12 @@ pub(super) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -
     Ok(())
 }
 
-/// Whether there is nothing to do but to delete.
-pub(super) fn is_all_that_is_to_do(plan: &Plan) -> bool {
-    plan.changes.iter().any(|change| change.action == Action::Prune)
-        && plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected())
+/// Whether there is nothing to do but to delete something that does not wait already for a person's word.
+pub(super) async fn is_all_that_is_to_do(engine: &Engine, plan: &Plan) -> Result<bool, JobError> {
+    let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+    let held = |change: &Change| rows.iter().any(|row| row.state == ObjectState::Held && row.key.id() == change.key.id());
+    Ok(plan.changes.iter().any(|change| change.action == Action::Prune && !held(change))
+        && plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected()))
 }
 
 /// Looks once more, as other apps may have come to want something while health was waited for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Engine;
+use super::{Engine, finish};
 use crate::app::OnDelete;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::JobError;
@@ -26,7 +26,10 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
     let mut apps = Vec::new();
     for app in &report.apps {
         let row = engine.store.app(&app.app).await?;
-        let end = first_end(app.definition, row.as_ref(), merge_commit);
+        let mut end = first_end(app.definition, row.as_ref(), merge_commit);
+        if let (Some(row), AppEnd::Healthy { .. }) = (&row, &end) {
+            end = finish::end_of(engine, row, Duration::ZERO).await?;
+        }
         apps.push(AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end });
     }
     report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps });

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
@@ -14,7 +15,7 @@ use super::{Engine, Unknown, finish, leave, outcome, released, sides, volatile};
 use crate::app::App;
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
-use crate::manifest::ObjectId;
+use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Plan;
 use crate::queue::{Job, JobContext, JobError, Key, Writing};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
@@ -25,7 +26,7 @@ use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{RunId, RunKind, RunState};
 use crate::store::waits::WaitPurpose;
 use crate::sync::heal::{self, Judgement};
-use crate::sync::{self, AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, SyncOutcome, WaitsForWord, drift};
+use crate::sync::{self, AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord, drift};
 
 #[derive(Debug, thiserror::Error)]
 enum SyncProblem {
@@ -158,7 +159,7 @@ impl Attempt<'_> {
             if self.row.health == AppHealth::Progressing {
                 return self.go_on_waiting().await;
             }
-            let end = AppEnd::Healthy { after_seconds: 0 };
+            let end = finish::end_of(engine, self.row, Duration::ZERO).await?;
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
         let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
@@ -167,16 +168,15 @@ impl Attempt<'_> {
             Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
                 // What was left for another app and is not wanted by it any more is no drift.
-                None if leave::is_all_that_is_to_do(&plan) => None,
+                None if leave::is_all_that_is_to_do(engine, &plan).await? => None,
                 None => return Ok(()),
             },
             Aim::Apply | Aim::Remove => None,
         };
-        let outcome = self.apply(&plan, judgement.as_ref(), history).await?;
-        match outcome {
-            SyncOutcome::WaitsForWord(word) => self.wait_for_word(&word, history).await,
-            SyncOutcome::Applied(done) => self.applied(&plan, done, &identity, judgement, history).await,
-        }
+        let word = self.word().await?;
+        let done = self.apply(&plan, judgement.as_ref(), &word, history).await?;
+        self.show(&word, done.waits_for_word.as_ref()).await?;
+        self.applied(&plan, done, &identity, judgement, history).await
     }
 
     /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
@@ -255,16 +255,30 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    async fn apply(&self, plan: &Plan, judgement: Option<&Judgement>, history: &mut History<'_>) -> Result<SyncOutcome, JobError> {
+    /// Which deletes a person has agreed to: those that were shown, if the word is given now; without it, those of them that a run with the
+    /// word was about to do when it was stopped or failed.
+    async fn word(&self) -> Result<BTreeSet<ObjectId>, JobError> {
+        let (store, app) = (&self.engine.store, &self.row.app.id);
+        let mut shown = store.shown_deletes(app).await?;
+        if !self.wish.allows_destructive() && !shown.is_empty() {
+            let inventory = store.inventory(app).await?;
+            shown.retain(|id| inventory.iter().any(|row| row.state == ObjectState::Pruning && row.key.id() == *id));
+        }
+        Ok(shown)
+    }
+
+    async fn apply(
+        &self,
+        plan: &Plan,
+        judgement: Option<&Judgement>,
+        word: &BTreeSet<ObjectId>,
+        history: &mut History<'_>,
+    ) -> Result<AppliedSync, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
         let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster(&app.destination.cluster)?.clone() };
         let released = released::apps(engine, plan, &self.ctx.cancel).await?;
-        let allow_destructive = if self.wish.allows_destructive() {
-            AllowDestructive::Shown(engine.store.shown_deletes(&app.id).await?)
-        } else {
-            AllowDestructive::No
-        };
+        let allow_destructive = if word.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(word.clone()) };
         let nothing = BTreeSet::new();
         let purpose = match judgement {
             Some(judgement) => Purpose::Heal { given_up: &judgement.given_up },
@@ -289,12 +303,13 @@ impl Attempt<'_> {
         Ok(history.timed("apply", sync::apply(&deps, &input, &self.ctx.cancel, begin).boxed()).await?)
     }
 
-    async fn wait_for_word(&self, word: &WaitsForWord, history: &mut History<'_>) -> Result<(), JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
-        engine.store.put_shown_deletes(&app.id, &word.deletes.iter().map(crate::manifest::ObjectKey::id).collect()).await?;
-        let text = format!("{}; to go on: {}", word.reasons.join("; "), word.command);
-        history.end(RunState::Waiting, Some(&text), None).await?;
-        outcome::ended(engine, self.row, &self.revision, &AppEnd::Waiting).await
+    /// From now on a word holds for what waits for it. What a word was given for stays with it until it is done, whatever comes between.
+    async fn show(&self, word: &BTreeSet<ObjectId>, waits: Option<&WaitsForWord>) -> Result<(), JobError> {
+        let (store, app) = (&self.engine.store, &self.row.app.id);
+        let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);
+        let shown: BTreeSet<ObjectId> = waiting.chain(word.iter().cloned()).collect();
+        let stored = if shown.is_empty() { store.forget_shown_deletes(app).await } else { store.put_shown_deletes(app, &shown).await };
+        Ok(stored?)
     }
 
     async fn applied(
@@ -307,12 +322,17 @@ impl Attempt<'_> {
     ) -> Result<(), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
+        let word = done.waits_for_word.as_ref();
         let healed = judgement.as_ref().filter(|judgement| !judgement.drifted.is_empty()).map(found);
-        let said: Vec<String> = healed.into_iter().chain(leave::said(plan)).collect();
+        let said: Vec<String> = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
         history.end(RunState::Waiting, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
-            engine.store.prune_all(&app.id).await?;
+            if word.is_none() {
+                engine.store.prune_all(&app.id).await?;
+            }
+            // A definition that comes back finds nothing as it was applied.
+            engine.store.set_sync_failed(&app.id).await?;
             return finish::prune(engine, self.row, &run).await;
         }
         if self.row.applied_revision.as_ref() != Some(&self.revision) {
@@ -323,7 +343,6 @@ impl Attempt<'_> {
         // Before it counts as applied: whoever is stopped between the two begins anew, and neither the wait nor the prune is left out.
         engine.store.set_app_health(&app.id, AppHealth::Progressing, "").await?;
         engine.store.set_applied(&app.id, &self.revision, identity).await?;
-        engine.store.forget_shown_deletes(&app.id).await?;
         if let Some(judgement) = judgement {
             engine.store.set_heals(&app.id, &judgement.heals).await?;
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::change::{Action, Plan};
+use super::change::{Action, Change, Plan};
 use crate::manifest::{ObjectId, ObjectKey};
 
 /// How much of an app may be pruned without a word.
@@ -54,14 +54,14 @@ fn contents(kind: &str) -> &'static str {
 
 /// `inventory` is that before the run. Names that are paired by a generator's hash are no prunes.
 pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Vec<Destructive> {
-    let removes = |action| matches!(action, Action::Prune | Action::Replace);
     let mut found: Vec<_> = plan
         .changes
         .iter()
-        .filter(|change| removes(change.action) && holds_others(&change.key))
+        .filter(|change| is_destructive(change))
         .map(|change| Destructive::Object { key: change.key.clone(), action: change.action })
         .collect();
-    let pruned = plan.changes.iter().filter(|change| change.action == Action::Prune && inventory.contains(&change.key.id())).count();
+    let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
+    let pruned = prunes.filter(|change| inventory.contains(&change.key.id())).count();
     let of = inventory.len();
     if of > 0 && pruned == of {
         found.push(Destructive::All { of });
@@ -69,6 +69,16 @@ pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Ve
         found.push(Destructive::Many { pruned, of });
     }
     found
+}
+
+/// Whether what is in an object, or belongs to it, goes with it.
+pub fn is_destructive(change: &Change) -> bool {
+    matches!(change.action, Action::Prune | Action::Replace) && holds_others(&change.key) && !is_going(change)
+}
+
+/// Whether an object is being deleted already: nobody can take that back, so it asks for no word.
+pub fn is_going(change: &Change) -> bool {
+    change.action == Action::Prune && change.before.as_ref().is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "inventories are far below 2^52 objects")]

@@ -21,7 +21,7 @@ pub use adopt::adoption_patch;
 pub use assemble::assemble;
 pub use change::{Action, Cause, Change, Conflict, Desired, NotValidated, Plan, TakeOver, Verdict};
 pub use decide::{Asked, Claim, decide, decide_as_applied, decide_change, kept_because, prune};
-pub use destructive::{Destructive, PruneLimit, destructive};
+pub use destructive::{Destructive, PruneLimit, destructive, is_destructive, is_going};
 pub use diff::{Line, ObjectDiff, Sign, diff, same};
 pub use marks::{Marked, Marks, Owner};
 pub use normalise::is_secret;

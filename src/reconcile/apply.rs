@@ -224,6 +224,11 @@ impl<'a> Side<'a> {
         self.input.inventory.iter().map(|owned| owned.id.clone()).filter(|id| !rendered.contains(id)).collect()
     }
 
+    /// Whether an earlier change has removed it, and its delete waits for a word.
+    pub(super) fn is_held(&self, id: &ObjectId) -> bool {
+        self.input.inventory.iter().any(|owned| owned.id == *id && owned.held)
+    }
+
     pub(super) async fn removals(&self, ids: Vec<ObjectId>) -> Result<Vec<Change>, ReconcileError> {
         let each: Vec<_> = ids.iter().map(|id| ask::removal(self.cluster, &self.input, id)).collect();
         let found: Vec<_> = futures::stream::iter(each).buffer_unordered(self.cluster.concurrency()).try_collect().await?;

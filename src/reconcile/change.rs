@@ -83,8 +83,9 @@ impl Sides<'_> {
 
     /// What the inventory or the base side has and the change side lacks.
     async fn removed(&self, base_facts: &HashMap<ObjectId, Facts>) -> Result<Vec<Change>, ReconcileError> {
-        let leftovers = self.change.leftovers();
         let in_base: HashSet<_> = self.base.prepared.iter().map(plan::id).collect();
+        let mut leftovers = self.change.leftovers();
+        leftovers.retain(|id| in_base.contains(id) || !self.change.is_held(id));
         let mut removed = self.change.removals(leftovers.clone()).await?;
         // A refusal of a delete that this change does not bring is not its fault.
         removed.retain(|change| in_base.contains(&change.key.id()) || !change.is_rejected());

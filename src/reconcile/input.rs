@@ -37,6 +37,8 @@ pub struct Owned {
     pub resource_version: Option<String>,
     /// A Job that has completed: when it is gone, it was cleaned up, and is not missed.
     pub done: bool,
+    /// An earlier change has removed it, and its delete waits for a person's word: a later change is not what deletes it.
+    pub held: bool,
 }
 
 /// The two lenses of a preview.

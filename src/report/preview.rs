@@ -48,7 +48,7 @@ pub struct AppReport {
     pub cluster: ClusterName,
     pub definition: DefinitionChange,
     pub result: AppResult,
-    /// Why the sync will wait for a word, one sentence each. Empty: it will not.
+    /// Why the deletes will wait for a word, one sentence each. Empty: they will not.
     pub destructive: Vec<String>,
     /// What is different already, whatever this pull request does.
     pub before: Vec<Difference>,
@@ -118,6 +118,8 @@ pub enum DifferenceKind {
     Pending,
     /// It is applied, and the cluster is different all the same.
     Drift,
+    /// It is to be deleted or replaced, and that waits for a word.
+    Waiting,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,8 +153,11 @@ pub enum AppEnd {
     Failed {
         message: String,
     },
-    /// Waits for `--allow-destructive`.
-    Waiting,
+    /// Applied and healthy, save that so many objects wait for `--allow-destructive` to be deleted or replaced.
+    Waiting {
+        #[serde(default)]
+        deletes: u32,
+    },
     /// The app is synced by hand only.
     Manual,
     /// Its definition was removed, and its objects stay.

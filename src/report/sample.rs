@@ -93,7 +93,7 @@ pub(super) fn merged(text: &str) -> PreviewReport {
     let apps = vec![
         end(&report.apps[0], AppEnd::Healthy { after_seconds: 75 }),
         end(&report.apps[1], AppEnd::Failed { message: format!("Deployment shop/web: image not found\n{text}") }),
-        end(&report.apps[2], AppEnd::Waiting),
+        end(&report.apps[2], AppEnd::Waiting { deletes: 5 }),
     ];
     report.outcome = Some(Outcome { merged_as: "c3".repeat(20).parse().expect("an id"), apps });
     report

@@ -22,6 +22,17 @@ pub enum ObjectState {
     Pruning,
     /// No longer wanted, and left for another app of the repo that wants it.
     Moving,
+    /// No longer wanted; its delete waits for a person's word.
+    Held,
+    /// Wanted otherwise than it is; its replacement waits for a person's word.
+    Outdated,
+}
+
+impl ObjectState {
+    /// Whether something about the object waits for a person's word.
+    pub fn waits_for_word(self) -> bool {
+        matches!(self, Self::Held | Self::Outdated)
+    }
 }
 
 /// One object that an app owns.
@@ -152,11 +163,19 @@ fn rows(raw: Vec<Raw>) -> Result<Vec<ObjectRow>, StoreError> {
 }
 
 impl Store {
-    /// Claims the objects that an app wants, all or none, and marks what it has beside them as no longer wanted.
+    /// Claims the objects that an app wants, all or none, and marks what it has beside them as no longer wanted. What is in `held` is not
+    /// touched before a person agrees: such a wanted object stays as it is, such an unwanted one is no longer to be deleted, if it was.
     ///
     /// An object that another app of the same repo has is handed over only if that app no longer wants it, or is among `released`: the
     /// apps of which the caller knows that they do not render the object any more. Objects that are as they were left cost no statement.
-    pub async fn claim(&self, cluster: &ClusterName, app: &AppId, wanted: &[Claim], released: &BTreeSet<AppId>) -> Result<(), ClaimError> {
+    pub async fn claim(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        wanted: &[Claim],
+        held: &BTreeSet<ObjectId>,
+        released: &BTreeSet<AppId>,
+    ) -> Result<(), ClaimError> {
         let mut tx = self.begin().await?;
         let mine: Vec<Raw> = sqlx::query_as(select!("WHERE app = $1 AND cluster = $2"))
             .bind(app.to_string())
@@ -166,14 +185,19 @@ impl Store {
             .map_err(StoreError::from)?;
         let mut mine: BTreeMap<ObjectId, ObjectRow> = rows(mine)?.into_iter().map(|row| (row.key.id(), row)).collect();
         for claim in wanted {
-            match mine.remove(&claim.key.id()) {
+            let id = claim.key.id();
+            match mine.remove(&id) {
+                Some(_) if held.contains(&id) => set_state(&mut tx, cluster, app, &id, ObjectState::Outdated).await?,
                 Some(row) if !claim.write && row.state == ObjectState::Applied => {}
                 Some(_) => set_wanted(&mut tx, cluster, app, claim).await?,
                 None => claim_one(&mut tx, cluster, app, &claim.key, released).await?,
             }
         }
-        for (id, _) in mine.iter().filter(|(_, row)| row.state != ObjectState::Pruning) {
-            unwant(&mut tx, cluster, app, id).await?;
+        for (id, row) in &mine {
+            let state = if held.contains(id) { ObjectState::Held } else { ObjectState::Pruning };
+            if row.state != state {
+                set_state(&mut tx, cluster, app, id, state).await?;
+            }
         }
         tx.commit().await.map_err(StoreError::from)?;
         // What is written next into the cluster must be known to be ours, whatever happens.
@@ -274,11 +298,19 @@ impl Store {
         Ok(())
     }
 
-    /// Takes an object that only its marks tell of into the inventory, as one to delete. False when a row is there already.
-    pub async fn adopt_for_pruning(&self, cluster: &ClusterName, app: &AppId, key: &ObjectKey, uid: &str) -> Result<bool, StoreError> {
+    /// Takes an object that only its marks tell of into the inventory, as one to delete, or of which the delete waits for a word. False when
+    /// a row is there already.
+    pub async fn adopt_for_pruning(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        key: &ObjectKey,
+        uid: &str,
+        held: bool,
+    ) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO objects (cluster, api_group, kind, namespace, name, version, app, state, uid) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'pruning', $8) ON CONFLICT (cluster, api_group, kind, namespace, name) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8) ON CONFLICT (cluster, api_group, kind, namespace, name) DO NOTHING",
         )
         .bind(cluster.as_str())
         .bind(&key.group)
@@ -288,6 +320,7 @@ impl Store {
         .bind(&key.version)
         .bind(app.to_string())
         .bind(uid)
+        .bind(if held { ObjectState::Held } else { ObjectState::Pruning })
         .execute(self.write())
         .await?;
         Ok(done.rows_affected() > 0)
@@ -337,6 +370,17 @@ impl Store {
         rows(raw.bind(cluster.as_str()).bind(app.to_string()).fetch_all(self.read()).await?)
     }
 
+    /// How many objects of an app wait for a person's word to be deleted or replaced.
+    pub async fn waiting_for_word(&self, app: &AppId) -> Result<u32, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM objects WHERE app = $1 AND state IN ($2, $3)")
+            .bind(app.to_string())
+            .bind(ObjectState::Held)
+            .bind(ObjectState::Outdated)
+            .fetch_one(self.read())
+            .await?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
     /// What all apps own in a cluster.
     pub async fn inventory_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
         let raw = sqlx::query_as(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));
@@ -372,7 +416,7 @@ async fn claim_one(
     let id = key.id();
     match owner_of(connection, cluster, &id).await? {
         Some((owner, state)) if owner != *app => {
-            let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving) || released.contains(&owner);
+            let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving | ObjectState::Held) || released.contains(&owner);
             let moved = owner.repo == app.repo && let_go;
             if !moved {
                 return Err(ClaimError::Taken { object: id, cluster: cluster.clone(), owner });
@@ -418,14 +462,21 @@ async fn set_wanted(connection: &mut SqliteConnection, cluster: &ClusterName, ap
     Ok(())
 }
 
-async fn unwant(connection: &mut SqliteConnection, cluster: &ClusterName, app: &AppId, id: &ObjectId) -> Result<(), StoreError> {
-    sqlx::query(one!("UPDATE objects SET state = 'pruning'", " AND app = $6"))
+async fn set_state(
+    connection: &mut SqliteConnection,
+    cluster: &ClusterName,
+    app: &AppId,
+    id: &ObjectId,
+    state: ObjectState,
+) -> Result<(), StoreError> {
+    sqlx::query(one!("UPDATE objects SET state = $7", " AND app = $6"))
         .bind(cluster.as_str())
         .bind(&id.group)
         .bind(&id.kind)
         .bind(none_is_empty(id.namespace.as_ref()))
         .bind(&id.name)
         .bind(app.to_string())
+        .bind(state)
         .execute(connection)
         .await?;
     Ok(())

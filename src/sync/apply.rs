@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Failure, SyncError};
 use super::gate;
 use super::health::status;
-use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, SyncOutcome, go_on};
+use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord, go_on};
 use super::ready;
 use super::steps::{self, Part, Step, Work};
 use super::write::{self, Written};
@@ -27,27 +27,27 @@ pub async fn apply(
     input: &SyncInput<'_>,
     cancel: &CancellationToken,
     begin_writes: impl FnOnce() + Send,
-) -> Result<SyncOutcome, SyncError> {
+) -> Result<AppliedSync, SyncError> {
     let inventory = inventory(deps, input).await?;
     gate::refuse_rejected(&input.plan.changes)?;
     gate::refuse_foreign(input, &owners(deps, input).await?)?;
     if let Purpose::Heal { .. } = input.purpose {
         gate::refuse_lost_namespace(input, &inventory)?;
     }
-    if let Some(word) = gate::word(input, &inventory) {
-        return Ok(SyncOutcome::WaitsForWord(word));
-    }
-    let work = steps::work(input, &inventory);
+    let word = gate::word(input, &inventory);
+    let held = word.as_ref().map(WaitsForWord::held).unwrap_or_default();
+    let work = steps::work(input, &inventory, &held);
     ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change))).await?;
     go_on(cancel)?;
-    claim(deps, input, &work).await?;
+    claim(deps, input, &work, &held).await?;
     begin_writes();
     let mut sync = Sync { deps, input, done: AppliedSync::default() };
     sync.parts(&work, cancel).await?;
     deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
-    adopt_orphans(deps, input, &inventory).await?;
-    sync.done.prunes = prunes(input, &inventory, &work);
-    Ok(SyncOutcome::Applied(sync.done))
+    adopt_orphans(deps, input, &inventory, &held).await?;
+    sync.done.prunes = prunes(input, &inventory, &work, &held);
+    sync.done.waits_for_word = word;
+    Ok(sync.done)
 }
 
 async fn inventory(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<Vec<ObjectRow>, SyncError> {
@@ -61,32 +61,39 @@ async fn owners(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<BTreeMap<Objec
     Ok(owners.into_iter().collect())
 }
 
-async fn claim(deps: &SyncDeps, input: &SyncInput<'_>, work: &[Work<'_>]) -> Result<(), SyncError> {
+async fn claim(deps: &SyncDeps, input: &SyncInput<'_>, work: &[Work<'_>], held: &BTreeSet<ObjectId>) -> Result<(), SyncError> {
     let claims: Vec<Claim> = work.iter().map(|work| Claim { key: work.change.key.clone(), write: work.step == Step::Write }).collect();
-    deps.store.claim(deps.cluster.name(), &input.app.id, &claims, input.released).await?;
+    deps.store.claim(deps.cluster.name(), &input.app.id, &claims, held, input.released).await?;
     // What other apps want is not among the deletes that the gate has looked at.
     let left: Vec<ObjectId> = input.plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
     Ok(deps.store.leave(deps.cluster.name(), &input.app.id, &left).await?)
 }
 
-/// Takes what only its marks tell of into the inventory, as one to prune: the word for that has been given, or the gate would have
-/// stopped the run.
-async fn adopt_orphans(deps: &SyncDeps, input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Result<(), SyncError> {
+/// Takes what only its marks tell of into the inventory: as one to prune if the word for that has been given, else as one that waits for it.
+async fn adopt_orphans(
+    deps: &SyncDeps,
+    input: &SyncInput<'_>,
+    inventory: &[ObjectRow],
+    held: &BTreeSet<ObjectId>,
+) -> Result<(), SyncError> {
     let known: BTreeSet<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
     let prunes = input.plan.changes.iter().filter(|change| change.action == Action::Prune);
     for change in prunes.filter(|change| !known.contains(&change.key.id())) {
         let uid = change.before.as_ref().and_then(|before| before.pointer("/metadata/uid")?.as_str());
         if let Some(uid) = uid {
-            deps.store.adopt_for_pruning(deps.cluster.name(), &input.app.id, &change.key, uid).await?;
+            let held = held.contains(&change.key.id());
+            deps.store.adopt_for_pruning(deps.cluster.name(), &input.app.id, &change.key, uid, held).await?;
         }
     }
     Ok(())
 }
 
 /// Whether anything is left to look at for a prune.
-fn prunes(input: &SyncInput<'_>, inventory: &[ObjectRow], work: &[Work<'_>]) -> bool {
+fn prunes(input: &SyncInput<'_>, inventory: &[ObjectRow], work: &[Work<'_>], held: &BTreeSet<ObjectId>) -> bool {
     let wanted: BTreeSet<ObjectId> = work.iter().map(|work| work.change.key.id()).collect();
-    input.plan.changes.iter().any(|change| change.action == Action::Prune) || inventory.iter().any(|row| !wanted.contains(&row.key.id()))
+    let goes = |id: ObjectId| !held.contains(&id) && !wanted.contains(&id);
+    let unwanted = input.plan.changes.iter().filter(|change| change.action == Action::Prune).map(|change| change.key.id());
+    unwanted.chain(inventory.iter().map(|row| row.key.id())).any(goes)
 }
 
 struct Sync<'a> {

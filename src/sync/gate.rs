@@ -1,14 +1,16 @@
 //! What has to hold before the first write. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::error::{Rejection, SyncError};
 use super::input::{AllowDestructive, SyncInput, WaitsForWord};
 use crate::ids::AppId;
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::destructive;
-use crate::plan::{Action, Change, TakeOver, Verdict};
-use crate::store::inventory::ObjectRow;
+use crate::plan::{Action, Change, Plan, TakeOver, Verdict, destructive, is_destructive, is_going};
+use crate::store::inventory::{ObjectRow, ObjectState};
+
+/// How many objects a reason names.
+const NAMED: usize = 3;
 
 /// Refuses a plan of which the server has rejected any part: a bad revision changes nothing.
 pub(super) fn refuse_rejected<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Result<(), SyncError> {
@@ -49,32 +51,64 @@ pub(super) fn refuse_foreign(input: &SyncInput<'_>, owners: &BTreeMap<ObjectId, 
     Ok(())
 }
 
-/// Whether the plan needs a person's word, and has not got it for all that it deletes.
+/// What of the plan is held back because it needs a person's word and has not got it. As long as anything is, nothing is deleted: what stays
+/// may refer to any of it.
 pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<WaitsForWord> {
-    let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
-    let mut reasons: Vec<String> = destructive(input.plan, &known, input.prune_limit).iter().map(ToString::to_string).collect();
-    let known: BTreeSet<ObjectId> = known.into_iter().collect();
-    let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune);
-    reasons.extend(
-        prunes()
-            .filter(|change| !known.contains(&change.key.id()))
-            .map(|change| format!("deletes {}, of which only its marks tell that it is the app's", change.key)),
-    );
+    let mut reasons = reasons(input, inventory);
     if reasons.is_empty() {
         return None;
     }
-    let deletes: Vec<ObjectKey> = input
-        .plan
-        .changes
-        .iter()
-        .filter(|change| matches!(change.action, Action::Prune | Action::Replace))
-        .map(|change| change.key.clone())
-        .collect();
-    let allowed = match input.allow_destructive {
-        AllowDestructive::No => false,
-        AllowDestructive::Shown(shown) => deletes.iter().all(|key| shown.contains(&key.id())),
+    let removed = removed(input.plan);
+    let deletes: Vec<ObjectKey> = match input.allow_destructive {
+        AllowDestructive::No => removed,
+        AllowDestructive::Shown(shown) => {
+            let all = removed.len();
+            let unshown: Vec<_> = removed.into_iter().filter(|key| !shown.contains(&key.id())).collect();
+            if unshown.len() < all {
+                reasons = vec![format!("deletes {}, which had not been shown when the word was given", named(&unshown))];
+            }
+            unshown
+        }
     };
-    (!allowed).then(|| WaitsForWord { reasons, deletes, command: format!("driftless sync {} --allow-destructive", input.app.id) })
+    let command = format!("driftless sync {} --allow-destructive", input.app.id);
+    (!deletes.is_empty()).then_some(WaitsForWord { reasons, deletes, command })
+}
+
+fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Vec<String> {
+    let rows: BTreeMap<ObjectId, ObjectState> = inventory.iter().map(|row| (row.key.id(), row.state)).collect();
+    let known: Vec<ObjectId> = rows.keys().cloned().collect();
+    let mut reasons: Vec<String> = destructive(input.plan, &known, input.prune_limit).iter().map(ToString::to_string).collect();
+    let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
+    reasons.extend(
+        prunes()
+            .filter(|change| !rows.contains_key(&change.key.id()))
+            .map(|change| format!("deletes {}, of which only its marks tell that it is the app's", change.key)),
+    );
+    // What is held stays so, however much the app has grown since.
+    let held: Vec<ObjectKey> =
+        prunes().filter(|change| rows.get(&change.key.id()) == Some(&ObjectState::Held)).map(|change| change.key.clone()).collect();
+    if reasons.is_empty() && !held.is_empty() {
+        reasons.push(format!("deletes {}, which an earlier run has held back", named(&held)));
+    }
+    reasons
+}
+
+/// All that goes with a plan, old names that a generator's hash has paired included, save what is replaced without harm.
+fn removed(plan: &Plan) -> Vec<ObjectKey> {
+    let gone = |change: &Change| match change.action {
+        Action::Prune if !is_going(change) => Some(change.key.clone()),
+        Action::Replace if is_destructive(change) => Some(change.key.clone()),
+        _ => change.replaces_name.clone(),
+    };
+    plan.changes.iter().filter_map(gone).collect()
+}
+
+fn named(keys: &[ObjectKey]) -> String {
+    let shown: Vec<String> = keys.iter().take(NAMED).map(ToString::to_string).collect();
+    match keys.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// Refuses to make a namespace again that somebody deleted while its app was applied.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::drift::{Differs, Drifted, changed_fields, who_changed};
 use crate::manifest::ObjectId;
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Change, Plan, is_destructive};
 use crate::store::apps::{HealCount, Heals};
 
 /// How many identical heals in a row are enough.
@@ -54,11 +54,12 @@ impl Judgement {
     }
 }
 
-/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager.
+/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager. What needs a person's word is not healed.
 pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str) -> Judgement {
     let seen: BTreeMap<&ObjectId, &Differs> = seen.iter().map(|drifted| (&drifted.id, &drifted.differs)).collect();
     let mut judgement = Judgement::default();
-    for change in plan.changes.iter().filter(|change| matches!(change.action, Action::Create | Action::Update | Action::Replace)) {
+    let heals = |change: &&Change| matches!(change.action, Action::Create | Action::Update | Action::Replace) && !is_destructive(change);
+    for change in plan.changes.iter().filter(heals) {
         let id = change.key.id();
         let fields = fields(change);
         let by = seen.get(&id).and_then(|differs| author(differs, &fields, manager));

@@ -54,22 +54,27 @@ pub struct SyncInput<'a> {
     pub purpose: Purpose<'a>,
 }
 
-/// A sync that a person has to agree to.
+/// The part of a sync that a person has to agree to. All else of it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitsForWord {
     /// What is destructive about it, in words.
     pub reasons: Vec<String>,
-    /// What it would delete or replace: the word holds for these.
+    /// What it would delete or replace, and leaves as it is: the word holds for these.
     pub deletes: Vec<ObjectKey>,
     /// What to type.
     pub command: String,
 }
 
-#[derive(Debug)]
-pub enum SyncOutcome {
-    Applied(AppliedSync),
-    /// Nothing was written.
-    WaitsForWord(WaitsForWord),
+impl WaitsForWord {
+    pub(super) fn held(&self) -> BTreeSet<ObjectId> {
+        self.deletes.iter().map(ObjectKey::id).collect()
+    }
+}
+
+impl std::fmt::Display for WaitsForWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; to go on: {}", self.reasons.join("; "), self.command)
+    }
 }
 
 /// What was done, and what to wait for next.
@@ -84,6 +89,8 @@ pub struct AppliedSync {
     pub warnings: Vec<(ObjectKey, String)>,
     /// Whether anything is to be pruned once all is healthy.
     pub prunes: bool,
+    /// What was left out of it until a person agrees.
+    pub waits_for_word: Option<WaitsForWord>,
 }
 
 /// Whether the work may go on: cancelled only between stages.

@@ -14,6 +14,7 @@ pub fn owned(rows: &[ObjectRow]) -> Vec<Owned> {
         manifest_hash: row.manifest_hash.clone(),
         resource_version: None,
         done: row.job_done,
+        held: row.state == ObjectState::Held,
     };
     rows.iter().map(owned).collect()
 }

@@ -1,6 +1,7 @@
 //! Makes a cluster what a plan says: stages, claims, applies, prunes, health and drift.
 //!
-//! A sync is [`apply`], then a wait for health that holds no worker ([`health::Waits`]), then [`prune`]. What drift is seen by is in [`drift`];
+//! A sync is [`apply`], then a wait for health that holds no worker ([`health::Waits`]), then [`prune`]; what is destructive is left out of both
+//! until a person agrees. What drift is seen by is in [`drift`];
 //! whether it is healed once more, in [`heal`].
 
 mod apply;
@@ -18,6 +19,6 @@ mod write;
 
 pub use apply::apply;
 pub use error::{Failure, Rejection, SyncError};
-pub use input::{AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, SyncOutcome, WaitsForWord};
+pub use input::{AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
 pub use known::{owned, unchanged};
 pub use prune::{Pruned, prune};

@@ -1,9 +1,10 @@
 //! What a plan asks to be done, object by object and stage by stage. Pure.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::input::{Purpose, SyncInput};
-use crate::manifest::ObjectKey;
+use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::order::{Stage, compare, stage};
 use crate::plan::{Action, Change, Desired};
 use crate::store::inventory::ObjectRow;
@@ -26,14 +27,19 @@ pub(super) struct Work<'a> {
 }
 
 /// The objects of a plan that are wanted, in the order of an apply.
-pub(super) fn work<'a>(input: &SyncInput<'a>, inventory: &'a [ObjectRow]) -> Vec<Work<'a>> {
+pub(super) fn work<'a>(input: &SyncInput<'a>, inventory: &'a [ObjectRow], held: &BTreeSet<ObjectId>) -> Vec<Work<'a>> {
     let rows: std::collections::HashMap<_, _> = inventory.iter().map(|row| (row.key.id(), row)).collect();
     let wanted = input.plan.changes.iter().filter(|change| change.action != Action::Prune);
     let mut work: Vec<_> = wanted
         .filter_map(|change| {
             let desired = change.desired.as_ref()?;
             let row = rows.get(&change.key.id()).copied();
-            Some(Work { change, desired, row, step: step(input, change, desired, row) })
+            let step = if held.contains(&change.key.id()) {
+                Step::Skip("to replace it waits for a word".to_owned())
+            } else {
+                step(input, change, desired, row)
+            };
+            Some(Work { change, desired, row, step })
         })
         .collect();
     work.sort_by(|a, b| compare(&a.change.key, &b.change.key));

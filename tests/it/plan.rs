@@ -77,7 +77,14 @@ impl Fixture {
             let applied = self.cluster.apply(&change.key, &desired.object, mode).await.expect("applied");
             let uid = applied.object["metadata"]["uid"].as_str().map(str::to_owned);
             self.inventory.retain(|owned| owned.id != change.key.id());
-            self.inventory.push(Owned { id: change.key.id(), uid, manifest_hash: Some(desired.hash), resource_version: None, done: false });
+            self.inventory.push(Owned {
+                id: change.key.id(),
+                uid,
+                manifest_hash: Some(desired.hash),
+                resource_version: None,
+                done: false,
+                held: false,
+            });
             self.settled(&change.key).await;
         }
     }

@@ -97,7 +97,7 @@ fn row(app: &AppReport) -> String {
         DefinitionChange::Removed => Some("definition removed here".to_owned()),
     });
     if !app.destructive.is_empty() {
-        remarks.push("**waits for a word**".to_owned());
+        remarks.push("**deletes wait for a word**".to_owned());
     }
     format!(
         "| {} | {} | {} | {} | {} | {deletes} | {} | {} |",
@@ -161,7 +161,7 @@ fn destructive(app: &AppReport, document: &mut Document) {
         return;
     }
     let mut lines = vec![
-        format!("**{} will not be synced by itself after the merge.** This lets it:", span(&app.app.name)),
+        format!("**The deletes of {} wait for a word after the merge; all else is applied.** This lets them go on:", span(&app.app.name)),
         span(&format!("driftless sync {} --allow-destructive", app.app)),
     ];
     lines.extend(app.destructive.iter().map(|reason| format!("- {}", span(reason))));
@@ -241,6 +241,7 @@ fn before(report: &PreviewReport, document: &mut Document) {
             let kind = match difference.kind {
                 DifferenceKind::Pending => "not applied yet",
                 DifferenceKind::Drift => "drifted",
+                DifferenceKind::Waiting => "waits for a word",
             };
             format!("- {} of {}, {kind}: {}", span(&difference.key.to_string()), span(&app.app.name), span(&difference.detail))
         })

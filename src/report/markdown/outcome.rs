@@ -21,7 +21,12 @@ pub(super) fn text(outcome: &Outcome) -> String {
         }
     };
     add("**FAILED** for", |end| matches!(end, AppEnd::Failed { .. }));
-    add("**waits for a word** for", |end| matches!(end, AppEnd::Waiting));
+    let waiting: usize = outcome.apps.iter().map(|app| deletes(&app.end)).sum();
+    let held = format!(
+        "applied, but **{} for a word** for",
+        if waiting == 1 { "1 delete waits".to_owned() } else { format!("{waiting} deletes wait") }
+    );
+    add(&held, |end| matches!(end, AppEnd::Waiting { .. }));
     add("being applied for", |end| matches!(end, AppEnd::Running));
     add("to be synced by hand for", |end| matches!(end, AppEnd::Manual));
     add("no longer followed, with its objects left as they are:", |end| matches!(end, AppEnd::Kept));
@@ -36,6 +41,13 @@ pub(super) fn text(outcome: &Outcome) -> String {
         parts.push(format!("applied for {}, healthy after {}", places(&apps), seconds(slowest)));
     }
     format!("**{merged}**: {}.", parts.join("; "))
+}
+
+fn deletes(end: &AppEnd) -> usize {
+    match end {
+        AppEnd::Waiting { deletes } => usize::try_from(*deletes).unwrap_or(usize::MAX),
+        _ => 0,
+    }
 }
 
 fn places(apps: &[&AppOutcome]) -> String {
@@ -57,8 +69,10 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 language: "text",
                 text: message.clone(),
             }),
-            AppEnd::Waiting => {
-                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {} --allow-destructive", app.app)))));
+            AppEnd::Waiting { .. } => {
+                let held = count(deletes(&app.end), "delete");
+                let command = span(&format!("driftless sync {} --allow-destructive", app.app));
+                document.head(Block::Lines(format!("- {held} of {} on {}: {command}", span(&app.app.name), span(app.cluster.as_str()))));
             }
             AppEnd::Manual => document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app))))),
             AppEnd::Running | AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned => {}

@@ -30,7 +30,7 @@ fn applied(name: &str) -> AppliedObject {
 }
 
 async fn claim(store: &Store, app: &AppId, wanted: &[Claim]) -> Result<(), ClaimError> {
-    store.claim(&prod(), app, wanted, &BTreeSet::new()).await
+    store.claim(&prod(), app, wanted, &BTreeSet::new(), &BTreeSet::new()).await
 }
 
 async fn states(store: &Store, app: &AppId) -> Vec<(String, ObjectState)> {
@@ -83,7 +83,10 @@ async fn an_object_has_one_owner_and_all_claims_of_a_sync_stand_or_fall_together
     assert_eq!(states(&store, &api).await, [], "nothing of a refused claim is left");
     let owned = store.owners(&prod(), &api, &[key("a").id(), key("free").id()]).await.expect("read");
     assert_eq!(owned, [(key("a").id(), web.clone())]);
-    store.claim(&ClusterName::new("test"), &api, &[write("a")], &BTreeSet::new()).await.expect("another cluster's is another object");
+    store
+        .claim(&ClusterName::new("test"), &api, &[write("a")], &BTreeSet::new(), &BTreeSet::new())
+        .await
+        .expect("another cluster's is another object");
 }
 
 #[tokio::test]
@@ -98,11 +101,31 @@ async fn an_object_that_moves_within_a_repo_is_handed_over() {
     assert_eq!(states(&store, &web).await, [("b".into(), ObjectState::Claimed)], "nothing to prune is left behind");
 
     let released = BTreeSet::from([web.clone()]);
-    store.claim(&prod(), &other, &[write("b")], &released).await.expect_err("also when it is said to be released");
-    store.claim(&prod(), &api, &[write("a"), write("b")], &released).await.expect("handed over");
+    store.claim(&prod(), &other, &[write("b")], &BTreeSet::new(), &released).await.expect_err("also when it is said to be released");
+    store.claim(&prod(), &api, &[write("a"), write("b")], &BTreeSet::new(), &released).await.expect("handed over");
     assert_eq!(states(&store, &web).await, []);
     let row = store.inventory(&api).await.expect("read").remove(0);
     assert_eq!((row.uid.as_deref(), row.manifest_hash), (Some("uid-a"), None));
+}
+
+#[tokio::test]
+async fn what_is_held_is_neither_written_nor_pruned_until_it_is_claimed_without() {
+    let (store, _dir) = store().await;
+    let web = app_id("shop/web");
+    claim(&store, &web, &[write("a"), write("b"), write("c")]).await.expect("claimed");
+    store.record_applied(&prod(), &web, &oid("a"), &[applied("a"), applied("b"), applied("c")]).await.expect("recorded");
+    let wanted = |name: &str| Claim { key: key(name), write: false };
+    claim(&store, &web, &[wanted("a"), wanted("b")]).await.expect("claimed");
+    let held = BTreeSet::from([key("b").id(), key("c").id()]);
+    store.claim(&prod(), &web, &[wanted("a"), wanted("b")], &held, &BTreeSet::new()).await.expect("claimed");
+    let expected = [("a".into(), ObjectState::Applied), ("b".into(), ObjectState::Outdated), ("c".into(), ObjectState::Held)];
+    assert_eq!(states(&store, &web).await, expected, "what was to be pruned is held as well");
+    assert_eq!(store.waiting_for_word(&web).await.expect("read"), 2);
+    store.forget_objects(&prod(), &web, &[key("c").id()]).await.expect("forgotten");
+    assert_eq!(states(&store, &web).await, expected, "what waits is owned");
+    claim(&store, &web, &[wanted("a"), wanted("b"), wanted("c")]).await.expect("claimed");
+    assert!(states(&store, &web).await.iter().all(|(_, state)| *state == ObjectState::Applied));
+    assert_eq!(store.inventory(&web).await.expect("read")[2].manifest_hash.as_deref(), Some("hash"), "and known to be as it was");
 }
 
 #[tokio::test]
@@ -124,8 +147,8 @@ async fn an_object_without_a_namespace_and_an_unowned_one_have_rows_too() {
     let (store, _dir) = store().await;
     let web = app_id("shop/web");
     let shop = ObjectKey { group: String::new(), version: "v1".into(), kind: "Namespace".into(), namespace: None, name: "shop".into() };
-    assert!(store.adopt_for_pruning(&prod(), &web, &shop, "u").await.expect("stored"));
-    assert!(!store.adopt_for_pruning(&prod(), &app_id("shop/api"), &shop, "u").await.expect("stored"));
+    assert!(store.adopt_for_pruning(&prod(), &web, &shop, "u", false).await.expect("stored"));
+    assert!(!store.adopt_for_pruning(&prod(), &app_id("shop/api"), &shop, "u", false).await.expect("stored"));
     let row = store.inventory_on(&prod()).await.expect("read").remove(0);
     assert_eq!((row.key.clone(), row.state), (shop, ObjectState::Pruning));
     let print = Print { digest: "p".into(), settled: false };

@@ -40,11 +40,13 @@ pub fn compare(rows: &[ObjectRow], metas: Vec<PartialMeta>, now: Timestamp) -> C
     let mut live: HashMap<_, _> = metas.into_iter().map(|meta| (name(&meta), meta)).collect();
     let mut found = Comparison::default();
     // What is claimed is being written, and what is to be pruned is not wanted.
-    for row in rows.iter().filter(|row| row.state == ObjectState::Applied) {
+    for row in rows.iter().filter(|row| matches!(row.state, ObjectState::Applied | ObjectState::Outdated)) {
         let drifted = |differs| Drifted { app: row.app.clone(), id: row.key.id(), differs };
         match live.remove(&(row.key.namespace.clone(), row.key.name.clone())) {
             None if row.job_done => {}
             None => found.drifted.push(drifted(Differs::Missing)),
+            // It is known to differ, and to stay so.
+            Some(_) if row.state == ObjectState::Outdated => {}
             Some(meta) => match look_at(row, meta, now) {
                 Look::Same => {}
                 Look::Refreshed(print, version) => found.refreshed.push((row.key.id(), print, version)),

@@ -88,10 +88,15 @@ fn what_is_gone_is_missing_unless_it_is_a_job_that_is_done() {
     row.job_done = true;
     assert!(compare(std::slice::from_ref(&row), vec![], time(APPLIED)).drifted.is_empty());
     row.job_done = false;
-    for state in [ObjectState::Claimed, ObjectState::Pruning] {
+    for state in [ObjectState::Claimed, ObjectState::Pruning, ObjectState::Held] {
         row.state = state;
         assert!(compare(std::slice::from_ref(&row), vec![], time(APPLIED)).drifted.is_empty(), "{state:?}");
     }
+    // What waits to be replaced is made anew once somebody deletes it; that it differs is known.
+    row.state = ObjectState::Outdated;
+    assert_eq!(compare(std::slice::from_ref(&row), vec![], time(APPLIED)).drifted.len(), 1);
+    let other = meta("2", "2026-01-01T00:00:05Z", Some(2));
+    assert!(compare(std::slice::from_ref(&row), vec![other], time(APPLIED)).drifted.is_empty());
 }
 
 #[test]

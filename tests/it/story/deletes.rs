@@ -4,7 +4,7 @@ use driftless::store::apps::AppState;
 use driftless::store::runs::RunState;
 use kube::api::PostParams;
 
-use super::manifests::{config_map, deployment, kustomization};
+use super::manifests::{config_map, kustomization};
 use super::push::shop;
 use crate::support::world::{Files, World};
 
@@ -71,7 +71,7 @@ async fn a_removed_definition_that_said_so_takes_its_objects_along() {
     world.comment(pull.number, "DELETES 3 objects").await;
     let merge = world.merge_pull(pull.number).await;
     // All of an app is too much to delete without a word.
-    world.comment(pull.number, "**waits for a word** for").await;
+    world.comment(pull.number, "**3 deletes wait for a word** for").await;
     world.settled().await;
     assert!(world.live("apps/v1 Deployment", "web").await.is_some());
     world.sync_by_hand("shop", true).await;
@@ -119,47 +119,4 @@ async fn a_branch_that_goes_and_comes_back() {
     let back = world.push_to("release", shop(&world).file("deploy/settings.yaml", config_map("settings", "back"))).await;
     world.healthy("shop", &back).await;
     assert_eq!(world.app_row("shop").await.expect("the app").state, AppState::Active);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pruning_most_of_an_app_waits_for_a_word() {
-    let world = World::start("destructive").await;
-    let names = ["a", "b", "c", "d", "e", "f"];
-    let mut files = Files::new()
-        .file("apps/shop.yaml", world.app("shop", "deploy"))
-        .file("deploy/web.yaml", deployment("web", "example.test/web:1", 1));
-    for name in names {
-        files = files.file(format!("deploy/{name}.yaml"), config_map(name, name));
-    }
-    let base = world.push(files).await;
-    world.healthy("shop", &base).await;
-
-    let mut files = Files::new();
-    for name in &names[..5] {
-        files = files.without(&format!("deploy/{name}.yaml"));
-    }
-    let pull = world.open_pull("most", files).await;
-    world.status_is(&pull.head, "success", "5 deletes").await;
-    world.comment(pull.number, "waits for a word").await;
-    let merge = world.merge_pull(pull.number).await;
-    let run = world
-        .eventually("a run that waits for a word", async || {
-            let run = world.runs("/shop").await.into_iter().next()?;
-            (run.state == RunState::Waiting && run.revision.as_deref() == Some(merge.as_str()) && run.error.is_some()).then_some(run)
-        })
-        .await;
-    assert!(run.error.as_deref().is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")), "{run:?}");
-    world.comment(pull.number, "**waits for a word** for").await;
-    world.settled().await;
-    assert!(world.live("v1 ConfigMap", "a").await.is_some());
-    // A look at the cluster is no word.
-    world.resync().await;
-    world.settled().await;
-    assert!(world.live("v1 ConfigMap", "a").await.is_some());
-
-    world.sync_by_hand("shop", true).await;
-    let run = world.healthy("shop", &merge).await;
-    assert_eq!(run.counts.pruned, 5, "{}", world.story().await);
-    assert_eq!(world.inventory("shop").await, ["ConfigMap f", "Deployment web"]);
-    world.comment(pull.number, "healthy after").await;
 }

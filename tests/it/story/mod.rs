@@ -11,3 +11,4 @@ mod pull;
 pub mod push;
 mod samples;
 mod secrets;
+mod word;

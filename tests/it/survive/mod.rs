@@ -5,6 +5,7 @@ mod deliveries;
 mod gate;
 mod killed_previews;
 mod killed_runs;
+mod killed_words;
 mod neighbours;
 
 use driftless::ids::Oid;

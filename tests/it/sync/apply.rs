@@ -2,10 +2,10 @@
 
 use driftless::class::{Class, Classified};
 use driftless::store::inventory::ObjectState;
-use driftless::sync::{SyncError, SyncOutcome};
+use driftless::sync::SyncError;
 use serde_json::{Value, json};
 
-use super::world::{How, World, applied, config_map, deployment, oid};
+use super::world::{How, World, config_map, deployment, oid};
 
 #[tokio::test]
 async fn objects_are_applied_marked_and_in_the_inventory() {
@@ -71,8 +71,7 @@ async fn a_job_that_is_gone_is_not_made_again_at_its_revision_but_at_the_next() 
     world.sync('a', &objects).await;
     delete(&world, "batch", "Job", "migrate").await;
     let drifted = [world.key("batch", "Job", "migrate").id()].into();
-    let again = world.sync_with('a', &objects, How { drifted: Some(drifted), ..How::default() }).await.expect("synced");
-    let done = applied(again);
+    let done = world.sync_with('a', &objects, How { drifted: Some(drifted), ..How::default() }).await.expect("synced");
     assert_eq!(done.skipped[0].1, "it was applied at this revision and is gone: a Job is not made again");
     assert!(world.live("batch", "Job", "migrate").await.is_none());
     assert_eq!(done.health, [], "nothing is waited for that will not come");
@@ -93,28 +92,6 @@ async fn a_cancelled_sync_finishes_the_part_that_has_begun() {
     let states: Vec<_> = world.inventory().await.into_iter().map(|row| row.state).collect();
     assert_eq!(states, [ObjectState::Applied, ObjectState::Applied, ObjectState::Claimed], "what may be half done is still owned");
     assert_eq!(world.sync('b', &objects).await.counts.created, 1);
-}
-
-#[tokio::test]
-async fn all_of_an_app_is_not_deleted_without_a_word() {
-    use driftless::sync::AllowDestructive;
-    let world = World::new("word").await;
-    let (a, b) = (config_map("a", &json!({})), config_map("b", &json!({})));
-    world.sync('a', &[a, b]).await;
-    let other = [config_map("c", &json!({}))];
-    let outcome = world.sync_with('b', &other, How::default()).await.expect("it waits");
-    let SyncOutcome::WaitsForWord(asks) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(asks.command, "driftless sync shop/web --allow-destructive");
-    assert_eq!(asks.reasons, ["deletes all 2 objects of the app"]);
-    assert!(world.live("", "ConfigMap", "c").await.is_none() && world.live("", "ConfigMap", "a").await.is_some(), "nothing was written");
-    let shown = asks.deletes.iter().map(driftless::manifest::ObjectKey::id).collect::<std::collections::BTreeSet<_>>();
-    let part = AllowDestructive::Shown(shown.iter().take(1).cloned().collect());
-    let outcome = world.sync_with('b', &other, How { allow: part, ..How::default() }).await.expect("it waits");
-    assert!(matches!(outcome, SyncOutcome::WaitsForWord(_)), "the word holds for what was shown");
-    let how = How { allow: AllowDestructive::Shown(shown), ..How::default() };
-    assert!(applied(world.sync_with('b', &other, how).await.expect("synced")).prunes);
-    assert_eq!(world.prune().await.deleted.len(), 2);
-    assert_eq!(world.names().await, ["ConfigMap NS/c"]);
 }
 
 pub async fn delete(world: &World, group: &str, kind: &str, name: &str) {

@@ -15,7 +15,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::apply::delete;
-use super::world::{How, World, applied, config_map, deployment};
+use super::world::{How, World, config_map, deployment};
 use crate::support::cluster;
 
 async fn look(world: &World) -> Vec<Drifted> {
@@ -42,7 +42,7 @@ async fn edit(world: &World, name: &str, patch: &Value) {
 
 async fn healed(world: &World, objects: &[Value], drifted: &[Drifted], given_up: BTreeSet<ObjectId>) -> Result<u32, SyncError> {
     let how = How { drifted: Some(ids(drifted)), given_up, ..How::default() };
-    let done = applied(world.sync_with('a', objects, how).await?);
+    let done = world.sync_with('a', objects, how).await?;
     Ok(done.counts.updated + done.counts.created)
 }
 

@@ -6,4 +6,5 @@ mod health;
 mod owners;
 mod prune;
 mod stages;
+mod word;
 mod world;

@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use super::world::{How, World, applied, config_map};
+use super::world::{How, World, config_map};
 use crate::support::cluster;
 
 /// As `kubectl apply` leaves it.
@@ -32,7 +32,7 @@ async fn what_is_nobodys_is_taken_only_with_leave_and_then_drops_what_the_manife
     assert_eq!(world.live("", "ConfigMap", "a").await.expect("there")["data"]["kept"], "1");
     assert_eq!(world.names().await, Vec::<String>::new());
 
-    applied(world.sync_with('a', &wanted, How { adopt: true, ..How::default() }).await.expect("synced"));
+    world.sync_with('a', &wanted, How { adopt: true, ..How::default() }).await.expect("synced");
     let live = world.live("", "ConfigMap", "a").await.expect("there");
     assert_eq!(live["data"], json!({"kept": "3"}), "the field that only the client-side apply had is gone");
     assert!(live["metadata"]["annotations"].get("kubectl.kubernetes.io/last-applied-configuration").is_none());

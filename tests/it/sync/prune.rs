@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use driftless::manifest::ObjectKey;
 use driftless::store::waits::WaitPurpose;
 use driftless::sync::health::WaitOutcome;
-use driftless::sync::{AllowDestructive, SyncOutcome};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::apply::delete;
-use super::world::{How, World, applied, config_map};
+use super::world::{World, config_map};
 use crate::support::cluster;
 
 async fn config_maps(world: &World) -> Api<ConfigMap> {
@@ -99,32 +97,12 @@ async fn a_delete_that_a_finalizer_holds_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_namespace_is_deleted_only_on_a_word_and_its_end_is_waited_for() {
-    let mut world = World::new("word-ns").await;
-    let other = cluster::namespace_name("doomed");
-    let doomed = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}});
-    let kept: Vec<Value> = ["a", "b", "c", "d"].iter().map(|name| config_map(name, &json!({}))).collect();
-    let with: Vec<Value> = kept.iter().cloned().chain([doomed]).collect();
-    world.sync('a', &with).await;
-    let outcome = world.sync_with('b', &kept, How::default()).await.expect("it waits");
-    let SyncOutcome::WaitsForWord(asks) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(asks.reasons, [format!("deletes Namespace {other} and with it everything in it")]);
-    let allow = AllowDestructive::Shown(asks.deletes.iter().map(ObjectKey::id).collect());
-    applied(world.sync_with('b', &kept, How { allow, ..How::default() }).await.expect("synced"));
-    let pruned = world.prune().await;
-    assert_eq!((pruned.deleted.len(), pruned.waits.len()), (1, 1), "a namespace goes when all in it has gone");
-    assert_eq!(world.wait(WaitPurpose::Deletion, pruned.waits, Duration::from_mins(1)).await, WaitOutcome::Done);
-    world.prune().await;
-    assert_eq!(world.names().await.len(), 4);
-}
-
-#[tokio::test]
 async fn what_only_its_marks_tell_of_is_pruned_on_a_word_alone() {
     let world = world_with_leftovers("orphans").await;
     let lost = world.key("", "ConfigMap", "b");
     let uid = world.live("", "ConfigMap", "b").await.expect("there")["metadata"]["uid"].as_str().expect("a uid").to_owned();
     world.deps.store.release_all(&world.app.id).await.expect("the store was lost");
-    assert!(world.deps.store.adopt_for_pruning(world.deps.cluster.name(), &world.app.id, &lost, &uid).await.expect("adopted"));
+    assert!(world.deps.store.adopt_for_pruning(world.deps.cluster.name(), &world.app.id, &lost, &uid, false).await.expect("adopted"));
     let pruned = world.prune().await;
     assert_eq!(pruned.deleted, [lost]);
     assert!(world.live("", "ConfigMap", "c").await.is_some(), "only what the word was given for");

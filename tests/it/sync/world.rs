@@ -19,7 +19,7 @@ use driftless::store::inventory::ObjectRow;
 use driftless::store::runs::RunId;
 use driftless::store::waits::{Wait, WaitObject, WaitPurpose};
 use driftless::sync::health::{WaitEnded, WaitOutcome, Waits};
-use driftless::sync::{self, AllowDestructive, AppliedSync, Pruned, Purpose, SyncDeps, SyncError, SyncInput, SyncOutcome};
+use driftless::sync::{self, AllowDestructive, AppliedSync, Pruned, Purpose, SyncDeps, SyncError, SyncInput, WaitsForWord};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,7 @@ impl World {
         plan_apply(&self.deps.cluster, input, &CancellationToken::new()).await.expect("a plan")
     }
 
-    pub async fn sync_with(&self, revision: char, objects: &[Value], how: How) -> Result<SyncOutcome, SyncError> {
+    pub async fn sync_with(&self, revision: char, objects: &[Value], how: How) -> Result<AppliedSync, SyncError> {
         let plan = self.plan(revision, objects, &how).await;
         let cancel = CancellationToken::new();
         let input = SyncInput {
@@ -149,7 +149,15 @@ impl World {
 
     /// A sync that is expected to succeed, up to its health.
     pub async fn sync(&self, revision: char, objects: &[Value]) -> AppliedSync {
-        applied(self.sync_with(revision, objects, How::default()).await.expect("synced"))
+        let done = self.sync_with(revision, objects, How::default()).await.expect("synced");
+        assert_eq!(done.waits_for_word, None);
+        done
+    }
+
+    /// A sync of which something waits for a word.
+    pub async fn sync_held(&self, revision: char, objects: &[Value], how: How) -> WaitsForWord {
+        let done = self.sync_with(revision, objects, how).await.expect("synced");
+        done.waits_for_word.expect("something waits for a word")
     }
 
     pub async fn prune(&self) -> Pruned {
@@ -192,13 +200,6 @@ impl World {
 
     pub async fn live(&self, group: &str, kind: &str, name: &str) -> Option<Value> {
         self.deps.cluster.get(&self.key(group, kind, name)).await.expect("an answer")
-    }
-}
-
-pub fn applied(outcome: SyncOutcome) -> AppliedSync {
-    match outcome {
-        SyncOutcome::Applied(done) => done,
-        SyncOutcome::WaitsForWord(word) => panic!("it waits for a word: {word:?}"),
     }
 }
 

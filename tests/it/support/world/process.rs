@@ -119,6 +119,14 @@ impl World {
         self.folder.path().join("data/mirrors/shop.git")
     }
 
+    /// Asks the running server for something on its socket: `apps/REPO+APP/sync`.
+    pub async fn told(&self, path: &str, wish: &Value) {
+        let socket = self.folder.path().join("data/driftless.sock");
+        let client = reqwest::Client::builder().unix_socket(socket).no_proxy().build().expect("a client");
+        let answer = client.post(format!("http://driftless/api/v1/{path}")).json(wish).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
     /// The newest runs first, as the running server tells them on its socket. None while it does not answer.
     pub async fn told_runs(&self) -> Option<Vec<Value>> {
         let socket = self.folder.path().join("data/driftless.sock");
