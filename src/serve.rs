@@ -15,7 +15,7 @@ use crate::config::{ClusterAccess, ClusterEntry, Config, Credentials, ForgeKind,
 use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
 use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, ServerLimits, Socket, SocketError};
 use crate::ids::{ClusterName, HookName};
-use crate::jobs::{Engine, Remembered, Wants, listen_to_waits};
+use crate::jobs::{Engine, Orphans, Remembered, Wants, listen_to_waits};
 use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig};
@@ -158,6 +158,7 @@ async fn engine(
         ended: Remembered::default(),
         drifted: Remembered::default(),
         wants: Wants::default(),
+        orphans: Orphans::default(),
         outcomes: tokio::sync::Mutex::default(),
     };
     Ok((Arc::new(engine), ended))

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::sides::{Pair, Side, Trees};
-use super::{Engine, volatile};
+use super::{Engine, orphans, volatile};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
@@ -16,10 +16,11 @@ use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{self, Action, Change, PruneLimit, Verdict};
 use crate::queue::JobError;
-use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change};
+use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
 use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::sync::marked::Orphan;
 
 /// Apps that are planned at once; each cluster bounds its own requests.
 const AT_ONCE: usize = 4;
@@ -95,10 +96,13 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
     };
     let base = manifests(engine, pair.base.as_ref()).await?;
     let change = manifests(engine, pair.change.as_ref()).await?;
-    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, cancel).await {
-        Ok(planned) => {
+    let orphans = orphans::known(engine, cluster, &pair.id).await?;
+    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, cancel).await {
+        Ok((mut planned, marked)) => {
+            let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
+            report.destructive.extend(by_marks_alone);
             report.destructive.extend(joins(&planned, &inventory));
             report.before = before(&planned, applied(engine, &pair).await?, &inventory);
             report.result =
@@ -120,8 +124,9 @@ async fn compare(
     pair: &Pair,
     [base, change]: [&[Manifest]; 2],
     inventory: &[ObjectRow],
+    orphans: &[Orphan],
     cancel: &CancellationToken,
-) -> Result<ChangePlan, crate::reconcile::ReconcileError> {
+) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
     let marks = engine.marks(&pair.id);
     let owned: Vec<Owned> = inventory.iter().map(owned).collect();
     let allow = engine.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
@@ -139,7 +144,12 @@ async fn compare(
     };
     let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
     let change = input(app, head, change, app.adopt.0);
-    plan_change(cluster, base, change, cancel).await
+    let planned = plan_change(cluster, base, change, cancel).await?;
+    let marked = match orphans {
+        [] => Vec::new(),
+        _ => plan_orphans(cluster, PlanInput { inventory: &orphans::as_owned(orphans), ..change }, cancel).await?,
+    };
+    Ok((planned, marked))
 }
 
 /// A base that does not render has nothing to compare with: the change is shown against what is live.
@@ -234,7 +244,9 @@ fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow]) -> Vec<D
 fn difference(change: &Change, kind: DifferenceKind) -> Difference {
     let detail = match change.action {
         Action::Create => "is missing".to_owned(),
-        Action::Prune => "is not in Git any more".to_owned(),
+        Action::Prune => {
+            std::iter::once("is not in Git any more").chain(change.notes.iter().map(String::as_str)).collect::<Vec<_>>().join("; ")
+        }
         Action::Replace => "has to be replaced".to_owned(),
         Action::Update | Action::None => plan::diff(change).fields.join(", "),
     };

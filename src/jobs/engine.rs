@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::orphans::Orphans;
 use super::wanted::Wants;
 use crate::class::{Class, Classified};
 use crate::clock::Clock;
@@ -39,6 +40,8 @@ pub struct Engine {
     pub drifted: Remembered<Vec<Drifted>>,
     /// What apps want that are not synced at their heads. Bounded by itself.
     pub wants: Wants,
+    /// What bears the marks of an app and is in no inventory. Only a hint as well.
+    pub orphans: Orphans,
     /// Held while what became of a merge is read, changed and written: many apps end at once.
     pub outcomes: tokio::sync::Mutex<()>,
 }

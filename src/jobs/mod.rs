@@ -10,6 +10,7 @@ mod finish;
 mod handler;
 mod history;
 mod leave;
+mod orphans;
 mod outcome;
 mod poll;
 mod preview;
@@ -25,5 +26,6 @@ mod wanted;
 mod wish;
 
 pub use engine::{Engine, Remembered, Unknown};
+pub use orphans::Orphans;
 pub use waits::listen_to_waits;
 pub use wanted::Wants;

@@ -1,6 +1,6 @@
 //! `resync:CLUSTER`: has anything drifted? One list of metadata per kind for the whole cluster, and a sync for each app that differs.
 
-use super::{Engine, leave};
+use super::{Engine, leave, orphans};
 use crate::ids::ClusterName;
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -8,9 +8,9 @@ use crate::sync::drift;
 
 pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     let cluster = engine.cluster(cluster)?;
-    let drift = drift::look(&engine.store, cluster).await?;
+    let mut drift = drift::look(&engine.store, cluster, &engine.config.instance).await?;
     let mut requests = Vec::new();
-    for (app, objects) in drift.apps {
+    for (app, objects) in std::mem::take(&mut drift.apps) {
         engine.drifted.put(&app, objects);
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
     }
@@ -27,6 +27,9 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
         }
     }
     tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(), "looked for drift");
+    engine.queue.enqueue(&requests).await?;
+    let untold = orphans::after_look(engine, cluster, drift).await?;
+    let requests: Vec<_> = untold.into_iter().map(|app| Request::new(Key::Sync(app), Cause::Resync)).collect();
     engine.queue.enqueue(&requests).await?;
     engine.queue.retry_failed(cluster.name().as_str()).await?;
     for repo in &engine.config.repos {

@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 use super::compare::{limit, owned};
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, leave, outcome, released, sides, volatile};
+use super::{Engine, Unknown, finish, leave, orphans, outcome, released, sides, volatile};
 use crate::app::App;
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Plan;
 use crate::queue::{Job, JobContext, JobError, Key, Writing};
-use crate::reconcile::{Owned, PlanInput, plan_apply};
+use crate::reconcile::{Owned, PlanInput, plan_apply, plan_orphans};
 use crate::render::Rendered;
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -162,13 +162,15 @@ impl Attempt<'_> {
             let end = finish::end_of(engine, self.row, Duration::ZERO).await?;
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
-        let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
+        let (mut plan, has_orphans) = history.timed("plan", self.plan(rendered.as_deref())).await?;
         leave::for_others(engine, self.row, &mut plan).await?;
         let judgement = match self.aim {
             Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
                 // What was left for another app and is not wanted by it any more is no drift.
                 None if leave::is_all_that_is_to_do(engine, &plan).await? => None,
+                // Nor is what only its marks tell of.
+                None if has_orphans && orphans::only_deletes(&plan) => None,
                 None => return Ok(()),
             },
             Aim::Apply | Aim::Remove => None,
@@ -203,7 +205,8 @@ impl Attempt<'_> {
         Ok(rendered)
     }
 
-    async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
+    /// The plan, and whether anything is in it that only its marks tell of.
+    async fn plan(&self, rendered: Option<&Rendered>) -> Result<(Plan, bool), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let cluster = engine.cluster(&app.destination.cluster)?;
         let marks = engine.marks(&app.id);
@@ -227,7 +230,16 @@ impl Attempt<'_> {
             unchanged: &unchanged,
             adopt: app.adopt.0 || self.wish.adopts(),
         };
-        Ok(plan_apply(cluster, input, &self.ctx.cancel).boxed().await?)
+        let mut plan = plan_apply(cluster, input, &self.ctx.cancel).boxed().await?;
+        let orphans = orphans::of_sync(engine, cluster, self.row, self.wish.manual.is_some()).await?;
+        if orphans.is_empty() {
+            return Ok((plan, false));
+        }
+        let input = PlanInput { inventory: &orphans::as_owned(&orphans), ..input };
+        let prunes = orphans::accepted(&app.id, plan_orphans(cluster, input, &self.ctx.cancel).boxed().await?);
+        let has_orphans = !prunes.is_empty();
+        plan.changes.extend(prunes);
+        Ok((plan, has_orphans))
     }
 
     /// Whether drift is to be healed. None: there is none, or it was reported and that is all.

@@ -103,7 +103,8 @@ impl Owner {
         Some(Self { instance: unescape(instance), app: unescape(app), object })
     }
 
-    fn names(&self, id: &ObjectId) -> bool {
+    /// Whether it is the mark of this very object, and not one that was copied from another.
+    pub fn names(&self, id: &ObjectId) -> bool {
         self.object == *id
     }
 }

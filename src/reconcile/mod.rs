@@ -5,8 +5,10 @@ mod apply;
 mod ask;
 mod change;
 mod input;
+mod orphans;
 mod verdict;
 
 pub use apply::plan_apply;
 pub use change::plan_change;
 pub use input::{ChangePlan, Owned, PlanInput, ReconcileError};
+pub use orphans::plan_orphans;

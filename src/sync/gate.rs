@@ -79,11 +79,7 @@ fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Vec<String> {
     let known: Vec<ObjectId> = rows.keys().cloned().collect();
     let mut reasons: Vec<String> = destructive(input.plan, &known, input.prune_limit).iter().map(ToString::to_string).collect();
     let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
-    reasons.extend(
-        prunes()
-            .filter(|change| !rows.contains_key(&change.key.id()))
-            .map(|change| format!("deletes {}, of which only its marks tell that it is the app's", change.key)),
-    );
+    reasons.extend(prunes().filter(|change| !rows.contains_key(&change.key.id())).map(|change| by_marks_alone(&change.key)));
     // What is held stays so, however much the app has grown since.
     let held: Vec<ObjectKey> =
         prunes().filter(|change| rows.get(&change.key.id()) == Some(&ObjectState::Held)).map(|change| change.key.clone()).collect();
@@ -109,6 +105,11 @@ fn named(keys: &[ObjectKey]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+/// Why the delete of an object that no inventory has waits for a word.
+pub fn by_marks_alone(key: &ObjectKey) -> String {
+    format!("deletes {key}, of which only its marks tell that it is the app's")
 }
 
 /// Refuses to make a namespace again that somebody deleted while its app was applied.

@@ -12,6 +12,7 @@ pub mod heal;
 pub mod health;
 mod input;
 mod known;
+pub mod marked;
 mod prune;
 mod ready;
 mod steps;
@@ -19,6 +20,7 @@ mod write;
 
 pub use apply::apply;
 pub use error::{Failure, Rejection, SyncError};
+pub use gate::by_marks_alone;
 pub use input::{AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
 pub use known::{owned, unchanged};
 pub use prune::{Pruned, prune};

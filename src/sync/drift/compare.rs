@@ -32,6 +32,8 @@ pub struct Comparison {
     pub drifted: Vec<Drifted>,
     /// What is known better now although nothing differs: to be stored.
     pub refreshed: Vec<(ObjectId, Print, String)>,
+    /// What bears a label like ours and has no row.
+    pub without_row: Vec<PartialMeta>,
 }
 
 /// Compares the rows of one kind with the metadata of all objects of that kind that bear our label.
@@ -39,10 +41,11 @@ pub fn compare(rows: &[ObjectRow], metas: Vec<PartialMeta>, now: Timestamp) -> C
     let name = |meta: &PartialMeta| (meta.namespace.clone(), meta.name.clone());
     let mut live: HashMap<_, _> = metas.into_iter().map(|meta| (name(&meta), meta)).collect();
     let mut found = Comparison::default();
-    // What is claimed is being written, and what is to be pruned is not wanted.
-    for row in rows.iter().filter(|row| matches!(row.state, ObjectState::Applied | ObjectState::Outdated)) {
+    for row in rows {
         let drifted = |differs| Drifted { app: row.app.clone(), id: row.key.id(), differs };
         match live.remove(&(row.key.namespace.clone(), row.key.name.clone())) {
+            // What is claimed is being written, and what is to be pruned is not wanted.
+            _ if !matches!(row.state, ObjectState::Applied | ObjectState::Outdated) => {}
             None if row.job_done => {}
             None => found.drifted.push(drifted(Differs::Missing)),
             // It is known to differ, and to stay so.
@@ -54,6 +57,7 @@ pub fn compare(rows: &[ObjectRow], metas: Vec<PartialMeta>, now: Timestamp) -> C
             },
         }
     }
+    found.without_row = live.into_values().collect();
     found
 }
 

@@ -13,6 +13,7 @@ use crate::plan::{Action, Plan};
 use crate::store::Store;
 use crate::store::inventory::ObjectRow;
 use crate::sync::SyncError;
+use crate::sync::marked::{Kind, Orphan};
 
 /// How many kinds are listed at once.
 const AT_ONCE: usize = 4;
@@ -25,6 +26,10 @@ pub struct Drift {
     /// How many objects were compared, and how many kinds were listed for that.
     pub objects: usize,
     pub kinds: usize,
+    /// What bears this instance's marks in those kinds and was in no inventory before the look.
+    pub orphans: Vec<Orphan>,
+    /// The kinds that were listed.
+    pub listed: BTreeSet<Kind>,
 }
 
 /// Compares all that apps own in a cluster with what is there: one list per kind, whatever the number of apps. Of those that are as they
@@ -32,17 +37,19 @@ pub struct Drift {
 ///
 /// A kind that can't be listed (forbidden, or its conversion webhook is down) does not hide what happens to the others; an error is only where
 /// none can be.
-pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> {
+pub async fn look(store: &Store, cluster: &Cluster, instance: &str) -> Result<Drift, SyncError> {
     let rows = store.inventory_on(cluster.name()).await?;
     let mut drift = Drift { objects: rows.len(), ..Drift::default() };
-    let mut kinds: BTreeMap<(String, String), Vec<ObjectRow>> = BTreeMap::new();
+    let mut kinds: BTreeMap<Kind, Vec<ObjectRow>> = BTreeMap::new();
     for row in rows {
         kinds.entry((row.key.group.clone(), row.key.kind.clone())).or_default().push(row);
     }
     drift.kinds = kinds.len();
-    let looks = kinds.into_iter().map(|((_, kind), rows)| async move { (kind, look_at_kind(store, cluster, rows).await) });
+    let looks = kinds.into_iter().map(|(kind, rows)| async move { (kind, look_at_kind(store, cluster, rows).await) });
     let looks: Vec<_> = futures::stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
-    for comparison in seen(cluster, looks)? {
+    for (kind, comparison) in seen(cluster, looks)? {
+        drift.orphans.extend(comparison.without_row.iter().filter_map(|meta| Orphan::of(instance, &kind, meta)));
+        drift.listed.insert(kind);
         if !comparison.refreshed.is_empty() {
             store.record_prints(cluster.name(), &comparison.refreshed).await?;
         }
@@ -55,13 +62,13 @@ pub async fn look(store: &Store, cluster: &Cluster) -> Result<Drift, SyncError> 
 }
 
 /// What was seen of those kinds that could be listed.
-fn seen(cluster: &Cluster, looks: Vec<(String, Result<Comparison, SyncError>)>) -> Result<Vec<Comparison>, SyncError> {
+fn seen(cluster: &Cluster, looks: Vec<(Kind, Result<Comparison, SyncError>)>) -> Result<Vec<(Kind, Comparison)>, SyncError> {
     let (mut found, mut broken) = (Vec::new(), None);
     for (kind, look) in looks {
         match look {
-            Ok(comparison) => found.push(comparison),
+            Ok(comparison) => found.push((kind, comparison)),
             Err(error) => {
-                tracing::warn!(cluster = %cluster.name(), kind, %error, "a kind can't be listed, so its drift is not seen");
+                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "a kind can't be listed, so its drift is not seen");
                 broken = Some(error);
             }
         }

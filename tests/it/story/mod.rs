@@ -6,6 +6,7 @@ mod drift;
 mod gates;
 mod lost;
 pub mod manifests;
+mod marks;
 mod moves;
 mod pull;
 pub mod push;

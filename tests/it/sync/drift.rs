@@ -19,7 +19,7 @@ use super::world::{How, World, config_map, deployment};
 use crate::support::cluster;
 
 async fn look(world: &World) -> Vec<Drifted> {
-    let mut found = drift::look(&world.deps.store, &world.deps.cluster).await.expect("a look");
+    let mut found = drift::look(&world.deps.store, &world.deps.cluster, "driftless").await.expect("a look");
     found.apps.remove(&world.app.id).unwrap_or_default()
 }
 
@@ -54,7 +54,7 @@ async fn what_controllers_do_is_no_drift_and_a_look_costs_one_list_a_kind() {
     world.become_app("api").await;
     world.sync_healthy('a', &[deployment("api", 1)]).await;
     world.proxy.forget_counts();
-    let found = drift::look(&world.deps.store, &world.deps.cluster).await.expect("a look");
+    let found = drift::look(&world.deps.store, &world.deps.cluster, "driftless").await.expect("a look");
     assert!(found.apps.is_empty(), "{found:?}");
     assert_eq!((found.objects, found.kinds), (22, 2));
     let counts = world.proxy.counts();

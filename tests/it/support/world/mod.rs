@@ -104,7 +104,32 @@ impl World {
     /// Stops the server and starts another one on the same store.
     pub async fn restart(&mut self) {
         self.stop().await;
+        self.start_again().await;
+    }
+
+    /// Starts a server on what [`World::stop`] has left, or on what was made of it.
+    pub async fn start_again(&mut self) {
         self.start_server().await;
+    }
+
+    /// Takes the store of a stopped server away: what was remembered is lost.
+    pub fn lose_store(&self) {
+        for file in ["driftless.db", "driftless.db-wal", "driftless.db-shm"] {
+            let path = self.folder.path().join("data").join(file);
+            if path.exists() {
+                std::fs::remove_file(path).expect("removed");
+            }
+        }
+    }
+
+    /// The store of a stopped server, to be put back later.
+    pub fn copy_store(&self) -> Vec<u8> {
+        std::fs::read(self.folder.path().join("data/driftless.db")).expect("a store")
+    }
+
+    pub fn put_store_back(&self, copy: &[u8]) {
+        self.lose_store();
+        std::fs::write(self.folder.path().join("data/driftless.db"), copy).expect("written");
     }
 
     pub fn engine(&self) -> &Engine {

@@ -1,0 +1,266 @@
+//! Objects that only their marks tell of: looked for together with drift, and by an app's own sync where nobody has looked yet.
+//!
+//! They are of apps whose inventory was lost, or is older than they are. Nothing is deleted for it but by a person's word, and nothing at all of
+//! an app that is not known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Engine;
+use crate::cluster::Cluster;
+use crate::ids::{AppId, ClusterName};
+use crate::manifest::ObjectId;
+use crate::plan::marks::APP_LABEL;
+use crate::plan::{Action, Change, Plan, Verdict};
+use crate::queue::JobError;
+use crate::reconcile::{ChangePlan, Owned};
+use crate::store::apps::{AppRow, AppState};
+use crate::sync;
+use crate::sync::drift::Drift;
+use crate::sync::marked::{self, Kind, Orphan, Refused};
+
+/// How long a look at every kind is good for. What can make new orphans, another store, comes with a new process.
+const FRESH: Duration = Duration::from_hours(1);
+/// So many are remembered of one cluster; whoever needs to know of the others looks again.
+const REMEMBERED: usize = 20_000;
+/// So many are named in a line of the log.
+const NAMED: usize = 5;
+
+/// What the last looks at each cluster found.
+#[derive(Default)]
+pub struct Orphans {
+    clusters: Mutex<BTreeMap<ClusterName, Known>>,
+    /// Held while every kind of a cluster is looked at, so that many who need it look once.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// When every kind was looked at.
+    looked: Option<Instant>,
+    apps: BTreeMap<AppId, Vec<Orphan>>,
+    /// More was found than is remembered.
+    overflown: bool,
+    refused: Arc<Refused>,
+}
+
+impl Orphans {
+    fn of(&self, cluster: &ClusterName, app: &AppId) -> Vec<Orphan> {
+        self.lock().get(cluster).and_then(|known| known.apps.get(app).cloned()).unwrap_or_default()
+    }
+
+    fn refused(&self, cluster: &ClusterName) -> Arc<Refused> {
+        Arc::clone(&self.lock().entry(cluster.clone()).or_default().refused)
+    }
+
+    fn looked_within(&self, cluster: &ClusterName, age: Duration) -> bool {
+        self.lock().get(cluster).and_then(|known| known.looked).is_some_and(|at| at.elapsed() < age)
+    }
+
+    fn has_all(&self, cluster: &ClusterName) -> bool {
+        self.lock().get(cluster).is_some_and(|known| known.looked.is_some() && !known.overflown)
+    }
+
+    /// What is known of kinds that were not listed now.
+    fn of_other_kinds(&self, cluster: &ClusterName, listed: &BTreeSet<Kind>) -> Vec<Orphan> {
+        let is_other = |orphan: &&Orphan| !listed.contains(&(orphan.id.group.clone(), orphan.id.kind.clone()));
+        let clusters = self.lock();
+        clusters.get(cluster).map(|known| known.apps.values().flatten().filter(is_other).cloned().collect()).unwrap_or_default()
+    }
+
+    /// What was found, in place of all that was known. `every_kind` was looked at, or only some.
+    fn found(&self, cluster: &ClusterName, every_kind: bool, orphans: &[Orphan]) {
+        let mut clusters = self.lock();
+        let known = clusters.entry(cluster.clone()).or_default();
+        if every_kind {
+            known.looked = Some(Instant::now());
+            known.overflown = false;
+        }
+        if orphans.len() > REMEMBERED {
+            tracing::warn!(%cluster, objects = orphans.len(), "more objects bear marks and are in no inventory than are remembered");
+            known.overflown = true;
+        }
+        known.apps.clear();
+        for orphan in orphans.iter().take(REMEMBERED) {
+            known.apps.entry(orphan.app.clone()).or_default().push(orphan.clone());
+        }
+    }
+
+    /// What was found of one app, in place of what was known of it.
+    fn found_of(&self, cluster: &ClusterName, app: &AppId, orphans: Vec<Orphan>) {
+        let mut clusters = self.lock();
+        let apps = &mut clusters.entry(cluster.clone()).or_default().apps;
+        if orphans.is_empty() {
+            apps.remove(app);
+        } else {
+            apps.insert(app.clone(), orphans);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterName, Known>> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of an app without asking the cluster, as far as its repo may touch it.
+pub(super) async fn known(engine: &Engine, cluster: &Cluster, app: &AppId) -> Result<Vec<Orphan>, JobError> {
+    let mut found = engine.orphans.of(cluster.name(), app);
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let ids: Vec<ObjectId> = found.iter().map(|orphan| orphan.id.clone()).collect();
+    let others = engine.store.owners(cluster.name(), app, &ids).await?.into_iter().map(|(id, _)| id);
+    let own = engine.store.inventory_of(cluster.name(), app).await?.into_iter().map(|row| row.key.id());
+    let owned: BTreeSet<ObjectId> = others.chain(own).collect();
+    let repo = engine.repo(&app.repo)?;
+    found.retain(|orphan| !owned.contains(&orphan.id) && repo.allow.object(&app.repo, &orphan.id).is_ok());
+    Ok(found)
+}
+
+/// As a plan takes them.
+pub(super) fn as_owned(orphans: &[Orphan]) -> Vec<Owned> {
+    let owned = |orphan: &Orphan| Owned {
+        id: orphan.id.clone(),
+        uid: Some(orphan.uid.clone()),
+        manifest_hash: None,
+        resource_version: None,
+        held: false,
+    };
+    orphans.iter().map(owned).collect()
+}
+
+/// The prunes that the cluster would carry out: one that it refuses must not stop what the app needs.
+pub(super) fn accepted(app: &AppId, prunes: Vec<Change>) -> Vec<Change> {
+    let (accepted, refused) = prunes.into_iter().partition::<Vec<_>, _>(|change| change.verdict == Verdict::Accepted);
+    for change in refused {
+        tracing::warn!(%app, object = %change.key, verdict = ?change.verdict, "an object that only its marks tell of can not be deleted");
+    }
+    accepted
+}
+
+/// Whether a plan says nothing but what to delete.
+pub(super) fn only_deletes(plan: &Plan) -> bool {
+    plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected())
+}
+
+/// Puts them into a preview: as a change, and why it waits for a word, where the base side still renders the object; else as a difference that
+/// was there before.
+pub(super) fn join(planned: &mut ChangePlan, prunes: Vec<Change>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for prune in prunes {
+        let id = prune.key.id();
+        match planned.changes.changes.iter_mut().find(|change| change.key.id() == id) {
+            Some(change) => {
+                reasons.push(sync::by_marks_alone(&prune.key));
+                *change = prune;
+            }
+            None => planned.already.changes.push(prune),
+        }
+    }
+    reasons
+}
+
+/// The orphans of an app whose sync is made. Looks for them if a person asks, or if the store has never applied the app: then it may have
+/// been lost.
+pub(super) async fn of_sync(engine: &Engine, cluster: &Cluster, row: &AppRow, by_hand: bool) -> Result<Vec<Orphan>, JobError> {
+    let id = &row.app.id;
+    if row.applied_revision.is_none() {
+        look_once(engine, cluster).await?;
+    }
+    if by_hand || (row.applied_revision.is_none() && !engine.orphans.has_all(cluster.name())) {
+        let (selector, refused) = (engine.marks(id).selector(), engine.orphans.refused(cluster.name()));
+        let found = marked::look(&engine.store, cluster, &engine.config.instance, &selector, &BTreeSet::new(), &refused).await?;
+        engine.orphans.found_of(cluster.name(), id, found);
+    }
+    known(engine, cluster, id).await
+}
+
+/// Looks at every kind of a cluster, unless that was done since the start.
+async fn look_once(engine: &Engine, cluster: &Cluster) -> Result<(), JobError> {
+    let looked = || engine.orphans.looked_within(cluster.name(), Duration::MAX);
+    if looked() {
+        return Ok(());
+    }
+    let _turn = engine.orphans.turn.lock().await;
+    if !looked() {
+        let found = every_kind(engine, cluster, &BTreeSet::new()).await?;
+        engine.orphans.found(cluster.name(), true, &found);
+    }
+    Ok(())
+}
+
+async fn every_kind(engine: &Engine, cluster: &Cluster, except: &BTreeSet<Kind>) -> Result<Vec<Orphan>, JobError> {
+    let refused = engine.orphans.refused(cluster.name());
+    Ok(marked::look(&engine.store, cluster, &engine.config.instance, APP_LABEL, except, &refused).await?)
+}
+
+/// After a look for drift: takes up what it found, looks at the kinds that no inventory has once in a while, and names the apps whose sync has
+/// to tell of something new.
+pub(super) async fn after_look(engine: &Engine, cluster: &Cluster, drift: Drift) -> Result<Vec<AppId>, JobError> {
+    let Drift { orphans: mut found, listed, .. } = drift;
+    let is_due = !engine.orphans.looked_within(cluster.name(), FRESH);
+    if is_due {
+        found.extend(every_kind(engine, cluster, &listed).await?);
+    } else {
+        found.extend(engine.orphans.of_other_kinds(cluster.name(), &listed));
+    }
+    let found = marked::without_owner(&engine.store, cluster, found).await?;
+    engine.orphans.found(cluster.name(), is_due, &found);
+    let mut to_tell = Vec::new();
+    for orphans in found.chunk_by(|one, next| one.app == next.app) {
+        if has_to_tell(engine, cluster, &orphans[0].app, orphans).await? {
+            to_tell.push(orphans[0].app.clone());
+        }
+    }
+    Ok(to_tell)
+}
+
+/// Whether the app's sync should say that these wait for a word. What no sync can tell of is told here.
+async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &[Orphan]) -> Result<bool, JobError> {
+    let Some(row) = engine.store.app(app).await? else {
+        if are_definitions_read(engine, app).await? {
+            leave(cluster, app, orphans, "no such app is known here; define it again to have them removed, or delete them by hand");
+        }
+        return Ok(false);
+    };
+    if row.app.destination.cluster != *cluster.name() || row.state != AppState::Active {
+        leave(
+            cluster,
+            app,
+            orphans,
+            "the app has its objects elsewhere, or is not defined any more; delete them by hand if they are not needed",
+        );
+        return Ok(false);
+    }
+    // Its first sync looks by itself.
+    if row.applied_revision.is_none() {
+        return Ok(false);
+    }
+    let repo = engine.repo(&app.repo)?;
+    let (allowed, refused): (Vec<_>, Vec<_>) = orphans.iter().cloned().partition(|orphan| repo.allow.object(&app.repo, &orphan.id).is_ok());
+    if let Some(first) = refused.first()
+        && let Err(refusal) = repo.allow.object(&app.repo, &first.id)
+    {
+        leave(cluster, app, &refused, &refusal.to_string());
+    }
+    Ok(!allowed.is_empty())
+}
+
+/// Right after the loss of a store no app is known until the definitions were read.
+async fn are_definitions_read(engine: &Engine, app: &AppId) -> Result<bool, JobError> {
+    match engine.config.repo(&app.repo) {
+        Some(repo) => Ok(engine.store.last_seen(&repo.name, &repo.definitions_ref).await?.is_some()),
+        None => Ok(true),
+    }
+}
+
+fn leave(cluster: &Cluster, app: &AppId, orphans: &[Orphan], why: &str) {
+    let mut names: Vec<String> = orphans.iter().take(NAMED).map(|orphan| orphan.id.to_string()).collect();
+    if orphans.len() > NAMED {
+        names.push(format!("and {} more", orphans.len() - NAMED));
+    }
+    tracing::warn!(cluster = %cluster.name(), %app, objects = names.join(", "), "objects that bear the marks of an app are in no inventory, and stay: {why}");
+}

@@ -1,0 +1,27 @@
+//! What becomes of objects that only their marks tell of.
+
+use tokio_util::sync::CancellationToken;
+
+use super::apply::{Side, until};
+use super::ask::Kinds;
+use super::input::{PlanInput, ReconcileError};
+use crate::cluster::Cluster;
+use crate::plan::{Action, Change};
+
+/// What a person reads beside such a prune.
+const NOTE: &str = "only its marks tell that it is the app's, as after the loss of the store: a person has to say that it goes";
+
+/// The prunes of objects that bear the app's marks, are in no inventory, and are not rendered. The input's inventory is these objects. What
+/// may not be deleted, because others look after it, is left out.
+pub async fn plan_orphans(cluster: &Cluster, input: PlanInput<'_>, cancel: &CancellationToken) -> Result<Vec<Change>, ReconcileError> {
+    until(cancel, async {
+        let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
+        let side = Side::new(cluster, input, &kinds);
+        let removals = side.removals(side.leftovers()).await?;
+        let mut prunes = side.finish(removals).changes;
+        prunes.retain(|change| change.action == Action::Prune);
+        prunes.iter_mut().for_each(|change| change.notes.push(NOTE.to_owned()));
+        Ok(prunes)
+    })
+    .await
+}
