@@ -10,12 +10,12 @@ use serde::Deserialize;
 use super::Problem;
 use crate::api::{Answer, AppView, PreviewView, RunView, StepView, SyncRequest};
 use crate::app::SyncPolicy;
-use crate::ids::{AppId, RepoName};
+use crate::ids::{AppId, ClusterName, RepoName};
 use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
 use crate::report::{PreviewReport, markdown};
 use crate::store::Store;
 use crate::store::apps::{AppHealth, AppRow, AppState};
-use crate::store::inventory::ObjectRow;
+use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{Counts, RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
@@ -40,15 +40,31 @@ pub fn router(store: Store, queue: Queue) -> Router {
 async fn apps(State(parts): State<Parts>) -> Result<Json<Vec<AppView>>, Problem> {
     let mut views = Vec::new();
     for row in parts.store.apps().await? {
-        let objects = parts.store.inventory(&row.app.id).await?;
+        let objects = objects(&parts.store, &row).await?;
         let last = parts.store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
         views.push(app_view(&row, &objects, last.as_ref()));
     }
     Ok(Json(views))
 }
 
-fn app_view(row: &AppRow, objects: &[ObjectRow], last: Option<&RunRow>) -> AppView {
-    let (state, message) = state_of(row, last, held(row, objects));
+/// What an app owns: where it is, and on clusters that it has left.
+struct Objects {
+    here: Vec<ObjectRow>,
+    left: Vec<(ClusterName, Vec<ObjectRow>)>,
+}
+
+async fn objects(store: &Store, row: &AppRow) -> Result<Objects, Problem> {
+    let (id, here) = (&row.app.id, &row.app.destination.cluster);
+    let mut left = Vec::new();
+    for cluster in store.left_clusters(id).await? {
+        let rows = store.inventory_of(&cluster, id).await?;
+        left.push((cluster, rows));
+    }
+    Ok(Objects { here: store.inventory_of(here, id).await?, left })
+}
+
+fn app_view(row: &AppRow, objects: &Objects, last: Option<&RunRow>) -> AppView {
+    let (state, message) = state_of(row, last, held(row, objects), kept(row, objects));
     let source = &row.app.source;
     AppView {
         app: row.app.id.to_string(),
@@ -60,24 +76,41 @@ fn app_view(row: &AppRow, objects: &[ObjectRow], last: Option<&RunRow>) -> AppVi
         health: health_of(row.health).map(str::to_owned),
         applied_revision: row.applied_revision.as_ref().map(ToString::to_string),
         applied_at: row.applied_at.and_then(time),
-        objects: u64::try_from(objects.len()).unwrap_or(u64::MAX),
+        objects: u64::try_from(objects.here.len()).unwrap_or(u64::MAX),
     }
 }
 
 /// What waits for a word, and what to type: known from the objects, whatever the last run was about.
-fn held(row: &AppRow, objects: &[ObjectRow]) -> Option<String> {
+fn held(row: &AppRow, objects: &Objects) -> Option<String> {
+    let of_left = objects.left.iter().map(|(cluster, rows)| (rows, format!(" on cluster {cluster}, which it has left")));
+    let parts: Vec<String> =
+        std::iter::once((&objects.here, String::new())).chain(of_left).filter_map(|(rows, place)| held_of(rows, &place)).collect();
+    (!parts.is_empty()).then(|| format!("{}; to go on: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
+}
+
+fn held_of(objects: &[ObjectRow], place: &str) -> Option<String> {
     let held: Vec<String> = objects.iter().filter(|row| row.state.waits_for_word()).map(|row| row.key.to_string()).collect();
     let shown = held.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    let named = match held.len() {
-        0 => return None,
-        count @ 1..=3 => format!("{count} to be deleted or replaced ({shown})"),
-        count => format!("{count} to be deleted or replaced ({shown} and {} more)", count - 3),
-    };
-    Some(format!("{named}; to go on: driftless sync {} --allow-destructive", row.app.id))
+    match held.len() {
+        0 => None,
+        count @ 1..=3 => Some(format!("{count} to be deleted or replaced{place} ({shown})")),
+        count => Some(format!("{count} to be deleted or replaced{place} ({shown} and {} more)", count - 3)),
+    }
+}
+
+/// What stays on clusters that the app has left, because nobody may delete it there.
+fn kept(row: &AppRow, objects: &Objects) -> Option<String> {
+    let is_kept = |row: &&ObjectRow| !row.state.waits_for_word() && row.state != ObjectState::Pruning;
+    let counts = objects.left.iter().map(|(cluster, rows)| (cluster, rows.iter().filter(is_kept).count()));
+    let texts: Vec<String> = counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left"))
+        .collect();
+    (!texts.is_empty()).then(|| format!("{}; `driftless runs {}` says why", texts.join("; "), row.app.id))
 }
 
 /// One word, and what a person should know beside it.
-fn state_of(row: &AppRow, last: Option<&RunRow>, held: Option<String>) -> (&'static str, Option<String>) {
+fn state_of(row: &AppRow, last: Option<&RunRow>, held: Option<String>, kept: Option<String>) -> (&'static str, Option<String>) {
     let text = |run: &RunRow| run.error.clone();
     let note = Some(row.state_message.clone()).filter(|message| !message.is_empty());
     match (row.state, last.map(|run| run.state)) {
@@ -89,7 +122,7 @@ fn state_of(row: &AppRow, last: Option<&RunRow>, held: Option<String>) -> (&'sta
         (_, Some(RunState::Running)) => ("pending", None),
         _ if held.is_some() => ("waiting", held),
         _ if row.pinned_revision.is_some() => ("pinned", Some("`driftless resume` lets it go on".to_owned())),
-        _ if row.synced_ok => ("synced", None),
+        _ if row.synced_ok => ("synced", kept),
         _ if row.app.sync != SyncPolicy::Auto => ("pending", Some(format!("synced by hand: driftless sync {}", row.app.id))),
         _ => ("pending", None),
     }

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::sides::{Pair, Side, Trees};
-use super::{Engine, orphans, volatile};
+use super::{Engine, left_clusters, orphans, volatile};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
@@ -32,8 +32,16 @@ pub(super) async fn all(
     pairs: Vec<Pair>,
     cancel: &CancellationToken,
 ) -> Result<Vec<AppReport>, JobError> {
+    let mut leaving = Vec::new();
+    for pair in &pairs {
+        leaving.extend(left_clusters::preview(engine, pair, head, cancel).await?);
+    }
     let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, cancel).boxed()).collect();
     let mut reports: Vec<AppReport> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
+    for left in leaving {
+        let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
+        reports.insert(after, left);
+    }
     refuse_shared(&mut reports);
     Ok(reports)
 }
@@ -69,6 +77,7 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
     let mut report = AppReport {
         app: pair.id.clone(),
         cluster: app.destination.cluster.clone(),
+        leaves: false,
         definition: definition_change(&pair),
         result: AppResult::Planned { objects: Vec::new() },
         destructive: Vec::new(),
@@ -80,7 +89,7 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
         return Ok(report);
     }
     report.warnings.extend(warnings(&pair));
-    let inventory = engine.store.inventory(&pair.id).await?;
+    let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
     if pair.change.is_none() && app.on_delete == OnDelete::Keep {
         report
             .warnings
@@ -94,7 +103,8 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
             return Ok(report);
         }
     };
-    let base = manifests(engine, pair.base.as_ref()).await?;
+    // On another cluster everything is new.
+    let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
     let change = manifests(engine, pair.change.as_ref()).await?;
     let orphans = orphans::known(engine, cluster, &pair.id).await?;
     match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, cancel).await {
@@ -201,7 +211,7 @@ fn shows(change: &Change) -> bool {
     change.action != Action::None || change.verdict != Verdict::Accepted
 }
 
-fn object(change: &Change) -> ObjectReport {
+pub(super) fn object(change: &Change) -> ObjectReport {
     let diff = plan::diff(change);
     ObjectReport {
         key: change.key.clone(),
@@ -282,6 +292,7 @@ mod tests {
         AppReport {
             app: AppId::new(&RepoName::new("shop"), app),
             cluster: ClusterName::new(cluster),
+            leaves: false,
             definition: DefinitionChange::None,
             result: AppResult::Planned { objects: vec![object] },
             destructive: Vec::new(),

@@ -1,19 +1,20 @@
 //! The second half of a sync: once all is healthy, what is no longer wanted is pruned, save what waits for a person's word, and everybody hears
 //! how it ended.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::{Engine, leave, outcome};
-use crate::ids::Oid;
+use super::{Engine, leave, left_clusters, outcome};
+use crate::ids::{ClusterName, Oid};
 use crate::queue::JobError;
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::runs::{RunId, RunState};
 use crate::store::waits::{Wait, WaitObject, WaitPurpose};
 use crate::sync::health::{WaitEnded, WaitOutcome};
-use crate::sync::{self, SyncDeps};
+use crate::sync::{self, Pruned, SyncDeps};
 
 /// Acts on a wait that is over. It may be acted on twice, if the process dies in between.
 pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded) -> Result<(), JobError> {
@@ -37,6 +38,19 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
     leave::before_prune(engine, row, cluster.name()).await?;
     let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id)).boxed().await?;
+    note(engine, row, run, &pruned).await?;
+    if !pruned.waits.is_empty() {
+        return wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await;
+    }
+    if left_clusters::is_agreed(engine, &row.app.id).await? {
+        // The end of the job goes on with it.
+        return Ok(engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?);
+    }
+    succeeded(engine, row, run).await
+}
+
+/// Writes down what a prune did.
+pub(super) async fn note(engine: &Engine, row: &AppRow, run: &RunId, pruned: &Pruned) -> Result<(), JobError> {
     let did_something = !pruned.deleted.is_empty() || !pruned.kept.is_empty();
     if did_something && let Some(known) = engine.store.run(run).await? {
         let mut counts = known.counts;
@@ -47,11 +61,7 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<
     for (key, reason) in &pruned.kept {
         tracing::warn!(app = %row.app.id, object = %key, reason, "an object that is no longer wanted was kept");
     }
-    if pruned.waits.is_empty() {
-        succeeded(engine, row, run).await
-    } else {
-        wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await
-    }
+    Ok(())
 }
 
 /// Waits without holding a worker.
@@ -62,9 +72,20 @@ pub(super) async fn wait(
     purpose: WaitPurpose,
     objects: Vec<WaitObject>,
 ) -> Result<(), JobError> {
+    wait_on(engine, row, row.app.destination.cluster.clone(), run, purpose, objects).await
+}
+
+/// The same on any cluster.
+pub(super) async fn wait_on(
+    engine: &Engine,
+    row: &AppRow,
+    cluster: ClusterName,
+    run: &RunId,
+    purpose: WaitPurpose,
+    objects: Vec<WaitObject>,
+) -> Result<(), JobError> {
     let limit = i64::try_from(engine.config.timing.health.as_millis()).unwrap_or(i64::MAX);
     let deadline = engine.clock.now_millis().saturating_add(limit);
-    let cluster = row.app.destination.cluster.clone();
     engine.store.set_run_state(run, RunState::Waiting, None).await?;
     engine.waits.add(Wait { app: row.app.id.clone(), purpose, run: run.clone(), cluster, objects, deadline }).await?;
     Ok(())
@@ -78,7 +99,7 @@ pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Res
         // Its text says since the apply what waits, and what to type.
         engine.store.set_run_state(run, RunState::Waiting, None).await?;
     } else {
-        engine.store.forget_shown_deletes(&row.app.id).await?;
+        engine.store.put_shown_deletes(&row.app.id, &row.app.destination.cluster, &BTreeSet::new()).await?;
         engine.store.set_run_state(run, RunState::Succeeded, None).await?;
     }
     outcome::ended(engine, row, &revision, &end).await

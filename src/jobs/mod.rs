@@ -10,6 +10,7 @@ mod finish;
 mod handler;
 mod history;
 mod leave;
+mod left_clusters;
 mod orphans;
 mod outcome;
 mod poll;

@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 use crate::plan::marks::APP_LABEL;
-use crate::plan::{Action, Change, Plan, Verdict};
+use crate::plan::{Change, Verdict};
 use crate::queue::JobError;
 use crate::reconcile::{ChangePlan, Owned};
 use crate::store::apps::{AppRow, AppState};
@@ -139,11 +139,6 @@ pub(super) fn accepted(app: &AppId, prunes: Vec<Change>) -> Vec<Change> {
         tracing::warn!(%app, object = %change.key, verdict = ?change.verdict, "an object that only its marks tell of can not be deleted");
     }
     accepted
-}
-
-/// Whether a plan says nothing but what to delete.
-pub(super) fn only_deletes(plan: &Plan) -> bool {
-    plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected())
 }
 
 /// Puts them into a preview: as a change, and why it waits for a word, where the base side still renders the object; else as a difference that

@@ -24,7 +24,7 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
         return Ok(());
     };
     let mut apps = Vec::new();
-    for app in &report.apps {
+    for app in report.apps.iter().filter(|app| !app.leaves) {
         let row = engine.store.app(&app.app).await?;
         let mut end = first_end(app.definition, row.as_ref(), merge_commit);
         if let (Some(row), AppEnd::Healthy { .. }) = (&row, &end) {

@@ -79,7 +79,7 @@ async fn open(engine: &Engine, repo: &Repo, pull: &PullRequest, hint: Option<&Oi
         fill(engine, repo, &fetched, &mut report, &mut history, ctx).await?;
     }
     row.base = Some(report.base.clone());
-    row.apps = report.apps.iter().map(|app| app.app.clone()).collect();
+    row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
     show(engine, repo, &mut row, &report).await?;
     history.end_preview(&report).await?;
     complete(&report)

@@ -10,13 +10,16 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
     let cluster = engine.cluster(cluster)?;
     let mut drift = drift::look(&engine.store, cluster, &engine.config.instance).await?;
     let mut requests = Vec::new();
+    let apps = engine.store.apps_on(cluster.name()).await?;
+    // What an app has on a cluster that it has left is not looked after any more.
+    drift.apps.retain(|id, _| apps.iter().any(|row| row.app.id == *id));
     for (app, objects) in std::mem::take(&mut drift.apps) {
         engine.drifted.put(&app, objects);
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
     }
     // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone.
     let failed = |row: &AppRow| row.state == AppState::Active && row.health == AppHealth::Degraded;
-    for row in engine.store.apps_on(cluster.name()).await?.into_iter().filter(failed) {
+    for row in apps.into_iter().filter(failed) {
         if !requests.iter().any(|request| request.key == Key::Sync(row.app.id.clone())) {
             requests.push(Request::new(Key::Sync(row.app.id), Cause::Resync));
         }

@@ -40,6 +40,14 @@ pub(super) struct Pair {
     pub definition_changed: bool,
 }
 
+impl Pair {
+    /// The app as it is before, if the pull request moves it to another cluster.
+    pub fn leaves(&self) -> Option<&App> {
+        let (Some(base), Some(change)) = (&self.base, &self.change) else { return None };
+        (base.app.destination.cluster != change.app.destination.cluster).then_some(&base.app)
+    }
+}
+
 /// An app on one side, and what it renders to there.
 pub(super) struct Side {
     pub app: App,
@@ -137,7 +145,15 @@ async fn pair(
         (Some(base), Some(change)) => !base.same_definition(change),
         _ => true,
     };
-    let base = side(engine, repo, trees, base, &trees.base, cancel).await?;
+    let base = match (base, &change) {
+        // The cluster that an app leaves may be gone, and is not needed for this: what matters is only that it leaves.
+        (Some(base), Some(change)) if base.destination.cluster != change.destination.cluster => {
+            let mut moved = base.clone();
+            moved.destination.cluster = change.destination.cluster.clone();
+            side(engine, repo, trees, Some(moved), &trees.base, cancel).await?.map(|side| Side { app: base, ..side })
+        }
+        (base, _) => side(engine, repo, trees, base, &trees.base, cancel).await?,
+    };
     let change = side(engine, repo, trees, change, &trees.change, cancel).await?;
     let same = match (&base, &change) {
         (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => base.manifests == change.manifests,

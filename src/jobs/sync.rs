@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::compare::{limit, owned};
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, leave, orphans, outcome, released, sides, volatile};
+use super::{Engine, Unknown, finish, leave, left_clusters, orphans, outcome, released, sides, volatile};
 use crate::app::App;
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
@@ -43,6 +43,12 @@ impl Classified for SyncProblem {
 }
 
 pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
+    one(engine, id, job, ctx).await?;
+    // Last: a cluster that the app has left may be away for long, and nothing must wait for it.
+    left_clusters::prune(engine, id).await
+}
+
+async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     let mut row = load(engine, id).await?;
     if let Some(ended) = engine.ended.get(id) {
         finish::act(engine, &row, &ended).await?;
@@ -162,15 +168,13 @@ impl Attempt<'_> {
             let end = finish::end_of(engine, self.row, Duration::ZERO).await?;
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
-        let (mut plan, has_orphans) = history.timed("plan", self.plan(rendered.as_deref())).await?;
+        let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
         leave::for_others(engine, self.row, &mut plan).await?;
         let judgement = match self.aim {
             Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
-                // What was left for another app and is not wanted by it any more is no drift.
+                // What was left for another app and is not wanted by it any more is no drift, nor is what only its marks tell of.
                 None if leave::is_all_that_is_to_do(engine, &plan).await? => None,
-                // Nor is what only its marks tell of.
-                None if has_orphans && orphans::only_deletes(&plan) => None,
                 None => return Ok(()),
             },
             Aim::Apply | Aim::Remove => None,
@@ -205,8 +209,8 @@ impl Attempt<'_> {
         Ok(rendered)
     }
 
-    /// The plan, and whether anything is in it that only its marks tell of.
-    async fn plan(&self, rendered: Option<&Rendered>) -> Result<(Plan, bool), JobError> {
+    /// What is to be done, the deletes of what only its marks tell of included.
+    async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let cluster = engine.cluster(&app.destination.cluster)?;
         let marks = engine.marks(&app.id);
@@ -232,14 +236,12 @@ impl Attempt<'_> {
         };
         let mut plan = plan_apply(cluster, input, &self.ctx.cancel).boxed().await?;
         let orphans = orphans::of_sync(engine, cluster, self.row, self.wish.manual.is_some()).await?;
-        if orphans.is_empty() {
-            return Ok((plan, false));
+        if !orphans.is_empty() {
+            let input = PlanInput { inventory: &orphans::as_owned(&orphans), ..input };
+            let prunes = plan_orphans(cluster, input, &self.ctx.cancel).boxed().await?;
+            plan.changes.extend(orphans::accepted(&app.id, prunes));
         }
-        let input = PlanInput { inventory: &orphans::as_owned(&orphans), ..input };
-        let prunes = orphans::accepted(&app.id, plan_orphans(cluster, input, &self.ctx.cancel).boxed().await?);
-        let has_orphans = !prunes.is_empty();
-        plan.changes.extend(prunes);
-        Ok((plan, has_orphans))
+        Ok(plan)
     }
 
     /// Whether drift is to be healed. None: there is none, or it was reported and that is all.
@@ -271,9 +273,10 @@ impl Attempt<'_> {
     /// word was about to do when it was stopped or failed.
     async fn word(&self) -> Result<BTreeSet<ObjectId>, JobError> {
         let (store, app) = (&self.engine.store, &self.row.app.id);
-        let mut shown = store.shown_deletes(app).await?;
+        let cluster = &self.row.app.destination.cluster;
+        let mut shown = store.shown_deletes(app, cluster).await?;
         if !self.wish.allows_destructive() && !shown.is_empty() {
-            let inventory = store.inventory(app).await?;
+            let inventory = store.inventory_of(cluster, app).await?;
             shown.retain(|id| inventory.iter().any(|row| row.state == ObjectState::Pruning && row.key.id() == *id));
         }
         Ok(shown)
@@ -320,8 +323,7 @@ impl Attempt<'_> {
         let (store, app) = (&self.engine.store, &self.row.app.id);
         let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);
         let shown: BTreeSet<ObjectId> = waiting.chain(word.iter().cloned()).collect();
-        let stored = if shown.is_empty() { store.forget_shown_deletes(app).await } else { store.put_shown_deletes(app, &shown).await };
-        Ok(stored?)
+        Ok(store.put_shown_deletes(app, &self.row.app.destination.cluster, &shown).await?)
     }
 
     async fn applied(
@@ -335,13 +337,15 @@ impl Attempt<'_> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
         let word = done.waits_for_word.as_ref();
+        let left = left_clusters::mark(engine, app, self.wish.allows_destructive()).await?;
         let healed = judgement.as_ref().filter(|judgement| !judgement.drifted.is_empty()).map(found);
-        let said: Vec<String> = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).collect();
+        let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
+        let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
         history.end(RunState::Waiting, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
             if word.is_none() {
-                engine.store.prune_all(&app.id).await?;
+                engine.store.prune_all(&app.destination.cluster, &app.id).await?;
             }
             // A definition that comes back finds nothing as it was applied.
             engine.store.set_sync_failed(&app.id).await?;
@@ -397,13 +401,16 @@ fn is_as_applied(row: &ObjectRow, id: &ObjectId, hash: &str) -> bool {
 /// People wait for the end of a merge on its pull request: they hear that it went wrong.
 pub(super) async fn failed(engine: &Engine, id: &AppId, job: &Job, error: &JobError) -> Result<(), JobError> {
     let Some(row) = engine.store.app(id).await? else { return Ok(()) };
-    let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
-    if let Decision::Heal { .. } = decide(&row, &wish) {
-        // What is applied stays what it was, and the next look heals that again, never what Git says since.
-        engine.store.set_app_health(id, AppHealth::Degraded, &error.message()).await?;
-        return Ok(());
+    // What could not be deleted where the app was says nothing about where it is.
+    if row.health != AppHealth::Healthy || !left_clusters::is_agreed(engine, id).await? {
+        let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
+        if let Decision::Heal { .. } = decide(&row, &wish) {
+            // What is applied stays what it was, and the next look heals that again, never what Git says since.
+            engine.store.set_app_health(id, AppHealth::Degraded, &error.message()).await?;
+            return Ok(());
+        }
+        engine.store.set_sync_failed(id).await?;
     }
-    engine.store.set_sync_failed(id).await?;
     if row.state != AppState::Active {
         return Ok(());
     }

@@ -81,7 +81,7 @@ fn success(report: &PreviewReport) -> String {
         let apps = named(report, |app| app.counts().not_validated > 0);
         parts.push(format!("{} not validated ({})", counts.not_validated, names(&apps)));
     }
-    if parts.is_empty() { format!("no object differs in {}", count(report.apps.len(), "affected app")) } else { parts.join(", ") }
+    if parts.is_empty() { format!("no object differs in {}", count(report.apps_that(|_| true), "affected app")) } else { parts.join(", ") }
 }
 
 fn join_counts(mut parts: Vec<String>, counts: Counts) -> String {

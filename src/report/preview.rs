@@ -46,6 +46,9 @@ pub enum Stopped {
 pub struct AppReport {
     pub app: AppId,
     pub cluster: ClusterName,
+    /// It is about a cluster that the app leaves: what it has there is deleted. Where it goes to is another report of the same app.
+    #[serde(default)]
+    pub leaves: bool,
     pub definition: DefinitionChange,
     pub result: AppResult,
     /// Why the deletes will wait for a word, one sentence each. Empty: they will not.
@@ -231,6 +234,12 @@ impl AppReport {
 }
 
 impl PreviewReport {
+    /// How many apps there are of some kind; one that goes from one cluster to another is one app.
+    pub fn apps_that(&self, which: impl Fn(&AppReport) -> bool) -> usize {
+        let apps: std::collections::BTreeSet<&AppId> = self.apps.iter().filter(|app| which(app)).map(|app| &app.app).collect();
+        apps.len()
+    }
+
     pub fn counts(&self) -> Counts {
         self.apps.iter().map(AppReport::counts).fold(Counts::default(), std::ops::Add::add)
     }

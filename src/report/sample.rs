@@ -33,6 +33,7 @@ pub(super) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
     AppReport {
         app: AppId::new(&RepoName::new("shop"), name),
         cluster: ClusterName::new("prod"),
+        leaves: false,
         definition: DefinitionChange::None,
         result: AppResult::Planned { objects },
         destructive: vec![],

@@ -326,10 +326,11 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Marks all that an app owns as no longer wanted, save what is left for others: its definition was removed and asked for that.
-    pub async fn prune_all(&self, app: &AppId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1 AND state <> 'moving'")
+    /// Marks all that an app owns in a cluster as no longer wanted, save what is left for others: its definition was removed and asked for that.
+    pub async fn prune_all(&self, cluster: &ClusterName, app: &AppId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1 AND cluster = $2 AND state <> 'moving'")
             .bind(app.to_string())
+            .bind(cluster.as_str())
             .execute(self.write())
             .await?;
         Ok(())
@@ -482,6 +483,7 @@ async fn set_state(
     Ok(())
 }
 
+mod left;
 mod moving;
 
 pub use moving::Standing;

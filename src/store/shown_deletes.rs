@@ -1,15 +1,26 @@
 //! The deletes that a waiting run has shown. A word from a person holds for what was shown, and for nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Store, StoreError};
-use crate::ids::AppId;
+use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 
+type Shown = BTreeMap<ClusterName, BTreeSet<ObjectId>>;
+
 impl Store {
-    /// Remembers what was shown, in place of what was shown before.
-    pub async fn put_shown_deletes(&self, app: &AppId, objects: &BTreeSet<ObjectId>) -> Result<(), StoreError> {
-        let objects = serde_json::to_string(objects).map_err(|error| StoreError::corrupt("a list of objects", error))?;
+    /// Remembers what was shown of one cluster, in place of what was shown of it before.
+    pub async fn put_shown_deletes(&self, app: &AppId, cluster: &ClusterName, objects: &BTreeSet<ObjectId>) -> Result<(), StoreError> {
+        let mut shown = self.shown(app).await?;
+        let before = if objects.is_empty() { shown.remove(cluster) } else { shown.insert(cluster.clone(), objects.clone()) };
+        if before.unwrap_or_default() == *objects {
+            return Ok(());
+        }
+        if shown.is_empty() {
+            sqlx::query("DELETE FROM shown_deletes WHERE app = $1").bind(app.to_string()).execute(self.write()).await?;
+            return Ok(());
+        }
+        let objects = serde_json::to_string(&shown).map_err(|error| StoreError::corrupt("a list of objects", error))?;
         sqlx::query(
             "INSERT INTO shown_deletes (app, objects, shown_at) VALUES ($1, $2, $3)
              ON CONFLICT (app) DO UPDATE SET objects = excluded.objects, shown_at = excluded.shown_at",
@@ -22,18 +33,15 @@ impl Store {
         Ok(())
     }
 
-    /// What was shown and not done yet; empty where nothing waits.
-    pub async fn shown_deletes(&self, app: &AppId) -> Result<BTreeSet<ObjectId>, StoreError> {
-        let query = sqlx::query_scalar::<_, String>("SELECT objects FROM shown_deletes WHERE app = $1").bind(app.to_string());
-        match query.fetch_optional(self.read()).await? {
-            Some(text) => serde_json::from_str(&text).map_err(|error| StoreError::corrupt(format!("the deletes shown for {app}"), error)),
-            None => Ok(BTreeSet::new()),
-        }
+    /// What was shown of a cluster and not done yet; empty where nothing waits.
+    pub async fn shown_deletes(&self, app: &AppId, cluster: &ClusterName) -> Result<BTreeSet<ObjectId>, StoreError> {
+        Ok(self.shown(app).await?.remove(cluster).unwrap_or_default())
     }
 
-    pub async fn forget_shown_deletes(&self, app: &AppId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM shown_deletes WHERE app = $1").bind(app.to_string()).execute(self.write()).await?;
-        Ok(())
+    async fn shown(&self, app: &AppId) -> Result<Shown, StoreError> {
+        let query = sqlx::query_scalar::<_, String>("SELECT objects FROM shown_deletes WHERE app = $1").bind(app.to_string());
+        // What an earlier release wrote did not say of which cluster it was: a person is asked again.
+        Ok(query.fetch_optional(self.read()).await?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 }
 
@@ -51,12 +59,16 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db"), Arc::new(ManualClock::at_millis(1))).await?;
         let app = AppId::new(&RepoName::new("shop"), "web");
         let id = |name: &str| ObjectId { group: String::new(), kind: "PersistentVolumeClaim".into(), namespace: None, name: name.into() };
-        assert!(store.shown_deletes(&app).await?.is_empty());
-        store.put_shown_deletes(&app, &BTreeSet::from([id("a"), id("b")])).await?;
-        store.put_shown_deletes(&app, &BTreeSet::from([id("c")])).await?;
-        assert_eq!(store.shown_deletes(&app).await?, BTreeSet::from([id("c")]));
-        store.forget_shown_deletes(&app).await?;
-        assert!(store.shown_deletes(&app).await?.is_empty());
+        let (eu, us) = (ClusterName::new("eu"), ClusterName::new("us"));
+        assert!(store.shown_deletes(&app, &eu).await?.is_empty());
+        store.put_shown_deletes(&app, &eu, &BTreeSet::from([id("a"), id("b")])).await?;
+        store.put_shown_deletes(&app, &eu, &BTreeSet::from([id("c")])).await?;
+        assert_eq!(store.shown_deletes(&app, &eu).await?, BTreeSet::from([id("c")]));
+        assert!(store.shown_deletes(&app, &us).await?.is_empty(), "a word for one cluster is none for another");
+        store.put_shown_deletes(&app, &us, &BTreeSet::from([id("d")])).await?;
+        store.put_shown_deletes(&app, &eu, &BTreeSet::new()).await?;
+        assert!(store.shown_deletes(&app, &eu).await?.is_empty());
+        assert_eq!(store.shown_deletes(&app, &us).await?, BTreeSet::from([id("d")]));
         Ok(())
     }
 }

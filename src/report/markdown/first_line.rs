@@ -24,9 +24,9 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
 
 fn merging(report: &PreviewReport) -> String {
     let counts = report.counts();
-    let changed = report.apps.iter().filter(|app| app.counts().changes() > 0).count();
+    let changed = report.apps_that(|app| app.counts().changes() > 0);
     let problems = problems(report);
-    let mut text = match (report.apps.len(), changed) {
+    let mut text = match (report.apps_that(|_| true), changed) {
         (0, _) if report.not_checked.is_empty() => "Merging affects no app".to_owned(),
         (0, _) => "Merging affects no app that could be checked".to_owned(),
         // Only where everything was validated may it say that nothing changes.
@@ -49,7 +49,7 @@ fn merging(report: &PreviewReport) -> String {
 
 fn problems(report: &PreviewReport) -> Vec<String> {
     let counts = report.counts();
-    let apps = |which: fn(&AppReport) -> bool| report.apps.iter().filter(|app| which(app)).count();
+    let apps = |which: fn(&AppReport) -> bool| report.apps_that(which);
     [
         (counts.rejected, "the server rejects", "object"),
         (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "it breaks the render of", "app"),

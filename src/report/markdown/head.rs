@@ -96,6 +96,9 @@ fn row(app: &AppReport) -> String {
         DefinitionChange::Edited => Some("definition edited here".to_owned()),
         DefinitionChange::Removed => Some("definition removed here".to_owned()),
     });
+    if app.leaves {
+        remarks.push("the app leaves this cluster".to_owned());
+    }
     if !app.destructive.is_empty() {
         remarks.push("**deletes wait for a word**".to_owned());
     }

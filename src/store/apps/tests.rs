@@ -23,7 +23,7 @@ pub(in crate::store) fn oid(digit: &str) -> Oid {
     digit.repeat(40).parse().expect("an object id")
 }
 
-fn app(id: &str, source: &str) -> App {
+pub(in crate::store) fn app(id: &str, source: &str) -> App {
     App {
         id: app_id(id),
         source: Source { repo: RepoName::new(source), ref_name: "refs/heads/main".into(), path: "deploy".into() },

@@ -5,7 +5,7 @@ use crate::class::{Class, Classified};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::store::Store;
-use crate::store::apps::tests::{app_id, oid, store};
+use crate::store::apps::tests::{app, app_id, oid, store};
 
 fn prod() -> ClusterName {
     ClusterName::new("prod")
@@ -158,4 +158,25 @@ async fn an_object_without_a_namespace_and_an_unowned_one_have_rows_too() {
     assert_eq!((row.fingerprint, row.resource_version.as_deref()), (Some(print), Some("9")));
     store.release_all(&web).await.expect("released");
     assert_eq!(store.inventory_on(&prod()).await.expect("read"), []);
+}
+
+#[tokio::test]
+async fn what_an_app_left_on_another_cluster_is_decided_about_by_itself() {
+    let (store, _dir) = store().await;
+    let (web, id) = (app("shop/web", "shop"), app_id("shop/web"));
+    let test = ClusterName::new("test");
+    store.put_app(&web, &oid("a")).await.expect("stored");
+    for cluster in [&prod(), &test] {
+        let wanted = [write("a"), write("b"), write("c")];
+        store.claim(cluster, &id, &wanted, &BTreeSet::new(), &BTreeSet::new()).await.expect("claimed");
+    }
+    assert_eq!(store.left_clusters(&id).await.expect("read"), std::slice::from_ref(&test), "not where it is");
+    let only = |name: &str| BTreeSet::from([key(name).id()]);
+    store.set_left(&test, &id, &only("a"), &only("b")).await.expect("set");
+    let left: Vec<_> = store.inventory_of(&test, &id).await.expect("read").into_iter().map(|row| row.state).collect();
+    assert_eq!(left, [ObjectState::Held, ObjectState::Pruning, ObjectState::Applied]);
+    assert!(store.inventory_of(&prod(), &id).await.expect("read").iter().all(|row| row.state == ObjectState::Claimed));
+    store.prune_all(&prod(), &id).await.expect("set");
+    assert_eq!(store.inventory_of(&test, &id).await.expect("read")[0].state, ObjectState::Held);
+    assert_eq!(store.left_clusters(&app_id("shop/none")).await.expect("read"), []);
 }

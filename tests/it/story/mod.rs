@@ -1,6 +1,7 @@
 //! The whole loop, told as stories: what people do at a forge, and what they then see there and in the cluster.
 
 mod burst;
+mod clusters;
 mod deletes;
 mod drift;
 mod gates;

@@ -21,6 +21,13 @@ pub async fn control_plane() -> &'static ControlPlane {
     CONTROL_PLANE.get_or_init(|| async { ControlPlane::start(&options()).await.expect("a control plane for the tests") }).await
 }
 
+static WEST: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// A second cluster, for what goes from one to the other.
+pub async fn west() -> &'static ControlPlane {
+    WEST.get_or_init(|| async { ControlPlane::start(&options()).await.expect("a second control plane for the tests") }).await
+}
+
 /// How the tests start a control plane: in a new directory that goes with it.
 pub fn options() -> ControlPlaneOptions {
     install_crypto();

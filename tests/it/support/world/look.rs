@@ -120,6 +120,16 @@ impl World {
         found.map(|object| serde_json::to_value(object).expect("JSON"))
     }
 
+    /// A live object in the world's namespace of the second cluster.
+    pub async fn live_in_west(&self, kind: &str, name: &str) -> Option<Value> {
+        let found = self.api_in_west(kind).await.get_opt(name).await.expect("an answer");
+        found.map(|object| serde_json::to_value(object).expect("JSON"))
+    }
+
+    pub async fn api_in_west(&self, kind: &str) -> Api<DynamicObject> {
+        self.api_of(cluster::client_for(cluster::west().await.kubeconfig()).await, kind)
+    }
+
     /// Waits until an object is gone.
     pub async fn gone(&self, kind: &str, name: &str) {
         self.eventually(&format!("{kind} {name} gone"), async || self.live(kind, name).await.is_none().then_some(())).await;
@@ -127,10 +137,14 @@ impl World {
 
     /// The administrator's way to a kind in the world's namespace: `apps/v1 Deployment`.
     pub async fn api(&self, kind: &str) -> Api<DynamicObject> {
+        self.api_of(cluster::client().await, kind)
+    }
+
+    fn api_of(&self, client: kube::Client, kind: &str) -> Api<DynamicObject> {
         let (group_version, kind) = kind.split_once(' ').expect("a group, a version and a kind");
         let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        Api::namespaced_with(cluster::client().await, &self.namespace, &resource)
+        Api::namespaced_with(client, &self.namespace, &resource)
     }
 
     /// The inventory of an app, as `Kind name`, sorted.

@@ -25,7 +25,7 @@ use driftless::queue::{Cause, Key, Manual, Request};
 use driftless::serve::{self, Running};
 
 pub use git::{Files, Pull};
-pub use setup::{Setup, TOKEN};
+pub use setup::{Setup, TOKEN, West};
 
 use self::process::Process;
 use self::relay::Relay;
@@ -39,6 +39,8 @@ pub struct World {
     pub forge: DevForge,
     /// Before the API server: counts what Driftless asks, and misbehaves on demand.
     pub proxy: FaultProxy,
+    /// The same before a second cluster, if there is one.
+    pub west: Option<FaultProxy>,
     /// How the forge's Git misbehaves.
     pub git_faults: GitFaults,
     pub namespace: String,
@@ -71,12 +73,13 @@ impl World {
         let (around, folder) = (Tasks::new(), tempfile::tempdir().expect("a directory"));
         let proxy = FaultProxy::start(access, &around).await.expect("a proxy");
         proxy.write_kubeconfig(&folder.path().join("kubeconfig")).expect("a kubeconfig");
+        let west = west(&setup, &namespace, &around, folder.path()).await;
         let relay = Relay::start(&around).await;
         let webhook_url = setup.webhooks.then(|| format!("http://{}/webhooks/forge", relay.address));
         let git_faults = GitFaults::default();
         let forge = forge(folder.path(), webhook_url, git_faults.clone(), &around).await;
         let work = Work::new();
-        Self { forge, proxy, git_faults, namespace, setup, work, relay, _around: around, server: None, process: None, folder }
+        Self { forge, proxy, west, git_faults, namespace, setup, work, relay, _around: around, server: None, process: None, folder }
     }
 
     async fn start_server(&mut self) {
@@ -122,6 +125,11 @@ impl World {
         }
     }
 
+    /// What the next server finds in its configuration about the second cluster.
+    pub fn say_of_west(&mut self, west: West) {
+        self.setup.west = west;
+    }
+
     /// The store of a stopped server, to be put back later.
     pub fn copy_store(&self) -> Vec<u8> {
         std::fs::read(self.folder.path().join("data/driftless.db")).expect("a store")
@@ -147,7 +155,11 @@ impl World {
 
     /// The periodic look at the cluster, now.
     pub async fn resync(&self) {
-        self.enqueue(Key::Resync(ClusterName::new("prod")), Cause::Resync).await;
+        self.resync_of("prod").await;
+    }
+
+    pub async fn resync_of(&self, cluster: &str) {
+        self.enqueue(Key::Resync(ClusterName::new(cluster)), Cause::Resync).await;
     }
 
     /// `driftless sync APP`, perhaps with `--allow-destructive`.
@@ -163,6 +175,18 @@ impl World {
 
 pub fn app_id(name: &str) -> AppId {
     AppId::new(&RepoName::new(REPO), name)
+}
+
+/// A second cluster with the same namespace, if the configuration is to know one; its administrator is who asks there.
+async fn west(setup: &Setup, namespace: &str, around: &Tasks, folder: &Path) -> Option<FaultProxy> {
+    if setup.west == West::Unknown {
+        return None;
+    }
+    let plane = cluster::west().await;
+    cluster::create_namespace(cluster::client_for(plane.kubeconfig()).await, namespace).await;
+    let proxy = FaultProxy::start(plane.access(), around).await.expect("a proxy");
+    proxy.write_kubeconfig(&folder.join("kubeconfig-west")).expect("a kubeconfig");
+    Some(proxy)
 }
 
 async fn forge(folder: &Path, webhook_url: Option<String>, git_faults: GitFaults, tasks: &Tasks) -> DevForge {

@@ -25,6 +25,17 @@ pub struct Setup {
     pub give_up: &'static str,
     /// Entries of `allow.clusterScoped`.
     pub cluster_scoped: &'static str,
+    pub west: West,
+}
+
+/// What the configuration says of a second cluster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum West {
+    /// Nothing.
+    Unknown,
+    /// That it is there, and that the repo may not touch it.
+    Refused,
+    Allowed,
 }
 
 impl Default for Setup {
@@ -38,6 +49,7 @@ impl Default for Setup {
             health: "40s",
             give_up: "60s",
             cluster_scoped: "[]",
+            west: West::Unknown,
         }
     }
 }
@@ -62,7 +74,9 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
-    let Setup { quiet, maximum, health, give_up, cluster_scoped, .. } = setup;
+    let Setup { quiet, maximum, health, give_up, cluster_scoped, west, .. } = setup;
+    let allowed = if *west == West::Allowed { "prod, west" } else { "prod" };
+    let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
     let renderer = tool::program("renderer");
     format!(
         "\
@@ -84,11 +98,11 @@ repos:
     project: {PROJECT}
     url: {clone_url}
     definitions: {{branch: main, globs: ['apps/*.yaml']}}
-    allow: {{clusters: [prod], namespaces: ['{namespace}*'], clusterScoped: {cluster_scoped}}}
+    allow: {{clusters: [{allowed}], namespaces: ['{namespace}*'], clusterScoped: {cluster_scoped}}}
 clusters:
   - name: prod
     kubeconfig: kubeconfig
-",
+{west}",
         renderer = renderer.display(),
     )
 }

@@ -1,0 +1,54 @@
+//! Objects on clusters that their app has left: its definition names another cluster now.
+
+use std::collections::BTreeSet;
+
+use super::{ObjectState, none_is_empty};
+use crate::ids::{AppId, ClusterName};
+use crate::manifest::ObjectId;
+use crate::store::{Store, StoreError};
+
+impl Store {
+    /// The clusters on which an app owns objects, apart from the one that its definition names.
+    pub async fn left_clusters(&self, app: &AppId) -> Result<Vec<ClusterName>, StoreError> {
+        let names: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT objects.cluster FROM objects JOIN apps ON apps.id = objects.app \
+             WHERE objects.app = $1 AND objects.cluster <> apps.cluster ORDER BY objects.cluster",
+        )
+        .bind(app.to_string())
+        .fetch_all(self.read())
+        .await?;
+        Ok(names.into_iter().map(ClusterName::new).collect())
+    }
+
+    /// Decides about all that an app has on a cluster which it has left: these wait for a word, these are to be deleted, and the others
+    /// stay, as nobody may delete them.
+    pub async fn set_left(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        held: &BTreeSet<ObjectId>,
+        agreed: &BTreeSet<ObjectId>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE objects SET state = $3 WHERE cluster = $1 AND app = $2")
+            .bind(cluster.as_str())
+            .bind(app.to_string())
+            .bind(ObjectState::Applied)
+            .execute(&mut *tx)
+            .await?;
+        let states = held.iter().map(|id| (id, ObjectState::Held)).chain(agreed.iter().map(|id| (id, ObjectState::Pruning)));
+        for (id, state) in states {
+            sqlx::query(one!("UPDATE objects SET state = $7", " AND app = $6"))
+                .bind(cluster.as_str())
+                .bind(&id.group)
+                .bind(&id.kind)
+                .bind(none_is_empty(id.namespace.as_ref()))
+                .bind(&id.name)
+                .bind(app.to_string())
+                .bind(state)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,165 @@
+//! An app goes from one cluster to another: what it leaves behind.
+
+use driftless::dev::fault_proxy::{Fault, Rule};
+use driftless::ids::{ClusterName, Oid};
+use driftless::store::runs::{RunRow, RunState};
+use kube::api::DeleteParams;
+
+use super::manifests::config_map;
+use super::push::shop;
+use crate::support::world::{Files, Setup, West, World, app_id};
+
+const OBJECTS: [(&str, &str); 3] = [("apps/v1 Deployment", "web"), ("v1 Service", "web"), ("v1 ConfigMap", "settings")];
+
+/// A world whose shop is healthy in the west.
+async fn in_west(words: &str) -> World {
+    let world = World::with(words, Setup { west: West::Allowed, give_up: "2s", ..Setup::default() }).await;
+    let app = world.app("shop", "deploy").replace("cluster: prod", "cluster: west");
+    let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
+    world.healthy("shop", &base).await;
+    assert!(world.live("v1 ConfigMap", "settings").await.is_none());
+    all_in_west(&world).await;
+    world
+}
+
+fn to_prod(world: &World) -> Files {
+    Files::new().file("apps/shop.yaml", world.app("shop", "deploy"))
+}
+
+async fn all_in_west(world: &World) {
+    for (kind, name) in OBJECTS {
+        assert!(world.live_in_west(kind, name).await.is_some(), "{kind} {name}\n{}", world.story().await);
+    }
+}
+
+async fn none_in_west(world: &World) {
+    for (kind, name) in OBJECTS {
+        world
+            .eventually(&format!("{kind} {name} gone from the west"), async || world.live_in_west(kind, name).await.is_none().then_some(()))
+            .await;
+    }
+}
+
+/// Waits for a run of the shop at a revision with this state and text.
+async fn run_says(world: &World, revision: &Oid, state: RunState, text: &str) -> RunRow {
+    world
+        .eventually(&format!("a run at {revision} that is {state:?} and says {text:?}"), async || {
+            let run = world.runs("/shop").await.into_iter().next()?;
+            let is_it = run.state == state && run.revision.as_deref() == Some(revision.as_str());
+            (is_it && run.error.as_deref().unwrap_or_default().contains(text)).then_some(run)
+        })
+        .await
+}
+
+async fn left(world: &World) -> usize {
+    let store = &world.engine().store;
+    store.inventory_of(&ClusterName::new("west"), &app_id("shop")).await.expect("the store").len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
+    let world = in_west("moves").await;
+    let pull = world.open_pull("move", to_prod(&world)).await;
+    world.status_is(&pull.head, "success", "3 creates, 3 deletes").await;
+    let comment = world.comment(pull.number, "Merging changes 1 app and DELETES 3 objects").await;
+    assert!(comment.contains("deletes 3 objects on cluster west, which the app leaves"), "{comment}");
+    assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
+    let row = |cluster: &str| comment.lines().find(|line| line.starts_with("| `shop`") && line.contains(cluster)).map(str::to_owned);
+    insta::assert_snapshot!(format!("{}\n{}", row("prod").expect("a row"), row("west").expect("a row")), @r"
+    | `shop` | `prod` | 3 |  |  |  |  | definition edited here |
+    | `shop` | `west` |  |  |  | **3** |  | definition edited here, the app leaves this cluster, **deletes wait for a word** |
+    ");
+
+    let merge = world.merge_pull(pull.number).await;
+    let run = run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west, which the app has left").await;
+    assert!(run.error.is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")));
+    world.comment(pull.number, "3 deletes wait for a word").await;
+    world.settled().await;
+    assert_eq!(world.live("apps/v1 Deployment", "web").await.expect("there")["status"]["availableReplicas"], 2);
+    all_in_west(&world).await;
+
+    // What is left is not looked after any more, and not deleted by a look either.
+    world.api_in_west("v1 ConfigMap").await.delete("settings", &DeleteParams::default()).await.expect("deleted");
+    let runs = world.runs("/shop").await.len();
+    for cluster in ["west", "prod"] {
+        world.resync_of(cluster).await;
+        world.settled().await;
+    }
+    assert_eq!(world.runs("/shop").await.len(), runs, "{}", world.story().await);
+    assert!(world.live_in_west("v1 ConfigMap", "settings").await.is_none());
+    assert!(world.live_in_west("v1 Service", "web").await.is_some());
+
+    world.sync_by_hand("shop", true).await;
+    none_in_west(&world).await;
+    let run = world.healthy("shop", &merge).await;
+    assert_eq!(run.counts.pruned, 3, "{}", world.story().await);
+    assert_eq!(left(&world).await, 0);
+    for (kind, name) in OBJECTS {
+        assert!(world.live(kind, name).await.is_some(), "{kind} {name}");
+    }
+    world.comment(pull.number, "healthy after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_away_holds_nothing_up_and_is_cleaned_when_it_is_back() {
+    let world = in_west("away-west").await;
+    let west = world.west.as_ref().expect("a second cluster");
+    west.add(Rule::all(Fault::Reset));
+    let pull = world.open_pull("move", to_prod(&world)).await;
+    world.status_is(&pull.head, "success", "3 creates, 3 deletes").await;
+    world.comment(pull.number, "could not be looked at").await;
+    let merge = world.merge_pull(pull.number).await;
+    run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west").await;
+    world.sync_by_hand("shop", true).await;
+    run_says(&world, &merge, RunState::Waiting, "could not be deleted, and it is tried again").await;
+    // After the limit people hear of it.
+    world.comment(pull.number, "**FAILED**").await;
+
+    let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world
+        .eventually("the next revision where the app is", async || {
+            (world.live("v1 ConfigMap", "settings").await?["data"]["key"] == "two").then_some(())
+        })
+        .await;
+    run_says(&world, &next, RunState::Waiting, "could not be deleted").await;
+    west.clear();
+    none_in_west(&world).await;
+    world.healthy("shop", &next).await;
+    assert_eq!(left(&world).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_configuration_does_not_reach_stays_and_is_told() {
+    let mut world = in_west("kept-west").await;
+    world.stop().await;
+    world.say_of_west(West::Refused);
+    let moved = world.push(to_prod(&world)).await;
+    world.start_again().await;
+    let run = world.healthy("shop", &moved).await;
+    let told = run.error.expect("a text");
+    assert!(
+        told.contains("3 objects of app shop/shop stay on cluster west, which it has left") && told.contains("allow.clusters"),
+        "{told}"
+    );
+    world.sync_by_hand("shop", true).await;
+    world.settled().await;
+    all_in_west(&world).await;
+
+    world.stop().await;
+    world.say_of_west(West::Unknown);
+    world.start_again().await;
+    world.sync_by_hand("shop", true).await;
+    run_says(&world, &moved, RunState::Succeeded, "cluster west is not in the configuration; put it back").await;
+    all_in_west(&world).await;
+    assert_eq!(left(&world).await, 3, "they are not forgotten");
+
+    world.stop().await;
+    world.say_of_west(West::Allowed);
+    world.start_again().await;
+    // What was never shown is not deleted by a word.
+    world.sync_by_hand("shop", true).await;
+    run_says(&world, &moved, RunState::Waiting, "deletes 3 objects on cluster west").await;
+    all_in_west(&world).await;
+    world.sync_by_hand("shop", true).await;
+    none_in_west(&world).await;
+}
