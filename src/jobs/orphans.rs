@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 use crate::plan::marks::APP_LABEL;
-use crate::plan::{Change, Verdict};
+use crate::plan::{Change, Plan, Verdict};
 use crate::queue::JobError;
 use crate::reconcile::{ChangePlan, Owned};
 use crate::store::apps::{AppRow, AppState};
@@ -139,6 +139,20 @@ pub(super) fn accepted(app: &AppId, prunes: Vec<Change>) -> Vec<Change> {
         tracing::warn!(%app, object = %change.key, verdict = ?change.verdict, "an object that only its marks tell of can not be deleted");
     }
     accepted
+}
+
+/// Those that another app of the repo wants by now are left for it, as everything is that moves between apps.
+pub(super) async fn hand_on(engine: &Engine, cluster: &Cluster, plan: &Plan) -> Result<(), JobError> {
+    let left: BTreeSet<ObjectId> = plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    for orphan in known(engine, cluster, &plan.app).await?.iter().filter(|orphan| left.contains(&orphan.id)) {
+        let key = cluster.locate(&orphan.id).await?;
+        engine.store.adopt_for_pruning(cluster.name(), &plan.app, &key, &orphan.uid, false).await?;
+        engine.store.leave(cluster.name(), &plan.app, std::slice::from_ref(&orphan.id)).await?;
+    }
+    Ok(())
 }
 
 /// Puts them into a preview: as a change, and why it waits for a word, where the base side still renders the object; else as a difference that

@@ -170,6 +170,7 @@ impl Attempt<'_> {
         }
         let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
         leave::for_others(engine, self.row, &mut plan).await?;
+        orphans::hand_on(engine, engine.cluster(&app.destination.cluster)?, &plan).await?;
         let judgement = match self.aim {
             Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
