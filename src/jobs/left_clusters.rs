@@ -57,9 +57,10 @@ pub(super) async fn mark(engine: &Engine, app: &App, by_word: bool) -> Result<Ve
 async fn look(engine: &Engine, app: &App, cluster: &ClusterName) -> Result<Left, JobError> {
     let rows = engine.store.inventory_of(cluster, &app.id).await?;
     let repo = engine.repo(&app.id.repo)?;
-    let refused = match engine.clusters.contains_key(cluster) {
-        false => Some(format!("cluster {cluster} is not in the configuration; put it back and sync the app to have them deleted")),
-        true => repo.allow.cluster(&app.id.repo, cluster).err().map(|refusal| refusal.to_string()),
+    let refused = if engine.clusters.contains_key(cluster) {
+        repo.allow.cluster(&app.id.repo, cluster).err().map(|refusal| refusal.to_string())
+    } else {
+        Some(format!("cluster {cluster} is not in the configuration; put it back and sync the app to have them deleted"))
     };
     let refusal = |row: &ObjectRow| {
         refused.clone().or_else(|| repo.allow.object(&app.id.repo, &row.key.id()).err().map(|refusal| refusal.to_string()))

@@ -20,7 +20,9 @@ pub async fn plan_orphans(cluster: &Cluster, input: PlanInput<'_>, cancel: &Canc
         let removals = side.removals(side.leftovers()).await?;
         let mut prunes = side.finish(removals).changes;
         prunes.retain(|change| change.action == Action::Prune);
-        prunes.iter_mut().for_each(|change| change.notes.push(NOTE.to_owned()));
+        for change in &mut prunes {
+            change.notes.push(NOTE.to_owned());
+        }
         Ok(prunes)
     })
     .await
