@@ -157,19 +157,19 @@ pub(super) async fn hand_on(engine: &Engine, cluster: &Cluster, plan: &Plan) -> 
 
 /// Puts them into a preview: as a change, and why it waits for a word, where the base side still renders the object; else as a difference that
 /// was there before.
-pub(super) fn join(planned: &mut ChangePlan, prunes: Vec<Change>) -> Vec<String> {
-    let mut reasons = Vec::new();
+pub(super) fn join(planned: &mut ChangePlan, prunes: Vec<Change>) -> Option<String> {
+    let mut deletes = Vec::new();
     for prune in prunes {
         let id = prune.key.id();
         match planned.changes.changes.iter_mut().find(|change| change.key.id() == id) {
             Some(change) => {
-                reasons.push(sync::by_marks_alone(&prune.key));
+                deletes.push(prune.key.clone());
                 *change = prune;
             }
             None => planned.already.changes.push(prune),
         }
     }
-    reasons
+    sync::by_marks_alone(&deletes)
 }
 
 /// The orphans of an app whose sync is made. Looks for them if a person asks, or if the store has never applied the app: then it may have

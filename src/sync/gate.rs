@@ -79,7 +79,8 @@ fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Vec<String> {
     let known: Vec<ObjectId> = rows.keys().cloned().collect();
     let mut reasons: Vec<String> = destructive(input.plan, &known, input.prune_limit).iter().map(ToString::to_string).collect();
     let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
-    reasons.extend(prunes().filter(|change| !rows.contains_key(&change.key.id())).map(|change| by_marks_alone(&change.key)));
+    let marked: Vec<ObjectKey> = prunes().filter(|change| !rows.contains_key(&change.key.id())).map(|change| change.key.clone()).collect();
+    reasons.extend(by_marks_alone(&marked));
     // What is held stays so, however much the app has grown since.
     let held: Vec<ObjectKey> =
         prunes().filter(|change| rows.get(&change.key.id()) == Some(&ObjectState::Held)).map(|change| change.key.clone()).collect();
@@ -107,9 +108,9 @@ fn named(keys: &[ObjectKey]) -> String {
     }
 }
 
-/// Why the delete of an object that no inventory has waits for a word.
-pub fn by_marks_alone(key: &ObjectKey) -> String {
-    format!("deletes {key}, of which only its marks tell that it is the app's")
+/// Why the deletes of objects that no inventory has wait for a word.
+pub fn by_marks_alone(keys: &[ObjectKey]) -> Option<String> {
+    (!keys.is_empty()).then(|| format!("deletes {}, of which only the marks tell that it is the app's", named(keys)))
 }
 
 /// Refuses to make a namespace again that somebody deleted while its app was applied.

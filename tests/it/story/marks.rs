@@ -81,7 +81,7 @@ async fn after_the_loss_of_the_store_a_word_deletes_what_git_no_longer_has() {
     let next = world.push(without_old()).await;
     world.start_again().await;
 
-    let run = waits_for_word(&world, &[&next], "deletes ConfigMap NS/old, of which only its marks tell that it is the app's").await;
+    let run = waits_for_word(&world, &[&next], "deletes ConfigMap NS/old, of which only the marks tell that it is the app's").await;
     let text = run.error.expect("a text");
     assert!(!text.contains("copy") && !text.contains("foreign") && !text.contains("Endpoint"), "{text}");
     world.settled().await;
@@ -179,8 +179,8 @@ async fn a_preview_tells_of_them_beforehand() {
     world.status_is(&pull.head, "success", "1 delete").await;
     let comment = world.comment(pull.number, "DELETES 1 object").await;
     let said = |words: &[&str]| comment.lines().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(said(&["settings", "only its marks tell that it is the app's"]), "{comment}");
-    assert!(said(&["old", "is not in Git any more", "only its marks tell"]), "{comment}");
+    assert!(said(&["settings", "only the marks tell that it is the app's"]), "{comment}");
+    assert!(said(&["old", "is not in Git any more", "only the marks tell"]), "{comment}");
     assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
     are_there(&world, &["old", "settings"]).await;
 }
