@@ -1,7 +1,7 @@
 //! The server is killed while deletes wait for a person's word, and while it does what the word allows.
 
 use driftless::dev::fault_proxy::{Fault, Rule};
-use driftless::ids::Oid;
+use driftless::ids::{ClusterName, Oid};
 use driftless::store::inventory::ObjectState;
 use http::Method;
 use serde_json::json;
@@ -72,6 +72,6 @@ async fn a_word_is_waited_for_however_often_the_server_dies() {
     let rows = store.inventory(&app_id("shop")).await.expect("the store");
     let left: Vec<_> = rows.iter().map(|row| (row.key.name.as_str(), row.state)).collect();
     assert_eq!(left, [("new", ObjectState::Applied), ("web", ObjectState::Applied)]);
-    assert!(store.shown_deletes(&app_id("shop")).await.expect("the store").is_empty(), "a word holds once");
+    assert!(store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store").is_empty(), "a word holds once");
     store.close().await;
 }
