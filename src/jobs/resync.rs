@@ -1,7 +1,9 @@
 //! `resync:CLUSTER`: has anything drifted? One list of metadata per kind for the whole cluster, and a sync for each app that differs.
 
+use std::collections::BTreeSet;
+
 use super::{Engine, leave, orphans};
-use crate::ids::ClusterName;
+use crate::ids::{AppId, ClusterName};
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::sync::drift;
@@ -12,7 +14,8 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
     let mut requests = Vec::new();
     let apps = engine.store.apps_on(cluster.name()).await?;
     // What an app has on a cluster that it has left is not looked after any more.
-    drift.apps.retain(|id, _| apps.iter().any(|row| row.app.id == *id));
+    let here: BTreeSet<&AppId> = apps.iter().map(|row| &row.app.id).collect();
+    drift.apps.retain(|id, _| here.contains(id));
     for (app, objects) in std::mem::take(&mut drift.apps) {
         engine.drifted.put(&app, objects);
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
