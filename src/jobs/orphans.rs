@@ -127,6 +127,7 @@ pub(super) fn as_owned(orphans: &[Orphan]) -> Vec<Owned> {
         uid: Some(orphan.uid.clone()),
         manifest_hash: None,
         resource_version: None,
+        done: false,
         held: false,
     };
     orphans.iter().map(owned).collect()

@@ -97,9 +97,13 @@ async fn after_the_loss_of_the_store_a_word_deletes_what_git_no_longer_has() {
     assert!(world.live("v1 Endpoints", "web").await.is_some(), "what a controller made is not ours");
     assert_eq!(world.inventory("shop").await, ["ConfigMap settings", "Deployment web", "Service web"]);
     let runs = world.runs("/shop").await.len();
+    world.proxy.forget_counts();
     world.resync().await;
     world.settled().await;
     assert_eq!(world.runs("/shop").await.len(), runs, "there is nothing more to tell\n{}", world.story().await);
+    let counts = world.proxy.counts();
+    assert!(counts.of("LIST", "v1/configmaps") > 0 && counts.of("LIST", "apps/v1/deployments") == 1, "{counts}");
+    assert_eq!(counts.of("LIST", "v1/secrets"), 0, "a kind that no inventory has is listed once in a while: {counts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
