@@ -166,7 +166,7 @@ async fn a_kind_that_can_not_be_listed_does_not_hide_the_drift_of_the_others() {
     let drifted = look(&world).await;
     assert!(drifted.iter().any(|drifted| drifted.id.name == "a"), "{drifted:?}");
     world.proxy.add(Rule::all(Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)));
-    drift::look(&world.deps.store, &world.deps.cluster).await.expect_err("nothing could be seen");
+    drift::look(&world.deps.store, &world.deps.cluster, "driftless").await.expect_err("nothing could be seen");
 }
 
 #[tokio::test]
