@@ -398,7 +398,7 @@ async fn a_job_that_has_completed_and_was_cleaned_up_is_not_missed() {
         "restartPolicy": "Never", "containers": [{"name": "m", "image": "example.test/m:1"}]}}}});
     let hash = app.plan(std::slice::from_ref(&job)).await.changes[0].desired.clone().expect("a manifest").hash;
     let id = ObjectId { group: "batch".into(), kind: "Job".into(), namespace: Some(app.namespace.clone()), name: "migrate".into() };
-    app.inventory.push(Owned { id, uid: Some("u".into()), manifest_hash: Some(hash), resource_version: None, done: true });
+    app.inventory.push(Owned { id, uid: Some("u".into()), manifest_hash: Some(hash), resource_version: None, done: true, held: false });
     let plan = app.plan(&[map.clone(), job.clone()]).await;
     assert!(plan.is_empty(), "{}", app.show(&plan));
     let both = app.change(&[map.clone(), job.clone()], &[Fixture::bare(config_map("x", "env", &json!({"k": "2"}))), job.clone()]).await;
