@@ -2,6 +2,8 @@
 
 /// The project at the embedded forge.
 pub const PROJECT: &str = "acme/shop";
+/// What the server's configuration calls it.
+pub const NAME: &str = "shop";
 /// The branch of the first pull request.
 pub const BRANCH: &str = "spring-sale";
 pub const TITLE: &str = "Spring sale: a third web server, and a new banner";

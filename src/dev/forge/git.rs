@@ -92,6 +92,37 @@ pub(super) async fn diff(dir: &Path, base: &Oid, head: &Oid) -> Result<String, G
     must(dir, &["diff", "--no-color", "--no-ext-diff", &format!("{base}...{head}")]).await
 }
 
+/// The files of a branch that a person can edit, by their path: what is text, is not large, and has an ordinary name.
+pub(super) async fn texts(dir: &Path, branch: &str) -> Result<Vec<(String, String)>, GitError> {
+    let tree = format!("refs/heads/{branch}^{{commit}}");
+    let mut files = Vec::new();
+    for entry in must(dir, &["ls-tree", "-r", "-z", "--long", &tree]).await?.split('\0') {
+        let Some((about, path)) = entry.split_once('\t') else { continue };
+        let about: Vec<&str> = about.split_whitespace().collect();
+        let [mode, "blob", blob, size] = about[..] else { continue };
+        let ordinary = !path.starts_with('"') && !path.contains(char::is_control) && !path.contains(char::REPLACEMENT_CHARACTER);
+        if files.len() == EDITABLE || !ordinary || !mode.starts_with("100644") || size.parse().is_ok_and(|size: u64| size > EDITABLE_BYTES)
+        {
+            continue;
+        }
+        let text = contents(dir, blob).await?;
+        files.extend(text.map(|text| (path.to_owned(), text)));
+    }
+    Ok(files)
+}
+
+/// More files, and longer ones, are not for a page.
+const EDITABLE: usize = 100;
+const EDITABLE_BYTES: u64 = 100_000;
+
+/// A blob as it is, if it is text.
+async fn contents(dir: &Path, blob: &str) -> Result<Option<String>, GitError> {
+    let mut command = Command::new("git");
+    command.arg("--git-dir").arg(dir).args(["cat-file", "blob", blob]);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+    Ok(String::from_utf8(output.stdout).ok().filter(|text| !text.contains('\0')))
+}
+
 /// Makes a commit on a branch without a working tree; `from` is where a new branch begins.
 pub(super) async fn commit(dir: &Path, commit: &NewCommit<'_>, now: i64) -> Result<(), GitError> {
     use tokio::io::AsyncWriteExt;

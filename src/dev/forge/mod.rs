@@ -29,7 +29,7 @@ use crate::lifecycle::Tasks;
 pub use deliver::DeliveryFault;
 pub use fault::{ApiFault, Faults};
 pub use git::GitError;
-pub use state::{CommentView, StatusView};
+pub use state::{CommentView, PullView, StatusView};
 
 use state::State;
 
@@ -236,6 +236,13 @@ impl DevForge {
     /// As if the head came from another repository.
     pub fn make_fork(&self, project: &str, number: u64) {
         self.state().pull_mut(project, number).into_iter().for_each(|pull| pull.fork = true);
+    }
+
+    /// All pull requests, oldest first.
+    pub fn pulls(&self, project: &str) -> Vec<PullView> {
+        let state = self.state();
+        let view = |pull: &state::Pull| PullView { number: pull.number, title: pull.title.clone(), state: pull.state() };
+        state.repo(project).into_iter().flat_map(state::Repo::pulls).map(view).collect()
     }
 
     /// Comments of a pull request, oldest first.

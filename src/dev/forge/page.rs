@@ -2,6 +2,7 @@
 //!
 //! It is meant for loopback. Writing needs a header that no other site's page can send without being asked first.
 
+mod change;
 mod render;
 
 use axum::extract::{Path, State};
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use driftless_webhooks::Oid;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -36,6 +38,8 @@ pub(super) fn router(forge: DevForge) -> Router {
         .route("/ui/repos", get(repos))
         .route("/ui/repos/{owner}/{name}/pulls/{number}", get(pull))
         .route("/ui/repos/{owner}/{name}/pulls/{number}/diff", get(diff))
+        .route("/ui/repos/{owner}/{name}/files", get(change::files))
+        .route("/ui/repos/{owner}/{name}/changes", post(change::propose))
         .route("/ui/repos/{owner}/{name}/pulls", post(open))
         .route("/ui/repos/{owner}/{name}/pulls/{number}/merge", post(merge))
         .with_state(forge)
@@ -46,27 +50,23 @@ const AVATAR: &str =
 
 async fn repos(State(forge): State<DevForge>) -> Json<Value> {
     let state = forge.state();
-    Json(state.repos().map(|repo| overview(&forge, &state, repo)).collect())
+    Json(state.repos().map(|repo| overview(&state, repo)).collect())
 }
 
-fn overview(forge: &DevForge, state: &Known, repo: &Repo) -> Value {
+fn overview(state: &Known, repo: &Repo) -> Value {
     let project = repo.full_name();
     let branches: Vec<&String> = repo.branches().keys().collect();
+    let main = repo.branches().get("main").map(Oid::as_str);
     let pulls: Vec<Value> = repo.pulls().rev().map(|pull| summary(state, &project, pull)).collect();
-    json!({"name": project, "clone": forge.clone_url(&project), "branches": branches, "pulls": pulls})
+    json!({"name": project, "branches": branches, "main": main, "pulls": pulls})
 }
 
 fn summary(state: &Known, project: &str, pull: &Pull) -> Value {
-    let outcome = match (pull.open, &pull.merged) {
-        (true, _) => "open",
-        (false, Some(_)) => "merged",
-        (false, None) => "closed",
-    };
     let mut statuses = state.statuses(project, &pull.head);
     let mut seen = std::collections::BTreeSet::new();
     statuses.retain(|status| seen.insert(status.context.clone()));
     json!({
-        "number": pull.number, "title": pull.title, "author": pull.author, "state": outcome, "head": pull.head.short(), "base": pull.base.short(),
+        "number": pull.number, "title": pull.title, "author": pull.author, "state": pull.state(), "head": pull.head.short(), "base": pull.base.short(),
         "head_ref": pull.head_ref, "base_ref": pull.base_ref, "statuses": statuses,
     })
 }

@@ -85,12 +85,31 @@ pub struct StatusView {
     pub description: String,
 }
 
+/// A pull request as `driftless dev` tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullView {
+    pub number: u64,
+    pub title: String,
+    /// `open`, `merged` or `closed`.
+    pub state: &'static str,
+}
+
 /// A branch that was made, moved or deleted.
 #[derive(Debug, Clone)]
 pub(super) struct Moved {
     pub branch: String,
     pub before: Option<Oid>,
     pub after: Option<Oid>,
+}
+
+impl Pull {
+    pub(super) fn state(&self) -> &'static str {
+        match (self.open, &self.merged) {
+            (true, _) => "open",
+            (false, Some(_)) => "merged",
+            (false, None) => "closed",
+        }
+    }
 }
 
 impl Repo {

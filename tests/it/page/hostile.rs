@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{closed, opened};
+use super::{WIDE, closed, opened};
 use crate::support::world::{Files, PROJECT, Setup, World};
 
 const TITLE: &str = "<img src=x onerror=alert(1)><script>alert(2)</script>";
@@ -42,10 +42,13 @@ const LIVE: &str = "[
     ...[...document.querySelectorAll('#pull a')].filter(node => !/^(#|https?:)/.test(node.getAttribute('href'))),
 ].map(node => node.outerHTML)";
 
+/// A file's text on the default branch, which the page offers to edit.
+const TEXT: &str = "</textarea><script>alert(24)</script>\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_hostile_is_shown_and_does_nothing() {
     let world = World::with("page-hostile", Setup { webhooks: false, ..Setup::default() }).await;
-    world.push(Files::new().file("README", "words")).await;
+    world.push(Files::new().file("<b onclick=alert(25)>", TEXT)).await;
     let head = world.push_to(BRANCH, Files::new().file("<img src=x onerror=alert(19)>.txt", "<script>alert(20)</script>\n")).await;
     let number = world.forge.open_pull(PROJECT, BRANCH, "main", TITLE).await.expect("opened");
     world.forge.comment_as(PROJECT, number, "<b onclick=alert(21)>eve</b>", COMMENT).expect("written");
@@ -61,6 +64,7 @@ async fn what_is_hostile_is_shown_and_does_nothing() {
     for text in [BRANCH, "<script>alert(20)</script>", "<b onclick=alert(21)>eve</b>", "<u>description</u>", "<script>alert(4)</script>"] {
         assert!(shown.contains(text), "{text} is not shown as it is:\n{shown}");
     }
+    assert_eq!(tab.text("document.querySelector('[name=text]').value").await, TEXT);
     assert_eq!(tab.value(LIVE).await, json!([]));
     assert_eq!(tab.value("[...document.scripts].map(script => script.getAttribute('src'))").await, json!(["/page.js"]));
 
@@ -73,7 +77,7 @@ async fn what_is_hostile_is_shown_and_does_nothing() {
     tab.until("document.querySelector('#comments .body')").await;
     assert_eq!(tab.value("window.mark").await, 1);
     assert!(tab.text("location.href").await.starts_with(&world.forge.url()), "it has left");
-    tab.picture("hostile").await;
+    tab.picture("hostile", WIDE).await;
     closed(browser, &tab).await;
 }
 

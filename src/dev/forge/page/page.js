@@ -55,48 +55,79 @@ const sides = new Map();
 
 function side(repo) {
   const list = el("nav", {ariaLabel: "Pull requests of " + repo.name});
-  const card = el("section", {className: "card"}, el("h2", {textContent: repo.name}), list);
-  const form = opening(repo.name);
-  const clone = el("div", {className: "card pad dim"}, "Clone: ", code(repo.clone));
-  place("repos").append(card);
-  place("more").append(form.card, clone);
-  return {list, form};
+  const change = changing(repo.name), branch = opening(repo.name);
+  place("repos").append(el("section", {className: "card"}, el("h2", {textContent: repo.name}), list));
+  place("more").append(change.card, branch.card);
+  return {list, change, branch};
 }
 
-function opening(project) {
-  const field = (name, control) => { control.id = name + " of " + project; control.name = name; return control };
-  const label = (text, control) => el("label", {textContent: text, htmlFor: control.id});
-  const title = field("title", el("input", {required: true, autocomplete: "off"}));
-  const head = field("head", el("select", {required: true})), base = field("base", el("select", {required: true}));
-  const said = el("p", {className: "said", role: "alert"});
-  const form = el("form", {className: "pad"}, label("Title", title), title, label("Merge this branch", head), head, label("Into this branch", base), base,
-    el("button", {className: "do", textContent: "Open pull request"}), said);
+// A card with a form that opens a pull request: `fields` are pairs of a label and a control, and the controls' values are sent to `path`.
+function proposing(project, heading, path, word, fields) {
+  const said = el("p", {className: "said", role: "alert"}), button = el("button", {className: "do", textContent: word});
+  const form = el("form", {className: "pad"});
+  for (const [text, control] of fields) {
+    control.id = `${path} ${control.name} of ${project}`;
+    form.append(el("label", {textContent: text, htmlFor: control.id}), control);
+  }
+  form.append(button, said);
   form.onsubmit = async event => {
     event.preventDefault();
     said.textContent = "";
+    button.disabled = true;
     try {
-      const {number} = await ask(`/ui/repos/${project}/pulls`, {title: title.value, head: head.value, base: base.value});
-      title.value = "";
+      const {number} = await ask(`/ui/repos/${project}/${path}`, Object.fromEntries(fields.map(([, control]) => [control.name, control.value])));
+      form.elements.title.value = "";
       location.hash = `#${project}/${number}`;
+      scrollTo(0, 0);
     } catch (error) { said.textContent = error.message }
+    button.disabled = false;
   };
-  return {card: el("section", {className: "card"}, el("h2", {textContent: "Open a pull request"}), form), head, base};
+  return el("section", {className: "card"}, el("h2", {textContent: heading}), form);
 }
 
-function showRepo(repo) {
+const titled = () => el("input", {name: "title", required: true, autocomplete: "off"});
+
+function opening(project) {
+  const head = el("select", {name: "head", required: true}), base = el("select", {name: "base", required: true});
+  const card = proposing(project, "Propose a branch", "pulls", "Open pull request", [["Title", titled()], ["Merge this branch", head], ["Into this branch", base]]);
+  return {card, head, base};
+}
+
+function changing(project) {
+  const path = el("select", {name: "path", required: true}), title = titled();
+  const text = el("textarea", {name: "text", rows: 12, spellcheck: false, wrap: "off", autocomplete: "off"});
+  const card = proposing(project, "Propose a change", "changes", "Propose", [["File", path], ["Its text", text], ["Title", title]]);
+  const change = {card, path, text, files: new Map(), main: undefined};
+  path.onchange = () => { text.value = change.files.get(path.value) ?? "" };
+  return change;
+}
+
+// Text that somebody edits stays; all other follows the branch.
+async function showFiles(repo, change) {
+  if (repo.main === change.main) return;
+  const files = new Map((await ask(`/ui/repos/${repo.name}/files`)).map(({path, text}) => [path, text]));
+  const edited = change.text.value !== (change.files.get(change.path.value) ?? "");
+  const paths = [...files.keys()];
+  choices(change.path, paths, paths.find(path => path.startsWith("deploy/")) ?? paths[0]);
+  if (!edited) change.text.value = files.get(change.path.value) ?? "";
+  Object.assign(change, {files, main: repo.main});
+}
+
+async function showRepo(repo) {
   if (!sides.has(repo.name)) sides.set(repo.name, side(repo));
-  const {list, form} = sides.get(repo.name), now = chosen();
+  const {list, change, branch} = sides.get(repo.name), now = chosen();
   show(list, [repo.pulls, now], () => repo.pulls.length
     ? repo.pulls.map(pull => entry(repo.name, pull, now?.project === repo.name && now.number === pull.number))
     : el("p", {className: "pad dim", textContent: "None yet."}));
-  choices(form.head, repo.branches.filter(branch => branch !== "main"), repo.branches.at(-1));
-  choices(form.base, repo.branches, "main");
+  choices(branch.head, repo.branches.filter(name => name !== "main"), repo.branches.at(-1));
+  choices(branch.base, repo.branches, "main");
+  await showFiles(repo, change);
 }
 
-function choices(select, branches, first) {
+function choices(select, names, first) {
   const before = select.value || first;
-  show(select, branches, () => branches.map(branch => el("option", {textContent: branch, value: branch})));
-  if (branches.includes(before)) select.value = before;
+  show(select, names, () => names.map(name => el("option", {textContent: name, value: name})));
+  select.value = names.includes(before) ? before : names[0] ?? "";
 }
 
 function entry(project, pull, current) {
@@ -111,8 +142,8 @@ function entry(project, pull, current) {
 function heading(pull) {
   return [
     el("h1", {}, pull.title + " ", el("span", {className: "dim", textContent: "#" + pull.number})),
-    el("div", {className: "dim"}, el("span", {className: "pill " + pull.state, textContent: pull.state}), " ", el("b", {textContent: pull.author}),
-      " wants to merge ", code(pull.head_ref), " at ", code(pull.head), " into ", code(pull.base_ref)),
+    el("div", {className: "dim"}, el("span", {className: "pill " + pull.state, textContent: pull.state}), " ", code(pull.head_ref), " at ", code(pull.head), " into ",
+      code(pull.base_ref), ", by ", pull.author),
   ];
 }
 
@@ -175,7 +206,7 @@ async function look() {
   // Whoever comes first wants to see the newest; a choice stays.
   const newest = repos.find(repo => repo.pulls.length);
   if (!chosen() && newest) history.replaceState(null, "", `#${newest.name}/${newest.pulls[0].number}`);
-  for (const repo of repos) showRepo(repo);
+  for (const repo of repos) await showRepo(repo);
   const now = chosen();
   if (now && repos.some(repo => repo.name === now.project && repo.pulls.some(pull => pull.number === now.number))) await showPull(now);
 }

@@ -124,11 +124,15 @@ impl Tab {
         }
     }
 
-    /// Keeps a picture of the whole page under `target/tmp/page`, for people.
-    pub async fn picture(&self, name: &str) {
+    /// Keeps a picture of the whole page, looked at in this way, under `target/tmp/page`, for people.
+    pub async fn picture(&self, name: &str, view: View) {
         let size = self.call("Page.getLayoutMetrics", json!({})).await["cssContentSize"].clone();
-        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
-        let shot = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
+        // What lies beyond the window is not always drawn.
+        let height = size["height"].as_f64().expect("a height");
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousand pixels")]
+        self.view(View { height: height as u32, ..view }).await;
+        let shot = self.call("Page.captureScreenshot", json!({})).await;
+        self.view(view).await;
         let bytes = STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base64");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
         std::fs::create_dir_all(&folder).expect("a folder");

@@ -1,6 +1,7 @@
 //! `dev`: the whole loop on this machine, on loopback, with no account and no cluster of one's own.
 
-use std::collections::BTreeMap;
+mod live;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use clap::Args;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use live::Show;
+
 use super::serve::{stop, stop_signal, surroundings};
 use super::{Outcome, output};
 use crate::clock::SystemClock;
@@ -19,15 +22,11 @@ use crate::dev::forge::{DevForge, DevForgeConfig};
 use crate::dev::git_http::GitFaults;
 use crate::dev::tls::DevTls;
 use crate::dev::{ControlPlane, ControlPlaneOptions, Programs, sample};
-use crate::jobs::Engine;
 use crate::lifecycle::Tasks;
-use crate::store::runs::{RunRow, RunState};
 use crate::{serve, telemetry};
 
 /// Nothing here outlives the process, so nobody waits long for it.
 const GRACE: Duration = Duration::from_secs(5);
-/// Between two looks at what has happened.
-const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
@@ -52,6 +51,9 @@ pub(super) struct DevArgs {
 
 pub(super) async fn run(args: DevArgs, environment: &(dyn Environment + Sync)) -> anyhow::Result<Outcome> {
     telemetry::init_logs(&environment.var("RUST_LOG").unwrap_or_else(|| "driftless=warn".to_owned()))?;
+    for (port, flag) in [(args.forge_port, "--forge-port"), (args.port, "--port")] {
+        free(port, flag)?;
+    }
     let temporary = if args.dir.is_none() { Some(tempfile::Builder::new().prefix("driftless-dev-").tempdir()?) } else { None };
     let dir = match (&args.dir, &temporary) {
         (Some(dir), _) => dir.clone(),
@@ -60,29 +62,67 @@ pub(super) async fn run(args: DevArgs, environment: &(dyn Environment + Sync)) -
     };
     std::fs::create_dir_all(&dir).with_context(|| format!("{} can't be made", dir.display()))?;
     let dir = dir.canonicalize()?;
+    unused(&dir)?;
     let tasks = Tasks::new();
-
-    let plane = control_plane(&args, &dir, environment).await?;
-    let kubeconfig = plane.as_ref().map(|plane| plane.kubeconfig().to_owned()).or_else(|| args.kubeconfig.clone());
-    let kubeconfig = kubeconfig.context("a cluster is needed")?.canonicalize()?;
-    let (forge, ca) = step("starting a forge", forge(&args, &dir, &tasks)).await?;
-    let config = config(&args, &dir, &kubeconfig, &ca, &forge)?;
-    let socket = config.socket.clone();
-    let server = step("starting Driftless", async { Ok(serve::start(config, surroundings(environment)?, &tasks).await?) }).await?;
-
-    forge.create_repo(sample::PROJECT).await?;
-    output::note(introduction(&forge, &kubeconfig, &ca, &socket));
-    forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
-    let show = Show { engine: Arc::clone(&server.engine), forge: forge.clone() };
+    let mut plane = None;
     let shown = tokio::select! {
-        result = show.live(args.once) => result,
-        result = stop_signal() => result,
+        result = started(&args, &dir, environment, &tasks, &mut plane) => result,
+        result = stop_signal() => result.inspect(|()| output::note("\n… stopping all of it")),
     };
     stop(&tasks, GRACE).await?;
     if let Some(plane) = plane {
         plane.stop().await;
     }
     shown.map(|()| Outcome::Done)
+}
+
+/// Starts the parts one after the other, and shows what happens.
+async fn started(
+    args: &DevArgs,
+    dir: &Path,
+    environment: &(dyn Environment + Sync),
+    tasks: &Tasks,
+    plane: &mut Option<ControlPlane>,
+) -> anyhow::Result<()> {
+    *plane = control_plane(args, dir, environment).await?;
+    let kubeconfig = plane.as_ref().map(|plane| plane.kubeconfig().to_owned()).or_else(|| args.kubeconfig.clone());
+    let kubeconfig = kubeconfig.context("a cluster is needed")?;
+    let kubeconfig = kubeconfig.canonicalize().with_context(|| format!("{} can't be read", kubeconfig.display()))?;
+    let (forge, ca) = step("starting a forge", forge(args, dir, tasks)).await?;
+    let config = config(args, dir, &kubeconfig, &ca, &forge)?;
+    let socket = config.socket.clone();
+    let surroundings = surroundings(environment)?;
+    let program = surroundings.launcher.clone();
+    let server = step("starting Driftless", async { Ok(serve::start(config, surroundings, tasks).await?) }).await?;
+
+    forge.create_repo(sample::PROJECT).await?;
+    let about = About { forge: &forge, kubeconfig: &kubeconfig, ca: &ca, socket: &socket, program: &program };
+    output::note(about.introduction(&output::bold("Driftless runs.")));
+    forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
+    Show::new(Arc::clone(&server.engine), forge).live(args.once).await
+}
+
+/// Looked at before anything slow begins.
+fn free(port: u16, flag: &str) -> anyhow::Result<()> {
+    std::net::TcpListener::bind(loopback(port)).map(drop).with_context(|| {
+        format!(
+            "port {port} can't be had, perhaps because another `driftless dev` runs: end that one, or choose another port with {flag}, \
+             as in `make dev ARGS='--forge-port 7071 --port 7081'`"
+        )
+    })
+}
+
+/// Lies in the folder of each run.
+const CONFIG: &str = "driftless.yaml";
+
+/// The forge keeps its pull requests in memory, so an earlier run can't be gone on with.
+fn unused(dir: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !dir.join(CONFIG).exists(),
+        "{} holds an earlier run, which can't be gone on with: remove the folder, or name another one with --dir",
+        dir.display()
+    );
+    Ok(())
 }
 
 /// Does one step, and says what it is and how long it took.
@@ -164,7 +204,7 @@ fn config(args: &DevArgs, dir: &Path, kubeconfig: &Path, ca: &Path, forge: &DevF
          \x20   secrets: [{{env: DEV_WEBHOOK_SECRET}}]\n\
          \x20   credentials: {{token: {{env: DEV_TOKEN}}}}\n\
          repos:\n\
-         \x20 - name: shop\n\
+         \x20 - name: {repo}\n\
          \x20   hook: dev\n\
          \x20   project: {project}\n\
          \x20   url: {clone}\n\
@@ -178,11 +218,12 @@ fn config(args: &DevArgs, dir: &Path, kubeconfig: &Path, ca: &Path, forge: &DevF
         renderer = std::path::absolute(&args.renderer)?.display(),
         ca = ca.display(),
         api = forge.api_url(),
+        repo = sample::NAME,
         project = sample::PROJECT,
         clone = forge.clone_url(sample::PROJECT),
         kubeconfig = kubeconfig.display(),
     );
-    let path = dir.join("driftless.yaml");
+    let path = dir.join(CONFIG);
     std::fs::write(&path, &text)?;
     Ok(Config::parse(&path, &text, &DevSecrets)?)
 }
@@ -199,92 +240,34 @@ impl Environment for DevSecrets {
     }
 }
 
-fn introduction(forge: &DevForge, kubeconfig: &Path, ca: &Path, socket: &Path) -> String {
-    format!(
-        "\n{ready}\n\
-         \n  the forge     {url}   (open and merge pull requests here)\
-         \n  the cluster   export KUBECONFIG={kubeconfig}\
-         \n  the server    export DRIFTLESS_SOCKET={socket}   (then: driftless apps, driftless runs)\
-         \n  the repo      git -c http.sslCAInfo={ca} clone {clone}\n\
-         \nTry next: merge the pull request on the page; `kubectl -n shop scale deploy/web --replicas=9` and watch it healed within 20 s;\
-         \npush a branch of your own. Ctrl-C ends it all.\n",
-        ready = output::bold("Driftless runs."),
-        url = forge.url(),
-        kubeconfig = kubeconfig.display(),
-        socket = socket.display(),
-        ca = ca.display(),
-        clone = forge.push_url(sample::PROJECT),
-    )
+/// Where the parts are, for people.
+struct About<'a> {
+    forge: &'a DevForge,
+    kubeconfig: &'a Path,
+    ca: &'a Path,
+    socket: &'a Path,
+    program: &'a Path,
 }
 
-/// Shows what happens as it happens.
-struct Show {
-    engine: Arc<Engine>,
-    forge: DevForge,
-}
-
-impl Show {
-    async fn live(&self, once: bool) -> anyhow::Result<()> {
-        let mut seen: BTreeMap<String, RunState> = BTreeMap::new();
-        let mut pull = None;
-        let mut merged = false;
-        loop {
-            for run in self.engine.store.runs(None, 50).await?.into_iter().rev() {
-                if seen.insert(run.id.to_string(), run.state) != Some(run.state) {
-                    output::note(line(&run));
-                }
-            }
-            let applied = seen.values().any(|state| *state == RunState::Succeeded);
-            match pull {
-                None if applied => pull = Some(self.propose().await?),
-                Some(number) if once && !merged && self.previewed(number) => {
-                    self.forge.merge_pull(sample::PROJECT, number).await?;
-                    merged = true;
-                    output::note(format!("… merging pull request {number}"));
-                }
-                Some(number) if once && merged && self.done(number) => return Ok(()),
-                _ => {}
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+impl About<'_> {
+    fn introduction(&self, ready: &str) -> String {
+        format!(
+            "\n{ready} Open {url} in a browser: a first pull request comes in a moment.\n\
+             \n  the cluster   export KUBECONFIG={kubeconfig}\
+             \n  the server    export DRIFTLESS_SOCKET={socket}\
+             \n  the repo      git clone -c http.sslCAInfo={ca} {clone}\n\
+             \nTry next, with the two exports in another terminal:\
+             \n  1. Read the comment on the pull request, and merge it on the page: the comment then says what became of it.\
+             \n  2. Propose a change of your own, on the page or by a push.\
+             \n  3. Change something behind its back: `kubectl -n shop scale deploy/web --replicas=9` is healed within 20 s.\
+             \n  4. Ask the server: `{program} apps`, and `runs`.\
+             \nCtrl-C ends it all.\n",
+            url = self.forge.url(),
+            kubeconfig = self.kubeconfig.display(),
+            socket = self.socket.display(),
+            ca = self.ca.display(),
+            clone = self.forge.push_url(sample::PROJECT),
+            program = self.program.display(),
+        )
     }
-
-    /// The first pull request.
-    async fn propose(&self) -> anyhow::Result<u64> {
-        let change = sample::change();
-        let files: Vec<_> = change.iter().map(|(path, text)| (*path, Some(text.as_str()))).collect();
-        self.forge.commit(sample::PROJECT, sample::BRANCH, sample::TITLE, &files).await?;
-        let number = self.forge.open_pull(sample::PROJECT, sample::BRANCH, "main", sample::TITLE).await?;
-        output::note(format!("… pull request {number} is open: {}", self.forge.url()));
-        Ok(number)
-    }
-
-    fn previewed(&self, number: u64) -> bool {
-        !self.forge.comments(sample::PROJECT, number).is_empty()
-    }
-
-    /// The comment's first line has become the outcome.
-    fn done(&self, number: u64) -> bool {
-        let comments = self.forge.comments(sample::PROJECT, number);
-        let text = comments.first().map(|comment| comment.body.as_str()).unwrap_or_default();
-        let done = text.contains("healthy after");
-        if done {
-            output::line(text);
-        }
-        done
-    }
-}
-
-fn line(run: &RunRow) -> String {
-    let state = match run.state {
-        RunState::Running => "running",
-        RunState::Waiting => "applied, waiting for health",
-        RunState::Succeeded => "done",
-        RunState::Failed => "FAILED",
-        RunState::Cancelled => "cancelled",
-    };
-    let kind = serde_json::to_value(run.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
-    let total: u64 = run.steps.iter().map(|step| step.millis).sum();
-    let text = run.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    format!("  {kind:<8} {:<14} {state} ({total} ms){text}", run.target)
 }
