@@ -77,6 +77,7 @@ function proposing(project, heading, path, word, fields) {
     try {
       const {number} = await ask(`/ui/repos/${project}/${path}`, Object.fromEntries(fields.map(([, control]) => [control.name, control.value])));
       form.elements.title.value = "";
+      for (const [, control] of fields) control.onchange?.();
       location.hash = `#${project}/${number}`;
       scrollTo(0, 0);
     } catch (error) { said.textContent = error.message }
