@@ -4,7 +4,7 @@
 use super::document::{Block, Document};
 use super::escape::{cell, html, span};
 use super::{first_line, outcome};
-use crate::plan::{Action, NotValidated, TakeOver, Verdict};
+use crate::plan::{Action, Cause, NotValidated, TakeOver, Verdict};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, ObjectReport, PreviewReport, Stopped};
 use crate::report::words::join;
 
@@ -131,18 +131,30 @@ fn trouble(app: &AppReport, document: &mut Document) {
             for object in objects {
                 if let Verdict::Rejected { message, causes } = &object.verdict {
                     let place = object.origin.as_ref().map(|file| format!(" from {}", html(file))).unwrap_or_default();
-                    let causes: String = causes
-                        .iter()
-                        .map(|cause| format!("\n{}: {}", cause.field.as_deref().unwrap_or("(no field)"), cause.message))
-                        .collect();
                     fold(
                         format!("Rejected by {}: {}{place}", html(app.cluster.as_str()), html(&object.key.to_string())),
-                        &format!("{message}{causes}"),
+                        &refusal(message, causes),
                     );
                 }
             }
         }
     }
+}
+
+/// A line for each cause. The message goes first where it says more than they do.
+fn refusal(message: &str, causes: &[Cause]) -> String {
+    let mut lines: Vec<String> =
+        causes.iter().map(|cause| format!("{}: {}", cause.field.as_deref().unwrap_or("(no field)"), cause.message)).collect();
+    let summed = |shown: usize, rest: &str| message == format!("{}{rest}", lines[..shown].join("; "));
+    let said = match lines.len() {
+        0 => false,
+        few @ 1..=3 => summed(few, ""),
+        many => summed(3, &format!("; and {} more", many - 3)),
+    };
+    if !said {
+        lines.insert(0, message.to_owned());
+    }
+    lines.join("\n")
 }
 
 fn deletes(report: &PreviewReport, document: &mut Document) {
@@ -262,4 +274,21 @@ fn not_checked(report: &PreviewReport, document: &mut Document) {
     let lines: Vec<String> = report.not_checked.iter().map(|item| format!("- {}: {}", span(&item.what), span(&item.why))).collect();
     document.tail(Block::Lines("**Not checked**".into()));
     document.tail(Block::Lines(lines.join("\n")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_nothing_twice() {
+        let causes: Vec<Cause> = (1..=5).map(|n| Cause { field: Some(format!("f{n}")), message: "bad".into() }).collect();
+        assert_eq!(refusal("f1: bad", &causes[..1]), "f1: bad");
+        assert_eq!(refusal("f1: bad; f2: bad", &causes[..2]), "f1: bad\nf2: bad");
+        assert_eq!(refusal("f1: bad; f2: bad; f3: bad; and 2 more", &causes), "f1: bad\nf2: bad\nf3: bad\nf4: bad\nf5: bad");
+        let more = "f1: bad; f2: bad; f3: bad; and 9 more";
+        assert!(refusal(more, &causes).starts_with(&format!("{more}\nf1: bad")));
+        assert_eq!(refusal("no kind", &[]), "no kind");
+        assert_eq!(refusal("a webhook refuses", &causes[..1]), "a webhook refuses\nf1: bad");
+    }
 }
