@@ -115,8 +115,9 @@ fn outcome(run: &RunRow) -> String {
     let counted = counted(&run.counts, run.kind == RunKind::Preview);
     match (run.state, &run.error) {
         (RunState::Running, _) => "running".to_owned(),
-        (RunState::Waiting, _) => "applied, waiting for health".to_owned(),
-        (RunState::Cancelled, _) => "cancelled: something newer came".to_owned(),
+        (RunState::Waiting, None) => "applied, waiting for health".to_owned(),
+        (RunState::Waiting, Some(reason)) => format!("waiting: {reason}"),
+        (RunState::Cancelled, _) => "cancelled".to_owned(),
         (RunState::Failed, None) => format!("FAILED: {counted}"),
         (RunState::Failed, Some(error)) => format!("FAILED: {error}"),
         (RunState::Succeeded, _) => format!("{counted} ({total} ms)"),
@@ -163,6 +164,7 @@ mod tests {
         let some = Counts { created: 5, updated: 1, pruned: 1, ..Counts::default() };
         let lines = [
             run(RunKind::Sync, "shop/shop", RunState::Waiting, some, None),
+            run(RunKind::Sync, "shop/shop", RunState::Waiting, some, Some("1 deletion waits for a word")),
             run(RunKind::Sync, "shop/shop", RunState::Succeeded, some, None),
             run(RunKind::Preview, "shop#1", RunState::Succeeded, some, None),
             run(RunKind::Heal, "shop/shop", RunState::Succeeded, Counts { updated: 1, ..Counts::default() }, None),
