@@ -55,7 +55,8 @@ async fn proposed(forge: &DevForge, project: &str, change: &Change) -> Result<Op
         return Ok(None);
     }
     let branches = git::branches(&dir).await?;
-    let branch = (1_u32..).map(|number| format!("change-{number}")).find(|name| !branches.contains_key(name)).unwrap_or_default();
+    let branch =
+        (1..=branches.len() + 1).map(|number| format!("change-{number}")).find(|name| !branches.contains_key(name)).unwrap_or_default();
     forge.commit(project, &branch, &change.title, &[(&change.path, Some(&change.text))]).await?;
     forge.open_pull(project, &branch, BASE, &change.title).await.map(Some)
 }
