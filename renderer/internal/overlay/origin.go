@@ -12,15 +12,23 @@ import (
 
 // origins returns the file of each object, or "" where it is not known. A failure here is no failure of the render.
 func origins(source *repo.Repo, dir string, options Options, built resmap.ResMap) []string {
+	if found, ok := listed(source, dir, built); ok {
+		return found
+	}
+	return annotated(source, dir, options, built)
+}
+
+// annotated finds the files by a second pass, in which kustomize writes them into annotations.
+func annotated(source *repo.Repo, dir string, options Options, built resmap.ResMap) []string {
 	found := make([]string, built.Size())
 	root := rootFile(source, dir)
-	annotated := &files{repo: source, onRead: func(name string, content []byte) ([]byte, error) {
+	marking := &files{repo: source, onRead: func(name string, content []byte) ([]byte, error) {
 		if name == root {
 			return withOrigins(content)
 		}
 		return content, nil
 	}}
-	again, err := run(annotated, dir, options)
+	again, err := run(marking, dir, options)
 	if err != nil || again.Size() != built.Size() {
 		return found
 	}

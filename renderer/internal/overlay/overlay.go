@@ -32,8 +32,8 @@ type Options struct {
 
 var builtinSchema = openapi.GetSchemaVersion()
 
-// Render builds the kustomization in dir. Origins come from a second pass: the annotations that carry them can change what
-// a render makes, so that the objects are those of a plain one.
+// Render builds the kustomization in dir. Where the origins are not plain to see they come from a second pass: the annotations
+// that carry them can change what a render makes, so that the objects are those of a plain one.
 func Render(source *repo.Repo, dir string, options Options) ([]object.Object, error) {
 	plain := &files{repo: source, onRead: inspector(source)}
 	built, err := run(plain, dir, options)
