@@ -50,7 +50,7 @@ impl Mirrors {
         let (this, mirror, owned) = (self.clone(), Arc::clone(mirror), remote.clone());
         self.blocking(&remote.repo, stop, move |stop| {
             let _lock = lock;
-            let connection = this.connection(&owned, url, stop);
+            let connection = this.connection(&mirror, &owned, url, stop);
             mirror.replace(&this.shared, &connection, &BTreeSet::new()).map(drop)
         })
         .await

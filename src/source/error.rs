@@ -128,6 +128,17 @@ impl SourceError {
         Self::Io { repo: repo.clone(), what, source }
     }
 
+    /// Whether the forge may be another one than it was when it greeted us.
+    pub(super) fn blames_greeting(&self) -> bool {
+        match self {
+            Self::Unauthenticated { .. } | Self::NotFound { .. } | Self::Redirected { .. } | Self::Protocol { .. } | Self::Git { .. } => {
+                true
+            }
+            Self::Status { status, .. } => *status < 500 && *status != 429,
+            _ => false,
+        }
+    }
+
     /// Whether a fresh mirror might do what this one could not.
     pub(super) fn blames_mirror(&self) -> bool {
         matches!(self, Self::Git { .. })

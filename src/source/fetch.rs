@@ -1,6 +1,7 @@
 //! Listing and fetching by gix over our own HTTP, and the refs of a mirror.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use gix::bstr::{BString, ByteSlice};
@@ -15,6 +16,7 @@ use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use url::Url;
 
+use super::greeting::Greeting;
 use super::http::{Failure, Limits, Outcome, Session};
 use super::remote::{MIRROR_PREFIX, fetched_ref, mirror_ref};
 use super::{Remote, SourceError, Stop};
@@ -29,11 +31,19 @@ pub(super) struct Connection {
     pub(super) limits: Limits,
     pub(super) runtime: Handle,
     pub(super) stop: Stop,
+    pub(super) greeting: Arc<Greeting>,
 }
 
 impl Connection {
     fn transport(&self, names: Vec<String>) -> Result<(Transport<Session>, Outcome), SourceError> {
-        let session = Session::new(self.client.clone(), self.runtime.clone(), self.stop.token.clone(), self.limits, names);
+        let session = Session::new(
+            self.client.clone(),
+            self.runtime.clone(),
+            self.stop.token.clone(),
+            self.limits,
+            names,
+            Arc::clone(&self.greeting),
+        );
         let outcome = session.outcome();
         let mut transport = Transport::new_http(session, self.git_url()?, Protocol::V2, false);
         if let Some(credential) = &self.remote.credential {
@@ -57,6 +67,14 @@ impl Connection {
         repo.remote_at_without_url_rewrite(self.git_url()?)
             .and_then(|remote| remote.with_fetch_tags(Tags::None).with_refspecs(specs, Direction::Fetch))
             .map_err(|error| SourceError::git(&self.remote.repo, "its refs cannot be asked for", error))
+    }
+
+    /// Does it once more with a new greeting where the forge may have changed since the one that was remembered.
+    fn greeted<T>(&self, work: impl Fn() -> Result<T, SourceError>) -> Result<T, SourceError> {
+        match work() {
+            Err(error) if error.blames_greeting() && self.greeting.forget() => work(),
+            result => result,
+        }
     }
 
     /// The failure of the connection if there was one, else that of Git.
@@ -92,6 +110,10 @@ pub(super) struct Listing {
 }
 
 pub(super) fn list(repo: &gix::Repository, connection: &Connection) -> Result<Listing, SourceError> {
+    connection.greeted(|| list_once(repo, connection))
+}
+
+fn list_once(repo: &gix::Repository, connection: &Connection) -> Result<Listing, SourceError> {
     // Patterns must have a right side. Nothing is written there, as nothing is fetched.
     let specs = ["HEAD", "refs/heads/*", "refs/tags/*"].map(|name| format!("{name}:refs/listed/{}", name.trim_start_matches("refs/")));
     let remote = connection.git_remote(repo, &specs)?;
@@ -128,6 +150,14 @@ fn split(advertised: &Ref) -> (&BString, Option<gix::ObjectId>) {
 }
 
 pub(super) fn fetch(
+    repo: &gix::Repository,
+    connection: &Connection,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
+    connection.greeted(|| fetch_once(repo, connection, names))
+}
+
+fn fetch_once(
     repo: &gix::Repository,
     connection: &Connection,
     names: &BTreeSet<String>,

@@ -3,6 +3,7 @@
 //!
 //! Git's side is blocking and runs on a blocking thread; each read waits there for the runtime.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::SourceError;
+use super::greeting::Greeting;
 
 /// How much a forge may make us wait and read.
 #[derive(Clone, Copy, Debug)]
@@ -96,12 +98,20 @@ pub(super) struct Session {
     names: Vec<String>,
     /// The base that a redirect within the origin led to.
     base: Arc<Mutex<Option<String>>>,
+    greeting: Arc<Greeting>,
 }
 
 impl Session {
-    pub(super) fn new(client: Client, runtime: Handle, cancel: CancellationToken, limits: Limits, names: Vec<String>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        runtime: Handle,
+        cancel: CancellationToken,
+        limits: Limits,
+        names: Vec<String>,
+        greeting: Arc<Greeting>,
+    ) -> Self {
         let deadline = Instant::now() + limits.total;
-        Self { client, runtime, cancel, deadline, limits, outcome: Outcome::default(), names, base: Arc::default() }
+        Self { client, runtime, cancel, deadline, limits, outcome: Outcome::default(), names, base: Arc::default(), greeting }
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -130,6 +140,8 @@ impl Session {
             client: self.client.clone(),
             base: Arc::clone(&self.base),
             left: self.limits.bytes,
+            greeting: Arc::clone(&self.greeting),
+            read_ahead: VecDeque::new(),
         }));
         let headers = Headers { exchange: Arc::clone(&exchange), lines: None };
         (headers, Body { exchange, chunk: Bytes::new() })
@@ -215,11 +227,20 @@ struct Exchange {
     client: Client,
     base: Arc<Mutex<Option<String>>>,
     left: u64,
+    greeting: Arc<Greeting>,
+    /// Parts of the answer that came already.
+    read_ahead: VecDeque<Bytes>,
 }
 
 impl Exchange {
     fn send(&mut self) -> io::Result<Option<Vec<u8>>> {
         let Some(request) = self.request.take() else { return Ok(None) };
+        let greets = request.body.is_none() && Greeting::is_at(&request.tail);
+        if greets && let Some((lines, body)) = self.greeting.find(&request.url) {
+            self.read_ahead.push_back(body);
+            return Ok(Some(lines));
+        }
+        let url = request.url.clone();
         let builder = match request.body {
             Some(body) => {
                 let bytes = std::mem::take(&mut *body.lock().unwrap_or_else(PoisonError::into_inner));
@@ -227,25 +248,51 @@ impl Exchange {
             }
             None => self.client.get(&request.url),
         };
+        let begun = Instant::now();
         let response = self.wait.on(builder.headers(request.headers).send())?;
+        tracing::debug!(request = request.tail, status = response.status().as_u16(), took = ?begun.elapsed(), "asked the forge");
         if response.status().is_redirection() {
             return Err(self.wait.outcome.set(Failure::Redirect(location(&response, &request.tail))));
         }
         if !response.status().is_success() {
             return Err(self.wait.outcome.set(Failure::Status(response.status().as_u16(), retry_after(response.headers()))));
         }
-        if response.url().as_str() != request.url
-            && let Some(base) = response.url().as_str().strip_suffix(&request.tail)
-        {
+        let redirected = response.url().as_str() != request.url;
+        if redirected && let Some(base) = response.url().as_str().strip_suffix(&request.tail) {
             *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some(base.to_owned());
         }
         let lines = header_lines(response.headers());
         self.response = Some(response);
+        if greets && !redirected {
+            self.remember(url, &lines)?;
+        }
         Ok(Some(lines))
+    }
+
+    /// Reads a greeting to its end and keeps it, unless it is too long to be one.
+    fn remember(&mut self, url: String, lines: &[u8]) -> io::Result<()> {
+        let mut body = Vec::new();
+        while body.len() <= Greeting::LONGEST {
+            let chunk = self.receive()?;
+            if chunk.is_empty() {
+                self.greeting.keep(url, lines, &body);
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        self.read_ahead.push_back(body.into());
+        Ok(())
     }
 
     fn chunk(&mut self) -> io::Result<Bytes> {
         self.send()?;
+        match self.read_ahead.pop_front() {
+            Some(chunk) => Ok(chunk),
+            None => self.receive(),
+        }
+    }
+
+    fn receive(&mut self) -> io::Result<Bytes> {
         let Some(response) = self.response.as_mut() else { return Ok(Bytes::new()) };
         match self.wait.on(response.chunk())? {
             None => {

@@ -6,14 +6,16 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::fetch::{self, Connection, Listing};
+use super::greeting::Greeting;
 use super::{Shared, SourceError, remote};
 use crate::ids::{Oid, RepoName};
+use crate::tree::Tree;
 
 /// How long a mirror that was cloned anew is not cloned again on mere suspicion: what fails there may fail everywhere.
 const SUSPICION_PAUSE: Duration = Duration::from_mins(10);
@@ -33,6 +35,9 @@ pub(super) struct Mirror {
     pub(super) suspect: Arc<AtomicBool>,
     strikes: AtomicU32,
     replaced: std::sync::Mutex<Option<Instant>>,
+    pub(super) greeting: Arc<Greeting>,
+    /// The tree that was last asked for, as long as somebody reads it: many apps of one push share what they decode.
+    in_use: std::sync::Mutex<Option<(Oid, Weak<dyn Tree>)>>,
 }
 
 impl Mirror {
@@ -46,7 +51,21 @@ impl Mirror {
             suspect: Arc::default(),
             strikes: AtomicU32::new(0),
             replaced: std::sync::Mutex::default(),
+            greeting: Arc::default(),
+            in_use: std::sync::Mutex::default(),
         })
+    }
+
+    pub(super) fn tree_in_use(&self, commit: &Oid) -> Option<Arc<dyn Tree>> {
+        let in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.as_ref().filter(|(known, _)| known == commit)?.1.upgrade()
+    }
+
+    pub(super) fn use_tree(&self, commit: &Oid, tree: &Arc<dyn Tree>) {
+        // One that reads from a mirror which is broken is not passed on.
+        if !self.suspect.load(Ordering::SeqCst) {
+            *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit.clone(), Arc::downgrade(tree)));
+        }
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -183,6 +202,7 @@ impl Mirror {
             Err(error) => return Err(failed(error)),
         }
         let moved = fs::rename(fresh, &self.dir).map_err(failed);
+        *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = None;
         shared.open.invalidate(&self.repo);
         moved
     }

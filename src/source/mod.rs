@@ -6,6 +6,7 @@
 mod compact;
 mod error;
 mod fetch;
+mod greeting;
 mod history;
 mod http;
 mod merge;
@@ -122,7 +123,8 @@ impl Mirrors {
     async fn list(&self, remote: &Remote, cancel: &CancellationToken) -> Result<fetch::Listing, SourceError> {
         let url = remote.checked()?;
         let (mirror, remote, this) = (self.mirror(&remote.repo)?, remote.clone(), self.clone());
-        self.blocking(&remote.repo.clone(), cancel, move |stop| mirror.list(&this.shared, &this.connection(&remote, url, stop))).await
+        self.blocking(&remote.repo.clone(), cancel, move |stop| mirror.list(&this.shared, &this.connection(&mirror, &remote, url, stop)))
+            .await
     }
 
     /// Brings these refs (full names, also `refs/pull/7/head`) up to date and answers their commits.
@@ -152,7 +154,7 @@ impl Mirrors {
             .blocking(&remote.repo, cancel, move |stop| {
                 // Held until Git's side has really ended, also when nobody waits for it any more.
                 let _lock = lock;
-                of.fetch(&this.shared, &this.connection(&owned, url, stop), &names)
+                of.fetch(&this.shared, &this.connection(&of, &owned, url, stop), &names)
             })
             .await?;
         self.compact_if_due(&mirror, remote);
@@ -191,8 +193,14 @@ impl Mirrors {
 
     /// The tree of a commit. It stays readable while the mirror is fetched into and made compact.
     pub async fn tree(&self, repo: &RepoName, commit: &Oid) -> Result<Arc<dyn Tree>, SourceError> {
-        let (commit, suspect) = (commit.clone(), Arc::clone(&self.mirror(repo)?.suspect));
-        self.read(repo, move |git, repo| tree::of_commit(git.clone(), repo, &commit, suspect)).await
+        let mirror = self.mirror(repo)?;
+        if let Some(tree) = mirror.tree_in_use(commit) {
+            return Ok(tree);
+        }
+        let (owned, suspect) = (commit.clone(), Arc::clone(&mirror.suspect));
+        let tree = self.read(repo, move |git, repo| tree::of_commit(git.clone(), repo, &owned, suspect)).await?;
+        mirror.use_tree(commit, &tree);
+        Ok(tree)
     }
 
     /// Merges `head` into `base` in memory, by Git's default strategy.
@@ -228,7 +236,7 @@ impl Mirrors {
         Ok(mirror)
     }
 
-    fn connection(&self, remote: &Remote, url: url::Url, stop: &Stop) -> fetch::Connection {
+    fn connection(&self, mirror: &Mirror, remote: &Remote, url: url::Url, stop: &Stop) -> fetch::Connection {
         let config = &self.shared.config;
         let limits = http::Limits { total: config.timeout, idle: config.idle_timeout, bytes: config.max_pack_bytes };
         fetch::Connection {
@@ -238,6 +246,7 @@ impl Mirrors {
             limits,
             runtime: tokio::runtime::Handle::current(),
             stop: stop.clone(),
+            greeting: Arc::clone(&mirror.greeting),
         }
     }
 

@@ -15,6 +15,8 @@ use futures::{StreamExt, stream};
 pub enum GitFault {
     /// This answer, whatever was asked.
     Status(StatusCode),
+    /// The same, to what follows the greeting.
+    Refuse(StatusCode),
     /// No answer at all.
     Hang,
     /// This many bytes of the answer at once, with a pause after each.
@@ -23,7 +25,7 @@ pub enum GitFault {
     ResetAfter(usize),
 }
 
-/// The faults of a server; clones share them. Statuses strike the listing of refs, the others what follows it: the pack.
+/// The faults of a server; clones share them. Statuses strike the greeting, the others what follows it.
 #[derive(Clone, Debug, Default)]
 pub struct GitFaults(Arc<Mutex<Faults>>);
 
@@ -77,7 +79,7 @@ impl GitFault {
     fn fits(self, service: &str) -> bool {
         match self {
             Self::Status(_) => service == "info/refs",
-            Self::Hang | Self::Slow { .. } | Self::ResetAfter(_) => service == "git-upload-pack",
+            Self::Refuse(_) | Self::Hang | Self::Slow { .. } | Self::ResetAfter(_) => service == "git-upload-pack",
         }
     }
 }

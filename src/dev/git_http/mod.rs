@@ -96,7 +96,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
     let fault = shared.config.faults.strike(asked.service);
     match fault {
-        Some(GitFault::Status(status)) => return (status, "as it was told to\n").into_response(),
+        Some(GitFault::Status(status) | GitFault::Refuse(status)) => return (status, "as it was told to\n").into_response(),
         Some(GitFault::Hang) => return std::future::pending().await,
         _ => {}
     }

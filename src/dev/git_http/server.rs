@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use axum::Router;
 use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::RustlsAcceptor;
 
 use super::{GitHttp, GitHttpConfig};
 use crate::dev::tls::DevTls;
@@ -23,7 +25,8 @@ impl GitServer {
         Self::serve(GitHttp::router(config), tls, tasks).await
     }
 
-    /// Serves any router in the same way.
+    /// Serves any router in the same way. Git's answers are streamed in small pieces: without `TCP_NODELAY` each second one waits 40 ms for the
+    /// client's acknowledgement.
     pub async fn serve(router: Router, tls: Option<&DevTls>, tasks: &Tasks) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -31,11 +34,12 @@ impl GitServer {
         let handle = Handle::new();
         let service = router.into_make_service();
         let scheme = if let Some(tls) = tls {
-            let server = axum_server::from_tcp_rustls(listener, tls.rustls().await?)?.handle(handle.clone());
+            let acceptor = RustlsAcceptor::new(tls.rustls().await?).acceptor(NoDelayAcceptor::new());
+            let server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
             tasks.spawn("git over https", server.serve(service));
             "https"
         } else {
-            let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+            let server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle.clone());
             tasks.spawn("git over http", server.serve(service));
             "http"
         };

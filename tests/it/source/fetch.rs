@@ -265,6 +265,34 @@ async fn what_the_forge_answers_is_classed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_forge_greets_once_and_again_where_it_refuses() {
+    let forge = Forge::https().await;
+    let (mirrors, remote) = (forge.mirrors(), forge.remote());
+    let requests = |expected: usize, what: &'static str| {
+        let before = forge.faults.requests();
+        let forge = &forge;
+        move || assert_eq!(forge.faults.requests() - before, expected, "{what}")
+    };
+    forge.work.commit("a.yaml", "one");
+    forge.push(&["main"]);
+    let greeted = requests(3, "a greeting, a listing, a pack");
+    main_of(&mirrors, &remote).await.expect("fetched");
+    greeted();
+    let second = forge.work.commit("a.yaml", "two");
+    forge.push(&["main"]);
+    let known = requests(2, "a listing, a pack");
+    assert_eq!(main_of(&mirrors, &remote).await.expect("fetched"), Some(second.clone()));
+    known();
+    forge.faults.once(GitFault::Refuse(StatusCode::NOT_FOUND));
+    let refused = requests(3, "refused, a greeting, a listing that brings nothing new");
+    assert_eq!(main_of(&mirrors, &remote).await.expect("fetched"), Some(second));
+    refused();
+    forge.faults.once(GitFault::Refuse(StatusCode::SERVICE_UNAVAILABLE));
+    let error = main_of(&mirrors, &remote).await.expect_err("it is not asked twice");
+    assert!(matches!(error, SourceError::Status { status: 503, .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_time_of_the_forge_is_passed_on() {
     let answer = || async { (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "17")], "slow down") };
     let (error, _) = against(Router::new().fallback(answer)).await;
