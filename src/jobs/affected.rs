@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::ids::{AppId, RepoName};
 use crate::queue::JobError;
-use crate::store::apps::{AppRow, AppState};
+use crate::store::apps::AppRow;
 use crate::trace::Trace;
 use crate::tree::{Tree, TreeError};
 
@@ -18,15 +18,13 @@ pub(super) struct Follower {
 
 /// The active apps whose manifests come from this ref.
 pub(super) async fn followers(engine: &Engine, repo: &RepoName, ref_name: &str) -> Result<Vec<Follower>, JobError> {
-    let mut traces: std::collections::BTreeMap<AppId, Option<String>> = engine.store.traces_reading(repo).await?.into_iter().collect();
-    let rows = engine.store.apps_reading(repo).await?;
-    let follows = |row: &AppRow| row.state == AppState::Active && row.app.source.ref_name == ref_name;
-    Ok(rows
+    let found = engine.store.followers(repo).await?;
+    Ok(found
         .into_iter()
-        .filter(follows)
-        .map(|row| {
+        .filter(|(row, _)| row.app.source.ref_name == ref_name)
+        .map(|(row, trace)| {
             // A trace that an older version wrote does not parse: such an app is rendered, as one without a trace.
-            let trace = traces.remove(&row.app.id).flatten().and_then(|text| serde_json::from_str(&text).ok());
+            let trace = trace.and_then(|text| serde_json::from_str(&text).ok());
             Follower { row, trace }
         })
         .collect())

@@ -1,6 +1,7 @@
 //! What a job did, how long each step took, and how it ended: the row that `driftless runs` shows.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -19,13 +20,21 @@ pub(super) struct History<'a> {
     engine: &'a Engine,
     new: NewRun,
     run: Option<RunId>,
+    /// When it was first written down, in milliseconds since 1970.
+    begun: i64,
     steps: Vec<Step>,
 }
 
 impl<'a> History<'a> {
     pub fn new(engine: &'a Engine, kind: RunKind, target: String, job: &Job) -> Result<Self, JobError> {
         let cause = serde_json::to_value(&job.causes).map_err(|error| JobError::new(Class::Fail, error))?;
-        Ok(Self { engine, new: NewRun { kind, target, cause, revision: None, author: None }, run: None, steps: Vec::new() })
+        Ok(Self {
+            engine,
+            new: NewRun { kind, target, cause, revision: None, author: None },
+            run: None,
+            begun: engine.clock.now_millis(),
+            steps: Vec::new(),
+        })
     }
 
     pub fn revision(&mut self, revision: &Oid, author: Option<&str>) {
@@ -39,9 +48,15 @@ impl<'a> History<'a> {
             return Ok(run.clone());
         }
         self.engine.store.supersede_runs(&self.new.target).await?;
+        self.begun = self.engine.clock.now_millis();
         let run = self.engine.store.begin_run(&self.new, KEPT).await?;
         self.run = Some(run.clone());
         Ok(run)
+    }
+
+    /// How long the run has taken so far.
+    pub fn took(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.engine.clock.now_millis() - self.begun).unwrap_or(0))
     }
 
     /// Does one step and notes how long it took.

@@ -7,7 +7,7 @@ use super::{Engine, definitions, visible};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
-use crate::store::apps::{AppRow, AppState};
+use crate::store::apps::AppState;
 use crate::store::pulls::PullRow;
 
 pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: Option<&Oid>, ctx: &JobContext) -> Result<(), JobError> {
@@ -54,9 +54,9 @@ async fn previews(engine: &Engine, repo: &Repo, ref_name: &str, moved: &BTreeSet
 
 /// Apps that were missing this ref: whether they are still defined is for the branch of their definitions to say.
 async fn found_again(engine: &Engine, repo: &Repo, ref_name: &str, key: &Key) -> Result<Vec<Request>, JobError> {
-    let missed = |row: &AppRow| row.state == AppState::Missing && row.app.source.ref_name == ref_name;
-    let rows = engine.store.apps_reading(&repo.name).await?.into_iter().filter(missed);
-    let by: BTreeSet<RepoName> = rows.map(|row| row.app.id.repo).collect();
+    let missing = engine.store.missing_reading(&repo.name).await?;
+    let missed = missing.into_iter().filter(|row| row.app.source.ref_name == ref_name);
+    let by: BTreeSet<RepoName> = missed.map(|row| row.app.id.repo).collect();
     let request = |name: RepoName| {
         let defining = engine.repo(&name).ok()?;
         let definitions = Key::Push { ref_name: defining.definitions_ref.clone(), repo: name };

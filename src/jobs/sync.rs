@@ -313,7 +313,10 @@ impl Attempt<'_> {
             adopt: app.adopt.0 || self.wish.adopts(),
             purpose,
         };
-        engine.waits.cancel(&app.id).await?;
+        // Only an earlier job of this app's own key can have begun one.
+        if self.waiting.is_some() {
+            engine.waits.cancel(&app.id).await?;
+        }
         let writing: Mutex<Option<Writing>> = Mutex::default();
         let begin = || *writing.lock().unwrap_or_else(PoisonError::into_inner) = self.ctx.begin_writes().ok();
         Ok(history.timed("apply", sync::apply(&deps, &input, &self.ctx.cancel, begin).boxed()).await?)
@@ -343,7 +346,10 @@ impl Attempt<'_> {
         let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
         let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
-        history.end(RunState::Waiting, said.as_deref(), Some(&done.counts)).await?;
+        // With nothing to wait for and nothing to prune, this was all.
+        let is_over = self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && word.is_none();
+        let (state, health) = if is_over { (RunState::Succeeded, AppHealth::Healthy) } else { (RunState::Waiting, AppHealth::Progressing) };
+        history.end(state, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
             if word.is_none() {
                 engine.store.prune_all(&app.destination.cluster, &app.id).await?;
@@ -357,11 +363,14 @@ impl Attempt<'_> {
             let name = format!("applied-{}", engine.marks(&app.id).label());
             engine.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
         }
-        // Before it counts as applied: whoever is stopped between the two begins anew, and neither the wait nor the prune is left out.
-        engine.store.set_app_health(&app.id, AppHealth::Progressing, "").await?;
-        engine.store.set_applied(&app.id, &self.revision, identity).await?;
+        engine.store.set_applied_as(&app.id, &self.revision, identity, health).await?;
         if let Some(judgement) = judgement {
             engine.store.set_heals(&app.id, &judgement.heals).await?;
+        }
+        if is_over {
+            engine.store.forget_shown_deletes(&app.id).await?;
+            let end = AppEnd::Healthy { after_seconds: history.took().as_secs() };
+            return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
         if done.health.is_empty() {
             return finish::prune(engine, self.row, &run).await;

@@ -1,5 +1,6 @@
 //! The one writer of events. It commits together what has arrived together: a commit waits for the disk, and one wait serves them all.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::row::{self, Rows};
 use super::running::Runs;
 use super::{Cause, QueueConfig, QueueError, Request};
-use crate::store::deliveries::{self, NewDelivery};
+use crate::store::deliveries::{self, Name, NewDelivery};
 use crate::store::jobs::{self, State};
 use crate::store::{Connection, Store};
 
@@ -89,51 +90,88 @@ impl Committer {
 
     async fn write(&self, items: &[Item]) -> Result<Vec<Result<Accepted, QueueError>>, QueueError> {
         let mut tx = self.store.begin().await?;
-        let now = self.store.now();
-        let mut pending = usize::try_from(jobs::count(&mut tx, State::Pending).await?).unwrap_or(usize::MAX);
+        let mut batch = Batch::read(&mut tx, items, self.store.now(), &self.config).await?;
         let mut outcomes = Vec::with_capacity(items.len());
         for item in items {
-            outcomes.push(self.apply(&mut tx, item, now, &mut pending).await?);
+            outcomes.push(batch.take(&mut tx, item).await?);
         }
+        batch.write(&mut tx).await?;
         tx.commit().await?;
         if items.iter().any(is_promised) {
             self.store.sync().await?;
         }
         Ok(outcomes)
     }
+}
+
+/// What a commit is made of: read at once, changed here item by item, written at once. Statements cost more than what they say.
+struct Batch<'a> {
+    config: &'a QueueConfig,
+    now: i64,
+    pending: usize,
+    /// How often each delivery has come.
+    copies: HashMap<Name, i64>,
+    came: HashMap<Name, &'a NewDelivery>,
+    rows: HashMap<String, Rows>,
+    changed: BTreeSet<String>,
+}
+
+impl<'a> Batch<'a> {
+    async fn read(conn: &mut Connection, items: &[Item], now: i64, config: &'a QueueConfig) -> Result<Self, QueueError> {
+        let pending = usize::try_from(jobs::count(conn, State::Pending).await?).unwrap_or(usize::MAX);
+        let names: Vec<Name> = items.iter().filter_map(|item| item.delivery.as_ref()).map(NewDelivery::name).collect();
+        let keys: BTreeSet<String> = items.iter().flat_map(|item| &item.requests).map(|request| request.key.to_string()).collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        let mut by_key: HashMap<String, Vec<_>> = HashMap::new();
+        for row in jobs::of_keys(conn, &keys).await? {
+            by_key.entry(row.key.clone()).or_default().push(row);
+        }
+        let rows = keys.into_iter().map(|key| {
+            let rows = Rows::new(by_key.remove(&key).unwrap_or_default());
+            (key, rows)
+        });
+        let (rows, copies) = (rows.collect(), deliveries::copies(conn, &names).await?);
+        Ok(Self { config, now, pending, copies, came: HashMap::new(), rows, changed: BTreeSet::new() })
+    }
 
     /// The outer error undoes the whole batch, the inner one is this item's alone.
-    async fn apply(
-        &self,
-        conn: &mut Connection,
-        item: &Item,
-        now: i64,
-        pending: &mut usize,
-    ) -> Result<Result<Accepted, QueueError>, QueueError> {
+    async fn take(&mut self, conn: &mut Connection, item: &'a Item) -> Result<Result<Accepted, QueueError>, QueueError> {
         if let Some(delivery) = &item.delivery {
             // What the jobs themselves ask for is bounded by the configuration, and refusing it would stop them from ending.
-            if *pending >= self.config.max_pending {
-                return Ok(Err(QueueError::Overloaded { pending: *pending }));
+            if self.pending >= self.config.max_pending {
+                return Ok(Err(QueueError::Overloaded { pending: self.pending }));
             }
-            let copies = deliveries::record(conn, delivery, now).await?;
-            if copies > 1 && !is_failing(conn, &item.requests).await? {
+            let name = delivery.name();
+            let copies = self.copies.entry(name.clone()).or_default();
+            *copies += 1;
+            let again = *copies > 1;
+            self.came.entry(name).or_insert(delivery);
+            if again && !is_failing(conn, &item.requests).await? {
                 return Ok(Ok(Accepted::Duplicate));
             }
         }
         for request in &item.requests {
-            if self.apply_request(conn, request, now).await? {
-                *pending += 1;
-            }
+            self.take_request(request)?;
         }
         Ok(Ok(Accepted::New))
     }
 
-    /// Whether the key had no pending row before.
-    async fn apply_request(&self, conn: &mut Connection, request: &Request, now: i64) -> Result<bool, QueueError> {
-        let rows = Rows::new(jobs::of_key(conn, &request.key.to_string()).await?);
-        let row = row::after_event(&rows, request, now, &self.config)?;
-        jobs::put(conn, &row).await?;
-        Ok(rows.pending.is_none())
+    fn take_request(&mut self, request: &Request) -> Result<(), QueueError> {
+        let key = request.key.to_string();
+        let rows = self.rows.entry(key.clone()).or_default();
+        let row = row::after_event(rows, request, self.now, self.config)?;
+        if rows.pending.replace(row).is_none() {
+            self.pending += 1;
+        }
+        self.changed.insert(key);
+        Ok(())
+    }
+
+    async fn write(self, conn: &mut Connection) -> Result<(), QueueError> {
+        let came: Vec<_> = self.came.iter().map(|(name, new)| (*new, self.copies.get(name).copied().unwrap_or(1))).collect();
+        deliveries::record(conn, &came, self.now).await?;
+        let rows: Vec<_> = self.changed.iter().filter_map(|key| self.rows.get(key)?.pending.clone()).collect();
+        Ok(jobs::put_all(conn, &rows).await?)
     }
 }
 

@@ -42,17 +42,17 @@ impl Queue {
             let mut tx = self.store().begin().await?;
             let Some(pending) = self.next(&mut tx).await? else { return Ok(None) };
             let running = row::claimed(&pending, &self.0.owner, self.store().now(), &self.0.committer.config);
-            jobs::delete(&mut tx, &pending.key, State::Pending).await?;
             let job = match Job::from_row(&running) {
                 Ok(job) => job,
                 Err(error) => {
                     tracing::error!(key = pending.key, %error, "a job that cannot be read is set aside");
+                    jobs::delete(&mut tx, &pending.key, State::Pending).await?;
                     jobs::put(&mut tx, &row::failed(&pending, &error.to_string(), self.store().now())).await?;
                     tx.commit().await?;
                     continue;
                 }
             };
-            jobs::put(&mut tx, &running).await?;
+            jobs::start(&mut tx, &running).await?;
             let run = self.0.committer.runs.begin(&job.key, job.hint.clone(), parent.child_token());
             if let Err(error) = tx.commit().await {
                 self.0.committer.runs.end(&job.key);
@@ -96,22 +96,20 @@ impl Queue {
 
     async fn write_end(&self, claimed: &JobRow, ended: &Ended) -> Result<(), QueueError> {
         let mut tx = self.store().begin().await?;
-        let rows = Rows::new(jobs::of_key(&mut tx, &claimed.key).await?);
-        let Some(running) = rows.running.as_ref().filter(|row| row.lease_owner == claimed.lease_owner && row.attempt == claimed.attempt)
-        else {
+        let Some(running) = jobs::take_running(&mut tx, claimed).await? else {
             tracing::warn!(key = claimed.key, "the lease was lost before the run ended");
             return Ok(());
         };
         let now = self.store().now();
-        jobs::delete(&mut tx, &claimed.key, State::Running).await?;
         match ended {
             Ended::Done => {
                 jobs::delete(&mut tx, &claimed.key, State::Failed).await?;
-                jobs::put(&mut tx, &row::done(running, now)).await?;
+                jobs::put(&mut tx, &row::done(&running, now)).await?;
             }
-            Ended::Failed { error } => jobs::put(&mut tx, &row::failed(running, error, now)).await?,
+            Ended::Failed { error } => jobs::put(&mut tx, &row::failed(&running, error, now)).await?,
             Ended::Again(again) => {
-                let row = row::back_to_pending(running, rows.pending.as_ref(), again, now)?;
+                let rows = Rows::new(jobs::of_key(&mut tx, &claimed.key).await?);
+                let row = row::back_to_pending(&running, rows.pending.as_ref(), again, now)?;
                 jobs::put(&mut tx, &row).await?;
             }
         }

@@ -1,6 +1,7 @@
 //! What is known of each app: its definition, its last render, what of it is applied, and how that is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -92,12 +93,24 @@ struct Raw {
 
 macro_rules! select {
     ($rest:literal) => {
+        select!("", $rest)
+    };
+    ($columns:literal, $rest:literal) => {
         concat!(
             "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, applied_revision, ",
-            "applied_identity, applied_at, synced_ok, paused, pinned_revision, health, health_message, last_run, heals FROM apps ",
+            "applied_identity, applied_at, synced_ok, paused, pinned_revision, health, health_message, last_run, heals",
+            $columns,
+            " FROM apps ",
             $rest
         )
     };
+}
+
+#[derive(FromRow)]
+struct WithTrace {
+    #[sqlx(flatten)]
+    raw: Raw,
+    trace: Option<String>,
 }
 
 impl TryFrom<Raw> for AppRow {
@@ -129,14 +142,36 @@ impl TryFrom<Raw> for AppRow {
     }
 }
 
+/// Counts when a change begins and when it ends, so that what was read in between is not taken for what came of it.
+struct Change<'a>(&'a AtomicU64);
+
+impl<'a> Change<'a> {
+    fn of(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 fn rows(raw: Vec<Raw>) -> Result<Vec<AppRow>, StoreError> {
     raw.into_iter().map(AppRow::try_from).collect()
 }
 
 impl Store {
+    /// A count that grows before and after each change of a definition or of whether an app is defined. The store is this process's alone.
+    pub fn definition_changes(&self) -> u64 {
+        self.0.definition_changes.load(Ordering::SeqCst)
+    }
+
     /// Keeps a definition as it is at `commit`, and makes the app active. What is known of its render and its objects stays.
     pub async fn put_app(&self, app: &App, commit: &Oid) -> Result<(), StoreError> {
         let definition = serde_json::to_string(app).map_err(|error| StoreError::corrupt("a definition", error))?;
+        let _change = Change::of(&self.0.definition_changes);
         sqlx::query(
             "INSERT INTO apps (id, repo, source_repo, cluster, definition, definition_commit, state) \
              VALUES ($1, $2, $3, $4, $5, $6, 'active') \
@@ -174,6 +209,22 @@ impl Store {
         rows(sqlx::query_as(select!("WHERE source_repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?)
     }
 
+    /// Those of them that are missing their ref, path or definition.
+    pub async fn missing_reading(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
+        let raw = sqlx::query_as(select!("WHERE source_repo = $1 AND state = 'missing' ORDER BY id"));
+        rows(raw.bind(repo.as_str()).fetch_all(self.read()).await?)
+    }
+
+    /// The active apps whose manifests come from a repo, with the trace of their last render as it wrote it; none for an app that was not
+    /// rendered yet.
+    pub async fn followers(&self, repo: &RepoName) -> Result<Vec<(AppRow, Option<String>)>, StoreError> {
+        let found: Vec<WithTrace> = sqlx::query_as(select!(", trace", "WHERE source_repo = $1 AND state = 'active' ORDER BY id"))
+            .bind(repo.as_str())
+            .fetch_all(self.read())
+            .await?;
+        found.into_iter().map(|found| Ok((found.raw.try_into()?, found.trace))).collect()
+    }
+
     /// The apps that are deployed to a cluster.
     pub async fn apps_on(&self, cluster: &ClusterName) -> Result<Vec<AppRow>, StoreError> {
         rows(sqlx::query_as(select!("WHERE cluster = $1 ORDER BY id")).bind(cluster.as_str()).fetch_all(self.read()).await?)
@@ -201,6 +252,7 @@ impl Store {
     }
 
     pub async fn set_app_state(&self, id: &AppId, state: AppState, message: &str) -> Result<(), StoreError> {
+        let _change = Change::of(&self.0.definition_changes);
         sqlx::query("UPDATE apps SET state = $2, state_message = $3 WHERE id = $1")
             .bind(id.to_string())
             .bind(state)
@@ -224,14 +276,25 @@ impl Store {
 
     /// Remembers that a revision was applied, which also ends the count of heals: what was fought over may be another thing now.
     pub async fn set_applied(&self, id: &AppId, revision: &Oid, identity: &str) -> Result<(), StoreError> {
+        self.applied(id, revision, identity, None).await
+    }
+
+    /// The same, with how the app is now, in one step: whoever is stopped before it begins anew, and neither a wait nor a prune is left out.
+    pub async fn set_applied_as(&self, id: &AppId, revision: &Oid, identity: &str, health: AppHealth) -> Result<(), StoreError> {
+        self.applied(id, revision, identity, Some(health)).await
+    }
+
+    async fn applied(&self, id: &AppId, revision: &Oid, identity: &str, health: Option<AppHealth>) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
-             applied_revision = $2, applied_identity = $3, applied_at = $4, synced_ok = 1 WHERE id = $1",
+             applied_revision = $2, applied_identity = $3, applied_at = $4, synced_ok = 1, health = COALESCE($5, health), \
+             health_message = CASE WHEN $5 IS NULL THEN health_message ELSE '' END WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(revision.as_str())
         .bind(identity)
         .bind(self.now())
+        .bind(health)
         .execute(self.write())
         .await?;
         Ok(())
@@ -291,6 +354,7 @@ impl Store {
 
     /// Forgets an app that owns nothing any more.
     pub async fn forget_app(&self, id: &AppId) -> Result<(), StoreError> {
+        let _change = Change::of(&self.0.definition_changes);
         sqlx::query("DELETE FROM apps WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM objects WHERE objects.app = apps.id)")
             .bind(id.to_string())
             .execute(self.write())

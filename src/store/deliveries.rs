@@ -1,6 +1,9 @@
 //! The deliveries that were accepted, to know one that comes again and to show what came.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
+use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError};
@@ -30,24 +33,47 @@ pub struct StoredDelivery {
     pub last_at: i64,
 }
 
-/// Writes the delivery down and says how often it has come now: 1 the first time.
-pub async fn record(conn: &mut SqliteConnection, new: &NewDelivery, now: i64) -> Result<i64, StoreError> {
-    let copies = sqlx::query_scalar(
-        "INSERT INTO deliveries (hook, hook_id, delivery_id, event, project, received_at, copies, last_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 1, $6)
-         ON CONFLICT (hook, hook_id, delivery_id)
-         DO UPDATE SET copies = deliveries.copies + 1, last_at = excluded.last_at
-         RETURNING copies",
+/// What names a delivery: hook, hook id, delivery id.
+pub type Name = (String, String, String);
+
+impl NewDelivery {
+    pub fn name(&self) -> Name {
+        (self.hook.clone(), self.hook_id.clone(), self.delivery_id.clone())
+    }
+}
+
+/// How often each of these has come; none for one that never did.
+pub async fn copies(conn: &mut SqliteConnection, names: &[Name]) -> Result<HashMap<Name, i64>, StoreError> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+        "SELECT hook, hook_id, delivery_id, copies FROM deliveries WHERE (hook, hook_id, delivery_id) IN
+         (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1))",
     )
-    .bind(&new.hook)
-    .bind(&new.hook_id)
-    .bind(&new.delivery_id)
-    .bind(&new.event)
-    .bind(&new.project)
-    .bind(now)
-    .fetch_one(conn)
+    .bind(Json(names))
+    .fetch_all(conn)
     .await?;
-    Ok(copies)
+    Ok(rows.into_iter().map(|(hook, hook_id, id, copies)| ((hook, hook_id, id), copies)).collect())
+}
+
+/// Writes deliveries down in one statement, each with how often it has come by now. No two of them have the same name.
+pub async fn record(conn: &mut SqliteConnection, came: &[(&NewDelivery, i64)], now: i64) -> Result<(), StoreError> {
+    if came.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<_> =
+        came.iter().map(|(new, copies)| (&new.hook, &new.hook_id, &new.delivery_id, &new.event, &new.project, copies)).collect();
+    sqlx::query(
+        "INSERT INTO deliveries (hook, hook_id, delivery_id, event, project, received_at, copies, last_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $2, value ->> 5, $2 FROM json_each($1) WHERE true
+         ON CONFLICT (hook, hook_id, delivery_id) DO UPDATE SET copies = excluded.copies, last_at = excluded.last_at",
+    )
+    .bind(Json(list))
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 impl Store {

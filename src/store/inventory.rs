@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError};
@@ -52,7 +53,7 @@ pub struct ObjectRow {
 }
 
 /// What the metadata of a live object came to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Print {
     pub digest: String,
     /// False while an equal digest does not prove that the object is the same.
@@ -68,8 +69,9 @@ pub struct Claim {
 }
 
 /// What an apply left in the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AppliedObject {
+    #[serde(skip)]
     pub key: ObjectKey,
     pub uid: String,
     pub resource_version: String,
@@ -144,6 +146,72 @@ macro_rules! select {
     };
 }
 
+/// A list of objects that a statement is about, as the table `a`: JSON in `$3`, for the cluster in `$1`. It is made first, so that each of its
+/// objects is looked up by the primary key; else SQLite compares each object of the cluster with each of the list.
+macro_rules! listed {
+    ($columns:literal, $statement:literal, $after:literal) => {
+        concat!(
+            "WITH a AS MATERIALIZED (SELECT value ->> 'group' AS api_group, value ->> 'kind' AS kind, ",
+            "value ->> 'namespace' AS namespace, value ->> 'name' AS name, value ->> 'version' AS version",
+            $columns,
+            " FROM json_each($3)) ",
+            $statement,
+            " WHERE objects.cluster = $1 AND objects.api_group = a.api_group AND objects.kind = a.kind ",
+            "AND objects.namespace = a.namespace AND objects.name = a.name",
+            $after
+        )
+    };
+}
+
+/// One entry of such a list.
+#[derive(Serialize)]
+struct Listed<'a> {
+    group: &'a str,
+    kind: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<&'a AppliedObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    print: Option<&'a Print>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
+}
+
+impl<'a> Listed<'a> {
+    fn id(id: &'a ObjectId) -> Self {
+        Self {
+            group: &id.group,
+            kind: &id.kind,
+            namespace: none_is_empty(id.namespace.as_ref()),
+            name: &id.name,
+            version: None,
+            write: None,
+            applied: None,
+            print: None,
+            resource_version: None,
+        }
+    }
+
+    fn key(key: &'a ObjectKey) -> Self {
+        Self {
+            group: &key.group,
+            kind: &key.kind,
+            namespace: none_is_empty(key.namespace.as_ref()),
+            name: &key.name,
+            version: Some(&key.version),
+            write: None,
+            applied: None,
+            print: None,
+            resource_version: None,
+        }
+    }
+}
+
 /// The condition that names one object, as `$1` to `$5`.
 macro_rules! one {
     ($before:literal) => {
@@ -184,15 +252,18 @@ impl Store {
             .await
             .map_err(StoreError::from)?;
         let mut mine: BTreeMap<ObjectId, ObjectRow> = rows(mine)?.into_iter().map(|row| (row.key.id(), row)).collect();
+        let (mut kept, mut new) = (Vec::new(), Vec::new());
         for claim in wanted {
             let id = claim.key.id();
             match mine.remove(&id) {
                 Some(_) if held.contains(&id) => set_state(&mut tx, cluster, app, &id, ObjectState::Outdated).await?,
                 Some(row) if !claim.write && row.state == ObjectState::Applied => {}
-                Some(_) => set_wanted(&mut tx, cluster, app, claim).await?,
-                None => claim_one(&mut tx, cluster, app, &claim.key, released).await?,
+                Some(_) => kept.push(claim),
+                None => new.push(&claim.key),
             }
         }
+        set_wanted(&mut tx, cluster, app, &kept).await?;
+        claim_new(&mut tx, cluster, app, &new, released).await?;
         for (id, row) in &mine {
             let state = if held.contains(id) { ObjectState::Held } else { ObjectState::Pruning };
             if row.state != state {
@@ -209,16 +280,14 @@ impl Store {
 
     /// Which of these objects other apps own, with their owners: what a preview looks at.
     pub async fn owners(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<Vec<(ObjectId, AppId)>, StoreError> {
-        let mut owned = Vec::new();
-        let mut connection = self.read().acquire().await?;
-        for id in ids {
-            if let Some((owner, _)) = owner_of(&mut connection, cluster, id).await?
-                && owner != *app
-            {
-                owned.push((id.clone(), owner));
-            }
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(owned)
+        let mut connection = self.read().acquire().await?;
+        let owned = owners_of(&mut connection, cluster, ids.iter().map(Listed::id).collect()).await?;
+        let mut owned: BTreeMap<ObjectId, AppId> = owned.into_iter().map(|(id, owner, _)| (id, owner)).collect();
+        let mut named = |id: &ObjectId| owned.remove(id).filter(|owner| owner != app).map(|owner| (id.clone(), owner));
+        Ok(ids.iter().filter_map(&mut named).collect())
     }
 
     /// Remembers what an apply of `revision` left in the cluster.
@@ -229,30 +298,26 @@ impl Store {
         revision: &Oid,
         objects: &[AppliedObject],
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for object in objects {
-            sqlx::query(one!(
-                "UPDATE objects SET state = 'applied', version = $7, uid = $8, manifest_hash = $9, fingerprint = $10, settled = $11, \
-                 resource_version = $12, job_done = CASE WHEN uid = $8 THEN job_done ELSE 0 END, applied_revision = $13",
-                " AND app = $6"
-            ))
-            .bind(cluster.as_str())
-            .bind(&object.key.group)
-            .bind(&object.key.kind)
-            .bind(none_is_empty(object.key.namespace.as_ref()))
-            .bind(&object.key.name)
-            .bind(app.to_string())
-            .bind(&object.key.version)
-            .bind(&object.uid)
-            .bind(&object.manifest_hash)
-            .bind(&object.fingerprint.digest)
-            .bind(i64::from(object.fingerprint.settled))
-            .bind(&object.resource_version)
-            .bind(revision.as_str())
-            .execute(&mut *tx)
-            .await?;
+        if objects.is_empty() {
+            return Ok(());
         }
-        Ok(tx.commit().await?)
+        let list: Vec<_> = objects.iter().map(|object| Listed { applied: Some(object), ..Listed::key(&object.key) }).collect();
+        sqlx::query(listed!(
+            ", value ->> '$.applied.uid' AS uid, value ->> '$.applied.manifest_hash' AS manifest_hash, \
+             value ->> '$.applied.fingerprint.digest' AS fingerprint, value ->> '$.applied.fingerprint.settled' AS settled, \
+             value ->> '$.applied.resource_version' AS resource_version",
+            "UPDATE objects SET state = 'applied', version = a.version, uid = a.uid, manifest_hash = a.manifest_hash, \
+             fingerprint = a.fingerprint, settled = a.settled, resource_version = a.resource_version, \
+             job_done = CASE WHEN objects.uid = a.uid THEN job_done ELSE 0 END, applied_revision = $4 FROM a",
+            " AND objects.app = $2"
+        ))
+        .bind(cluster.as_str())
+        .bind(app.to_string())
+        .bind(Json(list))
+        .bind(revision.as_str())
+        .execute(self.write())
+        .await?;
+        Ok(())
     }
 
     /// Remembers that all that an app has applied is part of `revision`, also what needed no request.
@@ -268,21 +333,26 @@ impl Store {
 
     /// Remembers how the metadata of objects look now, after it was found that they differ in nothing that the app owns.
     pub async fn record_prints(&self, cluster: &ClusterName, prints: &[(ObjectId, Print, String)]) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for (id, print, resource_version) in prints {
-            sqlx::query(one!("UPDATE objects SET fingerprint = $6, settled = $7, resource_version = $8"))
-                .bind(cluster.as_str())
-                .bind(&id.group)
-                .bind(&id.kind)
-                .bind(none_is_empty(id.namespace.as_ref()))
-                .bind(&id.name)
-                .bind(&print.digest)
-                .bind(i64::from(print.settled))
-                .bind(resource_version)
-                .execute(&mut *tx)
-                .await?;
+        if prints.is_empty() {
+            return Ok(());
         }
-        Ok(tx.commit().await?)
+        let list: Vec<_> = prints
+            .iter()
+            .map(|(id, print, version)| Listed { print: Some(print), resource_version: Some(version), ..Listed::id(id) })
+            .collect();
+        sqlx::query(listed!(
+            ", value ->> '$.print.digest' AS fingerprint, value ->> '$.print.settled' AS settled, \
+             value ->> 'resource_version' AS resource_version",
+            "UPDATE objects SET fingerprint = a.fingerprint, settled = a.settled, resource_version = a.resource_version FROM a",
+            ""
+        ))
+        .bind(cluster.as_str())
+        // Of which app does not matter.
+        .bind(None::<&str>)
+        .bind(Json(list))
+        .execute(self.write())
+        .await?;
+        Ok(())
     }
 
     /// Remembers that a Job has completed, so that its going away is no drift.
@@ -338,19 +408,19 @@ impl Store {
 
     /// Takes objects that are gone, or that are no longer ours, out of an app's inventory.
     pub async fn forget_objects(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for id in ids {
-            sqlx::query(one!("DELETE FROM objects", " AND app = $6 AND state = 'pruning'"))
-                .bind(cluster.as_str())
-                .bind(&id.group)
-                .bind(&id.kind)
-                .bind(none_is_empty(id.namespace.as_ref()))
-                .bind(&id.name)
-                .bind(app.to_string())
-                .execute(&mut *tx)
-                .await?;
+        if ids.is_empty() {
+            return Ok(());
         }
-        Ok(tx.commit().await?)
+        sqlx::query(
+            "DELETE FROM objects WHERE cluster = $1 AND app = $2 AND state = 'pruning' AND (api_group, kind, namespace, name) IN \
+             (SELECT value ->> 'group', value ->> 'kind', value ->> 'namespace', value ->> 'name' FROM json_each($3))",
+        )
+        .bind(cluster.as_str())
+        .bind(app.to_string())
+        .bind(Json(ids.iter().map(Listed::id).collect::<Vec<_>>()))
+        .execute(self.write())
+        .await?;
+        Ok(())
     }
 
     /// Lets all objects of an app go: they stay in the cluster, and nobody owns them.
@@ -389,55 +459,59 @@ impl Store {
     }
 }
 
-async fn owner_of(
+/// Who owns which of the listed objects, as far as anybody does.
+async fn owners_of(
     connection: &mut SqliteConnection,
     cluster: &ClusterName,
-    id: &ObjectId,
-) -> Result<Option<(AppId, ObjectState)>, StoreError> {
-    let found: Option<(String, ObjectState)> = sqlx::query_as(one!("SELECT app, state FROM objects"))
-        .bind(cluster.as_str())
-        .bind(&id.group)
-        .bind(&id.kind)
-        .bind(none_is_empty(id.namespace.as_ref()))
-        .bind(&id.name)
-        .fetch_optional(connection)
-        .await?;
-    found
-        .map(|(app, state)| app.parse().map(|app| (app, state)).map_err(|error| StoreError::corrupt(format!("an owner of {id}"), error)))
-        .transpose()
+    list: Vec<Listed<'_>>,
+) -> Result<Vec<(ObjectId, AppId, ObjectState)>, StoreError> {
+    let found: Vec<(String, String, String, String, String, ObjectState)> = sqlx::query_as(listed!(
+        "",
+        "SELECT objects.api_group, objects.kind, objects.namespace, objects.name, app, state FROM a, objects",
+        ""
+    ))
+    .bind(cluster.as_str())
+    .bind(None::<&str>)
+    .bind(Json(list))
+    .fetch_all(connection)
+    .await?;
+    let named = |(group, kind, namespace, name, app, state): (String, String, String, String, String, ObjectState)| {
+        let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
+        let id = ObjectId { group, kind, namespace, name };
+        let owner = app.parse().map_err(|error| StoreError::corrupt(format!("an owner of {id}"), error))?;
+        Ok((id, owner, state))
+    };
+    found.into_iter().map(named).collect()
 }
 
-async fn claim_one(
+async fn claim_new(
     connection: &mut SqliteConnection,
     cluster: &ClusterName,
     app: &AppId,
-    key: &ObjectKey,
+    keys: &[&ObjectKey],
     released: &BTreeSet<AppId>,
 ) -> Result<(), ClaimError> {
-    let id = key.id();
-    match owner_of(connection, cluster, &id).await? {
-        Some((owner, state)) if owner != *app => {
-            let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving | ObjectState::Held) || released.contains(&owner);
-            let moved = owner.repo == app.repo && let_go;
-            if !moved {
-                return Err(ClaimError::Taken { object: id, cluster: cluster.clone(), owner });
-            }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let list = || keys.iter().map(|key| Listed::key(key)).collect::<Vec<_>>();
+    for (object, owner, state) in owners_of(connection, cluster, list()).await? {
+        let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving | ObjectState::Held) || released.contains(&owner);
+        let moved = owner.repo == app.repo && let_go;
+        if owner != *app && !moved {
+            return Err(ClaimError::Taken { object, cluster: cluster.clone(), owner });
         }
-        _ => {}
     }
     sqlx::query(
         "INSERT INTO objects (cluster, api_group, kind, namespace, name, version, app, state) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'claimed') \
+         SELECT $1, value ->> 'group', value ->> 'kind', value ->> 'namespace', value ->> 'name', value ->> 'version', $2, 'claimed' \
+         FROM json_each($3) WHERE true \
          ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET app = excluded.app, version = excluded.version, \
          state = 'claimed', manifest_hash = NULL",
     )
     .bind(cluster.as_str())
-    .bind(&key.group)
-    .bind(&key.kind)
-    .bind(none_is_empty(key.namespace.as_ref()))
-    .bind(&key.name)
-    .bind(&key.version)
     .bind(app.to_string())
+    .bind(Json(list()))
     .execute(connection)
     .await
     .map_err(StoreError::from)?;
@@ -445,19 +519,20 @@ async fn claim_one(
 }
 
 /// An object that is about to be written is not known to be as the last manifest said, until it has been written.
-async fn set_wanted(connection: &mut SqliteConnection, cluster: &ClusterName, app: &AppId, claim: &Claim) -> Result<(), StoreError> {
-    sqlx::query(one!(
-        "UPDATE objects SET state = CASE WHEN $7 = 1 THEN 'claimed' ELSE 'applied' END, \
-         manifest_hash = CASE WHEN $7 = 1 THEN NULL ELSE manifest_hash END",
-        " AND app = $6"
+async fn set_wanted(connection: &mut SqliteConnection, cluster: &ClusterName, app: &AppId, claims: &[&Claim]) -> Result<(), StoreError> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<_> = claims.iter().map(|claim| Listed { write: Some(claim.write), ..Listed::key(&claim.key) }).collect();
+    sqlx::query(listed!(
+        ", value ->> 'write' AS write",
+        "UPDATE objects SET state = CASE WHEN a.write = 1 THEN 'claimed' ELSE 'applied' END, \
+         manifest_hash = CASE WHEN a.write = 1 THEN NULL ELSE manifest_hash END FROM a",
+        " AND objects.app = $2"
     ))
     .bind(cluster.as_str())
-    .bind(&claim.key.group)
-    .bind(&claim.key.kind)
-    .bind(none_is_empty(claim.key.namespace.as_ref()))
-    .bind(&claim.key.name)
     .bind(app.to_string())
-    .bind(i64::from(claim.write))
+    .bind(Json(list))
     .execute(connection)
     .await?;
     Ok(())

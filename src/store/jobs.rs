@@ -1,6 +1,7 @@
 //! The rows of the queue. What they mean is decided in `queue`; here they are read and written.
 
 use serde::Serialize;
+use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError};
@@ -78,6 +79,65 @@ pub async fn of_key(conn: &mut SqliteConnection, key: &str) -> Result<Vec<JobRow
     Ok(sqlx::query_as("SELECT * FROM jobs WHERE key = $1").bind(key).fetch_all(conn).await?)
 }
 
+/// All rows of some keys.
+pub async fn of_keys(conn: &mut SqliteConnection, keys: &[String]) -> Result<Vec<JobRow>, StoreError> {
+    let rows = sqlx::query_as("SELECT * FROM jobs WHERE key IN (SELECT value FROM json_each($1))").bind(Json(keys));
+    Ok(rows.fetch_all(conn).await?)
+}
+
+/// Writes many rows in one statement, each in place of the one of the same key and state. No two of them have both alike.
+pub async fn put_all(conn: &mut SqliteConnection, rows: &[JobRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, attempt,
+                           failing_since, error, reported, lease_owner, lease_until, changed_at)
+         SELECT value ->> 'key', value ->> 'state', value ->> 'priority', value ->> 'tenant', value ->> 'hint', value ->> 'causes',
+                value ->> 'first_event', value ->> 'last_event', value ->> 'due', value ->> 'not_before', value ->> 'attempt',
+                value ->> 'failing_since', value ->> 'error', value ->> 'reported', value ->> 'lease_owner', value ->> 'lease_until',
+                value ->> 'changed_at'
+         FROM json_each($1) WHERE true
+         ON CONFLICT (key, state) DO UPDATE SET
+             hint = excluded.hint, causes = excluded.causes, first_event = excluded.first_event,
+             last_event = excluded.last_event, due = excluded.due, not_before = excluded.not_before,
+             attempt = excluded.attempt, failing_since = excluded.failing_since, error = excluded.error,
+             reported = excluded.reported, lease_owner = excluded.lease_owner, lease_until = excluded.lease_until,
+             changed_at = excluded.changed_at",
+    )
+    .bind(Json(rows))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The pending row of a key becomes the running one. There must be no other running one.
+pub async fn start(conn: &mut SqliteConnection, running: &JobRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE jobs SET state = 'running', attempt = $2, lease_owner = $3, lease_until = $4, changed_at = $5
+         WHERE key = $1 AND state = 'pending'",
+    )
+    .bind(&running.key)
+    .bind(running.attempt)
+    .bind(&running.lease_owner)
+    .bind(running.lease_until)
+    .bind(running.changed_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes the running row away and returns it, if it still is of this lease.
+pub async fn take_running(conn: &mut SqliteConnection, lease: &JobRow) -> Result<Option<JobRow>, StoreError> {
+    let row = sqlx::query_as("DELETE FROM jobs WHERE key = $1 AND state = 'running' AND lease_owner = $2 AND attempt = $3 RETURNING *")
+        .bind(&lease.key)
+        .bind(&lease.lease_owner)
+        .bind(lease.attempt)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row)
+}
+
 /// Writes a row in place of the one of the same key and state.
 pub async fn put(conn: &mut SqliteConnection, row: &JobRow) -> Result<(), StoreError> {
     sqlx::query(
@@ -121,9 +181,9 @@ pub async fn delete(conn: &mut SqliteConnection, key: &str, state: State) -> Res
 /// Due at `now` and free to run, summed up by tenant and priority.
 pub async fn due_groups(conn: &mut SqliteConnection, now: i64) -> Result<Vec<DueGroup>, StoreError> {
     let rows = sqlx::query_as(
-        "SELECT tenant, priority, MIN(due) AS due FROM jobs AS p
+        "SELECT tenant, priority, MIN(due) AS due FROM jobs
          WHERE state = 'pending' AND due <= $1
-           AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.key = p.key AND r.state = 'running')
+           AND key NOT IN (SELECT key FROM jobs WHERE state = 'running')
          GROUP BY tenant, priority",
     )
     .bind(now)
@@ -135,9 +195,9 @@ pub async fn due_groups(conn: &mut SqliteConnection, now: i64) -> Result<Vec<Due
 /// The job of a group that has been due for longest.
 pub async fn first_due(conn: &mut SqliteConnection, group: &DueGroup, now: i64) -> Result<Option<JobRow>, StoreError> {
     let row = sqlx::query_as(
-        "SELECT * FROM jobs AS p
+        "SELECT * FROM jobs
          WHERE state = 'pending' AND tenant = $1 AND priority = $2 AND due <= $3
-           AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.key = p.key AND r.state = 'running')
+           AND key NOT IN (SELECT key FROM jobs WHERE state = 'running')
          ORDER BY due, key LIMIT 1",
     )
     .bind(&group.tenant)
@@ -151,9 +211,9 @@ pub async fn first_due(conn: &mut SqliteConnection, group: &DueGroup, now: i64) 
 /// When the next job becomes due that is free to run.
 pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
     let due = sqlx::query_scalar(
-        "SELECT MIN(due) FROM jobs AS p
+        "SELECT MIN(due) FROM jobs
          WHERE state = 'pending'
-           AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.key = p.key AND r.state = 'running')",
+           AND key NOT IN (SELECT key FROM jobs WHERE state = 'running')",
     )
     .fetch_one(conn)
     .await?;

@@ -3,6 +3,9 @@
 //! There is one connection that writes and a few that read, so that no write ever meets another. A commit survives the process when it
 //! returns (`synchronous = NORMAL`), and a loss of power once [`Store::sync`] has returned. Each area keeps its statements in a file of its own,
 //! in SQL that SQLite and PostgreSQL both understand: `$1`, BIGINT milliseconds, TEXT, `ON CONFLICT … RETURNING`. Times come from the clock that it was opened with.
+//!
+//! A list goes into one statement as JSON, which `json_each` takes apart (PostgreSQL has other names for that): each statement is a way to the
+//! connection's thread and back, which costs more than what it does there.
 
 mod disk;
 mod error;
@@ -22,6 +25,7 @@ pub mod waits;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -53,6 +57,8 @@ struct Inner {
     readers: SqlitePool,
     disk: Disk,
     clock: Arc<dyn Clock>,
+    /// How often it was stored which apps there are.
+    definition_changes: AtomicU64,
     _lock: Lock,
 }
 
@@ -67,7 +73,15 @@ impl Store {
         MIGRATIONS.run(&writer).await.map_err(|source| StoreError::migrate(path, source))?;
         let readers = pool(READERS).connect_with(reading(path)).await.map_err(open)?;
         let disk = Disk::of(path).map_err(StoreError::Disk)?;
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), writer, readers, disk, clock, _lock: lock })))
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer,
+            readers,
+            disk,
+            clock,
+            definition_changes: AtomicU64::new(0),
+            _lock: lock,
+        })))
     }
 
     pub fn path(&self) -> &Path {
@@ -137,5 +151,6 @@ fn writing(path: &Path) -> SqliteConnectOptions {
 }
 
 fn reading(path: &Path) -> SqliteConnectOptions {
-    options(path).pragma("query_only", "ON")
+    // The system keeps the file's pages anyway; these would be kept once more for each reader.
+    options(path).pragma("query_only", "ON").pragma("cache_size", "-256")
 }

@@ -148,7 +148,6 @@ impl Store {
         let now = self.now();
         let turn = TURN.fetch_add(1, Ordering::Relaxed);
         let id = RunId(format!("{now:013}-{turn:08}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
-        let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO runs (id, kind, target, cause, revision, author, state, started) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7)",
         )
@@ -159,7 +158,7 @@ impl Store {
         .bind(new.revision.as_ref().map(Oid::as_str))
         .bind(&new.author)
         .bind(now)
-        .execute(&mut *tx)
+        .execute(self.write())
         .await?;
         sqlx::query(
             "DELETE FROM runs WHERE target = $1 AND state NOT IN ('running', 'waiting') AND id NOT IN \
@@ -167,9 +166,8 @@ impl Store {
         )
         .bind(&new.target)
         .bind(i64::from(keep.max(1)))
-        .execute(&mut *tx)
+        .execute(self.write())
         .await?;
-        tx.commit().await?;
         Ok(id)
     }
 

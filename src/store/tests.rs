@@ -1,8 +1,9 @@
 //! The store as a file: locks, upgrades, what survives.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::deliveries::{NewDelivery, record};
+use super::deliveries::{NewDelivery, copies, record};
 use super::{Store, StoreError};
 use crate::class::{Class, Classified};
 use crate::clock::ManualClock;
@@ -72,9 +73,12 @@ async fn deliveries_are_counted_and_forgotten() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(&dir.path().join("driftless.db"), clock()).await.expect("opens");
     let mut tx = store.begin().await.expect("begins");
-    assert_eq!(record(&mut tx, &delivery("a"), 1_000).await.expect("recorded"), 1);
-    assert_eq!(record(&mut tx, &delivery("a"), 2_000).await.expect("recorded"), 2);
-    assert_eq!(record(&mut tx, &delivery("b"), 3_000).await.expect("recorded"), 1);
+    let (a, b) = (delivery("a"), delivery("b"));
+    record(&mut tx, &[(&a, 1)], 1_000).await.expect("recorded");
+    assert_eq!(copies(&mut tx, &[a.name(), b.name()]).await.expect("read"), HashMap::from([(a.name(), 1)]));
+    record(&mut tx, &[(&a, 2)], 2_000).await.expect("recorded");
+    record(&mut tx, &[(&b, 1)], 3_000).await.expect("recorded");
+    assert_eq!(copies(&mut tx, &[a.name(), b.name()]).await.expect("read"), HashMap::from([(a.name(), 2), (b.name(), 1)]));
     tx.commit().await.expect("commits");
 
     let rows = store.deliveries(10).await.expect("lists");
@@ -88,7 +92,7 @@ async fn an_abandoned_transaction_leaves_no_trace() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(&dir.path().join("driftless.db"), clock()).await.expect("opens");
     let mut tx = store.begin().await.expect("begins");
-    record(&mut tx, &delivery("a"), 1_000).await.expect("recorded");
+    record(&mut tx, &[(&delivery("a"), 1)], 1_000).await.expect("recorded");
     drop(tx);
     assert_eq!(store.deliveries(10).await.expect("lists"), []);
 }
@@ -101,7 +105,7 @@ async fn many_wait_for_the_disk_at_once() {
         let store = store.clone();
         async move {
             let mut tx = store.begin().await?;
-            record(&mut tx, &delivery(&number.to_string()), 1_000).await?;
+            record(&mut tx, &[(&delivery(&number.to_string()), 1)], 1_000).await?;
             tx.commit().await?;
             store.sync().await
         }

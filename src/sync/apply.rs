@@ -43,7 +43,9 @@ pub async fn apply(
     begin_writes();
     let mut sync = Sync { deps, input, done: AppliedSync::default() };
     sync.parts(&work, cancel).await?;
-    deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
+    if work.iter().any(|work| work.step != Step::Write) {
+        deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
+    }
     adopt_orphans(deps, input, &inventory, &held).await?;
     sync.done.prunes = prunes(input, &inventory, &work, &held);
     sync.done.waits_for_word = word;

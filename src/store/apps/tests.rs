@@ -68,7 +68,14 @@ async fn apps_are_found_by_who_defines_them_and_by_what_they_read() {
     assert_eq!(names(store.apps_defined_by(&RepoName::new("fleet")).await.expect("read")), ["fleet/api", "fleet/web"]);
     assert_eq!(names(store.apps_reading(&RepoName::new("shop")).await.expect("read")), ["fleet/web"]);
     assert_eq!(names(store.apps_on(&ClusterName::new("prod")).await.expect("read")).len(), 2);
-    assert_eq!(store.traces_reading(&RepoName::new("api")).await.expect("read"), [(app_id("fleet/api"), None)]);
+    store.set_rendered(&app_id("fleet/api"), &oid("b"), "i", "traced").await.expect("stored");
+    let followers = store.followers(&RepoName::new("api")).await.expect("read");
+    assert_eq!(followers.iter().map(|(_, trace)| trace.as_deref()).collect::<Vec<_>>(), [Some("traced")]);
+    assert_eq!(names(followers.into_iter().map(|(row, _)| row).collect()), ["fleet/api"]);
+    store.set_app_state(&app_id("fleet/api"), AppState::Missing, "gone").await.expect("stored");
+    assert_eq!(store.followers(&RepoName::new("api")).await.expect("read"), []);
+    assert_eq!(names(store.missing_reading(&RepoName::new("api")).await.expect("read")), ["fleet/api"]);
+    assert_eq!(names(store.missing_reading(&RepoName::new("shop")).await.expect("read")), [""; 0]);
 }
 
 #[tokio::test]
