@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -15,7 +16,7 @@ use crate::config::{ClusterAccess, ClusterEntry, Config, Credentials, ForgeKind,
 use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
 use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, ServerLimits, Socket, SocketError};
 use crate::ids::{ClusterName, HookName};
-use crate::jobs::{Engine, Orphans, Remembered, Wants, listen_to_waits};
+use crate::jobs::{Definitions, Engine, Orphans, Remembered, Wants, listen_to_waits};
 use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig};
@@ -95,6 +96,8 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
 
     let listener = TcpListener::bind(config.listen).await.map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
+    // An answer in several pieces must not wait for the other side's acknowledgement.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let intake = Intake::new(Hooks::from_config(&config), queue.clone(), environment.clock, metrics.clone(), IntakeLimits::default());
     let public = http::public(intake, readiness.clone(), queue.clone(), metrics.clone());
     tasks.spawn("http", http::serve(listener, public, ServerLimits::default(), tasks.clone()));
@@ -159,6 +162,7 @@ async fn engine(
         drifted: Remembered::default(),
         wants: Wants::default(),
         orphans: Orphans::default(),
+        definitions: Definitions::default(),
         outcomes: tokio::sync::Mutex::default(),
     };
     Ok((Arc::new(engine), ended))

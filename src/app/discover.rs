@@ -1,13 +1,14 @@
 //! Finds the definitions of a repo's tree: the files at the configured globs, read and checked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use globset::GlobSet;
 
-use super::native::{self, DefinitionError};
+use super::native::{self, DefinitionError, Parsed};
 use super::{Allow, App};
 use crate::ids::{AppId, RepoName};
-use crate::tree::{Mode, Tree, TreeError};
+use crate::tree::{Mode, Tree, TreeEntry, TreeError};
 
 /// No definition is longer; what is, is something else at the glob.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -34,54 +35,126 @@ pub struct Scope<'a> {
     pub may_read: &'a [RepoName],
 }
 
+/// What a look at a tree read. The next look, at another revision, reads only the folders and files that are other objects there.
+///
+/// It holds what one revision has, so it is bounded by the repository. It belongs to one [`Scope`].
+#[derive(Debug, Default)]
+pub struct Memory(Arc<Folder>);
+
+/// The folders and the files at the globs in a folder, by name. They follow from its tree object.
+#[derive(Debug, Default)]
+struct Folder {
+    id: String,
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Folder(Arc<Folder>),
+    File { id: String, parsed: Arc<Parsed> },
+}
+
+impl Memory {
+    /// Whether another look read the very same files at the globs, so that it found the same apps.
+    pub fn same_definitions(&self, other: &Self) -> bool {
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        self.0.files("", &mut here);
+        other.0.files("", &mut there);
+        here == there
+    }
+}
+
+impl Folder {
+    /// The files below with their ids, in a fixed order.
+    fn files<'a>(&'a self, path: &str, all: &mut Vec<(String, &'a str)>) {
+        for (name, entry) in &self.entries {
+            let path = join(path, name);
+            match entry {
+                Entry::Folder(folder) => folder.files(&path, all),
+                Entry::File { id, .. } => all.push((path, id)),
+            }
+        }
+    }
+}
+
 impl Scope<'_> {
     pub fn discover(&self, tree: &dyn Tree) -> Result<Discovered, TreeError> {
-        let mut found = Discovered::default();
-        self.folder(tree, "", 0, &mut found)?;
-        found.errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        Ok(found)
+        Ok(self.discover_again(tree, &Memory::default())?.0)
     }
 
-    fn folder(&self, tree: &dyn Tree, path: &str, depth: usize, found: &mut Discovered) -> Result<(), TreeError> {
-        if depth > DEEPEST {
-            return Ok(());
+    /// The same, with what an earlier look remembers. The ids of the tree's folders must follow from their content, as Git's do.
+    pub fn discover_again(&self, tree: &dyn Tree, known: &Memory) -> Result<(Discovered, Memory), TreeError> {
+        let mut found = Discovered::default();
+        let id = tree.entry("")?.map(|entry| entry.id).unwrap_or_default();
+        let root = self.folder(tree, "", id, 0, Some(&known.0))?;
+        self.take_all("", &root, &mut found);
+        found.errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        Ok((found, Memory(root)))
+    }
+
+    fn folder(&self, tree: &dyn Tree, path: &str, id: String, depth: usize, known: Option<&Arc<Folder>>) -> Result<Arc<Folder>, TreeError> {
+        if let Some(known) = known.filter(|known| known.id == id) {
+            return Ok(Arc::clone(known));
         }
-        for (name, entry) in tree.list(path)?.unwrap_or_default() {
-            let path = if path.is_empty() { name } else { format!("{path}/{name}") };
-            match entry.mode {
-                Mode::Directory => self.folder(tree, &path, depth + 1, found)?,
-                Mode::File | Mode::Executable if self.globs.is_match(&path) => self.file(tree, &path, &entry.id, found)?,
+        let mut entries = BTreeMap::new();
+        for (name, TreeEntry { mode, id }) in tree.list(path)?.unwrap_or_default() {
+            let path = join(path, &name);
+            let known = known.and_then(|known| known.entries.get(&name));
+            match (mode, known) {
+                (Mode::Directory, known) if depth < DEEPEST => {
+                    let known = known.and_then(|known| if let Entry::Folder(known) = known { Some(known) } else { None });
+                    entries.insert(name, Entry::Folder(self.folder(tree, &path, id, depth + 1, known)?));
+                }
+                (Mode::File | Mode::Executable, Some(Entry::File { id: before, parsed })) if *before == id => {
+                    entries.insert(name, Entry::File { id, parsed: Arc::clone(parsed) });
+                }
+                (Mode::File | Mode::Executable, _) if self.globs.is_match(&path) => {
+                    let parsed = Arc::new(self.parse(tree, &path, &id)?);
+                    entries.insert(name, Entry::File { id, parsed });
+                }
                 // A definition is a file: following a link would read one outside the globs.
-                Mode::File | Mode::Executable | Mode::Link | Mode::Submodule => {}
+                (Mode::Directory | Mode::File | Mode::Executable | Mode::Link | Mode::Submodule, _) => {}
             }
         }
-        Ok(())
+        Ok(Arc::new(Folder { id, entries }))
     }
 
-    fn file(&self, tree: &dyn Tree, path: &str, id: &str, found: &mut Discovered) -> Result<(), TreeError> {
-        let error = |line, message: String, app| DefinitionError { file: path.to_owned(), line, message, app };
-        if tree.size(id)? > LARGEST_FILE {
-            found.errors.push(error(0, "the file is larger than 1 MiB, which no definition is".into(), None));
-            return Ok(());
+    fn take_all(&self, path: &str, folder: &Folder, found: &mut Discovered) {
+        for (name, entry) in &folder.entries {
+            let path = join(path, name);
+            match entry {
+                Entry::Folder(folder) => self.take_all(&path, folder, found),
+                Entry::File { parsed, .. } => self.take(&path, parsed, found),
+            }
         }
-        let Ok(text) = String::from_utf8(tree.blob(id)?) else {
-            found.errors.push(error(0, "the file is not UTF-8".into(), None));
-            return Ok(());
+    }
+
+    fn parse(&self, tree: &dyn Tree, path: &str, id: &str) -> Result<Parsed, TreeError> {
+        let refused = |message: &str| {
+            let error = DefinitionError { file: path.to_owned(), line: 0, message: message.to_owned(), app: None };
+            Parsed { apps: Vec::new(), errors: vec![error] }
         };
-        let parsed = native::parse_file(self.repo, self.definitions_ref, path, &text);
-        found.errors.extend(parsed.errors);
-        for app in parsed.apps {
-            let line = app.origin.line;
+        if tree.size(id)? > LARGEST_FILE {
+            return Ok(refused("the file is larger than 1 MiB, which no definition is"));
+        }
+        let Ok(text) = String::from_utf8(tree.blob(id)?) else { return Ok(refused("the file is not UTF-8")) };
+        Ok(native::parse_file(self.repo, self.definitions_ref, path, &text))
+    }
+
+    fn take(&self, path: &str, parsed: &Parsed, found: &mut Discovered) {
+        found.errors.extend_from_slice(&parsed.errors);
+        for app in &parsed.apps {
+            let refuse =
+                |message| DefinitionError { file: path.to_owned(), line: app.origin.line, message, app: Some(app.id.name.clone()) };
             if let Some(first) = found.apps.get(&app.id) {
                 let message = format!("app {} is defined already, at {}:{}", app.id.name, first.origin.file, first.origin.line);
-                found.errors.push(error(line, message, Some(app.id.name)));
-            } else if let Err(message) = self.permitted(&app) {
-                found.errors.push(error(line, message, Some(app.id.name)));
+                found.errors.push(refuse(message));
+            } else if let Err(message) = self.permitted(app) {
+                found.errors.push(refuse(message));
             } else {
-                found.apps.insert(app.id.clone(), app);
+                found.apps.insert(app.id.clone(), app.clone());
             }
         }
-        Ok(())
     }
 
     /// What can be told from the definition alone; the objects are looked at when they are rendered.
@@ -97,8 +170,14 @@ impl Scope<'_> {
     }
 }
 
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use globset::{Glob, GlobSetBuilder};
 
     use super::*;
@@ -112,12 +191,71 @@ mod tests {
     }
 
     fn discover(tree: &MemoryTree) -> Discovered {
+        again(tree, &Memory::default()).0
+    }
+
+    fn again(tree: &dyn Tree, known: &Memory) -> (Discovered, Memory) {
         let globs = GlobSetBuilder::new().add(Glob::new("apps/**/*.yaml").expect("a glob")).build().expect("globs");
         let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"]})).expect("a list");
         let repo = RepoName::new("shop");
         let scope =
             Scope { repo: &repo, definitions_ref: "refs/heads/main", globs: &globs, allow: &allow, may_read: &[RepoName::new("lib")] };
-        scope.discover(tree).expect("memory does not fail")
+        scope.discover_again(tree, known).expect("memory does not fail")
+    }
+
+    /// Notes what it is asked for.
+    struct Noting(MemoryTree, Mutex<Vec<String>>);
+
+    impl Noting {
+        fn note(&self, what: &str) {
+            self.1.lock().expect("nobody panics").push(what.to_owned());
+        }
+    }
+
+    impl Tree for Noting {
+        fn entry(&self, path: &str) -> Result<Option<TreeEntry>, TreeError> {
+            self.0.entry(path)
+        }
+
+        fn blob(&self, id: &str) -> Result<Vec<u8>, TreeError> {
+            self.note("a file");
+            self.0.blob(id)
+        }
+
+        fn size(&self, id: &str) -> Result<u64, TreeError> {
+            self.0.size(id)
+        }
+
+        fn list(&self, path: &str) -> Result<Option<Vec<(String, TreeEntry)>>, TreeError> {
+            self.note(path);
+            self.0.list(path)
+        }
+    }
+
+    #[test]
+    fn a_second_look_reads_what_is_another_object() {
+        let tree = MemoryTree::new()
+            .file("apps/eu/web.yaml", definition("web", "prod", "shop"))
+            .file("apps/us/web.yaml", definition("us", "prod", "shop"))
+            .file("apps/us/bad.yaml", definition("far", "staging", "shop"))
+            .file("deploy/a/b.txt", "1");
+        let (first, known) = again(&tree, &Memory::default());
+        let moved =
+            tree.file("apps/us/web.yaml", definition("us2", "prod", "shop")).file("deploy/a/b.txt", "2").without("apps/eu/web.yaml");
+        let noting = Noting(moved.clone(), Mutex::default());
+        let (second, newer) = again(&noting, &known);
+        assert!(!known.same_definitions(&newer));
+        let elsewhere = moved.clone().file("deploy/a/b.txt", "3");
+        assert!(newer.same_definitions(&again(&elsewhere, &newer).1), "other files are of no account");
+        let known = newer;
+        assert_eq!(format!("{second:?}"), format!("{:?}", discover(&moved)), "as if nothing were remembered");
+        assert_ne!(format!("{first:?}"), format!("{second:?}"));
+        let asked = std::mem::take(&mut *noting.1.lock().expect("nobody panics"));
+        assert_eq!(asked, ["", "apps", "apps/us", "a file", "deploy", "deploy/a"]);
+        let (third, same) = again(&noting, &known);
+        assert!(known.same_definitions(&same) && !known.same_definitions(&Memory::default()));
+        assert_eq!(format!("{second:?}"), format!("{third:?}"));
+        assert_eq!(*noting.1.lock().expect("nobody panics"), [""; 0], "the same tree is not read at all");
     }
 
     #[test]

@@ -7,5 +7,5 @@ mod native;
 
 pub use allow::{Allow, ClusterScoped, Pattern, Refusal};
 pub use definition::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
-pub use discover::{Discovered, Scope};
+pub use discover::{Discovered, Memory, Scope};
 pub use native::{API_VERSION, DefinitionError, Parsed, parse_file};

@@ -1,20 +1,64 @@
 //! Brings the stored apps of a repo to what its definitions branch says. Disappearance deletes nothing by itself.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Engine;
 use super::engine::blocking;
-use crate::app::{Discovered, OnDelete, Scope};
+use crate::app::{Discovered, Memory, OnDelete, Scope};
 use crate::config::Repo;
-use crate::ids::{AppId, Oid};
+use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
 use crate::tree::Tree;
 
+/// What was last read of each repo's definitions, so that a push that touches few of them reads few. Bounded by the configured repos.
+#[derive(Default)]
+pub struct Definitions(Mutex<HashMap<RepoName, Last>>);
+
+#[derive(Clone, Default)]
+struct Last {
+    memory: Arc<Memory>,
+    /// The stored apps are what these files say, as of this count of changes to the stored apps.
+    settled: Option<u64>,
+}
+
+impl Definitions {
+    fn last(&self, repo: &RepoName) -> Arc<Memory> {
+        self.lock().get(repo).map(|last| Arc::clone(&last.memory)).unwrap_or_default()
+    }
+
+    fn keep(&self, repo: &RepoName, memory: &Arc<Memory>) {
+        let mut all = self.lock();
+        let last = all.entry(repo.clone()).or_default();
+        let settled = last.settled.filter(|_| last.memory.same_definitions(memory));
+        *last = Last { memory: Arc::clone(memory), settled };
+    }
+
+    fn is_settled(&self, repo: &RepoName, memory: &Arc<Memory>, changes: u64) -> bool {
+        self.lock().get(repo).is_some_and(|last| Arc::ptr_eq(&last.memory, memory) && last.settled == Some(changes))
+    }
+
+    /// Nothing is remembered where something else was read meanwhile.
+    fn settle(&self, repo: &RepoName, memory: &Arc<Memory>, changes: u64) {
+        if let Some(last) = self.lock().get_mut(repo).filter(|last| Arc::ptr_eq(&last.memory, memory)) {
+            last.settled = Some(changes);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RepoName, Last>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Reads the definitions of a tree.
 pub(super) async fn discover(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<Discovered, JobError> {
+    Ok(read(engine, repo, tree).await?.0)
+}
+
+async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Discovered, Arc<Memory>), JobError> {
     let (config, name) = (Arc::clone(&engine.config), repo.name.clone());
+    let last = engine.definitions.last(&repo.name);
     let look = move || {
         let repo = config.repo(&name).expect("a repo that was configured a moment ago");
         let scope = Scope {
@@ -24,31 +68,46 @@ pub(super) async fn discover(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) 
             allow: &repo.allow,
             may_read: &repo.may_read,
         };
-        scope.discover(tree.as_ref())
+        scope.discover_again(tree.as_ref(), &last)
     };
-    Ok(blocking(look).await??)
+    let (found, memory) = blocking(look).await??;
+    let memory = Arc::new(memory);
+    engine.definitions.keep(&repo.name, &memory);
+    Ok((found, memory))
 }
 
 /// Stores what changed, and names the apps to sync for it.
 pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid) -> Result<BTreeSet<AppId>, JobError> {
     let tree = engine.mirrors.tree(&repo.name, revision).await?;
-    let found = discover(engine, repo, tree).await?;
+    let (found, memory) = read(engine, repo, tree).await?;
     for error in &found.errors {
         tracing::warn!(repo = %repo.name, "{error}");
     }
+    let changes = engine.store.definition_changes();
+    if engine.definitions.is_settled(&repo.name, &memory, changes) {
+        return Ok(BTreeSet::new());
+    }
     let stored = engine.store.apps_defined_by(&repo.name).await?;
+    let by_id: HashMap<&AppId, &AppRow> = stored.iter().map(|row| (&row.app.id, row)).collect();
     let mut to_sync = BTreeSet::new();
     for (id, app) in &found.apps {
-        let known = stored.iter().find(|row| row.app.id == *id);
+        let known = by_id.get(id);
         if known.is_none_or(|row| !row.app.same_definition(app) || row.state != AppState::Active) {
             engine.store.put_app(app, revision).await?;
             to_sync.insert(id.clone());
         }
     }
+    let mut all_found = true;
     for row in stored.iter().filter(|row| !found.apps.contains_key(&row.app.id)) {
+        // What becomes of it depends on more than the files.
+        all_found = false;
         if gone(engine, repo, row, &found, revision).await? {
             to_sync.insert(row.app.id.clone());
         }
+    }
+    // A change counts as one of these: then the next look compares once more.
+    if all_found && to_sync.is_empty() {
+        engine.definitions.settle(&repo.name, &memory, changes);
     }
     Ok(to_sync)
 }

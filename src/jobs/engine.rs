@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::definitions::Definitions;
 use super::orphans::Orphans;
 use super::wanted::Wants;
 use crate::class::{Class, Classified};
@@ -42,6 +43,7 @@ pub struct Engine {
     pub wants: Wants,
     /// What bears the marks of an app and is in no inventory. Only a hint as well.
     pub orphans: Orphans,
+    pub definitions: Definitions,
     /// Held while what became of a merge is read, changed and written: many apps end at once.
     pub outcomes: tokio::sync::Mutex<()>,
 }

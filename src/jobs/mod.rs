@@ -26,6 +26,7 @@ mod waits;
 mod wanted;
 mod wish;
 
+pub use definitions::Definitions;
 pub use engine::{Engine, Remembered, Unknown};
 pub use orphans::Orphans;
 pub use waits::listen_to_waits;
