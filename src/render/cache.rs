@@ -1,30 +1,47 @@
 //! Renders that were made before: a hit is one whose trace answers the same at the new tree.
+//!
+//! Manifests are kept as compressed JSON: as values they take five times the memory of their text, and a hit is rare beside a push.
 
-use std::sync::Arc;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 use moka::future::Cache as Moka;
 
 use super::error::RenderError;
-use super::request::Rendered;
+use super::request::{Rendered, VolatileField};
+use crate::manifest::Manifest;
+use crate::trace::Trace;
 use crate::tree::Tree;
 
-/// Renders of one question that are kept: the newest revisions of a few branches.
-const PER_KEY: usize = 8;
+/// Renders of one question that are kept: the newest revisions of a branch and a pull request or two.
+const PER_KEY: usize = 4;
 
-pub(super) struct Cache(Moka<String, Arc<Vec<Kept>>>);
+/// What an entry of a trace weighs beside its path: an object id, and its place in a tree.
+const ENTRY: usize = 250;
+
+pub(super) struct Cache(Moka<String, Arc<Vec<Arc<Kept>>>>);
 
 struct Kept {
     /// What a chart was told of its cluster.
     cluster: Option<String>,
-    rendered: Arc<Rendered>,
-    bytes: usize,
+    trace: Trace,
+    warnings: Vec<String>,
+    volatile: Vec<VolatileField>,
+    identity: String,
+    /// A list of [`Manifest`] as JSON, compressed.
+    manifests: Box<[u8]>,
+    /// The same as values, as long as somebody has it.
+    in_use: Mutex<Weak<Rendered>>,
 }
 
 impl Cache {
-    /// Keeps up to `bytes` of manifests, by their size as JSON.
+    /// Keeps up to about `bytes` of compressed manifests and their traces.
     pub(super) fn new(bytes: u64) -> Self {
-        let weigh = |key: &String, all: &Arc<Vec<Kept>>| {
-            let bytes: usize = all.iter().map(|kept| kept.bytes).sum();
+        let weigh = |key: &String, all: &Arc<Vec<Arc<Kept>>>| {
+            let bytes: usize = all.iter().map(|kept| kept.weight()).sum();
             u32::try_from(key.len() + bytes).unwrap_or(u32::MAX)
         };
         Self(Moka::builder().max_capacity(bytes).weigher(weigh).build())
@@ -38,8 +55,8 @@ impl Cache {
         let looked = tokio::task::spawn_blocking(move || {
             for kept in all.iter() {
                 let same_cluster = kept.cluster.as_ref().is_none_or(|known| *known == cluster);
-                if same_cluster && kept.rendered.trace.differs(tree.as_ref())?.is_none() {
-                    return Ok(Some(Arc::clone(&kept.rendered)));
+                if same_cluster && kept.trace.differs(tree.as_ref())?.is_none() {
+                    return Ok(kept.rendered());
                 }
             }
             Ok(None)
@@ -48,20 +65,59 @@ impl Cache {
     }
 
     pub(super) async fn keep(&self, key: String, cluster: Option<String>, rendered: Arc<Rendered>) {
-        let bytes = size(&rendered);
-        let newest = Kept { cluster, rendered, bytes };
-        let known = self.0.remove(&key).await;
-        let mut all = vec![newest];
-        for kept in known.iter().flat_map(|known| known.iter()).take(PER_KEY - 1) {
-            all.push(Kept { cluster: kept.cluster.clone(), rendered: Arc::clone(&kept.rendered), bytes: kept.bytes });
+        let packed = tokio::task::spawn_blocking(move || Kept::pack(cluster, &rendered)).await;
+        let Ok(Some(newest)) = packed else { return };
+        let mut all = vec![Arc::new(newest)];
+        if let Some(known) = self.0.get(&key).await {
+            all.extend(known.iter().take(PER_KEY - 1).cloned());
         }
         self.0.insert(key, Arc::new(all)).await;
     }
 }
 
-/// What a render weighs: its objects as JSON, twice for the pointers between them, and its trace.
-fn size(rendered: &Rendered) -> usize {
-    let objects: usize = rendered.manifests.iter().map(|manifest| manifest.object.to_string().len()).sum();
-    let trace: usize = rendered.trace.iter().map(|(path, _)| path.len() + 100).sum();
-    2 * objects + trace
+impl Kept {
+    /// None for what does not read back as it was, as some numbers with a fraction: it is rendered again.
+    fn pack(cluster: Option<String>, rendered: &Arc<Rendered>) -> Option<Self> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        serde_json::to_writer(&mut encoder, &rendered.manifests).ok()?;
+        let manifests = encoder.finish().ok()?.into_boxed_slice();
+        let kept = Self {
+            cluster,
+            trace: rendered.trace.clone(),
+            warnings: rendered.warnings.clone(),
+            volatile: rendered.volatile.clone(),
+            identity: rendered.identity.clone(),
+            manifests,
+            in_use: Mutex::new(Arc::downgrade(rendered)),
+        };
+        (kept.unpack()? == **rendered).then_some(kept)
+    }
+
+    fn rendered(&self) -> Option<Arc<Rendered>> {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rendered) = in_use.upgrade() {
+            return Some(rendered);
+        }
+        let rendered = Arc::new(self.unpack()?);
+        *in_use = Arc::downgrade(&rendered);
+        Some(rendered)
+    }
+
+    fn unpack(&self) -> Option<Rendered> {
+        let mut text = Vec::new();
+        ZlibDecoder::new(&*self.manifests).read_to_end(&mut text).ok()?;
+        let manifests: Vec<Manifest> = serde_json::from_slice(&text).ok()?;
+        Some(Rendered {
+            manifests,
+            trace: self.trace.clone(),
+            warnings: self.warnings.clone(),
+            volatile: self.volatile.clone(),
+            identity: self.identity.clone(),
+        })
+    }
+
+    fn weight(&self) -> usize {
+        let trace: usize = self.trace.iter().map(|(path, _)| path.len() + ENTRY).sum();
+        self.manifests.len() + trace
+    }
 }

@@ -41,11 +41,11 @@ pub struct RendererConfig {
     pub max_callbacks: usize,
     /// Bytes of the largest file that a render may read.
     pub max_file: u64,
-    /// A worker that had nothing to do for this long is ended.
+    /// The last worker is ended when it had nothing to do for this long; the others after half a minute of it.
     pub idle: Duration,
     /// A worker is replaced after this many renders.
     pub renders_per_worker: usize,
-    /// Bytes of rendered manifests that are kept for the same question.
+    /// Bytes of rendered manifests, compressed, that are kept for the same question.
     pub cache: u64,
 }
 
@@ -62,10 +62,13 @@ impl RendererConfig {
             max_file: 16 << 20,
             idle: Duration::from_mins(5),
             renders_per_worker: 500,
-            cache: 64 << 20,
+            cache: 16 << 20,
         }
     }
 }
+
+/// One warm worker is enough for a push now and then; each takes 30 MiB.
+const SPARE: Duration = Duration::from_secs(30);
 
 /// The renderer: cheap to share behind an `Arc`.
 pub struct Renderer {
@@ -245,11 +248,17 @@ impl Renderer {
 
     /// Ends workers that had nothing to do for a while, until `stop`. To be spawned beside the service.
     pub async fn reap(&self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(self.config.idle.max(Duration::from_millis(2)) / 2);
+        let spare = self.config.idle.min(SPARE);
+        let mut tick = tokio::time::interval(spare.max(Duration::from_millis(2)) / 2);
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             let now = Instant::now();
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|rested| now.duration_since(rested.since) < self.config.idle);
+            // The one that rested last is the first to be taken.
+            let mut others = idle.len();
+            idle.retain(|rested| {
+                others -= 1;
+                now.duration_since(rested.since) < if others == 0 { self.config.idle } else { spare }
+            });
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
