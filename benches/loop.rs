@@ -22,6 +22,8 @@ use tokio::time::Instant;
 const OBJECTS: usize = support::repos::OBJECTS;
 const QUICK_ROUNDS: usize = 15;
 const SLOW_ROUNDS: usize = 3;
+/// A while after the last work: the spare renderer has ended.
+const REST: Duration = Duration::from_secs(50);
 /// The server looks at everything once within five seconds of its start, and ends renderers that nobody needs a while later.
 const FIRST_LOOK: Duration = Duration::from_secs(8);
 
@@ -59,7 +61,9 @@ async fn measure(world: &World, apps: usize) -> Outcome<()> {
     lines.push(one_of_many(world, &floor, &mut large).await?);
     lines.extend(all_apps(world, &server, &floor, &mut large).await?);
     lines.extend(resync(&server, apps).await?);
-    lines.push(memory(&server, &format!("memory at rest, {apps} apps, after all this"))?);
+    lines.push(memory(&server, &format!("memory, {apps} apps, at the end of all this"))?);
+    tokio::time::sleep(REST).await;
+    lines.push(memory(&server, &format!("memory at rest, {apps} apps, {} s later", REST.as_secs()))?);
     server.stop().await?;
 
     println!("\n{}", Line::table(&lines));

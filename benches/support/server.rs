@@ -32,6 +32,8 @@ impl Server {
         std::fs::write(&file, configuration(world, kubeconfig)?)?;
         std::fs::write(world.dir.path().join("token"), TOKEN)?;
         let mut command = Command::new(std::env::current_exe()?);
+        // As in deploy/Containerfile.
+        command.env("MALLOC_ARENA_MAX", "2");
         command.arg(WORD).arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let pid = child.id().ok_or("the server has no id")?;
