@@ -1,6 +1,6 @@
 //! What an app no longer wants and another app of the repo does stays in the cluster until that one takes it over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, wanted};
 use crate::ids::{AppId, ClusterName};
@@ -15,6 +15,10 @@ pub(super) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune);
     let ids: Vec<ObjectId> = prunes.map(|change| change.key.id()).collect();
     let mut left = wanted::by_others(engine, row, &plan.cluster, &ids).await?;
+    // Those that are synced by now have claimed what they want, maybe since this plan looked at the inventory: it is not this app's to delete.
+    let claimed = engine.store.owners(&plan.cluster, &plan.app, &ids).await?;
+    let claimed: BTreeSet<ObjectId> = claimed.into_iter().map(|(object, _)| object).collect();
+    plan.changes.retain(|change| change.action != Action::Prune || !claimed.contains(&change.key.id()));
     for change in plan.changes.iter_mut().filter(|change| change.action == Action::Prune) {
         if let Some(left) = left.remove(&change.key.id()) {
             let note = left.to_string();
