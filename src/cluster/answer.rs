@@ -197,15 +197,22 @@ fn invalid(key: &ObjectKey, status: &Status) -> ApplyError {
 fn is_immutable(cause: &StatusCause) -> bool {
     let text = cause.message.trim_end();
     match cause.reason.as_str() {
-        "FieldValueInvalid" => text.ends_with("field is immutable") || text.contains("may not change once set"),
+        "FieldValueInvalid" => {
+            text.ends_with("field is immutable") || text.contains("may not change once set") || text.ends_with("cannot change roleRef")
+        }
         "FieldValueForbidden" => text.contains("field is immutable when `immutable` is set") || forbids_all_but_some(text),
         _ => false,
     }
 }
 
-/// The text for a `StatefulSet` names the few fields that may change.
+/// The texts for a `StatefulSet`, a `PersistentVolumeClaim` and a `Pod` name the few fields that may change.
 fn forbids_all_but_some(text: &str) -> bool {
-    text.contains("updates to statefulset spec for fields other than")
+    let texts = [
+        "updates to statefulset spec for fields other than",
+        "spec is immutable after creation except",
+        "pod updates may not change fields other than",
+    ];
+    texts.iter().any(|known| text.contains(known))
 }
 
 fn summary(causes: &[Cause], all: usize) -> String {

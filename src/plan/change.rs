@@ -152,6 +152,8 @@ pub enum NotValidated {
     CrdInPlan { crd: String },
     /// An admission webhook does not support dry-run.
     WebhookWithoutDryRun { message: String },
+    /// It is deleted and made anew, and can't be made on trial beside the one that is there.
+    Replaced,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

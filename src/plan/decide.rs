@@ -8,6 +8,7 @@ use super::marks::Marks;
 use super::overlay::{overlay, without_allocated};
 use super::owner::{controller, other_tool, take_over};
 use super::prepare::Wanted;
+use super::replace::replaced;
 use crate::manifest::{ObjectId, ObjectKey};
 
 /// What the server said to a dry-run of one manifest.
@@ -18,11 +19,13 @@ pub struct Asked {
     pub result: Option<Value>,
     pub conflicts: Vec<Conflict>,
     pub warnings: Vec<String>,
+    /// The refusal to change a field that can not change, where the manifest asks to be replaced then. All else is about the new object.
+    pub replaces: Option<Verdict>,
 }
 
 impl Asked {
     pub fn without_result(verdict: Verdict) -> Self {
-        Self { verdict, result: None, conflicts: Vec::new(), warnings: Vec::new() }
+        Self { verdict, result: None, conflicts: Vec::new(), warnings: Vec::new(), replaces: None }
     }
 }
 
@@ -39,13 +42,17 @@ pub struct Claim<'a> {
 
 /// What an apply would do.
 pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<'_>) -> Change {
-    let Asked { verdict, result, conflicts, warnings } = asked;
+    let Asked { verdict, result, conflicts, warnings, replaces } = asked;
     let change = Change { conflicts, warnings, ..wanted.change(Action::Create, verdict) };
     let Some(live) = live else {
         return Change { after: Some(wanted.manifest.clone()), ..change };
     };
     if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.uid) {
         return taken_over(change, wanted, owner, claim.adopt);
+    }
+    if let Some(refused) = replaces {
+        let asked = Asked { result, ..Asked::without_result(change.verdict) };
+        return replaced(wanted, live, live.clone(), Asked { warnings: change.warnings, ..asked }, refused, claim);
     }
     let before = Some(live.clone());
     if let Some(after) = result {
@@ -63,7 +70,7 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
 
 /// What an apply of another manifest would do to an object that is known to be as our last apply left it, though not what that was.
 pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
-    let Asked { verdict, result, conflicts, warnings } = asked;
+    let Asked { verdict, result, conflicts, warnings, .. } = asked;
     Change { after: result, conflicts, warnings, ..wanted.change(Action::Update, verdict) }
 }
 
@@ -112,7 +119,14 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
     let Some((base_wanted, base_asked)) = base_accepted else {
         return decide(wanted, live, asked, claim);
     };
-    let Asked { verdict, result, conflicts, warnings } = asked;
+    if let (Some(refused), Some(live)) = (&asked.replaces, live)
+        && take_over(live, &wanted.key.id(), claim.marks, claim.uid).is_none()
+    {
+        let before = base_asked.result.clone().filter(|_| base_asked.replaces.is_none()).unwrap_or_else(|| live.clone());
+        let refused = refused.clone();
+        return replaced(wanted, live, before, asked, refused, claim);
+    }
+    let Asked { verdict, result, conflicts, warnings, .. } = asked;
     let change = Change { conflicts, warnings, ..wanted.change(Action::Update, verdict) };
     let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.uid)));
     let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());

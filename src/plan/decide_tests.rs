@@ -14,7 +14,7 @@ fn wanted(data: &Value) -> Wanted {
     let mut object = manifest.clone();
     marks("web").put(&mut object, &key.id());
     let hash = crate::manifest::Manifest::new(manifest.clone(), None).expect("a name").hash();
-    Wanted { key, manifest, desired: Desired { object, hash }, origin: None, notes: Vec::new() }
+    Wanted { key, manifest, desired: Desired { object, hash }, origin: None, notes: Vec::new(), replace: false }
 }
 
 /// The object as a server holds it after an apply of ours.

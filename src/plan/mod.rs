@@ -15,6 +15,7 @@ mod owner;
 mod prepare;
 mod redact;
 mod refer;
+mod replace;
 mod yaml;
 
 pub use adopt::adoption_patch;
@@ -29,3 +30,4 @@ pub use order::Stage;
 pub use owner::{controller, other_tool};
 pub use prepare::{Crd, Crds, Prepared, Preparing, Refused, Scope, Wanted, id, namespaces, prepare};
 pub use redact::redact;
+pub use replace::{REPLACE_ANNOTATION, stand_in};

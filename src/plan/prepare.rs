@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::change::{Action, Cause, Change, Desired, Verdict};
 use super::marks::{self, Marks};
 use super::normalise::normalise;
+use super::replace::asks_for_it;
 use crate::app::{Allow, App};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 
@@ -70,6 +71,8 @@ pub struct Wanted {
     pub desired: Desired,
     pub origin: Option<String>,
     pub notes: Vec<String>,
+    /// Whether it may be deleted and made anew where a field can not change.
+    pub replace: bool,
 }
 
 /// A manifest that is not sent, and why.
@@ -168,10 +171,14 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
             return Err(refuse(&key, &original, message, vec![cause]));
         }
     }
+    let replace = match asks_for_it(&manifest.object) {
+        Ok(replace) => replace,
+        Err(message) => return Err(refuse(&key, &original, message, Vec::new())),
+    };
     let hash = manifest.hash();
     let mut object = manifest.object.clone();
     with.marks.put(&mut object, &key.id());
-    Ok(Wanted { key, manifest: manifest.object, desired: Desired { object, hash }, origin: manifest.origin, notes })
+    Ok(Wanted { key, manifest: manifest.object, desired: Desired { object, hash }, origin: manifest.origin, notes, replace })
 }
 
 fn scope(key: &ObjectKey, with: &Preparing<'_>, crds: &Crds) -> Option<Scope> {

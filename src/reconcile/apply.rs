@@ -60,13 +60,15 @@ pub(super) struct Facts {
 impl Facts {
     /// Whether both were taken of the same version of the object: a dry-run answers with the version that it started from.
     fn agree(&self) -> bool {
-        self.as_applied || self.asked.result.as_ref().is_none_or(|result| version(Some(result)) == self.version())
+        self.as_applied
+            || self.asked.replaces.is_some()
+            || self.asked.result.as_ref().is_none_or(|result| version(Some(result)) == self.version())
     }
 
     /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that would be made has none.
     fn by_answer(asked: Asked, left: Option<&str>) -> Result<Self, Box<Asked>> {
         match (version(asked.result.as_ref()), left) {
-            _ if asked.result.is_none() => Err(Box::new(asked)),
+            _ if asked.result.is_none() || asked.replaces.is_some() => Err(Box::new(asked)),
             (None, _) => Ok(Self { live: None, as_applied: false, asked }),
             (Some(found), Some(left)) if found == left => Ok(Self { live: None, as_applied: true, asked }),
             _ => Err(Box::new(asked)),

@@ -7,7 +7,7 @@ use super::verdict::{Coming, verdict};
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Propagation};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
-use crate::plan::{Asked, Change, NotValidated, Scope, Verdict, Wanted, kept_because, prune};
+use crate::plan::{Asked, Change, NotValidated, Scope, Verdict, Wanted, kept_because, prune, stand_in};
 use serde_json::Value;
 
 /// An object that changes while it is asked about is asked about again.
@@ -54,7 +54,19 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Coming)
         answer => (answer, Vec::new()),
     };
     match answer {
-        Ok(Applied { object, warnings }) => Ok(Asked { verdict: Verdict::Accepted, result: Some(object), conflicts, warnings }),
+        Ok(Applied { object, warnings }) => {
+            Ok(Asked { result: Some(object), conflicts, warnings, ..Asked::without_result(Verdict::Accepted) })
+        }
+        Err(error @ ApplyError::Immutable { .. }) if wanted.replace => {
+            let refused =
+                verdict(&wanted.key, error, coming).map_err(|source| ReconcileError::Object { key: wanted.key.clone(), source })?;
+            let asked = match stand_in(wanted) {
+                // Once only: the stand-in is not there, so nothing of it can be immutable.
+                Some(other) => Box::pin(dry_run(cluster, &Wanted { replace: false, ..other }, coming)).await?,
+                None => Asked::without_result(Verdict::NotValidated { reason: NotValidated::Replaced }),
+            };
+            Ok(Asked { replaces: Some(refused), ..asked })
+        }
         Err(error) => match verdict(&wanted.key, error, coming) {
             Ok(verdict) => Ok(Asked { conflicts, ..Asked::without_result(verdict) }),
             Err(source) => Err(ReconcileError::Object { key: wanted.key.clone(), source }),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::class::{Class, Classified};
 use crate::cluster::ApplyError;
 use crate::manifest::ObjectKey;
-use crate::plan::{Cause, Crds, NotValidated, Verdict};
+use crate::plan::{Cause, Crds, NotValidated, REPLACE_ANNOTATION, Verdict};
 
 /// What a plan itself makes, and other objects of it need.
 pub(super) struct Coming {
@@ -36,7 +36,8 @@ pub(super) fn verdict(key: &ObjectKey, error: ApplyError, coming: &Coming) -> Re
         ApplyError::WebhookWithoutDryRun { message } => Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } },
         ApplyError::Malformed { message, causes } | ApplyError::Invalid { message, causes } => rejected(message, causes),
         ApplyError::Immutable { message, causes } => {
-            rejected(format!("{message}. {key} can only be changed by deleting it first."), causes)
+            let hint = format!("to have that done for it, annotate it with `{REPLACE_ANNOTATION}: \"true\"`");
+            rejected(format!("{message}. {key} can only be changed by deleting it first; {hint}."), causes)
         }
         ApplyError::Forbidden { message } | ApplyError::Refused { message } => rejected(message, Vec::new()),
         ApplyError::Cluster(error) if error.class() == Class::Fail => rejected(error.to_string(), Vec::new()),

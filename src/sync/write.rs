@@ -10,8 +10,9 @@ use super::input::SyncDeps;
 use super::steps::Work;
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Deleted, PartialMeta, Propagation};
 use crate::manifest::ObjectKey;
-use crate::plan::adoption_patch;
+use crate::plan::marks::OWNER_ANNOTATION;
 use crate::plan::{Action, TakeOver};
+use crate::plan::{adoption_patch, controller};
 use crate::store::inventory::AppliedObject;
 
 /// How often an object that changes under our hands is tried.
@@ -39,7 +40,7 @@ impl From<ClusterError> for WriteError {
 pub(super) async fn write(deps: &SyncDeps, work: &Work<'_>) -> Result<Written, WriteError> {
     let key = &work.change.key;
     if work.change.action == Action::Replace {
-        remove(&deps.cluster, key).await?;
+        remove(&deps.cluster, key, &work.desired.object).await?;
     }
     if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
         adopt(&deps.cluster, key).await?;
@@ -88,9 +89,14 @@ async fn adopt(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
     Err(WriteError::Apply(ApplyError::Stale { message: "it changes faster than it can be taken over".to_owned() }))
 }
 
-/// Deletes the object that is to be made anew, and waits until it is gone.
-async fn remove(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
+/// Deletes the object that is to be made anew, and waits until it is gone. Only what bears the mark that the new one has, and belongs to no
+/// controller: if that has changed since the plan, the next one says so.
+async fn remove(cluster: &Cluster, key: &ObjectKey, desired: &Value) -> Result<(), WriteError> {
     let Some(live) = cluster.get(key).await? else { return Ok(()) };
+    let mark = |object: &Value| object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)).cloned();
+    if mark(&live) != mark(desired) || controller(&live).is_some() {
+        return Err(WriteError::Apply(ApplyError::Stale { message: "it is no longer ours to replace".to_owned() }));
+    }
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let delete = Delete { uid: uid.clone(), resource_version: None, propagation: Propagation::Background, dry_run: false };
     if cluster.delete(key, &delete).await? != Deleted::Accepted {

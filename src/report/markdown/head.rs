@@ -202,6 +202,7 @@ fn not_validated(app: &AppReport) -> Vec<String> {
         Verdict::NotValidated { reason } => Some(match reason {
             NotValidated::NamespaceInPlan { namespace } => format!("its namespace {} comes with this change", span(namespace)),
             NotValidated::CrdInPlan { crd } => format!("its definition {} comes or changes with this change", span(crd)),
+            NotValidated::Replaced => "it is deleted and made anew, and can not be tried out beside the one that is there".to_owned(),
             NotValidated::WebhookWithoutDryRun { message } => {
                 format!("an admission webhook cannot be asked without effects: {}", span(message))
             }

@@ -23,6 +23,18 @@ fn everything_at_once() {
 }
 
 #[test]
+fn what_is_replaced() {
+    let set = object(Action::Replace, key("StatefulSet", "db"), " spec:\n-  serviceName: one\n+  serviceName: two");
+    let mut set = crate::report::preview::ObjectReport { referrers: vec![], ..set };
+    set.warnings = vec!["Deleted and made anew, because spec can not change. The new one was validated under another name.".into()];
+    let mut crd = object(Action::Replace, key("CustomResourceDefinition", "things.example.com"), "-a\n+b");
+    crd.verdict = crate::plan::Verdict::NotValidated { reason: crate::plan::NotValidated::Replaced };
+    let mut shop = app("shop-eu", vec![set, crd]);
+    shop.destructive = vec!["replaces StatefulSet shop/db and with it its pods and what they hold".into()];
+    insta::assert_snapshot!(one(&report(vec![shop])));
+}
+
+#[test]
 fn after_the_merge() {
     insta::assert_snapshot!(one(&merged("")));
 }

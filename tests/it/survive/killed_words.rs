@@ -1,4 +1,4 @@
-//! The server is killed while deletes wait for a person's word, and while it does what the word allows.
+//! The server is killed while deletes wait for a person's word, while it does what the word allows, and while it replaces an object.
 
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::{ClusterName, Oid};
@@ -74,4 +74,23 @@ async fn a_word_is_waited_for_however_often_the_server_dies() {
     assert_eq!(left, [("new", ObjectState::Applied), ("web", ObjectState::Applied)]);
     assert!(store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store").is_empty(), "a word holds once");
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn between_the_delete_and_the_create_of_a_replaced_object() {
+    let service = |text: &str| format!("apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n{text}");
+    let mut world = World::with_process("kill-replace", Setup::default()).await;
+    let spec = "spec: {selector: {app: web}, ports: [{port: 80}]}\n";
+    let first = world.push(shop(&world).file("deploy/service.yaml", service(spec))).await;
+    succeeded(&world, &first).await;
+    let rule = world.proxy.add(Rule::all(Fault::Hang).method(Method::PATCH).containing("force=true"));
+    let asks = "  annotations: {driftless.dev/replace: \"true\"}\nspec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}\n";
+    let second = world.push(Files::new().file("deploy/service.yaml", service(asks))).await;
+    world.eventually("that it is to be made anew", async || (world.proxy.struck(rule) > 0).then_some(())).await;
+    assert!(world.live("v1 Service", "web").await.is_none(), "it was deleted");
+    world.kill();
+    world.spawn().await;
+    succeeded(&world, &second).await;
+    assert_eq!(world.live("v1 Service", "web").await.expect("made anew")["spec"]["clusterIP"], "None");
+    super::left_in_order(&mut world, &["push", "push"], &second).await;
 }

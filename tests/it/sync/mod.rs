@@ -5,6 +5,7 @@ mod drift;
 mod health;
 mod owners;
 mod prune;
+mod replace;
 mod stages;
 mod word;
 mod world;

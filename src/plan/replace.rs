@@ -1,0 +1,99 @@
+//! Objects that are deleted and made anew, because a field of them can not change: only where their manifest asks for it. Pure.
+
+use serde_json::Value;
+
+use super::decide::{Asked, Claim, kept_because};
+use super::overlay::{overlay, without_allocated};
+use super::prepare::Wanted;
+use super::{Action, Change, Verdict};
+use crate::manifest::ObjectId;
+
+/// Asks for it: `"true"`. Anything else but `"false"` is an error, as a wish that is misread deletes or keeps what it should not.
+pub const REPLACE_ANNOTATION: &str = "driftless.dev/replace";
+
+/// Whether a manifest asks to be replaced; the error says what its annotation says instead of that.
+pub(super) fn asks_for_it(manifest: &Value) -> Result<bool, String> {
+    let annotations = manifest.pointer("/metadata/annotations");
+    match annotations.and_then(|annotations| annotations.get(REPLACE_ANNOTATION)) {
+        None => Ok(false),
+        Some(Value::String(text)) if text == "true" => Ok(true),
+        Some(Value::String(text)) if text == "false" => Ok(false),
+        Some(other) => Err(format!("The annotation {REPLACE_ANNOTATION} is {other}: it may be \"true\" or \"false\".")),
+    }
+}
+
+/// The new object under a name of its own, as nothing can be made on trial under a name that is taken. None where the name is part of what is
+/// validated.
+pub fn stand_in(wanted: &Wanted) -> Option<Wanted> {
+    if wanted.key.kind == "CustomResourceDefinition" || wanted.key.kind == "Namespace" {
+        return None;
+    }
+    let name = format!("driftless-{}", &wanted.desired.hash[..wanted.desired.hash.len().min(16)]);
+    let mut other = wanted.clone();
+    other.key.name.clone_from(&name);
+    other.desired.object["metadata"]["name"] = Value::from(name);
+    // What the object that goes holds would be said to be taken.
+    if other.key.kind == "Service" {
+        release(&mut other.desired.object);
+    }
+    Some(other)
+}
+
+fn release(service: &mut Value) {
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if spec.get("clusterIP").is_some_and(|ip| ip != "None") {
+        spec.shift_remove("clusterIP");
+        spec.shift_remove("clusterIPs");
+    }
+    spec.shift_remove("healthCheckNodePort");
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        port.as_object_mut().map(|port| port.shift_remove("nodePort"));
+    }
+}
+
+/// What the server answered for the stand-in, as it would be of the object itself.
+fn as_itself(mut result: Value, wanted: &Wanted) -> Value {
+    result["metadata"]["name"] = Value::from(wanted.key.name.clone());
+    // What was released for the trial is wanted all the same.
+    let result = overlay(&result, &wanted.desired.object);
+    without_allocated(result, &wanted.manifest)
+}
+
+/// The change of an object that has to be replaced. `before` is what it is compared with; the refusal of its update stands where it is not
+/// clearly ours to delete.
+pub(super) fn replaced(wanted: &Wanted, live: &Value, before: Value, asked: Asked, refused: Verdict, claim: Claim<'_>) -> Change {
+    let id: ObjectId = wanted.key.id();
+    let Asked { verdict, result, warnings, .. } = asked;
+    if let Some(reason) = kept_because(live, &id, claim.marks, claim.uid) {
+        let change = wanted.change(Action::Update, refused);
+        let notes = [change.notes, vec![reason.replace("Kept:", "It is not replaced:")]].concat();
+        return Change { before: Some(before), after: Some(overlay(live, &wanted.desired.object)), notes, ..change };
+    }
+    let why = match refused {
+        Verdict::Rejected { causes, .. } => causes.into_iter().filter_map(|cause| cause.field).collect::<Vec<_>>().join(", "),
+        Verdict::Accepted | Verdict::NotValidated { .. } => String::new(),
+    };
+    let validated = if verdict == Verdict::Accepted { " The new one was validated under another name." } else { "" };
+    let change = wanted.change(Action::Replace, verdict);
+    let notes = [change.notes, vec![format!("Deleted and made anew, because {why} can not change.{validated}")]].concat();
+    let after = result.map_or_else(|| wanted.manifest.clone(), |result| as_itself(result, wanted));
+    Change { before: Some(before), after: Some(after), warnings, notes, ..change }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_clear_wish_counts() {
+        let of = |value: Value| asks_for_it(&json!({"metadata": {"annotations": {REPLACE_ANNOTATION: value}}}));
+        assert_eq!(asks_for_it(&json!({"metadata": {}})), Ok(false));
+        assert_eq!((of(json!("true")), of(json!("false"))), (Ok(true), Ok(false)));
+        for wrong in [json!("yes"), json!(true), json!("True"), json!("")] {
+            assert!(of(wrong.clone()).is_err(), "{wrong}");
+        }
+        insta::assert_snapshot!(of(json!("Force=true")).expect_err("wrong"), @r#"The annotation driftless.dev/replace is "Force=true": it may be "true" or "false"."#);
+    }
+}
