@@ -342,12 +342,13 @@ impl Attempt<'_> {
         let run = history.begin().await?;
         let word = done.waits_for_word.as_ref();
         let left = left_clusters::mark(engine, app, self.wish.allows_destructive()).await?;
+        let leaves_nothing = left.is_empty() && !left_clusters::is_agreed(engine, &app.id).await?;
         let healed = judgement.as_ref().filter(|judgement| !judgement.drifted.is_empty()).map(found);
         let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
         let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
         // With nothing to wait for and nothing to prune, this was all.
-        let is_over = self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && word.is_none();
+        let is_over = self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && word.is_none() && leaves_nothing;
         let (state, health) = if is_over { (RunState::Succeeded, AppHealth::Healthy) } else { (RunState::Waiting, AppHealth::Progressing) };
         history.end(state, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
@@ -368,7 +369,7 @@ impl Attempt<'_> {
             engine.store.set_heals(&app.id, &judgement.heals).await?;
         }
         if is_over {
-            engine.store.forget_shown_deletes(&app.id).await?;
+            engine.store.put_shown_deletes(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
             let end = AppEnd::Healthy { after_seconds: history.took().as_secs() };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
