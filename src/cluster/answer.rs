@@ -130,6 +130,9 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
             _ => failure(cluster, answer, Some(key)).into(),
         };
     };
+    if is_denial(&status) {
+        return ApplyError::Forbidden { message: text(key, &status.message) };
+    }
     match answer.status {
         StatusCode::NOT_FOUND if status.details.kind == "namespaces" => ApplyError::NamespaceMissing { namespace: status.details.name },
         StatusCode::NOT_FOUND if status.details.name.is_empty() => unknown_kind(key),
@@ -142,12 +145,23 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
         StatusCode::BAD_REQUEST if dry_run && is_webhook_without_dry_run(&status) => {
             ApplyError::WebhookWithoutDryRun { message: shorten(&status.message, LONGEST) }
         }
+        StatusCode::INTERNAL_SERVER_ERROR if is_too_large(&status) => ApplyError::Refused { message: text(key, &status.message) },
         StatusCode::INTERNAL_SERVER_ERROR => malformed(key, &status).unwrap_or_else(|| failure(cluster, answer, Some(key)).into()),
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::PAYLOAD_TOO_LARGE => {
             ApplyError::Refused { message: text(key, &status.message) }
         }
         _ => failure(cluster, answer, Some(key)).into(),
     }
+}
+
+/// A webhook says no with any status that it likes, also with one that means something else.
+fn is_denial(status: &Status) -> bool {
+    status.message.starts_with("admission webhook ") && status.message.contains("denied the request")
+}
+
+/// The storage takes no object that is larger, now or later. A dry-run does not tell, as it stores nothing.
+fn is_too_large(status: &Status) -> bool {
+    ["etcdserver: request is too large", "trying to send message larger than max"].iter().any(|text| status.message.contains(text))
 }
 
 /// The text names the webhook and nothing of the object.

@@ -144,3 +144,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_webhooks_denial_is_one_whatever_its_status() {
+    let text = "admission webhook \"policy.example.test\" denied the request: no";
+    for code in [400, 403, 404, 409, 422, 500, 503] {
+        let error = refused(&key("apps/v1", "Deployment"), &status(code, "", text, &json!({})));
+        assert!(matches!(&error, ApplyError::Forbidden { message } if message == text), "{code}: {error:?}");
+        assert_eq!(error.class(), Class::Fail);
+        let secret = refused(&key("v1", "Secret"), &status(code, "", text, &json!({})));
+        assert!(!secret.to_string().contains("denied"), "{secret}");
+    }
+    let down = "Internal error occurred: failed calling webhook \"policy.example.test\": timeout";
+    assert!(refused(&key("apps/v1", "Deployment"), &status(500, "InternalError", down, &json!({}))).class().is_retry());
+}
+
+#[test]
+fn an_object_that_no_storage_takes_is_not_tried_for_ever() {
+    for text in
+        ["etcdserver: request is too large", "rpc error: code = ResourceExhausted desc = trying to send message larger than max (3 vs. 2)"]
+    {
+        assert_eq!(refused(&key("v1", "ConfigMap"), &status(500, "", text, &json!({}))).class(), Class::Fail, "{text}");
+    }
+}
+
+#[test]
+fn a_webhook_that_can_not_be_asked_about_a_delete_is_known() {
+    let text = "admission webhook \"guard.example.test\" does not support dry run";
+    let found = webhook_without_dry_run(&status(400, "BadRequest", text, &json!({})));
+    assert!(matches!(&found, Some(ClusterError::WebhookWithoutDryRun { message }) if message == text), "{found:?}");
+    for other in [status(403, "Forbidden", text, &json!({})), status(400, "BadRequest", "no", &json!({})), answer(400, "")] {
+        assert!(webhook_without_dry_run(&other).is_none());
+    }
+}

@@ -145,6 +145,13 @@ impl Cluster {
         let (core, groups, version) = tokio::try_join!(self.ask(&core), self.ask(&groups), self.ask(&version))?;
         let lists = [answer::json(self.name(), &core, None)?, answer::json(self.name(), &groups, None)?];
         let version: ServerVersion = answer::json(self.name(), &version, None)?;
-        Ok(Discovery::from_groups(lists, version.git_version))
+        let discovery = Discovery::from_groups(lists, version.git_version);
+        // Every API server has this kind. One that answers in an older form seems to have none at all, and that would be said of each object.
+        if discovery.preferred("", "Namespace").is_none() {
+            let message =
+                format!("it is {} and tells its kinds in an older form; Driftless needs Kubernetes 1.30 or newer", discovery.version);
+            return Err(ClusterError::Unreadable { cluster: self.name().clone(), message });
+        }
+        Ok(discovery)
     }
 }
