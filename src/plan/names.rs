@@ -1,5 +1,7 @@
 //! Names that end in a generator's hash: a new hash is a new object to the cluster, and a changed one to its author.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::manifest::{ObjectId, ObjectKey};
 
 /// kustomize's hash: ten hexadecimal digits, some of them replaced so that they spell nothing.
@@ -15,16 +17,18 @@ pub fn stem(name: &str) -> Option<&str> {
 /// Pairs each new object with an old one that is it with another hash. Every object is in at most one pair; where several old ones are
 /// left of a stem, the last of them by name is taken and the others stay unpaired.
 pub fn pair(old: &[ObjectKey], new: &[ObjectKey]) -> Vec<(ObjectKey, ObjectKey)> {
-    let mut left: Vec<&ObjectKey> = old.iter().filter(|key| !new.iter().any(|other| other.id() == key.id())).collect();
+    let ids = |keys: &[ObjectKey]| -> HashSet<ObjectId> { keys.iter().map(ObjectKey::id).collect() };
+    let (old_ids, new_ids) = (ids(old), ids(new));
+    let mut left: Vec<&ObjectKey> = old.iter().filter(|key| !new_ids.contains(&key.id())).collect();
     left.sort();
-    let fresh = new.iter().filter(|key| !old.iter().any(|other| other.id() == key.id()));
-    fresh
-        .filter_map(|key| {
-            let wanted = family(&key.id())?;
-            let at = left.iter().rposition(|candidate| family(&candidate.id()).as_ref() == Some(&wanted))?;
-            Some((left.remove(at).clone(), key.clone()))
-        })
-        .collect()
+    let mut families: HashMap<ObjectId, Vec<&ObjectKey>> = HashMap::new();
+    for key in left {
+        if let Some(family) = family(&key.id()) {
+            families.entry(family).or_default().push(key);
+        }
+    }
+    let fresh = new.iter().filter(|key| !old_ids.contains(&key.id()));
+    fresh.filter_map(|key| Some((families.get_mut(&family(&key.id())?)?.pop()?.clone(), key.clone()))).collect()
 }
 
 fn family(id: &ObjectId) -> Option<ObjectId> {

@@ -1,16 +1,45 @@
 //! Which rendered objects still refer to one that would be deleted. By the names of fields, as the built-in kinds have them: a hint for a
 //! reader, not a proof.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 
-/// The objects of `manifests` that refer to `target`.
-pub fn referrers(manifests: &[Manifest], target: &ObjectId) -> Vec<ObjectKey> {
-    let near =
-        |manifest: &&Manifest| target.namespace.is_none() || manifest.key.namespace == target.namespace || names_namespaces(manifest);
-    let refers = |manifest: &&Manifest| manifest.key.id() != *target && walk(&manifest.object, target, "");
-    manifests.iter().filter(near).filter(refers).map(|manifest| manifest.key.clone()).collect()
+/// Which manifests have which texts in them: a prune of thousands of objects does not read thousands of manifests for each.
+pub struct Index<'a>(HashMap<&'a str, Vec<&'a Manifest>>);
+
+impl<'a> Index<'a> {
+    pub fn new(manifests: &'a [Manifest]) -> Self {
+        let mut index: HashMap<&str, Vec<&Manifest>> = HashMap::new();
+        for manifest in manifests {
+            let mut texts = HashSet::new();
+            collect(&manifest.object, &mut texts);
+            for text in texts {
+                index.entry(text).or_default().push(manifest);
+            }
+        }
+        Self(index)
+    }
+
+    /// The manifests that refer to `target`.
+    pub fn referrers(&self, target: &ObjectId) -> Vec<ObjectKey> {
+        let near =
+            |manifest: &&Manifest| target.namespace.is_none() || manifest.key.namespace == target.namespace || names_namespaces(manifest);
+        let refers = |manifest: &&Manifest| manifest.key.id() != *target && walk(&manifest.object, target, "");
+        let named = self.0.get(target.name.as_str()).into_iter().flatten().copied();
+        named.filter(near).filter(refers).map(|manifest| manifest.key.clone()).collect()
+    }
+}
+
+fn collect<'a>(value: &'a Value, texts: &mut HashSet<&'a str>) {
+    match value {
+        Value::Object(fields) => fields.values().for_each(|inner| collect(inner, texts)),
+        Value::Array(items) => items.iter().for_each(|inner| collect(inner, texts)),
+        Value::String(text) => drop(texts.insert(text)),
+        _ => {}
+    }
 }
 
 /// Bindings and webhooks refer across namespaces.
@@ -69,6 +98,10 @@ mod tests {
     fn manifest(kind: &str, namespace: &str, spec: &Value) -> Manifest {
         let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "user", "namespace": namespace}, "spec": spec});
         Manifest::new(object, None).expect("a name")
+    }
+
+    fn referrers(manifests: &[Manifest], target: &ObjectId) -> Vec<ObjectKey> {
+        Index::new(manifests).referrers(target)
     }
 
     fn id(kind: &str, name: &str) -> ObjectId {
