@@ -17,7 +17,7 @@ use crate::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, 
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::config::Environment;
 use crate::ids::{AppId, ClusterName, RepoName};
-use crate::plan::{self, Action, Change, Marks, Plan, TakeOver, Verdict};
+use crate::plan::{self, Action, Change, Marks, NotValidated, Plan, TakeOver, Verdict};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig};
 use crate::tree::disk::DirTree;
@@ -184,6 +184,14 @@ fn shown(change: &Change) -> Shown {
     }
 }
 
+fn why(reason: &NotValidated) -> String {
+    match reason {
+        NotValidated::NamespaceInPlan { namespace } => format!("its namespace {namespace} comes with this change"),
+        NotValidated::CrdInPlan { crd } => format!("its definition {crd} comes or changes with this change"),
+        NotValidated::WebhookWithoutDryRun { message } => format!("an admission webhook can not be asked without effects: {message}"),
+    }
+}
+
 fn text(plan: &Plan, changes: &[&Change]) -> String {
     let mut text = String::new();
     for change in changes {
@@ -198,7 +206,16 @@ fn text(plan: &Plan, changes: &[&Change]) -> String {
         match &change.verdict {
             Verdict::Accepted => {}
             Verdict::Rejected { message, .. } => text += &format!("  REJECTED: {message}\n"),
-            Verdict::NotValidated { reason } => text += &format!("  not validated: {reason:?}\n"),
+            Verdict::NotValidated { reason } => text += &format!("  not validated: {}\n", why(reason)),
+        }
+        match &change.takes_over {
+            None => {}
+            Some(TakeOver::Unmarked) => text += "  exists already, and nobody's mark is on it\n",
+            Some(TakeOver::OtherTool { tool, name }) => text += &format!("  exists already, and is managed by {tool} ({name})\n"),
+            Some(TakeOver::OtherApp { instance, app }) => text += &format!("  belongs to the app {app} of {instance}\n"),
+        }
+        for conflict in &change.conflicts {
+            text += &format!("  takes {} from {}\n", conflict.field, conflict.manager);
         }
         for warning in &change.warnings {
             text += &format!("  warning: {warning}\n");

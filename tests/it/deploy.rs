@@ -94,6 +94,7 @@ async fn the_identity_may_what_a_sync_needs_and_not_more() {
     }
     for (verb, group, resource, subresource) in [
         ("patch", "", "pods", None),
+        ("get", "", "pods", None),
         ("create", "", "pods", Some("exec")),
         ("get", "", "pods", Some("log")),
         ("list", "", "nodes", None),
