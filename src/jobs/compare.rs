@@ -84,6 +84,11 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
         before: Vec::new(),
         warnings: Vec::new(),
     };
+    let cluster = engine.cluster(&app.destination.cluster);
+    if let (Some(_), Err(unknown)) = (&pair.change, &cluster) {
+        report.result = AppResult::NotAllowed { message: unknown.to_string() };
+        return Ok(report);
+    }
     if let Some(Side { rendered: Err(error), .. }) = &pair.change {
         report.result = render_failed(error);
         return Ok(report);
@@ -96,7 +101,7 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
             .push(format!("Its definition is removed. Its {} objects stay in the cluster, as `onDelete: keep` says.", inventory.len()));
         return Ok(report);
     }
-    let cluster = match engine.cluster(&app.destination.cluster) {
+    let cluster = match cluster {
         Ok(cluster) => cluster,
         Err(unknown) => {
             report.result = AppResult::NotAllowed { message: unknown.to_string() };

@@ -193,8 +193,11 @@ async fn elsewhere(engine: &Engine, app: &App) -> Result<Option<Arc<dyn Tree>>, 
 }
 
 fn missing_ref(app: &App) -> RenderError {
-    let failure = Failure::new(format!("{} is not in repo {}", app.source.ref_name, app.source.repo));
-    RenderError::Failed { failure: Box::new(failure), trace: Box::default() }
+    failed(format!("{} is not in repo {}", app.source.ref_name, app.source.repo))
+}
+
+fn failed(message: String) -> RenderError {
+    RenderError::Failed { failure: Box::new(Failure::new(message)), trace: Box::default() }
 }
 
 /// An error of the user's is a result; one of ours ends the job, to be tried again.
@@ -204,6 +207,10 @@ pub(super) async fn render(
     tree: Arc<dyn Tree>,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
+    // A definition that names a cluster which is none is at fault itself, and no other app of the pull request is.
+    if let Err(unknown) = engine.cluster(&app.destination.cluster) {
+        return Ok(Err(failed(unknown.to_string())));
+    }
     let request = request(engine, app).await?;
     match engine.renderer.render_cached(app.source.repo.as_str(), request, tree, cancel.clone()).await {
         Err(error) if error.class() != Class::Fail => Err(error.into()),

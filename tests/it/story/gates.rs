@@ -96,6 +96,41 @@ async fn what_the_server_rejects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_none_is_the_fault_of_its_definition_alone() {
+    let world = up("gate-nowhere").await;
+    let nowhere = world.app("other", "other").replace("cluster: prod", "cluster: prod-typo");
+    let files = Files::new()
+        .file("apps/other.yaml", nowhere)
+        .file("other/map.yaml", config_map("other", "x"))
+        .file("deploy/settings.yaml", config_map("settings", "two"));
+    let (state, text, comment) = end_of(&world, "nowhere", files).await;
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "destination not allowed (other), 1 update"), "{comment}");
+    assert!(comment.contains("no cluster is called prod-typo"), "{comment}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_the_merge_queue_has_a_gate_of_its_own() {
+    let world = up("gate-group").await;
+    let branch = "gh-readonly-queue/main/pr-7-0123456789012345678901234567890123456789";
+    let typo = deployment("web", "example.test/web:1", 2).replace("replicas:", "replicaz:");
+    let groups = [
+        (Files::new().file("deploy/settings.yaml", config_map("settings", "two")), "success", "1 update"),
+        (Files::new().file("deploy/web.yaml", typo), "failure", "1 rejected (shop)"),
+    ];
+    for (files, state, text) in groups {
+        let head = world.commit(branch, &files);
+        let (repo, ref_name) = (driftless::ids::RepoName::new("shop"), format!("refs/heads/{branch}"));
+        let key = driftless::queue::Key::MergeGroup { repo, ref_name };
+        let request = driftless::queue::Request::new(key, driftless::queue::Cause::Poll).with_hint(head.as_str());
+        world.engine().queue.enqueue(&[request]).await.expect("queued");
+        let status = world.status(&head).await;
+        assert_eq!(status.state, state, "{}", status.description);
+        assert!(status.description.starts_with(text), "{}", status.description);
+        assert_eq!(world.states(&head).first().map(String::as_str), Some("pending"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_kind_that_driftless_may_not_touch_hides_nothing_else() {
     let world = up("gate-kind").await;
     let lease = "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata:\n  name: lock\nspec: {holderIdentity: me}\n";

@@ -75,7 +75,7 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
     let Setup { quiet, maximum, health, give_up, cluster_scoped, west, .. } = setup;
-    let allowed = if *west == West::Allowed { "prod, west" } else { "prod" };
+    let allowed = if *west == West::Allowed { "'prod*', west" } else { "'prod*'" };
     let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
     let renderer = tool::program("renderer");
     format!(
