@@ -169,6 +169,7 @@ async fn plan(cluster: &Cluster, app: &App, marks: &Marks, rendered: &Rendered, 
         manifests: &rendered.manifests,
         inventory,
         unchanged: &|_, _| false,
+        handed_over: None,
         adopt: true,
     };
     Ok(plan_apply(cluster, input, &CancellationToken::new()).await?)

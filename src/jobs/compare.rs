@@ -7,11 +7,13 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
+use super::moves::Moves;
 use super::sides::{Pair, Side, Trees};
 use super::{Engine, left_clusters, orphans, volatile};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
+use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{self, Action, Change, PruneLimit, Verdict};
@@ -27,6 +29,7 @@ const AT_ONCE: usize = 4;
 
 pub(super) async fn all(
     engine: &Engine,
+    repo: &Repo,
     trees: &Trees,
     head: &Oid,
     pairs: Vec<Pair>,
@@ -36,7 +39,9 @@ pub(super) async fn all(
     for pair in &pairs {
         leaving.extend(left_clusters::preview(engine, pair, head, cancel).await?);
     }
-    let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, cancel).boxed()).collect();
+    let moves = Moves::find(engine, repo, trees, &pairs, cancel).await?;
+    let moves = &moves;
+    let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, moves, cancel).boxed()).collect();
     let mut reports: Vec<AppReport> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
     for left in leaving {
         let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
@@ -70,7 +75,14 @@ fn refuse_shared(reports: &mut [AppReport]) {
     }
 }
 
-async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &CancellationToken) -> Result<AppReport, JobError> {
+async fn one(
+    engine: &Engine,
+    trees: &Trees,
+    head: &Oid,
+    pair: Pair,
+    moves: &Moves,
+    cancel: &CancellationToken,
+) -> Result<AppReport, JobError> {
     let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
         return Err(JobError::new(Class::Fail, format!("app {} is on neither side", pair.id)));
     };
@@ -96,9 +108,10 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
     report.warnings.extend(warnings(&pair));
     let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
     if pair.change.is_none() && app.on_delete == OnDelete::Keep {
-        report
-            .warnings
-            .push(format!("Its definition is removed. Its {} objects stay in the cluster, as `onDelete: keep` says.", inventory.len()));
+        let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
+        let left = inventory.len() - moved.len();
+        report.warnings.push(format!("Its definition is removed. Its {left} objects stay in the cluster, as `onDelete: keep` says."));
+        report.result = AppResult::Planned { objects: moved.iter().map(object).collect() };
         return Ok(report);
     }
     let cluster = match cluster {
@@ -112,8 +125,9 @@ async fn one(engine: &Engine, trees: &Trees, head: &Oid, pair: Pair, cancel: &Ca
     let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
     let change = manifests(engine, pair.change.as_ref()).await?;
     let orphans = orphans::known(engine, cluster, &pair.id).await?;
-    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, cancel).await {
+    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, cancel).await {
         Ok((mut planned, marked)) => {
+            moves.mark(&mut planned.changes);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
@@ -140,6 +154,7 @@ async fn compare(
     [base, change]: [&[Manifest]; 2],
     inventory: &[ObjectRow],
     orphans: &[Orphan],
+    moves: &Moves,
     cancel: &CancellationToken,
 ) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
     let marks = engine.marks(&pair.id);
@@ -155,6 +170,7 @@ async fn compare(
         inventory: &owned,
         // A preview looks at everything, so that it can tell what had drifted before.
         unchanged: &|_, _| false,
+        handed_over: moves.to(&pair.id),
         adopt,
     };
     let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
@@ -213,7 +229,7 @@ fn warnings(pair: &Pair) -> Vec<String> {
 }
 
 fn shows(change: &Change) -> bool {
-    change.action != Action::None || change.verdict != Verdict::Accepted
+    change.action != Action::None || change.verdict != Verdict::Accepted || change.left_for.is_some()
 }
 
 pub(super) fn object(change: &Change) -> ObjectReport {
@@ -226,6 +242,7 @@ pub(super) fn object(change: &Change) -> ObjectReport {
         origin: change.origin.clone(),
         conflicts: change.conflicts.clone(),
         takes_over: change.takes_over.clone(),
+        moves_to: change.left_for.clone(),
         warnings: change.warnings.iter().chain(&change.notes).cloned().collect(),
         replaces_name: change.replaces_name.clone(),
         referrers: change.referrers.clone(),
@@ -290,6 +307,7 @@ mod tests {
             origin: None,
             conflicts: Vec::new(),
             takes_over: None,
+            moves_to: None,
             warnings: Vec::new(),
             replaces_name: None,
             referrers: Vec::new(),

@@ -21,8 +21,8 @@ pub(super) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -
     plan.changes.retain(|change| change.action != Action::Prune || !claimed.contains(&change.key.id()));
     for change in plan.changes.iter_mut().filter(|change| change.action == Action::Prune) {
         if let Some(left) = left.remove(&change.key.id()) {
-            let note = left.to_string();
-            change.leave(left.app, note);
+            change.notes.push(left.to_string());
+            change.leave(left.app);
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ mod handler;
 mod history;
 mod leave;
 mod left_clusters;
+mod moves;
 mod orphans;
 mod outcome;
 mod poll;

@@ -170,7 +170,7 @@ async fn fill(
         report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
         return Ok(());
     }
-    report.apps = history.timed("plan", compare::all(engine, &trees, head, sides.pairs, &ctx.cancel)).await?;
+    report.apps = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &ctx.cancel)).await?;
     Ok(())
 }
 

@@ -163,7 +163,8 @@ async fn pair(
     Ok((definition_changed || !same).then_some(Pair { id, base, change, definition_changed }))
 }
 
-async fn side(
+/// One side of an app that the pull request may not touch.
+pub(super) async fn side(
     engine: &Engine,
     repo: &Repo,
     trees: &Trees,

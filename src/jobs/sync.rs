@@ -233,6 +233,8 @@ impl Attempt<'_> {
             manifests: &manifests,
             inventory: &owned,
             unchanged: &unchanged,
+            // Whether another app lets go is looked at with the claims.
+            handed_over: None,
             adopt: app.adopt.0 || self.wish.adopts(),
         };
         let mut plan = plan_apply(cluster, input, &self.ctx.cancel).boxed().await?;

@@ -78,13 +78,12 @@ impl Change {
     }
 
     /// Makes of a prune that the object is left for another app.
-    pub fn leave(&mut self, app: AppId, note: String) {
+    pub fn leave(&mut self, app: AppId) {
         self.action = Action::None;
         self.verdict = Verdict::Accepted;
         self.before = None;
         self.referrers.clear();
         self.left_for = Some(app);
-        self.notes.push(note);
     }
 
     pub fn is_rejected(&self) -> bool {
@@ -172,4 +171,6 @@ pub enum TakeOver {
     OtherTool { tool: String, name: String },
     /// Another app or instance of Driftless: never taken.
     OtherApp { instance: String, app: String },
+    /// Another app of the same repo, which lets it go with the same change.
+    HandedOver { app: String },
 }

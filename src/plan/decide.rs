@@ -9,6 +9,7 @@ use super::overlay::{overlay, without_allocated};
 use super::owner::{controller, other_tool, take_over};
 use super::prepare::Wanted;
 use super::replace::replaced;
+use crate::ids::AppId;
 use crate::manifest::{ObjectId, ObjectKey};
 
 /// What the server said to a dry-run of one manifest.
@@ -38,6 +39,8 @@ pub struct Claim<'a> {
     /// The manifest's hash of the last apply.
     pub applied_hash: Option<&'a str>,
     pub adopt: bool,
+    /// The app of the same repo that has the object until now, where it is known to let it go.
+    pub handed_over_by: Option<&'a AppId>,
 }
 
 /// What an apply would do.
@@ -48,7 +51,7 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
         return Change { after: Some(wanted.manifest.clone()), ..change };
     };
     if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.uid) {
-        return taken_over(change, wanted, owner, claim.adopt);
+        return taken_over(change, wanted, owner, claim);
     }
     if let Some(refused) = replaces {
         let asked = Asked { result, ..Asked::without_result(change.verdict) };
@@ -75,12 +78,11 @@ pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
 }
 
 /// The object is not in the app's inventory: nothing of what it holds is shown.
-fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, adopt: bool) -> Change {
-    let key = &wanted.key;
+fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, claim: Claim<'_>) -> Change {
+    let (key, adopt, owner) = (&wanted.key, claim.adopt, handed_over(owner, claim));
     let refused = match &owner {
-        TakeOver::OtherApp { instance, app } => Some(format!(
-            "{key} belongs to the app {app} of the instance {instance}. Two apps can not own one object: remove it from one of them."
-        )),
+        TakeOver::OtherApp { instance, app } => Some(anothers(key, instance, app, claim.marks)),
+        TakeOver::HandedOver { .. } => None,
         TakeOver::OtherTool { tool, name } if !adopt => Some(format!(
             "{key} exists and is managed by {tool} ({name}). Set `adopt: true` in the app, or sync with --adopt, to take it over."
         )),
@@ -91,11 +93,32 @@ fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, adopt: bool) -> 
     };
     let verdict = match refused {
         Some(message) => Verdict::Rejected { message, causes: Vec::new() },
+        // What is there is of the same repo, which sees it in the plans of the other app.
+        None if matches!(owner, TakeOver::HandedOver { .. }) => change.verdict.clone(),
         None => unspoken(change.verdict.clone()),
     };
     let after = Some(wanted.manifest.clone());
     // No conflict where the values are equal: conflicts would tell whether a guess at a value is right.
     Change { action: Action::Update, verdict, after, takes_over: Some(owner), conflicts: Vec::new(), warnings: Vec::new(), ..change }
+}
+
+fn handed_over(owner: TakeOver, claim: Claim<'_>) -> TakeOver {
+    match (owner, claim.handed_over_by) {
+        (TakeOver::OtherApp { instance, app }, Some(by)) if claim.marks.is_instance(&instance) && by.to_string() == app => {
+            TakeOver::HandedOver { app }
+        }
+        (owner, _) => owner,
+    }
+}
+
+fn anothers(key: &ObjectKey, instance: &str, app: &str, marks: &Marks) -> String {
+    let own = marks.app();
+    let other_repo = marks.is_instance(instance) && app.parse::<AppId>().is_ok_and(|other| other.repo != own.repo);
+    let why = if other_repo { " Only between apps of one repo is it handed over." } else { "" };
+    format!(
+        "{key} belongs to the app {app} of the instance {instance}, and the app {own} renders it as well. Two apps can not own one object: \
+         remove it from one of them.{why}"
+    )
 }
 
 /// A refusal of what is there together with what is asked for may quote what is there.
@@ -132,7 +155,7 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
     let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());
     let (before, after) = match (ours, base_asked.result.clone(), result) {
         (Some((_, Some(owner))), ..) => {
-            return Change { before: Some(manifests.0), ..taken_over(change, wanted, owner, claim.adopt) };
+            return Change { before: Some(manifests.0), ..taken_over(change, wanted, owner, claim) };
         }
         (Some((_, None)), Some(before), Some(after)) => (before, after),
         // Not there yet: both answers are of an object that the server would make.

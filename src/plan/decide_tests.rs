@@ -30,7 +30,7 @@ fn accepted(result: Value) -> Asked {
 }
 
 fn claim(marks: &Marks, in_inventory: bool, adopt: bool) -> Claim<'_> {
-    Claim { marks, uid: in_inventory.then_some("u"), applied_hash: None, adopt }
+    Claim { marks, uid: in_inventory.then_some("u"), applied_hash: None, adopt, handed_over_by: None }
 }
 
 fn message(change: &Change) -> &str {
@@ -168,4 +168,39 @@ fn only_what_is_surely_ours_is_pruned() {
         kept(&|object| object["metadata"]["labels"]["argocd.argoproj.io/instance"] = json!("store"), Some("u")),
     ];
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn what_another_app_of_the_repo_lets_go_is_taken_with_the_servers_word() {
+    let (ours, theirs) = (marks("web"), AppId::new(&RepoName::new("shop"), "api"));
+    let mut object = live(&json!({"k": "1"}));
+    marks("api").put(&mut object, &wanted(&json!({})).key.id());
+    let let_go = |by| Claim { handed_over_by: Some(by), ..claim(&ours, false, false) };
+    let change = decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), let_go(&theirs));
+    assert_eq!((change.action, &change.verdict, &change.before), (Action::Update, &Verdict::Accepted, &None));
+    assert_eq!(change.takes_over, Some(TakeOver::HandedOver { app: "shop/api".to_owned() }));
+    let refused = Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() };
+    let change = decide(&wanted(&json!({"k": "2"})), Some(&object), Asked::without_result(refused), let_go(&theirs));
+    assert_eq!(message(&change), "no");
+    // Only by the app whose mark it bears.
+    let other = AppId::new(&RepoName::new("shop"), "cart");
+    let change = decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), let_go(&other));
+    assert_eq!(
+        message(&change),
+        "ConfigMap shop/a belongs to the app shop/api of the instance driftless, and the app shop/web renders it as well. Two apps can not \
+         own one object: remove it from one of them."
+    );
+}
+
+#[test]
+fn nothing_is_handed_over_between_repos() {
+    let ours = marks("web");
+    let mut object = live(&json!({"k": "1"}));
+    Marks::new("driftless", &AppId::new(&RepoName::new("bank"), "api")).put(&mut object, &wanted(&json!({})).key.id());
+    let change = decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), claim(&ours, false, true));
+    assert_eq!(
+        message(&change),
+        "ConfigMap shop/a belongs to the app bank/api of the instance driftless, and the app shop/web renders it as well. Two apps can not \
+         own one object: remove it from one of them. Only between apps of one repo is it handed over."
+    );
 }

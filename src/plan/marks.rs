@@ -41,6 +41,14 @@ impl Marks {
         Self { instance: instance.to_owned(), app: app.clone(), label }
     }
 
+    pub fn app(&self) -> &AppId {
+        &self.app
+    }
+
+    pub fn is_instance(&self, instance: &str) -> bool {
+        self.instance == instance
+    }
+
     /// 32 hexadecimal digits: a whole SHA-256 is too long for a label.
     pub fn label(&self) -> &str {
         &self.label

@@ -116,6 +116,18 @@ impl Refused {
     }
 }
 
+/// A manifest of another app in the form in which the one that takes it over is compared with it.
+pub fn comparable(manifest: &Manifest, key: &ObjectKey) -> Value {
+    let mut manifest = manifest.clone();
+    match &key.namespace {
+        Some(namespace) => manifest.set_namespace(namespace),
+        None => unset_namespace(&mut manifest),
+    }
+    // What no server could accept is shown as it is: it is on its way out.
+    let _ = normalise(key, &mut manifest.object);
+    manifest.object
+}
+
 /// Prepares all manifests of an app; the second of two that name one object is refused.
 pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
     let crds = Crds::of(manifests);

@@ -111,10 +111,10 @@ impl<'a> Side<'a> {
     }
 
     pub(super) fn claim(&self, id: &ObjectId) -> Claim<'a> {
-        let PlanInput { marks, adopt, .. } = self.input;
+        let PlanInput { marks, adopt, handed_over, .. } = self.input;
         let owned = self.owned.get(id);
         let (uid, applied_hash) = (owned.and_then(|owned| owned.uid.as_deref()), owned.and_then(|owned| owned.manifest_hash.as_deref()));
-        Claim { marks, uid, applied_hash, adopt }
+        Claim { marks, uid, applied_hash, adopt, handed_over_by: handed_over.and_then(|by| by.get(id)) }
     }
 
     /// A Job that completed as this manifest says, and was cleaned up since.

@@ -1,9 +1,11 @@
 //! What a plan is made from, and what comes of it.
 
+use std::collections::BTreeMap;
+
 use crate::app::{Allow, App};
 use crate::class::{Class, Classified};
 use crate::cluster::{ApplyError, ClusterError};
-use crate::ids::Oid;
+use crate::ids::{AppId, Oid};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::{Marks, Plan};
 
@@ -20,6 +22,8 @@ pub struct PlanInput<'a> {
     /// Whether an object is known to be as this manifest says, so that nothing has to be asked: its id, and the hash that
     /// [`crate::plan::Desired`] would have.
     pub unchanged: &'a (dyn Fn(&ObjectId, &str) -> bool + Sync),
+    /// Objects that apps of the same repo have until now and are known to let go.
+    pub handed_over: Option<&'a BTreeMap<ObjectId, AppId>>,
     /// Whether objects that exist without our mark may be taken over, by the app's `adopt` or for this run.
     pub adopt: bool,
 }

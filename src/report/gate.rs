@@ -91,11 +91,17 @@ fn join_counts(mut parts: Vec<String>, counts: Counts) -> String {
 
 /// `3 updates`, `1 delete` and so on, as far as there are any.
 fn changes(counts: Counts) -> Vec<String> {
-    [(counts.creates, "create"), (counts.updates, "update"), (counts.replaces, "replace"), (counts.deletes, "delete")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| count(number, word))
-        .collect()
+    [
+        (counts.creates, "create"),
+        (counts.updates, "update"),
+        (counts.replaces, "replace"),
+        (counts.deletes, "delete"),
+        (counts.moves, "move"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| count(number, word))
+    .collect()
 }
 
 fn named(report: &PreviewReport, which: impl Fn(&AppReport) -> bool) -> Vec<&str> {

@@ -3,6 +3,8 @@
 //! Everything here may be shown: secrets were masked when it was made. Texts that come from a repository, a cluster or a tool are raw; whoever
 //! writes them into a comment escapes them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +102,9 @@ pub struct ObjectReport {
     pub origin: Option<String>,
     pub conflicts: Vec<Conflict>,
     pub takes_over: Option<TakeOver>,
+    /// The app of the same repo that takes it over; it is not deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves_to: Option<AppId>,
     pub warnings: Vec<String>,
     pub replaces_name: Option<ObjectKey>,
     pub referrers: Vec<ObjectKey>,
@@ -176,6 +181,8 @@ pub struct Counts {
     pub updates: usize,
     pub replaces: usize,
     pub deletes: usize,
+    /// To another app, or from one.
+    pub moves: usize,
     pub not_validated: usize,
     pub rejected: usize,
 }
@@ -184,7 +191,11 @@ impl Counts {
     pub fn of(objects: &[ObjectReport]) -> Self {
         let mut counts = Self::default();
         for object in objects {
+            let handed_over = matches!(object.takes_over, Some(TakeOver::HandedOver { .. }));
+            counts.moves += usize::from(handed_over || object.moves_to.is_some());
             match object.action {
+                // Nothing but its owner changes.
+                Action::Update if handed_over && object.diff.is_none() => {}
                 Action::Create => counts.creates += 1,
                 Action::Update => counts.updates += 1,
                 Action::Replace => counts.replaces += 1,
@@ -201,7 +212,7 @@ impl Counts {
     }
 
     pub fn changes(self) -> usize {
-        self.creates + self.updates + self.replaces + self.deletes
+        self.creates + self.updates + self.replaces + self.deletes + self.moves
     }
 }
 
@@ -214,6 +225,7 @@ impl std::ops::Add for Counts {
             updates: self.updates + other.updates,
             replaces: self.replaces + other.replaces,
             deletes: self.deletes + other.deletes,
+            moves: self.moves + other.moves,
             not_validated: self.not_validated + other.not_validated,
             rejected: self.rejected + other.rejected,
         }
@@ -233,6 +245,16 @@ impl AppReport {
     }
 }
 
+/// An object that goes from one app to another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Move {
+    pub cluster: ClusterName,
+    pub key: ObjectKey,
+    /// `REPO/APP`, both.
+    pub from: String,
+    pub to: String,
+}
+
 impl PreviewReport {
     /// How many apps there are of some kind; one that goes from one cluster to another is one app.
     pub fn apps_that(&self, which: impl Fn(&AppReport) -> bool) -> usize {
@@ -241,6 +263,22 @@ impl PreviewReport {
     }
 
     pub fn counts(&self) -> Counts {
-        self.apps.iter().map(AppReport::counts).fold(Counts::default(), std::ops::Add::add)
+        let sum = self.apps.iter().map(AppReport::counts).fold(Counts::default(), std::ops::Add::add);
+        // Both of its apps tell of a move.
+        Counts { moves: self.moves().len(), ..sum }
+    }
+
+    pub fn moves(&self) -> BTreeSet<Move> {
+        let objects = self.apps.iter().flat_map(|app| app.objects().iter().map(move |object| (app, object)));
+        let one = |(app, object): (&AppReport, &ObjectReport)| {
+            let own = app.app.to_string();
+            let (from, to) = match (&object.moves_to, &object.takes_over) {
+                (Some(to), _) => (own, to.to_string()),
+                (None, Some(TakeOver::HandedOver { app })) => (app.clone(), own),
+                _ => return None,
+            };
+            Some(Move { cluster: app.cluster.clone(), key: object.key.clone(), from, to })
+        };
+        objects.filter_map(one).collect()
     }
 }

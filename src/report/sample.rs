@@ -23,6 +23,7 @@ pub(super) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport
         origin: Some("apps/shop/web.yaml".into()),
         conflicts: vec![],
         takes_over: None,
+        moves_to: None,
         warnings: vec![],
         replaces_name: None,
         referrers: vec![],

@@ -82,8 +82,11 @@ pub struct AppliedObject {
 /// Why objects could not be claimed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    #[error("{object} in cluster {cluster} belongs to app {owner}: two apps can't apply the same object; take it out of one of them")]
-    Taken { object: ObjectId, cluster: ClusterName, owner: AppId },
+    #[error(
+        "{object} in cluster {cluster} belongs to app {owner}, and app {by} renders it as well: two apps can't apply the same object; take it \
+         out of one of them{}", if owner.repo == by.repo { "" } else { ", as it is handed over only between apps of one repo" }
+    )]
+    Taken { object: ObjectId, cluster: ClusterName, owner: AppId, by: AppId },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -499,7 +502,7 @@ async fn claim_new(
         let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving | ObjectState::Held) || released.contains(&owner);
         let moved = owner.repo == app.repo && let_go;
         if owner != *app && !moved {
-            return Err(ClaimError::Taken { object, cluster: cluster.clone(), owner });
+            return Err(ClaimError::Taken { object, cluster: cluster.clone(), owner, by: app.clone() });
         }
     }
     sqlx::query(

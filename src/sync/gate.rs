@@ -27,7 +27,7 @@ pub(super) fn refuse_rejected<'a>(changes: impl IntoIterator<Item = &'a Change>)
 }
 
 pub(super) fn is_other_apps(change: &Change) -> bool {
-    matches!(change.takes_over, Some(TakeOver::OtherApp { .. }))
+    matches!(change.takes_over, Some(TakeOver::OtherApp { .. } | TakeOver::HandedOver { .. }))
 }
 
 /// Refuses to take what belongs to others. `owners` are the apps that have an object of the plan by their claims.
@@ -35,7 +35,7 @@ pub(super) fn refuse_foreign(input: &SyncInput<'_>, owners: &BTreeMap<ObjectId, 
     for change in &input.plan.changes {
         let object = || Box::new(change.key.clone());
         match &change.takes_over {
-            None => {}
+            None | Some(TakeOver::HandedOver { .. }) => {}
             // Whether a claim is handed over is for the store to say, which knows what the other app still wants.
             Some(TakeOver::OtherApp { app, .. }) if owners.get(&change.key.id()).is_some_and(|owner| owner.to_string() == *app) => {}
             Some(TakeOver::OtherApp { instance, app }) => {

@@ -56,7 +56,7 @@ impl Fixture {
 
     fn input<'a>(&'a self, manifests: &'a [Manifest]) -> PlanInput<'a> {
         let Self { app, marks, allow, revision, inventory, adopt, .. } = self;
-        PlanInput { app, marks, allow, revision, manifests, inventory, unchanged: &|_, _| false, adopt: *adopt }
+        PlanInput { app, marks, allow, revision, manifests, inventory, unchanged: &|_, _| false, handed_over: None, adopt: *adopt }
     }
 
     async fn plan(&self, objects: &[Value]) -> Plan {

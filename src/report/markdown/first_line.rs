@@ -34,6 +34,9 @@ fn merging(report: &PreviewReport) -> String {
         (all, 0) => format!("Merging affects {}", count(all, "app")),
         (_, changed) => format!("Merging changes {}", count(changed, "app")),
     };
+    if counts.moves > 0 {
+        text.push_str(&format!(" and moves {} from one app to another", count(counts.moves, "object")));
+    }
     if counts.deletes > 0 {
         text.push_str(&format!(" and DELETES {}", count(counts.deletes, "object")));
     }

@@ -5,7 +5,7 @@ use super::document::{Block, Document};
 use super::escape::{cell, html, span};
 use super::{first_line, outcome};
 use crate::plan::{Action, Cause, NotValidated, TakeOver, Verdict};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, ObjectReport, PreviewReport, Stopped};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped};
 use crate::report::words::join;
 
 /// How many objects are named that still refer to a deleted one.
@@ -16,6 +16,9 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     document.must(Block::Lines(first));
     document.must(Block::Lines(compared(report)));
     if let Some(outcome) = &report.outcome {
+        if let Some(taken) = outcome::taken_over(report, outcome) {
+            document.head(Block::Lines(taken));
+        }
         outcome::failures(outcome, document);
     }
     if let Some(stopped) = &report.stopped {
@@ -26,6 +29,7 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
         trouble(app, document);
     }
     deletes(report, document);
+    moves(report, document);
     for app in &report.apps {
         destructive(app, document);
     }
@@ -99,6 +103,10 @@ fn row(app: &AppReport) -> String {
     if app.leaves {
         remarks.push("the app leaves this cluster".to_owned());
     }
+    let moves_away = app.objects().iter().filter(|object| object.moves_to.is_some()).count();
+    for (number, what) in [(moves_away, "moves away"), (counts.moves - moves_away, "taken over")] {
+        remarks.extend((number > 0).then(|| format!("{what}: {number}")));
+    }
     if !app.destructive.is_empty() {
         remarks.push("**deletes wait for a word**".to_owned());
     }
@@ -171,6 +179,19 @@ fn deletes(report: &PreviewReport, document: &mut Document) {
     }
 }
 
+/// What changes hands and is not deleted.
+fn moves(report: &PreviewReport, document: &mut Document) {
+    let line = |one: &Move| {
+        let on = span(one.cluster.as_str());
+        format!("- {} on {on}, from {} to {}", span(&one.key.to_string()), span(&one.from), span(&one.to))
+    };
+    let lines: Vec<String> = report.moves().iter().map(line).collect();
+    if !lines.is_empty() {
+        document.head(Block::Lines("**Moves**".into()));
+        document.head(Block::Lines(lines.join("\n")));
+    }
+}
+
 fn destructive(app: &AppReport, document: &mut Document) {
     if app.destructive.is_empty() {
         return;
@@ -229,13 +250,15 @@ fn conflicts(app: &AppReport) -> Vec<String> {
 
 fn take_overs(app: &AppReport) -> Vec<String> {
     let whose = |take_over: &TakeOver| match take_over {
-        TakeOver::Unmarked => "has no owner's mark and would be adopted".to_owned(),
-        TakeOver::OtherTool { tool, name } => format!("is managed by {} ({})", span(tool), span(name)),
-        TakeOver::OtherApp { instance, app } => format!("belongs to the app {} of {}, and is not taken", span(app), span(instance)),
+        TakeOver::Unmarked => Some("has no owner's mark and would be adopted".to_owned()),
+        TakeOver::OtherTool { tool, name } => Some(format!("is managed by {} ({})", span(tool), span(name))),
+        TakeOver::OtherApp { instance, app } => Some(format!("belongs to the app {} of {}, and is not taken", span(app), span(instance))),
+        // It stands among the moves.
+        TakeOver::HandedOver { .. } => None,
     };
     app.objects()
         .iter()
-        .filter_map(|object| Some(format!("- {} {}", span(&object.key.to_string()), whose(object.takes_over.as_ref()?))))
+        .filter_map(|object| Some(format!("- {} {}", span(&object.key.to_string()), whose(object.takes_over.as_ref()?)?)))
         .collect()
 }
 

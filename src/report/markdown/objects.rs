@@ -2,7 +2,7 @@
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
-use crate::plan::{Action, Verdict};
+use crate::plan::{Action, TakeOver, Verdict};
 use crate::report::preview::{AppReport, ObjectReport};
 
 pub(super) fn write(app: &AppReport, document: &mut Document) {
@@ -16,7 +16,9 @@ pub(super) fn write(app: &AppReport, document: &mut Document) {
 }
 
 fn summary(object: &ObjectReport) -> String {
+    let taken_over = matches!(object.takes_over, Some(TakeOver::HandedOver { .. }));
     let word = match object.action {
+        _ if taken_over => "take over",
         Action::Create => "create",
         Action::Update => "update",
         Action::Replace => "<b>replace</b>",

@@ -1,8 +1,10 @@
 //! After the merge: what became of it.
 
+use std::collections::BTreeMap;
+
 use super::document::{Block, Document};
 use super::escape::{html, span};
-use crate::report::preview::{AppEnd, AppOutcome, Outcome};
+use crate::report::preview::{AppEnd, AppOutcome, Outcome, PreviewReport};
 use crate::report::words::{count, seconds};
 
 /// How many apps of one sort the first line names.
@@ -57,6 +59,20 @@ fn places(apps: &[&AppOutcome]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {}", shown.join(", "), count(more, "more app")),
     }
+}
+
+/// Which of the apps took objects over from others.
+pub(super) fn taken_over(report: &PreviewReport, outcome: &Outcome) -> Option<String> {
+    let healthy = |to: &str| outcome.apps.iter().any(|app| matches!(app.end, AppEnd::Healthy { .. }) && app.app.to_string() == to);
+    let mut taken: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for one in report.moves().into_iter().filter(|one| healthy(&one.to)) {
+        *taken.entry((one.to, one.from)).or_default() += 1;
+    }
+    let line = |((to, from), number): ((String, String), usize)| {
+        format!("{} took over {} from {}.", span(&to), count(number, "object"), span(&from))
+    };
+    let lines: Vec<String> = taken.into_iter().map(line).collect();
+    (!lines.is_empty()).then(|| lines.join(" "))
 }
 
 /// Why it failed, and what lets go on what waits.

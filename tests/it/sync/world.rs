@@ -120,6 +120,7 @@ impl World {
             manifests: &manifests,
             inventory: &inventory,
             unchanged: &unchanged,
+            handed_over: None,
             adopt: how.adopt,
         };
         plan_apply(&self.deps.cluster, input, &CancellationToken::new()).await.expect("a plan")
