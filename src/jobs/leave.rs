@@ -1,14 +1,16 @@
 //! What an app no longer wants and another app of the repo does stays in the cluster until that one takes it over.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, wanted};
+use crate::app::App;
 use crate::ids::{AppId, ClusterName};
-use crate::manifest::ObjectId;
+use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{Action, Change, Plan, TakeOver};
 use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
-use crate::store::inventory::ObjectState;
+use crate::store::inventory::{ObjectRow, ObjectState};
 
 /// Takes out of the deletes of a plan what other apps want: that is neither deleted nor does it need a word.
 pub(super) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -> Result<(), JobError> {
@@ -64,6 +66,27 @@ pub(super) async fn no_longer_wanted(engine: &Engine, cluster: &ClusterName) -> 
         }
     }
     Ok(apps)
+}
+
+/// What was applied and belongs to another app of the repo by now is not fought for: it was let go by a newer revision.
+pub(super) async fn without_others<'a>(
+    engine: &Engine,
+    app: &App,
+    manifests: Cow<'a, [Manifest]>,
+    inventory: &[ObjectRow],
+) -> Result<Cow<'a, [Manifest]>, JobError> {
+    let own: BTreeSet<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
+    let is_own = |manifest: &&Manifest| wanted::ids(app, manifest).iter().any(|id| own.contains(id));
+    let asked: Vec<ObjectId> =
+        manifests.iter().filter(|manifest| !is_own(manifest)).flat_map(|manifest| wanted::ids(app, manifest)).collect();
+    let owners = engine.store.owners(&app.destination.cluster, &app.id, &asked).await?;
+    let handed_over: BTreeSet<ObjectId> = owners.into_iter().filter(|(_, owner)| owner.repo == app.id.repo).map(|(id, _)| id).collect();
+    if handed_over.is_empty() {
+        return Ok(manifests);
+    }
+    let mut left = manifests.into_owned();
+    left.retain(|manifest| !wanted::ids(app, manifest).iter().any(|id| handed_over.contains(id)));
+    Ok(Cow::Owned(left))
 }
 
 /// What was taken over from other apps, and left for others, in words.

@@ -222,7 +222,10 @@ impl Attempt<'_> {
         let owned: Vec<Owned> = inventory.iter().map(|row| Owned { resource_version: version(row), ..owned(row) }).collect();
         let unchanged = |id: &ObjectId, hash: &str| trusts && inventory.iter().any(|row| is_as_applied(row, id, hash));
         let manifests = match rendered {
-            Some(rendered) => volatile::settled(engine, app, rendered).await?,
+            Some(rendered) => {
+                let settled = volatile::settled(engine, app, rendered).await?;
+                if matches!(self.aim, Aim::Heal { .. }) { leave::without_others(engine, app, settled, &inventory).await? } else { settled }
+            }
             None => Cow::Borrowed(&[][..]),
         };
         let input = PlanInput {

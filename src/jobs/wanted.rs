@@ -4,6 +4,7 @@
 //! An app that is synced at its head has claimed all that it wants, so that only the others are rendered, and these once for each state of
 //! Git: whoever asks next, for whichever app, finds the answer.
 
+mod fresh;
 mod make;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -106,10 +107,24 @@ pub(super) fn ids(app: &App, manifest: &Manifest) -> [ObjectId; 2] {
 /// What the apps of a repo want in a cluster, as far as they are not known to have it.
 pub(super) async fn of_repo(engine: &Engine, repo: &RepoName, cluster: &ClusterName) -> Result<Arc<Wanted>, JobError> {
     let repo = engine.repo(repo)?;
-    let defined = Defined::read(engine, repo, cluster).await?;
-    let heads = defined.heads(engine).await?;
+    let mut defined = Defined::read(engine, repo, cluster).await?;
+    let mut heads = defined.heads(engine).await?;
+    if let Some(known) = engine.wants.wanted.get(&defined.key(&heads)).await {
+        return Ok(known);
+    }
+    // What was pushed to another ref may not have been told of: Git is asked, once for each of its states.
+    let unseen = fresh::fetch(engine, repo, &heads).await?;
+    if unseen.is_some() {
+        (defined, heads) = {
+            let defined = Defined::read(engine, repo, cluster).await?;
+            let heads = defined.heads(engine).await?;
+            (defined, heads)
+        };
+    }
+    let unseen = unseen.unwrap_or_default();
     let key = defined.key(&heads);
-    let made = engine.wants.wanted.try_get_with(key.clone(), async { make::make(engine, &defined, &heads).await.map(Arc::new) }).await;
+    let looked = async { make::make(engine, &defined, &heads, &unseen).await.map(Arc::new) };
+    let made = engine.wants.wanted.try_get_with(key.clone(), looked).await;
     let wanted = made.map_err(|error: Arc<JobError>| again(&error))?;
     if wanted.passes {
         engine.wants.wanted.invalidate(&key).await;

@@ -23,6 +23,8 @@ pub enum ObjectState {
     Pruning,
     /// No longer wanted, and left for another app of the repo that wants it.
     Moving,
+    /// Being deleted: nobody else can claim it until it is gone.
+    Deleting,
     /// No longer wanted; its delete waits for a person's word.
     Held,
     /// Wanted otherwise than it is; its replacement waits for a person's word.
@@ -87,6 +89,8 @@ pub enum ClaimError {
          out of one of them{}", if owner.repo == by.repo { "" } else { ", as it is handed over only between apps of one repo" }
     )]
     Taken { object: ObjectId, cluster: ClusterName, owner: AppId, by: AppId },
+    #[error("{object} in cluster {cluster} is being deleted by app {owner}; it is made anew once it is gone")]
+    BeingDeleted { object: ObjectId, cluster: ClusterName, owner: AppId },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -95,6 +99,7 @@ impl Classified for ClaimError {
     fn class(&self) -> Class {
         match self {
             Self::Taken { .. } => Class::Fail,
+            Self::BeingDeleted { .. } => Class::RETRY,
             Self::Store(error) => error.class(),
         }
     }
@@ -401,7 +406,7 @@ impl Store {
 
     /// Marks all that an app owns in a cluster as no longer wanted, save what is left for others: its definition was removed and asked for that.
     pub async fn prune_all(&self, cluster: &ClusterName, app: &AppId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1 AND cluster = $2 AND state <> 'moving'")
+        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1 AND cluster = $2 AND state NOT IN ('moving', 'deleting')")
             .bind(app.to_string())
             .bind(cluster.as_str())
             .execute(self.write())
@@ -415,7 +420,7 @@ impl Store {
             return Ok(());
         }
         sqlx::query(
-            "DELETE FROM objects WHERE cluster = $1 AND app = $2 AND state = 'pruning' AND (api_group, kind, namespace, name) IN \
+            "DELETE FROM objects WHERE cluster = $1 AND app = $2 AND state IN ('pruning', 'deleting') AND (api_group, kind, namespace, name) IN \
              (SELECT value ->> 'group', value ->> 'kind', value ->> 'namespace', value ->> 'name' FROM json_each($3))",
         )
         .bind(cluster.as_str())
@@ -499,6 +504,9 @@ async fn claim_new(
     }
     let list = || keys.iter().map(|key| Listed::key(key)).collect::<Vec<_>>();
     for (object, owner, state) in owners_of(connection, cluster, list()).await? {
+        if owner != *app && owner.repo == app.repo && state == ObjectState::Deleting {
+            return Err(ClaimError::BeingDeleted { object, cluster: cluster.clone(), owner });
+        }
         let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving | ObjectState::Held) || released.contains(&owner);
         let moved = owner.repo == app.repo && let_go;
         if owner != *app && !moved {

@@ -33,22 +33,33 @@ pub struct Pruned {
 /// apply.
 pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks) -> Result<Pruned, SyncError> {
     let rows = deps.store.inventory_of(deps.cluster.name(), &app.id).await?;
-    let mut rows: Vec<_> = rows.into_iter().filter(|row| row.state == ObjectState::Pruning).collect();
+    let mut rows: Vec<_> = rows.into_iter().filter(|row| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting)).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
     let mut pruned = Pruned::default();
     for part_of in [Part::Last, Part::Rest, Part::Ground, Part::First] {
-        let members = rows.iter().filter(|row| part(&row.key) == part_of);
+        let members: Vec<&ObjectRow> = rows.iter().filter(|row| part(&row.key) == part_of).collect();
+        if members.is_empty() {
+            continue;
+        }
+        // What another app has claimed since is its object, also before its mark is on it.
+        let ids: Vec<ObjectId> = members.iter().map(|row| row.key.id()).collect();
+        let begun = deps.store.begin_deletes(deps.cluster.name(), &app.id, &ids).await?;
+        let members = members.into_iter().filter(|row| begun.contains(&row.key.id()));
         let deletes = members.map(|row| async move { (row, delete(&deps.cluster, marks, row).await) });
         let results: Vec<_> =
             futures::stream::iter(deletes.collect::<Vec<_>>()).buffered(deps.cluster.concurrency().max(1)).collect().await;
-        let mut gone = Vec::new();
+        let (mut gone, mut left) = (Vec::new(), Vec::new());
         let mut broken = None;
         for (row, result) in results {
             match result {
                 Ok(end) => pruned.note(row, end, &mut gone),
-                Err(error) => broken = Some(error),
+                Err(error) => {
+                    left.push(row.key.id());
+                    broken = Some(error);
+                }
             }
         }
+        deps.store.undo_deletes(deps.cluster.name(), &app.id, &left).await?;
         deps.store.forget_objects(deps.cluster.name(), &app.id, &gone).await?;
         if let Some(error) = broken {
             return Err(error.into());

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt};
 
+use super::fresh::Unseen;
 use super::{Defined, Heads, Wanted, ids, passing};
 use crate::app::App;
-use crate::ids::{AppId, Oid, RepoName};
+use crate::ids::{AppId, RepoName};
 use crate::jobs::engine::blocking;
 use crate::jobs::{Engine, sides, sync};
 use crate::queue::JobError;
@@ -18,17 +19,18 @@ use crate::tree::Tree;
 /// Apps that are looked at at once; the renderer's own pool decides how many of them are really rendered.
 const AT_ONCE: usize = 8;
 
-pub(super) async fn make(engine: &Engine, defined: &Defined, heads: &Heads) -> Result<Wanted, JobError> {
+pub(super) async fn make(engine: &Engine, defined: &Defined, heads: &Heads, unseen: &Unseen) -> Result<Wanted, JobError> {
     let looking = &Looking {
         engine,
         defined,
         heads,
+        unseen,
         rows: engine.store.apps_defined_by(&defined.repo).await?.into_iter().map(|row| (row.app.id.clone(), row)).collect(),
         traces: traces(engine, heads).await?,
     };
     let each: Vec<_> = defined.apps().map(|app| async move { (app, looking.wants(app).await) }.boxed()).collect();
     let answers: Vec<_> = futures::stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { passes: !unseen.is_empty(), ..Wanted::default() };
     for (app, answer) in answers {
         match answer {
             Ok(Answer::Known(ids)) => {
@@ -67,6 +69,7 @@ struct Looking<'a> {
     engine: &'a Engine,
     defined: &'a Defined,
     heads: &'a Heads,
+    unseen: &'a Unseen,
     rows: BTreeMap<AppId, AppRow>,
     traces: BTreeMap<AppId, String>,
 }
@@ -74,8 +77,12 @@ struct Looking<'a> {
 impl Looking<'_> {
     async fn wants(&self, app: &App) -> Result<Answer, JobError> {
         let (mut wanted, pinned) = (Vec::new(), self.defined.pinned(&app.id));
+        if let Some(why) = self.unseen.get(&app.source.repo) {
+            return Ok(Answer::Unknown(why.clone()));
+        }
         // A ref that is nowhere asks for nothing.
-        let head = self.head(app).await?;
+        let source = (app.source.repo.clone(), app.source.ref_name.clone());
+        let head = self.heads.get(&source).cloned().flatten();
         for revision in head.iter().chain(pinned) {
             let tree = self.engine.mirrors.tree(&app.source.repo, revision).await?;
             if pinned.is_none() && self.is_synced(app, Arc::clone(&tree)).await? {
@@ -87,17 +94,6 @@ impl Looking<'_> {
             }
         }
         Ok(Answer::Known(wanted))
-    }
-
-    /// A ref that was never fetched may be at the forge all the same.
-    async fn head(&self, app: &App) -> Result<Option<Oid>, JobError> {
-        let (engine, source) = (self.engine, &app.source);
-        if let Some(Some(head)) = self.heads.get(&(source.repo.clone(), source.ref_name.clone())) {
-            return Ok(Some(head.clone()));
-        }
-        let remote = engine.remote(engine.repo(&source.repo)?).await?;
-        let refs = std::slice::from_ref(&source.ref_name);
-        Ok(engine.mirrors.fetch(&remote, refs, engine.tasks.hard()).await?.remove(&source.ref_name).flatten())
     }
 
     /// Whether what is applied is what the app, defined so, renders to at this tree.

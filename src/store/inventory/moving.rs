@@ -1,5 +1,7 @@
 //! Objects on their way from one app to another.
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 
 use super::{Raw, none_is_empty, rows};
@@ -46,6 +48,45 @@ impl Store {
         let mut tx = self.begin().await?;
         for id in ids {
             sqlx::query(one!("UPDATE objects SET state = 'moving'", " AND app = $6 AND state = 'pruning'"))
+                .bind(cluster.as_str())
+                .bind(&id.group)
+                .bind(&id.kind)
+                .bind(none_is_empty(id.namespace.as_ref()))
+                .bind(&id.name)
+                .bind(app.to_string())
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Begins to delete what an app no longer wants: from here on nobody else can claim it. Answers which of the objects still are the app's.
+    pub async fn begin_deletes(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<BTreeSet<ObjectId>, StoreError> {
+        let mut begun = BTreeSet::new();
+        let mut tx = self.begin().await?;
+        for id in ids {
+            let done = sqlx::query(one!("UPDATE objects SET state = 'deleting'", " AND app = $6 AND state IN ('pruning', 'deleting')"))
+                .bind(cluster.as_str())
+                .bind(&id.group)
+                .bind(&id.kind)
+                .bind(none_is_empty(id.namespace.as_ref()))
+                .bind(&id.name)
+                .bind(app.to_string())
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() > 0 {
+                begun.insert(id.clone());
+            }
+        }
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    /// Objects that could not be deleted can be claimed again.
+    pub async fn undo_deletes(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for id in ids {
+            sqlx::query(one!("UPDATE objects SET state = 'pruning'", " AND app = $6 AND state = 'deleting'"))
                 .bind(cluster.as_str())
                 .bind(&id.group)
                 .bind(&id.kind)

@@ -88,7 +88,7 @@ fn what_is_gone_is_missing_unless_it_is_a_job_that_is_done() {
     row.job_done = true;
     assert!(compare(std::slice::from_ref(&row), vec![], time(APPLIED)).drifted.is_empty());
     row.job_done = false;
-    for state in [ObjectState::Claimed, ObjectState::Pruning, ObjectState::Held] {
+    for state in [ObjectState::Claimed, ObjectState::Pruning, ObjectState::Moving, ObjectState::Deleting, ObjectState::Held] {
         row.state = state;
         assert!(compare(std::slice::from_ref(&row), vec![], time(APPLIED)).drifted.is_empty(), "{state:?}");
     }

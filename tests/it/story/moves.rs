@@ -280,3 +280,43 @@ async fn what_the_server_refuses_of_a_moved_object_fails_the_gate() {
     assert_eq!((status.state.as_str(), status.description.as_str()), ("failure", "1 rejected (new), 1 update, 1 move"));
     world.comment(pull.number, "immutable").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_app_that_waits_for_a_person_does_not_fight_for_what_was_taken() {
+    let world = World::start("move-manual-old").await;
+    let base = world.push(two(&world, "  sync: manual\n", "")).await;
+    world.sync_by_hand("old", false).await;
+    both_healthy(&world, &base).await;
+    let before = uid(&world, "x").await;
+    let revision = world.push(moved("2")).await;
+    world.healthy("new", &revision).await;
+    // Its applied revision still has the object.
+    world.api("v1 ConfigMap").await.delete("old-stays", &kube::api::DeleteParams::default()).await.expect("deleted");
+    world.resync().await;
+    world.eventually("the other object healed", async || world.live("v1 ConfigMap", "old-stays").await).await;
+    world.settled().await;
+    let run = world.runs("/old").await.into_iter().next().expect("a run");
+    assert_eq!((run.state, run.counts.created), (RunState::Succeeded, 1), "{}", world.story().await);
+    assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before, "2"));
+    assert_eq!(owner(&world, "x").await, "shop/new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_app_on_a_branch_that_nobody_told_of_gets_the_object() {
+    let world = World::start("move-branch").await;
+    let on_release = world.app("new", "new").replace("{path: new}", "{path: new, ref: release}");
+    let base = world.push(two(&world, "", "").file("apps/new.yaml", on_release)).await;
+    world.healthy("old", &base).await;
+    let first = world.push_to("release", Files::new().file("new/more.yaml", config_map("more", "1"))).await;
+    world.healthy("new", &first).await;
+    let before = uid(&world, "x").await;
+    // The branch gets it first, without a word to anybody.
+    world.commit("release", &Files::new().file("new/x.yaml", config_map("x", "2")));
+    let revision = world.push(Files::new().without("old/x.yaml")).await;
+    let run = world.healthy("old", &revision).await;
+    assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
+    assert_eq!(state(&world, "old", "x").await, Some(ObjectState::Moving));
+    world.poll().await;
+    world.eventually("the object taken over", async || (owner(&world, "x").await == "shop/new").then_some(())).await;
+    assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before, "2"));
+}

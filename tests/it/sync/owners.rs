@@ -1,12 +1,15 @@
 //! Objects that belong to others: not taken without leave, then taken whole.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use driftless::class::{Class, Classified};
-use driftless::sync::SyncError;
+use driftless::dev::fault_proxy::{Fault, Rule, RuleId};
+use driftless::plan::Marks;
+use driftless::sync::{self, Pruned, SyncError};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::world::{How, World, config_map};
@@ -78,4 +81,73 @@ async fn what_bears_the_mark_of_an_app_that_no_row_knows_is_refused() {
     let how = How { adopt: true, given_up: BTreeSet::new(), ..How::default() };
     let error = world.sync_with('a', &[config_map("a", &json!({}))], how).await.expect_err("refused");
     assert!(matches!(error, SyncError::OtherOwner { .. }), "{error}");
+}
+
+/// An app whose next revision has one object less, and a prune of it on its way whose delete is held for a while.
+async fn held_prune(world: &World) -> tokio::task::JoinHandle<Pruned> {
+    let (a, b) = (config_map("a", &json!({})), config_map("b", &json!({})));
+    world.sync('a', &[a, b.clone()]).await;
+    world.sync('b', &[b]).await;
+    let held = world.proxy.add(Rule::all(Fault::Delay(Duration::from_secs(3))).method(http::Method::DELETE));
+    let (deps, app, marks) = (world.deps.clone(), world.app.clone(), world.marks.clone());
+    let prune = tokio::spawn(async move { sync::prune(&deps, &app, &marks).await.expect("pruned") });
+    struck(world, held).await;
+    prune
+}
+
+async fn struck(world: &World, rule: RuleId) {
+    for _ in 0..500 {
+        if world.proxy.struck(rule) > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the delete was never asked for");
+}
+
+#[tokio::test]
+async fn an_object_that_gets_another_apps_mark_while_its_delete_is_on_its_way_is_kept() {
+    let world = World::new("taken-late").await;
+    let prune = held_prune(&world).await;
+    let before = world.live("", "ConfigMap", "a").await.expect("there");
+    // As an app of another server would do it, which asks neither this store nor this proxy.
+    let mut theirs = before.clone();
+    let id = world.key("", "ConfigMap", "a").id();
+    Marks::new("elsewhere", &"shop/api".parse().expect("an app")).put(&mut theirs, &id);
+    let marks = json!({"metadata": {"labels": theirs["metadata"]["labels"], "annotations": theirs["metadata"]["annotations"]}});
+    let maps = Api::<ConfigMap>::namespaced(cluster::client().await, &world.namespace);
+    maps.patch("a", &PatchParams::default(), &Patch::Merge(marks)).await.expect("patched");
+    let pruned = prune.await.expect("it ends");
+    assert_eq!(pruned.deleted, []);
+    assert_eq!(pruned.kept[0].1, "it bears the mark of app shop/api of the Driftless instance elsewhere");
+    let live = world.live("", "ConfigMap", "a").await.expect("there");
+    assert_eq!(live["metadata"]["uid"], before["metadata"]["uid"]);
+}
+
+#[tokio::test]
+async fn an_object_whose_delete_has_begun_is_claimed_by_nobody_until_it_is_gone() {
+    let mut world = World::new("begun").await;
+    let prune = held_prune(&world).await;
+    world.become_app("api").await;
+    let error = world.sync_with('b', &[config_map("a", &json!({}))], How::default()).await.expect_err("too early");
+    assert!(error.class().is_retry() && error.to_string().contains("is being deleted by app shop/web"), "{error}");
+    assert_eq!(prune.await.expect("it ends").deleted.len(), 1);
+    world.proxy.clear();
+    assert_eq!(world.sync('b', &[config_map("a", &json!({}))]).await.counts.created, 1);
+    assert_eq!(world.names().await, ["ConfigMap NS/a"]);
+}
+
+#[tokio::test]
+async fn a_delete_that_was_refused_can_be_claimed_again() {
+    let mut world = World::new("refused").await;
+    let (a, b) = (config_map("a", &json!({})), config_map("b", &json!({})));
+    world.sync('a', &[a.clone(), b.clone()]).await;
+    let uid = world.live("", "ConfigMap", "a").await.expect("there")["metadata"]["uid"].clone();
+    world.sync('b', &[b]).await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::FORBIDDEN)).method(http::Method::DELETE));
+    sync::prune(&world.deps, &world.app, &world.marks).await.expect_err("refused");
+    world.proxy.clear();
+    world.become_app("api").await;
+    assert_eq!(world.sync('b', &[a]).await.counts.updated, 1);
+    assert_eq!(world.live("", "ConfigMap", "a").await.expect("there")["metadata"]["uid"], uid);
 }
