@@ -38,10 +38,18 @@ pub(super) async fn is_all_that_is_to_do(engine: &Engine, plan: &Plan) -> Result
         && plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected()))
 }
 
+/// Whether an app has left anything for others.
+pub(super) async fn has_left_something(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
+    let rows = engine.store.inventory_of(&row.app.destination.cluster, &row.app.id).await?;
+    Ok(rows.iter().any(|row| row.state == ObjectState::Moving))
+}
+
 /// Looks once more, as other apps may have come to want something while health was waited for.
 pub(super) async fn before_prune(engine: &Engine, row: &AppRow, cluster: &ClusterName) -> Result<(), JobError> {
     let rows = engine.store.inventory_of(cluster, &row.app.id).await?;
-    let ids: Vec<ObjectId> = rows.iter().filter(|row| row.state == ObjectState::Pruning).map(|row| row.key.id()).collect();
+    // Whoever was stopped before it deleted something looks again, too.
+    let goes = |row: &&ObjectRow| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting);
+    let ids: Vec<ObjectId> = rows.iter().filter(goes).map(|row| row.key.id()).collect();
     let left = wanted::by_others(engine, row, cluster, &ids).await?;
     for (object, left) in &left {
         tracing::info!(app = %row.app.id, %object, "{left}");

@@ -60,6 +60,8 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         Decision::Leave => return Ok(()),
         Decision::Apply => (Aim::Apply, wanted(engine, &row, &wish, ctx).await?),
         Decision::Heal { revision, report_only } => (Aim::Heal { report_only }, revision),
+        Decision::Finish { .. } if !leave::has_left_something(engine, &row).await? => return Ok(()),
+        Decision::Finish { revision } => (Aim::Finish, revision),
         Decision::Remove => (Aim::Remove, removed_at(engine, &row).await?),
     };
     let waiting = engine.store.waiting_run(id).await?;
@@ -136,7 +138,11 @@ async fn refresh(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<Opti
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aim {
     Apply,
-    Heal { report_only: bool },
+    Heal {
+        report_only: bool,
+    },
+    /// Prune what was left for another app and is wanted by none any more.
+    Finish,
     Remove,
 }
 
@@ -178,7 +184,8 @@ impl Attempt<'_> {
                 None if leave::is_all_that_is_to_do(engine, &plan).await? => None,
                 None => return Ok(()),
             },
-            Aim::Apply | Aim::Remove => None,
+            Aim::Finish if !leave::is_all_that_is_to_do(engine, &plan).await? => return Ok(()),
+            Aim::Apply | Aim::Finish | Aim::Remove => None,
         };
         let word = self.word().await?;
         let done = self.apply(&plan, judgement.as_ref(), &word, history).await?;
@@ -224,7 +231,11 @@ impl Attempt<'_> {
         let manifests = match rendered {
             Some(rendered) => {
                 let settled = volatile::settled(engine, app, rendered).await?;
-                if matches!(self.aim, Aim::Heal { .. }) { leave::without_others(engine, app, settled, &inventory).await? } else { settled }
+                if matches!(self.aim, Aim::Heal { .. } | Aim::Finish) {
+                    leave::without_others(engine, app, settled, &inventory).await?
+                } else {
+                    settled
+                }
             }
             None => Cow::Borrowed(&[][..]),
         };

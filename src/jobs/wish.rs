@@ -62,6 +62,10 @@ pub(super) enum Decision {
         revision: Oid,
         report_only: bool,
     },
+    /// Its drift is nobody's business, but there may be something to prune that was left for another app.
+    Finish {
+        revision: Oid,
+    },
     /// Its definition is gone, and said that its objects go with it.
     Remove,
 }
@@ -81,7 +85,7 @@ pub(super) fn decide(row: &AppRow, wish: &Wish) -> Decision {
     }
     match &row.applied_revision {
         Some(revision) if wish.only_resync && row.synced_ok => match row.app.drift {
-            DriftPolicy::Ignore => Decision::Leave,
+            DriftPolicy::Ignore => Decision::Finish { revision: revision.clone() },
             policy => Decision::Heal { revision: revision.clone(), report_only: policy == DriftPolicy::Report },
         },
         _ if row.app.sync == SyncPolicy::Manual && !asked => Decision::Leave,

@@ -47,7 +47,7 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         for id in ids {
-            sqlx::query(one!("UPDATE objects SET state = 'moving'", " AND app = $6 AND state = 'pruning'"))
+            sqlx::query(one!("UPDATE objects SET state = 'moving'", " AND app = $6 AND state IN ('pruning', 'deleting')"))
                 .bind(cluster.as_str())
                 .bind(&id.group)
                 .bind(&id.kind)

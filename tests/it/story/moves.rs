@@ -1,12 +1,13 @@
 //! Objects that move from one app to another of the same repo: handed over, in whatever order the two are synced, and never deleted.
 
-use driftless::ids::Oid;
+use driftless::ids::{Oid, RepoName};
+use driftless::queue::{Cause, Key, Request};
 use driftless::store::inventory::ObjectState;
 use driftless::store::runs::RunState;
 
 use super::manifests::{config_map, kustomization};
 use super::pull::redacted;
-use crate::support::world::{Files, World, app_id};
+use crate::support::world::{Files, Setup, World, app_id};
 
 /// Two apps, each with an object that stays; `old` has `x` besides. `more` goes into the definitions.
 fn two(world: &World, more_of_old: &str, more_of_new: &str) -> Files {
@@ -285,8 +286,9 @@ async fn what_the_server_refuses_of_a_moved_object_fails_the_gate() {
 async fn an_old_app_that_waits_for_a_person_does_not_fight_for_what_was_taken() {
     let world = World::start("move-manual-old").await;
     let base = world.push(two(&world, "  sync: manual\n", "")).await;
+    world.healthy("new", &base).await;
     world.sync_by_hand("old", false).await;
-    both_healthy(&world, &base).await;
+    world.healthy("old", &base).await;
     let before = uid(&world, "x").await;
     let revision = world.push(moved("2")).await;
     world.healthy("new", &revision).await;
@@ -303,20 +305,43 @@ async fn an_old_app_that_waits_for_a_person_does_not_fight_for_what_was_taken() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_app_on_a_branch_that_nobody_told_of_gets_the_object() {
-    let world = World::start("move-branch").await;
+    let world = World::with("move-branch", Setup { webhooks: false, ..Setup::default() }).await;
     let on_release = world.app("new", "new").replace("{path: new}", "{path: new, ref: release}");
     let base = world.push(two(&world, "", "").file("apps/new.yaml", on_release)).await;
-    world.healthy("old", &base).await;
     let first = world.push_to("release", Files::new().file("new/more.yaml", config_map("more", "1"))).await;
+    world.poll().await;
+    world.healthy("old", &base).await;
+    world.poll().await;
     world.healthy("new", &first).await;
+    world.settled().await;
     let before = uid(&world, "x").await;
-    // The branch gets it first, without a word to anybody.
-    world.commit("release", &Files::new().file("new/x.yaml", config_map("x", "2")));
+    // The branch has it before the other one drops it, and nobody is told of that.
+    world.push_to("release", Files::new().file("new/x.yaml", config_map("x", "2"))).await;
     let revision = world.push(Files::new().without("old/x.yaml")).await;
+    let main = Key::Push { repo: RepoName::new("shop"), ref_name: "refs/heads/main".into() };
+    world.engine().queue.enqueue(&[Request::new(main, Cause::Poll)]).await.expect("queued");
     let run = world.healthy("old", &revision).await;
     assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
+    world.settled().await;
     assert_eq!(state(&world, "old", "x").await, Some(ObjectState::Moving));
     world.poll().await;
     world.eventually("the object taken over", async || (owner(&world, "x").await == "shop/new").then_some(())).await;
+    world.settled().await;
     assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before, "2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_whose_drift_is_ignored_prunes_what_nobody_wants_any_more() {
+    let world = World::start("move-ignore").await;
+    let base = world.push(two(&world, "  drift: ignore\n", "")).await;
+    both_healthy(&world, &base).await;
+    set_paused(&world, "new", true).await;
+    let revision = world.push(moved("2")).await;
+    world.healthy("old", &revision).await;
+    world.push(Files::new().without("new/x.yaml").file("new/more.yaml", config_map("more", "1"))).await;
+    world.settled().await;
+    world.resync().await;
+    world.gone("v1 ConfigMap", "x").await;
+    world.settled().await;
+    assert_eq!(world.inventory("old").await, ["ConfigMap old-stays"]);
 }
