@@ -19,6 +19,7 @@ use driftless::http::{Hook, Hooks, Intake, IntakeLimits, Readiness, ServerLimits
 use driftless::ids::{HookName, RepoName};
 use driftless::lifecycle::Tasks;
 use driftless::queue::{Queue, QueueConfig};
+use driftless::secret::LiveSecret;
 use driftless::store::Store;
 use driftless::telemetry::Metrics;
 use driftless_webhooks::{Forge, Secret};
@@ -66,8 +67,7 @@ async fn driftless(dir: &std::path::Path, tasks: &Tasks) -> Router {
     let store = Store::open(&dir.join("driftless.db"), clock.clone()).await.expect("a store");
     let config = QueueConfig { max_pending: usize::MAX, ..QueueConfig::default() };
     let queue = Queue::start(store, config, tasks).await.expect("a queue");
-    let secret = Secret::new(KEY).expect("not empty");
-    let hook = Hook::new(Forge::GitHub, vec![secret], [("acme/shop".to_owned(), RepoName::new("shop"))]);
+    let hook = Hook::new(Forge::GitHub, vec![LiveSecret::fixed(KEY)], [("acme/shop".to_owned(), RepoName::new("shop"))]);
     let metrics = Arc::new(Metrics::default());
     let hooks = Hooks::new([(HookName::new("github"), hook)]);
     let intake = Intake::new(hooks, queue.clone(), clock, metrics.clone(), IntakeLimits::default());

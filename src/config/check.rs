@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use globset::{Glob, GlobSetBuilder};
 use jiff::SignedDuration;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::file::{self, File, SecretRef, Text};
@@ -15,6 +15,7 @@ use super::{
     ClusterAccess, ClusterEntry, Config, Credentials, DestructiveLimits, Environment, ForgeKind, Hook, Problem, Repo, Timing, secret,
 };
 use crate::ids::{ClusterName, HookName, RepoName};
+use crate::secret::LiveSecret;
 use crate::yaml::Spanned;
 
 /// Collects what is wrong while the rest is looked at.
@@ -172,7 +173,7 @@ impl Checker<'_> {
         Some(Timing { quiet: quiet?, maximum: maximum?, resync: resync?, health: health?, give_up: give_up? })
     }
 
-    fn secret(&mut self, reference: &Spanned<SecretRef>, what: &str) -> Option<SecretString> {
+    fn secret(&mut self, reference: &Spanned<SecretRef>, what: &str) -> Option<LiveSecret> {
         let read = secret::read(&reference.value, self.folder, self.environment);
         self.noted(reference, what, read)
     }
@@ -205,12 +206,12 @@ impl Checker<'_> {
         Some(Hook { name: HookName::new(name.value), forge: kind?, api: url?, secrets, credentials })
     }
 
-    fn hook_secret(&mut self, reference: &Spanned<SecretRef>) -> Option<driftless_webhooks::Secret> {
-        let text = self.secret(reference, "secrets")?;
-        let secret = driftless_webhooks::Secret::new(text.expose_secret().as_bytes());
+    fn hook_secret(&mut self, reference: &Spanned<SecretRef>) -> Option<LiveSecret> {
+        let live = self.secret(reference, "secrets")?;
+        let secret = driftless_webhooks::Secret::new(live.get().expose_secret().as_bytes());
         let secret = self.noted(reference, "secrets", secret)?;
         self.noted(reference, "secrets", secret.check())?;
-        Some(secret)
+        Some(live)
     }
 
     fn credentials(&mut self, hook: &Text, given: &file::CredentialsRef) -> Option<Credentials> {

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use globset::GlobSet;
-use secrecy::SecretString;
 use url::Url;
 
-use crate::app::Allow;
+use crate::app::{Allow, Scope};
 use crate::ids::{ClusterName, HookName, RepoName};
+use crate::secret::LiveSecret;
 
 pub use secret::{Environment, ProcessEnvironment};
 
@@ -67,7 +67,8 @@ pub struct Hook {
     pub name: HookName,
     pub forge: ForgeKind,
     pub api: Url,
-    pub secrets: Vec<driftless_webhooks::Secret>,
+    /// Each can sign deliveries.
+    pub secrets: Vec<LiveSecret>,
     pub credentials: Option<Credentials>,
 }
 
@@ -79,8 +80,8 @@ pub enum ForgeKind {
 
 #[derive(Clone)]
 pub enum Credentials {
-    Token(SecretString),
-    App { id: u64, private_key: SecretString },
+    Token(LiveSecret),
+    App { id: u64, private_key: LiveSecret },
 }
 
 impl fmt::Debug for Credentials {
@@ -105,6 +106,19 @@ pub struct Repo {
     pub allow: Allow,
     /// Other repos that its apps may read.
     pub may_read: Vec<RepoName>,
+}
+
+impl Repo {
+    /// Where its definitions are, and what they may ask for.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope {
+            repo: &self.name,
+            definitions_ref: &self.definitions_ref,
+            globs: &self.definitions,
+            allow: &self.allow,
+            may_read: &self.may_read,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -154,7 +168,9 @@ impl Config {
     pub fn parse(path: &Path, text: &str, environment: &dyn Environment) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: path.to_owned(), problems };
         let file = file::read(text).map_err(|problem| failed(vec![problem]))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        // The worker and the server may have another folder than the one in which a relative path was given.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
         check::check(file, folder, environment).map_err(failed)
     }
 

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use secrecy::SecretString;
-
 use super::file::SecretRef;
+use crate::secret::{LiveSecret, trimmed};
 
 /// Where environment variables come from: the process, or a test's table.
 pub trait Environment {
@@ -21,19 +20,14 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-/// Reads a secret; a line end after it, as editors leave it, is not part of it. Errors name the place, never the content.
-pub(super) fn read(reference: &SecretRef, folder: &Path, environment: &dyn Environment) -> Result<SecretString, String> {
-    let text = match (&reference.env, &reference.file) {
-        (Some(name), None) => environment.var(name).ok_or_else(|| format!("the environment variable {name} is not set"))?,
-        (None, Some(file)) => {
-            let path = folder.join(file);
-            std::fs::read_to_string(&path).map_err(|error| format!("the secret file {} cannot be read: {error}", path.display()))?
+/// Reads a secret. Errors name the place, never the content. A process keeps the variables that it was started with; a file may change.
+pub(super) fn read(reference: &SecretRef, folder: &Path, environment: &dyn Environment) -> Result<LiveSecret, String> {
+    match (&reference.env, &reference.file) {
+        (Some(name), None) => {
+            let text = environment.var(name).ok_or_else(|| format!("the environment variable {name} is not set"))?;
+            Ok(LiveSecret::fixed(trimmed(text)?))
         }
-        _ => return Err("a secret is given as either `env: NAME` or `file: PATH`".into()),
-    };
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err("the secret is empty; an empty one would let anybody in".into());
+        (None, Some(file)) => LiveSecret::in_file(&folder.join(file)),
+        _ => Err("a secret is given as either `env: NAME` or `file: PATH`".into()),
     }
-    Ok(SecretString::from(text))
 }

@@ -1,32 +1,60 @@
 //! Which hooks there are: what each one's forge signs with, and which repos it serves.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use driftless_webhooks::{Forge, Secret};
+use secrecy::ExposeSecret;
 
 use crate::config::{Config, ForgeKind};
 use crate::ids::{HookName, RepoName};
+use crate::secret::LiveSecret;
 
 /// One configured source of deliveries.
 #[derive(Debug)]
 pub struct Hook {
     pub forge: Forge,
     /// Any of them may have signed, so that they can be changed one after the other.
-    pub secrets: Vec<Secret>,
+    secrets: Vec<LiveSecret>,
+    /// What they were when they were last looked at.
+    known: Mutex<Known>,
     repos: HashMap<String, RepoName>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    versions: Vec<u64>,
+    secrets: Arc<[Secret]>,
 }
 
 impl Hook {
     /// `repos`: the forge's name of each project (`owner/name`), and ours of the repo.
-    pub fn new(forge: Forge, secrets: Vec<Secret>, repos: impl IntoIterator<Item = (String, RepoName)>) -> Self {
+    pub fn new(forge: Forge, secrets: Vec<LiveSecret>, repos: impl IntoIterator<Item = (String, RepoName)>) -> Self {
         let repos = repos.into_iter().map(|(project, repo)| (project.to_lowercase(), repo)).collect();
-        Self { forge, secrets, repos }
+        Self { forge, secrets, known: Mutex::default(), repos }
+    }
+
+    /// What a delivery may be signed with now. A secret that was taken back counts no longer, and one that verifies nothing never did.
+    pub fn secrets(&self) -> Arc<[Secret]> {
+        let now: Vec<_> = self.secrets.iter().map(LiveSecret::versioned).collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.secrets.is_empty() || !known.versions.iter().eq(now.iter().map(|(_, version)| version)) {
+            known.versions = now.iter().map(|(_, version)| *version).collect();
+            known.secrets = now.iter().filter_map(|(text, _)| usable(text.expose_secret())).collect();
+        }
+        Arc::clone(&known.secrets)
     }
 
     /// The repo of a project, however the forge writes its name today.
     pub fn repo(&self, project: &str) -> Option<&RepoName> {
         self.repos.get(&project.to_lowercase())
     }
+}
+
+fn usable(text: &str) -> Option<Secret> {
+    let secret = Secret::new(text.as_bytes()).ok()?;
+    secret.check().inspect_err(|error| tracing::warn!(%error, "a secret of a hook is none any more")).ok()?;
+    Some(secret)
 }
 
 /// All hooks, by the last segment of their path.
@@ -52,5 +80,29 @@ impl Hooks {
 
     pub fn get(&self, name: &str) -> Option<(&HookName, &Hook)> {
         self.0.get_key_value(&HookName::new(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_was_replaced_in_its_file_counts_from_then_on() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "before")?;
+        let secrets = vec![LiveSecret::fixed("stays"), LiveSecret::in_file(&file).expect("read")];
+        let hook = Hook::new(Forge::GitHub, secrets, []);
+        let signs = |secret: &str| {
+            let secret = Secret::new(secret).expect("not empty").github_signature(b"body");
+            hook.secrets().iter().any(|known| known.github_signature(b"body") == secret)
+        };
+        assert!(signs("before") && signs("stays") && !signs("after"));
+        std::fs::write(&file, "after")?;
+        assert!(signs("after") && signs("stays") && !signs("before"));
+        std::fs::write(&file, "whsec_!")?;
+        assert!(signs("stays") && !signs("after") && !signs("whsec_!"), "it is no signing key");
+        Ok(())
     }
 }

@@ -110,7 +110,7 @@ async fn read_signed(mut request: Request, intake: &Arc<Intake>) -> Result<Signe
     let (parts, body) = request.into_parts();
     let body = intake.bodies.read(&parts.headers, body).await?;
     let now = intake.clock.now().as_second();
-    let delivery = parse(verify(hook.forge, &parts.headers, body.bytes(), &hook.secrets, now)?)?;
+    let delivery = parse(verify(hook.forge, &parts.headers, body.bytes(), &hook.secrets(), now)?)?;
     let repo = delivery.event.project().and_then(|project| hook.repo(project)).cloned();
     Ok(SignedDelivery { hook: name.clone(), repo, delivery })
 }

@@ -1,12 +1,15 @@
 //! The GitHub client against the embedded forge: as a user, as an App, and when things go wrong.
 
+use std::time::Duration;
+
 use driftless::dev::forge::{ApiFault, DeliveryFault, DevApp};
 use driftless::forge::{Forge as _, ForgeError, GitHubCredentials, NewStatus, PullState, StatusState};
 use driftless::ids::Oid;
+use driftless::secret::LiveSecret;
 use http::Method;
 use secrecy::ExposeSecret;
 
-use crate::support::forge::{Forge, PROJECT, Setup, secret};
+use crate::support::forge::{Forge, PROJECT, Setup, live, secret};
 use crate::support::receiver::Receiver;
 
 fn status(sha: &Oid) -> NewStatus {
@@ -90,7 +93,7 @@ async fn an_app_writes_as_its_bot_and_gets_a_new_token_when_the_old_one_is_revok
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
     let app = DevApp { id: 4711, slug: "driftless-dev".into(), public_key_pem: key.public_key_pem() };
     let forge = Forge::with(Setup { app: Some(app), ..Setup::default() }).await;
-    let github = forge.client_as(GitHubCredentials::App { id: 4711, private_key_pem: secret(&key.serialize_pem()) });
+    let github = forge.client_as(GitHubCredentials::App { id: 4711, private_key_pem: live(&key.serialize_pem()) });
     assert_eq!(github.whoami().await.expect("asked").login, "driftless-dev[bot]");
     let number = forge.forge.open_pull(PROJECT, "topic", "main", "t").await.expect("opened");
     github.create_comment(PROJECT, number, "<!-- m -->").await.expect("made");
@@ -115,6 +118,55 @@ async fn a_rotated_token_is_refused_with_a_reason_and_without_the_token() {
     let error = github.open_pull_requests(PROJECT).await.expect_err("refused");
     assert!(matches!(error, ForgeError::Refused { .. }));
     assert!(error.to_string().contains("expired or revoked") && !error.to_string().contains("t0ken"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_that_was_rotated_in_its_file_is_used_at_once() {
+    let forge = Forge::start().await;
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "t0ken\n").expect("written");
+    let github = forge.client_as(GitHubCredentials::Token(LiveSecret::in_file(&file).expect("a token")));
+    assert_eq!(github.whoami().await.expect("asked").login, "driftless-bot");
+
+    forge.forge.rotate_token(&secret("another"));
+    let asked = forge.forge.faults().requests().len();
+    assert!(matches!(github.open_pull_requests(PROJECT).await, Err(ForgeError::Refused { .. })));
+    assert_eq!(forge.forge.faults().requests().len(), asked + 1, "the same token is not tried twice");
+
+    std::fs::write(&file, "another\n").expect("written");
+    github.open_pull_requests(PROJECT).await.expect("with the token that is there now");
+    assert_eq!(github.git_credential(PROJECT).await.expect("asked").expect("there is one").password.expose_secret(), "another");
+    github.whoami().await.expect("asked again, as a token may be another person's");
+    assert_eq!(forge.forge.faults().requests().last().map(String::as_str), Some("GET /user"));
+
+    // While a request is under way: it is refused, and made once more with what the file holds by then.
+    forge.forge.faults().add(None, "/pulls", 1, ApiFault::Slow(Duration::from_millis(300)));
+    let asked = forge.forge.faults().requests().len();
+    let rotated = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::fs::write(&file, "athird").expect("written");
+        forge.forge.rotate_token(&secret("athird"));
+    };
+    let (listed, ()) = tokio::join!(github.open_pull_requests(PROJECT), rotated);
+    listed.expect("listed");
+    assert_eq!(forge.forge.faults().requests().len(), asked + 2);
+}
+
+#[tokio::test]
+async fn an_app_s_key_that_was_replaced_in_its_file_signs_at_once() {
+    let new_key = || rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
+    let (old, key) = (new_key(), new_key());
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("app.pem");
+    std::fs::write(&file, old.serialize_pem()).expect("written");
+    let app = DevApp { id: 4711, slug: "driftless-dev".into(), public_key_pem: key.public_key_pem() };
+    let forge = Forge::with(Setup { app: Some(app), ..Setup::default() }).await;
+    let private_key_pem = LiveSecret::in_file(&file).expect("a key");
+    let github = forge.client_as(GitHubCredentials::App { id: 4711, private_key_pem });
+    assert!(matches!(github.whoami().await, Err(ForgeError::Refused { .. })));
+    std::fs::write(&file, key.serialize_pem()).expect("written");
+    github.open_pull_requests(PROJECT).await.expect("with the key that is there now");
 }
 
 #[tokio::test]

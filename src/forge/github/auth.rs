@@ -1,6 +1,6 @@
 //! Who asks: a token, or a GitHub App whose tokens last an hour and are made per installation.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -14,6 +14,7 @@ use super::api::{Api, Call, chain};
 use super::{GitHubCredentials, GitHubSetupError, repo_path, wire};
 use crate::clock::Clock;
 use crate::forge::{ForgeError, Identity};
+use crate::secret::LiveSecret;
 
 /// A token that is about to expire is not used for a fetch that may take minutes.
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
@@ -25,13 +26,15 @@ const PROJECTS: u64 = 1000;
 const KEPT: Duration = Duration::from_hours(2);
 
 pub(super) enum Auth {
-    Token(SecretString),
+    Token(LiveSecret),
     App(Box<App>),
 }
 
 pub(super) struct App {
     id: AppId,
-    key: octocrab::auth::EncodingKey,
+    private_key_pem: LiveSecret,
+    /// The key of one version of the file.
+    key: Mutex<(u64, octocrab::auth::EncodingKey)>,
     tokens: Cache<String, Minted>,
     clock: Arc<dyn Clock>,
 }
@@ -46,44 +49,63 @@ impl Auth {
     pub(super) fn new(credentials: GitHubCredentials, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
         match credentials {
             GitHubCredentials::Token(token) => {
-                let visible = !token.expose_secret().is_empty() && token.expose_secret().bytes().all(|b| b.is_ascii_graphic());
-                if visible { Ok(Self::Token(token)) } else { Err(GitHubSetupError::Token) }
+                if sendable(&token.get()) {
+                    Ok(Self::Token(token))
+                } else {
+                    Err(GitHubSetupError::Token)
+                }
             }
             GitHubCredentials::App { id, private_key_pem } => {
-                let key = octocrab::auth::EncodingKey::from_rsa_pem(private_key_pem.expose_secret().as_bytes())
-                    .map_err(|error| GitHubSetupError::PrivateKey(error.to_string()))?;
+                let (pem, version) = private_key_pem.versioned();
+                let key = Mutex::new((version, read_key(&pem)?));
                 let tokens = Cache::builder().max_capacity(PROJECTS).time_to_live(KEPT).build();
-                Ok(Self::App(Box::new(App { id: AppId(id), key, tokens, clock })))
+                Ok(Self::App(Box::new(App { id: AppId(id), private_key_pem, key, tokens, clock })))
             }
         }
     }
 
-    /// Sends with the token for this project. A minted token that GitHub no longer takes is replaced once.
+    /// Sends with the token for this project; once more with another, if it is refused and there is another by then.
     pub(super) async fn send(&self, api: &Api, project: &str, call: Call<'_>) -> Result<Answer, ForgeError> {
         let token = self.token(api, project).await?;
-        let first = api.send(&token, call.clone()).await;
-        match (self, first) {
-            (Self::App(app), Err(ForgeError::Refused { .. })) => {
-                // Revoked or with permissions of before: a 401 or 403 changed nothing, so the request may be made again.
-                app.forget(project).await;
-                let token = self.token(api, project).await?;
-                api.send(&token, call).await
-            }
-            (_, result) => result,
+        match api.send(&token, call.clone()).await {
+            // A 401 or 403 changed nothing, so the request may be made again.
+            Err(refusal @ ForgeError::Refused { .. }) => match self.instead_of(&token, api, project).await? {
+                Some(token) => api.send(&token, call).await,
+                None => Err(refusal),
+            },
+            result => result,
         }
+    }
+
+    /// Another token than the one that was refused: its file was written to meanwhile; or, for an App, a new one, as the old one may be
+    /// revoked or have the permissions of before.
+    async fn instead_of(&self, refused: &SecretString, api: &Api, project: &str) -> Result<Option<SecretString>, ForgeError> {
+        if let Self::App(app) = self {
+            app.forget(project).await;
+        }
+        let token = self.token(api, project).await?;
+        Ok((token.expose_secret() != refused.expose_secret()).then_some(token))
     }
 
     pub(super) async fn token(&self, api: &Api, project: &str) -> Result<SecretString, ForgeError> {
         match self {
-            Self::Token(token) => Ok(token.clone()),
+            Self::Token(token) => own(token, api),
             Self::App(app) => app.token(api, project).await,
+        }
+    }
+
+    /// Differs when we may be somebody else than before.
+    pub(super) fn version(&self) -> u64 {
+        match self {
+            Self::Token(token) => token.versioned().1,
+            Self::App(_) => 0,
         }
     }
 
     pub(super) async fn identity(&self, api: &Api) -> Result<Identity, ForgeError> {
         match self {
             Self::Token(token) => {
-                let user: wire::User = api.send(token, get("/user")).await?.json()?;
+                let user: wire::User = api.send(&own(token, api)?, get("/user")).await?.json()?;
                 Ok(Identity { login: user.login })
             }
             Self::App(app) => {
@@ -124,13 +146,32 @@ impl App {
         self.tokens.invalidate(&project.to_ascii_lowercase()).await;
     }
 
-    fn jwt(&self, api: &Api) -> Result<SecretString, ForgeError> {
-        octocrab::auth::create_jwt(self.id, &self.key)
-            .map(SecretString::from)
-            .map_err(|error| api.unavailable(format!("its App token could not be signed: {}", chain(&error))))
+    pub(super) fn jwt(&self, api: &Api) -> Result<SecretString, ForgeError> {
+        let unsigned = |reason: String| api.unavailable(format!("its App token could not be signed: {reason}"));
+        let (pem, version) = self.private_key_pem.versioned();
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if key.0 != version {
+            *key = (version, read_key(&pem).map_err(|error| unsigned(error.to_string()))?);
+        }
+        octocrab::auth::create_jwt(self.id, &key.1).map(SecretString::from).map_err(|error| unsigned(chain(&error)))
     }
 }
 
-fn get(target: &str) -> Call<'_> {
+fn read_key(pem: &SecretString) -> Result<octocrab::auth::EncodingKey, GitHubSetupError> {
+    octocrab::auth::EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes())
+        .map_err(|error| GitHubSetupError::PrivateKey(error.to_string()))
+}
+
+/// The token as its file has it now.
+fn own(token: &LiveSecret, api: &Api) -> Result<SecretString, ForgeError> {
+    let token = token.get();
+    if sendable(&token) { Ok(token) } else { Err(api.unavailable(format!("not asked: {}", GitHubSetupError::Token))) }
+}
+
+fn sendable(token: &SecretString) -> bool {
+    !token.expose_secret().is_empty() && token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+pub(super) fn get(target: &str) -> Call<'_> {
     Call { method: Method::GET, target, etag: None, body: None }
 }

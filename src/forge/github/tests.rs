@@ -10,6 +10,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::{GitHub, GitHubConfig, GitHubCredentials, repo_path};
 use crate::clock::ManualClock;
 use crate::forge::{Forge, ForgeError, NewStatus, PullState, StatusState};
+use crate::secret::LiveSecret;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -17,7 +18,7 @@ fn client(server: &MockServer) -> GitHub {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = GitHubConfig {
         api_url: server.uri(),
-        credentials: GitHubCredentials::Token("s3cret".to_owned().into()),
+        credentials: GitHubCredentials::Token(LiveSecret::fixed("s3cret")),
         timeout: Duration::from_millis(500),
     };
     GitHub::new(config, Arc::new(ManualClock::at_millis(NOW * 1000))).expect("a sound configuration")
@@ -111,7 +112,7 @@ async fn no_listener_is_told_with_its_cause_and_without_the_token() {
     drop(listener);
     let config = GitHubConfig {
         api_url: format!("http://{address}"),
-        credentials: GitHubCredentials::Token("s3cret".to_owned().into()),
+        credentials: GitHubCredentials::Token(LiveSecret::fixed("s3cret")),
         timeout: Duration::from_secs(5),
     };
     drop(github);

@@ -11,6 +11,7 @@ use driftless::dev::git_http::GitFaults;
 use driftless::forge::{GitHub, GitHubConfig, GitHubCredentials};
 use driftless::ids::Oid;
 use driftless::lifecycle::Tasks;
+use driftless::secret::LiveSecret;
 use secrecy::SecretString;
 
 pub const PROJECT: &str = "shop/deploy";
@@ -33,6 +34,10 @@ pub struct Setup {
 
 pub fn secret(text: &str) -> SecretString {
     SecretString::from(text.to_owned())
+}
+
+pub fn live(text: &str) -> LiveSecret {
+    LiveSecret::fixed(text)
 }
 
 impl Forge {
@@ -65,7 +70,7 @@ impl Forge {
     }
 
     pub fn client(&self) -> GitHub {
-        self.client_as(GitHubCredentials::Token(secret("t0ken")))
+        self.client_as(GitHubCredentials::Token(live("t0ken")))
     }
 
     pub fn client_as(&self, credentials: GitHubCredentials) -> GitHub {

@@ -10,6 +10,7 @@ use driftless::http::{Hook, Hooks, Intake, IntakeLimits, Readiness, ServerLimits
 use driftless::ids::{HookName, RepoName};
 use driftless::lifecycle::Tasks;
 use driftless::queue::{Queue, QueueConfig};
+use driftless::secret::LiveSecret;
 use driftless::store::Store;
 use driftless::telemetry::Metrics;
 use driftless_webhooks::{Forge, Secret};
@@ -18,8 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(super) const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
+const SECRET: &str = "It's a Secret to Everybody";
+
 pub(super) fn secret() -> Secret {
-    Secret::new("It's a Secret to Everybody").expect("not empty")
+    Secret::new(SECRET).expect("not empty")
 }
 
 pub(super) struct Server {
@@ -84,8 +87,8 @@ impl Server {
 fn hooks() -> Hooks {
     let repos = || [("Acme/Shop".to_owned(), RepoName::new("shop"))];
     Hooks::new([
-        (HookName::new("github"), Hook::new(Forge::GitHub, vec![Secret::new("the new one").expect("not empty"), secret()], repos())),
-        (HookName::new("gitlab"), Hook::new(Forge::GitLab, vec![secret()], repos())),
+        (HookName::new("github"), Hook::new(Forge::GitHub, vec![LiveSecret::fixed("the new one"), LiveSecret::fixed(SECRET)], repos())),
+        (HookName::new("gitlab"), Hook::new(Forge::GitLab, vec![LiveSecret::fixed(SECRET)], repos())),
     ])
 }
 
