@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Engine;
 use super::engine::blocking;
-use crate::app::{Discovered, Memory, OnDelete, Scope};
+use crate::app::{Discovered, Memory, OnDelete};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::JobError;
@@ -61,14 +61,7 @@ async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Disc
     let last = engine.definitions.last(&repo.name);
     let look = move || {
         let repo = config.repo(&name).expect("a repo that was configured a moment ago");
-        let scope = Scope {
-            repo: &repo.name,
-            definitions_ref: &repo.definitions_ref,
-            globs: &repo.definitions,
-            allow: &repo.allow,
-            may_read: &repo.may_read,
-        };
-        scope.discover_again(tree.as_ref(), &last)
+        repo.scope().discover_again(tree.as_ref(), &last)
     };
     let (found, memory) = blocking(look).await??;
     let memory = Arc::new(memory);

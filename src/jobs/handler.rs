@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Engine, poll, preview, push, resync, sync};
+use super::{Engine, outcome, poll, preview, push, resync, sync};
 use crate::ids::Oid;
 use crate::queue::{Handler, Job, JobContext, JobError, Key};
 
@@ -21,7 +21,8 @@ impl Handler for Engine {
             Key::Preview { repo, number } => preview::run(self, repo, *number, hint, job, &ctx).boxed(),
             Key::MergeGroup { repo, ref_name } => preview::run_group(self, repo, ref_name, hint, job, &ctx).boxed(),
             Key::Sync(app) => sync::run(self, app, job, &ctx).boxed(),
-            Key::Poll(repo) => poll::run(self, repo, &ctx.cancel).boxed(),
+            Key::Outcome(repo) => outcome::run(self, repo).boxed(),
+            Key::Poll(repo) => poll::run(self, repo, job.attempt, &ctx.cancel).boxed(),
             Key::Resync(cluster) => resync::run(self, cluster).boxed(),
         };
         work.await
@@ -33,7 +34,7 @@ impl Handler for Engine {
             Key::MergeGroup { repo, ref_name } => preview::group_failed(self, repo, ref_name, job, error).await,
             Key::Sync(app) => sync::failed(self, app, job, error).await,
             // Nobody waits for these; the log and the metrics have them.
-            Key::Push { .. } | Key::Poll(_) | Key::Resync(_) => Ok(()),
+            Key::Push { .. } | Key::Outcome(_) | Key::Poll(_) | Key::Resync(_) => Ok(()),
         }
     }
 }

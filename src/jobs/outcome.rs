@@ -1,14 +1,18 @@
 //! What became of a merged pull request: the first line of its comment, once its apps are synced.
+//!
+//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say into the reports: a merge
+//! may change a thousand apps, and its comment has all of them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::{Engine, finish};
 use crate::app::OnDelete;
 use crate::ids::{AppId, Oid, RepoName};
-use crate::queue::JobError;
+use crate::queue::{Cause, JobError, Key, Request};
 use crate::report::markdown;
 use crate::report::preview::{AppEnd, AppOutcome, DefinitionChange, Outcome, PreviewReport};
-use crate::store::apps::{AppRow, AppState};
+use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::pulls::{Pull, PullRow};
 
 /// After this long nobody reads what became of a merge.
@@ -33,7 +37,9 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
         apps.push(AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end });
     }
     report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps });
-    put(engine, pull, &report).await
+    put(engine, pull, &report).await?;
+    // Some may have ended before anybody knew that this waits for them.
+    ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await
 }
 
 fn first_end(definition: DefinitionChange, row: Option<&AppRow>, merge_commit: &Oid) -> AppEnd {
@@ -42,42 +48,70 @@ fn first_end(definition: DefinitionChange, row: Option<&AppRow>, merge_commit: &
     match row {
         _ if definition == DefinitionChange::Removed && keeps => AppEnd::Kept,
         // The sync of the push may have been faster than the word of the merge.
-        Some(row) if row.applied_revision.as_ref() == Some(merge_commit) && row.synced_ok => AppEnd::Healthy { after_seconds: 0 },
+        Some(row) if row.applied_revision.as_ref() == Some(merge_commit) && row.synced_ok => as_it_is(row),
         Some(row) if matches!(row.app.sync, Manual | Never) => AppEnd::Manual,
         Some(_) | None => AppEnd::Running,
     }
 }
 
-/// A sync of an app came to an end at a revision: pull requests whose merge is in it say so.
+/// How an app stands that is applied already.
+pub(super) fn as_it_is(row: &AppRow) -> AppEnd {
+    match row.health {
+        AppHealth::Progressing => AppEnd::Running,
+        AppHealth::Degraded => AppEnd::Drifted { message: row.health_message.clone() },
+        _ => AppEnd::Healthy { after_seconds: 0 },
+    }
+}
+
+/// A sync of an app came to an end at a revision: pull requests whose merge is in it will say so.
 pub(super) async fn ended(engine: &Engine, row: &AppRow, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
     let (app, source) = (&row.app.id, &row.app.source.repo);
-    let _turn = engine.outcomes.lock().await;
     // An app that is removed is so by a commit of the repo that defined it.
     if row.state == AppState::Removed {
-        return tell(engine, app, &app.repo, revision, end).await;
+        return note(engine, app, &app.repo, revision, end).await;
     }
-    tell(engine, app, source, revision, end).await?;
+    note(engine, app, source, revision, end).await?;
     if app.repo != *source {
         // What was merged there is the definition.
-        tell(engine, app, &app.repo, &row.definition_commit, end).await?;
+        note(engine, app, &app.repo, &row.definition_commit, end).await?;
     }
     Ok(())
 }
 
-/// Tells the pull requests of one repo whose merge is in `revision`.
-async fn tell(engine: &Engine, app: &AppId, repo: &RepoName, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
-    let after = engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
-    for mut pull in engine.store.unfinished_pulls(repo, after).await? {
+async fn note(engine: &Engine, app: &AppId, repo: &RepoName, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
+    engine.store.put_end(app, repo, revision, &json(end)?).await?;
+    if engine.store.awaits_ends(repo, heard_after(engine)).await? {
+        ask(engine, repo, Key::Sync(app.clone())).await?;
+    }
+    Ok(())
+}
+
+async fn ask(engine: &Engine, repo: &RepoName, follows: Key) -> Result<(), JobError> {
+    Ok(engine.queue.enqueue(&[Request::new(Key::Outcome(repo.clone()), Cause::Follow { key: follows })]).await?)
+}
+
+/// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it.
+pub(super) async fn run(engine: &Engine, repo: &RepoName) -> Result<(), JobError> {
+    let _turn = engine.outcomes.lock().await;
+    let ends = ends(engine, repo).await?;
+    let mut contains = HashMap::new();
+    for mut pull in engine.store.unfinished_pulls(repo, heard_after(engine)).await? {
         let Some(merge_commit) = pull.merge_commit.clone() else { continue };
-        if !pull.apps.contains(app) || !engine.mirrors.is_ancestor(repo, &merge_commit, revision).await? {
-            continue;
-        }
         let Some(mut report) = report_of(&pull) else { continue };
         let Some(outcome) = report.outcome.as_mut() else { continue };
         let mut changed = false;
-        for known in outcome.apps.iter_mut().filter(|known| known.app == *app && known.end != *end) {
-            known.end = end.clone();
-            changed = true;
+        for known in &mut outcome.apps {
+            let Some((revision, end)) = ends.get(&known.app).filter(|(_, end)| known.end != *end) else { continue };
+            // Apps of one push are at one revision: it is looked up once.
+            let within = match contains.get(&(merge_commit.clone(), revision.clone())) {
+                Some(within) => *within,
+                None => engine.mirrors.is_ancestor(repo, &merge_commit, revision).await?,
+            };
+            contains.insert((merge_commit.clone(), revision.clone()), within);
+            if within {
+                known.end = end.clone();
+                changed = true;
+            }
         }
         if changed {
             put(engine, &mut pull, &report).await?;
@@ -86,10 +120,24 @@ async fn tell(engine: &Engine, app: &AppId, repo: &RepoName, revision: &Oid, end
     Ok(())
 }
 
+/// How each app ended last, and at which revision of the repo. One that was written by another version is left out: it will end again.
+async fn ends(engine: &Engine, repo: &RepoName) -> Result<BTreeMap<AppId, (Oid, AppEnd)>, JobError> {
+    let rows = engine.store.ends(repo).await?;
+    Ok(rows.into_iter().filter_map(|(app, revision, end)| Some((app, (revision, serde_json::from_str(&end).ok()?)))).collect())
+}
+
+fn heard_after(engine: &Engine) -> i64 {
+    engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, JobError> {
+    serde_json::to_string(value).map_err(|error| JobError::new(crate::class::Class::Fail, error))
+}
+
 async fn put(engine: &Engine, pull: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
     let is_final = |end: &AppEnd| matches!(end, AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned);
     pull.unfinished = report.outcome.as_ref().is_some_and(|outcome| outcome.apps.iter().any(|app| !is_final(&app.end)));
-    pull.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(crate::class::Class::Fail, error))?);
+    pull.report = Some(json(report)?);
     engine.store.put_pull(pull).await?;
     engine.outbox.put_comment(&pull.repo, pull.number, &markdown::comment(report)).await?;
     Ok(())

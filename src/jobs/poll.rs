@@ -13,10 +13,12 @@ use crate::queue::{Cause, Key, Request};
 use crate::store::apps::AppState;
 use crate::store::pulls::{Pull, PullRow};
 
-pub(super) async fn run(engine: &Engine, repo: &RepoName, cancel: &CancellationToken) -> Result<(), JobError> {
+pub(super) async fn run(engine: &Engine, repo: &RepoName, attempt: u32, cancel: &CancellationToken) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
-    // First, as it does not depend on whether the forge answers.
-    engine.queue.retry_failed(repo.name.as_str()).await?;
+    // First, as it does not depend on whether the forge answers; and once, however often the forge has to be asked.
+    if attempt == 1 {
+        engine.queue.retry_failed(repo.name.as_str()).await?;
+    }
     let remote = engine.remote(repo).await?;
     let refs = engine.mirrors.list_refs(&remote, cancel).await?;
     let mut requests = moved_refs(engine, repo, &refs).await?;

@@ -20,11 +20,13 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
         engine.drifted.put(&app, objects);
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
     }
-    // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone.
+    // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone. What failed is the
+    // poll's to try again.
     let failed = |row: &AppRow| row.state == AppState::Active && row.health == AppHealth::Degraded;
     for row in apps.into_iter().filter(failed) {
-        if !requests.iter().any(|request| request.key == Key::Sync(row.app.id.clone())) {
-            requests.push(Request::new(Key::Sync(row.app.id), Cause::Resync));
+        let key = Key::Sync(row.app.id);
+        if !requests.iter().any(|request| request.key == key) && !engine.queue.has_failed(&key).await? {
+            requests.push(Request::new(key, Cause::Resync));
         }
     }
     for app in leave::no_longer_wanted(engine, cluster.name()).await? {
@@ -37,9 +39,5 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
     let untold = orphans::after_look(engine, cluster, drift).await?;
     let requests: Vec<_> = untold.into_iter().map(|app| Request::new(Key::Sync(app), Cause::Resync)).collect();
     engine.queue.enqueue(&requests).await?;
-    engine.queue.retry_failed(cluster.name().as_str()).await?;
-    for repo in &engine.config.repos {
-        engine.queue.retry_failed(repo.name.as_str()).await?;
-    }
     Ok(())
 }

@@ -171,7 +171,10 @@ impl Attempt<'_> {
             if self.row.health == AppHealth::Progressing {
                 return self.go_on_waiting().await;
             }
-            let end = finish::end_of(engine, self.row, Duration::ZERO).await?;
+            let end = match outcome::as_it_is(self.row) {
+                AppEnd::Healthy { .. } => finish::end_of(engine, self.row, Duration::ZERO).await?,
+                end => end,
+            };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
         let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;

@@ -18,6 +18,8 @@ pub enum Key {
     MergeGroup { repo: RepoName, ref_name: String },
     /// An app should be what Git says.
     Sync(AppId),
+    /// Apps came to an end that pull requests of a repo wait for.
+    Outcome(RepoName),
     /// Refs and pull requests of a repo may have moved without a webhook.
     Poll(RepoName),
     /// Objects of a cluster may have drifted.
@@ -36,7 +38,7 @@ impl Key {
     pub fn priority(&self) -> Priority {
         match self {
             Self::Push { .. } | Self::Sync(_) => Priority::Push,
-            Self::Preview { .. } | Self::MergeGroup { .. } => Priority::Preview,
+            Self::Preview { .. } | Self::MergeGroup { .. } | Self::Outcome(_) => Priority::Preview,
             Self::Poll(_) | Self::Resync(_) => Priority::Resync,
         }
     }
@@ -44,10 +46,19 @@ impl Key {
     /// The repo whose share of the workers this job uses; a cluster's resync has a share of its own.
     pub fn tenant(&self) -> &str {
         match self {
-            Self::Push { repo, .. } | Self::Preview { repo, .. } | Self::MergeGroup { repo, .. } | Self::Poll(repo) => repo.as_str(),
+            Self::Push { repo, .. }
+            | Self::Preview { repo, .. }
+            | Self::MergeGroup { repo, .. }
+            | Self::Outcome(repo)
+            | Self::Poll(repo) => repo.as_str(),
             Self::Sync(app) => app.repo.as_str(),
             Self::Resync(cluster) => cluster.as_str(),
         }
+    }
+
+    /// Whether many of the same may come one after the other, whatever the cause: the apps of a merge end one by one.
+    pub(super) fn is_debounced(&self) -> bool {
+        matches!(self, Self::Outcome(_))
     }
 
     /// The kind of job in one word, for metrics.
@@ -57,6 +68,7 @@ impl Key {
             Self::Preview { .. } => "preview",
             Self::MergeGroup { .. } => "group",
             Self::Sync(_) => "sync",
+            Self::Outcome(_) => "outcome",
             Self::Poll(_) => "poll",
             Self::Resync(_) => "resync",
         }
@@ -83,7 +95,7 @@ impl TryFrom<String> for Key {
     }
 }
 
-/// `push:REPO+REF`, `preview:REPO#NUMBER`, `group:REPO+REF`, `sync:REPO/APP`, `poll:REPO`, `resync:CLUSTER`: the stored form.
+/// `push:REPO+REF`, `preview:REPO#NUMBER`, `group:REPO+REF`, `sync:REPO/APP`, `outcome:REPO`, `poll:REPO`, `resync:CLUSTER`: the stored form.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,6 +103,7 @@ impl fmt::Display for Key {
             Self::Preview { repo, number } => write!(f, "preview:{repo}#{number}"),
             Self::MergeGroup { repo, ref_name } => write!(f, "group:{repo}+{ref_name}"),
             Self::Sync(app) => write!(f, "sync:{app}"),
+            Self::Outcome(repo) => write!(f, "outcome:{repo}"),
             Self::Poll(repo) => write!(f, "poll:{repo}"),
             Self::Resync(cluster) => write!(f, "resync:{cluster}"),
         }
@@ -98,7 +111,9 @@ impl fmt::Display for Key {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no job key: push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, poll:REPO or resync:CLUSTER")]
+#[error(
+    "{0:?} is no job key: push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, outcome:REPO, poll:REPO or resync:CLUSTER"
+)]
 pub struct KeyError(String);
 
 impl FromStr for Key {
@@ -125,6 +140,7 @@ fn parse(text: &str) -> Option<Key> {
             Key::MergeGroup { repo: RepoName::new(repo), ref_name: ref_name.to_owned() }
         }
         "sync" => Key::Sync(rest.parse().ok()?),
+        "outcome" => Key::Outcome(RepoName::new(rest)),
         "poll" => Key::Poll(RepoName::new(rest)),
         "resync" => Key::Resync(ClusterName::new(rest)),
         _ => return None,
@@ -142,6 +158,7 @@ mod tests {
             "preview:shop#7",
             "group:shop+refs/heads/q/main/pr-7-ab",
             "sync:shop/web",
+            "outcome:shop",
             "poll:shop",
             "resync:prod",
         ] {

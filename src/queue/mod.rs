@@ -114,6 +114,11 @@ impl Queue {
         answer.await.unwrap_or_else(|_| Err(StoreError::stopped().into()))
     }
 
+    /// Whether a job failed for good, and waits for the next resync.
+    pub async fn has_failed(&self, key: &Key) -> Result<bool, QueueError> {
+        Ok(self.store().job(&key.to_string(), State::Failed).await?.is_some())
+    }
+
     /// Has the failed jobs of a tenant tried once more, as each resync does. Says how many those are.
     pub async fn retry_failed(&self, tenant: &str) -> Result<usize, QueueError> {
         let mut conn = self.store().read().acquire().await.map_err(QueueError::from)?;

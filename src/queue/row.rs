@@ -37,7 +37,7 @@ impl Rows {
 /// An event: the pending row as it is afterwards.
 pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> Result<JobRow, StoreError> {
     let (quiet, maximum) = (millis(config.quiet), millis(config.maximum));
-    let debounced = request.cause.is_debounced();
+    let debounced = request.cause.is_debounced() || request.key.is_debounced();
     let younger = vec![request.cause.clone()];
     let Some(pending) = &rows.pending else {
         let idle = rows.last_event().is_none_or(|last| now - last > quiet);

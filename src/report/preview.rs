@@ -161,6 +161,10 @@ pub enum AppEnd {
     Failed {
         message: String,
     },
+    /// It is applied, and its objects are otherwise all the same: drift that is only reported, or a fight that was given up.
+    Drifted {
+        message: String,
+    },
     /// Applied and healthy, save that so many objects wait for `--allow-destructive` to be deleted or replaced.
     Waiting {
         #[serde(default)]

@@ -351,16 +351,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Forgets an app that owns nothing any more.
-    pub async fn forget_app(&self, id: &AppId) -> Result<(), StoreError> {
-        let _change = Change::of(&self.0.definition_changes);
-        sqlx::query("DELETE FROM apps WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM objects WHERE objects.app = apps.id)")
-            .bind(id.to_string())
-            .execute(self.write())
-            .await?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

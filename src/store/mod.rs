@@ -15,6 +15,7 @@ mod tests;
 
 pub mod apps;
 pub mod deliveries;
+pub mod ends;
 pub mod inventory;
 pub mod jobs;
 pub mod pulls;

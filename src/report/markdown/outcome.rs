@@ -23,6 +23,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
         }
     };
     add("**FAILED** for", |end| matches!(end, AppEnd::Failed { .. }));
+    add("applied but **drifted** for", |end| matches!(end, AppEnd::Drifted { .. }));
     let waiting: usize = outcome.apps.iter().map(|app| deletes(&app.end)).sum();
     let held = format!(
         "applied, but **{} for a word** for",
@@ -79,12 +80,12 @@ pub(super) fn taken_over(report: &PreviewReport, outcome: &Outcome) -> Option<St
 pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
     for app in &outcome.apps {
         match &app.end {
-            AppEnd::Failed { message } => document.head(Block::Fold {
-                summary: format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())),
-                notes: String::new(),
-                language: "text",
-                text: message.clone(),
-            }),
+            AppEnd::Failed { message } => {
+                document.head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));
+            }
+            AppEnd::Drifted { message } => {
+                document.head(folded(format!("What drifted of {} on {}", html(&app.app.name), html(app.cluster.as_str())), message));
+            }
             AppEnd::Waiting { .. } => {
                 let held = count(deletes(&app.end), "delete");
                 let command = span(&format!("driftless sync {} --allow-destructive", app.app));
@@ -94,4 +95,8 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             AppEnd::Running | AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned => {}
         }
     }
+}
+
+fn folded(summary: String, text: &str) -> Block {
+    Block::Fold { summary, notes: String::new(), language: "text", text: text.to_owned() }
 }

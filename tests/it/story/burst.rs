@@ -61,3 +61,37 @@ async fn a_second_push_cancels_the_preview_of_the_first() {
     assert!(shown.iter().filter(|state| **state == RunState::Succeeded).count() == 1, "{}", world.story().await);
     assert!(world.comment(first.number, &second.as_str()[..10]).await.contains("second"));
 }
+
+/// The text has all apps of a pull request: to write it anew for each that ends would take their square.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outcome_of_many_apps_is_written_a_few_times() {
+    const APPS: usize = 24;
+    let world = World::with("many", Setup { quiet: "1s", maximum: "15s", ..Setup::default() }).await;
+    let maps = |value: &str| {
+        let add = |files: Files, n: usize| files.file(format!("deploy/a{n}/map.yaml"), config_map(&format!("a{n}"), value));
+        (0..APPS).fold(Files::new(), add)
+    };
+    let apps =
+        (0..APPS).fold(maps("one"), |files, n| files.file(format!("apps/a{n}.yaml"), world.app(&format!("a{n}"), &format!("deploy/a{n}"))));
+    let base = world.push(apps).await;
+    for n in 0..APPS {
+        world.healthy(&format!("a{n}"), &base).await;
+    }
+    let pull = world.open_pull("all", maps("two")).await;
+    world.status_is(&pull.head, "success", &format!("{APPS} updates")).await;
+    world.settled().await;
+    let version = async || {
+        let row = world.engine().store.report(&format!("comment:shop:{}", pull.number)).await.expect("the store");
+        row.expect("a comment").version
+    };
+    let before = version().await;
+    let merge = world.merge_pull(pull.number).await;
+    for n in 0..APPS {
+        world.healthy(&format!("a{n}"), &merge).await;
+    }
+    let all = format!("and {} more apps, healthy after", APPS - 5);
+    let comment = world.comment(pull.number, &all).await;
+    assert!(!comment.contains("being applied for"), "{comment}");
+    let written = version().await - before;
+    assert!((1..=6).contains(&written), "{written} texts for {APPS} apps\n{}", world.story().await);
+}

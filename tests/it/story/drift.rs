@@ -5,6 +5,7 @@ use driftless::store::runs::{RunKind, RunState};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
+use super::manifests::config_map;
 use super::push::shop;
 use crate::support::world::{Files, World};
 
@@ -82,6 +83,35 @@ async fn drift_is_only_reported_where_the_app_says_so() {
     assert!(row.health_message.contains("spec.replicas") && row.health_message.contains("kubectl"), "{}", row.health_message);
     let told = world.runs("/shop").await.iter().filter(|run| run.kind == RunKind::Heal).count();
     assert_eq!(told, 1, "once: {}", world.story().await);
+
+    // A merge that leaves the objects as they are does not make them healthy.
+    let app = world.app_with("shop", "deploy", "  drift: report\n  onDelete: prune\n");
+    let pull = world.open_pull("prune", Files::new().file("apps/shop.yaml", app)).await;
+    world.status(&pull.head).await;
+    world.merge_pull(pull.number).await;
+    let comment = world.comment(pull.number, "applied but **drifted** for").await;
+    assert!(comment.contains("spec.replicas") && !comment.contains("healthy after"), "{comment}");
+
+    scale(&world, 2).await;
+    look(&world).await;
+    let row = world.app_row("shop").await.expect("the app");
+    assert_eq!((row.health, row.health_message.as_str()), (AppHealth::Healthy, ""), "put back by hand");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_tried_once_at_each_look() {
+    let world = World::start("once").await;
+    let broken = config_map("settings", "two").replace("data:", "dta:");
+    world.push(shop(&world).file("deploy/settings.yaml", broken)).await;
+    world
+        .eventually("a failed run", async || world.runs("/shop").await.first().filter(|run| run.state == RunState::Failed).map(drop))
+        .await;
+    world.first_looks().await;
+    let before = world.jobs_ended("sync", "failed").await;
+    world.resync().await;
+    world.poll().await;
+    world.settled().await;
+    assert_eq!(world.jobs_ended("sync", "failed").await, before + 1, "{}", world.story().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +122,7 @@ async fn a_preview_tells_drift_from_what_it_changes() {
     // Else the look that follows a start may heal it before the preview.
     world.first_looks().await;
     scale(&world, 5).await;
-    let pull = world.open_pull("other", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
+    let pull = world.open_pull("other", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     world.status_is(&pull.head, "success", "1 update").await;
     let comment = world.comment(pull.number, "Merging").await;
     assert!(comment.contains("spec.replicas"), "{comment}");
