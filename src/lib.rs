@@ -18,6 +18,7 @@
 pub mod class;
 pub mod clock;
 pub mod ids;
+pub mod secret;
 
 // Around the flow: what starts, stops and watches it.
 pub mod api;
@@ -54,6 +55,9 @@ pub mod report;
 
 // Remember: what survives a restart.
 pub mod store;
+
+// Asked by `check --online`: what of all this is granted.
+pub mod inspect;
 
 // Together: the only place that builds the parts.
 pub mod serve;

@@ -9,7 +9,7 @@ use crate::api::{AppView, SyncRequest};
 
 #[derive(Debug, Args)]
 pub(super) struct AppArgs {
-    /// NAME, or REPO/NAME where two repos use one name.
+    /// NAME, or REPO/NAME where two repos use one name. `driftless apps` lists them.
     app: String,
     #[command(flatten)]
     server: Server,

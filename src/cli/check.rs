@@ -1,31 +1,31 @@
 //! `check`: is the configuration right, and are the definitions in a folder? Nothing is touched; with `--online` what it names is asked.
 
+mod online;
+mod rights;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
 use super::output::{self, Format};
-use crate::app::Scope;
-use crate::clock::SystemClock;
+use crate::app::App;
 use crate::config::{Config, Environment};
-use crate::render::{RenderRequest, Renderer, RendererConfig};
-use crate::serve;
+use crate::ids::RepoName;
+use crate::inspect::{ClusterRights, Findings};
 use crate::tree::disk::DirTree;
-use crate::tree::memory::MemoryTree;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// The configuration file.
-    #[arg(short, long, env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
+    #[arg(short, long, value_name = "FILE", env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
     config: PathBuf,
-    /// A checkout whose definitions are read as well: REPO=DIR.
-    #[arg(long, value_parser = checkout)]
+    /// A checkout whose definitions are read as well, and rendered with --online: REPO=DIR, with a repo of the configuration. May be repeated.
+    #[arg(long, value_name = "REPO=DIR", value_parser = checkout)]
     definitions: Vec<(String, PathBuf)>,
-    /// Ask the forges and the clusters, and close the renderer's box once.
+    /// Also ask the forges (credentials, webhooks) and the clusters (rights), and close the renderer's box once.
     #[arg(long)]
     online: bool,
 }
@@ -36,95 +36,74 @@ fn checkout(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Findings {
-    passed: Vec<String>,
-    problems: Vec<String>,
+struct Report {
+    #[serde(flatten)]
+    findings: Findings,
+    /// What each cluster that was asked grants.
+    clusters: Vec<ClusterRights>,
 }
 
-impl Findings {
-    fn note<E: std::fmt::Display>(&mut self, what: impl Into<String>, result: Result<(), E>) {
-        match result {
-            Ok(()) => self.passed.push(what.into()),
-            Err(error) => self.problems.push(format!("{}: {error}", what.into())),
-        }
-    }
+/// The apps that a checkout defines.
+struct Checkout {
+    repo: RepoName,
+    dir: PathBuf,
+    /// None: not all of its definitions can be read.
+    apps: Option<Vec<App>>,
 }
 
 pub(super) async fn run(args: &CheckArgs, environment: &(dyn Environment + Sync), format: Format) -> anyhow::Result<Outcome> {
-    let mut findings = Findings::default();
+    let mut report = Report::default();
     match Config::load(&args.config, environment) {
         Ok(config) => {
-            findings.passed.push(format!("{} is a valid configuration", args.config.display()));
-            definitions(&config, args, &mut findings)?;
+            report.findings.passed.push(format!("{} is a valid configuration", args.config.display()));
+            let checkouts = definitions(&config, args, &mut report.findings)?;
             if args.online {
-                online(&config, &mut findings).await?;
+                online::ask(&config, &checkouts, &mut report).await?;
             }
         }
-        Err(error) => findings.problems.extend(error.problems.iter().map(|problem| format!("{}:{problem}", error.file.display()))),
+        Err(error) => {
+            let problems = error.problems.iter().map(|problem| format!("{}:{problem}", error.file.display()));
+            report.findings.problems.extend(problems);
+        }
     }
     match format {
-        Format::Json => output::json(&findings)?,
-        Format::Text => {
-            findings.passed.iter().for_each(|text| output::line(format!("ok    {text}")));
-            findings.problems.iter().for_each(|text| output::line(format!("WRONG {text}")));
-        }
+        Format::Json => output::json(&report)?,
+        Format::Text => print(&report),
     }
-    Ok(if findings.problems.is_empty() { Outcome::Done } else { Outcome::Wrong })
+    Ok(if report.findings.problems.is_empty() { Outcome::Done } else { Outcome::Wrong })
 }
 
-fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> anyhow::Result<()> {
+fn print(report: &Report) {
+    let Findings { passed, notes, problems } = &report.findings;
+    for (word, texts) in [("ok   ", passed), ("note ", notes), ("WRONG", problems)] {
+        texts.iter().for_each(|text| output::line(format!("{word} {text}")));
+    }
+    report.clusters.iter().filter_map(rights::text).for_each(|text| output::line(format!("\n{text}")));
+}
+
+fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> anyhow::Result<Vec<Checkout>> {
+    let mut checkouts = BTreeMap::new();
     for (name, dir) in &args.definitions {
         let Some(repo) = config.repos.iter().find(|repo| repo.name.as_str() == name) else {
-            findings.problems.push(format!("--definitions {name}: the configuration has no such repo"));
+            let known: Vec<&str> = config.repos.iter().map(|repo| repo.name.as_str()).collect();
+            findings.problems.push(format!("--definitions {name}: the configuration has no such repo; it has {}", known.join(", ")));
             continue;
         };
-        let scope = Scope {
-            repo: &repo.name,
-            definitions_ref: &repo.definitions_ref,
-            globs: &repo.definitions,
-            allow: &repo.allow,
-            may_read: &repo.may_read,
-        };
-        let found = scope.discover(&DirTree::new(dir))?;
-        findings.passed.push(format!("{} defines {} apps", dir.display(), found.apps.len()));
-        findings.problems.extend(found.errors.iter().map(|error| format!("{}/{error}", dir.display())));
-    }
-    Ok(())
-}
-
-async fn online(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
-    let clock: Arc<dyn crate::clock::Clock> = Arc::new(SystemClock);
-    let forges = serve::forges(config, &clock)?;
-    for (hook, forge) in &forges {
-        findings.note(format!("hook {hook}: {} knows who we are", forge.name()), forge.whoami().await.map(drop));
-    }
-    for repo in &config.repos {
-        if let Some(forge) = forges.get(&repo.hook) {
-            let open = forge.open_pull_requests(&repo.project).await;
-            findings.note(format!("repo {}: pull requests can be read", repo.name), open.map(drop));
+        if !dir.is_dir() {
+            findings.problems.push(format!("--definitions {name}: {} is no folder", dir.display()));
+            continue;
         }
+        let found = repo.scope().discover(&DirTree::new(dir))?;
+        match found.apps.len() {
+            0 if !found.errors.is_empty() => {}
+            0 => findings.notes.push(format!("{} defines no app; repos[{name}].definitions.globs says where they are", dir.display())),
+            1 => findings.passed.push(format!("{} defines 1 app", dir.display())),
+            apps => findings.passed.push(format!("{} defines {apps} apps", dir.display())),
+        }
+        findings.problems.extend(found.errors.iter().map(|error| format!("{}/{error}", dir.display())));
+        let apps = (found.errors.is_empty() && !found.apps.is_empty()).then(|| found.apps.into_values().collect());
+        let checkout = Checkout { repo: repo.name.clone(), dir: dir.clone(), apps };
+        checkouts.insert(repo.name.clone(), checkout);
     }
-    for entry in &config.clusters {
-        let asked = async {
-            let cluster = crate::cluster::Cluster::connect(serve::cluster_config(entry)).await?;
-            cluster.discovery().await.map(|discovery| discovery.server_version().to_owned())
-        };
-        findings.note(format!("cluster {} answers", entry.name), asked.await.map(drop));
-    }
-    findings.note("the renderer renders in its box", renders(config).await);
-    Ok(())
-}
-
-async fn renders(config: &Config) -> Result<(), String> {
-    let launcher = std::env::current_exe().map_err(|error| error.to_string())?;
-    let renderer = Renderer::new(RendererConfig::new(launcher, &config.renderer)).map_err(|error| error.to_string())?;
-    let tree = MemoryTree::new().file("a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
-    let request = RenderRequest {
-        path: String::new(),
-        options: crate::render::RenderOptions::default(),
-        release: "check".into(),
-        namespace: "default".into(),
-        cluster: None,
-    };
-    renderer.render(request, Arc::new(tree), CancellationToken::new()).await.map(drop).map_err(|error| error.to_string())
+    Ok(checkouts.into_values().collect())
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use crate::api::Answer;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Server {
-    /// The server's socket.
+    /// The running server's socket: driftless.sock in its data folder.
     #[arg(long, env = "DRIFTLESS_SOCKET", default_value = "/var/lib/driftless/driftless.sock")]
     pub socket: PathBuf,
 }
@@ -34,8 +34,12 @@ impl Server {
 
     async fn read<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
         let socket = self.socket.display();
-        let answer = request.send().await.with_context(|| {
-            format!("no server answers at {socket}; start one with `driftless serve`, or name its socket with --socket or DRIFTLESS_SOCKET")
+        let answer = request.send().await.map_err(|error| {
+            let why = root(&error);
+            anyhow!(
+                "no server answers at {socket} ({why}); start one with `driftless serve`, or name its socket with --socket or DRIFTLESS_SOCKET: \
+                 it is driftless.sock in the folder that the configuration calls `data`"
+            )
         })?;
         let status = answer.status();
         let body = answer.bytes().await?;
@@ -55,4 +59,13 @@ pub(super) fn app_path(app: &str, action: &str) -> anyhow::Result<String> {
         bail!("{app:?} is no app: NAME or REPO/NAME is expected; `driftless apps` lists them");
     }
     Ok(format!("/api/v1/apps/{}/{action}", app.replace('/', "+")))
+}
+
+/// What is at the bottom of an error: all above it only says through which layers it came.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
 }

@@ -22,8 +22,8 @@ use output::Format;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// How results are printed.
-    #[arg(short, long, global = true, value_enum, default_value_t)]
+    /// How results are printed: text for people, json for programs.
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
 }
 
@@ -33,15 +33,15 @@ enum Command {
     Serve(ConfigFile),
     /// Run the whole loop on this machine: a forge, a cluster and a sample repository.
     Dev(dev::DevArgs),
-    /// Check the configuration, and the definitions in a folder, without touching anything.
+    /// Check the configuration and the definitions in a checkout; with --online also what forges and clusters grant. Changes nothing.
     Check(check::CheckArgs),
-    /// Show what a folder would change in a cluster, or what a pull request's preview said.
+    /// Show what a folder would change in a cluster, or what a pull request's preview said. Exits 0 for no change, 2 for changes, 1 for an error.
     Preview(preview::PreviewArgs),
     /// Sync an app now.
     Sync(apps::SyncArgs),
     /// List the apps.
     Apps(client::Server),
-    /// List what was done, newest first.
+    /// List what was done, newest first: previews, syncs and heals.
     Runs(runs::RunsArgs),
     /// Leave an app alone until it is resumed.
     Pause(apps::AppArgs),
@@ -55,7 +55,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// The configuration file.
-    #[arg(short, long, env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
+    #[arg(short, long, value_name = "FILE", env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
     config: PathBuf,
 }
 

@@ -42,8 +42,8 @@ pub(super) struct PreviewArgs {
     /// The renderer's worker.
     #[arg(long, env = "DRIFTLESS_RENDERER", default_value = "/usr/local/bin/driftless-renderer")]
     renderer: PathBuf,
-    /// The whole text of a pull request's preview: REPO#NUMBER.
-    #[arg(long)]
+    /// The whole text of a pull request's preview, asked of the running server.
+    #[arg(long, value_name = "REPO#NUMBER")]
     pr: Option<String>,
     #[command(flatten)]
     server: Server,
@@ -79,9 +79,11 @@ async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Resu
 }
 
 async fn folder(args: &PreviewArgs, dir: &Path, format: Format) -> anyhow::Result<Outcome> {
-    let mut config = ClusterConfig::new(ClusterName::new("cluster"), args.kubeconfig.clone());
+    let mut config = ClusterConfig::new(cluster_name(args), args.kubeconfig.clone());
     config.context.clone_from(&args.context);
-    let cluster = Cluster::connect(config).await?;
+    let connected = Cluster::connect(config).await;
+    let cluster =
+        connected.context("no cluster to compare with: name a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context")?;
     let app = app(args, dir)?;
     let rendered = render(args, dir, &app, &cluster).await?;
     let plan = as_its_owner(&cluster, &app, &rendered).await?;
@@ -99,6 +101,11 @@ async fn folder(args: &PreviewArgs, dir: &Path, format: Format) -> anyhow::Resul
     })
 }
 
+/// The cluster has no name but its context's.
+fn cluster_name(args: &PreviewArgs) -> ClusterName {
+    ClusterName::new(args.context.as_deref().unwrap_or("of the current context"))
+}
+
 fn differs(change: &Change) -> bool {
     change.action != Action::None || change.verdict != Verdict::Accepted
 }
@@ -113,7 +120,7 @@ fn app(args: &PreviewArgs, dir: &Path) -> anyhow::Result<App> {
         id: AppId::new(&repo, "preview"),
         source: Source { repo, ref_name: String::new(), path: path.to_string_lossy().into_owned() },
         render: RenderOptions::default(),
-        destination: Destination { cluster: ClusterName::new("cluster"), namespace: args.namespace.clone() },
+        destination: Destination { cluster: cluster_name(args), namespace: args.namespace.clone() },
         sync: SyncPolicy::Never,
         drift: DriftPolicy::Ignore,
         on_delete: OnDelete::Keep,

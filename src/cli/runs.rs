@@ -9,7 +9,7 @@ use crate::api::RunView;
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
-    /// Only those of this app: REPO/NAME.
+    /// Only those of this app: NAME or REPO/NAME.
     app: Option<String>,
     /// How many.
     #[arg(short = 'n', long, default_value_t = 20)]

@@ -83,6 +83,11 @@ impl Discovery {
         self.kinds.values().filter_map(|versions| versions.iter().find(|r| r.can("list") && r.can("patch") && r.can("delete")))
     }
 
+    /// A kind by its plural name, as roles name it.
+    pub fn by_plural(&self, group: &str, plural: &str) -> Option<&Resource> {
+        self.kinds.iter().filter(|((of, _), _)| of == group).find_map(|(_, versions)| versions.iter().find(|one| one.plural == plural))
+    }
+
     /// The server's version, such as `v1.36.3`.
     pub fn server_version(&self) -> &str {
         &self.version

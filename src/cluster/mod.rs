@@ -11,6 +11,7 @@ mod limiter;
 mod metadata;
 mod objects;
 mod request;
+mod rights;
 mod watch;
 
 pub use connect::{Cluster, ClusterConfig};
@@ -18,4 +19,5 @@ pub use discovery::{Discovery, Resource};
 pub use error::{ApplyError, ClusterError};
 pub use metadata::{ManagedEntry, MetadataList, OwnerReference, PartialMeta};
 pub use objects::{Applied, ApplyMode, Delete, Deleted, Propagation};
+pub use rights::Rules;
 pub use watch::WatchEvent;

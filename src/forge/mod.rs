@@ -1,6 +1,7 @@
 //! What Driftless asks of a forge, and the forges that answer.
 
 mod github;
+mod settings;
 mod types;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use secrecy::SecretString;
 use crate::ids::Oid;
 
 pub use github::{GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
+pub use settings::{Grants, HookAnswer, HookContent, HookSettings};
 pub use types::{BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, StatusState};
 
 /// A user name and password for Git over HTTPS.
@@ -48,6 +50,12 @@ pub trait Forge: Send + Sync {
 
     /// The author that the forge shows on what we write.
     async fn whoami(&self) -> Result<Identity, ForgeError>;
+
+    /// The webhooks that tell of this project, as far as our credential may see them. Only for who checks an installation.
+    async fn hooks(&self, project: &str) -> Result<Vec<HookSettings>, ForgeError>;
+
+    /// What our credential may do with this project. Only for who checks an installation.
+    async fn grants(&self, project: &str) -> Result<Grants, ForgeError>;
 
     /// What Git needs to read this project; `None` if nothing is configured.
     async fn git_credential(&self, project: &str) -> Result<Option<GitCredential>, ForgeError>;

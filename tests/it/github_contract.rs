@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use crate::support::forge::{Forge, PROJECT, Setup, secret};
+use crate::support::forge::{Forge, PROJECT, Setup, live};
 
 fn node_modules() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/node/node_modules")
@@ -87,12 +87,13 @@ async fn every_request_and_answer_is_as_github_describes_it() {
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
     let app = DevApp { id: 4711, slug: "driftless-dev".into(), public_key_pem: key.public_key_pem() };
     let port = free_port();
-    let forge = Forge::with(Setup { app: Some(app), ..Setup::default() }).await;
+    let forge =
+        Forge::with(Setup { app: Some(app), webhook_url: Some("http://127.0.0.1:9/webhooks/github".into()), ..Setup::default() }).await;
     let mut prism = Prism::start(port, &forge.forge.api_url()).await;
     let number = forge.forge.open_pull(PROJECT, "topic", "main", "t").await.expect("opened");
     let sha = forge.head("topic");
-    let as_app = GitHubCredentials::App { id: 4711, private_key_pem: secret(&key.serialize_pem()) };
-    for credentials in [GitHubCredentials::Token(secret("t0ken")), as_app] {
+    let as_app = GitHubCredentials::App { id: 4711, private_key_pem: live(&key.serialize_pem()) };
+    for (credentials, is_app) in [(GitHubCredentials::Token(live("t0ken")), false), (as_app, true)] {
         let github = client(port, credentials);
         github.whoami().await.expect("who am I");
         github.git_credential(PROJECT).await.expect("a credential");
@@ -105,6 +106,11 @@ async fn every_request_and_answer_is_as_github_describes_it() {
             github.set_status(PROJECT, &status).await.expect("a status");
             assert_eq!(github.latest_status(PROJECT, &sha, "driftless").await.expect("the status"), Some(status));
         }
+        assert_eq!(github.hooks(PROJECT).await.expect("hooks").len(), 1);
+        github.grants(PROJECT).await.expect("what is granted");
+        forge.forge.set(|settings| settings.is_app_s = !settings.is_app_s);
+        assert_eq!(github.hooks(PROJECT).await.expect("hooks").len(), usize::from(is_app), "the App's, or none");
+        forge.forge.set(|settings| settings.is_app_s = !settings.is_app_s);
         let id = github.create_comment(PROJECT, number, "<!-- m -->\nhello").await.expect("a comment");
         assert_eq!(github.own_comments(PROJECT, number, "<!-- m -->").await.expect("comments").len(), 1);
         github.update_comment(PROJECT, &id, "<!-- m -->\nhello again").await.expect("an edit");

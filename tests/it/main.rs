@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::unused_self, reason = "a story reads better with plain values and one teller")]
 #![allow(clippy::print_stderr, reason = "figures that a test measures are shown, not asserted")]
 
+mod check;
 mod cluster;
 mod control_plane;
 mod deploy;

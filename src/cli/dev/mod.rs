@@ -36,10 +36,10 @@ pub(super) struct DevArgs {
     /// Where everything is kept; a temporary folder otherwise, which goes at the end.
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// The page of the embedded forge.
+    /// The port of the embedded forge and its page.
     #[arg(long, default_value_t = 7070)]
     forge_port: u16,
-    /// Where Driftless takes webhooks.
+    /// The port where Driftless takes webhooks.
     #[arg(long, default_value_t = 7080)]
     port: u16,
     /// Stop when the first pull request was previewed, merged and applied.

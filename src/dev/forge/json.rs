@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::deliver::Sent;
+use super::settings::Settings;
 use super::state::{Comment, Moved, Pull, Repo, Status};
 
 /// What addresses begin with.
@@ -238,13 +239,47 @@ pub(super) fn app(view: &View, id: u64, slug: &str, now: Timestamp) -> Value {
     })
 }
 
-pub(super) fn installation(view: &View, id: u64, app_id: u64, slug: &str, of: &Repo) -> Value {
+pub(super) fn installation(view: &View, id: u64, app_id: u64, slug: &str, of: &Repo, settings: &Settings) -> Value {
     json!({
         "id": id, "account": user(view, &of.owner), "app_id": app_id, "app_slug": slug, "target_id": user_id(&of.owner), "target_type": "User",
         "single_file_name": null, "repository_selection": "all", "access_tokens_url": format!("{}/app/installations/{id}/access_tokens", view.api),
         "html_url": format!("{}/settings/installations/{id}", view.site), "repositories_url": format!("{}/installation/repositories", view.api),
-        "events": ["push", "pull_request"], "permissions": {"statuses": "write", "contents": "read"}, "created_at": time(of.created),
+        "events": ["push", "pull_request"], "permissions": settings.permissions, "created_at": time(of.created),
         "updated_at": time(of.created), "suspended_by": null, "suspended_at": null,
+    })
+}
+
+/// As asked for alone.
+pub(super) fn full_repo(view: &View, of: &Repo, may_push: bool) -> Value {
+    let mut out = repo(view, of);
+    for key in ["network_count", "subscribers_count"] {
+        out[key] = json!(0);
+    }
+    out["permissions"] = json!({"admin": may_push, "maintain": may_push, "push": may_push, "triage": may_push, "pull": true});
+    out
+}
+
+pub(super) fn hook(view: &View, of: &Repo, url: &str, settings: &Settings, last: Option<&Sent>) -> Value {
+    let api = format!("{}/repos/{}/hooks/{}", view.api, of.full_name(), of.hook);
+    let last_response = match last {
+        None => json!({"code": null, "status": "unused", "message": null}),
+        Some(sent) => match sent.status {
+            Some(code @ 200..300) => json!({"code": code, "status": "active", "message": "OK"}),
+            Some(code) => json!({"code": code, "status": "error", "message": format!("Invalid HTTP Response: {code}")}),
+            None => json!({"code": 502, "status": "error", "message": "failed to connect to host"}),
+        },
+    };
+    json!({
+        "type": "Repository", "id": of.hook, "name": "web", "active": settings.active, "events": settings.events,
+        "config": hook_config(url, settings), "updated_at": time(of.created), "created_at": time(of.created), "url": api,
+        "test_url": format!("{api}/test"), "ping_url": format!("{api}/pings"), "deliveries_url": format!("{api}/deliveries"),
+        "last_response": last_response,
+    })
+}
+
+pub(super) fn hook_config(url: &str, settings: &Settings) -> Value {
+    json!({
+        "url": url, "content_type": settings.content_type, "insecure_ssl": if settings.verifies_tls { "0" } else { "1" }, "secret": "********",
     })
 }
 

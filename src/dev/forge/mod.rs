@@ -11,6 +11,7 @@ mod json;
 mod merge;
 mod page;
 mod reply;
+mod settings;
 mod state;
 
 use std::io;
@@ -29,6 +30,7 @@ use crate::lifecycle::Tasks;
 pub use deliver::DeliveryFault;
 pub use fault::{ApiFault, Faults};
 pub use git::GitError;
+pub use settings::Settings;
 pub use state::{CommentView, PullView, StatusView};
 
 use state::State;
@@ -272,6 +274,11 @@ impl DevForge {
     /// From now on only `token` is taken, and all installation tokens are gone.
     pub fn rotate_token(&self, token: &SecretString) {
         self.state().rotate(token);
+    }
+
+    /// Changes how the hook is set and what callers were granted.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(self.state().settings_mut());
     }
 
     pub fn faults(&self) -> &Faults {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use super::access::Caller;
 use super::git::Branches;
+use super::settings::Settings;
 
 pub(super) struct State {
     repos: BTreeMap<String, Repo>,
@@ -15,6 +17,7 @@ pub(super) struct State {
     token: String,
     /// Installation tokens and when they end.
     installation: HashMap<String, Timestamp>,
+    settings: Settings,
 }
 
 pub(super) struct Repo {
@@ -128,7 +131,23 @@ impl Repo {
 
 impl State {
     pub(super) fn new(token: &SecretString) -> Self {
-        Self { repos: BTreeMap::new(), next_id: 1000, token: token.expose_secret().to_owned(), installation: HashMap::new() }
+        let token = token.expose_secret().to_owned();
+        Self { repos: BTreeMap::new(), next_id: 1000, token, installation: HashMap::new(), settings: Settings::default() }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    pub(super) fn may_see_hooks(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::Login(login) => self.settings.show_hooks(login.ends_with("[bot]")),
+            Caller::App => false,
+        }
     }
 
     fn id(&mut self) -> u64 {

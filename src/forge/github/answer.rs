@@ -46,6 +46,12 @@ impl Answer {
         Some(self.headers.get(http::header::ETAG)?.to_str().ok()?.to_owned())
     }
 
+    /// A header that holds a list, which may be empty. None: it is not there.
+    pub(super) fn list(&self, header: &str) -> Option<Vec<String>> {
+        let text = self.headers.get(header)?.to_str().ok()?;
+        Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+    }
+
     pub(super) fn not_modified(&self) -> bool {
         self.status == StatusCode::NOT_MODIFIED
     }

@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod link;
 mod listing;
+mod settings;
 mod wire;
 
 use std::sync::Arc;
@@ -17,14 +18,15 @@ use async_trait::async_trait;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use self::api::Api;
 use self::auth::Auth;
 use self::listing::Listings;
-use super::{Comment, CommentId, Forge, ForgeError, GitCredential, Identity, Listing, NewStatus, PullRequest};
+use super::{Comment, CommentId, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing, NewStatus, PullRequest};
 use crate::clock::Clock;
 use crate::ids::Oid;
+use crate::secret::LiveSecret;
 
 /// GitHub's limit on the description of a status, in characters (REST description: create a commit status).
 const DESCRIPTION_LIMIT: usize = 140;
@@ -40,9 +42,9 @@ pub struct GitHubConfig {
 
 pub enum GitHubCredentials {
     /// A personal access token, classic or fine-grained.
-    Token(SecretString),
+    Token(LiveSecret),
     /// A GitHub App. The installation is looked up by repository.
-    App { id: u64, private_key_pem: SecretString },
+    App { id: u64, private_key_pem: LiveSecret },
 }
 
 /// A configuration that can't work.
@@ -62,7 +64,8 @@ pub struct GitHub {
     api: Api,
     auth: Auth,
     listings: Listings,
-    identity: OnceCell<Identity>,
+    /// With the version of the token that it was asked with.
+    identity: Mutex<Option<(u64, Identity)>>,
     name: String,
 }
 
@@ -71,7 +74,7 @@ impl GitHub {
     pub fn new(config: GitHubConfig, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
         let api = Api::new(&config.api_url, config.timeout, clock.clone())?;
         let name = api.host().to_owned();
-        Ok(Self { auth: Auth::new(config.credentials, clock)?, listings: Listings::new(), identity: OnceCell::new(), api, name })
+        Ok(Self { auth: Auth::new(config.credentials, clock)?, listings: Listings::new(), identity: Mutex::default(), api, name })
     }
 
     async fn send(&self, project: &str, method: Method, path: &str, body: Option<serde_json::Value>) -> Result<answer::Answer, ForgeError> {
@@ -163,7 +166,22 @@ impl Forge for GitHub {
     }
 
     async fn whoami(&self) -> Result<Identity, ForgeError> {
-        self.identity.get_or_try_init(|| self.auth.identity(&self.api)).await.cloned()
+        let mut known = self.identity.lock().await;
+        let version = self.auth.version();
+        if let Some((_, identity)) = known.as_ref().filter(|(of, _)| *of == version) {
+            return Ok(identity.clone());
+        }
+        let identity = self.auth.identity(&self.api).await?;
+        *known = Some((version, identity.clone()));
+        Ok(identity)
+    }
+
+    async fn hooks(&self, project: &str) -> Result<Vec<HookSettings>, ForgeError> {
+        settings::hooks(self, project).await
+    }
+
+    async fn grants(&self, project: &str) -> Result<Grants, ForgeError> {
+        settings::grants(self, project).await
     }
 
     async fn git_credential(&self, project: &str) -> Result<Option<GitCredential>, ForgeError> {

@@ -18,11 +18,15 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start(secret: &'static str) -> Self {
+        Self::at(secret, "/").await
+    }
+
+    pub async fn at(secret: &'static str, path: &str) -> Self {
         let seen = Seen::default();
-        let router =
-            Router::new().route("/", post(move |state, headers, body| receive(secret, state, headers, body))).with_state(seen.clone());
+        let receive = post(move |state, headers, body| receive(secret, state, headers, body));
+        let router = Router::new().route(path, receive).with_state(seen.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let url = format!("http://{}{path}", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, seen }
     }

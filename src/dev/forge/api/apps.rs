@@ -24,6 +24,18 @@ pub(super) async fn user(State(forge): State<DevForge>, caller: Caller) -> Respo
     }
 }
 
+/// What a token of the old kind may do is told in a header.
+pub(super) async fn repository(State(forge): State<DevForge>, Path(path): Path<Project>) -> Response {
+    let state = forge.state();
+    let Some(repo) = state.repo(&project(&path)) else { return reply::not_found() };
+    let settings = state.settings();
+    let mut response = Json(shape::full_repo(&forge.view(), repo, settings.may_push)).into_response();
+    if let Some(scopes) = settings.scopes.as_ref().and_then(|scopes| scopes.join(", ").parse().ok()) {
+        response.headers_mut().insert("x-oauth-scopes", scopes);
+    }
+    response
+}
+
 pub(super) async fn app(State(forge): State<DevForge>, caller: Caller) -> Response {
     match (&forge.0.config.app, caller) {
         (Some(app), Caller::App) => Json(shape::app(&forge.view(), app.id, &app.slug, forge.0.clock.now())).into_response(),
@@ -35,7 +47,7 @@ pub(super) async fn installation(State(forge): State<DevForge>, Path(path): Path
     let state = forge.state();
     match (&forge.0.config.app, caller, state.repo(&project(&path))) {
         (Some(app), Caller::App, Some(repo)) => {
-            Json(shape::installation(&forge.view(), INSTALLATION, app.id, &app.slug, repo)).into_response()
+            Json(shape::installation(&forge.view(), INSTALLATION, app.id, &app.slug, repo, state.settings())).into_response()
         }
         (_, Caller::App, None) => reply::not_found(),
         _ => reply::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"),

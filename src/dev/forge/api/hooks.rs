@@ -1,4 +1,4 @@
-//! Deliveries of a hook, and sending them again.
+//! Hooks as they are set, their deliveries, and sending these again.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -6,8 +6,32 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::{Project, project};
+use crate::dev::forge::access::Caller;
 use crate::dev::forge::reply::Paging;
 use crate::dev::forge::{DevForge, json as shape, reply};
+
+/// The hooks of a repository: its own one, if deliveries are sent at all. Who may not see them is told that there is nothing.
+pub(super) async fn list(State(forge): State<DevForge>, Path(path): Path<Project>, caller: Caller, paging: Paging) -> Response {
+    let project = project(&path);
+    let state = forge.state();
+    let Some(repo) = state.repo(&project).filter(|_| state.may_see_hooks(&caller)) else { return reply::not_found() };
+    let url = forge.0.config.webhook_url.clone().filter(|_| !state.settings().is_app_s);
+    let last = forge.0.postman.log(repo.hook).into_iter().next();
+    let hooks: Vec<Value> = url.iter().map(|url| shape::hook(&forge.view(), repo, url, state.settings(), last.as_ref())).collect();
+    let page: Value = paging.slice(&hooks).iter().cloned().collect();
+    paging.linked(&forge.url(), hooks.len(), Json(page).into_response())
+}
+
+/// The hook that an App has for all of its installations.
+pub(super) async fn of_app(State(forge): State<DevForge>, caller: Caller) -> Response {
+    if caller != Caller::App {
+        return reply::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded");
+    }
+    let state = forge.state();
+    let url = forge.0.config.webhook_url.clone().filter(|_| state.settings().is_app_s);
+    Json(shape::hook_config(url.as_deref().unwrap_or_default(), state.settings())).into_response()
+}
 
 pub(super) async fn deliveries(
     State(forge): State<DevForge>,
