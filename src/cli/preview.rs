@@ -192,14 +192,6 @@ fn shown(change: &Change) -> Shown {
     }
 }
 
-fn why(reason: &NotValidated) -> String {
-    match reason {
-        NotValidated::NamespaceInPlan { namespace } => format!("its namespace {namespace} comes with this change"),
-        NotValidated::CrdInPlan { crd } => format!("its definition {crd} comes or changes with this change"),
-        NotValidated::WebhookWithoutDryRun { message } => format!("an admission webhook can not be asked without effects: {message}"),
-    }
-}
-
 fn text(plan: &Plan, changes: &[&Change]) -> String {
     let mut text = String::new();
     for change in changes {
@@ -214,7 +206,7 @@ fn text(plan: &Plan, changes: &[&Change]) -> String {
         match &change.verdict {
             Verdict::Accepted => {}
             Verdict::Rejected { message, .. } => text += &format!("  REJECTED: {message}\n"),
-            Verdict::NotValidated { reason } => text += &format!("  not validated: {}\n", why(reason)),
+            Verdict::NotValidated { reason } => text += &format!("  not validated: {reason}\n"),
         }
         match &change.takes_over {
             None => {}

@@ -16,7 +16,7 @@ use crate::report::{PreviewReport, markdown};
 use crate::store::Store;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
-use crate::store::runs::{Counts, RunRow, RunState};
+use crate::store::runs::{Counts, RunKind, RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
 
@@ -166,7 +166,7 @@ fn run_view(row: RunRow) -> RunView {
         error: row.error,
         started_at: time(row.started).unwrap_or_default(),
         finished_at: row.finished.and_then(time),
-        summary: summary(&row.counts),
+        summary: summary(row.kind, row.state, &row.counts),
         steps: row.steps.into_iter().map(|step| StepView { step: step.name, millis: step.millis }).collect(),
     }
 }
@@ -190,7 +190,10 @@ fn cause_text(causes: &[Cause]) -> String {
     words.join(", ")
 }
 
-fn summary(counts: &Counts) -> String {
+fn summary(kind: RunKind, state: RunState, counts: &Counts) -> String {
+    if kind == RunKind::Preview {
+        return "shown at the forge".to_owned();
+    }
     let Counts { created, updated, replaced, unchanged, pruned, kept, failed } = *counts;
     let parts = [
         (created, "created"),
@@ -202,7 +205,7 @@ fn summary(counts: &Counts) -> String {
         (unchanged, "unchanged"),
     ];
     let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") }
+    if said.is_empty() && state == RunState::Succeeded { "nothing to do".to_owned() } else { said.join(", ") }
 }
 
 fn time(millis: i64) -> Option<String> {

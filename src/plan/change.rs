@@ -1,5 +1,7 @@
 //! The shape of a plan. A preview shows it, a sync carries it out, and drift is one that is not empty.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -153,6 +155,16 @@ pub enum NotValidated {
     WebhookWithoutDryRun { message: String },
     /// It is deleted and made anew, and can't be made on trial beside the one that is there.
     Replaced,
+}
+
+impl fmt::Display for NotValidated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NamespaceInPlan { namespace } => write!(f, "its namespace {namespace} comes with this change"),
+            Self::CrdInPlan { crd } => write!(f, "its definition {crd} comes or changes with this change"),
+            Self::WebhookWithoutDryRun { message } => write!(f, "an admission webhook can't be asked by a dry-run: {message}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
