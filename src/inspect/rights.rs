@@ -77,11 +77,6 @@ fn lacking(rules: &Rules, need: &Need) -> Vec<String> {
     need.verbs.iter().filter(|verb| !rules.grant(verb, &need.group, &need.resource)).cloned().collect()
 }
 
-/// Drift and health are looked for by lists and watches over the whole cluster: what is granted within a namespace does not help there.
-fn is_wide(verb: &str) -> bool {
-    matches!(verb, "list" | "watch")
-}
-
 /// Namespaces by name, and those that are there and match a pattern; and how many were left out.
 async fn namespaces(cluster: &Cluster, discovery: &Discovery, needs: &[Need]) -> (Vec<String>, usize) {
     let patterns: BTreeSet<&String> = needs.iter().flat_map(|need| &need.namespaces).collect();
@@ -114,15 +109,13 @@ impl Questions<'_> {
         if !need.namespaced || matching.is_empty() {
             return Ok(found(need, Vec::new(), everywhere).into_iter().collect());
         }
-        let (wide_only, rest): (Vec<String>, Vec<String>) = everywhere.into_iter().partition(|verb| is_wide(verb));
         let mut by_verbs: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         for namespace in matching {
-            let lacking = rest.iter().filter(|verb| !within[namespace].grant(verb, &need.group, &need.resource)).cloned().collect();
+            let lacking = everywhere.iter().filter(|verb| !within[namespace].grant(verb, &need.group, &need.resource)).cloned().collect();
             let refused = self.refused(need, lacking, Some(namespace)).await?;
             by_verbs.entry(refused).or_default().push(namespace.clone());
         }
-        let places = by_verbs.into_iter().filter_map(|(verbs, namespaces)| found(need, namespaces, verbs));
-        Ok(found(need, Vec::new(), wide_only).into_iter().chain(places).collect())
+        Ok(by_verbs.into_iter().filter_map(|(verbs, namespaces)| found(need, namespaces, verbs)).collect())
     }
 
     /// Of verbs that no list shows, those that are refused when they are asked for, as far as they are.

@@ -177,7 +177,7 @@ async fn all_that_is_missing_is_named_with_what_grants_it() {
     let cluster = &said["clusters"][0];
     assert_eq!(cluster["identity"], format!("system:serviceaccount:NAMESPACE:few"));
     let deployments = cluster["missing"].as_array().expect("a list").iter().find(|missing| missing["resource"] == "deployments");
-    assert_eq!(deployments.expect("missing")["verbs"], json!(["watch"]), "{said:#}");
+    assert_eq!(deployments.expect("missing")["verbs"], json!(["watch", "create", "patch", "delete"]), "{said:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
