@@ -76,9 +76,13 @@ pub(super) async fn run(args: &CheckArgs, environment: &(dyn Environment + Sync)
 fn print(report: &Report) {
     let Findings { passed, notes, problems } = &report.findings;
     for (word, texts) in [("ok   ", passed), ("note ", notes), ("WRONG", problems)] {
-        texts.iter().for_each(|text| output::line(format!("{word} {text}")));
+        for text in texts {
+            output::line(format!("{word} {text}"));
+        }
     }
-    report.clusters.iter().filter_map(rights::text).for_each(|text| output::line(format!("\n{text}")));
+    for text in report.clusters.iter().filter_map(rights::text) {
+        output::line(format!("\n{text}"));
+    }
 }
 
 fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> anyhow::Result<Vec<Checkout>> {

@@ -107,7 +107,7 @@ impl Questions<'_> {
         let everywhere = self.refused(need, lacking(wide, need), None).await?;
         let matching: Vec<&String> = within.keys().filter(|name| need.writes_in(name)).collect();
         if !need.namespaced || matching.is_empty() {
-            return Ok(found(need, Vec::new(), everywhere).into_iter().collect());
+            return Ok(found(need, Vec::new(), &everywhere).into_iter().collect());
         }
         let mut by_verbs: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         for namespace in matching {
@@ -115,7 +115,7 @@ impl Questions<'_> {
             let refused = self.refused(need, lacking, Some(namespace)).await?;
             by_verbs.entry(refused).or_default().push(namespace.clone());
         }
-        Ok(by_verbs.into_iter().filter_map(|(verbs, namespaces)| found(need, namespaces, verbs)).collect())
+        Ok(by_verbs.into_iter().filter_map(|(verbs, namespaces)| found(need, namespaces, &verbs)).collect())
     }
 
     /// Of verbs that no list shows, those that are refused when they are asked for, as far as they are.
@@ -132,7 +132,7 @@ impl Questions<'_> {
     }
 }
 
-fn found(need: &Need, namespaces: Vec<String>, verbs: Vec<String>) -> Option<Missing> {
+fn found(need: &Need, namespaces: Vec<String>, verbs: &[String]) -> Option<Missing> {
     let Need { group, resource, wanted_by, .. } = need;
     let verbs: Vec<String> = role::in_order(&verbs.iter().map(String::as_str).collect()).into_iter().map(str::to_owned).collect();
     (!verbs.is_empty()).then(|| Missing {

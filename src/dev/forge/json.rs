@@ -74,7 +74,7 @@ pub(super) fn repo(view: &View, repo: &Repo) -> Value {
         "ssh_url": format!("git@localhost:{full}.git"), "svn_url": site, "size": 0, "visibility": "private",
         "created_at": time(repo.created), "updated_at": time(repo.created), "pushed_at": time(repo.created),
     });
-    for key in ["archived", "disabled", "has_downloads", "has_pages", "has_projects", "has_wiki"] {
+    for key in ["archived", "disabled", "has_discussions", "has_downloads", "has_pages", "has_projects", "has_wiki"] {
         out[key] = json!(false);
     }
     out["has_issues"] = json!(true);
@@ -271,16 +271,19 @@ pub(super) fn hook(view: &View, of: &Repo, url: &str, settings: &Settings, last:
     };
     json!({
         "type": "Repository", "id": of.hook, "name": "web", "active": settings.active, "events": settings.events,
-        "config": hook_config(url, settings), "updated_at": time(of.created), "created_at": time(of.created), "url": api,
+        "config": hook_config(Some(url), settings), "updated_at": time(of.created), "created_at": time(of.created), "url": api,
         "test_url": format!("{api}/test"), "ping_url": format!("{api}/pings"), "deliveries_url": format!("{api}/deliveries"),
         "last_response": last_response,
     })
 }
 
-pub(super) fn hook_config(url: &str, settings: &Settings) -> Value {
-    json!({
-        "url": url, "content_type": settings.content_type, "insecure_ssl": if settings.verifies_tls { "0" } else { "1" }, "secret": "********",
-    })
+pub(super) fn hook_config(url: Option<&str>, settings: &Settings) -> Value {
+    let insecure = if settings.verifies_tls { "0" } else { "1" };
+    let mut config = json!({"content_type": settings.content_type, "insecure_ssl": insecure, "secret": "********"});
+    if let Some(url) = url {
+        config["url"] = json!(url);
+    }
+    config
 }
 
 pub(super) fn delivery(sent: &Sent) -> Value {

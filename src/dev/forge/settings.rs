@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 /// Everything is as it should be, until a test says otherwise.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "as many boxes as there are to tick")]
 pub struct Settings {
     pub active: bool,
     pub content_type: String,

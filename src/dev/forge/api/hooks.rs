@@ -30,7 +30,7 @@ pub(super) async fn of_app(State(forge): State<DevForge>, caller: Caller) -> Res
     }
     let state = forge.state();
     let url = forge.0.config.webhook_url.clone().filter(|_| state.settings().is_app_s);
-    Json(shape::hook_config(url.as_deref().unwrap_or_default(), state.settings())).into_response()
+    Json(shape::hook_config(url.as_deref(), state.settings())).into_response()
 }
 
 pub(super) async fn deliveries(
