@@ -25,7 +25,11 @@ pub(super) struct Claimed {
 pub(super) enum Ended {
     Done,
     Again(Again),
-    Failed { error: String },
+    Failed {
+        error: String,
+        /// What people were told of it, now or before.
+        reported: String,
+    },
 }
 
 /// When each tenant was last given a worker, in claims.
@@ -47,7 +51,7 @@ impl Queue {
                 Err(error) => {
                     tracing::error!(key = pending.key, %error, "a job that cannot be read is set aside");
                     jobs::delete(&mut tx, &pending.key, State::Pending).await?;
-                    jobs::put(&mut tx, &row::failed(&pending, &error.to_string(), self.store().now())).await?;
+                    jobs::put(&mut tx, &row::failed(&pending, &error.to_string(), None, self.store().now())).await?;
                     tx.commit().await?;
                     continue;
                 }
@@ -55,7 +59,7 @@ impl Queue {
             jobs::start(&mut tx, &running).await?;
             let run = self.0.committer.runs.begin(&job.key, job.hint.clone(), parent.child_token());
             if let Err(error) = tx.commit().await {
-                self.0.committer.runs.end(&job.key);
+                self.0.committer.runs.end(&job.key, &run);
                 return Err(error.into());
             }
             return Ok(Some(Claimed { job, row: running, run }));
@@ -89,7 +93,7 @@ impl Queue {
     /// found again by [`Queue::reclaim`].
     pub(super) async fn finish(&self, claimed: &Claimed, ended: &Ended) -> Result<(), QueueError> {
         let result = self.write_end(&claimed.row, ended).await;
-        self.0.committer.runs.end(&claimed.job.key);
+        self.0.committer.runs.end(&claimed.job.key, &claimed.run);
         self.0.committer.wake.notify_one();
         result
     }
@@ -106,7 +110,7 @@ impl Queue {
                 jobs::delete(&mut tx, &claimed.key, State::Failed).await?;
                 jobs::put(&mut tx, &row::done(&running, now)).await?;
             }
-            Ended::Failed { error } => jobs::put(&mut tx, &row::failed(&running, error, now)).await?,
+            Ended::Failed { error, reported } => jobs::put(&mut tx, &row::failed(&running, error, Some(reported), now)).await?,
             Ended::Again(again) => {
                 let rows = Rows::new(jobs::of_key(&mut tx, &claimed.key).await?);
                 let row = row::back_to_pending(&running, rows.pending.as_ref(), again, now)?;

@@ -13,6 +13,7 @@ mod lease;
 mod row;
 mod run;
 mod running;
+mod said;
 #[cfg(test)]
 mod tests;
 mod timing;

@@ -103,8 +103,9 @@ pub(super) enum Again {
     Cancelled { pause: i64 },
     /// Its process ended: the attempt counts.
     Lost { pause: i64 },
-    /// It failed in a way that may pass. `wait` is what the other side asked for.
-    Failing { pause: i64, wait: i64, error: String, reported: bool },
+    /// It failed in a way that may pass. `wait` is what the other side asked for, what people were told
+    /// of it now, if they were.
+    Failing { pause: i64, wait: i64, error: String, reported: Option<String> },
 }
 
 /// The run is to be repeated: the pending row as it is afterwards, merged with what has come in meanwhile.
@@ -121,8 +122,8 @@ pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again:
             row.not_before = now + wait;
             row.due = (now + pause).max(row.not_before);
             row.error = Some(error.clone());
-            if *reported {
-                row.reported = Some(error.clone());
+            if reported.is_some() {
+                row.reported.clone_from(reported);
             }
         }
     }
@@ -153,12 +154,13 @@ pub(super) fn done(running: &JobRow, now: i64) -> JobRow {
     }
 }
 
-pub(super) fn failed(running: &JobRow, error: &str, now: i64) -> JobRow {
+/// `reported` is what people were told of it, now or before.
+pub(super) fn failed(running: &JobRow, error: &str, reported: Option<&str>, now: i64) -> JobRow {
     JobRow {
         state: State::Failed,
         failing_since: Some(running.failing_since.unwrap_or(now)),
         error: Some(error.to_owned()),
-        reported: Some(error.to_owned()),
+        reported: reported.map(str::to_owned),
         lease_owner: None,
         lease_until: None,
         changed_at: now,

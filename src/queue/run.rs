@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease::{Claimed, Ended};
 use super::row::Again;
+use super::said::Said;
 use super::timing::millis;
 use super::{Handler, Job, JobContext, JobError, QueueConfig, backoff};
 use crate::class::Class;
@@ -70,8 +71,10 @@ impl Runner<'_> {
         let now = self.store.now();
         let since = claimed.row.failing_since.unwrap_or(now);
         let unbearable = now - since >= millis(self.config.give_up);
-        let report = unbearable && claimed.row.reported.is_none();
+        let said = Said::new(claimed.run.sha(), &text);
+        let report = unbearable && !said.was_said_of_its_commit(claimed.row.reported.as_deref());
         let reported = report && self.report(claimed, error, true).await.is_ok();
+        let reported = reported.then(|| said.to_string());
         Ended::Again(Again::Failing {
             pause: millis(backoff(claimed.job.attempt, self.jitter)),
             wait: after.map_or(0, millis),
@@ -83,19 +86,20 @@ impl Runner<'_> {
     async fn failed(&self, claimed: &Claimed, error: &JobError) -> Ended {
         let text = error.message();
         tracing::warn!(key = claimed.row.key, error = text, "a job failed");
-        let before = self.store.job(&claimed.row.key, State::Failed).await;
-        let known = matches!(&before, Ok(Some(row)) if row.reported.as_deref() == Some(&text));
-        if known {
-            return Ended::Failed { error: text };
+        let said = Said::new(claimed.run.sha(), &text);
+        let before = self.store.job(&claimed.row.key, State::Failed).await.ok().flatten().and_then(|row| row.reported);
+        if let Some(before) = before.filter(|before| said.repeats(before)) {
+            return Ended::Failed { error: text, reported: before };
         }
+        let reported = said.to_string();
         match self.report(claimed, error, false).await {
-            Ok(()) => Ended::Failed { error: text },
+            Ok(()) => Ended::Failed { error: text, reported },
             // People have to hear of it: the job stays in the queue until they have.
             Err(unreported) => Ended::Again(Again::Failing {
                 pause: millis(backoff(claimed.job.attempt, self.jitter)),
                 wait: 0,
                 error: format!("{text} (which could not be reported: {unreported})"),
-                reported: false,
+                reported: None,
             }),
         }
     }

@@ -34,8 +34,12 @@ impl Runs {
         run
     }
 
-    pub(super) fn end(&self, key: &Key) {
-        lock(&self.0).remove(key);
+    /// Forgets a run that has ended. The next one of its key may have begun already, and stays known.
+    pub(super) fn end(&self, key: &Key, run: &Arc<Run>) {
+        let mut runs = lock(&self.0);
+        if runs.get(key).is_some_and(|known| Arc::ptr_eq(known, run)) {
+            runs.remove(key);
+        }
     }
 
     pub(super) fn contains(&self, key: &Key) -> bool {
@@ -67,6 +71,11 @@ impl Runs {
 }
 
 impl Run {
+    /// The commit it works on, or was asked for.
+    pub(super) fn sha(&self) -> Option<String> {
+        lock(&self.state).sha.clone()
+    }
+
     fn supersede(&self, sha: &str) {
         let mut state = lock(&self.state);
         if state.sha.as_deref().is_none_or(|current| current == sha) {
@@ -168,6 +177,16 @@ mod tests {
         let (runs, key, context) = begin(None);
         runs.supersede(&key, "a");
         assert!(!context.cancel.is_cancelled());
+    }
+
+    #[test]
+    fn the_end_of_a_run_does_not_take_the_next_one_of_its_key_along() {
+        let (runs, key, first) = begin(Some("a"));
+        let second = runs.begin(&key, Some("b".to_owned()), CancellationToken::new());
+        runs.end(&key, &first.run);
+        assert!(runs.contains(&key), "an unknown run would be taken for lost, and begun twice");
+        runs.end(&key, &second);
+        assert!(!runs.contains(&key));
     }
 
     #[test]

@@ -80,6 +80,35 @@ async fn what_failed_is_tried_at_the_resync_and_reported_when_its_text_changes()
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_failure_of_another_commit_is_reported_too() {
+    let steps =
+        [Step::Fail("no such cluster"), Step::Fail("no such cluster"), Step::Fail("no such cluster"), Step::Fail("no such cluster")];
+    let bench = Bench::new(steps).await;
+    for (id, sha) in [("1", "a"), ("2", "b"), ("3", "b")] {
+        bench.push(id, sha).await.expect("accepted");
+        bench.pass_ms(3_000).await;
+    }
+    let report = ("no such cluster".to_owned(), false);
+    assert_eq!(bench.scribe.reports(), [report.clone(), report.clone()], "one for each commit, as each has a gate of its own");
+    bench.queue.retry_failed("shop").await.expect("enqueued");
+    bench.pass_ms(1_000).await;
+    assert_eq!(bench.scribe.seen().len(), 4);
+    assert_eq!(bench.scribe.reports().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_comes_while_all_fails_is_reported_too() {
+    let bench = Bench::new(std::iter::repeat_n(Step::Retry("the cluster is down", None), 40)).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass(16 * MINUTE, Duration::from_secs(5)).await;
+    let report = ("the cluster is down".to_owned(), true);
+    assert_eq!(bench.scribe.reports(), [report.clone()]);
+    bench.push("2", "b").await.expect("accepted");
+    bench.pass(20 * MINUTE, Duration::from_secs(5)).await;
+    assert_eq!(bench.scribe.reports(), [report.clone(), report], "and once only");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_an_error_of_ours_and_stops_nobody() {
     let bench = Bench::new([Step::Panic]).await;
     bench.push("1", "a").await.expect("accepted");

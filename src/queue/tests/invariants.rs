@@ -129,11 +129,11 @@ impl World {
         let key = claimed.job.key.clone();
         let ended = match how {
             How::Done => Ended::Done,
-            How::Failed => Ended::Failed { error: "no".into() },
+            How::Failed => Ended::Failed { error: "no".into(), reported: "- no".into() },
             How::Cancelled => Ended::Again(Again::Cancelled { pause: 0 }),
-            How::Failing { wait } => Ended::Again(Again::Failing { pause: 1_000, wait, error: "later".into(), reported: false }),
+            How::Failing { wait } => Ended::Again(Again::Failing { pause: 1_000, wait, error: "later".into(), reported: None }),
             How::Unwritten => {
-                self.queue.0.committer.runs.end(&key);
+                self.queue.0.committer.runs.end(&key, &claimed.run);
                 assert_eq!(self.queue.reclaim(false).await.expect("reclaims"), 1);
                 return;
             }
