@@ -44,11 +44,14 @@ pub struct Destination {
     pub namespace: String,
 }
 
-/// The file that defines an app, for messages.
+/// Where an app is defined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     pub file: String,
     pub line: u32,
+    /// The full ref that the file was read from; empty where that was not written down.
+    #[serde(default)]
+    pub definitions_ref: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

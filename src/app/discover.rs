@@ -6,7 +6,7 @@ use std::sync::Arc;
 use globset::GlobSet;
 
 use super::native::{self, DefinitionError, Parsed};
-use super::{Allow, App};
+use super::{Allow, App, Origin};
 use crate::ids::{AppId, RepoName};
 use crate::tree::{Mode, Tree, TreeEntry, TreeError};
 
@@ -21,6 +21,9 @@ const DEEPEST: usize = 64;
 pub struct Discovered {
     pub apps: BTreeMap<AppId, App>,
     pub errors: Vec<DefinitionError>,
+    /// Apps that are defined more than once, with the place that was met first. None of the definitions counts: which one is meant is not
+    /// for the names of files to say.
+    twice: BTreeMap<AppId, String>,
 }
 
 /// Where to look, and what the definitions may ask for.
@@ -146,14 +149,41 @@ impl Scope<'_> {
         for app in &parsed.apps {
             let refuse =
                 |message| DefinitionError { file: path.to_owned(), line: app.origin.line, message, app: Some(app.id.name.clone()) };
-            if let Some(first) = found.apps.get(&app.id) {
-                let message = format!("app {} is defined already, at {}:{}", app.id.name, first.origin.file, first.origin.line);
+            if let Some(first) = found.apps.remove(&app.id) {
+                let message = format!("app {} is defined a second time, at {path}:{}; neither counts", app.id.name, app.origin.line);
+                let Origin { file, line, .. } = first.origin;
+                found.twice.insert(app.id.clone(), format!("{file}:{line}"));
+                found.errors.push(DefinitionError { file, line, message, app: Some(app.id.name.clone()) });
+            }
+            if let Some(first) = found.twice.get(&app.id) {
+                let message = format!("app {} is defined already, at {first}; neither counts", app.id.name);
                 found.errors.push(refuse(message));
             } else if let Err(message) = self.permitted(app) {
                 found.errors.push(refuse(message));
             } else {
                 found.apps.insert(app.id.clone(), app.clone());
             }
+        }
+    }
+
+    /// Why a definition that was not found is not gone all the same, if it is not: a commit that takes it away takes it out of its file.
+    pub fn hidden(&self, tree: &dyn Tree, app: &App) -> Result<Option<String>, TreeError> {
+        let Origin { file, definitions_ref, .. } = &app.origin;
+        if !definitions_ref.is_empty() && definitions_ref != self.definitions_ref {
+            return Ok(Some(format!("definitions are read from {} now, and no longer from {definitions_ref}", self.definitions_ref)));
+        }
+        let Some(entry) = tree.entry(file)? else { return Ok(None) };
+        match entry.mode {
+            Mode::Link => Ok(Some(format!("{file} is a link now, and definitions are files"))),
+            Mode::Submodule => Ok(Some(format!("{file} is a submodule now, and definitions are files"))),
+            Mode::File | Mode::Executable if !self.globs.is_match(file) && tree.size(&entry.id)? <= LARGEST_FILE => {
+                let text = String::from_utf8_lossy(&tree.blob(&entry.id)?).into_owned();
+                let parsed = native::parse_file(self.repo, self.definitions_ref, file, &text);
+                let names = parsed.apps.into_iter().map(|app| Some(app.id.name)).chain(parsed.errors.into_iter().map(|error| error.app));
+                let still = names.flatten().any(|name| name == app.id.name);
+                Ok(still.then(|| format!("{file} still defines it, and is at none of the configured globs any more")))
+            }
+            Mode::File | Mode::Executable | Mode::Directory => Ok(None),
         }
     }
 
@@ -258,6 +288,53 @@ mod tests {
         assert_eq!(*noting.1.lock().expect("nobody panics"), [""; 0], "the same tree is not read at all");
     }
 
+    fn scoped<T>(glob: &str, definitions_ref: &str, look: impl FnOnce(Scope<'_>) -> T) -> T {
+        let globs = GlobSetBuilder::new().add(Glob::new(glob).expect("a glob")).build().expect("globs");
+        let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"]})).expect("a list");
+        let (repo, may_read) = (RepoName::new("shop"), [RepoName::new("lib")]);
+        look(Scope { repo: &repo, definitions_ref, globs: &globs, allow: &allow, may_read: &may_read })
+    }
+
+    #[test]
+    fn a_second_definition_takes_an_app_from_nobody() {
+        // As after a file was copied and its name forgotten: the copy comes first, and would move the app to other manifests.
+        let copy = definition("web", "prod", "shop").replace("path: deploy", "path: other");
+        let tree = MemoryTree::new().file("apps/web.yaml", definition("web", "prod", "shop")).file("apps/api.yaml", copy);
+        let found = discover(&tree);
+        assert!(found.apps.is_empty(), "{:?}", found.apps);
+        let places: Vec<_> = found.errors.iter().map(|error| (error.file.as_str(), error.app.as_deref())).collect();
+        assert_eq!(places, [("apps/api.yaml", Some("web")), ("apps/web.yaml", Some("web"))]);
+    }
+
+    #[test]
+    fn only_a_commit_takes_a_definition_away() {
+        let web = || definition("web", "prod", "shop");
+        let tree = MemoryTree::new().file("apps/web.yaml", web());
+        let app = discover(&tree).apps.into_values().next().expect("one app");
+        let hidden = |glob: &str, branch: &str, tree: &MemoryTree| {
+            scoped(glob, branch, |scope| scope.hidden(tree, &app).expect("memory does not fail"))
+        };
+        let main = "refs/heads/main";
+        assert_eq!(hidden("apps/*.yaml", main, &MemoryTree::new()), None, "deleted");
+        assert_eq!(
+            hidden("apps/*.yaml", main, &MemoryTree::new().file("apps/web.yaml", definition("api", "prod", "shop"))),
+            None,
+            "edited"
+        );
+        assert_eq!(hidden("apps/*.yaml", main, &MemoryTree::new().file("attic/web.yaml", web())), None, "moved away");
+        let texts = [
+            hidden("clusters/*.yaml", main, &tree),
+            hidden("apps/*.yaml", "refs/heads/release", &MemoryTree::new()),
+            hidden("apps/*.yaml", main, &MemoryTree::new().link("apps/web.yaml", "../attic/web.yaml")),
+        ];
+        let texts: Vec<_> = texts.into_iter().map(|text| text.expect("a reason")).collect();
+        insta::assert_snapshot!(texts.join("\n"), @r"
+        apps/web.yaml still defines it, and is at none of the configured globs any more
+        definitions are read from refs/heads/release now, and no longer from refs/heads/main
+        apps/web.yaml is a link now, and definitions are files
+        ");
+    }
+
     #[test]
     fn apps_are_found_at_the_globs_only() {
         let tree = MemoryTree::new()
@@ -279,7 +356,7 @@ mod tests {
             .file("apps/d.yaml", definition("spy", "prod", "secrets"))
             .file("apps/e.yaml", [0xff, 0xfe]);
         let found = discover(&tree);
-        assert_eq!(found.apps.len(), 1);
+        assert_eq!(found.apps.len(), 0);
         let messages: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(messages.join("\n"));
     }

@@ -143,7 +143,7 @@ fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: 
     for (at, check) in checks {
         check.map_err(|message| failed(line(at), message, name.clone()))?;
     }
-    let origin = Origin { file: file.to_owned(), line: line(&parsed.metadata.name) };
+    let origin = Origin { file: file.to_owned(), line: line(&parsed.metadata.name), definitions_ref: definitions_ref.to_owned() };
     Ok(Some(app(repo, definitions_ref, parsed, origin)))
 }
 

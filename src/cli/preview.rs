@@ -17,7 +17,7 @@ use crate::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, 
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::config::Environment;
 use crate::ids::{AppId, ClusterName, RepoName};
-use crate::plan::{self, Action, Change, Marks, NotValidated, Plan, TakeOver, Verdict};
+use crate::plan::{self, Action, Change, Marks, Plan, TakeOver, Verdict};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig};
 use crate::tree::disk::DirTree;
@@ -125,7 +125,7 @@ fn app(args: &PreviewArgs, dir: &Path) -> anyhow::Result<App> {
         drift: DriftPolicy::Ignore,
         on_delete: OnDelete::Keep,
         adopt: Adopt(true),
-        origin: Origin { file: String::new(), line: 0 },
+        origin: Origin { file: String::new(), line: 0, definitions_ref: String::new() },
     })
 }
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Engine;
 use super::engine::blocking;
-use crate::app::{Discovered, Memory, OnDelete};
+use crate::app::{App, Discovered, Memory, OnDelete, Scope};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
-use crate::tree::Tree;
+use crate::tree::{Tree, TreeError};
 
 /// What was last read of each repo's definitions, so that a push that touches few of them reads few. Bounded by the configured repos.
 #[derive(Default)]
@@ -57,22 +57,30 @@ pub(super) async fn discover(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) 
 }
 
 async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Discovered, Arc<Memory>), JobError> {
-    let (config, name) = (Arc::clone(&engine.config), repo.name.clone());
     let last = engine.definitions.last(&repo.name);
-    let look = move || {
-        let repo = config.repo(&name).expect("a repo that was configured a moment ago");
-        repo.scope().discover_again(tree.as_ref(), &last)
-    };
-    let (found, memory) = blocking(look).await??;
+    let (found, memory) = scoped(engine, repo, move |scope| scope.discover_again(tree.as_ref(), &last)).await?;
     let memory = Arc::new(memory);
     engine.definitions.keep(&repo.name, &memory);
     Ok((found, memory))
 }
 
+async fn scoped<T: Send + 'static>(
+    engine: &Engine,
+    repo: &Repo,
+    look: impl FnOnce(Scope<'_>) -> Result<T, TreeError> + Send + 'static,
+) -> Result<T, JobError> {
+    let (config, name) = (Arc::clone(&engine.config), repo.name.clone());
+    let look = move || {
+        let repo = config.repo(&name).expect("a repo that was configured a moment ago");
+        look(repo.scope())
+    };
+    Ok(blocking(look).await??)
+}
+
 /// Stores what changed, and names the apps to sync for it.
 pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid) -> Result<BTreeSet<AppId>, JobError> {
     let tree = engine.mirrors.tree(&repo.name, revision).await?;
-    let (found, memory) = read(engine, repo, tree).await?;
+    let (found, memory) = read(engine, repo, Arc::clone(&tree)).await?;
     for error in &found.errors {
         tracing::warn!(repo = %repo.name, "{error}");
     }
@@ -85,16 +93,20 @@ pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid) -> R
     let mut to_sync = BTreeSet::new();
     for (id, app) in &found.apps {
         let known = by_id.get(id);
-        if known.is_none_or(|row| !row.app.same_definition(app) || row.state != AppState::Active) {
+        if known.is_none_or(|row| !is_stored(row, app)) {
             engine.store.put_app(app, revision).await?;
+            to_sync.insert(id.clone());
+        } else if known.is_some_and(|row| row.identity.is_none()) {
+            // It was stored by a look that was stopped before the sync was queued.
             to_sync.insert(id.clone());
         }
     }
     let mut all_found = true;
+    let at = At { repo, revision, tree };
     for row in stored.iter().filter(|row| !found.apps.contains_key(&row.app.id)) {
         // What becomes of it depends on more than the files.
         all_found = false;
-        if gone(engine, repo, row, &found, revision).await? {
+        if gone(engine, &at, row, &found).await? {
             to_sync.insert(row.app.id.clone());
         }
     }
@@ -105,17 +117,39 @@ pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid) -> R
     Ok(to_sync)
 }
 
+fn is_stored(row: &AppRow, app: &App) -> bool {
+    row.state == AppState::Active && row.app.same_definition(app) && row.app.origin.definitions_ref == app.origin.definitions_ref
+}
+
+/// The commit at which the definitions are looked at.
+struct At<'a> {
+    repo: &'a Repo,
+    revision: &'a Oid,
+    tree: Arc<dyn Tree>,
+}
+
 /// A definition that is not there any more. True when its objects are to be pruned, because it said so while it was there.
-async fn gone(engine: &Engine, repo: &Repo, row: &AppRow, found: &Discovered, revision: &Oid) -> Result<bool, JobError> {
-    let (state, message) = verdict(engine, repo, row, found, revision).await?;
+async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<bool, JobError> {
+    let (state, message) = verdict(engine, at, row, found).await?;
     if row.state != state || row.state_message != message {
         tracing::warn!(app = %row.app.id, "{message}");
         engine.store.set_app_state(&row.app.id, state, &message).await?;
     }
-    Ok(state == AppState::Removed && row.app.on_delete == OnDelete::Prune && row.state != AppState::Removed)
+    if state != AppState::Removed || row.app.on_delete != OnDelete::Prune {
+        return Ok(false);
+    }
+    Ok(row.state != AppState::Removed || is_forgotten(engine, row).await?)
 }
 
-async fn verdict(engine: &Engine, repo: &Repo, row: &AppRow, found: &Discovered, revision: &Oid) -> Result<(AppState, String), JobError> {
+/// Whether nobody is on the way to prune the objects of a removed app: a look that was stopped may have left word of the removal and no job.
+async fn is_forgotten(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
+    let (app, cluster) = (&row.app.id, &row.app.destination.cluster);
+    let waits = engine.store.waiting_run(app).await?.is_some() || !engine.store.shown_deletes(app).await?.is_empty();
+    Ok(!waits && !engine.store.inventory_of(cluster, app).await?.is_empty())
+}
+
+async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<(AppState, String), JobError> {
+    let At { repo, revision, tree } = at;
     let origin = &row.app.origin.file;
     if let Some(error) = found.errors.iter().find(|error| error.app.as_deref() == Some(&row.app.id.name) || error.file == *origin) {
         return Ok((AppState::Broken, format!("{error}; its objects stay as they are")));
@@ -123,6 +157,10 @@ async fn verdict(engine: &Engine, repo: &Repo, row: &AppRow, found: &Discovered,
     if let Some(error) = found.errors.first() {
         let message = format!("its definition is gone from {origin}, but {error}, so that may be no removal; its objects stay as they are");
         return Ok((AppState::Missing, message));
+    }
+    let (app, tree) = (row.app.clone(), Arc::clone(tree));
+    if let Some(why) = scoped(engine, repo, move |scope| scope.hidden(tree.as_ref(), &app)).await? {
+        return Ok((AppState::Missing, format!("its definition is not found any more, but {why}; its objects stay as they are")));
     }
     if !engine.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {
         let message =

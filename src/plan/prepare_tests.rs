@@ -15,7 +15,7 @@ fn app() -> App {
         drift: DriftPolicy::Heal,
         on_delete: OnDelete::Keep,
         adopt: Adopt(false),
-        origin: Origin { file: "apps.yaml".to_owned(), line: 1 },
+        origin: Origin { file: "apps.yaml".to_owned(), line: 1, definitions_ref: String::new() },
     }
 }
 

@@ -82,8 +82,14 @@ pub(super) fn info(git: &gix::Repository, repo: &RepoName, id: &Oid) -> Result<C
     })
 }
 
+/// A mirror has the whole history of what it holds: a commit that is not in it is nobody's ancestor. So it is after a forced push, once the
+/// commits that it left behind were cleaned away.
 pub(super) fn is_ancestor(git: &gix::Repository, repo: &RepoName, ancestor: &Oid, descendant: &Oid) -> Result<bool, SourceError> {
-    let (ancestor, descendant) = (find(git, repo, ancestor)?.id, find(git, repo, descendant)?.id);
+    let descendant = find(git, repo, descendant)?.id;
+    let ancestor = match find(git, repo, ancestor) {
+        Err(SourceError::NoCommit { .. }) => return Ok(false),
+        found => found?.id,
+    };
     let base = git.merge_base(ancestor, descendant).map_err(|error| SourceError::git(repo, "the history cannot be read", error))?;
     Ok(base.is_some_and(|base| base == ancestor))
 }

@@ -168,7 +168,8 @@ impl Store {
         self.0.definition_changes.load(Ordering::SeqCst)
     }
 
-    /// Keeps a definition as it is at `commit`, and makes the app active. What is known of its render and its objects stays.
+    /// Keeps a definition as it is at `commit`, and makes the app active. What is known of its objects stays; what is known of its render goes,
+    /// so that whoever is stopped before the app's sync is queued finds it to be done by that.
     pub async fn put_app(&self, app: &App, commit: &Oid) -> Result<(), StoreError> {
         let definition = serde_json::to_string(app).map_err(|error| StoreError::corrupt("a definition", error))?;
         let _change = Change::of(&self.0.definition_changes);
@@ -176,7 +177,8 @@ impl Store {
             "INSERT INTO apps (id, repo, source_repo, cluster, definition, definition_commit, state) \
              VALUES ($1, $2, $3, $4, $5, $6, 'active') \
              ON CONFLICT (id) DO UPDATE SET source_repo = excluded.source_repo, cluster = excluded.cluster, \
-             definition = excluded.definition, definition_commit = excluded.definition_commit, state = 'active', state_message = ''",
+             definition = excluded.definition, definition_commit = excluded.definition_commit, state = 'active', state_message = '', \
+             identity = NULL, rendered_revision = NULL, trace = NULL",
         )
         .bind(app.id.to_string())
         .bind(app.id.repo.as_str())

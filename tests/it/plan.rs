@@ -38,7 +38,7 @@ impl Fixture {
             drift: DriftPolicy::Heal,
             on_delete: OnDelete::Keep,
             adopt: Adopt(false),
-            origin: Origin { file: "apps.yaml".to_owned(), line: 1 },
+            origin: Origin { file: "apps.yaml".to_owned(), line: 1, definitions_ref: String::new() },
         };
         let grants =
             json!({"clusters": ["*"], "namespaces": [format!("{namespace}*")], "clusterScoped": [{"kind": "CustomResourceDefinition"}]});

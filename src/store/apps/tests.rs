@@ -33,7 +33,7 @@ pub(in crate::store) fn app(id: &str, source: &str) -> App {
         drift: DriftPolicy::Heal,
         on_delete: OnDelete::Keep,
         adopt: Adopt(false),
-        origin: Origin { file: ".driftless/shop.yaml".into(), line: 3 },
+        origin: Origin { file: ".driftless/shop.yaml".into(), line: 3, definitions_ref: "refs/heads/main".into() },
     }
 }
 
@@ -54,7 +54,8 @@ async fn a_definition_is_replaced_and_what_is_known_of_the_app_stays() {
     assert_eq!((row.state, row.state_message.as_str()), (AppState::Active, ""));
     assert_eq!(row.definition_commit, oid("c"));
     assert_eq!((row.applied_revision, row.applied_at, row.synced_ok), (Some(oid("b")), Some(1_000), true));
-    assert_eq!(store.trace(&id).await.expect("read").as_deref(), Some("{\"version\":1}"));
+    assert_eq!((row.identity, row.applied_identity.as_deref()), (None, Some("identity")), "it has to be rendered anew");
+    assert_eq!(store.trace(&id).await.expect("read"), None);
     assert_eq!(store.app(&app_id("shop/none")).await.expect("read"), None);
 }
 

@@ -215,7 +215,7 @@ fn app(name: &str, namespace: &str) -> App {
         drift: DriftPolicy::Heal,
         on_delete: OnDelete::Keep,
         adopt: Adopt(false),
-        origin: Origin { file: ".driftless/apps.yaml".into(), line: 1 },
+        origin: Origin { file: ".driftless/apps.yaml".into(), line: 1, definitions_ref: String::new() },
     }
 }
 
