@@ -124,7 +124,10 @@ async fn receive(State(intake): State<Arc<Intake>>, signed: SignedDelivery) -> R
     let event = signed.delivery.event.kind();
     tracing::info!(hook = %signed.hook, delivery = signed.delivery.id.delivery, event, "a delivery came in");
     match requested(&signed) {
-        Routed::Ignored(reason) => answer(&intake, "ignored", json!({ "reason": reason })),
+        Routed::Ignored(reason) => {
+            tracing::info!(project = signed.delivery.event.project(), reason, "nothing is done about a delivery");
+            answer(&intake, "ignored", json!({ "reason": reason }))
+        }
         Routed::Requests(requests) => store(&intake, signed, requests).await,
     }
 }

@@ -41,12 +41,20 @@ async fn moved_refs(engine: &Engine, repo: &Repo, refs: &BTreeMap<String, Oid>) 
     let mut requests = Vec::new();
     for ref_name in watched {
         let (now, before) = (refs.get(&ref_name), engine.store.last_seen(&repo.name, &ref_name).await?);
-        if now != before.as_ref() {
+        if now != before.as_ref() || !is_here(engine, repo, before.as_ref()).await {
             let request = Request::new(Key::Push { repo: repo.name.clone(), ref_name }, Cause::Poll);
             requests.push(now.map_or(request.clone(), |oid| request.with_hint(oid.as_str())));
         }
     }
     Ok(requests)
+}
+
+/// A mirror may have been removed or made anew since the ref was last seen. Who heals from it does not fetch.
+async fn is_here(engine: &Engine, repo: &Repo, commit: Option<&Oid>) -> bool {
+    match commit {
+        Some(commit) => engine.mirrors.has_commit(&repo.name, commit).await,
+        None => true,
+    }
 }
 
 /// Pull requests that look otherwise than when they were last previewed, and those that left the list: they were merged or closed.

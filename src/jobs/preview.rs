@@ -36,15 +36,21 @@ enum PreviewError {
     Credentials(String),
     #[error("{base} is not in repo {repo}, so that nothing can be compared with it")]
     Base { repo: RepoName, base: String },
-    #[error("the head of the merge group {0} is gone")]
+    #[error("the head of the merge group {0} is not there yet, or no longer")]
     Group(String),
 }
 
 impl Classified for PreviewError {
     fn class(&self) -> Class {
-        Class::Fail
+        match self {
+            Self::Group(_) => Class::RETRY,
+            Self::Credentials(_) | Self::Base { .. } => Class::Fail,
+        }
     }
 }
+
+/// A merge group whose head has not come by then never comes: the forge has dissolved it.
+const GROUP_COMES: jiff::SignedDuration = jiff::SignedDuration::from_mins(2);
 
 pub(super) async fn run(
     engine: &Engine,
@@ -189,7 +195,12 @@ fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base
     }
 }
 
+/// A gate that says that we could not look keeps saying so until we could: whoever reads "pending" waits for an answer that may not come.
 async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid) -> Result<(), JobError> {
+    let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
+    if shown.is_some_and(|status| status.state == StatusState::Error) {
+        return Ok(());
+    }
     let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, number, &status).await
 }
@@ -275,6 +286,7 @@ async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
         put_gate(engine, repo, Some(pull.number), &status).await?;
     }
     engine.outbox.drop_gate(&repo.name, pull.number, context).await?;
+    engine.mirrors.forget_quietly(&repo.name, &[head_ref(engine, repo, pull.number)]).await;
     Ok(())
 }
 
@@ -288,13 +300,18 @@ pub(super) async fn run_group(
     ctx: &JobContext,
 ) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
-    let Some(base_ref) = merge_group_base(ref_name) else { return Err(PreviewError::Group(ref_name.to_owned()).into()) };
+    let Some(base_ref) = merge_group_base(ref_name) else { return group_gone(engine, repo, ref_name, hint).await };
     if let Some(head) = hint {
         pending(engine, repo, None, head).await?;
     }
     let refs = [base_ref.clone(), ref_name.to_owned()];
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, hint, &ctx.cancel).await?;
-    let head = take(&mut fetched, ref_name).or_else(|| hint.cloned()).ok_or_else(|| PreviewError::Group(ref_name.to_owned()))?;
+    let Some(head) = group_head(engine, repo, take(&mut fetched, ref_name), hint).await else {
+        if job.failing_since.is_none_or(|since| engine.clock.now().duration_since(since) < GROUP_COMES) && hint.is_some() {
+            return Err(PreviewError::Group(ref_name.to_owned()).into());
+        }
+        return group_gone(engine, repo, ref_name, hint).await;
+    };
     let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     ctx.works_on(head.as_str());
     pending(engine, repo, None, &head).await?;
@@ -305,8 +322,33 @@ pub(super) async fn run_group(
     fill(engine, repo, &fetched, &mut report, &mut history, ctx).await?;
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await?;
+    engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
     history.end_preview(&report).await?;
     complete(&report)
+}
+
+/// The commit of the group's ref, or the one that we were told of if that was fetched before.
+async fn group_head(engine: &Engine, repo: &Repo, fetched: Option<Oid>, hint: Option<&Oid>) -> Option<Oid> {
+    match (fetched, hint) {
+        (Some(head), _) => Some(head),
+        (None, Some(hint)) if engine.mirrors.has_commit(&repo.name, hint).await => Some(hint.clone()),
+        (None, _) => None,
+    }
+}
+
+/// Nobody waits for the checks of a group that is gone; its commit is not left pending all the same.
+async fn group_gone(engine: &Engine, repo: &Repo, ref_name: &str, hint: Option<&Oid>) -> Result<(), JobError> {
+    tracing::info!(repo = %repo.name, ref_name, "a merge group is gone");
+    let Some(head) = hint else { return Ok(()) };
+    let context = &engine.config.status_context;
+    if let Some(mut status) = engine.outbox.wanted_status(&repo.name, head, context).await?
+        && status.state == StatusState::Pending
+    {
+        status.state = StatusState::Error;
+        "the merge group was gone before its preview was done".clone_into(&mut status.description);
+        put_gate(engine, repo, None, &status).await?;
+    }
+    Ok(())
 }
 
 /// The preview could not be made: the gate must say so, as a gate that stays pending, or is never there, blocks for ever.

@@ -12,6 +12,9 @@ use crate::store::pulls::PullRow;
 
 pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: Option<&Oid>, ctx: &JobContext) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
+    if !is_followed(engine, repo, ref_name).await? {
+        return leave(engine, repo, ref_name).await;
+    }
     let remote = engine.remote(repo).await?;
     let fetched = visible::fetch(&engine.mirrors, &remote, &[ref_name.to_owned()], hint, &ctx.cancel).await?;
     let revision = fetched.get(ref_name).cloned().flatten();
@@ -34,6 +37,23 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     engine.queue.enqueue(&requests).await?;
     // Last, so that whatever went wrong before is found again by the next look.
     engine.store.set_ref(&repo.name, ref_name, Some(&revision)).await?;
+    Ok(())
+}
+
+/// Whether anything here depends on where this ref is. Most pushes are to branches that only their pull requests speak of.
+async fn is_followed(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<bool, JobError> {
+    if ref_name == repo.definitions_ref {
+        return Ok(true);
+    }
+    let follows = |row: &AppRow| row.state != AppState::Removed && row.app.source.ref_name == ref_name;
+    Ok(engine.store.apps_reading(&repo.name).await?.iter().any(follows))
+}
+
+/// Nobody follows the ref: it is not fetched, and what was once fetched of it is not kept, so that nobody takes it for news later.
+async fn leave(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
+    tracing::debug!(repo = %repo.name, ref_name, "no app follows the ref");
+    engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
+    engine.store.set_ref(&repo.name, ref_name, None).await?;
     Ok(())
 }
 

@@ -178,6 +178,14 @@ impl Mirrors {
         self.read(repo, move |git, repo| fetch::delete(git, repo, names.iter().map(String::as_str))).await
     }
 
+    /// The same where it is only about room: what cannot be forgotten now is forgotten with the mirror.
+    pub async fn forget_quietly(&self, repo: &RepoName, refs: &[String]) {
+        match self.forget(repo, refs).await {
+            Ok(()) | Err(SourceError::NotMirrored { .. } | SourceError::Ref { .. }) => {}
+            Err(error) => tracing::warn!(%repo, ?refs, error = chain(&error), "refs that nobody needs could not be forgotten"),
+        }
+    }
+
     /// Keeps a commit although no ref of the forge may reach it any more, under a name of the caller's (at most 100 letters, digits, `-`);
     /// `None` lets it go. The revision that an app runs at must outlive a forced push.
     pub async fn keep(&self, repo: &RepoName, name: &str, commit: Option<&Oid>) -> Result<(), SourceError> {

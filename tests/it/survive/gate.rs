@@ -1,5 +1,7 @@
 //! A required status never stays pending, whoever is away.
 
+use std::time::Duration;
+
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::dev::forge::ApiFault;
 use http::{Method, StatusCode};
@@ -23,6 +25,10 @@ async fn error_then_success(world: &World, pull: &Pull, why: &str) {
     if !why.is_empty() {
         world.comment(pull.number, why).await;
     }
+    // Long enough for another try, which fails as well: nobody is told to wait again.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let states = world.states(&pull.head);
+    assert_eq!(states.last().map(String::as_str), Some("error"), "{states:?}");
     world.proxy.clear();
     world.forge.faults().clear();
     world.status_is(&pull.head, "success", "1 update").await;
@@ -43,6 +49,16 @@ async fn an_api_server_that_takes_us_for_nobody() {
     world.proxy.add(Rule::all(Fault::status(StatusCode::UNAUTHORIZED)));
     let pull = world.open_pull("topic", change("two")).await;
     error_then_success(&world, &pull, "prod").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_push_while_the_api_server_is_away() {
+    let world = up("gate-away-twice").await;
+    world.proxy.add(Rule::all(Fault::Reset));
+    let pull = world.open_pull("topic", change("two")).await;
+    assert_eq!(world.status(&pull.head).await.state, "error");
+    let head = world.push_to("topic", change("three")).await;
+    error_then_success(&world, &Pull { head, ..pull }, "prod").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

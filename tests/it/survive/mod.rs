@@ -3,6 +3,7 @@
 
 mod deliveries;
 mod gate;
+mod half_done;
 mod killed_previews;
 mod killed_runs;
 mod killed_words;
