@@ -101,10 +101,10 @@ async fn a_commit_that_comes_while_all_fails_is_reported_too() {
     let bench = Bench::new(std::iter::repeat_n(Step::Retry("the cluster is down", None), 40)).await;
     bench.push("1", "a").await.expect("accepted");
     bench.pass(16 * MINUTE, Duration::from_secs(5)).await;
-    let report = ("the cluster is down".to_owned(), true);
-    assert_eq!(bench.scribe.reports(), [report.clone()]);
+    assert_eq!(bench.scribe.reports().len(), 1);
     bench.push("2", "b").await.expect("accepted");
     bench.pass(20 * MINUTE, Duration::from_secs(5)).await;
+    let report = ("the cluster is down".to_owned(), true);
     assert_eq!(bench.scribe.reports(), [report.clone(), report], "and once only");
 }
 
