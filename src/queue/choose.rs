@@ -19,7 +19,11 @@ pub(super) fn choose<'a>(
     let resync = Priority::Resync as i64;
     let resyncing: i64 = running.iter().filter(|count| count.priority >= resync).map(|count| count.running).sum();
     let resync_full = resyncing >= resync_share(workers);
-    groups.iter().filter(|group| !(resync_full && group.priority >= resync)).min_by_key(|group| {
+    let preview = Priority::Preview as i64;
+    let previewing: i64 = running.iter().filter(|count| count.priority >= preview).map(|count| count.running).sum();
+    let preview_full = previewing >= preview_share(workers);
+    let is_full = |group: &DueGroup| (resync_full && group.priority >= resync) || (preview_full && group.priority >= preview);
+    groups.iter().filter(|group| !is_full(group)).min_by_key(|group| {
         let busy: i64 = running.iter().filter(|count| count.tenant == group.tenant).map(|count| count.running).sum();
         let last = served.get(&group.tenant).copied().unwrap_or(0);
         (rank(group, now), busy, last, group.due, &group.tenant)
@@ -29,6 +33,11 @@ pub(super) fn choose<'a>(
 /// Long looks at everything may not take the last worker from a push.
 fn resync_share(workers: usize) -> i64 {
     i64::try_from(workers / 2).unwrap_or(i64::MAX).max(1)
+}
+
+/// What only looks leaves a worker for what applies: one cluster that does not answer holds up many previews.
+fn preview_share(workers: usize) -> i64 {
+    i64::try_from(workers - workers.div_ceil(8).min(workers.saturating_sub(1))).unwrap_or(i64::MAX)
 }
 
 fn rank(group: &DueGroup, now: i64) -> i64 {
@@ -71,6 +80,16 @@ mod tests {
     fn what_waits_long_becomes_urgent() {
         let groups = [group("a", Priority::Resync, -20_001), group("b", Priority::Push, 99_900)];
         assert_eq!(chosen(&groups, &[], &[], 4), Some(("a", 2)));
+    }
+
+    #[test]
+    fn previews_leave_a_worker_for_pushes() {
+        let groups = [group("a", Priority::Preview, -200_000), group("b", Priority::Push, 99_900)];
+        assert_eq!(chosen(&groups[..1], &[count("a", Priority::Preview, 3)], &[], 4), None);
+        assert_eq!(chosen(&groups, &[count("a", Priority::Preview, 3)], &[], 4), Some(("b", 0)));
+        assert_eq!(chosen(&groups[..1], &[count("a", Priority::Preview, 2)], &[], 4), Some(("a", 1)));
+        assert_eq!(chosen(&groups[..1], &[count("c", Priority::Push, 3)], &[], 4), Some(("a", 1)), "pushes are no previews");
+        assert_eq!(chosen(&groups[..1], &[], &[], 1), Some(("a", 1)), "a single worker does everything");
     }
 
     #[test]

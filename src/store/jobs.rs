@@ -295,6 +295,12 @@ impl Store {
         Ok(rows)
     }
 
+    /// Forgets failed jobs that nobody has tried again since `millis`, as those of a repo that is not configured any more.
+    pub async fn forget_failed_jobs(&self, millis: i64) -> Result<u64, StoreError> {
+        let result = sqlx::query("DELETE FROM jobs WHERE state = 'failed' AND changed_at < $1").bind(millis).execute(self.write()).await?;
+        Ok(result.rows_affected())
+    }
+
     /// Forgets finished jobs that changed last before `millis`, and says how many that were.
     pub async fn forget_done_jobs(&self, millis: i64) -> Result<u64, StoreError> {
         let result = sqlx::query("DELETE FROM jobs WHERE state = 'done' AND changed_at < $1").bind(millis).execute(self.write()).await?;

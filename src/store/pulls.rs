@@ -116,6 +116,12 @@ impl Store {
         query.fetch_all(self.read()).await?.into_iter().map(Pull::try_from).collect()
     }
 
+    /// Forgets pull requests that are closed or merged, and of which nothing was heard since `millis`.
+    pub async fn forget_pulls(&self, millis: i64) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM pulls WHERE state <> 'open' AND updated_at < $1";
+        Ok(sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected())
+    }
+
     /// Writes the whole row.
     pub async fn put_pull(&self, pull: &Pull) -> Result<(), StoreError> {
         let mut conn = self.write().acquire().await?;
@@ -181,6 +187,35 @@ mod tests {
         assert!(store.set_ref(&repo, main, None).await?);
         assert!(!store.set_ref(&repo, main, None).await?);
         assert_eq!(store.last_seen(&repo, main).await?, None);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn pull_requests_that_are_long_over_are_forgotten() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let clock = Arc::new(ManualClock::at_millis(1));
+        let store = Store::open(&folder.path().join("store.db"), clock.clone()).await?;
+        let repo = RepoName::new("shop");
+        let pull = |number, state| Pull {
+            repo: repo.clone(),
+            number,
+            state,
+            head: oid("a"),
+            base_ref: "refs/heads/main".into(),
+            base: None,
+            merge_commit: None,
+            apps: Vec::new(),
+            report: None,
+            unfinished: false,
+        };
+        for (number, state) in [(1, PullRow::Open), (2, PullRow::Merged), (3, PullRow::Closed)] {
+            store.put_pull(&pull(number, state)).await?;
+        }
+        clock.advance(std::time::Duration::from_millis(10));
+        store.put_pull(&pull(4, PullRow::Merged)).await?;
+        assert_eq!(store.forget_pulls(5).await?, 2);
+        assert!(store.pull(&repo, 1).await?.is_some(), "it is open");
+        assert!(store.pull(&repo, 4).await?.is_some(), "it is young");
         Ok(())
     }
 

@@ -171,6 +171,12 @@ impl Store {
         Ok(id)
     }
 
+    /// Forgets previews that ended before `millis`. The runs of an app are bounded each; pull requests come without end.
+    pub async fn forget_previews(&self, millis: i64) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM runs WHERE kind = 'preview' AND state NOT IN ('running', 'waiting') AND started < $1";
+        Ok(sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected())
+    }
+
     /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over.
     pub async fn supersede_runs(&self, target: &str) -> Result<(), StoreError> {
         sqlx::query("UPDATE runs SET state = 'cancelled', finished = $2 WHERE target = $1 AND state IN ('running', 'waiting')")
