@@ -102,6 +102,9 @@ fn system_calls() -> Result<BpfProgram, SandboxError> {
     let same_process = u64::from(libc::CLONE_THREAD.unsigned_abs());
     let thread = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(same_process), same_process)?;
     rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![thread])?]);
+    // Its own limits it may read and lower; those of another process of the same user are no business of a worker.
+    let itself = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
+    rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![itself])?]);
     let here = TargetArch::try_from(std::env::consts::ARCH)?;
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     Ok(SeccompFilter::new(rules, refuse, SeccompAction::Allow, here)?.try_into()?)
@@ -151,7 +154,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_nanosleep,
     libc::SYS_openat,
     libc::SYS_pipe2,
-    libc::SYS_prlimit64,
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_restart_syscall,

@@ -53,6 +53,14 @@ func main() {
 		most := syscall.Rlimit{Cur: 1 << 40, Max: 1 << 40}
 		return syscall.Setrlimit(syscall.RLIMIT_DATA, &most)
 	})
+	report("limit its parent", func() error {
+		most := syscall.Rlimit{Cur: 0, Max: 0}
+		_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(os.Getppid()), syscall.RLIMIT_CORE, uintptr(unsafe.Pointer(&most)), 0, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
 	report("compute", func() error { runtime.GC(); return nil })
 }
 

@@ -60,6 +60,7 @@ fn nothing_leads_out_of_the_box() -> io::Result<()> {
     environment: 0 variables
     arguments: 0
     raise a limit: refused
+    limit its parent: refused
     compute: done
     ");
     Ok(())
