@@ -5,10 +5,10 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use globset::{Glob, GlobSetBuilder};
+use globset::{GlobBuilder, GlobSetBuilder};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
-use url::Url;
+use url::{Host, Url};
 
 use super::file::{self, File, SecretRef, Text};
 use super::{
@@ -17,6 +17,12 @@ use super::{
 use crate::ids::{ClusterName, HookName, RepoName};
 use crate::secret::LiveSecret;
 use crate::yaml::Spanned;
+
+/// Longer than anybody waits, and short enough to be added to any time.
+const LONGEST: Duration = Duration::from_hours(30 * 24);
+const SHORTEST_RESYNC: Duration = Duration::from_secs(1);
+/// A mirror's directory bears the name of its repo.
+const LONGEST_REPO_NAME: usize = 80;
 
 /// Collects what is wrong while the rest is looked at.
 struct Checker<'a> {
@@ -81,6 +87,7 @@ impl Checker<'_> {
         };
         let public_url = public_url.and_then(|text| self.url(&text, "publicUrl"));
         let timing = self.timing(&timing);
+        let destructive = self.destructive(&destructive);
         let hooks: Vec<_> = hooks.into_iter().filter_map(|hook| self.hook(hook)).collect();
         let repos: Vec<_> = repos.into_iter().filter_map(|repo| self.repo(repo)).collect();
         let clusters: Vec<_> = clusters.into_iter().filter_map(|cluster| self.cluster(cluster)).collect();
@@ -96,7 +103,7 @@ impl Checker<'_> {
             public_url,
             workers: workers.unwrap_or(16).max(1),
             timing: timing?,
-            destructive: DestructiveLimits { share: destructive.share.unwrap_or(0.5), count: destructive.count.unwrap_or(4) },
+            destructive: destructive?,
             hooks,
             repos,
             clusters,
@@ -156,11 +163,28 @@ impl Checker<'_> {
         Some(url)
     }
 
+    /// Said at the start rather than by the first fetch: a credential goes along with it.
+    fn clone_url(&mut self, text: &Text) -> Option<Url> {
+        let url = self.url(text, "url")?;
+        let is_here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if url.scheme() == "http" && !is_here {
+            self.problem(text, "url: http:// is only taken for this machine; use https://");
+            return None;
+        }
+        Some(url)
+    }
+
     fn timing(&mut self, timing: &file::Timing) -> Option<Timing> {
         let mut duration = |text: &Option<Text>, what: &str, default: u64| match text {
             Some(text) => {
                 let parsed = text.value.parse::<SignedDuration>().map_err(|error| error.to_string());
                 let parsed = parsed.and_then(|span| Duration::try_from(span).map_err(|_| "it is negative".to_owned()));
+                let parsed = parsed.and_then(|span| if span <= LONGEST { Ok(span) } else { Err("30 days are the most".to_owned()) });
                 self.noted(text, what, parsed)
             }
             None => Some(Duration::from_secs(default)),
@@ -170,7 +194,23 @@ impl Checker<'_> {
         let resync = duration(&timing.resync, "timing.resync", 600);
         let health = duration(&timing.health, "timing.health", 600);
         let give_up = duration(&timing.give_up, "timing.giveUp", 600);
+        if let (Some(text), Some(span)) = (&timing.resync, resync)
+            && span < SHORTEST_RESYNC
+        {
+            self.problem(text, "timing.resync: 1s is the least, and a minute is often: each look asks every forge and every cluster");
+        }
         Some(Timing { quiet: quiet?, maximum: maximum?, resync: resync?, health: health?, give_up: give_up? })
+    }
+
+    fn destructive(&mut self, given: &file::Destructive) -> Option<DestructiveLimits> {
+        let share = match &given.share {
+            Some(share) if !(0.0..=1.0).contains(&share.value) => {
+                self.problem(share, format!("destructive.share: a part of an app from 0 to 1 is expected, not {}", share.value));
+                return None;
+            }
+            share => share.as_ref().map_or(0.5, |share| share.value),
+        };
+        Some(DestructiveLimits { share, count: given.count.unwrap_or(4) })
     }
 
     fn secret(&mut self, reference: &Spanned<SecretRef>, what: &str) -> Option<LiveSecret> {
@@ -233,16 +273,21 @@ impl Checker<'_> {
         if name.value.is_empty() || name.value.contains(['/', '+', '#', ':']) || name.value.chars().any(char::is_whitespace) {
             self.problem(&name, "a repo's name is written in job keys: no space, `/`, `+`, `#` or `:` may stand in it");
         }
+        if name.value.len() > LONGEST_REPO_NAME {
+            self.problem(&name, format!("a repo's name has at most {LONGEST_REPO_NAME} bytes, this has {}", name.value.len()));
+        }
         if definitions.globs.is_empty() {
             self.problem(&definitions.branch, "definitions.globs is empty: no app would be found");
         }
         let mut globs = GlobSetBuilder::new();
         for glob in &definitions.globs {
-            if let Some(glob) = self.noted(glob, "definitions.globs", Glob::new(&glob.value)) {
+            // A star stays within its folder, as in a shell; `**` goes deeper.
+            let built = GlobBuilder::new(&glob.value).literal_separator(true).build();
+            if let Some(glob) = self.noted(glob, "definitions.globs", built) {
                 globs.add(glob);
             }
         }
-        let url = self.url(&url, "url");
+        let url = self.clone_url(&url);
         let branch = definitions.branch.value;
         Some(Repo {
             name: RepoName::new(name.value),

@@ -48,7 +48,7 @@ pub(super) struct Timing {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Destructive {
-    pub share: Option<f64>,
+    pub share: Option<Spanned<f64>>,
     pub count: Option<usize>,
 }
 

@@ -76,3 +76,37 @@ fn hooks_need_secrets_and_secrets_need_content() {
     let error = parse(&VALID.replace("HOOK_SECRET", "EMPTY")).expect_err("an empty secret");
     assert!(error.to_string().contains("the secret is empty"), "{error}");
 }
+
+#[test]
+fn numbers_that_make_no_sense_are_refused() {
+    for (more, why) in [
+        ("timing: {resync: 0s}\n", "1: timing.resync: 1s is the least"),
+        ("timing: {resync: 500ms}\n", "1: timing.resync: 1s is the least"),
+        ("timing: {health: 9999999h}\n", "1: timing.health: 30 days are the most"),
+        ("timing: {quiet: -1s}\n", "1: timing.quiet: it is negative"),
+        ("destructive: {share: 1.5}\n", "1: destructive.share: a part of an app from 0 to 1 is expected, not 1.5"),
+        ("destructive: {share: .nan}\n", "1: destructive.share: a part"),
+    ] {
+        let error = parse(&format!("{more}{VALID}")).expect_err(more).to_string();
+        assert!(error.contains(why), "{more}{error}");
+    }
+}
+
+#[test]
+fn what_no_fetch_could_use_is_refused_at_the_start() {
+    let error = parse(&VALID.replace("https://github.com", "http://git.example")).expect_err("http").to_string();
+    assert!(error.contains("10: url: http:// is only taken for this machine"), "{error}");
+    parse(&VALID.replace("https://github.com", "http://127.0.0.1:3000")).expect("this machine");
+    let long = "s".repeat(81);
+    let error = parse(&VALID.replace("name: shop", &format!("name: {long}"))).expect_err("a long name").to_string();
+    assert!(error.contains("at most 80 bytes"), "{error}");
+}
+
+#[test]
+fn a_star_stays_within_its_folder() {
+    let globs = |text: &str| parse(&VALID.replace("apps/*.yaml", text)).expect("valid").repos.remove(0).definitions;
+    let shallow = globs("apps/*.yaml");
+    assert!(shallow.is_match("apps/web.yaml") && !shallow.is_match("apps/chart/templates/web.yaml"));
+    let deep = globs("apps/**/*.yaml");
+    assert!(deep.is_match("apps/web.yaml") && deep.is_match("apps/eu/web.yaml"));
+}
