@@ -4,6 +4,7 @@ mod apps;
 mod check;
 mod client;
 mod dev;
+mod jobs;
 mod output;
 mod preview;
 mod runs;
@@ -43,6 +44,8 @@ enum Command {
     Apps(client::Server),
     /// List what was done, newest first: previews, syncs and heals.
     Runs(runs::RunsArgs),
+    /// List what is queued, what runs, and what fails.
+    Jobs(jobs::JobsArgs),
     /// Leave an app alone until it is resumed.
     Pause(apps::AppArgs),
     /// Sync an app again after a pause or a pinned revision.
@@ -117,6 +120,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Sync(args) => apps::sync(args, format).await,
         Command::Apps(server) => apps::list(&server, format).await,
         Command::Runs(args) => runs::list(&args, format).await,
+        Command::Jobs(args) => jobs::list(&args, format).await,
         Command::Pause(args) => apps::pause(&args, format).await,
         Command::Resume(args) => apps::resume(&args, format).await,
         Command::Sandbox { .. } => Ok(Outcome::Wrong),
