@@ -1,6 +1,7 @@
 //! `preview:REPO#NUMBER` and merge groups: what would merging do, said on the pull request and in its gate.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +11,7 @@ use super::sides::Trees;
 use super::{Engine, compare, outcome, sides, visible};
 use crate::class::{Class, Classified};
 use crate::config::{ForgeKind, Repo};
-use crate::forge::{ForgeError, NewStatus, PullRequest, PullState, StatusState};
+use crate::forge::{Forge, ForgeError, NewStatus, PullRequest, PullState, StatusState};
 use crate::ids::{Oid, RepoName};
 use crate::queue::{Cause, Job, JobContext, JobError, Key, Request, merge_group_base};
 use crate::report::preview::{PreviewReport, Stopped};
@@ -32,8 +33,6 @@ impl Classified for Incomplete {
 
 #[derive(Debug, thiserror::Error)]
 enum PreviewError {
-    #[error("hook {0} has no credentials, so that pull requests can neither be read nor reported on; add them to the configuration")]
-    Credentials(String),
     #[error("{base} is not in repo {repo}, so that nothing can be compared with it")]
     Base { repo: RepoName, base: String },
     #[error("the head of the merge group {0} is not there yet, or no longer")]
@@ -44,7 +43,7 @@ impl Classified for PreviewError {
     fn class(&self) -> Class {
         match self {
             Self::Group(_) => Class::RETRY,
-            Self::Credentials(_) | Self::Base { .. } => Class::Fail,
+            Self::Base { .. } => Class::Fail,
         }
     }
 }
@@ -61,13 +60,22 @@ pub(super) async fn run(
     ctx: &JobContext,
 ) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
-    let forge = engine.forge(repo).ok_or_else(|| PreviewError::Credentials(repo.hook.to_string()))?;
+    let Some(forge) = forge_of(engine, repo) else { return Ok(()) };
     let pull = forge.pull_request(&repo.project, number).await?;
     match pull.state {
         PullState::Open => open(engine, repo, &pull, hint, job, ctx).await,
         PullState::Merged => merged(engine, repo, &pull).await,
         PullState::Closed => closed(engine, repo, &pull).await,
     }
+}
+
+/// None where there is nobody to be told anything, which is no failure: it would be tried again for ever.
+fn forge_of<'e>(engine: &'e Engine, repo: &Repo) -> Option<&'e Arc<dyn Forge>> {
+    let forge = engine.forge(repo);
+    if forge.is_none() {
+        tracing::warn!(repo = %repo.name, hook = %repo.hook, "no preview: the hook has no credentials to read pull requests and to report on them");
+    }
+    forge
 }
 
 async fn open(engine: &Engine, repo: &Repo, pull: &PullRequest, hint: Option<&Oid>, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
@@ -300,6 +308,9 @@ pub(super) async fn run_group(
     ctx: &JobContext,
 ) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
+    if forge_of(engine, repo).is_none() {
+        return Ok(());
+    }
     let Some(base_ref) = merge_group_base(ref_name) else { return group_gone(engine, repo, ref_name, hint).await };
     if let Some(head) = hint {
         pending(engine, repo, None, head).await?;
@@ -356,7 +367,7 @@ pub(super) async fn failed(engine: &Engine, repo: &RepoName, number: u64, job: &
     if error.source().is::<Incomplete>() {
         return Ok(());
     }
-    let repo = engine.repo(repo)?;
+    let Ok(repo) = engine.repo(repo) else { return Ok(()) };
     let row = engine.store.pull(&repo.name, number).await?;
     if row.as_ref().is_some_and(|row| row.state != PullRow::Open) {
         return Ok(());
@@ -396,7 +407,7 @@ fn unavailable(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, ba
 }
 
 pub(super) async fn group_failed(engine: &Engine, repo: &RepoName, ref_name: &str, job: &Job, error: &JobError) -> Result<(), JobError> {
-    let repo = engine.repo(repo)?;
+    let Ok(repo) = engine.repo(repo) else { return Ok(()) };
     let Some(head) = job.hint.as_deref().and_then(|hint| hint.parse().ok()) else { return Ok(()) };
     if error.source().is::<Incomplete>() {
         return Ok(());

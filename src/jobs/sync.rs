@@ -445,7 +445,8 @@ pub(super) async fn failed(engine: &Engine, id: &AppId, job: &Job, error: &JobEr
         return Ok(());
     }
     let source = &row.app.source;
-    let Some(revision) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
+    // What cannot be told because the repository is not here is in the history all the same.
+    let Ok(Some(revision)) = engine.mirrors.resolve(&source.repo, &source.ref_name).await else { return Ok(()) };
     let end = AppEnd::Failed { message: error.message() };
     outcome::ended(engine, &row, &revision, &end).await
 }

@@ -1,8 +1,10 @@
 //! How pull requests may end: each way has a status that is final, and says why.
 
+use driftless::store::jobs::State;
+
 use super::manifests::{config_map, deployment, kustomization};
 use super::push::shop;
-use crate::support::world::{Files, PROJECT, Setup, World};
+use crate::support::world::{Files, PROJECT, REPO, Setup, World};
 
 /// A world in which the shop is up.
 async fn up(words: &str) -> World {
@@ -203,4 +205,16 @@ async fn an_api_server_that_is_away_is_an_error_and_then_mended() {
     assert_eq!(world.status(&pull.head).await.state, "error");
     world.proxy.clear();
     world.status_is(&pull.head, "success", "1 update").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_without_credentials_has_no_gate_and_nothing_to_be_tried_for_ever() {
+    let world = World::with("gate-nobody-to-tell", Setup { credentials: false, ..Setup::default() }).await;
+    world.commit("main", &shop(&world));
+    let pull = world.open_pull("untold", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let store = &world.engine().store;
+    let key = format!("preview:{REPO}#{}", pull.number);
+    world.eventually("the end of the preview", async || store.job(&key, State::Done).await.expect("the store")).await;
+    assert!(world.gate(&pull.head).is_none());
+    assert_eq!(store.queue_depth().await.expect("the store").failed, 0, "{}", world.story().await);
 }

@@ -12,6 +12,7 @@ pub const TOKEN: &str = "t0ken-of-the-bot";
 
 /// How a world departs from the ordinary one.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a departure of its own")]
 pub struct Setup {
     /// Whether the forge tells of anything.
     pub webhooks: bool,
@@ -23,6 +24,8 @@ pub struct Setup {
     pub maximum: &'static str,
     pub health: &'static str,
     pub give_up: &'static str,
+    /// Whether the hook may ask the forge's API.
+    pub credentials: bool,
     /// Entries of `allow.clusterScoped`.
     pub cluster_scoped: &'static str,
     pub west: West,
@@ -48,6 +51,7 @@ impl Default for Setup {
             maximum: "2s",
             health: "40s",
             give_up: "60s",
+            credentials: true,
             cluster_scoped: "[]",
             west: West::Unknown,
         }
@@ -74,9 +78,10 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
-    let Setup { quiet, maximum, health, give_up, cluster_scoped, west, .. } = setup;
+    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, west, .. } = setup;
     let allowed = if *west == West::Allowed { "'prod*', west" } else { "'prod*'" };
     let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
+    let credentials = if *credentials { "    credentials: {token: {env: TOKEN}}\n" } else { "" };
     let renderer = tool::program("renderer");
     format!(
         "\
@@ -91,8 +96,7 @@ hooks:
     forge: github
     url: {api_url}
     secrets: [{{env: HOOK_SECRET}}]
-    credentials: {{token: {{env: TOKEN}}}}
-repos:
+{credentials}repos:
   - name: {REPO}
     hook: forge
     project: {PROJECT}
