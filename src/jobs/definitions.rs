@@ -144,8 +144,12 @@ async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) ->
 /// Whether nobody is on the way to prune the objects of a removed app: a look that was stopped may have left word of the removal and no job.
 async fn is_forgotten(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
     let (app, cluster) = (&row.app.id, &row.app.destination.cluster);
-    let waits = engine.store.waiting_run(app).await?.is_some() || !engine.store.shown_deletes(app).await?.is_empty();
-    Ok(!waits && !engine.store.inventory_of(cluster, app).await?.is_empty())
+    if engine.store.waiting_run(app).await?.is_some() {
+        return Ok(false);
+    }
+    // What was shown waits for a person's word.
+    let shown = engine.store.shown_deletes(app, cluster).await?;
+    Ok(engine.store.inventory_of(cluster, app).await?.iter().any(|object| !shown.contains(&object.key.id())))
 }
 
 async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<(AppState, String), JobError> {

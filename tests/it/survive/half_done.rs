@@ -1,6 +1,7 @@
 //! What a job that was stopped in its middle left behind, and what was cleaned away behind our back.
 
 use driftless::app::{App, OnDelete};
+use driftless::ids::ClusterName;
 use driftless::store::apps::AppState;
 
 use super::{change, config_map, shop, value};
@@ -42,7 +43,8 @@ async fn a_removal_that_was_noted_and_not_followed_by_a_sync() {
     world.engine().store.set_app_state(&app_id("shop"), AppState::Removed, &message).await.expect("stored");
     world.poll().await;
     world.settled().await;
-    assert!(!world.engine().store.shown_deletes(&app_id("shop")).await.expect("the store").is_empty(), "it waits for a word");
+    let shown = world.engine().store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store");
+    assert_eq!(shown.len(), 3, "it waits for a word");
     // Shown once: the next look has nothing to add.
     let runs = world.runs("/shop").await.len();
     world.push(change("two")).await;
