@@ -209,7 +209,7 @@ fn text(plan: &Plan, changes: &[&Change]) -> String {
             Verdict::NotValidated { reason } => text += &format!("  not validated: {reason}\n"),
         }
         match &change.takes_over {
-            None => {}
+            None | Some(TakeOver::HandedOver { .. }) => {}
             Some(TakeOver::Unmarked) => text += "  exists already, and nobody's mark is on it\n",
             Some(TakeOver::OtherTool { tool, name }) => text += &format!("  exists already, and is managed by {tool} ({name})\n"),
             Some(TakeOver::OtherApp { instance, app }) => text += &format!("  belongs to the app {app} of {instance}\n"),

@@ -186,8 +186,17 @@ async fn removals(
     }
     let inventory: Vec<Owned> = rows.iter().map(owned).collect();
     let (marks, allow) = (engine.marks(&app.id), &engine.repo(&app.id.repo)?.allow);
-    let input =
-        PlanInput { app, marks: &marks, allow, revision, manifests: &[], inventory: &inventory, unchanged: &|_, _| false, adopt: false };
+    let input = PlanInput {
+        app,
+        marks: &marks,
+        allow,
+        revision,
+        manifests: &[],
+        inventory: &inventory,
+        unchanged: &|_, _| false,
+        handed_over: None,
+        adopt: false,
+    };
     Ok(plan_apply(engine.cluster(&app.destination.cluster)?, input, cancel).boxed().await?.changes)
 }
 

@@ -7,7 +7,7 @@ use super::{Engine, definitions, visible};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
-use crate::store::apps::AppState;
+use crate::store::apps::{AppRow, AppState};
 use crate::store::pulls::PullRow;
 
 pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: Option<&Oid>, ctx: &JobContext) -> Result<(), JobError> {

@@ -163,6 +163,7 @@ impl fmt::Display for NotValidated {
             Self::NamespaceInPlan { namespace } => write!(f, "its namespace {namespace} comes with this change"),
             Self::CrdInPlan { crd } => write!(f, "its definition {crd} comes or changes with this change"),
             Self::WebhookWithoutDryRun { message } => write!(f, "an admission webhook can't be asked by a dry-run: {message}"),
+            Self::Replaced => f.write_str("it is deleted and made anew, and can't be tried out beside the one that is there"),
         }
     }
 }
