@@ -1,5 +1,6 @@
 //! Objects that a pull request moves from one app to another of the same repo: accepted where they come to, and no deletes where they go from.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -87,9 +88,8 @@ impl Moves {
             }
         }
         let key = (pair.id.repo.clone(), cluster.clone());
-        if !self.others.contains_key(&key) {
-            let wanted = wanted::of_repo(engine, &key.0, cluster).await?;
-            self.others.insert(key, wanted);
+        if let Entry::Vacant(unknown) = self.others.entry(key) {
+            unknown.insert(wanted::of_repo(engine, &pair.id.repo, cluster).await?);
         }
         Ok(())
     }

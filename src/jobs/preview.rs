@@ -63,7 +63,7 @@ pub(super) async fn run(
     let Some(forge) = forge_of(engine, repo) else { return Ok(()) };
     let pull = forge.pull_request(&repo.project, number).await?;
     match pull.state {
-        PullState::Open => open(engine, repo, &pull, hint, job, ctx).await,
+        PullState::Open => Box::pin(open(engine, repo, &pull, hint, job, ctx)).await,
         PullState::Merged => merged(engine, repo, &pull).await,
         PullState::Closed => closed(engine, repo, &pull).await,
     }

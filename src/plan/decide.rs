@@ -82,14 +82,13 @@ fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, claim: Claim<'_>
     let (key, adopt, owner) = (&wanted.key, claim.adopt, handed_over(owner, claim));
     let refused = match &owner {
         TakeOver::OtherApp { instance, app } => Some(anothers(key, instance, app, claim.marks)),
-        TakeOver::HandedOver { .. } => None,
         TakeOver::OtherTool { tool, name } if !adopt => Some(format!(
             "{key} exists and is managed by {tool} ({name}). Set `adopt: true` in the app, or sync with --adopt, to take it over."
         )),
         TakeOver::Unmarked if !adopt => {
             Some(format!("{key} exists and is not this app's. Set `adopt: true` in the app, or sync with --adopt, to take it over."))
         }
-        TakeOver::OtherTool { .. } | TakeOver::Unmarked => None,
+        TakeOver::HandedOver { .. } | TakeOver::OtherTool { .. } | TakeOver::Unmarked => None,
     };
     let verdict = match refused {
         Some(message) => Verdict::Rejected { message, causes: Vec::new() },
