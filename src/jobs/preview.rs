@@ -14,7 +14,7 @@ use crate::config::{ForgeKind, Repo};
 use crate::forge::{Forge, ForgeError, NewStatus, PullRequest, PullState, StatusState};
 use crate::ids::{Oid, RepoName};
 use crate::queue::{Cause, Job, JobContext, JobError, Key, Request, merge_group_base};
-use crate::report::preview::{PreviewReport, Stopped};
+use crate::report::preview::{AppReport, AppResult, PreviewReport, Stopped};
 use crate::report::{self, markdown};
 use crate::source::Merge;
 use crate::store::pulls::{Pull, PullRow};
@@ -99,14 +99,15 @@ async fn open(engine: &Engine, repo: &Repo, pull: &PullRequest, hint: Option<&Oi
     complete(&report)
 }
 
-/// What was said is not all that there is to say: the job is tried again at the next resync.
+/// What was said may not be the last word, as a right may be granted and a quota raised without a word to us: the job is tried again at the
+/// next resync.
 fn complete(report: &PreviewReport) -> Result<(), JobError> {
-    use crate::report::preview::AppResult;
-    let unavailable = |app: &crate::report::preview::AppReport| match &app.result {
-        AppResult::Unavailable { message } => Some(format!("{}: {message}", app.app)),
-        _ => None,
+    let reason = |app: &AppReport| match (&app.result, app.counts().rejected) {
+        (AppResult::Unavailable { message }, _) => Some(format!("{}: {message}", app.app)),
+        (_, 0) => None,
+        (_, rejected) => Some(format!("{}: {rejected} rejected, as the pull request says", app.app)),
     };
-    match report.apps.iter().find_map(unavailable) {
+    match report.apps.iter().find_map(reason) {
         Some(message) => Err(Incomplete(message).into()),
         None => Ok(()),
     }
@@ -227,6 +228,7 @@ fn target(engine: &Engine) -> Option<String> {
 
 /// Stores what is to be shown, and has it shown. A pull request that never touched an app gets a status and no comment.
 async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
+    let report = &as_said_before(report, row.report.as_deref());
     let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
     if says_something {
         row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
@@ -237,6 +239,16 @@ async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, report: &PreviewRepo
     }
     let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, Some(row.number), &status).await
+}
+
+/// A preview that says what the last one did bears its time: a comment is not edited for its time alone.
+fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport {
+    let before = before.and_then(|before| serde_json::from_str::<PreviewReport>(before).ok());
+    let at_that_time = before.map(|before| (PreviewReport { at: before.at, ..report.clone() }, before));
+    match at_that_time {
+        Some((report, before)) if report == before => report,
+        _ => report.clone(),
+    }
 }
 
 async fn row_of(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {

@@ -71,7 +71,7 @@ async fn an_api_server_that_forbids_everything() {
     world.settled().await;
     world.proxy.clear();
     // Nothing tells that somebody has granted something: the next look tries once more.
-    world.resync().await;
+    world.poll().await;
     world.status_is(&pull.head, "success", "1 update").await;
 }
 
@@ -117,6 +117,6 @@ async fn a_forge_that_denies_the_pull_request() {
     assert_eq!(world.status(&pull.head).await.state, "error");
     world.settled().await;
     world.forge.faults().clear();
-    world.resync().await;
+    world.poll().await;
     world.status_is(&pull.head, "success", "1 update").await;
 }
