@@ -134,6 +134,7 @@ async fn one(
             report.destructive.extend(by_marks_alone);
             report.destructive.extend(joins(&planned, &inventory));
             report.before = before(&planned, applied(engine, &pair).await?, &inventory);
+            report.warnings.extend(planned.changes.changes.iter().filter(|change| stays(change)).map(stay));
             report.result =
                 AppResult::Planned { objects: planned.changes.changes.iter().filter(|change| shows(change)).map(object).collect() };
         }
@@ -226,6 +227,15 @@ fn warnings(pair: &Pair) -> Vec<String> {
         warnings.push(format!("The base does not render, so everything counts as new: {error}"));
     }
     warnings
+}
+
+/// Whether an object is no longer rendered and is not deleted either.
+fn stays(change: &Change) -> bool {
+    !shows(change) && change.desired.is_none() && !change.notes.is_empty()
+}
+
+fn stay(change: &Change) -> String {
+    format!("{} is no longer rendered. {}", change.key, change.notes.join(" "))
 }
 
 fn shows(change: &Change) -> bool {

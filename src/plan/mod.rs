@@ -27,7 +27,7 @@ pub use diff::{Line, ObjectDiff, Sign, diff, same};
 pub use marks::{Marked, Marks, Owner};
 pub use normalise::is_secret;
 pub use order::Stage;
-pub use owner::{controller, other_tool};
+pub use owner::{asks_to_stay, controller, other_tool};
 pub use prepare::{Crd, Crds, Prepared, Preparing, Refused, Scope, Wanted, comparable, id, namespaces, prepare};
 pub use redact::redact;
 pub use replace::{REPLACE_ANNOTATION, stand_in};

@@ -47,6 +47,12 @@ pub fn other_tool(object: &Value, id: &ObjectId) -> Option<TakeOver> {
     label("applyset.kubernetes.io/part-of").and_then(|set| tool("ApplySet", set.to_owned()))
 }
 
+/// Whether an object asks to stay when nobody renders it any more, as charts have it.
+/// <https://helm.sh/docs/howto/charts_tips_and_tricks/#tell-helm-not-to-uninstall-a-resource>
+pub fn asks_to_stay(object: &Value) -> bool {
+    entry(object, "/metadata/annotations", "helm.sh/resource-policy").is_some_and(|policy| policy.eq_ignore_ascii_case("keep"))
+}
+
 fn entry<'a>(object: &'a Value, field: &str, name: &str) -> Option<&'a str> {
     object.pointer(field)?.get(name)?.as_str().filter(|value| !value.is_empty())
 }

@@ -7,7 +7,7 @@ use super::verdict::{Coming, verdict};
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Propagation};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
-use crate::plan::{Asked, Change, NotValidated, Scope, Verdict, Wanted, kept_because, prune, stand_in};
+use crate::plan::{Asked, Change, NotValidated, Scope, Verdict, Wanted, asks_to_stay, kept_because, prune, stand_in};
 use serde_json::Value;
 
 /// An object that changes while it is asked about is asked about again.
@@ -108,7 +108,8 @@ pub(super) async fn removal(cluster: &Cluster, input: &PlanInput<'_>, id: &Objec
     };
     let Some(object) = object else { return Ok(None) };
     let owned = input.inventory.iter().find(|owned| owned.id == *id);
-    if let Some(reason) = kept_because(&object, id, input.marks, owned.and_then(|owned| owned.uid.as_deref())) {
+    let stays = || asks_to_stay(&object).then(|| "Kept: its annotation `helm.sh/resource-policy: keep` says so.".to_owned());
+    if let Some(reason) = kept_because(&object, id, input.marks, owned.and_then(|owned| owned.uid.as_deref())).or_else(stays) {
         let change = Change::new(key, crate::plan::Action::None, Verdict::Accepted);
         return Ok(Some(Change { notes: vec![reason], ..change }));
     }

@@ -14,7 +14,7 @@ use crate::cluster::{Cluster, ClusterError, PartialMeta, Resource};
 use crate::ids::AppId;
 use crate::manifest::ObjectId;
 use crate::plan::marks::{APP_LABEL, OWNER_ANNOTATION};
-use crate::plan::{Marks, Owner, other_tool};
+use crate::plan::{Marks, Owner, asks_to_stay, other_tool};
 use crate::store::Store;
 
 /// How many kinds are listed at once.
@@ -34,8 +34,8 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// None for what bears no mark of this instance, or a copied one; what a controller or another tool looks after; and what is going
-    /// anyway.
+    /// None for what bears no mark of this instance, or a copied one; what a controller or another tool looks after; what asks to stay; and
+    /// what is going anyway.
     pub fn of(instance: &str, kind: &Kind, meta: &PartialMeta) -> Option<Self> {
         let id = ObjectId { group: kind.0.clone(), kind: kind.1.clone(), namespace: meta.namespace.clone(), name: meta.name.clone() };
         let owner = Owner::parse(meta.annotations.get(OWNER_ANNOTATION)?)?;
@@ -43,9 +43,13 @@ impl Orphan {
         let is_marked = owner.instance == instance
             && owner.names(&id)
             && meta.labels.get(APP_LABEL).is_some_and(|label| label == Marks::new(instance, &app).label());
-        let is_others = meta.owner_references.iter().any(|owner| owner.controller)
-            || other_tool(&json!({"metadata": {"labels": meta.labels, "annotations": meta.annotations}}), &id).is_some();
-        (is_marked && !is_others && meta.deletion_timestamp.is_none()).then(|| Self { app, id, uid: meta.uid.clone() })
+        let object = json!({"metadata": {"labels": meta.labels, "annotations": meta.annotations}});
+        let is_others = meta.owner_references.iter().any(|owner| owner.controller) || other_tool(&object, &id).is_some();
+        (is_marked && !is_others && !asks_to_stay(&object) && meta.deletion_timestamp.is_none()).then(|| Self {
+            app,
+            id,
+            uid: meta.uid.clone(),
+        })
     }
 }
 
@@ -156,6 +160,7 @@ mod tests {
         for (at, value) in [
             ("/metadata/labels/driftless.dev~1app", json!("00000000000000000000000000000000")),
             ("/metadata/labels/argocd.argoproj.io~1instance", json!("store")),
+            ("/metadata/annotations/helm.sh~1resource-policy", json!("keep")),
             ("/metadata/annotations/meta.helm.sh~1release-name", json!("r")),
             ("/metadata/ownerReferences", json!([{"kind": "Other", "name": "o", "controller": true}])),
             ("/metadata/deletionTimestamp", json!("2026-11-21T12:00:00Z")),

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::cluster::{Cluster, ClusterError, Delete, Deleted, Propagation};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::{Marked, Marks, TakeOver};
-use crate::plan::{controller, other_tool};
+use crate::plan::{asks_to_stay, controller, other_tool};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::waits::WaitObject;
 
@@ -137,6 +137,9 @@ fn may_delete(live: &Value, id: &ObjectId, uid: Option<&str>, marks: &Marks) -> 
     if let Some(owner) = controller(live) {
         return Err(format!("its controller {owner} looks after it"));
     }
+    if asks_to_stay(live) {
+        return Err("its annotation `helm.sh/resource-policy: keep` says so".to_owned());
+    }
     if let Some(TakeOver::OtherTool { tool, name }) = other_tool(live, id) {
         return Err(format!("it bears the mark of {tool} {name}"));
     }
@@ -205,6 +208,9 @@ mod tests {
         let mut argo = live();
         argo["metadata"]["labels"]["argocd.argoproj.io/instance"] = json!("store");
         assert_eq!(kept(&argo), "it bears the mark of Argo CD store");
+        let mut keep = live();
+        keep["metadata"]["annotations"]["helm.sh/resource-policy"] = json!("keep");
+        assert_eq!(kept(&keep), "its annotation `helm.sh/resource-policy: keep` says so");
         let mut newer = live();
         newer["metadata"]["uid"] = json!("other");
         assert_eq!(kept(&newer), "it is not the object that we applied, but a newer one of the same name");

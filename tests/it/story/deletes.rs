@@ -40,6 +40,32 @@ async fn a_removed_file_is_announced_and_its_object_pruned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_asks_to_stay_stays() {
+    let world = World::start("asks-to-stay").await;
+    let settings = config_map("settings", "one").replace("metadata:\n", "metadata:\n  annotations: {helm.sh/resource-policy: keep}\n");
+    assert!(settings.contains("resource-policy"), "{settings}");
+    let base = world.push(shop(&world).file("deploy/settings.yaml", settings)).await;
+    world.healthy("shop", &base).await;
+    let files =
+        Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"])).without("deploy/settings.yaml");
+    let pull = world.open_pull("less", files).await;
+    assert_eq!(world.status(&pull.head).await.state, "success");
+    let comment = world.comment(pull.number, "resource-policy: keep").await;
+    assert!(comment.contains("settings is no longer rendered") && !comment.contains("DELETES"), "{comment}");
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("shop", &merge).await;
+    world.settled().await;
+    assert!(world.live("v1 ConfigMap", "settings").await.is_some());
+    assert_eq!(world.inventory("shop").await, ["Deployment web", "Service web"]);
+    // Nor does a look by hand ask for it, which finds our marks on it.
+    world.sync_by_hand("shop", false).await;
+    world.settled().await;
+    let run = world.runs("/shop").await.into_iter().next().expect("a run");
+    assert_eq!(run.state, RunState::Succeeded, "{}", world.story().await);
+    assert!(world.live("v1 ConfigMap", "settings").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removed_definition_deletes_nothing() {
     let world = World::start("removed-app").await;
     let base = world.push(shop(&world)).await;
