@@ -79,17 +79,40 @@ fn steps(run: &driftless::store::runs::RunRow) -> String {
     run.steps.iter().map(|step| format!("{} {} ms", step.name, step.millis)).collect::<Vec<_>>().join(", ")
 }
 
+/// A small app that an autoscaler looks after: what it sets is no drift, and a new image goes through a pull request.
 #[tokio::test(flavor = "multi_thread")]
 async fn podinfo() {
     let world = World::start("podinfo").await;
     let definition = Files::new().file("apps/podinfo.yaml", world.app("podinfo", "podinfo"));
-    let files = match samples() {
-        Some(path) => folder(definition, &path.join("podinfo/kustomize"), "podinfo"),
-        None => definition
-            .file("podinfo/kustomization.yaml", kustomization(&["all.yaml"]))
-            .file("podinfo/all.yaml", format!("{}---\n{}", deployment("podinfo", "example.test/podinfo:6", 1), service("podinfo"))),
+    let written_here = || format!("{}---\n{}", deployment("podinfo", "example.test/podinfo:6.14.1", 1), service("podinfo"));
+    let (files, path, text) = match samples() {
+        Some(samples) => {
+            let text = std::fs::read_to_string(samples.join("podinfo/kustomize/deployment.yaml")).expect("podinfo's deployment");
+            (folder(definition, &samples.join("podinfo/kustomize"), "podinfo"), "podinfo/deployment.yaml", text)
+        }
+        None => {
+            let files = definition.file("podinfo/kustomization.yaml", kustomization(&["all.yaml"]));
+            (files.file("podinfo/all.yaml", written_here()), "podinfo/all.yaml", written_here())
+        }
     };
     let base = world.push(files).await;
     let run = world.healthy("podinfo", &base).await;
-    assert!(run.counts.created >= 2, "{run:?}");
+    let objects = run.counts.created;
+    assert!(objects >= 2, "{run:?}");
+    world.settled().await;
+    world.resync().await;
+    world.settled().await;
+    assert_eq!(world.runs("/podinfo").await.len(), 1, "nothing is healed: {}", world.story().await);
+
+    let newer = text.replace(":6.14.1", ":6.14.2");
+    assert_ne!(newer, text);
+    let pull = world.open_pull("newer", Files::new().file(path, newer)).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    let comment = world.comment(pull.number, "Merging changes 1 app").await;
+    assert!(comment.contains(":6.14.1\n+") && comment.contains(":6.14.2"), "{comment}");
+    assert!(!comment.contains("-  replicas:") && !comment.contains("drifted"), "the autoscaler's work is not shown: {comment}");
+    let merge = world.merge_pull(pull.number).await;
+    let run = world.healthy("podinfo", &merge).await;
+    assert_eq!((run.counts.updated, run.counts.unchanged), (1, objects - 1), "{}", world.story().await);
+    world.comment(pull.number, "healthy after").await;
 }
