@@ -204,10 +204,11 @@ fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base
     }
 }
 
-/// A gate that says that we could not look keeps saying so until we could: whoever reads "pending" waits for an answer that may not come.
+/// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits for an answer that may not
+/// come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each context).
 async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid) -> Result<(), JobError> {
     let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
-    if shown.is_some_and(|status| status.state == StatusState::Error) {
+    if shown.is_some_and(|status| matches!(status.state, StatusState::Error | StatusState::Failure)) {
         return Ok(());
     }
     let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());

@@ -69,6 +69,12 @@ async fn an_api_server_that_forbids_everything() {
     let status = world.status(&pull.head).await;
     assert!(status.state == "error" || status.state == "failure", "{status:?}");
     world.settled().await;
+    // Another look that finds the same says nothing: a forge takes only so many statuses for one commit.
+    let told = || (world.states(&pull.head), asked(&world, "POST", "/statuses/"), asked(&world, "PATCH", "/comments/"));
+    let before = told();
+    world.poll().await;
+    world.settled().await;
+    assert_eq!(told(), before);
     world.proxy.clear();
     // Nothing tells that somebody has granted something: the next look tries once more.
     world.poll().await;
