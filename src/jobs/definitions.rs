@@ -135,7 +135,7 @@ async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) ->
         tracing::warn!(app = %row.app.id, "{message}");
         engine.store.set_app_state(&row.app.id, state, &message).await?;
     }
-    if state != AppState::Removed || row.app.on_delete != OnDelete::Prune {
+    if state != AppState::Removed || row.on_delete() != OnDelete::Prune {
         return Ok(false);
     }
     Ok(row.state != AppState::Removed || is_forgotten(engine, row).await?)
@@ -171,7 +171,7 @@ async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered)
             format!("its definition is gone from {origin} after {} was rewritten; its objects stay as they are", repo.definitions_ref);
         return Ok((AppState::Missing, message));
     }
-    let objects = match row.app.on_delete {
+    let objects = match row.on_delete() {
         OnDelete::Keep => "its objects stay in the cluster, as `onDelete: keep` says",
         OnDelete::Prune => "its objects are pruned, as `onDelete: prune` said",
     };

@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::{Engine, leave, left_clusters, outcome};
-use crate::ids::{ClusterName, Oid};
-use crate::queue::JobError;
+use super::{Engine, leave, left_clusters, outcome, writing};
+use crate::ids::{AppId, ClusterName, Oid};
+use crate::queue::{JobContext, JobError};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::runs::{RunId, RunState};
 use crate::store::waits::{Wait, WaitObject, WaitPurpose};
 use crate::sync::health::{WaitEnded, WaitOutcome};
-use crate::sync::{self, Pruned, SyncDeps};
+use crate::sync::{self, Permits, Pruned, SyncDeps};
 
 /// Acts on a wait that is over. It may be acted on twice, if the process dies in between.
-pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded) -> Result<(), JobError> {
+pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &JobContext) -> Result<(), JobError> {
     let WaitEnded { wait, outcome } = ended;
     match outcome {
         // What is gone by now leaves the inventory with a second look.
-        WaitOutcome::Done => prune(engine, row, &wait.run).await?,
+        WaitOutcome::Done => prune(engine, row, &wait.run, ctx).await?,
         WaitOutcome::Failed(text) => failed(engine, row, &wait.run, text).await?,
         WaitOutcome::TimedOut(text) => {
             let limit = engine.config.timing.health.as_secs();
@@ -33,11 +33,16 @@ pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded) -> Res
 }
 
 /// Everything that the app wants is healthy: what it no longer wants goes, unless it is held back.
-pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
+pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobContext) -> Result<(), JobError> {
+    if is_paused(engine, &row.app.id, run).await? {
+        engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
+        let text = format!("healthy; its deletions have not begun, as the app is paused: driftless resume {}", row.app.id);
+        return Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?);
+    }
     let cluster = engine.cluster(&row.app.destination.cluster)?;
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
     leave::before_prune(engine, row, cluster.name()).await?;
-    let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id)).boxed().await?;
+    let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id), Permits::new(&writing::ask(ctx))).boxed().await?;
     note(engine, row, run, &pruned).await?;
     if !pruned.waits.is_empty() {
         return wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await;
@@ -47,6 +52,13 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId) -> Result<
         return Ok(engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?);
     }
     succeeded(engine, row, run).await
+}
+
+/// Whether an app was paused after this run had begun. Who syncs a paused app by hand means that sync, its deletions included.
+pub(super) async fn is_paused(engine: &Engine, app: &AppId, run: &RunId) -> Result<bool, JobError> {
+    let Some(row) = engine.store.app(app).await?.filter(|row| row.paused) else { return Ok(false) };
+    let began = engine.store.run(run).await?.map(|run| run.started);
+    Ok(row.paused_since.zip(began).is_some_and(|(paused, began)| began <= paused))
 }
 
 /// Writes down what a prune did.
@@ -118,9 +130,10 @@ pub(super) async fn end_of(engine: &Engine, row: &AppRow, took: Duration) -> Res
 async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
     tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
     engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
-    engine.store.set_sync_failed(&row.app.id).await?;
+    let revision = revision_of(engine, run).await?.map(|(revision, _)| revision);
+    engine.store.set_failure(&row.app.id, text, revision.as_ref()).await?;
     engine.store.set_run_state(run, RunState::Failed, Some(text)).await?;
-    let Some((revision, _)) = revision_of(engine, run).await? else { return Ok(()) };
+    let Some(revision) = revision else { return Ok(()) };
     let end = AppEnd::Failed { message: text.to_owned() };
     outcome::ended(engine, row, &revision, &end).await
 }

@@ -8,20 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::compare::{object, owned};
 use super::sides::Pair;
-use super::{Engine, finish, leave};
+use super::{Engine, finish, leave, writing};
 use crate::app::App;
 use crate::class::Class;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::ObjectId;
 use crate::plan::{Action, Change, Verdict};
-use crate::queue::JobError;
+use crate::queue::{JobContext, JobError};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange};
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::RunState;
 use crate::store::waits::WaitPurpose;
-use crate::sync::{self, SyncDeps};
+use crate::sync::{self, Permits, SyncDeps};
 
 /// What an app has on a cluster that it leaves.
 struct Left {
@@ -92,7 +92,7 @@ async fn agreed(engine: &Engine, app: &AppId) -> Result<Vec<ClusterName>, JobErr
 
 /// Deletes what a person has agreed to, once the app is healthy where it is. What a cluster that is away still has is tried again, and nothing
 /// else waits for that.
-pub(super) async fn prune(engine: &Engine, id: &AppId) -> Result<(), JobError> {
+pub(super) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext) -> Result<(), JobError> {
     let clusters = agreed(engine, id).await?;
     if clusters.is_empty() {
         return Ok(());
@@ -102,6 +102,9 @@ pub(super) async fn prune(engine: &Engine, id: &AppId) -> Result<(), JobError> {
         return Ok(());
     }
     let Some(last) = engine.store.runs(Some(&id.to_string()), 1).await?.into_iter().next() else { return Ok(()) };
+    if finish::is_paused(engine, id, &last.id).await? {
+        return Ok(());
+    }
     for name in clusters {
         // The configuration may have changed since.
         let Left { rows, .. } = look(engine, &row.app, &name).await?;
@@ -110,7 +113,7 @@ pub(super) async fn prune(engine: &Engine, id: &AppId) -> Result<(), JobError> {
         engine.store.set_left(&name, id, &allowed.difference(&agreed).cloned().collect(), &agreed).await?;
         let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster(&name)?.clone() };
         leave::before_prune(engine, &row, &name).await?;
-        let pruned = match sync::prune(&deps, &row.app, &engine.marks(id)).boxed().await {
+        let pruned = match sync::prune(&deps, &row.app, &engine.marks(id), Permits::new(&writing::ask(ctx))).boxed().await {
             Ok(pruned) => pruned,
             Err(error) => {
                 let all = objects(agreed.len());

@@ -26,6 +26,7 @@ mod volatile;
 mod waits;
 mod wanted;
 mod wish;
+mod writing;
 
 pub use definitions::Definitions;
 pub use engine::{Engine, Remembered, Unknown};

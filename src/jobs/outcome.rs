@@ -44,7 +44,7 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
 
 fn first_end(definition: DefinitionChange, row: Option<&AppRow>, merge_commit: &Oid) -> AppEnd {
     use crate::app::SyncPolicy::{Manual, Never};
-    let keeps = row.is_none_or(|row| row.app.on_delete == OnDelete::Keep);
+    let keeps = row.is_none_or(|row| row.on_delete() == OnDelete::Keep);
     match row {
         _ if definition == DefinitionChange::Removed && keeps => AppEnd::Kept,
         // The sync of the push may have been faster than the word of the merge.
@@ -58,6 +58,7 @@ fn first_end(definition: DefinitionChange, row: Option<&AppRow>, merge_commit: &
 pub(super) fn as_it_is(row: &AppRow) -> AppEnd {
     match row.health {
         AppHealth::Progressing => AppEnd::Running,
+        _ if !row.drift.is_empty() => AppEnd::Drifted { message: row.drift.clone() },
         AppHealth::Degraded => AppEnd::Drifted { message: row.health_message.clone() },
         _ => AppEnd::Healthy { after_seconds: 0 },
     }

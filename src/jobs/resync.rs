@@ -22,7 +22,7 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
     }
     // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone. What failed is the
     // poll's to try again.
-    let failed = |row: &AppRow| row.state == AppState::Active && row.health == AppHealth::Degraded;
+    let failed = |row: &AppRow| row.state == AppState::Active && (row.health == AppHealth::Degraded || !row.drift.is_empty());
     for row in apps.into_iter().filter(failed) {
         let key = Key::Sync(row.app.id);
         if !requests.iter().any(|request| request.key == key) && !engine.queue.has_failed(&key).await? {

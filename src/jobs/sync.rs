@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -11,13 +10,13 @@ use sha2::{Digest, Sha256};
 use super::compare::{limit, owned};
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, leave, left_clusters, orphans, outcome, released, sides, volatile};
-use crate::app::App;
+use super::{Engine, Unknown, finish, leave, left_clusters, orphans, outcome, released, sides, volatile, writing};
+use crate::app::{App, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Plan;
-use crate::queue::{Job, JobContext, JobError, Key, Writing};
+use crate::queue::{Job, JobContext, JobError, Key};
 use crate::reconcile::{Owned, PlanInput, plan_apply, plan_orphans};
 use crate::render::Rendered;
 use crate::report::preview::AppEnd;
@@ -26,7 +25,7 @@ use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{RunId, RunKind, RunState};
 use crate::store::waits::WaitPurpose;
 use crate::sync::heal::{self, Judgement};
-use crate::sync::{self, AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord, drift};
+use crate::sync::{self, AllowDestructive, AppliedSync, Permits, Purpose, SyncDeps, SyncInput, WaitsForWord, Writing, drift};
 
 #[derive(Debug, thiserror::Error)]
 enum SyncProblem {
@@ -45,13 +44,13 @@ impl Classified for SyncProblem {
 pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     one(engine, id, job, ctx).await?;
     // Last: a cluster that the app has left may be away for long, and nothing must wait for it.
-    left_clusters::prune(engine, id).await
+    left_clusters::prune(engine, id, ctx).await
 }
 
 async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     let mut row = load(engine, id).await?;
     if let Some(ended) = engine.ended.get(id) {
-        finish::act(engine, &row, &ended).await?;
+        finish::act(engine, &row, &ended, ctx).await?;
         engine.ended.forget(id);
         row = load(engine, id).await?;
     }
@@ -64,6 +63,10 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         Decision::Finish { revision } => (Aim::Finish, revision),
         Decision::Remove => (Aim::Remove, removed_at(engine, &row).await?),
     };
+    if matches!(aim, Aim::Heal { .. } | Aim::Finish) {
+        // What the definition says since is for a sync to apply, never for a look.
+        row = row.as_applied().unwrap_or(row);
+    }
     let waiting = engine.store.waiting_run(id).await?;
     let attempt = Attempt { engine, row: &row, wish: &wish, revision, aim, waiting, ctx };
     ctx.works_on(attempt.revision.as_str());
@@ -75,7 +78,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     if let Err(error) = &result {
         history.end_with(error).await?;
         if error.class == Class::Fail && kind == RunKind::Sync {
-            engine.store.set_sync_failed(id).await?;
+            engine.store.set_failure(id, &error.message(), Some(&attempt.revision)).await?;
         }
     }
     result
@@ -166,8 +169,12 @@ impl Attempt<'_> {
             _ => Some(history.timed("render", self.render()).await?),
         };
         let identity = rendered.as_ref().map_or_else(String::new, |rendered| identity(app, rendered));
+        if self.is_unknown(&identity) {
+            tracing::info!(app = %app.id, "nothing is healed until the next sync, as the definition that was applied is not known");
+            return Ok(());
+        }
         if self.is_as_applied(&identity) {
-            engine.store.set_applied(&app.id, &self.revision, &identity).await?;
+            engine.store.set_applied(app, &self.revision, &identity).await?;
             if self.row.health == AppHealth::Progressing {
                 return self.go_on_waiting().await;
             }
@@ -191,9 +198,17 @@ impl Attempt<'_> {
             Aim::Apply | Aim::Finish | Aim::Remove => None,
         };
         let word = self.word().await?;
-        let done = self.apply(&plan, judgement.as_ref(), &word, history).await?;
+        if self.was_paused().await? {
+            return Ok(());
+        }
+        let (done, writing) = self.apply(&plan, judgement.as_ref(), &word, history).await?;
         self.show(&word, done.waits_for_word.as_ref()).await?;
-        self.applied(&plan, done, &identity, judgement, history).await
+        self.applied(&plan, done, &identity, judgement, writing, history).await
+    }
+
+    /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just that.
+    async fn was_paused(&self) -> Result<bool, JobError> {
+        Ok(self.wish.manual.is_none() && load(self.engine, &self.row.app.id).await?.paused)
     }
 
     /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
@@ -201,6 +216,14 @@ impl Attempt<'_> {
         let row = self.row;
         let same = row.synced_ok && row.applied_identity.as_deref() == Some(identity);
         self.aim == Aim::Apply && self.wish.manual.is_none() && same && (row.health != AppHealth::Progressing || self.waiting.is_some())
+    }
+
+    /// Whether a look cannot know what was applied: another release has applied it and did not write down by which definition. An app that is
+    /// synced by itself is applied as it is defined; any other would be by a definition that nobody has asked to apply.
+    fn is_unknown(&self, identity: &str) -> bool {
+        let looks = matches!(self.aim, Aim::Heal { .. } | Aim::Finish);
+        let by_hand = self.row.app.sync != SyncPolicy::Auto || self.row.pinned_revision.is_some() || self.row.paused;
+        looks && by_hand && self.row.applied_app.is_none() && self.row.applied_identity.as_deref() != Some(identity)
     }
 
     /// The run that waits for these very objects is from now on about this revision too.
@@ -216,7 +239,10 @@ impl Attempt<'_> {
         let tree = engine.mirrors.tree(&app.source.repo, &self.revision).await?;
         let rendered = sides::render(engine, app, tree, &self.ctx.cancel).await??;
         let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
-        engine.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
+        // A look goes back to what was applied: whether that is what Git says by now is told by the last render for a sync.
+        if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) {
+            engine.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
+        }
         Ok(rendered)
     }
 
@@ -274,16 +300,19 @@ impl Attempt<'_> {
         let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager());
         if judgement.drifted.is_empty() && !plan.changes.iter().any(crate::plan::Change::is_rejected) {
             // What was reported may be over: then nothing is written, and its health is looked at once more.
-            return Ok((self.row.health == AppHealth::Degraded).then_some(judgement));
+            let was_reported = self.row.health == AppHealth::Degraded || !self.row.drift.is_empty();
+            return Ok(was_reported.then_some(judgement));
         }
         if !report_only && judgement.heals_anything() {
             return Ok(Some(judgement));
         }
         let text = if report_only { found(&judgement) } else { judgement.surrender().join("; ") };
         // Once: as long as it stays the same, nobody wants to read it every ten minutes.
-        if self.row.health_message != text {
-            engine.store.set_app_health(&app.id, AppHealth::Degraded, &text).await?;
-            history.end(RunState::Failed, Some(&text), None).await?;
+        if self.row.drift != text {
+            engine.store.set_drift(&app.id, &text).await?;
+            // Drift that was to be reported is reported: only a fight that was lost is a failure.
+            let state = if report_only { RunState::Succeeded } else { RunState::Failed };
+            history.end(state, Some(&text), None).await?;
         }
         engine.store.set_heals(&app.id, &judgement.heals).await?;
         Ok(None)
@@ -308,7 +337,7 @@ impl Attempt<'_> {
         judgement: Option<&Judgement>,
         word: &BTreeSet<ObjectId>,
         history: &mut History<'_>,
-    ) -> Result<AppliedSync, JobError> {
+    ) -> Result<(AppliedSync, Writing), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
         let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster(&app.destination.cluster)?.clone() };
@@ -336,9 +365,8 @@ impl Attempt<'_> {
         if self.waiting.is_some() {
             engine.waits.cancel(&app.id).await?;
         }
-        let writing: Mutex<Option<Writing>> = Mutex::default();
-        let begin = || *writing.lock().unwrap_or_else(PoisonError::into_inner) = self.ctx.begin_writes().ok();
-        Ok(history.timed("apply", sync::apply(&deps, &input, &self.ctx.cancel, begin).boxed()).await?)
+        let ask = writing::ask(self.ctx);
+        Ok(history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await?)
     }
 
     /// From now on a word holds for what waits for it. What a word was given for stays with it until it is done, whatever comes between.
@@ -355,6 +383,7 @@ impl Attempt<'_> {
         done: AppliedSync,
         identity: &str,
         judgement: Option<Judgement>,
+        writing: Writing,
         history: &mut History<'_>,
     ) -> Result<(), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
@@ -376,24 +405,28 @@ impl Attempt<'_> {
             }
             // A definition that comes back finds nothing as it was applied.
             engine.store.set_sync_failed(&app.id).await?;
-            return finish::prune(engine, self.row, &run).await;
+            drop(writing);
+            return finish::prune(engine, self.row, &run, self.ctx).await;
         }
         if self.row.applied_revision.as_ref() != Some(&self.revision) {
             // A forced push must not take away what healing goes back to.
             let name = format!("applied-{}", engine.marks(&app.id).label());
             engine.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
         }
-        engine.store.set_applied_as(&app.id, &self.revision, identity, health).await?;
+        engine.store.set_applied_as(app, &self.revision, identity, health).await?;
         if let Some(judgement) = judgement {
             engine.store.set_heals(&app.id, &judgement.heals).await?;
+            engine.store.set_drift(&app.id, &judgement.surrender().join("; ")).await?;
         }
+        // All is written down: from here on something newer may stop the run.
+        drop(writing);
         if is_over {
             engine.store.put_shown_deletes(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
             let end = AppEnd::Healthy { after_seconds: history.took().as_secs() };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
         if done.health.is_empty() {
-            return finish::prune(engine, self.row, &run).await;
+            return finish::prune(engine, self.row, &run, self.ctx).await;
         }
         finish::wait(engine, self.row, &run, WaitPurpose::Health, done.health).await
     }
@@ -439,7 +472,7 @@ pub(super) async fn failed(engine: &Engine, id: &AppId, job: &Job, error: &JobEr
             engine.store.set_app_health(id, AppHealth::Degraded, &error.message()).await?;
             return Ok(());
         }
-        engine.store.set_sync_failed(id).await?;
+        engine.store.set_failure(id, &error.message(), None).await?;
     }
     if row.state != AppState::Active {
         return Ok(());

@@ -72,12 +72,15 @@ pub(super) enum Decision {
 
 pub(super) fn decide(row: &AppRow, wish: &Wish) -> Decision {
     let asked = wish.manual.is_some();
-    if wish.only_wait || (row.paused && !asked) {
+    if wish.only_wait {
         return Decision::Leave;
+    }
+    if row.paused && !asked {
+        return paused(row, wish);
     }
     match row.state {
         AppState::Active => {}
-        AppState::Removed if row.app.on_delete == OnDelete::Prune => return Decision::Remove,
+        AppState::Removed if row.on_delete() == OnDelete::Prune => return Decision::Remove,
         AppState::Removed | AppState::Missing | AppState::Broken => return Decision::Leave,
     }
     if row.app.sync == SyncPolicy::Never {
@@ -92,3 +95,18 @@ pub(super) fn decide(row: &AppRow, wish: &Wish) -> Decision {
         _ => Decision::Apply,
     }
 }
+
+/// Nothing is written for a paused app. Whether it has drifted is looked at, so that whoever paused it is told.
+fn paused(row: &AppRow, wish: &Wish) -> Decision {
+    let is_looked_at = row.state == AppState::Active && row.app.sync != SyncPolicy::Never && row.app.drift != DriftPolicy::Ignore;
+    match &row.applied_revision {
+        Some(revision) if wish.only_resync && row.synced_ok && is_looked_at => {
+            Decision::Heal { revision: revision.clone(), report_only: true }
+        }
+        _ => Decision::Leave,
+    }
+}
+
+#[cfg(test)]
+#[path = "wish_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::{Store, StoreError};
-use crate::app::App;
+use crate::app::{App, OnDelete};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 
 /// Whether an app is still defined.
@@ -61,14 +61,50 @@ pub struct AppRow {
     pub applied_revision: Option<Oid>,
     pub applied_identity: Option<String>,
     pub applied_at: Option<i64>,
+    /// The definition that was applied last. None where nothing was, or where another release wrote it.
+    pub applied_app: Option<Box<App>>,
     pub synced_ok: bool,
     pub paused: bool,
+    pub paused_since: Option<i64>,
     pub pinned_revision: Option<Oid>,
     pub health: AppHealth,
     pub health_message: String,
+    /// How the cluster differs from what was applied, where that is reported and not healed.
+    pub drift: String,
+    /// Why syncs fail, since when, and at which revision; empty once one succeeds.
+    pub failure: String,
+    pub failing_since: Option<i64>,
+    pub failed_revision: Option<Oid>,
+    /// Since when it is in its state, where that is known.
+    pub state_since: Option<i64>,
     pub last_run: Option<String>,
     pub heals: Heals,
 }
+
+impl AppRow {
+    /// The app as it was applied last: its source, renderer and destination are what healing goes by; what is to become of it is for its
+    /// definition as it is now to say. None where that was not written down.
+    pub fn as_applied(&self) -> Option<Self> {
+        let applied = self.applied_app.as_deref()?.clone();
+        let now = &self.app;
+        let app = App { sync: now.sync, drift: now.drift, on_delete: now.on_delete, origin: now.origin.clone(), ..applied };
+        Some(Self { app, ..self.clone() })
+    }
+
+    /// Whether its objects go with its definition, by the form that was applied last.
+    pub fn on_delete(&self) -> OnDelete {
+        self.applied_app.as_ref().map_or(self.app.on_delete, |app| app.on_delete)
+    }
+}
+
+/// The stored form of an applied definition.
+#[derive(Serialize, Deserialize)]
+struct AppliedApp {
+    version: u32,
+    app: App,
+}
+
+const APPLIED_APP: u32 = 1;
 
 #[derive(FromRow)]
 struct Raw {
@@ -82,11 +118,18 @@ struct Raw {
     applied_revision: Option<String>,
     applied_identity: Option<String>,
     applied_at: Option<i64>,
+    applied_definition: Option<String>,
     synced_ok: i64,
     paused: i64,
+    paused_since: Option<i64>,
     pinned_revision: Option<String>,
     health: AppHealth,
     health_message: String,
+    drift: String,
+    failure: String,
+    failing_since: Option<i64>,
+    failed_revision: Option<String>,
+    state_since: Option<i64>,
     last_run: Option<String>,
     heals: String,
 }
@@ -98,7 +141,8 @@ macro_rules! select {
     ($columns:literal, $rest:literal) => {
         concat!(
             "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, applied_revision, ",
-            "applied_identity, applied_at, synced_ok, paused, pinned_revision, health, health_message, last_run, heals",
+            "applied_identity, applied_at, applied_definition, synced_ok, paused, paused_since, pinned_revision, health, health_message, ",
+            "drift, failure, failing_since, failed_revision, state_since, last_run, heals",
             $columns,
             " FROM apps ",
             $rest
@@ -131,15 +175,28 @@ impl TryFrom<Raw> for AppRow {
             applied_revision: oid("applied revision", raw.applied_revision)?,
             applied_identity: raw.applied_identity,
             applied_at: raw.applied_at,
+            // What cannot be read is as good as unknown: it is written again with the next sync.
+            applied_app: raw.applied_definition.and_then(|text| applied_app(&text)).map(Box::new),
             synced_ok: raw.synced_ok != 0,
             paused: raw.paused != 0,
+            paused_since: raw.paused_since,
             pinned_revision: oid("pinned revision", raw.pinned_revision)?,
             health: raw.health,
             health_message: raw.health_message,
+            drift: raw.drift,
+            failure: raw.failure,
+            failing_since: raw.failing_since,
+            failed_revision: oid("failed revision", raw.failed_revision)?,
+            state_since: raw.state_since,
             last_run: raw.last_run,
             heals: serde_json::from_str(&raw.heals).map_err(|error| StoreError::corrupt(what("heal count"), error))?,
         })
     }
+}
+
+fn applied_app(text: &str) -> Option<App> {
+    let stored: AppliedApp = serde_json::from_str(text).ok()?;
+    (stored.version == APPLIED_APP).then_some(stored.app)
 }
 
 /// Counts when a change begins and when it ends, so that what was read in between is not taken for what came of it.
@@ -177,7 +234,7 @@ impl Store {
             "INSERT INTO apps (id, repo, source_repo, cluster, definition, definition_commit, state) \
              VALUES ($1, $2, $3, $4, $5, $6, 'active') \
              ON CONFLICT (id) DO UPDATE SET source_repo = excluded.source_repo, cluster = excluded.cluster, \
-             definition = excluded.definition, definition_commit = excluded.definition_commit, state = 'active', state_message = '', \
+             definition = excluded.definition, definition_commit = excluded.definition_commit, state = 'active', state_message = '', state_since = NULL, \
              identity = NULL, rendered_revision = NULL, trace = NULL",
         )
         .bind(app.id.to_string())
@@ -255,12 +312,15 @@ impl Store {
 
     pub async fn set_app_state(&self, id: &AppId, state: AppState, message: &str) -> Result<(), StoreError> {
         let _change = Change::of(&self.0.definition_changes);
-        sqlx::query("UPDATE apps SET state = $2, state_message = $3 WHERE id = $1")
-            .bind(id.to_string())
-            .bind(state)
-            .bind(message)
-            .execute(self.write())
-            .await?;
+        sqlx::query(
+            "UPDATE apps SET state_since = CASE WHEN state = $2 THEN state_since ELSE $4 END, state = $2, state_message = $3 WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(state)
+        .bind(message)
+        .bind(self.now())
+        .execute(self.write())
+        .await?;
         Ok(())
     }
 
@@ -277,49 +337,86 @@ impl Store {
     }
 
     /// Remembers that a revision was applied, which also ends the count of heals: what was fought over may be another thing now.
-    pub async fn set_applied(&self, id: &AppId, revision: &Oid, identity: &str) -> Result<(), StoreError> {
-        self.applied(id, revision, identity, None).await
+    pub async fn set_applied(&self, app: &App, revision: &Oid, identity: &str) -> Result<(), StoreError> {
+        self.applied(app, revision, identity, None).await
     }
 
     /// The same, with how the app is now, in one step: whoever is stopped before it begins anew, and neither a wait nor a prune is left out.
-    pub async fn set_applied_as(&self, id: &AppId, revision: &Oid, identity: &str, health: AppHealth) -> Result<(), StoreError> {
-        self.applied(id, revision, identity, Some(health)).await
+    pub async fn set_applied_as(&self, app: &App, revision: &Oid, identity: &str, health: AppHealth) -> Result<(), StoreError> {
+        self.applied(app, revision, identity, Some(health)).await
     }
 
-    async fn applied(&self, id: &AppId, revision: &Oid, identity: &str, health: Option<AppHealth>) -> Result<(), StoreError> {
+    async fn applied(&self, app: &App, revision: &Oid, identity: &str, health: Option<AppHealth>) -> Result<(), StoreError> {
+        let definition = serde_json::to_string(&AppliedApp { version: APPLIED_APP, app: app.clone() })
+            .map_err(|error| StoreError::corrupt("a definition", error))?;
         sqlx::query(
             "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
-             applied_revision = $2, applied_identity = $3, applied_at = $4, synced_ok = 1, health = COALESCE($5, health), \
+             applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, synced_ok = 1, health = COALESCE($5, health), \
+             drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
+             failure = CASE WHEN $5 = 'healthy' THEN '' ELSE failure END, \
+             failing_since = CASE WHEN $5 = 'healthy' THEN NULL ELSE failing_since END, \
              health_message = CASE WHEN $5 IS NULL THEN health_message ELSE '' END WHERE id = $1",
         )
-        .bind(id.to_string())
+        .bind(app.id.to_string())
         .bind(revision.as_str())
         .bind(identity)
         .bind(self.now())
         .bind(health)
+        .bind(definition)
         .execute(self.write())
         .await?;
         Ok(())
     }
 
-    /// Remembers that the last sync failed; what is applied stays what it was.
+    /// Remembers that a sync failed, and why. The time is that of the first failure in a row, until one succeeds.
+    pub async fn set_failure(&self, id: &AppId, message: &str, revision: Option<&Oid>) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE apps SET synced_ok = 0, failure = $2, failed_revision = $3, failing_since = COALESCE(failing_since, $4) WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(message)
+        .bind(revision.map(Oid::as_str))
+        .bind(self.now())
+        .execute(self.write())
+        .await?;
+        Ok(())
+    }
+
+    /// Remembers how the cluster differs from what was applied, where nobody mends that; empty where it does not.
+    pub async fn set_drift(&self, id: &AppId, drift: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE apps SET drift = $2 WHERE id = $1").bind(id.to_string()).bind(drift).execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// Remembers that what is applied is not what is wanted any more; what is applied stays what it was.
     pub async fn set_sync_failed(&self, id: &AppId) -> Result<(), StoreError> {
         sqlx::query("UPDATE apps SET synced_ok = 0 WHERE id = $1").bind(id.to_string()).execute(self.write()).await?;
         Ok(())
     }
 
     pub async fn set_app_health(&self, id: &AppId, health: AppHealth, message: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE apps SET health = $2, health_message = $3 WHERE id = $1")
-            .bind(id.to_string())
-            .bind(health)
-            .bind(message)
-            .execute(self.write())
-            .await?;
+        // Whoever is healthy has come to the end of a sync.
+        sqlx::query(
+            "UPDATE apps SET health = $2, health_message = $3, failure = CASE WHEN $2 = 'healthy' THEN '' ELSE failure END, \
+             failing_since = CASE WHEN $2 = 'healthy' THEN NULL ELSE failing_since END WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(health)
+        .bind(message)
+        .execute(self.write())
+        .await?;
         Ok(())
     }
 
     pub async fn set_paused(&self, id: &AppId, paused: bool) -> Result<(), StoreError> {
-        sqlx::query("UPDATE apps SET paused = $2 WHERE id = $1").bind(id.to_string()).bind(i64::from(paused)).execute(self.write()).await?;
+        sqlx::query(
+            "UPDATE apps SET paused = $2, paused_since = CASE WHEN $2 = 0 THEN NULL ELSE COALESCE(paused_since, $3) END WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(i64::from(paused))
+        .bind(self.now())
+        .execute(self.write())
+        .await?;
         // A person is told that it is so.
         self.sync().await
     }

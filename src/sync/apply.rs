@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use tokio_util::sync::CancellationToken;
 
 use super::error::{Failure, SyncError};
 use super::gate;
 use super::health::status;
-use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord, go_on};
+use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
+use super::permit::{Permits, Writing};
 use super::ready;
 use super::steps::{self, Part, Step, Work};
 use super::write::{self, Written};
@@ -18,16 +18,12 @@ use crate::plan::{Action, Change};
 use crate::store::inventory::{Claim, ObjectRow};
 use crate::store::waits::WaitObject;
 
-/// Carries a plan out. `begin_writes` is called once, after the last look whether the run is still wanted and before the first write.
+/// Carries a plan out, each part with a permit of its own: a run that is superseded before the first changes nothing, and one that is superseded
+/// later ends after the part that has begun: CRDs and namespaces, what pods need, the rest, and last what intercepts requests. What was
+/// written until then is in the inventory.
 ///
-/// A run that is cancelled later ends after the part that has begun: CRDs and namespaces, what pods need, the rest, and last what
-/// intercepts requests. What was written until then is in the inventory.
-pub async fn apply(
-    deps: &SyncDeps,
-    input: &SyncInput<'_>,
-    cancel: &CancellationToken,
-    begin_writes: impl FnOnce() + Send,
-) -> Result<AppliedSync, SyncError> {
+/// The last permit is handed back, so that what was done is written down before anything newer stops the run.
+pub async fn apply(deps: &SyncDeps, input: &SyncInput<'_>, permits: Permits<'_>) -> Result<(AppliedSync, Writing), SyncError> {
     let inventory = inventory(deps, input).await?;
     gate::refuse_rejected(&input.plan.changes)?;
     gate::refuse_foreign(input, &owners(deps, input).await?)?;
@@ -38,18 +34,17 @@ pub async fn apply(
     let held = word.as_ref().map(WaitsForWord::held).unwrap_or_default();
     let work = steps::work(input, &inventory, &held);
     ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change))).await?;
-    go_on(cancel)?;
+    let writing = permits.begin()?;
     claim(deps, input, &work, &held).await?;
-    begin_writes();
     let mut sync = Sync { deps, input, done: AppliedSync::default() };
-    sync.parts(&work, cancel).await?;
+    let writing = sync.parts(&work, permits, writing).await?;
     if work.iter().any(|work| work.step != Step::Write) {
         deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
     }
     adopt_orphans(deps, input, &inventory, &held).await?;
     sync.done.prunes = prunes(input, &inventory, &work, &held);
     sync.done.waits_for_word = word;
-    Ok(sync.done)
+    Ok((sync.done, writing))
 }
 
 async fn inventory(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<Vec<ObjectRow>, SyncError> {
@@ -105,28 +100,39 @@ struct Sync<'a> {
 }
 
 impl Sync<'_> {
-    async fn parts(&mut self, work: &[Work<'_>], cancel: &CancellationToken) -> Result<(), SyncError> {
-        let mut first = true;
+    /// The first part is begun with the claims, by `writing`.
+    async fn parts(&mut self, work: &[Work<'_>], permits: Permits<'_>, writing: Writing) -> Result<Writing, SyncError> {
+        let (mut held, mut first) = (Some(writing), true);
         for part in [Part::First, Part::Ground, Part::Rest, Part::Last] {
             let members: Vec<&Work<'_>> = work.iter().filter(|work| steps::part(&work.change.key) == part).collect();
             if members.is_empty() {
                 continue;
             }
-            // The first part is begun together with the claims.
-            if !std::mem::take(&mut first) {
-                go_on(cancel)?;
-            }
-            self.part(&members).await?;
+            let writing = match held.take() {
+                Some(writing) if first => writing,
+                // Between two parts whoever is no longer wanted is stopped.
+                before => {
+                    drop(before);
+                    permits.begin()?
+                }
+            };
+            first = false;
+            self.part(&members, &writing).await?;
+            held = Some(writing);
             if part == Part::First {
+                held = None;
                 ready::wait(&self.deps.cluster, &members).await?;
                 ready::validate(&self.deps.cluster, work.iter().filter(|work| ready::was_too_early(work))).await?;
             }
         }
-        Ok(())
+        match held {
+            Some(writing) => Ok(writing),
+            None => permits.begin(),
+        }
     }
 
     /// One part, all of it whatever fails in it.
-    async fn part(&mut self, members: &[&Work<'_>]) -> Result<(), SyncError> {
+    async fn part(&mut self, members: &[&Work<'_>], writing: &Writing) -> Result<(), SyncError> {
         let mut to_write = Vec::new();
         for work in members {
             match &work.step {
@@ -144,7 +150,7 @@ impl Sync<'_> {
                 Step::Skip(reason) => self.done.skipped.push((work.change.key.clone(), reason.clone())),
             }
         }
-        let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, work).await) });
+        let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, work, writing).await) });
         let results: Vec<_> =
             futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(self.deps.cluster.concurrency().max(1)).collect().await;
         let (mut applied, mut failures, mut broken) = (Vec::new(), Vec::new(), None);

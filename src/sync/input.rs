@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::error::SyncError;
 use crate::app::App;
 use crate::cluster::Cluster;
 use crate::ids::{AppId, Oid};
@@ -91,9 +90,4 @@ pub struct AppliedSync {
     pub prunes: bool,
     /// What was left out of it until a person agrees.
     pub waits_for_word: Option<WaitsForWord>,
-}
-
-/// Whether the work may go on: cancelled only between stages.
-pub(super) fn go_on(cancel: &tokio_util::sync::CancellationToken) -> Result<(), SyncError> {
-    if cancel.is_cancelled() { Err(SyncError::Cancelled) } else { Ok(()) }
 }

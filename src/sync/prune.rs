@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::error::SyncError;
 use super::input::SyncDeps;
+use super::permit::{Permits, Writing};
 use super::steps::{Part, compare_prunes, part};
 use crate::app::App;
 use crate::cluster::{Cluster, ClusterError, Delete, Deleted, Propagation};
@@ -20,7 +21,7 @@ const TRIES: usize = 4;
 /// What a prune did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Gone, or being deleted.
+    /// Gone, or being deleted. What an earlier prune has begun to delete is not told again.
     pub deleted: Vec<ObjectKey>,
     /// Left in the cluster, with the reason; they are no longer in the inventory.
     pub kept: Vec<(ObjectKey, String)>,
@@ -31,7 +32,7 @@ pub struct Pruned {
 /// Deletes the objects that the inventory has and the app no longer wants: with the last apply, which a gate has allowed, they were marked
 /// so. Only what bears our mark, by the uid that we wrote, and belongs to no controller and no other tool; in the reverse of the order of an
 /// apply.
-pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks) -> Result<Pruned, SyncError> {
+pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks, permits: Permits<'_>) -> Result<Pruned, SyncError> {
     let rows = deps.store.inventory_of(deps.cluster.name(), &app.id).await?;
     let mut rows: Vec<_> = rows.into_iter().filter(|row| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting)).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
@@ -41,11 +42,12 @@ pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks) -> Result<Pruned, 
         if members.is_empty() {
             continue;
         }
+        let writing = &permits.begin()?;
         // What another app has claimed since is its object, also before its mark is on it.
         let ids: Vec<ObjectId> = members.iter().map(|row| row.key.id()).collect();
         let begun = deps.store.begin_deletes(deps.cluster.name(), &app.id, &ids).await?;
         let members = members.into_iter().filter(|row| begun.contains(&row.key.id()));
-        let deletes = members.map(|row| async move { (row, delete(&deps.cluster, marks, row).await) });
+        let deletes = members.map(|row| async move { (row, delete(&deps.cluster, marks, row, writing).await) });
         let results: Vec<_> =
             futures::stream::iter(deletes.collect::<Vec<_>>()).buffered(deps.cluster.concurrency().max(1)).collect().await;
         let (mut gone, mut left) = (Vec::new(), Vec::new());
@@ -77,13 +79,15 @@ enum End {
 
 impl Pruned {
     fn note(&mut self, row: &ObjectRow, end: End, gone: &mut Vec<ObjectId>) {
+        // One that was being deleted already was told by the prune that began with it.
+        let is_new = row.state == ObjectState::Pruning;
         match end {
             End::Gone => {
-                self.deleted.push(row.key.clone());
+                self.deleted.extend(is_new.then(|| row.key.clone()));
                 gone.push(row.key.id());
             }
             End::Deleting { uid } => {
-                self.deleted.push(row.key.clone());
+                self.deleted.extend(is_new.then(|| row.key.clone()));
                 self.waits.push(WaitObject { key: row.key.clone(), uid: Some(uid), resource_version: None });
             }
             End::Kept(reason) => {
@@ -94,7 +98,7 @@ impl Pruned {
     }
 }
 
-async fn delete(cluster: &Cluster, marks: &Marks, row: &ObjectRow) -> Result<End, ClusterError> {
+async fn delete(cluster: &Cluster, marks: &Marks, row: &ObjectRow, _permit: &Writing) -> Result<End, ClusterError> {
     let mut last = None;
     for _ in 0..TRIES {
         let Some((key, live)) = read(cluster, row).await? else { return Ok(End::Gone) };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::drift::fingerprint;
 use super::error::SyncError;
 use super::input::SyncDeps;
+use super::permit::Writing;
 use super::steps::Work;
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Deleted, PartialMeta, Propagation};
 use crate::manifest::ObjectKey;
@@ -37,7 +38,7 @@ impl From<ClusterError> for WriteError {
     }
 }
 
-pub(super) async fn write(deps: &SyncDeps, work: &Work<'_>) -> Result<Written, WriteError> {
+pub(super) async fn write(deps: &SyncDeps, work: &Work<'_>, _permit: &Writing) -> Result<Written, WriteError> {
     let key = &work.change.key;
     if work.change.action == Action::Replace {
         remove(&deps.cluster, key, &work.desired.object).await?;

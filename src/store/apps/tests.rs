@@ -47,7 +47,7 @@ async fn a_definition_is_replaced_and_what_is_known_of_the_app_stays() {
     assert_eq!((new.applied_revision, new.synced_ok), (None, false));
 
     store.set_rendered(&id, &oid("b"), "identity", "{\"version\":1}").await.expect("stored");
-    store.set_applied(&id, &oid("b"), "identity").await.expect("stored");
+    store.set_applied(&web, &oid("b"), "identity").await.expect("stored");
     store.set_app_state(&id, AppState::Missing, "no path deploy").await.expect("stored");
     store.put_app(&web, &oid("c")).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
@@ -84,13 +84,13 @@ async fn heals_are_forgotten_when_another_identity_is_applied() {
     let (store, _dir) = store().await;
     let id = app_id("shop/web");
     store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
-    store.set_applied(&id, &oid("a"), "one").await.expect("stored");
+    store.set_applied(&app("shop/web", "shop"), &oid("a"), "one").await.expect("stored");
     let count = HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2 };
     let heals = Heals::from([("Deployment shop/web".to_owned(), count)]);
     store.set_heals(&id, &heals).await.expect("stored");
-    store.set_applied(&id, &oid("a"), "one").await.expect("stored");
+    store.set_applied(&app("shop/web", "shop"), &oid("a"), "one").await.expect("stored");
     assert_eq!(store.app(&id).await.expect("read").expect("there").heals, heals);
-    store.set_applied(&id, &oid("b"), "two").await.expect("stored");
+    store.set_applied(&app("shop/web", "shop"), &oid("b"), "two").await.expect("stored");
     assert_eq!(store.app(&id).await.expect("read").expect("there").heals, Heals::new());
 
     store.set_heals(&id, &heals).await.expect("stored");
@@ -115,4 +115,43 @@ async fn pins_pauses_and_health_are_kept() {
     store.set_sync_failed(&id).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.pinned_revision, row.synced_ok), (None, false));
+}
+
+/// A4: what healing goes by is the definition that was applied, whatever the definition says since.
+#[tokio::test]
+async fn the_applied_definition_stays_when_the_definition_moves_on() {
+    let (store, _dir) = store().await;
+    let (old, id) = (app("shop/web", "shop"), app_id("shop/web"));
+    store.put_app(&old, &oid("a")).await.expect("stored");
+    let row = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((row.as_applied(), row.on_delete()), (None, OnDelete::Keep));
+    store.set_applied(&old, &oid("b"), "identity").await.expect("stored");
+    let mut new = old.clone();
+    (new.source.path, new.sync, new.on_delete) = ("other".into(), SyncPolicy::Manual, OnDelete::Prune);
+    store.put_app(&new, &oid("c")).await.expect("stored");
+    let row = store.app(&id).await.expect("read").expect("there");
+    let applied = row.as_applied().expect("known").app;
+    assert_eq!((applied.source.path.as_str(), applied.sync), ("deploy", SyncPolicy::Manual), "its policy is that of now");
+    assert_eq!(row.on_delete(), OnDelete::Keep, "the form that was applied last decides");
+}
+
+/// T10: a failure that repeats has the time of the first, until there is a success.
+#[tokio::test]
+async fn a_failure_keeps_its_first_time_until_a_success() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Arc::new(ManualClock::at_millis(1_000));
+    let store = Store::open(&dir.path().join("driftless.db"), clock.clone()).await.expect("opens");
+    let id = app_id("shop/web");
+    store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
+    store.set_failure(&id, "no", Some(&oid("a"))).await.expect("stored");
+    clock.advance(std::time::Duration::from_secs(600));
+    store.set_failure(&id, "still no", Some(&oid("b"))).await.expect("stored");
+    let row = store.app(&id).await.expect("read").expect("there");
+    assert_eq!(
+        (row.failure.as_str(), row.failing_since, row.failed_revision, row.synced_ok),
+        ("still no", Some(1_000), Some(oid("b")), false)
+    );
+    store.set_app_health(&id, AppHealth::Healthy, "").await.expect("stored");
+    let row = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((row.failure.as_str(), row.failing_since), ("", None));
 }

@@ -66,6 +66,7 @@ async fn a_deleted_object_comes_back() {
     assert!(world.live("v1 ConfigMap", "settings").await.is_some(), "{}", world.story().await);
 }
 
+/// T6: reported drift is no failure.
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_only_reported_where_the_app_says_so() {
     let world = World::start("report").await;
@@ -79,10 +80,12 @@ async fn drift_is_only_reported_where_the_app_says_so() {
     look(&world).await;
     assert_eq!(replicas(&world).await, 5);
     let row = world.app_row("shop").await.expect("the app");
-    assert_eq!(row.health, AppHealth::Degraded);
-    assert!(row.health_message.contains("spec.replicas") && row.health_message.contains("kubectl"), "{}", row.health_message);
-    let told = world.runs("/shop").await.iter().filter(|run| run.kind == RunKind::Heal).count();
-    assert_eq!(told, 1, "once: {}", world.story().await);
+    // T6: it is out of sync, and neither failed nor degraded.
+    assert_eq!((row.health, row.failure.as_str()), (AppHealth::Healthy, ""));
+    assert!(row.drift.contains("spec.replicas") && row.drift.contains("kubectl"), "{}", row.drift);
+    let runs = world.runs("/shop").await;
+    let told: Vec<RunState> = runs.iter().filter(|run| run.kind == RunKind::Heal).map(|run| run.state).collect();
+    assert_eq!(told, [RunState::Succeeded], "once: {}", world.story().await);
 
     // A merge that leaves the objects as they are does not make them healthy.
     let app = world.app_with("shop", "deploy", "  drift: report\n  onDelete: prune\n");
@@ -95,7 +98,7 @@ async fn drift_is_only_reported_where_the_app_says_so() {
     scale(&world, 2).await;
     look(&world).await;
     let row = world.app_row("shop").await.expect("the app");
-    assert_eq!((row.health, row.health_message.as_str()), (AppHealth::Healthy, ""), "put back by hand");
+    assert_eq!((row.health, row.drift.as_str()), (AppHealth::Healthy, ""), "put back by hand");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ mod clusters;
 mod deletes;
 mod drift;
 mod gates;
+mod held_back;
 mod lost;
 pub mod manifests;
 mod marks;

@@ -94,6 +94,17 @@ async fn a_cancelled_sync_finishes_the_part_that_has_begun() {
     assert_eq!(world.sync('b', &objects).await.counts.created, 1);
 }
 
+/// C1: a sync that something newer has overtaken before its first write writes nothing, and claims nothing.
+#[tokio::test]
+async fn a_superseded_sync_writes_nothing() {
+    let world = World::new("superseded").await;
+    let how = How { superseded: true, ..How::default() };
+    let error = world.sync_with('a', &[config_map("a", &json!({}))], how).await.expect_err("superseded");
+    assert_eq!(error.class(), Class::Cancelled);
+    assert!(world.live("", "ConfigMap", "a").await.is_none());
+    assert_eq!(world.inventory().await.len(), 0);
+}
+
 pub async fn delete(world: &World, group: &str, kind: &str, name: &str) {
     use driftless::cluster::{Delete, Propagation};
     let live = world.live(group, kind, name).await.expect("there");

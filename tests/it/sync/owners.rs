@@ -6,13 +6,13 @@ use std::time::Duration;
 use driftless::class::{Class, Classified};
 use driftless::dev::fault_proxy::{Fault, Rule, RuleId};
 use driftless::plan::Marks;
-use driftless::sync::{self, Pruned, SyncError};
+use driftless::sync::{self, Permits, Pruned, SyncError};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::world::{How, World, config_map};
+use super::world::{How, World, allowed, config_map};
 use crate::support::cluster;
 
 /// As `kubectl apply` leaves it.
@@ -90,7 +90,7 @@ async fn held_prune(world: &World) -> tokio::task::JoinHandle<Pruned> {
     world.sync('b', &[b]).await;
     let held = world.proxy.add(Rule::all(Fault::Delay(Duration::from_secs(3))).method(http::Method::DELETE));
     let (deps, app, marks) = (world.deps.clone(), world.app.clone(), world.marks.clone());
-    let prune = tokio::spawn(async move { sync::prune(&deps, &app, &marks).await.expect("pruned") });
+    let prune = tokio::spawn(async move { sync::prune(&deps, &app, &marks, Permits::new(&|| Some(allowed()))).await.expect("pruned") });
     struck(world, held).await;
     prune
 }
@@ -145,7 +145,7 @@ async fn a_delete_that_was_refused_can_be_claimed_again() {
     let uid = world.live("", "ConfigMap", "a").await.expect("there")["metadata"]["uid"].clone();
     world.sync('b', &[b]).await;
     world.proxy.add(Rule::all(Fault::status(http::StatusCode::FORBIDDEN)).method(http::Method::DELETE));
-    sync::prune(&world.deps, &world.app, &world.marks).await.expect_err("refused");
+    sync::prune(&world.deps, &world.app, &world.marks, Permits::new(&|| Some(allowed()))).await.expect_err("refused");
     world.proxy.clear();
     world.become_app("api").await;
     assert_eq!(world.sync('b', &[a]).await.counts.updated, 1);

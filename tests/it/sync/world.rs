@@ -19,7 +19,7 @@ use driftless::store::inventory::ObjectRow;
 use driftless::store::runs::RunId;
 use driftless::store::waits::{Wait, WaitObject, WaitPurpose};
 use driftless::sync::health::{WaitEnded, WaitOutcome, Waits};
-use driftless::sync::{self, AllowDestructive, AppliedSync, Pruned, Purpose, SyncDeps, SyncError, SyncInput, WaitsForWord};
+use driftless::sync::{self, AllowDestructive, AppliedSync, Permits, Pruned, Purpose, SyncDeps, SyncError, SyncInput, WaitsForWord};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub struct How {
     pub drifted: Option<BTreeSet<ObjectId>>,
     pub given_up: BTreeSet<ObjectId>,
     pub cancel_at_first_write: bool,
+    /// Something newer is wanted before the first write.
+    pub superseded: bool,
 }
 
 pub fn oid(digit: char) -> Oid {
@@ -140,12 +142,18 @@ impl World {
             adopt: how.adopt,
             purpose: if how.drifted.is_some() { Purpose::Heal { given_up: &how.given_up } } else { Purpose::Sync },
         };
-        let begin_writes = || {
+        // A permit that was given out lasts; the next one is refused.
+        let ask = || {
+            let wanted = !cancel.is_cancelled();
             if how.cancel_at_first_write {
                 cancel.cancel();
             }
+            wanted.then(allowed)
         };
-        sync::apply(&self.deps, &input, &cancel, begin_writes).await
+        if how.superseded {
+            cancel.cancel();
+        }
+        Ok(sync::apply(&self.deps, &input, Permits::new(&ask)).await?.0)
     }
 
     /// A sync that is expected to succeed, up to its health.
@@ -162,7 +170,7 @@ impl World {
     }
 
     pub async fn prune(&self) -> Pruned {
-        sync::prune(&self.deps, &self.app, &self.marks).await.expect("pruned")
+        sync::prune(&self.deps, &self.app, &self.marks, Permits::new(&|| Some(allowed()))).await.expect("pruned")
     }
 
     pub async fn wait(&mut self, purpose: WaitPurpose, objects: Vec<WaitObject>, within: Duration) -> WaitOutcome {
@@ -202,6 +210,11 @@ impl World {
     pub async fn live(&self, group: &str, kind: &str, name: &str) -> Option<Value> {
         self.deps.cluster.get(&self.key(group, kind, name)).await.expect("an answer")
     }
+}
+
+/// What holds a permit open: nothing, as nobody stops these runs.
+pub fn allowed() -> Box<dyn Send + Sync> {
+    Box::new(())
 }
 
 fn app(name: &str, namespace: &str) -> App {
