@@ -34,11 +34,11 @@ async fn ready(State(ops): State<Ops>) -> Result<&'static str, Problem> {
     if !waiting.is_empty() {
         return Err(not_ready(format!("still starting: {}", waiting.join(", "))));
     }
-    match ops.queue.store().ping().await {
+    match ops.queue.store().probe().await {
         Ok(()) => Ok("ok\n"),
         Err(error) => {
-            tracing::error!(%error, "the store does not answer");
-            Err(not_ready("the store does not answer: the server's log tells why".to_owned()))
+            tracing::error!(%error, "not ready");
+            Err(not_ready("the store cannot be written: the server's log says why".to_owned()))
         }
     }
 }

@@ -7,13 +7,15 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
 /// The log that commits are appended to.
 pub(super) struct Disk {
     log: PathBuf,
+    /// The last try failed, and it is not known what of the log is on disk.
+    doubt: AtomicBool,
     /// How many have asked.
     asked: AtomicU64,
     /// How many of these have been served. Held while the disk works.
@@ -28,7 +30,7 @@ impl Disk {
         // That the files are there has to survive as well.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()?;
-        Ok(Self { log: PathBuf::from(name), asked: AtomicU64::new(0), served: Mutex::default() })
+        Ok(Self { log: PathBuf::from(name), doubt: AtomicBool::new(false), asked: AtomicU64::new(0), served: Mutex::default() })
     }
 
     /// Returns once everything that was committed before the call is on disk.
@@ -43,8 +45,22 @@ impl Disk {
         // SQLite keeps no locks on this file, so that closing it here takes none away. What it has moved on into the database is on disk:
         // that is how it begins and ends such a move.
         let synced = tokio::task::spawn_blocking(move || File::open(log)?.sync_data());
-        synced.await.map_err(io::Error::other)??;
+        let synced = synced.await.map_err(io::Error::other).flatten();
+        if synced.is_err() {
+            self.doubt.store(true, Ordering::SeqCst);
+        }
+        synced?;
         *served = all;
         Ok(())
+    }
+
+    /// Whether a sync has failed, so that the next one that succeeds proves nothing.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt.load(Ordering::SeqCst)
+    }
+
+    /// What was in the log is in the database, and on disk.
+    pub(super) fn is_moved(&self) {
+        self.doubt.store(false, Ordering::SeqCst);
     }
 }

@@ -41,6 +41,8 @@ pub enum StoreError {
     Corrupt { what: String, problem: String },
     #[error("what the store has written cannot be brought onto the disk: {0}; see to the disk's health and space")]
     Disk(#[source] std::io::Error),
+    #[error("the store cannot be written: {0}. Free space on its disk, or see to the disk's health; it goes on by itself then.")]
+    NotWritable(String),
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),
 }
@@ -70,7 +72,7 @@ impl Classified for StoreError {
         match self {
             // A full disk, a busy file, a lost connection: all that time may heal.
             Self::Sql(error) if !is_ours(error) => Class::RETRY,
-            Self::Disk(_) => Class::RETRY,
+            Self::Disk(_) | Self::NotWritable(_) => Class::RETRY,
             _ => Class::Fail,
         }
     }

@@ -12,6 +12,7 @@ mod error;
 mod lock;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub mod apps;
 pub mod deliveries;
@@ -31,13 +32,14 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
 
 use crate::clock::Clock;
 
 use disk::Disk;
 pub use error::{SqlError, StoreError};
 use lock::Lock;
+use transaction::Probe;
+pub use transaction::Tx;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -60,6 +62,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// How often it was stored which apps there are.
     definition_changes: AtomicU64,
+    probe: Probe,
     _lock: Lock,
 }
 
@@ -81,6 +84,7 @@ impl Store {
             disk,
             clock,
             definition_changes: AtomicU64::new(0),
+            probe: Probe::default(),
             _lock: lock,
         })))
     }
@@ -100,14 +104,28 @@ impl Store {
     }
 
     /// Begins a transaction on the writing connection. Dropped without `commit` it leaves no trace.
-    pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.0.writer.begin().await?)
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Tx::begin(&self.0.writer).await
     }
 
     /// Returns once everything that was committed before the call is on disk. To be waited for before anything is promised or done because
     /// of it that can not be taken back.
     pub async fn sync(&self) -> Result<(), StoreError> {
+        if self.0.disk.is_in_doubt() {
+            self.move_log().await?;
+        }
         self.0.disk.sync().await.map_err(StoreError::Disk)
+    }
+
+    /// Moves the log into the database. After a sync that failed the system counts the log's pages as written, though they may not be: what is
+    /// appended behind them would be lost with them, however often the log is synced again.
+    async fn move_log(&self) -> Result<(), StoreError> {
+        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(self.write()).await?;
+        if busy != 0 {
+            return Err(StoreError::Disk(std::io::Error::other("a reader keeps the log from being moved into the database")));
+        }
+        self.0.disk.is_moved();
+        Ok(())
     }
 
     pub fn clock(&self) -> &dyn Clock {
@@ -119,12 +137,6 @@ impl Store {
         self.0.clock.now_millis()
     }
 
-    /// Whether the store answers, for the readiness probe.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(self.read()).await?;
-        Ok(())
-    }
-
     /// Waits for running statements, then closes the file. The lock goes when the last handle does.
     pub async fn close(&self) {
         self.0.readers.close().await;
@@ -133,7 +145,7 @@ impl Store {
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
+    transaction::guarded(SqlitePoolOptions::new())
         .min_connections(1)
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)

@@ -122,3 +122,104 @@ async fn a_log_that_cannot_be_brought_onto_the_disk_is_an_error() {
     let error = store.sync().await.expect_err("nothing to bring onto the disk");
     assert!(matches!(error, StoreError::Disk(_)), "{error}");
 }
+
+/// Lets the writing connection allocate no more pages: its next big write meets SQLITE_FULL.
+async fn fill(store: &Store) {
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(store.write()).await.expect("a count");
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(store.write()).await.expect("set");
+}
+
+fn big(id: &str) -> NewDelivery {
+    NewDelivery { event: "x".repeat(200_000), ..delivery(id) }
+}
+
+async fn accept(store: &Store, new: &NewDelivery) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    record(&mut tx, &[(new, 1)], 1_000).await?;
+    tx.commit().await?;
+    store.sync().await
+}
+
+async fn ids(store: &Store) -> Vec<String> {
+    let mut ids: Vec<_> = store.deliveries(1_000).await.expect("lists").into_iter().map(|row| row.delivery_id).collect();
+    ids.sort();
+    ids
+}
+
+/// A1: SQLite ends a transaction by itself on a full disk, and the library does not notice. What is acknowledged afterwards is kept all the same.
+#[tokio::test]
+async fn a_full_disk_ends_one_transaction_and_no_more() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("driftless.db");
+    let store = Store::open(&path, clock()).await.expect("opens");
+    accept(&store, &delivery("before")).await.expect("kept");
+    fill(&store).await;
+    let error = accept(&store, &big("full")).await.expect_err("there is no room");
+    assert!(error.to_string().contains("full"), "{error}");
+    assert!(error.class().is_retry());
+    // One that is begun and dropped, as of a worker that finds nothing to do: within a transaction that the library only believes in, it would
+    // leave a savepoint open for ever.
+    drop(store.begin().await.expect("begins"));
+    // Both ways to write: a transaction, and a statement of its own.
+    accept(&store, &delivery("after")).await.expect("there is room again");
+    store
+        .set_ref(&crate::ids::RepoName::new("shop"), "refs/heads/main", Some(&"a".repeat(40).parse().expect("an id")))
+        .await
+        .expect("kept");
+    for number in 0..20 {
+        accept(&store, &delivery(&format!("after-{number:02}"))).await.expect("kept");
+    }
+    // As the files are found after a kill: nothing is closed.
+    let copy = dir.path().join("copy");
+    std::fs::create_dir(&copy).expect("a directory");
+    for file in ["driftless.db", "driftless.db-wal"] {
+        std::fs::copy(dir.path().join(file), copy.join(file)).expect("copied");
+    }
+    let found = Store::open(&copy.join("driftless.db"), clock()).await.expect("opens");
+    let found_ids = ids(&found).await;
+    assert_eq!(found_ids.len(), 22, "{found_ids:?}");
+    assert!(found_ids.contains(&"before".to_owned()) && !found_ids.contains(&"full".to_owned()), "{found_ids:?}");
+    assert!(found.last_seen(&crate::ids::RepoName::new("shop"), "refs/heads/main").await.expect("read").is_some());
+}
+
+/// A1: the same where the error comes with the COMMIT or a statement is dropped half way: no connection within a transaction is used again.
+#[tokio::test]
+async fn a_connection_that_is_left_within_a_transaction_is_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("driftless.db"), clock()).await.expect("opens");
+    for round in 0..3 {
+        let mut tx = store.begin().await.expect("begins");
+        record(&mut tx, &[(&delivery(&format!("lost-{round}")), 1)], 1_000).await.expect("recorded");
+        // What SQLite does by itself on FULL, IOERR and NOMEM.
+        sqlx::query("ROLLBACK").execute(&mut *tx).await.expect("ends");
+        tx.commit().await.expect_err("there is no transaction to commit");
+        drop(store.begin().await.expect("begins"));
+        accept(&store, &delivery(&format!("kept-{round}"))).await.expect("kept");
+        // One that is believed open, and never ended.
+        let mut connection = store.write().acquire().await.expect("free");
+        sqlx::query("SAVEPOINT left").execute(&mut *connection).await.expect("begun");
+        sqlx::query("ROLLBACK").execute(&mut *connection).await.expect("ended");
+    }
+    assert_eq!(ids(&store).await, ["kept-0", "kept-1", "kept-2"]);
+}
+
+/// A1: a store that cannot commit says so, and that it can again once there is room.
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_not_ready() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("driftless.db"), clock()).await.expect("opens");
+    store.probe().await.expect("writable");
+    let hold = store.begin().await.expect("begins");
+    // The answer holds for a second.
+    store.probe().await.expect("was writable just now");
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let error = store.probe().await.expect_err("nobody can write");
+    assert!(matches!(error, StoreError::NotWritable(_)), "{error}");
+    assert!(error.class().is_retry());
+    drop(hold);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    store.probe().await.expect("writable again");
+    std::fs::remove_file(dir.path().join("driftless.db-wal")).expect("there is a log");
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    store.probe().await.expect_err("a commit cannot be brought onto the disk");
+}

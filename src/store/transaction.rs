@@ -1,0 +1,100 @@
+//! The one way to a transaction, and to a connection that may write.
+//!
+//! SQLite ends a transaction by itself when it meets a full disk, an I/O error, or has no memory. The library's own ROLLBACK then fails, and it
+//! goes on to count one open transaction: every later BEGIN of that connection would be a SAVEPOINT within nothing, and what is "committed" there
+//! can be lost while it is acknowledged. So no connection is used again that the library believes to be within a transaction: it is closed, and
+//! the next caller gets a new one.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::{Connection as _, Sqlite};
+use tokio::time::Instant;
+
+use super::{Connection, Store, StoreError};
+
+/// How long the answer of a probe holds, so that asking often costs nothing.
+const PROBED: Duration = Duration::from_secs(1);
+/// Whoever asks for readiness does not wait as long as a job does.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A transaction on the writing connection. Dropped without [`Tx::commit`] it leaves no trace.
+#[must_use = "dropped without `commit` it leaves no trace"]
+pub struct Tx(sqlx::Transaction<'static, Sqlite>);
+
+impl Tx {
+    pub(super) async fn begin(writer: &SqlitePool) -> Result<Self, StoreError> {
+        let tx = writer.begin().await?;
+        Ok(Self(tx))
+    }
+
+    /// Keeps what was written. An error says that nothing of it was kept, or that it is not known whether it was.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl Deref for Tx {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+/// A pool that takes back no connection within a transaction.
+pub(super) fn guarded(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            if !connection.is_in_transaction() {
+                return Ok(true);
+            }
+            // The rollback of a dropped transaction is under way: it is done when the connection answers.
+            connection.ping().await?;
+            let sound = !connection.is_in_transaction();
+            if !sound {
+                tracing::warn!("the store's connection lost its transaction to an error, and is replaced");
+            }
+            Ok(sound)
+        })
+    })
+}
+
+/// What the last probe of the writer found, for whoever asks soon after.
+#[derive(Default)]
+pub(super) struct Probe(tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>);
+
+impl Store {
+    /// Whether the store can commit and bring it onto the disk now, for the readiness probe. Asked often it answers from the last time.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut last = self.0.probe.0.lock().await;
+        if let Some((at, result)) = last.as_ref()
+            && at.elapsed() < PROBED
+        {
+            return result.clone().map_err(StoreError::NotWritable);
+        }
+        let result = match tokio::time::timeout(PROBE_LIMIT, self.write_probe()).await {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("the writing connection was not free within {} s", PROBE_LIMIT.as_secs())),
+        };
+        *last = Some((Instant::now(), result.clone()));
+        result.map_err(StoreError::NotWritable)
+    }
+
+    async fn write_probe(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("INSERT INTO probe (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at")
+            .bind(self.now())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        self.sync().await
+    }
+}
