@@ -16,7 +16,7 @@ use crate::config::{ClusterAccess, ClusterEntry, Config, Credentials, ForgeKind,
 use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
 use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, ServerLimits, Socket, SocketError};
 use crate::ids::{ClusterName, HookName};
-use crate::jobs::{Definitions, Engine, Orphans, Remembered, Wants, listen_to_waits};
+use crate::jobs::{Definitions, Engine, Looked, Orphans, Remembered, Wants, listen_to_waits};
 use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig};
@@ -104,6 +104,11 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let private = http::private(&queue, http::apps::router(engine.store.clone(), queue.clone()));
     tasks.spawn("socket", Socket::bind(&config.socket)?.serve(private, tasks.clone()));
 
+    match engine.mirrors.git_version().await {
+        Ok(version) => tracing::info!(version, "git merges pull requests"),
+        // Syncs go on without: only previews need merges.
+        Err(error) => tracing::error!("no pull request can be previewed: {error}"),
+    }
     engine.outbox.run_sender(tasks);
     tasks.spawn("ends of waits", listen_to_waits(Arc::clone(&engine), ended, tasks.soft().clone()));
     engine.waits.resume().await?;
@@ -163,6 +168,7 @@ async fn engine(
         wants: Wants::default(),
         orphans: Orphans::default(),
         definitions: Definitions::default(),
+        looked: Looked::default(),
         outcomes: tokio::sync::Mutex::default(),
     };
     Ok((Arc::new(engine), ended))

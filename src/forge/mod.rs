@@ -33,6 +33,9 @@ pub trait Forge: Send + Sync {
     /// All open pull requests. Asking again costs nothing at the forge while nothing changes.
     async fn open_pull_requests(&self, project: &str) -> Result<Listing<PullRequest>, ForgeError>;
 
+    /// The pull requests that were closed or merged last, in no order; a few dozen of them.
+    async fn recently_closed(&self, project: &str) -> Result<Vec<PullRequest>, ForgeError>;
+
     async fn set_status(&self, project: &str, status: &NewStatus) -> Result<(), ForgeError>;
 
     /// The status that counts for this context, whoever set it.

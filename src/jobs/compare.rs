@@ -8,6 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::moves::Moves;
+use super::previewed::Collected;
 use super::sides::{Pair, Side, Trees};
 use super::{Engine, left_clusters, orphans, volatile};
 use crate::app::{App, OnDelete};
@@ -33,6 +34,7 @@ pub(super) async fn all(
     trees: &Trees,
     head: &Oid,
     pairs: Vec<Pair>,
+    collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<Vec<AppReport>, JobError> {
     let mut leaving = Vec::new();
@@ -41,7 +43,7 @@ pub(super) async fn all(
     }
     let moves = Moves::find(engine, repo, trees, &pairs, cancel).await?;
     let moves = &moves;
-    let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, moves, cancel).boxed()).collect();
+    let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, moves, collected, cancel).boxed()).collect();
     let mut reports: Vec<AppReport> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
     for left in leaving {
         let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
@@ -81,6 +83,7 @@ async fn one(
     head: &Oid,
     pair: Pair,
     moves: &Moves,
+    collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<AppReport, JobError> {
     let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
@@ -128,6 +131,7 @@ async fn one(
     match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, cancel).await {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
+            collected.add(&pair.id, &planned.changes.changes, &planned.already.changes);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
@@ -207,7 +211,7 @@ pub(super) fn limit(engine: &Engine) -> PruneLimit {
     PruneLimit { share: engine.config.destructive.share, above: engine.config.destructive.count }
 }
 
-fn definition_change(pair: &Pair) -> DefinitionChange {
+pub(super) fn definition_change(pair: &Pair) -> DefinitionChange {
     match (&pair.base, &pair.change) {
         (None, _) => DefinitionChange::Added,
         (_, None) => DefinitionChange::Removed,

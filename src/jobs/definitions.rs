@@ -77,23 +77,38 @@ async fn scoped<T: Send + 'static>(
     Ok(blocking(look).await??)
 }
 
-/// Stores what changed, and names the apps to sync for it.
-pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid) -> Result<BTreeSet<AppId>, JobError> {
+/// What a look at the definitions brings about.
+#[derive(Default)]
+pub(super) struct Reconciled {
+    pub to_sync: BTreeSet<AppId>,
+    /// The repos and refs that apps which came, changed or went are made from: pull requests into these affect other apps now.
+    pub sources: BTreeSet<(RepoName, String)>,
+}
+
+/// Stores what changed, and names the apps to sync for it. `before` is where the branch was at the last look.
+pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid, before: Option<&Oid>) -> Result<Reconciled, JobError> {
     let tree = engine.mirrors.tree(&repo.name, revision).await?;
     let (found, memory) = read(engine, repo, Arc::clone(&tree)).await?;
     for error in &found.errors {
         tracing::warn!(repo = %repo.name, "{error}");
     }
+    if is_rewritten(engine, repo, before, revision).await? {
+        // What is found on the new history is defined by it: the next commit that removes it does so on purpose.
+        engine.store.define_at(&found.apps.keys().cloned().collect::<Vec<_>>(), revision).await?;
+    }
     let changes = engine.store.definition_changes();
     if engine.definitions.is_settled(&repo.name, &memory, changes) {
-        return Ok(BTreeSet::new());
+        return Ok(Reconciled::default());
     }
     let stored = engine.store.apps_defined_by(&repo.name).await?;
     let by_id: HashMap<&AppId, &AppRow> = stored.iter().map(|row| (&row.app.id, row)).collect();
-    let mut to_sync = BTreeSet::new();
+    let Reconciled { mut to_sync, mut sources } = Reconciled::default();
+    let source = |app: &App| (app.source.repo.clone(), app.source.ref_name.clone());
     for (id, app) in &found.apps {
         let known = by_id.get(id);
         if known.is_none_or(|row| !is_stored(row, app)) {
+            sources.insert(source(app));
+            sources.extend(known.map(|row| source(&row.app)));
             engine.store.put_app(app, revision).await?;
             to_sync.insert(id.clone());
         } else if known.is_some_and(|row| row.identity.is_none()) {
@@ -106,6 +121,9 @@ pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid) -> R
     for row in stored.iter().filter(|row| !found.apps.contains_key(&row.app.id)) {
         // What becomes of it depends on more than the files.
         all_found = false;
+        if row.state == AppState::Active {
+            sources.insert(source(&row.app));
+        }
         if gone(engine, &at, row, &found).await? {
             to_sync.insert(row.app.id.clone());
         }
@@ -114,7 +132,15 @@ pub(super) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid) -> R
     if all_found && to_sync.is_empty() {
         engine.definitions.settle(&repo.name, &memory, changes);
     }
-    Ok(to_sync)
+    Ok(Reconciled { to_sync, sources })
+}
+
+/// Whether the branch no longer has what it had at the last look. A branch that was away counts as another one.
+async fn is_rewritten(engine: &Engine, repo: &Repo, before: Option<&Oid>, revision: &Oid) -> Result<bool, JobError> {
+    match before {
+        Some(before) => Ok(!engine.mirrors.is_ancestor(&repo.name, before, revision).await?),
+        None => Ok(true),
+    }
 }
 
 fn is_stored(row: &AppRow, app: &App) -> bool {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::definitions::Definitions;
 use super::orphans::Orphans;
+use super::poll::Looked;
 use super::wanted::Wants;
 use crate::class::{Class, Classified};
 use crate::clock::Clock;
@@ -44,6 +45,7 @@ pub struct Engine {
     /// What bears the marks of an app and is in no inventory. Only a hint as well.
     pub orphans: Orphans,
     pub definitions: Definitions,
+    pub looked: Looked,
     /// Held while what became of a merge is read, changed and written: many apps end at once.
     pub outcomes: tokio::sync::Mutex<()>,
 }

@@ -3,15 +3,16 @@
 //! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say into the reports: a merge
 //! may change a thousand apps, and its comment has all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::reviewed::{self, Affected};
 use super::{Engine, finish};
 use crate::app::OnDelete;
-use crate::ids::{AppId, Oid, RepoName};
+use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::report::markdown;
-use crate::report::preview::{AppEnd, AppOutcome, DefinitionChange, Outcome, PreviewReport};
+use crate::report::preview::{AppEnd, AppOutcome, AppReport, DefinitionChange, Differs, DiffersAt, Outcome, PreviewReport};
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::pulls::{Pull, PullRow};
 
@@ -20,26 +21,82 @@ const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 
 /// The pull request was merged: its apps are about to be synced.
 pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<(), JobError> {
+    let reviewed = reviewed::compare(engine, pull, merge_commit).await?;
     let _turn = engine.outcomes.lock().await;
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
-    let Some(mut report) = report_of(pull) else {
+    let report = report_of(pull).or_else(|| (!reviewed.affected.is_empty()).then(|| never_shown(engine, pull, merge_commit)));
+    let Some(mut report) = report else {
         engine.store.put_pull(pull).await?;
         return Ok(());
     };
-    let mut apps = Vec::new();
-    for app in report.apps.iter().filter(|app| !app.leaves) {
-        let row = engine.store.app(&app.app).await?;
-        let mut end = first_end(app.definition, row.as_ref(), merge_commit);
+    let apps = affected(&mut report, reviewed.affected, reviewed.again);
+    let mut ends = Vec::new();
+    for (app, (cluster, definition)) in apps {
+        let row = engine.store.app(&app).await?;
+        let mut end = first_end(definition, row.as_ref(), merge_commit);
         if let (Some(row), AppEnd::Healthy { .. }) = (&row, &end) {
             end = finish::end_of(engine, row, Duration::ZERO).await?;
         }
-        apps.push(AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end });
+        ends.push(AppOutcome { app, cluster, end });
     }
-    report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps });
+    report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps: ends, differs: reviewed.differs });
     put(engine, pull, &report).await?;
     // Some may have ended before anybody knew that this waits for them.
     ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await
+}
+
+/// What is said of a pull request that was merged before there was a preview of it.
+fn never_shown(engine: &Engine, pull: &Pull, merge_commit: &Oid) -> PreviewReport {
+    PreviewReport {
+        repo: pull.repo.clone(),
+        number: Some(pull.number),
+        head: pull.head.clone(),
+        base: pull.base.clone().unwrap_or_else(|| merge_commit.clone()),
+        base_ref: pull.base_ref.trim_start_matches("refs/heads/").to_owned(),
+        at: engine.clock.now(),
+        stopped: None,
+        apps: Vec::new(),
+        not_checked: Vec::new(),
+        outcome: None,
+    }
+}
+
+/// Every app that the merge affects, with its cluster and what becomes of its definition: those that were previewed, as they were previewed
+/// last, and those that only the merge itself tells of.
+fn affected(
+    report: &mut PreviewReport,
+    affected: Vec<Affected>,
+    again: Vec<AppReport>,
+) -> BTreeMap<AppId, (ClusterName, DefinitionChange)> {
+    for new in again {
+        match report.apps.iter_mut().find(|old| !old.leaves && old.app == new.app) {
+            Some(old) => *old = new,
+            None => report.apps.push(new),
+        }
+    }
+    let mut apps: BTreeMap<AppId, (ClusterName, DefinitionChange)> =
+        affected.into_iter().map(|one| (one.app, (one.cluster, one.definition))).collect();
+    for app in report.apps.iter().filter(|app| !app.leaves) {
+        apps.insert(app.app.clone(), (app.cluster.clone(), app.definition));
+    }
+    apps
+}
+
+/// A sync is about to change objects of an app in a way that a merged pull request has not shown, or no longer does.
+pub(super) async fn differs(engine: &Engine, pull: &Pull, app: &AppId, objects: &[String]) -> Result<(), JobError> {
+    let _turn = engine.outcomes.lock().await;
+    let Some(mut pull) = engine.store.pull(&pull.repo, pull.number).await? else { return Ok(()) };
+    let Some(mut report) = report_of(&pull) else { return Ok(()) };
+    let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
+    // What was said when it was merged is said.
+    let told: BTreeSet<String> = outcome.differs.iter().filter(|one| one.app == *app).flat_map(|one| one.objects.clone()).collect();
+    let objects: Vec<String> = objects.iter().filter(|object| !told.contains(*object)).cloned().collect();
+    if objects.is_empty() {
+        return Ok(());
+    }
+    outcome.differs.push(Differs { app: app.clone(), at: DiffersAt::Sync, objects });
+    put(engine, &mut pull, &report).await
 }
 
 fn first_end(definition: DefinitionChange, row: Option<&AppRow>, merge_commit: &Oid) -> AppEnd {
@@ -127,7 +184,7 @@ async fn ends(engine: &Engine, repo: &RepoName) -> Result<BTreeMap<AppId, (Oid, 
     Ok(rows.into_iter().filter_map(|(app, revision, end)| Some((app, (revision, serde_json::from_str(&end).ok()?)))).collect())
 }
 
-fn heard_after(engine: &Engine) -> i64 {
+pub(super) fn heard_after(engine: &Engine) -> i64 {
     engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
 }
 

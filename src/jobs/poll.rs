@@ -1,12 +1,13 @@
 //! `poll:REPO`: what no webhook told, and what failed. Refs that moved and pull requests that changed are queued as if one had.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use crate::config::Repo;
-use crate::forge::PullRequest;
+use crate::forge::{PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
 use crate::queue::JobError;
 use crate::queue::{Cause, Key, Request};
@@ -21,13 +22,70 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, attempt: u32, cancel: 
     }
     let remote = engine.remote(repo).await?;
     let refs = engine.mirrors.list_refs(&remote, cancel).await?;
-    let mut requests = moved_refs(engine, repo, &refs).await?;
+    // Before the forge's API is asked, which may be down while its Git is up.
+    engine.queue.enqueue(&moved_refs(engine, repo, &refs).await?).await?;
     if let Some(forge) = engine.forge(repo) {
         let open = forge.open_pull_requests(&repo.project).await?.items;
-        requests.extend(changed_pulls(engine, repo, &open).await?);
+        engine.queue.enqueue(&changed_pulls(engine, repo, &open).await?).await?;
+        // A merge moves a ref: where none moved since the last look, nothing was merged.
+        if engine.looked.differs(&repo.name, &refs) {
+            let closed = forge.recently_closed(&repo.project).await?;
+            engine.queue.enqueue(&missed_pulls(engine, repo, &open, &closed).await?).await?;
+            engine.looked.keep(&repo.name, refs);
+        }
     }
-    engine.queue.enqueue(&requests).await?;
     Ok(())
+}
+
+/// What the last look at each repo has seen. Only a hint: after a start everything is asked once.
+#[derive(Default)]
+pub struct Looked(Mutex<BTreeMap<RepoName, Last>>);
+
+#[derive(Default)]
+struct Last {
+    refs: BTreeMap<String, Oid>,
+    /// The highest number of a pull request.
+    highest: Option<u64>,
+}
+
+impl Looked {
+    fn differs(&self, repo: &RepoName, refs: &BTreeMap<String, Oid>) -> bool {
+        self.lock().get(repo).is_none_or(|last| last.refs != *refs)
+    }
+
+    fn keep(&self, repo: &RepoName, refs: BTreeMap<String, Oid>) {
+        self.lock().entry(repo.clone()).or_default().refs = refs;
+    }
+
+    /// What was known before. Numbers are given once and grow, so that what is higher is younger than the last look.
+    fn raise(&self, repo: &RepoName, to: u64) -> Option<u64> {
+        let mut all = self.lock();
+        let last = all.entry(repo.clone()).or_default();
+        let before = last.highest;
+        last.highest = Some(before.unwrap_or_default().max(to));
+        before
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RepoName, Last>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pull requests that were opened and merged between two looks, and that nobody has told of.
+async fn missed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest], closed: &[PullRequest]) -> Result<Vec<Request>, JobError> {
+    let stored = engine.store.highest_pull(&repo.name).await?;
+    let seen = open.iter().chain(closed).map(|pull| pull.number).max().unwrap_or_default();
+    let Some(before) = engine.looked.raise(&repo.name, seen.max(stored.unwrap_or_default())).or(stored) else {
+        // The first look of all: what was merged before it is nobody's news.
+        return Ok(Vec::new());
+    };
+    let mut requests = Vec::new();
+    for pull in closed.iter().filter(|pull| pull.state == PullState::Merged && pull.number > before) {
+        if engine.store.pull(&repo.name, pull.number).await?.is_none() {
+            requests.push(Request::new(Key::Preview { repo: repo.name.clone(), number: pull.number }, Cause::Poll));
+        }
+    }
+    Ok(requests)
 }
 
 /// The refs that count are the definitions branch and what apps follow.

@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::history::History;
 use super::poll::full_ref;
+use super::previewed::{self, Collected, Looked};
+use super::relook::{self, Look};
 use super::sides::Trees;
 use super::{Engine, compare, outcome, sides, visible};
 use crate::class::{Class, Classified};
@@ -16,7 +18,7 @@ use crate::ids::{Oid, RepoName};
 use crate::queue::{Cause, Job, JobContext, JobError, Key, Request, merge_group_base};
 use crate::report::preview::{AppReport, AppResult, PreviewReport, Stopped};
 use crate::report::{self, markdown};
-use crate::source::Merge;
+use crate::source::{Merge, SourceError};
 use crate::store::pulls::{Pull, PullRow};
 use crate::store::runs::RunKind;
 
@@ -61,7 +63,11 @@ pub(super) async fn run(
 ) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
     let Some(forge) = forge_of(engine, repo) else { return Ok(()) };
-    let pull = forge.pull_request(&repo.project, number).await?;
+    let pull = match relook::look(engine, repo, number, job, &ctx.cancel).await? {
+        Look::Unchanged => return Ok(()),
+        Look::Old(pull) => *pull,
+        Look::Ask => forge.pull_request(&repo.project, number).await?,
+    };
     match pull.state {
         PullState::Open => Box::pin(open(engine, repo, &pull, hint, job, ctx)).await,
         PullState::Merged => merged(engine, repo, &pull).await,
@@ -90,7 +96,8 @@ async fn open(engine: &Engine, repo: &Repo, pull: &PullRequest, hint: Option<&Oi
     } else {
         let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
         let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
-        fill(engine, repo, &fetched, &mut report, &mut history, ctx).await?;
+        let (change_tree, looked) = fill(engine, repo, &fetched, &mut report, &pull.author, &mut history, ctx).await?;
+        previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
     }
     row.base = Some(report.base.clone());
     row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
@@ -119,6 +126,8 @@ struct Fetched {
     head: Oid,
     /// Only a pull request is merged by us; a merge group is merged already.
     merge: bool,
+    /// What the forge itself gets when it merges the pull request, if it has tried.
+    tested: Option<Oid>,
 }
 
 async fn fetch(
@@ -130,8 +139,10 @@ async fn fetch(
 ) -> Result<Fetched, JobError> {
     let base_ref = full_ref(&pull.base_ref);
     let head_ref = head_ref(engine, repo, pull.number);
-    let refs = [base_ref.clone(), head_ref.clone()];
+    let tested_ref = tested_ref(engine, repo, pull.number);
+    let refs = [base_ref.clone(), head_ref.clone(), tested_ref.clone()];
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, visible, cancel).await?;
+    let tested = take(&mut fetched, &tested_ref);
     let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     // The API's word counts while its commit is there, as the gate is looked for on that commit.
     let head =
@@ -140,7 +151,7 @@ async fn fetch(
         forge: repo.hook.to_string(),
         message: format!("{} of pull request {} can't be fetched yet", pull.head, pull.number),
     })?;
-    Ok(Fetched { base_ref, base, head, merge: true })
+    Ok(Fetched { base_ref, base, head, merge: true, tested })
 }
 
 fn take(fetched: &mut BTreeMap<String, Option<Oid>>, name: &str) -> Option<Oid> {
@@ -155,38 +166,55 @@ fn head_ref(engine: &Engine, repo: &Repo, number: u64) -> String {
     }
 }
 
-/// Compares the two sides, and writes what it finds into the report.
+/// The ref under which a forge keeps its own test merge. It is there while the pull request can be merged, and may be of older heads.
+fn tested_ref(engine: &Engine, repo: &Repo, number: u64) -> String {
+    match engine.config.hook(&repo.hook).map(|hook| hook.forge) {
+        Some(ForgeKind::GitLab) => format!("refs/merge-requests/{number}/merge"),
+        Some(ForgeKind::GitHub) | None => format!("refs/pull/{number}/merge"),
+    }
+}
+
+/// Compares the two sides, and writes what it finds into the report. The tree that merging gives, and what was looked at.
 async fn fill(
     engine: &Engine,
     repo: &Repo,
     fetched: &Fetched,
     report: &mut PreviewReport,
+    author: &str,
     history: &mut History<'_>,
     ctx: &JobContext,
-) -> Result<(), JobError> {
-    let Fetched { base_ref, base, head, merge } = fetched;
+) -> Result<(Option<Oid>, Looked), JobError> {
+    let Fetched { base_ref, base, head, merge, tested } = fetched;
     report.base = base.clone();
     report.head = head.clone();
-    let change = if *merge {
-        match engine.mirrors.merge(&repo.name, base, head).await? {
-            Merge::Clean { tree, .. } => tree,
-            Merge::Conflict { paths } => {
-                report.stopped = Some(Stopped::MergeConflict { files: paths });
-                return Ok(());
+    let (change, change_tree) = if *merge {
+        match engine.mirrors.merge(&repo.name, base, head, tested.as_ref(), &ctx.cancel).await {
+            Ok(Merge::Clean { tree, tree_id }) => (tree, tree_id),
+            Ok(Merge::Conflict { paths }) => {
+                report.stopped = Some(Stopped::MergeConflict { files: paths.clone() });
+                return Ok((None, Looked::without_apps(author, report, paths)));
             }
+            // The change is at fault, and will be until it is pushed again.
+            Err(SourceError::Unrelated { .. }) => {
+                report.stopped = Some(Stopped::UnrelatedHistory);
+                return Ok((None, Looked::without_apps(author, report, Vec::new())));
+            }
+            Err(error) => return Err(error.into()),
         }
     } else {
-        engine.mirrors.tree(&repo.name, head).await?
+        (engine.mirrors.tree(&repo.name, head).await?, engine.mirrors.tree_id(&repo.name, head).await?)
     };
     let base_tree = engine.mirrors.tree(&repo.name, base).await?;
     let trees = Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change };
-    let sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
+    let mut sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
     if !sides.errors.is_empty() {
         report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
-        return Ok(());
+        return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new())));
     }
-    report.apps = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &ctx.cancel)).await?;
-    Ok(())
+    let looked = previewed::looked_at(&mut sides);
+    let collected = Collected::default();
+    report.apps = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
+    Ok((Some(change_tree), Looked::new(author, report, looked, &collected)))
 }
 
 fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base_ref: &str) -> PreviewReport {
@@ -204,11 +232,11 @@ fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base
     }
 }
 
-/// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits for an answer that may not
+/// A gate that has an answer keeps it until there is another one for the same commit: whoever reads "pending" waits for an answer that may not
 /// come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each context).
 async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid) -> Result<(), JobError> {
     let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
-    if shown.is_some_and(|status| matches!(status.state, StatusState::Error | StatusState::Failure)) {
+    if shown.is_some_and(|status| status.state != StatusState::Pending) {
         return Ok(());
     }
     let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());
@@ -274,14 +302,14 @@ async fn row_of(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull
 async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
     let Some(merge_commit) = &pull.merge_commit else { return closed(engine, repo, pull).await };
     let known = engine.store.pull(&repo.name, pull.number).await?;
-    if known.as_ref().is_some_and(|known| known.state == PullRow::Merged) {
-        return Ok(());
-    }
     let mut row = match known {
         Some(known) => known,
         None => row_of(engine, repo, pull).await?,
     };
-    outcome::merged(engine, &mut row, merge_commit).await?;
+    // The push may have told of it before.
+    if row.state != PullRow::Merged {
+        outcome::merged(engine, &mut row, merge_commit).await?;
+    }
     settle(engine, repo, pull).await?;
     let key = Key::Push { repo: repo.name.clone(), ref_name: full_ref(&pull.base_ref) };
     let cause = Cause::Follow { key: Key::Preview { repo: repo.name.clone(), number: pull.number } };
@@ -307,7 +335,8 @@ async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
         put_gate(engine, repo, Some(pull.number), &status).await?;
     }
     engine.outbox.drop_gate(&repo.name, pull.number, context).await?;
-    engine.mirrors.forget_quietly(&repo.name, &[head_ref(engine, repo, pull.number)]).await;
+    let refs = [head_ref(engine, repo, pull.number), tested_ref(engine, repo, pull.number)];
+    engine.mirrors.forget_quietly(&repo.name, &refs).await;
     Ok(())
 }
 
@@ -342,8 +371,8 @@ pub(super) async fn run_group(
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
     history.revision(&head, None);
     let mut report = empty(engine, &repo.name, None, &head, &base_ref);
-    let fetched = Fetched { base_ref, base, head, merge: false };
-    fill(engine, repo, &fetched, &mut report, &mut history, ctx).await?;
+    let fetched = Fetched { base_ref, base, head, merge: false, tested: None };
+    fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await?;
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await?;
     engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::affected::{self, Follower};
-use super::{Engine, definitions, visible};
+use super::definitions::Reconciled;
+use super::{Engine, definitions, reviewed, visible};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::store::apps::{AppRow, AppState};
-use crate::store::pulls::PullRow;
+use crate::store::pulls::{Pull, PullRow};
 
 pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: Option<&Oid>, ctx: &JobContext) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
@@ -21,17 +22,27 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     let Some(revision) = revision else { return missing(engine, repo, ref_name).await };
     ctx.works_on(revision.as_str());
 
+    let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
+    let before = engine.store.last_seen(&repo.name, ref_name).await?;
+    let moved = before.as_ref() != Some(&revision);
+    let mut bases = BTreeSet::new();
+    if moved {
+        // Before anything of them is applied.
+        reviewed::merged_by_push(engine, repo, ref_name, before.as_ref(), &revision).await?;
+        bases.insert((repo.name.clone(), ref_name.to_owned()));
+    }
     let mut to_sync = BTreeSet::new();
     if ref_name == repo.definitions_ref {
-        to_sync = definitions::reconcile(engine, repo, &revision).await?;
+        let Reconciled { to_sync: defined, sources } = definitions::reconcile(engine, repo, &revision, before.as_ref()).await?;
+        to_sync = defined;
+        bases.extend(sources);
     }
     let tree = engine.mirrors.tree(&repo.name, &revision).await?;
     let followers = affected::followers(engine, &repo.name, ref_name).await?;
     to_sync.extend(affected::by_tree(followers, tree).await?);
 
-    let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
     let mut requests: Vec<_> = to_sync.iter().map(|app| sync_request(app, &key, &revision)).collect();
-    requests.extend(previews(engine, repo, ref_name, &to_sync, &key).await?);
+    requests.extend(previews(engine, &bases, &key).await?);
     requests.extend(found_again(engine, repo, ref_name, &key).await?);
     tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "looked at a ref");
     engine.queue.enqueue(&requests).await?;
@@ -61,15 +72,18 @@ fn sync_request(app: &AppId, key: &Key, revision: &Oid) -> Request {
     Request::new(Key::Sync(app.clone()), Cause::Follow { key: key.clone() }).with_hint(revision.as_str())
 }
 
-/// A base that moved under the apps of an open preview makes it old.
-async fn previews(engine: &Engine, repo: &Repo, ref_name: &str, moved: &BTreeSet<AppId>, key: &Key) -> Result<Vec<Request>, JobError> {
-    let open = engine.store.pulls(&repo.name, PullRow::Open).await?;
-    let is_old = |apps: &[AppId]| apps.iter().any(|app| moved.contains(app));
-    Ok(open
-        .into_iter()
-        .filter(|pull| pull.base_ref == ref_name && is_old(&pull.apps))
-        .map(|pull| Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Cause::Follow { key: key.clone() }))
-        .collect())
+/// Every open pull request into a base that moved, or that apps begin or cease to follow: also one that had a conflict, an error or no affected
+/// app. Most of them find in Git that nothing is to be done.
+async fn previews(engine: &Engine, bases: &BTreeSet<(RepoName, String)>, key: &Key) -> Result<Vec<Request>, JobError> {
+    let mut requests = Vec::new();
+    let repos: BTreeSet<&RepoName> = bases.iter().map(|(repo, _)| repo).collect();
+    for repo in repos {
+        let open = engine.store.pulls(repo, PullRow::Open).await?;
+        let old = open.into_iter().filter(|pull| bases.contains(&(repo.clone(), pull.base_ref.clone())));
+        let request = |pull: Pull| Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Cause::Follow { key: key.clone() });
+        requests.extend(old.map(request));
+    }
+    Ok(requests)
 }
 
 /// Apps that were missing this ref: whether they are still defined is for the branch of their definitions to say.

@@ -25,11 +25,19 @@ pub(super) async fn apps(engine: &Engine, plan: &Plan, cancel: &CancellationToke
     }
     let mut released = BTreeSet::new();
     for (owner, objects) in owners {
-        if owner.repo == plan.app.repo && lets_go(engine, &plan.cluster, &owner, &objects, cancel).await? {
+        if owner.repo != plan.app.repo {
+            let gone: Vec<ObjectId> = objects.iter().filter(|id| is_not_there(plan, id)).cloned().collect();
+            engine.store.disclaim_gone(&plan.cluster, &owner, &gone).await?;
+        } else if lets_go(engine, &plan.cluster, &owner, &objects, cancel).await? {
             released.insert(owner);
         }
     }
     Ok(released)
+}
+
+/// The plan has looked, and found nothing in the cluster.
+fn is_not_there(plan: &Plan, id: &ObjectId) -> bool {
+    plan.changes.iter().any(|change| change.action == Action::Create && change.takes_over.is_none() && change.key.id() == *id)
 }
 
 async fn lets_go(

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::affected::{self, Follower};
 use super::engine::blocking;
+use super::previewed::{LookedAt, Seen, Steps};
 use super::{Engine, definitions};
 use crate::app::{App, DefinitionError};
 use crate::class::{Class, Classified};
@@ -58,6 +59,8 @@ pub(super) struct Sides {
     pub pairs: Vec<Pair>,
     /// What the pull request breaks in definitions that were right, or adds wrong.
     pub errors: Vec<DefinitionError>,
+    /// Every app that was rendered, also where both sides are the same.
+    pub looked: Vec<LookedAt>,
 }
 
 struct Candidate {
@@ -70,8 +73,24 @@ pub(super) async fn build(engine: &Engine, repo: &Repo, trees: &Trees, cancel: &
     let (candidates, errors) = candidates(engine, repo, trees).await?;
     let candidates = possibly_affected(repo, trees, candidates).await?;
     let each: Vec<_> = candidates.into_iter().map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed()).collect();
-    let pairs: Vec<Option<Pair>> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
-    Ok(Sides { pairs: pairs.into_iter().flatten().collect(), errors })
+    let all: Vec<(LookedAt, Option<Pair>)> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
+    let (looked, pairs): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    Ok(Sides { pairs: pairs.into_iter().flatten().collect(), errors, looked })
+}
+
+/// The apps that may differ between the sides, as far as it can be told without a render; none where the definitions have errors.
+pub(super) async fn affected(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<Option<BTreeSet<AppId>>, JobError> {
+    let (candidates, errors) = candidates(engine, repo, trees).await?;
+    if !errors.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(possibly_affected(repo, trees, candidates).await?.into_keys().collect()))
+}
+
+/// Each app as it is defined on either side.
+pub(super) async fn defined(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<BTreeMap<AppId, (Option<App>, Option<App>)>, JobError> {
+    let (candidates, _) = candidates(engine, repo, trees).await?;
+    Ok(candidates.into_iter().map(|(id, Candidate { base, change, .. })| (id, (base, change))).collect())
 }
 
 /// A pull request merges only what it targets: the definitions if its base is their branch, the tree if its base is the app's ref.
@@ -131,7 +150,7 @@ async fn possibly_affected(
     Ok(blocking(look).await??)
 }
 
-/// Renders both sides. None when they turn out to be the same.
+/// Renders both sides. No pair when they turn out to be the same.
 async fn pair(
     engine: &Engine,
     repo: &Repo,
@@ -139,7 +158,7 @@ async fn pair(
     id: AppId,
     candidate: Candidate,
     cancel: &CancellationToken,
-) -> Result<Option<Pair>, JobError> {
+) -> Result<(LookedAt, Option<Pair>), JobError> {
     let Candidate { base, change, .. } = candidate;
     let definition_changed = match (&base, &change) {
         (Some(base), Some(change)) => !base.same_definition(change),
@@ -160,7 +179,13 @@ async fn pair(
         (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => base.to_string() == change.to_string(),
         _ => false,
     };
-    Ok((definition_changed || !same).then_some(Pair { id, base, change, definition_changed }))
+    let seen = |side: &Option<Side>| {
+        let of_the_branch = side.as_ref().is_some_and(|side| is_of_the_branch(repo, trees, &side.app));
+        Seen::of(side.as_ref(), of_the_branch)
+    };
+    let (steps, already) = (Steps::new(), BTreeSet::new());
+    let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), steps, already };
+    Ok((looked, (definition_changed || !same).then_some(Pair { id, base, change, definition_changed })))
 }
 
 /// One side of an app that the pull request may not touch.
@@ -173,13 +198,16 @@ pub(super) async fn side(
     cancel: &CancellationToken,
 ) -> Result<Option<Side>, JobError> {
     let Some(app) = app else { return Ok(None) };
-    let of_the_branch = app.source.repo == repo.name && app.source.ref_name == trees.base_ref;
-    let tree = if of_the_branch { Some(Arc::clone(tree)) } else { elsewhere(engine, &app).await? };
+    let tree = if is_of_the_branch(repo, trees, &app) { Some(Arc::clone(tree)) } else { elsewhere(engine, &app).await? };
     let rendered = match tree {
         Some(tree) => render(engine, &app, tree, cancel).await?,
         None => Err(missing_ref(&app)),
     };
     Ok(Some(Side { app, rendered }))
+}
+
+fn is_of_the_branch(repo: &Repo, trees: &Trees, app: &App) -> bool {
+    app.source.repo == repo.name && app.source.ref_name == trees.base_ref
 }
 
 /// The tree of an app that reads another repo or ref than the pull request changes, as it was last fetched.

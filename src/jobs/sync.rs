@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::compare::{limit, owned};
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, leave, left_clusters, orphans, outcome, released, sides, volatile, writing};
+use super::{Engine, Unknown, finish, leave, left_clusters, orphans, outcome, released, reviewed, sides, volatile, writing};
 use crate::app::{App, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
@@ -197,6 +197,9 @@ impl Attempt<'_> {
             Aim::Finish if !leave::is_all_that_is_to_do(engine, &plan).await? => return Ok(()),
             Aim::Apply | Aim::Finish | Aim::Remove => None,
         };
+        if self.aim == Aim::Apply {
+            reviewed::at_sync(engine, self.row, &self.revision, &plan).await?;
+        }
         let word = self.word().await?;
         if self.was_paused().await? {
             return Ok(());

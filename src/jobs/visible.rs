@@ -20,6 +20,10 @@ pub(super) async fn fetch(
     hint: Option<&Oid>,
     cancel: &CancellationToken,
 ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
+    // What a forge tells of in 64 digits can't be fetched, now or later.
+    if hint.is_some_and(|hint| hint.as_str().len() == 64) {
+        return Err(SourceError::Sha256 { repo: remote.repo.clone() });
+    }
     let mut fetched = mirrors.fetch(remote, refs, cancel).await?;
     let Some(hint) = hint else { return Ok(fetched) };
     for pause in PAUSES {

@@ -47,6 +47,7 @@ fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
             let first = files.first().map(|file| format!(": {file}")).unwrap_or_default();
             (StatusState::Failure, format!("conflicts with {base} in {}{first}", count(files.len(), "file")))
         }
+        Stopped::UnrelatedHistory => (StatusState::Failure, format!("shares no history with {base}, so it cannot be merged")),
         Stopped::Fork => (StatusState::Failure, "comes from a fork, and previews of forks are off".into()),
         Stopped::Definitions { errors } => (StatusState::Failure, format!("{} in the definitions of apps", count(errors.len(), "error"))),
         Stopped::Unavailable { .. } => (StatusState::Error, "could not be checked; it is tried again".into()),
@@ -153,6 +154,7 @@ mod tests {
                 with(AppResult::Unavailable { message: "x".into() }),
                 with(AppResult::RenderFailed { message: "x".into(), file: None }),
             ]),
+            stopped(Stopped::UnrelatedHistory),
             stopped(Stopped::Fork),
             stopped(Stopped::MergeConflict { files: vec!["apps/a.yaml".into()] }),
             stopped(Stopped::Definitions { errors: vec!["x".into(), "y".into()] }),

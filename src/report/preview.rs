@@ -36,6 +36,8 @@ pub struct PreviewReport {
 pub enum Stopped {
     /// Git cannot merge it.
     MergeConflict { files: Vec<String> },
+    /// The head and the base share no commit, so that Git refuses to merge them.
+    UnrelatedHistory,
     /// The head comes from a fork, and previews of forks are off.
     Fork,
     /// Definitions that cannot be read, one message each.
@@ -141,6 +143,31 @@ pub struct NotChecked {
 pub struct Outcome {
     pub merged_as: Oid,
     pub apps: Vec<AppOutcome>,
+    /// Where what is applied is not what was previewed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<Differs>,
+}
+
+/// An app of which a merge does more than its preview has shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Differs {
+    pub app: AppId,
+    pub at: DiffersAt,
+    /// The objects that change in a way that was not shown. Empty where the app can't be planned as merged.
+    pub objects: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "at")]
+pub enum DiffersAt {
+    /// It was merged before there was a preview.
+    NeverPreviewed,
+    /// It was merged into another commit of the base than the preview compared with.
+    BaseMoved { from: Oid, to: Oid },
+    /// Other files were merged than the preview compared.
+    Merge,
+    /// The merge is as previewed, and its sync finds the cluster otherwise, or brings other commits too.
+    Sync,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,21 +1,19 @@
 //! Keeping mirrors compact: each fetch adds a pack, and many packs make every lookup slow.
 //!
-//! `git` does it where there is one. It is the only program that this module starts: with fixed arguments, without the
-//! environment and without any configuration but the mirror's own. Without it the mirror is cloned anew.
+//! `git` does it where there is one. Without it the mirror is cloned anew.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
-use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::mirror::Mirror;
+use super::program::{self, Call, ProgramError};
 use super::{Mirrors, Remote, SourceError};
 
-/// Where programs are looked for, as nothing of our own environment is passed on.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// For one mirror; fetches into it wait meanwhile.
+const REPACK: Duration = Duration::from_mins(30);
 
 impl Mirrors {
     /// Compacts in the background, so that the fetch that was one too many does not wait for it. The next fetch does.
@@ -58,30 +56,13 @@ impl Mirrors {
 
     /// `false` where there is no `git`.
     async fn repack(&self, mirror: &Mirror) -> Result<bool, SourceError> {
-        let failed = |error| SourceError::io(&mirror.repo, "git repack could not be run", error);
-        let child = Command::new(&self.shared.config.git)
-            .args(["repack", "-a", "-d", "-q"])
-            .current_dir(mirror.dir())
-            .env_clear()
-            .env("PATH", PATH)
-            .env("GIT_DIR", ".")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
-        let child = match child {
-            Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(failed(error)),
-        };
-        let output = child.wait_with_output().await.map_err(failed)?;
-        if output.status.success() {
-            return Ok(true);
+        let config = &self.shared.config;
+        let call = Call { git: &config.git, dir: mirror.dir(), args: &["repack", "-a", "-d", "-q"], objects: None, deadline: REPACK };
+        match program::run(&call, &CancellationToken::new()).await {
+            Ok(answer) if answer.code == Some(0) => Ok(true),
+            Ok(answer) => Err(SourceError::git(&mirror.repo, "git repack failed", answer.complaint())),
+            Err(ProgramError::Missing(_)) => Ok(false),
+            Err(error) => Err(SourceError::git(&mirror.repo, "git repack could not be run", error)),
         }
-        let text: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(400).collect();
-        Err(SourceError::git(&mirror.repo, "git repack failed", text))
     }
 }

@@ -58,6 +58,15 @@ pub enum SourceError {
     #[error("repo {repo} sent more than {limit} bytes at once, which is the configured limit of a pack")]
     TooLarge { repo: RepoName, limit: u64 },
 
+    #[error(
+        "repo {repo} holds an object of more than {limit} bytes, or more objects than fit in that much memory; nothing of it was fetched. \
+         Take the large file out of the branch's history."
+    )]
+    ObjectTooLarge { repo: RepoName, limit: u64 },
+
+    #[error("repo {repo} names its objects by SHA-256, which Driftless cannot read yet. Use a repository with SHA-1 object names.")]
+    Sha256 { repo: RepoName },
+
     #[error("repo {repo} has not been fetched yet")]
     NotMirrored { repo: RepoName },
 
@@ -69,6 +78,12 @@ pub enum SourceError {
 
     #[error("commits {} and {} of repo {repo} share no history and cannot be merged", base.short(), head.short())]
     Unrelated { repo: RepoName, base: Oid, head: Oid },
+
+    #[error("merging needs `git` 2.38 or later, which cannot be used: {reason}. Install it where Driftless runs; its image has it.")]
+    NoGit { reason: String },
+
+    #[error("merging two commits of repo {repo} took longer than {seconds} s")]
+    MergeTimedOut { repo: RepoName, seconds: u64 },
 
     #[error("the mirror of repo {repo} failed: {what}")]
     Git {
@@ -100,6 +115,8 @@ impl Classified for SourceError {
             | Self::Ref { .. }
             | Self::Name { .. }
             | Self::TooLarge { .. }
+            | Self::ObjectTooLarge { .. }
+            | Self::Sha256 { .. }
             | Self::NotACommit { .. }
             | Self::Unrelated { .. }
             | Self::Client { .. } => Class::Fail,
@@ -111,6 +128,8 @@ impl Classified for SourceError {
             | Self::Network { .. }
             | Self::Protocol { .. }
             | Self::TimedOut { .. }
+            | Self::MergeTimedOut { .. }
+            | Self::NoGit { .. }
             | Self::NotMirrored { .. }
             | Self::NoCommit { .. }
             | Self::Git { .. }
@@ -162,10 +181,14 @@ mod tests {
             SourceError::Protocol { repo: repo.clone(), source: "a page".into() },
             SourceError::TimedOut { repo: repo.clone(), limit: "nothing came for 30 s".to_owned() },
             SourceError::TooLarge { repo: repo.clone(), limit: 1024 },
+            SourceError::ObjectTooLarge { repo: repo.clone(), limit: 1024 },
+            SourceError::Sha256 { repo: repo.clone() },
             SourceError::NotMirrored { repo: repo.clone() },
             SourceError::NoCommit { repo: repo.clone(), commit: base.clone() },
             SourceError::NotACommit { repo: repo.clone(), ref_name: "\"refs/tags/blob\"".to_owned() },
             SourceError::Unrelated { repo: repo.clone(), base, head },
+            SourceError::MergeTimedOut { repo: repo.clone(), seconds: 120 },
+            SourceError::NoGit { reason: "git was not found".to_owned() },
             SourceError::Cancelled { repo },
         ];
         let texts: Vec<_> = errors.iter().map(|error| format!("{:?}: {error}", error.class())).collect();

@@ -31,6 +31,7 @@ pub(super) struct Connection {
     pub(super) limits: Limits,
     pub(super) runtime: Handle,
     pub(super) stop: Stop,
+    pub(super) max_object_bytes: u64,
     pub(super) greeting: Arc<Greeting>,
 }
 
@@ -90,6 +91,8 @@ impl Connection {
             Some(Failure::TimedOut(limit)) => SourceError::TimedOut { repo, limit },
             Some(Failure::TooLarge(limit)) => SourceError::TooLarge { repo, limit },
             None if self.stop.flag.load(Ordering::SeqCst) => SourceError::Cancelled { repo },
+            None if is_too_large(&error) => SourceError::ObjectTooLarge { repo, limit: self.max_object_bytes },
+            None if is_sha256(&error) => SourceError::Sha256 { repo },
             None => SourceError::git(&repo, what, error),
         }
     }
@@ -101,6 +104,19 @@ impl Connection {
             other => other,
         }
     }
+}
+
+/// Whether something in a pack needs more memory than one object may have.
+fn is_too_large(error: &gix::Error) -> bool {
+    let limit = gix::error::Class::ResourceExhaustion(gix::error::ResourceExhaustionKind::AllocationLimit);
+    error.classify().any(|found| found.class() == limit)
+}
+
+/// Whether the forge's repository names its objects by SHA-256.
+fn is_sha256(error: &gix::Error) -> bool {
+    let text = super::chain(error).to_ascii_lowercase();
+    // The library that reads the list of refs knows SHA-1 alone.
+    text.contains("sha256") || text.contains("hash sized 64 hexadecimal")
 }
 
 /// What a forge has.

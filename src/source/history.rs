@@ -94,6 +94,27 @@ pub(super) fn is_ancestor(git: &gix::Repository, repo: &RepoName, ancestor: &Oid
     Ok(base.is_some_and(|base| base == ancestor))
 }
 
+/// The parents of a commit, first one first.
+pub(super) fn parents(git: &gix::Repository, repo: &RepoName, commit: &Oid) -> Result<Vec<Oid>, SourceError> {
+    Ok(find(git, repo, commit)?.parent_ids().map(|id| oid(id.detach())).collect())
+}
+
+/// So far a merge is looked for behind the head of its branch.
+const LOOKED_THROUGH: usize = 1000;
+
+/// The commit of a branch that brought `head` into it: the first one of its own line with it in its history.
+pub(super) fn merged_by(git: &gix::Repository, repo: &RepoName, head: &Oid, branch: &Oid) -> Result<Oid, SourceError> {
+    let mut at = branch.clone();
+    for _ in 0..LOOKED_THROUGH {
+        let Some(before) = parents(git, repo, &at)?.into_iter().next() else { break };
+        if !is_ancestor(git, repo, head, &before)? {
+            break;
+        }
+        at = before;
+    }
+    Ok(at)
+}
+
 pub(super) fn changes(git: &gix::Repository, repo: &RepoName, from: &Oid, to: &Oid, limit: usize) -> Result<Changes, SourceError> {
     let failed = |error| SourceError::git(repo, "two trees cannot be compared", error);
     let old = find(git, repo, from)?.tree().map_err(failed)?;

@@ -214,6 +214,23 @@ impl Mirror {
         tempfile::Builder::new().prefix(BESIDE).tempdir_in(&self.parent).map_err(failed)
     }
 
+    /// A directory for the objects of one merge, from which the mirror's can be reached.
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir, SourceError> {
+        let failed = |error| SourceError::io(&self.repo, "the directory of the mirrors cannot be written to", error);
+        let objects = match self.dir.join("objects").canonicalize() {
+            Ok(objects) => objects,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(SourceError::NotMirrored { repo: self.repo.clone() }),
+            Err(error) => return Err(failed(error)),
+        };
+        let scratch = self.beside()?;
+        let info = scratch.path().join("info");
+        fs::create_dir(&info).map_err(failed)?;
+        let mut line = objects.into_os_string().into_encoded_bytes();
+        line.push(b'\n');
+        fs::write(info.join("alternates"), line).map_err(failed)?;
+        Ok(scratch)
+    }
+
     pub(super) fn packs(&self) -> usize {
         let Ok(files) = fs::read_dir(self.dir.join("objects/pack")) else { return 0 };
         files.flatten().filter(|file| file.path().extension().is_some_and(|ext| ext == "pack")).count()
@@ -246,9 +263,12 @@ fn remove_locks(dir: &Path, below: bool) {
     }
 }
 
-fn options(slots: u16) -> gix::open::Options {
+/// The limit of one object holds while deltas are resolved, too: what a pack says of sizes is not believed with memory.
+fn options(slots: u16, max_object_bytes: u64) -> gix::open::Options {
     let slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 2.0, minimum: usize::from(slots) };
-    gix::open::Options::isolated().object_store_slots(slots).open_path_as_is(true).with(gix::sec::Trust::Full)
+    let limit = format!("gitoxide.objects.allocLimit={max_object_bytes}");
+    let options = gix::open::Options::isolated().object_store_slots(slots).open_path_as_is(true);
+    options.config_overrides([limit]).with(gix::sec::Trust::Full)
 }
 
 /// Each fetch adds a pack, and an open mirror has to have room for all that come before it is made compact.
@@ -257,12 +277,12 @@ fn slots(shared: &Shared) -> u16 {
 }
 
 fn open(dir: &Path, shared: &Shared) -> gix::Result<gix::ThreadSafeRepository> {
-    options(slots(shared)).open(dir)
+    options(slots(shared), shared.config.max_object_bytes).open(dir)
 }
 
 fn create(dir: &Path, repo: &RepoName) -> Result<(), SourceError> {
     let create = gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() };
-    gix::ThreadSafeRepository::init_opts(dir, gix::create::Kind::Bare, create, options(64))
+    gix::ThreadSafeRepository::init_opts(dir, gix::create::Kind::Bare, create, options(64, u64::from(u32::MAX)))
         .map(drop)
         .map_err(|error| SourceError::git(repo, "it cannot be made", error))
 }

@@ -1,4 +1,4 @@
-//! Git: one bare mirror per repo, fetched over HTTPS, read without a checkout. The only user of gix.
+//! Git: one bare mirror per repo, fetched over HTTPS, read without a checkout. The only user of gix; merges are made by `git` itself.
 //!
 //! A mirror holds the refs that were asked for and nothing else, with their whole history, as merges need a merge base.
 //! All of Git's work is blocking and runs on blocking threads; what is cancelled or dropped stops there within a moment.
@@ -12,6 +12,7 @@ mod http;
 mod merge;
 mod mirror;
 mod narrow;
+mod program;
 mod remote;
 mod tree;
 
@@ -46,10 +47,14 @@ pub struct MirrorsConfig {
     pub idle_timeout: Duration,
     /// The most bytes of one answer.
     pub max_pack_bytes: u64,
+    /// The most bytes of one object once it is unpacked: a small pack can hold huge ones. GitHub takes files of up to 100 MiB.
+    pub max_object_bytes: u64,
     /// A mirror with this many packs is made compact. Each fetch that brings something adds one.
     pub repack_after: usize,
-    /// The program that makes mirrors compact. Without it they are cloned anew.
+    /// The program that merges, and that makes mirrors compact: version 2.38 or later.
     pub git: PathBuf,
+    /// For one merge.
+    pub merge_timeout: Duration,
     /// How many mirrors are kept open.
     pub open_mirrors: u64,
 }
@@ -62,8 +67,10 @@ impl MirrorsConfig {
             timeout: Duration::from_mins(10),
             idle_timeout: Duration::from_secs(30),
             max_pack_bytes: 4 << 30,
+            max_object_bytes: 128 << 20,
             repack_after: 200,
             git: PathBuf::from("git"),
+            merge_timeout: Duration::from_mins(2),
             open_mirrors: 64,
         }
     }
@@ -211,12 +218,6 @@ impl Mirrors {
         Ok(tree)
     }
 
-    /// Merges `head` into `base` in memory, by Git's default strategy.
-    pub async fn merge(&self, repo: &RepoName, base: &Oid, head: &Oid) -> Result<Merge, SourceError> {
-        let (base, head, suspect) = (base.clone(), head.clone(), Arc::clone(&self.mirror(repo)?.suspect));
-        self.read(repo, move |git, repo| merge::merge(git, repo, &base, &head, suspect)).await
-    }
-
     pub async fn commit(&self, repo: &RepoName, commit: &Oid) -> Result<CommitInfo, SourceError> {
         let commit = commit.clone();
         self.read(repo, move |git, repo| history::info(git, repo, &commit)).await
@@ -226,6 +227,18 @@ impl Mirrors {
     pub async fn is_ancestor(&self, repo: &RepoName, ancestor: &Oid, descendant: &Oid) -> Result<bool, SourceError> {
         let (ancestor, descendant) = (ancestor.clone(), descendant.clone());
         self.read(repo, move |git, repo| history::is_ancestor(git, repo, &ancestor, &descendant)).await
+    }
+
+    /// The parents of a commit, first one first.
+    pub async fn parents(&self, repo: &RepoName, commit: &Oid) -> Result<Vec<Oid>, SourceError> {
+        let commit = commit.clone();
+        self.read(repo, move |git, repo| history::parents(git, repo, &commit)).await
+    }
+
+    /// The commit of a branch that brought `head` into it.
+    pub async fn merged_by(&self, repo: &RepoName, head: &Oid, branch: &Oid) -> Result<Oid, SourceError> {
+        let (head, branch) = (head.clone(), branch.clone());
+        self.read(repo, move |git, repo| history::merged_by(git, repo, &head, &branch)).await
     }
 
     /// The files that differ between two commits, at most `limit` of them, sorted by path.
@@ -254,6 +267,7 @@ impl Mirrors {
             limits,
             runtime: tokio::runtime::Handle::current(),
             stop: stop.clone(),
+            max_object_bytes: config.max_object_bytes,
             greeting: Arc::clone(&mirror.greeting),
         }
     }

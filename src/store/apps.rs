@@ -248,6 +248,14 @@ impl Store {
         Ok(())
     }
 
+    /// Unchanged definitions are from now on known by another commit of their branch, which was rewritten.
+    pub async fn define_at(&self, apps: &[AppId], commit: &Oid) -> Result<(), StoreError> {
+        let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
+        let sql = "UPDATE apps SET definition_commit = $1 WHERE state = 'active' AND id IN (SELECT value FROM json_each($2))";
+        sqlx::query(sql).bind(commit.as_str()).bind(apps).execute(self.write()).await?;
+        Ok(())
+    }
+
     pub async fn app(&self, id: &AppId) -> Result<Option<AppRow>, StoreError> {
         let raw: Option<Raw> = sqlx::query_as(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.read()).await?;
         raw.map(AppRow::try_from).transpose()

@@ -569,6 +569,7 @@ async fn set_state(
     Ok(())
 }
 
+mod gone;
 mod left;
 mod moving;
 

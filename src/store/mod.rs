@@ -19,6 +19,7 @@ pub mod deliveries;
 pub mod ends;
 pub mod inventory;
 pub mod jobs;
+pub mod previews;
 pub mod pulls;
 pub mod reports;
 pub mod runs;

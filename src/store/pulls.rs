@@ -109,6 +109,13 @@ impl Store {
         query.fetch_all(self.read()).await?.into_iter().map(Pull::try_from).collect()
     }
 
+    /// The highest number of a pull request of a repo that was ever seen and is not forgotten.
+    pub async fn highest_pull(&self, repo: &RepoName) -> Result<Option<u64>, StoreError> {
+        let highest: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(number) FROM pulls WHERE repo = $1").bind(repo.as_str()).fetch_one(self.read()).await?;
+        Ok(highest.and_then(|number| u64::try_from(number).ok()))
+    }
+
     /// Merged pull requests whose outcome may still change, oldest first; those that nothing was heard of since `after` are left out.
     pub async fn unfinished_pulls(&self, repo: &RepoName, after: i64) -> Result<Vec<Pull>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2 ORDER BY number LIMIT 500");
@@ -119,7 +126,10 @@ impl Store {
     /// Forgets pull requests that are closed or merged, and of which nothing was heard since `millis`.
     pub async fn forget_pulls(&self, millis: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM pulls WHERE state <> 'open' AND updated_at < $1";
-        Ok(sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected())
+        let forgotten = sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected();
+        let of_none = "NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo = previews.repo AND p.number = previews.number)";
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM previews WHERE {of_none}"))).execute(self.write()).await?;
+        Ok(forgotten)
     }
 
     /// Writes the whole row.

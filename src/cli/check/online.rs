@@ -1,6 +1,7 @@
 //! What is asked with `--online`: the forges, the clusters, and the renderer's box.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use crate::inspect::{self, Expected, Findings, Uses};
 use crate::manifest::ObjectKey;
 use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Renderer, RendererConfig};
 use crate::serve;
+use crate::source::Mirrors;
 use crate::tree::Tree;
 use crate::tree::disk::DirTree;
 use crate::tree::memory::MemoryTree;
@@ -23,6 +25,10 @@ use crate::tree::memory::MemoryTree;
 pub(super) async fn ask(config: &Config, checkouts: &[Checkout], report: &mut Report) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     forges(config, &serve::forges(config, &clock)?, &mut report.findings).await;
+    match Mirrors::check_git(Path::new("git")).await {
+        Ok(_) => report.findings.passed.push("git can merge pull requests".into()),
+        Err(error) => report.findings.problems.push(format!("no pull request can be previewed: {error}")),
+    }
     let launcher = std::env::current_exe()?;
     let renderer = Renderer::new(RendererConfig::new(launcher, &config.renderer))?;
     let boxed = note(&mut report.findings, "the renderer renders in its box", one_map(&renderer).await);

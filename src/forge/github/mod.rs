@@ -113,6 +113,12 @@ impl Forge for GitHub {
         self.listings.pulls(self, project, &path).await
     }
 
+    async fn recently_closed(&self, project: &str) -> Result<Vec<PullRequest>, ForgeError> {
+        let path = repo_path(project, "/pulls?state=closed&sort=updated&direction=desc&per_page=50")?;
+        let pulls: Vec<wire::Pull> = self.send(project, Method::GET, &path, None).await?.json()?;
+        Ok(pulls.into_iter().map(PullRequest::from).collect())
+    }
+
     async fn set_status(&self, project: &str, status: &NewStatus) -> Result<(), ForgeError> {
         let path = repo_path(project, &format!("/statuses/{}", status.sha))?;
         let description: String = status.description.chars().take(DESCRIPTION_LIMIT).collect();

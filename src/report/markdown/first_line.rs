@@ -16,6 +16,7 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
         Stopped::MergeConflict { files } => {
             format!("**This cannot be merged:** it conflicts with {} in {}.", span(base), count(files.len(), "file"))
         }
+        Stopped::UnrelatedHistory => format!("**This cannot be merged:** it shares no history with {}.", span(base)),
         Stopped::Fork => "**Not previewed:** this comes from a fork, and previews of forks are off.".into(),
         Stopped::Definitions { errors } => format!("**Merging would break the definitions of apps:** {}.", count(errors.len(), "error")),
         Stopped::Unavailable { .. } => "**What merging changes could not be found out yet.** It is tried again.".into(),

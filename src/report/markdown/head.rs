@@ -3,7 +3,7 @@
 
 use super::document::{Block, Document};
 use super::escape::{cell, html, span};
-use super::{first_line, outcome};
+use super::{first_line, outcome, reviewed};
 use crate::plan::{Action, Cause, NotValidated, TakeOver, Verdict};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped};
 use crate::report::words::join;
@@ -19,6 +19,7 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
         if let Some(taken) = outcome::taken_over(report, outcome) {
             document.head(Block::Lines(taken));
         }
+        reviewed::write(outcome, document);
         outcome::failures(outcome, document);
     }
     if let Some(stopped) = &report.stopped {
@@ -54,6 +55,7 @@ fn compared(report: &PreviewReport) -> String {
 fn write_stopped(stopped: &Stopped, document: &mut Document) {
     let lines = match stopped {
         Stopped::MergeConflict { files } => files.iter().map(|file| format!("- {}", span(file))).collect::<Vec<_>>().join("\n"),
+        Stopped::UnrelatedHistory => "Rebase the branch onto its base, and push it again.".to_owned(),
         Stopped::Fork => "Push the branch to this repository to have it previewed.".to_owned(),
         Stopped::Definitions { errors } => {
             for error in errors {

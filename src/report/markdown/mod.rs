@@ -9,6 +9,7 @@ mod first_line;
 mod head;
 mod objects;
 mod outcome;
+mod reviewed;
 
 use super::preview::PreviewReport;
 use document::Document;

@@ -58,6 +58,7 @@ fn the_first_line_of_each_case() {
         report(vec![app("shop-eu", vec![update()]), app("shop-us", vec![update(), removed.clone()])]),
         report(vec![app("shop-eu", vec![removed, replaced])]),
         everything(""),
+        stopped(Stopped::UnrelatedHistory),
         stopped(Stopped::Fork),
         stopped(Stopped::MergeConflict { files: vec!["a.yaml".into(), "b.yaml".into()] }),
         stopped(Stopped::Definitions { errors: vec!["apps/a.yaml:3: unknown field `pth`".into()] }),

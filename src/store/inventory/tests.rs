@@ -181,3 +181,19 @@ async fn what_an_app_left_on_another_cluster_is_decided_about_by_itself() {
     assert_eq!(store.inventory_of(&test, &id).await.expect("read")[0].state, ObjectState::Held);
     assert_eq!(store.left_clusters(&app_id("shop/none")).await.expect("read"), []);
 }
+
+/// A12: what a removed app kept can belong to an app of another repo once it is gone; what an app still has can't.
+#[tokio::test]
+async fn a12_a_claim_of_a_removed_app_to_what_is_gone_is_let_go() {
+    let (store, _dir) = store().await;
+    let (old, new) = (app("shop/old", "shop"), app_id("other/new"));
+    store.put_app(&old, &oid("a")).await.expect("stored");
+    claim(&store, &old.id, &[write("a"), write("b")]).await.expect("claimed");
+    let gone = [key("a").id()];
+    assert_eq!(store.disclaim_gone(&prod(), &old.id, &gone).await.expect("asked"), 0, "it is defined still");
+    assert!(claim(&store, &new, &[write("a")]).await.is_err());
+    store.set_app_state(&old.id, crate::store::apps::AppState::Removed, "removed").await.expect("stored");
+    assert_eq!(store.disclaim_gone(&prod(), &old.id, &gone).await.expect("asked"), 1);
+    claim(&store, &new, &[write("a")]).await.expect("free");
+    assert!(claim(&store, &new, &[write("a"), write("b")]).await.is_err(), "what is there is kept");
+}

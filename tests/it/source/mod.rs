@@ -1,8 +1,10 @@
 //! Source against the real thing: `git http-backend` over HTTPS with a private authority, and the git CLI as the oracle.
 
 mod fetch;
+mod merges;
 mod mirror;
 mod read;
+mod refused;
 
 use driftless::ids::Oid;
 use driftless::source::{Mirrors, Remote, SourceError};

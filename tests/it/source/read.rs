@@ -6,7 +6,7 @@ use driftless::ids::Oid;
 use driftless::source::{Change, Merge, Mirrors, SourceError};
 use driftless::tree::{Mode, Tree};
 
-use super::{fetch_one, main_of};
+use super::{fetch_one, main_of, never};
 use crate::support::git::{Forge, Work, repo, try_git};
 
 /// A tree in the form of `git ls-tree -r`.
@@ -175,7 +175,7 @@ async fn branches(ours: fn(&Work), theirs: fn(&Work)) -> (Forge, Mirrors, Oid, O
 
 async fn merges_as_git_does(name: &str, ours: fn(&Work), theirs: fn(&Work)) {
     let (forge, mirrors, base, head) = branches(ours, theirs).await;
-    let merged = mirrors.merge(&repo(), &base, &head).await.expect(name);
+    let merged = mirrors.merge(&repo(), &base, &head, None, &never()).await.expect(name);
     let (clean, out, _) =
         try_git(forge.work.path(), &["merge-tree", "--write-tree", "--name-only", "--no-messages", base.as_str(), head.as_str()]);
     let mut told = out.lines();
@@ -229,7 +229,7 @@ async fn histories_without_a_common_commit_are_named() {
     let (mirrors, remote) = (forge.mirrors(), forge.remote());
     main_of(&mirrors, &remote).await.expect("fetched");
     fetch_one(&mirrors, &remote, "refs/heads/other").await.expect("fetched");
-    let error = mirrors.merge(&repo(), &base, &head).await.expect_err("unrelated");
+    let error = mirrors.merge(&repo(), &base, &head, None, &never()).await.expect_err("unrelated");
     assert!(matches!(error, SourceError::Unrelated { .. }), "{error:?}");
     assert!(!mirrors.is_ancestor(&repo(), &base, &head).await.expect("known"));
 }

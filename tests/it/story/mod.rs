@@ -1,5 +1,6 @@
 //! The whole loop, told as stories: what people do at a forge, and what they then see there and in the cluster.
 
+mod bases;
 mod burst;
 mod clusters;
 mod deletes;
@@ -12,6 +13,7 @@ mod marks;
 mod moves;
 mod pull;
 pub mod push;
+mod reviewed;
 mod samples;
 mod secrets;
 mod word;

@@ -190,6 +190,11 @@ impl Forge {
         Mirrors::new(config, &self.tasks).expect("mirrors")
     }
 
+    /// The repository of the forge.
+    pub fn bare_dir(&self) -> PathBuf {
+        self.files.path().join("repos/acme/shop.git")
+    }
+
     pub fn mirror_dir(&self) -> PathBuf {
         self.files.path().join("mirrors/shop.git")
     }

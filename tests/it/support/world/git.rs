@@ -98,6 +98,39 @@ impl World {
         commits
     }
 
+    /// A merge commit of `main` and a pull request with files that neither side has, at the forge and on no branch of it yet.
+    pub fn merge_with(&self, pull: &Pull, files: &Files) -> Oid {
+        let bare = self.forge.repo_dir(PROJECT).display().to_string();
+        self.work.git(&["fetch", "-q", &bare, "main"]);
+        self.work.git(&["checkout", "-q", "-f", "--detach", "FETCH_HEAD"]);
+        self.work.git(&["fetch", "-q", &bare, &format!("refs/pull/{}/head", pull.number)]);
+        self.work.git(&["merge", "-q", "--no-ff", "--no-commit", "FETCH_HEAD"]);
+        files.written.iter().for_each(|(path, text)| self.work.write(path, text));
+        let commit = self.work.commit_all("Merge");
+        self.work.git(&["push", "-q", &bare, "HEAD:refs/hidden/merge"]);
+        commit
+    }
+
+    /// A branch that shares no commit with any other.
+    pub fn commit_unrelated(&self, branch: &str, files: &Files) -> Oid {
+        let bare = self.forge.repo_dir(PROJECT).display().to_string();
+        self.work.git(&["checkout", "-q", "-f", "--orphan", branch]);
+        self.work.git(&["rm", "-rfq", "--ignore-unmatch", "."]);
+        files.written.iter().for_each(|(path, text)| self.work.write(path, text));
+        let commit = self.work.commit_all("Out of nowhere");
+        self.work.git(&["push", "-q", &bare, &format!("HEAD:refs/heads/{branch}")]);
+        commit
+    }
+
+    /// `main` as it is, as one commit without a history.
+    pub async fn rewrite_main(&self) -> Oid {
+        let dir = self.forge.repo_dir(PROJECT);
+        let commit = git(&dir, &["commit-tree", "-m", "Anew", "refs/heads/main^{tree}"]);
+        git(&dir, &["update-ref", "refs/heads/main", &commit]);
+        self.forge.refs_changed(PROJECT).await.expect("seen");
+        commit.parse().expect("a commit")
+    }
+
     pub async fn delete_branch(&self, branch: &str) {
         git(&self.forge.repo_dir(PROJECT), &["update-ref", "-d", &format!("refs/heads/{branch}")]);
         self.work.git(&["update-ref", "-d", &format!("refs/remotes/origin/{branch}")]);

@@ -1,0 +1,197 @@
+//! What a preview looked at, kept so that a base that moves costs a look at Git and no more, and so that a merge can be compared with what
+//! was reviewed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::sides::{Side, Sides};
+use crate::app::App;
+use crate::class::Class;
+use crate::config::Repo;
+use crate::ids::{AppId, Oid};
+use crate::plan::{Action, Change};
+use crate::queue::JobError;
+use crate::report::preview::{AppResult, PreviewReport};
+use crate::store::previews::PreviewRow;
+use crate::trace::Trace;
+
+/// What would be done to each object of an app: its name, and a hash of what is sent, or [`DELETED`].
+pub(super) type Steps = BTreeMap<String, String>;
+
+const DELETED: &str = "deleted";
+
+/// The form of what is stored; another one counts as none.
+const VERSION: u32 = 1;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Looked {
+    version: u32,
+    pub author: String,
+    /// What was shown stands as long as what it was made from does: nothing was refused, left open or out of reach.
+    pub settled: bool,
+    /// The paths that could not be merged.
+    pub conflicts: Vec<String>,
+    pub apps: Vec<LookedAt>,
+}
+
+/// One app that was rendered, also where it turned out to be the same on both sides.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct LookedAt {
+    pub app: AppId,
+    pub base: Option<Seen>,
+    pub change: Option<Seen>,
+    /// What merging does.
+    #[serde(default)]
+    pub steps: Steps,
+    /// Objects that were different before, whatever is merged.
+    #[serde(default)]
+    pub already: BTreeSet<String>,
+}
+
+/// An app on one side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub app: App,
+    /// What its render asked of the side's tree. None where it reads another repo or ref, or where nobody knows.
+    pub trace: Option<Trace>,
+}
+
+impl Seen {
+    pub fn of(side: Option<&Side>, of_the_branch: bool) -> Option<Self> {
+        let side = side?;
+        let trace = match &side.rendered {
+            Ok(rendered) => Some(rendered.trace.clone()),
+            Err(error) => error.trace().cloned(),
+        };
+        Some(Self { app: side.app.clone(), trace: trace.filter(|_| of_the_branch) })
+    }
+}
+
+/// Collects what the plans of a preview would do, app by app.
+#[derive(Default)]
+pub(super) struct Collected(Mutex<BTreeMap<AppId, (Steps, BTreeSet<String>)>>);
+
+impl Collected {
+    pub fn add(&self, app: &AppId, changes: &[Change], already: &[Change]) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, before) = all.entry(app.clone()).or_default();
+        known.extend(steps(changes));
+        before.extend(already.iter().map(|change| change.key.id().to_string()));
+    }
+
+    fn of(&self, app: &AppId) -> (Steps, BTreeSet<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned().unwrap_or_default()
+    }
+
+    pub fn steps(&self, app: &AppId) -> Steps {
+        self.of(app).0
+    }
+}
+
+/// What a plan does, in a form that can be compared with another one of the same app.
+pub(super) fn steps(changes: &[Change]) -> Steps {
+    let mut steps = Steps::new();
+    for change in changes.iter().filter(|change| change.left_for.is_none()) {
+        let id = change.key.id().to_string();
+        match (change.action, &change.desired) {
+            (Action::None, _) => {}
+            (Action::Prune, _) => drop(steps.insert(id, DELETED.to_owned())),
+            (_, Some(desired)) => drop(steps.insert(id, desired.hash.clone())),
+            (_, None) => drop(steps.insert(id, String::new())),
+        }
+        if let Some(old) = &change.replaces_name {
+            steps.insert(old.id().to_string(), DELETED.to_owned());
+        }
+    }
+    steps
+}
+
+impl Looked {
+    /// Where nothing was rendered.
+    pub fn without_apps(author: &str, report: &PreviewReport, conflicts: Vec<String>) -> Self {
+        Self { version: VERSION, author: author.to_owned(), settled: is_settled(report), conflicts, apps: Vec::new() }
+    }
+
+    pub fn new(author: &str, report: &PreviewReport, looked: Vec<LookedAt>, collected: &Collected) -> Self {
+        let with_plan = |one: LookedAt| {
+            let (steps, already) = collected.of(&one.app);
+            LookedAt { steps, already, ..one }
+        };
+        let apps = looked.into_iter().map(with_plan).collect();
+        Self { version: VERSION, author: author.to_owned(), settled: is_settled(report), conflicts: Vec::new(), apps }
+    }
+
+    pub fn read(row: &PreviewRow) -> Option<Self> {
+        serde_json::from_str::<Self>(&row.looked).ok().filter(|looked| looked.version == VERSION)
+    }
+
+    pub fn app(&self, id: &AppId) -> Option<&LookedAt> {
+        self.apps.iter().find(|one| one.app == *id)
+    }
+}
+
+/// Whether another look at the same input would say the same.
+fn is_settled(report: &PreviewReport) -> bool {
+    report.stopped.is_none()
+        && report.apps.iter().all(|app| {
+            let counts = app.counts();
+            matches!(app.result, AppResult::Planned { .. }) && counts.rejected == 0 && counts.not_validated == 0
+        })
+}
+
+/// Keeps what a preview of these commits looked at.
+pub(super) async fn keep(
+    engine: &Engine,
+    repo: &Repo,
+    number: u64,
+    [head, base]: [&Oid; 2],
+    change_tree: Option<Oid>,
+    looked: &Looked,
+) -> Result<(), JobError> {
+    let looked = serde_json::to_string(looked).map_err(|error| JobError::new(Class::Fail, error))?;
+    let row = PreviewRow { repo: repo.name.clone(), number, head: head.clone(), base: base.clone(), change_tree, looked };
+    Ok(engine.store.put_preview(&row).await?)
+}
+
+/// The apps that were looked at, from what the sides have kept.
+pub(super) fn looked_at(sides: &mut Sides) -> Vec<LookedAt> {
+    std::mem::take(&mut sides.looked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::ObjectKey;
+    use crate::plan::{Desired, Verdict};
+
+    fn change(name: &str, action: Action, hash: Option<&str>) -> Change {
+        let key = ObjectKey {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("a".into()),
+            name: name.into(),
+        };
+        let desired = hash.map(|hash| Desired { object: serde_json::Value::Null, hash: hash.into() });
+        Change { desired, ..Change::new(key, action, Verdict::Accepted) }
+    }
+
+    #[test]
+    fn two_plans_are_the_same_when_they_send_the_same() {
+        let one = steps(&[change("a", Action::Update, Some("1")), change("b", Action::Prune, None), change("c", Action::None, Some("3"))]);
+        let two = steps(&[change("b", Action::Prune, None), change("a", Action::Create, Some("1"))]);
+        assert_eq!(one, two, "whether it is there already is for the cluster to say");
+        assert_ne!(one, steps(&[change("a", Action::Update, Some("2")), change("b", Action::Prune, None)]));
+    }
+
+    #[test]
+    fn a_name_that_stands_in_for_another_deletes_that() {
+        let new = change("a-2", Action::Update, Some("1"));
+        let old = change("a-1", Action::Prune, None);
+        let paired = Change { replaces_name: Some(old.key.clone()), ..new.clone() };
+        assert_eq!(steps(&[paired]), steps(&[new, old]));
+    }
+}

@@ -1,0 +1,265 @@
+//! What was reviewed is what is applied, or the pull request says where it is not: a merge is compared with its preview before anything of it is
+//! applied, and each sync with the plans that pull requests have shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::previewed::{self, Collected, Looked, LookedAt, Steps};
+use super::sides::{self, Pair, Trees};
+use super::{Engine, compare, outcome, relook, visible};
+use crate::config::Repo;
+use crate::ids::{AppId, ClusterName, Oid};
+use crate::plan::Plan;
+use crate::queue::JobError;
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, Differs, DiffersAt};
+use crate::store::apps::AppRow;
+use crate::store::previews::PreviewRow;
+use crate::store::pulls::Pull;
+use crate::tree::TreeError;
+
+/// A cluster that does not answer must not hold up the others' syncs for longer.
+const PLANNED_WITHIN: Duration = Duration::from_secs(30);
+
+/// An app that a merge affects.
+pub(super) struct Affected {
+    pub app: AppId,
+    pub cluster: ClusterName,
+    pub definition: DefinitionChange,
+}
+
+/// How a merge stands to its preview.
+#[derive(Default)]
+pub(super) struct Reviewed {
+    /// Every app that the merge affects, as far as it is not the previewed tree that was merged.
+    pub affected: Vec<Affected>,
+    pub differs: Vec<Differs>,
+    /// The apps that differ, previewed again.
+    pub again: Vec<AppReport>,
+}
+
+/// Compares a merge with its preview. Equal trees are equal content, whatever way led there.
+pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) -> Result<Reviewed, JobError> {
+    let repo = engine.repo(&pull.repo)?;
+    let preview = engine.store.preview(&repo.name, pull.number).await?;
+    if !is_here(engine, repo, pull, merge_commit).await {
+        tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit, "a merge cannot be fetched, and was not compared with its preview");
+        return Ok(Reviewed::default());
+    }
+    let tree = engine.mirrors.tree_id(&repo.name, merge_commit).await?;
+    if preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
+        return Ok(Reviewed::default());
+    }
+    let Some(base) = base_before(engine, repo, pull, preview.as_ref(), merge_commit).await? else { return Ok(Reviewed::default()) };
+    let trees = Trees {
+        base_ref: pull.base_ref.clone(),
+        base_commit: base.clone(),
+        base: engine.mirrors.tree(&repo.name, &base).await?,
+        change: engine.mirrors.tree(&repo.name, merge_commit).await?,
+    };
+    let cancel = engine.tasks.hard().clone();
+    let sides = sides::build(engine, repo, &trees, &cancel).await?;
+    let mut reviewed = Reviewed { affected: sides.pairs.iter().filter_map(affected).collect(), ..Reviewed::default() };
+    let looked = preview.as_ref().and_then(Looked::read);
+    let old = not_as_looked_at(sides.pairs, looked.as_ref(), &trees).await?;
+    if old.is_empty() {
+        return Ok(reviewed);
+    }
+    let moved = preview.as_ref().map(|preview| preview.base.clone()).filter(|before| *before != base);
+    let about = About { looked: looked.as_ref(), moved: moved.map(|from| (from, base.clone())), merge_commit, preview: preview.as_ref() };
+    plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed).await;
+    Ok(reviewed)
+}
+
+struct About<'a> {
+    looked: Option<&'a Looked>,
+    moved: Option<(Oid, Oid)>,
+    merge_commit: &'a Oid,
+    preview: Option<&'a PreviewRow>,
+}
+
+async fn plan_again(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    pairs: Vec<Pair>,
+    about: &About<'_>,
+    cancel: &CancellationToken,
+    reviewed: &mut Reviewed,
+) {
+    let collected = Collected::default();
+    let planned = compare::all(engine, repo, trees, about.merge_commit, pairs, &collected, cancel);
+    let reports = match tokio::time::timeout(PLANNED_WITHIN, planned).await {
+        Ok(Ok(reports)) => reports,
+        // The syncs say what is wrong with the cluster.
+        Ok(Err(error)) => {
+            return tracing::warn!(repo = %repo.name, error = error.message(), "a merge could not be compared with its preview");
+        }
+        Err(_) => return tracing::warn!(repo = %repo.name, "a merge could not be compared with its preview in time"),
+    };
+    for report in reports.into_iter().filter(|report| !report.leaves) {
+        let seen = about.looked.and_then(|looked| looked.app(&report.app));
+        let objects = unseen(&collected.steps(&report.app), seen.into_iter());
+        let breaks = !matches!(report.result, AppResult::Planned { .. });
+        if objects.is_empty() && !breaks {
+            continue;
+        }
+        let at = match (&about.moved, about.preview) {
+            (_, None) => DiffersAt::NeverPreviewed,
+            (Some((from, to)), _) => DiffersAt::BaseMoved { from: from.clone(), to: to.clone() },
+            (None, Some(_)) => DiffersAt::Merge,
+        };
+        reviewed.differs.push(Differs { app: report.app.clone(), at, objects });
+        reviewed.again.push(report);
+    }
+}
+
+/// What is done to objects that none of the previews has shown so.
+fn unseen<'a>(steps: &Steps, shown: impl Iterator<Item = &'a LookedAt> + Clone) -> Vec<String> {
+    let is_shown = |(object, what): &(&String, &String)| {
+        shown.clone().any(|one| one.steps.get(*object) == Some(*what) || one.already.contains(*object))
+    };
+    steps.iter().filter(|step| !is_shown(step)).map(|(object, _)| object.clone()).collect()
+}
+
+/// The apps whose input is not what the preview looked at. Where it is, so is the plan.
+async fn not_as_looked_at(pairs: Vec<Pair>, looked: Option<&Looked>, trees: &Trees) -> Result<Vec<Pair>, JobError> {
+    let Some(looked) = looked else { return Ok(pairs) };
+    let apps: BTreeMap<AppId, LookedAt> = looked.apps.iter().map(|one| (one.app.clone(), one.clone())).collect();
+    let trees = trees.clone();
+    let look = move || -> Result<Vec<Pair>, TreeError> {
+        let mut old = Vec::new();
+        for pair in pairs {
+            let same = match apps.get(&pair.id) {
+                Some(one) => is_defined_as(&pair, one) && relook::reads_the_same(one, &trees.base, &trees.change)?,
+                None => false,
+            };
+            if !same {
+                old.push(pair);
+            }
+        }
+        Ok(old)
+    };
+    Ok(super::engine::blocking(look).await??)
+}
+
+fn is_defined_as(pair: &Pair, one: &LookedAt) -> bool {
+    [(&pair.base, &one.base), (&pair.change, &one.change)].into_iter().all(|(side, seen)| match (side, seen) {
+        (Some(side), Some(seen)) => side.app.same_definition(&seen.app),
+        (None, None) => true,
+        _ => false,
+    })
+}
+
+fn affected(pair: &Pair) -> Option<Affected> {
+    let side = pair.change.as_ref().or(pair.base.as_ref())?;
+    Some(Affected { app: pair.id.clone(), cluster: side.app.destination.cluster.clone(), definition: compare::definition_change(pair) })
+}
+
+/// Whether the commit can be read; the webhook of a merge may be faster than the fetch of its push.
+async fn is_here(engine: &Engine, repo: &Repo, pull: &Pull, commit: &Oid) -> bool {
+    if engine.mirrors.has_commit(&repo.name, commit).await {
+        return true;
+    }
+    let Ok(remote) = engine.remote(repo).await else { return false };
+    let refs = std::slice::from_ref(&pull.base_ref);
+    let fetched = visible::fetch(&engine.mirrors, &remote, refs, Some(commit), engine.tasks.hard()).await;
+    fetched.is_ok() && engine.mirrors.has_commit(&repo.name, commit).await
+}
+
+/// What the base was before the merge.
+async fn base_before(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &Pull,
+    preview: Option<&PreviewRow>,
+    merge_commit: &Oid,
+) -> Result<Option<Oid>, JobError> {
+    if let Some(preview) = preview
+        && pull.head == *merge_commit
+        && engine.mirrors.is_ancestor(&repo.name, &preview.base, merge_commit).await?
+    {
+        // The base was moved to the head itself.
+        return Ok(Some(preview.base.clone()));
+    }
+    Ok(engine.mirrors.parents(&repo.name, merge_commit).await?.into_iter().next())
+}
+
+/// Compares what a sync is about to do with what the pull requests have shown whose merges it brings. Nobody has reviewed a push to the branch
+/// itself, so without a merge there is nothing to compare with.
+pub(super) async fn at_sync(engine: &Engine, row: &AppRow, revision: &Oid, plan: &Plan) -> Result<(), JobError> {
+    let (app, repo) = (&row.app.id, &row.app.source.repo);
+    let mut merged = Vec::new();
+    for pull in engine.store.unfinished_pulls(repo, outcome::heard_after(engine)).await? {
+        let Some(commit) = &pull.merge_commit else { continue };
+        let Some(looked) = engine.store.preview(repo, pull.number).await?.as_ref().and_then(Looked::read) else { continue };
+        let Some(shown) = looked.app(app).cloned() else { continue };
+        let is_new = match &row.applied_revision {
+            Some(applied) => !engine.mirrors.is_ancestor(repo, commit, applied).await?,
+            None => true,
+        };
+        if is_new && engine.mirrors.is_ancestor(repo, commit, revision).await? {
+            merged.push((pull, shown));
+        }
+    }
+    let objects = unseen(&previewed::steps(&plan.changes), merged.iter().map(|(_, shown)| shown));
+    for (pull, _) in merged {
+        outcome::differs(engine, &pull, app, &objects).await?;
+    }
+    Ok(())
+}
+
+/// Pull requests whose heads a push has brought into their base: they are merged, whatever the forge's API says or does not say.
+pub(super) async fn merged_by_push(
+    engine: &Engine,
+    repo: &Repo,
+    ref_name: &str,
+    before: Option<&Oid>,
+    now: &Oid,
+) -> Result<BTreeSet<u64>, JobError> {
+    let mut merged = BTreeSet::new();
+    for mut pull in engine.store.pulls(&repo.name, crate::store::pulls::PullRow::Open).await? {
+        if pull.base_ref != ref_name || !engine.mirrors.is_ancestor(&repo.name, &pull.head, now).await? {
+            continue;
+        }
+        // A branch without a commit of its own is not merged by a push to its base.
+        let Some(before) = before else { continue };
+        if engine.mirrors.is_ancestor(&repo.name, &pull.head, before).await? {
+            continue;
+        }
+        let commit = engine.mirrors.merged_by(&repo.name, &pull.head, now).await?;
+        outcome::merged(engine, &mut pull, &commit).await?;
+        merged.insert(pull.number);
+    }
+    Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RepoName;
+
+    fn shown(steps: &[(&str, &str)], already: &[&str]) -> LookedAt {
+        LookedAt {
+            app: AppId::new(&RepoName::new("shop"), "web"),
+            base: None,
+            change: None,
+            steps: steps.iter().map(|(object, what)| ((*object).to_owned(), (*what).to_owned())).collect(),
+            already: already.iter().map(|object| (*object).to_owned()).collect(),
+        }
+    }
+
+    /// "Reviewed is applied": what a sync does and no preview has shown is told, whether the base or the cluster moved.
+    #[test]
+    fn what_no_preview_has_shown_is_told() {
+        let one = shown(&[("ConfigMap a", "1"), ("ConfigMap b", "deleted")], &["ConfigMap d"]);
+        let two = shown(&[("ConfigMap c", "3")], &[]);
+        let now = shown(
+            &[("ConfigMap a", "2"), ("ConfigMap b", "deleted"), ("ConfigMap c", "3"), ("ConfigMap d", "4"), ("ConfigMap e", "5")],
+            &[],
+        );
+        assert_eq!(unseen(&now.steps, [&one, &two].into_iter()), ["ConfigMap a", "ConfigMap e"]);
+        assert_eq!(unseen(&one.steps, [&one].into_iter()), Vec::<String>::new());
+    }
+}

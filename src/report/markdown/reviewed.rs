@@ -1,0 +1,39 @@
+//! After the merge: where what is applied is not what was previewed.
+
+use super::document::{Block, Document};
+use super::escape::span;
+use crate::report::preview::{Differs, DiffersAt, Outcome};
+use crate::report::words::join;
+
+/// How many objects of one app are named.
+const NAMED: usize = 10;
+
+pub(super) fn write(outcome: &Outcome, document: &mut Document) {
+    if outcome.differs.is_empty() {
+        return;
+    }
+    document.head(Block::Lines("**Not as previewed**".into()));
+    let lines: Vec<String> = outcome.differs.iter().map(line).collect();
+    document.head(Block::Lines(lines.join("\n")));
+}
+
+fn line(one: &Differs) -> String {
+    let app = span(&one.app.name);
+    let why = match &one.at {
+        DiffersAt::NeverPreviewed => "it was merged before it was previewed".to_owned(),
+        DiffersAt::BaseMoved { from, to } => {
+            format!("the base moved from {} to {} after the preview", span(from.short()), span(to.short()))
+        }
+        DiffersAt::Merge => "the merge has other files than the preview".to_owned(),
+        DiffersAt::Sync => "the cluster or the branch changed after the preview".to_owned(),
+    };
+    if one.objects.is_empty() {
+        return format!("- {app} cannot be planned as merged: {why}.");
+    }
+    let objects: Vec<String> = one.objects.iter().map(|object| span(object)).collect();
+    let what = match &one.at {
+        DiffersAt::Sync => "the sync also changes",
+        _ => "the merge also changes",
+    };
+    format!("- {app}: {what} {}, which the preview did not show: {why}.", join(&objects, NAMED))
+}

@@ -1,0 +1,95 @@
+//! What was reviewed is what is applied, or the pull request says where it is not.
+
+use driftless::dev::forge::DeliveryFault;
+use driftless::ids::Oid;
+
+use super::manifests::{config_map, deployment};
+use super::push::shop;
+use crate::support::git::git;
+use crate::support::world::{Files, PROJECT, Setup, World};
+
+async fn up(words: &str) -> World {
+    let world = World::start(words).await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world
+}
+
+/// X1: a merge commit with other content than the preview's merge is told on the pull request.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_a_merge_that_is_not_the_previewed_one_is_told() {
+    let world = up("reviewed-evil").await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    let merge = world.merge_with(&pull, &Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:unseen", 2)));
+    world.show(&merge).await;
+    let comment = world.comment(pull.number, "Not as previewed").await;
+    assert!(comment.contains("the merge also changes") && comment.contains("web"), "{comment}");
+    assert!(comment.contains("example.test/web:unseen"), "what was merged is shown: {comment}");
+    world.healthy("shop", &merge).await;
+    world.comment(pull.number, "healthy after").await;
+}
+
+/// X1: the base moved between the preview and the merge, and the sync brings more than was shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_a_sync_that_does_more_than_was_shown_is_told() {
+    let world = up("reviewed-moved").await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.forge.delivered().await;
+    // Nobody tells of the base's next commit.
+    world.forge.fail_deliveries([DeliveryFault::Drop]);
+    world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
+    world.forge.delivered().await;
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("shop", &merge).await;
+    let comment = world.comment(pull.number, "Not as previewed").await;
+    assert!(comment.contains("the sync also changes") && comment.contains("Deployment"), "{comment}");
+}
+
+/// X1: a merge as it was previewed makes no noise, also where the base moved by what does not concern it.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_a_merge_as_previewed_makes_no_noise() {
+    let world = up("reviewed-quiet").await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.forge.delivered().await;
+    world.forge.fail_deliveries([DeliveryFault::Drop]);
+    world.push(Files::new().file("docs/notes", "moved")).await;
+    world.forge.delivered().await;
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("shop", &merge).await;
+    let comment = world.comment(pull.number, "healthy after").await;
+    assert!(!comment.contains("Not as previewed"), "{comment}");
+}
+
+/// X1: what the forge itself gets when it merges is what is previewed, while it is of both heads.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_the_forges_own_test_merge_is_previewed() {
+    let world = up("reviewed-test-merge").await;
+    world.forge.fail_deliveries([DeliveryFault::Drop; 2]);
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.forge.delivered().await;
+    let tested: Oid = world.merge_with(&pull, &Files::new().file("deploy/settings.yaml", config_map("settings", "as-the-forge-merges")));
+    let tested_ref = format!("refs/pull/{}/merge", pull.number);
+    git(&world.forge.repo_dir(PROJECT), &["update-ref", &tested_ref, tested.as_str()]);
+    world.poll().await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.comment(pull.number, "as-the-forge-merges").await;
+}
+
+/// T14: a pull request that is opened and merged between two looks has its outcome, and says that it was never previewed.
+#[tokio::test(flavor = "multi_thread")]
+async fn t14_a_pull_request_merged_between_two_looks_has_its_outcome() {
+    let world = World::with("reviewed-unseen", Setup { webhooks: false, ..Setup::default() }).await;
+    let base = world.push(shop(&world)).await;
+    world.poll().await;
+    world.healthy("shop", &base).await;
+    world.settled().await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let merge = world.merge_pull(pull.number).await;
+    world.poll().await;
+    world.healthy("shop", &merge).await;
+    let comment = world.comment(pull.number, "Merged as").await;
+    assert!(comment.contains("merged before it was previewed") && comment.contains("shop"), "{comment}");
+}
