@@ -3,10 +3,11 @@
 #   make dev     the whole loop on this machine: a forge, a cluster and a sample repository, no account needed;
 #                make dev ARGS='--kubeconfig FILE' takes a cluster that is there
 #   make test    every check and every test
+#   make fuzz    seeded inputs for what faces strangers, for two minutes in all; SECONDS=60 gives each target so long
 #   make bench   the benchmarks; they print ratios against the same work done bare
 #   make tools   what the others need: the Go programs, built once into a cache
 
-.PHONY: dev test bench tools
+.PHONY: dev test fuzz bench tools
 MAKEFLAGS += --no-print-directory
 
 dev:
@@ -15,6 +16,9 @@ dev:
 test: tools tests/node/node_modules/.package-lock.json
 	@scripts/browser >/dev/null
 	@scripts/check
+
+fuzz:
+	@scripts/fuzz $(SECONDS)
 
 bench: tools
 	@DRIFTLESS_APISERVER="$$(scripts/tool apiserver)" DRIFTLESS_KWOK="$$(scripts/tool kwok)" \

@@ -1,11 +1,12 @@
 //! The JSON that the server's socket speaks: shared by the side that answers (`http`) and the side that asks (`cli`).
 //!
-//! Times are RFC 3339, durations milliseconds. Fields are only ever added; the path's `v1` changes when one has to go.
+//! Keys are in camelCase, times RFC 3339, durations milliseconds. Fields are only ever added; the path's `v1` changes when one has to go.
 
 use serde::{Deserialize, Serialize};
 
 /// One app with where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AppView {
     /// `repo/name`.
     pub app: String,
@@ -24,6 +25,7 @@ pub struct AppView {
 
 /// One run of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RunView {
     pub run: String,
     pub app: String,
@@ -41,6 +43,7 @@ pub struct RunView {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StepView {
     pub step: String,
     pub millis: u64,
@@ -60,13 +63,79 @@ pub struct SyncRequest {
 
 /// What the server says to a wish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Answer {
     pub message: String,
 }
 
 /// The full text of a preview: what the comment shows, without its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PreviewView {
     pub pull_request: String,
     pub markdown: String,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde::Serialize;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn keys(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| {
+                found.push(key.clone());
+                keys(value, found);
+            }),
+            Value::Array(list) => list.iter().for_each(|value| keys(value, found)),
+            _ => {}
+        }
+    }
+
+    /// Every key that a program can meet, in one spelling.
+    pub(crate) fn assert_camel_case(value: &impl Serialize) {
+        let mut found = Vec::new();
+        keys(&serde_json::to_value(value).expect("serialises"), &mut found);
+        assert!(!found.is_empty());
+        for key in found {
+            let plain = key.chars().all(|c| c.is_ascii_alphanumeric()) && key.starts_with(|c: char| c.is_ascii_lowercase());
+            assert!(plain, "{key:?} is not in camelCase");
+        }
+    }
+
+    /// L6: what the server says, field by field.
+    #[test]
+    fn all_keys_are_in_camel_case() {
+        assert_camel_case(&AppView {
+            app: String::new(),
+            cluster: String::new(),
+            namespace: String::new(),
+            source: String::new(),
+            state: String::new(),
+            message: None,
+            health: None,
+            applied_revision: None,
+            applied_at: None,
+            objects: 0,
+        });
+        assert_camel_case(&RunView {
+            run: String::new(),
+            app: String::new(),
+            kind: String::new(),
+            cause: String::new(),
+            revision: None,
+            author: None,
+            state: String::new(),
+            error: None,
+            started_at: String::new(),
+            finished_at: None,
+            summary: String::new(),
+            steps: vec![StepView { step: String::new(), millis: 0 }],
+        });
+        assert_camel_case(&SyncRequest::default());
+        assert_camel_case(&Answer { message: String::new() });
+        assert_camel_case(&PreviewView { pull_request: String::new(), markdown: String::new() });
+    }
 }

@@ -65,5 +65,9 @@ pub mod serve;
 // Try: a real control plane, and what misbehaves on demand.
 pub mod dev;
 
+// Attack: seeded inputs for what faces strangers.
+#[cfg(test)]
+mod fuzz;
+
 // The command line, which knows all of them.
 pub mod cli;

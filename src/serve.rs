@@ -6,17 +6,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
+use crate::app::Source;
+use crate::class::Class;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, ClusterConfig, ClusterError};
-use crate::config::{ClusterAccess, ClusterEntry, Config, Credentials, ForgeKind, Hook};
+use crate::cluster::{Cluster, ClusterConfig, ClusterError, Propagation};
+use crate::config::{self, ClusterAccess, ClusterEntry, Config, Credentials, ForgeKind, Hook};
 use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
-use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, ServerLimits, Socket, SocketError};
-use crate::ids::{ClusterName, HookName};
-use crate::jobs::{Definitions, Engine, Looked, Orphans, Remembered, Wants, listen_to_waits};
+use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, RevisionError, Revisions, ServerLimits, Socket, SocketError};
+use crate::ids::{ClusterName, HookName, Oid};
+use crate::jobs::{self, Definitions, Engine, Looked, Orphans, Remembered, Wants, listen_to_waits};
 use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig};
@@ -46,8 +50,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}, the configuration's `{key}`: {source}. Set another address there.")]
     Listen {
+        key: &'static str,
         address: SocketAddr,
         #[source]
         source: std::io::Error,
@@ -78,6 +83,8 @@ pub enum ServeError {
 pub struct Running {
     /// Where webhooks are taken, with the port that was chosen if none was configured.
     pub address: SocketAddr,
+    /// Where probes and metrics are served.
+    pub probes: SocketAddr,
     pub engine: Arc<Engine>,
     pub tasks: Tasks,
 }
@@ -94,14 +101,18 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let metrics = Arc::new(Metrics::default());
     let (engine, ended) = engine(&config, &environment, store, queue.clone(), tasks).await?;
 
-    let listener = TcpListener::bind(config.listen).await.map_err(|source| ServeError::Listen { address: config.listen, source })?;
-    let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
+    let (listener, address) = listen("listen", config.listen).await?;
+    let (probes_listener, probes) = listen("probes", config.probes).await?;
     // An answer in several pieces must not wait for the other side's acknowledgement.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let intake = Intake::new(Hooks::from_config(&config), queue.clone(), environment.clock, metrics.clone(), IntakeLimits::default());
-    let public = http::public(intake, readiness.clone(), queue.clone(), metrics.clone());
-    tasks.spawn("http", http::serve(listener, public, ServerLimits::default(), tasks.clone()));
-    let private = http::private(&queue, http::apps::router(engine.store.clone(), queue.clone()));
+    let public = http::public(intake, readiness.clone(), queue.clone());
+    let limits = ServerLimits::default().within(open_files());
+    tasks.spawn("http", http::serve(listener, public, limits, tasks.clone()));
+    let watched = http::probes(readiness.clone(), queue.clone(), metrics.clone());
+    tasks.spawn("probes", http::serve(probes_listener, watched, ServerLimits::probes(), tasks.clone()));
+    let revisions = Arc::new(Finder { engine: Arc::clone(&engine), stop: tasks.soft().clone() });
+    let private = http::private(&queue, http::apps::router(engine.store.clone(), queue.clone(), revisions));
     tasks.spawn("socket", Socket::bind(&config.socket)?.serve(private, tasks.clone()));
 
     match engine.mirrors.git_version().await {
@@ -119,8 +130,38 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     tasks.spawn("resync", looks);
     Worker::new(queue, engine.clone(), tasks, metrics, environment.seed).spawn();
     drop(starting);
-    tracing::info!(%address, instance = config.instance, "driftless is up");
-    Ok(Running { address, engine, tasks: tasks.clone() })
+    tracing::info!(%address, %probes, instance = config.instance, "driftless is up");
+    Ok(Running { address, probes, engine, tasks: tasks.clone() })
+}
+
+/// What the API asks of Git.
+struct Finder {
+    engine: Arc<Engine>,
+    stop: CancellationToken,
+}
+
+#[async_trait]
+impl Revisions for Finder {
+    async fn find(&self, source: &Source, revision: &str) -> Result<Oid, RevisionError> {
+        let found = jobs::revision::find(&self.engine, source, revision, &self.stop).await;
+        found.map_err(|error| match error.class {
+            Class::Fail => RevisionError::Unknown(error.message()),
+            Class::Retry { .. } | Class::Cancelled => RevisionError::Unavailable(error.message()),
+        })
+    }
+}
+
+async fn listen(key: &'static str, configured: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Listen { key, address: configured, source };
+    let listener = TcpListener::bind(configured).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// How many files may be open: as many as the system lets us have, because connections and the store share them.
+fn open_files() -> u64 {
+    let most = rlimit::Resource::NOFILE.get_hard().unwrap_or(1_024);
+    rlimit::increase_nofile_limit(most).unwrap_or(1_024)
 }
 
 fn queue_config(config: &Config) -> QueueConfig {
@@ -143,7 +184,12 @@ async fn engine(
 ) -> Result<(Arc<Engine>, mpsc::Receiver<crate::sync::health::WaitEnded>), ServeError> {
     let mut clusters = BTreeMap::new();
     for entry in &config.clusters {
-        clusters.insert(entry.name.clone(), Cluster::connect(cluster_config(entry)).await?);
+        let mut access = cluster_config(entry);
+        access.propagation = match config.propagation {
+            config::Propagation::Background => Propagation::Background,
+            config::Propagation::Foreground => Propagation::Foreground,
+        };
+        clusters.insert(entry.name.clone(), Cluster::connect(access).await?);
     }
     let forges = forges(config, &environment.clock)?;
     let mut mirrors = MirrorsConfig::new(config.data.join("mirrors"));
@@ -190,14 +236,14 @@ pub fn cluster_config(entry: &ClusterEntry) -> ClusterConfig {
 pub fn forges(config: &Config, clock: &Arc<dyn Clock>) -> Result<BTreeMap<HookName, Arc<dyn Forge>>, ServeError> {
     let mut forges: BTreeMap<HookName, Arc<dyn Forge>> = BTreeMap::new();
     for hook in &config.hooks {
-        if let Some(forge) = forge(hook, clock)? {
+        if let Some(forge) = forge(hook, config.ca.clone(), clock)? {
             forges.insert(hook.name.clone(), forge);
         }
     }
     Ok(forges)
 }
 
-fn forge(hook: &Hook, clock: &Arc<dyn Clock>) -> Result<Option<Arc<dyn Forge>>, ServeError> {
+pub fn forge(hook: &Hook, ca: Option<PathBuf>, clock: &Arc<dyn Clock>) -> Result<Option<Arc<dyn Forge>>, ServeError> {
     let Some(credentials) = &hook.credentials else { return Ok(None) };
     if hook.forge != ForgeKind::GitHub {
         return Err(ServeError::NoGitLab { hook: hook.name.clone() });
@@ -207,7 +253,7 @@ fn forge(hook: &Hook, clock: &Arc<dyn Clock>) -> Result<Option<Arc<dyn Forge>>, 
         Credentials::App { id, private_key } => GitHubCredentials::App { id: *id, private_key_pem: private_key.clone() },
     };
     let api_url = hook.api.as_str().trim_end_matches('/').to_owned();
-    let config = GitHubConfig { api_url, credentials, timeout: Duration::from_secs(30) };
+    let config = GitHubConfig { api_url, credentials, ca, timeout: Duration::from_secs(30) };
     let github = GitHub::new(config, clock.clone()).map_err(|source| ServeError::Forge { hook: hook.name.clone(), source })?;
     Ok(Some(Arc::new(github)))
 }

@@ -1,6 +1,9 @@
 //! The one place that reads YAML in Rust: our own configuration and definitions. Manifests are read by the renderer, with kubectl's own library.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
 
 pub use serde_saphyr::Spanned;
@@ -48,6 +51,98 @@ fn is_blank(line: &str) -> bool {
 /// Reads one document. Unknown keys are refused by the types, keys given twice here.
 pub fn parse<T: DeserializeOwned>(document: Document<'_>) -> Result<T, YamlError> {
     serde_saphyr::from_str_with_options(document.text, options()).map_err(|error| described(&error, document.first_line))
+}
+
+/// Any value, as far as it matters where a value of a certain form is expected.
+#[derive(Debug, PartialEq)]
+pub enum Node {
+    Null,
+    Flag,
+    Whole { negative: bool },
+    Fraction,
+    Text(String),
+    List(Vec<Spanned<Node>>),
+    Map(Vec<(String, Spanned<Node>)>),
+}
+
+impl Node {
+    /// Whether it can be read as a text.
+    pub fn is_scalar(&self) -> bool {
+        matches!(self, Self::Flag | Self::Whole { .. } | Self::Fraction | Self::Text(_))
+    }
+
+    /// What it is, for people.
+    pub fn sort(&self) -> &'static str {
+        match self {
+            Self::Null => "empty",
+            Self::Flag => "true or false",
+            Self::Whole { negative: true } => "a negative number",
+            Self::Whole { .. } | Self::Fraction => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
+        Ok(Node::Flag)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
+        Ok(Node::Whole { negative: false })
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
+        Ok(Node::Whole { negative: number < 0 })
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
+        Ok(Node::Fraction)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
+        Ok(Node::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
+        let mut found = Vec::new();
+        while let Some(entry) = list.next_element()? {
+            found.push(entry);
+        }
+        Ok(Node::List(found))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let mut found = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            found.push(pair);
+        }
+        Ok(Node::Map(found))
+    }
 }
 
 fn options() -> Options {

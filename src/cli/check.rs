@@ -1,5 +1,6 @@
 //! `check`: is the configuration right, and are the definitions in a folder? Nothing is touched; with `--online` what it names is asked.
 
+mod offline;
 mod online;
 mod rights;
 
@@ -56,9 +57,12 @@ pub(super) async fn run(args: &CheckArgs, environment: &(dyn Environment + Sync)
     match Config::load(&args.config, environment) {
         Ok(config) => {
             report.findings.passed.push(format!("{} is a valid configuration", args.config.display()));
+            offline::look(&config, &mut report.findings);
             let checkouts = definitions(&config, args, &mut report.findings)?;
             if args.online {
                 online::ask(&config, &checkouts, &mut report).await?;
+            } else {
+                offline::look_without_asking(&config, &mut report.findings).await;
             }
         }
         Err(error) => {

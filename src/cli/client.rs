@@ -52,6 +52,19 @@ impl Server {
     }
 }
 
+/// A text as the value of a query, whatever stands in it.
+pub(super) fn escaped(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// A repo as part of a path.
+pub(super) fn segment(repo: &str) -> anyhow::Result<String> {
+    if repo.is_empty() || repo.contains('/') || matches!(repo, "." | "..") {
+        bail!("{repo:?} is no repo of the server's configuration");
+    }
+    Ok(escaped(repo).replace('+', "%20"))
+}
+
 /// An app as part of a path, where its `/` is written `+`. A name without a repo is resolved by the server.
 pub(super) fn app_path(app: &str, action: &str) -> anyhow::Result<String> {
     let valid = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);

@@ -80,6 +80,7 @@ pub fn run() -> ExitCode {
         return sandbox(worker);
     }
     match runtime().and_then(|runtime| runtime.block_on(dispatch(arguments))) {
+        Ok(_) if !output::is_complete() => ExitCode::FAILURE,
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Changes) => ExitCode::from(2),
         Ok(Outcome::Wrong) => ExitCode::FAILURE,

@@ -1,7 +1,7 @@
 //! How results and errors look. The only place that prints.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
@@ -15,29 +15,48 @@ pub(super) enum Format {
     Json,
 }
 
+/// Whether a result could not be written, and not because its reader had read enough.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 pub(super) fn line(text: impl AsRef<str>) {
-    println!("{}", text.as_ref());
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush());
+    match written {
+        Ok(()) => {}
+        // `driftless runs | head` has what it wants.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            if !LOST.swap(true, Ordering::Relaxed) {
+                note(format!("the result could not be written: {error}"));
+            }
+        }
+    }
 }
 
-/// Progress and advice: apart from the result, so that the result can be piped.
+/// Whether all results were written, as far as anybody read them.
+pub(super) fn is_complete() -> bool {
+    !LOST.load(Ordering::Relaxed)
+}
+
+/// Progress and advice: apart from the result, so that the result can be piped. Nobody may be there to read it.
 pub(super) fn note(text: impl AsRef<str>) {
-    eprintln!("{}", text.as_ref());
+    let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
 }
 
 pub(super) fn error(error: &anyhow::Error) {
     let mut said = error.to_string();
-    eprintln!("{} {said}", paint("error:", "1;31", std::io::stderr().is_terminal()));
+    note(format!("{} {said}", paint("error:", "1;31", std::io::stderr().is_terminal())));
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Many errors already say what their source says.
         if !said.contains(&cause) {
-            eprintln!("  because {cause}");
+            note(format!("  because {cause}"));
             said.push_str(&cause);
         }
     }
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    line(serde_json::to_string_pretty(value)?);
     Ok(())
 }
 

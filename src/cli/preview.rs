@@ -1,5 +1,7 @@
 //! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull request, in full.
 
+mod place;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,33 +12,42 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
-use super::client::Server;
+use super::client::{Server, segment};
 use super::output::{self, Format};
 use crate::api::PreviewView;
-use crate::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+use crate::app::{Allow, App};
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::config::Environment;
-use crate::ids::{AppId, ClusterName, RepoName};
+use crate::ids::{AppId, ClusterName};
 use crate::plan::{self, Action, Change, Marks, Plan, TakeOver, Verdict};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
-use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig};
-use crate::tree::disk::DirTree;
+use crate::render::{ClusterFacts, RenderRequest, Rendered, Renderer, RendererConfig};
+use place::{Place, Wishes, app_of_the_moment, defined_app};
 
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
-    /// A folder with plain YAML, a kustomization or a chart.
-    #[arg(required_unless_present = "pr", conflicts_with = "pr")]
+    /// A folder with plain YAML, a kustomization or a chart; or one file with manifests.
+    #[arg(required_unless_present_any = ["pr", "app"], conflicts_with = "pr")]
     dir: Option<PathBuf>,
+    /// A file that defines an app, which says what is rendered and how: FILE, or FILE#NAME where it defines several.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pr", "release"])]
+    app: Option<String>,
+    /// A file with values for a chart, after those that the app names. May be repeated; later ones win.
+    #[arg(long, value_name = "FILE", conflicts_with = "pr")]
+    values: Vec<PathBuf>,
+    /// The release's name for a chart, which is the app's name in a sync [default: preview].
+    #[arg(long, value_name = "NAME", conflicts_with = "pr")]
+    release: Option<String>,
     /// The kubeconfig's context; its current one otherwise.
     #[arg(long)]
     context: Option<String>,
     /// The kubeconfig; the one that kubectl takes otherwise.
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
-    /// Fills what namespaced manifests leave out.
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
-    /// The repository that DIR is in, for bases outside DIR.
+    /// Namespace for objects that do not set one [default: the app's, or `default`].
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// The repository that DIR is in, for bases and values outside DIR [default: the Git checkout that it is in, or DIR].
     #[arg(long)]
     root: Option<PathBuf>,
     /// The renderer's worker.
@@ -62,15 +73,15 @@ struct Shown {
 pub(super) async fn run(args: PreviewArgs, _environment: &(dyn Environment + Sync), format: Format) -> anyhow::Result<Outcome> {
     match (&args.pr, &args.dir) {
         (Some(pr), _) => pull_request(&args.server, pr, format).await,
-        (None, Some(dir)) => folder(&args, dir, format).await,
-        (None, None) => bail!("name a folder, or a pull request with --pr"),
+        (None, None) if args.app.is_none() => bail!("name a folder, an app with --app, or a pull request with --pr"),
+        (None, dir) => folder(&args, dir.as_deref(), format).await,
     }
 }
 
 async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Result<Outcome> {
     let (repo, number) = pr.split_once('#').context("--pr takes REPO#NUMBER, with a repo of the server's configuration")?;
     let number: u64 = number.parse().context("the number of the pull request is no number")?;
-    let view: PreviewView = server.get(&format!("/api/v1/previews/{repo}/{number}")).await?;
+    let view: PreviewView = server.get(&format!("/api/v1/previews/{}/{number}", segment(repo)?)).await?;
     match format {
         Format::Json => output::json(&view)?,
         Format::Text => output::line(&view.markdown),
@@ -78,14 +89,24 @@ async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Resu
     Ok(Outcome::Done)
 }
 
-async fn folder(args: &PreviewArgs, dir: &Path, format: Format) -> anyhow::Result<Outcome> {
+async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyhow::Result<Outcome> {
+    let wishes = Wishes { values: &args.values, release: args.release.as_deref(), namespace: args.namespace.as_deref() };
+    // Before the cluster is asked for: what is wrong here is wrong whatever the cluster says.
+    let (place, app) = match (&args.app, dir) {
+        (Some(definition), dir) => defined_app(definition, dir, args.root.as_deref(), &wishes, cluster_name(args))?,
+        (None, Some(dir)) => {
+            let place = Place::of(dir, args.root.as_deref())?;
+            let app = app_of_the_moment(&place, &wishes, cluster_name(args))?;
+            (place, app)
+        }
+        (None, None) => bail!("name a folder, or an app with --app"),
+    };
     let mut config = ClusterConfig::new(cluster_name(args), args.kubeconfig.clone());
     config.context.clone_from(&args.context);
     let connected = Cluster::connect(config).await;
     let cluster =
         connected.context("no cluster to compare with: name a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context")?;
-    let app = app(args, dir)?;
-    let rendered = render(args, dir, &app, &cluster).await?;
+    let rendered = render(args, &place, &app, &cluster).await?;
     let plan = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
     match format {
@@ -110,39 +131,19 @@ fn differs(change: &Change) -> bool {
     change.action != Action::None || change.verdict != Verdict::Accepted
 }
 
-/// An app of the moment: nothing owns anything, so existing objects are shown as updates of theirs.
-fn app(args: &PreviewArgs, dir: &Path) -> anyhow::Result<App> {
-    let root = args.root.as_deref().unwrap_or(dir).canonicalize().with_context(|| format!("{} can't be read", dir.display()))?;
-    let path = dir.canonicalize().with_context(|| format!("{} can't be read", dir.display()))?;
-    let path = path.strip_prefix(&root).context("DIR is not below --root")?;
-    let repo = RepoName::new("preview");
-    Ok(App {
-        id: AppId::new(&repo, "preview"),
-        source: Source { repo, ref_name: String::new(), path: path.to_string_lossy().into_owned() },
-        render: RenderOptions::default(),
-        destination: Destination { cluster: cluster_name(args), namespace: args.namespace.clone() },
-        sync: SyncPolicy::Never,
-        drift: DriftPolicy::Ignore,
-        on_delete: OnDelete::Keep,
-        adopt: Adopt(true),
-        origin: Origin { file: String::new(), line: 0, definitions_ref: String::new() },
-    })
-}
-
-async fn render(args: &PreviewArgs, dir: &Path, app: &App, cluster: &Cluster) -> anyhow::Result<Rendered> {
+async fn render(args: &PreviewArgs, place: &Place, app: &App, cluster: &Cluster) -> anyhow::Result<Rendered> {
     let launcher = std::env::current_exe().context("the path of this program cannot be told")?;
     let renderer = Renderer::new(RendererConfig::new(launcher, &args.renderer))?;
     let discovery = cluster.discovery().await?;
     let facts = ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() };
     let request = RenderRequest {
-        path: app.source.path.clone(),
+        path: place.path.clone(),
         options: app.render.clone(),
-        release: "preview".to_owned(),
-        namespace: args.namespace.clone(),
+        release: app.id.name.clone(),
+        namespace: app.destination.namespace.clone(),
         cluster: Some(Arc::new(facts)),
     };
-    let tree = Arc::new(DirTree::new(args.root.as_deref().unwrap_or(dir)));
-    Ok(renderer.render(request, tree, CancellationToken::new()).await?)
+    Ok(renderer.render(request, Arc::clone(&place.tree), CancellationToken::new()).await?)
 }
 
 /// What the app that already owns these objects would do; where nobody or several own them, what a new app would.

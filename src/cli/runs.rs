@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::Outcome;
-use super::client::Server;
+use super::client::{Server, escaped};
 use super::output::{self, Format};
 use crate::api::RunView;
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
-    /// Only those of this app: NAME or REPO/NAME.
+    /// Only those of this app, NAME or REPO/NAME, or of this pull request, REPO#NUMBER.
     app: Option<String>,
     /// How many.
     #[arg(short = 'n', long, default_value_t = 20)]
@@ -19,14 +19,18 @@ pub(super) struct RunsArgs {
 }
 
 pub(super) async fn list(args: &RunsArgs, format: Format) -> anyhow::Result<Outcome> {
-    let app = args.app.as_ref().map(|app| format!("&app={}", app.replace('/', "%2F"))).unwrap_or_default();
-    let runs: Vec<RunView> = args.server.get(&format!("/api/v1/runs?limit={}{app}", args.limit)).await?;
+    let runs: Vec<RunView> = args.server.get(&path(args.limit, args.app.as_deref())).await?;
     match format {
         Format::Json => output::json(&runs)?,
         Format::Text if runs.is_empty() => output::note("no runs yet"),
         Format::Text => output::line(runs_table(&runs)),
     }
     Ok(Outcome::Done)
+}
+
+fn path(limit: u32, app: Option<&str>) -> String {
+    let app = app.map(|app| format!("&app={}", escaped(app))).unwrap_or_default();
+    format!("/api/v1/runs?limit={limit}{app}")
 }
 
 fn runs_table(runs: &[RunView]) -> String {
@@ -52,6 +56,15 @@ fn runs_table(runs: &[RunView]) -> String {
 mod tests {
     use super::*;
     use crate::api::StepView;
+
+    /// L2: what a person writes is the value of the query, and never another part of the address.
+    #[test]
+    fn what_is_asked_for_is_escaped() {
+        assert_eq!(path(20, Some("shop#4")), "/api/v1/runs?limit=20&app=shop%234");
+        assert_eq!(path(1, Some("shop/web")), "/api/v1/runs?limit=1&app=shop%2Fweb");
+        assert_eq!(path(1, Some("a&limit=9+ü%")), "/api/v1/runs?limit=1&app=a%26limit%3D9%2B%C3%BC%25");
+        assert_eq!(path(1, None), "/api/v1/runs?limit=1");
+    }
 
     #[test]
     fn a_run_is_one_line() {

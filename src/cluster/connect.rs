@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, RwLock};
 use super::discovery::{Cached, Discovery};
 use super::error::{ClusterError, chain};
 use super::limiter::Limiter;
+use super::objects::Propagation;
 use crate::ids::ClusterName;
 
 /// An answer that takes longer than this is given up; kube itself would wait for ever.
@@ -32,12 +33,22 @@ pub struct ClusterConfig {
     pub concurrency: usize,
     /// The field manager of server-side apply.
     pub field_manager: String,
+    /// What becomes of the objects that a pruned one owns.
+    pub propagation: Propagation,
 }
 
 impl ClusterConfig {
     /// A cluster by its kubeconfig, with the default concurrency and field manager.
     pub fn new(name: ClusterName, kubeconfig: Option<PathBuf>) -> Self {
-        Self { name, kubeconfig, context: None, in_cluster: false, concurrency: 16, field_manager: "driftless".to_owned() }
+        Self {
+            name,
+            kubeconfig,
+            context: None,
+            in_cluster: false,
+            concurrency: 16,
+            field_manager: "driftless".to_owned(),
+            propagation: Propagation::Background,
+        }
     }
 }
 
@@ -50,6 +61,7 @@ pub struct Cluster {
 pub(super) struct Inner {
     pub(super) name: ClusterName,
     pub(super) field_manager: String,
+    pub(super) propagation: Propagation,
     pub(super) client: Client,
     /// Its own client, because a watch may be silent for longer than any answer may take.
     pub(super) watches: Client,
@@ -68,7 +80,7 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// Reads the configuration and builds the clients. Nothing is asked of the cluster yet.
     pub async fn connect(config: ClusterConfig) -> Result<Self, ClusterError> {
-        let ClusterConfig { name, kubeconfig, context, in_cluster, concurrency, field_manager } = config;
+        let ClusterConfig { name, kubeconfig, context, in_cluster, concurrency, field_manager, propagation } = config;
         let failed = |message| ClusterError::Configuration { cluster: name.clone(), message };
         let mut kube_config = load(kubeconfig, context, in_cluster).await.map_err(failed)?;
         // Repeating is decided here, by what the answer says, and not below us.
@@ -81,7 +93,8 @@ impl Cluster {
         };
         let (client, watches) = (client(READ_TIMEOUT)?, client(WATCH_TIMEOUT)?);
         let limiter = Limiter::new(concurrency);
-        let inner = Inner { name, field_manager, client, watches, limiter, discovery: RwLock::new(None), discovering: Mutex::new(()) };
+        let inner =
+            Inner { name, field_manager, propagation, client, watches, limiter, discovery: RwLock::new(None), discovering: Mutex::new(()) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -92,6 +105,11 @@ impl Cluster {
     /// The name under which our fields are kept in an object's `managedFields`.
     pub fn field_manager(&self) -> &str {
         &self.inner.field_manager
+    }
+
+    /// What becomes of the objects that a pruned one owns.
+    pub fn propagation(&self) -> Propagation {
+        self.inner.propagation
     }
 
     /// How many requests may run at once now: the configured number, or fewer while the cluster answers that there are too many.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use url::{Host, Url};
 
 use super::file::{self, File, SecretRef, Text};
 use super::{
-    ClusterAccess, ClusterEntry, Config, Credentials, DestructiveLimits, Environment, ForgeKind, Hook, Problem, Repo, Timing, secret,
+    ClusterAccess, ClusterEntry, Config, Credentials, DestructiveLimits, Environment, ForgeKind, Hook, Problem, Propagation, Repo, Timing,
+    secret,
 };
 use crate::ids::{ClusterName, HookName, RepoName};
 use crate::secret::LiveSecret;
@@ -41,6 +44,30 @@ pub(super) fn check(file: File, folder: &Path, environment: &dyn Environment) ->
     }
 }
 
+/// What a text is that is no URL. Git's own short form of an SSH address is the usual one.
+fn no_url(text: &str) -> String {
+    let scp = text.split_once(':').filter(|(host, _)| !host.contains('/')).and_then(|(host, path)| Some((host.split_once('@')?.1, path)));
+    match scp {
+        Some((host, path)) => {
+            format!(
+                "this is an SSH address. Driftless clones over https, with the hook's credentials: https://{host}/{}",
+                path.trim_start_matches('/')
+            )
+        }
+        None => "this is no URL; https://HOST/PATH is expected".to_owned(),
+    }
+}
+
+/// Beside the webhooks. A port that the system chooses is followed by another such.
+fn next_port(listen: SocketAddr) -> SocketAddr {
+    let port = match listen.port() {
+        0 => 0,
+        u16::MAX => u16::MAX - 1,
+        port => port + 1,
+    };
+    SocketAddr::new(listen.ip(), port)
+}
+
 fn line<T>(at: &Spanned<T>) -> u32 {
     u32::try_from(at.referenced.line()).unwrap_or(0)
 }
@@ -60,6 +87,7 @@ impl Checker<'_> {
             instance,
             status_context,
             listen,
+            probes,
             data,
             socket,
             renderer,
@@ -68,6 +96,9 @@ impl Checker<'_> {
             workers,
             timing,
             destructive,
+            healing,
+            comment,
+            prune,
             hooks,
             repos,
             clusters,
@@ -78,16 +109,27 @@ impl Checker<'_> {
         self.references(&hooks, &repos);
         let data = data.unwrap_or_else(|| PathBuf::from("/var/lib/driftless"));
         let instance = instance.map_or_else(|| Some("driftless".to_owned()), |name| self.instance(name));
-        let listen = match listen {
-            Some(text) => {
-                let parsed = text.value.parse().map_err(|_| format!("{:?} is no address with a port, such as 0.0.0.0:8080", text.value));
-                self.noted(&text, "listen", parsed)
-            }
+        let listen = match &listen {
+            Some(text) => self.address(text, "listen"),
             None => Some(([0, 0, 0, 0], 8080).into()),
         };
+        let probes_text = probes;
+        let probes = match &probes_text {
+            Some(text) => self.address(text, "probes"),
+            None => listen.map(next_port),
+        };
+        if let (Some(text), Some(listen), Some(probes)) = (&probes_text, listen, probes)
+            && listen == probes
+            && listen.port() != 0
+        {
+            self.problem(text, "probes: the webhooks are served at this address; probes need another port");
+        }
         let public_url = public_url.and_then(|text| self.url(&text, "publicUrl"));
         let timing = self.timing(&timing);
         let destructive = self.destructive(&destructive);
+        let heals = self.within(healing.attempts.as_ref(), "healing.attempts", 3, 1..=1_000);
+        let comment_parts = self.within(comment.parts.as_ref(), "comment.parts", 10, 1..=50);
+        let propagation = self.propagation(prune.propagation.as_ref());
         let hooks: Vec<_> = hooks.into_iter().filter_map(|hook| self.hook(hook)).collect();
         let repos: Vec<_> = repos.into_iter().filter_map(|repo| self.repo(repo)).collect();
         let clusters: Vec<_> = clusters.into_iter().filter_map(|cluster| self.cluster(cluster)).collect();
@@ -96,6 +138,7 @@ impl Checker<'_> {
             status_context: status_context.unwrap_or_else(|| "driftless".to_owned()),
             instance,
             listen: listen?,
+            probes: probes?,
             socket: self.path(socket.unwrap_or_else(|| data.join("driftless.sock"))),
             data: self.path(data),
             renderer: self.path(renderer.unwrap_or_else(|| PathBuf::from("/usr/local/bin/driftless-renderer"))),
@@ -104,10 +147,18 @@ impl Checker<'_> {
             workers: workers.unwrap_or(16).max(1),
             timing: timing?,
             destructive: destructive?,
+            heals: heals?,
+            comment_parts: comment_parts?,
+            propagation: propagation?,
             hooks,
             repos,
             clusters,
         })
+    }
+
+    fn address(&mut self, text: &Text, what: &str) -> Option<SocketAddr> {
+        let parsed = text.value.parse().map_err(|_| format!("{:?} is no address with a port, such as 0.0.0.0:8080", text.value));
+        self.noted(text, what, parsed)
     }
 
     /// Paths in the file count from its folder.
@@ -151,13 +202,17 @@ impl Checker<'_> {
     }
 
     fn url(&mut self, text: &Text, what: &str) -> Option<Url> {
-        let url = self.noted(text, what, text.value.parse::<Url>())?;
+        let Ok(url) = text.value.parse::<Url>() else {
+            self.problem(text, format!("{what}: {}", no_url(&text.value)));
+            return None;
+        };
         if url.password().is_some() || !url.username().is_empty() {
             self.problem(text, format!("{what}: a credential stands in the URL; give it under the hook's credentials"));
             return None;
         }
         if !matches!(url.scheme(), "https" | "http") {
-            self.problem(text, format!("{what}: https is expected, not {}", url.scheme()));
+            let hint = if url.scheme() == "ssh" { "; Driftless clones over https, with the hook's credentials" } else { "" };
+            self.problem(text, format!("{what}: https is expected, not {}{hint}", url.scheme()));
             return None;
         }
         Some(url)
@@ -213,6 +268,31 @@ impl Checker<'_> {
         Some(DestructiveLimits { share, count: given.count.unwrap_or(4) })
     }
 
+    fn within<T>(&mut self, given: Option<&Spanned<T>>, what: &str, default: T, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: Copy + PartialOrd + Display,
+    {
+        let Some(number) = given else { return Some(default) };
+        if range.contains(&number.value) {
+            return Some(number.value);
+        }
+        self.problem(number, format!("{what}: a number from {} to {} is expected, not {}", range.start(), range.end(), number.value));
+        None
+    }
+
+    fn propagation(&mut self, given: Option<&Text>) -> Option<Propagation> {
+        match given.map(|text| text.value.as_str()) {
+            None | Some("background") => Some(Propagation::Background),
+            Some("foreground") => Some(Propagation::Foreground),
+            Some(other) => {
+                if let Some(text) = given {
+                    self.problem(text, format!("prune.propagation: background or foreground is expected, not {other:?}"));
+                }
+                None
+            }
+        }
+    }
+
     fn secret(&mut self, reference: &Spanned<SecretRef>, what: &str) -> Option<LiveSecret> {
         let read = secret::read(&reference.value, self.folder, self.environment);
         self.noted(reference, what, read)
@@ -239,6 +319,10 @@ impl Checker<'_> {
             None => api.parse().ok(),
         };
         let secrets: Vec<_> = secrets.iter().filter_map(|reference| self.hook_secret(reference)).collect();
+        if credentials.is_some() && kind == Some(ForgeKind::GitLab) {
+            let message = "credentials: this release cannot use GitLab's API yet. Remove them; GitLab's webhooks are accepted without";
+            self.problem(&name, format!("hook {:?}: {message}", name.value));
+        }
         let credentials = match credentials {
             Some(given) => Some(self.credentials(&name, &given)?),
             None => None,
@@ -275,6 +359,10 @@ impl Checker<'_> {
         }
         if name.value.len() > LONGEST_REPO_NAME {
             self.problem(&name, format!("a repo's name has at most {LONGEST_REPO_NAME} bytes, this has {}", name.value.len()));
+        }
+        let segments: Vec<&str> = project.value.split('/').collect();
+        if segments.len() < 2 || segments.iter().any(|segment| segment.trim().is_empty() || segment.contains(char::is_whitespace)) {
+            self.problem(&project, "project: the forge's full name of it is expected, such as OWNER/NAME: deliveries are matched by it");
         }
         if definitions.globs.is_empty() {
             self.problem(&definitions.branch, "definitions.globs is empty: no app would be found");

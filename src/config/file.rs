@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::Problem;
+use super::{Problem, structure};
 use crate::app::Allow;
-use crate::yaml::{self, Spanned};
+use crate::yaml::{self, Document, Spanned};
 
 pub(super) type Text = Spanned<String>;
 
@@ -16,6 +17,7 @@ pub(super) struct File {
     pub instance: Option<Text>,
     pub status_context: Option<String>,
     pub listen: Option<Text>,
+    pub probes: Option<Text>,
     pub data: Option<PathBuf>,
     pub socket: Option<PathBuf>,
     pub renderer: Option<PathBuf>,
@@ -26,6 +28,12 @@ pub(super) struct File {
     pub timing: Timing,
     #[serde(default)]
     pub destructive: Destructive,
+    #[serde(default)]
+    pub healing: Healing,
+    #[serde(default)]
+    pub comment: Comment,
+    #[serde(default)]
+    pub prune: Prune,
     #[serde(default)]
     pub hooks: Vec<Hook>,
     #[serde(default)]
@@ -50,6 +58,24 @@ pub(super) struct Timing {
 pub(super) struct Destructive {
     pub share: Option<Spanned<f64>>,
     pub count: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Healing {
+    pub attempts: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Comment {
+    pub parts: Option<Spanned<usize>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Prune {
+    pub propagation: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,10 +144,19 @@ pub(super) struct Cluster {
     pub concurrency: Option<usize>,
 }
 
-pub(super) fn read(text: &str) -> Result<File, Problem> {
-    match yaml::documents(text).as_slice() {
-        [] => Err(Problem { line: 0, message: "the file is empty; deploy/ has one to start from".into() }),
-        [one] => yaml::parse(*one).map_err(|error| Problem { line: error.line, message: error.message }),
-        [_, second, ..] => Err(Problem { line: second.first_line, message: "one document is expected, and a second begins here".into() }),
-    }
+pub(super) fn read(text: &str) -> Result<File, Vec<Problem>> {
+    let document = match yaml::documents(text).as_slice() {
+        [] => return Err(vec![Problem { line: 0, message: "the file is empty; deploy/ has one to start from".into() }]),
+        [one] => *one,
+        [_, second, ..] => {
+            let message = "one document is expected, and a second begins here".into();
+            return Err(vec![Problem { line: second.first_line, message }]);
+        }
+    };
+    let faults = structure::faults(&parsed(document)?);
+    if faults.is_empty() { parsed(document) } else { Err(faults) }
+}
+
+fn parsed<T: DeserializeOwned>(document: Document<'_>) -> Result<T, Vec<Problem>> {
+    yaml::parse(document).map_err(|error| vec![Problem { line: error.line, message: error.message }])
 }

@@ -1,11 +1,13 @@
 //! The server's configuration: one YAML file, the only root of trust. The only place that reads the environment.
 //!
-//! Reading has two steps. [`file`] is the form of the file, where unknown keys are refused with their line; [`check`] looks at the whole of it
-//! and names everything that is wrong at once.
+//! Reading has three steps, each of which names everything that is wrong at once, with its line. [`structure`] compares the file with its [`form`],
+//! [`file`] reads it into types, and [`check`] looks at the whole of it.
 
 mod check;
 mod file;
+mod form;
 mod secret;
+mod structure;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,8 +29,10 @@ pub struct Config {
     /// Tells instances apart that share a cluster or a forge; part of every mark and of the comment's marker.
     pub instance: String,
     pub status_context: String,
-    /// Where webhooks, health and metrics are served.
+    /// Where webhooks are taken.
     pub listen: SocketAddr,
+    /// Where `/healthz`, `/readyz` and `/metrics` are served, apart from the webhooks.
+    pub probes: SocketAddr,
     /// Store, mirrors: everything that must survive a restart.
     pub data: PathBuf,
     /// The Unix socket of the command line.
@@ -41,6 +45,11 @@ pub struct Config {
     pub workers: usize,
     pub timing: Timing,
     pub destructive: DestructiveLimits,
+    /// After so many heals of the same fields by others, an object is left alone.
+    pub heals: u32,
+    /// A preview takes up at most so many comments.
+    pub comment_parts: usize,
+    pub propagation: Propagation,
     pub hooks: Vec<Hook>,
     pub repos: Vec<Repo>,
     pub clusters: Vec<ClusterEntry>,
@@ -60,6 +69,13 @@ pub struct Timing {
 pub struct DestructiveLimits {
     pub share: f64,
     pub count: usize,
+}
+
+/// What becomes of the objects that a deleted one owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    Background,
+    Foreground,
 }
 
 #[derive(Debug)]
@@ -167,7 +183,7 @@ impl Config {
 
     pub fn parse(path: &Path, text: &str, environment: &dyn Environment) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: path.to_owned(), problems };
-        let file = file::read(text).map_err(|problem| failed(vec![problem]))?;
+        let file = file::read(text).map_err(failed)?;
         // The worker and the server may have another folder than the one in which a relative path was given.
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let folder = absolute.parent().unwrap_or(Path::new("/"));

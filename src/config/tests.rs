@@ -1,3 +1,5 @@
+mod reference;
+
 use std::collections::HashMap;
 
 use super::*;
@@ -85,7 +87,7 @@ fn numbers_that_make_no_sense_are_refused() {
         ("timing: {health: 9999999h}\n", "1: timing.health: 30 days are the most"),
         ("timing: {quiet: -1s}\n", "1: timing.quiet: it is negative"),
         ("destructive: {share: 1.5}\n", "1: destructive.share: a part of an app from 0 to 1 is expected, not 1.5"),
-        ("destructive: {share: .nan}\n", "1: destructive.share: a part"),
+        ("destructive: {share: .nan}\n", "1: non-finite float"),
     ] {
         let error = parse(&format!("{more}{VALID}")).expect_err(more).to_string();
         assert!(error.contains(why), "{more}{error}");
@@ -109,4 +111,91 @@ fn a_star_stays_within_its_folder() {
     assert!(shallow.is_match("apps/web.yaml") && !shallow.is_match("apps/chart/templates/web.yaml"));
     let deep = globs("apps/**/*.yaml");
     assert!(deep.is_match("apps/web.yaml") && deep.is_match("apps/eu/web.yaml"));
+}
+
+/// L4: whatever has not the form that it should have is named at once, in words that say what to write, and without the values.
+#[test]
+fn every_structural_fault_is_named_at_once() {
+    let text = "\
+listenn: 127.0.0.1:8080
+workers: -1
+timing: [1s]
+hooks:
+  - name: github
+    secrets: [abc, {env: HOOK_SECRET, fil: x}]
+    credentials: hunter2
+  - forge: github
+repos:
+  - name: shop
+    hook: github
+    projekt: org/shop
+    url: https://github.com/org/shop.git
+    definitions: {branch: main, globs: 'apps/*.yaml'}
+    allow: {clusters: prod, clusterScoped: [{kind: Namespace, names: x}]}
+  - just a text
+clusters:
+  prod: {kubeconfig: x}
+";
+    let error = parse(text).expect_err("many faults");
+    assert!(!error.to_string().contains("abc") && !error.to_string().contains("hunter2"), "{error}");
+    insta::assert_snapshot!(error);
+}
+
+/// L4: Git's own form of an SSH address is the usual mistake.
+#[test]
+fn an_ssh_address_is_called_one() {
+    for (given, said) in [
+        (
+            "git@github.com:org/shop.git",
+            "this is an SSH address. Driftless clones over https, with the hook's credentials: https://github.com/org/shop.git",
+        ),
+        ("ssh://git@github.com/org/shop.git", "a credential stands in the URL"),
+        ("ssh://github.com/org/shop.git", "https is expected, not ssh; Driftless clones over https"),
+        ("github.com/org/shop", "this is no URL; https://HOST/PATH is expected"),
+    ] {
+        let error = parse(&VALID.replace("https://github.com/org/shop.git", given)).expect_err(given).to_string();
+        assert!(error.contains(&format!(":10: url: {said}")), "{error}");
+    }
+}
+
+/// L3: what `serve` refuses is refused here, and a project that no delivery can name.
+#[test]
+fn what_serve_refuses_is_told_before() {
+    let error = parse(&VALID.replace("forge: github", "forge: gitlab")).expect_err("credentials").to_string();
+    assert!(error.contains("cannot use GitLab's API yet"), "{error}");
+    for project in ["Shop", "Org/", "'/Shop'", "'Org/My Shop'"] {
+        let error = parse(&VALID.replace("Org/Shop", project)).expect_err(project).to_string();
+        assert!(error.contains(":9: project: the forge's full name of it is expected"), "{project}: {error}");
+    }
+}
+
+/// X8: probes have an address of their own, whatever is configured.
+#[test]
+fn probes_are_beside_the_webhooks() {
+    let probes = |more: &str| parse(&format!("{more}\n{VALID}")).expect(more).probes.to_string();
+    assert_eq!(probes(""), "0.0.0.0:8081");
+    assert_eq!(probes("listen: 127.0.0.1:9000"), "127.0.0.1:9001");
+    assert_eq!(probes("listen: 127.0.0.1:0"), "127.0.0.1:0");
+    assert_eq!(probes("listen: '[::1]:65535'"), "[::1]:65534");
+    assert_eq!(probes("probes: 127.0.0.1:1"), "127.0.0.1:1");
+    let error = parse(&format!("probes: 0.0.0.0:8080\n{VALID}")).expect_err("the same").to_string();
+    assert!(error.contains(":1: probes: the webhooks are served at this address"), "{error}");
+}
+
+/// A19: what is called a default is one.
+#[test]
+fn numbers_of_the_specification_are_configuration() {
+    let config = parse(VALID).expect("valid");
+    assert_eq!((config.heals, config.comment_parts, config.propagation), (3, 10, Propagation::Background));
+    let config = parse(&format!("healing: {{attempts: 5}}\ncomment: {{parts: 2}}\nprune: {{propagation: foreground}}\n{VALID}"));
+    let config = config.expect("valid");
+    assert_eq!((config.heals, config.comment_parts, config.propagation), (5, 2, Propagation::Foreground));
+    for (more, why) in [
+        ("healing: {attempts: 0}", "healing.attempts: a number from 1 to 1000 is expected, not 0"),
+        ("comment: {parts: 51}", "comment.parts: a number from 1 to 50 is expected, not 51"),
+        ("prune: {propagation: orphan}", "prune.propagation: background or foreground is expected, not \"orphan\""),
+    ] {
+        let error = parse(&format!("{more}\n{VALID}")).expect_err(more).to_string();
+        assert!(error.contains(why), "{error}");
+    }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use crate::queue::{Cause, Queue};
+use crate::queue::{Cause, Manual, Queue};
 use crate::store::deliveries::StoredDelivery;
 use crate::store::jobs::{JobRow, State as JobState};
 use crate::store::{Store, StoreError};
@@ -18,11 +18,12 @@ const MOST: u32 = 1_000;
 
 /// One job; times in RFC 3339.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct JobView {
     pub key: String,
     /// `pending`, `running`, `failed` or `done`.
     pub state: String,
-    pub causes: Vec<Cause>,
+    pub causes: Vec<CauseView>,
     pub hint: Option<String>,
     pub first_event: Timestamp,
     pub last_event: Timestamp,
@@ -32,8 +33,32 @@ pub struct JobView {
     pub error: Option<String>,
 }
 
+/// Why a job exists. The stored form has a spelling of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum CauseView {
+    Webhook { hook: String, delivery: String },
+    Poll,
+    Resync,
+    Manual { by: String, revision: Option<String>, allow_destructive: bool, adopt: bool },
+    Follow { key: String },
+}
+
+impl From<Cause> for CauseView {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Webhook { hook, delivery } => Self::Webhook { hook, delivery },
+            Cause::Poll => Self::Poll,
+            Cause::Resync => Self::Resync,
+            Cause::Manual(Manual { by, revision, allow_destructive, adopt }) => Self::Manual { by, revision, allow_destructive, adopt },
+            Cause::Follow { key } => Self::Follow { key: key.to_string() },
+        }
+    }
+}
+
 /// One delivery; times in RFC 3339.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DeliveryView {
     pub hook: String,
     pub delivery: String,
@@ -75,10 +100,12 @@ fn job_view(row: &JobRow) -> Result<JobView, StoreError> {
         JobState::Failed => "failed",
         JobState::Done => "done",
     };
+    let causes: Vec<Cause> =
+        serde_json::from_str(&row.causes).map_err(|error| StoreError::corrupt(format!("causes of {}", row.key), error))?;
     Ok(JobView {
         key: row.key.clone(),
         state: state.to_owned(),
-        causes: serde_json::from_str(&row.causes).map_err(|error| StoreError::corrupt(format!("causes of {}", row.key), error))?,
+        causes: causes.into_iter().map(CauseView::from).collect(),
         hint: row.hint.clone(),
         first_event: time(row.first_event)?,
         last_event: time(row.last_event)?,
@@ -103,5 +130,40 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store does not answer");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::tests::assert_camel_case;
+
+    /// L6: jobs and deliveries spell their keys as apps and runs do, causes included.
+    #[test]
+    fn all_keys_are_in_camel_case() {
+        let at = Timestamp::UNIX_EPOCH;
+        let key = "sync:shop/web".parse().expect("a key");
+        let webhook = Cause::Webhook { hook: "github".into(), delivery: "1".into() };
+        let causes = [webhook, Cause::Poll, Cause::Resync, Cause::Manual(Manual::default()), Cause::Follow { key }];
+        assert_camel_case(&JobView {
+            key: String::new(),
+            state: String::new(),
+            causes: causes.into_iter().map(CauseView::from).collect(),
+            hint: None,
+            first_event: at,
+            last_event: at,
+            due: at,
+            attempt: 1,
+            failing_since: None,
+            error: None,
+        });
+        assert_camel_case(&DeliveryView {
+            hook: String::new(),
+            delivery: String::new(),
+            event: String::new(),
+            project: None,
+            received_at: at,
+            copies: 1,
+        });
     }
 }

@@ -1,5 +1,8 @@
 //! The API's part about apps, on the server's socket. It reads the store and queues; the work is done by the worker.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -7,10 +10,10 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Problem;
+use super::{Problem, RevisionError, Revisions};
 use crate::api::{Answer, AppView, PreviewView, RunView, StepView, SyncRequest};
-use crate::app::SyncPolicy;
-use crate::ids::{AppId, ClusterName, RepoName};
+use crate::app::{OnDelete, SyncPolicy};
+use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
 use crate::report::{PreviewReport, markdown};
 use crate::store::Store;
@@ -19,14 +22,17 @@ use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{Counts, RunKind, RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
+/// For Git to say which commit is meant; whoever asks waits a little longer.
+const FOUND_WITHIN: Duration = Duration::from_secs(25);
 
 #[derive(Clone)]
 struct Parts {
     store: Store,
     queue: Queue,
+    revisions: Arc<dyn Revisions>,
 }
 
-pub fn router(store: Store, queue: Queue) -> Router {
+pub fn router(store: Store, queue: Queue, revisions: Arc<dyn Revisions>) -> Router {
     Router::new()
         .route("/api/v1/apps", get(apps))
         .route("/api/v1/runs", get(runs))
@@ -34,7 +40,7 @@ pub fn router(store: Store, queue: Queue) -> Router {
         .route("/api/v1/apps/{app}/pause", post(pause))
         .route("/api/v1/apps/{app}/resume", post(resume))
         .route("/api/v1/previews/{repo}/{number}", get(preview))
-        .with_state(Parts { store, queue })
+        .with_state(Parts { store, queue, revisions })
 }
 
 async fn apps(State(parts): State<Parts>) -> Result<Json<Vec<AppView>>, Problem> {
@@ -145,11 +151,13 @@ struct RunsQuery {
 
 async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Result<Json<Vec<RunView>>, Problem> {
     let limit = query.limit.unwrap_or(20).min(MOST_RUNS);
-    let app = match &query.app {
+    let target = match &query.app {
+        // Previews are runs too, of a pull request: REPO#NUMBER.
+        Some(name) if name.contains('#') => Some(name.clone()),
         Some(name) => Some(find(&parts.store, name).await?.app.id.to_string()),
         None => None,
     };
-    let rows = parts.store.runs(app.as_deref(), limit).await?;
+    let rows = parts.store.runs(target.as_deref(), limit).await?;
     Ok(Json(rows.into_iter().map(run_view).collect()))
 }
 
@@ -218,13 +226,50 @@ async fn sync(
     Json(wish): Json<SyncRequest>,
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
-    if row.app.sync == SyncPolicy::Never {
-        return Err(Problem::new(StatusCode::CONFLICT, format!("app {} is defined with `sync: never`", row.app.id)));
-    }
+    let id = &row.app.id;
+    can_be_synced(&row)?;
     let SyncRequest { revision, allow_destructive, adopt } = wish;
-    let manual = Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt };
-    enqueue(&parts, &row.app.id, manual).await?;
-    Ok(accepted(format!("{} is being synced; `driftless runs {}` shows how it ends", row.app.id, row.app.id)))
+    let found = match &revision {
+        Some(text) => Some(commit(&parts, &row, text.trim()).await?),
+        None => None,
+    };
+    let to = match (&found, &revision) {
+        (Some(oid), Some(text)) if text == oid.as_str() => format!(" to {}, and pinned to it until `driftless resume {id}`", oid.short()),
+        (Some(oid), Some(text)) => format!(" to {} ({text}), and pinned to it until `driftless resume {id}`", oid.short()),
+        _ => String::new(),
+    };
+    let revision = found.map(|oid| oid.to_string());
+    enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt }).await?;
+    Ok(accepted(format!("{id} is being synced{to}; `driftless runs {id}` shows how it ends")))
+}
+
+/// What the job would leave alone is not promised.
+fn can_be_synced(row: &AppRow) -> Result<(), Problem> {
+    let id = &row.app.id;
+    let why = match row.state {
+        _ if row.app.sync == SyncPolicy::Never => "it is defined with `sync: never`. Change its definition",
+        AppState::Active => return Ok(()),
+        AppState::Removed if row.app.on_delete == OnDelete::Prune => return Ok(()),
+        AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
+        AppState::Missing => "its definition, ref or path is missing. Restore it",
+        AppState::Broken => "its definition cannot be used. Correct it",
+    };
+    let note = if row.state_message.is_empty() { String::new() } else { format!(" ({})", row.state_message) };
+    Err(Problem::new(StatusCode::CONFLICT, format!("app {id} cannot be synced: {why}{note}")))
+}
+
+/// The commit that is meant. Nothing is queued for one that is not there.
+async fn commit(parts: &Parts, row: &AppRow, revision: &str) -> Result<Oid, Problem> {
+    let unavailable = |why: &str| {
+        let id = &row.app.id;
+        Problem::overloaded(format!("app {id} was not synced: which commit {revision:?} is cannot be found out now: {why}. Try again"))
+    };
+    match tokio::time::timeout(FOUND_WITHIN, parts.revisions.find(&row.app.source, revision)).await {
+        Ok(Ok(oid)) => Ok(oid),
+        Ok(Err(RevisionError::Unknown(message))) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message)),
+        Ok(Err(RevisionError::Unavailable(why))) => Err(unavailable(&why)),
+        Err(_) => Err(unavailable(&format!("Git did not answer within {} s", FOUND_WITHIN.as_secs()))),
+    }
 }
 
 async fn pause(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(StatusCode, Json<Answer>), Problem> {

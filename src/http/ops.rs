@@ -14,21 +14,26 @@ use crate::store::StoreError;
 use crate::telemetry::{Metrics, QueueGauges};
 
 #[derive(Clone)]
-struct Ops {
+struct Health {
     readiness: Readiness,
+    queue: Queue,
+}
+
+#[derive(Clone)]
+struct Measured {
     queue: Queue,
     metrics: Arc<Metrics>,
 }
 
-pub(super) fn router(readiness: Readiness, queue: Queue, metrics: Arc<Metrics>) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics_text))
-        .with_state(Ops { readiness, queue, metrics })
+pub(super) fn health(readiness: Readiness, queue: Queue) -> Router {
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).with_state(Health { readiness, queue })
 }
 
-async fn ready(State(ops): State<Ops>) -> Result<&'static str, Problem> {
+pub(super) fn metrics(queue: Queue, metrics: Arc<Metrics>) -> Router {
+    Router::new().route("/metrics", get(metrics_text)).with_state(Measured { queue, metrics })
+}
+
+async fn ready(State(ops): State<Health>) -> Result<&'static str, Problem> {
     let not_ready = |message| Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
     let waiting = ops.readiness.waiting_for();
     if !waiting.is_empty() {
@@ -43,7 +48,7 @@ async fn ready(State(ops): State<Ops>) -> Result<&'static str, Problem> {
     }
 }
 
-async fn metrics_text(State(ops): State<Ops>) -> Response {
+async fn metrics_text(State(ops): State<Measured>) -> Response {
     match gauges(&ops.queue).await {
         Ok(gauges) => ops.metrics.set_queue(gauges),
         Err(error) => tracing::error!(%error, "the depth of the queue is not known"),

@@ -21,18 +21,20 @@ pub(super) struct History<'a> {
     new: NewRun,
     run: Option<RunId>,
     /// When it was first written down, in milliseconds since 1970.
-    begun: i64,
+    written: i64,
     steps: Vec<Step>,
 }
 
 impl<'a> History<'a> {
     pub fn new(engine: &'a Engine, kind: RunKind, target: String, job: &Job) -> Result<Self, JobError> {
         let cause = serde_json::to_value(&job.causes).map_err(|error| JobError::new(Class::Fail, error))?;
+        let begun = engine.clock.now_millis();
         Ok(Self {
             engine,
-            new: NewRun { kind, target, cause, revision: None, author: None },
+            // The work begins now; it is written down once it is known to do something.
+            new: NewRun { kind, target, cause, revision: None, author: None, begun },
             run: None,
-            begun: engine.clock.now_millis(),
+            written: begun,
             steps: Vec::new(),
         })
     }
@@ -48,15 +50,15 @@ impl<'a> History<'a> {
             return Ok(run.clone());
         }
         self.engine.store.supersede_runs(&self.new.target).await?;
-        self.begun = self.engine.clock.now_millis();
+        self.written = self.engine.clock.now_millis();
         let run = self.engine.store.begin_run(&self.new, KEPT).await?;
         self.run = Some(run.clone());
         Ok(run)
     }
 
-    /// How long the run has taken so far.
+    /// How long ago the run was written down: since then it changes the cluster.
     pub fn took(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.engine.clock.now_millis() - self.begun).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.engine.clock.now_millis() - self.written).unwrap_or(0))
     }
 
     /// Does one step and notes how long it took.

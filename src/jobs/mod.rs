@@ -22,6 +22,7 @@ mod released;
 mod relook;
 mod resync;
 mod reviewed;
+pub mod revision;
 mod sides;
 mod sync;
 mod visible;

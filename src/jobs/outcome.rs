@@ -197,7 +197,7 @@ async fn put(engine: &Engine, pull: &mut Pull, report: &PreviewReport) -> Result
     pull.unfinished = report.outcome.as_ref().is_some_and(|outcome| outcome.apps.iter().any(|app| !is_final(&app.end)));
     pull.report = Some(json(report)?);
     engine.store.put_pull(pull).await?;
-    engine.outbox.put_comment(&pull.repo, pull.number, &markdown::comment(report)).await?;
+    engine.outbox.put_comment(&pull.repo, pull.number, &markdown::comment(report, engine.config.comment_parts)).await?;
     Ok(())
 }
 

@@ -264,7 +264,7 @@ async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, report: &PreviewRepo
     }
     engine.store.put_pull(row).await?;
     if says_something {
-        engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report)).await?;
+        engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts)).await?;
     }
     let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, Some(row.number), &status).await

@@ -56,8 +56,11 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     }
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
     let (aim, revision) = match decide(&row, &wish) {
-        Decision::Leave => return Ok(()),
-        Decision::Apply => (Aim::Apply, wanted(engine, &row, &wish, ctx).await?),
+        Decision::Leave => return left_alone(engine, &row, &wish, job).await,
+        Decision::Apply => match wanted(engine, &row, &wish, ctx).await {
+            Ok(revision) => (Aim::Apply, revision),
+            Err(error) => return Err(recorded(engine, id, &wish, job, error).await?),
+        },
         Decision::Heal { revision, report_only } => (Aim::Heal { report_only }, revision),
         Decision::Finish { .. } if !leave::has_left_something(engine, &row).await? => return Ok(()),
         Decision::Finish { revision } => (Aim::Finish, revision),
@@ -84,6 +87,23 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     result
 }
 
+/// What a person asked for is in the history, also where it came to nothing.
+async fn recorded(engine: &Engine, id: &AppId, wish: &Wish, job: &Job, error: JobError) -> Result<JobError, JobError> {
+    if wish.manual.is_some() && error.class == Class::Fail {
+        History::new(engine, RunKind::Sync, id.to_string(), job)?.end_with(&error).await?;
+    }
+    Ok(error)
+}
+
+/// The app became one that is not synced between the request and this job.
+async fn left_alone(engine: &Engine, row: &AppRow, wish: &Wish, job: &Job) -> Result<(), JobError> {
+    if wish.manual.is_none() {
+        return Ok(());
+    }
+    let text = "nothing was done: the app's definition is missing, was removed, cannot be used, or says `sync: never`";
+    History::new(engine, RunKind::Sync, row.app.id.to_string(), job)?.end(RunState::Failed, Some(text), None).await
+}
+
 /// The commit that took the definition away, as far as it is known.
 async fn removed_at(engine: &Engine, row: &AppRow) -> Result<Oid, JobError> {
     let repo = engine.repo(&row.app.id.repo)?;
@@ -106,6 +126,8 @@ async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, ctx: &JobContext) ->
     if let Some(revision) = wish.revision() {
         let oid = revision.parse::<Oid>().ok();
         let known = match &oid {
+            // It was looked for before it was promised; a mirror that was made anew since has it after a fetch.
+            Some(oid) if engine.mirrors.has_commit(&source.repo, oid).await => true,
             Some(oid) => {
                 refresh(engine, row, ctx).await?;
                 engine.mirrors.has_commit(&source.repo, oid).await
@@ -300,7 +322,7 @@ impl Attempt<'_> {
         let seen = engine.drifted.get(&app.id).unwrap_or_default();
         drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
         engine.drifted.forget(&app.id);
-        let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager());
+        let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
         if judgement.drifted.is_empty() && !plan.changes.iter().any(crate::plan::Change::is_rejected) {
             // What was reported may be over: then nothing is written, and its health is looked at once more.
             let was_reported = self.row.health == AppHealth::Degraded || !self.row.drift.is_empty();

@@ -5,7 +5,7 @@ pub mod markdown;
 pub mod outbox;
 pub mod preview;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod words;
 
 pub use gate::{gate, pending};

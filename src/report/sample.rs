@@ -9,12 +9,12 @@ use super::preview::{
     PreviewReport,
 };
 
-pub(super) fn key(kind: &str, name: &str) -> ObjectKey {
+pub(crate) fn key(kind: &str, name: &str) -> ObjectKey {
     let group = if kind == "Deployment" { "apps" } else { "" };
     ObjectKey { group: group.into(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() }
 }
 
-pub(super) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport {
+pub(crate) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport {
     ObjectReport {
         key,
         action,
@@ -30,7 +30,7 @@ pub(super) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport
     }
 }
 
-pub(super) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
+pub(crate) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
     AppReport {
         app: AppId::new(&RepoName::new("shop"), name),
         cluster: ClusterName::new("prod"),
@@ -43,7 +43,7 @@ pub(super) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
     }
 }
 
-pub(super) fn report(apps: Vec<AppReport>) -> PreviewReport {
+pub(crate) fn report(apps: Vec<AppReport>) -> PreviewReport {
     PreviewReport {
         repo: RepoName::new("shop"),
         number: Some(7),
@@ -59,7 +59,7 @@ pub(super) fn report(apps: Vec<AppReport>) -> PreviewReport {
 }
 
 /// Three apps in which everything happens, with `text` wherever somebody else's words stand.
-pub(super) fn everything(text: &str) -> PreviewReport {
+pub(crate) fn everything(text: &str) -> PreviewReport {
     let named = |name: &str| key("ConfigMap", &format!("{name}{text}"));
     let mut update =
         object(Action::Update, key("Deployment", &format!("web{text}")), &format!(" spec:\n-  replicas: 1\n+  replicas: 2\n+  {text}"));
@@ -89,7 +89,7 @@ pub(super) fn everything(text: &str) -> PreviewReport {
     report
 }
 
-pub(super) fn merged(text: &str) -> PreviewReport {
+pub(crate) fn merged(text: &str) -> PreviewReport {
     let end = |app: &AppReport, end| AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end };
     let mut report = everything(text);
     let apps = vec![

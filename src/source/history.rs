@@ -54,6 +54,18 @@ pub(super) fn find<'git>(git: &'git gix::Repository, repo: &RepoName, commit: &O
     found.try_into_commit().map_err(|_| missing())
 }
 
+pub(super) fn beginning(git: &gix::Repository, repo: &RepoName, digits: &str) -> Result<Vec<Oid>, SourceError> {
+    // What is no beginning of an id begins none.
+    let Ok(prefix) = gix::hash::Prefix::from_hex(digits) else { return Ok(Vec::new()) };
+    let mut candidates = std::collections::HashSet::new();
+    let failed = |error| SourceError::git(repo, "commits cannot be looked up", error);
+    git.objects.lookup_prefix(prefix, Some(&mut candidates)).map_err(failed)?;
+    let is_commit = |id: &ObjectId| git.find_header(*id).is_ok_and(|header| header.kind() == gix::object::Kind::Commit);
+    let mut found: Vec<Oid> = candidates.into_iter().filter(is_commit).map(super::fetch::oid).collect();
+    found.sort();
+    Ok(found)
+}
+
 pub(super) fn tree_of(git: &gix::Repository, repo: &RepoName, commit: &Oid) -> Result<ObjectId, SourceError> {
     let commit = find(git, repo, commit)?;
     let tree = commit.tree_id().map_err(|error| SourceError::git(repo, "a commit cannot be read", error))?;

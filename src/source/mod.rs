@@ -206,6 +206,12 @@ impl Mirrors {
         self.read(repo, move |git, repo| history::find(git, repo, &commit).map(drop)).await.is_ok()
     }
 
+    /// The commits that are here and whose ids begin with these hex digits, sorted.
+    pub async fn commits_from(&self, repo: &RepoName, digits: &str) -> Result<Vec<Oid>, SourceError> {
+        let digits = digits.to_owned();
+        self.read(repo, move |git, repo| history::beginning(git, repo, &digits)).await
+    }
+
     /// The tree of a commit. It stays readable while the mirror is fetched into and made compact.
     pub async fn tree(&self, repo: &RepoName, commit: &Oid) -> Result<Arc<dyn Tree>, SourceError> {
         let mirror = self.mirror(repo)?;

@@ -87,6 +87,8 @@ pub struct NewRun {
     pub cause: Value,
     pub revision: Option<Oid>,
     pub author: Option<String>,
+    /// When the work began, in milliseconds since 1970: it is written down later, once it is known to do something.
+    pub begun: i64,
 }
 
 /// One run; times in milliseconds since 1970.
@@ -157,7 +159,7 @@ impl Store {
         .bind(Json(&new.cause))
         .bind(new.revision.as_ref().map(Oid::as_str))
         .bind(&new.author)
-        .bind(now)
+        .bind(new.begun.min(now))
         .execute(self.write())
         .await?;
         sqlx::query(

@@ -7,9 +7,6 @@ use crate::manifest::ObjectId;
 use crate::plan::{Action, Change, Plan, is_destructive};
 use crate::store::apps::{HealCount, Heals};
 
-/// How many identical heals in a row are enough.
-pub const HEALS: u32 = 3;
-
 /// What is to be done about a drifted app.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Judgement {
@@ -54,8 +51,8 @@ impl Judgement {
     }
 }
 
-/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager. What needs a person's word is not healed.
-pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str) -> Judgement {
+/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager; `most` identical heals in a row are enough. What needs a person's word is not healed.
+pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str, most: u32) -> Judgement {
     let seen: BTreeMap<&ObjectId, &Differs> = seen.iter().map(|drifted| (&drifted.id, &drifted.differs)).collect();
     let mut judgement = Judgement::default();
     let heals = |change: &&Change| matches!(change.action, Action::Create | Action::Update | Action::Replace) && !is_destructive(change);
@@ -65,7 +62,7 @@ pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str) -> Ju
         let by = seen.get(&id).and_then(|differs| author(differs, &fields, manager));
         let known = before.get(&id.to_string()).filter(|known| known.fields == fields);
         let healed_before = known.map_or(0, |known| known.count);
-        let given_up = healed_before >= HEALS;
+        let given_up = healed_before >= most;
         if given_up {
             judgement.given_up.insert(id.clone());
         }
@@ -143,12 +140,13 @@ mod tests {
         let mut heals = Heals::new();
         for replicas in 5..=7 {
             // Another value of the same field is the same fight.
-            let judgement = judge(&scaled(replicas), &seen(), &heals, "driftless");
+            let judgement = judge(&scaled(replicas), &seen(), &heals, "driftless", 3);
             assert!(judgement.heals_anything(), "scaled to {replicas}");
             heals = judgement.heals;
         }
-        let judgement = judge(&scaled(9), &seen(), &heals, "driftless");
+        let judgement = judge(&scaled(9), &seen(), &heals, "driftless", 3);
         assert!(!judgement.heals_anything());
+        assert!(judge(&scaled(9), &seen(), &heals, "driftless", 4).heals_anything(), "A19: it is the configuration's number");
         insta::assert_snapshot!(judgement.surrender().join("\n"), @"Deployment shop/web: hpa (Update of scale) changes spec.replicas each time it is healed (3 times); it is left alone until the next revision");
         assert_eq!(judgement.heals, heals, "a fight that was given up is not counted on");
     }
@@ -156,16 +154,16 @@ mod tests {
     #[test]
     fn another_field_or_a_quiet_time_begins_anew() {
         let heals = Heals::from([(key().id().to_string(), HealCount { fields: vec!["spec.paused".into()], manager: None, count: 3 })]);
-        let judgement = judge(&scaled(1), &seen(), &heals, "driftless");
+        let judgement = judge(&scaled(1), &seen(), &heals, "driftless", 3);
         assert!(judgement.heals_anything());
         assert_eq!(judgement.heals[&key().id().to_string()].count, 1);
-        let quiet = judge(&plan(Change::new(key(), Action::None, Verdict::Accepted)), &seen(), &heals, "driftless");
+        let quiet = judge(&plan(Change::new(key(), Action::None, Verdict::Accepted)), &seen(), &heals, "driftless", 3);
         assert_eq!(quiet, Judgement::default(), "nothing the app owns differs");
     }
 
     #[test]
     fn a_deleted_object_is_drift_of_the_whole() {
-        let judgement = judge(&plan(Change::new(key(), Action::Create, Verdict::Accepted)), &[], &Heals::new(), "driftless");
+        let judgement = judge(&plan(Change::new(key(), Action::Create, Verdict::Accepted)), &[], &Heals::new(), "driftless", 3);
         assert_eq!(judgement.drifted[0].fields, Vec::<String>::new());
         assert!(judgement.heals_anything());
     }

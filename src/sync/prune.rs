@@ -103,7 +103,7 @@ async fn delete(cluster: &Cluster, marks: &Marks, row: &ObjectRow, _permit: &Wri
     for _ in 0..TRIES {
         let Some((key, live)) = read(cluster, row).await? else { return Ok(End::Gone) };
         let delete = match may_delete(&live, &row.key.id(), row.uid.as_deref(), marks) {
-            Ok(delete) => delete,
+            Ok(delete) => Delete { propagation: cluster.propagation(), ..delete },
             Err(reason) => return Ok(End::Kept(reason)),
         };
         // One that is being deleted already needs only to be waited for.

@@ -45,14 +45,15 @@ impl Environment for NoVariables {
 fn its_configuration_is_one_that_driftless_accepts() {
     let files = deployed::files();
     let file = files.iter().find(|file| file.ends_with("config.yaml")).expect("a config.yaml");
-    let text = deployed::object(file).data["data"]["config.yaml"].as_str().expect("the configuration").to_owned();
+    let text = deployed::object(file).data["data"]["driftless.yaml"].as_str().expect("the configuration").to_owned();
     let secrets = tempfile::tempdir().expect("a directory");
     for name in ["webhook-secret", "github-token"] {
         std::fs::write(secrets.path().join(name), "value").expect("written");
     }
     let text = text.replace("/etc/driftless-secrets", &secrets.path().display().to_string());
-    let config = Config::parse(Path::new("/etc/driftless/config.yaml"), &text, &NoVariables).expect("a valid configuration");
+    let config = Config::parse(Path::new("/etc/driftless/driftless.yaml"), &text, &NoVariables).expect("a valid configuration");
     assert_eq!(config.listen.port(), 8080, "the port that the Deployment names");
+    assert_eq!(config.probes.port(), 8081, "the port that the probes ask");
     assert_eq!(config.data, Path::new("/var/lib/driftless"), "where the Deployment mounts its volume");
     assert_eq!(config.renderer, Path::new("/usr/local/bin/driftless-renderer"), "where the image has it");
 }

@@ -78,7 +78,7 @@ impl Prism {
 }
 
 fn client(port: u16, credentials: GitHubCredentials) -> GitHub {
-    let config = GitHubConfig { api_url: format!("http://127.0.0.1:{port}"), credentials, timeout: Duration::from_secs(20) };
+    let config = GitHubConfig { api_url: format!("http://127.0.0.1:{port}"), credentials, ca: None, timeout: Duration::from_secs(20) };
     GitHub::new(config, Arc::new(SystemClock)).expect("a sound configuration")
 }
 

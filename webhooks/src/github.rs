@@ -70,6 +70,7 @@ struct PullRequestFields {
     merged: Scalar,
     merge_commit_sha: Scalar,
     draft: Scalar,
+    number: Scalar,
 }
 
 /// Head or base of a pull request. The repository of a head is null when the fork is gone.
@@ -86,19 +87,39 @@ struct Side {
 #[serde(default)]
 struct Changes {
     base: Scalar,
+    /// Gitea's name of `base`.
+    #[serde(rename = "ref")]
+    name: Scalar,
+    title: Scalar,
+    body: Scalar,
+}
+
+impl Changes {
+    /// Whether the words were changed and nothing else.
+    fn is_text(&self) -> bool {
+        (self.title.is_given() || self.body.is_given()) && !self.base.is_given() && !self.name.is_given()
+    }
 }
 
 fn pull_request(payload: PullRequestPayload) -> Result<Event, Rejection> {
-    let project = project(payload.repository)?;
     let action = payload.action.text("action")?;
     let pull = payload.pull_request.required("pull_request")?;
     let head = pull.head.required("pull_request.head")?;
     let base = pull.base.required("pull_request.base")?;
+    // What the pull request itself says too need not stand above it.
+    let project = match (payload.repository, base.repo) {
+        (Object::Missing, Object::Is(repository)) => self::project(Object::Is(repository)),
+        (repository, _) => self::project(repository),
+    }?;
+    let number = match (&payload.number, &pull.number) {
+        (Scalar::Missing, below) if below.is_given() => below.number("pull_request.number"),
+        (number, _) => number.number("number"),
+    }?;
     let merged = pull.merged.flag("pull_request.merged")?;
-    let new_base = payload.changes.given().is_some_and(|changes| changes.base.is_given());
+    let only_text = payload.changes.given().is_some_and(|changes| changes.is_text());
     Ok(Event::PullRequest(PullRequest {
-        number: payload.number.number("number")?,
-        action: pull_request_action(&action, merged, new_base),
+        number,
+        action: pull_request_action(&action, merged, only_text),
         head: check::oid(head.sha, "pull_request.head.sha")?,
         head_ref: check::branch(head.name, "pull_request.head.ref")?,
         base_ref: check::branch(base.name, "pull_request.base.ref")?,
@@ -110,15 +131,40 @@ fn pull_request(payload: PullRequestPayload) -> Result<Event, Rejection> {
     }))
 }
 
-fn pull_request_action(action: &str, merged: bool, new_base: bool) -> PullRequestAction {
+/// Actions that change neither head nor base, as GitHub and Gitea call them. Any other is a reason to look.
+const SIDELINES: [&str; 19] = [
+    "assigned",
+    "auto_merge_disabled",
+    "auto_merge_enabled",
+    "converted_to_draft",
+    "demilestoned",
+    "dequeued",
+    "enqueued",
+    "label_cleared",
+    "label_updated",
+    "labeled",
+    "locked",
+    "milestoned",
+    "ready_for_review",
+    "review_request_removed",
+    "review_requested",
+    "reviewed",
+    "unassigned",
+    "unlabeled",
+    "unlocked",
+];
+
+fn pull_request_action(action: &str, merged: bool, only_text: bool) -> PullRequestAction {
     match action {
         "opened" => PullRequestAction::Opened,
-        "synchronize" => PullRequestAction::Updated,
+        // Gitea says `synchronized`.
+        "synchronize" | "synchronized" => PullRequestAction::Updated,
         "closed" if merged => PullRequestAction::Merged,
         "closed" => PullRequestAction::Closed,
         "reopened" => PullRequestAction::Reopened,
-        "edited" if new_base => PullRequestAction::Edited,
-        _ => PullRequestAction::Other,
+        "edited" if only_text => PullRequestAction::Other,
+        sideline if SIDELINES.contains(&sideline) => PullRequestAction::Other,
+        _ => PullRequestAction::Edited,
     }
 }
 

@@ -24,7 +24,9 @@ use crate::tree::memory::MemoryTree;
 
 pub(super) async fn ask(config: &Config, checkouts: &[Checkout], report: &mut Report) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    forges(config, &serve::forges(config, &clock)?, &mut report.findings).await;
+    // One that cannot be used was told already.
+    let usable = config.hooks.iter().filter_map(|hook| Some((hook.name.clone(), serve::forge(hook, config.ca.clone(), &clock).ok()??)));
+    forges(config, &usable.collect(), &mut report.findings).await;
     match Mirrors::check_git(Path::new("git")).await {
         Ok(_) => report.findings.passed.push("git can merge pull requests".into()),
         Err(error) => report.findings.problems.push(format!("no pull request can be previewed: {error}")),
@@ -56,9 +58,10 @@ async fn forges(config: &Config, forges: &BTreeMap<HookName, Arc<dyn Forge>>, fi
     let mut answering = BTreeSet::new();
     for hook in &config.hooks {
         let Some(forge) = forges.get(&hook.name) else {
-            findings
-                .notes
-                .push(format!("hook {}: without credentials nothing is reported, and only public repositories can be read", hook.name));
+            if hook.credentials.is_none() {
+                let text = "without credentials nothing is reported, and only public repositories can be read";
+                findings.notes.push(format!("hook {}: {text}", hook.name));
+            }
             continue;
         };
         match forge.whoami().await {

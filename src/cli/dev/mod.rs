@@ -107,7 +107,7 @@ fn free(port: u16, flag: &str) -> anyhow::Result<()> {
     std::net::TcpListener::bind(loopback(port)).map(drop).with_context(|| {
         format!(
             "port {port} can't be had, perhaps because another `driftless dev` runs: end that one, or choose another port with {flag}, \
-             as in `make dev ARGS='--forge-port 7071 --port 7081'`"
+             as in `make dev ARGS='--forge-port 7170 --port 7180'`"
         )
     })
 }
@@ -255,7 +255,7 @@ impl About<'_> {
             "\n{ready} Open {url} in a browser: a first pull request comes in a moment.\n\
              \n  the cluster   export KUBECONFIG={kubeconfig}\
              \n  the server    export DRIFTLESS_SOCKET={socket}\
-             \n  the repo      git clone -c http.sslCAInfo={ca} {clone}\n\
+             \n  the repo      GIT_SSL_CAINFO={ca} git clone {clone}\n\
              \nTry next, with the two exports in another terminal:\
              \n  1. Read the comment on the pull request, and merge it on the page: the comment then says what became of it.\
              \n  2. Propose a change of your own, on the page or by a push.\

@@ -1,13 +1,14 @@
 //! One request and its answer: headers, redirects, deadline, and what an error means.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, LOCATION};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::BodyExt;
-use octocrab::Octocrab;
+use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -27,7 +28,7 @@ const REDIRECTS: usize = 5;
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 pub(super) struct Api {
-    client: Octocrab,
+    client: reqwest::Client,
     base: Url,
     timeout: Duration,
     clock: Arc<dyn Clock>,
@@ -43,17 +44,19 @@ pub(super) struct Call<'a> {
 }
 
 impl Api {
-    pub(super) fn new(api_url: &str, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
+    /// `ca`: a PEM file with authorities to trust beside the system's, for a forge within a company.
+    pub(super) fn new(api_url: &str, ca: Option<&Path>, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
         let base = Url::parse(api_url.trim_end_matches('/')).map_err(|_| GitHubSetupError::ApiUrl(api_url.to_owned()))?;
         if !matches!(base.scheme(), "https" | "http") || base.host_str().is_none() || !base.username().is_empty() {
             return Err(GitHubSetupError::ApiUrl(api_url.to_owned()));
         }
-        // Without octocrab's feature `retry` nothing is sent twice, and nothing sleeps until a limit is over.
-        let failed = |error: &dyn Error| GitHubSetupError::Client(chain(error));
-        let builder = Octocrab::builder().base_uri(base.as_str()).map_err(|error| failed(&error))?;
-        let patience = Some(timeout);
-        let builder = builder.set_connect_timeout(patience).set_read_timeout(patience).set_write_timeout(patience);
-        let client = builder.build().map_err(|error| failed(&error))?;
+        // Redirects are followed here, as the token must not go along to another host.
+        let mut builder =
+            reqwest::Client::builder().user_agent(concat!("driftless/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
+        if let Some(path) = ca {
+            builder = builder.tls_certs_merge(authorities(path)?);
+        }
+        let client = builder.build().map_err(|error| GitHubSetupError::Client(chain(&error)))?;
         Ok(Self { client, base, timeout, clock })
     }
 
@@ -102,10 +105,26 @@ impl Api {
     async fn once(&self, token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Answer, ForgeError> {
         let failed = |error: &dyn Error| self.unavailable(format!("{} {}: {}", call.method, url.path(), chain(error)));
         let request = request(token, call, url).map_err(|error| failed(&error))?;
-        let response = self.client.execute(request).await.map_err(|error| failed(&error))?;
-        let (parts, body) = response.into_parts();
-        let body = http_body_util::Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| failed(error.as_ref()))?;
-        Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes(), forge: self.host().to_owned() })
+        let request = reqwest::Request::try_from(request).map_err(|error| failed(&error.without_url()))?;
+        let mut response = self.client.execute(request).await.map_err(|error| failed(&error.without_url()))?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error.without_url()))? {
+            if body.len() + chunk.len() > BODY_LIMIT {
+                return Err(self.unavailable(format!("{} {}: the answer is longer than {BODY_LIMIT} bytes", call.method, url.path())));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body: body.freeze(), forge: self.host().to_owned() })
+    }
+}
+
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, GitHubSetupError> {
+    let refuse = |reason: String| GitHubSetupError::Authorities { path: path.to_owned(), reason };
+    let pem = std::fs::read(path).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(refuse("it holds no certificates in PEM form".to_owned())),
     }
 }
 
@@ -142,7 +161,7 @@ fn path_of(target: &str) -> &str {
     target.find("/repos/").map_or(target, |start| &target[start..])
 }
 
-/// An error with its causes: octocrab's own text is often one word.
+/// An error with its causes: the outermost text rarely says more than that something failed.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = first_line(error);
     let mut cause = error.source();
@@ -157,7 +176,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Some of octocrab's texts carry a backtrace.
+/// Some texts carry a backtrace.
 fn first_line(error: &dyn Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

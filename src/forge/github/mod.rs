@@ -1,7 +1,7 @@
 //! GitHub and GitHub Enterprise Server, with a token or as a GitHub App. The only user of octocrab.
 //!
-//! octocrab gives the transport and signs the App's tokens; requests are made and answers read here, because only the raw answer
-//! says when to come again, and because a field that we don't use must not fail a request.
+//! octocrab signs the App's tokens; requests are made and answers read here, because only the raw answer says when to come again, because
+//! a field that we don't use must not fail a request, and because a forge within a company has a certificate authority of its own.
 
 mod answer;
 mod api;
@@ -11,6 +11,7 @@ mod listing;
 mod settings;
 mod wire;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct GitHubConfig {
     /// `https://api.github.com`, or `https://HOST/api/v3`.
     pub api_url: String,
     pub credentials: GitHubCredentials,
+    /// A PEM file with authorities to trust beside the system's.
+    pub ca: Option<PathBuf>,
     /// For one request, its redirects and its body together.
     pub timeout: Duration,
 }
@@ -56,6 +59,8 @@ pub enum GitHubSetupError {
     PrivateKey(String),
     #[error("the token can't be sent in a header: it has a line break or another character that no token has")]
     Token,
+    #[error("the certificate authorities in {} cannot be used: {reason}. Correct `ca` in the configuration.", path.display())]
+    Authorities { path: PathBuf, reason: String },
     #[error("the HTTPS client can't be built: {0}")]
     Client(String),
 }
@@ -72,7 +77,7 @@ pub struct GitHub {
 impl GitHub {
     /// Must be called within a Tokio runtime, as the client has a task of its own.
     pub fn new(config: GitHubConfig, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
-        let api = Api::new(&config.api_url, config.timeout, clock.clone())?;
+        let api = Api::new(&config.api_url, config.ca.as_deref(), config.timeout, clock.clone())?;
         let name = api.host().to_owned();
         Ok(Self { auth: Auth::new(config.credentials, clock)?, listings: Listings::new(), identity: Mutex::default(), api, name })
     }

@@ -19,6 +19,7 @@ fn client(server: &MockServer) -> GitHub {
     let config = GitHubConfig {
         api_url: server.uri(),
         credentials: GitHubCredentials::Token(LiveSecret::fixed("s3cret")),
+        ca: None,
         timeout: Duration::from_millis(500),
     };
     GitHub::new(config, Arc::new(ManualClock::at_millis(NOW * 1000))).expect("a sound configuration")
@@ -113,6 +114,7 @@ async fn no_listener_is_told_with_its_cause_and_without_the_token() {
     let config = GitHubConfig {
         api_url: format!("http://{address}"),
         credentials: GitHubCredentials::Token(LiveSecret::fixed("s3cret")),
+        ca: None,
         timeout: Duration::from_secs(5),
     };
     drop(github);

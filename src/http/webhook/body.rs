@@ -20,13 +20,15 @@ pub struct IntakeLimits {
     pub time: Duration,
     /// Bodies that are read at once.
     pub bodies: usize,
-    /// What they may hold together, in bytes. A body counts as it comes in, so that a promise alone costs nothing.
+    /// What each may hold without counting: most deliveries are shorter, and no crowd of long ones keeps them out.
+    pub free: usize,
+    /// What they may hold together beyond that, in bytes. A body counts as it comes in, so that a promise alone costs nothing.
     pub together: usize,
 }
 
 impl Default for IntakeLimits {
     fn default() -> Self {
-        Self { body: 25 << 20, time: Duration::from_secs(10), bodies: 512, together: 256 << 20 }
+        Self { body: 25 << 20, time: Duration::from_secs(10), bodies: 1_280, free: 128 << 10, together: 128 << 20 }
     }
 }
 
@@ -75,7 +77,8 @@ impl Bodies {
             if length > self.limits.body {
                 return Err(self.too_large());
             }
-            let permits = u32::try_from(chunk.len()).map_err(|_| self.too_large())?;
+            let counted = length.saturating_sub(self.limits.free).min(chunk.len());
+            let permits = u32::try_from(counted).map_err(|_| self.too_large())?;
             let more = self.room.clone().try_acquire_many_owned(permits).map_err(|_| busy())?;
             match &mut room {
                 Some(room) => room.merge(more),

@@ -14,13 +14,11 @@ mod reviewed;
 use super::preview::PreviewReport;
 use document::Document;
 
-/// A comment has at most this many parts; what does not fit is left to the command line.
-pub const MOST_PARTS: usize = 10;
-
-/// The parts of the comment, in order, without the outbox's marker. There is at least one.
-pub fn comment(report: &PreviewReport) -> Vec<String> {
+/// The parts of the comment, in order, without the outbox's marker: at least one, and at most so many as the configuration says. What does not fit
+/// is left to the command line.
+pub fn comment(report: &PreviewReport, most_parts: usize) -> Vec<String> {
     let command = report.number.map(|number| format!("driftless preview --pr {}#{number}", report.repo));
-    document(report).parts(MOST_PARTS, command.as_deref())
+    document(report).parts(most_parts, command.as_deref())
 }
 
 /// The same text without a comment's limits, for the command line.
@@ -39,4 +37,4 @@ fn document(report: &PreviewReport) -> Document {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

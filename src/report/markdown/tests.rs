@@ -8,11 +8,13 @@ use crate::plan::Action;
 use crate::report::preview::{PreviewReport, Stopped};
 use crate::report::sample::{app, everything, key, merged, object, report};
 
+/// As the configuration has it where it says nothing.
+const MOST_PARTS: usize = 10;
 /// What the outbox puts before a part is shorter than this.
 const MARKER: usize = 300;
 
 fn one(report: &PreviewReport) -> String {
-    let parts = comment(report);
+    let parts = comment(report, MOST_PARTS);
     assert_eq!(parts.len(), 1);
     parts.into_iter().next().expect("one part")
 }
@@ -83,7 +85,7 @@ fn it_never_promises() {
 fn large_changes_are_cut_between_objects() {
     let diff = "+  some line of a manifest that is of the usual length\n".repeat(400);
     let objects = (0..12).map(|n| object(Action::Create, key("ConfigMap", &format!("cfg-{n}")), &diff)).collect();
-    let parts = comment(&report(vec![app("shop-eu", objects)]));
+    let parts = comment(&report(vec![app("shop-eu", objects)]), MOST_PARTS);
     assert_eq!(parts.len(), 6);
     for (index, part) in parts.iter().enumerate() {
         check(part).expect("sound");
@@ -96,7 +98,7 @@ fn large_changes_are_cut_between_objects() {
 #[test]
 fn an_object_that_is_too_large_alone_is_cut_between_lines() {
     let diff = "+  line ``` of a manifest\n".repeat(10_000);
-    let parts = comment(&report(vec![app("shop-eu", vec![object(Action::Create, key("ConfigMap", "big"), &diff)])]));
+    let parts = comment(&report(vec![app("shop-eu", vec![object(Action::Create, key("ConfigMap", "big"), &diff)])]), MOST_PARTS);
     assert!(parts.len() > 3);
     for part in &parts {
         check(part).expect("sound");
@@ -111,8 +113,9 @@ fn beyond_ten_parts_the_table_is_complete_and_the_rest_is_on_the_command_line() 
         (0..300).map(|n| app(&format!("shop-{n}"), vec![object(Action::Prune, key("ConfigMap", &format!("cfg-{n}")), &diff)])).collect();
     let mut long = report(apps);
     long.not_checked = everything("").not_checked;
-    let parts = comment(&long);
+    let parts = comment(&long, MOST_PARTS);
     assert_eq!(parts.len(), 10);
+    assert_eq!(comment(&long, 2).len(), 2, "A19: it is the configuration's number");
     let all = parts.join("\n");
     for n in 0..300 {
         assert!(all.contains(&format!("| `shop-{n}` | `prod` |")), "the table is complete");
@@ -134,8 +137,8 @@ fn thousands_of_refusals_do_not_flood_a_pull_request() {
     let mut long = report(vec![app("shop-eu", (0..4000).map(refused).collect())]);
     let deletes = (0..4000).map(|n| object(Action::Prune, key("ConfigMap", &format!("old-{n}")), "-a: b")).collect();
     long.apps.push(app("shop-us", deletes));
-    let parts = comment(&long);
-    assert!(parts.len() <= super::MOST_PARTS, "{} parts", parts.len());
+    let parts = comment(&long, MOST_PARTS);
+    assert!(parts.len() <= MOST_PARTS, "{} parts", parts.len());
     for part in &parts {
         check(part).expect("sound");
     }
@@ -149,7 +152,7 @@ fn thousands_of_refusals_do_not_flood_a_pull_request() {
 #[test]
 fn a_table_that_is_too_large_is_cut_between_rows_and_keeps_its_head() {
     let apps = (0..3000).map(|n| app(&format!("shop-{n}"), vec![])).collect();
-    let parts = comment(&report(apps));
+    let parts = comment(&report(apps), MOST_PARTS);
     assert!(parts.len() > 1);
     for part in &parts {
         check(part).expect("sound");
@@ -158,7 +161,7 @@ fn a_table_that_is_too_large_is_cut_between_rows_and_keeps_its_head() {
 }
 
 /// Whether a part is short enough, closes what it opens, and shows what others wrote as code only.
-fn check(part: &str) -> Result<(), String> {
+pub(crate) fn check(part: &str) -> Result<(), String> {
     if part.encode_utf16().count() > 65_536 - MARKER || part.len() > 262_144 - MARKER {
         return Err("too long".into());
     }
@@ -252,7 +255,7 @@ proptest! {
     #[test]
     fn hostile_texts_stay_where_they_stand(text in hostile()) {
         for report in [everything(&format!("EVIL{text}")), merged(&format!("{text}EVIL"))] {
-            for part in comment(&report) {
+            for part in comment(&report, MOST_PARTS) {
                 prop_assert_eq!(check(&part), Ok(()), "{}", part);
             }
         }
@@ -262,8 +265,8 @@ proptest! {
     fn every_part_is_whole_and_short_enough(text in hostile(), repeat in 1_usize..2000, objects in 1_usize..9) {
         let diff = format!("+{text}\n").repeat(repeat);
         let objects = (0..objects).map(|n| object(Action::Create, key("ConfigMap", &format!("{n}{text}")), &diff)).collect();
-        let parts = comment(&report(vec![app("shop-eu", objects)]));
-        prop_assert!(parts.len() <= super::MOST_PARTS);
+        let parts = comment(&report(vec![app("shop-eu", objects)]), MOST_PARTS);
+        prop_assert!(parts.len() <= MOST_PARTS);
         for part in parts {
             prop_assert_eq!(check(&part), Ok(()));
         }

@@ -5,7 +5,7 @@ use crate::store::Store;
 use crate::store::apps::tests::{oid, store};
 
 fn new(target: &str) -> NewRun {
-    NewRun { kind: RunKind::Sync, target: target.into(), cause: json!({"push": "main"}), revision: None, author: None }
+    NewRun { kind: RunKind::Sync, target: target.into(), cause: json!({"push": "main"}), revision: None, author: None, begun: 400 }
 }
 
 async fn ended(store: &Store, target: &str) -> RunId {
@@ -29,6 +29,7 @@ async fn a_run_tells_its_whole_story() {
 
     let row = store.run(&run).await.expect("read").expect("there");
     assert_eq!((row.state, row.finished), (RunState::Failed, Some(1_000)));
+    assert_eq!(row.started, 400, "T9: when the work began, not when it was written down");
     assert_eq!(row.error.as_deref(), Some("Deployment shop/web makes no progress"));
     assert_eq!((row.revision, row.author.as_deref()), (Some(oid("a").to_string()), Some("ada")));
     assert_eq!(row.counts.created, 2);

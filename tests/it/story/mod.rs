@@ -2,6 +2,7 @@
 
 mod bases;
 mod burst;
+mod by_hand;
 mod clusters;
 mod deletes;
 mod drift;

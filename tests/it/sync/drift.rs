@@ -74,7 +74,7 @@ async fn a_scale_by_hand_is_seen_and_healed_and_its_author_named() {
     let drifted = look(&world).await;
     assert_eq!(drifted.len(), 1, "{drifted:?}");
     let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
-    let judgement = heal::judge(&plan, &drifted, &Heals::new(), world.deps.cluster.field_manager());
+    let judgement = heal::judge(&plan, &drifted, &Heals::new(), world.deps.cluster.field_manager(), 3);
     assert_eq!(judgement.drifted[0].fields, ["spec.replicas"]);
     let by = judgement.drifted[0].by.clone().expect("the cluster tells who");
     assert!(by.starts_with("kubectl (Update of scale"), "{by}");
@@ -107,7 +107,7 @@ async fn fields_that_others_add_are_no_drift() {
     let drifted = look(&world).await;
     assert_eq!(drifted.len(), 1, "the metadata differ");
     let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
-    let judgement = heal::judge(&plan, &drifted, &Heals::new(), world.deps.cluster.field_manager());
+    let judgement = heal::judge(&plan, &drifted, &Heals::new(), world.deps.cluster.field_manager(), 3);
     assert!(judgement.drifted.is_empty(), "{judgement:?}");
     accept(&world.deps.store, &world.deps.cluster, &drifted, &plan).await.expect("accepted");
     assert!(look(&world).await.is_empty(), "the next look does not stop at it again");
@@ -140,7 +140,7 @@ async fn a_fight_is_given_up_after_three_heals_and_the_other_side_named() {
         scale(&world, 5 + round).await;
         let drifted = look(&world).await;
         let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
-        let judgement = heal::judge(&plan, &drifted, &heals, world.deps.cluster.field_manager());
+        let judgement = heal::judge(&plan, &drifted, &heals, world.deps.cluster.field_manager(), 3);
         assert!(judgement.heals_anything(), "round {round}");
         healed(&world, &objects, &drifted, judgement.given_up.clone()).await.expect("healed");
         heals = judgement.heals;
@@ -148,7 +148,7 @@ async fn a_fight_is_given_up_after_three_heals_and_the_other_side_named() {
     scale(&world, 9).await;
     let drifted = look(&world).await;
     let plan = world.plan('a', &objects, &How { drifted: Some(ids(&drifted)), ..How::default() }).await;
-    let judgement = heal::judge(&plan, &drifted, &heals, world.deps.cluster.field_manager());
+    let judgement = heal::judge(&plan, &drifted, &heals, world.deps.cluster.field_manager(), 3);
     let text = judgement.surrender().join("\n").replace(&world.namespace, "NS");
     assert!(text.starts_with("Deployment NS/web: kubectl (Update of scale"), "{text}");
     assert!(text.ends_with("changes spec.replicas each time it is healed (3 times); it is left alone until the next revision"), "{text}");

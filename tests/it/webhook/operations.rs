@@ -16,6 +16,7 @@ use super::server::{Request, Server, push, read_answer};
 async fn ready_when_everybody_has_said_so_and_the_store_can_be_written() {
     let server = Server::start().await;
     assert_eq!(server.get("/healthz").await.status, 200);
+    assert_eq!(server.probe("/healthz").await.status, 200);
     let (mirrors, clusters) = (server.readiness.begin("mirrors"), server.readiness.begin("clusters"));
     let error = server.get("/readyz").await.refused(503);
     assert_eq!(error, "still starting: mirrors, clusters");
@@ -26,7 +27,7 @@ async fn ready_when_everybody_has_said_so_and_the_store_can_be_written() {
     server.queue.store().close().await;
     // An answer holds for a second.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let error = server.get("/readyz").await.refused(503);
+    let error = server.probe("/readyz").await.refused(503);
     assert!(error.starts_with("the store cannot be written"), "{error}");
     assert_eq!(server.get("/healthz").await.status, 200, "a restart would not help");
 }
@@ -46,7 +47,8 @@ async fn metrics_count_what_came() {
     server.deliver("push", &push().to_string()).await;
     server.deliver("push", &push().to_string()).await;
     server.send(&Request::github("push", b"{}").without("X-Hub-Signature-256")).await;
-    let answer = server.get("/metrics").await;
+    assert_eq!(server.get("/metrics").await.status, 404, "not where strangers may ask");
+    let answer = server.probe("/metrics").await;
     assert!(answer.headers.contains("content-type: application/openmetrics-text"), "{answer:?}");
     for line in [
         r#"driftless_deliveries_total{outcome="accepted"} 1"#,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftless::clock::{Clock, SystemClock};
-use driftless::http::{Hook, Hooks, Intake, IntakeLimits, Readiness, ServerLimits, public, serve};
+use driftless::http::{Hook, Hooks, Intake, IntakeLimits, Readiness, ServerLimits, probes, public, serve};
 use driftless::ids::{HookName, RepoName};
 use driftless::lifecycle::Tasks;
 use driftless::queue::{Queue, QueueConfig};
@@ -27,6 +27,8 @@ pub(super) fn secret() -> Secret {
 
 pub(super) struct Server {
     pub address: SocketAddr,
+    /// Where probes and metrics are.
+    pub probes: SocketAddr,
     pub queue: Queue,
     pub readiness: Readiness,
     pub tasks: Tasks,
@@ -39,6 +41,11 @@ impl Server {
     }
 
     pub(super) async fn with(limits: IntakeLimits, config: QueueConfig) -> Self {
+        let connections = ServerLimits { headers: Duration::from_millis(500), ..ServerLimits::default() };
+        Self::behind(connections, limits, config).await
+    }
+
+    pub(super) async fn behind(connections: ServerLimits, limits: IntakeLimits, config: QueueConfig) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Store::open(&dir.path().join("driftless.db"), clock.clone()).await.expect("opens");
@@ -47,12 +54,10 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let intake = Intake::new(hooks(), queue.clone(), clock, metrics.clone(), limits);
         let readiness = Readiness::default();
-        let router = public(intake, readiness.clone(), queue.clone(), metrics);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let address = listener.local_addr().expect("an address");
-        let limits = ServerLimits { headers: Duration::from_millis(500), ..ServerLimits::default() };
-        tasks.spawn("http", serve(listener, router, limits, tasks.clone()));
-        Self { address, queue, readiness, tasks, dir }
+        let address = listen(public(intake, readiness.clone(), queue.clone()), connections, &tasks).await;
+        let watched = probes(readiness.clone(), queue.clone(), metrics);
+        let probes = listen(watched, ServerLimits::probes(), &tasks).await;
+        Self { address, probes, queue, readiness, tasks, dir }
     }
 
     /// Sends `bytes` as they are and reads until the server closes.
@@ -63,7 +68,14 @@ impl Server {
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
-        self.raw(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes()).await
+        self.raw(get(path).as_bytes()).await
+    }
+
+    /// Asks where probes are.
+    pub(super) async fn probe(&self, path: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.probes).await.expect("connects");
+        stream.write_all(get(path).as_bytes()).await.expect("sends");
+        read_answer(&mut stream).await
     }
 
     pub(super) async fn send(&self, request: &Request) -> Answer {
@@ -82,6 +94,17 @@ impl Server {
     pub(super) async fn deliveries(&self) -> usize {
         self.queue.store().deliveries(1_000).await.expect("lists").len()
     }
+}
+
+async fn listen(router: axum::Router, limits: ServerLimits, tasks: &Tasks) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("an address");
+    tasks.spawn("http", serve(listener, router, limits, tasks.clone()));
+    address
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 }
 
 fn hooks() -> Hooks {

@@ -273,6 +273,8 @@ fn refusals_say_what_to_do_and_give_nothing_away() {
     let cases: &[Case<'_>] = &[
         (Forge::GitHub, GITHUB_SECRET, &[]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature", "sha1=ab")]),
+        // W6: Bitbucket's header has the older name and the newer hash.
+        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature", "sha256=ab")]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", "sha256=")]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", &wrong)]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("X-Hub-Signature-256", GITHUB_SIGNATURE)]),

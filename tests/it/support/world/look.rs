@@ -158,7 +158,7 @@ impl World {
     /// How many runs of jobs of a kind ended this way, by the server's own count.
     pub async fn jobs_ended(&self, kind: &str, outcome: &str) -> u64 {
         let start = format!("driftless_job_runs_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} ");
-        let url = format!("http://{}/metrics", self.relay.address);
+        let url = format!("http://{}/metrics", self.server.as_ref().expect("a server in this process").probes);
         let text = reqwest::get(url).await.expect("an answer").text().await.expect("metrics");
         text.lines().filter_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok()).sum()
     }

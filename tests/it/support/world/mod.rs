@@ -168,6 +168,19 @@ impl World {
         self.enqueue(Key::Sync(app_id(app)), Cause::Manual(manual)).await;
     }
 
+    /// The program itself, against the server's socket: what it says on both streams, and its code.
+    pub async fn cli(&self, args: &[&str]) -> (String, i32) {
+        let program = tokio::process::Command::new(env!("CARGO_BIN_EXE_driftless"))
+            .args(args)
+            .env("DRIFTLESS_SOCKET", self.folder.path().join("data/driftless.sock"))
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(Duration::from_mins(1), program).await.expect("it ends").expect("it starts");
+        let said = [output.stdout, output.stderr].concat();
+        (String::from_utf8(said).expect("text"), output.status.code().expect("a code"))
+    }
+
     async fn enqueue(&self, key: Key, cause: Cause) {
         self.engine().queue.enqueue(&[Request::new(key, cause)]).await.expect("queued");
     }

@@ -87,6 +87,7 @@ pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> S
         "\
 instance: {namespace}
 listen: 127.0.0.1:0
+probes: 127.0.0.1:0
 data: data
 renderer: {renderer}
 ca: ca.pem

@@ -141,20 +141,38 @@ fn a_head_elsewhere_is_a_fork() {
     assert!(read_pull(&without(&pull_request(), "/pull_request/head/repo")).from_fork);
 }
 
+/// W3: number and project stand in the pull request itself as well.
+#[test]
+fn what_a_pull_request_says_itself_need_not_stand_above_it() {
+    let bare = without(&pull_request(), "/number");
+    let bare = with(&without(&bare, "/repository"), "/pull_request/number", json!(7));
+    let bare = with(&bare, "/pull_request/base/repo", pull_request()["repository"].clone());
+    let (whole, bare) = (read_pull(&pull_request()), read_pull(&bare));
+    assert_eq!((bare.number, bare.project), (whole.number, whole.project));
+    let wrong = with(&with(&pull_request(), "/pull_request/number", json!(7)), "/number", json!("7"));
+    let rejection = github("pull_request", &wrong).expect_err("a number that is none is refused, whatever stands below");
+    assert!(rejection.message.contains("`number`"), "{rejection}");
+}
+
+/// W2: what is not known to leave head and base alone is looked at, Gitea's words included.
 #[test]
 fn actions_of_a_pull_request() {
     let action = |name: &str| read_pull(&with(&pull_request(), "/action", json!(name))).action;
     assert_eq!(action("synchronize"), PullRequestAction::Updated);
     assert_eq!(action("closed"), PullRequestAction::Closed);
     assert_eq!(action("reopened"), PullRequestAction::Reopened);
-    assert_eq!(action("edited"), PullRequestAction::Other);
+    assert_eq!(action("synchronized"), PullRequestAction::Updated, "Gitea's word");
+    assert_eq!(action("edited"), PullRequestAction::Edited, "nobody says what was edited");
     assert_eq!(action("labeled"), PullRequestAction::Other);
-    assert_eq!(action("an action of next year"), PullRequestAction::Other);
+    assert_eq!(action("label_updated"), PullRequestAction::Other);
+    assert_eq!(action("an action of next year"), PullRequestAction::Edited);
     let edited = with(&pull_request(), "/action", json!("edited"));
     let retitled = with(&edited, "/changes", json!({ "title": { "from": "old" } }));
     assert_eq!(read_pull(&retitled).action, PullRequestAction::Other);
     let moved = with(&edited, "/changes", json!({ "base": { "ref": { "from": "next" }, "sha": { "from": A } } }));
     assert_eq!(read_pull(&moved).action, PullRequestAction::Edited);
+    let both = with(&edited, "/changes", json!({ "title": { "from": "old" }, "ref": { "from": "next" } }));
+    assert_eq!(read_pull(&both).action, PullRequestAction::Edited, "Gitea's name of the base");
 }
 
 #[test]

@@ -97,12 +97,12 @@ fn a_merge_request_is_a_pull_request() {
 #[test]
 fn an_update_says_whether_there_are_commits() {
     assert_eq!(pull("merge_request_update_commits").action, PullRequestAction::Updated);
-    assert_eq!(pull("merge_request_update_labels").action, PullRequestAction::Other);
+    assert_eq!(pull("merge_request_update_labels").action, PullRequestAction::Edited);
     assert_eq!(pull("merge_request_approved").action, PullRequestAction::Other);
     assert_eq!(pull("merge_request_close").action, PullRequestAction::Closed);
     assert_eq!(pull("merge_request_reopen").action, PullRequestAction::Reopened);
     let untold = without(&fixture("merge_request_open"), "/object_attributes/action");
-    assert!(matches!(gitlab(&untold), Ok(Event::PullRequest(PullRequest { action: PullRequestAction::Other, .. }))));
+    assert!(matches!(gitlab(&untold), Ok(Event::PullRequest(PullRequest { action: PullRequestAction::Edited, .. }))));
 }
 
 #[test]
@@ -166,4 +166,16 @@ fn the_id_comes_along() {
     let delivery = from_gitlab(fixture("push").to_string().as_bytes()).expect("a documented payload");
     assert_eq!(delivery.id.delivery, "f5e5f430-f57b-4e6e-9fac-d9128cd7232f");
     assert_eq!(delivery.id.hook, None);
+}
+
+/// W1: of a new target branch GitLab before 16 says no more than that the merge status has to be checked again.
+#[test]
+fn every_update_of_a_merge_request_is_a_reason_to_look() {
+    let update = fixture("merge_request_update_target");
+    for changes in [json!({ "merge_status": { "previous": "can_be_merged", "current": "unchecked" } }), json!({}), json!(null)] {
+        let told = gitlab(&with(&update, "/changes", changes.clone()));
+        assert!(matches!(told, Ok(Event::PullRequest(PullRequest { action: PullRequestAction::Edited, .. }))), "{changes}: {told:?}");
+    }
+    let silent = without(&update, "/changes");
+    assert!(matches!(gitlab(&silent), Ok(Event::PullRequest(PullRequest { action: PullRequestAction::Edited, .. }))));
 }

@@ -1,0 +1,20 @@
+//! Asks which commit a person means, before it is promised that anything is synced to it. Who looks is said where the parts are put together:
+//! Git is none of this module's business.
+
+use async_trait::async_trait;
+
+use crate::app::Source;
+use crate::ids::Oid;
+
+#[async_trait]
+pub trait Revisions: Send + Sync {
+    async fn find(&self, source: &Source, revision: &str) -> Result<Oid, RevisionError>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevisionError {
+    /// There is no such commit, or there are several.
+    Unknown(String),
+    /// It could not be found out now.
+    Unavailable(String),
+}

@@ -1,0 +1,87 @@
+//! What a person types: `driftless sync`, `runs` and `apps`, as the program itself, against a server's socket.
+
+use serde_json::Value;
+
+use super::manifests::config_map;
+use super::push::shop;
+use crate::support::git::git;
+use crate::support::world::{Files, PROJECT, World};
+
+/// T2: a commit may be named by the digits that `apps` prints, by a branch or by a tag; what is acknowledged is in `runs`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_is_found_before_it_is_promised() {
+    let world = World::start("by-hand").await;
+    let first = world.push(shop(&world)).await;
+    world.healthy("shop", &first).await;
+    git(&world.forge.repo_dir(PROJECT), &["tag", "v1", first.as_str()]);
+    let second = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.healthy("shop", &second).await;
+    let third = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
+    world.healthy("shop", &third).await;
+    let side = world.commit("side", &Files::new().file("deploy/settings.yaml", config_map("settings", "side")));
+
+    for (said, meant) in [(first.short(), &first), (second.as_str(), &second), ("v1", &first), ("side", &side), ("refs/heads/main", &third)]
+    {
+        let (told, code) = world.cli(&["sync", "shop", "--revision", said]).await;
+        assert_eq!(code, 0, "{said}: {told}");
+        assert!(told.contains(&format!("shop/shop is being synced to {}", meant.short())), "{said}: {told}");
+        world.healthy("shop", meant).await;
+        let (told, _) = world.cli(&["runs", "shop", "-n", "1", "-o", "json"]).await;
+        let runs: Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(runs[0]["revision"], meant.as_str(), "{said}: {told}");
+    }
+}
+
+/// T2: what is not there is an error at once, and nothing is queued for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_is_not_there_is_an_error_at_once() {
+    let world = World::start("by-hand-unknown").await;
+    let revision = world.push(shop(&world)).await;
+    world.healthy("shop", &revision).await;
+    world.settled().await;
+    let before = world.runs("/shop").await.len();
+    for said in ["nobody", "0123456789", &"ab".repeat(20), "refs/heads/nobody", "HEAD~1", "--upload-pack=x", ""] {
+        let (told, code) = world.cli(&["sync", "shop", &format!("--revision={said}")]).await;
+        assert_eq!(code, 1, "{said}: {told}");
+        assert!(told.contains("has no commit, branch or tag"), "{said}: {told}");
+    }
+    world.settled().await;
+    let row = world.app_row("shop").await.expect("the app");
+    assert_eq!((world.runs("/shop").await.len(), row.pinned_revision), (before, None));
+
+    world.push(Files::new().without("apps/shop.yaml")).await;
+    world
+        .eventually("the app removed", async || {
+            let row = world.app_row("shop").await?;
+            (row.state == driftless::store::apps::AppState::Removed).then_some(())
+        })
+        .await;
+    let (told, code) = world.cli(&["sync", "shop"]).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("cannot be synced: its definition was removed"), "{told}");
+}
+
+/// T9: in JSON a run lasts at least as long as its steps took. L2: a pull request's runs are found by its name. L6: one spelling of keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_in_json_are_what_happened() {
+    let world = World::start("by-hand-json").await;
+    let revision = world.push(shop(&world)).await;
+    world.healthy("shop", &revision).await;
+    let pull = world.open_pull("more", Files::new().file("deploy/settings.yaml", config_map("settings", "more"))).await;
+    world.status(&pull.head).await;
+    world.settled().await;
+    let (told, code) = world.cli(&["runs", "-o", "json"]).await;
+    assert_eq!(code, 0, "{told}");
+    let runs: Value = serde_json::from_str(&told).expect("JSON");
+    for run in runs.as_array().expect("a list") {
+        let at = |key: &str| run[key].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).expect("a time");
+        let lasted = at("finishedAt").as_millisecond() - at("startedAt").as_millisecond();
+        let steps: i64 = run["steps"].as_array().expect("steps").iter().filter_map(|step| step["millis"].as_i64()).sum();
+        // Each step and both ends are rounded.
+        assert!(lasted + 5 >= steps, "{run}");
+    }
+    let (told, _) = world.cli(&["runs", &format!("shop#{}", pull.number), "-o", "json"]).await;
+    let runs: Value = serde_json::from_str(&told).expect("JSON");
+    let kinds: Vec<&str> = runs.as_array().expect("a list").iter().filter_map(|run| run["kind"].as_str()).collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == "preview"), "{told}");
+}
