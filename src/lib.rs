@@ -18,6 +18,7 @@
 pub mod class;
 pub mod clock;
 pub mod ids;
+pub mod redact;
 pub mod secret;
 
 // Around the flow: what starts, stops and watches it.

@@ -3,6 +3,7 @@
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
+use crate::class::{Class, Classified};
 use crate::ids::{ClusterName, RepoName};
 use crate::manifest::ObjectId;
 
@@ -66,15 +67,23 @@ impl From<Pattern> for String {
 
 /// What is not allowed, and which list of the configuration would allow it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error(
-    "{what} is not allowed for repo {repo}: no entry of repos[{repo}].allow.{rule} matches {name:?}; whoever runs Driftless can add one"
-)]
+#[error("{what} is not allowed for repo {repo}: no entry of repos[{repo}].{} matches {name:?}; whoever runs Driftless can add one", list(.rule))]
 pub struct Refusal {
     pub repo: String,
     pub what: String,
-    /// The list within `allow`, by its name in the configuration.
+    /// The list within `allow`, by its name in the configuration, or `mayRead`.
     pub rule: String,
     pub name: String,
+}
+
+fn list(rule: &str) -> String {
+    if rule == "mayRead" { rule.to_owned() } else { format!("allow.{rule}") }
+}
+
+impl Classified for Refusal {
+    fn class(&self) -> Class {
+        Class::Fail
+    }
 }
 
 impl Allow {

@@ -8,6 +8,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, ContentArrangement, Table};
 use serde::Serialize;
 
+use crate::redact::visible;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Format {
     #[default]
@@ -44,9 +46,9 @@ pub(super) fn note(text: impl AsRef<str>) {
 }
 
 pub(super) fn error(error: &anyhow::Error) {
-    let mut said = error.to_string();
+    let mut said = visible(&error.to_string());
     note(format!("{} {said}", paint("error:", "1;31", std::io::stderr().is_terminal())));
-    for cause in error.chain().skip(1).map(ToString::to_string) {
+    for cause in error.chain().skip(1).map(|cause| visible(&cause.to_string())) {
         // Many errors already say what their source says.
         if !said.contains(&cause) {
             note(format!("  because {cause}"));
@@ -89,7 +91,7 @@ fn cell(text: &str) -> Cell {
         "synced" | "succeeded" | "healthy" => Some(Color::Green),
         _ => None,
     };
-    let cell = Cell::new(text);
+    let cell = Cell::new(visible(text));
     match colour {
         Some(colour) => cell.fg(colour),
         None => cell,

@@ -19,8 +19,9 @@ use crate::app::{Allow, App};
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::config::Environment;
 use crate::ids::{AppId, ClusterName};
-use crate::plan::{self, Action, Change, Marks, Plan, TakeOver, Verdict};
+use crate::plan::{Action, Change, Marks, Plan, Redactor, TakeOver, Verdict};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
+use crate::redact::visible;
 use crate::render::{ClusterFacts, RenderRequest, Rendered, Renderer, RendererConfig};
 use place::{Place, Wishes, app_of_the_moment, defined_app};
 
@@ -109,9 +110,10 @@ async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyho
     let rendered = render(args, &place, &app, &cluster).await?;
     let plan = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
+    let redactor = Redactor::new(&plan.changes, &rendered.manifests);
     match format {
-        Format::Json => output::json(&changes.iter().map(|change| shown(change)).collect::<Vec<_>>())?,
-        Format::Text => output::line(text(&plan, &changes)),
+        Format::Json => output::json(&changes.iter().map(|change| shown(change, &redactor)).collect::<Vec<_>>())?,
+        Format::Text => output::line(text(&plan, &changes, &redactor)),
     }
     Ok(if changes.iter().any(|change| change.is_rejected()) {
         Outcome::Wrong
@@ -183,17 +185,17 @@ async fn plan(cluster: &Cluster, app: &App, marks: &Marks, rendered: &Rendered, 
     Ok(plan_apply(cluster, input, &CancellationToken::new()).await?)
 }
 
-fn shown(change: &Change) -> Shown {
+fn shown(change: &Change, redactor: &Redactor) -> Shown {
     Shown {
         object: change.key.to_string(),
         action: change.action,
-        verdict: change.verdict.clone(),
-        diff: plan::diff(change).to_string(),
-        warnings: change.warnings.clone(),
+        verdict: redactor.verdict(&change.verdict),
+        diff: redactor.diff(change).to_string(),
+        warnings: redactor.texts(&change.warnings),
     }
 }
 
-fn text(plan: &Plan, changes: &[&Change]) -> String {
+fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
     let mut text = String::new();
     for change in changes {
         let word = match change.action {
@@ -204,7 +206,7 @@ fn text(plan: &Plan, changes: &[&Change]) -> String {
             Action::None => "keep",
         };
         text += &format!("{word} {}\n", change.key);
-        match &change.verdict {
+        match &redactor.verdict(&change.verdict) {
             Verdict::Accepted => {}
             Verdict::Rejected { message, .. } => text += &format!("  REJECTED: {message}\n"),
             Verdict::NotValidated { reason } => text += &format!("  not validated: {reason}\n"),
@@ -218,12 +220,12 @@ fn text(plan: &Plan, changes: &[&Change]) -> String {
         for conflict in &change.conflicts {
             text += &format!("  takes {} from {}\n", conflict.field, conflict.manager);
         }
-        for warning in &change.warnings {
+        for warning in &redactor.texts(&change.warnings) {
             text += &format!("  warning: {warning}\n");
         }
-        text += &plan::diff(change).to_string();
+        text += &redactor.diff(change).to_string();
         text.push('\n');
     }
     let same = plan.changes.len() - changes.len();
-    text + &format!("{} to change, {same} unchanged", changes.len())
+    visible(&text) + &format!("{} to change, {same} unchanged", changes.len())
 }

@@ -55,7 +55,7 @@ struct StatusCause {
 
 /// Whether what the server says about the object must not be shown.
 pub(super) fn is_secret(key: &ObjectKey) -> bool {
-    key.group.is_empty() && key.kind == "Secret"
+    crate::redact::is_secret_kind(&key.group, &key.kind)
 }
 
 /// Reads a successful answer, or says what another one means. `about` is the object that was asked for, if it was one.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use globset::GlobSet;
 use url::Url;
 
-use crate::app::{Allow, Scope};
+use crate::app::{Allow, Grants, Scope};
 use crate::ids::{ClusterName, HookName, RepoName};
 use crate::secret::LiveSecret;
 
@@ -125,6 +125,11 @@ pub struct Repo {
 }
 
 impl Repo {
+    /// What its apps may do now.
+    pub fn grants(&self) -> Grants<'_> {
+        Grants { repo: &self.name, allow: &self.allow, may_read: &self.may_read }
+    }
+
     /// Where its definitions are, and what they may ask for.
     pub fn scope(&self) -> Scope<'_> {
         Scope {

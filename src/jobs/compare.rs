@@ -17,7 +17,7 @@ use crate::cluster::Cluster;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{Manifest, ObjectId};
-use crate::plan::{self, Action, Change, PruneLimit, Verdict};
+use crate::plan::{self, Action, Change, PruneLimit, Redactor, RefusedBy, Verdict};
 use crate::queue::JobError;
 use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
@@ -72,6 +72,7 @@ fn refuse_shared(reports: &mut [AppReport]) {
                     object.key
                 );
                 object.verdict = Verdict::Rejected { message, causes: Vec::new() };
+                object.refused_by = RefusedBy::Driftless;
             }
         }
     }
@@ -99,9 +100,11 @@ async fn one(
         before: Vec::new(),
         warnings: Vec::new(),
     };
-    let cluster = engine.cluster(&app.destination.cluster);
-    if let (Some(_), Err(unknown)) = (&pair.change, &cluster) {
-        report.result = AppResult::NotAllowed { message: unknown.to_string() };
+    let cluster = engine.cluster_for(&app.id, &app.destination.cluster);
+    if let Some(side) = &pair.change
+        && let Err(denied) = engine.permitted(&side.app)
+    {
+        report.result = AppResult::NotAllowed { message: denied.to_string() };
         return Ok(report);
     }
     if let Some(Side { rendered: Err(error), .. }) = &pair.change {
@@ -114,7 +117,7 @@ async fn one(
         let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
         let left = inventory.len() - moved.len();
         report.warnings.push(format!("Its definition is removed. Its {left} objects stay in the cluster, as `onDelete: keep` says."));
-        report.result = AppResult::Planned { objects: moved.iter().map(object).collect() };
+        report.result = AppResult::Planned { objects: moved.iter().map(|change| object(change, &Redactor::default())).collect() };
         return Ok(report);
     }
     let cluster = match cluster {
@@ -133,14 +136,17 @@ async fn one(
             moves.mark(&mut planned.changes);
             collected.add(&pair.id, &planned.changes.changes, &planned.already.changes);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
+            let both = planned.changes.changes.iter().chain(&planned.already.changes);
+            let redactor = Redactor::new(both, base.iter().chain(change.iter()));
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
             report.destructive.extend(by_marks_alone);
             report.destructive.extend(joins(&planned, &inventory));
-            report.before = before(&planned, applied(engine, &pair).await?, &inventory);
+            report.before = before(&planned, applied(engine, &pair).await?, &inventory, &redactor);
             report.warnings.extend(planned.changes.changes.iter().filter(|change| stays(change)).map(stay));
-            report.result =
-                AppResult::Planned { objects: planned.changes.changes.iter().filter(|change| shows(change)).map(object).collect() };
+            report.warnings = redactor.texts(&report.warnings);
+            let shown = planned.changes.changes.iter().filter(|change| shows(change));
+            report.result = AppResult::Planned { objects: shown.map(|change| object(change, &redactor)).collect() };
         }
         Err(error) if error.class() == Class::Fail => report.result = AppResult::Unavailable { message: error.to_string() },
         Err(error) => return Err(error.into()),
@@ -246,18 +252,19 @@ fn shows(change: &Change) -> bool {
     change.action != Action::None || change.verdict != Verdict::Accepted || change.left_for.is_some()
 }
 
-pub(super) fn object(change: &Change) -> ObjectReport {
-    let diff = plan::diff(change);
+pub(super) fn object(change: &Change, redactor: &Redactor) -> ObjectReport {
+    let diff = redactor.diff(change);
     ObjectReport {
         key: change.key.clone(),
         action: change.action,
-        verdict: change.verdict.clone(),
-        diff: (!diff.is_empty()).then(|| diff.to_string()),
+        verdict: redactor.verdict(&change.verdict),
+        refused_by: change.refused_by,
+        diff: (!diff.is_empty()).then(|| diff.text()),
         origin: change.origin.clone(),
         conflicts: change.conflicts.clone(),
         takes_over: change.takes_over.clone(),
         moves_to: change.left_for.clone(),
-        warnings: change.warnings.iter().chain(&change.notes).cloned().collect(),
+        warnings: redactor.texts(change.warnings.iter().chain(&change.notes)),
         replaces_name: change.replaces_name.clone(),
         referrers: change.referrers.clone(),
     }
@@ -277,24 +284,25 @@ fn joins(planned: &ChangePlan, inventory: &[ObjectRow]) -> Option<String> {
     (waiting > 0 && deletes).then(|| format!("deletes while {waiting} of the app's objects wait already to be deleted or replaced"))
 }
 
-fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow]) -> Vec<Difference> {
+fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow], redactor: &Redactor) -> Vec<Difference> {
     let waits = |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
     let kind = |change: &Change| match applied {
         _ if waits(change) => DifferenceKind::Waiting,
         true => DifferenceKind::Drift,
         false => DifferenceKind::Pending,
     };
-    planned.already.changes.iter().filter(|change| change.action != Action::None).map(|change| difference(change, kind(change))).collect()
+    let different = planned.already.changes.iter().filter(|change| change.action != Action::None);
+    different.map(|change| difference(change, kind(change), redactor)).collect()
 }
 
-fn difference(change: &Change, kind: DifferenceKind) -> Difference {
+fn difference(change: &Change, kind: DifferenceKind, redactor: &Redactor) -> Difference {
     let detail = match change.action {
         Action::Create => "is missing".to_owned(),
         Action::Prune => {
             std::iter::once("is not in Git any more").chain(change.notes.iter().map(String::as_str)).collect::<Vec<_>>().join("; ")
         }
         Action::Replace => "has to be replaced".to_owned(),
-        Action::Update | Action::None => plan::diff(change).fields.join(", "),
+        Action::Update | Action::None => redactor.diff(change).fields.join(", "),
     };
     Difference { key: change.key.clone(), kind, detail }
 }
@@ -317,6 +325,7 @@ mod tests {
             key,
             action,
             verdict: Verdict::Accepted,
+            refused_by: RefusedBy::Server,
             diff: None,
             origin: None,
             conflicts: Vec::new(),

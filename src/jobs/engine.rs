@@ -7,6 +7,7 @@ use super::definitions::Definitions;
 use super::orphans::Orphans;
 use super::poll::Looked;
 use super::wanted::Wants;
+use crate::app::{App, Grants, Refusal};
 use crate::class::{Class, Classified};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -77,6 +78,21 @@ impl<T: Clone> Remembered<T> {
     }
 }
 
+/// What is not done, because the configuration does not have it or does not grant it.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Classified for Denied {
+    fn class(&self) -> Class {
+        Class::Fail
+    }
+}
+
 /// A job that was queued under another configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Unknown {
@@ -99,6 +115,25 @@ impl Engine {
         self.config.repo(name).ok_or_else(|| Unknown::Repo(name.clone()))
     }
 
+    /// What the apps of a repo may do now.
+    pub(super) fn grants(&self, repo: &RepoName) -> Result<Grants<'_>, Unknown> {
+        Ok(self.repo(repo)?.grants())
+    }
+
+    /// Whether an app may be made from where it comes, and go where it goes. Asked at each step, as both may be revoked.
+    pub(super) fn permitted(&self, app: &App) -> Result<(), Denied> {
+        self.cluster_for(&app.id, &app.destination.cluster)?;
+        Ok(self.grants(&app.id.repo)?.app(app)?)
+    }
+
+    /// A cluster, to do something there for an app: only if its repo may.
+    pub(super) fn cluster_for(&self, app: &AppId, name: &ClusterName) -> Result<&Cluster, Denied> {
+        let cluster = self.cluster(name)?;
+        self.grants(&app.repo)?.cluster(name)?;
+        Ok(cluster)
+    }
+
+    /// A cluster, to look at it as a whole and for nobody: [`Self::cluster_for`] is for all that an app wants.
     pub(super) fn cluster(&self, name: &ClusterName) -> Result<&Cluster, Unknown> {
         self.clusters.get(name).ok_or_else(|| Unknown::Cluster(name.clone()))
     }

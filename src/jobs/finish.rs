@@ -21,6 +21,10 @@ pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &
     let WaitEnded { wait, outcome } = ended;
     match outcome {
         // What is gone by now leaves the inventory with a second look.
+        // What was found out on a cluster that is the app's no more is not told.
+        _ if let Err(denied) = engine.cluster_for(&row.app.id, &wait.cluster) => {
+            failed(engine, row, &wait.run, &denied.to_string()).await?;
+        }
         WaitOutcome::Done => prune(engine, row, &wait.run, ctx).await?,
         WaitOutcome::Failed(text) => failed(engine, row, &wait.run, text).await?,
         WaitOutcome::TimedOut(text) => {
@@ -39,10 +43,12 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobC
         let text = format!("healthy; its deletions have not begun, as the app is paused: driftless resume {}", row.app.id);
         return Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?);
     }
-    let cluster = engine.cluster(&row.app.destination.cluster)?;
+    let cluster = engine.cluster_for(&row.app.id, &row.app.destination.cluster)?;
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
+    let authority = engine.grants(&row.app.id.repo)?.on(cluster.name());
     leave::before_prune(engine, row, cluster.name()).await?;
-    let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id), Permits::new(&writing::ask(ctx))).boxed().await?;
+    let permits = writing::ask(ctx);
+    let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id), &authority, Permits::new(&permits)).boxed().await?;
     note(engine, row, run, &pruned).await?;
     if !pruned.waits.is_empty() {
         return wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await;

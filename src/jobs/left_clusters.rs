@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::compare::{object, owned};
 use super::sides::Pair;
 use super::{Engine, finish, leave, writing};
-use crate::app::App;
+use crate::app::{App, Verb};
 use crate::class::Class;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::ObjectId;
-use crate::plan::{Action, Change, Verdict};
+use crate::plan::{Action, Change, Redactor, Verdict};
 use crate::queue::{JobContext, JobError};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange};
@@ -56,14 +56,14 @@ pub(super) async fn mark(engine: &Engine, app: &App, by_word: bool) -> Result<Ve
 /// Deletes obey the configuration, and go nowhere without it.
 async fn look(engine: &Engine, app: &App, cluster: &ClusterName) -> Result<Left, JobError> {
     let rows = engine.store.inventory_of(cluster, &app.id).await?;
-    let repo = engine.repo(&app.id.repo)?;
+    let grants = engine.grants(&app.id.repo)?;
     let refused = if engine.clusters.contains_key(cluster) {
-        repo.allow.cluster(&app.id.repo, cluster).err().map(|refusal| refusal.to_string())
+        grants.cluster(cluster).err().map(|refusal| refusal.to_string())
     } else {
         Some(format!("cluster {cluster} is not in the configuration; put it back and sync the app to have them deleted"))
     };
     let refusal = |row: &ObjectRow| {
-        refused.clone().or_else(|| repo.allow.object(&app.id.repo, &row.key.id()).err().map(|refusal| refusal.to_string()))
+        refused.clone().or_else(|| grants.object(Verb::Delete, cluster, &row.key.id()).err().map(|refusal| refusal.to_string()))
     };
     let reasons: Vec<String> = rows.iter().filter_map(refusal).collect();
     let kept = reasons.first().map(|why| {
@@ -111,9 +111,10 @@ pub(super) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext) -> Resu
         let allowed: BTreeSet<ObjectId> = rows.iter().map(|row| row.key.id()).collect();
         let agreed: BTreeSet<ObjectId> = rows.iter().filter(|row| row.state == ObjectState::Pruning).map(|row| row.key.id()).collect();
         engine.store.set_left(&name, id, &allowed.difference(&agreed).cloned().collect(), &agreed).await?;
-        let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster(&name)?.clone() };
+        let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster_for(id, &name)?.clone() };
+        let authority = engine.grants(&id.repo)?.on(&name);
         leave::before_prune(engine, &row, &name).await?;
-        let pruned = match sync::prune(&deps, &row.app, &engine.marks(id), Permits::new(&writing::ask(ctx))).boxed().await {
+        let pruned = match sync::prune(&deps, &row.app, &engine.marks(id), &authority, Permits::new(&writing::ask(ctx))).boxed().await {
             Ok(pruned) => pruned,
             Err(error) => {
                 let all = objects(agreed.len());
@@ -159,7 +160,8 @@ pub(super) async fn preview(engine: &Engine, pair: &Pair, head: &Oid, cancel: &C
             rows.iter().map(|row| Change::new(row.key.clone(), Action::Prune, Verdict::Accepted)).collect()
         }
     };
-    let deletes: Vec<_> = changes.iter().filter(|change| change.action == Action::Prune).map(object).collect();
+    let redactor = Redactor::new(&changes, []);
+    let deletes: Vec<_> = changes.iter().filter(|change| change.action == Action::Prune).map(|change| object(change, &redactor)).collect();
     let all = objects(deletes.len());
     Ok(Some(AppReport {
         app: app.id.clone(),
@@ -200,7 +202,7 @@ async fn removals(
         handed_over: None,
         adopt: false,
     };
-    Ok(plan_apply(engine.cluster(&app.destination.cluster)?, input, cancel).boxed().await?.changes)
+    Ok(plan_apply(engine.cluster_for(&app.id, &app.destination.cluster)?, input, cancel).boxed().await?.changes)
 }
 
 fn objects(number: usize) -> String {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Engine;
+use crate::app::Verb;
 use crate::cluster::Cluster;
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
@@ -115,8 +116,8 @@ pub(super) async fn known(engine: &Engine, cluster: &Cluster, app: &AppId) -> Re
     let others = engine.store.owners(cluster.name(), app, &ids).await?.into_iter().map(|(id, _)| id);
     let own = engine.store.inventory_of(cluster.name(), app).await?.into_iter().map(|row| row.key.id());
     let owned: BTreeSet<ObjectId> = others.chain(own).collect();
-    let repo = engine.repo(&app.repo)?;
-    found.retain(|orphan| !owned.contains(&orphan.id) && repo.allow.object(&app.repo, &orphan.id).is_ok());
+    let grants = engine.grants(&app.repo)?;
+    found.retain(|orphan| !owned.contains(&orphan.id) && grants.object(Verb::Delete, cluster.name(), &orphan.id).is_ok());
     Ok(found)
 }
 
@@ -249,10 +250,11 @@ async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &
     if row.applied_revision.is_none() {
         return Ok(false);
     }
-    let repo = engine.repo(&app.repo)?;
-    let (allowed, refused): (Vec<_>, Vec<_>) = orphans.iter().cloned().partition(|orphan| repo.allow.object(&app.repo, &orphan.id).is_ok());
+    let grants = engine.grants(&app.repo)?;
+    let may_go = |orphan: &Orphan| grants.object(Verb::Delete, cluster.name(), &orphan.id);
+    let (allowed, refused): (Vec<_>, Vec<_>) = orphans.iter().cloned().partition(|orphan| may_go(orphan).is_ok());
     if let Some(first) = refused.first()
-        && let Err(refusal) = repo.allow.object(&app.repo, &first.id)
+        && let Err(refusal) = may_go(first)
     {
         leave(cluster, app, &refused, &refusal.to_string());
     }

@@ -198,6 +198,10 @@ pub(super) async fn side(
     cancel: &CancellationToken,
 ) -> Result<Option<Side>, JobError> {
     let Some(app) = app else { return Ok(None) };
+    // Before anything is fetched for it.
+    if let Err(denied) = engine.permitted(&app) {
+        return Ok(Some(Side { app, rendered: Err(failed(denied.to_string())) }));
+    }
     let tree = if is_of_the_branch(repo, trees, &app) { Some(Arc::clone(tree)) } else { elsewhere(engine, &app).await? };
     let rendered = match tree {
         Some(tree) => render(engine, &app, tree, cancel).await?,
@@ -236,9 +240,9 @@ pub(super) async fn render(
     tree: Arc<dyn Tree>,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
-    // A definition that names a cluster which is none is at fault itself, and no other app of the pull request is.
-    if let Err(unknown) = engine.cluster(&app.destination.cluster) {
-        return Ok(Err(failed(unknown.to_string())));
+    // A definition that names a cluster which is none, or may not go there, is at fault itself, and no other app of the pull request is.
+    if let Err(denied) = engine.permitted(app) {
+        return Ok(Err(failed(denied.to_string())));
     }
     let request = request(engine, app).await?;
     match engine.renderer.render_cached(app.source.repo.as_str(), request, tree, cancel.clone()).await {
@@ -248,7 +252,7 @@ pub(super) async fn render(
 }
 
 pub(super) async fn request(engine: &Engine, app: &App) -> Result<RenderRequest, JobError> {
-    let cluster = engine.cluster(&app.destination.cluster)?;
+    let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
     Ok(RenderRequest {
         path: app.source.path.clone(),
         options: app.render.clone(),

@@ -154,6 +154,7 @@ async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, ctx: &JobContext) ->
 
 async fn refresh(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<Option<Oid>, JobError> {
     let source = &row.app.source;
+    engine.permitted(&row.app)?;
     let repo = engine.repo(&source.repo)?;
     let refs = std::slice::from_ref(&source.ref_name);
     let mut fetched = engine.mirrors.fetch(&engine.remote(repo).await?, refs, &ctx.cancel).await?;
@@ -186,6 +187,11 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn make(&self, history: &mut History<'_>) -> Result<(), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
+        // What was granted when the definition was read may be revoked by now.
+        match self.aim {
+            Aim::Remove => drop(engine.cluster_for(&app.id, &app.destination.cluster)?),
+            Aim::Apply | Aim::Heal { .. } | Aim::Finish => engine.permitted(app)?,
+        }
         let rendered = match self.aim {
             Aim::Remove => None,
             _ => Some(history.timed("render", self.render()).await?),
@@ -208,7 +214,7 @@ impl Attempt<'_> {
         }
         let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
         leave::for_others(engine, self.row, &mut plan).await?;
-        orphans::hand_on(engine, engine.cluster(&app.destination.cluster)?, &plan).await?;
+        orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, &plan).await?;
         let judgement = match self.aim {
             Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
@@ -274,7 +280,7 @@ impl Attempt<'_> {
     /// What is to be done, the deletes of what only its marks tell of included.
     async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
-        let cluster = engine.cluster(&app.destination.cluster)?;
+        let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
         let marks = engine.marks(&app.id);
         let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
         // Who asks by hand, and who saw drift, has everything looked at.
@@ -318,7 +324,7 @@ impl Attempt<'_> {
     /// Whether drift is to be healed. None: there is none, or it was reported and that is all.
     async fn judge(&self, plan: &Plan, report_only: bool, history: &mut History<'_>) -> Result<Option<Judgement>, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
-        let cluster = engine.cluster(&app.destination.cluster)?;
+        let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
         let seen = engine.drifted.get(&app.id).unwrap_or_default();
         drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
         engine.drifted.forget(&app.id);
@@ -365,7 +371,8 @@ impl Attempt<'_> {
     ) -> Result<(AppliedSync, Writing), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
-        let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster(&app.destination.cluster)?.clone() };
+        let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster_for(&app.id, &app.destination.cluster)?.clone() };
+        let authority = engine.grants(&app.id.repo)?.on(&app.destination.cluster);
         let released = released::apps(engine, plan, &self.ctx.cancel).await?;
         let allow_destructive = if word.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(word.clone()) };
         let nothing = BTreeSet::new();
@@ -377,6 +384,7 @@ impl Attempt<'_> {
         };
         let input = SyncInput {
             app,
+            authority: &authority,
             run: &run,
             revision: &self.revision,
             plan,

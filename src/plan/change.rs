@@ -21,7 +21,7 @@ pub struct Plan {
 ///
 /// `before` and `after` are the objects as the server holds and would hold them, save where that may not be shown or is not known: of an
 /// object that is not in the app's inventory there is no `before`, and `after` is the manifest. They may contain secrets: whatever is shown
-/// goes through [`crate::plan::diff`], which redacts first, and that is why this type does not serialize.
+/// goes through [`crate::plan::Redactor`], and that is why this type does not serialize.
 #[derive(Clone)]
 pub struct Change {
     pub key: ObjectKey,
@@ -29,6 +29,8 @@ pub struct Change {
     pub before: Option<Value>,
     pub after: Option<Value>,
     pub verdict: Verdict,
+    /// Who has rejected it, where it is rejected.
+    pub refused_by: RefusedBy,
     /// The file that the manifest came from, from the root of the repo.
     pub origin: Option<String>,
     /// Fields that another manager holds and that the sync would take.
@@ -67,6 +69,7 @@ impl Change {
             before: None,
             after: None,
             verdict,
+            refused_by: RefusedBy::Server,
             origin: None,
             conflicts: Vec::new(),
             warnings: Vec::new(),
@@ -135,6 +138,19 @@ pub enum Verdict {
     NotValidated {
         reason: NotValidated,
     },
+}
+
+/// Who does not take an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefusedBy {
+    /// The cluster that was asked.
+    #[default]
+    Server,
+    /// A rule of `allow` in our configuration.
+    Configuration,
+    /// We ourselves, because of what the object says or of whose it is.
+    Driftless,
 }
 
 /// One field that the server refused.

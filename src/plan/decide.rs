@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::change::{Action, Cause, Change, Conflict, TakeOver, Verdict};
+use super::change::{Action, Cause, Change, Conflict, RefusedBy, TakeOver, Verdict};
 use super::diff::same;
 use super::marks::Marks;
 use super::overlay::{overlay, without_allocated};
@@ -90,6 +90,7 @@ fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, claim: Claim<'_>
         }
         TakeOver::HandedOver { .. } | TakeOver::OtherTool { .. } | TakeOver::Unmarked => None,
     };
+    let refused_by = if refused.is_some() { RefusedBy::Driftless } else { change.refused_by };
     let verdict = match refused {
         Some(message) => Verdict::Rejected { message, causes: Vec::new() },
         // What is there is of the same repo, which sees it in the plans of the other app.
@@ -98,7 +99,16 @@ fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, claim: Claim<'_>
     };
     let after = Some(wanted.manifest.clone());
     // No conflict where the values are equal: conflicts would tell whether a guess at a value is right.
-    Change { action: Action::Update, verdict, after, takes_over: Some(owner), conflicts: Vec::new(), warnings: Vec::new(), ..change }
+    Change {
+        action: Action::Update,
+        verdict,
+        refused_by,
+        after,
+        takes_over: Some(owner),
+        conflicts: Vec::new(),
+        warnings: Vec::new(),
+        ..change
+    }
 }
 
 fn handed_over(owner: TakeOver, claim: Claim<'_>) -> TakeOver {

@@ -62,7 +62,7 @@ fn an_object_that_lost_its_marks_is_updated() {
     super::super::marks::strip(&mut bare);
     let change = decide(&wanted(&data), Some(&bare), accepted(live(&data)), claim(&ours, true, false));
     assert_eq!((change.action, &change.takes_over), (Action::Update, &None));
-    assert!(super::super::diff(&change).is_empty(), "but there is nothing to show");
+    assert!(super::super::Redactor::default().diff(&change).is_empty(), "but there is nothing to show");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn nothing_of_another_owners_object_is_shown() {
             ];
             for change in both {
                 assert!(change.takes_over.is_some());
-                let shown = format!("{:?}{:?}{}", change.before, change.after, super::super::diff(&change));
+                let shown = format!("{:?}{:?}{}", change.before, change.after, super::super::Redactor::default().diff(&change));
                 assert!(!shown.contains("hidden-value"), "{shown}");
                 said.push(format!("adopt {adopt}: {}", message(&change)));
             }
@@ -142,7 +142,7 @@ fn both_sides_through_the_server_cancel_what_it_fills_in() {
     };
     let (a, b) = (answer(json!({"k": "1"}), "10.0.0.1"), answer(json!({"k": "2"}), "10.0.0.2"));
     let found = decide_change(&change, None, Some((&base, &a)), b.clone(), claim(&ours, true, false));
-    assert_eq!(super::super::diff(&found).fields, ["data.k"], "it does not exist yet: what was allocated is not shown");
+    assert_eq!(super::super::Redactor::default().diff(&found).fields, ["data.k"], "it does not exist yet: what was allocated is not shown");
     let same = decide_change(&change, Some(&live(&json!({"k": "0"}))), Some((&base, &b)), b.clone(), claim(&ours, true, false));
     assert_eq!(same.action, Action::None, "two ways to write one object");
     let rejected = Asked::without_result(Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() });

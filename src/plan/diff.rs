@@ -7,8 +7,9 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::change::Change;
-use super::{marks, redact, yaml};
+use super::{marks, yaml};
 use crate::manifest::ObjectKey;
+use crate::redact::{self, Known, Shown};
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
@@ -32,7 +33,7 @@ pub struct ObjectDiff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub sign: Sign,
-    pub text: String,
+    pub text: Shown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,17 @@ impl ObjectDiff {
         self.lines.is_empty()
     }
 
+    /// As `diff` writes it: `+`, `-` or a space before each line, and `...` for a gap.
+    pub fn text(&self) -> Shown {
+        let sign = |sign| match sign {
+            Sign::Context => " ",
+            Sign::Removed => "-",
+            Sign::Added => "+",
+            Sign::Gap => "...",
+        };
+        Shown::lines(self.lines.iter().map(|line| (sign(line.sign), &line.text)))
+    }
+
     /// How many lines were added and removed.
     pub fn counts(&self) -> (usize, usize) {
         let count = |sign| self.lines.iter().filter(|line| line.sign == sign).count();
@@ -57,30 +69,22 @@ impl ObjectDiff {
     }
 }
 
-/// As `diff` writes it: `+`, `-` or a space before each line, and `...` for a gap.
 impl std::fmt::Display for ObjectDiff {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for Line { sign, text } in &self.lines {
-            match sign {
-                Sign::Context => writeln!(f, " {text}")?,
-                Sign::Removed => writeln!(f, "-{text}")?,
-                Sign::Added => writeln!(f, "+{text}")?,
-                Sign::Gap => writeln!(f, "...")?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.text())
     }
 }
 
-/// The difference that a change makes, without our marks, what only the server sets, and what must not be shown.
-pub fn diff(change: &Change) -> ObjectDiff {
-    let (before, after) = redact::redact(&change.key, change.before.as_ref(), change.after.as_ref());
+/// The difference that a change makes, without our marks, what only the server sets, and what must not be shown: nothing of a Secret but what it
+/// is, and nowhere a value of the Secrets that are known.
+pub(super) fn diff(change: &Change, known: &Known) -> ObjectDiff {
+    let (before, after) = redact::states(&change.key, change.before.as_ref(), change.after.as_ref());
     let (before, after) = (before.map(shown), after.map(shown));
     ObjectDiff {
         key: change.key.clone(),
-        lines: lines(before.as_ref(), after.as_ref()),
+        lines: lines(before.as_ref(), after.as_ref(), known),
         fields: match (&before, &after) {
-            (Some(before), Some(after)) => fields(before, after),
+            (Some(before), Some(after)) => fields(before, after).iter().map(|field| known.hide(field).into()).collect(),
             _ => Vec::new(),
         },
     }
@@ -115,7 +119,7 @@ fn shown(object: Value) -> Value {
     object
 }
 
-fn lines(before: Option<&Value>, after: Option<&Value>) -> Vec<Line> {
+fn lines(before: Option<&Value>, after: Option<&Value>, known: &Known) -> Vec<Line> {
     let text = |value: Option<&Value>| value.map(yaml::lines).unwrap_or_default();
     let (before, after) = (text(before), text(after));
     let old: Vec<&str> = before.iter().map(String::as_str).collect();
@@ -125,7 +129,7 @@ fn lines(before: Option<&Value>, after: Option<&Value>) -> Vec<Line> {
     let mut shown_to = 0;
     for group in diff.grouped_ops(CONTEXT) {
         if group.first().is_some_and(|op| op.old_range().start > shown_to) {
-            lines.push(Line { sign: Sign::Gap, text: String::new() });
+            lines.push(Line { sign: Sign::Gap, text: Shown::default() });
         }
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let sign = match change.tag() {
@@ -133,12 +137,12 @@ fn lines(before: Option<&Value>, after: Option<&Value>) -> Vec<Line> {
                 ChangeTag::Delete => Sign::Removed,
                 ChangeTag::Insert => Sign::Added,
             };
-            lines.push(Line { sign, text: change.value().to_owned() });
+            lines.push(Line { sign, text: known.hide(change.value()) });
         }
         shown_to = group.last().map_or(shown_to, |op| op.old_range().end);
     }
     if !lines.is_empty() && shown_to < old.len() {
-        lines.push(Line { sign: Sign::Gap, text: String::new() });
+        lines.push(Line { sign: Sign::Gap, text: Shown::default() });
     }
     lines
 }

@@ -4,6 +4,10 @@ use serde_json::json;
 use super::super::change::{Action, Verdict};
 use super::*;
 
+fn diff(change: &Change) -> ObjectDiff {
+    super::diff(change, &Known::default())
+}
+
 fn changed(before: Option<Value>, after: Option<Value>) -> Change {
     let any = after.as_ref().or(before.as_ref()).expect("one side");
     let key = ObjectKey::of(any).expect("a name");

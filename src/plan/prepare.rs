@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::change::{Action, Cause, Change, Desired, Verdict};
+use super::change::{Action, Cause, Change, Desired, RefusedBy, Verdict};
 use super::marks::{self, Marks};
 use super::normalise::normalise;
 use super::replace::asks_for_it;
@@ -84,6 +84,7 @@ pub struct Refused {
     pub hash: String,
     pub message: String,
     pub causes: Vec<Cause>,
+    pub by: RefusedBy,
 }
 
 /// Boxed, for a refusal is the rare case.
@@ -112,7 +113,7 @@ impl Wanted {
 impl Refused {
     pub fn change(self) -> Change {
         let verdict = Verdict::Rejected { message: self.message, causes: self.causes };
-        Change { origin: self.origin, ..Change::new(self.key, Action::Create, verdict) }
+        Change { origin: self.origin, refused_by: self.by, ..Change::new(self.key, Action::Create, verdict) }
     }
 }
 
@@ -153,7 +154,7 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     let original = manifest.clone();
     let Some(scope) = scope(&manifest.key, with, crds) else {
         let message = unknown_kind(&manifest.key, crds);
-        return Err(refuse(&manifest.key, &original, message, Vec::new()));
+        return Err(Box::new(Refused { by: RefusedBy::Server, ..*refuse(&manifest.key, &original, message, Vec::new()) }));
     };
     let mut notes = Vec::new();
     match (scope, &manifest.key.namespace) {
@@ -174,12 +175,12 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
         return Err(refuse(&key, &original, message, Vec::new()));
     }
     if let Err(refusal) = with.allow.object(&with.app.id.repo, &key.id()) {
-        return Err(refuse(&key, &original, refusal.to_string(), Vec::new()));
+        return Err(Box::new(Refused { by: RefusedBy::Configuration, ..*refuse(&key, &original, refusal.to_string(), Vec::new()) }));
     }
     match normalise(&key, &mut manifest.object) {
         Ok(said) => notes.extend(said),
         Err(cause) => {
-            let message = format!("{} {}", cause.field.as_deref().unwrap_or("the object"), cause.message);
+            let message = format!("{}: {}", cause.field.as_deref().unwrap_or("the object"), cause.message);
             return Err(refuse(&key, &original, message, vec![cause]));
         }
     }
@@ -214,7 +215,14 @@ fn unset_namespace(manifest: &mut Manifest) {
 }
 
 fn refuse(key: &ObjectKey, original: &Manifest, message: String, causes: Vec<Cause>) -> Box<Refused> {
-    Box::new(Refused { key: key.clone(), origin: original.origin.clone(), hash: original.hash(), message, causes })
+    Box::new(Refused {
+        key: key.clone(),
+        origin: original.origin.clone(),
+        hash: original.hash(),
+        message,
+        causes,
+        by: RefusedBy::Driftless,
+    })
 }
 
 /// The namespaces that a plan itself makes.

@@ -100,5 +100,5 @@ fn marks_in_a_manifest_and_doubles_are_refused() {
 fn a_number_in_a_secret_is_refused_without_being_shown() {
     let mut secret = object("v1", "Secret", None);
     secret["stringData"] = json!({"pin": 31_337});
-    insta::assert_snapshot!(refusals(&[secret]), @"stringData.pin is not a string: quote the value");
+    insta::assert_snapshot!(refusals(&[secret]), @"stringData.pin: must be a string: quote the value");
 }

@@ -7,7 +7,7 @@ use super::verdict::{Coming, verdict};
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Propagation};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
-use crate::plan::{Asked, Change, NotValidated, Scope, Verdict, Wanted, asks_to_stay, kept_because, prune, stand_in};
+use crate::plan::{Asked, Change, NotValidated, RefusedBy, Scope, Verdict, Wanted, asks_to_stay, kept_because, prune, stand_in};
 use serde_json::Value;
 
 /// An object that changes while it is asked about is asked about again.
@@ -113,10 +113,13 @@ pub(super) async fn removal(cluster: &Cluster, input: &PlanInput<'_>, id: &Objec
         let change = Change::new(key, crate::plan::Action::None, Verdict::Accepted);
         return Ok(Some(Change { notes: vec![reason], ..change }));
     }
-    let verdict = match input.allow.object(&input.app.id.repo, id) {
-        Err(refusal) => Verdict::Rejected { message: refusal.to_string(), causes: Vec::new() },
-        Ok(()) => dry_delete(cluster, &key, &object).await?,
-    };
+    if let Err(refusal) = input.allow.object(&input.app.id.repo, id) {
+        // What is there is not shown either: whoever may not write it may not read it.
+        let verdict = Verdict::Rejected { message: refusal.to_string(), causes: Vec::new() };
+        let change = Change::new(key, crate::plan::Action::Prune, verdict);
+        return Ok(Some(Change { refused_by: RefusedBy::Configuration, ..change }));
+    }
+    let verdict = dry_delete(cluster, &key, &object).await?;
     Ok(Some(prune(key, object, verdict)))
 }
 

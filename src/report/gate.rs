@@ -57,9 +57,14 @@ fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
 /// What is wrong with the change itself.
 fn faults(report: &PreviewReport) -> Vec<String> {
     let mut parts = Vec::new();
-    let rejected = named(report, |app| app.counts().rejected > 0);
+    let rejected = named(report, |app| app.counts().rejected > app.counts().not_allowed);
     if !rejected.is_empty() {
-        parts.push(format!("{} rejected ({})", report.counts().rejected, names(&rejected)));
+        let counts = report.counts();
+        parts.push(format!("{} rejected ({})", counts.rejected - counts.not_allowed, names(&rejected)));
+    }
+    let not_allowed = named(report, |app| app.counts().not_allowed > 0);
+    if !not_allowed.is_empty() {
+        parts.push(format!("{} not allowed ({})", report.counts().not_allowed, names(&not_allowed)));
     }
     let render = named(report, |app| matches!(app.result, AppResult::RenderFailed { .. }));
     if !render.is_empty() {

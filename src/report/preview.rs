@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::manifest::ObjectKey;
-use crate::plan::{Action, Conflict, TakeOver, Verdict};
+use crate::plan::{Action, Conflict, RefusedBy, TakeOver, Verdict};
+use crate::redact::Shown;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewReport {
@@ -99,8 +100,11 @@ pub struct ObjectReport {
     pub key: ObjectKey,
     pub action: Action,
     pub verdict: Verdict,
+    /// Who has rejected it, where it is rejected.
+    #[serde(default)]
+    pub refused_by: RefusedBy,
     /// A unified diff without a header, each line with its `+`, `-` or space.
-    pub diff: Option<String>,
+    pub diff: Option<Shown>,
     pub origin: Option<String>,
     pub conflicts: Vec<Conflict>,
     pub takes_over: Option<TakeOver>,
@@ -215,7 +219,12 @@ pub struct Counts {
     /// To another app, or from one.
     pub moves: usize,
     pub not_validated: usize,
+    /// By whomever.
     pub rejected: usize,
+    /// Those of the rejected that our configuration does not allow.
+    pub not_allowed: usize,
+    /// Those of the rejected that we refuse ourselves.
+    pub refused: usize,
 }
 
 impl Counts {
@@ -235,11 +244,20 @@ impl Counts {
             }
             match object.verdict {
                 Verdict::Accepted => {}
-                Verdict::Rejected { .. } => counts.rejected += 1,
+                Verdict::Rejected { .. } => {
+                    counts.rejected += 1;
+                    counts.not_allowed += usize::from(object.refused_by == RefusedBy::Configuration);
+                    counts.refused += usize::from(object.refused_by == RefusedBy::Driftless);
+                }
                 Verdict::NotValidated { .. } => counts.not_validated += 1,
             }
         }
         counts
+    }
+
+    /// What the cluster itself rejects.
+    pub fn rejected_by_server(self) -> usize {
+        self.rejected - self.not_allowed - self.refused
     }
 
     pub fn changes(self) -> usize {
@@ -259,6 +277,8 @@ impl std::ops::Add for Counts {
             moves: self.moves + other.moves,
             not_validated: self.not_validated + other.not_validated,
             rejected: self.rejected + other.rejected,
+            not_allowed: self.not_allowed + other.not_allowed,
+            refused: self.refused + other.refused,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::ids::{AppId, ClusterName, RepoName};
 use crate::manifest::ObjectKey;
-use crate::plan::{Action, Cause, Conflict, NotValidated, TakeOver, Verdict};
+use crate::plan::{Action, Cause, Conflict, NotValidated, RefusedBy, TakeOver, Verdict};
+use crate::redact::Known;
 
 use super::preview::{
     AppEnd, AppOutcome, AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, NotChecked, ObjectReport, Outcome,
@@ -19,7 +20,8 @@ pub(crate) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport
         key,
         action,
         verdict: Verdict::Accepted,
-        diff: Some(diff.to_owned()),
+        refused_by: RefusedBy::Server,
+        diff: Some(Known::default().hide(diff)),
         origin: Some("apps/shop/web.yaml".into()),
         conflicts: vec![],
         takes_over: None,

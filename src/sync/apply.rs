@@ -150,7 +150,8 @@ impl Sync<'_> {
                 Step::Skip(reason) => self.done.skipped.push((work.change.key.clone(), reason.clone())),
             }
         }
-        let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, work, writing).await) });
+        let authority = self.input.authority;
+        let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, authority, work, writing).await) });
         let results: Vec<_> =
             futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(self.deps.cluster.concurrency().max(1)).collect().await;
         let (mut applied, mut failures, mut broken) = (Vec::new(), Vec::new(), None);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::app::Refusal;
 use crate::class::{Class, Classified};
 use crate::cluster::{ApplyError, ClusterError};
 use crate::manifest::ObjectKey;
-use crate::plan::Cause;
+use crate::plan::{Cause, RefusedBy};
 use crate::store::StoreError;
 use crate::store::inventory::ClaimError;
 
@@ -31,6 +32,9 @@ pub enum SyncError {
     NotReady { object: Box<ObjectKey>, message: String, after: Duration },
     #[error("{object}, which is replaced, is still there after {} s: {message}", .after.as_secs())]
     NotGone { object: Box<ObjectKey>, message: String, after: Duration },
+    /// A rule of `allow` that is not there any more. What was done before stays done.
+    #[error(transparent)]
+    NotAllowed(Box<Refusal>),
     #[error(transparent)]
     Claim(Box<ClaimError>),
     #[error(transparent)]
@@ -48,6 +52,7 @@ pub struct Rejection {
     pub origin: Option<String>,
     pub message: String,
     pub causes: Vec<Cause>,
+    pub by: RefusedBy,
 }
 
 /// An object that could not be applied, although its dry-run had been accepted.
@@ -65,7 +70,15 @@ fn rejected(rejections: &[Rejection]) -> String {
         let place = rejection.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
         format!("{}{place}: {}", rejection.object, rejection.message)
     };
-    format!("the cluster does not accept {}", listed(rejections, one))
+    let (not_allowed, refused): (Vec<_>, Vec<_>) = rejections.iter().partition(|one| one.by == RefusedBy::Configuration);
+    let mut parts = Vec::new();
+    if !refused.is_empty() {
+        parts.push(format!("the cluster does not accept {}", listed(&refused, |rejection| one(rejection))));
+    }
+    if !not_allowed.is_empty() {
+        parts.push(format!("the configuration of Driftless does not allow {}", listed(&not_allowed, |rejection| one(rejection))));
+    }
+    parts.join("; ")
 }
 
 fn failed(failures: &[Failure]) -> String {
@@ -80,6 +93,12 @@ fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     }
 }
 
+impl From<Refusal> for SyncError {
+    fn from(refusal: Refusal) -> Self {
+        Self::NotAllowed(Box::new(refusal))
+    }
+}
+
 impl From<ClaimError> for SyncError {
     fn from(error: ClaimError) -> Self {
         Self::Claim(Box::new(error))
@@ -89,7 +108,9 @@ impl From<ClaimError> for SyncError {
 impl Classified for SyncError {
     fn class(&self) -> Class {
         match self {
-            Self::Rejected(_) | Self::OtherOwner { .. } | Self::NotAdopted { .. } | Self::NamespaceGone { .. } => Class::Fail,
+            Self::Rejected(_) | Self::NotAllowed(_) | Self::OtherOwner { .. } | Self::NotAdopted { .. } | Self::NamespaceGone { .. } => {
+                Class::Fail
+            }
             Self::Apply(failures) => worst(failures),
             Self::NotReady { .. } | Self::NotGone { .. } => Class::RETRY,
             Self::Claim(error) => error.class(),

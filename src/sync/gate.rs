@@ -18,7 +18,8 @@ pub(super) fn refuse_rejected<'a>(changes: impl IntoIterator<Item = &'a Change>)
         // What bears another app's mark may be handed over: that is looked at by itself, with the claims.
         Verdict::Rejected { .. } if is_other_apps(change) => None,
         Verdict::Rejected { message, causes } => {
-            Some(Rejection { object: change.key.clone(), origin: change.origin.clone(), message: message.clone(), causes: causes.clone() })
+            let (object, origin, by) = (change.key.clone(), change.origin.clone(), change.refused_by);
+            Some(Rejection { object, origin, message: message.clone(), causes: causes.clone(), by })
         }
         Verdict::Accepted | Verdict::NotValidated { .. } => None,
     };

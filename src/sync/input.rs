@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::App;
+use crate::app::{App, Authority};
 use crate::cluster::Cluster;
 use crate::ids::{AppId, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -40,6 +40,8 @@ pub enum Purpose<'a> {
 #[derive(Clone, Copy)]
 pub struct SyncInput<'a> {
     pub app: &'a App,
+    /// Asked before each write, as what was granted when the plan was made may be revoked.
+    pub authority: &'a dyn Authority,
     pub run: &'a RunId,
     pub revision: &'a Oid,
     /// Every object of the app, also the unchanged ones, with what would be sent.

@@ -7,7 +7,7 @@ use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::{Permits, Writing};
 use super::steps::{Part, compare_prunes, part};
-use crate::app::App;
+use crate::app::{App, Authority, Verb};
 use crate::cluster::{Cluster, ClusterError, Delete, Deleted, Propagation};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::{Marked, Marks, TakeOver};
@@ -31,8 +31,14 @@ pub struct Pruned {
 
 /// Deletes the objects that the inventory has and the app no longer wants: with the last apply, which a gate has allowed, they were marked
 /// so. Only what bears our mark, by the uid that we wrote, and belongs to no controller and no other tool; in the reverse of the order of an
-/// apply.
-pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks, permits: Permits<'_>) -> Result<Pruned, SyncError> {
+/// apply. What `authority` does not grant any more stays, and is an error.
+pub async fn prune(
+    deps: &SyncDeps,
+    app: &App,
+    marks: &Marks,
+    authority: &dyn Authority,
+    permits: Permits<'_>,
+) -> Result<Pruned, SyncError> {
     let rows = deps.store.inventory_of(deps.cluster.name(), &app.id).await?;
     let mut rows: Vec<_> = rows.into_iter().filter(|row| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting)).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
@@ -47,7 +53,7 @@ pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks, permits: Permits<'
         let ids: Vec<ObjectId> = members.iter().map(|row| row.key.id()).collect();
         let begun = deps.store.begin_deletes(deps.cluster.name(), &app.id, &ids).await?;
         let members = members.into_iter().filter(|row| begun.contains(&row.key.id()));
-        let deletes = members.map(|row| async move { (row, delete(&deps.cluster, marks, row, writing).await) });
+        let deletes = members.map(|row| async move { (row, delete(&deps.cluster, marks, authority, row, writing).await) });
         let results: Vec<_> =
             futures::stream::iter(deletes.collect::<Vec<_>>()).buffered(deps.cluster.concurrency().max(1)).collect().await;
         let (mut gone, mut left) = (Vec::new(), Vec::new());
@@ -64,7 +70,7 @@ pub async fn prune(deps: &SyncDeps, app: &App, marks: &Marks, permits: Permits<'
         deps.store.undo_deletes(deps.cluster.name(), &app.id, &left).await?;
         deps.store.forget_objects(deps.cluster.name(), &app.id, &gone).await?;
         if let Some(error) = broken {
-            return Err(error.into());
+            return Err(error);
         }
     }
     Ok(pruned)
@@ -98,9 +104,10 @@ impl Pruned {
     }
 }
 
-async fn delete(cluster: &Cluster, marks: &Marks, row: &ObjectRow, _permit: &Writing) -> Result<End, ClusterError> {
+async fn delete(cluster: &Cluster, marks: &Marks, authority: &dyn Authority, row: &ObjectRow, _permit: &Writing) -> Result<End, SyncError> {
     let mut last = None;
     for _ in 0..TRIES {
+        authority.ask(Verb::Delete, &row.key.id())?;
         let Some((key, live)) = read(cluster, row).await? else { return Ok(End::Gone) };
         let delete = match may_delete(&live, &row.key.id(), row.uid.as_deref(), marks) {
             Ok(delete) => Delete { propagation: cluster.propagation(), ..delete },
@@ -114,11 +121,11 @@ async fn delete(cluster: &Cluster, marks: &Marks, row: &ObjectRow, _permit: &Wri
             Ok(Deleted::Gone | Deleted::NotFound) => return Ok(End::Gone),
             Ok(Deleted::Accepted) => return Ok(End::Deleting { uid: delete.uid }),
             Err(error @ ClusterError::Conflict { .. }) => last = Some(error),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     let message = format!("{} changes faster than it can be deleted", row.key);
-    Err(last.unwrap_or(ClusterError::Conflict { cluster: cluster.name().clone(), message }))
+    Err(last.unwrap_or(ClusterError::Conflict { cluster: cluster.name().clone(), message }).into())
 }
 
 /// The live object, in a version that the cluster still serves. None where it is gone, alone or with its kind.

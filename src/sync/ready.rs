@@ -11,7 +11,7 @@ use super::steps::{Part, Step, Work, part};
 use crate::class::Classified;
 use crate::cluster::{ApplyError, ApplyMode, Cluster};
 use crate::manifest::ObjectKey;
-use crate::plan::{NotValidated, Verdict};
+use crate::plan::{NotValidated, RefusedBy, Verdict};
 
 /// CRDs are established within a second; longer than this something is wrong.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -106,5 +106,5 @@ fn rejection(work: &Work<'_>, error: ApplyError) -> Rejection {
         ApplyError::Invalid { causes, .. } | ApplyError::Immutable { causes, .. } => causes,
         _ => Vec::new(),
     };
-    Rejection { object: work.change.key.clone(), origin: work.change.origin.clone(), message, causes }
+    Rejection { object: work.change.key.clone(), origin: work.change.origin.clone(), message, causes, by: RefusedBy::Server }
 }

@@ -9,6 +9,7 @@ use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::Writing;
 use super::steps::Work;
+use crate::app::{Authority, Verb};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Deleted, PartialMeta, Propagation};
 use crate::manifest::ObjectKey;
 use crate::plan::marks::OWNER_ANNOTATION;
@@ -38,8 +39,10 @@ impl From<ClusterError> for WriteError {
     }
 }
 
-pub(super) async fn write(deps: &SyncDeps, work: &Work<'_>, _permit: &Writing) -> Result<Written, WriteError> {
+/// All of it or nothing: what was begun with a right is not left half done, as an object would be that is deleted to be made again.
+pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Work<'_>, _permit: &Writing) -> Result<Written, WriteError> {
     let key = &work.change.key;
+    authority.ask(Verb::Write, &key.id()).map_err(|refusal| WriteError::Sync(refusal.into()))?;
     if work.change.action == Action::Replace {
         remove(&deps.cluster, key, &work.desired.object).await?;
     }

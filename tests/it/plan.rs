@@ -5,7 +5,7 @@ use driftless::class::Classified as _;
 use driftless::cluster::{ApplyMode, Cluster};
 use driftless::ids::{AppId, ClusterName, Oid, RepoName};
 use driftless::manifest::{Manifest, ObjectId, ObjectKey};
-use driftless::plan::{Action, Change, Marks, Plan, TakeOver, Verdict, diff};
+use driftless::plan::{Action, Change, Marks, Plan, Redactor, TakeOver, Verdict};
 use driftless::reconcile::{ChangePlan, Owned, PlanInput, ReconcileError, plan_apply, plan_change};
 use driftless::render::RenderOptions;
 use serde_json::{Value, json};
@@ -128,7 +128,7 @@ fn show(change: &Change) -> String {
     lines.extend(change.replaces_name.iter().map(|old| format!("  replaces {old}")));
     lines.extend(change.referrers.iter().map(|referrer| format!("  still used by {referrer}")));
     lines.extend(change.warnings.iter().chain(&change.notes).map(|note| format!("  {note}")));
-    lines.extend(diff(change).to_string().lines().map(|line| format!("    {line}")));
+    lines.extend(Redactor::default().diff(change).to_string().lines().map(|line| format!("    {line}")));
     lines.join("\n") + "\n"
 }
 
@@ -264,7 +264,7 @@ async fn a_crd_that_the_base_brings_is_still_coming_for_the_change() {
     let both = app.change(&[answers::crd(&group), widget(1)], &[answers::crd(&group), widget(2)]).await;
     let [change] = both.changes.changes.as_slice() else { panic!("{}", app.show(&both.changes)) };
     assert!(matches!(change.verdict, Verdict::NotValidated { .. }), "{change:?}");
-    assert_eq!(diff(change).fields, ["spec.size"]);
+    assert_eq!(Redactor::default().diff(change).fields, ["spec.size"]);
 }
 
 /// A controller that never rests: what it writes must not look like a change of ours.

@@ -1,6 +1,6 @@
 //! Texts of others, so that they are shown as they are and do nothing: no mention, no link, no markup, no end of what they stand in.
 
-use std::fmt::Write as _;
+use crate::redact::push_visible;
 
 /// The longest text within a line. Names are far shorter.
 const LONGEST: usize = 400;
@@ -71,17 +71,6 @@ fn line(text: &str) -> String {
         }
     }
     if out.trim().is_empty() { "(empty)".to_owned() } else { out }
-}
-
-/// Controls and characters that turn the direction of writing would hide what a text says (CVE-2021-42574).
-fn push_visible(out: &mut String, c: char) {
-    let turns = matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if c.is_control() || turns {
-        // Writing to a string does not fail.
-        let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-    } else {
-        out.push(c);
-    }
 }
 
 fn longest_run(text: &str, wanted: char) -> usize {

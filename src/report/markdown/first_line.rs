@@ -55,7 +55,9 @@ fn problems(report: &PreviewReport) -> Vec<String> {
     let counts = report.counts();
     let apps = |which: fn(&AppReport) -> bool| report.apps_that(which);
     [
-        (counts.rejected, "the server rejects", "object"),
+        (counts.rejected_by_server(), "the server rejects", "object"),
+        (counts.not_allowed, "the configuration of Driftless does not allow", "object"),
+        (counts.refused, "Driftless refuses", "object"),
         (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "it breaks the render of", "app"),
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "nothing is known yet of", "app"),

@@ -4,7 +4,7 @@
 use super::document::{Block, Document};
 use super::escape::{cell, html, span};
 use super::{first_line, outcome, reviewed};
-use crate::plan::{Action, Cause, NotValidated, TakeOver, Verdict};
+use crate::plan::{Action, Cause, NotValidated, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped};
 use crate::report::words::join;
 
@@ -141,10 +141,12 @@ fn trouble(app: &AppReport, document: &mut Document) {
             for object in objects {
                 if let Verdict::Rejected { message, causes } = &object.verdict {
                     let place = object.origin.as_ref().map(|file| format!(" from {}", html(file))).unwrap_or_default();
-                    fold(
-                        format!("Rejected by {}: {}{place}", html(app.cluster.as_str()), html(&object.key.to_string())),
-                        &refusal(message, causes),
-                    );
+                    let by = match object.refused_by {
+                        RefusedBy::Server => format!("Rejected by {}", html(app.cluster.as_str())),
+                        RefusedBy::Configuration => "Not allowed by the configuration of Driftless".to_owned(),
+                        RefusedBy::Driftless => "Refused by Driftless".to_owned(),
+                    };
+                    fold(format!("{by}: {}{place}", html(&object.key.to_string())), &refusal(message, causes));
                 }
             }
         }
@@ -315,6 +317,9 @@ mod tests {
         let more = "f1: bad; f2: bad; f3: bad; and 9 more";
         assert!(refusal(more, &causes).starts_with(&format!("{more}\nf1: bad")));
         assert_eq!(refusal("no kind", &[]), "no kind");
+        // P10: what is refused before the server is asked.
+        let own = [Cause { field: Some("stringData.pin".into()), message: "must be a string: quote the value".into() }];
+        assert_eq!(refusal("stringData.pin: must be a string: quote the value", &own), "stringData.pin: must be a string: quote the value");
         assert_eq!(refusal("a webhook refuses", &causes[..1]), "a webhook refuses\nf1: bad");
     }
 }

@@ -2,14 +2,14 @@
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
-use crate::plan::{Action, TakeOver, Verdict};
+use crate::plan::{Action, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{AppReport, ObjectReport};
 
 pub(super) fn write(app: &AppReport, document: &mut Document) {
     let heading = format!("#### {} on {}", span(&app.app.name), span(app.cluster.as_str()));
     for object in app.objects() {
         if let Some(diff) = &object.diff {
-            let block = Block::Fold { summary: summary(object), notes: notes(object), language: "diff", text: diff.clone() };
+            let block = Block::Fold { summary: summary(object), notes: notes(object), language: "diff", text: diff.to_string() };
             document.may(&heading, block);
         }
     }
@@ -27,6 +27,7 @@ fn summary(object: &ObjectReport) -> String {
     };
     let verdict = match object.verdict {
         Verdict::Accepted => "",
+        Verdict::Rejected { .. } if object.refused_by == RefusedBy::Configuration => ", <b>not allowed</b>",
         Verdict::Rejected { .. } => ", <b>rejected</b>",
         Verdict::NotValidated { .. } => ", not validated",
     };

@@ -6,6 +6,7 @@ mod health;
 mod owners;
 mod prune;
 mod replace;
+mod revoked;
 mod stages;
 mod word;
 mod world;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use driftless::app::Grants;
 use driftless::class::{Class, Classified};
 use driftless::dev::fault_proxy::{Fault, Rule, RuleId};
 use driftless::plan::Marks;
@@ -90,7 +91,11 @@ async fn held_prune(world: &World) -> tokio::task::JoinHandle<Pruned> {
     world.sync('b', &[b]).await;
     let held = world.proxy.add(Rule::all(Fault::Delay(Duration::from_secs(3))).method(http::Method::DELETE));
     let (deps, app, marks) = (world.deps.clone(), world.app.clone(), world.marks.clone());
-    let prune = tokio::spawn(async move { sync::prune(&deps, &app, &marks, Permits::new(&|| Some(allowed()))).await.expect("pruned") });
+    let allow = world.allow.clone();
+    let prune = tokio::spawn(async move {
+        let authority = Grants { repo: &app.id.repo, allow: &allow, may_read: &[] }.on(&app.destination.cluster);
+        sync::prune(&deps, &app, &marks, &authority, Permits::new(&|| Some(allowed()))).await.expect("pruned")
+    });
     struck(world, held).await;
     prune
 }
@@ -145,7 +150,7 @@ async fn a_delete_that_was_refused_can_be_claimed_again() {
     let uid = world.live("", "ConfigMap", "a").await.expect("there")["metadata"]["uid"].clone();
     world.sync('b', &[b]).await;
     world.proxy.add(Rule::all(Fault::status(http::StatusCode::FORBIDDEN)).method(http::Method::DELETE));
-    sync::prune(&world.deps, &world.app, &world.marks, Permits::new(&|| Some(allowed()))).await.expect_err("refused");
+    world.try_prune().await.expect_err("refused");
     world.proxy.clear();
     world.become_app("api").await;
     assert_eq!(world.sync('b', &[a]).await.counts.updated, 1);

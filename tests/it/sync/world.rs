@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless::app::{Adopt, Allow, App, ClusterScoped, Destination, DriftPolicy, OnDelete, Origin, Pattern, Source, SyncPolicy};
+use driftless::app::{
+    Adopt, Allow, App, Authority, ClusterScoped, Destination, DriftPolicy, Grants, OnDelete, Origin, Pattern, Source, SyncPolicy,
+};
 use driftless::clock::SystemClock;
 use driftless::cluster::{Cluster, ClusterConfig};
 use driftless::dev::fault_proxy::FaultProxy;
@@ -50,6 +52,8 @@ pub struct How {
     pub cancel_at_first_write: bool,
     /// Something newer is wanted before the first write.
     pub superseded: bool,
+    /// Asked instead of `allow`.
+    pub authority: Option<Box<dyn Authority + Send>>,
 }
 
 pub fn oid(digit: char) -> Oid {
@@ -100,6 +104,11 @@ impl World {
         self.deps.store.put_app(&self.app, &oid('a')).await.expect("stored");
     }
 
+    /// What the repo of the app may do.
+    pub fn grants(&self) -> Grants<'_> {
+        Grants { repo: &self.app.id.repo, allow: &self.allow, may_read: &[] }
+    }
+
     pub async fn inventory(&self) -> Vec<ObjectRow> {
         self.deps.store.inventory(&self.app.id).await.expect("the inventory")
     }
@@ -131,8 +140,10 @@ impl World {
     pub async fn sync_with(&self, revision: char, objects: &[Value], how: How) -> Result<AppliedSync, SyncError> {
         let plan = self.plan(revision, objects, &how).await;
         let cancel = CancellationToken::new();
+        let authority = self.grants().on(&self.app.destination.cluster);
         let input = SyncInput {
             app: &self.app,
+            authority: how.authority.as_deref().unwrap_or(&authority),
             run: &RunId::new("run"),
             revision: &oid(revision),
             plan: &plan,
@@ -170,7 +181,15 @@ impl World {
     }
 
     pub async fn prune(&self) -> Pruned {
-        sync::prune(&self.deps, &self.app, &self.marks, Permits::new(&|| Some(allowed()))).await.expect("pruned")
+        self.try_prune().await.expect("pruned")
+    }
+
+    pub async fn try_prune(&self) -> Result<Pruned, SyncError> {
+        self.prune_as(&self.grants().on(&self.app.destination.cluster)).await
+    }
+
+    pub async fn prune_as(&self, authority: &dyn Authority) -> Result<Pruned, SyncError> {
+        sync::prune(&self.deps, &self.app, &self.marks, authority, Permits::new(&|| Some(allowed()))).await
     }
 
     pub async fn wait(&mut self, purpose: WaitPurpose, objects: Vec<WaitObject>, within: Duration) -> WaitOutcome {

@@ -1,0 +1,53 @@
+//! How the changes of a plan may be shown: what is known of its Secrets is taken out of everything that is said of any of its objects.
+
+use serde_json::Value;
+
+use super::change::{Cause, Change, NotValidated, Verdict};
+use super::diff::{self, ObjectDiff};
+use crate::manifest::{Manifest, ObjectKey};
+use crate::redact::{Known, Shown};
+
+/// Everything that leaves a plan goes through here.
+#[derive(Debug, Default)]
+pub struct Redactor(Known);
+
+impl Redactor {
+    /// For what is said of these changes, and of whatever else was made of these manifests.
+    pub fn new<'a>(changes: impl IntoIterator<Item = &'a Change>, manifests: impl IntoIterator<Item = &'a Manifest>) -> Self {
+        let of_change = |change: &'a Change| {
+            let desired = change.desired.as_ref().map(|desired| &desired.object);
+            [change.before.as_ref(), change.after.as_ref(), desired].into_iter().flatten().map(|object| (&change.key, object))
+        };
+        let changes = changes.into_iter().flat_map(of_change);
+        let manifests = manifests.into_iter().map(|manifest| (&manifest.key, &manifest.object));
+        Self(Known::of(changes.chain(manifests).collect::<Vec<(&ObjectKey, &Value)>>()))
+    }
+
+    pub fn text(&self, text: &str) -> Shown {
+        self.0.hide(text)
+    }
+
+    pub fn texts<'a>(&self, texts: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+        texts.into_iter().map(|text| self.text(text).into()).collect()
+    }
+
+    pub fn diff(&self, change: &Change) -> ObjectDiff {
+        diff::diff(change, &self.0)
+    }
+
+    /// A server, or a webhook behind it, may quote any value of what it was asked about.
+    pub fn verdict(&self, verdict: &Verdict) -> Verdict {
+        let hide = |text: &str| String::from(self.text(text));
+        match verdict {
+            Verdict::Accepted => Verdict::Accepted,
+            Verdict::Rejected { message, causes } => {
+                let cause = |cause: &Cause| Cause { field: cause.field.as_deref().map(hide), message: hide(&cause.message) };
+                Verdict::Rejected { message: hide(message), causes: causes.iter().map(cause).collect() }
+            }
+            Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } } => {
+                Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message: hide(message) } }
+            }
+            Verdict::NotValidated { reason } => Verdict::NotValidated { reason: reason.clone() },
+        }
+    }
+}

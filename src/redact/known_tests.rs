@@ -1,0 +1,118 @@
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn known(data: &Value) -> Known {
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}, "stringData": data});
+    Known::of([(&ObjectKey::of(&object).expect("a name"), &object)])
+}
+
+/// Every way in which tools and servers write a value into a text.
+pub(crate) fn encodings(value: &str) -> Vec<String> {
+    let json = |text: &str| {
+        let quoted = json!(text).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let percent = |kept: fn(u8) -> bool| -> String {
+        value.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    };
+    let base64 = STANDARD.encode(value);
+    vec![
+        value.to_owned(),
+        value.trim().to_owned(),
+        format!("{value}\n"),
+        json(value),
+        json(&json(value)),
+        base64.clone(),
+        STANDARD.encode(format!("{value}\n")),
+        STANDARD.encode(&base64),
+        STANDARD.encode(format!("user:{value}")),
+        STANDARD.encode(format!("admin:{value}@host")),
+        STANDARD_NO_PAD.encode(value),
+        URL_SAFE_NO_PAD.encode(value),
+        percent(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)),
+        percent(|byte| byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:@/".contains(&byte)),
+        percent(|byte| byte.is_ascii_alphanumeric()).to_lowercase(),
+        hex::encode(value),
+        hex::encode(value).to_uppercase(),
+        value.to_uppercase(),
+    ]
+}
+
+/// S1: no encoding of a value gets through.
+#[test]
+fn a_value_is_found_in_every_encoding() {
+    for value in ["hunter2hunter2", "p@ss w0rd/with+all&signs=\"é\"", " spaced-value-1234 \n", "https://user:t0ken@host/x?y=z"] {
+        let known = known(&json!({"password": value}));
+        for text in encodings(value) {
+            let shown = known.hide(&format!("before {text} after"));
+            assert!(!shown.contains(text.trim()), "{value:?} as {text:?}: {shown}");
+            assert!(shown.starts_with("before ") && shown.ends_with(" after"), "{shown}");
+        }
+    }
+}
+
+/// S1: a key in PEM form is found line by line, wrapped, cut and escaped.
+#[test]
+fn a_long_value_is_found_in_pieces() {
+    let letters: Vec<char> = ('A'..='Z').collect();
+    let line = |n: usize| (0..64).map(|at| letters[(at * at * 7 + n * 11) % 26]).collect::<String>();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n{}\n{}\n-----END PRIVATE KEY-----\n", line(1), line(2), line(3));
+    let known = known(&json!({"tls.key": pem}));
+    let indented: String = pem.lines().map(|line| format!("      {line}\n")).collect();
+    let base64 = STANDARD.encode(&pem);
+    let wrapped: String = base64.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+    for text in [indented, json!({"x": pem}).to_string(), pem[..120].to_owned(), base64[..100].to_owned(), wrapped] {
+        let shown = known.hide(&text);
+        for piece in line(1).as_bytes().chunks(16).map(String::from_utf8_lossy) {
+            assert!(!shown.contains(&*piece), "{shown}");
+        }
+        assert!(!base64.as_bytes().chunks(48).any(|piece| shown.contains(&*String::from_utf8_lossy(piece))), "{shown}");
+    }
+}
+
+/// S1: what a Secret's value is made of is looked for as well.
+#[test]
+fn the_parts_of_a_structured_value_are_found() {
+    let docker = json!({"auths": {"r.io": {"username": "robot-account", "password": "pw-12345678"}}}).to_string();
+    let known = known(&json!({".dockerconfigjson": docker, "env": "A=1\nTOKEN=tk-87654321\n"}));
+    let shown = known.hide("login as robot-account with pw-12345678 or tk-87654321");
+    assert_eq!(shown, "login as (hidden) with (hidden) or (hidden)");
+}
+
+#[test]
+fn a_short_value_counts_where_it_stands_alone() {
+    let known = known(&json!({"user": "anna", "namespace": "shop"}));
+    assert_eq!(known.hide("hello anna, bananna; shop/anna:1"), "hello (hidden), bananna; shop/(hidden):1");
+}
+
+#[test]
+fn without_secrets_nothing_is_hidden() {
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"password": "hunter2hunter2"}});
+    let known = Known::of([(&ObjectKey::of(&object).expect("a name"), &object)]);
+    assert!(known.is_empty());
+    assert_eq!(known.hide("hunter2hunter2"), "hunter2hunter2");
+}
+
+proptest! {
+    /// S1: whatever the value is and whatever stands around it.
+    #[test]
+    fn no_value_survives_in_any_text(value in "[!-~]{8,60}", before in "[ -~]{0,20}", after in "[ -~]{0,20}") {
+        let known = known(&json!({"v": value}));
+        for text in encodings(&value) {
+            let shown = known.hide(&format!("{before} {text} {after}"));
+            prop_assert!(!shown.contains(text.trim()), "{} in {}", text, shown);
+        }
+    }
+
+    #[test]
+    fn binary_values_are_found(value in proptest::collection::vec(any::<u8>(), 16..80)) {
+        let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": {"v": STANDARD.encode(&value)}});
+        let known = Known::of([(&ObjectKey::of(&object).expect("a name"), &object)]);
+        let text = format!("got {} and {}", STANDARD.encode(&value), hex::encode(&value));
+        let shown = known.hide(&text);
+        prop_assert!(!shown.contains(&STANDARD_NO_PAD.encode(&value)[..16]) && !shown.contains(&hex::encode(&value)[..16]), "{}", shown);
+    }
+}
