@@ -97,6 +97,8 @@ fn without_secrets_nothing_is_hidden() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// S1: whatever the value is and whatever stands around it.
     #[test]
     fn no_value_survives_in_any_text(value in "[!-~]{8,60}", before in "[ -~]{0,20}", after in "[ -~]{0,20}") {

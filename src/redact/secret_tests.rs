@@ -103,6 +103,8 @@ fn with_value_at(place: usize, text: &str) -> Value {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// S1: a known value comes out of a Secret in no place and no encoding.
     #[test]
     fn no_value_comes_out(value in "[!-~]{8,40}", place in 0_usize..10, how in 0_usize..18) {
