@@ -14,8 +14,9 @@ import (
 	"driftless.dev/renderer/internal/worker"
 )
 
-// Below what the box allows, so that the collector works before the limit ends the process.
-const memoryLimit = 64 << 20
+// Below what the box allows, so that the collector works before the limit ends the process, and far enough above what a
+// large kustomization needs: at a limit below that the collector would run without pause.
+const memoryLimit = 160 << 20
 
 func main() {
 	debug.SetMemoryLimit(memoryLimit)

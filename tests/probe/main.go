@@ -28,12 +28,22 @@ func main() {
 	report("dial TCP", func() error { return discard(net.Dial("tcp", "127.0.0.1:1")) })
 	report("dial UDP", func() error { return discard(net.Dial("udp", "127.0.0.1:53")) })
 	report("dial a Unix socket", func() error { return discard(net.Dial("unix", "/run/x.sock")) })
+	report("dial an abstract socket", func() error { return discard(net.Dial("unix", "@driftless-probe")) })
+	report("open a device", func() error { return discard(os.Open("/dev/null")) })
+	report("truncate a file", func() error { return os.Truncate("/etc/hostname", 0) })
 	report("listen", func() error { return discard(net.Listen("tcp", "127.0.0.1:0")) })
 	report("resolve a name", func() error { return discard(net.LookupHost("example.com")) })
 	report("run a program", func() error { return exec.Command("/bin/sh", "-c", "true").Run() })
 	report("become a program", func() error { return syscall.Exec("/bin/sh", []string{"sh"}, nil) })
 	report("fork", func() error { return discard(syscall.ForkExec("/proc/self/exe", nil, &syscall.ProcAttr{})) })
 	report("kill its parent", func() error { return syscall.Kill(os.Getppid(), 0) })
+	report("signal a thread of its parent", func() error {
+		_, _, errno := syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getppid()), uintptr(os.Getppid()), 0)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
 	report("trace", func() error { return call(syscall.SYS_PTRACE) })
 	report("mount", func() error { return syscall.Mount("none", "/mnt", "tmpfs", 0, "") })
 	report("make a namespace", func() error { return syscall.Unshare(syscall.CLONE_NEWUSER) })

@@ -19,7 +19,6 @@ import (
 	helm "helm.sh/helm/v4/pkg/chart/v2"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
-	release "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 )
 
@@ -163,15 +162,19 @@ func collectObjects(loaded *helm.Chart, texts map[string]string, dir string) ([]
 		all = append(all, found...)
 	}
 	slices.SortStableFunc(all, func(a, b object.Object) int { return strings.Compare(a.Origin, b.Origin) })
+	var hooks []hook
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		if strings.HasSuffix(name, "NOTES.txt") || strings.HasPrefix(path.Base(name), "_") {
 			continue
 		}
-		found, err := parseRendered(texts[name], origin(name, dir))
+		found, hooked, err := parseRendered(texts[name], origin(name, dir))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, found...)
+		all, hooks = append(all, found...), append(hooks, hooked...)
+	}
+	if len(hooks) > 0 {
+		return nil, notRun(hooks)
 	}
 	return all, object.Duplicates(all)
 }
@@ -182,7 +185,7 @@ func origin(name, dir string) string {
 	return repo.Join(dir, below)
 }
 
-func parseRendered(text, file string) ([]object.Object, error) {
+func parseRendered(text, file string) ([]object.Object, []hook, error) {
 	documents := releaseutil.SplitManifests(text)
 	names := slices.Collect(maps.Keys(documents))
 	slices.SortFunc(names, func(a, b string) int {
@@ -192,6 +195,7 @@ func parseRendered(text, file string) ([]object.Object, error) {
 		return 1
 	})
 	var all []object.Object
+	var hooks []hook
 	for _, name := range names {
 		found, err := plain.Parse([]byte(documents[name]), file)
 		if err != nil {
@@ -199,36 +203,16 @@ func parseRendered(text, file string) ([]object.Object, error) {
 			// The line is one of the text that the template made, and nobody has that at hand.
 			failed.Line = 0
 			failed.Message = "the template renders to what is " + strings.TrimPrefix(failed.Message, "is ")
-			return nil, failed
+			return nil, nil, failed
 		}
 		for _, one := range found {
-			keep, err := installable(one)
-			if err != nil {
-				return nil, err
-			}
-			if keep {
+			switch events := hookEvents(one); {
+			case events == "":
 				all = append(all, one)
+			case !isTest(events):
+				hooks = append(hooks, hook{one, events})
 			}
 		}
 	}
-	return all, nil
-}
-
-// installable leaves tests out and refuses other hooks: they belong to a release, and there is none.
-func installable(one object.Object) (bool, error) {
-	metadata, _ := one.Content["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	hook, hooked := annotations[release.HookAnnotation].(string)
-	if !hooked {
-		return true, nil
-	}
-	for event := range strings.SplitSeq(hook, ",") {
-		switch strings.ToLower(strings.TrimSpace(event)) {
-		case "test", "test-success", "test-failure":
-		default:
-			return false, failure.New(one.Origin, "%s is a hook (%s: %s), and hooks are not run", object.Name(one.Content), release.HookAnnotation, hook).
-				WithHint("turn it off in the chart's values, or take the annotation away to apply it like any other object")
-		}
-	}
-	return false, nil
+	return all, hooks, nil
 }

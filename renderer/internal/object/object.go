@@ -99,7 +99,7 @@ func check(one Object) error {
 		}
 		return failed
 	}
-	return nil
+	return secretData(one)
 }
 
 // Key names an object whatever its version: group, kind, namespace and name.

@@ -44,6 +44,11 @@ func explain(err error, source *repo.Repo, dir string) error {
 			return failed
 		}
 	}
+	if strings.Contains(message, "map[interface {}]") || strings.Contains(message, "invalid map key") {
+		if failed := oddKey(source); failed != nil {
+			return failed
+		}
+	}
 	if failed := kustomizationError(source, message); failed != nil {
 		return failed
 	}
@@ -74,6 +79,18 @@ func syntaxError(source *repo.Repo, name string) *failure.Failure {
 		}
 	}
 	return failed
+}
+
+// oddKey finds the first file that was read with a key that is not text.
+func oddKey(source *repo.Repo) *failure.Failure {
+	for _, file := range source.WasRead() {
+		if content, _, err := source.Read(file); err == nil {
+			if failed := plain.OddKey(content, file); failed != nil {
+				return failed
+			}
+		}
+	}
+	return nil
 }
 
 // kustomizationError is for a kustomization that can't be read: it is then the last file that was.

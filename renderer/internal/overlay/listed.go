@@ -15,7 +15,8 @@ import (
 // the others do to the order is not retraced here.
 var harmless = []string{
 	"apiVersion", "kind", "metadata", "namePrefix", "nameSuffix", "namespace", "commonLabels", "commonAnnotations", "labels",
-	"images", "replicas", "patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "generatorOptions",
+	"images", "replicas", "patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "generatorOptions", "vars",
+	"crds", "configurations", "openapi", "buildMetadata", "transformers", "validators",
 }
 
 // deepest is how far kustomizations may be nested before the second pass is left to find its way.
@@ -25,7 +26,7 @@ const deepest = 32
 type place struct{ kind, file string }
 
 // listed returns the file of each object without a second pass: kustomize appends the objects of its resources in the order
-// in which they are named, then those of its generators. It answers only where that is all that the kustomizations on the way
+// in which they are named, then those of its generators, then those of its components. It answers only where that is all that the kustomizations on the way
 // do, and where as many objects of the same kinds came out. All that it reads the render has read.
 func listed(source *repo.Repo, dir string, built resmap.ResMap) ([]string, bool) {
 	places, ok := walk(source, dir, 0)
@@ -50,8 +51,12 @@ func walk(source *repo.Repo, dir string, depth int) ([]place, bool) {
 	var all, made []place
 	for field, value := range fields {
 		switch field {
-		case "resources", "configMapGenerator", "secretGenerator":
+		case "resources", "components", "configMapGenerator", "secretGenerator":
 			if _, isList := value.([]any); !isList && value != nil {
+				return nil, false
+			}
+		case "sortOptions":
+			if settings, _ := value.(map[string]any); settings["order"] != "fifo" {
 				return nil, false
 			}
 		default:
@@ -74,14 +79,42 @@ func walk(source *repo.Repo, dir string, depth int) ([]place, bool) {
 	for _, generator := range []struct{ field, kind string }{{"configMapGenerator", "ConfigMap"}, {"secretGenerator", "Secret"}} {
 		for _, item := range list(fields[generator.field]) {
 			settings, _ := item.(map[string]any)
-			// The other behaviours change an object that is there already.
-			if behavior, given := settings["behavior"]; given && behavior != "create" {
+			switch behavior, given := settings["behavior"]; {
+			case !given || behavior == "create":
+				made = append(made, place{generator.kind, name})
+			case behavior == "merge":
+				// It changes an object that is there already, and is still that one's file.
+			default:
 				return nil, false
 			}
-			made = append(made, place{generator.kind, name})
 		}
 	}
-	return append(all, made...), true
+	all = append(all, made...)
+	for _, item := range list(fields["components"]) {
+		target, isText := item.(string)
+		at := path.Join(dir, target)
+		if _, _, err := source.Read(at); !isText || err == nil || above(at) {
+			return nil, false
+		}
+		below, ok := walk(source, root(at), depth+1)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, below...)
+	}
+	return all, true
+}
+
+func above(at string) bool {
+	return at == ".." || strings.HasPrefix(at, "../") || path.IsAbs(at)
+}
+
+// root is a directory as the repository names it.
+func root(at string) string {
+	if at == "." {
+		return ""
+	}
+	return at
 }
 
 // kustomization reads the one in a directory. Links are left to the second pass: kustomize goes on from where they lead.
@@ -100,15 +133,12 @@ func kustomization(source *repo.Repo, dir string) (string, map[string]any, bool)
 
 // objectsAt are the objects of a file, or of a directory with a kustomization.
 func objectsAt(source *repo.Repo, at string, depth int) ([]place, bool) {
-	if at == ".." || strings.HasPrefix(at, "../") || path.IsAbs(at) {
+	if above(at) {
 		return nil, false
 	}
 	content, resolved, err := source.Read(at)
 	if err != nil {
-		if at == "." {
-			at = ""
-		}
-		return walk(source, at, depth+1)
+		return walk(source, root(at), depth+1)
 	}
 	if resolved != at {
 		return nil, false

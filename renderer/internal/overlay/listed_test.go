@@ -70,7 +70,11 @@ func TestListedForms(t *testing.T) {
 		"flow style":           {"resources: [m.yaml]\n", `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}`, nil},
 		"a patch that deletes": {"resources: [m.yaml]\npatches: [{patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, $patch: delete}'}]\n", configMap("a") + "---\n" + configMap("b"), nil},
 		"sorted":               {"resources: [m.yaml, base]\nsortOptions: {order: legacy}\n", configMap("a"), nil},
-		"components":           {"resources: [m.yaml]\ncomponents: [part]\n", configMap("a"), nil},
+		"sorted in order":      {"resources: [m.yaml, base]\nsortOptions: {order: fifo}\n", configMap("a"), []string{"m.yaml", "base/m.yaml"}},
+		"components":           {"resources: [m.yaml]\ncomponents: [part]\nconfigMapGenerator: [{name: c, literals: [a=b]}]\n", configMap("a"), []string{"m.yaml", "kustomization.yaml", "part/more.yaml"}},
+		"merged":               {"resources: [generated]\nconfigMapGenerator: [{name: g, behavior: merge, literals: [c=d]}]\n", "", []string{"generated/kustomization.yaml"}},
+		"replaced":             {"resources: [generated]\nconfigMapGenerator: [{name: g, behavior: replace, literals: [c=d]}]\n", "", nil},
+		"a transformer":        {"resources: [m.yaml]\ntransformers:\n- |\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: x}\n  prefix: a-\n  fieldSpecs: [{path: metadata/name}]\n", configMap("a"), []string{"m.yaml"}},
 	}
 	for name, one := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +83,9 @@ func TestListedForms(t *testing.T) {
 			write(t, root, "m.yaml", one.manifest)
 			write(t, root, "base/kustomization.yaml", "resources: [m.yaml]\n")
 			write(t, root, "base/m.yaml", configMap("base"))
-			write(t, root, "part/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamePrefix: x-\n")
+			write(t, root, "part/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamePrefix: x-\nresources: [more.yaml]\n")
+			write(t, root, "part/more.yaml", configMap("more"))
+			write(t, root, "generated/kustomization.yaml", "configMapGenerator: [{name: g, literals: [a=b]}]\n")
 			source := repotest.Disk(root)
 			built, err := run(&files{repo: source}, "", Options{})
 			if err != nil {
@@ -102,11 +108,14 @@ func configMap(name string) string {
 
 func write(t *testing.T, root, name, text string) {
 	t.Helper()
-	at := filepath.Join(root, name)
+	if err := writeFile(filepath.Join(root, name), text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeFile(at, text string) error {
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return os.WriteFile(at, []byte(text), 0o600)
 }

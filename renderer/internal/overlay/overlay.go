@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
-	"sigs.k8s.io/yaml"
 )
 
 // Names of kustomization files, in the order in which kustomize looks for them.
@@ -46,11 +45,8 @@ func Render(source *repo.Repo, dir string, options Options) ([]object.Object, er
 	found := origins(source, dir, options, built)
 	var all []object.Object
 	for index, one := range built.Resources() {
-		text, err := one.AsYAML()
-		if err != nil {
-			return nil, explain(err, source, dir)
-		}
-		raw, err := yaml.YAMLToJSON(text)
+		// What kustomize prints is this, written as YAML.
+		raw, err := one.MarshalJSON()
 		if err != nil {
 			return nil, explain(err, source, dir)
 		}

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	kyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/json"
-	"sigs.k8s.io/yaml"
 )
 
 // Files that mean that the directory is for another renderer: taken as manifests they would only confuse.
@@ -145,9 +144,9 @@ func Parse(content []byte, file string) ([]object.Object, error) {
 
 // parseDocument reads strictly: of two equal keys kubectl silently takes the last.
 func parseDocument(document []byte, file string, line int) ([]object.Object, error) {
-	raw, err := yaml.YAMLToJSONStrict(document)
-	if err != nil {
-		return nil, failure.ForYAML(err, document, file, line)
+	raw, failed := toJSON(document, file, line)
+	if failed != nil {
+		return nil, failed
 	}
 	found, err := object.Parse(raw, file)
 	if err != nil {
@@ -166,8 +165,8 @@ func Syntax(content []byte, file string) *failure.Failure {
 		if err != nil {
 			return nil
 		}
-		if _, err := yaml.YAMLToJSONStrict(document); err != nil {
-			return failure.ForYAML(err, document, file, line)
+		if _, failed := toJSON(document, file, line); failed != nil {
+			return failed
 		}
 		line += bytes.Count(document, []byte("\n")) + 1
 	}

@@ -2,73 +2,75 @@ package worker
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"sync"
+
+	"driftless.dev/renderer/internal/failure"
 )
 
-const maxLines = 50
+const (
+	maxLines = 50
+	// Longest line that is kept. What is beyond it is read and dropped, so that nobody waits for a full pipe.
+	maxLine = 2000
+)
 
-// lines collects what the libraries print as they go: deprecations and the like, which become the render's warnings.
-type lines struct {
-	mutex sync.Mutex
-	text  []string
+// printed collects what the libraries print during one render: deprecations and the like, which become its warnings.
+//
+// Each render has a pipe of its own, and its end is the end of the pipe: nothing that is printed can look like the border
+// between two renders, and what a goroutine prints after its render goes to a pipe that is closed.
+type printed struct {
 	write *os.File
-	// Receives once per mark that came through the pipe.
-	marks chan struct{}
+	text  chan []string
 }
 
-const mark = "\x00mark"
-
-// captureStderr puts a pipe where the libraries print. What the runtime itself says of a crash still goes to the real one.
-func captureStderr() (*lines, error) {
+// capture puts a new pipe where the libraries print. What the runtime itself says of a crash still goes to the real
+// standard error, and the frames to the real standard output.
+func capture() (*printed, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	collected := &lines{write: write, marks: make(chan struct{}, 1)}
-	os.Stderr = write
+	collected := &printed{write: write, text: make(chan []string, 1)}
+	os.Stderr, os.Stdout = write, write
 	log.SetFlags(0)
-	log.SetOutput(write)
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	log.SetOutput(write)
-	go collected.run(read)
+	go func() {
+		defer read.Close()
+		collected.text <- lines(read)
+	}()
 	return collected, nil
 }
 
-func (l *lines) run(from io.Reader) {
-	reader := bufio.NewReader(from)
-	for {
-		line, err := reader.ReadString('\n')
-		if err != nil {
-			return
-		}
-		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "#"))
-		if line == mark {
-			l.marks <- struct{}{}
-			continue
-		}
-		l.mutex.Lock()
-		if line != "" && len(l.text) < maxLines && !slices.Contains(l.text, line) {
-			l.text = append(l.text, line)
-		}
-		l.mutex.Unlock()
-	}
-}
-
-// take returns what came since the last time, each line once.
-func (l *lines) take() []string {
-	if _, err := io.WriteString(l.write, mark+"\n"); err != nil {
+// take ends the capture and returns what was printed, each line once.
+func (p *printed) take() []string {
+	if err := p.write.Close(); err != nil {
 		return nil
 	}
-	<-l.marks
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	taken := l.text
-	l.text = nil
-	return taken
+	return <-p.text
+}
+
+// lines reads to the end, and keeps what is worth showing.
+func lines(from io.Reader) []string {
+	reader := bufio.NewReaderSize(from, maxLine)
+	var kept []string
+	for {
+		// A line that does not fit comes in pieces, of which the first is kept.
+		piece, err := reader.ReadSlice('\n')
+		line := failure.Cut(strings.TrimPrefix(strings.TrimSpace(string(piece)), "#"))
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = reader.ReadSlice('\n')
+		}
+		if line != "" && len(kept) < maxLines && !slices.Contains(kept, line) {
+			kept = append(kept, line)
+		}
+		if err != nil {
+			return kept
+		}
+	}
 }

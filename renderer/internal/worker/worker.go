@@ -2,7 +2,6 @@
 package worker
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,10 +58,6 @@ func Serve(conn *wire.Conn) error {
 	if err := conn.Send(hello{"hello", wire.Protocol, libraries()}, nil); err != nil {
 		return err
 	}
-	stderr, err := captureStderr()
-	if err != nil {
-		return err
-	}
 	for {
 		var asked request
 		if _, err := conn.Receive(&asked); err != nil {
@@ -71,19 +66,28 @@ func Serve(conn *wire.Conn) error {
 			}
 			return err
 		}
-		if err := serveOne(conn, asked, stderr); err != nil {
+		if err := serveOne(conn, asked); err != nil {
 			return err
 		}
 	}
 }
 
-func serveOne(conn *wire.Conn, asked request, stderr *lines) error {
+func serveOne(conn *wire.Conn, asked request) error {
 	if asked.Kind != "render" {
 		return fmt.Errorf("expected a render, got %q", asked.Kind)
 	}
+	stderr, err := capture()
+	if err != nil {
+		return err
+	}
 	source := repo.New(conn)
 	answer, objects, err := guarded(source, asked)
-	warnings := stderr.take()
+	answer.Warnings = stderr.take()
+	var body []byte
+	if err == nil {
+		body, err = encode(objects)
+	}
+	defer giveBack()
 	if err != nil {
 		panicked := errors.Is(err, ErrPanicked)
 		why := failure.From(err, asked.Path)
@@ -92,11 +96,6 @@ func serveOne(conn *wire.Conn, asked request, stderr *lines) error {
 		}
 		return nil
 	}
-	body, err := json.Marshal(objects)
-	if err != nil {
-		return err
-	}
-	answer.Warnings = warnings
 	return conn.Send(answer, body)
 }
 
@@ -140,6 +139,9 @@ func render(source *repo.Repo, asked request) (rendered, []object.Object, error)
 	}
 	if refused := source.WasRefused(); refused != nil && err == nil {
 		err = refused
+	}
+	if err == nil {
+		err = withinLimits(objects)
 	}
 	if err == nil && len(objects) == 0 {
 		err = failure.New(asked.Path, "renders to no object at all").
