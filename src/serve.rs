@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::config::{self, ClusterAccess, ClusterEntry, Config, Credentials, Forg
 use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
 use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, RevisionError, Revisions, ServerLimits, Socket, SocketError};
 use crate::ids::{ClusterName, HookName, Oid};
-use crate::jobs::{self, Definitions, Engine, Looked, Orphans, Remembered, Wants, listen_to_waits};
+use crate::jobs::{self, Definitions, Engine, Looked, LookedThrough, Orphans, Remembered, Wants, listen_to_waits};
 use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
-use crate::render::{RenderError, Renderer, RendererConfig};
+use crate::render::{RenderError, Renderer, RendererConfig, sandbox};
 use crate::report::{Destination, Outbox, OutboxOptions};
 use crate::schedule;
 use crate::source::{Mirrors, MirrorsConfig, SourceError};
@@ -201,7 +201,7 @@ async fn engine(
         outbox: outbox(config, environment, &store, &forges),
         waits: Waits::start(store.clone(), tasks.clone(), by_name, sender),
         mirrors: Mirrors::new(mirrors, tasks)?,
-        renderer: Renderer::new(RendererConfig::new(&environment.launcher, &config.renderer))?,
+        renderer: renderer(&environment.launcher, config)?,
         config: Arc::clone(config),
         clock: environment.clock.clone(),
         tasks: tasks.clone(),
@@ -215,9 +215,18 @@ async fn engine(
         orphans: Orphans::default(),
         definitions: Definitions::default(),
         looked: Looked::default(),
+        looked_through: LookedThrough::default(),
         outcomes: tokio::sync::Mutex::default(),
     };
     Ok((Arc::new(engine), ended))
+}
+
+/// The pool of workers, on a kernel whose sandbox is what the configuration requires.
+fn renderer(launcher: &Path, config: &Config) -> Result<Renderer, ServeError> {
+    let enforced = sandbox::enforced(config.landlock).map_err(|error| RenderError::Start(error.to_string()))?;
+    tracing::info!("the renderer's sandbox on this kernel: {enforced}");
+    let settings = RendererConfig { landlock: config.landlock, ..RendererConfig::new(launcher, &config.renderer) };
+    Ok(Renderer::new(settings)?)
 }
 
 pub fn cluster_config(entry: &ClusterEntry) -> ClusterConfig {

@@ -10,12 +10,13 @@ mod preview;
 mod runs;
 mod serve;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Environment, ProcessEnvironment};
+use crate::render::sandbox::Landlock;
 use output::Format;
 
 #[derive(Debug, Parser)]
@@ -52,7 +53,7 @@ enum Command {
     Resume(apps::AppArgs),
     /// Close the renderer's box and become its worker.
     #[command(hide = true)]
-    Sandbox { worker: PathBuf },
+    Sandbox(SandboxArgs),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +61,17 @@ struct ConfigFile {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE", env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
     config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct SandboxArgs {
+    /// The Landlock ABI that the kernel must have.
+    #[arg(long, default_value_t = 1)]
+    required: u8,
+    /// The newest Landlock ABI that is used.
+    #[arg(long, default_value_t = Landlock::NEWEST)]
+    newest: u8,
+    worker: PathBuf,
 }
 
 /// What a command ends with. `preview` says 2 where there are changes.
@@ -76,8 +88,8 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(usage) => return say(&usage),
     };
-    if let Command::Sandbox { worker } = &arguments.command {
-        return sandbox(worker);
+    if let Command::Sandbox(arguments) = &arguments.command {
+        return sandbox(arguments);
     }
     match runtime().and_then(|runtime| runtime.block_on(dispatch(arguments))) {
         Ok(_) if !output::is_complete() => ExitCode::FAILURE,
@@ -98,8 +110,8 @@ fn say(usage: &clap::Error) -> ExitCode {
 }
 
 /// Nothing of a runtime may exist when the box closes.
-fn sandbox(worker: &Path) -> ExitCode {
-    let error = crate::render::sandbox::enter_and_exec(worker);
+fn sandbox(SandboxArgs { required, newest, worker }: &SandboxArgs) -> ExitCode {
+    let error = crate::render::sandbox::enter_and_exec(worker, Landlock { required: *required, newest: *newest });
     output::error(&anyhow::Error::from(error));
     ExitCode::from(crate::render::sandbox::NOT_BOXED)
 }
@@ -124,7 +136,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Jobs(args) => jobs::list(&args, format).await,
         Command::Pause(args) => apps::pause(&args, format).await,
         Command::Resume(args) => apps::resume(&args, format).await,
-        Command::Sandbox { .. } => Ok(Outcome::Wrong),
+        Command::Sandbox(_) => Ok(Outcome::Wrong),
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     secret,
 };
 use crate::ids::{ClusterName, HookName, RepoName};
+use crate::render::sandbox::Landlock;
 use crate::secret::LiveSecret;
 use crate::yaml::Spanned;
 
@@ -91,6 +92,7 @@ impl Checker<'_> {
             data,
             socket,
             renderer,
+            landlock,
             ca,
             public_url,
             workers,
@@ -124,6 +126,12 @@ impl Checker<'_> {
         {
             self.problem(text, "probes: the webhooks are served at this address; probes need another port");
         }
+        let landlock = landlock.map_or(Some(1), |required| {
+            let known = (1..=Landlock::NEWEST).contains(&required.value);
+            let checked =
+                known.then_some(required.value).ok_or_else(|| format!("{} is no version from 1 to {}", required.value, Landlock::NEWEST));
+            self.noted(&required, "landlock", checked)
+        });
         let public_url = public_url.and_then(|text| self.url(&text, "publicUrl"));
         let timing = self.timing(&timing);
         let destructive = self.destructive(&destructive);
@@ -142,6 +150,7 @@ impl Checker<'_> {
             socket: self.path(socket.unwrap_or_else(|| data.join("driftless.sock"))),
             data: self.path(data),
             renderer: self.path(renderer.unwrap_or_else(|| PathBuf::from("/usr/local/bin/driftless-renderer"))),
+            landlock: Landlock::require(landlock?),
             ca: ca.map(|ca| self.path(ca)),
             public_url,
             workers: workers.unwrap_or(16).max(1),

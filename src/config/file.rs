@@ -21,6 +21,7 @@ pub(super) struct File {
     pub data: Option<PathBuf>,
     pub socket: Option<PathBuf>,
     pub renderer: Option<PathBuf>,
+    pub landlock: Option<Spanned<u8>>,
     pub ca: Option<PathBuf>,
     pub public_url: Option<Text>,
     pub workers: Option<usize>,

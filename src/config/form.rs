@@ -153,6 +153,7 @@ pub(super) const FILE: &[Key] = &[
     key("data", Text, Is("/var/lib/driftless"), "The store and the mirrors of repositories."),
     key("socket", Text, Words("`driftless.sock` in `data`"), "The Unix socket of the command line."),
     key("renderer", Text, Is("/usr/local/bin/driftless-renderer"), "The renderer's program."),
+    key("landlock", Number, Is("1"), "The Landlock ABI, from 1 to 6, that the kernel must have for the renderer's sandbox."),
     key("ca", Text, Words("none"), "A PEM file with certificate authorities to trust beside the system's, for the forges' Git and API."),
     key("publicUrl", Text, Words("none"), "Where the forge reaches `listen`; `check --online` compares it with the webhooks."),
     key("workers", Number, Is("16"), "Jobs at once, at least 1."),

@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::app::{Allow, Grants, Scope};
 use crate::ids::{ClusterName, HookName, RepoName};
+use crate::render::sandbox::Landlock;
 use crate::secret::LiveSecret;
 
 pub use secret::{Environment, ProcessEnvironment};
@@ -39,6 +40,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// The renderer's worker program.
     pub renderer: PathBuf,
+    /// What the renderer's sandbox needs of the kernel.
+    pub landlock: Landlock,
     /// A PEM file with authorities to trust beside the built-in ones, for forges within a company.
     pub ca: Option<PathBuf>,
     pub public_url: Option<Url>,

@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use moka::future::Cache as Moka;
+use serde_json::Value;
 
 use super::error::RenderError;
 use super::request::{Rendered, VolatileField};
@@ -78,10 +79,13 @@ impl Cache {
 impl Kept {
     /// None for what does not read back as it was, as some numbers with a fraction: it is rendered again.
     fn pack(cluster: Option<String>, rendered: &Arc<Rendered>) -> Option<Self> {
+        if !rendered.manifests.iter().all(|manifest| reads_back(&manifest.object)) {
+            return None;
+        }
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
         serde_json::to_writer(&mut encoder, &rendered.manifests).ok()?;
         let manifests = encoder.finish().ok()?.into_boxed_slice();
-        let kept = Self {
+        Some(Self {
             cluster,
             trace: rendered.trace.clone(),
             warnings: rendered.warnings.clone(),
@@ -89,8 +93,7 @@ impl Kept {
             identity: rendered.identity.clone(),
             manifests,
             in_use: Mutex::new(Arc::downgrade(rendered)),
-        };
-        (kept.unpack()? == **rendered).then_some(kept)
+        })
     }
 
     fn rendered(&self) -> Option<Arc<Rendered>> {
@@ -119,5 +122,15 @@ impl Kept {
     fn weight(&self) -> usize {
         let trace: usize = self.trace.iter().map(|(path, _)| path.len() + ENTRY).sum();
         self.manifests.len() + trace
+    }
+}
+
+/// Whether a value is the same after it was written and read: everything is, except some numbers with a fraction.
+fn reads_back(value: &Value) -> bool {
+    match value {
+        Value::Number(number) if number.is_f64() => serde_json::from_str::<Value>(&number.to_string()).is_ok_and(|read| read == *value),
+        Value::Array(items) => items.iter().all(reads_back),
+        Value::Object(fields) => fields.values().all(reads_back),
+        _ => true,
     }
 }

@@ -58,9 +58,6 @@ pub enum RenderError {
     /// The input is at fault: it can't be rendered, or needs more than it may have. The trace says what would have to change for another answer.
     #[error("{failure}")]
     Failed { failure: Box<Failure>, trace: Box<Trace> },
-    /// A worker ended without an answer, and not because of a limit.
-    #[error("the renderer's worker ended without an answer ({status}): {stderr}")]
-    Crashed { status: String, stderr: String },
     /// A worker could not be started in its box.
     #[error("the renderer's worker could not be started: {0}")]
     Start(String),
@@ -101,11 +98,7 @@ impl Classified for RenderError {
             RenderError::Failed { .. } => Class::Fail,
             RenderError::Cancelled => Class::Cancelled,
             RenderError::Overloaded => Class::Retry { after: Some(Duration::from_secs(1)) },
-            RenderError::Crashed { .. }
-            | RenderError::Start(_)
-            | RenderError::Pipe(_)
-            | RenderError::Protocol(_)
-            | RenderError::Tree(_) => Class::RETRY,
+            RenderError::Start(_) | RenderError::Pipe(_) | RenderError::Protocol(_) | RenderError::Tree(_) => Class::RETRY,
         }
     }
 }

@@ -4,17 +4,21 @@
 //! writes the trace. The same options and the same trace make the same manifests, so [`cache`] can answer instead.
 
 pub mod cache;
+mod decode;
 mod error;
 mod options;
 pub mod paths;
+mod places;
 mod pool;
 mod process;
 mod request;
 pub mod sandbox;
 mod session;
+mod slow;
 mod wire;
 
 pub use error::{Failure, RenderError};
 pub use options::{HelmOptions, KustomizeOptions, LoadRestriction, Nondeterministic, RenderOptions, RendererKind};
-pub use pool::{Renderer, RendererConfig};
+pub use places::{Asker, Purpose};
+pub use pool::{Identifier, Renderer, RendererConfig};
 pub use request::{ClusterFacts, RenderRequest, Rendered, VolatileField};

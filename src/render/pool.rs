@@ -1,23 +1,23 @@
 //! The pool of workers: warm ones for the next render, fresh ones after a crash, none when there is nothing to do.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::Cache;
+use super::decode;
 use super::error::{Failure, RenderError};
 use super::paths::Paths;
+use super::places::{Asker, Places, Purpose};
 use super::process::Worker;
 use super::request::{RenderRequest, Rendered, VolatileField, digest};
+use super::sandbox::Landlock;
 use super::session::{self, Ended, Limits, Trouble};
+use super::slow::Slow;
 use crate::manifest::Manifest;
 use crate::trace::Trace;
 use crate::tree::Tree;
@@ -29,9 +29,10 @@ pub struct RendererConfig {
     pub launcher: PathBuf,
     /// The worker that it then becomes.
     pub worker: PathBuf,
-    /// Workers at most, each rendering one thing at a time.
+    /// Workers that one tenant may have at once, each rendering one thing at a time. Beyond them there is one for a tenant that has none, and
+    /// one more for such a tenant's sync.
     pub size: usize,
-    /// Renders that may wait for a worker; more are told to come again.
+    /// Renders of one tenant that may wait for a worker; more are told to come again.
     pub queue: usize,
     /// The longest that one render may take, from the worker's start to the last object.
     pub deadline: Duration,
@@ -47,6 +48,8 @@ pub struct RendererConfig {
     pub renders_per_worker: usize,
     /// Bytes of rendered manifests, compressed, that are kept for the same question.
     pub cache: u64,
+    /// What the box needs of the kernel.
+    pub landlock: Landlock,
 }
 
 impl RendererConfig {
@@ -63,6 +66,7 @@ impl RendererConfig {
             idle: Duration::from_mins(5),
             renders_per_worker: 500,
             cache: 16 << 20,
+            landlock: Landlock::default(),
         }
     }
 }
@@ -70,41 +74,27 @@ impl RendererConfig {
 /// One warm worker is enough for a push now and then; each takes 30 MiB.
 const SPARE: Duration = Duration::from_secs(30);
 
+/// A worker that is lost on an input may have been killed by somebody else, or have been old. One that is lost so often is lost by the input.
+const MOST_LOST: u32 = 3;
+
 /// The renderer: cheap to share behind an `Arc`.
 pub struct Renderer {
     config: RendererConfig,
-    version: String,
+    identifier: Identifier,
     idle: Mutex<Vec<Rested>>,
-    places: Semaphore,
-    waiting: AtomicUsize,
+    places: Places,
     cache: Cache,
+    slow: Slow,
 }
 
-struct Rested {
-    worker: Worker,
-    since: Instant,
+/// What makes a render what it is besides its input: the libraries, and our code around them.
+#[derive(Clone)]
+pub struct Identifier {
+    version: Arc<str>,
 }
 
-impl Renderer {
-    /// Fails when the worker's program can't be read: its hash is the renderer's version.
-    pub fn new(config: RendererConfig) -> Result<Self, RenderError> {
-        let version = version_of(&config.worker)?;
-        Ok(Self {
-            version,
-            idle: Mutex::default(),
-            places: Semaphore::new(config.size),
-            waiting: AtomicUsize::new(0),
-            cache: Cache::new(config.cache),
-            config,
-        })
-    }
-
-    /// Changes when anything changes that a render depends on besides its input: the libraries, and our code around them.
-    pub fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    /// The identities that a render with this trace may have had: that of a chart, and that of anything else.
+impl Identifier {
+    /// The identities that a render with this trace may have: that of a chart, and that of anything else.
     pub fn identities(&self, request: &RenderRequest, trace: &Trace) -> [String; 2] {
         [self.identity(request, trace, &request.cluster_key()), self.identity(request, trace, "")]
     }
@@ -112,41 +102,118 @@ impl Renderer {
     fn identity(&self, request: &RenderRequest, trace: &Trace, cluster: &str) -> String {
         digest([&request.key(&self.version), &trace.hash(), cluster])
     }
+}
+
+struct Rested {
+    worker: Worker,
+    since: Instant,
+}
+
+/// What one render made, and by which renderer.
+type Made = (Rendered, String);
+
+/// How one try in one worker ended without a result.
+enum Try {
+    Error(RenderError),
+    /// The worker was lost, and nothing says whose fault that is.
+    Lost {
+        how: String,
+        trace: Trace,
+    },
+}
+
+impl From<RenderError> for Try {
+    fn from(error: RenderError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Renderer {
+    /// Fails when the worker's program can't be read: its hash is the renderer's version.
+    pub fn new(config: RendererConfig) -> Result<Self, RenderError> {
+        let identifier = Identifier { version: version_of(&config.worker)?.into() };
+        Ok(Self {
+            identifier,
+            idle: Mutex::default(),
+            places: Places::new(config.size, config.queue),
+            cache: Cache::new(config.cache),
+            slow: Slow::new(),
+            config,
+        })
+    }
+
+    /// Tells which identities a render may have.
+    pub fn identifier(&self) -> Identifier {
+        self.identifier.clone()
+    }
 
     /// Renders, or answers from the cache where the same question had the same answers before. `repo` keeps the questions of repositories
     /// apart.
     pub async fn render_cached(
         &self,
+        asker: Asker<'_>,
         repo: &str,
         request: RenderRequest,
         tree: Arc<dyn Tree>,
         cancel: CancellationToken,
     ) -> Result<Arc<Rendered>, RenderError> {
-        let key = digest([repo, &request.key(&self.version)]);
+        let key = digest([repo, &request.key(&self.identifier.version)]);
         let cluster = request.cluster_key();
         if let Some(known) = self.cache.find(&key, &cluster, Arc::clone(&tree)).await? {
             return Ok(known);
         }
-        let (rendered, made_by) = self.render_anew(request, tree, cancel).await?;
+        let slow_key = digest([&key, &cluster]);
+        if asker.purpose != Purpose::ByHand
+            && let Some(error) = self.slow.find(&slow_key, &tree).await?
+        {
+            return Err(error);
+        }
+        let place = self.places.acquire(asker, &cancel).await?;
+        let started = Instant::now();
+        let made = self.render_at(request, tree, cancel).await;
+        drop(place);
+        let (rendered, made_by) = made.inspect_err(|error| self.slow.note(slow_key, error, started.elapsed()))?;
         let rendered = Arc::new(rendered);
         self.cache.keep(key, (made_by == "helm").then_some(cluster), Arc::clone(&rendered)).await;
         Ok(rendered)
     }
 
-    /// Renders anew.
+    /// Renders anew, for the one who waits for it.
     pub async fn render(&self, request: RenderRequest, tree: Arc<dyn Tree>, cancel: CancellationToken) -> Result<Rendered, RenderError> {
-        Ok(self.render_anew(request, tree, cancel).await?.0)
+        let _place = self.places.acquire(Asker { tenant: "", purpose: Purpose::ByHand }, &cancel).await?;
+        Ok(self.render_at(request, tree, cancel).await?.0)
     }
 
-    async fn render_anew(
-        &self,
-        request: RenderRequest,
-        tree: Arc<dyn Tree>,
-        cancel: CancellationToken,
-    ) -> Result<(Rendered, String), RenderError> {
-        let _place = self.place(&cancel).await?;
+    /// Renders at a place that the caller holds.
+    async fn render_at(&self, request: RenderRequest, tree: Arc<dyn Tree>, cancel: CancellationToken) -> Result<Made, RenderError> {
         let deadline = Instant::now() + self.config.deadline;
-        let mut worker = self.worker(&cancel).await?;
+        let mut lost = 0;
+        loop {
+            let worker = self.worker(lost > 0, &cancel).await?;
+            match self.try_in(worker, &request, Arc::clone(&tree), &cancel, deadline).await {
+                Ok(made) => return Ok(made),
+                Err(Try::Error(error)) => return Err(error),
+                Err(Try::Lost { how, trace }) => {
+                    lost += 1;
+                    tracing::warn!(path = request.path, how, lost, "a renderer's worker was lost on an input");
+                    if lost == MOST_LOST {
+                        let failure = Failure::new(format!("the renderer crashed on this input {lost} times in a row ({how})"));
+                        let hint = "look at what was changed last; the same input is tried again only at the next resync";
+                        return Err(failed(failure.with_hint(hint), &request, trace));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_in(
+        &self,
+        mut worker: Worker,
+        request: &RenderRequest,
+        tree: Arc<dyn Tree>,
+        cancel: &CancellationToken,
+        deadline: Instant,
+    ) -> Result<Made, Try> {
         let killer = worker.killer.clone();
         let limits = Limits { output: self.config.max_output, questions: self.config.max_callbacks };
         let mut paths = Paths::new(tree, self.config.max_file);
@@ -154,12 +221,18 @@ impl Renderer {
         let path = clean(&request.path);
         let mut job = tokio::task::spawn_blocking(move || {
             let wire = asked.wire(&path);
+            worker.begin();
             let result = session::render(&mut worker.input, &mut worker.output, &wire, &mut paths, limits);
+            let result = result.and_then(|mut ended| {
+                let body = std::mem::take(&mut ended.body);
+                let manifests = decode::manifests(&body).map_err(|failure| Trouble::Input { failure, worker_lost: false })?;
+                Ok((ended, manifests))
+            });
             (worker, result, paths.into_trace())
         });
         let guard = KillOnDrop(Some(killer.clone()));
         let stopped = tokio::select! {
-            done = &mut job => return self.finish(done, guard, &request),
+            done = &mut job => return self.finish(done, guard, request),
             () = cancel.cancelled() => None,
             () = tokio::time::sleep_until(deadline) => Some(self.config.deadline),
         };
@@ -167,57 +240,50 @@ impl Renderer {
         let trace = job.await.map(|(_, _, trace)| trace).unwrap_or_default();
         guard.disarm();
         match stopped {
-            None => Err(RenderError::Cancelled),
+            None => Err(RenderError::Cancelled.into()),
             Some(deadline) => {
                 let failure = Failure::new(format!("did not end within {} seconds", deadline.as_secs_f32()))
                     .with_hint("look for a loop in a template, or split the app");
-                Err(failed(failure, &request, trace))
+                Err(failed(failure, request, trace).into())
             }
         }
     }
 
-    /// A place to render at: waits for it in a queue that has an end.
-    async fn place(&self, cancel: &CancellationToken) -> Result<tokio::sync::SemaphorePermit<'_>, RenderError> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
-        }
-        let _waiting = Waiting::enter(&self.waiting, self.config.queue).ok_or(RenderError::Overloaded)?;
-        tokio::select! {
-            place = self.places.acquire() => place.map_err(|_| RenderError::Cancelled),
-            () = cancel.cancelled() => Err(RenderError::Cancelled),
-        }
-    }
-
-    async fn worker(&self, cancel: &CancellationToken) -> Result<Worker, RenderError> {
-        let rested = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    /// A warm worker, or a fresh one.
+    async fn worker(&self, fresh: bool, cancel: &CancellationToken) -> Result<Worker, RenderError> {
+        let rested = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|_| !fresh);
         if let Some(rested) = rested {
             return Ok(rested.worker);
         }
-        let (launcher, worker) = (self.config.launcher.clone(), self.config.worker.clone());
-        let start = tokio::task::spawn_blocking(move || Worker::start(&launcher, &worker));
+        let (launcher, worker, landlock) = (self.config.launcher.clone(), self.config.worker.clone(), self.config.landlock);
+        let start = tokio::task::spawn_blocking(move || Worker::start(&launcher, &worker, landlock));
         tokio::select! {
             started = start => started.map_err(|error| RenderError::Start(error.to_string()))?,
             () = cancel.cancelled() => Err(RenderError::Cancelled),
         }
     }
 
-    fn finish(&self, done: Done, guard: KillOnDrop, request: &RenderRequest) -> Result<(Rendered, String), RenderError> {
+    fn finish(&self, done: Done, guard: KillOnDrop, request: &RenderRequest) -> Result<Made, Try> {
         guard.disarm();
         let (mut worker, result, trace) = done.map_err(|error| RenderError::Start(error.to_string()))?;
         worker.renders += 1;
         match result {
-            Ok(ended) => {
+            Ok((ended, manifests)) => {
                 self.rest(worker);
-                self.rendered(ended, trace, request)
+                Ok(self.rendered(ended, manifests, trace, request))
             }
             Err(Trouble::Input { failure, worker_lost }) => {
                 if !worker_lost {
                     self.rest(worker);
                 }
-                Err(failed(failure, request, trace))
+                Err(failed(failure, request, trace).into())
             }
-            Err(Trouble::Ended) => Err(failed(worker.post_mortem()?, request, trace)),
-            Err(Trouble::Broken(error)) => Err(error),
+            Err(Trouble::Ended) => match worker.post_mortem()? {
+                Ok(failure) => Err(failed(failure, request, trace).into()),
+                Err(how) => Err(Try::Lost { how, trace }),
+            },
+            Err(Trouble::Garbage(how)) => Err(Try::Lost { how, trace }),
+            Err(Trouble::Broken(error)) => Err(error.into()),
         }
     }
 
@@ -228,22 +294,15 @@ impl Renderer {
         }
     }
 
-    fn rendered(&self, ended: Ended, trace: Trace, request: &RenderRequest) -> Result<(Rendered, String), RenderError> {
-        let objects: Option<Vec<Object>> =
-            serde_json::from_slice(&ended.body).map_err(|error| RenderError::Protocol(format!("its objects are not JSON: {error}")))?;
-        let mut manifests = Vec::new();
-        for Object { object, origin } in objects.unwrap_or_default() {
-            let named = Manifest::new(object, origin);
-            manifests.push(named.map_err(|error| RenderError::Protocol(format!("it let an object pass: {error}")))?);
-        }
+    fn rendered(&self, ended: Ended, manifests: Vec<Manifest>, trace: Trace, request: &RenderRequest) -> Made {
         let volatile = ended.volatile.into_iter().filter_map(|field| {
             let object = manifests.get(field.object)?.key.clone();
             Some(VolatileField { object, pointer: field.pointer })
         });
         let volatile = volatile.collect();
         let cluster = if ended.renderer == "helm" { request.cluster_key() } else { String::new() };
-        let identity = self.identity(request, &trace, &cluster);
-        Ok((Rendered { manifests, trace, warnings: ended.warnings, volatile, identity }, ended.renderer))
+        let identity = self.identifier.identity(request, &trace, &cluster);
+        (Rendered { manifests, trace, warnings: ended.warnings, volatile, identity }, ended.renderer)
     }
 
     /// Ends workers that had nothing to do for a while, until `stop`. To be spawned beside the service.
@@ -269,14 +328,7 @@ impl Renderer {
     }
 }
 
-/// An object as a worker returns it.
-#[derive(Deserialize)]
-struct Object {
-    object: Value,
-    origin: Option<String>,
-}
-
-type Done = Result<(Worker, Result<Ended, Trouble>, Trace), tokio::task::JoinError>;
+type Done = Result<(Worker, Result<(Ended, Vec<Manifest>), Trouble>, Trace), tokio::task::JoinError>;
 
 /// A render whose caller went away still has a worker that computes: it is killed.
 struct KillOnDrop(Option<super::process::Killer>);
@@ -292,22 +344,6 @@ impl Drop for KillOnDrop {
         if let Some(killer) = &self.0 {
             killer.kill();
         }
-    }
-}
-
-/// One who waits for a place.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let waiting = Self(count);
-        (count.fetch_add(1, Ordering::SeqCst) < most).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

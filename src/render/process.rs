@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::{Failure, RenderError};
-use super::sandbox;
+use super::sandbox::{self, Landlock};
 use super::wire::{NoFrame, PROTOCOL, Said, receive};
 
 /// A worker between two renders.
@@ -45,10 +45,11 @@ impl Killer {
 
 impl Worker {
     /// Starts `launcher sandbox worker` and waits for its hello. Blocks for some 100 ms.
-    pub(super) fn start(launcher: &Path, worker: &Path) -> Result<Self, RenderError> {
+    pub(super) fn start(launcher: &Path, worker: &Path, landlock: Landlock) -> Result<Self, RenderError> {
         let stderr = tempfile::tempfile()?;
         let mut child = Command::new(launcher)
             .arg("sandbox")
+            .args(["--required", &landlock.required.to_string(), "--newest", &landlock.newest.to_string()])
             .arg(worker)
             .env_clear()
             .stdin(Stdio::piped())
@@ -90,19 +91,28 @@ impl Worker {
         }
     }
 
-    /// Why a worker ended in the middle of a render: the input's fault where it ran into a limit, else nobody's.
-    pub(super) fn post_mortem(&mut self) -> Result<Failure, RenderError> {
+    /// Forgets what it wrote to its standard error so far: what one render made it write is not read as another one's end.
+    pub(super) fn begin(&mut self) {
+        if let Err(error) = self.stderr.set_len(0).and_then(|()| self.stderr.seek(SeekFrom::Start(0))) {
+            tracing::debug!(%error, "cannot empty a worker's standard error");
+        }
+    }
+
+    /// Why a worker ended in the middle of a render: what the input did where it ran into a limit, else how it ended.
+    pub(super) fn post_mortem(&mut self) -> Result<Result<Failure, String>, RenderError> {
         let status = self.killer.reap()?;
         let said = self.last_words();
         if said.contains("out of memory") || said.contains("cannot allocate memory") || said.contains("failed to reserve") {
             let most = sandbox::MEMORY >> 20;
-            return Ok(Failure::new(format!("needs more than the {most} MiB of memory that a render may use"))
-                .with_hint("look for a template or an alias that repeats itself, or split the app"));
+            return Ok(Ok(Failure::new(format!("needs more than the {most} MiB of memory that a render may use"))
+                .with_hint("look for a template or an alias that repeats itself, or split the app")));
         }
         if said.contains("stack exceeds") || said.contains("stack overflow") {
-            return Ok(Failure::new("calls itself without end").with_hint("look for a template that includes itself"));
+            return Ok(Ok(Failure::new("calls itself without end").with_hint("look for a template that includes itself")));
         }
-        Err(RenderError::Crashed { status: status.to_string(), stderr: said })
+        // Only what the runtime says of itself: a panic's text may quote the input.
+        let fatal = said.lines().find(|line| line.starts_with("fatal error: ") || line.starts_with("SIG"));
+        Ok(Err(fatal.map_or_else(|| status.to_string(), |fatal| format!("{status}: {fatal}"))))
     }
 
     /// The beginning of what it wrote to its standard error: a crash says first what it is.

@@ -1,22 +1,28 @@
 //! The box that a worker runs in: closed by a launcher of ours before the worker's first instruction.
 //!
-//! The launcher is this program again, started as `driftless sandbox WORKER`. It limits memory, gives up every file save reading and
+//! The launcher is this program again, started as `driftless sandbox WORKER`. It limits memory, gives up every file except reading and
 //! executing the worker, keeps only the system calls that a Go program needs to compute and to use its three open pipes, and turns into the
-//! worker with an empty environment. What can't be enforced in full is an error, never a weaker box.
+//! worker with an empty environment.
+//!
+//! Two layers hold it. seccomp is the same on every kernel: no call that opens a file, makes a socket, starts a process or reaches another one
+//! works. Landlock does what the kernel's version of it can do: files since Linux 5.13, TCP since 6.7, devices since 6.10, signals and abstract
+//! sockets since 6.12. What it cannot do yet is closed by seccomp alone. The version that is required is configuration; a kernel with less is an
+//! error, never a weaker box.
 
-use std::collections::BTreeMap;
+mod calls;
+
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rlimit::Resource;
-use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch};
 
 /// The exit status of a launcher that could not close the box; its standard error says why.
 pub const NOT_BOXED: u8 = 126;
@@ -29,6 +35,55 @@ const WRITTEN: u64 = 64 << 10;
 
 const OPEN_FILES: u64 = 32;
 
+/// The versions of Landlock that a box may use, each a subset of the next.
+const VERSIONS: [ABI; 6] = [ABI::V1, ABI::V2, ABI::V3, ABI::V4, ABI::V5, ABI::V6];
+
+/// Which version of Landlock a box needs, and the newest that it uses of what the kernel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Landlock {
+    /// A kernel with less is refused. The renderer needs 1: files.
+    pub required: u8,
+    /// Only lower than [`Landlock::NEWEST`] to try how a box on an older kernel holds.
+    pub newest: u8,
+}
+
+impl Landlock {
+    /// The newest version that is used.
+    pub const NEWEST: u8 = 6;
+
+    pub fn require(required: u8) -> Self {
+        Self { required, newest: Self::NEWEST }
+    }
+}
+
+impl Default for Landlock {
+    fn default() -> Self {
+        Self::require(1)
+    }
+}
+
+/// What a box on this kernel consists of, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enforced {
+    /// The version of Landlock.
+    pub landlock: u8,
+}
+
+impl fmt::Display for Enforced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by_version = [(1, "files"), (4, "TCP"), (5, "devices"), (6, "signals, abstract sockets")];
+        let names = |has: bool| {
+            let chosen = by_version.iter().filter(|(since, _)| (self.landlock >= *since) == has);
+            chosen.map(|(_, what)| *what).collect::<Vec<_>>().join(", ")
+        };
+        write!(f, "Landlock ABI {} ({}) and seccomp", self.landlock, names(true))?;
+        match names(false) {
+            without if without.is_empty() => Ok(()),
+            without => write!(f, "; {without} by seccomp alone, as this kernel's Landlock does not cover them"),
+        }
+    }
+}
+
 /// Why the box could not be closed, or the worker not started in it.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -36,9 +91,17 @@ pub enum SandboxError {
     Limit(&'static str, io::Error),
     #[error("cannot open the worker {0}: {1}")]
     Worker(String, landlock::PathFdError),
-    #[error("Landlock: {0}: Linux 6.12 or newer is needed, with landlock among its security modules")]
-    Landlock(#[from] landlock::RulesetError),
-    #[error("Landlock is only {0:?}: Linux 6.12 or newer is needed, with landlock among its security modules")]
+    #[error(
+        "this kernel has no Landlock, which keeps the renderer away from files. Linux 5.13 or newer is needed, with landlock in the list that /sys/kernel/security/lsm shows: add it to the kernel's lsm= parameter"
+    )]
+    NoLandlock,
+    #[error(
+        "this kernel's Landlock is ABI {found}, and the configuration requires {required}. Use a newer kernel, or lower `landlock` in the configuration"
+    )]
+    TooOld { found: u8, required: u8 },
+    #[error("Landlock: {0}")]
+    Landlock(#[from] RulesetError),
+    #[error("Landlock is only {0:?}")]
     NotEnforced(RulesetStatus),
     #[error("seccomp: {0}")]
     Seccomp(#[from] seccompiler::Error),
@@ -48,21 +111,26 @@ pub enum SandboxError {
     Exec(io::Error),
 }
 
+/// What a box would enforce here, without closing one.
+pub fn enforced(landlock: Landlock) -> Result<Enforced, SandboxError> {
+    Ok(ruleset(landlock)?.1)
+}
+
 /// Closes the box around this process and becomes the worker. It only returns when that failed.
-pub fn enter_and_exec(worker: &Path) -> SandboxError {
-    match enter(worker) {
+pub fn enter_and_exec(worker: &Path, landlock: Landlock) -> SandboxError {
+    match enter(worker, landlock) {
         Ok(never) => match never {},
         Err(error) => error,
     }
 }
 
-fn enter(worker: &Path) -> Result<Infallible, SandboxError> {
+fn enter(worker: &Path, landlock: Landlock) -> Result<Infallible, SandboxError> {
     let mut command = Command::new(worker);
     command.env_clear();
     std::env::set_current_dir("/").map_err(SandboxError::Exec)?;
     limit()?;
-    give_up_files(worker)?;
-    seccompiler::apply_filter(&system_calls()?)?;
+    give_up_files(worker, landlock)?;
+    seccompiler::apply_filter(&calls::allowed()?)?;
     Err(SandboxError::Exec(command.exec()))
 }
 
@@ -79,97 +147,58 @@ fn limit() -> Result<(), SandboxError> {
     Ok(())
 }
 
-fn give_up_files(worker: &Path) -> Result<(), SandboxError> {
-    let abi = ABI::V6;
+fn give_up_files(worker: &Path, landlock: Landlock) -> Result<(), SandboxError> {
     let opened = PathFd::new(worker).map_err(|error| SandboxError::Worker(worker.display().to_string(), error))?;
-    let status = Ruleset::default()
-        .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(abi))?
-        .handle_access(AccessNet::from_all(abi))?
-        .scope(Scope::from_all(abi))?
-        .create()?
-        .add_rule(PathBeneath::new(opened, AccessFs::Execute | AccessFs::ReadFile))?
-        .restrict_self()?;
+    let (ruleset, _) = ruleset(landlock)?;
+    let status = ruleset.add_rule(PathBeneath::new(opened, AccessFs::Execute | AccessFs::ReadFile))?.restrict_self()?;
     match status.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
         weaker => Err(SandboxError::NotEnforced(weaker)),
     }
 }
 
-/// The only system calls that work; any other answers EPERM. There is none to make a socket, a process or a file.
-fn system_calls() -> Result<BpfProgram, SandboxError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().chain(ARCHITECTURE).map(|call| (*call, Vec::new())).collect();
-    let same_process = u64::from(libc::CLONE_THREAD.unsigned_abs());
-    let thread = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(same_process), same_process)?;
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![thread])?]);
-    // Its own limits it may read and lower; those of another process of the same user are no business of a worker.
-    let itself = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
-    rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![itself])?]);
-    let here = TargetArch::try_from(std::env::consts::ARCH)?;
-    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    Ok(SeccompFilter::new(rules, refuse, SeccompAction::Allow, here)?.try_into()?)
+/// The newest rules that the kernel enforces in full.
+fn ruleset(landlock: Landlock) -> Result<(RulesetCreated, Enforced), SandboxError> {
+    let usable = (1u8..).zip(VERSIONS).take_while(|(number, _)| *number <= landlock.newest);
+    let found = usable.collect::<Vec<_>>().into_iter().rev().find_map(|(number, abi)| Some((rules(abi).ok()?, number)));
+    match found {
+        None => Err(SandboxError::NoLandlock),
+        Some((_, found)) if found < landlock.required => Err(SandboxError::TooOld { found, required: landlock.required }),
+        Some((ruleset, found)) => Ok((ruleset, Enforced { landlock: found })),
+    }
 }
 
-#[cfg(target_arch = "x86_64")]
-const ARCHITECTURE: &[i64] = &[libc::SYS_arch_prctl, libc::SYS_dup2, libc::SYS_epoll_wait, libc::SYS_pipe, libc::SYS_poll, libc::SYS_time];
+/// The rules of one version. An error where the kernel knows only a part of them.
+fn rules(abi: ABI) -> Result<RulesetCreated, RulesetError> {
+    let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
+    if abi >= ABI::V4 {
+        ruleset = ruleset.handle_access(AccessNet::from_all(abi))?;
+    }
+    if abi >= ABI::V6 {
+        ruleset = ruleset.scope(Scope::from_all(abi))?;
+    }
+    ruleset.create()
+}
 
-#[cfg(not(target_arch = "x86_64"))]
-const ARCHITECTURE: &[i64] = &[];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What the Go runtime uses, and what this launcher still needs between the filter and the exec.
-const ALLOWED: &[i64] = &[
-    libc::SYS_brk,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_close,
-    libc::SYS_dup,
-    libc::SYS_dup3,
-    libc::SYS_epoll_create1,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_pwait,
-    libc::SYS_eventfd2,
-    libc::SYS_execve,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_fcntl,
-    libc::SYS_fstat,
-    libc::SYS_futex,
-    libc::SYS_getegid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getpid,
-    libc::SYS_getrandom,
-    libc::SYS_gettid,
-    libc::SYS_gettimeofday,
-    libc::SYS_getuid,
-    libc::SYS_lseek,
-    libc::SYS_madvise,
-    libc::SYS_membarrier,
-    libc::SYS_mincore,
-    libc::SYS_mmap,
-    libc::SYS_mprotect,
-    libc::SYS_mremap,
-    libc::SYS_munmap,
-    libc::SYS_nanosleep,
-    libc::SYS_openat,
-    libc::SYS_pipe2,
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_restart_syscall,
-    libc::SYS_rseq,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_sched_yield,
-    libc::SYS_set_robust_list,
-    libc::SYS_set_tid_address,
-    libc::SYS_sigaltstack,
-    libc::SYS_tgkill,
-    libc::SYS_timer_create,
-    libc::SYS_timer_delete,
-    libc::SYS_timer_settime,
-    libc::SYS_write,
-    libc::SYS_writev,
-];
+    #[test]
+    fn what_is_enforced_is_said_in_words() {
+        let said: Vec<_> = [1, 4, 6].map(|landlock| Enforced { landlock }.to_string()).into();
+        insta::assert_snapshot!(said.join("\n"), @r"
+        Landlock ABI 1 (files) and seccomp; TCP, devices, signals, abstract sockets by seccomp alone, as this kernel's Landlock does not cover them
+        Landlock ABI 4 (files, TCP) and seccomp; devices, signals, abstract sockets by seccomp alone, as this kernel's Landlock does not cover them
+        Landlock ABI 6 (files, TCP, devices, signals, abstract sockets) and seccomp
+        ");
+    }
+
+    #[test]
+    fn a_kernel_with_less_than_is_required_is_refused() {
+        let error = enforced(Landlock { required: 3, newest: 2 }).expect_err("2 is less than 3");
+        insta::assert_snapshot!(error, @"this kernel's Landlock is ABI 2, and the configuration requires 3. Use a newer kernel, or lower `landlock` in the configuration");
+        let error = enforced(Landlock { required: 1, newest: 0 }).expect_err("nothing is less than 1");
+        insta::assert_snapshot!(error, @"this kernel has no Landlock, which keeps the renderer away from files. Linux 5.13 or newer is needed, with landlock in the list that /sys/kernel/security/lsm shows: add it to the kernel's lsm= parameter");
+    }
+}

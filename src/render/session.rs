@@ -35,6 +35,8 @@ pub(super) enum Trouble {
     },
     /// The pipe ended: the exit status tells more.
     Ended,
+    /// What came is no message of this protocol.
+    Garbage(String),
     Broken(RenderError),
 }
 
@@ -49,7 +51,7 @@ impl From<NoFrame> for Trouble {
         match none {
             NoFrame::Ended => Trouble::Ended,
             NoFrame::TooLarge => Trouble::Input { failure: Failure::new("renders to more than a render may return"), worker_lost: true },
-            NoFrame::Garbage(what) => Trouble::Broken(RenderError::Protocol(what)),
+            NoFrame::Garbage(what) => Trouble::Garbage(what),
             NoFrame::Io(error) => Trouble::Broken(error.into()),
         }
     }
@@ -81,7 +83,7 @@ pub(super) fn render(
             Said::List { path } => tell(input, &list(paths, &path)?, &[])?,
             Said::Rendered { renderer, warnings, volatile } => return Ok(Ended { renderer, warnings, volatile, body }),
             Said::Failed { failure, panicked } => return Err(Trouble::Input { failure, worker_lost: panicked }),
-            Said::Hello { .. } => return Err(Trouble::Broken(RenderError::Protocol("a second hello".into()))),
+            Said::Hello { .. } => return Err(Trouble::Garbage("a second hello".into())),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use driftless::dev::Access;
+use driftless::render::sandbox::{self, Landlock};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Api;
@@ -82,6 +83,9 @@ impl Site {
     }
 
     fn tidied(&self, said: &str, folder: &Path) -> String {
+        // What is enforced depends on the kernel.
+        let enforced = sandbox::enforced(Landlock::default()).map_or_else(|error| error.to_string(), |enforced| enforced.to_string());
+        let said = said.replace(&enforced, "ENFORCED");
         said.replace(&self.namespace, "NAMESPACE").replace(&folder.display().to_string(), "FOLDER")
     }
 }

@@ -15,7 +15,7 @@ use crate::forge::Forge;
 use crate::ids::{HookName, RepoName};
 use crate::inspect::{self, Expected, Findings, Uses};
 use crate::manifest::ObjectKey;
-use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Renderer, RendererConfig};
+use crate::render::{ClusterFacts, RenderOptions, RenderRequest, Renderer, RendererConfig, sandbox};
 use crate::serve;
 use crate::source::Mirrors;
 use crate::tree::Tree;
@@ -32,8 +32,13 @@ pub(super) async fn ask(config: &Config, checkouts: &[Checkout], report: &mut Re
         Err(error) => report.findings.problems.push(format!("no pull request can be previewed: {error}")),
     }
     let launcher = std::env::current_exe()?;
-    let renderer = Renderer::new(RendererConfig::new(launcher, &config.renderer))?;
-    let boxed = note(&mut report.findings, "the renderer renders in its box", one_map(&renderer).await);
+    let renderer = Renderer::new(RendererConfig { landlock: config.landlock, ..RendererConfig::new(launcher, &config.renderer) })?;
+    let renders = match sandbox::enforced(config.landlock) {
+        Ok(enforced) => format!("the renderer renders in its sandbox: {enforced}"),
+        // Why is said by the render that fails.
+        Err(_) => "the renderer renders in its sandbox".to_owned(),
+    };
+    let boxed = note(&mut report.findings, renders, one_map(&renderer).await);
     // Without its box nothing can be rendered, which is said already.
     let checkouts = if boxed { checkouts } else { &[] };
     for entry in &config.clusters {

@@ -39,6 +39,18 @@ async fn numbers_and_words_are_what_kubectl_makes_of_them() -> Result {
     Ok(())
 }
 
+/// B4: what kubectl, helm and kustomize take: a key beside a merge wins over the merged one.
+#[tokio::test]
+async fn a_key_overrides_a_merged_one() -> Result {
+    let text = format!("{}one: &one {{name: one, x: 1}}\ntwo:\n  <<: *one\n  name: two\n", config_map("a"));
+    let kustomized = MemoryTree::new().file("c/kustomization.yaml", "resources: [a.yaml]\n").file("c/a.yaml", &text);
+    for tree in [MemoryTree::new().file("c/a.yaml", &text), kustomized, super::chart("").file("c/templates/a.yaml", &text)] {
+        let rendered = render(&renderer(), tree, "c").await?;
+        assert_eq!(rendered.manifests[0].object["two"], serde_json::json!({"name": "two", "x": 1}));
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_kustomization_is_built_with_origins_and_a_trace() -> Result {
     let tree = MemoryTree::new()

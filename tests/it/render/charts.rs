@@ -9,7 +9,7 @@ use driftless::tree::memory::MemoryTree;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{chart, failure, listed, renderer, request};
+use super::{asker, chart, failure, listed, renderer, request};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
@@ -123,7 +123,7 @@ async fn the_identity_of_a_chart_knows_the_cluster() -> Result {
     let plain = MemoryTree::new().file("c/a.yaml", secret("a"));
     for (tree, knows) in [(helm, true), (plain, false)] {
         let tree: Arc<dyn Tree> = Arc::new(tree);
-        let ask = |request| pool.render_cached("repo", request, Arc::clone(&tree), CancellationToken::new());
+        let ask = |request| pool.render_cached(asker("repo"), "repo", request, Arc::clone(&tree), CancellationToken::new());
         let (before, after) = (ask(asking(|_| {})).await?, ask(asking(upgraded)).await?);
         assert_eq!(before.identity != after.identity, knows);
         assert_eq!(!Arc::ptr_eq(&before, &after), knows);

@@ -60,6 +60,22 @@ async fn plain_yaml() {
         case("items that are no list", ".", one("a.yaml", "apiVersion: v1\nkind: List\nitems: {}\n")),
         case("an item that is no object", ".", one("a.yaml", "apiVersion: v1\nkind: List\nitems: [1]\n")),
         case("only empty documents", ".", one("a.yaml", "---\n---\n# nothing\n")),
+        case(
+            "a key that overrides a merged one twice (B4)",
+            ".",
+            one("a.yaml", format!("{}one: &one {{a: b}}\ntwo: {{<<: *one, a: c, a: d}}\n", config_map("a"))),
+        ),
+        case(
+            "a Secret that is not base64 (B18)",
+            ".",
+            one("a.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {good: aHVudGVyMg==, password: hunter2hunter2!}\n"),
+        ),
+        case("a Secret with a number (B18)", ".", one("a.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {pin: 1234}\n")),
+        case(
+            "a Secret that is encrypted (B18)",
+            ".",
+            one("a.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: 'ENC[AES256_GCM,data:x]'}\n"),
+        ),
         case("100,000 deep", ".", one("a.yaml", "[".repeat(100_000))),
         case("100,000 deep in JSON", ".", one("a.json", r#"{"a":"#.repeat(100_000))),
     ];
@@ -121,6 +137,10 @@ async fn kustomize() {
         case("a list item", "k", kustomization("resources: [l.yaml]\n").file("k/l.yaml", "- a\n")),
         case("a link out", "k", kustomization("resources: [l.yaml]\n").link("k/l.yaml", "../../l.yaml")),
         case("a bad schema", "k", kustomization("resources: [cm.yaml]\nopenapi: {path: s.json}\n").file("k/s.json", r#"{"definitions": {"a": {"x-kubernetes-group-version-kind": 1}}}"#)),
+        case("a key that is no text (B18)", "k", kustomization("resources: [cm.yaml, odd.yaml]\nnamePrefix: a-\n")
+            .file("k/odd.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata:\n  a: b\n  80: http\n")),
+        case("braces that nobody rendered (B18)", "k", kustomization("resources: [odd.yaml]\n")
+            .file("k/odd.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata:\n  a: {{ .Values.a }}\n")),
         case("an empty CRD", "k", kustomization("resources: [cm.yaml]\ncrds: [crd.json]\n").file("k/crd.json", "")),
     ];
     insta::assert_snapshot!(report(cases).await);
@@ -169,6 +189,12 @@ async fn helm() {
         case("what renders to no object", "c", template("a: {{ 1 }}\n")),
         case("an object twice", "c", template(&config_map("a")).file("c/templates/b.yaml", config_map("a"))),
         case("a hook", "c", template(hook)),
+        case(
+            "several hooks (B18)",
+            "c",
+            template(&format!("{hook}---\n{}---\n{}", hook.replace("name: h", "name: h2"), config_map("a")))
+                .file("c/templates/b.yaml", hook.replace("name: h", "name: h3")),
+        ),
         case("an unknown hook", "c", template(&hook.replace("pre-install,pre-upgrade", "sometimes"))),
         case("lookup", "c", template("a: {{ (lookup \"v1\" \"Secret\" \"shop\" \"s\").data }}\n")),
         case("getHostByName", "c", template("a: {{ getHostByName \"localhost\" }}\n")),

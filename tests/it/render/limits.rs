@@ -11,7 +11,7 @@ use driftless::tree::memory::MemoryTree;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{chart, config, config_map, failure, listed, render, request};
+use super::{asker, chart, config, config_map, failure, listed, render, request};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
@@ -223,7 +223,7 @@ async fn the_cache_knows_renders_by_what_they_looked_at() -> Result {
     let pool = pool(|_| {})?;
     let ask = |repo: &'static str, tree: MemoryTree| {
         let tree: Arc<dyn Tree> = Arc::new(tree);
-        pool.render_cached(repo, request("c", RendererKind::Auto), tree, CancellationToken::new())
+        pool.render_cached(asker(repo), repo, request("c", RendererKind::Auto), tree, CancellationToken::new())
     };
     let first = ask("one", good()).await?;
     let again = ask("one", good().file("elsewhere/b.yaml", config_map("b"))).await?;

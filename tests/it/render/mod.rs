@@ -3,13 +3,16 @@
 mod basics;
 mod charts;
 mod errors;
+mod fair;
 mod limits;
 mod sandbox;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use driftless::render::{ClusterFacts, RenderError, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig, RendererKind};
+use driftless::render::{
+    Asker, ClusterFacts, Purpose, RenderError, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig, RendererKind,
+};
 use driftless::tree::Tree;
 use driftless::tree::memory::MemoryTree;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +40,10 @@ pub fn request(path: &str, renderer: RendererKind) -> RenderRequest {
         namespace: "shop".to_owned(),
         cluster: Some(Arc::new(cluster)),
     }
+}
+
+pub fn asker(tenant: &str) -> Asker<'_> {
+    Asker { tenant, purpose: Purpose::Sync }
 }
 
 pub async fn render(renderer: &Renderer, tree: MemoryTree, path: &str) -> Result<Rendered, RenderError> {

@@ -8,21 +8,73 @@ use driftless::render::sandbox;
 
 use super::worker;
 
-/// Builds the program that tries to leave the box; it is static, as the worker is.
-fn probe() -> io::Result<PathBuf> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe");
-    let built = Command::new("go").env("CGO_ENABLED", "0").current_dir(source).args(["build", "-o"]).arg(&program).arg(".").output();
+/// Builds a program of tests/probe; it is static, as the worker is.
+pub fn build(dir: &str, program: &Path) -> io::Result<()> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let built = Command::new("go").env("CGO_ENABLED", "0").current_dir(source).args(["build", "-o"]).arg(program).arg(".").output();
     let built = built.map_err(|error| io::Error::other(format!("go: {error}; install Go, the renderer is built with it")))?;
     if !built.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&built.stderr).into_owned()));
     }
+    Ok(())
+}
+
+/// The program that tries to leave the box.
+fn probe() -> io::Result<PathBuf> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
+    build("tests/probe", &program)?;
     Ok(program)
 }
 
 fn boxed(program: &Path) -> io::Result<Output> {
+    boxed_with(&[], program)
+}
+
+fn boxed_with(arguments: &[&str], program: &Path) -> io::Result<Output> {
     let launcher = env!("CARGO_BIN_EXE_driftless");
-    Command::new(launcher).arg("sandbox").arg(program).env("SECRET", "leaked").stdin(Stdio::null()).output()
+    Command::new(launcher).arg("sandbox").args(arguments).arg(program).env("SECRET", "leaked").stdin(Stdio::null()).output()
+}
+
+/// On older kernels Landlock does less: what the box keeps in is the same at each version, by seccomp alone where it has to be. Forced here by
+/// using no more of this kernel's Landlock than such a kernel has.
+#[test]
+fn the_box_holds_with_each_version_of_landlock() -> io::Result<()> {
+    let probe = probe()?;
+    let newest = boxed(&probe)?;
+    for version in ["1", "2", "3", "4", "5", "6"] {
+        let output = boxed_with(&["--newest", version], &probe)?;
+        assert!(output.status.success(), "ABI {version}: {}", String::from_utf8_lossy(&output.stderr));
+        let (said, expected) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&newest.stdout));
+        assert_eq!(said, expected, "ABI {version}");
+        let open = said.lines().filter(|line| line.ends_with(": done")).collect::<Vec<_>>();
+        assert_eq!(open, ["compute: done"], "ABI {version}");
+    }
+    Ok(())
+}
+
+/// With the oldest version of Landlock a worker starts, says hello and ends as it should.
+#[test]
+fn the_worker_runs_with_each_version_of_landlock() -> io::Result<()> {
+    for version in ["1", "2", "3", "4", "5", "6"] {
+        let output = boxed_with(&["--newest", version], &worker())?;
+        assert!(output.status.success(), "ABI {version}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("\"kind\":\"hello\""));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_kernel_that_lacks_what_is_required_is_refused() -> io::Result<()> {
+    for (arguments, says) in [
+        (["--newest", "0"].as_slice(), "error: this kernel has no Landlock"),
+        (&["--newest", "3", "--required", "4"], "error: this kernel's Landlock is ABI 3, and the configuration requires 4."),
+    ] {
+        let output = boxed_with(arguments, &worker())?;
+        assert_eq!(output.status.code(), Some(sandbox::NOT_BOXED.into()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.starts_with(says), "{said}");
+    }
+    Ok(())
 }
 
 #[test]
@@ -44,12 +96,16 @@ fn nothing_leads_out_of_the_box() -> io::Result<()> {
     dial TCP: refused
     dial UDP: refused
     dial a Unix socket: refused
+    dial an abstract socket: refused
+    open a device: refused
+    truncate a file: refused
     listen: refused
     resolve a name: refused
     run a program: refused
     become a program: refused
     fork: refused
     kill its parent: refused
+    signal a thread of its parent: refused
     trace: refused
     mount: refused
     make a namespace: refused
