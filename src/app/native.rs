@@ -22,6 +22,9 @@ pub const API_VERSION: &str = "driftless.dev/v1";
 /// A label's value holds 63 characters, and names derived from an app's need some of them.
 const LONGEST_NAME: usize = 53;
 
+/// Documents in one file. A repository with more apps has more files.
+const MOST_DOCUMENTS: usize = 2000;
+
 /// What one file defines, and everything that is wrong in it.
 #[derive(Debug, Default)]
 pub struct Parsed {
@@ -112,7 +115,13 @@ struct SpecDestination {
 /// Reads one file. `definitions_ref` is the full ref that the file was read from: what an app follows unless it says otherwise.
 pub fn parse_file(repo: &RepoName, definitions_ref: &str, file: &str, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
-    for document in yaml::documents(text) {
+    let documents = yaml::documents(text);
+    if let Some(beyond) = documents.get(MOST_DOCUMENTS) {
+        let message = format!("the file has {} documents, and {MOST_DOCUMENTS} are the most; split it into several files", documents.len());
+        parsed.errors.push(DefinitionError { file: file.to_owned(), line: beyond.first_line + 1, message, app: None });
+        return parsed;
+    }
+    for document in documents {
         match parse_document(repo, definitions_ref, file, document) {
             Ok(Some(app)) => parsed.apps.push(app),
             Ok(None) => {}
@@ -248,6 +257,36 @@ spec:
         let parsed = parse(&format!("kind: ConfigMap\napiVersion: v1\n---\n{MINIMAL}"));
         assert_eq!((parsed.apps.len(), parsed.errors.len()), (1, 0));
         assert_eq!(parsed.apps[0].origin.line, 7);
+    }
+
+    /// L13: a file of very many documents costs no time and is refused as a whole, as some of its apps would be missing.
+    #[test]
+    fn a_file_has_an_end() {
+        let most = vec!["a: b\n"; MOST_DOCUMENTS].join("---\n");
+        assert!(parse(&most).errors.is_empty());
+        let many = vec!["a: b\n"; 100_000].join("---\n");
+        let started = std::time::Instant::now();
+        let parsed = parse(&format!("{MINIMAL}---\n{many}"));
+        assert!(started.elapsed() < std::time::Duration::from_secs(2), "it took {:?}", started.elapsed());
+        assert!(parsed.apps.is_empty());
+        insta::assert_snapshot!(parsed.errors[0], @"apps/shop.yaml:4007: the file has 100001 documents, and 2000 are the most; split it into several files");
+    }
+
+    /// X6: values that nobody could read back from the store are this definition's error. The parser gives up before the store would.
+    #[test]
+    fn values_have_a_depth() {
+        let with = |depth: usize| {
+            let values = format!("{}1{}", "{a: ".repeat(depth), "}".repeat(depth));
+            parse(&MINIMAL.replace("spec:", &format!("spec:\n  helm: {{values: {values}}}")))
+        };
+        let deepest = with(60);
+        assert_eq!(deepest.errors, []);
+        let text = serde_json::to_string(&deepest.apps[0]).expect("JSON");
+        assert!(serde_json::from_str::<App>(&text).is_ok());
+        for depth in [70, 150, 1000] {
+            let parsed = with(depth);
+            assert!(parsed.apps.is_empty() && parsed.errors.len() == 1, "{depth}");
+        }
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::moves::Moves;
 use super::previewed::Collected;
 use super::sides::{Pair, Side, Trees};
-use super::{Engine, left_clusters, orphans, volatile};
+use super::{Engine, budget, left_clusters, orphans, volatile};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
@@ -41,10 +42,20 @@ pub(super) async fn all(
     for pair in &pairs {
         leaving.extend(left_clusters::preview(engine, pair, head, cancel).await?);
     }
-    let moves = Moves::find(engine, repo, trees, &pairs, cancel).await?;
+    let moves = Moves::find(engine, repo, trees, &pairs, cancel).boxed().await?;
     let moves = &moves;
-    let each: Vec<_> = pairs.into_iter().map(|pair| one(engine, trees, head, pair, moves, collected, cancel).boxed()).collect();
-    let mut reports: Vec<AppReport> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
+    let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
+    let each = pairs.into_iter().map(|pair| {
+        let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
+        async move {
+            // Never closed.
+            let _share = at_once.acquire_many(weight).await;
+            one(engine, trees, head, pair, moves, collected, cancel).await
+        }
+        .boxed()
+    });
+    let each: Vec<_> = each.collect();
+    let mut reports: Vec<AppReport> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().boxed().await?;
     for left in leaving {
         let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
         reports.insert(after, left);
@@ -52,6 +63,9 @@ pub(super) async fn all(
     refuse_shared(&mut reports);
     Ok(reports)
 }
+
+/// Values of apps that are compared at once: each is copied a few times on the way, so that large apps are compared one after the other.
+const VALUES_AT_ONCE: u32 = 200_000;
 
 /// An object belongs to one app. Two that would both begin to write one are told so before the merge, not by the second one's sync.
 fn refuse_shared(reports: &mut [AppReport]) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::definitions::Definitions;
 use super::orphans::Orphans;
+use super::outdated::LookedThrough;
 use super::poll::Looked;
 use super::wanted::Wants;
 use crate::app::{App, Grants, Refusal};
@@ -47,6 +48,8 @@ pub struct Engine {
     pub orphans: Orphans,
     pub definitions: Definitions,
     pub looked: Looked,
+    /// Which clusters' apps are known to be rendered by this renderer, for what the cluster is. Only a hint.
+    pub looked_through: LookedThrough,
     /// Held while what became of a merge is read, changed and written: many apps end at once.
     pub outcomes: tokio::sync::Mutex<()>,
 }

@@ -3,6 +3,7 @@
 //! Nothing here trusts what asked for the job: refs are resolved, pull requests are read, and clusters are looked at anew.
 
 mod affected;
+mod budget;
 mod compare;
 mod definitions;
 mod engine;
@@ -14,6 +15,7 @@ mod left_clusters;
 mod moves;
 mod orphans;
 mod outcome;
+mod outdated;
 mod poll;
 mod preview;
 mod previewed;
@@ -35,6 +37,7 @@ mod writing;
 pub use definitions::Definitions;
 pub use engine::{Engine, Remembered, Unknown};
 pub use orphans::Orphans;
+pub use outdated::LookedThrough;
 pub use poll::Looked;
 pub use waits::listen_to_waits;
 pub use wanted::Wants;

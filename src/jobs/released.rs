@@ -9,6 +9,7 @@ use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
+use crate::render::Purpose;
 use crate::store::apps::{AppRow, AppState};
 
 /// Of the apps of the same repo that own objects of this plan, those that let go of all of them.
@@ -66,7 +67,7 @@ async fn renders_any(engine: &Engine, row: &AppRow, objects: &[ObjectId], cancel
     };
     let Some(revision) = revision else { return Ok(true) };
     let tree = engine.mirrors.tree(&source.repo, &revision).await?;
-    let Ok(rendered) = sides::render(engine, &row.app, tree, cancel).await? else { return Ok(true) };
+    let Ok(rendered) = sides::render(engine, &row.app, tree, Purpose::Sync, cancel).await? else { return Ok(true) };
     let mut rendered = rendered.manifests.iter().flat_map(|manifest| wanted::ids(&row.app, manifest));
     Ok(rendered.any(|id| objects.contains(&id)))
 }

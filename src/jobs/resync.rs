@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Engine, leave, orphans};
+use super::{Engine, leave, orphans, outdated};
 use crate::ids::{AppId, ClusterName};
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -10,6 +10,8 @@ use crate::sync::drift;
 
 pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     let cluster = engine.cluster(cluster)?;
+    // An upgrade or a new CRD since the last look is seen now.
+    cluster.refresh_discovery().await?;
     let mut drift = drift::look(&engine.store, cluster, &engine.config.instance).await?;
     let mut requests = Vec::new();
     let apps = engine.store.apps_on(cluster.name()).await?;
@@ -19,6 +21,11 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
     for (app, objects) in std::mem::take(&mut drift.apps) {
         engine.drifted.put(&app, objects);
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
+    }
+    // What another renderer or another version of the cluster rendered is synced, not healed: nobody has changed it in the cluster.
+    for app in outdated::apps(engine, cluster, &apps).await? {
+        let cause = Cause::Follow { key: Key::Resync(cluster.name().clone()) };
+        requests.push(Request::new(Key::Sync(app), cause));
     }
     // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone. What failed is the
     // poll's to try again.

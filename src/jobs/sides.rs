@@ -7,6 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::affected::{self, Follower};
+use super::budget::Budget;
 use super::engine::blocking;
 use super::previewed::{LookedAt, Seen, Steps};
 use super::{Engine, definitions};
@@ -15,7 +16,7 @@ use crate::class::{Class, Classified};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid};
 use crate::queue::JobError;
-use crate::render::{Failure, RenderError, RenderRequest, Rendered};
+use crate::render::{Asker, Failure, Purpose, RenderError, RenderRequest, Rendered};
 use crate::trace::Trace;
 use crate::tree::{Tree, TreeError};
 
@@ -73,9 +74,14 @@ pub(super) async fn build(engine: &Engine, repo: &Repo, trees: &Trees, cancel: &
     let (candidates, errors) = candidates(engine, repo, trees).await?;
     let candidates = possibly_affected(repo, trees, candidates).await?;
     let each: Vec<_> = candidates.into_iter().map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed()).collect();
-    let all: Vec<(LookedAt, Option<Pair>)> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().await?;
-    let (looked, pairs): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-    Ok(Sides { pairs: pairs.into_iter().flatten().collect(), errors, looked })
+    let mut sides = Sides { pairs: Vec::new(), errors, looked: Vec::new() };
+    let mut budget = Budget::of_a_preview();
+    let mut rendered = futures::stream::iter(each).buffered(AT_ONCE);
+    while let Some((looked, pair)) = rendered.try_next().await? {
+        sides.looked.push(looked);
+        sides.pairs.extend(pair.map(|pair| budget.charge(pair)));
+    }
+    Ok(sides)
 }
 
 /// The apps that may differ between the sides, as far as it can be told without a render; none where the definitions have errors.
@@ -204,7 +210,7 @@ pub(super) async fn side(
     }
     let tree = if is_of_the_branch(repo, trees, &app) { Some(Arc::clone(tree)) } else { elsewhere(engine, &app).await? };
     let rendered = match tree {
-        Some(tree) => render(engine, &app, tree, cancel).await?,
+        Some(tree) => render(engine, &app, tree, Purpose::Preview, cancel).await?,
         None => Err(missing_ref(&app)),
     };
     Ok(Some(Side { app, rendered }))
@@ -238,6 +244,7 @@ pub(super) async fn render(
     engine: &Engine,
     app: &App,
     tree: Arc<dyn Tree>,
+    purpose: Purpose,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
     // A definition that names a cluster which is none, or may not go there, is at fault itself, and no other app of the pull request is.
@@ -245,7 +252,8 @@ pub(super) async fn render(
         return Ok(Err(failed(denied.to_string())));
     }
     let request = request(engine, app).await?;
-    match engine.renderer.render_cached(app.source.repo.as_str(), request, tree, cancel.clone()).await {
+    let asker = Asker { tenant: app.id.repo.as_str(), purpose };
+    match engine.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await {
         Err(error) if error.class() != Class::Fail => Err(error.into()),
         result => Ok(result),
     }

@@ -18,7 +18,7 @@ use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Plan;
 use crate::queue::{Job, JobContext, JobError, Key};
 use crate::reconcile::{Owned, PlanInput, plan_apply, plan_orphans};
-use crate::render::Rendered;
+use crate::render::{self, Rendered};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
@@ -268,7 +268,8 @@ impl Attempt<'_> {
     async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let tree = engine.mirrors.tree(&app.source.repo, &self.revision).await?;
-        let rendered = sides::render(engine, app, tree, &self.ctx.cancel).await??;
+        let purpose = if self.wish.manual.is_some() { render::Purpose::ByHand } else { render::Purpose::Sync };
+        let rendered = sides::render(engine, app, tree, purpose, &self.ctx.cancel).await??;
         let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
         // A look goes back to what was applied: whether that is what Git says by now is told by the last render for a sync.
         if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) {

@@ -12,6 +12,7 @@ use crate::ids::{AppId, RepoName};
 use crate::jobs::engine::blocking;
 use crate::jobs::{Engine, sides, sync};
 use crate::queue::JobError;
+use crate::render::Purpose;
 use crate::store::apps::AppRow;
 use crate::trace::Trace;
 use crate::tree::Tree;
@@ -88,7 +89,7 @@ impl Looking<'_> {
             if pinned.is_none() && self.is_synced(app, Arc::clone(&tree)).await? {
                 continue;
             }
-            match sides::render(self.engine, app, tree, self.engine.tasks.hard()).await? {
+            match sides::render(self.engine, app, tree, Purpose::Sync, self.engine.tasks.hard()).await? {
                 Ok(rendered) => wanted.extend(rendered.manifests.iter().flat_map(|manifest| ids(app, manifest))),
                 Err(error) => return Ok(Answer::Unknown(format!("it does not render at {}: {error}", revision.short()))),
             }
@@ -102,7 +103,7 @@ impl Looking<'_> {
         let trace = self.traces.get(&app.id).and_then(|text| serde_json::from_str::<Trace>(text).ok());
         let (Some(applied), Some(trace)) = (applied, trace) else { return Ok(false) };
         let request = sides::request(self.engine, app).await?;
-        let may_be = self.engine.renderer.identities(&request, &trace);
+        let may_be = self.engine.renderer.identifier().identities(&request, &trace);
         if !may_be.iter().any(|identity| sync::identity_of(app, identity) == *applied) {
             return Ok(false);
         }

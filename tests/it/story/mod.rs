@@ -17,4 +17,5 @@ pub mod push;
 mod reviewed;
 mod samples;
 mod secrets;
+mod upgrade;
 mod word;

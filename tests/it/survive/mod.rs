@@ -7,6 +7,7 @@ mod half_done;
 mod killed_previews;
 mod killed_runs;
 mod killed_words;
+mod memory;
 mod neighbours;
 
 use driftless::ids::Oid;

@@ -72,6 +72,8 @@ impl World {
             .env("HOOK_SECRET", HOOK_SECRET)
             .env("TOKEN", TOKEN)
             .env("RUST_LOG", "info,driftless=debug")
+            // As the container has it.
+            .env("MALLOC_ARENA_MAX", "2")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(OpenOptions::new().create(true).append(true).open(&log).expect("a log"))
@@ -112,6 +114,22 @@ impl World {
         }
         let path = self.folder.path().join("data/driftless.db");
         Store::open(&path, Arc::new(SystemClock)).await.unwrap_or_else(|error| panic!("{error}\n{}", process.tail()))
+    }
+
+    /// Resident memory of the server in KiB: now, and the most since [`World::forget_peak`].
+    pub fn memory(&self) -> (u64, u64) {
+        let id = self.process.as_ref().expect("the server runs").child.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its status");
+            line.trim().trim_end_matches(" kB").parse().expect("a number")
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    pub fn forget_peak(&self) {
+        let id = self.process.as_ref().expect("the server runs").child.id();
+        std::fs::write(format!("/proc/{id}/clear_refs"), "5").expect("it is ours");
     }
 
     /// Where the server keeps the repository.
