@@ -107,11 +107,6 @@ impl Cluster {
         &self.inner.field_manager
     }
 
-    /// What becomes of the objects that a pruned one owns.
-    pub fn propagation(&self) -> Propagation {
-        self.inner.propagation
-    }
-
     /// How many requests may run at once now: the configured number, or fewer while the cluster answers that there are too many.
     pub fn concurrency(&self) -> usize {
         self.inner.limiter.size()

@@ -18,6 +18,6 @@ pub use connect::{Cluster, ClusterConfig};
 pub use discovery::{Discovery, Resource};
 pub use error::{ApplyError, ClusterError};
 pub use metadata::{ManagedEntry, MetadataList, OwnerReference, PartialMeta};
-pub use objects::{Applied, ApplyMode, Delete, Deleted, Propagation};
+pub use objects::{Applied, ApplyMode, Deleted, Propagation};
 pub use rights::Rules;
 pub use watch::WatchEvent;

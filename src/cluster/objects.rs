@@ -10,6 +10,7 @@ use super::discovery::Resource;
 use super::error::{ApplyError, ClusterError};
 use super::request::{Answer, Ask};
 use crate::manifest::{ObjectId, ObjectKey};
+use crate::plan::deletion::{Deletable, MayDelete};
 
 const APPLY: &str = "application/apply-patch+yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -36,23 +37,12 @@ impl std::fmt::Debug for Applied {
     }
 }
 
-/// A delete that only happens to the very object that was meant.
-#[derive(Debug, Clone)]
-pub struct Delete {
-    pub uid: String,
-    /// Nothing may have changed since this version.
-    pub resource_version: Option<String>,
-    pub propagation: Propagation,
-    pub dry_run: bool,
-}
-
-/// What becomes of the objects that the deleted one owns.
+/// What becomes of the objects that a pruned one owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Propagation {
     #[default]
     Background,
     Foreground,
-    Orphan,
 }
 
 impl Propagation {
@@ -60,7 +50,6 @@ impl Propagation {
         match self {
             Self::Background => "Background",
             Self::Foreground => "Foreground",
-            Self::Orphan => "Orphan",
         }
     }
 }
@@ -115,24 +104,30 @@ impl Cluster {
         answer::json(self.name(), &answer, Some(key))
     }
 
-    /// Deletes one object by its uid. An object of a kind that is no longer served is gone with it.
-    pub async fn delete(&self, key: &ObjectKey, delete: &Delete) -> Result<Deleted, ClusterError> {
+    /// Deletes the very object that was looked at, in the version that was looked at: by its uid, and not if it has changed since. An object
+    /// of a kind that is no longer served is gone with it. What a replaced one owns goes in the background, whatever is configured.
+    pub async fn delete(&self, key: &ObjectKey, may_delete: &MayDelete) -> Result<Deleted, ClusterError> {
+        let mut preconditions = json!({"uid": may_delete.uid()});
+        if let Some(version) = may_delete.resource_version() {
+            preconditions["resourceVersion"] = version.into();
+        }
+        let propagation = if may_delete.is_replaced() { Propagation::Background } else { self.inner.propagation };
+        self.delete_with(key, &json!({"preconditions": preconditions, "propagationPolicy": propagation.name()})).await
+    }
+
+    /// Asks whether the server would delete the object, whatever its version is by now.
+    pub async fn try_delete(&self, key: &ObjectKey, object: &Deletable) -> Result<Deleted, ClusterError> {
+        self.delete_with(key, &json!({"preconditions": {"uid": object.uid()}, "dryRun": ["All"]})).await
+    }
+
+    async fn delete_with(&self, key: &ObjectKey, more: &Value) -> Result<Deleted, ClusterError> {
         let path = match self.path(key).await {
             Err(ClusterError::UnknownKind { .. }) => return Ok(Deleted::NotFound),
             path => path?,
         };
-        let Delete { uid, resource_version, propagation, dry_run } = delete;
-        let mut options = json!({
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": propagation.name(),
-            "preconditions": {"uid": uid},
-        });
-        if let Some(version) = resource_version {
-            options["preconditions"]["resourceVersion"] = version.as_str().into();
-        }
-        if *dry_run {
-            options["dryRun"] = json!(["All"]);
+        let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": Propagation::Background.name()});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            options[name] = value.clone();
         }
         let body = Some(("application/json", Bytes::from(options.to_string())));
         let answer = self.ask(&Ask { method: Method::DELETE, target: path, accept: "application/json", body }).await?;

@@ -23,7 +23,7 @@ use crate::queue::JobError;
 use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
-use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::inventory::ObjectRow;
 use crate::sync::marked::Orphan;
 
 /// Apps that are planned at once; each cluster bounds its own requests.
@@ -183,7 +183,7 @@ async fn compare(
     cancel: &CancellationToken,
 ) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
     let marks = engine.marks(&pair.id);
-    let owned: Vec<Owned> = inventory.iter().map(owned).collect();
+    let owned: Vec<Owned> = inventory.iter().map(crate::sync::owned).collect();
     let allow = engine.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
     let base_app = pair.base.as_ref().map_or(app, |side| &side.app);
     let input = |app, revision, manifests, adopt| PlanInput {
@@ -213,17 +213,6 @@ async fn manifests<'a>(engine: &Engine, side: Option<&'a Side>) -> Result<Cow<'a
     match side {
         Some(Side { app, rendered: Ok(rendered) }) => volatile::settled(engine, app, rendered).await,
         _ => Ok(Cow::Borrowed(&[])),
-    }
-}
-
-pub(super) fn owned(row: &ObjectRow) -> Owned {
-    Owned {
-        id: row.key.id(),
-        uid: row.uid.clone(),
-        manifest_hash: row.manifest_hash.clone(),
-        resource_version: None,
-        done: row.job_done,
-        held: row.state == ObjectState::Held,
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::{Engine, leave, left_clusters, outcome, writing};
+use crate::app::SyncPolicy;
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::queue::{JobContext, JobError};
+use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::runs::{RunId, RunState};
@@ -26,6 +27,7 @@ pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &
             failed(engine, row, &wait.run, &denied.to_string()).await?;
         }
         WaitOutcome::Done => prune(engine, row, &wait.run, ctx).await?,
+        WaitOutcome::Gone(text) => again(engine, row, &wait.run, text).await?,
         WaitOutcome::Failed(text) => failed(engine, row, &wait.run, text).await?,
         WaitOutcome::TimedOut(text) => {
             let limit = engine.config.timing.health.as_secs();
@@ -46,9 +48,10 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobC
     let cluster = engine.cluster_for(&row.app.id, &row.app.destination.cluster)?;
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
     let authority = engine.grants(&row.app.id.repo)?.on(cluster.name());
-    leave::before_prune(engine, row, cluster.name()).await?;
+    let not_wanted = leave::before_prune(engine, row, cluster.name()).await?;
     let permits = writing::ask(ctx);
-    let pruned = sync::prune(&deps, &row.app, &engine.marks(&row.app.id), &authority, Permits::new(&permits)).boxed().await?;
+    let marks = engine.marks(&row.app.id);
+    let pruned = sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await?;
     note(engine, row, run, &pruned).await?;
     if !pruned.waits.is_empty() {
         return wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await;
@@ -142,6 +145,19 @@ async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Resul
     let Some(revision) = revision else { return Ok(()) };
     let end = AppEnd::Failed { message: text.to_owned() };
     outcome::ended(engine, row, &revision, &end).await
+}
+
+/// What was dying when it was applied is gone: the next sync makes it again, and tells how that ended.
+async fn again(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
+    // Where nothing is applied without a person, what was applied is healed.
+    if row.app.sync != SyncPolicy::Manual {
+        engine.store.set_sync_failed(&row.app.id).await?;
+    }
+    engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
+    engine.store.set_run_state(run, RunState::Cancelled, Some(text)).await?;
+    let key = Key::Sync(row.app.id.clone());
+    engine.queue.enqueue(&[Request::new(key, Cause::Resync)]).await?;
+    Ok(())
 }
 
 /// Which revision a run was about, and how long it has taken.

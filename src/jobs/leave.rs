@@ -7,6 +7,7 @@ use super::{Engine, wanted};
 use crate::app::App;
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::{Manifest, ObjectId};
+use crate::plan::deletion::NotWanted;
 use crate::plan::{Action, Change, Plan, TakeOver};
 use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
@@ -44,8 +45,8 @@ pub(super) async fn has_left_something(engine: &Engine, row: &AppRow) -> Result<
     Ok(rows.iter().any(|row| row.state == ObjectState::Moving))
 }
 
-/// Looks once more, as other apps may have come to want something while health was waited for.
-pub(super) async fn before_prune(engine: &Engine, row: &AppRow, cluster: &ClusterName) -> Result<(), JobError> {
+/// Looks once more, as other apps may have come to want something while health was waited for. Says what may go: nothing else is pruned.
+pub(super) async fn before_prune(engine: &Engine, row: &AppRow, cluster: &ClusterName) -> Result<NotWanted, JobError> {
     let rows = engine.store.inventory_of(cluster, &row.app.id).await?;
     // Whoever was stopped before it deleted something looks again, too.
     let goes = |row: &&ObjectRow| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting);
@@ -54,7 +55,9 @@ pub(super) async fn before_prune(engine: &Engine, row: &AppRow, cluster: &Cluste
     for (object, left) in &left {
         tracing::info!(app = %row.app.id, %object, "{left}");
     }
-    Ok(engine.store.leave(cluster, &row.app.id, &left.into_keys().collect::<Vec<_>>()).await?)
+    let left: Vec<ObjectId> = left.into_keys().collect();
+    engine.store.leave(cluster, &row.app.id, &left).await?;
+    Ok(NotWanted::of(ids, &left))
 }
 
 /// The apps that have left something which nobody wants any more: a sync has to look at it again.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::compare::{object, owned};
+use super::compare::object;
 use super::sides::Pair;
 use super::{Engine, finish, leave, writing};
 use crate::app::{App, Verb};
@@ -113,8 +113,9 @@ pub(super) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext) -> Resu
         engine.store.set_left(&name, id, &allowed.difference(&agreed).cloned().collect(), &agreed).await?;
         let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster_for(id, &name)?.clone() };
         let authority = engine.grants(&id.repo)?.on(&name);
-        leave::before_prune(engine, &row, &name).await?;
-        let pruned = match sync::prune(&deps, &row.app, &engine.marks(id), &authority, Permits::new(&writing::ask(ctx))).boxed().await {
+        let not_wanted = leave::before_prune(engine, &row, &name).await?;
+        let (permits, marks) = (writing::ask(ctx), engine.marks(id));
+        let pruned = match sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await {
             Ok(pruned) => pruned,
             Err(error) => {
                 let all = objects(agreed.len());
@@ -189,7 +190,7 @@ async fn removals(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let inventory: Vec<Owned> = rows.iter().map(owned).collect();
+    let inventory: Vec<Owned> = rows.iter().map(sync::owned).collect();
     let (marks, allow) = (engine.marks(&app.id), &engine.repo(&app.id.repo)?.allow);
     let input = PlanInput {
         app,

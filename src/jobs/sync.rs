@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
 
-use super::compare::{limit, owned};
+use super::compare::limit;
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
 use super::{Engine, Unknown, finish, leave, left_clusters, orphans, outcome, released, reviewed, sides, volatile, writing};
@@ -17,15 +17,15 @@ use crate::ids::{AppId, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Plan;
 use crate::queue::{Job, JobContext, JobError, Key};
-use crate::reconcile::{Owned, PlanInput, plan_apply, plan_orphans};
+use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
 use crate::render::{self, Rendered};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
-use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::inventory::ObjectState;
 use crate::store::runs::{RunId, RunKind, RunState};
 use crate::store::waits::WaitPurpose;
 use crate::sync::heal::{self, Judgement};
-use crate::sync::{self, AllowDestructive, AppliedSync, Permits, Purpose, SyncDeps, SyncInput, WaitsForWord, Writing, drift};
+use crate::sync::{self, AllowDestructive, AppliedSync, Known, Permits, Purpose, SyncDeps, SyncInput, Trust, WaitsForWord, Writing, drift};
 
 #[derive(Debug, thiserror::Error)]
 enum SyncProblem {
@@ -286,9 +286,8 @@ impl Attempt<'_> {
         let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
         // Who asks by hand, and who saw drift, has everything looked at.
         let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && self.row.synced_ok;
-        let version = |row: &ObjectRow| row.resource_version.clone().filter(|_| trusts && row.state == ObjectState::Applied);
-        let owned: Vec<Owned> = inventory.iter().map(|row| Owned { resource_version: version(row), ..owned(row) }).collect();
-        let unchanged = |id: &ObjectId, hash: &str| trusts && inventory.iter().any(|row| is_as_applied(row, id, hash));
+        let known = Known::of(&inventory, if trusts { Trust::Applied } else { Trust::Nothing });
+        let unchanged = |id: &ObjectId, hash: &str| known.is_unchanged(id, hash);
         let manifests = match rendered {
             Some(rendered) => {
                 let settled = volatile::settled(engine, app, rendered).await?;
@@ -306,7 +305,7 @@ impl Attempt<'_> {
             allow: &engine.repo(&app.id.repo)?.allow,
             revision: &self.revision,
             manifests: &manifests,
-            inventory: &owned,
+            inventory: &known.owned,
             unchanged: &unchanged,
             // Whether another app lets go is looked at with the claims.
             handed_over: None,
@@ -489,10 +488,6 @@ pub(super) fn identity_of(app: &App, source: &str) -> String {
         hash.update(part);
     }
     hex::encode(hash.finalize())
-}
-
-fn is_as_applied(row: &ObjectRow, id: &ObjectId, hash: &str) -> bool {
-    row.state == ObjectState::Applied && row.manifest_hash.as_deref() == Some(hash) && row.key.id() == *id
 }
 
 /// People wait for the end of a merge on its pull request: they hear that it went wrong.

@@ -6,11 +6,11 @@ use super::change::{Action, Cause, Change, Conflict, RefusedBy, TakeOver, Verdic
 use super::diff::same;
 use super::marks::Marks;
 use super::overlay::{overlay, without_allocated};
-use super::owner::{controller, other_tool, take_over};
+use super::owner::take_over;
 use super::prepare::Wanted;
 use super::replace::replaced;
 use crate::ids::AppId;
-use crate::manifest::{ObjectId, ObjectKey};
+use crate::manifest::ObjectKey;
 
 /// What the server said to a dry-run of one manifest.
 #[derive(Clone)]
@@ -173,26 +173,6 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
     };
     let is_same = change.verdict == Verdict::Accepted && same(&before, &after);
     Change { action: if is_same { Action::None } else { Action::Update }, before: Some(before), after: Some(after), ..change }
-}
-
-/// Why a live object that is no longer rendered is kept, or None where it may be deleted.
-pub fn kept_because(live: &Value, id: &ObjectId, marks: &Marks, uid: Option<&str>) -> Option<String> {
-    let live_uid = live.pointer("/metadata/uid").and_then(Value::as_str);
-    if let Some(owner) = controller(live) {
-        return Some(format!("Kept: {owner} controls it."));
-    }
-    if let Some(TakeOver::OtherTool { tool, name }) = other_tool(live, id) {
-        return Some(format!("Kept: it is managed by {tool} ({name})."));
-    }
-    match marks.read(live, id) {
-        super::Marked::Ours => {}
-        super::Marked::Other { instance, app } => return Some(format!("Kept: it belongs to the app {app} of the instance {instance}.")),
-        super::Marked::No => return Some("Kept: it does not bear this app's mark any more.".to_owned()),
-    }
-    match (uid, live_uid) {
-        (Some(uid), Some(live)) if uid == live => None,
-        _ => Some("Kept: it is another object of the same name than the one that was applied.".to_owned()),
-    }
 }
 
 /// A prune of a live object that may be deleted, with the answer to its dry-run.

@@ -151,26 +151,6 @@ fn both_sides_through_the_server_cancel_what_it_fills_in() {
 }
 
 #[test]
-fn only_what_is_surely_ours_is_pruned() {
-    let (ours, id) = (marks("web"), wanted(&json!({})).key.id());
-    let kept = |change: &dyn Fn(&mut Value), uid: Option<&str>| {
-        let mut object = live(&json!({}));
-        change(&mut object);
-        kept_because(&object, &id, &ours, uid).unwrap_or_default()
-    };
-    assert_eq!(kept(&|_| {}, Some("u")), "");
-    let said = [
-        kept(&|_| {}, Some("another")),
-        kept(&|_| {}, None),
-        kept(&super::super::marks::strip, Some("u")),
-        kept(&|object| marks("api").put(object, &id), Some("u")),
-        kept(&|object| object["metadata"]["ownerReferences"] = json!([{"kind": "Widget", "name": "w", "controller": true}]), Some("u")),
-        kept(&|object| object["metadata"]["labels"]["argocd.argoproj.io/instance"] = json!("store"), Some("u")),
-    ];
-    insta::assert_snapshot!(said.join("\n"));
-}
-
-#[test]
 fn what_another_app_of_the_repo_lets_go_is_taken_with_the_servers_word() {
     let (ours, theirs) = (marks("web"), AppId::new(&RepoName::new("shop"), "api"));
     let mut object = live(&json!({"k": "1"}));

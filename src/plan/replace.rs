@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::decide::{Asked, Claim, kept_because};
+use super::decide::{Asked, Claim};
+use super::deletion::{Record, deletable};
 use super::overlay::{overlay, without_allocated};
 use super::prepare::Wanted;
 use super::{Action, Change, Verdict};
@@ -64,9 +65,11 @@ fn as_itself(mut result: Value, wanted: &Wanted) -> Value {
 pub(super) fn replaced(wanted: &Wanted, live: &Value, before: Value, asked: Asked, refused: Verdict, claim: Claim<'_>) -> Change {
     let id: ObjectId = wanted.key.id();
     let Asked { verdict, result, warnings, .. } = asked;
-    if let Some(reason) = kept_because(live, &id, claim.marks, claim.uid) {
+    // What only its mark tells of is not deleted on the way.
+    let record = claim.uid.map_or(Record::None, |uid| Record::Applied { uid });
+    if let Err(kept) = deletable(live, &id, claim.marks, record) {
         let change = wanted.change(Action::Update, refused);
-        let notes = [change.notes, vec![reason.replace("Kept:", "It is not replaced:")]].concat();
+        let notes = [change.notes, vec![format!("It is not replaced: {kept}.")]].concat();
         return Change { before: Some(before), after: Some(overlay(live, &wanted.desired.object)), notes, ..change };
     }
     let why = match refused {

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::input::{PlanInput, ReconcileError};
 use super::verdict::{Coming, verdict};
 use crate::class::{Class, Classified};
-use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Propagation};
+use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
-use crate::plan::{Asked, Change, NotValidated, RefusedBy, Scope, Verdict, Wanted, asks_to_stay, kept_because, prune, stand_in};
+use crate::plan::deletion::{Deletable, Record, deletable};
+use crate::plan::{Asked, Change, NotValidated, RefusedBy, Scope, Verdict, Wanted, prune, stand_in};
 use serde_json::Value;
 
 /// An object that changes while it is asked about is asked about again.
@@ -108,25 +109,26 @@ pub(super) async fn removal(cluster: &Cluster, input: &PlanInput<'_>, id: &Objec
     };
     let Some(object) = object else { return Ok(None) };
     let owned = input.inventory.iter().find(|owned| owned.id == *id);
-    let stays = || asks_to_stay(&object).then(|| "Kept: its annotation `helm.sh/resource-policy: keep` says so.".to_owned());
-    if let Some(reason) = kept_because(&object, id, input.marks, owned.and_then(|owned| owned.uid.as_deref())).or_else(stays) {
-        let change = Change::new(key, crate::plan::Action::None, Verdict::Accepted);
-        return Ok(Some(Change { notes: vec![reason], ..change }));
-    }
+    let record = owned.map_or(Record::None, |owned| Record::of_row(owned.uid.as_deref()));
+    let ours = match deletable(&object, id, input.marks, record) {
+        Ok(ours) => ours,
+        Err(kept) => {
+            let change = Change::new(key, crate::plan::Action::None, Verdict::Accepted);
+            return Ok(Some(Change { notes: vec![format!("Kept: {kept}.")], ..change }));
+        }
+    };
     if let Err(refusal) = input.allow.object(&input.app.id.repo, id) {
         // What is there is not shown either: whoever may not write it may not read it.
         let verdict = Verdict::Rejected { message: refusal.to_string(), causes: Vec::new() };
         let change = Change::new(key, crate::plan::Action::Prune, verdict);
         return Ok(Some(Change { refused_by: RefusedBy::Configuration, ..change }));
     }
-    let verdict = dry_delete(cluster, &key, &object).await?;
+    let verdict = dry_delete(cluster, &key, &ours).await?;
     Ok(Some(prune(key, object, verdict)))
 }
 
-async fn dry_delete(cluster: &Cluster, key: &ObjectKey, object: &Value) -> Result<Verdict, ReconcileError> {
-    let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let delete = Delete { uid, resource_version: None, propagation: Propagation::Background, dry_run: true };
-    match cluster.delete(key, &delete).await {
+async fn dry_delete(cluster: &Cluster, key: &ObjectKey, ours: &Deletable) -> Result<Verdict, ReconcileError> {
+    match cluster.try_delete(key, ours).await {
         Ok(_) => Ok(Verdict::Accepted),
         Err(ClusterError::WebhookWithoutDryRun { message }) => {
             Ok(Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } })

@@ -28,6 +28,21 @@ pub struct WaitObject {
     pub uid: Option<String>,
     /// What the apply left; an older version of the object says nothing of it.
     pub resource_version: Option<String>,
+    #[serde(default)]
+    pub touched: Touched,
+}
+
+/// What a sync did to an object before it waited for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Touched {
+    /// It was as it should be: what its status says holds.
+    #[default]
+    Unchanged,
+    /// Its controller may not have looked at it since.
+    Written,
+    /// Git wants it while it is being deleted, which nobody can take back: it will go, and be made again.
+    Dying,
 }
 
 /// An app has at most one wait of each purpose: a newer one takes its place.

@@ -11,12 +11,12 @@ use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
 use super::permit::{Permits, Writing};
 use super::ready;
 use super::steps::{self, Part, Step, Work};
-use super::write::{self, Written};
+use super::write::{self, Written, is_terminating};
 use crate::ids::AppId;
 use crate::manifest::ObjectId;
 use crate::plan::{Action, Change};
 use crate::store::inventory::{Claim, ObjectRow};
-use crate::store::waits::WaitObject;
+use crate::store::waits::{Touched, WaitObject};
 
 /// Carries a plan out, each part with a permit of its own: a run that is superseded before the first changes nothing, and one that is superseded
 /// later ends after the part that has begun: CRDs and namespaces, what pods need, the rest, and last what intercepts requests. What was
@@ -141,11 +141,10 @@ impl Sync<'_> {
                 Step::Unchanged if work.row.is_some_and(|row| row.job_done) => self.done.counts.unchanged += 1,
                 Step::Unchanged => {
                     self.done.counts.unchanged += 1;
-                    self.await_health(
-                        work,
-                        work.row.and_then(|row| row.uid.clone()),
-                        work.row.and_then(|row| row.resource_version.clone()),
-                    );
+                    let of_row = |field: fn(&ObjectRow) -> Option<String>| work.row.and_then(field);
+                    let is_dying = work.change.before.as_ref().is_some_and(is_terminating);
+                    let touched = if is_dying { Touched::Dying } else { Touched::Unchanged };
+                    self.await_health(work, of_row(|row| row.uid.clone()), of_row(|row| row.resource_version.clone()), touched);
                 }
                 Step::Skip(reason) => self.done.skipped.push((work.change.key.clone(), reason.clone())),
             }
@@ -157,10 +156,11 @@ impl Sync<'_> {
         let (mut applied, mut failures, mut broken) = (Vec::new(), Vec::new(), None);
         for (work, result) in results {
             match result {
-                Ok(Written { object, warnings }) => {
+                Ok(Written { object, warnings, is_dying }) => {
                     self.count(work.change);
                     self.done.warnings.extend(warnings.into_iter().map(|warning| (work.change.key.clone(), warning)));
-                    self.await_health(work, Some(object.uid.clone()), Some(object.resource_version.clone()));
+                    let touched = if is_dying { Touched::Dying } else { Touched::Written };
+                    self.await_health(work, Some(object.uid.clone()), Some(object.resource_version.clone()), touched);
                     applied.push(object);
                 }
                 Err(write::WriteError::Apply(error)) => failures.push(Failure { object: work.change.key.clone(), error }),
@@ -185,10 +185,11 @@ impl Sync<'_> {
         }
     }
 
-    fn await_health(&mut self, work: &Work<'_>, uid: Option<String>, resource_version: Option<String>) {
-        // What the first part holds was waited for there.
-        if status::waits(&work.desired.object) && steps::part(&work.change.key) != Part::First {
-            self.done.health.push(WaitObject { key: work.change.key.clone(), uid, resource_version });
+    fn await_health(&mut self, work: &Work<'_>, uid: Option<String>, resource_version: Option<String>, touched: Touched) {
+        // What the first part holds was waited for there. What is dying is no end, whatever its kind.
+        let waits = status::waits(&work.desired.object) && steps::part(&work.change.key) != Part::First;
+        if waits || touched == Touched::Dying {
+            self.done.health.push(WaitObject { key: work.change.key.clone(), uid, resource_version, touched });
         }
     }
 }

@@ -1,28 +1,48 @@
 //! What the inventory tells a plan: what the app owns, and what has not to be asked about. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::manifest::ObjectId;
 use crate::reconcile::Owned;
 use crate::store::inventory::{ObjectRow, ObjectState};
 
+/// Whether the inventory is believed. What changed since the last look at the cluster is found by the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Everything is looked at: somebody asks by hand, or saw drift.
+    Nothing,
+    /// What was applied is as it was applied.
+    Applied,
+}
+
 /// The inventory as a plan takes it.
-pub fn owned(rows: &[ObjectRow]) -> Vec<Owned> {
-    let owned = |row: &ObjectRow| Owned {
+pub struct Known {
+    pub owned: Vec<Owned>,
+    hashes: HashMap<ObjectId, String>,
+}
+
+impl Known {
+    pub fn of(rows: &[ObjectRow], trust: Trust) -> Self {
+        let trusts = |row: &&ObjectRow| trust == Trust::Applied && row.state == ObjectState::Applied;
+        let owned = |row: &ObjectRow| Owned { resource_version: row.resource_version.clone().filter(|_| trusts(&row)), ..owned(row) };
+        let hashes = rows.iter().filter(trusts).filter_map(|row| Some((row.key.id(), row.manifest_hash.clone()?)));
+        Self { owned: rows.iter().map(owned).collect(), hashes: hashes.collect() }
+    }
+
+    /// Whether an object is known to be as a manifest with this hash says.
+    pub fn is_unchanged(&self, id: &ObjectId, hash: &str) -> bool {
+        self.hashes.get(id).is_some_and(|known| known == hash)
+    }
+}
+
+/// One row of an inventory, of which nothing is believed but that it is the app's.
+pub fn owned(row: &ObjectRow) -> Owned {
+    Owned {
         id: row.key.id(),
         uid: row.uid.clone(),
         manifest_hash: row.manifest_hash.clone(),
         resource_version: None,
         done: row.job_done,
         held: row.state == ObjectState::Held,
-    };
-    rows.iter().map(owned).collect()
-}
-
-/// Whether an object is known to be as a manifest with this hash says: it was applied so, and is not among those that a look at the cluster
-/// found to differ. What changed since the last look is found by the next.
-pub fn unchanged(rows: &[ObjectRow], drifted: &BTreeSet<ObjectId>) -> impl Fn(&ObjectId, &str) -> bool + Send + Sync + use<> {
-    let applied = rows.iter().filter(|row| row.state == ObjectState::Applied && !drifted.contains(&row.key.id()));
-    let hashes: HashMap<ObjectId, String> = applied.filter_map(|row| Some((row.key.id(), row.manifest_hash.clone()?))).collect();
-    move |id, hash| hashes.get(id).is_some_and(|known| known == hash)
+    }
 }

@@ -6,15 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::error::SyncError;
 use crate::cluster::{Cluster, ClusterError, PartialMeta, Resource};
 use crate::ids::AppId;
 use crate::manifest::ObjectId;
+use crate::plan::deletion::{Record, deletable};
 use crate::plan::marks::{APP_LABEL, OWNER_ANNOTATION};
-use crate::plan::{Marks, Owner, asks_to_stay, other_tool};
+use crate::plan::{Marks, Owner};
 use crate::store::Store;
 
 /// How many kinds are listed at once.
@@ -43,14 +44,21 @@ impl Orphan {
         let is_marked = owner.instance == instance
             && owner.names(&id)
             && meta.labels.get(APP_LABEL).is_some_and(|label| label == Marks::new(instance, &app).label());
-        let object = json!({"metadata": {"labels": meta.labels, "annotations": meta.annotations}});
-        let is_others = meta.owner_references.iter().any(|owner| owner.controller) || other_tool(&object, &id).is_some();
-        (is_marked && !is_others && !asks_to_stay(&object) && meta.deletion_timestamp.is_none()).then(|| Self {
-            app,
-            id,
-            uid: meta.uid.clone(),
-        })
+        let is_ours = deletable(&as_object(meta), &id, &Marks::new(instance, &app), Record::Applied { uid: &meta.uid }).is_ok();
+        (is_marked && is_ours && meta.deletion_timestamp.is_none()).then(|| Self { app, id, uid: meta.uid.clone() })
     }
+}
+
+/// What the rule for deletes looks at.
+fn as_object(meta: &PartialMeta) -> Value {
+    let owners = meta.owner_references.iter().map(|owner| json!({"kind": owner.kind, "name": owner.name, "controller": owner.controller}));
+    json!({"metadata": {
+        "labels": meta.labels,
+        "annotations": meta.annotations,
+        "uid": meta.uid,
+        "resourceVersion": meta.resource_version,
+        "ownerReferences": owners.collect::<Vec<_>>(),
+    }})
 }
 
 /// Kinds that a cluster does not let us list, for a while.
@@ -125,8 +133,6 @@ fn kind(resource: &Resource) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
     use crate::ids::RepoName;
 

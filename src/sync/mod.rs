@@ -23,6 +23,6 @@ pub use apply::apply;
 pub use error::{Failure, Rejection, SyncError};
 pub use gate::by_marks_alone;
 pub use input::{AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
-pub use known::{owned, unchanged};
+pub use known::{Known, Trust, owned};
 pub use permit::{Permits, Writing};
 pub use prune::{Pruned, prune};

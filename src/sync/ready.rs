@@ -35,9 +35,9 @@ async fn current(cluster: &Cluster, key: &ObjectKey) -> Result<(), SyncError> {
     loop {
         let health = match cluster.get(key).await? {
             Some(object) => status::of(&object),
-            None => Health::InProgress("is not there any more".to_owned()),
+            None => Health::Progressing("is not there any more".to_owned()),
         };
-        if health.is_current() {
+        if health.is_settled() {
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline || matches!(health, Health::Failed(_)) {

@@ -10,11 +10,11 @@ use super::input::SyncDeps;
 use super::permit::Writing;
 use super::steps::Work;
 use crate::app::{Authority, Verb};
-use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Delete, Deleted, PartialMeta, Propagation};
+use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Deleted, PartialMeta};
 use crate::manifest::ObjectKey;
+use crate::plan::deletion::{Record, deletable};
 use crate::plan::marks::OWNER_ANNOTATION;
-use crate::plan::{Action, TakeOver};
-use crate::plan::{adoption_patch, controller};
+use crate::plan::{Action, Marks, Owner, TakeOver, adoption_patch};
 use crate::store::inventory::AppliedObject;
 
 /// How often an object that changes under our hands is tried.
@@ -26,6 +26,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Written {
     pub object: AppliedObject,
     pub warnings: Vec<String>,
+    /// It was being deleted before, and an apply does not take that back.
+    pub is_dying: bool,
+}
+
+pub(super) fn is_terminating(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 pub(super) enum WriteError {
@@ -44,14 +50,15 @@ pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Wor
     let key = &work.change.key;
     authority.ask(Verb::Write, &key.id()).map_err(|refusal| WriteError::Sync(refusal.into()))?;
     if work.change.action == Action::Replace {
-        remove(&deps.cluster, key, &work.desired.object).await?;
+        remove(&deps.cluster, work).await?;
     }
     if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
         adopt(&deps.cluster, key).await?;
     }
     let Applied { object, warnings } = force(&deps.cluster, key, &work.desired.object).await.map_err(WriteError::Apply)?;
+    let is_dying = is_terminating(&object);
     let object = applied(deps, key, &work.desired.hash, &object)?;
-    Ok(Written { object, warnings })
+    Ok(Written { object, warnings, is_dying })
 }
 
 async fn force(cluster: &Cluster, key: &ObjectKey, object: &Value) -> Result<Applied, ApplyError> {
@@ -93,19 +100,10 @@ async fn adopt(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
     Err(WriteError::Apply(ApplyError::Stale { message: "it changes faster than it can be taken over".to_owned() }))
 }
 
-/// Deletes the object that is to be made anew, and waits until it is gone. Only what bears the mark that the new one has, and belongs to no
-/// controller: if that has changed since the plan, the next one says so.
-async fn remove(cluster: &Cluster, key: &ObjectKey, desired: &Value) -> Result<(), WriteError> {
-    let Some(live) = cluster.get(key).await? else { return Ok(()) };
-    let mark = |object: &Value| object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)).cloned();
-    if mark(&live) != mark(desired) || controller(&live).is_some() {
-        return Err(WriteError::Apply(ApplyError::Stale { message: "it is no longer ours to replace".to_owned() }));
-    }
-    let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let delete = Delete { uid: uid.clone(), resource_version: None, propagation: Propagation::Background, dry_run: false };
-    if cluster.delete(key, &delete).await? != Deleted::Accepted {
-        return Ok(());
-    }
+/// Deletes the object that is to be made anew, and waits until it is gone. If it is not clearly ours to delete by now, the next plan says so.
+async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<(), WriteError> {
+    let key = &work.change.key;
+    let Some(uid) = begin_removal(cluster, work).await? else { return Ok(()) };
     let deadline = tokio::time::Instant::now() + GONE_WITHIN;
     loop {
         let left = cluster.get(key).await?.filter(|object| object.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid));
@@ -116,4 +114,28 @@ async fn remove(cluster: &Cluster, key: &ObjectKey, desired: &Value) -> Result<(
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// The uid of the object that goes now; None where it has gone at once.
+async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<String>, WriteError> {
+    let key = &work.change.key;
+    let stale = |message: String| WriteError::Apply(ApplyError::Stale { message });
+    // The mark that the new one will bear.
+    let annotation =
+        work.desired.object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)?.as_str());
+    let marks = annotation.and_then(Owner::parse).and_then(|owner| Some(Marks::new(&owner.instance, &owner.app.parse().ok()?)));
+    let marks = marks.ok_or_else(|| stale("it bears no mark of ours".to_owned()))?;
+    let record = work.row.map_or(Record::None, |row| Record::of_row(row.uid.as_deref()));
+    for _ in 0..TRIES {
+        let Some(live) = cluster.get(key).await? else { return Ok(None) };
+        let ours = deletable(&live, &key.id(), &marks, record).map_err(|kept| stale(format!("it is not replaced: {kept}")))?;
+        let uid = ours.uid().to_owned();
+        match cluster.delete(key, &ours.replaced()).await {
+            Ok(Deleted::Accepted) => return Ok(Some(uid)),
+            Ok(Deleted::Gone | Deleted::NotFound) => return Ok(None),
+            Err(ClusterError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(stale("it changes faster than it can be deleted".to_owned()))
 }

@@ -349,13 +349,7 @@ async fn what_somebody_made_in_the_place_of_ours_is_theirs() {
     let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
     app.sync(std::slice::from_ref(&map)).await;
     let theirs = config_map(&app.namespace, "env", &json!({"theirs": "hidden-value"}));
-    let delete = driftless::cluster::Delete {
-        uid: app.inventory[0].uid.clone().expect("a uid"),
-        resource_version: None,
-        propagation: driftless::cluster::Propagation::Background,
-        dry_run: false,
-    };
-    app.cluster.delete(&key(&theirs), &delete).await.expect("deleted");
+    crate::support::others::deletes(&key(&theirs)).await;
     apply(&connect_as("somebody").await, &theirs, ApplyMode::default()).await.expect("made");
     let plan = app.plan(&[map]).await;
     let shown = app.show(&plan);

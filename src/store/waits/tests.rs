@@ -1,4 +1,4 @@
-use super::{Wait, WaitObject, WaitPurpose};
+use super::{Touched, Wait, WaitObject, WaitPurpose};
 use crate::ids::ClusterName;
 use crate::manifest::ObjectKey;
 use crate::store::apps::tests::{app_id, store};
@@ -12,7 +12,7 @@ fn wait(run: &str, purpose: WaitPurpose, deadline: i64) -> Wait {
         purpose,
         run: RunId::new(run),
         cluster: ClusterName::new("prod"),
-        objects: vec![WaitObject { key, uid: Some("u".into()), resource_version: Some("7".into()) }],
+        objects: vec![WaitObject { key, uid: Some("u".into()), resource_version: Some("7".into()), touched: Touched::Written }],
         deadline,
     }
 }
@@ -30,4 +30,11 @@ async fn a_newer_wait_takes_the_place_of_an_older_one_whose_end_means_nothing_th
     assert!(!store.end_wait(&id, WaitPurpose::Health, &RunId::new("2")).await.expect("once"));
     assert_eq!(store.drop_waits(&id).await.expect("dropped"), [RunId::new("1")]);
     assert_eq!(store.waits().await.expect("read"), []);
+}
+
+#[test]
+fn a_row_of_an_earlier_release_is_read() {
+    let old = r#"{"group":"","version":"v1","kind":"Pod","namespace":"shop","name":"a","uid":"u","resourceVersion":"7"}"#;
+    let object: WaitObject = serde_json::from_str(old).expect("a row");
+    assert_eq!(object, WaitObject { touched: Touched::Unchanged, ..wait("1", WaitPurpose::Health, 1).objects.remove(0) });
 }

@@ -17,6 +17,21 @@ pub(super) struct Kind {
 
 type WaitKey = (AppId, WaitPurpose);
 
+/// How long controllers have for a first look at what was written, in milliseconds. What has said nothing by then may never do so.
+pub(super) const GRACE: i64 = 10_000;
+
+struct Waiting {
+    wait: Wait,
+    /// When the grace ends; None once it has.
+    grace_until: Option<i64>,
+}
+
+impl Waiting {
+    fn next(&self) -> i64 {
+        self.grace_until.map_or(self.wait.deadline, |grace| grace.min(self.wait.deadline))
+    }
+}
+
 #[derive(Default)]
 struct Watched {
     objects: HashMap<ObjectId, Seen>,
@@ -33,7 +48,7 @@ struct Watched {
 
 #[derive(Default)]
 pub(super) struct Board {
-    waits: HashMap<WaitKey, Wait>,
+    waits: HashMap<WaitKey, Waiting>,
     by_object: HashMap<(ClusterName, ObjectId), BTreeSet<WaitKey>>,
     kinds: HashMap<Kind, Watched>,
 }
@@ -60,7 +75,7 @@ pub(super) struct Over {
 
 impl Board {
     /// Takes a wait in, in the place of an older one of the same app and purpose. Returns the kinds that nobody watches yet.
-    pub(super) fn add(&mut self, wait: Wait) -> Vec<Kind> {
+    pub(super) fn add(&mut self, wait: Wait, now: i64) -> Vec<Kind> {
         let key = (wait.app.clone(), wait.purpose);
         self.remove(&key);
         let mut unwatched = BTreeSet::new();
@@ -76,12 +91,13 @@ impl Board {
         for kind in &unwatched {
             self.kinds.insert(kind.clone(), Watched::default());
         }
-        self.waits.insert(key, wait);
+        let grace_until = Some(now.saturating_add(GRACE).min(wait.deadline));
+        self.waits.insert(key, Waiting { wait, grace_until });
         unwatched.into_iter().collect()
     }
 
     pub(super) fn remove(&mut self, key: &WaitKey) -> Option<Wait> {
-        let wait = self.waits.remove(key)?;
+        let Waiting { wait, .. } = self.waits.remove(key)?;
         for object in &wait.objects {
             let place = (wait.cluster.clone(), object.key.id());
             if let Some(waiting) = self.by_object.get_mut(&place) {
@@ -148,7 +164,7 @@ impl Board {
 
     /// What is waited for of a kind.
     pub(super) fn awaited(&self, kind: &Kind) -> Vec<ObjectKey> {
-        let waits = self.waits.values().filter(|wait| wait.cluster == kind.cluster);
+        let waits = self.waits.values().map(|waiting| &waiting.wait).filter(|wait| wait.cluster == kind.cluster);
         let keys: BTreeSet<&ObjectKey> =
             waits.flat_map(|wait| &wait.objects).map(|object| &object.key).filter(|key| is_of(kind, &kind.cluster, &key.id())).collect();
         keys.into_iter().cloned().collect()
@@ -192,19 +208,26 @@ impl Board {
         idle
     }
 
-    /// The waits whose time is up, with what they still waited for.
+    /// The waits that are over because time has passed: the grace, after which silence is no longer waited for, or the deadline, with what was
+    /// still waited for.
     pub(super) fn expired(&mut self, now: i64) -> Vec<Over> {
-        let late: Vec<WaitKey> = self.waits.iter().filter(|(_, wait)| wait.deadline <= now).map(|(key, _)| key.clone()).collect();
-        late.iter()
-            .filter_map(|key| {
-                let standing = self.standing(key)?;
-                Some(Over { wait: self.remove(key)?, standing })
-            })
-            .collect()
+        let due = |waiting: &&mut Waiting| waiting.grace_until.is_some_and(|until| until <= now);
+        self.waits.values_mut().filter(due).for_each(|waiting| waiting.grace_until = None);
+        let keys: BTreeSet<WaitKey> =
+            self.waits.iter().filter(|(_, waiting)| waiting.grace_until.is_none()).map(|(key, _)| key.clone()).collect();
+        let mut over: Vec<Over> = keys.iter().filter_map(|key| self.settle(key)).collect();
+        let late: Vec<WaitKey> =
+            self.waits.iter().filter(|(_, waiting)| waiting.wait.deadline <= now).map(|(key, _)| key.clone()).collect();
+        over.extend(late.iter().filter_map(|key| {
+            let standing = self.standing(key)?;
+            Some(Over { wait: self.remove(key)?, standing })
+        }));
+        over
     }
 
+    /// When [`Board::expired`] has something to say.
     pub(super) fn next_deadline(&self) -> Option<i64> {
-        self.waits.values().map(|wait| wait.deadline).min()
+        self.waits.values().map(Waiting::next).min()
     }
 
     fn settle_kind(&mut self, kind: &Kind) -> Vec<Over> {
@@ -230,8 +253,8 @@ impl Board {
     }
 
     fn standing(&self, key: &WaitKey) -> Option<Standing> {
-        let wait = self.waits.get(key)?;
-        Some(judge(wait, |object| match self.kinds.get(&kind_of(&wait.cluster, object)) {
+        let Waiting { wait, grace_until } = self.waits.get(key)?;
+        Some(judge(wait, grace_until.is_none(), |object| match self.kinds.get(&kind_of(&wait.cluster, object)) {
             Some(watched) if watched.synced => watched.known(object, wait.purpose),
             Some(Watched { trouble: Some(why), .. }) => Known::Hidden(why),
             _ => Known::Unknown,

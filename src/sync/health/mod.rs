@@ -1,7 +1,11 @@
 //! Whether what was applied is what it should be: the rules, and the waiting that holds no worker.
 
 mod board;
+mod builtin;
+mod custom;
 mod judge;
+mod observed;
+mod phase;
 mod pod;
 pub mod status;
 mod waits;
@@ -9,6 +13,8 @@ mod workload;
 
 #[cfg(test)]
 mod board_tests;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;
 

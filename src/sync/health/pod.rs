@@ -11,7 +11,7 @@ const HOPELESS: [&str; 6] =
 pub(super) fn pod(object: &Value) -> Health {
     let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or("Pending");
     match phase {
-        "Succeeded" => return Health::Current,
+        "Succeeded" => return Health::Healthy,
         "Failed" => {
             let why = object.pointer("/status/message").and_then(Value::as_str).unwrap_or("one of its containers failed");
             return Health::Failed(shorten(why));
@@ -22,11 +22,11 @@ pub(super) fn pod(object: &Value) -> Health {
         return stuck;
     }
     match condition(object, "Ready") {
-        Some(ready) if ready.status == "True" => Health::Current,
-        Some(ready) if phase == "Running" => Health::InProgress(format!("it is not ready ({})", ready.text())),
+        Some(ready) if ready.status == "True" => Health::Healthy,
+        Some(ready) if phase == "Running" => Health::Progressing(format!("it is not ready ({})", ready.text())),
         _ => match condition(object, "PodScheduled").filter(|scheduled| scheduled.status == "False") {
-            Some(scheduled) => Health::InProgress(format!("it has no node ({})", scheduled.text())),
-            None => Health::InProgress(format!("it is {phase}")),
+            Some(scheduled) => Health::Progressing(format!("it has no node ({})", scheduled.text())),
+            None => Health::Progressing(format!("it is {phase}")),
         },
     }
 }

@@ -1,19 +1,24 @@
 //! What an object's own status says of it. Pure: one object in, its health out.
 //!
 //! The rules are those that the field agreed on for `kubectl` and its relatives (kstatus): a status that was written for an older
-//! generation says nothing, then the kinds that are built in by their own fields, and every other kind by its conditions.
+//! generation says nothing, then the kinds that are built in by their own fields, and every other kind by its conditions and its phase.
+//! Healthy is only what somebody has said to be so: where nothing was said, the health is unknown.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::workload;
+use super::{builtin, custom, observed, workload};
 
 /// Whether an object is what its spec asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "health", content = "message")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    Current,
-    InProgress(String),
+    Healthy,
+    /// It stands still because its spec says so.
+    Suspended(String),
+    /// Nobody has said anything about it that we understand.
+    Unknown(String),
+    Progressing(String),
+    /// Something is wrong, and may still become right.
+    Degraded(String),
     /// It will not get better by waiting.
     Failed(String),
     /// It is being deleted.
@@ -21,25 +26,45 @@ pub enum Health {
 }
 
 impl Health {
-    pub fn is_current(&self) -> bool {
-        matches!(self, Self::Current)
+    /// Whether there is nothing to wait for.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Healthy | Self::Suspended(_) | Self::Unknown(_))
     }
 
     /// Higher is worse: what a message should name first.
     pub fn badness(&self) -> u8 {
         match self {
-            Self::Current => 0,
-            Self::InProgress(_) => 1,
-            Self::Terminating(_) => 2,
-            Self::Failed(_) => 3,
+            Self::Healthy => 0,
+            Self::Unknown(_) => 1,
+            Self::Progressing(_) => 2,
+            Self::Suspended(_) => 3,
+            Self::Terminating(_) => 4,
+            Self::Degraded(_) => 5,
+            Self::Failed(_) => 6,
+        }
+    }
+
+    /// The public word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Suspended(_) => "suspended",
+            Self::Unknown(_) => "unknown",
+            Self::Progressing(_) | Self::Terminating(_) => "progressing",
+            Self::Degraded(_) | Self::Failed(_) => "degraded",
         }
     }
 
     /// What is the matter, in words.
     pub fn message(&self) -> &str {
         match self {
-            Self::Current => "is as it should be",
-            Self::InProgress(message) | Self::Failed(message) | Self::Terminating(message) => message,
+            Self::Healthy => "is as it should be",
+            Self::Suspended(message)
+            | Self::Unknown(message)
+            | Self::Progressing(message)
+            | Self::Degraded(message)
+            | Self::Failed(message)
+            | Self::Terminating(message) => message,
         }
     }
 }
@@ -54,7 +79,11 @@ pub fn of_kind(group: &str, kind: &str, object: &Value) -> Health {
     if let Some(since) = object.pointer("/metadata/deletionTimestamp").and_then(Value::as_str) {
         return terminating(object, since);
     }
-    if let Some(stale) = not_yet_observed(group, kind, object) {
+    // Before its status: many controllers do not look at all at what stands still.
+    if let Some(held) = held(group, kind, object) {
+        return held;
+    }
+    if let Some(stale) = observed::not_yet(group, kind, object) {
         return stale;
     }
     match (group, kind) {
@@ -64,14 +93,22 @@ pub fn of_kind(group: &str, kind: &str, object: &Value) -> Health {
         ("apps", "ReplicaSet") | ("", "ReplicationController") => workload::replica_set(object),
         ("batch", "Job") => workload::job(object),
         ("", "Pod") => super::pod::pod(object),
-        ("", "PersistentVolumeClaim") => claim(object),
-        ("", "Service") => service(object),
-        ("", "Namespace") => namespace(object),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
-        ("apiregistration.k8s.io", "APIService") => by_condition(object, "Available"),
-        _ if never_waits(group, kind) => Health::Current,
-        _ => by_conditions(object),
+        ("", "PersistentVolumeClaim") => builtin::claim(object),
+        ("", "Service") => builtin::service(object),
+        ("", "Namespace") => builtin::namespace(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => builtin::definition(object),
+        ("apiregistration.k8s.io", "APIService") => builtin::by_condition(object, "Available"),
+        ("autoscaling", "HorizontalPodAutoscaler") => builtin::autoscaler(object),
+        ("policy", "PodDisruptionBudget") => builtin::disruption_budget(object),
+        ("networking.k8s.io", "Ingress") => builtin::ingress(object),
+        _ if never_waits(group, kind) => Health::Healthy,
+        _ => custom::health(kind, object),
     }
+}
+
+/// Whether an object's health can be told from one status alone. Where no generation is named, a status may be from before the last change.
+pub fn is_dated(group: &str, kind: &str, object: &Value) -> bool {
+    is_built_in(group, kind) || observed::is_dated(object)
 }
 
 /// Kinds that are as they should be once they are stored: nothing to watch.
@@ -81,19 +118,28 @@ pub fn never_waits(group: &str, kind: &str) -> bool {
             kind,
             "ConfigMap" | "Secret" | "ServiceAccount" | "Endpoints" | "LimitRange" | "ResourceQuota" | "PersistentVolume" | "PodTemplate"
         ),
+        "apps" => kind == "ControllerRevision",
         "batch" => kind == "CronJob",
-        "autoscaling" => kind == "HorizontalPodAutoscaler",
-        "policy"
-        | "networking.k8s.io"
-        | "rbac.authorization.k8s.io"
+        "policy" => kind != "PodDisruptionBudget",
+        "networking.k8s.io" => kind != "Ingress",
+        "rbac.authorization.k8s.io"
         | "storage.k8s.io"
         | "scheduling.k8s.io"
         | "node.k8s.io"
         | "coordination.k8s.io"
         | "discovery.k8s.io"
+        | "flowcontrol.apiserver.k8s.io"
         | "admissionregistration.k8s.io" => true,
         _ => false,
     }
+}
+
+fn is_built_in(group: &str, kind: &str) -> bool {
+    let waits = matches!(
+        group,
+        "" | "apps" | "batch" | "apiextensions.k8s.io" | "apiregistration.k8s.io" | "autoscaling" | "policy" | "networking.k8s.io"
+    );
+    waits || never_waits(group, kind)
 }
 
 /// Whether an object with this manifest has a health to wait for.
@@ -101,8 +147,23 @@ pub fn waits(manifest: &Value) -> bool {
     let kind = manifest["kind"].as_str().unwrap_or_default();
     match (group(manifest), kind) {
         ("", "Service") => manifest.pointer("/spec/type").and_then(Value::as_str) == Some("LoadBalancer"),
+        // Only to say that it is suspended.
+        ("batch", "CronJob") => held("batch", "CronJob", manifest).is_some(),
         (group, kind) => !never_waits(group, kind),
     }
+}
+
+/// What stands still on purpose. A Job that has ended before it was suspended has ended all the same.
+fn held(group: &str, kind: &str, object: &Value) -> Option<Health> {
+    let fields: &[&str] = match (group, kind) {
+        ("apps", "Deployment") => &["paused"],
+        ("batch", "CronJob") => &["suspend"],
+        _ if is_built_in(group, kind) => &[],
+        _ => &["suspend", "suspended", "paused"],
+    };
+    let spec = object.get("spec")?;
+    let field = fields.iter().find(|field| spec.get(**field) == Some(&Value::Bool(true)))?;
+    Some(Health::Suspended(format!("it is {}", if *field == "paused" { "paused" } else { "suspended" })))
 }
 
 pub(super) fn group(object: &Value) -> &str {
@@ -121,7 +182,17 @@ pub(super) struct Condition<'a> {
     message: &'a str,
 }
 
-impl Condition<'_> {
+impl<'a> Condition<'a> {
+    pub(super) fn of(condition: &'a Value) -> Self {
+        let text = |field: &str| condition[field].as_str().unwrap_or_default();
+        let status = match &condition["status"] {
+            Value::Bool(true) => "True",
+            Value::Bool(false) => "False",
+            _ => text("status"),
+        };
+        Self { status, reason: text("reason"), message: text("message") }
+    }
+
     pub(super) fn text(&self) -> String {
         match (self.reason, self.message) {
             ("", "") => "without a reason".to_owned(),
@@ -134,9 +205,7 @@ impl Condition<'_> {
 
 pub(super) fn condition<'a>(object: &'a Value, name: &str) -> Option<Condition<'a>> {
     let conditions = object.pointer("/status/conditions")?.as_array()?;
-    let found = conditions.iter().find(|condition| condition["type"] == name)?;
-    let text = |field: &str| found[field].as_str().unwrap_or_default();
-    Some(Condition { status: text("status"), reason: text("reason"), message: text("message") })
+    conditions.iter().find(|condition| condition["type"] == name).map(Condition::of)
 }
 
 /// How many characters of a controller's own words a message quotes.
@@ -157,73 +226,4 @@ fn terminating(object: &Value, since: &str) -> Health {
         [] => format!("is being deleted since {since}"),
         waiting => format!("is being deleted since {since}, and waits for {}", waiting.join(", ")),
     })
-}
-
-/// Kinds whose controller always says which generation it has seen; without a word it has seen none.
-fn always_observes(group: &str, kind: &str) -> bool {
-    group == "apps" && matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-}
-
-fn not_yet_observed(group: &str, kind: &str, object: &Value) -> Option<Health> {
-    let generation = object.pointer("/metadata/generation").and_then(Value::as_i64)?;
-    let observed = object.pointer("/status/observedGeneration").and_then(Value::as_i64);
-    let stale = match observed {
-        Some(observed) => observed < generation,
-        None => always_observes(group, kind),
-    };
-    stale.then(|| Health::InProgress(format!("its controller has not seen generation {generation} yet")))
-}
-
-fn claim(object: &Value) -> Health {
-    match object.pointer("/status/phase").and_then(Value::as_str) {
-        Some("Bound") => Health::Current,
-        Some("Lost") => Health::Failed("its volume is lost".to_owned()),
-        _ => Health::InProgress("it is not bound to a volume yet".to_owned()),
-    }
-}
-
-fn service(object: &Value) -> Health {
-    let balanced = object.pointer("/spec/type").and_then(Value::as_str) == Some("LoadBalancer");
-    let addresses = object.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).map_or(0, Vec::len);
-    if balanced && addresses == 0 {
-        return Health::InProgress("its load balancer has no address yet".to_owned());
-    }
-    Health::Current
-}
-
-fn namespace(object: &Value) -> Health {
-    match object.pointer("/status/phase").and_then(Value::as_str) {
-        Some("Active") => Health::Current,
-        Some(phase) => Health::InProgress(format!("it is {phase}")),
-        None => Health::InProgress("it is not active yet".to_owned()),
-    }
-}
-
-fn definition(object: &Value) -> Health {
-    if let Some(names) = condition(object, "NamesAccepted").filter(|names| names.status == "False") {
-        return Health::Failed(format!("its names are not accepted ({})", names.text()));
-    }
-    by_condition(object, "Established")
-}
-
-fn by_condition(object: &Value, name: &str) -> Health {
-    match condition(object, name) {
-        Some(found) if found.status == "True" => Health::Current,
-        Some(found) => Health::InProgress(format!("it is not {name} ({})", found.text())),
-        None => Health::InProgress(format!("it does not say yet whether it is {name}")),
-    }
-}
-
-fn by_conditions(object: &Value) -> Health {
-    let is_true = |name| condition(object, name).filter(|found| found.status == "True");
-    if let Some(stalled) = is_true("Stalled") {
-        return Health::Failed(format!("it is stalled ({})", stalled.text()));
-    }
-    if let Some(reconciling) = is_true("Reconciling") {
-        return Health::InProgress(format!("it is being reconciled ({})", reconciling.text()));
-    }
-    match condition(object, "Ready") {
-        Some(ready) if ready.status != "True" => Health::InProgress(format!("it is not ready ({})", ready.text())),
-        _ => Health::Current,
-    }
 }

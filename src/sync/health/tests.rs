@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::status::{Health, never_waits, of, waits};
 
 fn progress(text: &str) -> Health {
-    Health::InProgress(text.to_owned())
+    Health::Progressing(text.to_owned())
 }
 
 fn failed(text: &str) -> Health {
@@ -43,7 +43,7 @@ fn a_deployment_is_current_when_all_replicas_are_updated_and_available() {
     let status = |replicas: i64, updated: i64, available: i64| {
         deployment(json!({"observedGeneration": 2, "replicas": replicas, "updatedReplicas": updated, "availableReplicas": available}))
     };
-    assert_eq!(of(&status(3, 3, 3)), Health::Current);
+    assert_eq!(of(&status(3, 3, 3)), Health::Healthy);
     assert_eq!(of(&status(3, 1, 3)), progress("1 of 3 replicas are updated"));
     assert_eq!(of(&status(4, 3, 3)), progress("1 old replicas are still there"));
     assert_eq!(of(&status(3, 3, 2)), progress("2 of 3 replicas are available"));
@@ -54,20 +54,20 @@ fn a_deployment_is_current_when_all_replicas_are_updated_and_available() {
         failed("it makes no progress (ProgressDeadlineExceeded: ReplicaSet \"web-1\" has timed out progressing.)")
     );
     let none = with("apps/v1", "Deployment", json!({"replicas": 0}), json!({"observedGeneration": 2}));
-    assert_eq!(of(&none), Health::Current);
+    assert_eq!(of(&none), Health::Healthy);
 }
 
 #[test]
 fn a_stateful_set_is_current_when_ready_at_one_revision() {
     let set = |spec: Value, status: Value| with("apps/v1", "StatefulSet", spec, status);
     let at = |current: &str, ready: i64| json!({"observedGeneration": 2, "readyReplicas": ready, "updatedReplicas": 1, "currentRevision": current, "updateRevision": "b"});
-    assert_eq!(of(&set(json!({"replicas": 2}), at("b", 2))), Health::Current);
+    assert_eq!(of(&set(json!({"replicas": 2}), at("b", 2))), Health::Healthy);
     assert_eq!(of(&set(json!({"replicas": 2}), at("b", 1))), progress("1 of 2 replicas are ready"));
     assert_eq!(of(&set(json!({"replicas": 2}), at("a", 2))), progress("1 of 2 replicas are at the new revision"));
     let by_hand = json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}});
-    assert_eq!(of(&set(by_hand, at("a", 2))), Health::Current);
+    assert_eq!(of(&set(by_hand, at("a", 2))), Health::Healthy);
     let partition = |n: i64| json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": n}}});
-    assert_eq!(of(&set(partition(1), at("a", 2))), Health::Current);
+    assert_eq!(of(&set(partition(1), at("a", 2))), Health::Healthy);
     assert_eq!(
         of(&set(json!({"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": 1}}}), at("a", 3))),
         progress("1 of 2 replicas are updated")
@@ -80,7 +80,7 @@ fn a_daemon_set_is_current_when_all_nodes_have_the_new_pod() {
         let status = json!({"observedGeneration": 2, "desiredNumberScheduled": 2, "currentNumberScheduled": 2, "updatedNumberScheduled": updated, "numberAvailable": available});
         with("apps/v1", "DaemonSet", json!({}), status)
     };
-    assert_eq!(of(&set(2, 2)), Health::Current);
+    assert_eq!(of(&set(2, 2)), Health::Healthy);
     assert_eq!(of(&set(1, 2)), progress("1 of 2 pods are updated"));
     assert_eq!(of(&set(2, 0)), progress("0 of 2 pods are available"));
 }
@@ -89,17 +89,18 @@ fn a_daemon_set_is_current_when_all_nodes_have_the_new_pod() {
 fn a_job_completes_or_fails() {
     let job = |spec: Value, status: Value| with("batch/v1", "Job", spec, status);
     let ended = |name: &str| json!({"conditions": [{"type": name, "status": "True", "reason": "R", "message": "m"}]});
-    assert_eq!(of(&job(json!({}), ended("Complete"))), Health::Current);
+    assert_eq!(of(&job(json!({}), ended("Complete"))), Health::Healthy);
     assert_eq!(of(&job(json!({}), ended("Failed"))), failed("it failed (R: m)"));
     assert_eq!(of(&job(json!({}), json!({"active": 1}))), progress("it has not completed yet: 1 pods run, 0 have succeeded"));
-    assert_eq!(of(&job(json!({"suspend": true}), json!({}))), Health::Current);
+    assert_eq!(of(&job(json!({"suspend": true}), json!({}))), Health::Suspended("it is suspended".to_owned()));
+    assert_eq!(of(&job(json!({"suspend": true}), ended("Complete"))), Health::Healthy, "it had ended before");
 }
 
 #[test]
 fn a_pod_is_ready_or_says_what_it_waits_for() {
     let pod = |status: Value| with("v1", "Pod", json!({}), status);
-    assert_eq!(of(&pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}))), Health::Current);
-    assert_eq!(of(&pod(json!({"phase": "Succeeded"}))), Health::Current);
+    assert_eq!(of(&pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}))), Health::Healthy);
+    assert_eq!(of(&pod(json!({"phase": "Succeeded"}))), Health::Healthy);
     assert_eq!(of(&pod(json!({"phase": "Failed", "message": "Evicted"}))), failed("Evicted"));
     assert_eq!(of(&pod(json!({}))), progress("it is Pending"));
     let unscheduled = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]});
@@ -113,14 +114,14 @@ fn a_pod_is_ready_or_says_what_it_waits_for() {
 #[test]
 fn claims_services_namespaces_and_definitions_by_their_own_fields() {
     let claim = |phase: &str| with("v1", "PersistentVolumeClaim", json!({}), json!({"phase": phase}));
-    assert_eq!(of(&claim("Bound")), Health::Current);
+    assert_eq!(of(&claim("Bound")), Health::Healthy);
     assert_eq!(of(&claim("Pending")), progress("it is not bound to a volume yet"));
     assert_eq!(of(&claim("Lost")), failed("its volume is lost"));
     let balanced = |status: Value| with("v1", "Service", json!({"type": "LoadBalancer"}), status);
     assert_eq!(of(&balanced(json!({"loadBalancer": {}}))), progress("its load balancer has no address yet"));
-    assert_eq!(of(&balanced(json!({"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}))), Health::Current);
-    assert_eq!(of(&with("v1", "Service", json!({"type": "ClusterIP"}), json!({}))), Health::Current);
-    assert_eq!(of(&with("v1", "Namespace", json!({}), json!({"phase": "Active"}))), Health::Current);
+    assert_eq!(of(&balanced(json!({"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}))), Health::Healthy);
+    assert_eq!(of(&with("v1", "Service", json!({"type": "ClusterIP"}), json!({}))), Health::Healthy);
+    assert_eq!(of(&with("v1", "Namespace", json!({}), json!({"phase": "Active"}))), Health::Healthy);
     let definition = |kind: &str, status: &str| {
         with(
             "apiextensions.k8s.io/v1",
@@ -129,13 +130,13 @@ fn claims_services_namespaces_and_definitions_by_their_own_fields() {
             json!({"conditions": [{"type": kind, "status": status, "reason": "R"}]}),
         )
     };
-    assert_eq!(of(&definition("Established", "True")), Health::Current);
+    assert_eq!(of(&definition("Established", "True")), Health::Healthy);
     assert_eq!(of(&definition("Established", "False")), progress("it is not Established (R)"));
     assert_eq!(of(&definition("NamesAccepted", "False")), failed("its names are not accepted (R)"));
 }
 
 #[test]
-fn other_kinds_by_their_conditions_and_current_without_any() {
+fn other_kinds_by_their_conditions_and_unknown_without_any() {
     let thing = |name: &str, status: &str| {
         with(
             "example.test/v1",
@@ -144,8 +145,11 @@ fn other_kinds_by_their_conditions_and_current_without_any() {
             json!({"conditions": [{"type": name, "status": status, "reason": "R", "message": "m"}]}),
         )
     };
-    assert_eq!(of(&with("example.test/v1", "Thing", json!({}), json!({}))), Health::Current);
-    assert_eq!(of(&thing("Ready", "True")), Health::Current);
+    let silent = Health::Unknown("its controller has reported no status".to_owned());
+    assert_eq!(of(&with("example.test/v1", "Thing", json!({}), json!({}))), silent);
+    assert_eq!(of(&with("example.test/v1", "Thing", json!({}), json!({"conditions": [], "parents": []}))), silent);
+    assert_eq!(of(&thing("Frobbed", "True")), Health::Unknown("no health is known for this kind".to_owned()));
+    assert_eq!(of(&thing("Ready", "True")), Health::Healthy);
     assert_eq!(of(&thing("Ready", "False")), progress("it is not ready (R: m)"));
     assert_eq!(of(&thing("Ready", "Unknown")), progress("it is not ready (R: m)"));
     assert_eq!(of(&thing("Reconciling", "True")), progress("it is being reconciled (R: m)"));
@@ -160,6 +164,12 @@ fn only_kinds_with_a_health_are_waited_for() {
     assert!(waits(&json!({"apiVersion": "v1", "kind": "Service", "spec": {"type": "LoadBalancer"}})));
     assert!(waits(&json!({"apiVersion": "apps/v1", "kind": "Deployment"})));
     assert!(waits(&json!({"apiVersion": "example.test/v1", "kind": "Thing"})));
+    assert!(waits(&json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress"})));
+    assert!(!waits(&json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"})));
+    assert!(waits(&json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget"})));
+    assert!(waits(&json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"})));
+    assert!(!waits(&json!({"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"suspend": false}})));
+    assert!(waits(&json!({"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"suspend": true}})));
 }
 
 #[test]

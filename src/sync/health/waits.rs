@@ -40,6 +40,8 @@ pub struct WaitEnded {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitOutcome {
     Done,
+    /// An object that was being deleted when it was applied is gone: it has to be made again.
+    Gone(String),
     /// An object will not get better by waiting; the worst first.
     Failed(String),
     /// The deadline has passed, with what was still waited for.
@@ -95,7 +97,8 @@ impl Waits {
 
     async fn begin(&self, wait: Wait) {
         let (app, purpose) = (wait.app.clone(), wait.purpose);
-        let unwatched = self.board().add(wait);
+        let now = self.0.store.now();
+        let unwatched = self.board().add(wait, now);
         for kind in unwatched {
             self.watch(kind);
         }
@@ -112,11 +115,32 @@ impl Waits {
     async fn end(&self, over: impl IntoIterator<Item = Over>) {
         for Over { wait, standing } in over {
             let outcome = match standing {
-                Standing::Done => WaitOutcome::Done,
+                Standing::Done(notes) => {
+                    self.note_on_run(&wait, &notes).await;
+                    WaitOutcome::Done
+                }
+                Standing::Gone(text) => WaitOutcome::Gone(text),
                 Standing::Failed(text) => WaitOutcome::Failed(text),
                 Standing::Waiting(text) => WaitOutcome::TimedOut(text),
             };
             self.tell(wait, outcome).await;
+        }
+    }
+
+    /// What is not simply healthy stands in the history beside the end of the run.
+    async fn note_on_run(&self, wait: &Wait, notes: &[String]) {
+        if notes.is_empty() {
+            return;
+        }
+        let noted = async {
+            let Some(run) = self.0.store.run(&wait.run).await? else { return Ok(()) };
+            let said = run.error.unwrap_or_default();
+            let new = notes.iter().filter(|note| !said.contains(note.as_str())).cloned();
+            let text: Vec<String> = Some(said.clone()).filter(|said| !said.is_empty()).into_iter().chain(new).collect();
+            self.0.store.set_run_state(&wait.run, run.state, Some(&text.join("; "))).await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, app = %wait.app, "could not note what is suspended or unknown");
         }
     }
 
@@ -305,6 +329,7 @@ fn read(kind: &Kind, object: &Value) -> Option<(ObjectId, Seen)> {
         resource_version: text("/metadata/resourceVersion").unwrap_or_default(),
         // An item of a list does not name its kind.
         health: status::of_kind(&kind.group, &kind.name, object),
+        dated: status::is_dated(&kind.group, &kind.name, object),
     };
     Some((id, seen))
 }

@@ -11,11 +11,11 @@ fn wanted(object: &Value) -> i64 {
 
 /// In progress unless `have` of `want` has been reached.
 fn reached(have: i64, want: i64, what: &str) -> Option<Health> {
-    (have < want).then(|| Health::InProgress(format!("{have} of {want} {what}")))
+    (have < want).then(|| Health::Progressing(format!("{have} of {want} {what}")))
 }
 
 fn first(checks: impl IntoIterator<Item = Option<Health>>) -> Health {
-    checks.into_iter().flatten().next().unwrap_or(Health::Current)
+    checks.into_iter().flatten().next().unwrap_or(Health::Healthy)
 }
 
 pub(super) fn deployment(object: &Value) -> Health {
@@ -25,18 +25,37 @@ pub(super) fn deployment(object: &Value) -> Health {
     let want = wanted(object);
     let status = |field: &str| number(object, &format!("/status/{field}"));
     let old = status("replicas") - status("updatedReplicas");
-    first([
+    let health = first([
         reached(status("updatedReplicas"), want, "replicas are updated"),
-        (old > 0).then(|| Health::InProgress(format!("{old} old replicas are still there"))),
+        (old > 0).then(|| Health::Progressing(format!("{old} old replicas are still there"))),
+        surplus(status("replicas"), want),
         reached(status("availableReplicas"), want, "replicas are available"),
-    ])
+    ]);
+    with_refusal(object, health)
+}
+
+/// More run than are wanted.
+fn surplus(have: i64, want: i64) -> Option<Health> {
+    (have > want).then(|| Health::Progressing(format!("{have} replicas run, and {want} are wanted")))
+}
+
+/// Why the pods that are missing cannot be made, as where a quota is used up.
+fn with_refusal(object: &Value, health: Health) -> Health {
+    match (condition(object, "ReplicaFailure").filter(|failure| failure.status == "True"), health) {
+        (Some(failure), Health::Progressing(message)) => {
+            Health::Degraded(format!("{message}; its pods cannot be created ({})", failure.text()))
+        }
+        (_, health) => health,
+    }
 }
 
 pub(super) fn replica_set(object: &Value) -> Health {
-    if let Some(failure) = condition(object, "ReplicaFailure").filter(|failure| failure.status == "True") {
-        return Health::InProgress(format!("its pods can't be made ({})", failure.text()));
-    }
-    reached(number(object, "/status/availableReplicas"), wanted(object), "replicas are available").unwrap_or(Health::Current)
+    let want = wanted(object);
+    let health = first([
+        surplus(number(object, "/status/replicas"), want),
+        reached(number(object, "/status/availableReplicas"), want, "replicas are available"),
+    ]);
+    with_refusal(object, health)
 }
 
 /// Whether somebody else decides when pods are replaced, so that waiting for it would be in vain.
@@ -48,20 +67,22 @@ pub(super) fn stateful_set(object: &Value) -> Health {
     let want = wanted(object);
     let status = |field: &str| number(object, &format!("/status/{field}"));
     if updates_by_hand(object) {
-        return reached(status("readyReplicas"), want, "replicas are ready").unwrap_or(Health::Current);
+        return first([reached(status("readyReplicas"), want, "replicas are ready"), surplus(status("replicas"), want)]);
     }
     let partition = number(object, "/spec/updateStrategy/rollingUpdate/partition");
     if partition > 0 {
         return first([
             reached(status("updatedReplicas"), (want - partition).max(0), "replicas are updated"),
             reached(status("readyReplicas"), want, "replicas are ready"),
+            surplus(status("replicas"), want),
         ]);
     }
     let revision = |field: &str| object.pointer(&format!("/status/{field}")).and_then(Value::as_str);
     let rolling = want > 0 && revision("currentRevision") != revision("updateRevision");
     first([
         reached(status("readyReplicas"), want, "replicas are ready"),
-        rolling.then(|| Health::InProgress(format!("{} of {want} replicas are at the new revision", status("updatedReplicas")))),
+        rolling.then(|| Health::Progressing(format!("{} of {want} replicas are at the new revision", status("updatedReplicas")))),
+        surplus(status("replicas"), want),
     ])
 }
 
@@ -80,11 +101,13 @@ pub(super) fn job(object: &Value) -> Health {
     if let Some(failed) = is_true("Failed") {
         return Health::Failed(format!("it failed ({})", failed.text()));
     }
+    if is_true("Complete").is_some() {
+        return Health::Healthy;
+    }
     // One that was asked to stand still will not complete, and that is what was asked for.
-    let suspended = object.pointer("/spec/suspend") == Some(&Value::Bool(true));
-    if suspended || is_true("Complete").is_some() {
-        return Health::Current;
+    if object.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
+        return Health::Suspended("it is suspended".to_owned());
     }
     let (active, done) = (number(object, "/status/active"), number(object, "/status/succeeded"));
-    Health::InProgress(format!("it has not completed yet: {active} pods run, {done} have succeeded"))
+    Health::Progressing(format!("it has not completed yet: {active} pods run, {done} have succeeded"))
 }

@@ -1,19 +1,22 @@
 //! Discovery, reads, deletes, lists of metadata and watches.
 
 use driftless::class::Classified;
-use driftless::cluster::{Cluster, ClusterConfig, ClusterError, Delete, Deleted, PartialMeta, Propagation, WatchEvent};
+use driftless::cluster::{Cluster, ClusterConfig, ClusterError, Deleted, PartialMeta, WatchEvent};
 use driftless::ids::ClusterName;
 use driftless::plan::adoption_patch;
+use driftless::plan::deletion::MayDelete;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::{DRY, REAL, apply, config_map, connect, connect_as, deployment, key};
 use crate::support::cluster;
+use crate::support::others::ours;
 
-/// A delete of exactly this object.
-pub fn by_uid(live: &Value) -> Delete {
-    let uid = live["metadata"]["uid"].as_str().expect("a uid").to_owned();
-    Delete { uid, resource_version: None, propagation: Propagation::Background, dry_run: false }
+/// A delete of exactly this object, in whatever version.
+pub fn by_uid(live: &Value) -> MayDelete {
+    let mut object = live.clone();
+    object["metadata"]["resourceVersion"] = json!("");
+    ours(&object).replaced()
 }
 
 #[tokio::test]
@@ -49,12 +52,16 @@ async fn a_delete_happens_to_the_very_object_only() {
     let (cluster, namespace) = (connect().await, cluster::namespace("delete").await);
     let object = config_map(&namespace, "a", &json!({"k": "v"}));
     let live = apply(&cluster, &object, REAL).await.expect("applied");
-    let other = Delete { uid: "00000000-0000-0000-0000-000000000000".to_owned(), ..by_uid(&live) };
+    let but = |field: &str, value: &str| {
+        let mut other = live.clone();
+        other["metadata"][field] = json!(value);
+        ours(&other).replaced()
+    };
+    let other = but("uid", "00000000-0000-0000-0000-000000000000");
     assert!(matches!(cluster.delete(&key(&object), &other).await, Err(ClusterError::Conflict { .. })));
-    let stale = Delete { resource_version: Some("1".to_owned()), ..by_uid(&live) };
+    let stale = but("resourceVersion", "1");
     assert!(cluster.delete(&key(&object), &stale).await.expect_err("stale").class().is_retry());
-    let dry = Delete { dry_run: true, ..by_uid(&live) };
-    cluster.delete(&key(&object), &dry).await.expect("accepted");
+    cluster.try_delete(&key(&object), &ours(&live)).await.expect("accepted");
     assert!(cluster.get(&key(&object)).await.expect("an answer").is_some(), "a dry-run deletes nothing");
     assert_eq!(cluster.delete(&key(&object), &by_uid(&live)).await.expect("deleted"), Deleted::Gone);
     assert_eq!(cluster.delete(&key(&object), &by_uid(&live)).await.expect("an answer"), Deleted::NotFound);

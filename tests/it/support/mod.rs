@@ -6,6 +6,7 @@ pub mod deployed;
 pub mod forge;
 pub mod git;
 pub mod logs;
+pub mod others;
 pub mod receiver;
 pub mod tool;
 pub mod world;

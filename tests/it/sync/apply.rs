@@ -106,11 +106,7 @@ async fn a_superseded_sync_writes_nothing() {
 }
 
 pub async fn delete(world: &World, group: &str, kind: &str, name: &str) {
-    use driftless::cluster::{Delete, Propagation};
-    let live = world.live(group, kind, name).await.expect("there");
-    let uid = live["metadata"]["uid"].as_str().expect("a uid").to_owned();
-    let delete = Delete { uid, resource_version: None, propagation: Propagation::Background, dry_run: false };
-    world.deps.cluster.delete(&world.key(group, kind, name), &delete).await.expect("deleted");
+    crate::support::others::deletes(&world.key(group, kind, name)).await;
     for _ in 0..200 {
         if world.live(group, kind, name).await.is_none() {
             return;

@@ -185,14 +185,7 @@ async fn healing_never_makes_a_namespace_again() {
     let objects = [namespace, config_map("a", &json!({}))];
     world.sync('a', &objects).await;
     let key = driftless::manifest::ObjectKey { namespace: None, ..world.key("", "Namespace", &world.namespace) };
-    let live = world.deps.cluster.get(&key).await.expect("an answer").expect("there");
-    let delete = driftless::cluster::Delete {
-        uid: live["metadata"]["uid"].as_str().expect("a uid").to_owned(),
-        resource_version: None,
-        propagation: driftless::cluster::Propagation::Background,
-        dry_run: false,
-    };
-    world.deps.cluster.delete(&key, &delete).await.expect("deleted");
+    crate::support::others::deletes(&key).await;
     for _ in 0..600 {
         if world.deps.cluster.get(&key).await.expect("an answer").is_none() {
             break;

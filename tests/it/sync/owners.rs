@@ -90,11 +90,11 @@ async fn held_prune(world: &World) -> tokio::task::JoinHandle<Pruned> {
     world.sync('a', &[a, b.clone()]).await;
     world.sync('b', &[b]).await;
     let held = world.proxy.add(Rule::all(Fault::Delay(Duration::from_secs(3))).method(http::Method::DELETE));
-    let (deps, app, marks) = (world.deps.clone(), world.app.clone(), world.marks.clone());
+    let (deps, app, marks, not_wanted) = (world.deps.clone(), world.app.clone(), world.marks.clone(), world.not_wanted().await);
     let allow = world.allow.clone();
     let prune = tokio::spawn(async move {
         let authority = Grants { repo: &app.id.repo, allow: &allow, may_read: &[] }.on(&app.destination.cluster);
-        sync::prune(&deps, &app, &marks, &authority, Permits::new(&|| Some(allowed()))).await.expect("pruned")
+        sync::prune(&deps, &app, &marks, &not_wanted, &authority, Permits::new(&|| Some(allowed()))).await.expect("pruned")
     });
     struck(world, held).await;
     prune

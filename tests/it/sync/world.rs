@@ -13,6 +13,7 @@ use driftless::dev::fault_proxy::FaultProxy;
 use driftless::ids::{AppId, ClusterName, Oid, RepoName};
 use driftless::lifecycle::Tasks;
 use driftless::manifest::{Manifest, ObjectId, ObjectKey};
+use driftless::plan::deletion::NotWanted;
 use driftless::plan::{Marks, Plan, PruneLimit};
 use driftless::reconcile::{PlanInput, plan_apply};
 use driftless::render::RenderOptions;
@@ -21,7 +22,9 @@ use driftless::store::inventory::ObjectRow;
 use driftless::store::runs::RunId;
 use driftless::store::waits::{Wait, WaitObject, WaitPurpose};
 use driftless::sync::health::{WaitEnded, WaitOutcome, Waits};
-use driftless::sync::{self, AllowDestructive, AppliedSync, Permits, Pruned, Purpose, SyncDeps, SyncError, SyncInput, WaitsForWord};
+use driftless::sync::{
+    self, AllowDestructive, AppliedSync, Known, Permits, Pruned, Purpose, SyncDeps, SyncError, SyncInput, Trust, WaitsForWord,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -121,15 +124,15 @@ impl World {
         let manifests: Vec<Manifest> =
             objects.iter().map(|object| Manifest::new(object.clone(), Some("deploy/app.yaml".into())).expect("a manifest")).collect();
         let rows = self.inventory().await;
-        let inventory = sync::owned(&rows);
-        let unchanged = sync::unchanged(&rows, &how.drifted.clone().unwrap_or_default());
+        let known = Known::of(&rows, if how.drifted.is_some() { Trust::Nothing } else { Trust::Applied });
+        let unchanged = |id: &ObjectId, hash: &str| known.is_unchanged(id, hash);
         let input = PlanInput {
             app: &self.app,
             marks: &self.marks,
             allow: &self.allow,
             revision: &oid(revision),
             manifests: &manifests,
-            inventory: &inventory,
+            inventory: &known.owned,
             unchanged: &unchanged,
             handed_over: None,
             adopt: how.adopt,
@@ -184,12 +187,18 @@ impl World {
         self.try_prune().await.expect("pruned")
     }
 
+    /// With no other app that wants any of it.
     pub async fn try_prune(&self) -> Result<Pruned, SyncError> {
         self.prune_as(&self.grants().on(&self.app.destination.cluster)).await
     }
 
     pub async fn prune_as(&self, authority: &dyn Authority) -> Result<Pruned, SyncError> {
-        sync::prune(&self.deps, &self.app, &self.marks, authority, Permits::new(&|| Some(allowed()))).await
+        let (not_wanted, allowed) = (self.not_wanted().await, || Some(allowed()));
+        sync::prune(&self.deps, &self.app, &self.marks, &not_wanted, authority, Permits::new(&allowed)).await
+    }
+
+    pub async fn not_wanted(&self) -> NotWanted {
+        NotWanted::of(self.inventory().await.into_iter().map(|row| row.key.id()), [])
     }
 
     pub async fn wait(&mut self, purpose: WaitPurpose, objects: Vec<WaitObject>, within: Duration) -> WaitOutcome {

@@ -1,0 +1,261 @@
+//! Whether an object may be deleted: one rule, which every delete goes through. Pure.
+//!
+//! A request to delete takes a [`MayDelete`], and only this module makes one. The way there has two steps, as they are known at different
+//! times: the object itself is clearly ours to delete ([`deletable`]), and then either no other app wants it ([`NotWanted`]), or it is made
+//! anew at once.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::change::TakeOver;
+use super::marks::{Marked, Marks};
+use super::owner::{asks_to_stay, controller, other_tool};
+use crate::manifest::ObjectId;
+
+/// What our records say of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// We applied the object with this uid.
+    Applied { uid: &'a str },
+    /// We have claimed it, and were stopped before what became of that was recorded: the mark, which names the object, has to be enough.
+    Claimed,
+    /// Nothing: no inventory has it.
+    None,
+}
+
+impl<'a> Record<'a> {
+    /// What an inventory's row says, by the uid in it.
+    pub fn of_row(uid: Option<&'a str>) -> Self {
+        uid.map_or(Self::Claimed, |uid| Self::Applied { uid })
+    }
+}
+
+/// Why an object is not deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    Controller(String),
+    OtherTool {
+        tool: String,
+        name: String,
+    },
+    OtherApp {
+        instance: String,
+        app: String,
+    },
+    Unmarked,
+    AsksToStay,
+    /// Somebody made it anew under its name.
+    Another,
+    Unrecorded,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Controller(owner) => write!(f, "{owner} controls it"),
+            Self::OtherTool { tool, name } => write!(f, "it is managed by {tool} ({name})"),
+            Self::OtherApp { instance, app } => write!(f, "it belongs to the app {app} of the instance {instance}"),
+            Self::Unmarked => f.write_str("it does not bear this app's mark any more"),
+            Self::AsksToStay => f.write_str("its annotation `helm.sh/resource-policy: keep` says so"),
+            Self::Another => f.write_str("it is another object of the same name than the one that was applied"),
+            Self::Unrecorded => f.write_str("no inventory has it"),
+        }
+    }
+}
+
+/// An object that is clearly ours to delete, in the very version that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletable {
+    id: ObjectId,
+    uid: String,
+    resource_version: Option<String>,
+}
+
+/// The permission to delete one object in one version.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MayDelete {
+    object: Deletable,
+    replaced: bool,
+}
+
+/// Whether a live object is clearly ours to delete.
+pub fn deletable(live: &Value, id: &ObjectId, marks: &Marks, record: Record<'_>) -> Result<Deletable, Kept> {
+    if let Some(owner) = controller(live) {
+        return Err(Kept::Controller(owner));
+    }
+    if let Some(TakeOver::OtherTool { tool, name }) = other_tool(live, id) {
+        return Err(Kept::OtherTool { tool, name });
+    }
+    match marks.read(live, id) {
+        Marked::Ours => {}
+        Marked::Other { instance, app } => return Err(Kept::OtherApp { instance, app }),
+        Marked::No => return Err(Kept::Unmarked),
+    }
+    if asks_to_stay(live) {
+        return Err(Kept::AsksToStay);
+    }
+    let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let uid = text("/metadata/uid").ok_or(Kept::Another)?;
+    match record {
+        Record::Applied { uid: applied } if applied != uid => return Err(Kept::Another),
+        Record::Applied { .. } | Record::Claimed => {}
+        Record::None => return Err(Kept::Unrecorded),
+    }
+    let resource_version = text("/metadata/resourceVersion").map(str::to_owned);
+    Ok(Deletable { id: id.clone(), uid: uid.to_owned(), resource_version })
+}
+
+impl Deletable {
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    pub fn resource_version(&self) -> Option<&str> {
+        self.resource_version.as_deref()
+    }
+
+    /// None where another app wants it, or nobody has looked whether one does.
+    pub fn pruned(self, not_wanted: &NotWanted) -> Option<MayDelete> {
+        not_wanted.has(&self.id).then_some(MayDelete { object: self, replaced: false })
+    }
+
+    /// It is made anew at once, as its manifest asks for it.
+    pub fn replaced(self) -> MayDelete {
+        MayDelete { object: self, replaced: true }
+    }
+}
+
+impl MayDelete {
+    /// Whether the object is made anew at once.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+}
+
+impl std::ops::Deref for MayDelete {
+    type Target = Deletable;
+
+    fn deref(&self) -> &Deletable {
+        &self.object
+    }
+}
+
+/// Objects of an app that no other app wants, by a look that was made for these very objects.
+#[derive(Debug, Default)]
+pub struct NotWanted(BTreeSet<ObjectId>);
+
+impl NotWanted {
+    /// `wanted`: those of the objects that a look has found to be wanted by other apps.
+    pub fn of<'a>(looked_at: impl IntoIterator<Item = ObjectId>, wanted: impl IntoIterator<Item = &'a ObjectId>) -> Self {
+        let mut objects: BTreeSet<ObjectId> = looked_at.into_iter().collect();
+        for id in wanted {
+            objects.remove(id);
+        }
+        Self(objects)
+    }
+
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.0.contains(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ids::{AppId, RepoName};
+
+    fn id() -> ObjectId {
+        ObjectId { group: String::new(), kind: "ConfigMap".into(), namespace: Some("shop".into()), name: "web".into() }
+    }
+
+    fn marks(app: &str) -> Marks {
+        Marks::new("driftless", &AppId::new(&RepoName::new("shop"), app))
+    }
+
+    fn live() -> Value {
+        let metadata = json!({"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7"});
+        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+        marks("web").put(&mut object, &id());
+        object
+    }
+
+    const APPLIED: Record<'_> = Record::Applied { uid: "u" };
+
+    fn said(object: &Value, marks: &Marks, record: Record<'_>) -> String {
+        match deletable(object, &id(), marks, record) {
+            Ok(Deletable { uid, resource_version, .. }) => format!("deleted: {uid} in version {resource_version:?}"),
+            Err(kept) => format!("kept: {kept}"),
+        }
+    }
+
+    /// C3: the one rule, as a table.
+    #[test]
+    fn only_what_is_clearly_ours_may_be_deleted() {
+        let at = |field: &str, name: &str, value: Value| {
+            let mut object = live();
+            object["metadata"][field][name] = value;
+            object
+        };
+        let with = |field: &str, value: Value| {
+            let mut object = live();
+            object["metadata"][field] = value;
+            object
+        };
+        let ours = marks("web");
+        let owner = json!([{"kind": "ReplicaSet", "name": "r", "controller": true}]);
+        let plain_owner = json!([{"kind": "ReplicaSet", "name": "r"}]);
+        let mut copied = live();
+        copied["metadata"]["annotations"] = json!({});
+        let rows = [
+            ("ours", said(&live(), &ours, APPLIED)),
+            ("claimed and never recorded", said(&live(), &ours, Record::Claimed)),
+            ("in no inventory", said(&live(), &ours, Record::None)),
+            ("made anew", said(&live(), &ours, Record::Applied { uid: "other" })),
+            ("no uid", said(&with("uid", json!("")), &ours, Record::Claimed)),
+            ("no version", said(&with("resourceVersion", json!("")), &ours, APPLIED)),
+            ("without mark", said(&copied, &ours, APPLIED)),
+            ("another app's", said(&live(), &marks("api"), APPLIED)),
+            ("another instance's", said(&live(), &Marks::new("staging", &AppId::new(&RepoName::new("shop"), "web")), APPLIED)),
+            ("a controller's", said(&with("ownerReferences", owner), &ours, APPLIED)),
+            ("with an owner that does not control it", said(&with("ownerReferences", plain_owner), &ours, APPLIED)),
+            ("Argo CD's", said(&at("labels", "argocd.argoproj.io/instance", json!("store")), &ours, APPLIED)),
+            ("Flux'", said(&at("labels", "kustomize.toolkit.fluxcd.io/name", json!("apps")), &ours, APPLIED)),
+            ("Helm's", said(&at("annotations", "meta.helm.sh/release-name", json!("r")), &ours, APPLIED)),
+            ("asks to stay", said(&at("annotations", "helm.sh/resource-policy", json!("keep")), &ours, APPLIED)),
+        ];
+        let table: Vec<String> = rows.iter().map(|(what, said)| format!("{what}: {said}")).collect();
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        ours: deleted: u in version Some("7")
+        claimed and never recorded: deleted: u in version Some("7")
+        in no inventory: kept: no inventory has it
+        made anew: kept: it is another object of the same name than the one that was applied
+        no uid: kept: it is another object of the same name than the one that was applied
+        no version: deleted: u in version None
+        without mark: kept: it does not bear this app's mark any more
+        another app's: kept: it belongs to the app shop/web of the instance driftless
+        another instance's: kept: it belongs to the app shop/web of the instance driftless
+        a controller's: kept: ReplicaSet/r controls it
+        with an owner that does not control it: deleted: u in version Some("7")
+        Argo CD's: kept: it is managed by Argo CD (store)
+        Flux': kept: it is managed by Flux (kustomize /apps)
+        Helm's: kept: it is managed by Helm (/r)
+        asks to stay: kept: its annotation `helm.sh/resource-policy: keep` says so
+        "#);
+    }
+
+    /// C4: what nobody has looked for, and what another app wants, is not pruned.
+    #[test]
+    fn nothing_is_pruned_that_another_app_wants() {
+        let ours = || deletable(&live(), &id(), &marks("web"), APPLIED).expect("ours");
+        let other = ObjectId { name: "other".into(), ..id() };
+        assert!(ours().pruned(&NotWanted::default()).is_none(), "nobody has looked");
+        assert!(ours().pruned(&NotWanted::of([other.clone()], [])).is_none(), "somebody has looked for something else");
+        assert!(ours().pruned(&NotWanted::of([id(), other.clone()], [&id()])).is_none(), "another app wants it");
+        assert!(ours().pruned(&NotWanted::of([id(), other.clone()], [&other])).is_some());
+        assert_eq!(ours().replaced().uid(), "u");
+    }
+}
