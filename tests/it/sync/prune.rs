@@ -53,8 +53,9 @@ async fn what_is_no_longer_rendered_goes_and_only_that() {
 async fn a_superseded_prune_deletes_nothing() {
     let world = world_with_leftovers("superseded-prune").await;
     world.sync('b', &[config_map("a", &json!({}))]).await;
-    let authority = world.grants().on(&world.app.destination.cluster);
-    let error = sync::prune(&world.deps, &world.app, &world.marks, &authority, Permits::new(&|| None)).await.expect_err("superseded");
+    let (authority, not_wanted) = (world.grants().on(&world.app.destination.cluster), world.not_wanted().await);
+    let pruned = sync::prune(&world.deps, &world.app, &world.marks, &not_wanted, &authority, Permits::new(&|| None)).await;
+    let error = pruned.expect_err("superseded");
     assert_eq!(error.class(), Class::Cancelled);
     assert!(world.live("", "ConfigMap", "b").await.is_some() && world.live("", "ConfigMap", "c").await.is_some());
     assert_eq!(world.prune().await.deleted.len(), 2, "the next run does it");
