@@ -72,6 +72,30 @@ fn decided(row: &AppRow, causes: &[Cause]) -> &'static str {
     }
 }
 
+/// A20: what several causes ask for together: the newest revision, and what any of them allows.
+#[test]
+fn what_people_ask_for_adds_up() {
+    let manual = |change: fn(&mut Manual)| {
+        let mut manual = Manual { by: "ada".into(), ..Manual::default() };
+        change(&mut manual);
+        Cause::Manual(manual)
+    };
+    let of = |causes: &[Cause]| {
+        let wish = Wish::of(&key(), causes);
+        (wish.adopts(), wish.allows_destructive(), wish.revision().map(str::to_owned), wish.is_resync())
+    };
+    assert_eq!(of(&[Cause::Resync]), (false, false, None, true));
+    assert_eq!(of(&[Cause::Resync, Cause::Poll]), (false, false, None, false));
+    assert_eq!(of(&[Cause::Resync, Cause::Follow { key: key() }]), (false, false, None, true), "the end of its own wait asks for nothing");
+    assert_eq!(of(&[manual(|_| {})]), (false, false, None, false));
+    assert_eq!(of(&[manual(|manual| manual.adopt = true), Cause::Resync]), (true, false, None, false));
+    let (destructive, pin) = (manual(|manual| manual.allow_destructive = true), manual(|manual| manual.revision = Some("a1".into())));
+    assert_eq!(of(&[destructive, pin.clone()]), (false, true, Some("a1".into()), false));
+    let newer = manual(|manual| manual.revision = Some("b2".into()));
+    assert_eq!(of(&[pin.clone(), newer]).2.as_deref(), Some("b2"));
+    assert_eq!(of(&[pin, manual(|manual| manual.adopt = true)]), (true, false, Some("a1".into()), false));
+}
+
 /// A17, A20, T4: what is done for an app, by its policy, its state and who asks: a push, the periodic look, a person, the end of a wait.
 #[test]
 fn what_is_done_by_policy_and_cause() {

@@ -135,9 +135,22 @@ async fn a_reset_comes_before_the_work_and_a_lost_answer_after_it() {
 async fn a_hang_lasts_until_the_caller_gives_up_and_a_delay_passes() {
     let here = Proxied::new("hang").await;
     let hang = here.proxy.add(Rule::all(Fault::Hang).containing("/configmaps/hang").times(1));
-    let answer = tokio::time::timeout(Duration::from_millis(300), here.get("/hang")).await;
-    assert!(answer.is_err(), "no answer ever comes");
-    assert_eq!(here.proxy.struck(hang), 1);
+    {
+        let mut answer = std::pin::pin!(here.get("/hang"));
+        // Connecting takes its time on a busy machine.
+        let struck = async {
+            while here.proxy.struck(hang) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            _ = &mut answer => panic!("no answer ever comes"),
+            struck = tokio::time::timeout(Duration::from_secs(30), struck) => struck.expect("asked"),
+        }
+        let answer = tokio::time::timeout(Duration::from_millis(300), &mut answer).await;
+        assert!(answer.is_err(), "no answer ever comes");
+        assert_eq!(here.proxy.struck(hang), 1);
+    }
 
     let wait = Duration::from_millis(200);
     here.proxy.add(Rule::all(Fault::Delay(wait)).times(1));

@@ -9,6 +9,7 @@ mod control_plane;
 mod deploy;
 mod dev;
 mod fault_proxy;
+mod faults;
 mod forge;
 mod github_contract;
 mod layering;

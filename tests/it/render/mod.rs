@@ -19,8 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The worker, which `make test` builds from `renderer/`.
 pub fn worker() -> PathBuf {
-    let built = std::env::var_os("DRIFTLESS_RENDERER").map(PathBuf::from);
-    built.expect("DRIFTLESS_RENDERER names no worker: run make test, which builds one")
+    crate::support::tool::program("renderer")
 }
 
 pub fn config() -> RendererConfig {

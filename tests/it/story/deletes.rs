@@ -146,3 +146,39 @@ async fn a_branch_that_goes_and_comes_back() {
     world.healthy("shop", &back).await;
     assert_eq!(world.app_row("shop").await.expect("the app").state, AppState::Active);
 }
+
+/// B14: what Git wants while it hangs in its deletion is made again once it has gone, and no success is told before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_while_it_is_being_deleted_is_made_again() {
+    let world = World::start("comes-back").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    let maps = world.api("v1 ConfigMap").await;
+    let finalizers = async |list: serde_json::Value| {
+        let patch = serde_json::json!({"metadata": {"finalizers": list}});
+        maps.patch("settings", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&patch)).await.expect("patched");
+    };
+    finalizers(serde_json::json!(["test.driftless.dev/hold"])).await;
+    maps.delete("settings", &kube::api::DeleteParams::default()).await.expect("deleted");
+    let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let waits = async || {
+        world
+            .engine()
+            .store
+            .waits()
+            .await
+            .expect("the store")
+            .into_iter()
+            .find(|wait| wait.objects.iter().any(|object| object.key.name == "settings"))
+    };
+    world.eventually("a wait for the map", waits).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let run = world.runs("/shop").await.into_iter().next().expect("a run");
+    assert_eq!(run.state, driftless::store::runs::RunState::Waiting, "{}", world.story().await);
+    finalizers(serde_json::Value::Null).await;
+    world.healthy("shop", &next).await;
+    let map = world.live("v1 ConfigMap", "settings").await.expect("made again");
+    assert_eq!(map["data"]["key"], "two");
+    assert!(map["metadata"]["deletionTimestamp"].is_null(), "{map}");
+}

@@ -12,6 +12,7 @@ mod lost;
 pub mod manifests;
 mod marks;
 mod moves;
+mod policies;
 mod pull;
 pub mod push;
 mod reviewed;

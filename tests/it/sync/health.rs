@@ -7,9 +7,12 @@ use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::ClusterName;
 use driftless::store::waits::WaitPurpose;
 use driftless::sync::health::{WaitOutcome, Waits};
-use serde_json::json;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use serde_json::{Value, json};
 
 use super::world::{World, config_map, deployment};
+use crate::support::{cluster, others};
 
 #[tokio::test]
 async fn a_deployment_becomes_healthy_and_so_does_its_next_revision() {
@@ -89,4 +92,101 @@ async fn a_wait_outlives_the_process() {
     world.tasks.stop(Duration::from_secs(5)).await;
     assert!(ended.try_recv().is_err());
     let _ = &mut world;
+}
+
+async fn api(world: &World, group: &str, kind: &str) -> kube::Api<DynamicObject> {
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+    kube::Api::namespaced_with(cluster::client().await, &world.namespace, &kind)
+}
+
+async fn patch(world: &World, group: &str, kind: &str, name: &str, patch: &Value) {
+    api(world, group, kind).await.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("patched");
+}
+
+/// A definition of Rollouts in a group of its own, as somebody has installed it.
+async fn rollouts(world: &World) -> String {
+    let group = format!("{}.example", world.namespace);
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": any, "status": any}}});
+    let version = json!({"name": "v1", "served": true, "storage": true, "subresources": {"status": {}}, "schema": schema});
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("rollouts.{group}")},
+        "spec": {"group": group, "scope": "Namespaced", "versions": [version],
+            "names": {"kind": "Rollout", "plural": "rollouts", "singular": "rollout"}}});
+    let key = driftless::manifest::ObjectKey::of(&definition).expect("a name");
+    let mode = driftless::cluster::ApplyMode { dry_run: false, force: false };
+    world.deps.cluster.apply(&key, &definition, mode).await.expect("installed");
+    for _ in 0..600 {
+        if world.deps.cluster.refresh_discovery().await.expect("discovery").resolve(&group, "v1", "Rollout").is_some() {
+            return group;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the definition is never served");
+}
+
+/// H1, H3, H9, B13: what nobody has spoken of is not healthy at once, and what says so of an older generation is not healthy at all.
+#[tokio::test]
+async fn a_custom_resource_is_healthy_once_its_controller_says_so() {
+    let mut world = World::new("custom").await;
+    let group = rollouts(&world).await;
+    let rollout = |image: &str| json!({"apiVersion": format!("{group}/v1"), "kind": "Rollout", "metadata": {"name": "web"}, "spec": {"image": image}});
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {
+        "storageClassName": "on-first-use", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let started = tokio::time::Instant::now();
+    world.sync_healthy('a', &[rollout("a:1"), claim]).await;
+    assert!(started.elapsed() >= Duration::from_secs(9), "nobody has said anything: {:?}", started.elapsed());
+
+    let done = world.sync('b', &[rollout("a:2")]).await;
+    let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
+    world.waits.add(wait).await.expect("a wait");
+    let says = async |generation: &str| {
+        let status = json!({"status": {"observedGeneration": generation, "phase": "Healthy"}});
+        let rollouts = api(&world, &group, "Rollout").await;
+        rollouts.patch_status("web", &PatchParams::default(), &Patch::Merge(&status)).await.expect("said");
+    };
+    says("1").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(world.ended.try_recv().is_err(), "that was said of the first one");
+    says("2").await;
+    assert_eq!(world.end().await, WaitOutcome::Done);
+}
+
+/// H6: built-in kinds are waited for until their controllers have seen them.
+#[tokio::test]
+async fn what_stands_beside_a_deployment_is_waited_for() {
+    let mut world = World::new("beside").await;
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let autoscaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 2}});
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
+    let mut paused = deployment("paused", 1);
+    paused["spec"]["paused"] = json!(true);
+    let done = world.sync_healthy('a', &[deployment("web", 1), autoscaler, budget, paused]).await;
+    assert_eq!(done.health.len(), 4);
+    let key = driftless::manifest::ObjectKey { version: "v2".into(), ..world.key("autoscaling", "HorizontalPodAutoscaler", "web") };
+    let autoscaler = world.deps.cluster.get(&key).await.expect("an answer").expect("there");
+    assert!(autoscaler["status"]["conditions"].to_string().contains("AbleToScale"), "{autoscaler}");
+}
+
+/// B14: Git brings back what hangs in its deletion: an apply does not take that back, so it is no success.
+#[tokio::test]
+async fn what_is_applied_while_it_is_being_deleted_is_waited_for_until_it_has_gone() {
+    let mut world = World::new("dying").await;
+    world.sync('a', &[config_map("a", &json!({}))]).await;
+    patch(&world, "", "ConfigMap", "a", &json!({"metadata": {"finalizers": ["test.driftless.dev/hold"]}})).await;
+    others::deletes(&world.key("", "ConfigMap", "a")).await;
+    let done = world.sync('b', &[config_map("a", &json!({"k": "v"}))]).await;
+    assert_eq!(done.health.len(), 1, "a map is waited for, too");
+    let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
+    world.waits.add(wait).await.expect("a wait");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(world.ended.try_recv().is_err(), "it is still being deleted");
+    patch(&world, "", "ConfigMap", "a", &json!({"metadata": {"finalizers": null}})).await;
+    let WaitOutcome::Gone(text) = world.end().await else { panic!("it has gone") };
+    assert_eq!(
+        text.replace(&world.namespace, "NS"),
+        "ConfigMap NS/a: it was being deleted while it was applied, and is gone now; it is created again"
+    );
 }

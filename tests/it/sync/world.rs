@@ -40,7 +40,7 @@ pub struct World {
     pub allow: Allow,
     pub tasks: Tasks,
     pub waits: Waits,
-    ended: mpsc::Receiver<WaitEnded>,
+    pub ended: mpsc::Receiver<WaitEnded>,
     _directory: tempfile::TempDir,
 }
 

@@ -34,6 +34,8 @@ use super::{cluster, deployed, logs};
 
 pub const PROJECT: &str = "acme/shop";
 pub const REPO: &str = "shop";
+/// The project of the second repository, if there is one.
+pub const LIBRARY: &str = "acme/library";
 
 pub struct World {
     pub forge: DevForge,
@@ -78,6 +80,9 @@ impl World {
         let webhook_url = setup.webhooks.then(|| format!("http://{}/webhooks/forge", relay.address));
         let git_faults = GitFaults::default();
         let forge = forge(folder.path(), webhook_url, git_faults.clone(), &around).await;
+        if setup.library {
+            forge.create_repo(LIBRARY).await.expect("a repository");
+        }
         let work = Work::new();
         Self { forge, proxy, west, git_faults, namespace, setup, work, relay, _around: around, server: None, process: None, folder }
     }
@@ -99,8 +104,10 @@ impl World {
     /// Stops the server as a signal does.
     pub async fn stop(&mut self) {
         self.relay.lead_to(None);
-        if let Some(Running { tasks, .. }) = self.server.take() {
+        if let Some(Running { tasks, engine, .. }) = self.server.take() {
             tasks.stop(Duration::from_secs(10)).await;
+            // A file that is still open must not be taken away, nor written over.
+            engine.store.close().await;
         }
     }
 
@@ -164,7 +171,11 @@ impl World {
 
     /// `driftless sync APP`, perhaps with `--allow-destructive`.
     pub async fn sync_by_hand(&self, app: &str, allow_destructive: bool) {
-        let manual = Manual { by: "ada".into(), allow_destructive, ..Manual::default() };
+        self.sync_as(app, Manual { by: "ada".into(), allow_destructive, ..Manual::default() }).await;
+    }
+
+    /// The same with whatever may be asked for.
+    pub async fn sync_as(&self, app: &str, manual: Manual) {
         self.enqueue(Key::Sync(app_id(app)), Cause::Manual(manual)).await;
     }
 

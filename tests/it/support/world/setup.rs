@@ -4,7 +4,7 @@ use std::path::Path;
 
 use driftless::config::{Config, Environment};
 
-use super::{PROJECT, REPO};
+use super::{LIBRARY, PROJECT, REPO};
 use crate::support::tool;
 
 pub const HOOK_SECRET: &str = "the-hooks-own-secret";
@@ -28,6 +28,10 @@ pub struct Setup {
     pub credentials: bool,
     /// Entries of `allow.clusterScoped`.
     pub cluster_scoped: &'static str,
+    /// What the configuration says under `destructive`.
+    pub destructive: &'static str,
+    /// Whether there is a second repository, which the first may read.
+    pub library: bool,
     pub west: West,
 }
 
@@ -53,6 +57,8 @@ impl Default for Setup {
             give_up: "60s",
             credentials: true,
             cluster_scoped: "[]",
+            destructive: "{}",
+            library: false,
             west: West::Unknown,
         }
     }
@@ -78,10 +84,14 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
-    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, west, .. } = setup;
+    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, destructive, library, west, .. } = setup;
     let allowed = if *west == West::Allowed { "'prod*', west" } else { "'prod*'" };
     let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
     let credentials = if *credentials { "    credentials: {token: {env: TOKEN}}\n" } else { "" };
+    let library_url = clone_url.replace(PROJECT, LIBRARY);
+    let definitions = "definitions: {branch: main, globs: ['apps/*.yaml']}";
+    let second = format!("  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n");
+    let (second, may_read) = if *library { (second.as_str(), "    mayRead: [library]\n") } else { ("", "") };
     let renderer = tool::program("renderer");
     format!(
         "\
@@ -92,6 +102,7 @@ data: data
 renderer: {renderer}
 ca: ca.pem
 timing: {{quiet: {quiet}, maximum: {maximum}, resync: 1h, health: {health}, giveUp: {give_up}}}
+destructive: {destructive}
 hooks:
   - name: forge
     forge: github
@@ -102,9 +113,9 @@ hooks:
     hook: forge
     project: {PROJECT}
     url: {clone_url}
-    definitions: {{branch: main, globs: ['apps/*.yaml']}}
+    {definitions}
     allow: {{clusters: [{allowed}], namespaces: ['{namespace}*'], clusterScoped: {cluster_scoped}}}
-clusters:
+{may_read}{second}clusters:
   - name: prod
     kubeconfig: kubeconfig
 {west}",
