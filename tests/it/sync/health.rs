@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::ClusterName;
-use driftless::store::waits::WaitPurpose;
+use driftless::store::runs::{NewRun, RunKind};
+use driftless::store::waits::{Wait, WaitPurpose};
 use driftless::sync::health::{WaitOutcome, Waits};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
@@ -152,7 +153,7 @@ async fn a_custom_resource_is_healthy_once_its_controller_says_so() {
     assert_eq!(world.end().await, WaitOutcome::Done);
 }
 
-/// H6: built-in kinds are waited for until their controllers have seen them.
+/// H6, H8: built-in kinds are waited for until their controllers have seen them, and what stands still on purpose is told beside the run.
 #[tokio::test]
 async fn what_stands_beside_a_deployment_is_waited_for() {
     let mut world = World::new("beside").await;
@@ -163,8 +164,15 @@ async fn what_stands_beside_a_deployment_is_waited_for() {
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
     let mut paused = deployment("paused", 1);
     paused["spec"]["paused"] = json!(true);
-    let done = world.sync_healthy('a', &[deployment("web", 1), autoscaler, budget, paused]).await;
+    let done = world.sync('a', &[deployment("web", 1), autoscaler, budget, paused]).await;
     assert_eq!(done.health.len(), 4);
+    let new = NewRun { kind: RunKind::Sync, target: world.app.id.to_string(), cause: json!([]), revision: None, author: None };
+    let run = world.deps.store.begin_run(&new, 10).await.expect("a run");
+    let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
+    world.waits.add(Wait { run: run.clone(), ..wait }).await.expect("a wait");
+    assert_eq!(world.end().await, WaitOutcome::Done);
+    let told = world.deps.store.run(&run).await.expect("read").expect("there").error.unwrap_or_default();
+    assert_eq!(told.replace(&world.namespace, "NS"), "suspended: Deployment NS/paused (it is paused)");
     let key = driftless::manifest::ObjectKey { version: "v2".into(), ..world.key("autoscaling", "HorizontalPodAutoscaler", "web") };
     let autoscaler = world.deps.cluster.get(&key).await.expect("an answer").expect("there");
     assert!(autoscaler["status"]["conditions"].to_string().contains("AbleToScale"), "{autoscaler}");
