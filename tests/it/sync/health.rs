@@ -141,9 +141,9 @@ async fn a_custom_resource_is_healthy_once_its_controller_says_so() {
     let done = world.sync('b', &[rollout("a:2")]).await;
     let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
     world.waits.add(wait).await.expect("a wait");
+    let rollouts = api(&world, &group, "Rollout").await;
     let says = async |generation: &str| {
         let status = json!({"status": {"observedGeneration": generation, "phase": "Healthy"}});
-        let rollouts = api(&world, &group, "Rollout").await;
         rollouts.patch_status("web", &PatchParams::default(), &Patch::Merge(&status)).await.expect("said");
     };
     says("1").await;
