@@ -135,10 +135,10 @@ async fn a_custom_resource_is_healthy_once_its_controller_says_so() {
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {
         "storageClassName": "on-first-use", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
     let started = tokio::time::Instant::now();
-    world.sync_healthy('a', &[rollout("a:1"), claim]).await;
+    world.sync_healthy('a', &[rollout("a:1"), claim.clone()]).await;
     assert!(started.elapsed() >= Duration::from_secs(9), "nobody has said anything: {:?}", started.elapsed());
 
-    let done = world.sync('b', &[rollout("a:2")]).await;
+    let done = world.sync('b', &[rollout("a:2"), claim]).await;
     let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
     world.waits.add(wait).await.expect("a wait");
     let rollouts = api(&world, &group, "Rollout").await;
