@@ -166,7 +166,8 @@ async fn what_stands_beside_a_deployment_is_waited_for() {
     paused["spec"]["paused"] = json!(true);
     let done = world.sync('a', &[deployment("web", 1), autoscaler, budget, paused]).await;
     assert_eq!(done.health.len(), 4);
-    let new = NewRun { kind: RunKind::Sync, target: world.app.id.to_string(), cause: json!([]), revision: None, author: None };
+    let (target, begun) = (world.app.id.to_string(), world.deps.store.now());
+    let new = NewRun { kind: RunKind::Sync, target, cause: json!([]), revision: None, author: None, begun };
     let run = world.deps.store.begin_run(&new, 10).await.expect("a run");
     let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
     world.waits.add(Wait { run: run.clone(), ..wait }).await.expect("a wait");
