@@ -28,6 +28,7 @@ pub use diff::{Line, ObjectDiff, Sign, same};
 pub use marks::{Marked, Marks, Owner};
 pub use normalise::is_secret;
 pub use order::Stage;
+pub use owner::controller;
 pub use prepare::{Crd, Crds, Prepared, Preparing, Refused, Scope, Wanted, comparable, id, namespaces, prepare};
 pub use replace::{REPLACE_ANNOTATION, stand_in};
 pub use show::Redactor;
