@@ -28,7 +28,8 @@ pub struct WaitObject {
     pub uid: Option<String>,
     /// What the apply left; an older version of the object says nothing of it.
     pub resource_version: Option<String>,
-    #[serde(default)]
+    /// Left out where it says nothing, so that a row of an earlier release reads and writes as it is.
+    #[serde(default, skip_serializing_if = "Touched::is_unchanged")]
     pub touched: Touched,
 }
 
@@ -43,6 +44,12 @@ pub enum Touched {
     Written,
     /// Git wants it while it is being deleted, which nobody can take back: it will go, and be made again.
     Dying,
+}
+
+impl Touched {
+    fn is_unchanged(&self) -> bool {
+        *self == Self::Unchanged
+    }
 }
 
 /// An app has at most one wait of each purpose: a newer one takes its place.

@@ -36,5 +36,6 @@ async fn a_newer_wait_takes_the_place_of_an_older_one_whose_end_means_nothing_th
 fn a_row_of_an_earlier_release_is_read() {
     let old = r#"{"group":"","version":"v1","kind":"Pod","namespace":"shop","name":"a","uid":"u","resourceVersion":"7"}"#;
     let object: WaitObject = serde_json::from_str(old).expect("a row");
+    assert_eq!(serde_json::to_string(&object).expect("written"), old);
     assert_eq!(object, WaitObject { touched: Touched::Unchanged, ..wait("1", WaitPurpose::Health, 1).objects.remove(0) });
 }
