@@ -84,9 +84,9 @@ fn affected(
 }
 
 /// A sync is about to change objects of an app in a way that a merged pull request has not shown, or no longer does.
-pub(super) async fn differs(engine: &Engine, pull: &Pull, app: &AppId, objects: &[String]) -> Result<(), JobError> {
+pub(super) async fn differs(engine: &Engine, repo: &RepoName, number: u64, app: &AppId, objects: &[String]) -> Result<(), JobError> {
     let _turn = engine.outcomes.lock().await;
-    let Some(mut pull) = engine.store.pull(&pull.repo, pull.number).await? else { return Ok(()) };
+    let Some(mut pull) = engine.store.pull(repo, number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
     let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
     // What was said when it was merged is said.

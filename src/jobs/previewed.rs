@@ -43,6 +43,13 @@ pub(super) struct LookedAt {
     pub app: AppId,
     pub base: Option<Seen>,
     pub change: Option<Seen>,
+    #[serde(default)]
+    pub shown: Shown,
+}
+
+/// What a preview shows of an app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shown {
     /// What merging does.
     #[serde(default)]
     pub steps: Steps,
@@ -72,22 +79,18 @@ impl Seen {
 
 /// Collects what the plans of a preview would do, app by app.
 #[derive(Default)]
-pub(super) struct Collected(Mutex<BTreeMap<AppId, (Steps, BTreeSet<String>)>>);
+pub(super) struct Collected(Mutex<BTreeMap<AppId, Shown>>);
 
 impl Collected {
     pub fn add(&self, app: &AppId, changes: &[Change], already: &[Change]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, before) = all.entry(app.clone()).or_default();
-        known.extend(steps(changes));
-        before.extend(already.iter().map(|change| change.key.id().to_string()));
+        let shown = all.entry(app.clone()).or_default();
+        shown.steps.extend(steps(changes));
+        shown.already.extend(already.iter().map(|change| change.key.id().to_string()));
     }
 
-    fn of(&self, app: &AppId) -> (Steps, BTreeSet<String>) {
+    pub fn of(&self, app: &AppId) -> Shown {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned().unwrap_or_default()
-    }
-
-    pub fn steps(&self, app: &AppId) -> Steps {
-        self.of(app).0
     }
 }
 
@@ -116,10 +119,7 @@ impl Looked {
     }
 
     pub fn new(author: &str, report: &PreviewReport, looked: Vec<LookedAt>, collected: &Collected) -> Self {
-        let with_plan = |one: LookedAt| {
-            let (steps, already) = collected.of(&one.app);
-            LookedAt { steps, already, ..one }
-        };
+        let with_plan = |one: LookedAt| LookedAt { shown: collected.of(&one.app), ..one };
         let apps = looked.into_iter().map(with_plan).collect();
         Self { version: VERSION, author: author.to_owned(), settled: is_settled(report), conflicts: Vec::new(), apps }
     }
@@ -151,9 +151,15 @@ pub(super) async fn keep(
     change_tree: Option<Oid>,
     looked: &Looked,
 ) -> Result<(), JobError> {
-    let looked = serde_json::to_string(looked).map_err(|error| JobError::new(Class::Fail, error))?;
-    let row = PreviewRow { repo: repo.name.clone(), number, head: head.clone(), base: base.clone(), change_tree, looked };
-    Ok(engine.store.put_preview(&row).await?)
+    let shown: Vec<(AppId, String)> =
+        looked.apps.iter().map(|one| Ok((one.app.clone(), json(&one.shown)?))).collect::<Result<_, JobError>>()?;
+    let (head, base) = (head.clone(), base.clone());
+    let row = PreviewRow { repo: repo.name.clone(), number, head, base, change_tree, looked: json(looked)? };
+    Ok(engine.store.put_preview(&row, &shown).await?)
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, JobError> {
+    serde_json::to_string(value).map_err(|error| JobError::new(Class::Fail, error))
 }
 
 /// The apps that were looked at, from what the sides have kept.

@@ -21,6 +21,7 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     let revision = fetched.get(ref_name).cloned().flatten();
     let Some(revision) = revision else { return missing(engine, repo, ref_name).await };
     ctx.works_on(revision.as_str());
+    engine.store.see_ref(&repo.name, ref_name, &revision).await?;
 
     let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
     let before = engine.store.last_seen(&repo.name, ref_name).await?;
@@ -29,6 +30,7 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     if moved {
         // Before anything of them is applied.
         reviewed::merged_by_push(engine, repo, ref_name, before.as_ref(), &revision).await?;
+        reviewed::merged_by_message(engine, repo, ref_name, &revision).await?;
         bases.insert((repo.name.clone(), ref_name.to_owned()));
     }
     let mut to_sync = BTreeSet::new();

@@ -63,7 +63,7 @@ async fn renders_any(engine: &Engine, row: &AppRow, objects: &[ObjectId], cancel
     let source = &row.app.source;
     let revision = match &row.pinned_revision {
         Some(pinned) => Some(pinned.clone()),
-        None => engine.mirrors.resolve(&source.repo, &source.ref_name).await?,
+        None => engine.store.ref_head(&source.repo, &source.ref_name).await?,
     };
     let Some(revision) = revision else { return Ok(true) };
     let tree = engine.mirrors.tree(&source.repo, &revision).await?;

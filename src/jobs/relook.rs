@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::previewed::{self, Looked, LookedAt, Seen};
+use super::previewed::{Looked, LookedAt, Seen};
 use super::sides::{self, Trees};
 use super::{Engine, outcome};
 use crate::config::Repo;
@@ -44,10 +44,10 @@ pub(super) async fn look(engine: &Engine, repo: &Repo, number: u64, job: &Job, c
     let Some(preview) = engine.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head) else {
         return Ok(Look::Ask);
     };
-    let (Some(looked), Some(base)) = (Looked::read(&preview), engine.mirrors.resolve(&repo.name, &pull.base_ref).await?) else {
+    let (Some(looked), Some(base)) = (Looked::read(&preview), engine.store.ref_head(&repo.name, &pull.base_ref).await?) else {
         return Ok(Look::Ask);
     };
-    if !engine.mirrors.has_commit(&repo.name, &pull.head).await {
+    if !engine.mirrors.has_commit(&repo.name, &pull.head).await || !engine.mirrors.has_commit(&repo.name, &base).await {
         return Ok(Look::Ask);
     }
     let before = Before { pull: &pull, preview: &preview, looked: &looked, stopped };
@@ -81,8 +81,7 @@ impl Before<'_> {
         let trees = Trees { base_ref: self.pull.base_ref.clone(), base_commit: base.clone(), base: base_tree, change: tree };
         let same = self.same(engine, repo, &trees).await?;
         if same && (self.preview.base != *base || self.preview.change_tree.as_ref() != Some(&tree_id)) {
-            let commits = [&self.pull.head, base];
-            previewed::keep(engine, repo, self.pull.number, commits, Some(tree_id), self.looked).await?;
+            engine.store.move_preview(&repo.name, self.pull.number, base, &tree_id).await?;
         }
         Ok(self.unless(same))
     }

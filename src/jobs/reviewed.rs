@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::previewed::{self, Collected, Looked, LookedAt, Steps};
+use super::previewed::{self, Collected, Looked, LookedAt, Shown, Steps};
 use super::sides::{self, Pair, Trees};
 use super::{Engine, compare, outcome, relook, visible};
 use crate::config::Repo;
+use crate::forge::{PullRequest, PullState};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::plan::Plan;
 use crate::queue::JobError;
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Differs, DiffersAt};
 use crate::store::apps::AppRow;
 use crate::store::previews::PreviewRow;
-use crate::store::pulls::Pull;
+use crate::store::pulls::{Pull, PullRow};
 use crate::tree::TreeError;
 
 /// A cluster that does not answer must not hold up the others' syncs for longer.
@@ -100,7 +101,7 @@ async fn plan_again(
     };
     for report in reports.into_iter().filter(|report| !report.leaves) {
         let seen = about.looked.and_then(|looked| looked.app(&report.app));
-        let objects = unseen(&collected.steps(&report.app), seen.into_iter());
+        let objects = unseen(&collected.of(&report.app).steps, seen.map(|one| &one.shown).into_iter());
         let breaks = !matches!(report.result, AppResult::Planned { .. });
         if objects.is_empty() && !breaks {
             continue;
@@ -116,7 +117,7 @@ async fn plan_again(
 }
 
 /// What is done to objects that none of the previews has shown so.
-fn unseen<'a>(steps: &Steps, shown: impl Iterator<Item = &'a LookedAt> + Clone) -> Vec<String> {
+fn unseen<'a>(steps: &Steps, shown: impl Iterator<Item = &'a Shown> + Clone) -> Vec<String> {
     let is_shown = |(object, what): &(&String, &String)| {
         shown.clone().any(|one| one.steps.get(*object) == Some(*what) || one.already.contains(*object))
     };
@@ -191,21 +192,22 @@ async fn base_before(
 pub(super) async fn at_sync(engine: &Engine, row: &AppRow, revision: &Oid, plan: &Plan) -> Result<(), JobError> {
     let (app, repo) = (&row.app.id, &row.app.source.repo);
     let mut merged = Vec::new();
-    for pull in engine.store.unfinished_pulls(repo, outcome::heard_after(engine)).await? {
-        let Some(commit) = &pull.merge_commit else { continue };
-        let Some(looked) = engine.store.preview(repo, pull.number).await?.as_ref().and_then(Looked::read) else { continue };
-        let Some(shown) = looked.app(app).cloned() else { continue };
+    for shown in engine.store.shown_of(repo, app, outcome::heard_after(engine)).await? {
+        let commit = &shown.merge_commit;
         let is_new = match &row.applied_revision {
             Some(applied) => !engine.mirrors.is_ancestor(repo, commit, applied).await?,
             None => true,
         };
-        if is_new && engine.mirrors.is_ancestor(repo, commit, revision).await? {
-            merged.push((pull, shown));
+        if is_new
+            && engine.mirrors.is_ancestor(repo, commit, revision).await?
+            && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
+        {
+            merged.push((shown.number, what));
         }
     }
     let objects = unseen(&previewed::steps(&plan.changes), merged.iter().map(|(_, shown)| shown));
-    for (pull, _) in merged {
-        outcome::differs(engine, &pull, app, &objects).await?;
+    for (number, _) in merged.iter().filter(|_| !objects.is_empty()) {
+        outcome::differs(engine, repo, *number, app, &objects).await?;
     }
     Ok(())
 }
@@ -219,12 +221,15 @@ pub(super) async fn merged_by_push(
     now: &Oid,
 ) -> Result<BTreeSet<u64>, JobError> {
     let mut merged = BTreeSet::new();
-    for mut pull in engine.store.pulls(&repo.name, crate::store::pulls::PullRow::Open).await? {
-        if pull.base_ref != ref_name || !engine.mirrors.is_ancestor(&repo.name, &pull.head, now).await? {
-            continue;
-        }
-        // A branch without a commit of its own is not merged by a push to its base.
-        let Some(before) = before else { continue };
+    // A branch without a commit of its own is not merged by a push to its base.
+    let Some(before) = before else { return Ok(merged) };
+    let mut open = engine.store.pulls(&repo.name, PullRow::Open).await?;
+    open.retain(|pull| pull.base_ref == ref_name);
+    if open.is_empty() {
+        return Ok(merged);
+    }
+    let pushed = engine.mirrors.newest(&repo.name, now, before).await?;
+    for mut pull in open.into_iter().filter(|pull| pushed.contains(&pull.head)) {
         if engine.mirrors.is_ancestor(&repo.name, &pull.head, before).await? {
             continue;
         }
@@ -235,16 +240,45 @@ pub(super) async fn merged_by_push(
     Ok(merged)
 }
 
+/// A squash leaves no trace of the pull request's commits in its base; forges name its number in the message instead. Whether that is so is the
+/// forge's to say, and when it does not, the merge is told of by its webhook or the next look.
+pub(super) async fn merged_by_message(engine: &Engine, repo: &Repo, ref_name: &str, revision: &Oid) -> Result<(), JobError> {
+    let Some(number) = named_pull(&engine.mirrors.commit(&repo.name, revision).await?.summary) else { return Ok(()) };
+    let open = engine.store.pull(&repo.name, number).await?;
+    let (Some(mut row), Some(forge)) = (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), engine.forge(repo))
+    else {
+        return Ok(());
+    };
+    match forge.pull_request(&repo.project, number).await {
+        Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => outcome::merged(engine, &mut row, &commit).await,
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(repo = %repo.name, number, %error, "whether a push has merged a pull request could not be asked");
+            Ok(())
+        }
+    }
+}
+
+/// `Title of the pull request (#7)`.
+fn named_pull(summary: &str) -> Option<u64> {
+    summary.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::RepoName;
 
-    fn shown(steps: &[(&str, &str)], already: &[&str]) -> LookedAt {
-        LookedAt {
-            app: AppId::new(&RepoName::new("shop"), "web"),
-            base: None,
-            change: None,
+    #[test]
+    fn a_squash_names_its_pull_request() {
+        assert_eq!(named_pull("Scale up (#12)"), Some(12));
+        assert_eq!(named_pull("Revert \"Scale up (#12)\" (#13)"), Some(13));
+        for other in ["", "Scale up", "Scale up (#x)", "(#7) Scale up", "Merge pull request #7 from a"] {
+            assert_eq!(named_pull(other), None, "{other}");
+        }
+    }
+
+    fn shown(steps: &[(&str, &str)], already: &[&str]) -> Shown {
+        Shown {
             steps: steps.iter().map(|(object, what)| ((*object).to_owned(), (*what).to_owned())).collect(),
             already: already.iter().map(|object| (*object).to_owned()).collect(),
         }

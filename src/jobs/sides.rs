@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::affected::{self, Follower};
 use super::budget::Budget;
 use super::engine::blocking;
-use super::previewed::{LookedAt, Seen, Steps};
+use super::previewed::{LookedAt, Seen, Shown};
 use super::{Engine, definitions};
 use crate::app::{App, DefinitionError};
 use crate::class::{Class, Classified};
@@ -189,8 +189,7 @@ async fn pair(
         let of_the_branch = side.as_ref().is_some_and(|side| is_of_the_branch(repo, trees, &side.app));
         Seen::of(side.as_ref(), of_the_branch)
     };
-    let (steps, already) = (Steps::new(), BTreeSet::new());
-    let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), steps, already };
+    let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
     Ok((looked, (definition_changed || !same).then_some(Pair { id, base, change, definition_changed })))
 }
 

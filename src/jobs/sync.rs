@@ -107,7 +107,7 @@ async fn left_alone(engine: &Engine, row: &AppRow, wish: &Wish, job: &Job) -> Re
 /// The commit that took the definition away, as far as it is known.
 async fn removed_at(engine: &Engine, row: &AppRow) -> Result<Oid, JobError> {
     let repo = engine.repo(&row.app.id.repo)?;
-    let head = engine.mirrors.resolve(&repo.name, &repo.definitions_ref).await?;
+    let head = engine.store.ref_head(&repo.name, &repo.definitions_ref).await?;
     Ok(head.unwrap_or_else(|| row.definition_commit.clone()))
 }
 
@@ -144,10 +144,10 @@ async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, ctx: &JobContext) ->
         return Ok(pinned.clone());
     }
     // A push has fetched for all of its apps; who comes by another way looks for itself.
-    let fetched = if wish.manual.is_some() { None } else { engine.mirrors.resolve(&source.repo, &source.ref_name).await.ok().flatten() };
-    let resolved = match fetched {
-        Some(oid) => Some(oid),
-        None => refresh(engine, row, ctx).await?,
+    let known = if wish.manual.is_some() { None } else { engine.store.ref_head(&source.repo, &source.ref_name).await? };
+    let resolved = match known {
+        Some(oid) if engine.mirrors.has_commit(&source.repo, &oid).await => Some(oid),
+        _ => refresh(engine, row, ctx).await?,
     };
     Ok(resolved.ok_or_else(|| SyncProblem::NoRef { repo: source.repo.to_string(), ref_name: source.ref_name.clone() })?)
 }
@@ -158,7 +158,11 @@ async fn refresh(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<Opti
     let repo = engine.repo(&source.repo)?;
     let refs = std::slice::from_ref(&source.ref_name);
     let mut fetched = engine.mirrors.fetch(&engine.remote(repo).await?, refs, &ctx.cancel).await?;
-    Ok(fetched.remove(&source.ref_name).flatten())
+    let head = fetched.remove(&source.ref_name).flatten();
+    if let Some(head) = &head {
+        engine.store.see_ref(&source.repo, &source.ref_name, head).await?;
+    }
+    Ok(head)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -508,7 +512,7 @@ pub(super) async fn failed(engine: &Engine, id: &AppId, job: &Job, error: &JobEr
     }
     let source = &row.app.source;
     // What cannot be told because the repository is not here is in the history all the same.
-    let Ok(Some(revision)) = engine.mirrors.resolve(&source.repo, &source.ref_name).await else { return Ok(()) };
+    let Some(revision) = engine.store.ref_head(&source.repo, &source.ref_name).await? else { return Ok(()) };
     let end = AppEnd::Failed { message: error.message() };
     outcome::ended(engine, &row, &revision, &end).await
 }

@@ -153,7 +153,7 @@ struct Defined {
 
 impl Defined {
     async fn read(engine: &Engine, repo: &Repo, cluster: &ClusterName) -> Result<Self, JobError> {
-        let commit = engine.mirrors.resolve(&repo.name, &repo.definitions_ref).await?;
+        let commit = engine.store.ref_head(&repo.name, &repo.definitions_ref).await?;
         let found = match &commit {
             Some(commit) => discovered(engine, repo, commit).await?,
             None => Arc::new(Discovered::default()),
@@ -175,7 +175,7 @@ impl Defined {
         let refs: BTreeSet<(&RepoName, &String)> = self.apps().map(|app| (&app.source.repo, &app.source.ref_name)).collect();
         let mut heads = Heads::new();
         for (repo, ref_name) in refs {
-            heads.insert((repo.clone(), ref_name.clone()), engine.mirrors.resolve(repo, ref_name).await?);
+            heads.insert((repo.clone(), ref_name.clone()), engine.store.ref_head(repo, ref_name).await?);
         }
         Ok(heads)
     }

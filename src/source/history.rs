@@ -1,5 +1,6 @@
 //! Commits: what they say, how they descend from each other, and what changed between two of them.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 
 use gix::ObjectId;
@@ -109,6 +110,18 @@ pub(super) fn is_ancestor(git: &gix::Repository, repo: &RepoName, ancestor: &Oid
 /// The parents of a commit, first one first.
 pub(super) fn parents(git: &gix::Repository, repo: &RepoName, commit: &Oid) -> Result<Vec<Oid>, SourceError> {
     Ok(find(git, repo, commit)?.parent_ids().map(|id| oid(id.detach())).collect())
+}
+
+/// The commits nearest behind a branch's head, up to where it was before on each line, and no more than a push has.
+pub(super) fn newest(git: &gix::Repository, repo: &RepoName, now: &Oid, before: &Oid) -> Result<BTreeSet<Oid>, SourceError> {
+    let (mut found, mut next) = (BTreeSet::new(), VecDeque::from([now.clone()]));
+    while let Some(commit) = next.pop_front() {
+        if commit == *before || found.len() == LOOKED_THROUGH || !found.insert(commit.clone()) {
+            continue;
+        }
+        next.extend(parents(git, repo, &commit)?);
+    }
+    Ok(found)
 }
 
 /// So far a merge is looked for behind the head of its branch.

@@ -16,7 +16,7 @@ mod program;
 mod remote;
 mod tree;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -239,6 +239,12 @@ impl Mirrors {
     pub async fn parents(&self, repo: &RepoName, commit: &Oid) -> Result<Vec<Oid>, SourceError> {
         let commit = commit.clone();
         self.read(repo, move |git, repo| history::parents(git, repo, &commit)).await
+    }
+
+    /// The commits nearest behind a branch's head, a thousand of them at most; `before` is where it was.
+    pub async fn newest(&self, repo: &RepoName, now: &Oid, before: &Oid) -> Result<BTreeSet<Oid>, SourceError> {
+        let (now, before) = (now.clone(), before.clone());
+        self.read(repo, move |git, repo| history::newest(git, repo, &now, &before)).await
     }
 
     /// The commit of a branch that brought `head` into it.

@@ -71,13 +71,28 @@ impl TryFrom<Row> for Pull {
 }
 
 impl Store {
-    /// Writes down where a ref is; None is a ref that is gone. Says whether that is news.
+    /// Writes down where a ref is, as soon as that is known. Jobs read it here and nowhere else: a mirror is fetched into by whoever needs a
+    /// commit, and says only what it holds.
+    pub async fn see_ref(&self, repo: &RepoName, ref_name: &str, oid: &Oid) -> Result<(), StoreError> {
+        let sql = "INSERT INTO refs (repo, ref_name, oid, seen_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (repo, ref_name) DO UPDATE SET oid = excluded.oid, seen_at = excluded.seen_at WHERE refs.oid <> excluded.oid";
+        let query = sqlx::query(sql).bind(repo.as_str()).bind(ref_name).bind(oid.as_str()).bind(self.now());
+        query.execute(self.write()).await?;
+        Ok(())
+    }
+
+    /// Where a ref is.
+    pub async fn ref_head(&self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
+        self.ref_column("SELECT oid FROM refs WHERE repo = $1 AND ref_name = $2", repo, ref_name).await
+    }
+
+    /// Writes down that all was done about where a ref is; None is a ref that is gone. Says whether that is news.
     pub async fn set_ref(&self, repo: &RepoName, ref_name: &str, oid: Option<&Oid>) -> Result<bool, StoreError> {
         let changed = match oid {
             Some(oid) => {
-                let statement = "INSERT INTO refs (repo, ref_name, oid, seen_at) VALUES ($1, $2, $3, $4)
-                     ON CONFLICT (repo, ref_name) DO UPDATE SET oid = excluded.oid, seen_at = excluded.seen_at
-                     WHERE refs.oid <> excluded.oid";
+                let statement = "INSERT INTO refs (repo, ref_name, oid, looked, seen_at) VALUES ($1, $2, $3, $3, $4)
+                     ON CONFLICT (repo, ref_name) DO UPDATE SET looked = excluded.looked, seen_at = excluded.seen_at
+                     WHERE refs.looked IS DISTINCT FROM excluded.looked";
                 let query = sqlx::query(statement).bind(repo.as_str()).bind(ref_name).bind(oid.as_str()).bind(self.now());
                 query.execute(self.write()).await?
             }
@@ -89,10 +104,14 @@ impl Store {
         Ok(changed.rows_affected() > 0)
     }
 
-    /// Where a ref was when it was last seen.
+    /// Where a ref was when all was last done about it.
     pub async fn last_seen(&self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
-        let query = sqlx::query_scalar::<_, String>("SELECT oid FROM refs WHERE repo = $1 AND ref_name = $2");
-        let oid = query.bind(repo.as_str()).bind(ref_name).fetch_optional(self.read()).await?;
+        self.ref_column("SELECT looked FROM refs WHERE repo = $1 AND ref_name = $2", repo, ref_name).await
+    }
+
+    async fn ref_column(&self, sql: &'static str, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
+        let query = sqlx::query_scalar::<_, Option<String>>(sql).bind(repo.as_str()).bind(ref_name);
+        let oid = query.fetch_optional(self.read()).await?.flatten();
         oid.map(|oid| oid.parse().map_err(|error| StoreError::corrupt(format!("{ref_name} of {repo}"), error))).transpose()
     }
 
@@ -127,8 +146,10 @@ impl Store {
     pub async fn forget_pulls(&self, millis: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM pulls WHERE state <> 'open' AND updated_at < $1";
         let forgotten = sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected();
-        let of_none = "NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo = previews.repo AND p.number = previews.number)";
-        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM previews WHERE {of_none}"))).execute(self.write()).await?;
+        for table in ["previews", "previewed_steps"] {
+            let of_none = format!("NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo = {table}.repo AND p.number = {table}.number)");
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE {of_none}"))).execute(self.write()).await?;
+        }
         Ok(forgotten)
     }
 
@@ -197,6 +218,23 @@ mod tests {
         assert!(store.set_ref(&repo, main, None).await?);
         assert!(!store.set_ref(&repo, main, None).await?);
         assert_eq!(store.last_seen(&repo, main).await?, None);
+        Ok(())
+    }
+
+    /// C5: where a ref is is known at once and in one place; a look that is stopped before it is done leaves the ref to be looked at.
+    #[tokio::test]
+    async fn c5_where_a_ref_is_and_what_was_done_about_it_are_two_things() -> Result<(), Box<dyn std::error::Error>> {
+        let (_folder, store) = store().await?;
+        let (repo, main) = (RepoName::new("shop"), "refs/heads/main");
+        store.see_ref(&repo, main, &oid("a")).await?;
+        assert_eq!((store.ref_head(&repo, main).await?, store.last_seen(&repo, main).await?), (Some(oid("a")), None));
+        assert!(store.set_ref(&repo, main, Some(&oid("a"))).await?);
+        store.see_ref(&repo, main, &oid("b")).await?;
+        // The end of an older look takes nothing back.
+        store.set_ref(&repo, main, Some(&oid("a"))).await?;
+        assert_eq!((store.ref_head(&repo, main).await?, store.last_seen(&repo, main).await?), (Some(oid("b")), Some(oid("a"))));
+        store.set_ref(&repo, main, None).await?;
+        assert_eq!((store.ref_head(&repo, main).await?, store.last_seen(&repo, main).await?), (None, None));
         Ok(())
     }
 

@@ -82,6 +82,12 @@ pub(super) async fn merge(dir: &Path, base: &Oid, head: &Oid, message: &str) -> 
     oid("commit-tree", &commit)
 }
 
+/// A merge's tree as one commit on its base.
+pub(super) async fn squash(dir: &Path, merge: &Oid, base: &Oid, message: &str) -> Result<Oid, GitError> {
+    let commit = must(dir, &["commit-tree", &format!("{merge}^{{tree}}"), "-p", base.as_str(), "-m", message]).await?;
+    oid("commit-tree", &commit)
+}
+
 /// Moves a branch if it still is where it was.
 pub(super) async fn move_branch(dir: &Path, branch: &str, from: &Oid, to: &Oid) -> Result<(), GitError> {
     must(dir, &["update-ref", &format!("refs/heads/{branch}"), to.as_str(), from.as_str()]).await.map(drop)

@@ -227,7 +227,12 @@ impl DevForge {
 
     /// Merges by a merge commit, as the button does. Fails on a conflict.
     pub async fn merge_pull(&self, project: &str, number: u64) -> Result<Oid, DevForgeError> {
-        merge::merge(self, project, number).await
+        merge::merge(self, project, number, false).await
+    }
+
+    /// Merges as one commit on the base.
+    pub async fn squash_pull(&self, project: &str, number: u64) -> Result<Oid, DevForgeError> {
+        merge::merge(self, project, number, true).await
     }
 
     pub fn close_pull(&self, project: &str, number: u64) {

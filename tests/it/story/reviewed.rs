@@ -93,3 +93,24 @@ async fn t14_a_pull_request_merged_between_two_looks_has_its_outcome() {
     let comment = world.comment(pull.number, "Merged as").await;
     assert!(comment.contains("merged before it was previewed") && comment.contains("shop"), "{comment}");
 }
+
+/// X1: a squash is compared by its tree, before its push is synced, also where the base moved unseen before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_a_squash_is_compared_as_well() {
+    let world = up("reviewed-squash").await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.forge.delivered().await;
+    // The base's next commit touches the same object, elsewhere in its file.
+    let labelled = config_map("settings", "one").replace("  name: settings", "  name: settings\n  labels: {unseen: yes-it-is}");
+    world.forge.fail_deliveries([DeliveryFault::Drop]);
+    world.push(Files::new().file("deploy/settings.yaml", labelled)).await;
+    world.forge.delivered().await;
+    // Only the push is told of.
+    world.forge.fail_deliveries([DeliveryFault::None, DeliveryFault::Drop]);
+    let Ok(squashed) = world.forge.squash_pull(PROJECT, pull.number).await else { panic!("git merges it: the lines are apart") };
+    let comment = world.comment(pull.number, "Not as previewed").await;
+    assert!(comment.contains("the base moved from") && comment.contains("settings"), "{comment}");
+    world.healthy("shop", &squashed).await;
+    world.comment(pull.number, "healthy after").await;
+}
