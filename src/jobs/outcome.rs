@@ -21,7 +21,7 @@ const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 
 /// The pull request was merged: its apps are about to be synced.
 pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<(), JobError> {
-    let reviewed = reviewed::compare(engine, pull, merge_commit).await?;
+    let reviewed = Box::pin(reviewed::compare(engine, pull, merge_commit)).await?;
     let _turn = engine.outcomes.lock().await;
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());

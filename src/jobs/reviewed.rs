@@ -69,7 +69,7 @@ pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) ->
     }
     let moved = preview.as_ref().map(|preview| preview.base.clone()).filter(|before| *before != base);
     let about = About { looked: looked.as_ref(), moved: moved.map(|from| (from, base.clone())), merge_commit, preview: preview.as_ref() };
-    plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed).await;
+    Box::pin(plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
     Ok(reviewed)
 }
 
