@@ -70,8 +70,8 @@ async fn driftless(dir: &std::path::Path, tasks: &Tasks) -> Router {
     let hook = Hook::new(Forge::GitHub, vec![LiveSecret::fixed(KEY)], [("acme/shop".to_owned(), RepoName::new("shop"))]);
     let metrics = Arc::new(Metrics::default());
     let hooks = Hooks::new([(HookName::new("github"), hook)]);
-    let intake = Intake::new(hooks, queue.clone(), clock, metrics.clone(), IntakeLimits::default());
-    public(intake, Readiness::default(), queue, metrics)
+    let intake = Intake::new(hooks, queue.clone(), clock, metrics, IntakeLimits::default());
+    public(intake, Readiness::default(), queue)
 }
 
 fn bare() -> Router {

@@ -209,7 +209,6 @@ async fn engine(
         queue,
         clusters,
         forges,
-        ended: Remembered::default(),
         drifted: Remembered::default(),
         wants: Wants::default(),
         orphans: Orphans::default(),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use crate::queue::{Cause, Manual, Queue};
+use crate::queue::{Cause, Manual, Queue, stored_causes};
 use crate::store::deliveries::StoredDelivery;
 use crate::store::jobs::{JobRow, State as JobState};
 use crate::store::{Store, StoreError};
@@ -50,7 +50,9 @@ impl From<Cause> for CauseView {
             Cause::Webhook { hook, delivery } => Self::Webhook { hook, delivery },
             Cause::Poll => Self::Poll,
             Cause::Resync => Self::Resync,
-            Cause::Manual(Manual { by, revision, allow_destructive, adopt }) => Self::Manual { by, revision, allow_destructive, adopt },
+            Cause::Manual(Manual { by, revision, allow_destructive, adopt, resume: _ }) => {
+                Self::Manual { by, revision, allow_destructive, adopt }
+            }
             Cause::Follow { key } => Self::Follow { key: key.to_string() },
         }
     }
@@ -100,8 +102,7 @@ fn job_view(row: &JobRow) -> Result<JobView, StoreError> {
         JobState::Failed => "failed",
         JobState::Done => "done",
     };
-    let causes: Vec<Cause> =
-        serde_json::from_str(&row.causes).map_err(|error| StoreError::corrupt(format!("causes of {}", row.key), error))?;
+    let causes = stored_causes(row);
     Ok(JobView {
         key: row.key.clone(),
         state: state.to_owned(),

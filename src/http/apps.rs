@@ -239,7 +239,7 @@ async fn sync(
         _ => String::new(),
     };
     let revision = found.map(|oid| oid.to_string());
-    enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt }).await?;
+    enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt, resume: false }).await?;
     Ok(accepted(format!("{id} is being synced{to}; `driftless runs {id}` shows how it ends")))
 }
 
@@ -282,7 +282,7 @@ async fn resume(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(
     let row = find(&parts.store, &app).await?;
     parts.store.set_paused(&row.app.id, false).await?;
     parts.store.set_pinned(&row.app.id, None).await?;
-    enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), ..Manual::default() }).await?;
+    enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), resume: true, ..Manual::default() }).await?;
     Ok(accepted(format!("{} is synced again", row.app.id)))
 }
 

@@ -34,10 +34,11 @@ pub fn route(event: &Event, repo: &RepoName, cause: &Cause) -> Routed {
             requests(request(Key::Preview { repo, number: pull.number }).with_hint(pull.head.to_string()))
         }
         Event::PullRequest(_) => ignored("neither the head nor the base of the pull request changed"),
-        Event::MergeGroup(group) if group.action == MergeGroupAction::ChecksRequested => {
+        // Also of one that is gone: its commit is not left pending.
+        Event::MergeGroup(group) if matches!(group.action, MergeGroupAction::ChecksRequested | MergeGroupAction::Destroyed) => {
             requests(request(Key::MergeGroup { repo, ref_name: group.head_ref.clone() }).with_hint(group.head.to_string()))
         }
-        Event::MergeGroup(_) => ignored("nobody waits for the checks of this merge group any more"),
+        Event::MergeGroup(_) => ignored("nothing is known of this action of a merge group"),
         Event::Comment(_) => ignored("comments are not read"),
         Event::Ping => ignored("the hook works"),
         Event::Ignored { name, reason } => Routed::Ignored(format!("{name}: {reason}")),
@@ -137,7 +138,8 @@ mod tests {
     fn merge_groups_ask_for_a_preview_of_their_own() {
         let key = "group:shop+refs/heads/gh-readonly-queue/main/pr-7-aa";
         assert_eq!(routed(&group(MergeGroupAction::ChecksRequested)), Ok(asks(key, Some(SHA))));
-        routed(&group(MergeGroupAction::Destroyed)).expect_err("ignored");
+        // A19: the commit of a group that is dissolved must not stay pending.
+        routed(&group(MergeGroupAction::Destroyed)).expect("looked at");
         routed(&push("refs/heads/gh-readonly-queue/main/pr-7-aa", Some(oid()))).expect_err("ignored");
     }
 

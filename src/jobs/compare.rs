@@ -29,6 +29,13 @@ use crate::sync::marked::Orphan;
 /// Apps that are planned at once; each cluster bounds its own requests.
 const AT_ONCE: usize = 4;
 
+/// The affected apps, as far as they could be compared.
+pub(super) struct Compared {
+    pub apps: Vec<AppReport>,
+    /// What kept an app from being compared and may pass: it is tried again soon.
+    pub trouble: Option<JobError>,
+}
+
 pub(super) async fn all(
     engine: &Engine,
     repo: &Repo,
@@ -37,7 +44,7 @@ pub(super) async fn all(
     pairs: Vec<Pair>,
     collected: &Collected,
     cancel: &CancellationToken,
-) -> Result<Vec<AppReport>, JobError> {
+) -> Result<Compared, JobError> {
     let mut leaving = Vec::new();
     for pair in &pairs {
         leaving.extend(left_clusters::preview(engine, pair, head, cancel).await?);
@@ -50,18 +57,50 @@ pub(super) async fn all(
         async move {
             // Never closed.
             let _share = at_once.acquire_many(weight).await;
-            one(engine, trees, head, pair, moves, collected, cancel).await
+            by_itself(engine, trees, head, pair, moves, collected, cancel).await
         }
         .boxed()
     });
     let each: Vec<_> = each.collect();
-    let mut reports: Vec<AppReport> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().boxed().await?;
+    let compared: Vec<(AppReport, Option<JobError>)> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().boxed().await?;
+    let (mut reports, troubles): (Vec<_>, Vec<_>) = compared.into_iter().unzip();
     for left in leaving {
         let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
         reports.insert(after, left);
     }
     refuse_shared(&mut reports);
-    Ok(reports)
+    Ok(Compared { apps: reports, trouble: troubles.into_iter().flatten().next() })
+}
+
+/// One app, whatever it meets: what is wrong with it is said of it alone.
+async fn by_itself(
+    engine: &Engine,
+    trees: &Trees,
+    head: &Oid,
+    pair: Pair,
+    moves: &Moves,
+    collected: &Collected,
+    cancel: &CancellationToken,
+) -> Result<(AppReport, Option<JobError>), JobError> {
+    let (id, definition) = (pair.id.clone(), definition_change(&pair));
+    let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
+    let (error, cluster) = match (one(engine, trees, head, pair, moves, collected, cancel).await, cluster) {
+        (Ok(report), _) => return Ok((report, None)),
+        (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
+        (Err(error), _) => return Err(error),
+    };
+    let report = AppReport {
+        app: id.clone(),
+        cluster,
+        leaves: false,
+        definition,
+        result: AppResult::Unavailable { message: error.message() },
+        destructive: Vec::new(),
+        before: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
+    Ok((report, trouble))
 }
 
 /// Values of apps that are compared at once: each is copied a few times on the way, so that large apps are compared one after the other.
@@ -120,6 +159,9 @@ async fn one(
     {
         report.result = AppResult::NotAllowed { message: denied.to_string() };
         return Ok(report);
+    }
+    if let Some(error) = [&pair.change, &pair.base].into_iter().find_map(|side| may_pass(side.as_ref())) {
+        return Err(JobError::new(error.class(), error.to_string()));
     }
     if let Some(Side { rendered: Err(error), .. }) = &pair.change {
         report.result = render_failed(error);
@@ -231,6 +273,11 @@ pub(super) fn definition_change(pair: &Pair) -> DefinitionChange {
 
 fn render_failed(error: &RenderError) -> AppResult {
     AppResult::RenderFailed { message: error.to_string(), file: error.failure().and_then(|failure| failure.file.clone()) }
+}
+
+/// What kept a side from being rendered, where it may pass.
+fn may_pass(side: Option<&Side>) -> Option<&RenderError> {
+    side?.rendered.as_ref().err().filter(|error| error.class().is_retry())
 }
 
 fn warnings(pair: &Pair) -> Vec<String> {

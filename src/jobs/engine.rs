@@ -23,7 +23,7 @@ use crate::report::Outbox;
 use crate::source::{Credential, Mirrors, Remote};
 use crate::store::Store;
 use crate::sync::drift::Drifted;
-use crate::sync::health::{WaitEnded, Waits};
+use crate::sync::health::Waits;
 
 /// Everything that a job may use. Made once, in `serve`.
 pub struct Engine {
@@ -38,8 +38,6 @@ pub struct Engine {
     pub forges: BTreeMap<HookName, Arc<dyn Forge>>,
     pub outbox: Outbox,
     pub waits: Waits,
-    /// Waits that are over and not acted on yet. Only a hint: their rows are in the store.
-    pub ended: Remembered<WaitEnded>,
     /// What the last look at a cluster found changed. Only a hint: the next look finds it again.
     pub drifted: Remembered<Vec<Drifted>>,
     /// What apps want that are not synced at their heads. Bounded by itself.

@@ -13,11 +13,11 @@ use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::runs::{RunId, RunState};
-use crate::store::waits::{Wait, WaitObject, WaitPurpose};
-use crate::sync::health::{WaitEnded, WaitOutcome};
+use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose};
 use crate::sync::{self, Permits, Pruned, SyncDeps};
 
-/// Acts on a wait that is over. It may be acted on twice, if the process dies in between.
+/// Acts on a wait that is over, and forgets it: that one, and no other that acting on it has begun. It may be acted on twice, if the process dies
+/// in between.
 pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &JobContext) -> Result<(), JobError> {
     let WaitEnded { wait, outcome } = ended;
     match outcome {
@@ -34,7 +34,7 @@ pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &
             failed(engine, row, &wait.run, &format!("not healthy after {limit} s: {text}")).await?;
         }
     }
-    engine.store.end_wait(&wait.app, wait.purpose, &wait.run).await?;
+    engine.store.end_wait(wait).await?;
     Ok(())
 }
 

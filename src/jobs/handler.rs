@@ -3,27 +3,31 @@
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 
 use super::{Engine, outcome, poll, preview, push, resync, sync};
 use crate::ids::Oid;
-use crate::queue::{Handler, Job, JobContext, JobError, Key};
+use crate::queue::{Finish, Handler, Job, JobContext, JobError, Key};
+
+fn done((): ()) -> Finish {
+    Finish::Done
+}
 
 #[async_trait]
 impl Handler for Engine {
-    async fn run(&self, job: &Job, ctx: JobContext) -> Result<(), JobError> {
+    async fn run(&self, job: &Job, ctx: JobContext) -> Result<Finish, JobError> {
         // A hint that is no commit is no hint: the ref decides anyway.
         let hint = job.hint.as_deref().and_then(|text| Oid::from_str(text).ok());
         let hint = hint.as_ref();
-        let work: BoxFuture<'_, Result<(), JobError>> = match &job.key {
-            Key::Push { repo, ref_name } => push::run(self, repo, ref_name, hint, &ctx).boxed(),
+        let work: BoxFuture<'_, Result<Finish, JobError>> = match &job.key {
+            Key::Push { repo, ref_name } => push::run(self, repo, ref_name, hint, &ctx).map_ok(done).boxed(),
             Key::Preview { repo, number } => preview::run(self, repo, *number, hint, job, &ctx).boxed(),
             Key::MergeGroup { repo, ref_name } => preview::run_group(self, repo, ref_name, hint, job, &ctx).boxed(),
-            Key::Sync(app) => sync::run(self, app, job, &ctx).boxed(),
-            Key::Outcome(repo) => outcome::run(self, repo).boxed(),
-            Key::Poll(repo) => poll::run(self, repo, job.attempt, &ctx.cancel).boxed(),
-            Key::Resync(cluster) => resync::run(self, cluster).boxed(),
+            Key::Sync(app) => sync::run(self, app, job, &ctx).map_ok(done).boxed(),
+            Key::Outcome(repo) => outcome::run(self, repo).map_ok(done).boxed(),
+            Key::Poll(repo) => poll::run(self, repo, job.attempt, &ctx.cancel).map_ok(done).boxed(),
+            Key::Resync(cluster) => resync::run(self, cluster).map_ok(done).boxed(),
         };
         work.await
     }

@@ -34,8 +34,9 @@ const NAMED: usize = 5;
 #[derive(Default)]
 pub struct Orphans {
     clusters: Mutex<BTreeMap<ClusterName, Known>>,
-    /// Held while every kind of a cluster is looked at, so that many who need it look once.
-    turn: tokio::sync::Mutex<()>,
+    /// Held while every kind of a cluster is looked at, so that many who need it look once. One for each cluster: one that hangs holds up nothing
+    /// but what is for it.
+    turns: Mutex<BTreeMap<ClusterName, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Default)]
@@ -99,6 +100,10 @@ impl Orphans {
         } else {
             apps.insert(app.clone(), orphans);
         }
+    }
+
+    fn turn(&self, cluster: &ClusterName) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(cluster.clone()).or_default())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterName, Known>> {
@@ -195,7 +200,8 @@ async fn look_once(engine: &Engine, cluster: &Cluster) -> Result<(), JobError> {
     if looked() {
         return Ok(());
     }
-    let _turn = engine.orphans.turn.lock().await;
+    let turn = engine.orphans.turn(cluster.name());
+    let _turn = turn.lock().await;
     if !looked() {
         let found = every_kind(engine, cluster, &BTreeSet::new()).await?;
         engine.orphans.found(cluster.name(), true, &found);
@@ -275,4 +281,20 @@ fn leave(cluster: &Cluster, app: &AppId, orphans: &[Orphan], why: &str) {
         names.push(format!("and {} more", orphans.len() - NAMED));
     }
     tracing::warn!(cluster = %cluster.name(), %app, objects = names.join(", "), "objects that bear the marks of an app are in no inventory, and stay: {why}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C6: a look that hangs in one cluster holds up no other cluster's.
+    #[tokio::test]
+    async fn each_cluster_has_a_turn_of_its_own() {
+        let orphans = Orphans::default();
+        let (hanging, healthy) = (ClusterName::new("hanging"), ClusterName::new("healthy"));
+        let turn = orphans.turn(&hanging);
+        let _held = turn.lock().await;
+        assert!(orphans.turn(&healthy).try_lock().is_ok());
+        assert!(orphans.turn(&hanging).try_lock().is_err(), "who needs the same look waits for it");
+    }
 }

@@ -41,9 +41,9 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
         ends.push(AppOutcome { app, cluster, end });
     }
     report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps: ends, differs: reviewed.differs });
-    put(engine, pull, &report).await?;
-    // Some may have ended before anybody knew that this waits for them.
-    ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await
+    // Some may have ended before anybody knew that this waits for them. The job waits for its turn, until the row is written.
+    ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await?;
+    put(engine, pull, &report).await
 }
 
 /// What is said of a pull request that was merged before there was a preview of it.
@@ -196,8 +196,9 @@ async fn put(engine: &Engine, pull: &mut Pull, report: &PreviewReport) -> Result
     let is_final = |end: &AppEnd| matches!(end, AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned);
     pull.unfinished = report.outcome.as_ref().is_some_and(|outcome| outcome.apps.iter().any(|app| !is_final(&app.end)));
     pull.report = Some(json(report)?);
-    engine.store.put_pull(pull).await?;
+    // The row last: whoever is stopped before finds that it is still to be said.
     engine.outbox.put_comment(&pull.repo, pull.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+    engine.store.put_pull(pull).await?;
     Ok(())
 }
 

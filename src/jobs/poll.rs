@@ -10,7 +10,7 @@ use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
 use crate::queue::JobError;
-use crate::queue::{Cause, Key, Request};
+use crate::queue::{Cause, Key, Request, Tenant};
 use crate::store::apps::AppState;
 use crate::store::pulls::{Pull, PullRow};
 
@@ -18,8 +18,9 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, attempt: u32, cancel: 
     let repo = engine.repo(repo)?;
     // First, as it does not depend on whether the forge answers; and once, however often the forge has to be asked.
     if attempt == 1 {
-        engine.queue.retry_failed(repo.name.as_str()).await?;
+        engine.queue.look_again(&Tenant::repo(&repo.name)).await?;
     }
+    engine.outbox.try_again(&repo.name).await?;
     let remote = engine.remote(repo).await?;
     let refs = engine.mirrors.list_refs(&remote, cancel).await?;
     // Before the forge's API is asked, which may be down while its Git is up.

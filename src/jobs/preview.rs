@@ -15,23 +15,12 @@ use crate::class::{Class, Classified};
 use crate::config::{ForgeKind, Repo};
 use crate::forge::{Forge, ForgeError, NewStatus, PullRequest, PullState, StatusState};
 use crate::ids::{Oid, RepoName};
-use crate::queue::{Cause, Job, JobContext, JobError, Key, Request, merge_group_base};
+use crate::queue::{Cause, Finish, Job, JobContext, JobError, Key, Request, merge_group_base};
 use crate::report::preview::{AppReport, AppResult, PreviewReport, Stopped};
 use crate::report::{self, markdown};
 use crate::source::{Merge, SourceError};
 use crate::store::pulls::{Pull, PullRow};
 use crate::store::runs::RunKind;
-
-/// The preview was shown, but a part of it could not be made for a reason that only somebody can mend.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Incomplete(pub String);
-
-impl Classified for Incomplete {
-    fn class(&self) -> Class {
-        Class::Fail
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 enum PreviewError {
@@ -50,6 +39,9 @@ impl Classified for PreviewError {
     }
 }
 
+/// So many tries are made before a part that could not be compared is shown.
+const QUIET_ATTEMPTS: u32 = 2;
+
 /// A merge group whose head has not come by then never comes: the forge has dissolved it.
 const GROUP_COMES: jiff::SignedDuration = jiff::SignedDuration::from_mins(2);
 
@@ -60,18 +52,18 @@ pub(super) async fn run(
     hint: Option<&Oid>,
     job: &Job,
     ctx: &JobContext,
-) -> Result<(), JobError> {
+) -> Result<Finish, JobError> {
     let repo = engine.repo(repo)?;
-    let Some(forge) = forge_of(engine, repo) else { return Ok(()) };
+    let Some(forge) = forge_of(engine, repo) else { return Ok(Finish::Done) };
     let pull = match relook::look(engine, repo, number, job, &ctx.cancel).await? {
-        Look::Unchanged => return Ok(()),
+        Look::Unchanged => return Ok(Finish::Done),
         Look::Old(pull) => *pull,
         Look::Ask => forge.pull_request(&repo.project, number).await?,
     };
     match pull.state {
         PullState::Open => Box::pin(open(engine, repo, &pull, hint, job, ctx)).await,
-        PullState::Merged => merged(engine, repo, &pull).await,
-        PullState::Closed => closed(engine, repo, &pull).await,
+        PullState::Merged => merged(engine, repo, &pull).await.map(|()| Finish::Done),
+        PullState::Closed => closed(engine, repo, &pull).await.map(|()| Finish::Done),
     }
 }
 
@@ -84,40 +76,54 @@ fn forge_of<'e>(engine: &'e Engine, repo: &Repo) -> Option<&'e Arc<dyn Forge>> {
     forge
 }
 
-async fn open(engine: &Engine, repo: &Repo, pull: &PullRequest, hint: Option<&Oid>, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
+async fn open(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    hint: Option<&Oid>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<Finish, JobError> {
     let mut row = row_of(engine, repo, pull).await?;
     ctx.works_on(pull.head.as_str());
-    pending(engine, repo, Some(pull.number), &pull.head).await?;
+    pending(engine, repo, Some(pull.number), &pull.head, job.attempt).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;
     history.revision(&pull.head, Some(&pull.author));
     let mut report = empty(engine, &repo.name, Some(pull.number), &pull.head, &pull.base_ref);
+    let mut trouble = None;
     if pull.from_fork {
         report.stopped = Some(Stopped::Fork);
     } else {
         let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
         let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
-        let (change_tree, looked) = fill(engine, repo, &fetched, &mut report, &pull.author, &mut history, ctx).await?;
+        let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, &mut report, &pull.author, &mut history, ctx).await?;
+        trouble = quiet(job, what_failed)?;
         previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
     }
     row.base = Some(report.base.clone());
     row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
     show(engine, repo, &mut row, &report).await?;
-    history.end_preview(&report).await?;
-    complete(&report)
+    finish(&report, trouble, &mut history).await
 }
 
-/// What was said may not be the last word, as a right may be granted and a quota raised without a word to us: the job is tried again at the
-/// next resync.
-fn complete(report: &PreviewReport) -> Result<(), JobError> {
-    let reason = |app: &AppReport| match (&app.result, app.counts().rejected) {
-        (AppResult::Unavailable { message }, _) => Some(format!("{}: {message}", app.app)),
-        (_, 0) => None,
-        (_, rejected) => Some(format!("{}: {rejected} rejected, as the pull request says", app.app)),
-    };
-    match report.apps.iter().find_map(reason) {
-        Some(message) => Err(Incomplete(message).into()),
-        None => Ok(()),
+/// What keeps an app from being compared is often over in a moment: then nobody has to read of it.
+fn quiet(job: &Job, trouble: Option<JobError>) -> Result<Option<JobError>, JobError> {
+    match trouble {
+        Some(error) if job.attempt <= QUIET_ATTEMPTS => Err(error),
+        trouble => Ok(trouble),
     }
+}
+
+/// What was shown may not be the last word: what may pass is tried again soon, and the others were shown meanwhile. A right may be granted and a
+/// quota raised without a word to us: that is looked at again with the next resync, and nothing has failed.
+async fn finish(report: &PreviewReport, trouble: Option<JobError>, history: &mut History<'_>) -> Result<Finish, JobError> {
+    if let Some(error) = trouble {
+        history.end_with(&error).await?;
+        return Err(error.shown());
+    }
+    history.end_preview(report).await?;
+    let may_change = |app: &AppReport| matches!(app.result, AppResult::Unavailable { .. }) || app.counts().rejected > 0;
+    Ok(if report.apps.iter().any(may_change) { Finish::LookAgain } else { Finish::Done })
 }
 
 struct Fetched {
@@ -174,7 +180,8 @@ fn tested_ref(engine: &Engine, repo: &Repo, number: u64) -> String {
     }
 }
 
-/// Compares the two sides, and writes what it finds into the report. The tree that merging gives, and what was looked at.
+/// Compares the two sides, and writes what it finds into the report. The tree that merging gives, what was looked at, and what kept an app from being
+/// compared, where it may pass.
 async fn fill(
     engine: &Engine,
     repo: &Repo,
@@ -183,7 +190,7 @@ async fn fill(
     author: &str,
     history: &mut History<'_>,
     ctx: &JobContext,
-) -> Result<(Option<Oid>, Looked), JobError> {
+) -> Result<(Option<Oid>, Looked, Option<JobError>), JobError> {
     let Fetched { base_ref, base, head, merge, tested } = fetched;
     report.base = base.clone();
     report.head = head.clone();
@@ -192,12 +199,12 @@ async fn fill(
             Ok(Merge::Clean { tree, tree_id }) => (tree, tree_id),
             Ok(Merge::Conflict { paths }) => {
                 report.stopped = Some(Stopped::MergeConflict { files: paths.clone() });
-                return Ok((None, Looked::without_apps(author, report, paths)));
+                return Ok((None, Looked::without_apps(author, report, paths), None));
             }
             // The change is at fault, and will be until it is pushed again.
             Err(SourceError::Unrelated { .. }) => {
                 report.stopped = Some(Stopped::UnrelatedHistory);
-                return Ok((None, Looked::without_apps(author, report, Vec::new())));
+                return Ok((None, Looked::without_apps(author, report, Vec::new()), None));
             }
             Err(error) => return Err(error.into()),
         }
@@ -209,12 +216,13 @@ async fn fill(
     let mut sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
     if !sides.errors.is_empty() {
         report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
-        return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new())));
+        return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new()), None));
     }
     let looked = previewed::looked_at(&mut sides);
     let collected = Collected::default();
-    report.apps = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
-    Ok((Some(change_tree), Looked::new(author, report, looked, &collected)))
+    let compared = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
+    report.apps = compared.apps;
+    Ok((Some(change_tree), Looked::new(author, report, looked, &collected), compared.trouble))
 }
 
 fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base_ref: &str) -> PreviewReport {
@@ -232,15 +240,24 @@ fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base
     }
 }
 
-/// A gate that has an answer keeps it until there is another one for the same commit: whoever reads "pending" waits for an answer that may not
-/// come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each context).
-async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid) -> Result<(), JobError> {
+/// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits for an answer that may not
+/// come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each context). One that lets pass does so while it is looked at
+/// once more, as when the base moves, and not when that takes longer.
+async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, attempt: u32) -> Result<(), JobError> {
     let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
-    if shown.is_some_and(|status| status.state != StatusState::Pending) {
+    if shown.is_some_and(|status| stays(status.state, attempt)) {
         return Ok(());
     }
     let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, number, &status).await
+}
+
+fn stays(shown: StatusState, attempt: u32) -> bool {
+    match shown {
+        StatusState::Error | StatusState::Failure => true,
+        StatusState::Success => attempt <= 1,
+        StatusState::Pending => false,
+    }
 }
 
 async fn put_gate(engine: &Engine, repo: &Repo, number: Option<u64>, status: &NewStatus) -> Result<(), JobError> {
@@ -306,15 +323,15 @@ async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
         Some(known) => known,
         None => row_of(engine, repo, pull).await?,
     };
-    // The push may have told of it before.
-    if row.state != PullRow::Merged {
-        outcome::merged(engine, &mut row, merge_commit).await?;
-    }
-    settle(engine, repo, pull).await?;
     let key = Key::Push { repo: repo.name.clone(), ref_name: full_ref(&pull.base_ref) };
     let cause = Cause::Follow { key: Key::Preview { repo: repo.name.clone(), number: pull.number } };
     engine.queue.enqueue(&[Request::new(key, cause).with_hint(merge_commit.as_str())]).await?;
-    Ok(())
+    settle(engine, repo, pull).await?;
+    // Last, so that whoever is stopped before it begins anew; the push may have told of it before.
+    if row.state == PullRow::Merged {
+        return Ok(());
+    }
+    outcome::merged(engine, &mut row, merge_commit).await
 }
 
 async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
@@ -348,18 +365,25 @@ pub(super) async fn run_group(
     hint: Option<&Oid>,
     job: &Job,
     ctx: &JobContext,
-) -> Result<(), JobError> {
+) -> Result<Finish, JobError> {
     let repo = engine.repo(repo)?;
     if forge_of(engine, repo).is_none() {
-        return Ok(());
+        return Ok(Finish::Done);
     }
     let Some(base_ref) = merge_group_base(ref_name) else { return group_gone(engine, repo, ref_name, hint).await };
     if let Some(head) = hint {
-        pending(engine, repo, None, head).await?;
+        pending(engine, repo, None, head, job.attempt).await?;
     }
     let refs = [base_ref.clone(), ref_name.to_owned()];
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, hint, &ctx.cancel).await?;
-    let Some(head) = group_head(engine, repo, take(&mut fetched, ref_name), hint).await else {
+    let there = take(&mut fetched, ref_name);
+    if let (None, Some(head)) = (&there, hint)
+        && is_settled(engine, repo, head).await?
+    {
+        // It was judged, and then merged or dissolved.
+        return Ok(Finish::Done);
+    }
+    let Some(head) = group_head(engine, repo, there, hint).await else {
         if job.failing_since.is_none_or(|since| engine.clock.now().duration_since(since) < GROUP_COMES) && hint.is_some() {
             return Err(PreviewError::Group(ref_name.to_owned()).into());
         }
@@ -367,17 +391,17 @@ pub(super) async fn run_group(
     };
     let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     ctx.works_on(head.as_str());
-    pending(engine, repo, None, &head).await?;
+    pending(engine, repo, None, &head, job.attempt).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
     history.revision(&head, None);
     let mut report = empty(engine, &repo.name, None, &head, &base_ref);
     let fetched = Fetched { base_ref, base, head, merge: false, tested: None };
-    fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await?;
+    let (_, _, what_failed) = fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await?;
+    let trouble = quiet(job, what_failed)?;
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await?;
     engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
-    history.end_preview(&report).await?;
-    complete(&report)
+    finish(&report, trouble, &mut history).await
 }
 
 /// The commit of the group's ref, or the one that we were told of if that was fetched before.
@@ -390,9 +414,9 @@ async fn group_head(engine: &Engine, repo: &Repo, fetched: Option<Oid>, hint: Op
 }
 
 /// Nobody waits for the checks of a group that is gone; its commit is not left pending all the same.
-async fn group_gone(engine: &Engine, repo: &Repo, ref_name: &str, hint: Option<&Oid>) -> Result<(), JobError> {
+async fn group_gone(engine: &Engine, repo: &Repo, ref_name: &str, hint: Option<&Oid>) -> Result<Finish, JobError> {
     tracing::info!(repo = %repo.name, ref_name, "a merge group is gone");
-    let Some(head) = hint else { return Ok(()) };
+    let Some(head) = hint else { return Ok(Finish::Done) };
     let context = &engine.config.status_context;
     if let Some(mut status) = engine.outbox.wanted_status(&repo.name, head, context).await?
         && status.state == StatusState::Pending
@@ -401,14 +425,11 @@ async fn group_gone(engine: &Engine, repo: &Repo, ref_name: &str, hint: Option<&
         "the merge group was gone before its preview was done".clone_into(&mut status.description);
         put_gate(engine, repo, None, &status).await?;
     }
-    Ok(())
+    Ok(Finish::Done)
 }
 
 /// The preview could not be made: the gate must say so, as a gate that stays pending, or is never there, blocks for ever.
 pub(super) async fn failed(engine: &Engine, repo: &RepoName, number: u64, job: &Job, error: &JobError) -> Result<(), JobError> {
-    if error.source().is::<Incomplete>() {
-        return Ok(());
-    }
     let Ok(repo) = engine.repo(repo) else { return Ok(()) };
     let row = engine.store.pull(&repo.name, number).await?;
     if row.as_ref().is_some_and(|row| row.state != PullRow::Open) {
@@ -451,10 +472,22 @@ fn unavailable(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, ba
 pub(super) async fn group_failed(engine: &Engine, repo: &RepoName, ref_name: &str, job: &Job, error: &JobError) -> Result<(), JobError> {
     let Ok(repo) = engine.repo(repo) else { return Ok(()) };
     let Some(head) = job.hint.as_deref().and_then(|hint| hint.parse().ok()) else { return Ok(()) };
-    if error.source().is::<Incomplete>() {
-        return Ok(());
-    }
     let report = unavailable(engine, repo, None, &head, &merge_group_base(ref_name).unwrap_or_default(), error);
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A19: a base that moves makes no success pending and then success again; what takes longer than one try does.
+    #[test]
+    fn what_a_gate_says_while_it_is_looked_at_once_more() {
+        for blocks in [StatusState::Error, StatusState::Failure] {
+            assert!(stays(blocks, 1) && stays(blocks, 9));
+        }
+        assert!(stays(StatusState::Success, 1) && !stays(StatusState::Success, 2));
+        assert!(!stays(StatusState::Pending, 1));
+    }
 }

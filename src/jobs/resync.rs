@@ -10,6 +10,7 @@ use crate::sync::drift;
 
 pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     let cluster = engine.cluster(cluster)?;
+    engine.waits.sweep().await?;
     // An upgrade or a new CRD since the last look is seen now.
     cluster.refresh_discovery().await?;
     let mut drift = drift::look(&engine.store, cluster, &engine.config.instance).await?;

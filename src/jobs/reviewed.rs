@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::compare::Compared;
 use super::previewed::{self, Collected, Looked, LookedAt, Shown, Steps};
 use super::sides::{self, Pair, Trees};
 use super::{Engine, compare, outcome, relook, visible};
@@ -92,9 +93,9 @@ async fn plan_again(
     let collected = Collected::default();
     let planned = compare::all(engine, repo, trees, about.merge_commit, pairs, &collected, cancel);
     let reports = match tokio::time::timeout(PLANNED_WITHIN, planned).await {
-        Ok(Ok(reports)) => reports,
+        Ok(Ok(Compared { apps, trouble: None })) => apps,
         // The syncs say what is wrong with the cluster.
-        Ok(Err(error)) => {
+        Ok(Err(error) | Ok(Compared { trouble: Some(error), .. })) => {
             return tracing::warn!(repo = %repo.name, error = error.message(), "a merge could not be compared with its preview");
         }
         Err(_) => return tracing::warn!(repo = %repo.name, "a merge could not be compared with its preview in time"),

@@ -175,14 +175,17 @@ async fn pair(
         (Some(base), Some(change)) if base.destination.cluster != change.destination.cluster => {
             let mut moved = base.clone();
             moved.destination.cluster = change.destination.cluster.clone();
-            side(engine, repo, trees, Some(moved), &trees.base, cancel).await?.map(|side| Side { app: base, ..side })
+            shown_side(engine, repo, trees, Some(moved), &trees.base, cancel).await?.map(|side| Side { app: base, ..side })
         }
-        (base, _) => side(engine, repo, trees, base, &trees.base, cancel).await?,
+        (base, _) => shown_side(engine, repo, trees, base, &trees.base, cancel).await?,
     };
-    let change = side(engine, repo, trees, change, &trees.change, cancel).await?;
+    let change = shown_side(engine, repo, trees, change, &trees.change, cancel).await?;
     let same = match (&base, &change) {
         (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => base.manifests == change.manifests,
-        (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => base.to_string() == change.to_string(),
+        // Broken before, and in the same way. What may pass says nothing of either side.
+        (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => {
+            [base, change].iter().all(|error| error.class() == Class::Fail) && base.to_string() == change.to_string()
+        }
         _ => false,
     };
     let seen = |side: &Option<Side>| {
@@ -193,7 +196,23 @@ async fn pair(
     Ok((looked, (definition_changed || !same).then_some(Pair { id, base, change, definition_changed })))
 }
 
-/// One side of an app that the pull request may not touch.
+/// One side of an app of the pull request. Whatever keeps it from being rendered is said of this app, and the others are shown all the same.
+async fn shown_side(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    app: Option<App>,
+    tree: &Arc<dyn Tree>,
+    cancel: &CancellationToken,
+) -> Result<Option<Side>, JobError> {
+    match side(engine, repo, trees, app.clone(), tree, cancel).await {
+        Err(error) if error.class.is_retry() => Ok(app.map(|app| Side { app, rendered: Err(missing(&error)) })),
+        side => side,
+    }
+}
+
+/// One side of an app that the pull request may not touch. What its definition asks for in vain is its own fault; what may pass is not decided
+/// upon.
 pub(super) async fn side(
     engine: &Engine,
     repo: &Repo,
@@ -207,16 +226,34 @@ pub(super) async fn side(
     if let Err(denied) = engine.permitted(&app) {
         return Ok(Some(Side { app, rendered: Err(failed(denied.to_string())) }));
     }
-    let tree = if is_of_the_branch(repo, trees, &app) { Some(Arc::clone(tree)) } else { elsewhere(engine, &app).await? };
-    let rendered = match tree {
-        Some(tree) => render(engine, &app, tree, Purpose::Preview, cancel).await?,
-        None => Err(missing_ref(&app)),
+    let rendered = match rendered(engine, repo, trees, &app, tree, cancel).await {
+        Err(error) if error.class == Class::Fail => Err(missing(&error)),
+        rendered => rendered?,
     };
     Ok(Some(Side { app, rendered }))
 }
 
 fn is_of_the_branch(repo: &Repo, trees: &Trees, app: &App) -> bool {
     app.source.repo == repo.name && app.source.ref_name == trees.base_ref
+}
+
+async fn rendered(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    app: &App,
+    tree: &Arc<dyn Tree>,
+    cancel: &CancellationToken,
+) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
+    let tree = if is_of_the_branch(repo, trees, app) { Some(Arc::clone(tree)) } else { elsewhere(engine, app).await? };
+    match tree {
+        Some(tree) => render(engine, app, tree, Purpose::Preview, cancel).await,
+        None => Ok(Err(missing_ref(app))),
+    }
+}
+
+fn missing(error: &JobError) -> RenderError {
+    RenderError::Missing { message: error.message(), class: error.class }
 }
 
 /// The tree of an app that reads another repo or ref than the pull request changes, as it was last fetched.

@@ -49,9 +49,9 @@ pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext
 
 async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     let mut row = load(engine, id).await?;
-    if let Some(ended) = engine.ended.get(id) {
+    // Only jobs of this key begin and forget waits of the app: what is read here is about what is applied now.
+    for ended in engine.store.ended_waits(id).await? {
         finish::act(engine, &row, &ended, ctx).await?;
-        engine.ended.forget(id);
         row = load(engine, id).await?;
     }
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
@@ -140,7 +140,10 @@ async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, ctx: &JobContext) ->
         engine.store.set_pinned(&row.app.id, Some(&oid)).await?;
         return Ok(oid);
     }
-    if let Some(pinned) = &row.pinned_revision {
+    if wish.resumes() {
+        // Also here, as a run that was under way may have pinned the app after it was let go.
+        engine.store.set_pinned(&row.app.id, None).await?;
+    } else if let Some(pinned) = &row.pinned_revision {
         return Ok(pinned.clone());
     }
     // A push has fetched for all of its apps; who comes by another way looks for itself.

@@ -27,6 +27,10 @@ impl Wish {
             let Cause::Manual(manual) = cause else { continue };
             let merged = wish.manual.get_or_insert_with(Manual::default);
             merged.by.clone_from(&manual.by);
+            if manual.resume {
+                merged.revision = None;
+            }
+            merged.resume |= manual.resume;
             merged.revision = manual.revision.clone().or(merged.revision.take());
             merged.allow_destructive |= manual.allow_destructive;
             merged.adopt |= manual.adopt;
@@ -45,6 +49,11 @@ impl Wish {
     /// Whether nothing but the periodic look asks: Git says nothing new, and nobody waits for an answer.
     pub fn is_resync(&self) -> bool {
         self.only_resync
+    }
+
+    /// Whether a person has let the app go on: it is pinned to nothing, unless to what was asked for since.
+    pub fn resumes(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.resume)
     }
 
     pub fn revision(&self) -> Option<&str> {

@@ -136,3 +136,17 @@ fn what_is_done_by_policy_and_cause() {
         assert_eq!(decided, expected, "{name}: push, look, hand, wait");
     }
 }
+
+/// A8: a resume undoes a pin that is still being tried, and a pin that is asked for afterwards holds.
+#[test]
+fn a_resume_undoes_an_older_pin_and_no_newer_one() {
+    let pin = |revision: &str| Manual { by: "ada".into(), revision: Some(revision.into()), ..Manual::default() };
+    let (resume, plain) = (Manual { resume: true, ..Manual::default() }, Manual::default());
+    let wish = |asked: &[Manual]| Wish::of(&key(), &asked.iter().cloned().map(Cause::Manual).collect::<Vec<_>>());
+    let revision = |asked: &[Manual]| wish(asked).revision().map(str::to_owned);
+    assert_eq!(revision(&[pin("a"), resume.clone()]), None);
+    assert!(wish(&[pin("a"), resume.clone()]).resumes());
+    assert_eq!(revision(&[resume.clone(), pin("b")]).as_deref(), Some("b"));
+    assert_eq!(revision(&[pin("a"), resume, plain.clone()]), None);
+    assert_eq!(revision(&[pin("a"), plain]).as_deref(), Some("a"), "who only syncs does not undo it");
+}

@@ -151,20 +151,23 @@ impl<'a> Batch<'a> {
             }
         }
         for request in &item.requests {
-            self.take_request(request)?;
+            self.take_request(request);
         }
         Ok(Ok(Accepted::New))
     }
 
-    fn take_request(&mut self, request: &Request) -> Result<(), QueueError> {
+    fn take_request(&mut self, request: &Request) {
         let key = request.key.to_string();
         let rows = self.rows.entry(key.clone()).or_default();
-        let row = row::after_event(rows, request, self.now, self.config)?;
+        if row::is_set_aside(rows, request, self.now, self.config) {
+            tracing::debug!(key, "a job that was set aside is not tried again by itself");
+            return;
+        }
+        let row = row::after_event(rows, request, self.now, self.config);
         if rows.pending.replace(row).is_none() {
             self.pending += 1;
         }
         self.changed.insert(key);
-        Ok(())
     }
 
     async fn write(self, conn: &mut Connection) -> Result<(), QueueError> {
@@ -183,7 +186,7 @@ fn is_promised(item: &Item) -> bool {
 /// A delivery whose work fails is sent again by people who want it done.
 async fn is_failing(conn: &mut Connection, requests: &[Request]) -> Result<bool, QueueError> {
     for request in requests {
-        if jobs::is_failing(conn, request.key.tenant()).await? {
+        if jobs::is_failing(conn, request.key.tenant().as_str()).await? {
             return Ok(true);
         }
     }

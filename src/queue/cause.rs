@@ -35,6 +35,9 @@ pub struct Manual {
     /// Objects that exist without a mark may be taken over.
     #[serde(default)]
     pub adopt: bool,
+    /// Ends a pin, also one that an earlier request asks for and that is not made yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume: bool,
 }
 
 impl Cause {
@@ -65,10 +68,14 @@ impl Request {
     }
 }
 
-/// Adds the younger causes to the older ones. What a person asked for is kept; of the rest the first and the newest.
+/// Adds the younger causes to the older ones. What a person asked for is kept, in the order in which it was asked last; of the rest the first and
+/// the newest.
 pub(super) fn merge(older: Vec<Cause>, younger: Vec<Cause>) -> Vec<Cause> {
     let mut causes = older;
     for cause in younger {
+        if matches!(cause, Cause::Manual(_)) {
+            causes.retain(|known| *known != cause);
+        }
         if !causes.contains(&cause) {
             causes.push(cause);
         }
@@ -101,6 +108,14 @@ mod tests {
     #[test]
     fn the_same_cause_counts_once() {
         assert_eq!(merge(vec![Cause::Poll], vec![Cause::Poll, Cause::Resync]), [Cause::Poll, Cause::Resync]);
+    }
+
+    /// A8: who asks for the same once more asks after whatever came between.
+    #[test]
+    fn a_request_by_hand_that_is_repeated_is_the_newest() {
+        let pin = |revision: &str| Cause::Manual(Manual { by: "ada".into(), revision: Some(revision.into()), ..Manual::default() });
+        let resume = Cause::Manual(Manual { by: "ada".into(), resume: true, ..Manual::default() });
+        assert_eq!(merge(vec![pin("a"), resume.clone()], vec![pin("a")]), [resume, pin("a")]);
     }
 
     #[test]

@@ -22,7 +22,14 @@ pub(super) fn choose<'a>(
     let preview = Priority::Preview as i64;
     let previewing: i64 = running.iter().filter(|count| count.priority >= preview).map(|count| count.running).sum();
     let preview_full = previewing >= preview_share(workers);
-    let is_full = |group: &DueGroup| (resync_full && group.priority >= resync) || (preview_full && group.priority >= preview);
+    let most = tenant_share(workers);
+    let is_full = |group: &DueGroup| {
+        let of_tenant = || running.iter().filter(|count| count.tenant == group.tenant);
+        let busy: i64 = of_tenant().map(|count| count.running).sum();
+        let looking: i64 = of_tenant().filter(|count| count.priority >= preview).map(|count| count.running).sum();
+        let tenant_full = busy >= most.all || (group.priority >= preview && looking >= most.looking);
+        tenant_full || (resync_full && group.priority >= resync) || (preview_full && group.priority >= preview)
+    };
     groups.iter().filter(|group| !is_full(group)).min_by_key(|group| {
         let busy: i64 = running.iter().filter(|count| count.tenant == group.tenant).map(|count| count.running).sum();
         let last = served.get(&group.tenant).copied().unwrap_or(0);
@@ -38,6 +45,18 @@ fn resync_share(workers: usize) -> i64 {
 /// What only looks leaves a worker for what applies: one cluster that does not answer holds up many previews.
 fn preview_share(workers: usize) -> i64 {
     i64::try_from(workers - workers.div_ceil(8).min(workers.saturating_sub(1))).unwrap_or(i64::MAX)
+}
+
+/// The most workers that one tenant has at once: all that it does may hang on one forge or one cluster.
+struct TenantShare {
+    all: i64,
+    /// For what only looks, so that its own pushes and syncs find a worker, too.
+    looking: i64,
+}
+
+fn tenant_share(workers: usize) -> TenantShare {
+    let part = |of: usize| i64::try_from(of).unwrap_or(i64::MAX).max(1);
+    TenantShare { all: part(workers - workers.div_ceil(4)), looking: part(workers / 2) }
 }
 
 fn rank(group: &DueGroup, now: i64) -> i64 {
@@ -85,11 +104,26 @@ mod tests {
     #[test]
     fn previews_leave_a_worker_for_pushes() {
         let groups = [group("a", Priority::Preview, -200_000), group("b", Priority::Push, 99_900)];
-        assert_eq!(chosen(&groups[..1], &[count("a", Priority::Preview, 3)], &[], 4), None);
-        assert_eq!(chosen(&groups, &[count("a", Priority::Preview, 3)], &[], 4), Some(("b", 0)));
-        assert_eq!(chosen(&groups[..1], &[count("a", Priority::Preview, 2)], &[], 4), Some(("a", 1)));
+        assert_eq!(chosen(&groups[..1], &[count("c", Priority::Preview, 3)], &[], 4), None);
+        assert_eq!(chosen(&groups, &[count("c", Priority::Preview, 3)], &[], 4), Some(("b", 0)));
+        assert_eq!(chosen(&groups[..1], &[count("c", Priority::Preview, 2)], &[], 4), Some(("a", 1)));
         assert_eq!(chosen(&groups[..1], &[count("c", Priority::Push, 3)], &[], 4), Some(("a", 1)), "pushes are no previews");
         assert_eq!(chosen(&groups[..1], &[], &[], 1), Some(("a", 1)), "a single worker does everything");
+    }
+
+    /// A9: a repo whose forge hangs leaves workers to the others, and its previews leave some to its own pushes.
+    #[test]
+    fn no_tenant_has_all_workers() {
+        let groups = [group("slow", Priority::Push, 90_000), group("slow", Priority::Preview, 90_000)];
+        let previews = |running| count("slow", Priority::Preview, running);
+        assert_eq!(chosen(&groups[1..], &[previews(7)], &[], 16), Some(("slow", 1)));
+        assert_eq!(chosen(&groups[1..], &[previews(8)], &[], 16), None);
+        assert_eq!(chosen(&groups, &[previews(8)], &[], 16), Some(("slow", 0)));
+        assert_eq!(chosen(&groups, &[previews(8), count("slow", Priority::Push, 4)], &[], 16), None);
+        let other = [groups[0].clone(), groups[1].clone(), group("quick", Priority::Preview, 99_900)];
+        assert_eq!(chosen(&other, &[previews(8), count("slow", Priority::Push, 4)], &[], 16), Some(("quick", 1)));
+        assert_eq!(chosen(&groups[..1], &[], &[], 1), Some(("slow", 0)), "a single worker does everything");
+        assert_eq!(chosen(&groups[..1], &[count("slow", Priority::Push, 1)], &[], 2), None);
     }
 
     #[test]

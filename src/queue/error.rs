@@ -43,12 +43,23 @@ impl Classified for QueueError {
 #[derive(Debug)]
 pub struct JobError {
     pub class: Class,
+    shown: bool,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl JobError {
     pub fn new(class: Class, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { class, source: source.into() }
+        Self { class, shown: false, source: source.into() }
+    }
+
+    /// People have been told of it, as a part of what was shown: the job is tried again all the same, and nothing is reported in its place.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        Self { shown: true, ..self }
+    }
+
+    pub(super) fn is_shown(&self) -> bool {
+        self.shown
     }
 
     /// The error itself, for a handler that words its own report.
@@ -73,7 +84,7 @@ impl JobError {
 
 impl<E: std::error::Error + Classified + Send + Sync + 'static> From<E> for JobError {
     fn from(error: E) -> Self {
-        Self { class: error.class(), source: Box::new(error) }
+        Self { class: error.class(), shown: false, source: Box::new(error) }
     }
 }
 

@@ -23,14 +23,22 @@ pub struct Job {
     pub first_event: Timestamp,
 }
 
+/// How a run ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    Done,
+    /// Done, and what was found may become another thing without anybody telling of it: the next resync looks once more. Nothing failed.
+    LookAgain,
+}
+
 /// Does the work of every kind of job.
 #[async_trait]
 pub trait Handler: Send + Sync {
     /// Looks at `job.key` and does what is to be done. Dropped a second after `ctx.cancel` if it has not returned by then.
-    async fn run(&self, job: &Job, ctx: JobContext) -> Result<(), JobError>;
+    async fn run(&self, job: &Job, ctx: JobContext) -> Result<Finish, JobError>;
 
     /// Tells people that the job failed: for good, or (`still_trying`) for longer than is bearable. Not called again for the same text.
-    /// If it fails itself the job stays pending.
+    /// If it fails itself the job stays pending. Not called for an error that people were shown already ([`JobError::shown`]).
     async fn report_failure(&self, job: &Job, error: &JobError, still_trying: bool) -> Result<(), JobError>;
 }
 

@@ -26,6 +26,26 @@ pub enum Key {
     Resync(ClusterName),
 }
 
+/// A repo with its apps, or a cluster with its looks for drift. A cluster that is named like a repo shares nothing with it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tenant(String);
+
+impl Tenant {
+    pub fn repo(name: &RepoName) -> Self {
+        Self(name.as_str().to_owned())
+    }
+
+    pub fn cluster(name: &ClusterName) -> Self {
+        // No name of the configuration has a colon.
+        Self(format!("cluster:{name}"))
+    }
+
+    /// The stored form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Lower is more urgent. Syncs share the push's: they are its second half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
@@ -43,17 +63,22 @@ impl Key {
         }
     }
 
-    /// The repo whose share of the workers this job uses; a cluster's resync has a share of its own.
-    pub fn tenant(&self) -> &str {
+    /// Whose share of the workers this job uses.
+    pub fn tenant(&self) -> Tenant {
         match self {
             Self::Push { repo, .. }
             | Self::Preview { repo, .. }
             | Self::MergeGroup { repo, .. }
             | Self::Outcome(repo)
-            | Self::Poll(repo) => repo.as_str(),
-            Self::Sync(app) => app.repo.as_str(),
-            Self::Resync(cluster) => cluster.as_str(),
+            | Self::Poll(repo) => Tenant::repo(repo),
+            Self::Sync(app) => Tenant::repo(&app.repo),
+            Self::Resync(cluster) => Tenant::cluster(cluster),
         }
+    }
+
+    /// Whether the schedule asks for it again and again, whatever became of it.
+    pub(super) fn is_periodic(&self) -> bool {
+        matches!(self, Self::Poll(_) | Self::Resync(_))
     }
 
     /// Whether many of the same may come one after the other, whatever the cause: the apps of a merge end one by one.
@@ -168,6 +193,14 @@ mod tests {
             assert!(text.parse::<Key>().is_err(), "{text}");
         }
         Ok(())
+    }
+
+    /// C8: a cluster and a repo of one name have shares, failures and retries of their own.
+    #[test]
+    fn a_cluster_named_like_a_repo_is_another_tenant() {
+        let (repo, cluster) = (Key::Poll(RepoName::new("prod")), Key::Resync(ClusterName::new("prod")));
+        assert_ne!(repo.tenant(), cluster.tenant());
+        assert_eq!(Key::Sync(AppId::new(&RepoName::new("prod"), "web")).tenant(), repo.tenant());
     }
 
     #[test]

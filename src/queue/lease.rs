@@ -9,7 +9,7 @@ use super::choose::choose;
 use super::row::{self, Again, Rows};
 use super::running::Run;
 use super::timing::{backoff, millis};
-use super::{Job, Key, Queue, QueueError};
+use super::{Finish, Job, Key, Queue, QueueError};
 use crate::store::Connection;
 use crate::store::jobs::{self, JobRow, State};
 
@@ -23,7 +23,7 @@ pub(super) struct Claimed {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
-    Done,
+    Done(Finish),
     Again(Again),
     Failed {
         error: String,
@@ -68,7 +68,8 @@ impl Queue {
 
     async fn next(&self, conn: &mut Connection) -> Result<Option<JobRow>, QueueError> {
         let now = self.store().now();
-        let groups = jobs::due_groups(conn, now).await?;
+        let suspicious = self.config().most_kills - 1;
+        let groups = jobs::due_groups(conn, now, suspicious).await?;
         if groups.is_empty() {
             return Ok(None);
         }
@@ -84,7 +85,7 @@ impl Queue {
             chosen
         };
         match chosen {
-            Some(group) => Ok(jobs::first_due(conn, &group, now).await?),
+            Some(group) => Ok(jobs::first_due(conn, &group, now, suspicious).await?),
             None => Ok(None),
         }
     }
@@ -106,15 +107,21 @@ impl Queue {
         };
         let now = self.store().now();
         match ended {
-            Ended::Done => {
+            Ended::Done(finish) => {
                 jobs::delete(&mut tx, &claimed.key, State::Failed).await?;
-                jobs::put(&mut tx, &row::done(&running, now)).await?;
+                jobs::put(&mut tx, &row::done(&running, *finish, now)).await?;
             }
-            Ended::Failed { error, reported } => jobs::put(&mut tx, &row::failed(&running, error, Some(reported), now)).await?,
+            Ended::Failed { error, reported } => {
+                let mut failed = row::failed(&running, error, Some(reported), now);
+                if failed.kills < self.config().most_kills {
+                    // It came to its end, and the process with it.
+                    failed.kills = 0;
+                }
+                jobs::put(&mut tx, &failed).await?;
+            }
             Ended::Again(again) => {
                 let rows = Rows::new(jobs::of_key(&mut tx, &claimed.key).await?);
-                let row = row::back_to_pending(&running, rows.pending.as_ref(), again, now)?;
-                jobs::put(&mut tx, &row).await?;
+                jobs::put(&mut tx, &row::back_to_pending(&running, rows.pending.as_ref(), again, now)).await?;
             }
         }
         tx.commit().await?;
@@ -122,12 +129,12 @@ impl Queue {
     }
 
     /// Frees what runs by the rows and not in truth: what a dead process left, what another one let expire, what this one could not write
-    /// down. The attempt counts. Says how many jobs that were.
+    /// down. The attempt counts, and at a start (`all`) that its process ended while it was running. Says how many jobs that were.
     pub(super) async fn reclaim(&self, all: bool) -> Result<usize, QueueError> {
         let mut tx = self.store().begin().await?;
         let now = self.store().now();
         let mut freed = 0;
-        for running in jobs::in_state(&mut tx, State::Running, None).await? {
+        for running in jobs::in_state(&mut tx, State::Running).await? {
             if !all && !self.is_lost(&running, now) {
                 continue;
             }
@@ -135,7 +142,7 @@ impl Queue {
             // The first time it was the process's fault; a job that ends the process again and again has to wait.
             let earlier = u32::try_from(running.attempt - 1).unwrap_or(0);
             let pause = if earlier == 0 { 0 } else { millis(backoff(earlier, 0.5)) };
-            let row = row::back_to_pending(&running, rows.pending.as_ref(), &Again::Lost { pause }, now)?;
+            let row = row::back_to_pending(&running, rows.pending.as_ref(), &Again::Lost { pause, killed: all }, now);
             jobs::delete(&mut tx, &running.key, State::Running).await?;
             jobs::put(&mut tx, &row).await?;
             freed += 1;

@@ -33,8 +33,9 @@ use running::Runs;
 pub use accept::Accepted;
 pub use cause::{Cause, Manual, Request};
 pub use error::{JobError, QueueError};
-pub use job::{Handler, Job};
-pub use key::{Key, KeyError, Priority, merge_group_base};
+pub use job::{Finish, Handler, Job};
+pub use key::{Key, KeyError, Priority, Tenant, merge_group_base};
+pub use row::known_causes as stored_causes;
 pub use running::{JobContext, Superseded, Writing};
 pub use timing::{QueueConfig, backoff};
 pub use worker::Worker;
@@ -120,12 +121,13 @@ impl Queue {
         Ok(self.store().job(&key.to_string(), State::Failed).await?.is_some())
     }
 
-    /// Has the failed jobs of a tenant tried once more, as each resync does. Says how many those are.
-    pub async fn retry_failed(&self, tenant: &str) -> Result<usize, QueueError> {
+    /// Has the jobs of a tenant done once more that failed, or that are done and asked for it, as each resync does. What was set aside because
+    /// it ended the process stays so. Says how many those are.
+    pub async fn look_again(&self, tenant: &Tenant) -> Result<usize, QueueError> {
         let mut conn = self.store().read().acquire().await.map_err(QueueError::from)?;
-        let failed = jobs::in_state(&mut conn, State::Failed, Some(tenant)).await?;
+        let rows = jobs::to_look_at_again(&mut conn, tenant.as_str(), self.config().most_kills).await?;
         drop(conn);
-        let again: Vec<_> = failed
+        let again: Vec<_> = rows
             .iter()
             .filter_map(|row| {
                 let key = row.key.parse().ok()?;

@@ -1,5 +1,6 @@
 //! What becomes of the rows of a key when something happens: an event, a claim, an end. All pure, so that every order of events can be tried.
 
+use super::Finish;
 use super::cause::{self, Cause, Request};
 use super::timing::{QueueConfig, millis};
 use crate::store::StoreError;
@@ -35,14 +36,15 @@ impl Rows {
 }
 
 /// An event: the pending row as it is afterwards.
-pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> Result<JobRow, StoreError> {
+pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> JobRow {
     let (quiet, maximum) = (millis(config.quiet), millis(config.maximum));
     let debounced = request.cause.is_debounced() || request.key.is_debounced();
     let younger = vec![request.cause.clone()];
     let Some(pending) = &rows.pending else {
         let idle = rows.last_event().is_none_or(|last| now - last > quiet);
         let due = if debounced && !idle { now + quiet.min(maximum) } else { now };
-        return Ok(JobRow { due, ..fresh(request, now, &younger) });
+        let kills = inherited_kills(rows.failed.as_ref(), request, config);
+        return JobRow { due, kills, ..fresh(request, now, &younger) };
     };
     let due = if !debounced {
         pending.due.min(now)
@@ -52,14 +54,35 @@ pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &Que
     } else {
         (now + quiet).min(pending.first_event + maximum)
     };
-    Ok(JobRow {
+    JobRow {
         hint: request.hint.clone().or_else(|| pending.hint.clone()),
-        causes: cause_text(&cause::merge(causes(pending)?, younger)),
+        causes: cause_text(&cause::merge(known_causes(pending), younger)),
         last_event: now,
         due: due.max(pending.not_before),
         changed_at: now,
         ..pending.clone()
-    })
+    }
+}
+
+/// Whether an event asks in vain: the job was set aside because it ended the process, and nothing is new. What the schedule alone asks for may
+/// have been there by chance, and is tried again after a while.
+pub(super) fn is_set_aside(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> bool {
+    let Some(failed) = rows.failed.as_ref().filter(|failed| failed.kills >= config.most_kills) else { return false };
+    let asks_again = matches!(request.cause, Cause::Resync | Cause::Poll);
+    let rested = request.key.is_periodic() && now - failed.changed_at >= millis(config.set_aside);
+    asks_again && !rested && !is_new_commit(failed, request)
+}
+
+fn is_new_commit(failed: &JobRow, request: &Request) -> bool {
+    request.hint.is_some() && request.hint != failed.hint
+}
+
+/// What was set aside is given one more try, unless it is about another commit: then it is another thing.
+fn inherited_kills(failed: Option<&JobRow>, request: &Request, config: &QueueConfig) -> i64 {
+    match failed {
+        Some(failed) if failed.kills >= config.most_kills && !is_new_commit(failed, request) => config.most_kills - 1,
+        _ => 0,
+    }
 }
 
 fn fresh(request: &Request, now: i64, causes: &[Cause]) -> JobRow {
@@ -67,7 +90,7 @@ fn fresh(request: &Request, now: i64, causes: &[Cause]) -> JobRow {
         key: request.key.to_string(),
         state: State::Pending,
         priority: request.key.priority() as i64,
-        tenant: request.key.tenant().to_owned(),
+        tenant: request.key.tenant().as_str().to_owned(),
         hint: request.hint.clone(),
         causes: cause_text(causes),
         first_event: now,
@@ -81,6 +104,8 @@ fn fresh(request: &Request, now: i64, causes: &[Cause]) -> JobRow {
         lease_owner: None,
         lease_until: None,
         changed_at: now,
+        kills: 0,
+        unsettled: 0,
     }
 }
 
@@ -101,23 +126,27 @@ pub(super) fn claimed(pending: &JobRow, owner: &str, now: i64, config: &QueueCon
 pub(super) enum Again {
     /// Nobody's fault: the attempt does not count. Due after `pause`, unless an event says otherwise.
     Cancelled { pause: i64 },
-    /// Its process ended: the attempt counts.
-    Lost { pause: i64 },
+    /// Its process ended (`killed`), or its lease did: the attempt counts.
+    Lost { pause: i64, killed: bool },
     /// It failed in a way that may pass. `wait` is what the other side asked for, what people were told
     /// of it now, if they were.
     Failing { pause: i64, wait: i64, error: String, reported: Option<String> },
 }
 
 /// The run is to be repeated: the pending row as it is afterwards, merged with what has come in meanwhile.
-pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again: &Again, now: i64) -> Result<JobRow, StoreError> {
+pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again: &Again, now: i64) -> JobRow {
     let mut row = JobRow { state: State::Pending, lease_owner: None, lease_until: None, changed_at: now, ..running.clone() };
     match again {
         Again::Cancelled { pause } => {
             row.attempt -= 1;
             row.due = now + pause;
         }
-        Again::Lost { pause } => row.due = now + pause,
+        Again::Lost { pause, killed } => {
+            row.due = now + pause;
+            row.kills += i64::from(*killed);
+        }
         Again::Failing { pause, wait, error, reported } => {
+            row.kills = 0;
             row.failing_since.get_or_insert(now);
             row.not_before = now + wait;
             row.due = (now + pause).max(row.not_before);
@@ -127,9 +156,13 @@ pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again:
             }
         }
     }
-    let Some(newer) = pending else { return Ok(row) };
+    let Some(newer) = pending else { return row };
+    if newer.hint.is_some() && newer.hint != row.hint {
+        // Another commit is another thing.
+        row.kills = 0;
+    }
     row.hint = newer.hint.clone().or(row.hint);
-    row.causes = cause_text(&cause::merge(causes(&row)?, causes(newer)?));
+    row.causes = cause_text(&cause::merge(known_causes(&row), known_causes(newer)));
     // The newest burst has its own window, else an old event would make every later one due at once.
     row.first_event = newer.first_event;
     row.last_event = newer.last_event.max(row.last_event);
@@ -138,12 +171,14 @@ pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again:
         Again::Lost { .. } | Again::Failing { .. } => newer.due.min(row.due),
     }
     .max(row.not_before);
-    Ok(row)
+    row
 }
 
-pub(super) fn done(running: &JobRow, now: i64) -> JobRow {
+pub(super) fn done(running: &JobRow, finish: Finish, now: i64) -> JobRow {
     JobRow {
         state: State::Done,
+        kills: 0,
+        unsettled: i64::from(finish == Finish::LookAgain),
         failing_since: None,
         error: None,
         reported: None,
@@ -168,11 +203,79 @@ pub(super) fn failed(running: &JobRow, error: &str, reported: Option<&str>, now:
     }
 }
 
+/// Why the job exists. A cause that this version does not know counts as "something may have changed": what is to be done follows from what is
+/// there.
 pub(super) fn causes(row: &JobRow) -> Result<Vec<Cause>, StoreError> {
-    serde_json::from_str(&row.causes).map_err(|error| StoreError::corrupt(format!("causes of the job {}", row.key), error))
+    let corrupt = |error| StoreError::corrupt(format!("causes of the job {}", row.key), error);
+    let listed: Vec<serde_json::Value> = serde_json::from_str(&row.causes).map_err(corrupt)?;
+    let known = |cause: serde_json::Value| {
+        serde_json::from_value(cause).unwrap_or_else(|error| {
+            tracing::warn!(key = row.key, %error, "a cause of a job is of another version, and counts as a poll");
+            Cause::Poll
+        })
+    };
+    Ok(listed.into_iter().map(known).collect())
+}
+
+/// The same of a row that an event is merged with: one that cannot be read must not keep the event, and all that come with it, from being stored.
+pub fn known_causes(row: &JobRow) -> Vec<Cause> {
+    causes(row).unwrap_or_else(|error| {
+        tracing::error!(%error, "the causes of a job are replaced by a poll");
+        vec![Cause::Poll]
+    })
 }
 
 fn cause_text(causes: &[Cause]) -> String {
     // Texts, numbers and booleans under fixed names: nothing in there can fail to be written.
     serde_json::to_string(causes).unwrap_or_else(|_| "[]".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RepoName;
+    use crate::queue::Key;
+
+    fn request(cause: Cause, hint: Option<&str>) -> Request {
+        let request = Request::new(Key::Preview { repo: RepoName::new("shop"), number: 7 }, cause);
+        hint.map_or(request.clone(), |hint| request.with_hint(hint))
+    }
+
+    fn webhook() -> Cause {
+        Cause::Webhook { hook: "github".into(), delivery: "1".into() }
+    }
+
+    fn pending(causes: &str) -> Rows {
+        let row = fresh(&request(webhook(), Some("a")), 1_000, &[webhook()]);
+        Rows { pending: Some(JobRow { causes: causes.into(), ..row }), ..Rows::default() }
+    }
+
+    /// C7: a row of another version, or one that is broken, stops neither its job nor the events that come with it.
+    #[test]
+    fn causes_that_cannot_be_read_count_as_a_poll() {
+        let config = QueueConfig::default();
+        for broken in ["{", r#"[{"kind":"moon_phase","full":true}]"#, "[7]"] {
+            let row = after_event(&pending(broken), &request(webhook(), Some("b")), 2_000, &config);
+            assert_eq!(causes(&row).expect("readable"), [Cause::Poll, webhook()], "{broken}");
+            assert_eq!(row.hint.as_deref(), Some("b"));
+        }
+    }
+
+    /// X10: what ended the process again and again is asked for in vain, unless something is new.
+    #[test]
+    fn what_was_set_aside_is_tried_for_a_reason_only() {
+        let config = QueueConfig::default();
+        let mut row = fresh(&request(webhook(), Some("a")), 1_000, &[webhook()]);
+        row.kills = config.most_kills;
+        let rows = Rows { failed: Some(failed(&row, "set aside", None, 1_000)), ..Rows::default() };
+        let vain = |cause: Cause, hint: Option<&str>| is_set_aside(&rows, &request(cause, hint), 1_000_000_000, &config);
+        let kills = |cause: Cause, hint: Option<&str>| after_event(&rows, &request(cause, hint), 2_000, &config).kills;
+        assert!(vain(Cause::Resync, None) && vain(Cause::Poll, Some("a")));
+        assert!(!vain(Cause::Poll, Some("b")) && !vain(webhook(), Some("a")));
+        assert_eq!((kills(webhook(), Some("a")), kills(webhook(), Some("b"))), (config.most_kills - 1, 0), "one more try, or a new thing");
+
+        let look = Key::Resync(crate::ids::ClusterName::new("prod"));
+        let look = |now| is_set_aside(&rows, &Request::new(look.clone(), Cause::Resync), now, &config);
+        assert!(look(2_000) && !look(2_000 + millis(config.set_aside)), "what nobody but the schedule asks for comes back after a while");
+    }
 }

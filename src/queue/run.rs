@@ -10,7 +10,7 @@ use super::lease::{Claimed, Ended};
 use super::row::Again;
 use super::said::Said;
 use super::timing::millis;
-use super::{Handler, Job, JobContext, JobError, QueueConfig, backoff};
+use super::{Finish, Handler, Job, JobContext, JobError, QueueConfig, backoff};
 use crate::class::Class;
 use crate::store::Store;
 use crate::store::jobs::State;
@@ -20,6 +20,17 @@ const GRACE: Duration = Duration::from_millis(800);
 
 /// The pause of a job that calls itself cancelled though nobody cancelled it: whoever holds it up asks anew when it may go on.
 const HELD_UP: Duration = Duration::from_mins(1);
+
+/// A job that is not run again by itself.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{key} is set aside: the server was killed {kills} times in a row while this job was running. Look at the server's memory limit and at what is \
+     new in Git; a new commit, or a request by hand, tries it once more"
+)]
+struct SetAside {
+    key: String,
+    kills: i64,
+}
 
 pub(super) struct Runner<'a> {
     pub handler: &'a dyn Handler,
@@ -31,11 +42,16 @@ pub(super) struct Runner<'a> {
 
 impl Runner<'_> {
     pub(super) async fn run(&self, claimed: &Claimed) -> Ended {
+        let kills = claimed.row.kills;
+        if kills >= self.config.most_kills {
+            let aside = SetAside { key: claimed.row.key.clone(), kills };
+            return self.failed(claimed, &JobError::new(Class::Fail, aside)).await;
+        }
         let context = JobContext::new(claimed.run.clone());
         let cancel = context.cancel.clone();
         let result = self.guarded(&claimed.job, context, &cancel).await;
         let error = match result {
-            Ok(()) => return Ended::Done,
+            Ok(finish) => return Ended::Done(finish),
             Err(_) if cancel.is_cancelled() => return Ended::Again(Again::Cancelled { pause: 0 }),
             Err(error) => error,
         };
@@ -47,7 +63,7 @@ impl Runner<'_> {
     }
 
     /// Runs the handler, but not for ever, not beyond a cancellation, and not with a panic.
-    async fn guarded(&self, job: &Job, context: JobContext, cancel: &CancellationToken) -> Result<(), JobError> {
+    async fn guarded(&self, job: &Job, context: JobContext, cancel: &CancellationToken) -> Result<Finish, JobError> {
         let handled = AssertUnwindSafe(self.handler.run(job, context)).catch_unwind();
         let cancelled = async {
             cancel.cancelled().await;
@@ -72,7 +88,7 @@ impl Runner<'_> {
         let since = claimed.row.failing_since.unwrap_or(now);
         let unbearable = now - since >= millis(self.config.give_up);
         let said = Said::new(claimed.run.sha(), &text);
-        let report = unbearable && !said.was_said_of_its_commit(claimed.row.reported.as_deref());
+        let report = unbearable && !error.is_shown() && !said.was_said_of_its_commit(claimed.row.reported.as_deref());
         let reported = report && self.report(claimed, error, true).await.is_ok();
         let reported = reported.then(|| said.to_string());
         Ended::Again(Again::Failing {
@@ -92,6 +108,9 @@ impl Runner<'_> {
             return Ended::Failed { error: text, reported: before };
         }
         let reported = said.to_string();
+        if error.is_shown() {
+            return Ended::Failed { error: text, reported };
+        }
         match self.report(claimed, error, false).await {
             Ok(()) => Ended::Failed { error: text, reported },
             // People have to hear of it: the job stays in the queue until they have.

@@ -19,6 +19,10 @@ pub struct QueueConfig {
     pub longest_run: Duration,
     /// Deliveries are refused while more jobs than this wait.
     pub max_pending: usize,
+    /// A job is set aside when so many processes in a row have ended while it was running.
+    pub most_kills: i64,
+    /// How long a look that nobody but the schedule asks for stays set aside.
+    pub set_aside: Duration,
 }
 
 impl Default for QueueConfig {
@@ -31,6 +35,8 @@ impl Default for QueueConfig {
             give_up: Duration::from_mins(10),
             longest_run: Duration::from_hours(1),
             max_pending: 50_000,
+            most_kills: 3,
+            set_aside: Duration::from_hours(1),
         }
     }
 }

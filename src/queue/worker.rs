@@ -142,8 +142,13 @@ impl Worker {
     async fn keep_once(&self, sweep: bool) -> Result<(), QueueError> {
         self.queue.renew().await?;
         self.queue.reclaim(false).await?;
+        let store = self.queue.store();
+        let moved = store.follow_clock().await?;
+        if moved > 0 {
+            tracing::warn!(rows = moved, "the clock was set back: what was due later than it should be is due earlier");
+            self.queue.0.committer.wake.notify_one();
+        }
         if sweep {
-            let store = self.queue.store();
             store.forget_done_jobs(store.now() - DONE_KEPT).await?;
             store.forget_deliveries(store.now() - DELIVERIES_KEPT).await?;
             store.forget_failed_jobs(store.now() - FAILED_KEPT).await?;
@@ -156,7 +161,7 @@ impl Worker {
 
 fn outcome(ended: &Ended) -> JobOutcome {
     match ended {
-        Ended::Done => JobOutcome::Done,
+        Ended::Done(_) => JobOutcome::Done,
         Ended::Failed { .. } => JobOutcome::Failed,
         Ended::Again(Again::Failing { .. }) => JobOutcome::Retried,
         Ended::Again(Again::Cancelled { .. } | Again::Lost { .. }) => JobOutcome::Cancelled,

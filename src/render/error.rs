@@ -70,6 +70,9 @@ pub enum RenderError {
     Overloaded,
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// What a render needs beside its tree cannot be had: a ref of another repo, or what the cluster serves.
+    #[error("{message}")]
+    Missing { message: String, class: Class },
     #[error("the render was cancelled")]
     Cancelled,
 }
@@ -97,6 +100,7 @@ impl Classified for RenderError {
         match self {
             RenderError::Failed { .. } => Class::Fail,
             RenderError::Cancelled => Class::Cancelled,
+            RenderError::Missing { class, .. } => *class,
             RenderError::Overloaded => Class::Retry { after: Some(Duration::from_secs(1)) },
             RenderError::Start(_) | RenderError::Pipe(_) | RenderError::Protocol(_) | RenderError::Tree(_) => Class::RETRY,
         }

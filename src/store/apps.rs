@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
+use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, decoded, readable};
 use crate::app::{App, OnDelete};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 
@@ -215,8 +216,9 @@ impl Drop for Change<'_> {
     }
 }
 
-fn rows(raw: Vec<Raw>) -> Result<Vec<AppRow>, StoreError> {
-    raw.into_iter().map(AppRow::try_from).collect()
+/// Those that can be read: an app whose row another version has written keeps no other one from being looked after.
+fn rows(found: &[SqliteRow]) -> Vec<AppRow> {
+    readable(decoded::<Raw>(found, "app", "id").into_iter().map(|raw| raw?.try_into()))
 }
 
 impl Store {
@@ -263,38 +265,37 @@ impl Store {
 
     /// All apps, by name.
     pub async fn apps(&self) -> Result<Vec<AppRow>, StoreError> {
-        rows(sqlx::query_as(select!("ORDER BY id")).fetch_all(self.read()).await?)
+        Ok(rows(&sqlx::query(select!("ORDER BY id")).fetch_all(self.read()).await?))
     }
 
     /// The apps that a repo defines.
     pub async fn apps_defined_by(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
-        rows(sqlx::query_as(select!("WHERE repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?)
+        Ok(rows(&sqlx::query(select!("WHERE repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?))
     }
 
     /// The apps whose manifests come from a repo.
     pub async fn apps_reading(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
-        rows(sqlx::query_as(select!("WHERE source_repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?)
+        Ok(rows(&sqlx::query(select!("WHERE source_repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?))
     }
 
     /// Those of them that are missing their ref, path or definition.
     pub async fn missing_reading(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
-        let raw = sqlx::query_as(select!("WHERE source_repo = $1 AND state = 'missing' ORDER BY id"));
-        rows(raw.bind(repo.as_str()).fetch_all(self.read()).await?)
+        let query = sqlx::query(select!("WHERE source_repo = $1 AND state = 'missing' ORDER BY id"));
+        Ok(rows(&query.bind(repo.as_str()).fetch_all(self.read()).await?))
     }
 
     /// The active apps whose manifests come from a repo, with the trace of their last render as it wrote it; none for an app that was not
     /// rendered yet.
     pub async fn followers(&self, repo: &RepoName) -> Result<Vec<(AppRow, Option<String>)>, StoreError> {
-        let found: Vec<WithTrace> = sqlx::query_as(select!(", trace", "WHERE source_repo = $1 AND state = 'active' ORDER BY id"))
-            .bind(repo.as_str())
-            .fetch_all(self.read())
-            .await?;
-        found.into_iter().map(|found| Ok((found.raw.try_into()?, found.trace))).collect()
+        let query = sqlx::query(select!(", trace", "WHERE source_repo = $1 AND state = 'active' ORDER BY id"));
+        let found = query.bind(repo.as_str()).fetch_all(self.read()).await?;
+        let read = |found: Result<WithTrace, StoreError>| found.and_then(|found| Ok((found.raw.try_into()?, found.trace)));
+        Ok(readable(decoded(&found, "app", "id").into_iter().map(read)))
     }
 
     /// The apps that are deployed to a cluster.
     pub async fn apps_on(&self, cluster: &ClusterName) -> Result<Vec<AppRow>, StoreError> {
-        rows(sqlx::query_as(select!("WHERE cluster = $1 ORDER BY id")).bind(cluster.as_str()).fetch_all(self.read()).await?)
+        Ok(rows(&sqlx::query(select!("WHERE cluster = $1 ORDER BY id")).bind(cluster.as_str()).fetch_all(self.read()).await?))
     }
 
     /// The stored trace of an app, as its render wrote it.
@@ -315,7 +316,7 @@ impl Store {
             Ok(id) => Ok((id, trace)),
             Err(error) => Err(StoreError::corrupt("an app", error)),
         };
-        found.into_iter().map(named).collect()
+        Ok(readable(found.into_iter().map(named)))
     }
 
     pub async fn set_app_state(&self, id: &AppId, state: AppState, message: &str) -> Result<(), StoreError> {

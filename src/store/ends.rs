@@ -1,6 +1,6 @@
 //! How apps ended last, for the pull requests that wait to tell it.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, readable};
 use crate::ids::{AppId, Oid, RepoName};
 
 impl Store {
@@ -20,7 +20,7 @@ impl Store {
             let revision = revision.parse().map_err(|error| StoreError::corrupt(what(), error))?;
             Ok((app.parse().map_err(|error| StoreError::corrupt(what(), error))?, revision, ended))
         };
-        rows.into_iter().map(read).collect()
+        Ok(readable(rows.into_iter().map(read)))
     }
 
     /// Whether a merged pull request of a repo waits for apps; those that nothing was heard of since `after` no longer do.

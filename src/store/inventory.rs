@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, readable};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -462,8 +462,8 @@ impl Store {
 
     /// What all apps own in a cluster.
     pub async fn inventory_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
-        let raw = sqlx::query_as(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));
-        rows(raw.bind(cluster.as_str()).fetch_all(self.read()).await?)
+        let raw = sqlx::query_as::<_, Raw>(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));
+        Ok(readable(raw.bind(cluster.as_str()).fetch_all(self.read()).await?.into_iter().map(ObjectRow::try_from)))
     }
 }
 

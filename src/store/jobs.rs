@@ -6,6 +6,11 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError};
 
+/// A clock that is set back by less than this is a clock that is kept right.
+const CLOCKS_DIFFER: i64 = 60_000;
+/// No forge asks a report to wait for longer.
+const LONGEST_REPORT_PAUSE: i64 = 6 * 3_600_000;
+
 /// A key has at most one row in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, sqlx::Type)]
 #[sqlx(rename_all = "lowercase")]
@@ -45,6 +50,10 @@ pub struct JobRow {
     pub lease_owner: Option<String>,
     pub lease_until: Option<i64>,
     pub changed_at: i64,
+    /// How many processes in a row have ended while it was running.
+    pub kills: i64,
+    /// 1 for a done job that the next look at its tenant does once more.
+    pub unsettled: i64,
 }
 
 /// The due jobs of one tenant and priority, in one line.
@@ -92,18 +101,18 @@ pub async fn put_all(conn: &mut SqliteConnection, rows: &[JobRow]) -> Result<(),
     }
     sqlx::query(
         "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, attempt,
-                           failing_since, error, reported, lease_owner, lease_until, changed_at)
+                           failing_since, error, reported, lease_owner, lease_until, changed_at, kills, unsettled)
          SELECT value ->> 'key', value ->> 'state', value ->> 'priority', value ->> 'tenant', value ->> 'hint', value ->> 'causes',
                 value ->> 'first_event', value ->> 'last_event', value ->> 'due', value ->> 'not_before', value ->> 'attempt',
                 value ->> 'failing_since', value ->> 'error', value ->> 'reported', value ->> 'lease_owner', value ->> 'lease_until',
-                value ->> 'changed_at'
+                value ->> 'changed_at', value ->> 'kills', value ->> 'unsettled'
          FROM json_each($1) WHERE true
          ON CONFLICT (key, state) DO UPDATE SET
              hint = excluded.hint, causes = excluded.causes, first_event = excluded.first_event,
              last_event = excluded.last_event, due = excluded.due, not_before = excluded.not_before,
              attempt = excluded.attempt, failing_since = excluded.failing_since, error = excluded.error,
              reported = excluded.reported, lease_owner = excluded.lease_owner, lease_until = excluded.lease_until,
-             changed_at = excluded.changed_at",
+             changed_at = excluded.changed_at, kills = excluded.kills, unsettled = excluded.unsettled",
     )
     .bind(Json(rows))
     .execute(conn)
@@ -142,14 +151,14 @@ pub async fn take_running(conn: &mut SqliteConnection, lease: &JobRow) -> Result
 pub async fn put(conn: &mut SqliteConnection, row: &JobRow) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, attempt,
-                           failing_since, error, reported, lease_owner, lease_until, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                           failing_since, error, reported, lease_owner, lease_until, changed_at, kills, unsettled)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT (key, state) DO UPDATE SET
              hint = excluded.hint, causes = excluded.causes, first_event = excluded.first_event,
              last_event = excluded.last_event, due = excluded.due, not_before = excluded.not_before,
              attempt = excluded.attempt, failing_since = excluded.failing_since, error = excluded.error,
              reported = excluded.reported, lease_owner = excluded.lease_owner, lease_until = excluded.lease_until,
-             changed_at = excluded.changed_at",
+             changed_at = excluded.changed_at, kills = excluded.kills, unsettled = excluded.unsettled",
     )
     .bind(&row.key)
     .bind(row.state)
@@ -168,6 +177,8 @@ pub async fn put(conn: &mut SqliteConnection, row: &JobRow) -> Result<(), StoreE
     .bind(&row.lease_owner)
     .bind(row.lease_until)
     .bind(row.changed_at)
+    .bind(row.kills)
+    .bind(row.unsettled)
     .execute(conn)
     .await?;
     Ok(())
@@ -178,31 +189,36 @@ pub async fn delete(conn: &mut SqliteConnection, key: &str, state: State) -> Res
     Ok(())
 }
 
-/// Due at `now` and free to run, summed up by tenant and priority.
-pub async fn due_groups(conn: &mut SqliteConnection, now: i64) -> Result<Vec<DueGroup>, StoreError> {
+/// Due at `now` and free to run, summed up by tenant and priority. Of the jobs during which so many processes have ended, one runs at a time: so
+/// it is known which one ends the next.
+pub async fn due_groups(conn: &mut SqliteConnection, now: i64, suspicious: i64) -> Result<Vec<DueGroup>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT tenant, priority, MIN(due) AS due FROM jobs
          WHERE state = 'pending' AND due <= $1
            AND key NOT IN (SELECT key FROM jobs WHERE state = 'running')
+           AND (kills < $2 OR NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND kills >= $2))
          GROUP BY tenant, priority",
     )
     .bind(now)
+    .bind(suspicious)
     .fetch_all(conn)
     .await?;
     Ok(rows)
 }
 
 /// The job of a group that has been due for longest.
-pub async fn first_due(conn: &mut SqliteConnection, group: &DueGroup, now: i64) -> Result<Option<JobRow>, StoreError> {
+pub async fn first_due(conn: &mut SqliteConnection, group: &DueGroup, now: i64, suspicious: i64) -> Result<Option<JobRow>, StoreError> {
     let row = sqlx::query_as(
         "SELECT * FROM jobs
          WHERE state = 'pending' AND tenant = $1 AND priority = $2 AND due <= $3
            AND key NOT IN (SELECT key FROM jobs WHERE state = 'running')
+           AND (kills < $4 OR NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND kills >= $4))
          ORDER BY due, key LIMIT 1",
     )
     .bind(&group.tenant)
     .bind(group.priority)
     .bind(now)
+    .bind(suspicious)
     .fetch_optional(conn)
     .await?;
     Ok(row)
@@ -231,14 +247,18 @@ pub async fn count(conn: &mut SqliteConnection, state: State) -> Result<i64, Sto
     Ok(sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = $1").bind(state).fetch_one(conn).await?)
 }
 
-/// All rows in a state, optionally of one tenant.
-pub async fn in_state(conn: &mut SqliteConnection, state: State, tenant: Option<&str>) -> Result<Vec<JobRow>, StoreError> {
-    let rows = sqlx::query_as("SELECT * FROM jobs WHERE state = $1 AND ($2 IS NULL OR tenant = $2) ORDER BY key")
-        .bind(state)
-        .bind(tenant)
-        .fetch_all(conn)
-        .await?;
-    Ok(rows)
+/// All rows in a state.
+pub async fn in_state(conn: &mut SqliteConnection, state: State) -> Result<Vec<JobRow>, StoreError> {
+    Ok(sqlx::query_as("SELECT * FROM jobs WHERE state = $1 ORDER BY key").bind(state).fetch_all(conn).await?)
+}
+
+/// What a tenant's next look does once more: what has failed, save what was set aside, and what is done and asked for it.
+pub async fn to_look_at_again(conn: &mut SqliteConnection, tenant: &str, most_kills: i64) -> Result<Vec<JobRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT * FROM jobs
+         WHERE tenant = $1 AND ((state = 'failed' AND kills < $2) OR (state = 'done' AND unsettled = 1)) ORDER BY key",
+    );
+    Ok(rows.bind(tenant).bind(most_kills).fetch_all(conn).await?)
 }
 
 /// Whether work of the tenant has failed, or fails and is being retried.
@@ -253,6 +273,20 @@ pub async fn is_failing(conn: &mut SqliteConnection, tenant: &str) -> Result<boo
 }
 
 impl Store {
+    /// After the clock was set back, jobs and reports would wait until it is again as late as it was: all that was written in what is the future
+    /// now is moved by as much. Says how many rows that were.
+    pub async fn follow_clock(&self) -> Result<u64, StoreError> {
+        let now = self.now();
+        let moved = "UPDATE jobs SET due = due - (changed_at - $1), not_before = CASE WHEN not_before > changed_at - $1 THEN not_before - (changed_at - $1) ELSE 0 END,
+                 first_event = first_event - (changed_at - $1), last_event = last_event - (changed_at - $1),
+                 failing_since = failing_since - (changed_at - $1), changed_at = $1
+             WHERE changed_at > $2";
+        let jobs = sqlx::query(moved).bind(now).bind(now + CLOCKS_DIFFER).execute(self.write()).await?;
+        let moved = "UPDATE reports SET due = $1, changed_at = CASE WHEN changed_at > $1 THEN $1 ELSE changed_at END WHERE due > $2 OR (due > $1 AND changed_at > $3)";
+        let reports = sqlx::query(moved).bind(now).bind(now + LONGEST_REPORT_PAUSE).bind(now + CLOCKS_DIFFER).execute(self.write()).await?;
+        Ok(jobs.rows_affected() + reports.rows_affected())
+    }
+
     /// Extends the leases that `owner` holds, and returns their keys.
     pub async fn renew_leases(&self, owner: &str, until: i64) -> Result<Vec<String>, StoreError> {
         let keys = sqlx::query_scalar("UPDATE jobs SET lease_until = $2 WHERE state = 'running' AND lease_owner = $1 RETURNING key")

@@ -32,7 +32,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{FromRow, Row};
 
 use crate::clock::Clock;
 
@@ -143,6 +144,19 @@ impl Store {
         self.0.readers.close().await;
         self.0.writer.close().await;
     }
+}
+
+/// Each row as it is read, or which one cannot be; `key` is the column that names it.
+fn decoded<R: for<'r> FromRow<'r, SqliteRow>>(rows: &[SqliteRow], what: &str, key: &str) -> Vec<Result<R, StoreError>> {
+    let named = |row: &SqliteRow| format!("{what} ({})", row.try_get::<String, _>(key).unwrap_or_default());
+    rows.iter().map(|row| R::from_row(row).map_err(|error| StoreError::corrupt(named(row), error))).collect()
+}
+
+/// The rows that can be read. One that cannot, because it was written by another version or by hand, is named in the log and left out: it
+/// must not stop what has nothing to do with it.
+fn readable<T>(rows: impl IntoIterator<Item = Result<T, StoreError>>) -> Vec<T> {
+    let read = |row: Result<T, StoreError>| row.inspect_err(|error| tracing::error!(%error, "a row is left out")).ok();
+    rows.into_iter().filter_map(read).collect()
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

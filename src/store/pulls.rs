@@ -1,8 +1,9 @@
 //! The refs and pull requests of the repos, as they were last seen.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, decoded, readable};
 use crate::ids::{AppId, Oid, RepoName};
 
 /// A pull request with what was last shown on it.
@@ -70,6 +71,11 @@ impl TryFrom<Row> for Pull {
     }
 }
 
+/// Those that can be read; the others are named in the log.
+fn rows(found: &[SqliteRow]) -> Vec<Pull> {
+    readable(decoded::<Row>(found, "a pull request of repo", "repo").into_iter().map(|row| row?.try_into()))
+}
+
 impl Store {
     /// Writes down where a ref is, as soon as that is known. Jobs read it here and nowhere else: a mirror is fetched into by whoever needs a
     /// commit, and says only what it holds.
@@ -124,8 +130,8 @@ impl Store {
     /// Pull requests of a repo in one state, newest first.
     pub async fn pulls(&self, repo: &RepoName, state: PullRow) -> Result<Vec<Pull>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND state = $2 ORDER BY number DESC LIMIT 5000");
-        let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(state);
-        query.fetch_all(self.read()).await?.into_iter().map(Pull::try_from).collect()
+        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(state).fetch_all(self.read()).await?;
+        Ok(rows(&found))
     }
 
     /// The highest number of a pull request of a repo that was ever seen and is not forgotten.
@@ -138,8 +144,8 @@ impl Store {
     /// Merged pull requests whose outcome may still change, oldest first; those that nothing was heard of since `after` are left out.
     pub async fn unfinished_pulls(&self, repo: &RepoName, after: i64) -> Result<Vec<Pull>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2 ORDER BY number LIMIT 500");
-        let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(after);
-        query.fetch_all(self.read()).await?.into_iter().map(Pull::try_from).collect()
+        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(after).fetch_all(self.read()).await?;
+        Ok(rows(&found))
     }
 
     /// Forgets pull requests that are closed or merged, and of which nothing was heard since `millis`.

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Store, StoreError};
+use super::{Connection, Store, StoreError};
 
 /// What a forge should show at one place; times in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -39,6 +39,16 @@ pub struct GateRow<'a> {
     pub status: &'a str,
 }
 
+/// Where and how the gates of a head are shown.
+pub struct GateShown<'a> {
+    pub lane: &'a str,
+    pub rank: i64,
+    /// The place of the status of a commit.
+    pub target: &'a (dyn Fn(&str) -> String + Sync),
+    /// Which of these is shown.
+    pub worst: fn(&[String]) -> Option<usize>,
+}
+
 const COLUMNS: &str = "target, repo, version, sent_version, wanted, remote, doubt, attempts, due, error";
 
 const PUT: &str = "INSERT INTO reports (target, lane, rank, repo, version, sent_version, wanted, doubt, attempts, due, changed_at)
@@ -58,16 +68,8 @@ const GATE: &str = "INSERT INTO gates (repo, number, context, sha, status, chang
 impl Store {
     /// Makes this what is to be shown. The same as before changes nothing, unless it was given up. True if there is something to send.
     pub async fn put_report(&self, report: WantedReport<'_>) -> Result<bool, StoreError> {
-        let done = sqlx::query(PUT)
-            .bind(report.target)
-            .bind(report.lane)
-            .bind(report.rank)
-            .bind(report.repo)
-            .bind(report.wanted)
-            .bind(self.now())
-            .execute(self.write())
-            .await?;
-        Ok(done.rows_affected() > 0)
+        let mut conn = self.write().acquire().await?;
+        put(&mut conn, report, self.now()).await
     }
 
     pub async fn report(&self, target: &str) -> Result<Option<ReportRow>, StoreError> {
@@ -127,9 +129,12 @@ impl Store {
         Ok(reports.rows_affected() + gates.rows_affected())
     }
 
-    /// Notes a pull request's gate and returns the statuses of all that share its head, itself included.
-    pub async fn put_gate(&self, gate: GateRow<'_>) -> Result<Vec<String>, StoreError> {
-        let mut transaction = self.begin().await?;
+    /// Notes a pull request's gate, and makes the worst of all that share its head what is to be shown there; the same of the head that it has
+    /// left. In one transaction: of two that note theirs at once, the second one sees both. True if there is something to send.
+    pub async fn put_gate(&self, gate: GateRow<'_>, shown: &GateShown<'_>) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let query = sqlx::query_scalar::<_, String>("SELECT sha FROM gates WHERE repo = $1 AND number = $2 AND context = $3");
+        let before = query.bind(gate.repo).bind(gate.number).bind(gate.context).fetch_optional(&mut *tx).await?;
         sqlx::query(GATE)
             .bind(gate.repo)
             .bind(gate.number)
@@ -137,40 +142,79 @@ impl Store {
             .bind(gate.sha)
             .bind(gate.status)
             .bind(self.now())
-            .execute(&mut *transaction)
+            .execute(&mut *tx)
             .await?;
-        let statuses = sqlx::query_scalar("SELECT status FROM gates WHERE repo = $1 AND sha = $2 AND context = $3 ORDER BY number")
-            .bind(gate.repo)
-            .bind(gate.sha)
-            .bind(gate.context)
-            .fetch_all(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(statuses)
+        let mut news = false;
+        // Who shares the head that it has left must not be held up by what it said there.
+        for sha in before.iter().map(String::as_str).filter(|before| *before != gate.sha).chain([gate.sha]) {
+            news |= show_worst(&mut tx, gate.repo, gate.context, sha, shown, self.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(news)
     }
 
-    /// The head that a pull request's gate was last noted for.
-    pub async fn gate_sha(&self, repo: &str, number: i64, context: &str) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query_scalar("SELECT sha FROM gates WHERE repo = $1 AND number = $2 AND context = $3");
-        Ok(query.bind(repo).bind(number).bind(context).fetch_optional(self.read()).await?)
-    }
-
-    /// Removes a closed pull request's gate and returns the statuses of those that share its head.
-    pub async fn drop_gate(&self, repo: &str, number: i64, context: &str) -> Result<Vec<String>, StoreError> {
-        let mut transaction = self.begin().await?;
+    /// Removes a closed pull request's gate; what the others say of its head is shown there now. True if there is something to send.
+    pub async fn drop_gate(&self, repo: &str, number: i64, context: &str, shown: &GateShown<'_>) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let sha: Option<String> = sqlx::query_scalar("DELETE FROM gates WHERE repo = $1 AND number = $2 AND context = $3 RETURNING sha")
             .bind(repo)
             .bind(number)
             .bind(context)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut *tx)
             .await?;
-        let statuses = sqlx::query_scalar("SELECT status FROM gates WHERE repo = $1 AND sha = $2 AND context = $3 ORDER BY number")
-            .bind(repo)
-            .bind(sha)
-            .bind(context)
-            .fetch_all(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(statuses)
+        let news = match sha {
+            Some(sha) => show_worst(&mut tx, repo, context, &sha, shown, self.now()).await?,
+            None => false,
+        };
+        tx.commit().await?;
+        Ok(news)
     }
+
+    /// Has reports of a repo tried once more that were given up: those of open pull requests, and those that are younger than `young`. True if
+    /// there are any.
+    pub async fn retry_given_up(&self, repo: &str, attempts: i64, young: i64) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE reports SET due = $2, attempts = $3
+             WHERE repo = $1 AND due IS NULL AND sent_version < version AND (changed_at > $4 OR EXISTS (
+                 SELECT 1 FROM pulls WHERE pulls.repo = $1 AND pulls.state = 'open' AND (
+                     reports.target = 'comment:' || $1 || ':' || pulls.number
+                     OR reports.target LIKE 'status:' || $1 || ':' || pulls.head || ':%')))",
+        )
+        .bind(repo)
+        .bind(self.now())
+        .bind(attempts)
+        .bind(young)
+        .execute(self.write())
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+/// Makes the worst of the statuses of a head what is to be shown there.
+async fn show_worst(
+    conn: &mut Connection,
+    repo: &str,
+    context: &str,
+    sha: &str,
+    shown: &GateShown<'_>,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query_scalar("SELECT status FROM gates WHERE repo = $1 AND sha = $2 AND context = $3 ORDER BY number");
+    let statuses: Vec<String> = query.bind(repo).bind(sha).bind(context).fetch_all(&mut *conn).await?;
+    let Some(worst) = (shown.worst)(&statuses).and_then(|worst| statuses.get(worst)) else { return Ok(false) };
+    let target = (shown.target)(sha);
+    put(conn, WantedReport { target: &target, lane: shown.lane, rank: shown.rank, repo, wanted: worst }, now).await
+}
+
+async fn put(conn: &mut Connection, report: WantedReport<'_>, now: i64) -> Result<bool, StoreError> {
+    let done = sqlx::query(PUT)
+        .bind(report.target)
+        .bind(report.lane)
+        .bind(report.rank)
+        .bind(report.repo)
+        .bind(report.wanted)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 use sqlx::types::Json;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, decoded, readable};
 use crate::ids::Oid;
 
 /// Keeps the runs of one millisecond in their order.
@@ -261,12 +261,12 @@ impl Store {
 
     /// The newest runs first, of one target or of all.
     pub async fn runs(&self, target: Option<&str>, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-        let raw: Vec<Raw> = sqlx::query_as("SELECT * FROM runs WHERE $1 IS NULL OR target = $1 ORDER BY started DESC, id DESC LIMIT $2")
+        let rows = sqlx::query("SELECT * FROM runs WHERE $1 IS NULL OR target = $1 ORDER BY started DESC, id DESC LIMIT $2")
             .bind(target)
             .bind(i64::from(limit))
             .fetch_all(self.read())
             .await?;
-        Ok(raw.into_iter().map(RunRow::from).collect())
+        Ok(readable(decoded::<Raw>(&rows, "run", "id")).into_iter().map(RunRow::from).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::runs::RunId;
-use super::{Store, StoreError};
+use super::{Store, StoreError, decoded, readable};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectKey;
 
@@ -64,6 +64,46 @@ pub struct Wait {
     pub deadline: i64,
 }
 
+/// How a wait ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitOutcome {
+    Done,
+    /// An object that was being deleted when it was applied is gone: it has to be made again.
+    Gone(String),
+    /// An object will not get better by waiting; the worst first.
+    Failed(String),
+    /// The deadline has passed, with what was still waited for.
+    TimedOut(String),
+}
+
+/// The end of a wait. Its row stays in the store until its app's job has acted on it and called [`Store::end_wait`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitEnded {
+    pub wait: Wait,
+    pub outcome: WaitOutcome,
+}
+
+impl WaitOutcome {
+    fn columns(&self) -> (&'static str, &str) {
+        match self {
+            Self::Done => ("done", ""),
+            Self::Gone(text) => ("gone", text),
+            Self::Failed(text) => ("failed", text),
+            Self::TimedOut(text) => ("timedout", text),
+        }
+    }
+
+    fn read(outcome: &str, detail: String) -> Result<Self, StoreError> {
+        match outcome {
+            "done" => Ok(Self::Done),
+            "gone" => Ok(Self::Gone(detail)),
+            "failed" => Ok(Self::Failed(detail)),
+            "timedout" => Ok(Self::TimedOut(detail)),
+            other => Err(StoreError::corrupt("an end of a wait", format!("{other:?}"))),
+        }
+    }
+}
+
 #[derive(FromRow)]
 struct Raw {
     app: String,
@@ -72,6 +112,17 @@ struct Raw {
     cluster: String,
     objects: Json<Vec<WaitObject>>,
     deadline: i64,
+    outcome: Option<String>,
+    detail: String,
+}
+
+impl Raw {
+    /// The wait, and how it ended if it did.
+    fn read(mut self) -> Result<(Wait, Option<WaitOutcome>), StoreError> {
+        let (outcome, detail) = (self.outcome.take(), std::mem::take(&mut self.detail));
+        let outcome = outcome.map(|outcome| WaitOutcome::read(&outcome, detail)).transpose()?;
+        Ok((self.try_into()?, outcome))
+    }
 }
 
 impl TryFrom<Raw> for Wait {
@@ -90,12 +141,12 @@ impl TryFrom<Raw> for Wait {
 }
 
 impl Store {
-    /// Stores a wait, in the place of an older one of the same app and purpose.
+    /// Stores a wait, in the place of an older one of the same app and purpose, whose end means nothing from then on.
     pub async fn put_wait(&self, wait: &Wait) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO waits (app, purpose, run, cluster, objects, deadline) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (app, purpose) DO UPDATE SET run = excluded.run, cluster = excluded.cluster, objects = excluded.objects, \
-             deadline = excluded.deadline",
+             deadline = excluded.deadline, outcome = NULL, detail = ''",
         )
         .bind(wait.app.to_string())
         .bind(wait.purpose)
@@ -114,15 +165,28 @@ impl Store {
         Ok(query.bind(app.to_string()).fetch_optional(self.read()).await?.map(RunId::new))
     }
 
-    /// Ends a wait. False when it had ended, or a newer one had taken its place: then its end means nothing.
-    pub async fn end_wait(&self, app: &AppId, purpose: WaitPurpose, run: &RunId) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM waits WHERE app = $1 AND purpose = $2 AND run = $3")
-            .bind(app.to_string())
-            .bind(purpose)
-            .bind(run.as_str())
-            .execute(self.write())
-            .await?;
-        Ok(done.rows_affected() > 0)
+    /// Writes down how a wait ended; the first end counts. False when it is not waited for any more, or a newer wait has taken its place: then
+    /// its end means nothing. A wait is known by all that it is, as one run may wait for the same purpose several times.
+    pub async fn note_wait_end(&self, ended: &WaitEnded) -> Result<bool, StoreError> {
+        let (outcome, detail) = ended.outcome.columns();
+        let statement = "UPDATE waits SET detail = CASE WHEN outcome IS NULL THEN $7 ELSE detail END, outcome = COALESCE(outcome, $6) \
+             WHERE app = $1 AND purpose = $2 AND run = $3 AND deadline = $4 AND objects = $5";
+        let query = of_wait(sqlx::query(statement), &ended.wait).bind(outcome).bind(detail);
+        Ok(query.execute(self.write()).await?.rows_affected() > 0)
+    }
+
+    /// The ends of an app's waits that nobody has acted on yet.
+    pub async fn ended_waits(&self, app: &AppId) -> Result<Vec<WaitEnded>, StoreError> {
+        let query = sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 AND outcome IS NOT NULL ORDER BY purpose");
+        let raw = query.bind(app.to_string()).fetch_all(self.read()).await?;
+        let ended = raw.into_iter().map(|raw| Ok(raw.read()?)).collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(ended.into_iter().filter_map(|(wait, outcome)| Some(WaitEnded { wait, outcome: outcome? })).collect())
+    }
+
+    /// Forgets a wait whose end was acted on. False when a newer one has taken its place, which stays.
+    pub async fn end_wait(&self, wait: &Wait) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM waits WHERE app = $1 AND purpose = $2 AND run = $3 AND deadline = $4 AND objects = $5";
+        Ok(of_wait(sqlx::query(statement), wait).execute(self.write()).await?.rows_affected() > 0)
     }
 
     /// Forgets what an app waits for: a newer revision is on its way. Returns the runs that waited.
@@ -132,11 +196,23 @@ impl Store {
         Ok(runs.into_iter().map(RunId::new).collect())
     }
 
-    /// All that is waited for, the nearest deadline first.
+    /// All that is waited for, and what has ended and was not acted on yet; the nearest deadline first.
     pub async fn waits(&self) -> Result<Vec<Wait>, StoreError> {
-        let raw: Vec<Raw> = sqlx::query_as("SELECT * FROM waits ORDER BY deadline, app, purpose").fetch_all(self.read()).await?;
-        raw.into_iter().map(Wait::try_from).collect()
+        Ok(self.waits_and_ends().await?.into_iter().map(|(wait, _)| wait).collect())
     }
+
+    /// The same with how they ended. What cannot be read is named in the log and left out: the others go on.
+    pub async fn waits_and_ends(&self) -> Result<Vec<(Wait, Option<WaitOutcome>)>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM waits ORDER BY deadline, app, purpose").fetch_all(self.read()).await?;
+        Ok(readable(decoded::<Raw>(&rows, "a wait of app", "app").into_iter().map(|raw| raw?.read())))
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// `$1` to `$5`: all that a wait is known by.
+fn of_wait<'q>(query: Query<'q>, wait: &'q Wait) -> Query<'q> {
+    query.bind(wait.app.to_string()).bind(wait.purpose).bind(wait.run.as_str()).bind(wait.deadline).bind(Json(&wait.objects))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::class::{Class, Classified};
 use crate::clock::Clock;
 use crate::ids::RepoName;
 use crate::lifecycle::Tasks;
-use crate::queue::{Accepted, Cause, Handler, Job, JobContext, JobError, Key, Queue, QueueConfig, QueueError, Request, Worker};
+use crate::queue::{Accepted, Cause, Finish, Handler, Job, JobContext, JobError, Key, Queue, QueueConfig, QueueError, Request, Worker};
 use crate::store::Store;
 use crate::store::deliveries::NewDelivery;
 use crate::telemetry::Metrics;
@@ -35,6 +35,10 @@ pub(super) enum Step {
     Succeed,
     Retry(&'static str, Option<Duration>),
     Fail(&'static str),
+    /// Done, to be looked at again.
+    LookAgain,
+    /// Fails in a way that may pass, and people have been shown it.
+    Shown(&'static str),
     Panic,
     /// Works until it is cancelled, or for this long.
     Work(Duration),
@@ -89,10 +93,18 @@ impl Scribe {
         self.with(|log| log.reports.clone())
     }
 
-    async fn act(&self, step: Step, ctx: &JobContext) -> Result<(), JobError> {
+    async fn act(&self, step: Step, ctx: &JobContext) -> Result<Finish, JobError> {
+        match step {
+            Step::LookAgain => Ok(Finish::LookAgain),
+            step => self.act_or_fail(step, ctx).await.map(|()| Finish::Done),
+        }
+    }
+
+    async fn act_or_fail(&self, step: Step, ctx: &JobContext) -> Result<(), JobError> {
         let error = |text, class| JobError::from(Scripted { text, class });
         match step {
-            Step::Succeed => Ok(()),
+            Step::Succeed | Step::LookAgain => Ok(()),
+            Step::Shown(text) => Err(error(text, Class::RETRY).shown()),
             Step::Retry(text, after) => Err(error(text, Class::Retry { after })),
             Step::Fail(text) => Err(error(text, Class::Fail)),
             Step::Panic => panic!("scripted"),
@@ -113,7 +125,7 @@ impl Scribe {
 
 #[async_trait]
 impl Handler for Scribe {
-    async fn run(&self, job: &Job, ctx: JobContext) -> Result<(), JobError> {
+    async fn run(&self, job: &Job, ctx: JobContext) -> Result<Finish, JobError> {
         let (index, step) = self.with(|log| {
             log.seen.push(Seen { job: job.clone(), at: self.start.elapsed(), ended: None, cancelled: false });
             (log.seen.len() - 1, log.steps.pop_front().unwrap_or(Step::Succeed))

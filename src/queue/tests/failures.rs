@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use super::bench::{Bench, Step, push_key};
-use crate::queue::{Cause, Request};
+use crate::ids::RepoName;
+use crate::queue::{Accepted, Cause, Request, Tenant};
 use crate::store::jobs::State;
 
 const MINUTE: Duration = Duration::from_mins(1);
+
+fn shop() -> Tenant {
+    Tenant::repo(&RepoName::new("shop"))
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_job_is_tried_ever_more_seldom_and_reported_once() {
@@ -70,13 +75,13 @@ async fn what_failed_is_tried_at_the_resync_and_reported_when_its_text_changes()
     bench.pass(10 * MINUTE, MINUTE).await;
     assert_eq!(bench.scribe.seen().len(), 1, "trying the same again gives the same");
     for _ in 0..3 {
-        assert_eq!(bench.queue.retry_failed("shop").await.expect("enqueued"), 1);
+        assert_eq!(bench.queue.look_again(&shop()).await.expect("enqueued"), 1);
         bench.pass_ms(1_000).await;
     }
     assert_eq!(bench.scribe.seen().len(), 4);
     assert_eq!(bench.scribe.reports(), [("no such path".into(), false), ("bad manifest".into(), false)]);
     assert_eq!(bench.queue.store().job(&key, State::Failed).await.expect("reads"), None, "mended");
-    assert_eq!(bench.queue.retry_failed("shop").await.expect("enqueued"), 0);
+    assert_eq!(bench.queue.look_again(&shop()).await.expect("enqueued"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +95,7 @@ async fn the_same_failure_of_another_commit_is_reported_too() {
     }
     let report = ("no such cluster".to_owned(), false);
     assert_eq!(bench.scribe.reports(), [report.clone(), report.clone()], "one for each commit, as each has a gate of its own");
-    bench.queue.retry_failed("shop").await.expect("enqueued");
+    bench.queue.look_again(&shop()).await.expect("enqueued");
     bench.pass_ms(1_000).await;
     assert_eq!(bench.scribe.seen().len(), 4);
     assert_eq!(bench.scribe.reports().len(), 2);
@@ -126,4 +131,51 @@ async fn a_run_that_never_ends_is_stopped() {
     let seen = bench.scribe.seen();
     assert_eq!(seen.len(), 2, "{seen:?}");
     assert_eq!(seen[1].job.attempt, 2);
+}
+
+/// T17: what is done and may change without a word is looked at again with each resync; it is no failure, and what comes twice is a duplicate.
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_looked_at_again_has_not_failed() {
+    let bench = Bench::new([Step::LookAgain, Step::LookAgain, Step::Succeed]).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass_ms(1_000).await;
+    let store = bench.queue.store().clone();
+    assert_eq!(store.job(&push_key().to_string(), State::Failed).await.expect("reads"), None);
+    assert!(store.job(&push_key().to_string(), State::Done).await.expect("reads").is_some());
+    assert_eq!(bench.push("1", "a").await.expect("accepted"), Accepted::Duplicate);
+    for _ in 0..2 {
+        assert_eq!(bench.queue.look_again(&shop()).await.expect("enqueued"), 1);
+        bench.pass_ms(1_000).await;
+    }
+    assert_eq!(bench.scribe.seen().len(), 3);
+    assert_eq!(bench.queue.look_again(&shop()).await.expect("enqueued"), 0, "the last run had nothing to ask for");
+    assert_eq!(bench.scribe.reports(), []);
+}
+
+/// X6: an error that people were shown as a part of the whole is tried again, and nothing is reported in its place.
+#[tokio::test(start_paused = true)]
+async fn what_was_shown_is_tried_again_and_not_reported() {
+    let bench = Bench::new(std::iter::repeat_n(Step::Shown("cluster eu is away"), 30)).await;
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass(16 * MINUTE, Duration::from_secs(5)).await;
+    assert!(bench.scribe.seen().len() > 5);
+    assert_eq!(bench.scribe.reports(), []);
+    let row = bench.queue.store().job(&push_key().to_string(), State::Pending).await.expect("reads").expect("waits for its next try");
+    assert_eq!(row.error.as_deref(), Some("cluster eu is away"));
+}
+
+/// A19: a clock that is set back makes nothing wait for the time that it was.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_makes_no_job_wait() {
+    let bench = Bench::new([Step::Succeed]).await;
+    let store = bench.queue.store().clone();
+    bench.push("1", "a").await.expect("accepted");
+    bench.pass_ms(1_000).await;
+    bench.push("2", "b").await.expect("accepted");
+    // As if all of it had been written an hour from now.
+    let later = "UPDATE jobs SET due = due + 3600000, first_event = first_event + 3600000, last_event = last_event + 3600000,
+                 changed_at = changed_at + 3600000";
+    sqlx::query(later).execute(store.write()).await.expect("updates");
+    bench.pass(Duration::from_secs(30), Duration::from_secs(1)).await;
+    assert_eq!(bench.scribe.seen().len(), 2);
 }

@@ -12,7 +12,7 @@ use crate::ids::RepoName;
 use crate::lifecycle::Tasks;
 use crate::queue::lease::{Claimed, Ended};
 use crate::queue::row::Again;
-use crate::queue::{Cause, Key, Queue, QueueConfig, Request};
+use crate::queue::{Cause, Finish, Key, Queue, QueueConfig, Request};
 use crate::store::Store;
 use crate::store::jobs::{JobRow, State};
 
@@ -128,7 +128,7 @@ impl World {
         let (claimed, seen) = self.model.running.remove(which % self.model.running.len());
         let key = claimed.job.key.clone();
         let ended = match how {
-            How::Done => Ended::Done,
+            How::Done => Ended::Done(Finish::Done),
             How::Failed => Ended::Failed { error: "no".into(), reported: "- no".into() },
             How::Cancelled => Ended::Again(Again::Cancelled { pause: 0 }),
             How::Failing { wait } => Ended::Again(Again::Failing { pause: 1_000, wait, error: "later".into(), reported: None }),

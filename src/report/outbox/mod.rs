@@ -18,11 +18,15 @@ use crate::class::{Class, Classified};
 use crate::forge::{Forge, NewStatus};
 use crate::ids::{Oid, RepoName};
 use crate::lifecycle::Tasks;
-use crate::store::reports::{GateRow, WantedReport};
+use crate::store::reports::{GateRow, GateShown, WantedReport};
 use crate::store::{Store, StoreError};
 
 pub use comment::marker;
+use target::STATUS_RANK;
 pub use target::{Target, TargetError};
+
+/// What was given up is tried again for so long, and as long as its pull request is open.
+const YOUNG: Duration = Duration::from_hours(7 * 24);
 
 /// Where a repo's reports go.
 #[derive(Clone)]
@@ -117,23 +121,44 @@ impl Outbox {
 
     /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as head.
     pub async fn put_gate(&self, repo: &RepoName, number: u64, status: &NewStatus) -> Result<(), OutboxError> {
-        let json = serde_json::to_string(status)?;
-        let number_column = i64::try_from(number).unwrap_or(i64::MAX);
-        let before = self.0.store.gate_sha(repo.as_str(), number_column, &status.context).await?;
-        if before.is_some_and(|sha| sha != status.sha.as_str()) {
-            // Who shares the head that it has left must not be held up by what it said there.
-            self.drop_gate(repo, number, &status.context).await?;
-        }
-        let row = GateRow { repo: repo.as_str(), number: number_column, context: &status.context, sha: status.sha.as_str(), status: &json };
-        let shared = self.0.store.put_gate(row).await?;
-        self.put_worst(repo, &shared).await
+        let status_json = serde_json::to_string(status)?;
+        let row = GateRow {
+            repo: repo.as_str(),
+            number: number_column(number),
+            context: &status.context,
+            sha: status.sha.as_str(),
+            status: &status_json,
+        };
+        let target = status_target(repo, &status.context);
+        let shown = self.gate_shown(repo, &target)?;
+        let news = self.0.store.put_gate(row, &shown).await?;
+        self.wake(shown.lane, news);
+        Ok(())
     }
 
     /// The pull request is closed or merged: what it said of its head no longer counts.
     pub async fn drop_gate(&self, repo: &RepoName, number: u64, context: &str) -> Result<(), OutboxError> {
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        let shared = self.0.store.drop_gate(repo.as_str(), number, context).await?;
-        self.put_worst(repo, &shared).await
+        let target = status_target(repo, context);
+        let shown = self.gate_shown(repo, &target)?;
+        let news = self.0.store.drop_gate(repo.as_str(), number_column(number), context, &shown).await?;
+        self.wake(shown.lane, news);
+        Ok(())
+    }
+
+    fn gate_shown<'a>(&'a self, repo: &RepoName, target: &'a (dyn Fn(&str) -> String + Sync)) -> Result<GateShown<'a>, OutboxError> {
+        let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
+        Ok(GateShown { lane: to.forge.name(), rank: STATUS_RANK, target, worst })
+    }
+
+    /// Has what was given up tried once more: a permission that was missing may have been given, without a word to us.
+    pub async fn try_again(&self, repo: &RepoName) -> Result<(), OutboxError> {
+        let Some(to) = self.0.destinations.get(repo) else { return Ok(()) };
+        let week = i64::try_from(YOUNG.as_millis()).unwrap_or(i64::MAX);
+        let young = self.0.store.now().saturating_sub(week);
+        // One try: what is still wrong is given up again.
+        let news = self.0.store.retry_given_up(repo.as_str(), sender::TRIES_IF_REJECTED - 1, young).await?;
+        self.wake(to.forge.name(), news);
+        Ok(())
     }
 
     /// The comment set of a pull request, one text per part, each without a marker.
@@ -154,30 +179,42 @@ impl Outbox {
         Ok(row.map(|row| serde_json::from_str(&row.wanted)).transpose()?)
     }
 
-    async fn put_worst(&self, repo: &RepoName, statuses: &[String]) -> Result<(), OutboxError> {
-        let mut worst: Option<NewStatus> = None;
-        for json in statuses {
-            let status: NewStatus = serde_json::from_str(json)?;
-            if worst.as_ref().is_none_or(|worst| worst.state < status.state) {
-                worst = Some(status);
-            }
-        }
-        match worst {
-            Some(status) => self.put_status(repo, &status).await,
-            None => Ok(()),
-        }
-    }
-
     async fn put(&self, target: &Target, wanted: &str) -> Result<(), OutboxError> {
         let repo = target.repo();
         let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
         let lane = to.forge.name();
         let report = WantedReport { target: &target.to_string(), lane, rank: target.rank(), repo: repo.as_str(), wanted };
-        if self.0.store.put_report(report).await?
-            && let Some(wake) = self.0.lanes.get(lane)
-        {
-            wake.notify_one();
-        }
+        let news = self.0.store.put_report(report).await?;
+        self.wake(lane, news);
         Ok(())
     }
+
+    fn wake(&self, lane: &str, news: bool) {
+        if news && let Some(wake) = self.0.lanes.get(lane) {
+            wake.notify_one();
+        }
+    }
+}
+
+fn number_column(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The place of a commit's status, by the commit's id as it is stored.
+fn status_target(repo: &RepoName, context: &str) -> impl Fn(&str) -> String + Sync {
+    let (repo, context) = (repo.clone(), context.to_owned());
+    move |sha: &str| format!("status:{repo}:{sha}:{context}")
+}
+
+/// The first of the worst statuses. One that cannot be read says nothing.
+fn worst(statuses: &[String]) -> Option<usize> {
+    let mut worst: Option<(usize, NewStatus)> = None;
+    for (index, json) in statuses.iter().enumerate() {
+        match serde_json::from_str::<NewStatus>(json) {
+            Ok(status) if worst.as_ref().is_none_or(|(_, worst)| worst.state < status.state) => worst = Some((index, status)),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "a stored status cannot be read, and is left out"),
+        }
+    }
+    worst.map(|(index, _)| index)
 }

@@ -22,7 +22,7 @@ const STORE_FAILED: Duration = Duration::from_secs(1);
 
 /// How often something is tried that the forge says is wrong, or does not know: a commit that was just pushed may be unknown for a moment,
 /// and a repository is hidden while a permission is being changed. With the pauses between them it is about a quarter of an hour.
-const TRIES_IF_REJECTED: i64 = 10;
+pub(super) const TRIES_IF_REJECTED: i64 = 10;
 
 pub(super) struct Sender {
     outbox: Outbox,

@@ -11,6 +11,8 @@ pub enum Target {
     Comment { repo: RepoName, number: u64 },
 }
 
+pub(super) const STATUS_RANK: i64 = 0;
+
 impl Target {
     pub fn repo(&self) -> &RepoName {
         match self {
@@ -21,7 +23,7 @@ impl Target {
     /// Statuses hold up merges, so they go first.
     pub(super) fn rank(&self) -> i64 {
         match self {
-            Self::Status { .. } => 0,
+            Self::Status { .. } => STATUS_RANK,
             Self::Comment { .. } => 1,
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{AppHealth, AppState, HealCount, Heals};
+use super::{AppHealth, AppRow, AppState, HealCount, Heals};
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use crate::clock::ManualClock;
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
@@ -154,4 +154,28 @@ async fn a_failure_keeps_its_first_time_until_a_success() {
     store.set_app_health(&id, AppHealth::Healthy, "").await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.failure.as_str(), row.failing_since), ("", None));
+}
+
+/// C7: an app that another version has written, or that is broken, is left out and named; it stops no other one, and its definition is read anew.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stops_no_other() {
+    let (store, _dir) = store().await;
+    let (good, bad, odd) = (app("shop/web", "shop"), app("shop/api", "shop"), app("shop/job", "shop"));
+    for app in [&good, &bad, &odd] {
+        store.put_app(app, &oid("a")).await.expect("stored");
+    }
+    let spoil = "UPDATE apps SET definition = json_set(definition, '$.render.helm', json('{\"fromTheFuture\": 1}')) WHERE id = 'shop/api'";
+    sqlx::query(spoil).execute(store.write()).await.expect("spoilt");
+    sqlx::query("UPDATE apps SET health = 'sleepy' WHERE id = 'shop/job'").execute(store.write()).await.expect("spoilt");
+    let names = |rows: Vec<AppRow>| rows.into_iter().map(|row| row.app.id.name).collect::<Vec<_>>();
+    let repo = RepoName::new("shop");
+    assert_eq!(names(store.apps().await.expect("read")), ["web"]);
+    assert_eq!(names(store.apps_defined_by(&repo).await.expect("read")), ["web"]);
+    assert_eq!(names(store.apps_reading(&good.source.repo).await.expect("read")), ["web"]);
+    assert_eq!(names(store.apps_on(&good.destination.cluster).await.expect("read")), ["web"]);
+    assert_eq!(store.followers(&good.source.repo).await.expect("read").len(), 1);
+    let error = store.app(&bad.id).await.expect_err("it is asked for by name");
+    assert!(error.to_string().contains("shop/api") && error.to_string().contains("fromTheFuture"), "{error}");
+    store.put_app(&bad, &oid("b")).await.expect("its definition is read once more");
+    assert_eq!(names(store.apps().await.expect("read")), ["api", "web"]);
 }

@@ -110,6 +110,11 @@ impl Board {
         Some(wait)
     }
 
+    /// Whether an app waits for something here.
+    pub(super) fn has(&self, app: &AppId, purpose: WaitPurpose) -> bool {
+        self.waits.contains_key(&(app.clone(), purpose))
+    }
+
     pub(super) fn remove_app(&mut self, app: &AppId) {
         for purpose in [WaitPurpose::Health, WaitPurpose::Deletion] {
             self.remove(&(app.clone(), purpose));

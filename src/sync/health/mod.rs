@@ -20,4 +20,6 @@ mod tests;
 
 pub use judge::Standing;
 pub use status::Health;
-pub use waits::{HEALTHY_WITHIN, WaitEnded, WaitOutcome, Waits};
+pub use waits::{HEALTHY_WITHIN, Waits};
+
+pub use crate::store::waits::{WaitEnded, WaitOutcome};

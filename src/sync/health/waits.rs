@@ -17,7 +17,7 @@ use crate::ids::{AppId, ClusterName};
 use crate::lifecycle::Tasks;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::marks::APP_LABEL;
-use crate::store::waits::{Wait, WaitPurpose};
+use crate::store::waits::{Wait, WaitEnded, WaitOutcome, WaitPurpose};
 use crate::store::{Store, StoreError};
 
 /// How long an app has to become healthy unless configured otherwise.
@@ -28,25 +28,6 @@ const IDLE_LOOK: Duration = Duration::from_secs(30);
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// After a kind could not be resolved, or a watch ended.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
-
-/// The end of a wait. Its row stays in the store until the receiver, having acted, calls [`Store::end_wait`]: false there says that a newer
-/// wait has taken its place meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitEnded {
-    pub wait: Wait,
-    pub outcome: WaitOutcome,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WaitOutcome {
-    Done,
-    /// An object that was being deleted when it was applied is gone: it has to be made again.
-    Gone(String),
-    /// An object will not get better by waiting; the worst first.
-    Failed(String),
-    /// The deadline has passed, with what was still waited for.
-    TimedOut(String),
-}
 
 /// All waits of the process. Clones share them.
 #[derive(Clone)]
@@ -71,12 +52,22 @@ impl Waits {
         waits
     }
 
-    /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end at once.
+    /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end at once, and ends that nobody has acted on are told
+    /// again.
     pub async fn resume(&self) -> Result<usize, StoreError> {
-        let waits = self.0.store.waits().await?;
+        self.sweep().await
+    }
+
+    /// Goes through the rows: whatever was lost between the store and here is taken up again. Says how many there are.
+    pub async fn sweep(&self) -> Result<usize, StoreError> {
+        let waits = self.0.store.waits_and_ends().await?;
         let count = waits.len();
-        for wait in waits {
-            self.begin(wait).await;
+        for (wait, outcome) in waits {
+            match outcome {
+                Some(outcome) => self.send(WaitEnded { wait, outcome }).await,
+                None if self.board().has(&wait.app, wait.purpose) => {}
+                None => self.begin(wait).await,
+            }
         }
         Ok(count)
     }
@@ -153,7 +144,11 @@ impl Waits {
                 }
             }
         }
-        if self.0.ended.send(WaitEnded { wait, outcome }).await.is_err() {
+        self.send(WaitEnded { wait, outcome }).await;
+    }
+
+    async fn send(&self, ended: WaitEnded) {
+        if self.0.ended.send(ended).await.is_err() {
             tracing::debug!("nobody listens any more to the ends of waits");
         }
     }

@@ -199,3 +199,21 @@ async fn what_is_applied_while_it_is_being_deleted_is_waited_for_until_it_has_go
         "ConfigMap NS/a: it was being deleted while it was applied, and is gone now; it is created again"
     );
 }
+
+/// C2: what was lost between the store and the watches is taken up by the next look, an end that nobody acted on is told again.
+#[tokio::test]
+async fn a_lost_wait_and_a_lost_end_are_taken_up_again() {
+    let mut world = World::new("swept").await;
+    let done = world.sync('a', &[deployment("web", 1)]).await;
+    let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
+    world.deps.store.put_wait(&wait).await.expect("stored, and begun by nobody");
+    assert_eq!(world.waits.sweep().await.expect("swept"), 1);
+    let end = world.next_end().await;
+    assert_eq!((&end.outcome, &end.wait), (&WaitOutcome::Done, &wait));
+    // It was written down, and what should have come of it was lost.
+    assert!(world.deps.store.note_wait_end(&end).await.expect("noted"));
+    assert_eq!(world.waits.sweep().await.expect("swept"), 1);
+    assert_eq!(world.next_end().await, end);
+    assert!(world.deps.store.end_wait(&wait).await.expect("acted on"));
+    assert_eq!(world.waits.sweep().await.expect("swept"), 0);
+}

@@ -213,12 +213,15 @@ impl World {
         Wait { app, purpose, run, cluster, objects, deadline }
     }
 
+    /// The next end of a wait, which nobody has acted on.
+    pub async fn next_end(&mut self) -> WaitEnded {
+        tokio::time::timeout(Duration::from_mins(1), self.ended.recv()).await.expect("an end within a minute").expect("a sender")
+    }
+
     /// The next end of a wait, acted on.
     pub async fn end(&mut self) -> WaitOutcome {
-        let ended =
-            tokio::time::timeout(Duration::from_mins(1), self.ended.recv()).await.expect("an end within a minute").expect("a sender");
-        let WaitEnded { wait, outcome } = ended;
-        assert!(self.deps.store.end_wait(&wait.app, wait.purpose, &wait.run).await.expect("ended"));
+        let WaitEnded { wait, outcome } = self.next_end().await;
+        assert!(self.deps.store.end_wait(&wait).await.expect("ended"));
         outcome
     }
 
