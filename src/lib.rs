@@ -68,7 +68,7 @@ pub mod dev;
 
 // Attack: seeded inputs for what faces strangers.
 #[cfg(test)]
-mod fuzz;
+mod fuzz_tests;
 
 // The command line, which knows all of them.
 pub mod cli;

@@ -1,13 +1,20 @@
 //! The GitHub client against the embedded forge: as a user, as an App, and when things go wrong.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use driftless::clock::SystemClock;
 use driftless::dev::forge::{ApiFault, DeliveryFault, DevApp};
-use driftless::forge::{Forge as _, ForgeError, GitHubCredentials, NewStatus, PullState, StatusState};
+use driftless::dev::git_http::GitServer;
+use driftless::dev::tls::DevTls;
+use driftless::forge::{Forge as _, ForgeError, GitHub, GitHubConfig, GitHubCredentials, NewStatus, PullState, StatusState};
 use driftless::ids::Oid;
+use driftless::lifecycle::Tasks;
 use driftless::secret::LiveSecret;
 use http::Method;
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 use crate::support::forge::{Forge, PROJECT, Setup, live, secret};
 use crate::support::receiver::Receiver;
@@ -256,4 +263,25 @@ async fn pushes_over_http_are_seen() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("the push was not seen");
+}
+
+/// W4: `ca` is trusted for the forge's API as it is for its Git, and an authority that cannot be read is said so at the start.
+#[tokio::test]
+async fn an_api_behind_an_authority_of_its_own_is_trusted_by_its_ca() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (folder, tasks) = (tempfile::tempdir().expect("a folder"), Tasks::new());
+    let tls = DevTls::new().expect("a certificate");
+    let ca = tls.write(folder.path()).expect("its files").ca;
+    let user = async || axum::Json(json!({"login": "driftless-bot", "id": 1, "type": "User"}));
+    let server = GitServer::serve(axum::Router::new().route("/user", axum::routing::get(user)), Some(&tls), &tasks).await.expect("serves");
+    let client = |ca: Option<PathBuf>| {
+        let credentials = GitHubCredentials::Token(live("t0ken"));
+        GitHub::new(GitHubConfig { api_url: server.url(), credentials, ca, timeout: Duration::from_secs(5) }, Arc::new(SystemClock))
+    };
+    let trusted = client(Some(ca)).ok().expect("a sound configuration");
+    assert_eq!(trusted.whoami().await.expect("answered").login, "driftless-bot");
+    let untrusted = client(None).ok().expect("a sound configuration").whoami().await.expect_err("not trusted").to_string();
+    assert!(untrusted.to_lowercase().contains("certificate"), "{untrusted}");
+    let missing = client(Some(folder.path().join("nothing.pem"))).err().expect("no such file").to_string();
+    assert!(missing.contains("nothing.pem cannot be used: it cannot be read"), "{missing}");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "figures that a test measures are shown, not asserted")]
 
 mod check;
+mod cli;
 mod cluster;
 mod control_plane;
 mod deploy;

@@ -193,6 +193,7 @@ fn config(args: &DevArgs, dir: &Path, kubeconfig: &Path, ca: &Path, forge: &DevF
         "# Written by `driftless dev`; a server's configuration looks the same.\n\
          instance: dev\n\
          listen: {listen}\n\
+         probes: 127.0.0.1:0\n\
          data: {data}\n\
          renderer: {renderer}\n\
          ca: {ca}\n\

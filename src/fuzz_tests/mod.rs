@@ -1,6 +1,6 @@
 //! Seeded fuzzing on a stable compiler: each target makes one input of a seed and says what must hold of it.
 //!
-//! `cargo test` runs each for a moment, `make fuzz` for longer. What fails prints its seed, and `DRIFTLESS_FUZZ=TARGET:SEED cargo test --lib fuzz::`
+//! `cargo test` runs each for a moment, `make fuzz` for longer. What fails prints its seed, and `DRIFTLESS_FUZZ=TARGET:SEED cargo test --lib fuzz_tests::`
 //! does it again; a seed that was mended goes into [`MENDED`]. To add a target, write `pub(super) fn case(random: &mut StdRng)` in a file of
 //! its own, and a test here.
 
@@ -52,7 +52,7 @@ fn report(text: &str) {
 
 fn once(target: &str, seed: u64, case: fn(&mut StdRng)) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| case(&mut StdRng::seed_from_u64(seed)))) {
-        report(&format!("{target} failed; to do it again: DRIFTLESS_FUZZ={target}:{seed} cargo test --lib fuzz::"));
+        report(&format!("{target} failed; to do it again: DRIFTLESS_FUZZ={target}:{seed} cargo test --lib fuzz_tests::"));
         std::panic::resume_unwind(panic);
     }
 }
