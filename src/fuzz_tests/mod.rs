@@ -9,6 +9,7 @@ mod config;
 mod definitions;
 mod merge;
 mod mutate;
+mod redactor;
 mod webhooks;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -103,4 +104,9 @@ fn parts_of_a_comment() {
 #[test]
 fn merge() {
     run("merge", merge::case);
+}
+
+#[test]
+fn redactor() {
+    run("redactor", redactor::case);
 }

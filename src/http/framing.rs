@@ -71,7 +71,16 @@ struct Head {
     begun: bool,
     line: Vec<u8>,
     encoded: bool,
-    length: Option<Option<u64>>,
+    length: Length,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    #[default]
+    Unsaid,
+    Said(u64),
+    /// No number.
+    Odd,
 }
 
 impl Sniffer {
@@ -123,19 +132,20 @@ impl Head {
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.encoded = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
-            self.length = Some(std::str::from_utf8(value.trim_ascii()).ok().and_then(|text| text.parse().ok()));
+            let number = std::str::from_utf8(value.trim_ascii()).ok().and_then(|text| text.parse().ok());
+            self.length = number.map_or(Length::Odd, Length::Said);
         }
         false
     }
 
     fn judge(&self, request: u64, framing: &Framing) -> State {
         match (self.encoded, self.length) {
-            (false, None | Some(Some(0))) => State::default(),
-            (false, Some(Some(length))) => State::Body(length),
+            (false, Length::Unsaid | Length::Said(0)) => State::default(),
+            (false, Length::Said(length)) => State::Body(length),
             // hyper refuses a length that is no number.
-            (false, Some(None)) => State::Done,
+            (false, Length::Odd) => State::Done,
             (true, length) => {
-                framing.contradicts.store(length.is_some(), Ordering::Release);
+                framing.contradicts.store(length != Length::Unsaid, Ordering::Release);
                 framing.last.store(request, Ordering::Release);
                 State::Done
             }

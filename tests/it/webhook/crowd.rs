@@ -112,7 +112,7 @@ async fn from(ip: &str, to: SocketAddr) -> TcpStream {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_read_end_the_connection() {
     let limits =
-        ServerLimits { requests: u64::MAX, headers: Duration::from_secs(60), write: Duration::from_millis(400), ..ServerLimits::default() };
+        ServerLimits { requests: u64::MAX, headers: Duration::from_mins(1), write: Duration::from_millis(400), ..ServerLimits::default() };
     let server = Server::behind(limits, IntakeLimits::default(), QueueConfig::default()).await;
     let deaf = TcpStream::connect(server.address).await.expect("connects");
     let (begun, mut buffer) = (Instant::now(), [0; 64]);
