@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +96,10 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let readiness = Readiness::default();
     let starting = readiness.begin("start");
     std::fs::create_dir_all(&config.data).map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
+    // Mirrors hold what repositories do. A folder that is not ours to change, as a mounted one may be, stays as it is.
+    if let Err(error) = std::fs::set_permissions(&config.data, std::fs::Permissions::from_mode(0o700)) {
+        tracing::warn!(folder = %config.data.display(), %error, "the rights of the data folder could not be set: others may read it");
+    }
     let store = Store::open(&config.data.join("driftless.db"), environment.clock.clone()).await?;
     store.cancel_running().await?;
     let queue = Queue::start(store.clone(), queue_config(&config), tasks).await?;

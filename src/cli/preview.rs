@@ -135,7 +135,8 @@ fn differs(change: &Change) -> bool {
 
 async fn render(args: &PreviewArgs, place: &Place, app: &App, cluster: &Cluster) -> anyhow::Result<Rendered> {
     let launcher = std::env::current_exe().context("the path of this program cannot be told")?;
-    let renderer = Renderer::new(RendererConfig::new(launcher, &args.renderer))?;
+    // The reader has the files.
+    let renderer = Renderer::new(RendererConfig { full_texts: true, ..RendererConfig::new(launcher, &args.renderer) })?;
     let discovery = cluster.discovery().await?;
     let facts = ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() };
     let request = RenderRequest {
@@ -216,6 +217,9 @@ fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
             Some(TakeOver::Unmarked) => text += "  exists already, and nobody's mark is on it\n",
             Some(TakeOver::OtherTool { tool, name }) => text += &format!("  exists already, and is managed by {tool} ({name})\n"),
             Some(TakeOver::OtherApp { instance, app }) => text += &format!("  belongs to the app {app} of {instance}\n"),
+        }
+        if !change.drops.is_empty() {
+            text += &format!("  taking it over drops {}\n", change.drops.join(", "));
         }
         for conflict in &change.conflicts {
             text += &format!("  takes {} from {}\n", conflict.field, conflict.manager);

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use secrecy::ExposeSecret;
 use tokio::sync::{Mutex, RwLock};
 
 use super::discovery::{Cached, Discovery};
@@ -156,10 +157,91 @@ async fn load(path: Option<PathBuf>, context: Option<String>, in_cluster: bool) 
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config = match path {
         Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(&path).map_err(|error| format!("{}: {}", path.display(), chain(&error)))?;
+            let kubeconfig = Kubeconfig::read_from(&path).map_err(|error| format!("{}: {}", path.display(), kubeconfig_text(&error)))?;
             Config::from_custom_kubeconfig(kubeconfig, &options).await
         }
         None => Config::from_kubeconfig(&options).await,
     };
-    config.map_err(|error| chain(&error))
+    let config = config.map_err(|error| kubeconfig_text(&error))?;
+    if config.auth_info.token.as_ref().is_some_and(|token| !fits_header(token.expose_secret())) {
+        return Err(
+            "the token of its user cannot be sent: it contains a line break or another control character. Write it on one line".into()
+        );
+    }
+    Ok(config)
+}
+
+/// What is wrong with a kubeconfig. What is not its form but its content is told by the library's own words; a parser would quote it, and it
+/// holds tokens and keys.
+fn kubeconfig_text(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::CurrentContextNotSet
+        | KubeconfigError::LoadContext(_)
+        | KubeconfigError::LoadClusterOfContext(_)
+        | KubeconfigError::FindPath
+        | KubeconfigError::ReadConfig(..)
+        | KubeconfigError::MissingClusterUrl => chain(error),
+        KubeconfigError::Parse(error) => {
+            let place = error.location().map(|at| format!(" (line {})", at.line())).unwrap_or_default();
+            format!("it is not a valid kubeconfig{place}. Check it with `kubectl config view`")
+        }
+        KubeconfigError::LoadCertificateAuthority(_) | KubeconfigError::ParseCertificates(_) => {
+            "the certificate authority of its cluster cannot be read. Check certificate-authority and certificate-authority-data".to_owned()
+        }
+        KubeconfigError::LoadClientCertificate(_) => "the client certificate of its user cannot be read".to_owned(),
+        KubeconfigError::LoadClientKey(_) => "the client key of its user cannot be read".to_owned(),
+        KubeconfigError::ParseClusterUrl(_) => "the server of its cluster is not a valid URL".to_owned(),
+        KubeconfigError::ParseProxyUrl(_) => "the proxy-url of its cluster is not a valid URL".to_owned(),
+        _ => "it is not a valid kubeconfig. Check it with `kubectl config view`".to_owned(),
+    }
+}
+
+/// kube panics on a token that cannot stand in a header.
+fn fits_header(token: &str) -> bool {
+    http::HeaderValue::from_str(token).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kubeconfig(user: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n- name: a\n  cluster: {{server: 'https://127.0.0.1:1'}}\ncontexts:\n- name: a\n  \
+             context: {{cluster: a, user: a}}\nusers:\n- name: a\n  user: {user}\n"
+        )
+    }
+
+    async fn refused(text: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("kubeconfig");
+        std::fs::write(&path, text).expect("written");
+        let config = ClusterConfig::new(ClusterName::new("prod"), Some(path));
+        Cluster::connect(config).await.expect_err("refused").to_string()
+    }
+
+    /// L10: a line break in a token is told, and does not panic.
+    #[tokio::test]
+    async fn a_token_with_a_line_break_is_told_of() {
+        let error = refused(&kubeconfig(r#"{token: "hunter2\nhunter2"}"#)).await;
+        assert!(error.contains("line break") && !error.contains("hunter2"), "{error}");
+    }
+
+    /// X11: no slip in a kubeconfig prints what it holds.
+    #[tokio::test]
+    async fn a_kubeconfig_with_a_slip_tells_the_line_and_no_value() {
+        let slips = [
+            kubeconfig("{token: *hunter2}"),
+            kubeconfig("{token: !!int hunter2}"),
+            kubeconfig("hunter2"),
+            kubeconfig("{token: [hunter2]}"),
+            kubeconfig("{client-key-data: hunter2, client-certificate-data: hunter2}"),
+            kubeconfig("{token: hunter2").replace("current-context", "  current-context"),
+            "hunter2".to_owned(),
+        ];
+        for text in slips {
+            let error = refused(&text).await;
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ const MANAGERS: [&str; 3] = ["kubectl-client-side-apply", "kubectl", "before-fir
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Whether an entry of managedFields was left by client-side apply.
-fn is_client_side(entry: &Value) -> bool {
+pub(super) fn is_client_side(entry: &Value) -> bool {
     let manager = entry["manager"].as_str().unwrap_or_default();
     entry["operation"] == "Update" && entry.get("subresource").is_none() && MANAGERS.contains(&manager) && has_last_applied(entry)
 }
@@ -18,7 +18,7 @@ fn has_last_applied(entry: &Value) -> bool {
         || entry.pointer("/fieldsV1/f:metadata/f:annotations").is_some_and(|a| a.get(format!("f:{LAST_APPLIED}")).is_some())
 }
 
-fn entries(live: &Value) -> &[Value] {
+pub(super) fn entries(live: &Value) -> &[Value] {
     live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -59,7 +59,7 @@ pub fn adoption_patch(live: &Value, manager: &str) -> Option<Value> {
 }
 
 /// The union of two sets of fields.
-fn merge(into: &mut Value, from: &Value) {
+pub(super) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, below) in from {

@@ -39,6 +39,8 @@ pub struct Change {
     pub warnings: Vec<String>,
     /// Set when the object exists and is not this app's yet.
     pub takes_over: Option<TakeOver>,
+    /// The paths of fields that taking it over would delete.
+    pub drops: Vec<String>,
     /// The object that this one stands in for: the same name with another generator's hash suffix.
     pub replaces_name: Option<ObjectKey>,
     /// Which rendered objects still refer to an object that would be pruned.
@@ -74,6 +76,7 @@ impl Change {
             conflicts: Vec::new(),
             warnings: Vec::new(),
             takes_over: None,
+            drops: Vec::new(),
             replaces_name: None,
             referrers: Vec::new(),
             desired: None,

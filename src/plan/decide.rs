@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::change::{Action, Cause, Change, Conflict, RefusedBy, TakeOver, Verdict};
 use super::diff::same;
+use super::dropped::dropped;
 use super::marks::Marks;
 use super::overlay::{overlay, without_allocated};
 use super::owner::take_over;
@@ -51,7 +52,7 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
         return Change { after: Some(wanted.manifest.clone()), ..change };
     };
     if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.uid) {
-        return taken_over(change, wanted, owner, claim);
+        return taken_over(change, wanted, live, owner, claim);
     }
     if let Some(refused) = replaces {
         let asked = Asked { result, ..Asked::without_result(change.verdict) };
@@ -78,7 +79,7 @@ pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
 }
 
 /// The object is not in the app's inventory: nothing of what it holds is shown.
-fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, claim: Claim<'_>) -> Change {
+fn taken_over(change: Change, wanted: &Wanted, live: &Value, owner: TakeOver, claim: Claim<'_>) -> Change {
     let (key, adopt, owner) = (&wanted.key, claim.adopt, handed_over(owner, claim));
     let refused = match &owner {
         TakeOver::OtherApp { instance, app } => Some(anothers(key, instance, app, claim.marks)),
@@ -97,6 +98,11 @@ fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, claim: Claim<'_>
         None if matches!(owner, TakeOver::HandedOver { .. }) => change.verdict.clone(),
         None => unspoken(change.verdict.clone()),
     };
+    // What of another app of ours goes is told by its own plan; what is not taken loses nothing.
+    let drops = match &owner {
+        TakeOver::Unmarked | TakeOver::OtherTool { .. } => dropped(live, &wanted.manifest),
+        TakeOver::OtherApp { .. } | TakeOver::HandedOver { .. } => Vec::new(),
+    };
     let after = Some(wanted.manifest.clone());
     // No conflict where the values are equal: conflicts would tell whether a guess at a value is right.
     Change {
@@ -104,6 +110,7 @@ fn taken_over(change: Change, wanted: &Wanted, owner: TakeOver, claim: Claim<'_>
         verdict,
         refused_by,
         after,
+        drops,
         takes_over: Some(owner),
         conflicts: Vec::new(),
         warnings: Vec::new(),
@@ -163,8 +170,8 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
     let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.uid)));
     let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());
     let (before, after) = match (ours, base_asked.result.clone(), result) {
-        (Some((_, Some(owner))), ..) => {
-            return Change { before: Some(manifests.0), ..taken_over(change, wanted, owner, claim) };
+        (Some((live, Some(owner))), ..) => {
+            return Change { before: Some(manifests.0), ..taken_over(change, wanted, live, owner, claim) };
         }
         (Some((_, None)), Some(before), Some(after)) => (before, after),
         // Not there yet: both answers are of an object that the server would make.

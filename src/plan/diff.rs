@@ -172,7 +172,7 @@ fn compare(before: &Value, after: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-fn field(path: &str, name: &str) -> String {
+pub(super) fn field(path: &str, name: &str) -> String {
     match name.contains(['.', '/', '[']) {
         true => format!("{path}[{name}]"),
         false if path.is_empty() => name.to_owned(),

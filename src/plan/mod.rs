@@ -7,6 +7,7 @@ mod decide;
 pub mod deletion;
 mod destructive;
 mod diff;
+mod dropped;
 pub mod marks;
 mod names;
 mod normalise;

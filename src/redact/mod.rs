@@ -6,12 +6,14 @@
 //!
 //! Pure.
 
+mod foreign;
 mod forms;
 mod known;
 mod secret;
 mod shown;
 mod visible;
 
+pub use foreign::{may_hold_secrets, rebuilt, rebuilt_warnings};
 pub use known::Known;
 pub use secret::{holds_secrets, is_secret_kind, states};
 pub use shown::Shown;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::redact::may_hold_secrets;
 use crate::trace::{Asked, Trace, list_hash};
 use crate::tree::{Mode, Tree, TreeEntry, TreeError};
 
@@ -18,6 +19,8 @@ pub struct Paths {
     tree: Arc<dyn Tree>,
     trace: Trace,
     max_file: u64,
+    /// Whether any file that was read may hold a secret.
+    may_hold_secrets: bool,
 }
 
 /// Where a path leads.
@@ -56,7 +59,12 @@ pub enum Found<T> {
 impl Paths {
     /// Files larger than `max_file` bytes are refused.
     pub fn new(tree: Arc<dyn Tree>, max_file: u64) -> Self {
-        Self { tree, trace: Trace::default(), max_file }
+        Self { tree, trace: Trace::default(), max_file, may_hold_secrets: false }
+    }
+
+    /// Whether any file that was read may hold a secret: then a library's text about them may tell it.
+    pub fn may_hold_secrets(&self) -> bool {
+        self.may_hold_secrets
     }
 
     pub fn into_trace(self) -> Trace {
@@ -94,6 +102,7 @@ impl Paths {
         if bytes.starts_with(LFS_POINTER) {
             return Ok(Found::Refused(Refusal::new(&path, "kept in Git LFS: only its pointer is in the repository")));
         }
+        self.may_hold_secrets = self.may_hold_secrets || may_hold_secrets(&bytes);
         Ok(Found::Here(path, bytes))
     }
 

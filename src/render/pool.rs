@@ -50,6 +50,8 @@ pub struct RendererConfig {
     pub cache: u64,
     /// What the box needs of the kernel.
     pub landlock: Landlock,
+    /// Whether what libraries say of files that may hold secrets is passed on as it is. Only for a reader who has the files himself.
+    pub full_texts: bool,
 }
 
 impl RendererConfig {
@@ -67,6 +69,7 @@ impl RendererConfig {
             renders_per_worker: 500,
             cache: 16 << 20,
             landlock: Landlock::default(),
+            full_texts: false,
         }
     }
 }
@@ -215,7 +218,7 @@ impl Renderer {
         deadline: Instant,
     ) -> Result<Made, Try> {
         let killer = worker.killer.clone();
-        let limits = Limits { output: self.config.max_output, questions: self.config.max_callbacks };
+        let limits = Limits { output: self.config.max_output, questions: self.config.max_callbacks, full_texts: self.config.full_texts };
         let mut paths = Paths::new(tree, self.config.max_file);
         let asked = request.clone();
         let path = clean(&request.path);

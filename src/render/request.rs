@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::options::{LoadRestriction, Nondeterministic, RenderOptions};
 use crate::manifest::{Manifest, ObjectKey};
+use crate::redact::may_hold_secrets;
 use crate::trace::Trace;
 
 /// One path of one tree, and how it becomes manifests.
@@ -78,6 +79,12 @@ struct WireHelm<'a> {
     keep_volatile: bool,
     kube_version: &'a str,
     api_versions: &'a [String],
+}
+
+impl WireRequest<'_> {
+    pub(super) fn may_hold_secrets(&self) -> bool {
+        may_hold_secrets(self.helm.values.to_string().as_bytes())
+    }
 }
 
 impl RenderRequest {

@@ -6,6 +6,7 @@ use super::error::{Failure, RenderError};
 use super::paths::{Found, Paths, Place, Refusal};
 use super::request::WireRequest;
 use super::wire::{Answer, Name, NoFrame, Said, Volatile, receive, send};
+use crate::redact::{rebuilt, rebuilt_warnings};
 use crate::tree::{Mode, TreeError};
 
 /// What one render may use, besides what the box allows.
@@ -13,6 +14,8 @@ use crate::tree::{Mode, TreeError};
 pub(super) struct Limits {
     pub output: usize,
     pub questions: usize,
+    /// Whether the texts of libraries are passed on as they are: to a reader who has all the files himself.
+    pub full_texts: bool,
 }
 
 /// A worker's own words at the end of a render.
@@ -66,6 +69,8 @@ pub(super) fn render(
     limits: Limits,
 ) -> Result<Ended, Trouble> {
     tell(input, request, &[])?;
+    // Values may stand in the definition itself.
+    let values_may = request.may_hold_secrets();
     let mut questions = 0;
     loop {
         let (said, body) = receive(output, limits.output)?;
@@ -81,11 +86,26 @@ pub(super) fn render(
             }
             Said::Stat { path } => tell(input, &stat(paths, &path)?, &[])?,
             Said::List { path } => tell(input, &list(paths, &path)?, &[])?,
-            Said::Rendered { renderer, warnings, volatile } => return Ok(Ended { renderer, warnings, volatile, body }),
-            Said::Failed { failure, panicked } => return Err(Trouble::Input { failure, worker_lost: panicked }),
+            Said::Rendered { renderer, warnings, volatile } => {
+                let hides = !limits.full_texts && (values_may || paths.may_hold_secrets());
+                let warnings = if hides { rebuilt_warnings(warnings) } else { warnings };
+                return Ok(Ended { renderer, warnings, volatile, body });
+            }
+            Said::Failed { failure, panicked } => {
+                let hides = !limits.full_texts && (values_may || paths.may_hold_secrets());
+                let failure = if hides { concealed(failure) } else { failure };
+                return Err(Trouble::Input { failure, worker_lost: panicked });
+            }
             Said::Hello { .. } => return Err(Trouble::Garbage("a second hello".into())),
         }
     }
+}
+
+/// What is wrong in our own words. The place stays, and a hint where it is ours, as the message is.
+fn concealed(failure: Failure) -> Failure {
+    let message = rebuilt(&failure.message);
+    let hint = failure.hint.filter(|_| message == failure.message);
+    Failure { message, hint, ..failure }
 }
 
 fn tell(input: &mut impl Write, header: &impl serde::Serialize, body: &[u8]) -> Result<(), Trouble> {

@@ -108,6 +108,9 @@ pub struct ObjectReport {
     pub origin: Option<String>,
     pub conflicts: Vec<Conflict>,
     pub takes_over: Option<TakeOver>,
+    /// The paths of fields that taking it over would delete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drops: Vec<String>,
     /// The app of the same repo that takes it over; it is not deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moves_to: Option<AppId>,

@@ -25,6 +25,7 @@ pub(crate) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport
         origin: Some("apps/shop/web.yaml".into()),
         conflicts: vec![],
         takes_over: None,
+        drops: vec![],
         moves_to: None,
         warnings: vec![],
         replaces_name: None,
@@ -72,6 +73,7 @@ pub(crate) fn everything(text: &str) -> PreviewReport {
     let mut fresh = object(Action::Create, named("fresh"), &format!("+kind: ConfigMap\n+{text}"));
     fresh.verdict = Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace: format!("shop{text}") } };
     fresh.takes_over = Some(TakeOver::OtherTool { tool: format!("Helm{text}"), name: format!("release{text}") });
+    fresh.drops = vec![format!("spec.replicas{text}")];
     let mut bad = object(Action::Update, named("bad"), "-a: 1\n+a: b");
     let causes = vec![Cause { field: Some(format!("data{text}")), message: format!("must be text{text}") }];
     bad.verdict = Verdict::Rejected { message: format!("ConfigMap is invalid{text}"), causes };

@@ -26,6 +26,7 @@ pub mod runs;
 pub mod shown_deletes;
 pub mod waits;
 
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -48,6 +49,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// Longer than any transaction of ours takes on a slow disk.
 const ACQUIRE: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
+/// To be read and written by the owner alone.
+const PRIVATE: u32 = 0o600;
 
 /// One connection, within a transaction or not: what statements of several areas are made on.
 pub type Connection = sqlx::SqliteConnection;
@@ -74,6 +77,7 @@ impl Store {
     /// Refused while another process has it open, and if a newer Driftless has written it.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let lock = Lock::acquire(path)?;
+        private(path).map_err(|source| StoreError::Lock { path: path.to_owned(), source })?;
         let open = |source| StoreError::Open { path: path.to_owned(), source };
         let writer = pool(1).connect_with(writing(path)).await.map_err(open)?;
         MIGRATIONS.run(&writer).await.map_err(|source| StoreError::migrate(path, source))?;
@@ -157,6 +161,22 @@ fn decoded<R: for<'r> FromRow<'r, SqliteRow>>(rows: &[SqliteRow], what: &str, ke
 fn readable<T>(rows: impl IntoIterator<Item = Result<T, StoreError>>) -> Vec<T> {
     let read = |row: Result<T, StoreError>| row.inspect_err(|error| tracing::error!(%error, "a row is left out")).ok();
     rows.into_iter().filter_map(read).collect()
+}
+
+/// The store holds what was rendered and said: it is its owner's alone. SQLite gives its log the rights of the file beside it.
+fn private(path: &Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().append(true).create(true).mode(PRIVATE).open(path)?;
+    for end in ["", "-wal", "-shm", ".lock"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        let file = PathBuf::from(name);
+        if file.exists()
+            && let Err(error) = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(PRIVATE))
+        {
+            tracing::warn!(file = %file.display(), %error, "the rights of a file of the store could not be set: others may read it");
+        }
+    }
+    Ok(())
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

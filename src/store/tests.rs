@@ -223,3 +223,23 @@ async fn a_store_that_cannot_be_written_is_not_ready() {
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     store.probe().await.expect_err("a commit cannot be brought onto the disk");
 }
+
+/// X11: the store is its owner's alone, also one that another release has made for everybody.
+#[tokio::test]
+async fn nobody_else_may_read_the_store() -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("driftless.db");
+    std::fs::write(&path, "")?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+    let store = Store::open(&path, Arc::new(crate::clock::SystemClock)).await?;
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder.path())? {
+        let entry = entry?;
+        seen += 1;
+        assert_eq!(entry.metadata()?.permissions().mode() & 0o777, 0o600, "{}", entry.path().display());
+    }
+    assert!(seen >= 3, "the log is there as well");
+    store.close().await;
+    Ok(())
+}

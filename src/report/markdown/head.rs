@@ -262,7 +262,11 @@ fn take_overs(app: &AppReport) -> Vec<String> {
     };
     app.objects()
         .iter()
-        .filter_map(|object| Some(format!("- {} {}", span(&object.key.to_string()), whose(object.takes_over.as_ref()?)?)))
+        .filter_map(|object| {
+            let drops: Vec<String> = object.drops.iter().map(|path| span(path)).collect();
+            let drops = if drops.is_empty() { String::new() } else { format!("; **this drops** {}", drops.join(", ")) };
+            Some(format!("- {} {}{drops}", span(&object.key.to_string()), whose(object.takes_over.as_ref()?)?))
+        })
         .collect()
 }
 

@@ -24,6 +24,23 @@ fn everything_at_once() {
     insta::assert_snapshot!(one(&everything("")));
 }
 
+/// P4: a rule of our own configuration is not shown as the server's refusal.
+#[test]
+fn a_rule_of_ours_is_not_the_servers_refusal() {
+    let mut refused = object(Action::Create, key("ConfigMap", "a"), "+a: b");
+    let message = "no entry of repos[shop].allow.namespaces matches \"kube-system\"".to_owned();
+    refused.verdict = crate::plan::Verdict::Rejected { message, causes: Vec::new() };
+    refused.refused_by = crate::plan::RefusedBy::Configuration;
+    let report = report(vec![app("web", vec![refused])]);
+    let text = one(&report);
+    assert!(text.contains("the configuration of Driftless does not allow 1 object"), "{text}");
+    assert!(text.contains("Not allowed by the configuration of Driftless"), "{text}");
+    assert!(!text.contains("server rejects") && !text.contains("Rejected by"), "{text}");
+    let status = crate::report::gate(&report, "driftless", None);
+    assert_eq!(status.state, crate::forge::StatusState::Failure);
+    assert!(status.description.starts_with("1 not allowed (web)"), "{}", status.description);
+}
+
 #[test]
 fn what_is_replaced() {
     let set = object(Action::Replace, key("StatefulSet", "db"), " spec:\n-  serviceName: one\n+  serviceName: two");

@@ -1,0 +1,132 @@
+//! What taking an object over destroys: fields that client-side apply has set, and the manifest does not have. Once they are ours, leaving them
+//! out deletes them. Paths alone, as what is there belongs to somebody else.
+
+use serde_json::{Value, json};
+
+use super::adopt::{entries, is_client_side, merge};
+use super::diff::field;
+
+/// The most paths that are named.
+const MOST: usize = 20;
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The paths that go when `live` becomes ours and `manifest` is applied. What another manager owns as well stays, and is not among them; nor
+/// is what the manifest sets, as that would tell whether a guess at a value is right.
+pub(super) fn dropped(live: &Value, manifest: &Value) -> Vec<String> {
+    let (taken, kept): (Vec<&Value>, Vec<&Value>) = entries(live).iter().partition(|entry| is_client_side(entry));
+    let mut fields = json!({});
+    for entry in taken {
+        merge(&mut fields, &entry["fieldsV1"]);
+    }
+    let others: Vec<&Value> = kept.iter().map(|entry| &entry["fieldsV1"]).collect();
+    let mut found = Vec::new();
+    walk(&fields, &others, live, Some(manifest), "", &mut found);
+    let more = found.len().saturating_sub(MOST);
+    found.truncate(MOST);
+    if more > 0 {
+        found.push(format!("{more} more"));
+    }
+    found
+}
+
+fn walk(fields: &Value, others: &[&Value], live: &Value, manifest: Option<&Value>, path: &str, found: &mut Vec<String>) {
+    for (key, below) in fields.as_object().into_iter().flatten() {
+        let Some((kind, name)) = key.split_once(':') else { continue };
+        let Some(step) = step(kind, name) else { continue };
+        let Some(live) = step.of(live) else { continue };
+        let path = step.path(path);
+        if path.contains(LAST_APPLIED) {
+            continue;
+        }
+        let theirs: Vec<&Value> = others.iter().filter_map(|other| other.get(key)).collect();
+        match manifest.and_then(|manifest| step.of(manifest)) {
+            Some(manifest) => walk(below, &theirs, live, Some(manifest), &path, found),
+            None if theirs.is_empty() => found.push(path),
+            // A part of it may be another manager's.
+            None => walk(below, &theirs, live, None, &path, found),
+        }
+    }
+}
+
+/// One step of a path in managedFields.
+enum Step {
+    Field(String),
+    /// An item of a list, by its keys.
+    Item(Value),
+    /// An item of a set, by its value.
+    Member(Value),
+}
+
+fn step(kind: &str, name: &str) -> Option<Step> {
+    match kind {
+        "f" => Some(Step::Field(name.to_owned())),
+        "k" => serde_json::from_str(name).ok().map(Step::Item),
+        "v" => serde_json::from_str(name).ok().map(Step::Member),
+        _ => None,
+    }
+}
+
+impl Step {
+    fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        match self {
+            Self::Field(name) => value.get(name),
+            Self::Item(keys) => value.as_array()?.iter().find(|item| is_item(item, keys)),
+            Self::Member(wanted) => value.as_array()?.iter().find(|item| *item == wanted),
+        }
+    }
+
+    fn path(&self, path: &str) -> String {
+        match self {
+            Self::Field(name) => field(path, name),
+            Self::Item(keys) => {
+                let named = keys.get("name").or_else(|| keys.as_object()?.values().next());
+                let name = named.map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).unwrap_or_default();
+                format!("{path}[{name}]")
+            }
+            // The value itself is not ours to show.
+            Self::Member(_) => format!("{path}[one item]"),
+        }
+    }
+}
+
+/// A key that the item leaves out has its default there.
+fn is_item(item: &Value, keys: &Value) -> bool {
+    keys.as_object().is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live() -> Value {
+        json!({
+            "metadata": {"name": "web", "annotations": {LAST_APPLIED: "{}", "team": "x"}, "managedFields": [
+                {"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {
+                    "f:metadata": {"f:annotations": {".": {}, format!("f:{LAST_APPLIED}"): {}, "f:team": {}}},
+                    "f:spec": {"f:replicas": {}, "f:paused": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:name": {}, "f:image": {},
+                        "f:env": {".": {}, "k:{\"name\":\"KEEP\"}": {".": {}, "f:name": {}, "f:value": {}}, "k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}},
+                        "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}}}}}},
+                }},
+                {"manager": "hpa", "operation": "Update", "fieldsV1": {"f:spec": {"f:paused": {}}}},
+            ]},
+            "spec": {"replicas": 5, "paused": false, "template": {"spec": {"containers": [{"name": "web", "image": "secret-image",
+                "env": [{"name": "KEEP", "value": "hunter2"}, {"name": "A", "value": "1"}], "ports": [{"containerPort": 80, "protocol": "TCP"}]}]}}},
+        })
+    }
+
+    /// B3: what an adoption drops is named, and nothing of it shown.
+    #[test]
+    fn what_the_manifest_leaves_out_is_named_by_its_path() {
+        let manifest = json!({"metadata": {"name": "web"}, "spec": {"template": {"spec": {"containers": [
+            {"name": "web", "image": "other", "env": [{"name": "A", "value": "2"}], "ports": [{"containerPort": 80}]}]}}}});
+        let found = dropped(&live(), &manifest);
+        assert_eq!(found, ["metadata.annotations", "spec.replicas", "spec.template.spec.containers[web].env[KEEP]"]);
+    }
+
+    #[test]
+    fn nothing_is_dropped_that_client_side_apply_did_not_set() {
+        let mut live = live();
+        live["metadata"]["managedFields"][0]["manager"] = json!("kubectl-create");
+        assert!(dropped(&live, &json!({})).is_empty());
+    }
+}
