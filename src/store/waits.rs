@@ -47,6 +47,7 @@ pub enum Touched {
 }
 
 impl Touched {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
     fn is_unchanged(&self) -> bool {
         *self == Self::Unchanged
     }
