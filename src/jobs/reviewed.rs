@@ -102,7 +102,7 @@ async fn plan_again(
     };
     for report in reports.into_iter().filter(|report| !report.leaves) {
         let seen = about.looked.and_then(|looked| looked.app(&report.app));
-        let objects = unseen(&collected.of(&report.app).steps, seen.map(|one| &one.shown).into_iter());
+        let objects = unseen(&collected.of(&report.app).steps, &seen.map(|one| &one.shown).into_iter().collect::<Vec<_>>());
         let breaks = !matches!(report.result, AppResult::Planned { .. });
         if objects.is_empty() && !breaks {
             continue;
@@ -118,9 +118,9 @@ async fn plan_again(
 }
 
 /// What is done to objects that none of the previews has shown so.
-fn unseen<'a>(steps: &Steps, shown: impl Iterator<Item = &'a Shown> + Clone) -> Vec<String> {
+fn unseen(steps: &Steps, shown: &[&Shown]) -> Vec<String> {
     let is_shown = |(object, what): &(&String, &String)| {
-        shown.clone().any(|one| one.steps.get(*object) == Some(*what) || one.already.contains(*object))
+        shown.iter().any(|one| one.steps.get(*object) == Some(*what) || one.already.contains(*object))
     };
     steps.iter().filter(|step| !is_shown(step)).map(|(object, _)| object.clone()).collect()
 }
@@ -206,7 +206,7 @@ pub(super) async fn at_sync(engine: &Engine, row: &AppRow, revision: &Oid, plan:
             merged.push((shown.number, what));
         }
     }
-    let objects = unseen(&previewed::steps(&plan.changes), merged.iter().map(|(_, shown)| shown));
+    let objects = unseen(&previewed::steps(&plan.changes), &merged.iter().map(|(_, shown)| shown).collect::<Vec<_>>());
     for (number, _) in merged.iter().filter(|_| !objects.is_empty()) {
         outcome::differs(engine, repo, *number, app, &objects).await?;
     }
@@ -294,7 +294,7 @@ mod tests {
             &[("ConfigMap a", "2"), ("ConfigMap b", "deleted"), ("ConfigMap c", "3"), ("ConfigMap d", "4"), ("ConfigMap e", "5")],
             &[],
         );
-        assert_eq!(unseen(&now.steps, [&one, &two].into_iter()), ["ConfigMap a", "ConfigMap e"]);
-        assert_eq!(unseen(&one.steps, [&one].into_iter()), Vec::<String>::new());
+        assert_eq!(unseen(&now.steps, &[&one, &two]), ["ConfigMap a", "ConfigMap e"]);
+        assert_eq!(unseen(&one.steps, &[&one]), Vec::<String>::new());
     }
 }

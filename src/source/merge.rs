@@ -95,7 +95,7 @@ impl Mirrors {
         let call = Call { git: &config.git, dir: mirror.dir(), args: &args, objects: Some(scratch.path()), deadline: config.merge_timeout };
         let answer = match program::run(&call, cancel).await {
             Ok(answer) => answer,
-            Err(error) => return Err(self.explain(repo, error).await),
+            Err(error) => return Err(Self::explain(repo, error)),
         };
         match (answer.code, parse(&answer)) {
             (Some(1), Some((_, paths))) => Ok(Merge::Conflict { paths }),
@@ -111,7 +111,7 @@ impl Mirrors {
         }
     }
 
-    async fn explain(&self, repo: &RepoName, error: ProgramError) -> SourceError {
+    fn explain(repo: &RepoName, error: ProgramError) -> SourceError {
         match error {
             ProgramError::Cancelled => SourceError::Cancelled { repo: repo.clone() },
             ProgramError::TimedOut(limit) => SourceError::MergeTimedOut { repo: repo.clone(), seconds: limit.as_secs() },

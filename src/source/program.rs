@@ -154,7 +154,7 @@ mod tests {
         assert!(matches!(slow, Err(ProgramError::TimedOut(_))));
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let cancelled = run(&call(Duration::from_secs(60)), &cancel).await;
+        let cancelled = run(&call(Duration::from_mins(1)), &cancel).await;
         assert!(matches!(cancelled, Err(ProgramError::Cancelled)));
         let missing = Call { git: Path::new("/nowhere/git"), ..call(Duration::from_secs(1)) };
         assert!(matches!(run(&missing, &CancellationToken::new()).await, Err(ProgramError::Missing(_))));
