@@ -24,7 +24,7 @@ fn a_refusal_names_the_rule_and_what_was_about_to_be_done() {
     insta::assert_snapshot!(grants.cluster(&ClusterName::new("west")).expect_err("refused"), @r#"cluster west is not allowed for repo shop: no entry of repos[shop].allow.clusters matches "west"; whoever runs Driftless can add one"#);
 }
 
-fn subset<'a>(all: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> + use<'a> {
+fn subset(all: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
     proptest::sample::subsequence(all, 0..=all.len())
 }
 

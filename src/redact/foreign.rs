@@ -118,7 +118,7 @@ pub fn rebuilt(message: &str) -> String {
 }
 
 /// The same of what a library warned of.
-pub fn rebuilt_warnings(warnings: Vec<String>) -> Vec<String> {
+pub fn rebuilt_warnings(warnings: &[String]) -> Vec<String> {
     let all = warnings.len();
     let mut shown: Vec<String> = Vec::new();
     for known in WARNINGS {
@@ -260,7 +260,7 @@ mod tests {
             "Warning: 'commonLabels' is deprecated. Please use 'labels' instead.".to_owned(),
             "warning: skipped value for web.db: Not a table (hunter2)".to_owned(),
         ];
-        let shown = rebuilt_warnings(warnings);
+        let shown = rebuilt_warnings(&warnings);
         assert!(shown[0].starts_with("Warning: 'commonLabels'") && shown[1].starts_with("the renderer printed 1 warning;"), "{shown:?}");
         assert!(!shown.concat().contains("hunter2"));
     }

@@ -88,7 +88,7 @@ pub(super) fn render(
             Said::List { path } => tell(input, &list(paths, &path)?, &[])?,
             Said::Rendered { renderer, warnings, volatile } => {
                 let hides = !limits.full_texts && (values_may || paths.may_hold_secrets());
-                let warnings = if hides { rebuilt_warnings(warnings) } else { warnings };
+                let warnings = if hides { rebuilt_warnings(&warnings) } else { warnings };
                 return Ok(Ended { renderer, warnings, volatile, body });
             }
             Said::Failed { failure, panicked } => {
