@@ -14,7 +14,7 @@ pub struct AppView {
     pub namespace: String,
     /// `repo ref path`, as one reads it.
     pub source: String,
-    /// `synced`, `pending`, `failed`, `waiting`, `missing`, `removed`, `paused`, `pinned`.
+    /// `synced`, `out-of-sync`, `pending`, `failed`, `waiting`, `missing`, `removed`, `paused`, `pinned`, `never`.
     pub state: String,
     pub message: Option<String>,
     pub health: Option<String>,

@@ -33,6 +33,7 @@ pub mod http;
 
 // Decide: what apps there are.
 pub mod app;
+pub mod app_status;
 pub mod queue;
 
 // Work: from a tree to a plan.

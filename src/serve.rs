@@ -21,7 +21,7 @@ use crate::config::{self, ClusterAccess, ClusterEntry, Config, Credentials, Forg
 use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
 use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, RevisionError, Revisions, ServerLimits, Socket, SocketError};
 use crate::ids::{ClusterName, HookName, Oid};
-use crate::jobs::{self, Definitions, Engine, Looked, LookedThrough, Orphans, Remembered, Wants, listen_to_waits};
+use crate::jobs::{self, Definitions, Engine, Looked, LookedThrough, Orphans, Remembered, Wants, listen_to_waits, note_waits};
 use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig, sandbox};
@@ -127,6 +127,7 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     }
     engine.outbox.run_sender(tasks);
     tasks.spawn("ends of waits", listen_to_waits(Arc::clone(&engine), ended, tasks.soft().clone()));
+    tasks.spawn("what is waited for", note_waits(Arc::clone(&engine), tasks.soft().clone()));
     engine.waits.resume().await?;
     let reaper = Arc::clone(&engine);
     let soft = tasks.soft().clone();

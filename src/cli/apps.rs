@@ -8,6 +8,15 @@ use super::output::{self, Format};
 use crate::api::{AppView, SyncRequest};
 
 #[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Also those that were removed more than a day ago.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct AppArgs {
     /// NAME, or REPO/NAME where two repos use one name. `driftless apps` lists them.
     app: String,
@@ -30,8 +39,9 @@ pub(super) struct SyncArgs {
     adopt: bool,
 }
 
-pub(super) async fn list(server: &Server, format: Format) -> anyhow::Result<Outcome> {
-    let apps: Vec<AppView> = server.get("/api/v1/apps").await?;
+pub(super) async fn list(args: &ListArgs, format: Format) -> anyhow::Result<Outcome> {
+    let path = if args.all { "/api/v1/apps?all=true" } else { "/api/v1/apps" };
+    let apps: Vec<AppView> = args.server.get(path).await?;
     match format {
         Format::Json => output::json(&apps)?,
         Format::Text if apps.is_empty() => output::note("no apps yet: they appear when their definitions are pushed"),

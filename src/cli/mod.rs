@@ -42,7 +42,7 @@ enum Command {
     /// Sync an app now.
     Sync(apps::SyncArgs),
     /// List the apps.
-    Apps(client::Server),
+    Apps(apps::ListArgs),
     /// List what was done, newest first: previews, syncs and heals.
     Runs(runs::RunsArgs),
     /// List what is queued, what runs, and what fails.
@@ -131,7 +131,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Check(args) => check::run(&args, environment, format).await,
         Command::Preview(args) => preview::run(args, environment, format).await,
         Command::Sync(args) => apps::sync(args, format).await,
-        Command::Apps(server) => apps::list(&server, format).await,
+        Command::Apps(args) => apps::list(&args, format).await,
         Command::Runs(args) => runs::list(&args, format).await,
         Command::Jobs(args) => jobs::list(&args, format).await,
         Command::Pause(args) => apps::pause(&args, format).await,

@@ -21,6 +21,9 @@ pub struct PullRequest {
     pub draft: bool,
     pub title: String,
     pub author: String,
+    /// Who merged it, where the forge tells.
+    #[serde(default)]
+    pub merged_by: Option<String>,
     /// The commit that merged it, once it is merged.
     pub merge_commit: Option<Oid>,
 }

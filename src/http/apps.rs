@@ -13,11 +13,12 @@ use serde::Deserialize;
 use super::{Problem, RevisionError, Revisions};
 use crate::api::{Answer, AppView, PreviewView, RunView, StepView, SyncRequest};
 use crate::app::{OnDelete, SyncPolicy};
+use crate::app_status::{self, AppStatus, Facts};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
 use crate::report::{PreviewReport, markdown};
 use crate::store::Store;
-use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::apps::{AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{Counts, RunKind, RunRow, RunState};
 
@@ -43,12 +44,33 @@ pub fn router(store: Store, queue: Queue, revisions: Arc<dyn Revisions>) -> Rout
         .with_state(Parts { store, queue, revisions })
 }
 
-async fn apps(State(parts): State<Parts>) -> Result<Json<Vec<AppView>>, Problem> {
+#[derive(Debug, Deserialize)]
+struct AppsQuery {
+    /// Removed apps that nothing is left to do for as well.
+    #[serde(default)]
+    all: bool,
+}
+
+async fn apps(State(parts): State<Parts>, Query(query): Query<AppsQuery>) -> Result<Json<Vec<AppView>>, Problem> {
+    let store = &parts.store;
+    let waits = store.waits().await?;
     let mut views = Vec::new();
-    for row in parts.store.apps().await? {
-        let objects = objects(&parts.store, &row).await?;
-        let last = parts.store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
-        views.push(app_view(&row, &objects, last.as_ref()));
+    for row in store.apps().await? {
+        let objects = objects(store, &row).await?;
+        let last = store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
+        let head = store.last_seen(&row.app.source.repo, &row.app.source.ref_name).await?;
+        let (held, kept) = (held(&row, &objects), kept(&row, &objects));
+        let facts = Facts {
+            row: &row,
+            head: head.as_ref(),
+            last: last.as_ref(),
+            waits_until: waits.iter().find(|wait| wait.app == row.app.id).map(|wait| wait.deadline),
+            held: held.as_deref(),
+            kept: kept.as_deref(),
+        };
+        if query.all || !app_status::is_over(facts, store.now()) {
+            views.push(app_view(facts, &objects));
+        }
     }
     Ok(Json(views))
 }
@@ -69,17 +91,18 @@ async fn objects(store: &Store, row: &AppRow) -> Result<Objects, Problem> {
     Ok(Objects { here: store.inventory_of(here, id).await?, left })
 }
 
-fn app_view(row: &AppRow, objects: &Objects, last: Option<&RunRow>) -> AppView {
-    let (state, message) = state_of(row, last, held(row, objects), kept(row, objects));
+fn app_view(facts: Facts<'_>, objects: &Objects) -> AppView {
+    let row = facts.row;
+    let AppStatus { state, message } = app_status::app_status(facts);
     let source = &row.app.source;
     AppView {
         app: row.app.id.to_string(),
         cluster: row.app.destination.cluster.to_string(),
         namespace: row.app.destination.namespace.clone(),
         source: format!("{} {} {}", source.repo, source.ref_name, source.path).trim_end().to_owned(),
-        state: state.to_owned(),
+        state: state.as_str().to_owned(),
         message,
-        health: health_of(row.health).map(str::to_owned),
+        health: app_status::health(row).map(str::to_owned),
         applied_revision: row.applied_revision.as_ref().map(ToString::to_string),
         applied_at: row.applied_at.and_then(time),
         objects: u64::try_from(objects.here.len()).unwrap_or(u64::MAX),
@@ -113,34 +136,6 @@ fn kept(row: &AppRow, objects: &Objects) -> Option<String> {
         .map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left"))
         .collect();
     (!texts.is_empty()).then(|| format!("{}; `driftless runs {}` says why", texts.join("; "), row.app.id))
-}
-
-/// One word, and what a person should know beside it.
-fn state_of(row: &AppRow, last: Option<&RunRow>, held: Option<String>, kept: Option<String>) -> (&'static str, Option<String>) {
-    let text = |run: &RunRow| run.error.clone();
-    let note = Some(row.state_message.clone()).filter(|message| !message.is_empty());
-    match (row.state, last.map(|run| run.state)) {
-        (AppState::Missing | AppState::Broken, _) => ("missing", note),
-        (AppState::Removed, _) => ("removed", note.into_iter().chain(held).reduce(|note, held| format!("{note}; {held}"))),
-        _ if row.paused => ("paused", None),
-        (_, Some(RunState::Failed)) => ("failed", last.and_then(text)),
-        (_, Some(RunState::Waiting)) => ("waiting", last.and_then(text)),
-        (_, Some(RunState::Running)) => ("pending", None),
-        _ if held.is_some() => ("waiting", held),
-        _ if row.pinned_revision.is_some() => ("pinned", Some("`driftless resume` lets it go on".to_owned())),
-        _ if row.synced_ok => ("synced", kept),
-        _ if row.app.sync != SyncPolicy::Auto => ("pending", Some(format!("synced by hand: driftless sync {}", row.app.id))),
-        _ => ("pending", None),
-    }
-}
-
-fn health_of(health: AppHealth) -> Option<&'static str> {
-    match health {
-        AppHealth::Unknown => None,
-        AppHealth::Progressing => Some("progressing"),
-        AppHealth::Healthy => Some("healthy"),
-        AppHealth::Degraded => Some("degraded"),
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -239,8 +234,15 @@ async fn sync(
         _ => String::new(),
     };
     let revision = found.map(|oid| oid.to_string());
+    // It holds for what was shown, and nothing was.
+    let confirms_nothing = allow_destructive && parts.store.waiting_for_word(id).await? == 0;
+    let nothing = if confirms_nothing {
+        ". Nothing needs confirmation yet, so `--allow-destructive` has no effect: deletions are shown first"
+    } else {
+        ""
+    };
     enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt, resume: false }).await?;
-    Ok(accepted(format!("{id} is being synced{to}; `driftless runs {id}` shows how it ends")))
+    Ok(accepted(format!("{id} is being synced{to}; `driftless runs {id}` shows how it ends{nothing}")))
 }
 
 /// What the job would leave alone is not promised.
@@ -249,7 +251,7 @@ fn can_be_synced(row: &AppRow) -> Result<(), Problem> {
     let why = match row.state {
         _ if row.app.sync == SyncPolicy::Never => "it is defined with `sync: never`. Change its definition",
         AppState::Active => return Ok(()),
-        AppState::Removed if row.app.on_delete == OnDelete::Prune => return Ok(()),
+        AppState::Removed if row.on_delete() == OnDelete::Prune => return Ok(()),
         AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
         AppState::Missing => "its definition, ref or path is missing. Restore it",
         AppState::Broken => "its definition cannot be used. Correct it",

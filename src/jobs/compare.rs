@@ -12,7 +12,7 @@ use super::moves::Moves;
 use super::previewed::Collected;
 use super::sides::{Pair, Side, Trees};
 use super::{Engine, budget, left_clusters, orphans, volatile};
-use crate::app::{App, OnDelete};
+use crate::app::{App, OnDelete, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
 use crate::config::Repo;
@@ -22,7 +22,8 @@ use crate::plan::{self, Action, Change, PruneLimit, Redactor, RefusedBy, Verdict
 use crate::queue::JobError;
 use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, HeldBack, ObjectReport};
+use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectRow;
 use crate::sync::marked::Orphan;
 
@@ -152,6 +153,7 @@ async fn one(
         destructive: Vec::new(),
         before: Vec::new(),
         warnings: Vec::new(),
+        held_back: None,
     };
     let cluster = engine.cluster_for(&app.id, &app.destination.cluster);
     if let Some(side) = &pair.change
@@ -168,6 +170,7 @@ async fn one(
         return Ok(report);
     }
     report.warnings.extend(warnings(&pair));
+    report.held_back = held_back(engine.store.app(&pair.id).await?.as_ref(), &app);
     let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
     if pair.change.is_none() && app.on_delete == OnDelete::Keep {
         let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
@@ -289,6 +292,17 @@ fn warnings(pair: &Pair) -> Vec<String> {
     warnings
 }
 
+/// Why merging applies nothing of an app by itself, by its definition after the merge.
+fn held_back(row: Option<&AppRow>, app: &App) -> Option<HeldBack> {
+    match (row, app.sync) {
+        (_, SyncPolicy::Never) => Some(HeldBack::Never),
+        (Some(row), _) if row.paused => Some(HeldBack::Paused),
+        (Some(row), _) if row.pinned_revision.is_some() => Some(HeldBack::Pinned),
+        (_, SyncPolicy::Manual) => Some(HeldBack::Manual),
+        (_, SyncPolicy::Auto) => None,
+    }
+}
+
 /// Whether an object is no longer rendered and is not deleted either.
 fn stays(change: &Change) -> bool {
     !shows(change) && change.desired.is_none() && !change.notes.is_empty()
@@ -396,6 +410,7 @@ mod tests {
             destructive: Vec::new(),
             before: Vec::new(),
             warnings: Vec::new(),
+            held_back: None,
         }
     }
 

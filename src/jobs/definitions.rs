@@ -157,7 +157,9 @@ struct At<'a> {
 /// A definition that is not there any more. True when its objects are to be pruned, because it said so while it was there.
 async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<bool, JobError> {
     let (state, message) = verdict(engine, at, row, found).await?;
-    if row.state != state || row.state_message != message {
+    // By which commit it was removed does not change with what is pushed after that.
+    let is_news = row.state != state || (row.state_message != message && state != AppState::Removed);
+    if is_news {
         tracing::warn!(app = %row.app.id, "{message}");
         engine.store.set_app_state(&row.app.id, state, &message).await?;
     }
@@ -201,5 +203,8 @@ async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered)
         OnDelete::Keep => "its objects stay in the cluster, as `onDelete: keep` says",
         OnDelete::Prune => "its objects are pruned, as `onDelete: prune` said",
     };
-    Ok((AppState::Removed, format!("its definition was removed by {}; {objects}", revision.short())))
+    // Many commits may have come with one push: the one that took it away is named.
+    let by = engine.mirrors.last_change(&repo.name, origin, revision).await?;
+    let by = by.as_ref().unwrap_or(revision).short();
+    Ok((AppState::Removed, format!("its definition was removed by {by}; {objects}")))
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::{Engine, leave, left_clusters, outcome, writing};
+use super::{Engine, leave, left_clusters, lost, outcome, writing};
 use crate::app::SyncPolicy;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::inventory::ObjectState;
 use crate::store::runs::{RunId, RunState};
 use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose};
 use crate::sync::{self, Permits, Pruned, SyncDeps};
@@ -53,6 +54,9 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobC
     let marks = engine.marks(&row.app.id);
     let pruned = sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await?;
     note(engine, row, run, &pruned).await?;
+    if let Some(text) = took_along(engine, row, &pruned).await? {
+        return failed(engine, row, run, &text).await;
+    }
     if !pruned.waits.is_empty() {
         return wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await;
     }
@@ -114,8 +118,8 @@ pub(super) async fn wait_on(
 
 pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
     engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
-    let Some((revision, took)) = revision_of(engine, run).await? else { return Ok(()) };
-    let end = end_of(engine, row, took).await?;
+    let Some(Of { revision, took, removed }) = of(engine, run).await? else { return Ok(()) };
+    let end = end_of(engine, row, took, removed).await?;
     if matches!(end, AppEnd::Waiting { .. }) {
         // Its text says since the apply what waits, and what to type.
         engine.store.set_run_state(run, RunState::Waiting, None).await?;
@@ -127,19 +131,19 @@ pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Res
 }
 
 /// How a sync of an app has ended that has nothing left to do by itself.
-pub(super) async fn end_of(engine: &Engine, row: &AppRow, took: Duration) -> Result<AppEnd, JobError> {
+pub(super) async fn end_of(engine: &Engine, row: &AppRow, took: Duration, removed: u32) -> Result<AppEnd, JobError> {
     let deletes = engine.store.waiting_for_word(&row.app.id).await?;
     Ok(match row.state {
         _ if deletes > 0 => AppEnd::Waiting { deletes },
         AppState::Removed => AppEnd::Pruned,
-        AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds: took.as_secs() },
+        AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds: took.as_secs(), removed },
     })
 }
 
 async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
     tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
     engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
-    let revision = revision_of(engine, run).await?.map(|(revision, _)| revision);
+    let revision = of(engine, run).await?.map(|of| of.revision);
     engine.store.set_failure(&row.app.id, text, revision.as_ref()).await?;
     engine.store.set_run_state(run, RunState::Failed, Some(text)).await?;
     let Some(revision) = revision else { return Ok(()) };
@@ -160,10 +164,28 @@ async fn again(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result
     Ok(())
 }
 
-/// Which revision a run was about, and how long it has taken.
-async fn revision_of(engine: &Engine, run: &RunId) -> Result<Option<(Oid, Duration)>, JobError> {
+/// What a run was about, how long it has taken, and how many objects it has deleted or replaced.
+struct Of {
+    revision: Oid,
+    took: Duration,
+    removed: u32,
+}
+
+async fn of(engine: &Engine, run: &RunId) -> Result<Option<Of>, JobError> {
     let Some(known) = engine.store.run(run).await? else { return Ok(None) };
-    let took = u64::try_from(engine.clock.now_millis() - known.started).unwrap_or(0);
+    let took = Duration::from_millis(u64::try_from(engine.clock.now_millis() - known.started).unwrap_or(0));
+    let removed = known.counts.pruned + known.counts.replaced;
     let revision = known.revision.and_then(|revision| revision.parse().ok());
-    Ok(revision.map(|revision| (revision, Duration::from_millis(took))))
+    Ok(revision.map(|revision| Of { revision, took, removed }))
+}
+
+/// What the deletion of a Namespace or a CRD has deleted with it although it is still in Git.
+async fn took_along(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
+    if row.state == AppState::Removed || !pruned.gone.iter().any(|key| lost::holds_others(key)) {
+        return Ok(None);
+    }
+    let cluster = engine.cluster(&row.app.destination.cluster)?.name();
+    let inventory = engine.store.inventory_of(cluster, &row.app.id).await?;
+    let wanted: Vec<_> = inventory.into_iter().filter(|row| row.state == ObjectState::Applied).map(|row| row.key).collect();
+    Ok(lost::text(&pruned.gone, &wanted))
 }

@@ -84,6 +84,14 @@ impl<'a> History<'a> {
         self.end(state, Some(&error.message()), None).await
     }
 
+    /// The same for what is tried again for as long as it takes: the first failure in a row is written down, and the last, which is for good.
+    pub async fn end_first(&mut self, job: &Job, error: JobError) -> Result<JobError, JobError> {
+        if job.failing_since.is_none() || !error.class.is_retry() {
+            self.end_with(&error).await?;
+        }
+        Ok(error)
+    }
+
     pub async fn end_preview(&mut self, report: &PreviewReport) -> Result<(), JobError> {
         let shown = report.counts();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);

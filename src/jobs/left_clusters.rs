@@ -177,6 +177,7 @@ pub(super) async fn preview(engine: &Engine, pair: &Pair, head: &Oid, cancel: &C
         result: AppResult::Planned { objects: deletes },
         before: Vec::new(),
         warnings,
+        held_back: None,
     }))
 }
 

@@ -86,7 +86,7 @@ async fn open(
 ) -> Result<Finish, JobError> {
     let mut row = row_of(engine, repo, pull).await?;
     ctx.works_on(pull.head.as_str());
-    pending(engine, repo, Some(pull.number), &pull.head, job.attempt).await?;
+    pending(engine, repo, Some(pull.number), &pull.head, job).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;
     history.revision(&pull.head, Some(&pull.author));
     let mut report = empty(engine, &repo.name, Some(pull.number), &pull.head, &pull.base_ref);
@@ -94,16 +94,37 @@ async fn open(
     if pull.from_fork {
         report.stopped = Some(Stopped::Fork);
     } else {
-        let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
-        let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
-        let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, &mut report, &pull.author, &mut history, ctx).await?;
-        trouble = quiet(job, what_failed)?;
-        previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
+        match make(engine, repo, pull, hint, &mut report, &mut history, job, ctx).await {
+            Ok(what_failed) => trouble = what_failed,
+            Err(error) => {
+                waits(engine, repo, Some(pull.number), &pull.head, job, &error).await?;
+                return Err(history.end_first(job, error).await?);
+            }
+        }
     }
     row.base = Some(report.base.clone());
     row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
     show(engine, repo, &mut row, &report).await?;
     finish(&report, trouble, &mut history).await
+}
+
+#[allow(clippy::too_many_arguments, reason = "what one preview is made of")]
+async fn make(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    hint: Option<&Oid>,
+    report: &mut PreviewReport,
+    history: &mut History<'_>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<Option<JobError>, JobError> {
+    let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
+    let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
+    let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, report, &pull.author, history, ctx).await?;
+    let trouble = quiet(job, what_failed)?;
+    previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
+    Ok(trouble)
 }
 
 /// What keeps an app from being compared is often over in a moment: then nobody has to read of it.
@@ -243,9 +264,11 @@ fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base
 /// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits for an answer that may not
 /// come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each context). One that lets pass does so while it is looked at
 /// once more, as when the base moves, and not when that takes longer.
-async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, attempt: u32) -> Result<(), JobError> {
+async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, job: &Job) -> Result<(), JobError> {
     let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
-    if shown.is_some_and(|status| stays(status.state, attempt)) {
+    // What it waits for is said until that is over.
+    let is_said = job.failing_since.is_some() && shown.as_ref().is_some_and(|status| status.state == StatusState::Pending);
+    if is_said || shown.is_some_and(|status| stays(status.state, job.attempt)) {
         return Ok(());
     }
     let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());
@@ -258,6 +281,19 @@ fn stays(shown: StatusState, attempt: u32) -> bool {
         StatusState::Success => attempt <= 1,
         StatusState::Pending => false,
     }
+}
+
+/// What a preview that is tried again waits for, and since when: nobody has to guess for the minutes until it counts as an error.
+async fn waits(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, job: &Job, error: &JobError) -> Result<(), JobError> {
+    let context = &engine.config.status_context;
+    let shown = engine.outbox.wanted_status(&repo.name, head, context).await?;
+    if !error.class.is_retry() || shown.is_some_and(|status| status.state != StatusState::Pending) {
+        return Ok(());
+    }
+    let since = job.failing_since.unwrap_or_else(|| engine.clock.now()).strftime("%H:%M UTC");
+    let mut status = report::pending(head, context, target(engine).as_deref());
+    status.description = format!("retrying since {since}: {}", error.message());
+    put_gate(engine, repo, number, &status).await
 }
 
 async fn put_gate(engine: &Engine, repo: &Repo, number: Option<u64>, status: &NewStatus) -> Result<(), JobError> {
@@ -328,10 +364,12 @@ async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
     engine.queue.enqueue(&[Request::new(key, cause).with_hint(merge_commit.as_str())]).await?;
     settle(engine, repo, pull).await?;
     // Last, so that whoever is stopped before it begins anew; the push may have told of it before.
-    if row.state == PullRow::Merged {
-        return Ok(());
+    if row.state != PullRow::Merged {
+        outcome::merged(engine, &mut row, merge_commit).await?;
     }
-    outcome::merged(engine, &mut row, merge_commit).await
+    let mut people = vec![pull.author.clone()];
+    people.extend(pull.merged_by.clone().filter(|login| *login != pull.author));
+    outcome::concerns(engine, &repo.name, pull.number, people).await
 }
 
 async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
@@ -372,7 +410,7 @@ pub(super) async fn run_group(
     }
     let Some(base_ref) = merge_group_base(ref_name) else { return group_gone(engine, repo, ref_name, hint).await };
     if let Some(head) = hint {
-        pending(engine, repo, None, head, job.attempt).await?;
+        pending(engine, repo, None, head, job).await?;
     }
     let refs = [base_ref.clone(), ref_name.to_owned()];
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, hint, &ctx.cancel).await?;
@@ -391,13 +429,19 @@ pub(super) async fn run_group(
     };
     let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     ctx.works_on(head.as_str());
-    pending(engine, repo, None, &head, job.attempt).await?;
+    pending(engine, repo, None, &head, job).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
     history.revision(&head, None);
     let mut report = empty(engine, &repo.name, None, &head, &base_ref);
     let fetched = Fetched { base_ref, base, head, merge: false, tested: None };
-    let (_, _, what_failed) = fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await?;
-    let trouble = quiet(job, what_failed)?;
+    let trouble = match fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await.and_then(|(_, _, failed)| quiet(job, failed))
+    {
+        Ok(trouble) => trouble,
+        Err(error) => {
+            waits(engine, repo, None, &fetched.head, job, &error).await?;
+            return Err(history.end_first(job, error).await?);
+        }
+    };
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await?;
     engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;

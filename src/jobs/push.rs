@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::affected::{self, Follower};
 use super::definitions::Reconciled;
-use super::{Engine, definitions, reviewed, visible};
+use super::{Engine, definitions, outcome, reviewed, visible};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
@@ -50,7 +50,8 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     engine.queue.enqueue(&requests).await?;
     // Last, so that whatever went wrong before is found again by the next look.
     engine.store.set_ref(&repo.name, ref_name, Some(&revision)).await?;
-    Ok(())
+    // A merge that needs no sync has come to its end with this look.
+    outcome::stands_elsewhere(engine, &repo.name, key).await
 }
 
 /// Whether anything here depends on where this ref is. Most pushes are to branches that only their pull requests speak of.

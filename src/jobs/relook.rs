@@ -132,6 +132,7 @@ impl Before<'_> {
             draft: false,
             title: String::new(),
             author: self.looked.author.clone(),
+            merged_by: None,
             merge_commit: None,
         }
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::compare::limit;
 use super::history::History;
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, leave, left_clusters, orphans, outcome, released, reviewed, sides, volatile, writing};
+use super::{Engine, Unknown, finish, head, leave, left_clusters, orphans, outcome, released, reviewed, sides, volatile, writing};
 use crate::app::{App, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
@@ -56,6 +56,11 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     }
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
     let (aim, revision) = match decide(&row, &wish) {
+        Decision::Leave
+            if wish.manual.is_none() && wish.is_news() && row.state == AppState::Active && row.app.sync != SyncPolicy::Never =>
+        {
+            return head::look(engine, &row, ctx).await;
+        }
         Decision::Leave => return left_alone(engine, &row, &wish, job).await,
         Decision::Apply => match wanted(engine, &row, &wish, ctx).await {
             Ok(revision) => (Aim::Apply, revision),
@@ -77,7 +82,10 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     let mut history = History::new(engine, kind, id.to_string(), job)?;
     let author = author(engine, &row.app, &attempt.revision).await;
     history.revision(&attempt.revision, author.as_deref());
-    let result = attempt.make(&mut history).await;
+    let mut result = attempt.make(&mut history).await;
+    if result.is_ok() && attempt.is_pinned() && attempt.aim == Aim::Apply {
+        result = head::look(engine, &row, ctx).await;
+    }
     if let Err(error) = &result {
         history.end_with(error).await?;
         if error.class == Class::Fail && kind == RunKind::Sync {
@@ -214,7 +222,7 @@ impl Attempt<'_> {
                 return self.go_on_waiting().await;
             }
             let end = match outcome::as_it_is(self.row) {
-                AppEnd::Healthy { .. } => finish::end_of(engine, self.row, Duration::ZERO).await?,
+                AppEnd::Healthy { .. } => finish::end_of(engine, self.row, Duration::ZERO, 0).await?,
                 end => end,
             };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
@@ -278,11 +286,15 @@ impl Attempt<'_> {
         let purpose = if self.wish.manual.is_some() { render::Purpose::ByHand } else { render::Purpose::Sync };
         let rendered = sides::render(engine, app, tree, purpose, &self.ctx.cancel).await??;
         let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
-        // A look goes back to what was applied: whether that is what Git says by now is told by the last render for a sync.
-        if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) {
+        // A look goes back to what was applied, and a pin holds there: whether that is what Git says by now is told by the last render of it.
+        if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) && !self.is_pinned() {
             engine.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
         }
         Ok(rendered)
+    }
+
+    fn is_pinned(&self) -> bool {
+        self.row.pinned_revision.is_some() || self.wish.revision().is_some()
     }
 
     /// What is to be done, the deletes of what only its marks tell of included.
@@ -462,7 +474,7 @@ impl Attempt<'_> {
         drop(writing);
         if is_over {
             engine.store.put_shown_deletes(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
-            let end = AppEnd::Healthy { after_seconds: history.took().as_secs() };
+            let end = AppEnd::Healthy { after_seconds: history.took().as_secs(), removed: done.counts.replaced };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
         if done.health.is_empty() {
@@ -506,6 +518,7 @@ pub(super) async fn failed(engine: &Engine, id: &AppId, job: &Job, error: &JobEr
         if let Decision::Heal { .. } = decide(&row, &wish) {
             // What is applied stays what it was, and the next look heals that again, never what Git says since.
             engine.store.set_app_health(id, AppHealth::Degraded, &error.message()).await?;
+            engine.store.set_drift(id, &format!("drift could not be healed: {}", error.message())).await?;
             return Ok(());
         }
         engine.store.set_failure(id, &error.message(), None).await?;

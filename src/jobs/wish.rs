@@ -56,6 +56,11 @@ impl Wish {
         self.manual.as_ref().is_some_and(|manual| manual.resume)
     }
 
+    /// Whether Git may say something new: neither the periodic look nor the end of a wait is all that asks.
+    pub fn is_news(&self) -> bool {
+        !self.only_resync && !self.only_wait
+    }
+
     pub fn revision(&self) -> Option<&str> {
         self.manual.as_ref()?.revision.as_deref()
     }

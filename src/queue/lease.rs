@@ -117,6 +117,9 @@ impl Queue {
                     // It came to its end, and the process with it.
                     failed.kills = 0;
                 }
+                // What fails at each look has failed since the first of them.
+                let before = jobs::of_key(&mut tx, &claimed.key).await?.into_iter().find(|row| row.state == State::Failed);
+                failed.failing_since = before.and_then(|before| before.failing_since).or(failed.failing_since);
                 jobs::put(&mut tx, &failed).await?;
             }
             Ended::Again(again) => {

@@ -3,6 +3,7 @@
 mod gate;
 pub mod markdown;
 pub mod outbox;
+pub mod outcome;
 pub mod preview;
 #[cfg(test)]
 pub(crate) mod sample;

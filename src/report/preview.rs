@@ -62,6 +62,19 @@ pub struct AppReport {
     pub before: Vec<Difference>,
     /// About the app as a whole.
     pub warnings: Vec<String>,
+    /// Why merging applies nothing of it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<HeldBack>,
+}
+
+/// Why a merge is not applied by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeldBack {
+    Paused,
+    Pinned,
+    Manual,
+    Never,
 }
 
 /// What the pull request does to the definition of the app.
@@ -150,6 +163,9 @@ pub struct NotChecked {
 pub struct Outcome {
     pub merged_as: Oid,
     pub apps: Vec<AppOutcome>,
+    /// Who is told of a failure: the logins of the pull request's author and of who merged it.
+    #[serde(default)]
+    pub people: Vec<String>,
     /// Where what is applied is not what was previewed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<Differs>,
@@ -181,16 +197,38 @@ pub enum DiffersAt {
 pub struct AppOutcome {
     pub app: AppId,
     pub cluster: ClusterName,
+    /// How the merge ended first; until it has, where the app stands.
+    pub end: AppEnd,
+    /// What has happened since, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<LaterEnd>,
+}
+
+/// What happened after a merge had ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaterEnd {
+    pub at: Timestamp,
+    pub revision: Oid,
     pub end: AppEnd,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "end")]
 pub enum AppEnd {
-    /// Not begun, or not healthy yet.
+    /// Not begun, or under way.
     Running,
+    /// Applied, and not healthy yet.
+    Progressing {
+        /// The worst object and why.
+        message: String,
+        /// When it counts as failed.
+        until: Option<Timestamp>,
+    },
     Healthy {
         after_seconds: u64,
+        /// How many objects were deleted or replaced on the way.
+        #[serde(default)]
+        removed: u32,
     },
     Failed {
         message: String,
@@ -206,6 +244,22 @@ pub enum AppEnd {
     },
     /// The app is synced by hand only.
     Manual,
+    /// The app is defined with `sync: never`.
+    Never,
+    /// The app is paused.
+    Paused,
+    /// The app is held at another revision.
+    Pinned,
+    /// Nothing had to be applied: what was there before is the same.
+    Unchanged,
+    /// A later commit took the change back before it was applied, or undid the removal before it was done.
+    Superseded {
+        by: Oid,
+    },
+    /// The deletions that needed confirmation never got it, and are no longer wanted.
+    Withdrawn {
+        deletes: u32,
+    },
     /// Its definition was removed, and its objects stay.
     Kept,
     /// Its definition was removed, and its objects are gone.

@@ -43,6 +43,7 @@ pub(crate) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
         destructive: vec![],
         before: vec![],
         warnings: vec![],
+        held_back: None,
     }
 }
 
@@ -94,13 +95,13 @@ pub(crate) fn everything(text: &str) -> PreviewReport {
 }
 
 pub(crate) fn merged(text: &str) -> PreviewReport {
-    let end = |app: &AppReport, end| AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end };
+    let end = |app: &AppReport, end| AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end, later: Vec::new() };
     let mut report = everything(text);
     let apps = vec![
-        end(&report.apps[0], AppEnd::Healthy { after_seconds: 75 }),
+        end(&report.apps[0], AppEnd::Healthy { after_seconds: 75, removed: 0 }),
         end(&report.apps[1], AppEnd::Failed { message: format!("Deployment shop/web: image not found\n{text}") }),
         end(&report.apps[2], AppEnd::Waiting { deletes: 5 }),
     ];
-    report.outcome = Some(Outcome { merged_as: "c3".repeat(20).parse().expect("an id"), apps, differs: Vec::new() });
+    report.outcome = Some(Outcome { merged_as: "c3".repeat(20).parse().expect("an id"), apps, people: Vec::new(), differs: Vec::new() });
     report
 }

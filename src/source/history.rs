@@ -140,6 +140,31 @@ pub(super) fn merged_by(git: &gix::Repository, repo: &RepoName, head: &Oid, bran
     Ok(at)
 }
 
+/// How far back a change is looked for.
+const FAR: usize = 5_000;
+
+/// The commit by which a path came to be what it is at `at`, or to be gone, along the first parents: a merge counts as the change. None where that
+/// is too long ago.
+pub(super) fn last_change(git: &gix::Repository, repo: &RepoName, path: &str, at: &Oid) -> Result<Option<Oid>, SourceError> {
+    let failed = |error| SourceError::git(repo, "the history cannot be read", error);
+    let entry = |commit: &gix::Commit<'_>| -> Result<Option<ObjectId>, SourceError> {
+        let tree = commit.tree().map_err(|error| SourceError::git(repo, "a tree cannot be read", error))?;
+        let found = tree.lookup_entry_by_path(path).map_err(|error| SourceError::git(repo, "a tree cannot be read", error))?;
+        Ok(found.map(|entry| entry.object_id()))
+    };
+    let mut commit = find(git, repo, at)?;
+    let now = entry(&commit)?;
+    for _ in 0..FAR {
+        let Some(parent) = commit.parent_ids().next() else { return Ok(None) };
+        let parent = git.find_commit(parent.detach()).map_err(failed)?;
+        if entry(&parent)? != now {
+            return Ok(Some(oid(commit.id)));
+        }
+        commit = parent;
+    }
+    Ok(None)
+}
+
 pub(super) fn changes(git: &gix::Repository, repo: &RepoName, from: &Oid, to: &Oid, limit: usize) -> Result<Changes, SourceError> {
     let failed = |error| SourceError::git(repo, "two trees cannot be compared", error);
     let old = find(git, repo, from)?.tree().map_err(failed)?;

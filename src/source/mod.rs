@@ -259,6 +259,12 @@ impl Mirrors {
         self.read(repo, move |git, repo| history::changes(git, repo, &from, &to, limit)).await
     }
 
+    /// The commit by which a path came to be what it is at `at`, or to be gone.
+    pub async fn last_change(&self, repo: &RepoName, path: &str, at: &Oid) -> Result<Option<Oid>, SourceError> {
+        let (path, at) = (path.to_owned(), at.clone());
+        self.read(repo, move |git, repo| history::last_change(git, repo, &path, &at)).await
+    }
+
     fn mirror(&self, repo: &RepoName) -> Result<Arc<Mirror>, SourceError> {
         let mut mirrors = self.shared.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mirror) = mirrors.get(repo) {

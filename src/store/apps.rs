@@ -380,7 +380,7 @@ impl Store {
     /// Remembers that a sync failed, and why. The time is that of the first failure in a row, until one succeeds.
     pub async fn set_failure(&self, id: &AppId, message: &str, revision: Option<&Oid>) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE apps SET synced_ok = 0, failure = $2, failed_revision = $3, failing_since = COALESCE(failing_since, $4) WHERE id = $1",
+            "UPDATE apps SET synced_ok = 0, failure = $2, failed_revision = COALESCE($3, failed_revision), failing_since = COALESCE(failing_since, $4) WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(message)
@@ -395,6 +395,12 @@ impl Store {
     pub async fn set_drift(&self, id: &AppId, drift: &str) -> Result<(), StoreError> {
         sqlx::query("UPDATE apps SET drift = $2 WHERE id = $1").bind(id.to_string()).bind(drift).execute(self.write()).await?;
         Ok(())
+    }
+
+    /// Remembers what an app that is not healthy yet waits for. Says whether that is news.
+    pub async fn set_waiting(&self, id: &AppId, what: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE apps SET health_message = $2 WHERE id = $1 AND health = 'progressing' AND health_message <> $2";
+        Ok(sqlx::query(sql).bind(id.to_string()).bind(what).execute(self.write()).await?.rows_affected() > 0)
     }
 
     /// Remembers that what is applied is not what is wanted any more; what is applied stays what it was.

@@ -1,24 +1,114 @@
-//! How apps ended last, for the pull requests that wait to tell it.
+//! How syncs of apps ended, and what merged pull requests tell of that. Both are only added to: what was said once was so.
+
+use sqlx::FromRow;
 
 use super::{Store, StoreError, readable};
 use crate::ids::{AppId, Oid, RepoName};
 
+/// So many ends of an app are remembered.
+const KEPT: i64 = 20;
+
+/// One end of a sync of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndRow {
+    pub id: i64,
+    pub app: AppId,
+    pub revision: Oid,
+    /// JSON of [`crate::report::preview::AppEnd`]; the store does not look into it.
+    pub ended: String,
+    /// Milliseconds since 1970.
+    pub at: i64,
+}
+
+/// What a merged pull request tells of one of its apps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    pub app: AppId,
+    /// The end that it was told from.
+    pub end_id: Option<i64>,
+    pub revision: Oid,
+    pub ended: String,
+    /// Milliseconds since 1970.
+    pub at: i64,
+}
+
+#[derive(FromRow)]
+struct RawEnd {
+    id: i64,
+    app: String,
+    revision: String,
+    ended: String,
+    at: i64,
+}
+
+#[derive(FromRow)]
+struct RawEvent {
+    app: String,
+    end_id: Option<i64>,
+    revision: String,
+    ended: String,
+    at: i64,
+}
+
+fn ids(app: &str, revision: &str) -> Result<(AppId, Oid), StoreError> {
+    let what = || format!("the end of {app}");
+    let revision = revision.parse().map_err(|error| StoreError::corrupt(what(), error))?;
+    Ok((app.parse().map_err(|error| StoreError::corrupt(what(), error))?, revision))
+}
+
 impl Store {
-    /// An app came to an end at a revision of a repo, which pull requests of that repo may wait for. `end` is not looked into.
-    pub async fn put_end(&self, app: &AppId, repo: &RepoName, revision: &Oid, end: &str) -> Result<(), StoreError> {
-        let sql = "INSERT INTO ends (app, repo, revision, ended) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (app, repo) DO UPDATE SET revision = excluded.revision, ended = excluded.ended";
-        sqlx::query(sql).bind(app.to_string()).bind(repo.as_str()).bind(revision.as_str()).bind(end).execute(self.write()).await?;
+    /// An app came to an end at a revision of a repo, which pull requests of that repo may wait for. `ended` is not looked into. The same
+    /// end again is not written again.
+    pub async fn put_end(&self, app: &AppId, repo: &RepoName, revision: &Oid, ended: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let sql = "INSERT INTO app_ends (app, repo, revision, ended, at) SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (
+                 SELECT 1 FROM (SELECT revision, ended FROM app_ends WHERE app = $1 AND repo = $2 ORDER BY id DESC LIMIT 1) AS last
+                 WHERE last.revision = $3 AND last.ended = $4)";
+        let app = app.to_string();
+        sqlx::query(sql).bind(&app).bind(repo.as_str()).bind(revision.as_str()).bind(ended).bind(self.now()).execute(&mut *tx).await?;
+        let sql = "DELETE FROM app_ends WHERE app = $1 AND repo = $2 AND id NOT IN (
+                 SELECT id FROM app_ends WHERE app = $1 AND repo = $2 ORDER BY id DESC LIMIT $3)";
+        sqlx::query(sql).bind(&app).bind(repo.as_str()).bind(KEPT).execute(&mut *tx).await?;
+        tx.commit().await?;
         Ok(())
     }
 
-    pub async fn ends(&self, repo: &RepoName) -> Result<Vec<(AppId, Oid, String)>, StoreError> {
-        let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT app, revision, ended FROM ends WHERE repo = $1").bind(repo.as_str()).fetch_all(self.read()).await?;
-        let read = |(app, revision, ended): (String, String, String)| {
-            let what = || format!("the end of {app}");
-            let revision = revision.parse().map_err(|error| StoreError::corrupt(what(), error))?;
-            Ok((app.parse().map_err(|error| StoreError::corrupt(what(), error))?, revision, ended))
+    /// The ends that pull requests of a repo may wait for, in their order.
+    pub async fn ends(&self, repo: &RepoName) -> Result<Vec<EndRow>, StoreError> {
+        let query = sqlx::query_as("SELECT id, app, revision, ended, at FROM app_ends WHERE repo = $1 ORDER BY id");
+        let rows: Vec<RawEnd> = query.bind(repo.as_str()).fetch_all(self.read()).await?;
+        let read = |RawEnd { id, app, revision, ended, at }: RawEnd| {
+            let (app, revision) = ids(&app, &revision)?;
+            Ok(EndRow { id, app, revision, ended, at })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Adds to what a merged pull request tells of an app.
+    pub async fn add_outcome_event(&self, repo: &RepoName, number: u64, event: &EventRow) -> Result<(), StoreError> {
+        let sql = "INSERT INTO outcome_events (repo, number, app, seq, end_id, revision, at, ended)
+             SELECT $1, $2, $3, COALESCE(MAX(seq), 0) + 1, $4, $5, $6, $7 FROM outcome_events WHERE repo = $1 AND number = $2 AND app = $3";
+        sqlx::query(sql)
+            .bind(repo.as_str())
+            .bind(i64::try_from(number).unwrap_or(i64::MAX))
+            .bind(event.app.to_string())
+            .bind(event.end_id)
+            .bind(event.revision.as_str())
+            .bind(event.at)
+            .bind(&event.ended)
+            .execute(self.write())
+            .await?;
+        Ok(())
+    }
+
+    /// What a merged pull request tells of its apps, oldest first.
+    pub async fn outcome_events(&self, repo: &RepoName, number: u64) -> Result<Vec<EventRow>, StoreError> {
+        let sql = "SELECT app, end_id, revision, ended, at FROM outcome_events WHERE repo = $1 AND number = $2 ORDER BY app, seq";
+        let query = sqlx::query_as(sql).bind(repo.as_str()).bind(i64::try_from(number).unwrap_or(i64::MAX));
+        let rows: Vec<RawEvent> = query.fetch_all(self.read()).await?;
+        let read = |RawEvent { app, end_id, revision, ended, at }: RawEvent| {
+            let (app, revision) = ids(&app, &revision)?;
+            Ok(EventRow { app, end_id, revision, ended, at })
         };
         Ok(readable(rows.into_iter().map(read)))
     }
@@ -28,5 +118,41 @@ impl Store {
         let query = sqlx::query_scalar("SELECT COUNT(*) FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2");
         let waiting: i64 = query.bind(repo.as_str()).bind(after).fetch_one(self.read()).await?;
         Ok(waiting > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::apps::tests::{app_id, oid, store};
+
+    /// T1: an end stays when another follows, and the same one is not repeated.
+    #[tokio::test]
+    async fn ends_are_added_and_never_replaced() {
+        let (store, _dir) = store().await;
+        let (app, repo) = (app_id("shop/web"), RepoName::new("shop"));
+        for (revision, ended) in [("a", "failed"), ("a", "failed"), ("b", "healthy"), ("a", "failed")] {
+            store.put_end(&app, &repo, &oid(revision), ended).await.expect("stored");
+        }
+        let ended: Vec<String> = store.ends(&repo).await.expect("read").into_iter().map(|end| end.ended).collect();
+        assert_eq!(ended, ["failed", "healthy", "failed"]);
+        for index in 0..50 {
+            store.put_end(&app, &repo, &oid("c"), &index.to_string()).await.expect("stored");
+        }
+        assert_eq!(store.ends(&repo).await.expect("read").len(), 20);
+    }
+
+    #[tokio::test]
+    async fn events_keep_their_order() {
+        let (store, _dir) = store().await;
+        let (app, repo) = (app_id("shop/web"), RepoName::new("shop"));
+        for (index, ended) in ["failed", "healthy"].into_iter().enumerate() {
+            let end_id = i64::try_from(index).ok();
+            let event = EventRow { app: app.clone(), end_id, revision: oid("a"), ended: ended.into(), at: 7 };
+            store.add_outcome_event(&repo, 3, &event).await.expect("added");
+        }
+        let events = store.outcome_events(&repo, 3).await.expect("read");
+        assert_eq!(events.iter().map(|event| event.ended.as_str()).collect::<Vec<_>>(), ["failed", "healthy"]);
+        assert_eq!(store.outcome_events(&repo, 4).await.expect("read"), []);
     }
 }

@@ -316,6 +316,13 @@ impl Store {
         Ok(row)
     }
 
+    /// The keys of what is due, runs, or has failed and is tried again.
+    pub async fn unfinished_keys(&self) -> Result<std::collections::BTreeSet<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT key FROM jobs WHERE state IN ('pending', 'running', 'failed')");
+        let keys: Vec<String> = query.fetch_all(self.read()).await?;
+        Ok(keys.into_iter().collect())
+    }
+
     /// Jobs for the eye: running, then pending by due time, then failed, then done; at most `limit`.
     pub async fn jobs(&self, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let rows = sqlx::query_as(

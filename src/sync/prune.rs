@@ -23,6 +23,8 @@ const TRIES: usize = 4;
 pub struct Pruned {
     /// Gone, or being deleted. What an earlier prune has begun to delete is not told again.
     pub deleted: Vec<ObjectKey>,
+    /// No longer there, whoever began with that.
+    pub gone: Vec<ObjectKey>,
     /// Left in the cluster, with the reason; they are no longer in the inventory.
     pub kept: Vec<(ObjectKey, String)>,
     /// Those of the deleted that finalizers or a grace period still keep.
@@ -98,6 +100,7 @@ impl Pruned {
         match end {
             End::Gone => {
                 self.deleted.extend(is_new.then(|| row.key.clone()));
+                self.gone.push(row.key.clone());
                 gone.push(row.key.id());
             }
             End::Deleting { uid } => {

@@ -26,6 +26,8 @@ pub(super) struct Pull {
     head: Side,
     base: Side,
     merged_at: Option<String>,
+    #[serde(default)]
+    merged_by: Option<User>,
     merge_commit_sha: Option<String>,
 }
 
@@ -66,6 +68,7 @@ impl From<Pull> for PullRequest {
             draft: pull.draft.unwrap_or(false),
             author: login(pull.user.as_ref()).to_owned(),
             title: pull.title,
+            merged_by: pull.merged_by.map(|user| user.login),
             merge_commit,
         }
     }

@@ -62,6 +62,7 @@ fn problems(report: &PreviewReport) -> Vec<String> {
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "nothing is known yet of", "app"),
         (counts.not_validated, "not validated:", "object"),
+        (apps(|app| app.held_back.is_some()), "not applied by itself:", "app"),
     ]
     .into_iter()
     .filter(|(number, ..)| *number > 0)

@@ -5,7 +5,9 @@ use super::document::{Block, Document};
 use super::escape::{cell, html, span};
 use super::{first_line, outcome, reviewed};
 use crate::plan::{Action, Cause, NotValidated, RefusedBy, TakeOver, Verdict};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped};
+use crate::report::preview::{
+    AppReport, AppResult, DefinitionChange, DifferenceKind, HeldBack, Move, ObjectReport, PreviewReport, Stopped,
+};
 use crate::report::words::join;
 
 /// How many objects are named that still refer to a deleted one.
@@ -102,6 +104,7 @@ fn row(app: &AppReport) -> String {
         DefinitionChange::Edited => Some("definition edited here".to_owned()),
         DefinitionChange::Removed => Some("definition removed here".to_owned()),
     });
+    remarks.extend(app.held_back.map(|held_back| held_back_text(held_back).to_owned()));
     if app.leaves {
         remarks.push("the app leaves this cluster".to_owned());
     }
@@ -122,6 +125,15 @@ fn row(app: &AppReport) -> String {
         number(counts.not_validated),
         remarks.join(", ")
     )
+}
+
+fn held_back_text(held_back: HeldBack) -> &'static str {
+    match held_back {
+        HeldBack::Paused => "**paused: applied after `driftless resume`**",
+        HeldBack::Pinned => "**pinned: applied after `driftless resume`**",
+        HeldBack::Manual => "synced by hand",
+        HeldBack::Never => "`sync: never`",
+    }
 }
 
 /// Why there is no plan, or why the server does not take it.

@@ -11,6 +11,8 @@ mod objects;
 mod outcome;
 mod reviewed;
 
+pub use outcome::notice;
+
 use super::preview::PreviewReport;
 use document::Document;
 

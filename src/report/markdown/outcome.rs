@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
-use crate::report::preview::{AppEnd, AppOutcome, Outcome, PreviewReport};
+use crate::report::preview::{AppEnd, AppOutcome, LaterEnd, Outcome, PreviewReport};
 use crate::report::words::{count, seconds};
 
 /// How many apps of one sort the first line names.
@@ -23,21 +23,28 @@ pub(super) fn text(outcome: &Outcome) -> String {
         }
     };
     add("**FAILED** for", |end| matches!(end, AppEnd::Failed { .. }));
+    add("waiting for health of", |end| matches!(end, AppEnd::Progressing { .. }));
     add("applied but **drifted** for", |end| matches!(end, AppEnd::Drifted { .. }));
     let waiting: usize = outcome.apps.iter().map(|app| deletes(&app.end)).sum();
     let held = format!(
-        "applied, but **{} for a word** for",
-        if waiting == 1 { "1 delete waits".to_owned() } else { format!("{waiting} deletes wait") }
+        "applied, but **{} confirmation** for",
+        if waiting == 1 { "1 deletion needs".to_owned() } else { format!("{waiting} deletions need") }
     );
     add(&held, |end| matches!(end, AppEnd::Waiting { .. }));
     add("being applied for", |end| matches!(end, AppEnd::Running));
     add("to be synced by hand for", |end| matches!(end, AppEnd::Manual));
-    add("no longer followed, with its objects left as they are:", |end| matches!(end, AppEnd::Kept));
+    add("not applied, because of `sync: never`, for", |end| matches!(end, AppEnd::Never));
+    add("not applied, because it is **paused**, for", |end| matches!(end, AppEnd::Paused));
+    add("not applied, because it is **pinned** to another revision, for", |end| matches!(end, AppEnd::Pinned));
+    add("nothing had to be applied for", |end| matches!(end, AppEnd::Unchanged));
+    add("**not applied**, because a later commit took it back, for", |end| matches!(end, AppEnd::Superseded { .. }));
+    add("applied, and the deletions were taken back before anybody confirmed them, for", |end| matches!(end, AppEnd::Withdrawn { .. }));
+    add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept));
     add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned));
     let slowest = outcome
         .apps
         .iter()
-        .filter_map(|app| if let AppEnd::Healthy { after_seconds } = app.end { Some(after_seconds) } else { None })
+        .filter_map(|app| if let AppEnd::Healthy { after_seconds, .. } = app.end { Some(after_seconds) } else { None })
         .max();
     if let Some(slowest) = slowest {
         let apps: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| matches!(app.end, AppEnd::Healthy { .. })).collect();
@@ -87,16 +94,103 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 document.head(folded(format!("What drifted of {} on {}", html(&app.app.name), html(app.cluster.as_str())), message));
             }
             AppEnd::Waiting { .. } => {
-                let held = count(deletes(&app.end), "delete");
+                let held = count(deletes(&app.end), "deletion");
                 let command = span(&format!("driftless sync {} --allow-destructive", app.app));
                 document.head(Block::Lines(format!("- {held} of {} on {}: {command}", span(&app.app.name), span(app.cluster.as_str()))));
             }
+            AppEnd::Progressing { message, until } => {
+                let until = until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
+                let why = if message.is_empty() { "nothing is known of its objects yet".to_owned() } else { span(message) };
+                document.head(Block::Lines(format!("- {} on {} waits{until}: {why}", span(&app.app.name), span(app.cluster.as_str()))));
+            }
+            AppEnd::Paused | AppEnd::Pinned => document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app))))),
+            AppEnd::Superseded { by } => {
+                document.head(Block::Lines(format!(
+                    "- {} on {}: taken back by {}",
+                    span(&app.app.name),
+                    span(app.cluster.as_str()),
+                    span(by.short())
+                )));
+            }
             AppEnd::Manual => document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app))))),
-            AppEnd::Running | AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned => {}
+            AppEnd::Running
+            | AppEnd::Healthy { .. }
+            | AppEnd::Kept
+            | AppEnd::Pruned
+            | AppEnd::Never
+            | AppEnd::Unchanged
+            | AppEnd::Withdrawn { .. } => {}
         }
+    }
+    let later: Vec<String> = outcome.apps.iter().flat_map(|app| app.later.iter().map(move |later| line(app, later))).collect();
+    if !later.is_empty() {
+        document.head(Block::Lines("**Since then**".into()));
+        document.head(Block::Lines(later.join("\n")));
     }
 }
 
 fn folded(summary: String, text: &str) -> Block {
     Block::Fold { summary, notes: String::new(), language: "text", text: text.to_owned() }
+}
+
+/// What happened to an app after the merge had ended for it.
+fn line(app: &AppOutcome, later: &LaterEnd) -> String {
+    let revision = span(later.revision.short());
+    let what = match &later.end {
+        AppEnd::Healthy { after_seconds, .. } => format!("applied as {revision}, healthy after {}", seconds(*after_seconds)),
+        AppEnd::Failed { message } => format!("**failed** at {revision}: {}", span(message.lines().next().unwrap_or_default())),
+        AppEnd::Drifted { .. } => format!("drifted at {revision}"),
+        AppEnd::Waiting { deletes } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
+        AppEnd::Withdrawn { deletes } => {
+            format!(
+                "{} taken back by {revision} before anybody confirmed",
+                if *deletes == 1 { "the deletion was" } else { "the deletions were" }
+            )
+        }
+        AppEnd::Superseded { by } => format!("taken back by {}", span(by.short())),
+        AppEnd::Pruned => "its objects were deleted".to_owned(),
+        AppEnd::Kept => "its definition was removed, and its objects were kept".to_owned(),
+        AppEnd::Unchanged => format!("{revision} changes nothing of it"),
+        AppEnd::Running | AppEnd::Progressing { .. } | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned => {
+            format!("under way at {revision}")
+        }
+    };
+    format!("- {}: {} on {}: {what}", time(later.at), span(&app.app.name), span(app.cluster.as_str()))
+}
+
+fn needs(deletes: u32) -> String {
+    if deletes == 1 { "1 deletion needs".to_owned() } else { format!("{deletes} deletions need") }
+}
+
+fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The comment of its own that tells people of a failure. None where nothing failed.
+pub fn notice(outcome: &Outcome) -> Option<String> {
+    let failed: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| is_failed(app)).collect();
+    // Whom it concerns may not be known yet.
+    if failed.is_empty() || outcome.people.is_empty() {
+        return None;
+    }
+    let mentions: Vec<String> = outcome.people.iter().filter(|login| is_login(login)).map(|login| format!("@{login}")).collect();
+    let mentions = if mentions.is_empty() { String::new() } else { format!("{}: ", mentions.join(" ")) };
+    let merged = span(outcome.merged_as.short());
+    let mut document = Document::default();
+    document.must(Block::Lines(format!("{mentions}after the merge as {merged}, the deployment **failed** for {}.", places(&failed))));
+    for app in failed {
+        if let AppEnd::Failed { message } = &app.end {
+            document.head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));
+        }
+    }
+    document.parts(1, None).into_iter().next()
+}
+
+fn is_failed(app: &AppOutcome) -> bool {
+    matches!(app.end, AppEnd::Failed { .. })
+}
+
+/// What no forge has as a login mentions nobody.
+fn is_login(login: &str) -> bool {
+    !login.is_empty() && login.len() <= 255 && login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }

@@ -40,6 +40,11 @@ pub fn marker(instance: &str) -> String {
     format!("<!-- driftless:{instance} part ")
 }
 
+/// Names the comments of a notice as if they were those of an instance of their own, so that neither is taken for the other.
+pub(super) fn notice_of(instance: &str) -> String {
+    format!("{instance}+notice")
+}
+
 /// The text of one part as it is sent.
 fn body(instance: &str, text: &str, part: usize, parts: usize) -> String {
     format!("{}{part}/{parts} -->\n{text}", marker(instance))

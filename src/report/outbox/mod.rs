@@ -166,6 +166,11 @@ impl Outbox {
         self.put(&Target::Comment { repo: repo.clone(), number }, &serde_json::to_string(parts)?).await
     }
 
+    /// A comment beside the set, which tells people that are mentioned in it of a failure. There is at most one on a pull request.
+    pub async fn put_notice(&self, repo: &RepoName, number: u64, text: &str) -> Result<(), OutboxError> {
+        self.put(&Target::Notice { repo: repo.clone(), number }, &serde_json::to_string(&[text])?).await
+    }
+
     /// Whether the forge shows what was last put there. A target that was never put is not sent.
     pub async fn sent(&self, target: &Target) -> Result<bool, OutboxError> {
         let row = self.0.store.report(&target.to_string()).await?;

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::comment::{Remote, Step, hash, marker};
+use super::comment::{Remote, Step, hash, marker, notice_of};
 use super::pace::{Cost, Pace};
 use super::{Destination, Outbox, OutboxError, Target};
 use crate::forge::{ForgeError, NewStatus};
@@ -133,7 +133,14 @@ impl Sender {
         let to = target.as_ref().and_then(|target| self.outbox.0.destinations.get(target.repo())).cloned();
         match (target, to) {
             (Some(Target::Status { .. }), Some(to)) => self.status(row, &to).await,
-            (Some(Target::Comment { number, .. }), Some(to)) => self.comment(row, &to, number).await,
+            (Some(Target::Comment { number, .. }), Some(to)) => {
+                let instance = self.outbox.0.options.instance.clone();
+                self.comment(row, &to, number, &instance).await
+            }
+            (Some(Target::Notice { number, .. }), Some(to)) => {
+                let instance = notice_of(&self.outbox.0.options.instance);
+                self.comment(row, &to, number, &instance).await
+            }
             // The repo was taken out of the configuration.
             _ => {
                 self.store().give_up_report(&row.target, row.version, "no forge is configured for this repo").await?;
@@ -173,14 +180,13 @@ impl Sender {
         Ok(if shown.is_some_and(same) { Some(hash(&serde_json::to_string(wanted)?)) } else { None })
     }
 
-    async fn comment(&mut self, row: &ReportRow, to: &Destination, number: u64) -> Result<Outcome, Halt> {
-        let instance = self.outbox.0.options.instance.clone();
+    async fn comment(&mut self, row: &ReportRow, to: &Destination, number: u64, instance: &str) -> Result<Outcome, Halt> {
         let texts: Vec<String> = serde_json::from_str(&row.wanted)?;
         let mut remote = match &row.remote {
             Some(remote) if row.doubt == 0 => serde_json::from_str(remote)?,
-            _ => self.list(row, to, number).await?,
+            _ => self.list(row, to, number, instance).await?,
         };
-        let step = remote.step(&instance, &texts);
+        let step = remote.step(instance, &texts);
         let cost = match &step {
             Step::Done => {
                 self.comment_done(row, remote).await?;
@@ -200,8 +206,7 @@ impl Sender {
     }
 
     /// Asks the forge what there is: the first time, after a lost answer, and once more after that.
-    async fn list(&self, row: &ReportRow, to: &Destination, number: u64) -> Result<Remote, Halt> {
-        let instance = &self.outbox.0.options.instance;
+    async fn list(&self, row: &ReportRow, to: &Destination, number: u64, instance: &str) -> Result<Remote, Halt> {
         let listed = match to.forge.own_comments(&to.project, number, &marker(instance)).await {
             Err(error @ ForgeError::NotFound { .. }) => return Err(Halt::Gone(error)),
             listed => listed?,

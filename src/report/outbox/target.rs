@@ -7,8 +7,20 @@ use crate::ids::{Oid, RepoName};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
-    Status { repo: RepoName, sha: Oid, context: String },
-    Comment { repo: RepoName, number: u64 },
+    Status {
+        repo: RepoName,
+        sha: Oid,
+        context: String,
+    },
+    Comment {
+        repo: RepoName,
+        number: u64,
+    },
+    /// A comment of its own beside that set: people are told of it once, when it is made.
+    Notice {
+        repo: RepoName,
+        number: u64,
+    },
 }
 
 pub(super) const STATUS_RANK: i64 = 0;
@@ -16,7 +28,7 @@ pub(super) const STATUS_RANK: i64 = 0;
 impl Target {
     pub fn repo(&self) -> &RepoName {
         match self {
-            Self::Status { repo, .. } | Self::Comment { repo, .. } => repo,
+            Self::Status { repo, .. } | Self::Comment { repo, .. } | Self::Notice { repo, .. } => repo,
         }
     }
 
@@ -24,23 +36,24 @@ impl Target {
     pub(super) fn rank(&self) -> i64 {
         match self {
             Self::Status { .. } => STATUS_RANK,
-            Self::Comment { .. } => 1,
+            Self::Comment { .. } | Self::Notice { .. } => 1,
         }
     }
 }
 
-/// `status:REPO:SHA:CONTEXT` and `comment:REPO:NUMBER`: the stored form.
+/// `status:REPO:SHA:CONTEXT`, `comment:REPO:NUMBER` and `notice:REPO:NUMBER`: the stored form.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status { repo, sha, context } => write!(f, "status:{repo}:{sha}:{context}"),
             Self::Comment { repo, number } => write!(f, "comment:{repo}:{number}"),
+            Self::Notice { repo, number } => write!(f, "notice:{repo}:{number}"),
         }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no place for a report: status:REPO:SHA:CONTEXT or comment:REPO:NUMBER")]
+#[error("{0:?} is no place for a report: status:REPO:SHA:CONTEXT, comment:REPO:NUMBER or notice:REPO:NUMBER")]
 pub struct TargetError(String);
 
 impl FromStr for Target {
@@ -60,6 +73,7 @@ fn parse(text: &str) -> Option<Target> {
             let (sha, context) = rest.split_once(':')?;
             Some(Target::Status { repo, sha: sha.parse().ok()?, context: context.to_owned() })
         }
+        "notice" => Some(Target::Notice { repo, number: rest.parse().ok()? }),
         "comment" => Some(Target::Comment { repo, number: rest.parse().ok()? }),
         _ => None,
     }
@@ -72,7 +86,7 @@ mod tests {
     #[test]
     fn targets_survive_the_store() -> Result<(), TargetError> {
         let status = format!("status:shop:{}:ci/drift: less", "a1".repeat(20));
-        for text in [status.as_str(), "comment:shop:7"] {
+        for text in [status.as_str(), "comment:shop:7", "notice:shop:7"] {
             assert_eq!(text.parse::<Target>()?.to_string(), text);
         }
         for text in ["", "status:shop:main:x", "comment::7", "comment:shop:x", "issue:shop:1"] {

@@ -230,6 +230,15 @@ impl Board {
         over
     }
 
+    /// What is waited for, and for which object and why, the worst first.
+    pub(super) fn waiting(&self) -> Vec<(AppId, String)> {
+        let text = |key: &WaitKey| match self.standing(key)? {
+            Standing::Waiting(text) => Some((key.0.clone(), text)),
+            Standing::Done(_) | Standing::Gone(_) | Standing::Failed(_) => None,
+        };
+        self.waits.keys().filter_map(text).collect()
+    }
+
     /// When [`Board::expired`] has something to say.
     pub(super) fn next_deadline(&self) -> Option<i64> {
         self.waits.values().map(Waiting::next).min()

@@ -24,6 +24,8 @@ use crate::store::{Store, StoreError};
 pub const HEALTHY_WITHIN: Duration = Duration::from_mins(10);
 /// A watch that nobody needs ends at the next of these looks.
 const IDLE_LOOK: Duration = Duration::from_secs(30);
+/// What an earlier process has waited for is looked at for so long at least, however late it is: before, nothing is known of it.
+const SEEN_WITHIN: i64 = 15_000;
 /// Between two looks at objects that may be read and not watched.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// After a kind could not be resolved, or a watch ended.
@@ -52,8 +54,8 @@ impl Waits {
         waits
     }
 
-    /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end at once, and ends that nobody has acted on are told
-    /// again.
+    /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end once the objects have been seen, and ends that nobody
+    /// has acted on are told again.
     pub async fn resume(&self) -> Result<usize, StoreError> {
         self.sweep().await
     }
@@ -62,11 +64,15 @@ impl Waits {
     pub async fn sweep(&self) -> Result<usize, StoreError> {
         let waits = self.0.store.waits_and_ends().await?;
         let count = waits.len();
-        for (wait, outcome) in waits {
+        let first_look = self.0.store.now().saturating_add(SEEN_WITHIN);
+        for (mut wait, outcome) in waits {
             match outcome {
                 Some(outcome) => self.send(WaitEnded { wait, outcome }).await,
                 None if self.board().has(&wait.app, wait.purpose) => {}
-                None => self.begin(wait).await,
+                None => {
+                    wait.deadline = wait.deadline.max(first_look);
+                    self.begin(wait).await;
+                }
             }
         }
         Ok(count)
@@ -77,6 +83,11 @@ impl Waits {
         self.0.store.put_wait(&wait).await?;
         self.begin(wait).await;
         Ok(())
+    }
+
+    /// What is waited for now, and why it is not over yet.
+    pub fn waiting(&self) -> Vec<(AppId, String)> {
+        self.board().waiting()
     }
 
     /// Forgets what an app waits for, without a word.

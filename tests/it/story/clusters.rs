@@ -73,7 +73,7 @@ async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
     let merge = world.merge_pull(pull.number).await;
     let run = run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west, which the app has left").await;
     assert!(run.error.is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")));
-    world.comment(pull.number, "3 deletes wait for a word").await;
+    world.comment(pull.number, "3 deletions need confirmation").await;
     world.settled().await;
     assert_eq!(world.live("apps/v1 Deployment", "web").await.expect("there")["status"]["availableReplicas"], 2);
     all_in_west(&world).await;

@@ -82,7 +82,23 @@ async fn a_removed_definition_deletes_nothing() {
         assert!(world.live(kind, name).await.is_some(), "{kind} {name}");
     }
     let comment = world.comment(pull.number, "Merged").await;
-    assert!(comment.contains("no longer followed, with its objects left as they are: `shop` on `prod`"), "{comment}");
+    assert!(comment.contains("definition removed, objects kept: `shop` on `prod`"), "{comment}");
+}
+
+/// T8: the commit that removed a definition is named, whatever came with it or after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_names_its_own_commit() {
+    let world = World::start("removed-by").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let removal = world.commit("main", &Files::new().without("apps/shop.yaml"));
+    world.push(Files::new().file("README", "words")).await;
+    world.eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(())).await;
+    let named = || async { world.app_row("shop").await.expect("the app").state_message };
+    assert!(named().await.contains(&format!("removed by {}", removal.short())), "{}", named().await);
+    world.push(Files::new().file("README", "other words")).await;
+    world.settled().await;
+    assert!(named().await.contains(&format!("removed by {}", removal.short())), "{}", named().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +113,7 @@ async fn a_removed_definition_that_said_so_takes_its_objects_along() {
     world.comment(pull.number, "DELETES 3 objects").await;
     let merge = world.merge_pull(pull.number).await;
     // All of an app is too much to delete without a word.
-    world.comment(pull.number, "**3 deletes wait for a word** for").await;
+    world.comment(pull.number, "**3 deletions need confirmation** for").await;
     world.settled().await;
     assert!(world.live("apps/v1 Deployment", "web").await.is_some());
     world.sync_by_hand("shop", true).await;

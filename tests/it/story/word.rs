@@ -64,8 +64,8 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let run = waits(&world, &merge).await;
     let text = run.error.clone().unwrap_or_default();
     assert_eq!(text, "deletes 5 of the app's 7 objects; to go on: driftless sync shop/shop --allow-destructive");
-    let comment = world.comment(pull.number, "applied, but **5 deletes wait for a word** for `shop` on `prod`").await;
-    assert!(comment.contains("- 5 deletes of `shop` on `prod`: `driftless sync shop/shop --allow-destructive`"), "{comment}");
+    let comment = world.comment(pull.number, "applied, but **5 deletions need confirmation** for `shop` on `prod`").await;
+    assert!(comment.contains("- 5 deletions of `shop` on `prod`: `driftless sync shop/shop --allow-destructive`"), "{comment}");
     assert_eq!((value(&world, "f").await.as_deref(), value(&world, "a").await.as_deref()), (Some("new"), Some("a")));
     assert_eq!(told(&world).await, ("waiting".into(), "healthy".into(), text));
 
@@ -112,7 +112,8 @@ async fn a_revert_needs_no_word() {
     let revert = world.push(back).await;
     let run = world.healthy("shop", &revert).await;
     assert_eq!((run.counts.created, run.counts.pruned), (0, 0), "{}", world.story().await);
-    world.comment(pull.number, "healthy after").await;
+    // T1: what was taken back in Git never happened.
+    world.comment(pull.number, "taken back before anybody confirmed them").await;
     assert_eq!(told(&world).await.0, "synced");
     // A word that comes too late deletes nothing.
     world.sync_by_hand("shop", true).await;

@@ -37,15 +37,41 @@ impl World {
     /// The pull request's one comment of ours, once it says this.
     pub async fn comment(&self, number: u64, says: &str) -> String {
         self.eventually(&format!("a comment on #{number} that says {says:?}"), async || {
-            let comments = self.forge.comments(PROJECT, number);
+            let comments = self.comments(number);
             assert!(comments.len() <= 1, "more than one comment: {comments:#?}");
-            comments.into_iter().map(|comment| comment.body).find(|body| body.contains(says))
+            comments.into_iter().find(|body| body.contains(says))
         })
         .await
     }
 
+    /// The comments of ours, without those that only tell people of a failure.
     pub fn comments(&self, number: u64) -> Vec<String> {
+        self.bodies(number).into_iter().filter(|body| !is_notice(body)).collect()
+    }
+
+    /// The comments that tell people of a failure.
+    pub fn notices(&self, number: u64) -> Vec<String> {
+        self.bodies(number).into_iter().filter(|body| is_notice(body)).collect()
+    }
+
+    fn bodies(&self, number: u64) -> Vec<String> {
         self.forge.comments(PROJECT, number).into_iter().map(|comment| comment.body).collect()
+    }
+
+    /// What `driftless apps` says of an app: its state, its health and the message.
+    pub async fn stands(&self, app: &str) -> (String, String, String) {
+        let apps = self.ask("apps", None).await;
+        let found = apps.as_array().and_then(|apps| apps.iter().find(|view| view["app"] == format!("{REPO}/{app}"))).cloned();
+        let text = |name: &str| found.as_ref().and_then(|view| view[name].as_str()).unwrap_or_default().to_owned();
+        (text("state"), text("health"), text("message"))
+    }
+
+    /// Asks the server's socket; with a body it is told something.
+    pub async fn ask(&self, path: &str, body: Option<Value>) -> Value {
+        let client = reqwest::Client::builder().unix_socket(self.socket()).no_proxy().build().expect("a client");
+        let url = format!("http://driftless/api/v1/{path}");
+        let request = body.map_or_else(|| client.get(&url), |body| client.post(&url).json(&body));
+        request.send().await.expect("an answer").json().await.expect("JSON")
     }
 
     /// The gate of a commit, once it is no longer pending.
@@ -211,4 +237,8 @@ impl World {
         }
         story
     }
+}
+
+fn is_notice(body: &str) -> bool {
+    body.lines().next().is_some_and(|line| line.contains("%2bnotice part "))
 }

@@ -1,0 +1,192 @@
+//! How an app stands, told from its rows: the one place that says so, for the command line, the API, pages and pull requests. Pure.
+
+use jiff::Timestamp;
+
+use crate::app::SyncPolicy;
+use crate::ids::Oid;
+use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::runs::{RunRow, RunState};
+
+/// How long a removed app is listed.
+const REMOVED_LISTED: i64 = 24 * 3_600_000;
+
+/// What is known of an app.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    pub row: &'a AppRow,
+    /// Where its ref was last seen.
+    pub head: Option<&'a Oid>,
+    /// Its newest run.
+    pub last: Option<&'a RunRow>,
+    /// The deadline of what it waits for, in milliseconds since 1970.
+    pub waits_until: Option<i64>,
+    /// What needs confirmation, in words.
+    pub held: Option<&'a str>,
+    /// What it has left behind on other clusters, in words.
+    pub kept: Option<&'a str>,
+}
+
+/// The state in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// The cluster has what Git says.
+    Synced,
+    /// It has not, and nothing is done about that by itself.
+    OutOfSync,
+    /// A sync is due or under way.
+    Pending,
+    /// The last sync failed. It stays so while it is tried again.
+    Failed,
+    /// For health, for deletions, or for confirmation.
+    Waiting,
+    /// Its definition, ref or path is not there or cannot be read.
+    Missing,
+    Removed,
+    Paused,
+    Pinned,
+    /// `sync: never`.
+    Never,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Synced => "synced",
+            Self::OutOfSync => "out-of-sync",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+            Self::Waiting => "waiting",
+            Self::Missing => "missing",
+            Self::Removed => "removed",
+            Self::Paused => "paused",
+            Self::Pinned => "pinned",
+            Self::Never => "never",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppStatus {
+    pub state: State,
+    /// What a person should know beside it, and what to do.
+    pub message: Option<String>,
+}
+
+/// How an app stands.
+pub fn app_status(facts: Facts<'_>) -> AppStatus {
+    let Facts { row, last, held, kept, .. } = facts;
+    let said = |state, parts: Vec<Option<String>>| {
+        let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        AppStatus { state, message: (!parts.is_empty()).then(|| parts.join("; ")) }
+    };
+    let held = || held.map(str::to_owned);
+    let drift = || Some(row.drift.clone());
+    let active = last.filter(|run| matches!(run.state, RunState::Running | RunState::Waiting));
+    let waits = || active.is_some_and(|run| run.state == RunState::Waiting) && row.health == AppHealth::Progressing;
+    match row.state {
+        AppState::Missing | AppState::Broken => return said(State::Missing, vec![Some(row.state_message.clone())]),
+        AppState::Removed => return said(State::Removed, vec![Some(row.state_message.clone()), held()]),
+        AppState::Active => {}
+    }
+    if row.app.sync == SyncPolicy::Never {
+        return said(State::Never, vec![Some("`sync: never`: pull requests are previewed, and nothing is applied".to_owned())]);
+    }
+    if is_failing(row, active) {
+        let retried = active.map(|_| "retrying now".to_owned());
+        return said(State::Failed, vec![Some(row.failure.clone()), since("failing", row.failing_since), retried]);
+    }
+    if row.paused {
+        let resume = Some(format!("`driftless resume {}` lets it go on", row.app.id));
+        return said(State::Paused, vec![since("paused", row.paused_since), behind(facts), drift(), held(), resume]);
+    }
+    if waits() {
+        return said(State::Waiting, vec![Some(waiting(row, facts.waits_until)), held()]);
+    }
+    if let Some(run) = active
+        && run.state == RunState::Running
+    {
+        return said(State::Pending, vec![Some("a sync is under way".to_owned())]);
+    }
+    if held().is_some() {
+        // The run that was left waiting says why; what it holds is known without it as well.
+        let reason = active.and_then(|run| run.error.clone());
+        return said(State::Waiting, vec![reason.or_else(held), drift(), behind(facts)]);
+    }
+    if let Some(run) = active {
+        return said(State::Waiting, vec![run.error.clone()]);
+    }
+    if row.pinned_revision.is_some() {
+        let resume = Some(format!("`driftless resume {}` lets it go on", row.app.id));
+        return said(State::Pinned, vec![behind(facts), drift(), resume]);
+    }
+    if !row.drift.is_empty() {
+        return said(State::OutOfSync, vec![drift(), behind(facts)]);
+    }
+    match (row.app.sync, behind(facts)) {
+        (SyncPolicy::Manual, Some(behind)) => {
+            said(State::OutOfSync, vec![Some(behind), Some(format!("synced by hand: driftless sync {}", row.app.id))])
+        }
+        (_, Some(behind)) => said(State::Pending, vec![Some(behind)]),
+        (_, None) if row.synced_ok => said(State::Synced, vec![kept.map(str::to_owned)]),
+        (SyncPolicy::Manual, None) => said(State::Pending, vec![Some(format!("synced by hand: driftless sync {}", row.app.id))]),
+        (_, None) => said(State::Pending, Vec::new()),
+    }
+}
+
+/// Whether its objects are healthy, where that is known.
+pub fn health(row: &AppRow) -> Option<&'static str> {
+    match row.health {
+        AppHealth::Unknown => None,
+        AppHealth::Progressing => Some("progressing"),
+        AppHealth::Healthy => Some("healthy"),
+        AppHealth::Degraded => Some("degraded"),
+    }
+}
+
+/// Whether it is of interest to nobody any more: removed a while ago, with nothing to do or to decide.
+pub fn is_over(facts: Facts<'_>, now: i64) -> bool {
+    let old = facts.row.state_since.is_none_or(|since| now.saturating_sub(since) > REMOVED_LISTED);
+    let idle = facts.last.is_none_or(|run| !matches!(run.state, RunState::Running | RunState::Waiting));
+    facts.row.state == AppState::Removed && old && idle && facts.held.is_none()
+}
+
+/// A failure lasts until a sync succeeds: trying the same revision again does not change it, only another revision does.
+fn is_failing(row: &AppRow, active: Option<&RunRow>) -> bool {
+    let failed = row.failed_revision.as_ref().map(Oid::as_str);
+    let is_news = active.is_some_and(|run| failed.is_some() && run.revision.as_deref() != failed);
+    !row.failure.is_empty() && !is_news
+}
+
+/// What of Git is not applied.
+fn behind(facts: Facts<'_>) -> Option<String> {
+    let row = facts.row;
+    let applied = row.applied_revision.as_ref()?;
+    let name = row.app.source.ref_name.trim_start_matches("refs/heads/");
+    match &row.identity {
+        None => Some(format!("its definition has changed since {} was applied", applied.short())),
+        Some(identity) if row.applied_identity.as_ref() != Some(identity) => {
+            let head = facts.head.or(row.rendered_revision.as_ref());
+            let head = head.map(|head| format!(" at {}", head.short())).unwrap_or_default();
+            Some(format!("behind: {name} is{head}, applied is {}", applied.short()))
+        }
+        Some(_) => None,
+    }
+}
+
+fn waiting(row: &AppRow, until: Option<i64>) -> String {
+    let until = until.and_then(time).map(|until| format!(" until {until}")).unwrap_or_default();
+    let what = if row.health_message.is_empty() { String::new() } else { format!(": {}", row.health_message) };
+    format!("waiting for its objects{until}{what}")
+}
+
+fn since(what: &str, millis: Option<i64>) -> Option<String> {
+    millis.and_then(time).map(|at| format!("{what} since {at}"))
+}
+
+fn time(millis: i64) -> Option<String> {
+    let at = Timestamp::from_millisecond(millis).ok()?;
+    Some(at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use super::*;
+use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source};
+use crate::ids::{ClusterName, RepoName};
+use crate::render::RenderOptions;
+use crate::store::apps::Heals;
+use crate::store::runs::{Counts, RunId, RunKind};
+
+fn oid(digit: &str) -> Oid {
+    digit.repeat(40).parse().expect("an id")
+}
+
+/// Applied as it is in Git, and healthy.
+fn row() -> AppRow {
+    let repo = RepoName::new("shop");
+    let app = App {
+        id: "shop/web".parse().expect("an app"),
+        source: Source { repo, ref_name: "refs/heads/main".into(), path: "deploy".into() },
+        render: RenderOptions::default(),
+        destination: Destination { cluster: ClusterName::new("prod"), namespace: "shop".into() },
+        sync: SyncPolicy::Auto,
+        drift: DriftPolicy::Heal,
+        on_delete: OnDelete::Keep,
+        adopt: Adopt(false),
+        origin: Origin { file: "apps/web.yaml".into(), line: 1, definitions_ref: "refs/heads/main".into() },
+    };
+    AppRow {
+        applied_app: Some(Box::new(app.clone())),
+        app,
+        definition_commit: oid("a"),
+        state: AppState::Active,
+        state_message: String::new(),
+        identity: Some("one".into()),
+        rendered_revision: Some(oid("a")),
+        applied_revision: Some(oid("a")),
+        applied_identity: Some("one".into()),
+        applied_at: Some(1),
+        synced_ok: true,
+        paused: false,
+        paused_since: None,
+        pinned_revision: None,
+        health: AppHealth::Healthy,
+        health_message: String::new(),
+        drift: String::new(),
+        failure: String::new(),
+        failing_since: None,
+        failed_revision: None,
+        state_since: None,
+        last_run: None,
+        heals: Heals::new(),
+    }
+}
+
+fn run(state: RunState, revision: &str) -> RunRow {
+    RunRow {
+        id: RunId::new("1"),
+        kind: RunKind::Sync,
+        target: "shop/web".into(),
+        cause: serde_json::Value::Null,
+        revision: Some(oid(revision).to_string()),
+        author: None,
+        state,
+        error: None,
+        counts: Counts::default(),
+        steps: Vec::new(),
+        started: 1,
+        finished: None,
+    }
+}
+
+struct Case {
+    name: &'static str,
+    row: AppRow,
+    last: Option<RunRow>,
+    held: Option<&'static str>,
+}
+
+fn case(name: &'static str, change: impl FnOnce(&mut AppRow)) -> Case {
+    let mut row = row();
+    change(&mut row);
+    Case { name, row, last: Some(run(RunState::Succeeded, "a")), held: None }
+}
+
+fn behind_head(row: &mut AppRow) {
+    row.identity = Some("two".into());
+    row.rendered_revision = Some(oid("b"));
+}
+
+fn fails(row: &mut AppRow) {
+    row.synced_ok = false;
+    row.failure = "Deployment shop/web makes no progress".into();
+    row.failing_since = Some(1_000);
+    row.failed_revision = Some(oid("b"));
+    row.health = AppHealth::Degraded;
+}
+
+fn cases() -> Vec<Case> {
+    let with_run = |case: Case, state, revision| Case { last: Some(run(state, revision)), ..case };
+    vec![
+        case("in sync", |_| {}),
+        case("never applied", |row| (row.applied_revision, row.applied_identity, row.synced_ok) = (None, None, false)),
+        case("manual, never applied", |row| {
+            row.app.sync = SyncPolicy::Manual;
+            (row.applied_revision, row.applied_identity, row.synced_ok) = (None, None, false);
+        }),
+        case("auto and behind", behind_head),
+        case("manual and behind", |row| {
+            behind_head(row);
+            row.app.sync = SyncPolicy::Manual;
+        }),
+        case("manual, with another definition", |row| (row.app.sync, row.identity) = (SyncPolicy::Manual, None)),
+        case("pinned and behind", |row| {
+            behind_head(row);
+            row.pinned_revision = Some(oid("a"));
+        }),
+        case("pinned to the head", |row| row.pinned_revision = Some(oid("a"))),
+        case("paused and as in Git", |row| (row.paused, row.paused_since) = (true, Some(2_000))),
+        case("paused and behind and drifted", |row| {
+            behind_head(row);
+            row.drift = "drift: Deployment shop/web differs in spec.replicas".into();
+            (row.paused, row.paused_since) = (true, Some(2_000));
+        }),
+        Case { held: Some("2 to be deleted: confirm"), ..case("held", |_| {}) },
+        Case { held: Some("2 to be deleted: confirm"), ..case("held and behind", behind_head) },
+        case("drift is reported", |row| row.drift = "drift: Deployment shop/web differs in spec.replicas".into()),
+        case("never", |row| row.app.sync = SyncPolicy::Never),
+        case("failed", fails),
+        with_run(case("failed, and the same revision is applied again", fails), RunState::Running, "b"),
+        with_run(
+            case("failed, and the same revision is waited for", |row| {
+                fails(row);
+                (row.synced_ok, row.health) = (true, AppHealth::Progressing);
+            }),
+            RunState::Waiting,
+            "b",
+        ),
+        with_run(case("failed, and a newer revision is applied", fails), RunState::Running, "c"),
+        with_run(
+            case("waits for health", |row| {
+                row.health = AppHealth::Progressing;
+                row.health_message = "Deployment shop/web: 0 of 1 replicas are available".into();
+            }),
+            RunState::Waiting,
+            "a",
+        ),
+        with_run(case("is being applied", |_| {}), RunState::Running, "a"),
+        case("missing", |row| (row.state, row.state_message) = (AppState::Missing, "refs/heads/main is gone".into())),
+        Case {
+            held: Some("3 to be deleted: confirm"),
+            ..case("removed", |row| (row.state, row.state_message) = (AppState::Removed, "removed by aaaaaaaaaa".into()))
+        },
+    ]
+}
+
+/// T3, T4, T5, T6, T7, T10: every combination of rows that means something, and what is said of it.
+#[test]
+fn how_an_app_stands() {
+    let head = oid("b");
+    let lines = cases().into_iter().map(|case| {
+        let facts =
+            Facts { row: &case.row, head: Some(&head), last: case.last.as_ref(), waits_until: Some(60_000), held: case.held, kept: None };
+        let AppStatus { state, message } = app_status(facts);
+        format!("{}: {} / {} / {}", case.name, state.as_str(), health(&case.row).unwrap_or("-"), message.unwrap_or_default())
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+}
+
+/// T12: a removed app is listed for a day, and longer only while something is to be decided.
+#[test]
+fn removed_apps_are_listed_for_a_day() {
+    let row = AppRow { state: AppState::Removed, state_since: Some(1_000), ..row() };
+    let facts = Facts { row: &row, head: None, last: None, waits_until: None, held: None, kept: None };
+    assert!(!is_over(facts, 1_000 + REMOVED_LISTED));
+    assert!(is_over(facts, 1_001 + REMOVED_LISTED));
+    assert!(!is_over(Facts { held: Some("2 to be deleted"), ..facts }, 1_001 + REMOVED_LISTED));
+    let active = AppRow { state: AppState::Active, ..row.clone() };
+    assert!(!is_over(Facts { row: &active, ..facts }, i64::MAX));
+}

@@ -1,0 +1,33 @@
+//! What the ref of an app says by now, for an app that is not synced to it: whoever asks how it stands is told whether it is behind.
+
+use super::{Engine, outcome, sides, sync};
+use crate::class::Class;
+use crate::queue::{JobContext, JobError, Key};
+use crate::render::RenderError;
+use crate::store::apps::AppRow;
+
+/// Renders the head and remembers what came out of it. What cannot be told now is told by the next push: nothing waits for it.
+pub(super) async fn look(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
+    match rendered(engine, row, ctx).await {
+        Err(error) if error.class == Class::Cancelled => Err(error),
+        Err(error) => {
+            tracing::debug!(app = %row.app.id, error = error.message(), "whether an app is behind its ref could not be told");
+            Ok(())
+        }
+        Ok(()) => outcome::stands_elsewhere(engine, &row.app.source.repo, Key::Sync(row.app.id.clone())).await,
+    }
+}
+
+async fn rendered(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
+    let source = &row.app.source;
+    let Some(head) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
+    let tree = engine.mirrors.tree(&source.repo, &head).await?;
+    let (identity, trace) = match sides::render(engine, &row.app, tree, &ctx.cancel).await? {
+        Ok(rendered) => (sync::identity(&row.app, &rendered), serde_json::to_string(&rendered.trace)),
+        // What does not render is not what is applied.
+        Err(RenderError::Failed { trace, .. }) => (String::new(), serde_json::to_string(&trace)),
+        Err(error) => return Err(error.into()),
+    };
+    let trace = trace.map_err(|error| JobError::new(Class::Fail, error))?;
+    Ok(engine.store.set_rendered(&row.app.id, &head, &identity, &trace).await?)
+}

@@ -1,0 +1,134 @@
+//! How an app stands, as people are told: never better than it is.
+
+use std::time::Duration;
+
+use driftless::dev::fault_proxy::{Fault, Rule};
+use driftless::store::runs::RunState;
+use serde_json::json;
+
+use super::manifests::{config_map, deployment};
+use super::push::shop;
+use crate::support::world::{Files, Setup, World};
+
+/// A Deployment whose pods run nowhere.
+fn nowhere() -> String {
+    deployment("web", "example.test/web:2", 1).replace("    spec:\n", "    spec:\n      nodeSelector: {no: where}\n")
+}
+
+/// T3: a manual app that is behind is out of sync, and says what it is behind of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manual_app_that_is_behind_is_out_of_sync() {
+    let world = World::start("state-manual").await;
+    let app = world.app_with("shop", "deploy", "  sync: manual\n");
+    let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
+    world.settled().await;
+    world.sync_by_hand("shop", false).await;
+    world.healthy("shop", &base).await;
+    world.settled().await;
+    assert_eq!(world.stands("shop").await, ("synced".into(), "healthy".into(), String::new()));
+    let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let (state, health, message) =
+        world.eventually("that it is behind", async || Some(world.stands("shop").await).filter(|(state, _, _)| state != "synced")).await;
+    assert_eq!((state.as_str(), health.as_str()), ("out-of-sync", "healthy"), "{message}");
+    assert!(message.contains(&format!("behind: main is at {}, applied is {}", next.short(), base.short())), "{message}");
+}
+
+/// T7: while health is waited for, the pull request and `apps` name the object, the reason and the deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_waited_for_is_told() {
+    let world = World::with("state-waits", Setup { health: "50s", ..Setup::default() }).await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("nowhere", Files::new().file("deploy/web.yaml", nowhere())).await;
+    world.status(&pull.head).await;
+    world.merge_pull(pull.number).await;
+    let comment = world.comment(pull.number, "UTC: `Deployment ").await;
+    assert!(comment.contains("waiting for health of `shop` on `prod`") && comment.contains(" waits until "), "{comment}");
+    let (state, health, message) = world.stands("shop").await;
+    assert_eq!((state.as_str(), health.as_str()), ("waiting", "progressing"), "{message}");
+    assert!(message.contains("until") && message.contains("Deployment") && message.contains("web"), "{message}");
+}
+
+/// T11: a restart while health is waited for does not forget what is known: the failure names the object and why. T5: it stays failed while it
+/// is tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_during_a_wait_tells_the_reason_all_the_same() {
+    let mut world = World::with("state-restart", Setup { health: "3s", ..Setup::default() }).await;
+    world.push(shop(&world).file("deploy/web.yaml", nowhere())).await;
+    world
+        .eventually("a wait for health", async || (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(()))
+        .await;
+    world.stop().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.start_again().await;
+    let failure =
+        world.eventually("a failure", async || Some(world.app_row("shop").await?.failure).filter(|failure| !failure.is_empty())).await;
+    assert!(failure.contains("Deployment") && !failure.contains("nothing is known"), "{failure}");
+    world.settled().await;
+    let since = world.app_row("shop").await.expect("the app").failing_since;
+    assert!(since.is_some());
+    world.resync().await;
+    for _ in 0..100 {
+        let (state, _, message) = world.stands("shop").await;
+        assert!(state == "failed" && message.contains("Deployment"), "{state}: {message}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.settled().await;
+    // T10
+    assert_eq!(world.app_row("shop").await.expect("the app").failing_since, since, "it fails since it failed first");
+}
+
+/// T13: who confirms the deletion of a Namespace is told what of the app went with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_with_a_namespace_is_told() {
+    let world = World::start("state-namespace").await;
+    let namespace = format!("{}-own", world.namespace);
+    let app = world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
+    let files = Files::new()
+        .file("apps/own.yaml", app)
+        .file("own/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))
+        .file("own/map.yaml", config_map("own", "x"));
+    let base = world.push(files).await;
+    world.healthy("own", &base).await;
+    world.push(Files::new().without("own/namespace.yaml")).await;
+    world.eventually("that it is held", async || Some(world.stands("own").await).filter(|(state, _, _)| state == "waiting")).await;
+    world.settled().await;
+    world.sync_by_hand("own", true).await;
+    let (_, _, message) =
+        world.eventually("that it is told", async || Some(world.stands("own").await).filter(|(state, _, _)| state == "failed")).await;
+    assert!(message.contains("took 1 object along that Git still has"), "{message}");
+}
+
+/// P8, A15: a preview whose cluster does not answer says so in its status, and is in the history.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_of_a_cluster_that_does_not_answer_says_what_it_waits_for() {
+    let world = World::start("state-away").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let status = world
+        .eventually("what is waited for", async || world.gate(&pull.head).filter(|status| status.description.contains("retrying since")))
+        .await;
+    assert!(status.state == "pending" && status.description.contains("prod"), "{status:?}");
+    let runs = world.runs(&format!("#{}", pull.number)).await;
+    assert!(runs.len() == 1 && runs[0].state == RunState::Failed && runs[0].error.is_some(), "{runs:?}");
+    world.proxy.clear();
+    world.status_is(&pull.head, "success", "1 update").await;
+    let states = world.states(&pull.head);
+    assert!(states.len() <= 4 && states.last().is_some_and(|state| state == "success"), "{states:?}");
+}
+
+/// T15: `--allow-destructive` where nothing was shown is answered with that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmation_of_nothing_is_answered() {
+    let world = World::start("state-confirm").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let answer = world.ask("apps/shop+shop/sync", Some(json!({"allowDestructive": true}))).await;
+    let message = answer["message"].as_str().unwrap_or_default();
+    assert!(message.contains("`--allow-destructive` has no effect"), "{answer}");
+    let answer = world.ask("apps/shop+shop/sync", Some(json!({}))).await;
+    assert!(!answer["message"].as_str().unwrap_or_default().contains("allow-destructive"), "{answer}");
+}
