@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::{Engine, leave, left_clusters, lost, outcome, writing};
+use super::{Engine, leave, left_clusters, outcome, took_along, writing};
 use crate::app::SyncPolicy;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
@@ -54,7 +54,7 @@ pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobC
     let marks = engine.marks(&row.app.id);
     let pruned = sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await?;
     note(engine, row, run, &pruned).await?;
-    if let Some(text) = took_along(engine, row, &pruned).await? {
+    if let Some(text) = lost_with(engine, row, &pruned).await? {
         return failed(engine, row, run, &text).await;
     }
     if !pruned.waits.is_empty() {
@@ -180,12 +180,12 @@ async fn of(engine: &Engine, run: &RunId) -> Result<Option<Of>, JobError> {
 }
 
 /// What the deletion of a Namespace or a CRD has deleted with it although it is still in Git.
-async fn took_along(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
-    if row.state == AppState::Removed || !pruned.gone.iter().any(|key| lost::holds_others(key)) {
+async fn lost_with(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
+    if row.state == AppState::Removed || !pruned.gone.iter().any(|key| took_along::holds_others(key)) {
         return Ok(None);
     }
     let cluster = engine.cluster(&row.app.destination.cluster)?.name();
     let inventory = engine.store.inventory_of(cluster, &row.app.id).await?;
     let wanted: Vec<_> = inventory.into_iter().filter(|row| row.state == ObjectState::Applied).map(|row| row.key).collect();
-    Ok(lost::text(&pruned.gone, &wanted))
+    Ok(took_along::text(&pruned.gone, &wanted))
 }
