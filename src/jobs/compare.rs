@@ -99,6 +99,7 @@ async fn by_itself(
         destructive: Vec::new(),
         before: Vec::new(),
         warnings: Vec::new(),
+        held_back: None,
     };
     let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
     Ok((report, trouble))

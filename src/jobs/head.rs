@@ -3,7 +3,7 @@
 use super::{Engine, outcome, sides, sync};
 use crate::class::Class;
 use crate::queue::{JobContext, JobError, Key};
-use crate::render::RenderError;
+use crate::render::{Purpose, RenderError};
 use crate::store::apps::AppRow;
 
 /// Renders the head and remembers what came out of it. What cannot be told now is told by the next push: nothing waits for it.
@@ -22,7 +22,7 @@ async fn rendered(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(),
     let source = &row.app.source;
     let Some(head) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
     let tree = engine.mirrors.tree(&source.repo, &head).await?;
-    let (identity, trace) = match sides::render(engine, &row.app, tree, &ctx.cancel).await? {
+    let (identity, trace) = match sides::render(engine, &row.app, tree, Purpose::Sync, &ctx.cancel).await? {
         Ok(rendered) => (sync::identity(&row.app, &rendered), serde_json::to_string(&rendered.trace)),
         // What does not render is not what is applied.
         Err(RenderError::Failed { trace, .. }) => (String::new(), serde_json::to_string(&trace)),
