@@ -13,6 +13,7 @@ pub mod manifests;
 mod marks;
 mod moves;
 mod outcomes;
+mod per_app;
 mod policies;
 mod pull;
 pub mod push;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::dev::forge::ApiFault;
+use driftless::store::jobs::State;
 use http::{Method, StatusCode};
 
 use super::{asked, change, shop};
@@ -75,6 +76,9 @@ async fn an_api_server_that_forbids_everything() {
     world.poll().await;
     world.settled().await;
     assert_eq!(told(), before);
+    // T17: nothing has failed, and a delivery that comes twice is a duplicate.
+    let jobs = world.engine().store.jobs(100).await.expect("the store");
+    assert!(jobs.iter().all(|job| job.state == State::Done && job.error.is_none()), "{jobs:#?}");
     world.proxy.clear();
     // Nothing tells that somebody has granted something: the next look tries once more.
     world.poll().await;

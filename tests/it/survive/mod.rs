@@ -2,6 +2,7 @@
 //! deliveries that are lost, and apps beside each other.
 
 mod deliveries;
+mod full_disk;
 mod gate;
 mod half_done;
 mod killed_previews;

@@ -66,7 +66,16 @@ impl World {
         let text = setup::text(&self.setup, &self.namespace, &self.forge.api_url(), &self.forge.clone_url(PROJECT));
         std::fs::write(&config, text).expect("written");
         let log = (1..1000_u32).map(|n| folder.join(format!("server-{n}.log"))).find(|path| !path.exists()).expect("a name");
-        let child = Command::new(env!("CARGO_BIN_EXE_driftless"))
+        let program = env!("CARGO_BIN_EXE_driftless");
+        let mut command = if self.setup.limited {
+            // What is ignored stays so in the program, and its log goes through a process that the limit is not for.
+            let mut shell = Command::new("bash");
+            shell.args(["-c", "trap '' XFSZ; exec \"$@\" 2> >(exec cat >&2)", "bash", program]);
+            shell
+        } else {
+            Command::new(program)
+        };
+        let child = command
             .args(["serve", "--config"])
             .arg(&config)
             .env("HOOK_SECRET", HOOK_SECRET)
@@ -90,6 +99,20 @@ impl World {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         self.relay.lead_to(Some(address));
+    }
+
+    /// Lets the server's process write no file beyond so many bytes, or any again.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = i32::try_from(self.process.as_ref().expect("the server runs").child.id()).expect("a process id");
+        let limits = (bytes.unwrap_or(rlimit::INFINITY), rlimit::INFINITY);
+        rlimit::prlimit(pid, rlimit::Resource::FSIZE, Some(limits), None).expect("a limit");
+    }
+
+    /// What `/readyz` answers.
+    pub async fn ready(&self) -> u16 {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let url = format!("http://{}/readyz", self.relay.address);
+        client.get(url).send().await.map_or(0, |answer| answer.status().as_u16())
     }
 
     /// Kills the server at once, and takes back all faults.

@@ -33,6 +33,8 @@ pub struct Setup {
     /// Whether there is a second repository, which the first may read.
     pub library: bool,
     pub west: West,
+    /// Whether the server's process can be kept from writing files: [`super::World::limit_files`].
+    pub limited: bool,
 }
 
 /// What the configuration says of a second cluster.
@@ -60,6 +62,7 @@ impl Default for Setup {
             destructive: "{}",
             library: false,
             west: West::Unknown,
+            limited: false,
         }
     }
 }
