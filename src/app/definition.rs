@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AppId, ClusterName, RepoName};
+use crate::manifest::ObjectId;
 use crate::render::RenderOptions;
 
 /// An app as it is defined at one commit of its defining repo.
@@ -17,7 +18,35 @@ pub struct App {
     pub on_delete: OnDelete,
     /// Whether objects that exist without any owner's mark may be taken over.
     pub adopt: Adopt,
+    /// Fields that others may set: what differs there is neither drift nor changed back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_differences: Vec<IgnoreDifferences>,
     pub origin: Origin,
+}
+
+/// Fields of some objects of an app. What is left out of the names matches all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IgnoreDifferences {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// As RFC 6901 has them, such as `/spec/replicas`.
+    pub json_pointers: Vec<String>,
+}
+
+impl IgnoreDifferences {
+    pub fn matches(&self, id: &ObjectId) -> bool {
+        let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
+        self.kind == id.kind
+            && is(&self.group, Some(&id.group))
+            && is(&self.name, Some(&id.name))
+            && is(&self.namespace, id.namespace.as_deref())
+    }
 }
 
 impl App {

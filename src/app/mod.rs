@@ -7,7 +7,7 @@ mod grants;
 mod native;
 
 pub use allow::{Allow, ClusterScoped, Pattern, Refusal};
-pub use definition::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+pub use definition::{Adopt, App, Destination, DriftPolicy, IgnoreDifferences, OnDelete, Origin, Source, SyncPolicy};
 pub use discover::{Discovered, Memory, Scope};
 pub use grants::{Authority, Grants, OnCluster, Verb};
 pub use native::{API_VERSION, DefinitionError, Parsed, parse_file};

@@ -12,7 +12,7 @@
 
 use serde::Deserialize;
 
-use super::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
+use super::{Adopt, App, Destination, DriftPolicy, IgnoreDifferences, OnDelete, Origin, Source, SyncPolicy};
 use crate::ids::{AppId, ClusterName, RepoName};
 use crate::render::{HelmOptions, KustomizeOptions, RenderOptions, RendererKind};
 use crate::yaml::{self, Document, Spanned};
@@ -94,6 +94,8 @@ struct Spec {
     on_delete: OnDelete,
     #[serde(default)]
     adopt: bool,
+    #[serde(default)]
+    ignore_differences: Vec<Spanned<IgnoreDifferences>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -152,6 +154,12 @@ fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: 
     for (at, check) in checks {
         check.map_err(|message| failed(line(at), message, name.clone()))?;
     }
+    for rule in &parsed.spec.ignore_differences {
+        check_pointers(&rule.value).map_err(|message| {
+            let line = u32::try_from(rule.referenced.line()).unwrap_or(0) + document.first_line;
+            failed(line, message, name.clone())
+        })?;
+    }
     let origin = Origin { file: file.to_owned(), line: line(&parsed.metadata.name), definitions_ref: definitions_ref.to_owned() };
     Ok(Some(app(repo, definitions_ref, parsed, origin)))
 }
@@ -162,7 +170,7 @@ fn line_of(spanned: &Spanned<String>, document: Document<'_>) -> u32 {
 
 fn app(repo: &RepoName, definitions_ref: &str, file: File, origin: Origin) -> App {
     let File { _api_version, _kind, metadata, spec } = file;
-    let Spec { source, renderer, kustomize, helm, destination, sync, drift, on_delete, adopt } = spec;
+    let Spec { source, renderer, kustomize, helm, destination, sync, drift, on_delete, adopt, ignore_differences } = spec;
     App {
         id: AppId::new(repo, metadata.name.value),
         source: Source {
@@ -176,6 +184,7 @@ fn app(repo: &RepoName, definitions_ref: &str, file: File, origin: Origin) -> Ap
         drift,
         on_delete,
         adopt: Adopt(adopt),
+        ignore_differences: ignore_differences.into_iter().map(|rule| rule.value).collect(),
         origin,
     }
 }
@@ -223,6 +232,26 @@ fn check_path(path: &str) -> Result<(), String> {
     }
     if path.contains('\0') || path.len() > 1000 {
         return refuse("is no path");
+    }
+    Ok(())
+}
+
+/// What names an object, whose it is and what is in a Secret is never anybody else's.
+fn check_pointers(rule: &IgnoreDifferences) -> Result<(), String> {
+    const WHAT: &str = "spec.ignoreDifferences";
+    if rule.json_pointers.is_empty() {
+        return Err(format!("{WHAT} for {} names no field: list some in jsonPointers, such as /spec/replicas", rule.kind));
+    }
+    for pointer in &rule.json_pointers {
+        let names_object = ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"].contains(&pointer.as_str());
+        let names_mark =
+            pointer.contains("driftless.dev") || ["/metadata", "/metadata/labels", "/metadata/annotations"].contains(&pointer.as_str());
+        if !pointer.starts_with('/') || pointer.len() < 2 {
+            return Err(format!("{WHAT} for {}: {pointer:?} is no JSON pointer: write it as /spec/replicas", rule.kind));
+        }
+        if names_object || names_mark {
+            return Err(format!("{WHAT} for {}: {pointer:?} says which object it is or whose, and cannot be left to others", rule.kind));
+        }
     }
     Ok(())
 }

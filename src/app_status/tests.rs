@@ -21,6 +21,7 @@ fn row() -> AppRow {
         drift: DriftPolicy::Heal,
         on_delete: OnDelete::Keep,
         adopt: Adopt(false),
+        ignore_differences: Vec::new(),
         origin: Origin { file: "apps/web.yaml".into(), line: 1, definitions_ref: "refs/heads/main".into() },
     };
     AppRow {

@@ -182,6 +182,8 @@ async fn plan(cluster: &Cluster, app: &App, marks: &Marks, rendered: &Rendered, 
         unchanged: &|_, _| false,
         handed_over: None,
         adopt: true,
+        reveals: true,
+        siblings: None,
     };
     Ok(plan_apply(cluster, input, &CancellationToken::new()).await?)
 }
@@ -214,8 +216,8 @@ fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
         }
         match &change.takes_over {
             None | Some(TakeOver::HandedOver { .. }) => {}
-            Some(TakeOver::Unmarked) => text += "  exists already, and nobody's mark is on it\n",
-            Some(TakeOver::OtherTool { tool, name }) => text += &format!("  exists already, and is managed by {tool} ({name})\n"),
+            Some(TakeOver::Unmarked) => text += "  exists already; Driftless does not manage it yet\n",
+            Some(TakeOver::OtherTool { tool, name }) => text += &format!("  exists already and is managed by {tool} ({name})\n"),
             Some(TakeOver::OtherApp { instance, app }) => text += &format!("  belongs to the app {app} of {instance}\n"),
         }
         if !change.drops.is_empty() {

@@ -209,21 +209,32 @@ fn invalid(key: &ObjectKey, status: &Status) -> ApplyError {
 
 /// Only these texts say that an object would have to be replaced. Any other refusal is a mistake in the manifest.
 fn is_immutable(cause: &StatusCause) -> bool {
-    let text = cause.message.trim_end();
-    match cause.reason.as_str() {
-        "FieldValueInvalid" => {
-            text.ends_with("field is immutable") || text.contains("may not change once set") || text.ends_with("cannot change roleRef")
-        }
-        "FieldValueForbidden" => text.contains("field is immutable when `immutable` is set") || forbids_all_but_some(text),
-        _ => false,
+    if !matches!(cause.reason.as_str(), "FieldValueInvalid" | "FieldValueForbidden") {
+        return false;
     }
+    let text = cause.message.trim_end();
+    // What stands after the value, which may be anything.
+    let why = text.rsplit_once(": ").map_or(text, |(_, why)| why).to_lowercase();
+    why.contains("immutable") || SAID_OTHERWISE.iter().any(|known| why.contains(known)) || forbids_all_but_some(text)
 }
+
+/// How the kinds say it that do not speak of immutable fields: a Service's address, the role of a binding, a `PriorityClass`, a `StorageClass`.
+const SAID_OTHERWISE: [&str; 6] = [
+    "may not change once set",
+    "cannot change roleref",
+    "may not be changed in an update",
+    "updates to parameters are forbidden",
+    "updates to provisioner are forbidden",
+    "updates to reclaimpolicy are forbidden",
+];
 
 /// The texts for a `StatefulSet`, a `PersistentVolumeClaim` and a `Pod` name the few fields that may change.
 fn forbids_all_but_some(text: &str) -> bool {
     let texts = [
         "updates to statefulset spec for fields other than",
         "spec is immutable after creation except",
+        "is immutable after creation",
+        "field is immutable when `immutable` is set",
         "pod updates may not change fields other than",
     ];
     texts.iter().any(|known| text.contains(known))

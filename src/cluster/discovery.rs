@@ -23,6 +23,8 @@ pub struct Resource {
     pub plural: String,
     pub namespaced: bool,
     pub verbs: Vec<String>,
+    /// Whether its status is a subresource.
+    pub status: bool,
 }
 
 impl Resource {
@@ -127,7 +129,9 @@ fn read(resource: APIResourceDiscovery, group: &str, version: &str) -> Option<Re
     let kind = resource.response_kind?;
     let own = kind.group.as_deref().is_none_or(|g| g.is_empty() || g == group)
         && kind.version.as_deref().is_none_or(|v| v.is_empty() || v == version);
+    let status = resource.subresources.iter().any(|sub| sub.subresource.as_deref() == Some("status"));
     own.then_some(Resource {
+        status,
         group: group.to_owned(),
         version: version.to_owned(),
         kind: kind.kind?,

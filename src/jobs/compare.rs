@@ -1,7 +1,7 @@
 //! The affected apps of a pull request, planned: what is shown of each.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use super::moves::Moves;
 use super::previewed::Collected;
 use super::sides::{Pair, Side, Trees};
-use super::{Engine, budget, left_clusters, orphans, volatile};
+use super::{Engine, budget, edited, left_clusters, orphans, volatile};
 use crate::app::{App, OnDelete, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::manifest::{Manifest, ObjectId};
-use crate::plan::{self, Action, Change, PruneLimit, Redactor, RefusedBy, Verdict};
+use crate::manifest::{Manifest, ObjectId, ObjectKey};
+use crate::plan::{self, Action, Change, PruneLimit, Redactor, RefusedBy, Siblings, Verdict};
 use crate::queue::JobError;
-use crate::reconcile::{ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
+use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, HeldBack, ObjectReport};
 use crate::store::apps::AppRow;
@@ -51,14 +51,14 @@ pub(super) async fn all(
         leaving.extend(left_clusters::preview(engine, pair, head, cancel).await?);
     }
     let moves = Moves::find(engine, repo, trees, &pairs, cancel).boxed().await?;
-    let moves = &moves;
+    let (moves, siblings) = (&moves, &brought(&pairs));
     let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
     let each = pairs.into_iter().map(|pair| {
         let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
         async move {
             // Never closed.
             let _share = at_once.acquire_many(weight).await;
-            by_itself(engine, trees, head, pair, moves, collected, cancel).await
+            by_itself(engine, trees, head, pair, moves, siblings, collected, cancel).await
         }
         .boxed()
     });
@@ -74,18 +74,20 @@ pub(super) async fn all(
 }
 
 /// One app, whatever it meets: what is wrong with it is said of it alone.
+#[expect(clippy::too_many_arguments, reason = "what one app is compared with, spelled out once")]
 async fn by_itself(
     engine: &Engine,
     trees: &Trees,
     head: &Oid,
     pair: Pair,
     moves: &Moves,
+    siblings: &BTreeMap<ClusterName, Siblings>,
     collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<(AppReport, Option<JobError>), JobError> {
     let (id, definition) = (pair.id.clone(), definition_change(&pair));
     let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
-    let (error, cluster) = match (one(engine, trees, head, pair, moves, collected, cancel).await, cluster) {
+    let (error, cluster) = match (one(engine, trees, head, pair, moves, siblings, collected, cancel).await, cluster) {
         (Ok(report), _) => return Ok((report, None)),
         (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
         (Err(error), _) => return Err(error),
@@ -95,6 +97,9 @@ async fn by_itself(
         cluster,
         leaves: false,
         definition,
+        definition_diff: None,
+        policies: Vec::new(),
+        stays: None,
         result: AppResult::Unavailable { message: error.message() },
         destructive: Vec::new(),
         before: Vec::new(),
@@ -133,23 +138,33 @@ fn refuse_shared(reports: &mut [AppReport]) {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "what one app is compared with, spelled out once")]
 async fn one(
     engine: &Engine,
     trees: &Trees,
     head: &Oid,
     pair: Pair,
     moves: &Moves,
+    siblings: &BTreeMap<ClusterName, Siblings>,
     collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<AppReport, JobError> {
     let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
         return Err(JobError::new(Class::Fail, format!("app {} is on neither side", pair.id)));
     };
+    let definition = definition_change(&pair);
+    let (definition_diff, policies) = match definition {
+        DefinitionChange::None => (None, Vec::new()),
+        _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app)),
+    };
     let mut report = AppReport {
         app: pair.id.clone(),
         cluster: app.destination.cluster.clone(),
         leaves: false,
-        definition: definition_change(&pair),
+        definition,
+        definition_diff,
+        policies,
+        stays: None,
         result: AppResult::Planned { objects: Vec::new() },
         destructive: Vec::new(),
         before: Vec::new(),
@@ -176,6 +191,7 @@ async fn one(
     if pair.change.is_none() && app.on_delete == OnDelete::Keep {
         let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
         let left = inventory.len() - moved.len();
+        report.stays = Some(left);
         report.warnings.push(format!("Its definition is removed. Its {left} objects stay in the cluster, as `onDelete: keep` says."));
         report.result = AppResult::Planned { objects: moved.iter().map(|change| object(change, &Redactor::default())).collect() };
         return Ok(report);
@@ -191,7 +207,7 @@ async fn one(
     let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
     let change = manifests(engine, pair.change.as_ref()).await?;
     let orphans = orphans::known(engine, cluster, &pair.id).await?;
-    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, cancel).await {
+    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, siblings, cancel).await {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
             collected.add(&pair.id, &planned.changes.changes, &planned.already.changes);
@@ -226,6 +242,7 @@ async fn compare(
     inventory: &[ObjectRow],
     orphans: &[Orphan],
     moves: &Moves,
+    siblings: &BTreeMap<ClusterName, Siblings>,
     cancel: &CancellationToken,
 ) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
     let marks = engine.marks(&pair.id);
@@ -243,15 +260,41 @@ async fn compare(
         unchanged: &|_, _| false,
         handed_over: moves.to(&pair.id),
         adopt,
+        reveals: false,
+        siblings: None,
     };
     let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
-    let change = input(app, head, change, app.adopt.0);
-    let planned = plan_change(cluster, base, change, cancel).await?;
+    let siblings = siblings.get(&app.destination.cluster);
+    let change = PlanInput { siblings, ..input(app, head, change, app.adopt.0) };
+    let planned = plan_change(cluster, base, change, base_side(pair), cancel).await?;
     let marked = match orphans {
         [] => Vec::new(),
         _ => plan_orphans(cluster, PlanInput { inventory: &orphans::as_owned(orphans), ..change }, cancel).await?,
     };
     Ok((planned, marked))
+}
+
+fn base_side(pair: &Pair) -> BaseSide {
+    match &pair.base {
+        Some(Side { rendered: Ok(_), .. }) if pair.leaves().is_none() => BaseSide::Complete,
+        _ => BaseSide::Unknown,
+    }
+}
+
+/// What the apps of a pull request bring to each cluster: what one of them needs may come with another.
+fn brought(pairs: &[Pair]) -> BTreeMap<ClusterName, Siblings> {
+    let mut brought: BTreeMap<ClusterName, Siblings> = BTreeMap::new();
+    for pair in pairs {
+        let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { continue };
+        let before: HashMap<&ObjectKey, &Manifest> = match &pair.base {
+            Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => base.manifests.iter().map(|one| (&one.key, one)).collect(),
+            _ => HashMap::new(),
+        };
+        let changes = |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| before.object != manifest.object);
+        let siblings = brought.entry(app.destination.cluster.clone()).or_default();
+        siblings.add(&rendered.manifests, &app.destination.namespace, changes);
+    }
+    brought
 }
 
 /// A base that does not render has nothing to compare with: the change is shown against what is live.
@@ -327,6 +370,7 @@ pub(super) fn object(change: &Change, redactor: &Redactor) -> ObjectReport {
         diff: (!diff.is_empty()).then(|| diff.text()),
         origin: change.origin.clone(),
         conflicts: change.conflicts.clone(),
+        live: redactor.texts(&change.live),
         takes_over: change.takes_over.clone(),
         drops: redactor.texts(&change.drops),
         moves_to: change.left_for.clone(),
@@ -354,6 +398,8 @@ fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow], redactor
     let waits = |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
     let kind = |change: &Change| match applied {
         _ if waits(change) => DifferenceKind::Waiting,
+        // It is not in Git any more, and its prune is still to come.
+        _ if change.action == Action::Prune => DifferenceKind::Pending,
         true => DifferenceKind::Drift,
         false => DifferenceKind::Pending,
     };
@@ -377,7 +423,6 @@ fn difference(change: &Change, kind: DifferenceKind, redactor: &Redactor) -> Dif
 mod tests {
     use super::*;
     use crate::ids::RepoName;
-    use crate::manifest::ObjectKey;
 
     fn report(app: &str, cluster: &str, action: Action) -> AppReport {
         let key = ObjectKey {
@@ -395,6 +440,7 @@ mod tests {
             diff: None,
             origin: None,
             conflicts: Vec::new(),
+            live: Vec::new(),
             takes_over: None,
             drops: Vec::new(),
             moves_to: None,
@@ -407,6 +453,9 @@ mod tests {
             cluster: ClusterName::new(cluster),
             leaves: false,
             definition: DefinitionChange::None,
+            definition_diff: None,
+            policies: Vec::new(),
+            stays: None,
             result: AppResult::Planned { objects: vec![object] },
             destructive: Vec::new(),
             before: Vec::new(),

@@ -133,7 +133,9 @@ pub(super) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Res
 /// How a sync of an app has ended that has nothing left to do by itself.
 pub(super) async fn end_of(engine: &Engine, row: &AppRow, took: Duration, removed: u32) -> Result<AppEnd, JobError> {
     let deletes = engine.store.waiting_for_word(&row.app.id).await?;
+    let drift = engine.store.app(&row.app.id).await?.map(|row| row.drift).unwrap_or_default();
     Ok(match row.state {
+        AppState::Active if deletes == 0 && !drift.is_empty() => AppEnd::Drifted { message: drift },
         _ if deletes > 0 => AppEnd::Waiting { deletes },
         AppState::Removed => AppEnd::Pruned,
         AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds: took.as_secs(), removed },

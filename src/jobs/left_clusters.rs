@@ -169,6 +169,9 @@ pub(super) async fn preview(engine: &Engine, pair: &Pair, head: &Oid, cancel: &C
         cluster: cluster.clone(),
         leaves: true,
         definition: DefinitionChange::Edited,
+        definition_diff: None,
+        policies: Vec::new(),
+        stays: None,
         destructive: if deletes.is_empty() {
             Vec::new()
         } else {
@@ -203,6 +206,8 @@ async fn removals(
         unchanged: &|_, _| false,
         handed_over: None,
         adopt: false,
+        reveals: false,
+        siblings: None,
     };
     Ok(plan_apply(engine.cluster_for(&app.id, &app.destination.cluster)?, input, cancel).boxed().await?.changes)
 }

@@ -21,6 +21,10 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
     drift.apps.retain(|id, _| here.contains(id));
     for (app, objects) in std::mem::take(&mut drift.apps) {
         engine.drifted.put(&app, objects);
+        // A heal that was refused is the poll's to try again: once for each look, not twice.
+        if engine.queue.has_failed(&Key::Sync(app.clone())).await? {
+            continue;
+        }
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
     }
     // What another renderer or another version of the cluster rendered is synced, not healed: nobody has changed it in the cluster.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::compare::limit;
 use super::history::History;
+use super::lost::{self, LeftAlone};
 use super::wish::{Decision, Wish, decide};
 use super::{Engine, Unknown, finish, head, leave, left_clusters, orphans, outcome, released, reviewed, sides, volatile, writing};
 use crate::app::{App, SyncPolicy};
@@ -230,6 +231,13 @@ impl Attempt<'_> {
         let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
         leave::for_others(engine, self.row, &mut plan).await?;
         orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, &plan).await?;
+        let left = match self.aim {
+            Aim::Apply if self.wish.manual.is_none() => {
+                let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
+                lost::leave_alone(&mut plan, &self.row.heals, engine.config.heals, &inventory)
+            }
+            _ => LeftAlone::default(),
+        };
         let judgement = match self.aim {
             Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
@@ -249,7 +257,7 @@ impl Attempt<'_> {
         }
         let (done, writing) = self.apply(&plan, judgement.as_ref(), &word, history).await?;
         self.show(&word, done.waits_for_word.as_ref()).await?;
-        self.applied(&plan, done, &identity, judgement, writing, history).await
+        self.applied(&plan, done, &identity, judgement, left, writing, history).await
     }
 
     /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just that.
@@ -303,8 +311,9 @@ impl Attempt<'_> {
         let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
         let marks = engine.marks(&app.id);
         let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
-        // Who asks by hand, and who saw drift, has everything looked at.
-        let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && self.row.synced_ok;
+        // Who asks by hand, and who saw drift, has everything looked at; so has an app of which something could not be healed.
+        let is_well = self.row.synced_ok && self.row.drift.is_empty() && self.row.health != AppHealth::Degraded;
+        let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && is_well;
         let known = Known::of(&inventory, if trusts { Trust::Applied } else { Trust::Nothing });
         let unchanged = |id: &ObjectId, hash: &str| known.is_unchanged(id, hash);
         let manifests = match rendered {
@@ -329,6 +338,8 @@ impl Attempt<'_> {
             // Whether another app lets go is looked at with the claims.
             handed_over: None,
             adopt: app.adopt.0 || self.wish.adopts(),
+            reveals: false,
+            siblings: None,
         };
         let mut plan = plan_apply(cluster, input, &self.ctx.cancel).boxed().await?;
         let orphans = orphans::of_sync(engine, cluster, self.row, self.wish.manual.is_some()).await?;
@@ -429,12 +440,14 @@ impl Attempt<'_> {
         Ok(store.put_shown_deletes(app, &self.row.app.destination.cluster, &shown).await?)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what one attempt came to, written down at once")]
     async fn applied(
         &self,
         plan: &Plan,
         done: AppliedSync,
         identity: &str,
         judgement: Option<Judgement>,
+        left_alone: LeftAlone,
         writing: Writing,
         history: &mut History<'_>,
     ) -> Result<(), JobError> {
@@ -469,12 +482,15 @@ impl Attempt<'_> {
         if let Some(judgement) = judgement {
             engine.store.set_heals(&app.id, &judgement.heals).await?;
             engine.store.set_drift(&app.id, &judgement.surrender().join("; ")).await?;
+        } else {
+            engine.store.set_heals(&app.id, &left_alone.heals).await?;
+            engine.store.set_drift(&app.id, &left_alone.said.join("; ")).await?;
         }
         // All is written down: from here on something newer may stop the run.
         drop(writing);
         if is_over {
             engine.store.put_shown_deletes(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
-            let end = AppEnd::Healthy { after_seconds: history.took().as_secs(), removed: done.counts.replaced };
+            let end = finish::end_of(engine, self.row, history.took(), done.counts.replaced).await?;
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
         if done.health.is_empty() {

@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::managed::is_item;
+
 const MANAGERS: [&str; 3] = ["kubectl-client-side-apply", "kubectl", "before-first-apply"];
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -56,6 +58,52 @@ pub fn adoption_patch(live: &Value, manager: &str) -> Option<Value> {
         operations.push(json!({"op": "remove", "path": path}));
     }
     Some(Value::Array(operations))
+}
+
+/// Takes the copy of the whole object off that client-side apply leaves.
+pub(super) fn strip_last_applied(object: &mut Value) {
+    let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return };
+    let Some(Value::Object(annotations)) = metadata.get_mut("annotations") else { return };
+    annotations.shift_remove(LAST_APPLIED);
+    if annotations.is_empty() {
+        metadata.shift_remove("annotations");
+    }
+}
+
+/// Takes out of what a dry-run answered what goes with an adoption: what client-side apply has set and nobody else, and the manifest does not have.
+pub(super) fn drop_adopted(after: &mut Value, live: &Value, desired: &Value) {
+    let (adopted, others): (Vec<&Value>, Vec<&Value>) = entries(live).iter().partition(|entry| is_client_side(entry));
+    for entry in adopted {
+        let others: Vec<&Value> = others.iter().map(|other| &other["fieldsV1"]).collect();
+        drop_below(after, &entry["fieldsV1"], desired, &others);
+    }
+}
+
+fn drop_below(after: &mut Value, fields: &Value, desired: &Value, others: &[&Value]) {
+    for (key, below) in fields.as_object().into_iter().flatten() {
+        let held: Vec<&Value> = others.iter().filter_map(|other| other.get(key)).collect();
+        if let Some(name) = key.strip_prefix("f:") {
+            match desired.get(name) {
+                Some(desired) => {
+                    if let Some(after) = after.get_mut(name) {
+                        drop_below(after, below, desired, &held);
+                    }
+                }
+                None if held.is_empty() => {
+                    after.as_object_mut().map(|after| after.shift_remove(name));
+                }
+                None => {}
+            }
+        } else if let (Value::Array(items), Some(desired)) = (&mut *after, desired.as_array()) {
+            match desired.iter().find(|item| is_item(key, item)) {
+                Some(desired) => {
+                    items.iter_mut().filter(|item| is_item(key, item)).for_each(|item| drop_below(item, below, desired, &held))
+                }
+                None if held.is_empty() => items.retain(|item| !is_item(key, item)),
+                None => {}
+            }
+        }
+    }
 }
 
 /// The union of two sets of fields.
@@ -130,6 +178,17 @@ mod tests {
           }
         ]
         "#);
+    }
+
+    /// B11: what `kubectl apply` would remove is removed in a preview of it as well.
+    #[test]
+    fn what_goes_with_an_adoption_is_not_there_afterwards() {
+        let live = live("kubectl-client-side-apply", &json!({"f:data": {"f:kept": {}, "f:dropped": {}, "f:theirs": {}}}));
+        let mut after = live.clone();
+        drop_adopted(&mut after, &live, &json!({"data": {"kept": "1"}}));
+        assert_eq!(after["data"], json!({"kept": "1", "theirs": "3"}));
+        strip_last_applied(&mut after);
+        assert!(after["metadata"].get("annotations").is_none());
     }
 
     #[test]

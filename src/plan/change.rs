@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::manifest::ObjectKey;
+use crate::manifest::{ObjectId, ObjectKey};
 
 /// What one app at one revision would change in its cluster, in the order in which it would be applied; prunes come last.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Change {
     pub origin: Option<String>,
     /// Fields that another manager holds and that the sync would take.
     pub conflicts: Vec<Conflict>,
+    /// Fields that change and have another value in the cluster than Git has now, one sentence each.
+    pub live: Vec<String>,
     /// What the server warned of, such as a deprecated API.
     pub warnings: Vec<String>,
     /// Set when the object exists and is not this app's yet.
@@ -74,6 +76,7 @@ impl Change {
             refused_by: RefusedBy::Server,
             origin: None,
             conflicts: Vec::new(),
+            live: Vec::new(),
             warnings: Vec::new(),
             takes_over: None,
             drops: Vec::new(),
@@ -92,6 +95,15 @@ impl Change {
         self.before = None;
         self.referrers.clear();
         self.left_for = Some(app);
+    }
+
+    /// The object that goes with this change: a pruned or replaced one, and the old one of two names that were paired. Whether something is
+    /// destructive is asked about this one.
+    pub fn removes(&self) -> Option<&ObjectKey> {
+        match self.action {
+            Action::Prune | Action::Replace => Some(&self.key),
+            Action::Create | Action::Update | Action::None => self.replaces_name.as_ref(),
+        }
     }
 
     pub fn is_rejected(&self) -> bool {
@@ -170,6 +182,10 @@ pub enum NotValidated {
     NamespaceInPlan { namespace: String },
     /// The CRD comes with, or changes in, this change.
     CrdInPlan { crd: String },
+    /// An object of this change, maybe another app's, has to be there first.
+    SiblingInPlan { needs: ObjectId },
+    /// What is live has been changed by others so that the server refuses what is applied as well.
+    Drifted { message: String },
     /// An admission webhook does not support dry-run.
     WebhookWithoutDryRun { message: String },
     /// It is deleted and made anew, and can't be made on trial beside the one that is there.
@@ -181,8 +197,12 @@ impl fmt::Display for NotValidated {
         match self {
             Self::NamespaceInPlan { namespace } => write!(f, "its namespace {namespace} comes with this change"),
             Self::CrdInPlan { crd } => write!(f, "its definition {crd} comes or changes with this change"),
-            Self::WebhookWithoutDryRun { message } => write!(f, "an admission webhook can't be asked by a dry-run: {message}"),
-            Self::Replaced => f.write_str("it is deleted and made anew, and can't be tried out beside the one that is there"),
+            Self::SiblingInPlan { needs } => write!(f, "it needs {needs}, which comes with this change"),
+            Self::Drifted { message } => {
+                write!(f, "the object was changed in the cluster, and the server refuses what is applied now as well: {message}")
+            }
+            Self::WebhookWithoutDryRun { message } => write!(f, "an admission webhook cannot be asked by a dry run: {message}"),
+            Self::Replaced => f.write_str("it is deleted and created again, and cannot be validated while the existing object is present"),
         }
     }
 }

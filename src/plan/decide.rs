@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use super::adopt::{drop_adopted, strip_last_applied};
 use super::change::{Action, Cause, Change, Conflict, RefusedBy, TakeOver, Verdict};
 use super::diff::same;
 use super::dropped::dropped;
-use super::marks::Marks;
+use super::live;
+use super::marks::{self, Marks};
 use super::overlay::{overlay, without_allocated};
 use super::owner::take_over;
 use super::prepare::Wanted;
@@ -40,6 +42,8 @@ pub struct Claim<'a> {
     /// The manifest's hash of the last apply.
     pub applied_hash: Option<&'a str>,
     pub adopt: bool,
+    /// Whoever asks reads with the cluster's own rights: what is live may be shown, whosever it is.
+    pub reveals: bool,
     /// The app of the same repo that has the object until now, where it is known to let it go.
     pub handed_over_by: Option<&'a AppId>,
 }
@@ -52,7 +56,10 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
         return Change { after: Some(wanted.manifest.clone()), ..change };
     };
     if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.uid) {
-        return taken_over(change, wanted, live, owner, claim);
+        return match result {
+            Some(after) if claim.reveals => revealed(change, wanted, live, after, owner),
+            _ => taken_over(change, wanted, live, owner, claim),
+        };
     }
     if let Some(refused) = replaces {
         let asked = Asked { result, ..Asked::without_result(change.verdict) };
@@ -118,6 +125,19 @@ fn taken_over(change: Change, wanted: &Wanted, live: &Value, owner: TakeOver, cl
     }
 }
 
+/// What taking an object over would change of it, apart from its marks.
+fn revealed(change: Change, wanted: &Wanted, live: &Value, mut after: Value, owner: TakeOver) -> Change {
+    drop_adopted(&mut after, live, &wanted.desired.object);
+    let plain = |object: &Value| {
+        let mut object = object.clone();
+        marks::strip(&mut object);
+        strip_last_applied(&mut object);
+        object
+    };
+    let action = if same(&plain(live), &plain(&after)) { Action::None } else { Action::Update };
+    Change { action, before: Some(live.clone()), after: Some(after), takes_over: Some(owner), ..change }
+}
+
 fn handed_over(owner: TakeOver, claim: Claim<'_>) -> TakeOver {
     match (owner, claim.handed_over_by) {
         (TakeOver::OtherApp { instance, app }, Some(by)) if claim.marks.is_instance(&instance) && by.to_string() == app => {
@@ -179,7 +199,8 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
         _ => manifests,
     };
     let is_same = change.verdict == Verdict::Accepted && same(&before, &after);
-    Change { action: if is_same { Action::None } else { Action::Update }, before: Some(before), after: Some(after), ..change }
+    let live = live.map(|live| live::differences(&wanted.key, live, &before, &after)).unwrap_or_default();
+    Change { live, action: if is_same { Action::None } else { Action::Update }, before: Some(before), after: Some(after), ..change }
 }
 
 /// A prune of a live object that may be deleted, with the answer to its dry-run.

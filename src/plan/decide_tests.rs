@@ -30,7 +30,7 @@ fn accepted(result: Value) -> Asked {
 }
 
 fn claim(marks: &Marks, in_inventory: bool, adopt: bool) -> Claim<'_> {
-    Claim { marks, uid: in_inventory.then_some("u"), applied_hash: None, adopt, handed_over_by: None }
+    Claim { marks, uid: in_inventory.then_some("u"), applied_hash: None, adopt, reveals: false, handed_over_by: None }
 }
 
 fn message(change: &Change) -> &str {

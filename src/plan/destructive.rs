@@ -58,7 +58,7 @@ pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Ve
         .changes
         .iter()
         .filter(|change| is_destructive(change))
-        .map(|change| Destructive::Object { key: change.key.clone(), action: change.action })
+        .filter_map(|change| Some(Destructive::Object { key: change.removes()?.clone(), action: change.action }))
         .collect();
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
     let pruned = prunes.filter(|change| inventory.contains(&change.key.id())).count();
@@ -73,7 +73,7 @@ pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Ve
 
 /// Whether what is in an object, or belongs to it, goes with it.
 pub fn is_destructive(change: &Change) -> bool {
-    matches!(change.action, Action::Prune | Action::Replace) && holds_others(&change.key) && !is_going(change)
+    change.removes().is_some_and(holds_others) && !is_going(change)
 }
 
 /// Whether an object is being deleted already: nobody can take that back, so it asks for no word.
@@ -108,13 +108,17 @@ mod tests {
         (0..count).map(|number| key("", "ConfigMap", &format!("m{number}"))).collect()
     }
 
-    fn reasons(pruned: &[ObjectKey], inventory: &[ObjectKey]) -> String {
-        let plan = Plan {
+    fn plan(changes: Vec<Change>) -> Plan {
+        Plan {
             app: AppId::new(&RepoName::new("shop"), "web"),
             cluster: ClusterName::new("prod"),
             revision: "0123456789012345678901234567890123456789".parse().expect("an id"),
-            changes: pruned.iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect(),
-        };
+            changes,
+        }
+    }
+
+    fn reasons(pruned: &[ObjectKey], inventory: &[ObjectKey]) -> String {
+        let plan = plan(pruned.iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect());
         let inventory: Vec<_> = inventory.iter().map(ObjectKey::id).collect();
         destructive(&plan, &inventory, PruneLimit::default()).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
@@ -134,6 +138,17 @@ mod tests {
         assert_eq!(reasons(&four, &four), "deletes all 4 objects of the app");
         assert_eq!(reasons(&four[..1], &four[..1]), "deletes the only object of the app");
         assert_eq!(reasons(&[], &[]), "");
+    }
+
+    /// X2: whatever a pair of names deletes is judged as a delete, should it ever be of a kind that holds others.
+    #[test]
+    fn the_old_name_of_a_pair_is_judged_as_a_delete() {
+        let mut change = Change::new(key("", "Namespace", "data-4444444444"), Action::Update, Verdict::Accepted);
+        assert!(!is_destructive(&change));
+        change.replaces_name = Some(key("", "Namespace", "data-2222222222"));
+        assert!(is_destructive(&change));
+        let plan = plan(vec![change]);
+        insta::assert_snapshot!(destructive(&plan, &[], PruneLimit::default())[0].to_string(), @"deletes Namespace data-2222222222 and with it everything in it");
     }
 
     #[test]

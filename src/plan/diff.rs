@@ -7,7 +7,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::change::Change;
-use super::{marks, yaml};
+use super::{embedded, marks, yaml};
 use crate::manifest::ObjectKey;
 use crate::redact::{self, Known, Shown};
 
@@ -51,15 +51,8 @@ impl ObjectDiff {
         self.lines.is_empty()
     }
 
-    /// As `diff` writes it: `+`, `-` or a space before each line, and `...` for a gap.
     pub fn text(&self) -> Shown {
-        let sign = |sign| match sign {
-            Sign::Context => " ",
-            Sign::Removed => "-",
-            Sign::Added => "+",
-            Sign::Gap => "...",
-        };
-        Shown::lines(self.lines.iter().map(|line| (sign(line.sign), &line.text)))
+        text(&self.lines)
     }
 
     /// How many lines were added and removed.
@@ -67,6 +60,17 @@ impl ObjectDiff {
         let count = |sign| self.lines.iter().filter(|line| line.sign == sign).count();
         (count(Sign::Added), count(Sign::Removed))
     }
+}
+
+/// As `diff` writes it: `+`, `-` or a space before each line, and `...` for a gap.
+fn text(lines: &[Line]) -> Shown {
+    let sign = |sign| match sign {
+        Sign::Context => " ",
+        Sign::Removed => "-",
+        Sign::Added => "+",
+        Sign::Gap => "...",
+    };
+    Shown::lines(lines.iter().map(|line| (sign(line.sign), &line.text)))
 }
 
 impl std::fmt::Display for ObjectDiff {
@@ -79,15 +83,20 @@ impl std::fmt::Display for ObjectDiff {
 /// is, and nowhere a value of the Secrets that are known.
 pub(super) fn diff(change: &Change, known: &Known) -> ObjectDiff {
     let (before, after) = redact::states(&change.key, change.before.as_ref(), change.after.as_ref());
-    let (before, after) = (before.map(shown), after.map(shown));
-    ObjectDiff {
-        key: change.key.clone(),
-        lines: lines(before.as_ref(), after.as_ref(), known),
-        fields: match (&before, &after) {
-            (Some(before), Some(after)) => fields(before, after).iter().map(|field| known.hide(field).into()).collect(),
-            _ => Vec::new(),
-        },
+    let (mut before, mut after) = (before.map(shown), after.map(shown));
+    let fields = match (&before, &after) {
+        (Some(before), Some(after)) => fields(before, after).iter().map(|field| known.hide(field).into()).collect(),
+        _ => Vec::new(),
+    };
+    if let (Some(before), Some(after)) = (&mut before, &mut after) {
+        embedded::write_out(before, after);
     }
+    ObjectDiff { key: change.key.clone(), lines: lines(before.as_ref(), after.as_ref(), known), fields }
+}
+
+/// The difference of two values that are no objects of a cluster and hold no Secrets, as text.
+pub fn diff_values(before: Option<&Value>, after: Option<&Value>) -> Shown {
+    text(&lines(before, after, &Known::default()))
 }
 
 /// Whether two states of an object are the same but for what only the server sets. Our marks count: without them it is not ours.
@@ -95,8 +104,17 @@ pub fn same(before: &Value, after: &Value) -> bool {
     without_noise(before.clone()) == without_noise(after.clone())
 }
 
+/// Whether an object's status is a field like any other: then a manifest has kept it, or a manager holds it who wrote the object itself.
+fn has_plain_status(object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    let is_manifest = metadata.get("resourceVersion").is_none() && metadata.get("uid").is_none() && metadata.get("managedFields").is_none();
+    let own = |entry: &Value| entry.get("subresource").is_none() && entry.pointer("/fieldsV1/f:status").is_some();
+    is_manifest || metadata["managedFields"].as_array().is_some_and(|entries| entries.iter().any(own))
+}
+
 fn without_noise(mut object: Value) -> Value {
-    if let Some(object) = object.as_object_mut() {
+    let hides_status = !has_plain_status(&object);
+    if let Some(object) = object.as_object_mut().filter(|_| hides_status) {
         object.shift_remove("status");
     }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {

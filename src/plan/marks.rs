@@ -131,6 +131,12 @@ pub fn is_marked(object: &Value) -> bool {
     has("/metadata/labels", APP_LABEL) || has("/metadata/annotations", OWNER_ANNOTATION)
 }
 
+/// Whether two states of an object bear one owner's mark.
+pub fn bears_same_mark(live: &Value, desired: &Value) -> bool {
+    let mark = |object: &Value| object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)).cloned();
+    mark(desired).is_some() && mark(live) == mark(desired)
+}
+
 /// Takes the marks off, for what is shown and compared.
 pub fn strip(object: &mut Value) {
     for (field, name) in [("labels", APP_LABEL), ("annotations", OWNER_ANNOTATION)] {

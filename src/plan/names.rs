@@ -31,7 +31,12 @@ pub fn pair(old: &[ObjectKey], new: &[ObjectKey]) -> Vec<(ObjectKey, ObjectKey)>
     fresh.filter_map(|key| Some((families.get_mut(&family(&key.id())?)?.pop()?.clone(), key.clone()))).collect()
 }
 
+/// Only what a generator makes has a hash for a name: whatever else is called so holds something of its own, and its delete is one.
 fn family(id: &ObjectId) -> Option<ObjectId> {
+    let generated = id.group.is_empty() && matches!(id.kind.as_str(), "ConfigMap" | "Secret");
+    if !generated {
+        return None;
+    }
     Some(ObjectId { name: stem(&id.name)?.to_owned(), ..id.clone() })
 }
 
@@ -51,6 +56,17 @@ mod tests {
         for name in ["env", "env-production", "env-aaaaaaaaaa", "-5c4ff2h9m6", "env-5c4ff2h9m", "5c4ff2h9m6"] {
             assert_eq!(stem(name), None, "{name}");
         }
+    }
+
+    /// X2: a Namespace, a StatefulSet or a kind that is only called `ConfigMap` is no generated object, whatever its name looks like.
+    #[test]
+    fn only_what_a_generator_makes_is_paired() {
+        for kind in ["Namespace", "PersistentVolumeClaim", "StatefulSet", "Service"] {
+            assert_eq!(pair(&[key(kind, "data-2222222222")], &[key(kind, "data-4444444444")]), [], "{kind}");
+        }
+        let foreign = |name: &str| ObjectKey { group: "example.io".to_owned(), ..key("ConfigMap", name) };
+        assert_eq!(pair(&[foreign("data-2222222222")], &[foreign("data-4444444444")]), []);
+        assert_eq!(pair(&[key("Secret", "data-2222222222")], &[key("Secret", "data-4444444444")]).len(), 1);
     }
 
     #[test]

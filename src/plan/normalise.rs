@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::change::Cause;
+use super::injected;
 use crate::manifest::ObjectKey;
 
 /// Fields of the metadata that only a server sets. Applied, they are refused (`managedFields`) or make every later apply conflict.
@@ -24,13 +25,14 @@ pub fn is_secret(group: &str, kind: &str) -> bool {
     group.is_empty() && kind == "Secret"
 }
 
-/// Normalises in place and says what was done, in whole sentences. An error is what no server could accept.
-pub fn normalise(key: &ObjectKey, object: &mut Value) -> Result<Vec<String>, Cause> {
+/// Normalises in place and says what was done, in whole sentences. An error is what no server could accept. `status` tells whether the kind's
+/// status is a subresource: elsewhere it is a field like any other.
+pub fn normalise(key: &ObjectKey, object: &mut Value, status: bool) -> Result<Vec<String>, Cause> {
     let mut stripped = strip_metadata(object);
-    if strip_status(object) {
+    if status && strip_status(object) {
         stripped.push("status");
     }
-    let mut notes = Vec::new();
+    let mut notes = injected::leave_out(key, object);
     if !stripped.is_empty() {
         notes.push(format!("Left out what only the server sets: {}.", stripped.join(", ")));
     }
@@ -106,17 +108,17 @@ mod tests {
             "status": {"x": 1},
         });
         let key = ObjectKey::of(&object).expect("a name");
-        let notes = normalise(&key, &mut object).expect("normal");
+        let notes = normalise(&key, &mut object, true).expect("normal");
         insta::assert_snapshot!(notes.join("\n"), @"Left out what only the server sets: resourceVersion, uid, managedFields, status.");
         assert_eq!(object, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {}}}));
-        assert_eq!(normalise(&key, &mut object), Ok(Vec::new()), "twice is once");
+        assert_eq!(normalise(&key, &mut object, true), Ok(Vec::new()), "twice is once");
     }
 
     #[test]
     fn string_data_wins_over_data() {
         let (key, mut object) = secret(&json!({"data": {"a": "eA==", "b": "eQ=="}, "stringData": {"a": "z", "c": null}}));
         // P11: what is done to every Secret is no news.
-        assert_eq!(normalise(&key, &mut object), Ok(Vec::new()));
+        assert_eq!(normalise(&key, &mut object, true), Ok(Vec::new()));
         assert_eq!(object["data"], json!({"a": "eg==", "b": "eQ==", "c": ""}));
         assert!(object.get("stringData").is_none());
     }
@@ -124,7 +126,7 @@ mod tests {
     #[test]
     fn a_number_in_string_data_is_named_but_not_shown() {
         let (key, mut object) = secret(&json!({"stringData": {"pin": 98_765}}));
-        let cause = normalise(&key, &mut object).expect_err("a number");
+        let cause = normalise(&key, &mut object, true).expect_err("a number");
         assert_eq!(cause.field.as_deref(), Some("stringData.pin"));
         assert!(!format!("{cause:?}").contains("98765"));
     }
@@ -134,7 +136,7 @@ mod tests {
         let mut object = json!({"apiVersion": "x.io/v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "b"}});
         let before = object.clone();
         let key = ObjectKey::of(&object).expect("a name");
-        assert_eq!(normalise(&key, &mut object), Ok(Vec::new()));
+        assert_eq!(normalise(&key, &mut object, true), Ok(Vec::new()));
         assert_eq!(object, before);
     }
 
@@ -144,8 +146,8 @@ mod tests {
             let encoded: Map<String, Value> = entries.iter().map(|(k, v)| (k.clone(), Value::from(STANDARD.encode(v)))).collect();
             let (key, mut text) = secret(&json!({"stringData": entries}));
             let (_, mut data) = secret(&json!({"data": encoded}));
-            normalise(&key, &mut text).expect("normal");
-            normalise(&key, &mut data).expect("normal");
+            normalise(&key, &mut text, true).expect("normal");
+            normalise(&key, &mut data, true).expect("normal");
             prop_assert_eq!(text, data);
         }
     }

@@ -1,6 +1,6 @@
 //! From rendered manifests to what would be sent: with a namespace, normalised, marked; or refused before anything is asked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
@@ -8,6 +8,7 @@ use super::change::{Action, Cause, Change, Desired, RefusedBy, Verdict};
 use super::marks::{self, Marks};
 use super::normalise::normalise;
 use super::replace::asks_for_it;
+use super::siblings::Siblings;
 use crate::app::{Allow, App};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 
@@ -16,6 +17,14 @@ use crate::manifest::{Manifest, ObjectId, ObjectKey};
 pub enum Scope {
     Namespaced,
     Cluster,
+}
+
+/// What a cluster tells of a kind in one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    pub scope: Scope,
+    /// Whether `status` is set by others through a subresource; else it is a field like any other.
+    pub status: bool,
 }
 
 /// The kinds that CRDs in a plan define: by group and kind.
@@ -29,12 +38,18 @@ pub struct Crd {
     pub scope: Scope,
     /// The versions that it serves.
     pub versions: Vec<String>,
+    /// Those of them that have a status subresource.
+    pub status: Vec<String>,
 }
 
 impl Crds {
     pub fn of(manifests: &[Manifest]) -> Self {
         let is_crd = |manifest: &&Manifest| manifest.key.group == "apiextensions.k8s.io" && manifest.key.kind == "CustomResourceDefinition";
         Self(manifests.iter().filter(is_crd).filter_map(read_crd).collect())
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     pub fn get(&self, group: &str, kind: &str) -> Option<&Crd> {
@@ -46,9 +61,11 @@ fn read_crd(manifest: &Manifest) -> Option<((String, String), Crd)> {
     let spec = manifest.object.get("spec")?;
     let text = |pointer: &str| spec.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let scope = if text("/scope")? == "Namespaced" { Scope::Namespaced } else { Scope::Cluster };
-    let served = spec.get("versions")?.as_array()?.iter().filter(|version| version["served"] == true);
-    let versions = served.filter_map(|version| version["name"].as_str().map(str::to_owned)).collect();
-    Some(((text("/group")?, text("/names/kind")?), Crd { name: manifest.key.name.clone(), scope, versions }))
+    let served: Vec<_> = spec.get("versions")?.as_array()?.iter().filter(|version| version["served"] == true).collect();
+    let name = |version: &&Value| version["name"].as_str().map(str::to_owned);
+    let has_status = |version: &&&Value| version.pointer("/subresources/status").is_some_and(|status| !status.is_null());
+    let (versions, status) = (served.iter().filter_map(name).collect(), served.iter().filter(has_status).filter_map(name).collect());
+    Some(((text("/group")?, text("/names/kind")?), Crd { name: manifest.key.name.clone(), scope, versions, status }))
 }
 
 /// What preparing needs to know besides the manifests.
@@ -58,7 +75,9 @@ pub struct Preparing<'a> {
     pub marks: &'a Marks,
     pub allow: &'a Allow,
     /// How the cluster serves a kind in a version; None where it does not.
-    pub scope: &'a dyn Fn(&ObjectKey) -> Option<Scope>,
+    pub served: &'a dyn Fn(&ObjectKey) -> Option<Served>,
+    /// What the apps of the same change bring to the cluster beside these manifests.
+    pub siblings: Option<&'a Siblings>,
 }
 
 /// A manifest that can be sent.
@@ -125,13 +144,14 @@ pub fn comparable(manifest: &Manifest, key: &ObjectKey) -> Value {
         None => unset_namespace(&mut manifest),
     }
     // What no server could accept is shown as it is: it is on its way out.
-    let _ = normalise(key, &mut manifest.object);
+    let _ = normalise(key, &mut manifest.object, true);
     manifest.object
 }
 
 /// Prepares all manifests of an app; the second of two that name one object is refused.
 pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
-    let crds = Crds::of(manifests);
+    let mut crds = with.siblings.map(|siblings| siblings.crds().clone()).unwrap_or_default();
+    crds.extend(Crds::of(manifests));
     let mut seen: HashMap<ObjectId, Option<String>> = HashMap::new();
     let mut prepared = Vec::with_capacity(manifests.len());
     for manifest in manifests {
@@ -152,7 +172,7 @@ pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
 fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepared {
     let mut manifest = manifest.clone();
     let original = manifest.clone();
-    let Some(scope) = scope(&manifest.key, with, crds) else {
+    let Some(Served { scope, status }) = served(&manifest.key, with, crds) else {
         let message = unknown_kind(&manifest.key, crds);
         return Err(Box::new(Refused { by: RefusedBy::Server, ..*refuse(&manifest.key, &original, message, Vec::new()) }));
     };
@@ -177,7 +197,7 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     if let Err(refusal) = with.allow.object(&with.app.id.repo, &key.id()) {
         return Err(Box::new(Refused { by: RefusedBy::Configuration, ..*refuse(&key, &original, refusal.to_string(), Vec::new()) }));
     }
-    match normalise(&key, &mut manifest.object) {
+    match normalise(&key, &mut manifest.object, status) {
         Ok(said) => notes.extend(said),
         Err(cause) => {
             let message = format!("{}: {}", cause.field.as_deref().unwrap_or("the object"), cause.message);
@@ -194,8 +214,14 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     Ok(Wanted { key, manifest: manifest.object, desired: Desired { object, hash }, origin: manifest.origin, notes, replace })
 }
 
-fn scope(key: &ObjectKey, with: &Preparing<'_>, crds: &Crds) -> Option<Scope> {
-    (with.scope)(key).or_else(|| crds.get(&key.group, &key.kind).filter(|crd| crd.versions.contains(&key.version)).map(|crd| crd.scope))
+/// A CRD of the same change says it best: what the cluster serves now is its past.
+fn served(key: &ObjectKey, with: &Preparing<'_>, crds: &Crds) -> Option<Served> {
+    let defined = crds.get(&key.group, &key.kind).filter(|crd| crd.versions.contains(&key.version));
+    let defined = defined.map(|crd| Served { scope: crd.scope, status: crd.status.contains(&key.version) });
+    match (defined, (with.served)(key)) {
+        (Some(defined), Some(served)) => Some(Served { scope: served.scope, ..defined }),
+        (defined, served) => served.or(defined),
+    }
 }
 
 fn unknown_kind(key: &ObjectKey, crds: &Crds) -> String {
@@ -223,12 +249,6 @@ fn refuse(key: &ObjectKey, original: &Manifest, message: String, causes: Vec<Cau
         causes,
         by: RefusedBy::Driftless,
     })
-}
-
-/// The namespaces that a plan itself makes.
-pub fn namespaces(prepared: &[Prepared]) -> HashSet<String> {
-    let wanted = prepared.iter().filter_map(|one| one.as_ref().ok());
-    wanted.filter(|w| w.key.group.is_empty() && w.key.kind == "Namespace").map(|w| w.key.name.clone()).collect()
 }
 
 #[cfg(test)]

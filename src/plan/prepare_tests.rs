@@ -15,6 +15,7 @@ fn app() -> App {
         drift: DriftPolicy::Heal,
         on_delete: OnDelete::Keep,
         adopt: Adopt(false),
+        ignore_differences: Vec::new(),
         origin: Origin { file: "apps.yaml".to_owned(), line: 1, definitions_ref: String::new() },
     }
 }
@@ -31,7 +32,8 @@ fn prepared(objects: &[Value]) -> Vec<Prepared> {
         _ => None,
     };
     let manifests: Vec<_> = objects.iter().map(|o| Manifest::new(o.clone(), Some("a.yaml".to_owned())).expect("a name")).collect();
-    prepare(&manifests, &Preparing { app: &app, marks: &marks, allow: &allow, scope: &scope })
+    let served = |key: &ObjectKey| scope(key).map(|scope| Served { scope, status: true });
+    prepare(&manifests, &Preparing { app: &app, marks: &marks, allow: &allow, served: &served, siblings: None })
 }
 
 fn object(api_version: &str, kind: &str, namespace: Option<&str>) -> Value {

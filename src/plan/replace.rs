@@ -26,7 +26,7 @@ pub(super) fn asks_for_it(manifest: &Value) -> Result<bool, String> {
 /// The new object under a name of its own, as nothing can be made on trial under a name that is taken. None where the name is part of what is
 /// validated.
 pub fn stand_in(wanted: &Wanted) -> Option<Wanted> {
-    if wanted.key.kind == "CustomResourceDefinition" || wanted.key.kind == "Namespace" {
+    if matches!(wanted.key.kind.as_str(), "CustomResourceDefinition" | "Namespace" | "APIService") {
         return None;
     }
     let name = format!("driftless-{}", &wanted.desired.hash[..wanted.desired.hash.len().min(16)]);
@@ -78,7 +78,8 @@ pub(super) fn replaced(wanted: &Wanted, live: &Value, before: Value, asked: Aske
     };
     let validated = if verdict == Verdict::Accepted { " The new one was validated under another name." } else { "" };
     let change = wanted.change(Action::Replace, verdict);
-    let notes = [change.notes, vec![format!("Deleted and made anew, because {why} can not change.{validated}")]].concat();
+    let why = if why.is_empty() { "this change is not possible in place".to_owned() } else { format!("{why} cannot be changed in place") };
+    let notes = [change.notes, vec![format!("Deleted and created again, because {why}.{validated}")]].concat();
     let after = result.map_or_else(|| wanted.manifest.clone(), |result| as_itself(result, wanted));
     Change { before: Some(before), after: Some(after), warnings, notes, ..change }
 }

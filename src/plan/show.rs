@@ -47,6 +47,9 @@ impl Redactor {
             Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } } => {
                 Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message: hide(message) } }
             }
+            Verdict::NotValidated { reason: NotValidated::Drifted { message } } => {
+                Verdict::NotValidated { reason: NotValidated::Drifted { message: hide(message) } }
+            }
             Verdict::NotValidated { reason } => Verdict::NotValidated { reason: reason.clone() },
         }
     }

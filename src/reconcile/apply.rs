@@ -8,11 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, Kinds};
 use super::input::{Owned, PlanInput, ReconcileError};
-use super::verdict::Coming;
 use crate::class::{Class, Classified as _};
 use crate::cluster::{Cluster, ClusterError};
-use crate::manifest::ObjectId;
-use crate::plan::{self, Action, Asked, Change, Claim, Crds, NotValidated, Plan, Prepared, Stage, Verdict, Wanted};
+use crate::manifest::{ObjectId, ObjectKey};
+use crate::plan::{self, Action, Asked, Change, Claim, NotValidated, Plan, Prepared, Siblings, Stage, Verdict, Wanted};
 
 /// What a sync of the app at this revision would change: every object of it, with those that stay as they are, and what it would prune.
 pub async fn plan_apply(cluster: &Cluster, input: PlanInput<'_>, cancel: &CancellationToken) -> Result<Plan, ReconcileError> {
@@ -45,7 +44,8 @@ pub(super) struct Side<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) input: PlanInput<'a>,
     pub(super) prepared: Vec<Prepared>,
-    coming: Coming,
+    /// What this app and the others of the same change bring.
+    coming: Siblings,
     owned: HashMap<&'a ObjectId, &'a Owned>,
 }
 
@@ -55,6 +55,8 @@ pub(super) struct Facts {
     /// It is there as the last apply left it, and was not read.
     as_applied: bool,
     pub(super) asked: Asked,
+    /// What was asked about in place of the manifest, where some of its fields are left to others.
+    pub(super) sent: Option<Box<Wanted>>,
 }
 
 impl Facts {
@@ -69,8 +71,8 @@ impl Facts {
     fn by_answer(asked: Asked, left: Option<&str>) -> Result<Self, Box<Asked>> {
         match (version(asked.result.as_ref()), left) {
             _ if asked.result.is_none() || asked.replaces.is_some() => Err(Box::new(asked)),
-            (None, _) => Ok(Self { live: None, as_applied: false, asked }),
-            (Some(found), Some(left)) if found == left => Ok(Self { live: None, as_applied: true, asked }),
+            (None, _) => Ok(Self { live: None, as_applied: false, asked, sent: None }),
+            (Some(found), Some(left)) if found == left => Ok(Self { live: None, as_applied: true, asked, sent: None }),
             _ => Err(Box::new(asked)),
         }
     }
@@ -78,6 +80,19 @@ impl Facts {
     pub(super) fn version(&self) -> Option<&str> {
         version(self.live.as_ref())
     }
+}
+
+/// What comes with the change: of this app's objects those are new or different whose manifest is not the one that was applied last.
+fn coming(prepared: &[Prepared], others: Option<&Siblings>, owned: &HashMap<&ObjectId, &Owned>) -> Siblings {
+    let objects = prepared.iter().filter_map(|one| one.as_ref().ok()).map(|wanted| {
+        let applied = owned.get(&wanted.key.id()).and_then(|owned| owned.manifest_hash.as_ref());
+        (&wanted.key, &wanted.manifest, applied != Some(&wanted.desired.hash))
+    });
+    let mut coming = plan::siblings::of_plan(objects);
+    if let Some(others) = others {
+        coming.extend(others);
+    }
+    coming
 }
 
 /// What is live, or nothing where it can not be read for the reason for which the object is rejected: a name that is none, a kind that we
@@ -95,10 +110,11 @@ fn version(object: Option<&Value>) -> Option<&str> {
 
 impl<'a> Side<'a> {
     pub(super) fn new(cluster: &'a Cluster, input: PlanInput<'a>, kinds: &Kinds) -> Self {
-        let PlanInput { app, marks, allow, manifests, .. } = input;
-        let prepared = plan::prepare(manifests, &plan::Preparing { app, marks, allow, scope: &|key| kinds.scope(key) });
-        let coming = Coming { namespaces: plan::namespaces(&prepared), crds: Crds::of(manifests) };
-        let owned = input.inventory.iter().map(|owned| (&owned.id, owned)).collect();
+        let PlanInput { app, marks, allow, manifests, siblings, .. } = input;
+        let served = |key: &ObjectKey| kinds.served(key);
+        let prepared = plan::prepare(manifests, &plan::Preparing { app, marks, allow, served: &served, siblings });
+        let owned: HashMap<&ObjectId, &Owned> = input.inventory.iter().map(|owned| (&owned.id, owned)).collect();
+        let coming = coming(&prepared, siblings, &owned);
         Self { cluster, input, prepared, coming, owned }
     }
 
@@ -110,11 +126,17 @@ impl<'a> Side<'a> {
         (self.input.unchanged)(&wanted.key.id(), &wanted.desired.hash)
     }
 
+    /// Whether this very manifest was applied last.
+    pub(super) fn is_applied(&self, wanted: &Wanted) -> bool {
+        let owned = self.owned.get(&wanted.key.id());
+        owned.is_some_and(|owned| owned.manifest_hash.as_ref() == Some(&wanted.desired.hash))
+    }
+
     pub(super) fn claim(&self, id: &ObjectId) -> Claim<'a> {
-        let PlanInput { marks, adopt, handed_over, .. } = self.input;
+        let PlanInput { marks, adopt, reveals, handed_over, .. } = self.input;
         let owned = self.owned.get(id);
         let (uid, applied_hash) = (owned.and_then(|owned| owned.uid.as_deref()), owned.and_then(|owned| owned.manifest_hash.as_deref()));
-        Claim { marks, uid, applied_hash, adopt, handed_over_by: handed_over.and_then(|by| by.get(id)) }
+        Claim { marks, uid, applied_hash, adopt, reveals, handed_over_by: handed_over.and_then(|by| by.get(id)) }
     }
 
     /// A Job that completed as this manifest says, and was cleaned up since.
@@ -131,6 +153,8 @@ impl<'a> Side<'a> {
         about: impl Fn(&Wanted) -> bool,
         pending: &mut HashSet<String>,
     ) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
+        // What another app makes of a CRD is not there yet either.
+        pending.extend(self.input.siblings.iter().flat_map(|siblings| siblings.changing_crds()).map(str::to_owned));
         let is_first = |wanted: &Wanted| plan::order::stage(&wanted.key.group, &wanted.key.kind) == Stage::First;
         let picked = |first: bool| self.wanted().filter(move |wanted| is_first(wanted) == first).filter(|wanted| about(wanted));
         let mut facts = self.ask_all(picked(true), &HashSet::new()).await?;
@@ -161,15 +185,18 @@ impl<'a> Side<'a> {
     }
 
     async fn ask_once(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<Facts, ReconcileError> {
-        let crd = self.coming.crds.get(&wanted.key.group, &wanted.key.kind).filter(|crd| pending.contains(&crd.name));
+        let crd = self.coming.crds().get(&wanted.key.group, &wanted.key.kind).filter(|crd| pending.contains(&crd.name));
         if let Some(crd) = crd {
             let reason = NotValidated::CrdInPlan { crd: crd.name.clone() };
             let asked = Asked::without_result(Verdict::NotValidated { reason });
-            return Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked });
+            return Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked, sent: None });
         }
         let id = wanted.key.id();
         let owned = self.owned.get(&id);
         let left = owned.and_then(|owned| owned.resource_version.as_deref());
+        if self.input.app.ignore_differences.iter().any(|rule| rule.matches(&id)) {
+            return self.ask_without_ignored(wanted).await;
+        }
         if owned.is_none() || left.is_some() {
             // Likely a new object, or one as we left it: then one request is enough.
             let asked = ask::dry_run(self.cluster, wanted, &self.coming).await?;
@@ -177,13 +204,25 @@ impl<'a> Side<'a> {
                 Ok(facts) => Ok(facts),
                 Err(asked) => {
                     let live = unless_rejected(&asked, ask::live(self.cluster, &wanted.key).await)?;
-                    Ok(Facts { live, as_applied: false, asked: *asked })
+                    Ok(Facts { live, as_applied: false, asked: *asked, sent: None })
                 }
             };
         }
         let (live, asked) = tokio::join!(ask::live(self.cluster, &wanted.key), ask::dry_run(self.cluster, wanted, &self.coming));
         let asked = asked?;
-        Ok(Facts { live: unless_rejected(&asked, live)?, as_applied: false, asked })
+        Ok(Facts { live: unless_rejected(&asked, live)?, as_applied: false, asked, sent: None })
+    }
+
+    /// What is left to others is known by what is live alone.
+    async fn ask_without_ignored(&self, wanted: &Wanted) -> Result<Facts, ReconcileError> {
+        let live = ask::live(self.cluster, &wanted.key).await;
+        let rules = &self.input.app.ignore_differences;
+        let sent = match &live {
+            Ok(Some(live)) => plan::without_ignored(wanted, live, rules, self.cluster.field_manager()),
+            _ => None,
+        };
+        let asked = ask::dry_run(self.cluster, sent.as_ref().unwrap_or(wanted), &self.coming).await?;
+        Ok(Facts { live: unless_rejected(&asked, live)?, as_applied: false, asked, sent: sent.map(Box::new) })
     }
 
     /// The names of the CRDs that are not live as this side has them.
@@ -211,7 +250,10 @@ impl<'a> Side<'a> {
                 Ok(wanted) => match facts.remove(&wanted.key.id()) {
                     Some(facts) if self.is_over(wanted, &facts) => wanted.change(Action::None, Verdict::Accepted),
                     Some(Facts { as_applied: true, asked, .. }) => plan::decide_as_applied(wanted, asked),
-                    Some(Facts { live, asked, .. }) => plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id())),
+                    Some(Facts { live, asked, sent, .. }) => {
+                        let wanted = sent.as_deref().unwrap_or(wanted);
+                        plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id()))
+                    }
                     None => wanted.change(Action::None, Verdict::Accepted),
                 },
             });

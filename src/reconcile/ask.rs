@@ -3,19 +3,22 @@
 use std::collections::{HashMap, HashSet};
 
 use super::input::{PlanInput, ReconcileError};
-use super::verdict::{Coming, verdict};
+use super::verdict::verdict;
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, deletable};
-use crate::plan::{Asked, Change, NotValidated, RefusedBy, Scope, Verdict, Wanted, prune, stand_in};
+use crate::plan::{
+    Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict, Wanted, bears_same_mark,
+    leftover, prune, stand_in,
+};
 use serde_json::Value;
 
 /// An object that changes while it is asked about is asked about again.
 const STALE_TRIES: usize = 3;
 
 /// How the cluster serves the kinds of some manifests.
-pub(super) struct Kinds(HashMap<(String, String, String), Scope>);
+pub(super) struct Kinds(HashMap<(String, String, String), Served>);
 
 impl Kinds {
     /// Looks up each kind once; what is not known then is looked up anew, in case its CRD has come since.
@@ -28,7 +31,8 @@ impl Kinds {
             }
             match cluster.resource(key).await {
                 Ok(found) => {
-                    kinds.insert(place(key), if found.namespaced { Scope::Namespaced } else { Scope::Cluster });
+                    let scope = if found.namespaced { Scope::Namespaced } else { Scope::Cluster };
+                    kinds.insert(place(key), Served { scope, status: found.status });
                 }
                 Err(ClusterError::UnknownKind { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -37,7 +41,7 @@ impl Kinds {
         Ok(Self(kinds))
     }
 
-    pub(super) fn scope(&self, key: &ObjectKey) -> Option<Scope> {
+    pub(super) fn served(&self, key: &ObjectKey) -> Option<Served> {
         self.0.get(&place(key)).copied()
     }
 }
@@ -48,30 +52,96 @@ fn place(key: &ObjectKey) -> (String, String, String) {
 
 /// Asks by a dry-run what an apply would do: first without force, and with it where other managers own fields, so that the plan shows the
 /// result and whose the fields are.
-pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Coming) -> Result<Asked, ReconcileError> {
+pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Siblings) -> Result<Asked, ReconcileError> {
     let apply = async |force| apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force }).await;
     let (answer, conflicts) = match apply(false).await {
         Err(ApplyError::Conflicts { conflicts }) => (apply(true).await, conflicts),
         answer => (answer, Vec::new()),
     };
+    let answer = match answer {
+        Err(ApplyError::Invalid { message, causes }) => match without_leftover(cluster, wanted, &causes).await? {
+            Some((object, held)) => {
+                let conflicts = [conflicts, held].concat();
+                return Ok(Asked { result: Some(object), conflicts, ..Asked::without_result(Verdict::Accepted) });
+            }
+            None => Err(ApplyError::Invalid { message, causes }),
+        },
+        answer => answer,
+    };
     match answer {
         Ok(Applied { object, warnings }) => {
             Ok(Asked { result: Some(object), conflicts, warnings, ..Asked::without_result(Verdict::Accepted) })
         }
-        Err(error @ ApplyError::Immutable { .. }) if wanted.replace => {
-            let refused =
-                verdict(&wanted.key, error, coming).map_err(|source| ReconcileError::Object { key: wanted.key.clone(), source })?;
-            let asked = match stand_in(wanted) {
-                // Once only: the stand-in is not there, so nothing of it can be immutable.
-                Some(other) => Box::pin(dry_run(cluster, &Wanted { replace: false, ..other }, coming)).await?,
-                None => Asked::without_result(Verdict::NotValidated { reason: NotValidated::Replaced }),
+        Err(error) => {
+            let may_replace = wanted.replace && matches!(error, ApplyError::Immutable { .. } | ApplyError::Invalid { .. });
+            let is_immutable = matches!(error, ApplyError::Immutable { .. });
+            let refused = match verdict(wanted, error, coming) {
+                Ok(verdict) => verdict,
+                Err(source) => return Err(ReconcileError::Object { key: wanted.key.clone(), source }),
             };
-            Ok(Asked { replaces: Some(refused), ..asked })
+            match refused {
+                refused @ Verdict::Rejected { .. } if may_replace => replacement(cluster, wanted, coming, refused, is_immutable).await,
+                refused if wanted.replace => Ok(Asked {
+                    conflicts,
+                    ..Asked::without_result(not_replaced(refused, "the refusal is not about the change of a field"))
+                }),
+                refused => Ok(Asked { conflicts, ..Asked::without_result(refused) }),
+            }
         }
-        Err(error) => match verdict(&wanted.key, error, coming) {
-            Ok(verdict) => Ok(Asked { conflicts, ..Asked::without_result(verdict) }),
-            Err(source) => Err(ReconcileError::Object { key: wanted.key.clone(), source }),
-        },
+    }
+}
+
+/// The object as a heal leaves it, where only what others have left in it is in the way of that: asked about in one request, as a dry-run cannot
+/// stand on another.
+async fn without_leftover(cluster: &Cluster, wanted: &Wanted, causes: &[Cause]) -> Result<Option<(Value, Vec<Conflict>)>, ReconcileError> {
+    let Some(live) = live(cluster, &wanted.key).await? else { return Ok(None) };
+    if !bears_same_mark(&live, &wanted.desired.object) {
+        return Ok(None);
+    }
+    let Some(leftover) = leftover(&live, &wanted.desired.object, causes, cluster.field_manager()) else { return Ok(None) };
+    match cluster.patch_json(&wanted.key, &leftover.heals, true).await {
+        Ok(object) => Ok(Some((object, leftover.held))),
+        Err(error) if error.class() == Class::Fail => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the manifest is taken as a new object: then only the change was refused, whatever words the server found for that, and the object
+/// is replaced. Where nothing can be made on trial the server's words decide.
+async fn replacement(
+    cluster: &Cluster,
+    wanted: &Wanted,
+    coming: &Siblings,
+    refused: Verdict,
+    is_immutable: bool,
+) -> Result<Asked, ReconcileError> {
+    let asked = match stand_in(wanted) {
+        // Once only: the stand-in is not there, so nothing of it can be immutable.
+        Some(other) => Box::pin(dry_run(cluster, &Wanted { replace: false, ..other }, coming)).await?,
+        None if is_immutable => Asked::without_result(Verdict::NotValidated { reason: NotValidated::Replaced }),
+        None => {
+            let why = "the refusal does not say that a field cannot change";
+            return Ok(Asked::without_result(not_replaced(refused, why)));
+        }
+    };
+    if !is_immutable && asked.verdict != Verdict::Accepted {
+        let why = "the server refuses the manifest as a new object as well";
+        return Ok(Asked::without_result(not_replaced(refused, why)));
+    }
+    Ok(Asked { replaces: Some(refused), ..asked })
+}
+
+/// A refusal of an object that asks to be replaced, with the reason why it is not.
+fn not_replaced(refused: Verdict, why: &str) -> Verdict {
+    match refused {
+        Verdict::Rejected { message, causes } => {
+            let message = message.trim_end_matches('.');
+            Verdict::Rejected {
+                message: format!("{message}. It is not replaced, although `{REPLACE_ANNOTATION}` asks for it: {why}."),
+                causes,
+            }
+        }
+        other => other,
     }
 }
 

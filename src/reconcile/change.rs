@@ -9,7 +9,7 @@ use super::ask::Kinds;
 use super::input::{ChangePlan, PlanInput, ReconcileError};
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
-use crate::plan::{self, Action, Change, Prepared, Wanted};
+use crate::plan::{self, Action, Change, NotValidated, Prepared, Verdict, Wanted};
 
 /// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which the app is not
 /// defined has no manifests. Both sides have the same inventory.
@@ -17,19 +17,30 @@ pub async fn plan_change(
     cluster: &Cluster,
     base: PlanInput<'_>,
     change: PlanInput<'_>,
+    known: BaseSide,
     cancel: &CancellationToken,
 ) -> Result<ChangePlan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, base.manifests.iter().chain(change.manifests)).await?;
         let (base, change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
-        Sides { base, change }.plan().await
+        Sides { base, change, known }.plan().await
     })
     .await
+}
+
+/// Whether the base side tells what the app consists of before the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BaseSide {
+    /// What the inventory has and the base side lacks goes with the base's own head, whatever the change does.
+    Complete,
+    /// It does not render, or has no such app on this cluster: all that goes, goes with the change.
+    Unknown,
 }
 
 struct Sides<'a> {
     base: Side<'a>,
     change: Side<'a>,
+    known: BaseSide,
 }
 
 impl Sides<'_> {
@@ -72,8 +83,14 @@ impl Sides<'_> {
             match one {
                 Err(refused) => changes.push(refused.clone().change()),
                 Ok(wanted) => {
-                    let Some(Facts { live, asked, .. }) = facts.remove(&id) else { continue };
+                    let Some(Facts { live, mut asked, sent, .. }) = facts.remove(&id) else { continue };
+                    if let (Some(before), Some(facts)) = (base.get(&id), base_facts.get(&id))
+                        && self.base.is_applied(before)
+                    {
+                        asked.verdict = not_the_drifts_fault(asked.verdict, &facts.asked.verdict);
+                    }
                     let base = base.get(&id).copied().zip(base_facts.get(&id).map(|facts| &facts.asked));
+                    let wanted = sent.as_deref().unwrap_or(wanted);
                     changes.push(plan::decide_change(wanted, live.as_ref(), base, asked, self.change.claim(&id)));
                 }
             }
@@ -81,11 +98,11 @@ impl Sides<'_> {
         changes
     }
 
-    /// What the inventory or the base side has and the change side lacks.
+    /// What the base side has and the change side lacks. What the base side lacks as well, its own head prunes.
     async fn removed(&self, base_facts: &HashMap<ObjectId, Facts>) -> Result<Vec<Change>, ReconcileError> {
         let in_base: HashSet<_> = self.base.prepared.iter().map(plan::id).collect();
         let mut leftovers = self.change.leftovers();
-        leftovers.retain(|id| in_base.contains(id) || !self.change.is_held(id));
+        leftovers.retain(|id| in_base.contains(id) || (self.known == BaseSide::Unknown && !self.change.is_held(id)));
         let mut removed = self.change.removals(leftovers.clone()).await?;
         // A refusal of a delete that this change does not bring is not its fault.
         removed.retain(|change| in_base.contains(&change.key.id()) || !change.is_rejected());
@@ -95,6 +112,20 @@ impl Sides<'_> {
             removed.extend(never_applied(wanted, base_facts));
         }
         Ok(removed)
+    }
+}
+
+/// Drift never fails a gate: where the server refuses what is applied in the same fields, it refuses what somebody made of it since.
+fn not_the_drifts_fault(verdict: Verdict, base: &Verdict) -> Verdict {
+    match (verdict, base) {
+        (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, message: said }) => {
+            let is_known = if causes.is_empty() { message == *said } else { causes.iter().all(|cause| before.contains(cause)) };
+            match is_known {
+                true => Verdict::NotValidated { reason: NotValidated::Drifted { message } },
+                false => Verdict::Rejected { message, causes },
+            }
+        }
+        (verdict, _) => verdict,
     }
 }
 
@@ -111,7 +142,7 @@ fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>) -> Opti
         None => "Not applied yet, and not to be applied any more.",
         Some(_) => "Kept: it exists, but it is not in the app's inventory.",
     };
-    let change = Change::new(wanted.key.clone(), Action::None, plan::Verdict::Accepted);
+    let change = Change::new(wanted.key.clone(), Action::None, Verdict::Accepted);
     Some(Change { notes: vec![note.to_owned()], before: Some(wanted.manifest.clone()), ..change })
 }
 
@@ -127,5 +158,5 @@ fn hash(prepared: &Prepared) -> (bool, &str) {
 }
 
 fn is_nothing(change: &Change) -> bool {
-    change.action == Action::None && change.verdict == plan::Verdict::Accepted
+    change.action == Action::None && change.verdict == Verdict::Accepted
 }

@@ -7,7 +7,7 @@ use crate::class::{Class, Classified};
 use crate::cluster::{ApplyError, ClusterError};
 use crate::ids::{AppId, Oid};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
-use crate::plan::{Marks, Plan};
+use crate::plan::{Marks, Plan, Siblings};
 
 /// An app at one revision.
 #[derive(Clone, Copy)]
@@ -26,6 +26,10 @@ pub struct PlanInput<'a> {
     pub handed_over: Option<&'a BTreeMap<ObjectId, AppId>>,
     /// Whether objects that exist without our mark may be taken over, by the app's `adopt` or for this run.
     pub adopt: bool,
+    /// Whether what is live may be shown whosever it is: who asks has read it with rights of their own.
+    pub reveals: bool,
+    /// What other apps of the same change bring to the cluster.
+    pub siblings: Option<&'a Siblings>,
 }
 
 /// An object of the app's inventory.

@@ -9,6 +9,6 @@ mod orphans;
 mod verdict;
 
 pub use apply::plan_apply;
-pub use change::plan_change;
+pub use change::{BaseSide, plan_change};
 pub use input::{ChangePlan, Owned, PlanInput, ReconcileError};
 pub use orphans::plan_orphans;

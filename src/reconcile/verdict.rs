@@ -1,30 +1,25 @@
 //! What a refused dry-run means for a plan. Pure.
 
-use std::collections::HashSet;
-
 use crate::class::{Class, Classified};
-use crate::cluster::ApplyError;
-use crate::manifest::ObjectKey;
-use crate::plan::{Cause, Crds, NotValidated, REPLACE_ANNOTATION, Verdict};
+use crate::cluster::{ApplyError, ClusterError};
+use crate::plan::{Cause, NotValidated, REPLACE_ANNOTATION, Siblings, Verdict, Wanted};
 
-/// What a plan itself makes, and other objects of it need.
-pub(super) struct Coming {
-    pub(super) namespaces: HashSet<String>,
-    pub(super) crds: Crds,
-}
-
-/// The verdict on the object, or the error where the object is not at fault.
-pub(super) fn verdict(key: &ObjectKey, error: ApplyError, coming: &Coming) -> Result<Verdict, ApplyError> {
+/// The verdict on the object, or the error where the object is not at fault. `coming` is what all apps of the change bring.
+pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> Result<Verdict, ApplyError> {
+    let key = &wanted.key;
     let rejected = |message: String, causes: Vec<Cause>| Verdict::Rejected { message, causes };
+    if let Some(needs) = refusal(&error).and_then(|text| coming.needed_by(key, &wanted.manifest, text)) {
+        return Ok(Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } });
+    }
     Ok(match error {
-        ApplyError::NamespaceMissing { namespace } if coming.namespaces.contains(&namespace) => {
+        ApplyError::NamespaceMissing { namespace } if coming.has_namespace(&namespace) => {
             Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace } }
         }
         ApplyError::NamespaceMissing { namespace } => {
             rejected(format!("The namespace {namespace} does not exist, and nothing in this change makes it."), Vec::new())
         }
         ApplyError::UnknownKind { group, version, kind } => {
-            if let Some(crd) = coming.crds.get(&group, &kind) {
+            if let Some(crd) = coming.crds().get(&group, &kind) {
                 return Ok(Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd: crd.name.clone() } });
             }
             let group = if group.is_empty() { "the core group" } else { &group };
@@ -36,8 +31,8 @@ pub(super) fn verdict(key: &ObjectKey, error: ApplyError, coming: &Coming) -> Re
         ApplyError::WebhookWithoutDryRun { message } => Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } },
         ApplyError::Malformed { message, causes } | ApplyError::Invalid { message, causes } => rejected(message, causes),
         ApplyError::Immutable { message, causes } => {
-            let hint = format!("to have that done for it, annotate it with `{REPLACE_ANNOTATION}: \"true\"`");
-            rejected(format!("{message}. {key} can only be changed by deleting it first; {hint}."), causes)
+            let hint = format!("To have Driftless do that, annotate it with `{REPLACE_ANNOTATION}: \"true\"`");
+            rejected(format!("{message}. {key} can only be changed by deleting it first. {hint}."), causes)
         }
         ApplyError::Forbidden { message } | ApplyError::Refused { message } => rejected(message, Vec::new()),
         ApplyError::Cluster(error) if error.class() == Class::Fail => rejected(error.to_string(), Vec::new()),
@@ -46,4 +41,15 @@ pub(super) fn verdict(key: &ObjectKey, error: ApplyError, coming: &Coming) -> Re
         | ApplyError::Conflicts { .. }
         | ApplyError::Cluster(_)) => return Err(error),
     })
+}
+
+/// The text in which the server would name what is missing. Errors of the webhook's call are the server's own, and would be tried again.
+fn refusal(error: &ApplyError) -> Option<&str> {
+    match error {
+        ApplyError::Forbidden { message } | ApplyError::Refused { message } | ApplyError::Invalid { message, .. } => Some(message),
+        ApplyError::Cluster(ClusterError::Failed { message, .. }) => {
+            Some(message).filter(|text| text.contains("failed calling webhook")).map(String::as_str)
+        }
+        _ => None,
+    }
 }

@@ -1,6 +1,6 @@
 //! The commit status of a preview: may this be merged? Pure.
 
-use super::preview::{AppReport, AppResult, Counts, PreviewReport, Stopped};
+use super::preview::{AppReport, AppResult, Counts, DefinitionChange, PreviewReport, Stopped};
 use super::words::{count, join};
 use crate::forge::{NewStatus, StatusState};
 use crate::ids::Oid;
@@ -19,7 +19,7 @@ pub fn gate(report: &PreviewReport, context: &str, target_url: Option<&str>) -> 
 
 /// The status while a preview is made.
 pub fn pending(head: &Oid, context: &str, target_url: Option<&str>) -> NewStatus {
-    status(head, context, target_url, StatusState::Pending, "looking at what merging would change")
+    status(head, context, target_url, StatusState::Pending, "computing the preview")
 }
 
 fn status(sha: &Oid, context: &str, target_url: Option<&str>, state: StatusState, text: &str) -> NewStatus {
@@ -36,7 +36,7 @@ fn judge(report: &PreviewReport) -> (StatusState, String) {
     }
     let unavailable = named(report, |app| matches!(app.result, AppResult::Unavailable { .. }));
     if !unavailable.is_empty() {
-        return (StatusState::Error, format!("could not be checked, tried again: {}", names(&unavailable)));
+        return (StatusState::Error, format!("preview failed for {}; retrying", names(&unavailable)));
     }
     (StatusState::Success, success(report))
 }
@@ -50,7 +50,7 @@ fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
         Stopped::UnrelatedHistory => (StatusState::Failure, format!("shares no history with {base}, so it cannot be merged")),
         Stopped::Fork => (StatusState::Failure, "comes from a fork, and previews of forks are off".into()),
         Stopped::Definitions { errors } => (StatusState::Failure, format!("{} in the definitions of apps", count(errors.len(), "error"))),
-        Stopped::Unavailable { .. } => (StatusState::Error, "could not be checked; it is tried again".into()),
+        Stopped::Unavailable { .. } => (StatusState::Error, "preview failed; retrying".into()),
     }
 }
 
@@ -86,6 +86,12 @@ fn success(report: &PreviewReport) -> String {
     if counts.not_validated > 0 {
         let apps = named(report, |app| app.counts().not_validated > 0);
         parts.push(format!("{} not validated ({})", counts.not_validated, names(&apps)));
+    }
+    if parts.is_empty() {
+        let defined = report.apps_that(|app| app.definition != DefinitionChange::None);
+        if defined > 0 {
+            return format!("{} changed, no object", count(defined, "definition"));
+        }
     }
     if parts.is_empty() { format!("no object differs in {}", count(report.apps_that(|_| true), "affected app")) } else { parts.join(", ") }
 }

@@ -55,6 +55,15 @@ pub struct AppReport {
     #[serde(default)]
     pub leaves: bool,
     pub definition: DefinitionChange,
+    /// What the pull request changes in the definition, as lines of a diff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_diff: Option<String>,
+    /// What that means for how the app is looked after, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+    /// How many objects stay in the cluster, unmanaged, where the definition is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<usize>,
     pub result: AppResult,
     /// Why the deletes will wait for a word, one sentence each. Empty: they will not.
     pub destructive: Vec<String>,
@@ -120,6 +129,9 @@ pub struct ObjectReport {
     pub diff: Option<Shown>,
     pub origin: Option<String>,
     pub conflicts: Vec<Conflict>,
+    /// Fields that change and have another value in the cluster than Git has now, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub live: Vec<String>,
     pub takes_over: Option<TakeOver>,
     /// The paths of fields that taking it over would delete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -275,8 +287,9 @@ pub struct Counts {
     pub deletes: usize,
     /// To another app, or from one.
     pub moves: usize,
+    /// Of those above.
     pub not_validated: usize,
-    /// By whomever.
+    /// By whomever; none of those above.
     pub rejected: usize,
     /// Those of the rejected that our configuration does not allow.
     pub not_allowed: usize,
@@ -288,6 +301,13 @@ impl Counts {
     pub fn of(objects: &[ObjectReport]) -> Self {
         let mut counts = Self::default();
         for object in objects {
+            // What the server refuses changes nothing: it is counted as that alone.
+            if let Verdict::Rejected { .. } = object.verdict {
+                counts.rejected += 1;
+                counts.not_allowed += usize::from(object.refused_by == RefusedBy::Configuration);
+                counts.refused += usize::from(object.refused_by == RefusedBy::Driftless);
+                continue;
+            }
             let handed_over = matches!(object.takes_over, Some(TakeOver::HandedOver { .. }));
             counts.moves += usize::from(handed_over || object.moves_to.is_some());
             match object.action {
@@ -299,15 +319,7 @@ impl Counts {
                 Action::Prune => counts.deletes += 1,
                 Action::None => {}
             }
-            match object.verdict {
-                Verdict::Accepted => {}
-                Verdict::Rejected { .. } => {
-                    counts.rejected += 1;
-                    counts.not_allowed += usize::from(object.refused_by == RefusedBy::Configuration);
-                    counts.refused += usize::from(object.refused_by == RefusedBy::Driftless);
-                }
-                Verdict::NotValidated { .. } => counts.not_validated += 1,
-            }
+            counts.not_validated += usize::from(matches!(object.verdict, Verdict::NotValidated { .. }));
         }
         counts
     }

@@ -22,3 +22,37 @@ pub(super) fn seconds(seconds: u64) -> String {
         (minutes, seconds) => format!("{minutes} min {seconds} s"),
     }
 }
+
+/// As people count: `chart2` before `chart10`.
+pub(super) fn natural(a: &str, b: &str) -> std::cmp::Ordering {
+    fn next<'a>(rest: &mut &'a str) -> Option<(u64, &'a str)> {
+        let is_digit = rest.starts_with(|char: char| char.is_ascii_digit());
+        let end = rest.find(|char: char| char.is_ascii_digit() != is_digit).unwrap_or(rest.len());
+        let (piece, left) = rest.split_at(end);
+        *rest = left;
+        (!piece.is_empty()).then(|| (if is_digit { piece.parse().unwrap_or(u64::MAX) } else { 0 }, piece))
+    }
+    let (mut left, mut right) = (a, b);
+    loop {
+        let order = match (next(&mut left), next(&mut right)) {
+            (None, None) => return a.cmp(b),
+            (Some((one, text)), Some((other, beside))) if one > 0 && other > 0 => one.cmp(&other).then_with(|| text.cmp(beside)),
+            (one, other) => one.map(|(_, text)| text).cmp(&other.map(|(_, text)| text)),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let mut names = ["chart10", "chart2", "chart", "chart2b", "a"];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(names, ["a", "chart", "chart2", "chart2b", "chart10"]);
+    }
+}

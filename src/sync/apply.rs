@@ -10,7 +10,7 @@ use super::health::status;
 use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
 use super::permit::{Permits, Writing};
 use super::ready;
-use super::steps::{self, Part, Step, Work};
+use super::steps::{self, Late, Part, Step, Work};
 use super::write::{self, Written, is_terminating};
 use crate::ids::AppId;
 use crate::manifest::ObjectId;
@@ -33,7 +33,7 @@ pub async fn apply(deps: &SyncDeps, input: &SyncInput<'_>, permits: Permits<'_>)
     let word = gate::word(input, &inventory);
     let held = word.as_ref().map(WaitsForWord::held).unwrap_or_default();
     let work = steps::work(input, &inventory, &held);
-    ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change))).await?;
+    ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change)), None).await?;
     let writing = permits.begin()?;
     claim(deps, input, &work, &held).await?;
     let mut sync = Sync { deps, input, done: AppliedSync::default() };
@@ -93,6 +93,13 @@ fn prunes(input: &SyncInput<'_>, inventory: &[ObjectRow], work: &[Work<'_>], hel
     unwanted.chain(inventory.iter().map(|row| row.key.id())).any(goes)
 }
 
+/// The permission to write, between the parts.
+struct Turn<'a> {
+    permits: Permits<'a>,
+    held: Option<Writing>,
+    begun: bool,
+}
+
 struct Sync<'a> {
     deps: &'a SyncDeps,
     input: &'a SyncInput<'a>,
@@ -100,35 +107,47 @@ struct Sync<'a> {
 }
 
 impl Sync<'_> {
-    /// The first part is begun with the claims, by `writing`.
+    /// Part by part; the first is begun with the claims, by `writing`. What needs something of the same change comes after it, at the end of the
+    /// part in which that is written.
     async fn parts(&mut self, work: &[Work<'_>], permits: Permits<'_>, writing: Writing) -> Result<Writing, SyncError> {
-        let (mut held, mut first) = (Some(writing), true);
+        let mut turn = Turn { permits, held: Some(writing), begun: false };
+        let mut late = Late::of(work);
         for part in [Part::First, Part::Ground, Part::Rest, Part::Last] {
-            let members: Vec<&Work<'_>> = work.iter().filter(|work| steps::part(&work.change.key) == part).collect();
-            if members.is_empty() {
-                continue;
+            let in_time: Vec<&Work<'_>> = work.iter().filter(|work| steps::part(&work.change.key) == part && !late.is_late(work)).collect();
+            self.members(&in_time, &mut turn).await?;
+            if part == Part::First && !in_time.is_empty() {
+                turn.held = None;
+                ready::wait(&self.deps.cluster, &in_time).await?;
+                let siblings = steps::siblings(work);
+                let too_early = work.iter().filter(|work| ready::was_too_early(work));
+                late.add(work, &ready::validate(&self.deps.cluster, too_early, Some(&siblings)).await?);
             }
-            let writing = match held.take() {
-                Some(writing) if first => writing,
-                // Between two parts whoever is no longer wanted is stopped.
-                before => {
-                    drop(before);
-                    permits.begin()?
-                }
-            };
-            first = false;
-            self.part(&members, &writing).await?;
-            held = Some(writing);
-            if part == Part::First {
-                held = None;
-                ready::wait(&self.deps.cluster, &members).await?;
-                ready::validate(&self.deps.cluster, work.iter().filter(|work| ready::was_too_early(work))).await?;
-            }
+            let after: Vec<&Work<'_>> = work.iter().filter(|work| late.part(work) == Some(part)).collect();
+            ready::validate(&self.deps.cluster, after.iter().copied(), None).await?;
+            self.members(&after, &mut turn).await?;
         }
-        match held {
+        match turn.held {
             Some(writing) => Ok(writing),
             None => permits.begin(),
         }
+    }
+
+    async fn members(&mut self, members: &[&Work<'_>], turn: &mut Turn<'_>) -> Result<(), SyncError> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        let writing = match turn.held.take() {
+            Some(writing) if !turn.begun => writing,
+            // Between two parts whoever is no longer wanted is stopped.
+            before => {
+                drop(before);
+                turn.permits.begin()?
+            }
+        };
+        turn.begun = true;
+        self.part(members, &writing).await?;
+        turn.held = Some(writing);
+        Ok(())
     }
 
     /// One part, all of it whatever fails in it.

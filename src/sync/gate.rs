@@ -95,8 +95,8 @@ fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Vec<String> {
 fn removed(plan: &Plan) -> Vec<ObjectKey> {
     let gone = |change: &Change| match change.action {
         Action::Prune if !is_going(change) => Some(change.key.clone()),
-        Action::Replace if is_destructive(change) => Some(change.key.clone()),
-        _ => change.replaces_name.clone(),
+        Action::Prune | Action::Replace if !is_destructive(change) => None,
+        _ => change.removes().cloned(),
     };
     plan.changes.iter().filter_map(gone).collect()
 }

@@ -74,6 +74,11 @@ pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str, most:
     judgement
 }
 
+/// Whether a change would heal what was healed as often as it is worth.
+pub fn is_lost(change: &Change, known: &HealCount, most: u32) -> bool {
+    known.count >= most && known.fields == fields(change)
+}
+
 fn fields(change: &Change) -> Vec<String> {
     match (&change.before, &change.after) {
         (Some(before), Some(after)) => changed_fields(before, after),

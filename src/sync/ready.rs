@@ -1,5 +1,6 @@
 //! Between the first part and the others: CRDs established, namespaces active, and what could not be asked before is asked now.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -10,8 +11,8 @@ use super::health::status::{self, Health};
 use super::steps::{Part, Step, Work, part};
 use crate::class::Classified;
 use crate::cluster::{ApplyError, ApplyMode, Cluster};
-use crate::manifest::ObjectKey;
-use crate::plan::{NotValidated, RefusedBy, Verdict};
+use crate::manifest::{ObjectId, ObjectKey};
+use crate::plan::{NotValidated, RefusedBy, Siblings, Verdict};
 
 /// CRDs are established within a second; longer than this something is wrong.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -70,16 +71,27 @@ async fn served(cluster: &Cluster, work: &Work<'_>) -> Result<(), SyncError> {
     }
 }
 
-/// Asks by dry-runs about objects that the plan could not ask about, before any of them is written.
-pub(super) async fn validate<'a>(cluster: &Cluster, work: impl Iterator<Item = &'a Work<'a>>) -> Result<(), SyncError> {
+/// Asks by dry-runs about objects that the plan could not ask about, before any of them is written. Those that need what `siblings` still has to
+/// bring are given back, with what they need.
+pub(super) async fn validate<'a>(
+    cluster: &Cluster,
+    work: impl Iterator<Item = &'a Work<'a>>,
+    siblings: Option<&Siblings>,
+) -> Result<BTreeMap<ObjectId, ObjectId>, SyncError> {
     let late = work.filter(|work| work.step == Step::Write);
     let asked = late.map(|work| async move {
         let mode = ApplyMode { dry_run: true, force: true };
         (work, cluster.apply(&work.change.key, &work.desired.object, mode).await)
     });
     let answers: Vec<_> = futures::stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(cluster.concurrency().max(1)).collect().await;
-    let mut rejections = Vec::new();
+    let (mut rejections, mut too_early) = (Vec::new(), BTreeMap::new());
     for (work, answer) in answers {
+        if let (Err(error), Some(siblings)) = (&answer, siblings)
+            && let Some(needs) = siblings.needed_by(&work.change.key, &work.desired.object, &error.to_string())
+        {
+            too_early.insert(work.change.key.id(), needs);
+            continue;
+        }
         match answer {
             Ok(_) | Err(ApplyError::WebhookWithoutDryRun { .. }) => {}
             Err(error) if error.class().is_retry() => {
@@ -88,7 +100,7 @@ pub(super) async fn validate<'a>(cluster: &Cluster, work: impl Iterator<Item = &
             Err(error) => rejections.push(rejection(work, error)),
         }
     }
-    if rejections.is_empty() { Ok(()) } else { Err(SyncError::Rejected(rejections)) }
+    if rejections.is_empty() { Ok(too_early) } else { Err(SyncError::Rejected(rejections)) }
 }
 
 /// Whether an object could not be asked about before the first part was there.

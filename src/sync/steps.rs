@@ -1,12 +1,13 @@
 //! What a plan asks to be done, object by object and stage by stage. Pure.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::{Purpose, SyncInput};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::order::{Stage, compare, stage};
-use crate::plan::{Action, Change, Desired};
+use crate::plan::siblings::of_plan;
+use crate::plan::{Action, Change, Desired, NotValidated, Siblings, Verdict};
 use crate::store::inventory::ObjectRow;
 
 /// What is done about one object.
@@ -76,22 +77,26 @@ pub(super) enum Part {
 }
 
 pub(super) fn part(key: &ObjectKey) -> Part {
-    match stage(&key.group, &key.kind) {
+    part_of(&key.group, &key.kind)
+}
+
+fn part_of(group: &str, kind: &str) -> Part {
+    match stage(group, kind) {
         Stage::First => Part::First,
         Stage::Last => Part::Last,
-        Stage::Rest if is_ground(key) => Part::Ground,
+        Stage::Rest if is_ground(group, kind) => Part::Ground,
         Stage::Rest => Part::Rest,
     }
 }
 
-fn is_ground(key: &ObjectKey) -> bool {
-    match key.group.as_str() {
+fn is_ground(group: &str, kind: &str) -> bool {
+    match group {
         "" => matches!(
-            key.kind.as_str(),
+            kind,
             "ResourceQuota" | "LimitRange" | "ServiceAccount" | "ConfigMap" | "Secret" | "PersistentVolume" | "PersistentVolumeClaim"
         ),
         "rbac.authorization.k8s.io" | "scheduling.k8s.io" | "node.k8s.io" | "storage.k8s.io" => true,
-        "networking.k8s.io" => matches!(key.kind.as_str(), "IngressClass" | "NetworkPolicy"),
+        "networking.k8s.io" => matches!(kind, "IngressClass" | "NetworkPolicy"),
         _ => false,
     }
 }
@@ -99,4 +104,48 @@ fn is_ground(key: &ObjectKey) -> bool {
 /// Prunes go the other way.
 pub(super) fn compare_prunes(a: &ObjectKey, b: &ObjectKey) -> Ordering {
     part(b).cmp(&part(a)).then_with(|| compare(b, a))
+}
+
+/// What a plan's work brings, for what else of it needs that.
+pub(super) fn siblings(work: &[Work<'_>]) -> Siblings {
+    of_plan(work.iter().map(|work| (&work.change.key, &work.desired.object, work.step == Step::Write)))
+}
+
+/// What has to wait for other objects of the same change, and for which part of it.
+#[derive(Debug, Default)]
+pub(super) struct Late(BTreeMap<ObjectId, Part>);
+
+impl Late {
+    /// What the plan could not ask about for that reason.
+    pub(super) fn of(work: &[Work<'_>]) -> Self {
+        let mut late = Self::default();
+        for work in work {
+            if let Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } } = &work.change.verdict {
+                late.insert(work, needs);
+            }
+        }
+        late
+    }
+
+    /// What turned out to need something once its namespace or kind was there.
+    pub(super) fn add(&mut self, work: &[Work<'_>], found: &BTreeMap<ObjectId, ObjectId>) {
+        for work in work {
+            if let Some(needs) = found.get(&work.change.key.id()) {
+                self.insert(work, needs);
+            }
+        }
+    }
+
+    fn insert(&mut self, work: &Work<'_>, needs: &ObjectId) {
+        let own = part(&work.change.key);
+        self.0.insert(work.change.key.id(), own.max(part_of(&needs.group, &needs.kind)));
+    }
+
+    pub(super) fn is_late(&self, work: &Work<'_>) -> bool {
+        self.part(work).is_some()
+    }
+
+    pub(super) fn part(&self, work: &Work<'_>) -> Option<Part> {
+        self.0.get(&work.change.key.id()).copied()
+    }
 }

@@ -14,7 +14,7 @@ use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Dele
 use crate::manifest::ObjectKey;
 use crate::plan::deletion::{Record, deletable};
 use crate::plan::marks::OWNER_ANNOTATION;
-use crate::plan::{Action, Marks, Owner, TakeOver, adoption_patch};
+use crate::plan::{Action, Cause, Marks, Owner, TakeOver, adoption_patch, bears_same_mark, leftover};
 use crate::store::inventory::AppliedObject;
 
 /// How often an object that changes under our hands is tried.
@@ -55,7 +55,16 @@ pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Wor
     if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
         adopt(&deps.cluster, key).await?;
     }
-    let Applied { object, warnings } = force(&deps.cluster, key, &work.desired.object).await.map_err(WriteError::Apply)?;
+    let answer = match force(&deps.cluster, key, &work.desired.object).await {
+        Err(ApplyError::Invalid { message, causes }) => {
+            if !take_leftover(&deps.cluster, key, &work.desired.object, &causes).await? {
+                return Err(WriteError::Apply(ApplyError::Invalid { message, causes }));
+            }
+            force(&deps.cluster, key, &work.desired.object).await
+        }
+        answer => answer,
+    };
+    let Applied { object, warnings } = answer.map_err(WriteError::Apply)?;
     let is_dying = is_terminating(&object);
     let object = applied(deps, key, &work.desired.hash, &object)?;
     Ok(Written { object, warnings, is_dying })
@@ -93,6 +102,20 @@ async fn adopt(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
         let Some(patch) = adoption_patch(&live, cluster.field_manager()) else { return Ok(()) };
         match cluster.patch_json(key, &patch, false).await {
             Ok(_) => return Ok(()),
+            Err(ClusterError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(WriteError::Apply(ApplyError::Stale { message: "it changes faster than it can be taken over".to_owned() }))
+}
+
+/// Makes ours what others have left in an object of ours and the server does not take beside what we apply. Whether there was any.
+async fn take_leftover(cluster: &Cluster, key: &ObjectKey, desired: &Value, causes: &[Cause]) -> Result<bool, WriteError> {
+    for _ in 0..TRIES {
+        let Some(live) = cluster.get(key).await?.filter(|live| bears_same_mark(live, desired)) else { return Ok(false) };
+        let Some(leftover) = leftover(&live, desired, causes, cluster.field_manager()) else { return Ok(false) };
+        match cluster.patch_json(key, &leftover.takes, false).await {
+            Ok(_) => return Ok(true),
             Err(ClusterError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }

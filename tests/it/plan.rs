@@ -5,8 +5,8 @@ use driftless::class::Classified as _;
 use driftless::cluster::{ApplyMode, Cluster};
 use driftless::ids::{AppId, ClusterName, Oid, RepoName};
 use driftless::manifest::{Manifest, ObjectId, ObjectKey};
-use driftless::plan::{Action, Change, Marks, Plan, Redactor, TakeOver, Verdict};
-use driftless::reconcile::{ChangePlan, Owned, PlanInput, ReconcileError, plan_apply, plan_change};
+use driftless::plan::{Action, Change, Marks, NotValidated, Plan, Redactor, Siblings, TakeOver, Verdict};
+use driftless::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, ReconcileError, plan_apply, plan_change};
 use driftless::render::RenderOptions;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,7 @@ impl Fixture {
             drift: DriftPolicy::Heal,
             on_delete: OnDelete::Keep,
             adopt: Adopt(false),
+            ignore_differences: Vec::new(),
             origin: Origin { file: "apps.yaml".to_owned(), line: 1, definitions_ref: String::new() },
         };
         let grants =
@@ -56,7 +57,19 @@ impl Fixture {
 
     fn input<'a>(&'a self, manifests: &'a [Manifest]) -> PlanInput<'a> {
         let Self { app, marks, allow, revision, inventory, adopt, .. } = self;
-        PlanInput { app, marks, allow, revision, manifests, inventory, unchanged: &|_, _| false, handed_over: None, adopt: *adopt }
+        PlanInput {
+            app,
+            marks,
+            allow,
+            revision,
+            manifests,
+            inventory,
+            unchanged: &|_, _| false,
+            handed_over: None,
+            adopt: *adopt,
+            reveals: false,
+            siblings: None,
+        }
     }
 
     async fn plan(&self, objects: &[Value]) -> Plan {
@@ -66,7 +79,9 @@ impl Fixture {
 
     async fn change(&self, base: &[Value], change: &[Value]) -> ChangePlan {
         let (base, change) = (manifests(base), manifests(change));
-        plan_change(&self.cluster, self.input(&base), self.input(&change), &CancellationToken::new()).await.expect("two plans")
+        plan_change(&self.cluster, self.input(&base), self.input(&change), BaseSide::Complete, &CancellationToken::new())
+            .await
+            .expect("two plans")
     }
 
     /// Does what a sync does: applies each object as planned, and remembers it.
@@ -453,4 +468,146 @@ async fn a_cancelled_plan_is_nobodys_fault() {
     cancel.cancel();
     let error = plan_apply(&app.cluster, app.input(&[]), &cancel).await.expect_err("cancelled");
     assert!(matches!(error, ReconcileError::Cancelled) && !error.class().is_retry());
+}
+
+/// B8: what the base's own head will prune is on no other pull request's account.
+#[tokio::test]
+async fn what_the_base_prunes_is_no_delete_of_a_pull_request() {
+    let mut app = Fixture::new("plan-waiting").await;
+    let map = |name: &str, k: &str| Fixture::bare(config_map("x", name, &json!({"k": k})));
+    app.sync(&[map("keep", "1"), map("waits", "1")]).await;
+    let both = app.change(&[map("keep", "1")], &[map("keep", "2")]).await;
+    let shown = app.show(&both.changes);
+    assert!(!shown.contains("waits"), "{shown}");
+    assert_eq!(both.already.changes.iter().map(|change| change.action).collect::<Vec<_>>(), [Action::Prune]);
+    // Where the base side is not known, nobody else deletes it.
+    let (base, change) = (manifests(&[]), manifests(&[map("keep", "2")]));
+    let both = plan_change(&app.cluster, app.input(&base), app.input(&change), BaseSide::Unknown, &CancellationToken::new()).await;
+    assert!(app.show(&both.expect("two plans").changes).contains("Prune ConfigMap NS/waits"));
+}
+
+/// B2: a Namespace and a CRD that another app of the same pull request brings.
+#[tokio::test]
+async fn what_another_app_of_the_change_brings_is_waited_for() {
+    let app = Fixture::new("plan-others").await;
+    let (group, inner) = (format!("{}.example", app.namespace), format!("{}-inner", app.namespace));
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": inner}});
+    let mut siblings = Siblings::default();
+    siblings.add(&manifests(&[answers::crd(&group), namespace]), "elsewhere", |_| true);
+    let inside = config_map(&inner, "inside", &json!({"k": "1"}));
+    let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
+    let manifests = manifests(&[inside, widget]);
+    let alone = plan_apply(&app.cluster, app.input(&manifests), &CancellationToken::new()).await.expect("a plan");
+    assert!(alone.changes.iter().all(Change::is_rejected), "{}", app.show(&alone));
+    let input = PlanInput { siblings: Some(&siblings), ..app.input(&manifests) };
+    let plan = plan_apply(&app.cluster, input, &CancellationToken::new()).await.expect("a plan");
+    let verdicts: Vec<_> = plan.changes.iter().map(|change| change.verdict.clone()).collect();
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace: inner } },
+            Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd: format!("widgets.{group}") } },
+        ]
+    );
+}
+
+/// B7, case 06: what the aggregation controller writes is neither emptied nor drift.
+#[tokio::test]
+async fn the_rules_of_an_aggregated_role_are_left_to_the_cluster() {
+    let mut app = Fixture::new("plan-aggregate").await;
+    app.allow = serde_json::from_value(json!({"clusters": ["*"], "namespaces": ["*"], "clusterScoped": [{"kind": "*"}]})).expect("grants");
+    let label = format!("{}.example/aggregate", app.namespace);
+    let group = "rbac.authorization.k8s.io/v1";
+    let (all, part) = (format!("{}-all", app.namespace), format!("{}-part", app.namespace));
+    let objects = [
+        json!({"apiVersion": group, "kind": "ClusterRole", "metadata": {"name": all},
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {(label.clone()): "true"}}]}, "rules": []}),
+        json!({"apiVersion": group, "kind": "ClusterRole", "metadata": {"name": part, "labels": {(label): "true"}},
+            "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]}),
+    ];
+    app.sync(&objects).await;
+    let rules = async || app.cluster.get(&key(&objects[0])).await.expect("an answer").expect("there")["rules"].clone();
+    answers::eventually(async || rules().await.as_array().is_some_and(|rules| !rules.is_empty())).await;
+    let plan = app.plan(&objects).await;
+    assert!(plan.is_empty(), "{}", app.show(&plan));
+    for change in plan.changes {
+        let desired = change.desired.expect("a manifest");
+        app.cluster.apply(&change.key, &desired.object, ApplyMode { dry_run: false, force: true }).await.expect("applied");
+    }
+    assert!(rules().await.as_array().is_some_and(|rules| !rules.is_empty()), "they were emptied");
+}
+
+/// B15, case 09: without the subresource `status` is a field like any other, also while the CRD comes with the change.
+#[tokio::test]
+async fn a_status_that_is_data_is_applied_and_compared() {
+    let mut app = Fixture::new("plan-status").await;
+    let group = format!("{}.example", app.namespace);
+    let mut crd = answers::crd(&group);
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"] = open;
+    let note = |phase: &str| json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "one"}, "spec": {"size": 1}, "status": {"phase": phase}});
+    let coming = app.plan(&[crd.clone(), note("draft")]).await;
+    assert!(app.show(&coming).contains("+  phase: draft"), "{}", app.show(&coming));
+    app.sync(std::slice::from_ref(&crd)).await;
+    let discovered = async || {
+        let found = app.cluster.refresh_discovery().await.expect("discovery");
+        found.resolve(&group, "v1", "Widget").map(|resource| resource.status)
+    };
+    answers::eventually(async || discovered().await == Some(false)).await;
+    app.sync(&[crd.clone(), note("draft")]).await;
+    let same = app.plan(&[crd.clone(), note("draft")]).await;
+    assert!(same.is_empty(), "{}", app.show(&same));
+    let other = app.plan(&[crd, note("final")]).await;
+    assert!(app.show(&other).contains("-  phase: draft\n    +  phase: final"), "{}", app.show(&other));
+}
+
+/// B6: drift never fails the gate of a good pull request, and is not on its account. P2: what is live is said where the change touches it.
+#[tokio::test]
+async fn drift_fails_no_pull_request_and_is_said_where_it_matters() {
+    let mut app = Fixture::new("plan-drifted").await;
+    let service = |selector: &str, port: u32| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {
+            "selector": {"app": selector}, "ports": [{"name": "http", "port": port, "targetPort": 8080}]}})
+    };
+    let mut web = Fixture::bare(deployment("x", "web"));
+    web["spec"]["replicas"] = json!(3);
+    app.sync(&[service("web", 80), web.clone()]).await;
+    let client = cluster::client().await;
+    let params = kube::api::PatchParams { field_manager: Some("kubectl-edit".into()), ..Default::default() };
+    let services = kube::Api::<k8s_openapi::api::core::v1::Service>::namespaced(client.clone(), &app.namespace);
+    let ports = json!({"spec": {"ports": [{"$patch": "replace"}, {"name": "http", "port": 8099, "targetPort": 8080}]}});
+    services.patch("web", &params, &kube::api::Patch::Strategic(ports)).await.expect("edited");
+    let webs = kube::Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(client, &app.namespace);
+    webs.patch("web", &params, &kube::api::Patch::Strategic(json!({"spec": {"replicas": 7}}))).await.expect("scaled");
+
+    let mut scaled = web.clone();
+    scaled["spec"]["replicas"] = json!(4);
+    let both = app.change(&[service("web", 80), web], &[service("other", 80), scaled]).await;
+    let shown = app.show(&both.changes);
+    assert!(both.changes.changes.iter().all(|change| change.verdict == Verdict::Accepted), "{shown}");
+    assert!(shown.contains("-    app: web\n    +    app: other") && !shown.contains("8099"), "{shown}");
+    let said: Vec<_> = both.changes.changes.iter().flat_map(|change| change.live.clone()).collect();
+    assert_eq!(said, ["spec.replicas is 7 in the cluster (set by kubectl-edit), 3 in Git, and 4 with this change: scales down"]);
+}
+
+/// B11, case 49: whoever asks with their own rights sees what would change, as `kubectl diff` shows it.
+#[tokio::test]
+async fn what_is_not_marked_yet_is_compared_with_what_is_live() {
+    let app = Fixture::new("plan-reveals").await;
+    let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &app.namespace);
+    let params = kube::api::PatchParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
+    let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1", "b": "2"},
+        "metadata": {"name": "settings", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}});
+    let created = kube::api::PostParams { field_manager: params.field_manager.clone(), ..Default::default() };
+    maps.create(&created, &serde_json::from_value(applied).expect("a map")).await.expect("applied");
+    let plan = async |data: Value| {
+        let manifests = manifests(&[Fixture::bare(config_map("x", "settings", &data))]);
+        let input = PlanInput { reveals: true, adopt: true, ..app.input(&manifests) };
+        plan_apply(&app.cluster, input, &CancellationToken::new()).await.expect("a plan")
+    };
+    let same = plan(json!({"a": "1", "b": "2"})).await;
+    assert!(same.is_empty(), "{}", app.show(&same));
+    let other = app.show(&plan(json!({"a": "9"})).await);
+    let lines: Vec<&str> = other.lines().filter(|line| line.starts_with("    +") || line.starts_with("    -")).collect();
+    assert_eq!(lines, ["    -  a: \"1\"", "    -  b: \"2\"", "    +  a: \"9\""], "{other}");
 }

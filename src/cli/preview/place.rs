@@ -93,6 +93,7 @@ pub(super) fn app_of_the_moment(place: &Place, wishes: &Wishes<'_>, cluster: Clu
         drift: DriftPolicy::Ignore,
         on_delete: OnDelete::Keep,
         adopt: Adopt(true),
+        ignore_differences: Vec::new(),
         origin: Origin { file: String::new(), line: 0, definitions_ref: String::new() },
     };
     changed(app, place, wishes, cluster)

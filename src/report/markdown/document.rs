@@ -1,14 +1,12 @@
 //! Blocks into parts, each of which is whole in itself and short enough for a forge.
 
 use super::escape;
+use super::long::{self, LONGEST_LINE};
 use crate::report::words::count;
 
 /// GitHub speaks of 65,536 characters and takes 262,144 bytes. Counted in UTF-16 units, the strictest reading of
 /// "characters"; so many have at most three bytes each, so both limits are kept. The rest is for the marker and our own lines.
 const LIMIT: usize = 65_536 - 1_024;
-
-/// The longest line of a diff; nobody reads a longer one in a comment.
-const LONGEST_LINE: usize = 4_000;
 
 /// One piece of the comment.
 #[derive(Debug, Clone)]
@@ -31,7 +29,7 @@ const TAIL: usize = 2 * LIMIT;
 #[derive(Debug, Default)]
 pub(super) struct Document {
     head: Vec<Head>,
-    may: Vec<(String, Block)>,
+    may: Vec<May>,
     tail: Vec<Block>,
 }
 
@@ -40,6 +38,13 @@ pub(super) fn size(text: &str) -> usize {
 }
 
 #[derive(Debug)]
+struct May {
+    heading: String,
+    name: String,
+    block: Block,
+}
+
+#[derive(Debug, Clone)]
 struct Head {
     block: Block,
     /// It is complete, whatever its size.
@@ -56,19 +61,38 @@ impl Document {
         self.head.push(Head { block, must: false });
     }
 
-    /// Under a heading, which is repeated where a part begins.
-    pub(super) fn may(&mut self, heading: &str, block: Block) {
-        self.may.push((heading.to_owned(), block));
+    /// Under a heading, which is repeated where a part begins. By its name it is listed where it has no room.
+    pub(super) fn may(&mut self, heading: &str, name: &str, block: Block) {
+        self.may.push(May { heading: heading.to_owned(), name: name.to_owned(), block });
     }
 
     pub(super) fn tail(&mut self, block: Block) {
         self.tail.push(block);
     }
 
-    pub(super) fn parts(self, most: usize, command: Option<&str>) -> Vec<String> {
+    pub(super) fn parts(mut self, most: usize, command: Option<&str>) -> Vec<String> {
+        if most == usize::MAX {
+            return self.pack(most, command).0.finish();
+        }
+        let folds =
+            self.head.iter_mut().map(|head| &mut head.block).chain(&mut self.tail).chain(self.may.iter_mut().map(|may| &mut may.block));
+        for block in folds {
+            block.shorten();
+        }
+        let (packer, left) = self.pack(most, command);
+        if left == 0 {
+            return packer.finish();
+        }
+        // Not everything has room: then all are named first, and what would take the room of many others comes last.
+        self.head.push(Head { block: names(&self.may), must: true });
+        self.may.sort_by_key(|may| may.block.size() > LARGE);
+        self.pack(most, command).0.finish()
+    }
+
+    fn pack(&self, most: usize, command: Option<&str>) -> (Packer, usize) {
         let bounded = most < usize::MAX;
-        let head = trimmed(self.head, if bounded { HEAD } else { usize::MAX }, command);
-        let tail_blocks = self.tail.into_iter().map(|block| Head { block, must: false }).collect();
+        let head = trimmed(self.head.clone(), if bounded { HEAD } else { usize::MAX }, command);
+        let tail_blocks = self.tail.iter().map(|block| Head { block: block.clone(), must: false }).collect();
         let tail_blocks = trimmed(tail_blocks, if bounded { TAIL } else { usize::MAX }, command);
         let mut packer = Packer { parts: vec![String::new()], heading: None };
         packer.must(&head);
@@ -77,16 +101,37 @@ impl Document {
         let (own, shared) = if tail <= LIMIT / 2 { (0, tail) } else { (tail / (LIMIT / 2) + 1, 0) };
         let bounds = Bounds { parts: most.saturating_sub(own), last: LIMIT - shared };
         let mut left = 0;
-        for (heading, block) in self.may {
-            let room = packer.room().min(bounds.last) - size(&heading) - 2;
+        for May { heading, block, .. } in &self.may {
+            let room = packer.room().min(bounds.last) - size(heading) - 2;
             // Once something is left out all that follows is, so that what is shown has no holes.
-            let fits = left == 0 && block.pieces(room).iter().all(|piece| packer.add(piece, Some(&heading), bounds));
+            let fits = left == 0 && block.pieces(room).iter().all(|piece| packer.add(piece, Some(heading), bounds));
             left += usize::from(!fits);
         }
         packer.left_out(left, command);
         packer.must(&tail_blocks);
-        packer.finish()
+        (packer, left)
     }
+}
+
+/// What takes more than this comes after the others where there is not room for all.
+const LARGE: usize = LIMIT / 4;
+
+/// The names of all that changes, as far as one part has room for them.
+fn names(all: &[May]) -> Block {
+    let mut used = 0;
+    let listed: Vec<&str> = all
+        .iter()
+        .map(|may| may.name.as_str())
+        .take_while(|name| {
+            used += size(name) + 1;
+            used < LIMIT / 2
+        })
+        .collect();
+    let mut text = listed.join("\n");
+    if listed.len() < all.len() {
+        text.push_str(&format!("\nand {} more", all.len() - listed.len()));
+    }
+    Block::Fold { summary: format!("All {} that change", count(all.len(), "object")), notes: String::new(), language: "text", text }
 }
 
 fn missing(left: usize, what: &str, command: Option<&str>) -> String {
@@ -186,6 +231,13 @@ impl Packer {
 }
 
 impl Block {
+    /// Cuts lines that are too long for a comment.
+    fn shorten(&mut self) {
+        if let Self::Fold { text, .. } = self {
+            *text = long::shorten(text);
+        }
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Lines(text) => size(text),
@@ -232,7 +284,7 @@ impl Block {
 }
 
 fn fold(summary: &str, notes: &str, language: &str, text: &str, room: usize) -> Vec<String> {
-    let text: Vec<String> = escape::lines(text).lines().map(shorten).collect();
+    let text: Vec<String> = escape::lines(text).lines().map(str::to_owned).collect();
     let fence = escape::fence(&text.join("\n"));
     let notes = if notes.is_empty() { String::new() } else { format!("{notes}\n\n") };
     let frame = size(summary) + size(&notes) + 2 * size(&fence) + size(language) + 120;
@@ -267,14 +319,4 @@ fn chunks<'a>(lines: impl Iterator<Item = &'a str>, room: usize) -> Vec<Vec<&'a 
         }
     }
     chunks
-}
-
-fn shorten(line: &str) -> String {
-    let length = line.chars().count();
-    // A character may need two units and be written out in ten, but a line of so many is still far below the limit of a part.
-    if length <= LONGEST_LINE {
-        return line.to_owned();
-    }
-    let shown: String = line.chars().take(LONGEST_LINE - 40).collect();
-    format!("{shown}… ({} more characters)", length - (LONGEST_LINE - 40))
 }

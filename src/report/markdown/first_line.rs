@@ -1,8 +1,12 @@
 //! The first line: what merging does.
 
 use super::escape::span;
-use crate::report::preview::{AppReport, AppResult, PreviewReport, Stopped};
-use crate::report::words::count;
+use crate::plan::{RefusedBy, Verdict};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, PreviewReport, Stopped};
+use crate::report::words::{count, join};
+
+/// How many apps are named.
+const NAMED: usize = 3;
 
 pub(super) fn text(report: &PreviewReport) -> String {
     match &report.stopped {
@@ -19,21 +23,25 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
         Stopped::UnrelatedHistory => format!("**This cannot be merged:** it shares no history with {}.", span(base)),
         Stopped::Fork => "**Not previewed:** this comes from a fork, and previews of forks are off.".into(),
         Stopped::Definitions { errors } => format!("**Merging would break the definitions of apps:** {}.", count(errors.len(), "error")),
-        Stopped::Unavailable { .. } => "**What merging changes could not be found out yet.** It is tried again.".into(),
+        Stopped::Unavailable { .. } => "**The preview could not be computed yet.** Driftless keeps retrying.".into(),
     }
 }
 
 fn merging(report: &PreviewReport) -> String {
     let counts = report.counts();
-    let changed = report.apps_that(|app| app.counts().changes() > 0);
     let problems = problems(report);
-    let mut text = match (report.apps_that(|_| true), changed) {
-        (0, _) if report.not_checked.is_empty() => "Merging affects no app".to_owned(),
-        (0, _) => "Merging affects no app that could be checked".to_owned(),
-        // Only where everything was validated may it say that nothing changes.
-        (all, 0) if problems.is_empty() => format!("Merging changes no object of {}", count(all, "affected app")),
-        (all, 0) => format!("Merging affects {}", count(all, "app")),
-        (_, changed) => format!("Merging changes {}", count(changed, "app")),
+    let refused = refused(report);
+    let mut text = match (subject(report), &refused) {
+        (Some(does), None) => does,
+        (Some(does), Some(refused)) => format!("{refused}. Apart from that, {}{}", does[..1].to_lowercase(), &does[1..]),
+        (None, Some(refused)) => refused.clone(),
+        (None, None) => match report.apps_that(|_| true) {
+            0 if report.not_checked.is_empty() => "Merging affects no app".to_owned(),
+            0 => "Merging affects no app that could be checked".to_owned(),
+            // Only where everything was validated may it say that nothing changes.
+            all if problems.is_empty() => format!("Merging changes no object of {}", count(all, "affected app")),
+            all => format!("Merging affects {}", count(all, "app")),
+        },
     };
     if counts.moves > 0 {
         text.push_str(&format!(" and moves {} from one app to another", count(counts.moves, "object")));
@@ -51,13 +59,64 @@ fn merging(report: &PreviewReport) -> String {
     format!("**{text}.**")
 }
 
+/// What it does to apps, if it does anything to any.
+fn subject(report: &PreviewReport) -> Option<String> {
+    let planned = |app: &AppReport| matches!(app.result, AppResult::Planned { .. });
+    let changed = report.apps_that(|app| app.counts().changes() > 0);
+    let is_kept = |app: &AppReport| app.definition == DefinitionChange::Removed && app.stays.is_some();
+    let kept: Vec<&AppReport> = report.apps.iter().filter(|app| is_kept(app)).collect();
+    let edited = |app: &AppReport| {
+        let defines = matches!(app.definition, DefinitionChange::Edited | DefinitionChange::Added);
+        defines && planned(app) && app.counts().changes() == 0
+    };
+    let defined =
+        report.apps_that(|app| edited(app) && !report.apps.iter().any(|other| other.app == app.app && other.counts().changes() > 0));
+    let stay: usize = kept.iter().filter_map(|app| app.stays).sum();
+    if let ([app], 0, 0) = (kept.as_slice(), changed, defined) {
+        return Some(format!("App {} stops being managed; {}", span(&app.app.name), its_objects(stay)));
+    }
+    let mut does = Vec::new();
+    if changed > 0 {
+        does.push(format!("changes {}", count(changed, "app")));
+    }
+    if defined > 0 {
+        does.push(format!("changes the definition of {}", count(defined, "app")));
+    }
+    if !kept.is_empty() {
+        does.push(format!("stops managing {}, whose {} stay", count(kept.len(), "app"), count(stay, "object")));
+    }
+    (!does.is_empty()).then(|| format!("Merging {}", does.join(" and ")))
+}
+
+fn its_objects(number: usize) -> String {
+    match number {
+        0 => "it has no objects".to_owned(),
+        1 => "its object stays".to_owned(),
+        more => format!("its {more} objects stay"),
+    }
+}
+
+/// What would not be taken, and what does not happen for it.
+fn refused(report: &PreviewReport) -> Option<String> {
+    let all = report.apps.iter().flat_map(|app| app.objects().iter().map(move |object| (app, object)));
+    let mut rejected = all.filter(|(_, object)| matches!(object.verdict, Verdict::Rejected { .. }));
+    let (app, object) = rejected.next()?;
+    let more = rejected.count();
+    let others = if more > 0 { format!(" and {}", count(more, "more object")) } else { String::new() };
+    let apps: Vec<String> = report.apps.iter().filter(|app| app.counts().rejected > 0).map(|app| span(&app.app.name)).collect();
+    let (key, cluster) = (span(&object.key.to_string()), span(app.cluster.as_str()));
+    let refuses = match object.refused_by {
+        RefusedBy::Configuration => "the configuration of Driftless does not allow".to_owned(),
+        RefusedBy::Driftless => "Driftless refuses".to_owned(),
+        RefusedBy::Server => format!("{cluster} rejects"),
+    };
+    Some(format!("Merging would fail: {refuses} {key}{others}, so nothing of {} would be applied", join(&apps, NAMED)))
+}
+
 fn problems(report: &PreviewReport) -> Vec<String> {
     let counts = report.counts();
     let apps = |which: fn(&AppReport) -> bool| report.apps_that(which);
     [
-        (counts.rejected_by_server(), "the server rejects", "object"),
-        (counts.not_allowed, "the configuration of Driftless does not allow", "object"),
-        (counts.refused, "Driftless refuses", "object"),
         (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "it breaks the render of", "app"),
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "nothing is known yet of", "app"),

@@ -33,6 +33,8 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     }
     deletes(report, document);
     moves(report, document);
+    careful(report, document);
+    definitions(report, document);
     for app in &report.apps {
         destructive(app, document);
     }
@@ -96,7 +98,7 @@ fn row(app: &AppReport) -> String {
         AppResult::Planned { .. } => None,
         AppResult::RenderFailed { .. } => Some("**render error**".to_owned()),
         AppResult::NotAllowed { .. } => Some("**destination not allowed**".to_owned()),
-        AppResult::Unavailable { .. } => Some("**not checked yet**".to_owned()),
+        AppResult::Unavailable { .. } => Some("**preview failed, retrying**".to_owned()),
     });
     remarks.extend(match app.definition {
         DefinitionChange::None => None,
@@ -113,7 +115,7 @@ fn row(app: &AppReport) -> String {
         remarks.extend((number > 0).then(|| format!("{what}: {number}")));
     }
     if !app.destructive.is_empty() {
-        remarks.push("**deletes wait for a word**".to_owned());
+        remarks.push("**deletions need confirmation**".to_owned());
     }
     format!(
         "| {} | {} | {} | {} | {} | {deletes} | {} | {} |",
@@ -148,7 +150,7 @@ fn trouble(app: &AppReport, document: &mut Document) {
             fold(format!("Render error of {name}{place}"), message);
         }
         AppResult::NotAllowed { message } => fold(format!("Destination of {name} not allowed"), message),
-        AppResult::Unavailable { message } => fold(format!("{name} could not be checked; it is tried again"), message),
+        AppResult::Unavailable { message } => fold(format!("Preview of {name} failed; Driftless keeps retrying"), message),
         AppResult::Planned { objects } => {
             for object in objects {
                 if let Verdict::Rejected { message, causes } = &object.verdict {
@@ -208,12 +210,45 @@ fn moves(report: &PreviewReport, document: &mut Document) {
     }
 }
 
+/// Where what is live makes of the change something else than it looks like.
+fn careful(report: &PreviewReport, document: &mut Document) {
+    let of = |(_, object): (&AppReport, &ObjectReport)| {
+        let key = span(&object.key.to_string());
+        object.live.iter().map(|sentence| format!("- {key}: {}", span(sentence))).collect::<Vec<_>>()
+    };
+    let lines: Vec<String> = objects(report).flat_map(of).collect();
+    if !lines.is_empty() {
+        document.head(Block::Lines("**Careful: the cluster differs from Git in what this changes**".into()));
+        document.head(Block::Lines(lines.join("\n")));
+    }
+}
+
+fn definitions(report: &PreviewReport, document: &mut Document) {
+    let lines: Vec<String> = report
+        .apps
+        .iter()
+        .flat_map(|app| app.policies.iter().map(move |policy| format!("- {}: {}", span(&app.app.name), policy)))
+        .collect();
+    if !lines.is_empty() {
+        document.head(Block::Lines("**Policies**".into()));
+        document.head(Block::Lines(lines.join("\n")));
+    }
+    for app in report.apps.iter().filter(|app| app.definition == DefinitionChange::Edited) {
+        let Some(diff) = &app.definition_diff else { continue };
+        let summary = format!("Definition of {} edited", html(&app.app.name));
+        document.head(Block::Fold { summary, notes: String::new(), language: "diff", text: diff.clone() });
+    }
+}
+
 fn destructive(app: &AppReport, document: &mut Document) {
     if app.destructive.is_empty() {
         return;
     }
     let mut lines = vec![
-        format!("**The deletes of {} wait for a word after the merge; all else is applied.** This lets them go on:", span(&app.app.name)),
+        format!(
+            "**After the merge, the deletions in {} are held until you confirm them; everything else is applied.** To confirm:",
+            span(&app.app.name)
+        ),
         span(&format!("driftless sync {} --allow-destructive", app.app)),
     ];
     lines.extend(app.destructive.iter().map(|reason| format!("- {}", span(reason))));
@@ -239,7 +274,13 @@ fn not_validated(app: &AppReport) -> Vec<String> {
         Verdict::NotValidated { reason } => Some(match reason {
             NotValidated::NamespaceInPlan { namespace } => format!("its namespace {} comes with this change", span(namespace)),
             NotValidated::CrdInPlan { crd } => format!("its definition {} comes or changes with this change", span(crd)),
-            NotValidated::Replaced => "it is deleted and made anew, and can not be tried out beside the one that is there".to_owned(),
+            NotValidated::Drifted { message } => {
+                format!("the object was changed in the cluster, and the server refuses what is applied now as well: {}", span(message))
+            }
+            NotValidated::SiblingInPlan { needs } => format!("it needs {}, which comes with this change", span(&needs.to_string())),
+            NotValidated::Replaced => {
+                "it is deleted and created again, and cannot be validated while the existing object is present".to_owned()
+            }
             NotValidated::WebhookWithoutDryRun { message } => {
                 format!("an admission webhook cannot be asked without effects: {}", span(message))
             }
@@ -300,13 +341,13 @@ fn before(report: &PreviewReport, document: &mut Document) {
             let kind = match difference.kind {
                 DifferenceKind::Pending => "not applied yet",
                 DifferenceKind::Drift => "drifted",
-                DifferenceKind::Waiting => "waits for a word",
+                DifferenceKind::Waiting => "held until confirmed",
             };
             format!("- {} of {}, {kind}: {}", span(&difference.key.to_string()), span(&app.app.name), span(&difference.detail))
         })
         .collect();
     if !lines.is_empty() {
-        document.tail(Block::Lines("**Different already, whatever this pull request does**".into()));
+        document.tail(Block::Lines("**Already different in the cluster (not caused by this pull request)**".into()));
         document.tail(Block::Lines(lines.join("\n")));
     }
 }

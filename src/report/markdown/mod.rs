@@ -7,6 +7,7 @@ mod document;
 mod escape;
 mod first_line;
 mod head;
+mod long;
 mod objects;
 mod outcome;
 mod reviewed;
@@ -31,9 +32,7 @@ pub fn whole(report: &PreviewReport) -> String {
 fn document(report: &PreviewReport) -> Document {
     let mut document = Document::default();
     head::write(report, &mut document);
-    for app in &report.apps {
-        objects::write(app, &mut document);
-    }
+    objects::write(report, &mut document);
     head::write_tail(report, &mut document);
     document
 }

@@ -33,6 +33,7 @@ pub(in crate::store) fn app(id: &str, source: &str) -> App {
         drift: DriftPolicy::Heal,
         on_delete: OnDelete::Keep,
         adopt: Adopt(false),
+        ignore_differences: Vec::new(),
         origin: Origin { file: ".driftless/shop.yaml".into(), line: 3, definitions_ref: "refs/heads/main".into() },
     }
 }

@@ -67,7 +67,7 @@ async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
     let row = |cluster: &str| comment.lines().find(|line| line.starts_with("| `shop`") && line.contains(cluster)).map(str::to_owned);
     insta::assert_snapshot!(format!("{}\n{}", row("prod").expect("a row"), row("west").expect("a row")), @r"
     | `shop` | `prod` | 3 |  |  |  |  | definition edited here |
-    | `shop` | `west` |  |  |  | **3** |  | definition edited here, the app leaves this cluster, **deletes wait for a word** |
+    | `shop` | `west` |  |  |  | **3** |  | definition edited here, the app leaves this cluster, **deletions need confirmation** |
     ");
 
     let merge = world.merge_pull(pull.number).await;

@@ -141,7 +141,7 @@ async fn a_kind_that_driftless_may_not_touch_hides_nothing_else() {
         .file("deploy/lease.yaml", lease)
         .file("deploy/settings.yaml", config_map("settings", "two"));
     let (state, text, comment) = end_of(&world, "lease", files).await;
-    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 rejected (shop), 1 create, 1 update"), "{comment}");
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 rejected (shop), 1 update"), "{comment}");
     assert!(comment.contains("leases.coordination.k8s.io") && comment.contains("ConfigMap"), "{comment}");
 }
 
@@ -217,4 +217,40 @@ async fn a_hook_without_credentials_has_no_gate_and_nothing_to_be_tried_for_ever
     world.eventually("the end of the preview", async || store.job(&key, State::Done).await.expect("the store")).await;
     assert!(world.gate(&pull.head).is_none());
     assert_eq!(store.queue_depth().await.expect("the store").failed, 0, "{}", world.story().await);
+}
+
+/// B2: the Namespace of one app comes with another app of the same pull request.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_app_of_the_pull_request_brings_fails_no_gate() {
+    let world = up("gate-others").await;
+    let inner = format!("{}-inner", world.namespace);
+    let app = world.app("inner", "inner").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
+    let files = Files::new()
+        .file("apps/inner.yaml", app)
+        .file("inner/map.yaml", config_map("inside", "x"))
+        .file("apps/ground.yaml", world.app("ground", "ground"))
+        .file("ground/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {inner}\n"));
+    let (state, text, comment) = end_of(&world, "others", files).await;
+    assert_eq!((state.as_str(), text.as_str()), ("success", "2 creates, 1 not validated (inner)"), "{comment}");
+    assert!(comment.contains("comes with this change"), "{comment}");
+}
+
+/// L14 and P5: a pull request that changes nothing but how an app is looked after says what, and never that it changes no object.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_policy_is_said() {
+    let world = up("gate-policy").await;
+    let files = Files::new().file("apps/shop.yaml", world.app_with("shop", "deploy", "  onDelete: prune\n  drift: ignore\n"));
+    let (state, text, comment) = end_of(&world, "policy", files).await;
+    assert_eq!((state.as_str(), text.as_str()), ("success", "1 definition changed, no object"), "{comment}");
+    assert!(comment.contains("**Merging changes the definition of 1 app.**"), "{comment}");
+    assert!(comment.contains("Sets `onDelete: prune`") && comment.contains("+  drift: ignore"), "{comment}");
+}
+
+/// P5: the removal of an app reads as what it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_removal_of_an_app_says_that_its_objects_stay() {
+    let world = up("gate-removal").await;
+    let (state, _, comment) = end_of(&world, "removal", Files::new().without("apps/shop.yaml")).await;
+    assert_eq!(state, "success", "{comment}");
+    assert!(comment.contains("**App `shop` stops being managed; its 3 objects stay.**"), "{comment}");
 }

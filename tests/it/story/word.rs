@@ -59,7 +59,9 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let world = up("word").await;
     let pull = world.open_pull("most", most_removed().file("deploy/f.yaml", config_map("f", "new"))).await;
     world.status_is(&pull.head, "success", "1 update, 5 deletes").await;
-    world.comment(pull.number, "**The deletes of `shop` wait for a word after the merge; all else is applied.**").await;
+    world
+        .comment(pull.number, "**After the merge, the deletions in `shop` are held until you confirm them; everything else is applied.**")
+        .await;
     let merge = world.merge_pull(pull.number).await;
     let run = waits(&world, &merge).await;
     let text = run.error.clone().unwrap_or_default();
@@ -73,7 +75,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let fix = world.open_pull("fix", Files::new().file("deploy/f.yaml", config_map("f", "mended"))).await;
     world.status_is(&fix.head, "success", "1 update").await;
     let comment = world.comment(fix.number, "Merging changes 1 app.").await;
-    assert!(comment.contains("waits for a word: `is not in Git any more`"), "{comment}");
+    assert!(comment.contains("held until confirmed: `is not in Git any more`"), "{comment}");
     let merge = world.merge_pull(fix.number).await;
     let run = waits(&world, &merge).await;
     assert!(run.error.as_deref().is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")), "{run:?}");

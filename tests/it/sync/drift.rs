@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::AppId;
 use driftless::manifest::ObjectId;
+use driftless::plan::{Action, Verdict};
 use driftless::store::apps::Heals;
 use driftless::sync::drift::{self, Drifted, accept};
 use driftless::sync::{SyncError, heal};
@@ -200,4 +201,79 @@ async fn healing_never_makes_a_namespace_again() {
     assert!(error.to_string().contains(&format!("driftless sync {app}")), "{error}");
     assert!(world.deps.cluster.get(&key).await.expect("an answer").is_none());
     world.sync('b', &objects).await;
+}
+
+/// Writes as somebody does who edits by hand.
+async fn by_hand<K>(world: &World, name: &str, patch: &Value)
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let api = kube::Api::<K>::namespaced(crate::support::cluster::client().await, &world.namespace);
+    let params = kube::api::PatchParams { field_manager: Some("kubectl-edit".into()), ..Default::default() };
+    api.patch(name, &params, &kube::api::Patch::Strategic(patch)).await.expect("edited");
+}
+
+fn service(port: u32) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {
+        "selector": {"app": "web"}, "ports": [{"name": "http", "port": port, "targetPort": 8080}]}})
+}
+
+/// B6, case 03: the port of a Service was changed by hand. A heal takes over what is in its way, and names who left it.
+#[tokio::test]
+async fn a_port_that_was_changed_by_hand_is_healed() {
+    let world = World::new("leftover-port").await;
+    world.sync('a', &[service(80)]).await;
+    let ports = json!({"spec": {"ports": [{"$patch": "replace"}, {"name": "http", "port": 8099, "targetPort": 8080}]}});
+    by_hand::<k8s_openapi::api::core::v1::Service>(&world, "web", &ports).await;
+    let drifted = || How { drifted: Some(world_ids(&world)), ..How::default() };
+    let plan = world.plan('a', &[service(80)], &drifted()).await;
+    let change = &plan.changes[0];
+    assert_eq!((change.action, &change.verdict), (Action::Update, &Verdict::Accepted), "{change:?}");
+    assert!(change.conflicts.iter().any(|conflict| conflict.manager == "kubectl-edit"), "{:?}", change.conflicts);
+    world.sync_with('a', &[service(80)], drifted()).await.expect("healed");
+    let ports = world.live("", "Service", "web").await.expect("there")["spec"]["ports"].clone();
+    assert_eq!((ports.as_array().map(Vec::len), &ports[0]["port"]), (Some(1), &json!(80)), "{ports}");
+    assert!(world.plan('a', &[service(80)], &drifted()).await.is_empty());
+}
+
+fn world_ids(world: &World) -> std::collections::BTreeSet<driftless::manifest::ObjectId> {
+    [world.key("", "Service", "web").id()].into()
+}
+
+/// B6, case 05: a variable gets its value from a Secret, and somebody had set one by hand.
+#[tokio::test]
+async fn a_value_that_was_set_by_hand_gives_way_to_a_reference() {
+    let world = World::new("leftover-env").await;
+    let with = |env: Value| {
+        let mut object = deployment("web", 0);
+        object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([env]);
+        object
+    };
+    world.sync('a', &[with(json!({"name": "PASSWORD", "value": "plain"}))]).await;
+    let edit =
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "env": [{"name": "PASSWORD", "value": "by hand"}]}]}}}});
+    by_hand::<k8s_openapi::api::apps::v1::Deployment>(&world, "web", &edit).await;
+    let next = with(json!({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}));
+    world.sync('b', std::slice::from_ref(&next)).await;
+    let env = world.live("apps", "Deployment", "web").await.expect("there")["spec"]["template"]["spec"]["containers"][0]["env"][0].clone();
+    assert!(env.get("value").is_none() && env.get("valueFrom").is_some(), "{env}");
+}
+
+/// B7: a field that the app leaves to others is neither drift nor written, and is Git's while nobody else sets it.
+#[tokio::test]
+async fn a_field_that_is_left_to_others_stays_theirs() {
+    let mut world = World::new("ignored").await;
+    let rule = json!([{"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}]);
+    world.app.ignore_differences = serde_json::from_value(rule).expect("a rule");
+    world.sync('a', &[deployment("web", 0)]).await;
+    assert_eq!(world.live("apps", "Deployment", "web").await.expect("there")["spec"]["replicas"], 0);
+    by_hand::<k8s_openapi::api::apps::v1::Deployment>(&world, "web", &json!({"spec": {"replicas": 2}})).await;
+    let drifted = How { drifted: Some([world.key("apps", "Deployment", "web").id()].into()), ..How::default() };
+    let plan = world.plan('a', &[deployment("web", 0)], &drifted).await;
+    assert!(plan.is_empty(), "{plan:?}");
+    let mut next = deployment("web", 0);
+    next["metadata"]["labels"] = json!({"tier": "front"});
+    world.sync_with('b', &[next], drifted).await.expect("synced");
+    let live = world.live("apps", "Deployment", "web").await.expect("there");
+    assert_eq!((&live["spec"]["replicas"], &live["metadata"]["labels"]["tier"]), (&json!(2), &json!("front")));
 }

@@ -7,6 +7,7 @@ mod owners;
 mod prune;
 mod replace;
 mod revoked;
+mod siblings;
 mod stages;
 mod word;
 mod world;

@@ -72,7 +72,7 @@ async fn what_asks_for_it_is_replaced_and_nothing_else() {
     }
     let notes: Vec<&str> = plan.changes.iter().flat_map(|change| &change.notes).map(String::as_str).collect();
     assert!(
-        notes.iter().any(|note| note.contains("spec.selector can not change. The new one was validated under another name")),
+        notes.iter().any(|note| note.contains("spec.selector cannot be changed in place. The new one was validated under another name")),
         "{notes:?}"
     );
     let done = world.sync('b', &next).await;
@@ -158,4 +158,72 @@ async fn what_is_not_clearly_ours_is_not_replaced() {
         change.notes
     );
     assert_ne!(change.verdict, Verdict::NotValidated { reason: NotValidated::Replaced });
+}
+
+fn named(mut object: Value, name: &str) -> Value {
+    object["metadata"]["name"] = json!(name);
+    object
+}
+
+/// B9, case 34: whatever words the server finds for a field that cannot change.
+#[tokio::test]
+async fn whatever_the_server_calls_it_a_fixed_field_is_replaced() {
+    let world = World::new("replace-words").await;
+    let (name, group) = (format!("{}-x", world.namespace), format!("{}.example.test", world.namespace));
+    let class = |value: u32| json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {}, "value": value});
+    let storage = |kind: &str| json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {}, "provisioner": "example.com/disk", "parameters": {"kind": kind}});
+    let volume = |path: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {}, "spec": {"capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"], "storageClassName": name, "hostPath": {"path": path}}})
+    };
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer",
+        "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "Value is immutable"}]}}}}});
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("fixed.{group}")}, "spec": {
+        "group": group, "scope": "Namespaced", "names": {"kind": "Fixed", "plural": "fixed"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}});
+    let fixed = |size: u32| json!({"apiVersion": format!("{group}/v1"), "kind": "Fixed", "metadata": {}, "spec": {"size": size}});
+    let all = |first: bool| {
+        let pick = |one, other| if first { one } else { other };
+        let objects =
+            [class(pick(1, 2)), storage(if first { "a" } else { "b" }), volume(if first { "/a" } else { "/b" }), fixed(pick(1, 2))];
+        let mut objects: Vec<Value> = objects.into_iter().map(|object| named(replaceable(object), &name)).collect();
+        objects.push(crd.clone());
+        objects
+    };
+    world.sync('a', &all(true)).await;
+    let plan = world.plan('b', &all(false), &How::default()).await;
+    let shown: Vec<String> =
+        plan.changes.iter().map(|change| format!("{:?} {} {:?}", change.action, change.key.kind, change.verdict)).collect();
+    let replaced = plan.changes.iter().filter(|change| change.action == Action::Replace && change.verdict == Verdict::Accepted).count();
+    assert_eq!(replaced, 4, "{shown:#?}");
+}
+
+/// B9, case 04: no field is immutable, and the change is refused all the same; as a new object it is taken.
+#[tokio::test]
+async fn a_change_that_only_a_new_object_can_make_is_replaced() {
+    let world = World::new("replace-recreate").await;
+    world.sync('a', &[deployment("web", 0)]).await;
+    let mut recreate = deployment("web", 0);
+    recreate["spec"]["strategy"] = json!({"type": "Recreate"});
+    let plan = world.plan('b', std::slice::from_ref(&recreate), &How::default()).await;
+    assert!(plan.changes[0].is_rejected(), "{plan:?}");
+    let plan = world.plan('b', &[replaceable(recreate)], &How::default()).await;
+    assert_eq!((plan.changes[0].action, &plan.changes[0].verdict), (Action::Replace, &Verdict::Accepted), "{plan:?}");
+}
+
+/// B9: where it is asked and not done, the refusal says why.
+#[tokio::test]
+async fn a_replacement_that_is_not_made_says_why() {
+    let world = World::new("replace-why").await;
+    world.sync('a', &[selected("one")]).await;
+    let mut wrong = replaceable(selected("one"));
+    wrong["spec"]["replicas"] = (-1).into();
+    let plan = world.plan('b', &[wrong], &How::default()).await;
+    let Verdict::Rejected { message, .. } = &plan.changes[0].verdict else { panic!("{plan:?}") };
+    assert!(
+        message.ends_with(
+            "It is not replaced, although `driftless.dev/replace` asks for it: the server refuses the manifest as a new object as well."
+        ),
+        "{message}"
+    );
 }

@@ -9,6 +9,7 @@ use driftless::app::{
 };
 use driftless::clock::SystemClock;
 use driftless::cluster::{Cluster, ClusterConfig};
+use driftless::dev::Access;
 use driftless::dev::fault_proxy::FaultProxy;
 use driftless::ids::{AppId, ClusterName, Oid, RepoName};
 use driftless::lifecycle::Tasks;
@@ -80,11 +81,20 @@ impl World {
         Self::in_namespace(namespace).await
     }
 
+    /// As another identity than the administrator's.
+    pub async fn new_as(words: &str, access: &Access) -> Self {
+        Self::in_namespace_as(cluster::namespace(words).await, access).await
+    }
+
     /// In a namespace that may not be there yet.
     pub async fn in_namespace(namespace: String) -> Self {
+        Self::in_namespace_as(namespace, cluster::control_plane().await.access()).await
+    }
+
+    pub async fn in_namespace_as(namespace: String, access: &Access) -> Self {
         cluster::install_crypto();
         let tasks = Tasks::new();
-        let proxy = FaultProxy::start(cluster::control_plane().await.access(), &tasks).await.expect("a proxy");
+        let proxy = FaultProxy::start(access, &tasks).await.expect("a proxy");
         let directory = tempfile::tempdir().expect("a directory");
         let kubeconfig = directory.path().join("kubeconfig");
         proxy.write_kubeconfig(&kubeconfig).expect("a kubeconfig");
@@ -136,6 +146,8 @@ impl World {
             unchanged: &unchanged,
             handed_over: None,
             adopt: how.adopt,
+            reveals: false,
+            siblings: None,
         };
         plan_apply(&self.deps.cluster, input, &CancellationToken::new()).await.expect("a plan")
     }
@@ -259,6 +271,7 @@ fn app(name: &str, namespace: &str) -> App {
         drift: DriftPolicy::Heal,
         on_delete: OnDelete::Keep,
         adopt: Adopt(false),
+        ignore_differences: Vec::new(),
         origin: Origin { file: ".driftless/apps.yaml".into(), line: 1, definitions_ref: String::new() },
     }
 }

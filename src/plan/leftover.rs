@@ -1,0 +1,247 @@
+//! What another manager has left in the middle of what we own, so that the server refuses both together: a port of a Service under another
+//! number, the value of a variable that comes from a Secret by now. A heal takes it over, as it takes over what client-side apply left, and
+//! the next apply drops it.
+
+use serde_json::{Map, Value, json};
+
+use super::change::{Cause, Conflict};
+use super::managed::{is_item, writers};
+use super::overlay::overlay;
+
+/// What is in the way, and how it goes.
+pub struct Leftover {
+    /// Whose it is.
+    pub held: Vec<Conflict>,
+    /// The JSON patch that makes it ours. It holds for the version of the object that was read.
+    pub takes: Value,
+    /// The JSON patch to the object as a heal leaves it, to be asked about by a dry-run.
+    pub heals: Value,
+}
+
+/// Looks for it by what the server refused. None where nothing of the kind is there.
+pub fn leftover(live: &Value, desired: &Value, causes: &[Cause], manager: &str) -> Option<Leftover> {
+    let version = live.pointer("/metadata/resourceVersion")?.clone();
+    let is_ours = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Apply";
+    let mut taken = Value::Object(Map::new());
+    let mut entries = Vec::new();
+    let mut held = Vec::new();
+    let mut without = live.clone();
+    let foreign = |entry: &Value| entry["operation"] == "Update" && writers(live).any(|writer| writer == entry);
+    for entry in live.pointer("/metadata/managedFields")?.as_array()? {
+        let mut entry = entry.clone();
+        let mut paths = Vec::new();
+        if foreign(&entry) {
+            for cause in causes.iter().filter_map(Wanted::of) {
+                find(&entry["fieldsV1"], Some(live), Some(desired), &cause, &mut Vec::new(), &mut paths);
+            }
+        }
+        for path in paths {
+            let Some(below) = take(&mut entry["fieldsV1"], &path) else { continue };
+            put(&mut taken, &path, below);
+            drop_value(&mut without, &path);
+            let name = entry["manager"].as_str().unwrap_or("unknown").to_owned();
+            held.push(Conflict { field: shown(&path), manager: name });
+        }
+        entries.push(entry);
+    }
+    if held.is_empty() {
+        return None;
+    }
+    match entries.iter_mut().find(|entry| is_ours(entry) && entry.get("subresource").is_none()) {
+        Some(ours) => merge(&mut ours["fieldsV1"], &taken),
+        None => return None,
+    }
+    let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": version});
+    let takes = json!([test, {"op": "replace", "path": "/metadata/managedFields", "value": entries}]);
+    Some(Leftover { held, takes, heals: heals(&without, desired, test) })
+}
+
+/// The parts that a manifest may set, as they are once the leftover is gone.
+fn heals(without: &Value, desired: &Value, test: Value) -> Value {
+    let healed = overlay(without, desired);
+    let mut operations = vec![test];
+    for (name, value) in healed.as_object().into_iter().flatten() {
+        if !matches!(name.as_str(), "apiVersion" | "kind" | "metadata" | "status") {
+            operations.push(json!({"op": "add", "path": format!("/{name}"), "value": value}));
+        }
+    }
+    for field in ["labels", "annotations"] {
+        if let Some(value) = healed.pointer(&format!("/metadata/{field}")) {
+            operations.push(json!({"op": "add", "path": format!("/metadata/{field}"), "value": value}));
+        }
+    }
+    Value::Array(operations)
+}
+
+/// What a refusal is about.
+struct Wanted {
+    /// The names on the way to the field, without the places in lists: those are of the object that was refused, which nobody has seen.
+    names: Vec<String>,
+    /// The value that is there twice.
+    twice: Option<Value>,
+}
+
+impl Wanted {
+    fn of(cause: &Cause) -> Option<Self> {
+        const TWICE: &str = "Duplicate value: ";
+        let field = cause.field.as_deref()?;
+        let names = field.trim_start_matches('.').split('.').map(|name| name.split('[').next().unwrap_or_default().to_owned());
+        let twice = cause.message.split_once(TWICE).map(|(_, value)| {
+            let value = value.trim();
+            serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))
+        });
+        Some(Self { names: names.collect(), twice })
+    }
+}
+
+/// Collects the paths, in a manager's set of fields, of what is in the way of `desired`.
+fn find(
+    fields: &Value,
+    live: Option<&Value>,
+    desired: Option<&Value>,
+    wanted: &Wanted,
+    path: &mut Vec<String>,
+    found: &mut Vec<Vec<String>>,
+) {
+    let depth = path.iter().filter(|step| step.starts_with("f:")).count();
+    let Some(name) = wanted.names.get(depth) else { return };
+    for (key, below) in fields.as_object().into_iter().flatten() {
+        path.push(key.clone());
+        if let Some(field) = key.strip_prefix("f:") {
+            let is_last = depth + 1 == wanted.names.len();
+            let (own, theirs) = (desired.and_then(|value| value.get(field)), live.and_then(|value| value.get(field)));
+            if is_last && wanted.twice.is_none() && own.is_none() && desired.is_some_and(Value::is_object) && theirs.is_some() {
+                found.push(path.clone());
+            } else if field == name {
+                find(below, theirs, own, wanted, path, found);
+            }
+        } else if key.starts_with("k:") {
+            let item = |value: Option<&'_ Value>| {
+                value.and_then(Value::as_array).and_then(|items| items.iter().find(|item| is_item(key, item)).cloned())
+            };
+            match (item(live), item(desired)) {
+                (Some(theirs), None) => {
+                    let rest = &wanted.names[depth..];
+                    let same = rest.iter().try_fold(&theirs, |value, name| value.get(name));
+                    if wanted.twice.is_some() && same == wanted.twice.as_ref() {
+                        found.push(path.clone());
+                    }
+                }
+                (theirs, own) => find(below, theirs.as_ref(), own.as_ref(), wanted, path, found),
+            }
+        }
+        path.pop();
+    }
+}
+
+/// Takes a path out of a set of fields, and gives back what was below it.
+fn take(fields: &mut Value, path: &[String]) -> Option<Value> {
+    let (last, way) = path.split_last()?;
+    let parent = way.iter().try_fold(fields, |fields, step| fields.get_mut(step))?;
+    parent.as_object_mut()?.shift_remove(last)
+}
+
+fn put(fields: &mut Value, path: &[String], below: Value) {
+    let Some((last, way)) = path.split_last() else { return };
+    let parent = way.iter().fold(fields, |fields, step| &mut fields[step.as_str()]);
+    if parent.is_null() {
+        *parent = json!({});
+    }
+    parent[last.as_str()] = below;
+}
+
+fn drop_value(value: &mut Value, path: &[String]) {
+    let Some((step, rest)) = path.split_first() else { return };
+    if let Some(field) = step.strip_prefix("f:") {
+        if rest.is_empty() {
+            value.as_object_mut().map(|fields| fields.shift_remove(field));
+        } else if let Some(below) = value.get_mut(field) {
+            drop_value(below, rest);
+        }
+    } else if let Value::Array(items) = value {
+        match rest {
+            [] => items.retain(|item| !is_item(step, item)),
+            rest => items.iter_mut().filter(|item| is_item(step, item)).for_each(|item| drop_value(item, rest)),
+        }
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, below) in from {
+                merge(into.entry(key.clone()).or_insert_with(|| json!({})), below);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// `.spec.ports[port=8099,protocol=TCP]`, as the server writes it in conflicts.
+fn shown(path: &[String]) -> String {
+    let step = |step: &String| match step.strip_prefix("f:") {
+        Some(field) => format!(".{field}"),
+        None => {
+            let key: Map<String, Value> = step.strip_prefix("k:").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            format!("[{}]", key.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(","))
+        }
+    };
+    path.iter().map(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(field: &str, message: &str) -> Cause {
+        Cause { field: Some(field.to_owned()), message: message.to_owned() }
+    }
+
+    fn entry(manager: &str, operation: &str, fields: &Value) -> Value {
+        json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields})
+    }
+
+    /// B6, case 03: the number of a named port was changed by hand.
+    #[test]
+    fn a_port_under_another_number_is_taken_over() {
+        let live = json!({"metadata": {"name": "web", "resourceVersion": "7", "managedFields": [
+                entry("driftless", "Apply", &json!({"f:spec": {"f:selector": {}}})),
+                entry("kubectl-edit", "Update", &json!({"f:spec": {"f:ports": {
+                    "k:{\"port\":8099,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}},
+                    "k:{\"port\":9,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}}}}})),
+            ]},
+            "spec": {"selector": {"app": "web"}, "clusterIP": "10.0.0.1", "ports": [
+                {"name": "http", "port": 8099, "protocol": "TCP"}, {"name": "more", "port": 9, "protocol": "TCP"}]}});
+        let desired = json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80}]}});
+        let found = leftover(&live, &desired, &[cause("spec.ports[1].name", "Duplicate value: \"http\"")], "driftless").expect("found");
+        assert_eq!(found.held, [Conflict { field: ".spec.ports[port=8099,protocol=\"TCP\"]".into(), manager: "kubectl-edit".into() }]);
+        let entries = &found.takes[1]["value"];
+        assert!(entries[0].pointer("/fieldsV1/f:spec/f:ports").is_some(), "{entries}");
+        assert_eq!(
+            entries[1].pointer("/fieldsV1/f:spec/f:ports").and_then(Value::as_object).map(Map::len),
+            Some(1),
+            "what else is theirs stays"
+        );
+        let spec = found.heals.as_array().expect("operations").iter().find(|operation| operation["path"] == "/spec").expect("the spec");
+        assert_eq!(spec["value"]["clusterIP"], "10.0.0.1");
+        assert!(leftover(&live, &desired, &[cause("spec.ports[1].name", "Duplicate value: \"other\"")], "driftless").is_none());
+    }
+
+    /// B6, case 05: a variable that comes from a Secret by now, and has a value that somebody else set.
+    #[test]
+    fn a_value_beside_a_reference_is_taken_over() {
+        let item = |more: Value| json!({"spec": {"containers": [{"name": "main", "env": [more]}]}});
+        let mut live = item(json!({"name": "PASSWORD", "value": "by hand"}));
+        let fields =
+            json!({"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": {"f:env": {"k:{\"name\":\"PASSWORD\"}": {"f:value": {}}}}}}});
+        live["metadata"] = json!({"resourceVersion": "7", "managedFields": [entry("kubectl", "Update", &fields), entry("driftless", "Apply", &json!({}))]});
+        let desired = item(json!({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}));
+        let causes = [cause("spec.containers[0].env[0].valueFrom", "Invalid value: \"\": may not be specified when `value` is not empty")];
+        let found = leftover(&live, &desired, &causes, "driftless").expect("found");
+        assert_eq!(found.held[0].manager, "kubectl");
+        assert_eq!(found.heals[1]["value"], desired["spec"]);
+        let mut ours = live.clone();
+        ours["metadata"]["managedFields"][0]["operation"] = json!("Apply");
+        assert!(leftover(&ours, &desired, &causes, "driftless").is_none(), "another tool's apply is no leftover");
+    }
+}

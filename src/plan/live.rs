@@ -1,0 +1,133 @@
+//! Fields that a change touches and that have another value in the cluster than Git has now: who reads `3 → 4` should know that there are 7.
+
+use serde_json::Value;
+
+use super::managed::{self, Step};
+use super::normalise::is_secret;
+use crate::manifest::ObjectKey;
+
+/// How much of a value is shown.
+const LONGEST: usize = 60;
+/// How many fields are named.
+const MOST: usize = 10;
+
+/// One sentence for each such field of an object of ours. `before` is what Git makes of it now, `after` what the change would.
+pub(super) fn differences(key: &ObjectKey, live: &Value, before: &Value, after: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let look = Look { live, hides_values: is_secret(&key.group, &key.kind) };
+    for part in ["spec", "data", "binaryData", "rules", "webhooks", "roleRef", "subjects"] {
+        let sides = Sides { live: live.get(part), before: before.get(part), after: after.get(part) };
+        look.walk(sides, part, &mut vec![Step::Field(part)], &mut found);
+    }
+    found.truncate(MOST);
+    found
+}
+
+#[derive(Clone, Copy)]
+struct Sides<'a> {
+    live: Option<&'a Value>,
+    before: Option<&'a Value>,
+    after: Option<&'a Value>,
+}
+
+impl<'a> Sides<'a> {
+    fn map(self, get: impl Fn(&'a Value) -> Option<&'a Value>) -> Self {
+        Self { live: self.live.and_then(&get), before: self.before.and_then(&get), after: self.after.and_then(&get) }
+    }
+}
+
+struct Look<'a> {
+    live: &'a Value,
+    hides_values: bool,
+}
+
+impl Look<'_> {
+    fn walk<'a>(&self, sides: Sides<'a>, path: &str, steps: &mut Vec<Step<'a>>, found: &mut Vec<String>) {
+        if sides.before == sides.after || sides.live == sides.before || sides.live == sides.after || found.len() >= MOST {
+            return;
+        }
+        match (sides.before, sides.after) {
+            (Some(Value::Object(before)), Some(Value::Object(after))) => {
+                for name in before.keys().chain(after.keys().filter(|name| !before.contains_key(*name))) {
+                    steps.push(Step::Field(name));
+                    self.walk(sides.map(|side| side.get(name)), &format!("{path}.{name}"), steps, found);
+                    steps.pop();
+                }
+            }
+            (Some(Value::Array(before)), Some(Value::Array(_))) => {
+                for item in before {
+                    let Some(name) = item.get("name").filter(|name| name.is_string()) else { continue };
+                    let same = |side: &'a Value| side.as_array()?.iter().find(|item| item.get("name") == Some(name));
+                    steps.push(Step::Item(item));
+                    self.walk(sides.map(same), &format!("{path}[{}]", name.as_str().unwrap_or_default()), steps, found);
+                    steps.pop();
+                }
+            }
+            _ => found.push(self.sentence(sides, path, steps)),
+        }
+    }
+
+    fn sentence(&self, sides: Sides<'_>, path: &str, steps: &[Step<'_>]) -> String {
+        let by =
+            managed::holders(self.live, steps).into_iter().next().map(|(manager, _)| format!(" (set by {manager})")).unwrap_or_default();
+        if self.hides_values {
+            return format!("{path} has another value in the cluster{by} than in Git");
+        }
+        let [live, before, after] = [sides.live, sides.before, sides.after].map(show);
+        let effect = effect(path, sides).map(|effect| format!(": {effect}")).unwrap_or_default();
+        format!("{path} is {live} in the cluster{by}, {before} in Git, and {after} with this change{effect}")
+    }
+}
+
+/// What happens to the number of pods, which is not what Git's two values look like.
+fn effect(path: &str, sides: Sides<'_>) -> Option<&'static str> {
+    let number = |value: Option<&Value>| value.and_then(Value::as_i64);
+    let (live, after) = (number(sides.live)?, number(sides.after)?);
+    path.ends_with("eplicas").then_some(if after < live { "scales down" } else { "scales up" })
+}
+
+fn show(value: Option<&Value>) -> String {
+    match value {
+        None => "not set".to_owned(),
+        Some(Value::Object(_) | Value::Array(_)) => "another value".to_owned(),
+        Some(Value::String(text)) if text.chars().count() > LONGEST || text.contains('\n') => "another text".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(kind: &str) -> ObjectKey {
+        let group = if kind == "Deployment" { "apps" } else { "" };
+        ObjectKey { group: group.into(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: "web".into() }
+    }
+
+    fn web(replicas: u32, image: &str) -> Value {
+        json!({"metadata": {"managedFields": [{"manager": "kubectl", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
+            "spec": {"replicas": replicas, "containers": [{"name": "web", "image": image}]}})
+    }
+
+    /// P2: live 7, Git 3, change 4.
+    #[test]
+    fn all_three_values_are_said() {
+        let said = differences(&key("Deployment"), &web(7, "a:1"), &web(3, "a:1"), &web(4, "a:2"));
+        insta::assert_snapshot!(said.join("\n"), @"spec.replicas is 7 in the cluster (set by kubectl), 3 in Git, and 4 with this change: scales down");
+        let edited = differences(&key("Deployment"), &web(3, "a:9"), &web(3, "a:1"), &web(3, "a:2"));
+        insta::assert_snapshot!(edited.join("\n"), @"spec.containers[web].image is a:9 in the cluster, a:1 in Git, and a:2 with this change");
+        assert!(differences(&key("Deployment"), &web(3, "a:1"), &web(3, "a:1"), &web(4, "a:2")).is_empty(), "nothing has drifted");
+        assert!(differences(&key("Deployment"), &web(4, "a:1"), &web(3, "a:1"), &web(4, "a:1")).is_empty(), "it is as wanted already");
+        assert!(differences(&key("Deployment"), &web(7, "a:1"), &web(3, "a:1"), &web(3, "a:2")).is_empty(), "the change does not touch it");
+    }
+
+    #[test]
+    fn a_secrets_values_are_not_said() {
+        let secret = |pin: &str| json!({"data": {"pin": pin}});
+        let said = differences(&key("Secret"), &secret("MTExMQ=="), &secret("MjIyMg=="), &secret("MzMzMw=="));
+        assert_eq!(said, ["data.pin has another value in the cluster than in Git"]);
+    }
+}
