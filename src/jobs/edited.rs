@@ -42,9 +42,10 @@ fn policies(base: Option<&App>, change: &App) -> Vec<String> {
         });
     }
     if base.is_some_and(|base| base.adopt.0) != change.adopt.0 {
-        said.push(match change.adopt.0 {
-            true => "Sets `adopt: true`: it takes over objects that exist already and that no other app of Driftless owns.",
-            false => "Sets `adopt: false`: objects that exist already are no longer taken over.",
+        said.push(if change.adopt.0 {
+            "Sets `adopt: true`: it takes over objects that exist already and that no other app of Driftless owns."
+        } else {
+            "Sets `adopt: false`: objects that exist already are no longer taken over."
         });
     }
     if base.map_or(DriftPolicy::default(), |base| base.drift) != change.drift {

@@ -183,7 +183,7 @@ async fn of(engine: &Engine, run: &RunId) -> Result<Option<Of>, JobError> {
 
 /// What the deletion of a Namespace or a CRD has deleted with it although it is still in Git.
 async fn lost_with(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
-    if row.state == AppState::Removed || !pruned.gone.iter().any(|key| took_along::holds_others(key)) {
+    if row.state == AppState::Removed || !pruned.gone.iter().any(took_along::holds_others) {
         return Ok(None);
     }
     let cluster = engine.cluster(&row.app.destination.cluster)?.name();

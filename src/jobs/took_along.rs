@@ -61,12 +61,12 @@ mod tests {
         let namespace = key("", "Namespace", None, "shop");
         let wanted = [key("", "ConfigMap", Some("shop"), "a"), key("", "ConfigMap", Some("other"), "a")];
         insta::assert_snapshot!(
-            text(&[namespace.clone()], &wanted).expect("lost"),
+            text(std::slice::from_ref(&namespace), &wanted).expect("lost"),
             @"the deletion of Namespace shop took 1 object along that Git still has: ConfigMap shop/a. Remove them from Git, or put Namespace shop back"
         );
         assert_eq!(text(&[namespace], &wanted[1..]), None);
         let crd = key("apiextensions.k8s.io", "CustomResourceDefinition", None, "policies.example.test");
-        assert!(text(&[crd.clone()], &[key("example.test", "Policy", Some("x"), "a")]).is_some());
+        assert!(text(std::slice::from_ref(&crd), &[key("example.test", "Policy", Some("x"), "a")]).is_some());
         assert_eq!(text(&[crd], &[key("example.test", "Widget", Some("x"), "a")]), None);
         assert_eq!(text(&[key("", "ConfigMap", Some("shop"), "a")], &wanted), None);
     }

@@ -96,7 +96,7 @@ mod tests {
         tokio::time::resume();
         drop(hold);
         patient.await.expect("written down at last");
-        assert_eq!(store.ended_waits(&over.wait.app).await.expect("read"), [over.clone()]);
+        assert_eq!(store.ended_waits(&over.wait.app).await.expect("read"), std::slice::from_ref(&over));
         assert!(store.job("sync:shop/web", State::Pending).await.expect("read").is_some());
     }
 

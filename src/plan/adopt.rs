@@ -97,7 +97,7 @@ fn drop_below(after: &mut Value, fields: &Value, desired: &Value, others: &[&Val
         } else if let (Value::Array(items), Some(desired)) = (&mut *after, desired.as_array()) {
             match desired.iter().find(|item| is_item(key, item)) {
                 Some(desired) => {
-                    items.iter_mut().filter(|item| is_item(key, item)).for_each(|item| drop_below(item, below, desired, &held))
+                    items.iter_mut().filter(|item| is_item(key, item)).for_each(|item| drop_below(item, below, desired, &held));
                 }
                 None if held.is_empty() => items.retain(|item| !is_item(key, item)),
                 None => {}

@@ -58,7 +58,7 @@ mod tests {
         }
     }
 
-    /// X2: a Namespace, a StatefulSet or a kind that is only called `ConfigMap` is no generated object, whatever its name looks like.
+    /// X2: a Namespace, a `StatefulSet` or a kind that is only called `ConfigMap` is no generated object, whatever its name looks like.
     #[test]
     fn only_what_a_generator_makes_is_paired() {
         for kind in ["Namespace", "PersistentVolumeClaim", "StatefulSet", "Service"] {

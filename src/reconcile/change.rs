@@ -120,9 +120,10 @@ fn not_the_drifts_fault(verdict: Verdict, base: &Verdict) -> Verdict {
     match (verdict, base) {
         (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, message: said }) => {
             let is_known = if causes.is_empty() { message == *said } else { causes.iter().all(|cause| before.contains(cause)) };
-            match is_known {
-                true => Verdict::NotValidated { reason: NotValidated::Drifted { message } },
-                false => Verdict::Rejected { message, causes },
+            if is_known {
+                Verdict::NotValidated { reason: NotValidated::Drifted { message } }
+            } else {
+                Verdict::Rejected { message, causes }
             }
         }
         (verdict, _) => verdict,

@@ -278,7 +278,7 @@ impl Store {
                 set_state(&mut tx, cluster, app, id, state).await?;
             }
         }
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         // What is written next into the cluster must be known to be ours, whatever happens.
         if wanted.iter().any(|claim| claim.write) {
             self.sync().await?;

@@ -123,7 +123,7 @@ async fn a_log_that_cannot_be_brought_onto_the_disk_is_an_error() {
     assert!(matches!(error, StoreError::Disk(_)), "{error}");
 }
 
-/// Lets the writing connection allocate no more pages: its next big write meets SQLITE_FULL.
+/// Lets the writing connection allocate no more pages: its next big write meets `SQLITE_FULL`.
 async fn fill(store: &Store) {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(store.write()).await.expect("a count");
     sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(store.write()).await.expect("set");

@@ -180,7 +180,7 @@ impl Store {
     pub async fn ended_waits(&self, app: &AppId) -> Result<Vec<WaitEnded>, StoreError> {
         let query = sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 AND outcome IS NOT NULL ORDER BY purpose");
         let raw = query.bind(app.to_string()).fetch_all(self.read()).await?;
-        let ended = raw.into_iter().map(|raw| Ok(raw.read()?)).collect::<Result<Vec<_>, StoreError>>()?;
+        let ended = raw.into_iter().map(Raw::read).collect::<Result<Vec<_>, StoreError>>()?;
         Ok(ended.into_iter().filter_map(|(wait, outcome)| Some(WaitEnded { wait, outcome: outcome? })).collect())
     }
 

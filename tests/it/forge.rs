@@ -278,9 +278,10 @@ async fn an_api_behind_an_authority_of_its_own_is_trusted_by_its_ca() {
         let credentials = GitHubCredentials::Token(live("t0ken"));
         GitHub::new(GitHubConfig { api_url: server.url(), credentials, ca, timeout: Duration::from_secs(5) }, Arc::new(SystemClock))
     };
-    let trusted = client(Some(ca)).ok().expect("a sound configuration");
+    let Ok(trusted) = client(Some(ca)) else { panic!("a sound configuration") };
     assert_eq!(trusted.whoami().await.expect("answered").login, "driftless-bot");
-    let untrusted = client(None).ok().expect("a sound configuration").whoami().await.expect_err("not trusted").to_string();
+    let Ok(untrusted) = client(None) else { panic!("a sound configuration") };
+    let untrusted = untrusted.whoami().await.expect_err("not trusted").to_string();
     assert!(untrusted.to_lowercase().contains("certificate"), "{untrusted}");
     let missing = client(Some(folder.path().join("nothing.pem"))).err().expect("no such file").to_string();
     assert!(missing.contains("nothing.pem cannot be used: it cannot be read"), "{missing}");

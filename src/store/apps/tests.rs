@@ -145,7 +145,7 @@ async fn a_failure_keeps_its_first_time_until_a_success() {
     let id = app_id("shop/web");
     store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
     store.set_failure(&id, "no", Some(&oid("a"))).await.expect("stored");
-    clock.advance(std::time::Duration::from_secs(600));
+    clock.advance(std::time::Duration::from_mins(10));
     store.set_failure(&id, "still no", Some(&oid("b"))).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!(

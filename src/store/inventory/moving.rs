@@ -57,7 +57,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Begins to delete what an app no longer wants: from here on nobody else can claim it. Answers which of the objects still are the app's.
@@ -96,7 +96,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// What the apps of a cluster have left for others and still own.

@@ -60,7 +60,7 @@ async fn the_end_of_a_wait_is_that_wait_s_alone() {
     assert_eq!(store.ended_waits(&id).await.expect("read"), [], "the second has not ended");
     assert!(!store.note_wait_end(&failed[0]).await.expect("too late"));
     assert!(!store.end_wait(&first).await.expect("too late"));
-    assert_eq!(store.waits().await.expect("read"), [second.clone()]);
+    assert_eq!(store.waits().await.expect("read"), std::slice::from_ref(&second));
     assert!(store.note_wait_end(&ended(&second, WaitOutcome::TimedOut("slow".into()))).await.expect("noted"));
     assert_eq!(store.ended_waits(&id).await.expect("read"), [ended(&second, WaitOutcome::TimedOut("slow".into()))]);
     assert!(store.end_wait(&second).await.expect("acted on"));
