@@ -24,11 +24,13 @@ struct Waiting {
     wait: Wait,
     /// When the grace ends; None once it has.
     grace_until: Option<i64>,
+    /// When it is over: its deadline, or later where its objects have to be seen first. The wait itself stays as its row has it.
+    ends_at: i64,
 }
 
 impl Waiting {
     fn next(&self) -> i64 {
-        self.grace_until.map_or(self.wait.deadline, |grace| grace.min(self.wait.deadline))
+        self.grace_until.map_or(self.ends_at, |grace| grace.min(self.ends_at))
     }
 }
 
@@ -92,8 +94,16 @@ impl Board {
             self.kinds.insert(kind.clone(), Watched::default());
         }
         let grace_until = Some(now.saturating_add(GRACE).min(wait.deadline));
-        self.waits.insert(key, Waiting { wait, grace_until });
+        let ends_at = wait.deadline;
+        self.waits.insert(key, Waiting { wait, grace_until, ends_at });
         unwatched.into_iter().collect()
+    }
+
+    /// Keeps a wait from running out of time before this.
+    pub(super) fn ends_not_before(&mut self, app: &AppId, purpose: WaitPurpose, time: i64) {
+        if let Some(waiting) = self.waits.get_mut(&(app.clone(), purpose)) {
+            waiting.ends_at = waiting.ends_at.max(time);
+        }
     }
 
     pub(super) fn remove(&mut self, key: &WaitKey) -> Option<Wait> {
@@ -221,8 +231,7 @@ impl Board {
         let keys: BTreeSet<WaitKey> =
             self.waits.iter().filter(|(_, waiting)| waiting.grace_until.is_none()).map(|(key, _)| key.clone()).collect();
         let mut over: Vec<Over> = keys.iter().filter_map(|key| self.settle(key)).collect();
-        let late: Vec<WaitKey> =
-            self.waits.iter().filter(|(_, waiting)| waiting.wait.deadline <= now).map(|(key, _)| key.clone()).collect();
+        let late: Vec<WaitKey> = self.waits.iter().filter(|(_, waiting)| waiting.ends_at <= now).map(|(key, _)| key.clone()).collect();
         over.extend(late.iter().filter_map(|key| {
             let standing = self.standing(key)?;
             Some(Over { wait: self.remove(key)?, standing })
@@ -267,7 +276,7 @@ impl Board {
     }
 
     fn standing(&self, key: &WaitKey) -> Option<Standing> {
-        let Waiting { wait, grace_until } = self.waits.get(key)?;
+        let Waiting { wait, grace_until, .. } = self.waits.get(key)?;
         Some(judge(wait, grace_until.is_none(), |object| match self.kinds.get(&kind_of(&wait.cluster, object)) {
             Some(watched) if watched.synced => watched.known(object, wait.purpose),
             Some(Watched { trouble: Some(why), .. }) => Known::Hidden(why),

@@ -160,3 +160,14 @@ fn silence_is_waited_for_as_long_as_the_grace() {
     assert_eq!(board.expired(1_000 + GRACE), []);
     assert_eq!(board.next_deadline(), Some(600_000));
 }
+
+/// T11: a wait that is taken up late is not over before its objects can have been seen, and its end names the wait as its row has it.
+#[test]
+fn a_wait_that_is_taken_up_late_is_looked_at_first() {
+    let mut board = Board::default();
+    board.add(wait("web", "1", &[key("Deployment", "web")], 100), 200);
+    board.ends_not_before(&wait("web", "1", &[], 100).app, WaitPurpose::Health, 300);
+    assert_eq!((board.expired(299).len(), board.next_deadline()), (0, Some(300)));
+    let over = board.expired(300);
+    assert_eq!(over.iter().map(|over| over.wait.deadline).collect::<Vec<_>>(), [100]);
+}

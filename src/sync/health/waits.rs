@@ -65,13 +65,13 @@ impl Waits {
         let waits = self.0.store.waits_and_ends().await?;
         let count = waits.len();
         let first_look = self.0.store.now().saturating_add(SEEN_WITHIN);
-        for (mut wait, outcome) in waits {
+        for (wait, outcome) in waits {
             match outcome {
                 Some(outcome) => self.send(WaitEnded { wait, outcome }).await,
                 None if self.board().has(&wait.app, wait.purpose) => {}
                 None => {
-                    wait.deadline = wait.deadline.max(first_look);
-                    self.begin(wait).await;
+                    let (app, purpose) = (wait.app.clone(), wait.purpose);
+                    self.begin_with(wait, |board| board.ends_not_before(&app, purpose, first_look)).await;
                 }
             }
         }
@@ -98,9 +98,18 @@ impl Waits {
     }
 
     async fn begin(&self, wait: Wait) {
+        self.begin_with(wait, |_| {}).await;
+    }
+
+    async fn begin_with(&self, wait: Wait, change: impl FnOnce(&mut Board)) {
         let (app, purpose) = (wait.app.clone(), wait.purpose);
         let now = self.0.store.now();
-        let unwatched = self.board().add(wait, now);
+        let unwatched = {
+            let mut board = self.board();
+            let unwatched = board.add(wait, now);
+            change(&mut board);
+            unwatched
+        };
         for kind in unwatched {
             self.watch(kind);
         }
