@@ -30,6 +30,12 @@ const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<(), JobError> {
     let reviewed = Box::pin(reviewed::compare(engine, pull, merge_commit)).await?;
     let _turn = engine.outcomes.lock().await;
+    // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the outcome: syncs may have added
+    // to it while this compared.
+    if let Some(told) = engine.store.pull(&pull.repo, pull.number).await?.filter(|told| told.is_merged_at(&pull.head)) {
+        *pull = told;
+        return Ok(());
+    }
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
     let report = report_of(pull).or_else(|| (!reviewed.affected.is_empty()).then(|| never_shown(engine, pull, merge_commit)));

@@ -84,6 +84,10 @@ async fn open(
     job: &Job,
     ctx: &JobContext,
 ) -> Result<Finish, JobError> {
+    if is_merged(engine, repo, pull.number, &pull.head).await? {
+        // A push has told of it, and the forge's API is behind.
+        return Ok(Finish::Done);
+    }
     let mut row = row_of(engine, repo, pull).await?;
     ctx.works_on(pull.head.as_str());
     pending(engine, repo, Some(pull.number), &pull.head, job).await?;
@@ -123,8 +127,17 @@ async fn make(
     let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
     let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, report, &pull.author, history, ctx).await?;
     let trouble = quiet(job, what_failed)?;
+    let _turn = engine.outcomes.lock().await;
+    if is_merged(engine, repo, pull.number, &pull.head).await? {
+        return Ok(trouble);
+    }
     previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
     Ok(trouble)
+}
+
+/// Whether the pull request was merged while it was looked at: what was shown before is what was reviewed, and what becomes of it is told by now.
+async fn is_merged(engine: &Engine, repo: &Repo, number: u64, head: &Oid) -> Result<bool, JobError> {
+    Ok(engine.store.pull(&repo.name, number).await?.is_some_and(|row| row.is_merged_at(head)))
 }
 
 /// What keeps an app from being compared is often over in a moment: then nobody has to read of it.
@@ -315,10 +328,14 @@ async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, report: &PreviewRepo
     if says_something {
         row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
     }
-    engine.store.put_pull(row).await?;
-    if says_something {
-        engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+    let turn = engine.outcomes.lock().await;
+    if !is_merged(engine, repo, row.number, &row.head).await? {
+        engine.store.put_pull(row).await?;
+        if says_something {
+            engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+        }
     }
+    drop(turn);
     let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, Some(row.number), &status).await
 }

@@ -9,6 +9,7 @@ mod make;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
@@ -27,10 +28,15 @@ use crate::store::inventory::Standing;
 const MOST_IDS: u64 = 1_000_000;
 /// Definitions branches whose apps are remembered.
 const MOST_BRANCHES: u64 = 16;
+/// A push that takes something from a thousand apps asks Git once and not a thousand times; a delete that waits for health asks again.
+const ASKED_HOLDS: Duration = Duration::from_secs(5);
+const MOST_ASKED: u64 = 256;
 
 /// What was found out before, by the commits that it was found out of.
 pub struct Wants {
     wanted: Cache<String, Arc<Wanted>>,
+    /// What Git said a moment ago, by what was known before.
+    asked: Cache<String, Arc<fresh::Asked>>,
     definitions: Cache<(RepoName, Oid), Arc<Discovered>>,
 }
 
@@ -39,6 +45,7 @@ impl Default for Wants {
         let weigh = |_: &String, wanted: &Arc<Wanted>| u32::try_from(wanted.by.len()).unwrap_or(u32::MAX).saturating_add(100);
         Self {
             wanted: Cache::builder().max_capacity(MOST_IDS).weigher(weigh).build(),
+            asked: Cache::builder().max_capacity(MOST_ASKED).time_to_live(ASKED_HOLDS).build(),
             definitions: Cache::builder().max_capacity(MOST_BRANCHES).build(),
         }
     }
@@ -107,23 +114,20 @@ pub(super) fn ids(app: &App, manifest: &Manifest) -> [ObjectId; 2] {
 /// What the apps of a repo want in a cluster, as far as they are not known to have it.
 pub(super) async fn of_repo(engine: &Engine, repo: &RepoName, cluster: &ClusterName) -> Result<Arc<Wanted>, JobError> {
     let repo = engine.repo(repo)?;
-    let mut defined = Defined::read(engine, repo, cluster).await?;
-    let mut heads = defined.heads(engine).await?;
-    if let Some(known) = engine.wants.wanted.get(&defined.key(&heads)).await {
-        return Ok(known);
-    }
-    // What was pushed to another ref may not have been told of: Git is asked, once for each of its states.
-    let unseen = fresh::fetch(engine, repo, &heads).await?;
-    if unseen.is_some() {
-        (defined, heads) = {
-            let defined = Defined::read(engine, repo, cluster).await?;
-            let heads = defined.heads(engine).await?;
-            (defined, heads)
-        };
-    }
-    let unseen = unseen.unwrap_or_default();
+    let told = Defined::read(engine, repo, cluster, &Seen::new()).await?;
+    let told_heads = told.heads(engine, &Seen::new()).await?;
+    // What was pushed to another ref may not have been told of: Git is asked, and what it says counts here before anybody acts on it.
+    let asked = fresh::ask(engine, repo, told.key(&told_heads), &told_heads).await?;
+    let fresh::Asked { seen, unseen } = asked.as_ref();
+    let (defined, heads) = if seen.is_empty() {
+        (told, told_heads)
+    } else {
+        let defined = Defined::read(engine, repo, cluster, seen).await?;
+        let heads = defined.heads(engine, seen).await?;
+        (defined, heads)
+    };
     let key = defined.key(&heads);
-    let looked = async { make::make(engine, &defined, &heads, &unseen).await.map(Arc::new) };
+    let looked = async { make::make(engine, &defined, &heads, unseen).await.map(Arc::new) };
     let made = engine.wants.wanted.try_get_with(key.clone(), looked).await;
     let wanted = made.map_err(|error: Arc<JobError>| again(&error))?;
     if wanted.passes {
@@ -137,8 +141,19 @@ fn again(error: &JobError) -> JobError {
     JobError::new(error.class, error.message())
 }
 
-/// The commit of each ref that apps follow, as it was last fetched.
+/// The commit of each ref that apps follow, as it is known.
 type Heads = BTreeMap<(RepoName, String), Option<Oid>>;
+
+/// Where Git says that refs are. One that is gone is not among them: what an app wanted of it last still counts.
+type Seen = BTreeMap<(RepoName, String), Oid>;
+
+/// Where a ref is: as Git said, if it was asked, else as it was told of.
+async fn head_of(engine: &Engine, seen: &Seen, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, JobError> {
+    match seen.get(&(repo.clone(), ref_name.to_owned())) {
+        Some(head) => Ok(Some(head.clone())),
+        None => Ok(engine.store.ref_head(repo, ref_name).await?),
+    }
+}
 
 /// The apps of a repo that have objects in a cluster, by the head of its definitions branch.
 struct Defined {
@@ -152,8 +167,8 @@ struct Defined {
 }
 
 impl Defined {
-    async fn read(engine: &Engine, repo: &Repo, cluster: &ClusterName) -> Result<Self, JobError> {
-        let commit = engine.store.ref_head(&repo.name, &repo.definitions_ref).await?;
+    async fn read(engine: &Engine, repo: &Repo, cluster: &ClusterName, seen: &Seen) -> Result<Self, JobError> {
+        let commit = head_of(engine, seen, &repo.name, &repo.definitions_ref).await?;
         let found = match &commit {
             Some(commit) => discovered(engine, repo, commit).await?,
             None => Arc::new(Discovered::default()),
@@ -171,11 +186,11 @@ impl Defined {
         self.found.apps.values().filter(|app| app.destination.cluster == self.cluster).chain(&self.lost)
     }
 
-    async fn heads(&self, engine: &Engine) -> Result<Heads, JobError> {
+    async fn heads(&self, engine: &Engine, seen: &Seen) -> Result<Heads, JobError> {
         let refs: BTreeSet<(&RepoName, &String)> = self.apps().map(|app| (&app.source.repo, &app.source.ref_name)).collect();
         let mut heads = Heads::new();
         for (repo, ref_name) in refs {
-            heads.insert((repo.clone(), ref_name.clone()), engine.store.ref_head(repo, ref_name).await?);
+            heads.insert((repo.clone(), ref_name.clone()), head_of(engine, seen, repo, ref_name).await?);
         }
         Ok(heads)
     }

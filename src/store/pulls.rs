@@ -25,6 +25,13 @@ pub struct Pull {
     pub unfinished: bool,
 }
 
+impl Pull {
+    /// Whether it was merged with this head. That is final: whoever still takes it for open has read it before.
+    pub fn is_merged_at(&self, head: &Oid) -> bool {
+        self.state == PullRow::Merged && self.head == *head
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(rename_all = "lowercase")]
 pub enum PullRow {

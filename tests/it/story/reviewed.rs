@@ -1,12 +1,14 @@
 //! What was reviewed is what is applied, or the pull request says where it is not.
 
 use driftless::dev::forge::DeliveryFault;
-use driftless::ids::Oid;
+use driftless::ids::{Oid, RepoName};
+use driftless::queue::{Cause, Key, Request};
+use driftless::store::pulls::PullRow;
 
 use super::manifests::{config_map, deployment};
 use super::push::shop;
 use crate::support::git::git;
-use crate::support::world::{Files, PROJECT, Setup, World};
+use crate::support::world::{Files, PROJECT, REPO, Setup, World};
 
 async fn up(words: &str) -> World {
     let world = World::start(words).await;
@@ -45,6 +47,32 @@ async fn x1_a_sync_that_does_more_than_was_shown_is_told() {
     world.healthy("shop", &merge).await;
     let comment = world.comment(pull.number, "Not as previewed").await;
     assert!(comment.contains("the sync also changes") && comment.contains("Deployment"), "{comment}");
+}
+
+/// X1: whoever still takes a merged pull request for open takes nothing back of what was told of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_who_is_late_takes_nothing_back_of_a_merge() {
+    let world = up("reviewed-late").await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.forge.delivered().await;
+    world.forge.fail_deliveries([DeliveryFault::Drop]);
+    world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
+    world.forge.delivered().await;
+    // The push tells of the merge, and the forge's API is behind.
+    let merge = world.merge_with(&pull, &Files::new());
+    world.show(&merge).await;
+    world.healthy("shop", &merge).await;
+    world.comment(pull.number, "Not as previewed").await;
+    world.comment(pull.number, "healthy after").await;
+    world.settled().await;
+    let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
+    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.settled().await;
+    let row = world.engine().store.pull(&RepoName::new(REPO), pull.number).await.expect("the store").expect("a pull request");
+    assert_eq!((row.state, row.merge_commit), (PullRow::Merged, Some(merge)));
+    let comment = world.comment(pull.number, "Merged as").await;
+    assert!(comment.contains("Not as previewed") && comment.contains("healthy after"), "{comment}");
 }
 
 /// X1: a merge as it was previewed makes no noise, also where the base moved by what does not concern it.
