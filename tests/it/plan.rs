@@ -585,7 +585,7 @@ async fn drift_fails_no_pull_request_and_is_said_where_it_matters() {
     let both = app.change(&[service("web", 80), web], &[service("other", 80), scaled]).await;
     let shown = app.show(&both.changes);
     assert!(both.changes.changes.iter().all(|change| change.verdict == Verdict::Accepted), "{shown}");
-    assert!(shown.contains("-    app: web\n    +    app: other") && !shown.contains("8099"), "{shown}");
+    assert!(shown.contains("-    app: web\n    +    app: other") && !shown.contains("port: 8099"), "{shown}");
     let said: Vec<_> = both.changes.changes.iter().flat_map(|change| change.live.clone()).collect();
     assert_eq!(said, ["spec.replicas is 7 in the cluster (set by kubectl-edit), 3 in Git, and 4 with this change: scales down"]);
 }

@@ -33,7 +33,7 @@ fn a_rule_of_ours_is_not_the_servers_refusal() {
     refused.refused_by = crate::plan::RefusedBy::Configuration;
     let report = report(vec![app("web", vec![refused])]);
     let text = one(&report);
-    assert!(text.contains("the configuration of Driftless does not allow 1 object"), "{text}");
+    assert!(text.contains("the configuration of Driftless does not allow `ConfigMap shop/a`"), "{text}");
     assert!(text.contains("Not allowed by the configuration of Driftless"), "{text}");
     assert!(!text.contains("server rejects") && !text.contains("Rejected by"), "{text}");
     let status = crate::report::gate(&report, "driftless", None);
@@ -58,6 +58,7 @@ fn after_the_merge() {
     insta::assert_snapshot!(one(&merged("")));
 }
 
+/// P3: what would fail is said first, and what is refused changes nothing.
 #[test]
 fn the_first_line_of_each_case() {
     let update = || object(Action::Update, key("Deployment", "web"), "-a\n+b");
