@@ -155,7 +155,7 @@ async fn one(
     let definition = definition_change(&pair);
     let (definition_diff, policies) = match definition {
         DefinitionChange::None => (None, Vec::new()),
-        _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app)),
+        _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app), None),
     };
     let mut report = AppReport {
         app: pair.id.clone(),
@@ -186,9 +186,12 @@ async fn one(
         return Ok(report);
     }
     report.warnings.extend(warnings(&pair));
-    report.held_back = held_back(engine.store.app(&pair.id).await?.as_ref(), &app);
+    let row = engine.store.app(&pair.id).await?;
+    report.held_back = held_back(row.as_ref(), &app);
+    // What was applied last says what becomes of the objects, not what Git says since.
+    let on_delete = row.as_ref().map_or(app.on_delete, AppRow::on_delete);
     let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
-    if pair.change.is_none() && app.on_delete == OnDelete::Keep {
+    if pair.change.is_none() && on_delete == OnDelete::Keep {
         let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
         let left = inventory.len() - moved.len();
         report.stays = Some(left);
@@ -214,6 +217,10 @@ async fn one(
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             let both = planned.changes.changes.iter().chain(&planned.already.changes);
             let redactor = Redactor::new(both, base.iter().chain(change.iter()));
+            if report.definition_diff.is_some() {
+                let (base, change) = (pair.base.as_ref(), pair.change.as_ref());
+                report.definition_diff = edited::describe(base.map(|side| &side.app), change.map(|side| &side.app), Some(&redactor)).0;
+            }
             let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
             report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
             report.destructive.extend(by_marks_alone);

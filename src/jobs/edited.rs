@@ -3,18 +3,33 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, DriftPolicy, OnDelete, SyncPolicy};
-use crate::plan;
+use crate::plan::{self, Redactor};
+use crate::redact::HIDDEN;
 
 /// The definition as a diff, and a sentence for each policy that it sets.
-pub(super) fn describe(base: Option<&App>, change: Option<&App>) -> (Option<String>, Vec<String>) {
-    let shown = |app: Option<&App>| app.map(shown);
+///
+/// Inline values may be what a Secret is made of. They are shown only through a redactor that knows the app's Secrets; without one, only their
+/// keys are.
+pub(super) fn describe(base: Option<&App>, change: Option<&App>, redactor: Option<&Redactor>) -> (Option<String>, Vec<String>) {
+    let shown = |app: Option<&App>| app.map(|app| shown(app, redactor.is_some()));
     let diff = String::from(plan::diff_values(shown(base).as_ref(), shown(change).as_ref()));
+    let diff = redactor.map_or(diff.clone(), |redactor| redactor.text(&diff).into());
     let policies = change.map(|change| policies(base, change)).unwrap_or_default();
     ((!diff.is_empty()).then_some(diff), policies)
 }
 
+/// The keys of a tree of values, with what they hold left out.
+fn keys_of(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(keys_of),
+        Value::Array(items) => items.iter_mut().for_each(keys_of),
+        Value::Null => {}
+        _ => *value = Value::from(HIDDEN),
+    }
+}
+
 /// As it is written, with what it leaves out.
-fn shown(app: &App) -> Value {
+fn shown(app: &App, with_values: bool) -> Value {
     let mut spec = json!({
         "source": {"repo": app.source.repo, "ref": app.source.ref_name, "path": app.source.path},
         "destination": app.destination,
@@ -25,6 +40,9 @@ fn shown(app: &App) -> Value {
     });
     if let (Some(spec), Ok(Value::Object(render))) = (spec.as_object_mut(), serde_json::to_value(&app.render)) {
         spec.extend(render.into_iter().filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|fields| !fields.is_empty())));
+    }
+    if let Some(values) = spec.pointer_mut("/helm/values").filter(|_| !with_values) {
+        keys_of(values);
     }
     if !app.ignore_differences.is_empty() {
         spec["ignoreDifferences"] = json!(app.ignore_differences);
@@ -87,11 +105,23 @@ mod tests {
     #[test]
     fn a_changed_policy_is_said_and_shown() {
         let (plain, strict) = (app(""), app("  onDelete: prune\n  adopt: true\n  drift: ignore\n"));
-        let (diff, said) = describe(Some(&plain), Some(&strict));
+        let (diff, said) = describe(Some(&plain), Some(&strict), None);
         insta::assert_snapshot!(format!("{}\n{}", diff.unwrap_or_default(), said.join("\n")));
-        assert_eq!(describe(None, Some(&strict)).1, said, "a new app that sets them says so as well");
-        assert!(describe(None, Some(&plain)).1.is_empty());
-        assert_eq!(describe(Some(&strict), Some(&plain)).1.len(), 3);
-        assert_eq!(describe(Some(&plain), Some(&plain)), (None, Vec::new()));
+        assert_eq!(describe(None, Some(&strict), None).1, said, "a new app that sets them says so as well");
+        assert!(describe(None, Some(&plain), None).1.is_empty());
+        assert_eq!(describe(Some(&strict), Some(&plain), None).1.len(), 3);
+        assert_eq!(describe(Some(&plain), Some(&plain), None), (None, Vec::new()));
+    }
+
+    /// S1+: what stands in the definition may be what a Secret is made of.
+    #[test]
+    fn inline_values_are_shown_only_by_who_knows_the_secrets() {
+        let with = |password: &str| app(&format!("  helm: {{values: {{db: {{password: {password}}}}}}}\n"));
+        let (before, after) = (with("hunter2-one"), with("hunter2-two"));
+        assert_eq!(describe(Some(&before), Some(&after), None).0, None);
+        let added = describe(None, Some(&after), None).0.expect("a diff");
+        assert!(added.contains("password: (hidden)") && !added.contains("hunter2"), "{added}");
+        let known = describe(Some(&before), Some(&after), Some(&Redactor::default())).0.expect("a diff");
+        assert!(known.contains("hunter2-two"), "the app has no Secret: {known}");
     }
 }

@@ -16,7 +16,7 @@ use crate::app::{App, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::Plan;
+use crate::plan::{Plan, Redactor};
 use crate::queue::{Job, JobContext, JobError, Key};
 use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
 use crate::render::{self, Rendered};
@@ -94,6 +94,13 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         }
     }
     result
+}
+
+/// A server quotes in its refusals what it was asked about: what the app's Secrets hold is taken out of them, as it is for a preview.
+fn without_secrets(error: JobError, rendered: Option<&Rendered>) -> JobError {
+    let Some(rendered) = rendered else { return error };
+    let redactor = Redactor::new(std::iter::empty(), &rendered.manifests);
+    error.reworded(|text| redactor.text(text).into())
 }
 
 /// What a person asked for is in the history, also where it came to nothing.
@@ -228,7 +235,14 @@ impl Attempt<'_> {
             };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
-        let mut plan = history.timed("plan", self.plan(rendered.as_deref())).await?;
+        let done = self.carry_out(rendered.as_deref(), &identity, history).await;
+        done.map_err(|error| without_secrets(error, rendered.as_deref()))
+    }
+
+    /// Plans, and does what is planned. Its errors may quote values of Secrets.
+    async fn carry_out(&self, rendered: Option<&Rendered>, identity: &str, history: &mut History<'_>) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let mut plan = history.timed("plan", self.plan(rendered)).await?;
         leave::for_others(engine, self.row, &mut plan).await?;
         orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, &plan).await?;
         let left = match self.aim {
@@ -257,7 +271,7 @@ impl Attempt<'_> {
         }
         let (done, writing) = self.apply(&plan, judgement.as_ref(), &word, history).await?;
         self.show(&word, done.waits_for_word.as_ref()).await?;
-        self.applied(&plan, done, &identity, judgement, left, writing, history).await
+        self.applied(&plan, done, identity, judgement, left, writing, history).await
     }
 
     /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just that.

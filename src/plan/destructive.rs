@@ -63,8 +63,13 @@ pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Ve
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
     let pruned = prunes.filter(|change| inventory.contains(&change.key.id())).count();
     let of = inventory.len();
+    let stays = |change: &&Change| change.action == Action::None && change.desired.is_none() && change.left_for.is_none();
+    let kept = plan.changes.iter().filter(stays).filter(|change| inventory.contains(&change.key.id())).count();
     if of > 0 && pruned == of {
         found.push(Destructive::All { of });
+    } else if pruned > 0 && pruned + kept >= of {
+        // All that may be deleted: what is kept on purpose makes it no smaller.
+        found.push(Destructive::Many { pruned, of });
     } else if of > limit.above && is_more(pruned, of, limit.share) {
         found.push(Destructive::Many { pruned, of });
     }
@@ -138,6 +143,17 @@ mod tests {
         assert_eq!(reasons(&four, &four), "deletes all 4 objects of the app");
         assert_eq!(reasons(&four[..1], &four[..1]), "deletes the only object of the app");
         assert_eq!(reasons(&[], &[]), "");
+    }
+
+    /// X2+: what is kept on purpose does not make the loss of all the rest a small one.
+    #[test]
+    fn all_but_what_is_kept_is_all() {
+        let three = maps(3);
+        let mut changes: Vec<_> = three[..2].iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect();
+        changes.push(Change::new(three[2].clone(), Action::None, Verdict::Accepted));
+        let inventory: Vec<_> = three.iter().map(ObjectKey::id).collect();
+        let found = destructive(&plan(changes), &inventory, PruneLimit::default());
+        assert_eq!(found, [Destructive::Many { pruned: 2, of: 3 }]);
     }
 
     /// X2: whatever a pair of names deletes is judged as a delete, should it ever be of a kind that holds others.

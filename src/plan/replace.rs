@@ -52,6 +52,21 @@ fn release(service: &mut Value) {
     }
 }
 
+/// The address and the node ports that a Service asks for and the one that is there does not hold. The trial leaves them out, so that nobody
+/// knows whether they are free: the old Service would be gone before the server refused the new one.
+fn untried(wanted: &Value, live: &Value) -> Option<String> {
+    let ip = wanted.pointer("/spec/clusterIP").and_then(Value::as_str).filter(|ip| !ip.is_empty() && *ip != "None");
+    if let Some(ip) = ip.filter(|ip| live.pointer("/spec/clusterIP").and_then(Value::as_str) != Some(ip)) {
+        return Some(format!("spec.clusterIP {ip}"));
+    }
+    let ports = |service: &Value| -> Vec<u64> {
+        let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+        ports.into_iter().flatten().filter_map(|port| port.get("nodePort")?.as_u64()).collect()
+    };
+    let held = ports(live);
+    ports(wanted).into_iter().find(|port| !held.contains(port)).map(|port| format!("nodePort {port}"))
+}
+
 /// What the server answered for the stand-in, as it would be of the object itself.
 fn as_itself(mut result: Value, wanted: &Wanted) -> Value {
     result["metadata"]["name"] = Value::from(wanted.key.name.clone());
@@ -67,7 +82,14 @@ pub(super) fn replaced(wanted: &Wanted, live: &Value, before: Value, asked: Aske
     let Asked { verdict, result, warnings, .. } = asked;
     // What only its mark tells of is not deleted on the way.
     let record = claim.uid.map_or(Record::None, |uid| Record::Applied { uid });
-    if let Err(kept) = deletable(live, &id, claim.marks, record) {
+    let kept = match (deletable(live, &id, claim.marks, record), untried(&wanted.desired.object, live)) {
+        (Err(kept), _) => Some(kept.to_string()),
+        (Ok(_), Some(field)) if wanted.key.kind == "Service" => {
+            Some(format!("whether {field} is free cannot be tried before the old Service is gone"))
+        }
+        (Ok(_), _) => None,
+    };
+    if let Some(kept) = kept {
         let change = wanted.change(Action::Update, refused);
         let notes = [change.notes, vec![format!("It is not replaced: {kept}.")]].concat();
         return Change { before: Some(before), after: Some(overlay(live, &wanted.desired.object)), notes, ..change };
@@ -99,5 +121,16 @@ mod tests {
             assert!(of(wrong.clone()).is_err(), "{wrong}");
         }
         insta::assert_snapshot!(of(json!("Force=true")).expect_err("wrong"), @r#"The annotation driftless.dev/replace is "Force=true": it may be "true" or "false"."#);
+    }
+
+    /// B9+: what the trial leaves out is not known to be free, unless the Service that goes holds it.
+    #[test]
+    fn an_address_that_cannot_be_tried_replaces_nothing() {
+        let service = |ip: &str, port: u64| json!({"spec": {"clusterIP": ip, "ports": [{"port": 80, "nodePort": port}]}});
+        let live = service("10.96.0.7", 30_001);
+        assert_eq!(untried(&live, &live), None);
+        assert_eq!(untried(&json!({"spec": {"clusterIP": "None", "ports": [{"port": 80}]}}), &live), None);
+        assert_eq!(untried(&service("10.96.0.1", 30_001), &live).as_deref(), Some("spec.clusterIP 10.96.0.1"));
+        assert_eq!(untried(&service("10.96.0.7", 30_999), &live).as_deref(), Some("nodePort 30999"));
     }
 }

@@ -58,6 +58,13 @@ impl JobError {
         Self { shown: true, ..self }
     }
 
+    /// The same error in other words, for one whose text may quote what must not be shown.
+    #[must_use]
+    pub fn reworded(self, reword: impl FnOnce(&str) -> String) -> Self {
+        let text = reword(&self.message());
+        Self { source: text.into(), ..self }
+    }
+
     pub(super) fn is_shown(&self) -> bool {
         self.shown
     }

@@ -80,7 +80,10 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
                 Err(source) => return Err(ReconcileError::Object { key: wanted.key.clone(), source }),
             };
             match refused {
-                refused @ Verdict::Rejected { .. } if may_replace => replacement(cluster, wanted, coming, refused, is_immutable).await,
+                ref refused @ Verdict::Rejected { ref message, .. } if may_replace && !is_denied(message) => {
+                    let refused = refused.clone();
+                    replacement(cluster, wanted, coming, refused, is_immutable).await
+                }
                 refused if wanted.replace => Ok(Asked {
                     conflicts,
                     ..Asked::without_result(not_replaced(refused, "the refusal is not about the change of a field"))
@@ -129,6 +132,11 @@ async fn replacement(
         return Ok(Asked::without_result(not_replaced(refused, why)));
     }
     Ok(Asked { replaces: Some(refused), ..asked })
+}
+
+/// Whether a policy or a webhook says no. To delete an object and create it again must not be a way around it.
+fn is_denied(message: &str) -> bool {
+    message.contains("denied request") || message.contains("denied the request")
 }
 
 /// A refusal of an object that asks to be replaced, with the reason why it is not.
@@ -205,5 +213,18 @@ async fn dry_delete(cluster: &Cluster, key: &ObjectKey, ours: &Deletable) -> Res
         }
         Err(error) if error.class() == Class::Fail => Ok(Verdict::Rejected { message: error.to_string(), causes: Vec::new() }),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// B9+: who says no is not a field that cannot change.
+    #[test]
+    fn a_policy_is_not_walked_around() {
+        assert!(is_denied("ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied request: change freeze until Monday"));
+        assert!(is_denied("admission webhook \"guard.example.com\" denied the request: not today"));
+        assert!(!is_denied("Deployment.apps \"web\" is invalid: spec.selector: Invalid value: field is immutable"));
     }
 }

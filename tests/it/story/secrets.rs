@@ -59,6 +59,20 @@ async fn no_value_of_a_secret_leaves() {
             world.runs("/shop").await.into_iter().find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some())
         })
         .await;
+    // And a sync whose refusal of another object quotes what the Secret holds.
+    let quoting = format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector: {{app: web}}\n  ports:\n    - port: 80\n      name: {}\n",
+        CANARIES[0]
+    );
+    let next = world.push(Files::new().file("deploy/secret.yaml", secret(CANARIES[0], "\"1\"")).file("deploy/service.yaml", quoting)).await;
+    let refused = world
+        .eventually("a refused Service", async || {
+            let runs = world.runs("/shop").await;
+            runs.into_iter().find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some())
+        })
+        .await;
+    shown.push(("a refused sync", String::new(), format!("{refused:?}")));
+    assert!(format!("{refused:?}").contains("(hidden)"), "{refused:?}");
     for path in ["/api/v1/apps", "/api/v1/runs", "/api/v1/jobs", "/api/v1/deliveries"] {
         shown.push((path, String::new(), api(&world, path).await));
     }
