@@ -53,7 +53,7 @@ const PARSER: [&str; 16] = [
 ];
 
 /// Texts of our own in which nothing but names stands where the star is.
-const OURS: [&str; 34] = [
+const OURS: [&str; 35] = [
     "the path is not in the repository",
     "renders to no object at all",
     "there is no renderer *",
@@ -71,6 +71,7 @@ const OURS: [&str; 34] = [
     "expected a Kubernetes object, found *",
     "expected a Kubernetes object, found an empty one: {}",
     "not a Kubernetes object: it has no *",
+    "*: data.* is not base64",
     "a * has no metadata.name",
     "a * has another name at each render",
     "lists are nested more than * deep",
