@@ -118,8 +118,9 @@ impl Sides<'_> {
 /// Drift never fails a gate: where the server refuses what is applied in the same fields, it refuses what somebody made of it since.
 fn not_the_drifts_fault(verdict: Verdict, base: &Verdict) -> Verdict {
     match (verdict, base) {
-        (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, message: said }) => {
-            let is_known = if causes.is_empty() { message == *said } else { causes.iter().all(|cause| before.contains(cause)) };
+        (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, .. }) => {
+            // A refusal that names no field, such as a right that is missing, is nothing that drift explains.
+            let is_known = !causes.is_empty() && causes.iter().all(|cause| before.contains(cause));
             if is_known {
                 Verdict::NotValidated { reason: NotValidated::Drifted { message } }
             } else {
