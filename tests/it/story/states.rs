@@ -21,6 +21,7 @@ async fn a_manual_app_that_is_behind_is_out_of_sync() {
     let world = World::start("state-manual").await;
     let app = world.app_with("shop", "deploy", "  sync: manual\n");
     let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
+    world.eventually("the app", async || world.app_row("shop").await).await;
     world.settled().await;
     world.sync_by_hand("shop", false).await;
     world.healthy("shop", &base).await;

@@ -122,11 +122,12 @@ async fn when_the_last_status_is_there_and_nobody_has_said_so() {
     killed_at_the_last_status("killp-final-done", ApiFault::Swallow).await;
 }
 
+/// Twice in a row: what was running at three kills in a row is set aside until something new comes (X10).
 #[tokio::test(flavor = "multi_thread")]
 async fn at_any_moment_again_and_again() {
     let (mut world, base) = up("killp-again").await;
     let pull = open(&world).await;
-    for after in [0, 15, 30, 60, 100, 160, 250, 400, 800, 1500] {
+    for after in [30, 400] {
         tokio::time::sleep(Duration::from_millis(after)).await;
         world.kill();
         world.spawn().await;
