@@ -97,15 +97,20 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
 /// The object as a heal leaves it, where only what others have left in it is in the way of that: asked about in one request, as a dry-run cannot
 /// stand on another.
 async fn without_leftover(cluster: &Cluster, wanted: &Wanted, causes: &[Cause]) -> Result<Option<(Value, Vec<Conflict>)>, ReconcileError> {
-    let Some(live) = live(cluster, &wanted.key).await? else { return Ok(None) };
-    if !bears_same_mark(&live, &wanted.desired.object) {
-        return Ok(None);
-    }
-    let Some(leftover) = leftover(&live, &wanted.desired.object, causes, cluster.field_manager()) else { return Ok(None) };
-    match cluster.patch_json(&wanted.key, &leftover.heals, true).await {
-        Ok(object) => Ok(Some((object, leftover.held))),
-        Err(error) if error.class() == Class::Fail => Ok(None),
-        Err(error) => Err(error.into()),
+    let mut tries = 1;
+    loop {
+        let Some(live) = live(cluster, &wanted.key).await? else { return Ok(None) };
+        if !bears_same_mark(&live, &wanted.desired.object) {
+            return Ok(None);
+        }
+        let Some(leftover) = leftover(&live, &wanted.desired.object, causes, cluster.field_manager()) else { return Ok(None) };
+        match cluster.patch_json(&wanted.key, &leftover.heals, true).await {
+            Ok(object) => return Ok(Some((object, leftover.held))),
+            // A controller has written between the read and the patch.
+            Err(ClusterError::Conflict { .. }) if tries < 3 => tries += 1,
+            Err(error) if error.class() == Class::Fail => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
