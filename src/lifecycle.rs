@@ -11,6 +11,16 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Computes for long without holding up the tasks that wait for this thread. What else the caller's own task does waits for it.
+pub fn beside<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // One thread alone has nobody to hand its tasks to.
+        _ => work(),
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Tasks {
     tracker: TaskTracker,

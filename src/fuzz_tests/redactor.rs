@@ -17,8 +17,9 @@ pub(super) fn case(random: &mut StdRng) {
     let forms = forms(&value);
     let said = forms.choose(random).expect("forms");
     let text = format!("{}{said}{}", mutate::text(random, 6), mutate::text(random, 6));
-    let shown = Known::of([(&key, &object)]).hide(&text);
-    let (before, after) = states(&key, Some(&object), None);
+    let known = Known::of([(&key, &object)]);
+    let shown = known.hide(&text);
+    let (before, after) = states(&key, Some(&object), None, &known);
     let of_it = format!("{before:?}{after:?}");
     for form in &forms {
         assert!(!shown.contains(form.as_str()), "{form:?} of {value:?} is in {:?}", shown.as_str());

@@ -17,6 +17,7 @@ use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, Oid};
+use crate::lifecycle::beside;
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::{self, Action, Change, PruneLimit, Redactor, RefusedBy, Siblings, Verdict};
 use crate::queue::JobError;
@@ -215,26 +216,44 @@ async fn one(
             moves.mark(&mut planned.changes);
             collected.add(&pair.id, &planned.changes.changes, &planned.already.changes);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
-            let both = planned.changes.changes.iter().chain(&planned.already.changes);
-            let redactor = Redactor::new(both, base.iter().chain(change.iter()));
-            if report.definition_diff.is_some() {
-                let (base, change) = (pair.base.as_ref(), pair.change.as_ref());
-                report.definition_diff = edited::describe(base.map(|side| &side.app), change.map(|side| &side.app), Some(&redactor)).0;
-            }
-            let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
-            report.destructive = plan::destructive(&planned.changes, &known, limit(engine)).iter().map(ToString::to_string).collect();
             report.destructive.extend(by_marks_alone);
-            report.destructive.extend(joins(&planned, &inventory));
-            report.before = before(&planned, applied(engine, &pair).await?, &inventory, &redactor);
-            report.warnings.extend(planned.changes.changes.iter().filter(|change| stays(change)).map(stay));
-            report.warnings = redactor.texts(&report.warnings);
-            let shown = planned.changes.changes.iter().filter(|change| shows(change));
-            report.result = AppResult::Planned { objects: shown.map(|change| object(change, &redactor)).collect() };
+            let applied = applied(engine, &pair).await?;
+            // Secrets are searched for and lines compared for as long as somebody else's objects are large.
+            beside(|| show(&mut report, &planned, &pair, [&base, &change], &inventory, applied, limit(engine)));
         }
         Err(error) if error.class() == Class::Fail => report.result = AppResult::Unavailable { message: error.to_string() },
         Err(error) => return Err(error.into()),
     }
     Ok(report)
+}
+
+/// Writes what a plan does into a report, without the values of Secrets.
+fn show(
+    report: &mut AppReport,
+    planned: &ChangePlan,
+    pair: &Pair,
+    [base, change]: [&[Manifest]; 2],
+    inventory: &[ObjectRow],
+    applied: bool,
+    limit: PruneLimit,
+) {
+    let both = planned.changes.changes.iter().chain(&planned.already.changes);
+    let redactor = Redactor::new(both, base.iter().chain(change));
+    if report.definition_diff.is_some() {
+        let (base, change) = (pair.base.as_ref(), pair.change.as_ref());
+        report.definition_diff = edited::describe(base.map(|side| &side.app), change.map(|side| &side.app), Some(&redactor)).0;
+    }
+    let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
+    let by_marks_alone = std::mem::take(&mut report.destructive);
+    report.destructive = plan::destructive(&planned.changes, &known, limit).iter().map(ToString::to_string).collect();
+    report.destructive.extend(by_marks_alone);
+    report.destructive.extend(joins(planned, inventory));
+    report.before = before(planned, applied, inventory, &redactor);
+    report.warnings.extend(planned.changes.changes.iter().filter(|change| stays(change)).map(stay));
+    report.warnings = redactor.texts(&report.warnings);
+    report.warnings.extend(redactor.withholds());
+    let shown = planned.changes.changes.iter().filter(|change| shows(change));
+    report.result = AppResult::Planned { objects: shown.map(|change| object(change, &redactor)).collect() };
 }
 
 #[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]

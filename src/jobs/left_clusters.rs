@@ -12,6 +12,7 @@ use super::{Engine, finish, leave, writing};
 use crate::app::{App, Verb};
 use crate::class::Class;
 use crate::ids::{AppId, ClusterName, Oid};
+use crate::lifecycle::beside;
 use crate::manifest::ObjectId;
 use crate::plan::{Action, Change, Redactor, Verdict};
 use crate::queue::{JobContext, JobError};
@@ -161,8 +162,13 @@ pub(super) async fn preview(engine: &Engine, pair: &Pair, head: &Oid, cancel: &C
             rows.iter().map(|row| Change::new(row.key.clone(), Action::Prune, Verdict::Accepted)).collect()
         }
     };
-    let redactor = Redactor::new(&changes, []);
-    let deletes: Vec<_> = changes.iter().filter(|change| change.action == Action::Prune).map(|change| object(change, &redactor)).collect();
+    let deletes = beside(|| {
+        let redactor = Redactor::new(&changes, []);
+        warnings = redactor.texts(&warnings);
+        warnings.extend(redactor.withholds());
+        let pruned = changes.iter().filter(|change| change.action == Action::Prune);
+        pruned.map(|change| object(change, &redactor)).collect::<Vec<_>>()
+    });
     let all = objects(deletes.len());
     Ok(Some(AppReport {
         app: app.id.clone(),

@@ -15,6 +15,7 @@ use super::{Engine, Unknown, finish, head, leave, left_clusters, orphans, outcom
 use crate::app::{App, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
+use crate::lifecycle::beside;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::{Plan, Redactor};
 use crate::queue::{Job, JobContext, JobError, Key};
@@ -96,11 +97,14 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     result
 }
 
-/// A server quotes in its refusals what it was asked about: what the app's Secrets hold is taken out of them, as it is for a preview.
-fn without_secrets(error: JobError, rendered: Option<&Rendered>) -> JobError {
-    let Some(rendered) = rendered else { return error };
-    let redactor = Redactor::new(std::iter::empty(), &rendered.manifests);
-    error.reworded(|text| redactor.text(text).into())
+/// A server quotes in its refusals what it was asked about, and what it has: what the app's Secrets hold, in Git and in the cluster, is taken
+/// out of them, as it is for a preview.
+fn without_secrets(error: JobError, rendered: Option<&Rendered>, plan: Option<&Plan>) -> JobError {
+    beside(|| {
+        let manifests = rendered.into_iter().flat_map(|rendered| &rendered.manifests);
+        let redactor = Redactor::new(plan.into_iter().flat_map(|plan| &plan.changes), manifests);
+        error.reworded(|text| redactor.text(text).into())
+    })
 }
 
 /// What a person asked for is in the history, also where it came to nothing.
@@ -235,43 +239,50 @@ impl Attempt<'_> {
             };
             return outcome::ended(engine, self.row, &self.revision, &end).await;
         }
-        let done = self.carry_out(rendered.as_deref(), &identity, history).await;
-        done.map_err(|error| without_secrets(error, rendered.as_deref()))
+        let mut plan = None;
+        let done = self.carry_out(rendered.as_deref(), &identity, &mut plan, history).await;
+        done.map_err(|error| without_secrets(error, rendered.as_deref(), plan.as_ref()))
     }
 
-    /// Plans, and does what is planned. Its errors may quote values of Secrets.
-    async fn carry_out(&self, rendered: Option<&Rendered>, identity: &str, history: &mut History<'_>) -> Result<(), JobError> {
+    /// Plans, and does what is planned. Its errors may quote values of Secrets: those that the plan has seen, too.
+    async fn carry_out(
+        &self,
+        rendered: Option<&Rendered>,
+        identity: &str,
+        planned: &mut Option<Plan>,
+        history: &mut History<'_>,
+    ) -> Result<(), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
-        let mut plan = history.timed("plan", self.plan(rendered)).await?;
-        leave::for_others(engine, self.row, &mut plan).await?;
-        orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, &plan).await?;
+        let plan = planned.insert(history.timed("plan", self.plan(rendered)).await?);
+        leave::for_others(engine, self.row, plan).await?;
+        orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, plan).await?;
         let left = match self.aim {
             Aim::Apply if self.wish.manual.is_none() => {
                 let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
-                lost::leave_alone(&mut plan, &self.row.heals, engine.config.heals, &inventory)
+                lost::leave_alone(plan, &self.row.heals, engine.config.heals, &inventory)
             }
             _ => LeftAlone::default(),
         };
         let judgement = match self.aim {
-            Aim::Heal { report_only } => match self.judge(&plan, report_only, history).await? {
+            Aim::Heal { report_only } => match self.judge(plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
                 // What was left for another app and is not wanted by it any more is no drift, nor is what only its marks tell of.
-                None if leave::is_all_that_is_to_do(engine, &plan).await? => None,
+                None if leave::is_all_that_is_to_do(engine, plan).await? => None,
                 None => return Ok(()),
             },
-            Aim::Finish if !leave::is_all_that_is_to_do(engine, &plan).await? => return Ok(()),
+            Aim::Finish if !leave::is_all_that_is_to_do(engine, plan).await? => return Ok(()),
             Aim::Apply | Aim::Finish | Aim::Remove => None,
         };
         if self.aim == Aim::Apply {
-            reviewed::at_sync(engine, self.row, &self.revision, &plan).await?;
+            reviewed::at_sync(engine, self.row, &self.revision, plan).await?;
         }
         let word = self.word().await?;
         if self.was_paused().await? {
             return Ok(());
         }
-        let (done, writing) = self.apply(&plan, judgement.as_ref(), &word, history).await?;
+        let (done, writing) = self.apply(plan, judgement.as_ref(), &word, history).await?;
         self.show(&word, done.waits_for_word.as_ref()).await?;
-        self.applied(&plan, done, identity, judgement, left, writing, history).await
+        self.applied(plan, done, identity, judgement, left, writing, history).await
     }
 
     /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just that.

@@ -82,7 +82,7 @@ impl std::fmt::Display for ObjectDiff {
 /// The difference that a change makes, without our marks, what only the server sets, and what must not be shown: nothing of a Secret but what it
 /// is, and nowhere a value of the Secrets that are known.
 pub(super) fn diff(change: &Change, known: &Known) -> ObjectDiff {
-    let (before, after) = redact::states(&change.key, change.before.as_ref(), change.after.as_ref());
+    let (before, after) = redact::states(&change.key, change.before.as_ref(), change.after.as_ref(), known);
     let (mut before, mut after) = (before.map(shown), after.map(shown));
     let fields = match (&before, &after) {
         (Some(before), Some(after)) => fields(before, after).iter().map(|field| known.hide(field).into()).collect(),

@@ -23,6 +23,13 @@ impl Redactor {
         Self(Known::of(changes.chain(manifests).collect::<Vec<(&ObjectKey, &Value)>>()))
     }
 
+    /// What is to be said where the Secrets hold more than can be searched for.
+    pub fn withholds(&self) -> Option<String> {
+        let text = "No text about the app's objects is shown: its Secrets hold more than can be searched for in them. Split the app, or make \
+                    its Secrets smaller, to see what changes.";
+        self.0.withholds_all().then(|| text.to_owned())
+    }
+
     pub fn text(&self, text: &str) -> Shown {
         self.0.hide(text)
     }

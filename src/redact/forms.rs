@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
+use super::search::Texts;
+
 /// A shorter value would be found in many texts by chance.
 const SHORTEST: usize = 4;
 /// A value up to this length counts only where it stands alone: `shop` says nothing in `workshops`.
@@ -15,11 +17,10 @@ const WINDOW: usize = 20;
 const LONG: usize = 2 * WINDOW;
 /// So much of the beginning and of the end of a value is searched for in parts.
 const IN_PARTS: usize = 2048;
-/// A line of a value that is searched for by itself.
-const LINE: usize = 12;
-const MOST_LINES: usize = 400;
-/// Part of a structured value.
-const LEAF: usize = 8;
+/// A shorter part of a value is found by chance, unless it is like a code.
+const PART: usize = 6;
+/// So many parts of a value are searched for in every form; the others as they are and encoded once.
+const IN_ALL_FORMS: usize = 400;
 
 /// Values that name things everywhere, and so say nothing about a Secret.
 const COMMON: [&str; 27] = [
@@ -52,15 +53,8 @@ const COMMON: [&str; 27] = [
     "application/json",
 ];
 
-/// One form of a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Form {
-    pub text: String,
-    pub how: How,
-}
-
 /// How far a match reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum How {
     /// It counts where no letter or digit is beside it.
     Alone,
@@ -70,28 +64,54 @@ pub(super) enum How {
 }
 
 /// The forms of one value of a Secret, as bytes.
-pub(super) fn of(value: &[u8], forms: &mut Vec<Form>) {
+///
+/// A value of several lines is a file: its lines and what they assign are searched for as well, by [`counts`], and what a document in JSON
+/// holds. What names an object is shown anyway.
+pub(super) fn of(value: &[u8], is_name: &dyn Fn(&str) -> bool, forms: &mut Texts) {
     let Ok(text) = std::str::from_utf8(value) else { return encoded(value, forms) };
     let trimmed = text.trim();
-    if trimmed.len() < SHORTEST || is_common(trimmed) {
+    if trimmed.len() < SHORTEST || is_common(trimmed) || is_name(trimmed) {
         return;
     }
-    atom(text, trimmed, forms);
-    let mut parts = Vec::new();
+    atom(text, trimmed, true, forms);
+    let mut parts = leaves(trimmed);
     if trimmed.contains('\n') {
-        parts.extend(
-            trimmed.lines().take(MOST_LINES).map(str::trim).filter(|line| line.len() >= LINE && !is_frame(line)).map(str::to_owned),
-        );
+        parts.extend(trimmed.lines().map(str::trim).filter(|line| counts(line) && !is_structure(line)).map(str::to_owned));
     }
-    parts.extend(leaves(trimmed));
-    for part in parts.iter().filter(|part| *part != trimmed && !is_common(part)) {
-        atom(part, part, forms);
+    parts.retain(|part| part != trimmed && !is_name(part));
+    parts.sort_unstable();
+    parts.dedup();
+    for (place, part) in parts.iter().enumerate() {
+        atom(part, part, place < IN_ALL_FORMS, forms);
     }
 }
 
-/// `-----BEGIN CERTIFICATE-----`.
-fn is_frame(line: &str) -> bool {
-    line.starts_with("-----") || line.chars().all(|char| !char.is_alphanumeric())
+/// Whether a part of a value says something about it where it stands in another text: from six characters on, or from four if there are
+/// letters and digits. What is shorter, and what names things everywhere, is found in many texts by chance.
+fn counts(part: &str) -> bool {
+    let is_code = part.contains(|char: char| char.is_ascii_digit()) && part.contains(char::is_alphabetic);
+    !is_common(part) && part.len() >= if is_code { SHORTEST } else { PART }
+}
+
+/// Whether a line says only what form the file has: `-----BEGIN CERTIFICATE-----`, `});`, `server {`, `[mysqld]`, `username:`, a comment's
+/// frame, or `enabled: true`, whose value says nothing.
+fn is_structure(line: &str) -> bool {
+    if line.starts_with("-----") || !line.contains(char::is_alphanumeric) {
+        return true;
+    }
+    let is_word = |text: &str| !text.is_empty() && text.chars().all(|char| char.is_alphabetic() || " -_./".contains(char));
+    if let Some((key, value)) = assigned(line) {
+        let is_plain = value.is_empty() || is_common(value) || value.chars().all(|char| char.is_ascii_digit()) && value.len() < PART;
+        return is_plain && key.trim_start_matches("- ").chars().all(|char| char.is_alphanumeric() || "-_./".contains(char));
+    }
+    let bare = line.trim_matches(|char: char| " {}[]()<>:;,#*/-".contains(char));
+    bare.len() < line.len() && is_word(bare)
+}
+
+/// `key=value`, or `key: value`, without the value's quotes.
+fn assigned(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.split_once('=').or_else(|| line.split_once(": ")).or_else(|| line.strip_suffix(':').map(|key| (key, "")))?;
+    Some((key.trim(), value.trim().trim_matches(['"', '\''])))
 }
 
 fn is_common(text: &str) -> bool {
@@ -106,18 +126,16 @@ fn leaves(text: &str) -> Vec<String> {
     {
         strings(&value, &mut found);
     } else {
-        for line in text.lines().take(MOST_LINES) {
-            let value = line.split_once('=').or_else(|| line.split_once(": ")).map(|(_, value)| value.trim().trim_matches(['"', '\'']));
-            found.extend(value.map(str::to_owned));
-        }
+        found.extend(text.lines().filter_map(assigned).map(|(_, value)| value.to_owned()));
     }
-    found.retain(|leaf| leaf.len() >= LEAF);
+    found.retain(|leaf| counts(leaf));
     found
 }
 
 fn strings(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.trim().to_owned()),
+        Value::Number(number) => found.push(number.to_string()),
         Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
         Value::Object(fields) => fields.values().for_each(|value| strings(value, found)),
         _ => {}
@@ -125,9 +143,15 @@ fn strings(value: &Value, found: &mut Vec<String>) {
 }
 
 /// One piece of text, as it is and in every encoding. `exact` may have spaces and line ends around it.
-fn atom(exact: &str, trimmed: &str, forms: &mut Vec<Form>) {
+fn atom(exact: &str, trimmed: &str, in_all_forms: bool, forms: &mut Texts) {
     let how = if trimmed.chars().count() <= ALONE { How::Alone } else { How::Anywhere };
-    let mut push = |text: String| forms.push(Form { text, how });
+    let mut all: Vec<String> = Vec::new();
+    let mut push = |text: String| {
+        if !all.contains(&text) {
+            forms.push(&text, how);
+            all.push(text);
+        }
+    };
     let json = escaped(trimmed);
     push(trimmed.to_owned());
     push(go_escaped(&json));
@@ -147,6 +171,9 @@ fn atom(exact: &str, trimmed: &str, forms: &mut Vec<Form>) {
         windows(trimmed, forms);
     }
     encoded(exact.as_bytes(), forms);
+    if !in_all_forms {
+        return;
+    }
     // What `data` holds, encoded once more.
     encoded(base64::engine::general_purpose::STANDARD.encode(exact).as_bytes(), forms);
 }
@@ -175,7 +202,7 @@ fn percent(text: &str, kept: &str) -> String {
 }
 
 /// Base64 and hex. In base64 a value looks otherwise at each of three places of a longer text; its ends depend on what is beside it.
-fn encoded(bytes: &[u8], forms: &mut Vec<Form>) {
+fn encoded(bytes: &[u8], forms: &mut Texts) {
     if bytes.len() < SHORTEST {
         return;
     }
@@ -183,7 +210,7 @@ fn encoded(bytes: &[u8], forms: &mut Vec<Form>) {
         if text.len() >= LONG {
             windows(text, forms);
         } else if text.len() >= SHORTEST_ENCODED {
-            forms.push(Form { text: text.to_owned(), how: How::Run });
+            forms.push(text, How::Run);
         }
     };
     for before in 0..3 {
@@ -191,14 +218,17 @@ fn encoded(bytes: &[u8], forms: &mut Vec<Form>) {
         shifted.extend_from_slice(bytes);
         let from = (before * 8).div_ceil(6);
         let to = shifted.len() * 8 / 6;
-        push(&STANDARD_NO_PAD.encode(&shifted)[from..to]);
-        push(&URL_SAFE_NO_PAD.encode(&shifted)[from..to]);
+        let standard = STANDARD_NO_PAD.encode(&shifted);
+        push(&standard[from..to]);
+        if standard.contains(['+', '/']) {
+            push(&URL_SAFE_NO_PAD.encode(&shifted)[from..to]);
+        }
     }
     push(&hex::encode(bytes));
 }
 
 /// Parts of a long text, so that some part of it is found where it is cut or broken.
-fn windows(text: &str, forms: &mut Vec<Form>) {
+fn windows(text: &str, forms: &mut Texts) {
     let chars: Vec<char> = text.chars().collect();
     let is_near = |at: usize| at < IN_PARTS || at + WINDOW + IN_PARTS > chars.len();
     for at in (0..chars.len()).step_by(WINDOW).filter(|at| is_near(*at)) {
@@ -206,7 +236,7 @@ fn windows(text: &str, forms: &mut Vec<Form>) {
         // The last part overlaps the one before it.
         let window: String = chars[end.saturating_sub(WINDOW)..end].iter().collect();
         if window.chars().any(char::is_alphanumeric) {
-            forms.push(Form { text: window, how: How::Run });
+            forms.push(&window, How::Run);
         }
     }
 }
@@ -216,9 +246,9 @@ mod tests {
     use super::*;
 
     fn found(value: &str) -> Vec<String> {
-        let mut forms = Vec::new();
-        of(value.as_bytes(), &mut forms);
-        forms.into_iter().map(|form| form.text).collect()
+        let mut forms = Texts::default();
+        of(value.as_bytes(), &|_| false, &mut forms);
+        forms.strings()
     }
 
     #[test]
@@ -234,5 +264,18 @@ mod tests {
         assert!(docker.contains(&"hunter2hunter2".to_owned()));
         let env = found("A=1\nTOKEN=hunter2hunter2\n");
         assert!(env.contains(&"hunter2hunter2".to_owned()));
+    }
+
+    /// S1+: which lines of a file in a Secret are searched for by themselves.
+    #[test]
+    fn lines_count_unless_they_are_structure() {
+        let file = "[client]\nserver {\n-----BEGIN X-----\nusername:\nenabled: true\nport: 5432\nsunshine\nab12\nhunter7\npin = 471123\n});\nabc\n";
+        let found = found(file);
+        for line in ["sunshine", "ab12", "hunter7", "471123"] {
+            assert!(found.contains(&line.to_owned()), "{line}");
+        }
+        for line in ["[client]", "client", "server {", "-----begin x-----", "username:", "enabled: true", "5432", "port: 5432", "});", "abc"] {
+            assert!(!found.contains(&line.to_owned()), "{line}");
+        }
     }
 }

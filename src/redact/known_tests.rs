@@ -118,3 +118,38 @@ proptest! {
         prop_assert!(!shown.contains(&STANDARD_NO_PAD.encode(&value)[..16]) && !shown.contains(&hex::encode(&value)[..16]), "{}", shown);
     }
 }
+
+/// X10+: a Secret of very many keys is searched for in bounded memory and time, and what cannot be searched for lets no text through.
+#[test]
+fn very_many_values_are_searched_for_or_nothing_is_shown() {
+    let value = |number: usize| format!("{number:05}-Zq8-{:x}", (number + 1) * 2_654_435_761);
+    let many: serde_json::Map<_, _> = (0..20_000).map(|number| (format!("k{number}"), json!(value(number)))).collect();
+    let known = known(&json!(many));
+    assert!(!known.withholds_all());
+    let text: String = (0..2_000).map(|number| format!("line {number} of {}\n", value(number * 10))).collect();
+    let shown = known.hide(&text);
+    assert_eq!(shown.matches(HIDDEN).count(), 2_000);
+    assert!(shown.contains("line 7 of (hidden)\n") && !shown.contains("-Zq8-"));
+
+    let huge = known_of_pieces(200_000);
+    assert!(huge.withholds_all());
+    assert_eq!((huge.hide("replicas: 3").as_str(), huge.hide(" ").as_str()), (HIDDEN, " "));
+}
+
+fn known_of_pieces(count: usize) -> Known {
+    let pieces: Vec<String> = (0..count).map(|number| format!("{number:06}-and-some-more-of-it")).collect();
+    known(&json!({"all": pieces.join("\n")}))
+}
+
+/// S1+: short lines of a Secret of many lines, also beyond the first hundreds.
+#[test]
+fn short_lines_are_found() {
+    let lines: Vec<String> = (0..1000).map(|number| format!("pw{number:04}")).collect();
+    let known = known(&json!({"users": lines.join("\n"), "shop.conf": "[shop]\nkey=hunter7\npin: 471123\n\n"}));
+    for word in ["pw0001", "pw0999", "hunter7", "471123"] {
+        assert_eq!(known.hide(&format!("  value: \"{word}\"")), "  value: \"(hidden)\"");
+    }
+    for plain in ["  shop: a", "  pin: 1", "  key: b", "  image: shop/web:1"] {
+        assert_eq!(known.hide(plain), plain);
+    }
+}

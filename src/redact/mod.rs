@@ -9,6 +9,7 @@
 mod foreign;
 mod forms;
 mod known;
+mod search;
 mod secret;
 mod shown;
 mod visible;

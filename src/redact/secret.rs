@@ -29,13 +29,17 @@ pub fn holds_secrets(key: &ObjectKey, object: &Value) -> bool {
 }
 
 /// Masks two states of one object. Of other objects than Secrets nothing is masked here.
-pub fn states(key: &ObjectKey, before: Option<&Value>, after: Option<&Value>) -> (Option<Value>, Option<Value>) {
+///
+/// `known` are the values of the plan that the object is of. They are gathered once for all of its objects; where there are none, those of
+/// this one are.
+pub fn states(key: &ObjectKey, before: Option<&Value>, after: Option<&Value>, known: &Known) -> (Option<Value>, Option<Value>) {
     let both = [before, after];
     if !both.into_iter().flatten().any(|object| holds_secrets(key, object)) {
         return (before.cloned(), after.cloned());
     }
-    let known = Known::of(both.into_iter().flatten().map(|object| (key, object)));
-    let mask = |this: Option<&Value>, other: Option<&Value>, changed| this.map(|this| Mask { changed, known: &known }.object(this, other));
+    let own = known.is_empty().then(|| Known::of(both.into_iter().flatten().map(|object| (key, object))));
+    let known = own.as_ref().unwrap_or(known);
+    let mask = |this: Option<&Value>, other: Option<&Value>, changed| this.map(|this| Mask { changed, known }.object(this, other));
     (mask(before, after, OLD), mask(after, before, NEW))
 }
 

@@ -14,7 +14,7 @@ fn key() -> ObjectKey {
 fn a_change_shows_as_changed_and_as_nothing_else() {
     let before = json!({"data": {"same": "c2FtZQ==", "changed": "b2xk", "gone": "Z29uZQ=="}, "type": "Opaque"});
     let after = json!({"data": {"same": "c2FtZQ==", "changed": "bmV3", "added": "YWRk"}, "type": "Opaque"});
-    let (before, after) = states(&key(), Some(&before), Some(&after));
+    let (before, after) = states(&key(), Some(&before), Some(&after), &Known::default());
     assert_eq!(before, Some(json!({"data": {"same": HIDDEN, "changed": OLD, "gone": HIDDEN}, "type": "Opaque"})));
     assert_eq!(after, Some(json!({"data": {"same": HIDDEN, "changed": NEW, "added": HIDDEN}, "type": "Opaque"})));
 }
@@ -29,7 +29,7 @@ fn only_what_is_listed_is_shown() {
         "data": {"k": "aHVudGVyMmh1bnRlcjI="}, "binaryData": {"k": "aHVudGVyMmh1bnRlcjI="}, "stringdata": {"password": "hunter2hunter2"},
         "password": "hunter2hunter2", "hunter2hunter2": true, "spec": ["hunter2hunter2"],
     });
-    let (_, after) = states(&key(), None, Some(&object));
+    let (_, after) = states(&key(), None, Some(&object), &Known::default());
     insta::assert_json_snapshot!(after.expect("an object"), @r#"
     {
       "apiVersion": "v1",
@@ -71,14 +71,14 @@ fn a_kind_that_is_meant_as_a_secret_is_one() {
         assert!(!is_secret_kind(group, kind), "{group}/{kind}");
     }
     let object = json!({"apiVersion": "v1", "kind": "Secert", "metadata": {"name": "db"}, "stringData": {"p": "hunter2hunter2"}});
-    let (_, after) = states(&ObjectKey::of(&object).expect("a name"), None, Some(&object));
+    let (_, after) = states(&ObjectKey::of(&object).expect("a name"), None, Some(&object), &Known::default());
     assert!(!after.expect("an object").to_string().contains("hunter2"));
 }
 
 #[test]
 fn odd_forms_are_masked_whole() {
     for data in [json!("hunter2hunter2"), json!(["hunter2hunter2"]), json!({"a": {"b": "hunter2hunter2"}}), json!(12_345_678)] {
-        let (_, after) = states(&key(), None, Some(&json!({"data": data})));
+        let (_, after) = states(&key(), None, Some(&json!({"data": data})), &Known::default());
         let text = after.expect("an object").to_string();
         assert!(!text.contains("hunter2") && !text.contains("12345678"), "{text}");
     }
@@ -114,7 +114,7 @@ proptest! {
             object["data"] = json!({"k": STANDARD.encode(&value)});
         }
         let key = ObjectKey::of(&object).expect("a name");
-        let (before, after) = states(&key, Some(&object), Some(&object));
+        let (before, after) = states(&key, Some(&object), Some(&object), &Known::default());
         let shown = format!("{}{}", before.expect("some"), after.expect("some"));
         for form in encodings(&value) {
             let form = json!(form.trim()).to_string();
@@ -128,7 +128,7 @@ proptest! {
         after in proptest::collection::btree_map("[a-z]{1,3}", "secret-[0-9]{8}", 0..5),
     ) {
         let object = |entries: &std::collections::BTreeMap<String, String>| json!({"stringData": entries});
-        let (masked_before, masked_after) = states(&key(), Some(&object(&before)), Some(&object(&after)));
+        let (masked_before, masked_after) = states(&key(), Some(&object(&before)), Some(&object(&after)), &Known::default());
         let (masked_before, masked_after) = (masked_before.expect("some"), masked_after.expect("some"));
         for (name, value) in &before {
             let differs = after.get(name).is_some_and(|other| other != value);

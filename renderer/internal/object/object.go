@@ -3,7 +3,6 @@ package object
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -158,18 +157,20 @@ func Duplicates(objects []Object) error {
 	return nil
 }
 
+// describe names what a value is, and never the value: a document may be a secret that lost its frame.
 func describe(value any) string {
-	switch value := value.(type) {
+	switch value.(type) {
 	case []any:
 		return "a list"
 	case map[string]any:
 		return "an object"
 	case string:
-		return "text"
+		return "a text"
+	case bool:
+		return "true or false"
 	case nil:
 		return "nothing"
 	default:
-		text, _ := json.Marshal(value)
-		return string(text)
+		return "a number"
 	}
 }
