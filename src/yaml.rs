@@ -156,12 +156,57 @@ fn options() -> Options {
 
 fn described(error: &Error, first_line: u32) -> YamlError {
     let line = error.location().map_or(0, |at| u32::try_from(at.line()).unwrap_or(u32::MAX).saturating_add(first_line));
-    let text = error.without_snippet().to_string();
-    YamlError { line, message: without_position(&text).to_owned() }
+    let text = told(error).unwrap_or_else(|| without_position(&error.without_snippet().to_string()).to_owned());
+    YamlError { line, message: text }
+}
+
+/// What is wrong in words of ours, where the parser's repeat a value: any of them may be a secret. Names of fields are repeated.
+fn told(error: &Error) -> Option<String> {
+    match error {
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => told(error),
+        Error::SerdeInvalidType { unexpected, expected, .. } => Some(format!("invalid type: {}, expected {expected}", sort_of(unexpected))),
+        Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            Some(format!("invalid value: {}, expected {expected}", sort_of(unexpected)))
+        }
+        Error::SerdeUnknownVariant { expected, .. } => Some(format!("unknown value, expected one of {}", expected.join(", "))),
+        Error::NonFiniteFloat { .. } => Some("non-finite float".to_owned()),
+        Error::UnsupportedTag { .. } | Error::TaggedEnumMismatch { .. } | Error::TaggedStructFieldName { .. } => {
+            Some("a tag that is not expected here".to_owned())
+        }
+        Error::QuotingRequired { .. } => Some("a value that has to be in quotes".to_owned()),
+        Error::Message { msg, .. }
+        | Error::ExternalMessage { msg, .. }
+        | Error::HookError { msg, .. }
+        | Error::SerdeVariantId { msg, .. } => Some(without_quotes(without_position(msg))),
+        _ => None,
+    }
+}
+
+/// Of serde's `string "abc"` or ``integer `7` `` what it is.
+fn sort_of(unexpected: &str) -> &str {
+    unexpected.split(['"', '`', '\'']).next().unwrap_or_default().trim()
+}
+
+/// A text with what it quotes left out, but for signs of the language, such as `','`, and names of fields.
+fn without_quotes(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(['"', '`', '\'']) {
+        let quote = &rest[at..=at];
+        let Some(end) = rest[at + 1..].rfind(quote).map(|end| at + 1 + end) else { break };
+        // Two signs in one text are two quotes.
+        let end = rest[at + 1..].find(quote).map_or(end, |first| if first <= 3 { at + 1 + first } else { end });
+        let is_sign = end - at <= 4 && !rest[at..end].contains(char::is_alphanumeric);
+        out.push_str(&rest[..at]);
+        out.push_str(if is_sign || rest[..at].ends_with("field ") { &rest[at..=end] } else { "(hidden)" });
+        rest = &rest[end + 1..];
+    }
+    out + rest
 }
 
 /// The parser's text ends or begins with its own line and column; ours stands before the message.
 fn without_position(text: &str) -> &str {
+    // Where an alias is involved both places are told.
+    let text = text.split_once(" (defined at line ").map_or(text, |(head, _)| head);
     let text =
         text.rsplit_once(" at line ").filter(|(_, tail)| tail.starts_with(|c: char| c.is_ascii_digit())).map_or(text, |(head, _)| head);
     text.strip_prefix("error: ").unwrap_or(text)
@@ -197,6 +242,65 @@ mod tests {
         assert!(error.message.contains("nmae"), "{error}");
         let error = parse::<Sample>(documents("name: a\nname: b\n")[0]).expect_err("a key given twice");
         assert_eq!(error.line, 2, "{error}");
+    }
+
+    /// X11+: whatever the parser and the types say of a value, they say it without the value.
+    #[test]
+    fn no_error_tells_a_value() {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Mode {
+            Auto,
+            Manual,
+        }
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct All {
+            text: Option<String>,
+            number: Option<u32>,
+            mode: Option<Mode>,
+            list: Option<Vec<String>>,
+            app: Option<crate::ids::AppId>,
+            any: Option<serde_json::Value>,
+        }
+        let texts = [
+            "text: *hunter2",
+            "text: &a hunter2\nnumber: *a",
+            "number: hunter2",
+            "number: 'hunter2'",
+            "number: -471147114711",
+            "mode: hunter2",
+            "mode: {hunter2: 1}",
+            "mode: !hunter2 auto",
+            "list: hunter2",
+            "list: {a: hunter2}",
+            "text: [hunter2]",
+            "text: !!int hunter2",
+            "text: !hunter2 a",
+            "text: !!binary hunter2",
+            "text: \"hunter2\\q\"",
+            "text: 'hunter2",
+            "text: \"hunter2",
+            "text: hunter2: hunter2",
+            "text: {hunter2",
+            "text: [hunter2, }",
+            "text: %hunter2",
+            "text: @hunter2",
+            "text: `hunter2`",
+            "text:\thunter2\n\t- x",
+            "app: hunter2",
+            "any: {a: *hunter2}",
+            "any: .inf",
+            "hunter2",
+            "- hunter2",
+            "%TAG ! hunter2\n---\na: !x!hunter2 b",
+        ];
+        let told: Vec<String> =
+            texts.iter().filter_map(|text| parse::<All>(documents(text)[0]).err()).map(|error| error.to_string()).collect();
+        assert!(told.len() > 20, "{told:#?}");
+        assert!(!told.iter().any(|text| text.contains("hunter2") || text.contains("4711")), "{told:#?}");
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     #[test]

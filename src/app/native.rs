@@ -11,6 +11,7 @@
 //! ```
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Adopt, App, Destination, DriftPolicy, IgnoreDifferences, OnDelete, Origin, Source, SyncPolicy};
 use crate::ids::{AppId, ClusterName, RepoName};
@@ -154,6 +155,7 @@ fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: 
     for (at, check) in checks {
         check.map_err(|message| failed(line(at), message, name.clone()))?;
     }
+    check_values(&parsed.spec.helm.values).map_err(|message| failed(line_of_values(document), message, name.clone()))?;
     for rule in &parsed.spec.ignore_differences {
         check_pointers(&rule.value).map_err(|message| {
             let line = u32::try_from(rule.referenced.line()).unwrap_or(0) + document.first_line;
@@ -162,6 +164,23 @@ fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: 
     }
     let origin = Origin { file: file.to_owned(), line: line(&parsed.metadata.name), definitions_ref: definitions_ref.to_owned() };
     Ok(Some(app(repo, definitions_ref, parsed, origin)))
+}
+
+/// Values of a chart are a map. As a text they would be no values at all, and they may hold secrets, so that what was found is not repeated.
+fn check_values(values: &Value) -> Result<(), String> {
+    let found = match values {
+        Value::Null | Value::Object(_) => return Ok(()),
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+    };
+    Err(format!("spec.helm.values should be a map, but is {found}; write the values below it without `|`, or name a file in valuesFiles"))
+}
+
+fn line_of_values(document: Document<'_>) -> u32 {
+    let at = document.text.lines().position(|line| line.trim_start().starts_with("values:") || line.contains("{values:"));
+    u32::try_from(at.unwrap_or(0)).unwrap_or(0) + document.first_line + 1
 }
 
 fn line_of(spanned: &Spanned<String>, document: Document<'_>) -> u32 {
@@ -316,6 +335,20 @@ spec:
             let parsed = with(depth);
             assert!(parsed.apps.is_empty() && parsed.errors.len() == 1, "{depth}");
         }
+    }
+
+    /// X6+ and X11+: values that are no map would be no values of any chart, and cost three workers; what they are is told, and not what they hold.
+    #[test]
+    fn values_are_a_map() {
+        for (values, found) in
+            [("|\n      password: hunter2", "a text"), ("hunter2", "a text"), ("[hunter2]", "a list"), ("4711", "a number")]
+        {
+            let parsed = parse(&MINIMAL.replace("spec:", &format!("spec:\n  helm:\n    values: {values}")));
+            let error = parsed.errors.first().map(ToString::to_string).unwrap_or_default();
+            assert!(error.starts_with(&format!("apps/shop.yaml:7: spec.helm.values should be a map, but is {found};")), "{error}");
+            assert!(!error.contains("hunter2") && !error.contains("4711"), "{error}");
+        }
+        assert_eq!(parse(&MINIMAL.replace("spec:", "spec:\n  helm: {values: }")).errors, []);
     }
 
     #[test]

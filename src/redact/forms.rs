@@ -274,7 +274,9 @@ mod tests {
         for line in ["sunshine", "ab12", "hunter7", "471123"] {
             assert!(found.contains(&line.to_owned()), "{line}");
         }
-        for line in ["[client]", "client", "server {", "-----begin x-----", "username:", "enabled: true", "5432", "port: 5432", "});", "abc"] {
+        for line in
+            ["[client]", "client", "server {", "-----begin x-----", "username:", "enabled: true", "5432", "port: 5432", "});", "abc"]
+        {
             assert!(!found.contains(&line.to_owned()), "{line}");
         }
     }

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"driftless.dev/renderer/internal/failure"
@@ -34,6 +35,24 @@ func isTest(events string) bool {
 	return true
 }
 
+// told names the events that helm knows; what else stands there is no event, and may be anything.
+func told(events string) string {
+	var known []string
+	for event := range strings.SplitSeq(events, ",") {
+		event = strings.TrimSpace(event)
+		if !slices.Contains(knownEvents, release.HookEvent(event)) {
+			event = "another event"
+		}
+		known = append(known, event)
+	}
+	return strings.Join(known, ",")
+}
+
+var knownEvents = []release.HookEvent{
+	release.HookPreInstall, release.HookPostInstall, release.HookPreDelete, release.HookPostDelete, release.HookPreUpgrade,
+	release.HookPostUpgrade, release.HookPreRollback, release.HookPostRollback, release.HookTest, "crd-install", "test-success", "test-failure",
+}
+
 // mostNamed is how many hooks one message names.
 const mostNamed = 20
 
@@ -42,12 +61,12 @@ func notRun(hooks []hook) error {
 	first := hooks[0]
 	if len(hooks) == 1 {
 		return failure.New(first.object.Origin, "%s is a hook (%s: %s), and hooks are not run",
-			object.Name(first.object.Content), release.HookAnnotation, first.events).
+			object.Name(first.object.Content), release.HookAnnotation, told(first.events)).
 			WithHint("turn it off in the chart's values, or take the annotation away to apply it like any other object")
 	}
 	var named []string
 	for _, one := range hooks[:min(len(hooks), mostNamed)] {
-		named = append(named, fmt.Sprintf("%s (%s) in %s", object.Name(one.object.Content), one.events, one.object.Origin))
+		named = append(named, fmt.Sprintf("%s (%s) in %s", object.Name(one.object.Content), told(one.events), one.object.Origin))
 	}
 	if more := len(hooks) - len(named); more > 0 {
 		named = append(named, fmt.Sprintf("%d more", more))

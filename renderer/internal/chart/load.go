@@ -152,10 +152,14 @@ func check(source *repo.Repo, loaded *helm.Chart, dir string) error {
 	chartFile := repo.Join(dir, "Chart.yaml")
 	meta := loaded.Metadata
 	if meta.APIVersion != helm.APIVersionV1 && meta.APIVersion != helm.APIVersionV2 {
-		return failure.New(chartFile, "apiVersion %s of charts is not supported: v1 and v2 are", meta.APIVersion)
+		return failure.New(chartFile, "this apiVersion of charts is not supported: v1 and v2 are")
 	}
 	if meta.Type != "" && meta.Type != "application" {
-		return failure.New(chartFile, "a %s chart can't be installed", meta.Type).
+		what := "a chart of this type"
+		if meta.Type == "library" {
+			what = "a library chart"
+		}
+		return failure.New(chartFile, "%s can't be installed", what).
 			WithHint("make it a dependency of an application chart")
 	}
 	if err := twofold(source, dir); err != nil {

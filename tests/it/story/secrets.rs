@@ -73,6 +73,18 @@ async fn no_value_of_a_secret_leaves() {
         .await;
     shown.push(("a refused sync", String::new(), format!("{refused:?}")));
     assert!(format!("{refused:?}").contains("(hidden)"), "{refused:?}");
+    // And one that quotes what the Secret holds in the cluster alone, as Git has another value by now.
+    let live = world.live("v1 Secret", "keys").await.expect("still there");
+    assert_eq!(live["data"]["password"], base64::engine::general_purpose::STANDARD.encode(CANARIES[0]));
+    let next = world.push(Files::new().file("deploy/secret.yaml", secret("another-value-4", "\"1\""))).await;
+    let refused = world
+        .eventually("a refused Service beside a live Secret", async || {
+            let runs = world.runs("/shop").await;
+            runs.into_iter().find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some())
+        })
+        .await;
+    shown.push(("a refused sync beside a live Secret", String::new(), format!("{refused:?}")));
+    assert!(format!("{refused:?}").contains("(hidden)"), "{refused:?}");
     for path in ["/api/v1/apps", "/api/v1/runs", "/api/v1/jobs", "/api/v1/deliveries"] {
         shown.push((path, String::new(), api(&world, path).await));
     }

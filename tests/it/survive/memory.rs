@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::shop;
+use super::{config_map, shop};
 use crate::support::world::{Files, Setup, World};
 
 /// What one pull request may add to the server, in KiB.
@@ -53,4 +53,49 @@ async fn a_hostile_pull_request_costs_little_memory() {
     });
     let added = added_by(&world, "many-objects", many, "more than 800000 values in all").await;
     assert!(added < MOST, "many objects: {added} KiB");
+}
+
+/// A Secret of so many keys, each with a value of its own.
+fn secret(name: &str, keys: usize) -> String {
+    let value = |key: usize| format!("{:016x}", (key as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let entries: Vec<String> = (0..keys).map(|key| format!("\"key{key}\":\"{}\"", value(key))).collect();
+    let entries = entries.join(",");
+    format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"{name}"}},"stringData":{{{entries}}}}}"#)
+}
+
+/// X10+: Secrets of very many keys, whose values are searched for in all texts about an app, take little memory and hold up nobody: an automaton
+/// over all their forms took 1.1 GB, and was built on the threads that serve everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_of_many_keys_cost_little_and_hold_up_nobody() {
+    let world = World::with_process("many-keys", Setup::default()).await;
+    world.push(shop(&world)).await;
+    world.eventually("the first sync", async || world.live("apps/v1 Deployment", "web").await.map(|_| ())).await;
+    let (before, _) = world.memory();
+    world.forget_peak();
+    let files = apps(&world, 2, |number| format!("keys/{number}"))
+        .file("keys/0/a.json", secret("a", 5_000))
+        .file("keys/0/map.yaml", config_map("beside-a", "plain"))
+        .file("keys/1/b.json", secret("b", 20_000))
+        .file("keys/1/map.yaml", config_map("beside-b", "plain"));
+    let pull = world.open_pull("keys", files).await;
+    let mut slowest = std::time::Duration::ZERO;
+    let previewed = async {
+        let status = world.status(&pull.head).await;
+        let parts = async || Some(world.comments(pull.number).concat()).filter(|all| all.contains("beside-b"));
+        (status, world.eventually("what the second app changes", parts).await)
+    };
+    tokio::pin!(previewed);
+    let (status, comment) = loop {
+        tokio::select! {
+            end = &mut previewed => break end,
+            took = world.answers_after() => slowest = slowest.max(took),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    let added = world.memory().1.saturating_sub(before);
+    writeln!(std::io::stdout(), "many keys: {} MiB more at most, the slowest probe took {slowest:?}", added >> 10).expect("written");
+    assert_eq!(status.state, "success", "{comment}");
+    assert!(!comment.contains("9e3779b97f4a7c15"), "{comment}");
+    assert!(added < MOST, "{added} KiB");
+    assert!(slowest < std::time::Duration::from_secs(1), "a probe took {slowest:?}");
 }

@@ -137,6 +137,11 @@ impl World {
         self.setup.west = west;
     }
 
+    /// Whether the next server finds the apps' namespace in `allow`.
+    pub fn allow_namespace(&mut self, allows: bool) {
+        self.setup.allows_namespace = allows;
+    }
+
     /// The store of a stopped server, to be put back later.
     pub fn copy_store(&self) -> Vec<u8> {
         std::fs::read(self.folder.path().join("data/driftless.db")).expect("a store")

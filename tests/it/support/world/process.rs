@@ -115,6 +115,15 @@ impl World {
         client.get(url).send().await.map_or(0, |answer| answer.status().as_u16())
     }
 
+    /// How long the server takes to say that it is alive.
+    pub async fn answers_after(&self) -> Duration {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let started = Instant::now();
+        let answer = client.get(format!("http://{}/healthz", self.relay.address)).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{answer:?}");
+        started.elapsed()
+    }
+
     /// Kills the server at once, and takes back all faults.
     pub fn kill(&mut self) {
         self.relay.lead_to(None);

@@ -33,6 +33,8 @@ pub struct Setup {
     /// Whether there is a second repository, which the first may read.
     pub library: bool,
     pub west: West,
+    /// Whether the repo may touch its namespace.
+    pub allows_namespace: bool,
     /// Whether the server's process can be kept from writing files: [`super::World::limit_files`].
     pub limited: bool,
 }
@@ -62,6 +64,7 @@ impl Default for Setup {
             destructive: "{}",
             library: false,
             west: West::Unknown,
+            allows_namespace: true,
             limited: false,
         }
     }
@@ -87,7 +90,8 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
-    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, destructive, library, west, .. } = setup;
+    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, destructive, library, west, allows_namespace, .. } = setup;
+    let namespaces = if *allows_namespace { format!("{namespace}*") } else { "somewhere-else".to_owned() };
     let allowed = if *west == West::Allowed { "'prod*', west" } else { "'prod*'" };
     let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
     let credentials = if *credentials { "    credentials: {token: {env: TOKEN}}\n" } else { "" };
@@ -117,7 +121,7 @@ hooks:
     project: {PROJECT}
     url: {clone_url}
     {definitions}
-    allow: {{clusters: [{allowed}], namespaces: ['{namespace}*'], clusterScoped: {cluster_scoped}}}
+    allow: {{clusters: [{allowed}], namespaces: ['{namespaces}'], clusterScoped: {cluster_scoped}}}
 {may_read}{second}clusters:
   - name: prod
     kubeconfig: kubeconfig

@@ -1,0 +1,68 @@
+//! What a policy of the cluster denies is refused as it is: nothing walks around it.
+
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use serde_json::json;
+
+use super::manifests::deployment;
+use super::push::shop;
+use crate::support::cluster;
+use crate::support::world::{Files, World};
+
+/// X4+ and B9+: an object that may be replaced is not deleted and made again where a policy denies its change, also one that says so in the words
+/// of a field that cannot be set. The preview and the sync tell the policy's own words.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_denies_is_neither_written_nor_replaced() {
+    let world = World::start("denied").await;
+    let replaced = |replicas| {
+        let annotated = "metadata:\n  name: web\n  annotations: {driftless.dev/replace: \"true\"}\n";
+        deployment("web", "example.test/web:1", replicas).replacen("metadata:\n  name: web\n", annotated, 1)
+    };
+    let base = world.push(shop(&world).file("deploy/web.yaml", replaced(2))).await;
+    world.healthy("shop", &base).await;
+    let uid = async || world.live("apps/v1 Deployment", "web").await.expect("there")["metadata"]["uid"].clone();
+    let first = uid().await;
+
+    let name = format!("freeze-{}", world.namespace);
+    let client = cluster::client().await;
+    let (policies, bindings): (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) =
+        (Api::all(client.clone()), Api::all(client));
+    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": world.namespace}});
+    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"namespaceSelector": selector, "resourceRules": [
+            {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}]},
+        "validations": [{"expression": "object.spec.replicas <= 3", "message": "change freeze until Monday", "reason": "Invalid"}]}});
+    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"]}});
+    policies.create(&PostParams::default(), &serde_json::from_value(policy).expect("a policy")).await.expect("created");
+    bindings.create(&PostParams::default(), &serde_json::from_value(binding).expect("a binding")).await.expect("created");
+    // A policy counts a moment after it was made.
+    let deployments = world.api("apps/v1 Deployment").await;
+    let patch = json!({"spec": {"replicas": 9}});
+    let params = kube::api::PatchParams { dry_run: true, ..kube::api::PatchParams::default() };
+    world
+        .eventually("a policy that counts", async || {
+            deployments.patch("web", &params, &kube::api::Patch::Merge(&patch)).await.is_err().then_some(())
+        })
+        .await;
+
+    let pull = world.open_pull("scale", Files::new().file("deploy/web.yaml", replaced(5))).await;
+    let status = world.status(&pull.head).await;
+    let comment = world.comment(pull.number, "change freeze until Monday").await;
+    assert_eq!(status.state, "failure", "{comment}");
+    let merge = world.merge_pull(pull.number).await;
+    let run = world
+        .eventually("a sync that is refused", async || {
+            let runs = world.runs("/shop").await;
+            runs.into_iter().find(|run| run.revision.as_deref() == Some(merge.as_str()) && run.finished.is_some())
+        })
+        .await;
+    assert!(run.error.as_deref().unwrap_or_default().contains("change freeze until Monday"), "{run:?}");
+    world.sync_by_hand("shop", true).await;
+    world.settled().await;
+    assert_eq!(uid().await, first, "it is the same object: {}", world.story().await);
+    bindings.delete(&name, &DeleteParams::default()).await.expect("deleted");
+    policies.delete(&name, &DeleteParams::default()).await.expect("deleted");
+}
