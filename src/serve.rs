@@ -216,6 +216,7 @@ async fn engine(
         clusters,
         forges,
         drifted: Remembered::default(),
+        attempted: Remembered::default(),
         wants: Wants::default(),
         orphans: Orphans::default(),
         definitions: Definitions::default(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::moves::Moves;
 use super::previewed::Collected;
 use super::sides::{Pair, Side, Trees};
-use super::{Engine, budget, edited, left_clusters, orphans, volatile};
+use super::{Engine, budget, claims, edited, left_clusters, orphans, volatile};
 use crate::app::{App, OnDelete, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
@@ -71,6 +71,7 @@ pub(super) async fn all(
         reports.insert(after, left);
     }
     refuse_shared(&mut reports);
+    claims::refuse(engine, &mut reports, moves).await?;
     Ok(Compared { apps: reports, trouble: troubles.into_iter().flatten().next() })
 }
 
@@ -214,7 +215,7 @@ async fn one(
     match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, siblings, cancel).await {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
-            collected.add(&pair.id, &planned.changes.changes, &planned.already.changes);
+            collected.add(&pair.id, &planned);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             report.destructive.extend(by_marks_alone);
             let applied = applied(engine, &pair).await?;

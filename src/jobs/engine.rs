@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::{Config, Repo};
 use crate::forge::Forge;
-use crate::ids::{AppId, ClusterName, HookName, RepoName};
+use crate::ids::{AppId, ClusterName, HookName, Oid, RepoName};
 use crate::lifecycle::Tasks;
 use crate::plan::Marks;
 use crate::queue::{JobError, Queue};
@@ -40,6 +40,8 @@ pub struct Engine {
     pub waits: Waits,
     /// What the last look at a cluster found changed. Only a hint: the next look finds it again.
     pub drifted: Remembered<Vec<Drifted>>,
+    /// The revision that the sync of an app works on, or has failed at.
+    pub attempted: Remembered<Oid>,
     /// What apps want that are not synced at their heads. Bounded by itself.
     pub wants: Wants,
     /// What bears the marks of an app and is in no inventory. Only a hint as well.

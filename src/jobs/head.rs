@@ -1,6 +1,6 @@
 //! What the ref of an app says by now, for an app that is not synced to it: whoever asks how it stands is told whether it is behind.
 
-use super::{Engine, outcome, sides, sync};
+use super::{Engine, claims, outcome, sides, sync};
 use crate::class::Class;
 use crate::queue::{JobContext, JobError, Key};
 use crate::render::{Purpose, RenderError};
@@ -23,7 +23,10 @@ async fn rendered(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(),
     let Some(head) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
     let tree = engine.mirrors.tree(&source.repo, &head).await?;
     let (identity, trace) = match sides::render(engine, &row.app, tree, Purpose::Sync, &ctx.cancel).await? {
-        Ok(rendered) => (sync::identity(&row.app, &rendered), serde_json::to_string(&rendered.trace)),
+        Ok(rendered) => {
+            claims::keep_wants(engine, &row.app, &rendered.manifests).await?;
+            (sync::identity(&row.app, &rendered), serde_json::to_string(&rendered.trace))
+        }
         // What does not render is not what is applied.
         Err(RenderError::Failed { trace, .. }) => (String::new(), serde_json::to_string(&trace)),
         Err(error) => return Err(error.into()),

@@ -4,6 +4,7 @@
 
 mod affected;
 mod budget;
+mod claims;
 mod compare;
 mod definitions;
 mod edited;
@@ -12,6 +13,7 @@ mod finish;
 mod handler;
 mod head;
 mod history;
+mod landed;
 mod leave;
 mod left_clusters;
 mod lost;
@@ -25,6 +27,7 @@ mod previewed;
 mod push;
 mod released;
 mod relook;
+mod rests;
 mod resync;
 mod reviewed;
 pub mod revision;

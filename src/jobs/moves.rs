@@ -94,6 +94,11 @@ impl Moves {
         Ok(())
     }
 
+    /// Whether an app is among those of the pull request.
+    pub fn touches(&self, app: &AppId) -> bool {
+        self.pairs.contains(app)
+    }
+
     /// The objects that an app begins to render and others let go, with these.
     pub fn to(&self, app: &AppId) -> Option<&BTreeMap<ObjectId, AppId>> {
         self.taken.get(app)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Engine;
-use super::reviewed::{self, Affected};
+use super::reviewed::{self, Affected, Reviewed};
 use crate::app::{OnDelete, SyncPolicy};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::queue::{Cause, JobError, Key, Request};
@@ -38,21 +38,23 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
     }
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
-    let report = report_of(pull).or_else(|| (!reviewed.affected.is_empty()).then(|| never_shown(engine, pull, merge_commit)));
+    let Reviewed { affected: of_merge, differs, again, definitions } = reviewed;
+    let is_told = !of_merge.is_empty() || !definitions.is_empty();
+    let report = report_of(pull).or_else(|| is_told.then(|| never_shown(engine, pull, merge_commit)));
     let Some(mut report) = report else {
         engine.store.put_pull(pull).await?;
         return Ok(());
     };
     let known = Known::load(engine).await?;
     let mut apps = Vec::new();
-    for (app, (cluster, definition)) in affected(&mut report, reviewed.affected, reviewed.again) {
+    for (app, (cluster, definition)) in affected(&mut report, of_merge, again) {
         if definition == DefinitionChange::Removed && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep) {
             add(engine, pull, &app, None, &Event { revision: merge_commit.clone(), end: AppEnd::Kept }, engine.clock.now_millis()).await?;
         }
         let end = known.stands(&app);
         apps.push(AppOutcome { app, cluster, end, later: Vec::new() });
     }
-    report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps, people: Vec::new(), differs: reviewed.differs });
+    report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps, people: Vec::new(), differs, definitions });
     // Some may have ended before anybody knew that this waits for them. The job waits for its turn, until the row is written.
     ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await?;
     tell(engine, pull, &mut report, &known).await

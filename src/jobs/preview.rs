@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::history::History;
+use super::landed::{self, Landed};
 use super::poll::full_ref;
 use super::previewed::{self, Collected, Looked};
 use super::relook::{self, Look};
 use super::sides::Trees;
-use super::{Engine, compare, outcome, sides, visible};
+use super::{Engine, compare, outcome, rests, sides, visible};
 use crate::class::{Class, Classified};
 use crate::config::{ForgeKind, Repo};
 use crate::forge::{Forge, ForgeError, NewStatus, PullRequest, PullState, StatusState};
@@ -99,7 +100,9 @@ async fn open(
         report.stopped = Some(Stopped::Fork);
     } else {
         match make(engine, repo, pull, hint, &mut report, &mut history, job, ctx).await {
-            Ok(what_failed) => trouble = what_failed,
+            Ok(Made::Compared(what_failed)) => trouble = what_failed,
+            Ok(Made::Merged) => return Ok(Finish::Done),
+            Ok(Made::Doubted(error)) => return Err(error),
             Err(error) => {
                 waits(engine, repo, Some(pull.number), &pull.head, job, &error).await?;
                 return Err(history.end_first(job, error).await?);
@@ -112,6 +115,16 @@ async fn open(
     finish(&report, trouble, &mut history).await
 }
 
+/// What came of a try to preview a pull request.
+enum Made {
+    /// It was compared, but for what failed and may pass.
+    Compared(Option<JobError>),
+    /// It is merged, whatever the forge's API says.
+    Merged,
+    /// It may be.
+    Doubted(JobError),
+}
+
 #[allow(clippy::too_many_arguments, reason = "what one preview is made of")]
 async fn make(
     engine: &Engine,
@@ -122,17 +135,29 @@ async fn make(
     history: &mut History<'_>,
     job: &Job,
     ctx: &JobContext,
-) -> Result<Option<JobError>, JobError> {
+) -> Result<Made, JobError> {
     let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
+    let began = engine.store.last_touch().await?;
     let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
+    let heads = [&fetched.base, &fetched.head];
+    match landed::look(engine, repo, pull.number, heads).await? {
+        Landed::Merged => return Ok(Made::Merged),
+        Landed::No => {
+            if let Some(error) = landed::doubt(engine, repo, pull.number, heads, job.attempt, &ctx.cancel).await? {
+                return Ok(Made::Doubted(error));
+            }
+        }
+        Landed::Nothing => {}
+    }
     let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, report, &pull.author, history, ctx).await?;
     let trouble = quiet(job, what_failed)?;
     let _turn = engine.outcomes.lock().await;
     if is_merged(engine, repo, pull.number, &pull.head).await? {
-        return Ok(trouble);
+        return Ok(Made::Compared(trouble));
     }
+    rests::keep(engine, &repo.name, pull.number, began, &looked.rests).await?;
     previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
-    Ok(trouble)
+    Ok(Made::Compared(trouble))
 }
 
 /// Whether the pull request was merged while it was looked at: what was shown before is what was reviewed, and what becomes of it is told by now.
@@ -358,7 +383,8 @@ async fn row_of(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull
         state: PullRow::Open,
         head: pull.head.clone(),
         base_ref: full_ref(&pull.base_ref),
-        base: None,
+        // What was shown of these commits stands until something else is.
+        base: known.as_ref().filter(|known| known.head == pull.head).and_then(|known| known.base.clone()),
         merge_commit: None,
         apps: known.as_ref().map(|known| known.apps.clone()).unwrap_or_default(),
         report: known.and_then(|known| known.report),

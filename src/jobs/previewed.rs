@@ -2,18 +2,21 @@
 //! was reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use super::Engine;
 use super::sides::{Side, Sides};
+use super::{Engine, rests};
 use crate::app::App;
 use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::{AppId, Oid};
-use crate::plan::{Action, Change};
+use crate::plan::{Action, Change, Verdict};
 use crate::queue::JobError;
+use crate::reconcile::ChangePlan;
 use crate::report::preview::{AppResult, PreviewReport};
 use crate::store::previews::PreviewRow;
 use crate::trace::Trace;
@@ -35,6 +38,9 @@ pub(super) struct Looked {
     /// The paths that could not be merged.
     pub conflicts: Vec<String>,
     pub apps: Vec<LookedAt>,
+    /// What it rests on besides Git: [`rests`].
+    #[serde(skip)]
+    pub rests: BTreeSet<String>,
 }
 
 /// One app that was rendered, also where it turned out to be the same on both sides.
@@ -56,6 +62,41 @@ pub(super) struct Shown {
     /// Objects that were different before, whatever is merged.
     #[serde(default)]
     pub already: BTreeSet<String>,
+    /// A hash of what would be sent of each object that the pull request touches, also where the server would make nothing of it.
+    #[serde(default)]
+    pub sent: Steps,
+    /// A hash of what the server would make of it, as far as it was asked.
+    #[serde(default)]
+    pub results: BTreeMap<String, String>,
+}
+
+impl Shown {
+    pub fn of(changes: &[Change]) -> Self {
+        let named = |change: &Change| change.key.id().to_string();
+        let sent = changes.iter().filter_map(|change| Some((named(change), change.desired.as_ref()?.hash.clone()))).collect();
+        let results = changes.iter().filter_map(|change| Some((named(change), result(change.after.as_ref()?)))).collect();
+        Self { steps: steps(changes), already: BTreeSet::new(), sent, results }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.steps.extend(more.steps);
+        self.already.extend(more.already);
+        self.sent.extend(more.sent);
+        self.results.extend(more.results);
+    }
+}
+
+/// A hash of what an object comes to, without what the server notes about it.
+fn result(after: &Value) -> String {
+    let mut object = after.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|name, _| matches!(name.as_str(), "name" | "namespace" | "labels" | "annotations"));
+    }
+    object.sort_all_objects();
+    hex::encode(Sha256::digest(object.to_string()))
 }
 
 /// An app on one side.
@@ -79,23 +120,43 @@ impl Seen {
 
 /// Collects what the plans of a preview would do, app by app.
 #[derive(Default)]
-pub(super) struct Collected(Mutex<BTreeMap<AppId, Shown>>);
+pub(super) struct Collected(Mutex<All>);
+
+#[derive(Default)]
+struct All {
+    shown: BTreeMap<AppId, Shown>,
+    /// What it all rests on.
+    rests: BTreeSet<String>,
+}
 
 impl Collected {
-    pub fn add(&self, app: &AppId, changes: &[Change], already: &[Change]) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = all.entry(app.clone()).or_default();
-        shown.steps.extend(steps(changes));
+    pub fn add(&self, app: &AppId, planned: &ChangePlan) {
+        let (changes, already) = (&planned.changes.changes, &planned.already.changes);
+        let mut all = self.lock();
+        let shown = all.shown.entry(app.clone()).or_default();
+        shown.add(Shown::of(changes));
         shown.already.extend(already.iter().map(|change| change.key.id().to_string()));
+        let is_shown = |change: &&Change| change.action != Action::None || change.verdict != Verdict::Accepted || change.left_for.is_some();
+        for change in changes.iter().filter(is_shown) {
+            all.rests.extend(rests::of_change(&planned.changes.cluster, &change.key.id()));
+        }
     }
 
     pub fn of(&self, app: &AppId) -> Shown {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned().unwrap_or_default()
+        self.lock().shown.get(app).cloned().unwrap_or_default()
+    }
+
+    pub fn rests(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.lock().rests)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What a plan does, in a form that can be compared with another one of the same app.
-pub(super) fn steps(changes: &[Change]) -> Steps {
+fn steps(changes: &[Change]) -> Steps {
     let mut steps = Steps::new();
     for change in changes.iter().filter(|change| change.left_for.is_none()) {
         let id = change.key.id().to_string();
@@ -115,13 +176,21 @@ pub(super) fn steps(changes: &[Change]) -> Steps {
 impl Looked {
     /// Where nothing was rendered.
     pub fn without_apps(author: &str, report: &PreviewReport, conflicts: Vec<String>) -> Self {
-        Self { version: VERSION, author: author.to_owned(), settled: is_settled(report), conflicts, apps: Vec::new() }
+        Self {
+            version: VERSION,
+            author: author.to_owned(),
+            settled: is_settled(report),
+            conflicts,
+            apps: Vec::new(),
+            rests: BTreeSet::new(),
+        }
     }
 
     pub fn new(author: &str, report: &PreviewReport, looked: Vec<LookedAt>, collected: &Collected) -> Self {
         let with_plan = |one: LookedAt| LookedAt { shown: collected.of(&one.app), ..one };
         let apps = looked.into_iter().map(with_plan).collect();
-        Self { version: VERSION, author: author.to_owned(), settled: is_settled(report), conflicts: Vec::new(), apps }
+        let (author, settled) = (author.to_owned(), is_settled(report));
+        Self { version: VERSION, author, settled, conflicts: Vec::new(), apps, rests: collected.rests() }
     }
 
     pub fn read(row: &PreviewRow) -> Option<Self> {
@@ -171,7 +240,7 @@ pub(super) fn looked_at(sides: &mut Sides) -> Vec<LookedAt> {
 mod tests {
     use super::*;
     use crate::manifest::ObjectKey;
-    use crate::plan::{Desired, Verdict};
+    use crate::plan::Desired;
 
     fn change(name: &str, action: Action, hash: Option<&str>) -> Change {
         let key = ObjectKey {

@@ -28,9 +28,11 @@ pub(super) enum Look {
     Ask,
 }
 
-/// Only for a job that nothing but moved bases asked for.
+/// Only for a job that nothing asked for but moved bases, and syncs that changed what the preview rests on.
 pub(super) async fn look(engine: &Engine, repo: &Repo, number: u64, job: &Job, cancel: &CancellationToken) -> Result<Look, JobError> {
-    let moved = |cause: &Cause| matches!(cause, Cause::Follow { key: Key::Push { .. } });
+    let moved = |cause: &Cause| matches!(cause, Cause::Follow { key: Key::Push { .. } | Key::Sync(_) });
+    // Something that the preview rests on besides Git is not what it was.
+    let is_touched = job.causes.iter().any(|cause| !matches!(cause, Cause::Follow { key: Key::Push { .. } }));
     if job.attempt > 1 || job.causes.is_empty() || !job.causes.iter().all(moved) {
         return Ok(Look::Ask);
     }
@@ -51,7 +53,10 @@ pub(super) async fn look(engine: &Engine, repo: &Repo, number: u64, job: &Job, c
         return Ok(Look::Ask);
     }
     let before = Before { pull: &pull, preview: &preview, looked: &looked, stopped };
-    before.look(engine, repo, &base, cancel).await
+    match before.look(engine, repo, &base, cancel).await? {
+        Look::Unchanged if is_touched && before.stopped.is_none() => Ok(before.unless(false)),
+        look => Ok(look),
+    }
 }
 
 /// What was shown, and what it was made from.

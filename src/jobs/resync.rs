@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Engine, leave, orphans, outdated};
+use super::{Engine, leave, orphans, outdated, rests};
 use crate::ids::{AppId, ClusterName};
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -11,6 +11,8 @@ use crate::sync::drift;
 pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     let cluster = engine.cluster(cluster)?;
     engine.waits.sweep().await?;
+    // What an earlier process had no time to tell.
+    rests::spread(engine).await?;
     // An upgrade or a new CRD since the last look is seen now.
     cluster.refresh_discovery().await?;
     let mut drift = drift::look(&engine.store, cluster, &engine.config.instance).await?;

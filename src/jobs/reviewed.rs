@@ -1,22 +1,25 @@
 //! What was reviewed is what is applied, or the pull request says where it is not: a merge is compared with its preview before anything of it is
 //! applied, and each sync with the plans that pull requests have shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::compare::Compared;
-use super::previewed::{self, Collected, Looked, LookedAt, Shown, Steps};
+use super::previewed::{Collected, Looked, LookedAt, Shown};
 use super::sides::{self, Pair, Trees};
-use super::{Engine, compare, outcome, relook, visible};
+use super::{Engine, compare, outcome, relook, visible, wanted};
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::{AppId, ClusterName, Oid};
+use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::queue::JobError;
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, Differs, DiffersAt};
+use crate::render::{Purpose, Rendered};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, Differs, DiffersAt, Stopped};
 use crate::store::apps::AppRow;
+use crate::store::inventory::ObjectState;
 use crate::store::previews::PreviewRow;
 use crate::store::pulls::{Pull, PullRow};
 use crate::tree::TreeError;
@@ -39,6 +42,8 @@ pub(super) struct Reviewed {
     pub differs: Vec<Differs>,
     /// The apps that differ, previewed again.
     pub again: Vec<AppReport>,
+    /// What it makes wrong in the definitions of apps.
+    pub definitions: Vec<String>,
 }
 
 /// Compares a merge with its preview. Equal trees are equal content, whatever way led there.
@@ -50,7 +55,9 @@ pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) ->
         return Ok(Reviewed::default());
     }
     let tree = engine.mirrors.tree_id(&repo.name, merge_commit).await?;
-    if preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
+    let preview = before_merge(engine, repo, preview, merge_commit).await?;
+    let is_broken = matches!(outcome::report_of(pull).and_then(|report| report.stopped), Some(Stopped::Definitions { .. }));
+    if !is_broken && preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
         return Ok(Reviewed::default());
     }
     let Some(base) = base_before(engine, repo, pull, preview.as_ref(), merge_commit).await? else { return Ok(Reviewed::default()) };
@@ -61,8 +68,14 @@ pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) ->
         change: engine.mirrors.tree(&repo.name, merge_commit).await?,
     };
     let cancel = engine.tasks.hard().clone();
-    let sides = sides::build(engine, repo, &trees, &cancel).await?;
-    let mut reviewed = Reviewed { affected: sides.pairs.iter().filter_map(affected).collect(), ..Reviewed::default() };
+    let mut sides = sides::build(engine, repo, &trees, &cancel).await?;
+    let definitions: Vec<String> = sides.errors.iter().map(ToString::to_string).collect();
+    if !definitions.is_empty() {
+        // What is missing may be what cannot be read: nothing is removed by a merge that breaks definitions.
+        sides.pairs.retain(|pair| pair.change.is_some());
+    }
+    let affected = sides.pairs.iter().filter_map(affected).collect();
+    let mut reviewed = Reviewed { affected, definitions, ..Reviewed::default() };
     let looked = preview.as_ref().and_then(Looked::read);
     let old = not_as_looked_at(sides.pairs, looked.as_ref(), &trees).await?;
     if old.is_empty() {
@@ -72,6 +85,16 @@ pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) ->
     let about = About { looked: looked.as_ref(), moved: moved.map(|from| (from, base.clone())), merge_commit, preview: preview.as_ref() };
     Box::pin(plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
     Ok(reviewed)
+}
+
+/// A preview that was made after the merge says nothing about it.
+async fn before_merge(engine: &Engine, repo: &Repo, preview: Option<PreviewRow>, merge: &Oid) -> Result<Option<PreviewRow>, JobError> {
+    let Some(preview) = preview else { return Ok(None) };
+    if !engine.mirrors.has_commit(&repo.name, &preview.base).await {
+        return Ok(Some(preview));
+    }
+    let is_after = engine.mirrors.is_ancestor(&repo.name, merge, &preview.base).await?;
+    Ok(Some(preview).filter(|_| !is_after))
 }
 
 struct About<'a> {
@@ -102,7 +125,7 @@ async fn plan_again(
     };
     for report in reports.into_iter().filter(|report| !report.leaves) {
         let seen = about.looked.and_then(|looked| looked.app(&report.app));
-        let objects = unseen(&collected.of(&report.app).steps, &seen.map(|one| &one.shown).into_iter().collect::<Vec<_>>());
+        let objects = unseen(&collected.of(&report.app), &seen.map(|one| &one.shown).into_iter().collect::<Vec<_>>());
         let breaks = !matches!(report.result, AppResult::Planned { .. });
         if objects.is_empty() && !breaks {
             continue;
@@ -118,11 +141,17 @@ async fn plan_again(
 }
 
 /// What is done to objects that none of the previews has shown so.
-fn unseen(steps: &Steps, shown: &[&Shown]) -> Vec<String> {
+fn unseen(now: &Shown, shown: &[&Shown]) -> Vec<String> {
     let is_shown = |(object, what): &(&String, &String)| {
-        shown.iter().any(|one| one.steps.get(*object) == Some(*what) || one.already.contains(*object))
+        let result = now.results.get(*object);
+        shown.iter().any(|one| {
+            let known = [one.steps.get(*object), one.sent.get(*object)];
+            // Another spelling of what was shown comes to the same.
+            let comes_to_the_same = result.is_some() && one.results.get(*object) == result;
+            known.contains(&Some(*what)) || comes_to_the_same || one.already.contains(*object)
+        })
     };
-    steps.iter().filter(|step| !is_shown(step)).map(|(object, _)| object.clone()).collect()
+    now.steps.iter().filter(|step| !is_shown(step)).map(|(object, _)| object.clone()).collect()
 }
 
 /// The apps whose input is not what the preview looked at. Where it is, so is the plan.
@@ -190,7 +219,14 @@ async fn base_before(
 
 /// Compares what a sync is about to do with what the pull requests have shown whose merges it brings. Nobody has reviewed a push to the branch
 /// itself, so without a merge there is nothing to compare with.
-pub(super) async fn at_sync(engine: &Engine, row: &AppRow, revision: &Oid, plan: &Plan) -> Result<(), JobError> {
+pub(super) async fn at_sync(
+    engine: &Engine,
+    row: &AppRow,
+    revision: &Oid,
+    plan: &Plan,
+    rendered: Option<&Rendered>,
+    cancel: &CancellationToken,
+) -> Result<(), JobError> {
     let (app, repo) = (&row.app.id, &row.app.source.repo);
     let mut merged = Vec::new();
     for shown in engine.store.shown_of(repo, app, outcome::heard_after(engine)).await? {
@@ -203,14 +239,54 @@ pub(super) async fn at_sync(engine: &Engine, row: &AppRow, revision: &Oid, plan:
             && engine.mirrors.is_ancestor(repo, commit, revision).await?
             && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
         {
-            merged.push((shown.number, what));
+            merged.push((shown.number, shown.merge_commit, what));
         }
     }
-    let objects = unseen(&previewed::steps(&plan.changes), &merged.iter().map(|(_, shown)| shown).collect::<Vec<_>>());
-    for (number, _) in merged.iter().filter(|_| !objects.is_empty()) {
-        outcome::differs(engine, repo, *number, app, &objects).await?;
+    let mut objects = unseen(&Shown::of(&plan.changes), &merged.iter().map(|(_, _, shown)| shown).collect::<Vec<_>>());
+    // What was to be deleted or replaced before is another merge's.
+    let decided = engine.store.inventory_of(&plan.cluster, app).await?;
+    let decided: BTreeSet<String> = decided.iter().filter(|row| is_decided(row.state)).map(|row| row.key.id().to_string()).collect();
+    objects.retain(|object| !decided.contains(object));
+    // A pull request that changes nothing of the app has not said that nobody else does.
+    for (number, commit, _) in merged.iter().filter(|(_, _, shown)| !shown.steps.is_empty()) {
+        let later = pushed_since(engine, row, [commit, revision], rendered, &objects, cancel).await?;
+        let objects: Vec<String> = objects.iter().filter(|object| !later.contains(*object)).cloned().collect();
+        if !objects.is_empty() {
+            outcome::differs(engine, repo, *number, app, &objects).await?;
+        }
     }
     Ok(())
+}
+
+/// Whether an earlier sync has found what is to be done to an object.
+fn is_decided(state: ObjectState) -> bool {
+    match state {
+        ObjectState::Pruning | ObjectState::Moving | ObjectState::Deleting | ObjectState::Held | ObjectState::Outdated => true,
+        ObjectState::Claimed | ObjectState::Applied => false,
+    }
+}
+
+/// Which of these objects a later push than the merge has changed.
+async fn pushed_since(
+    engine: &Engine,
+    row: &AppRow,
+    [merge, revision]: [&Oid; 2],
+    rendered: Option<&Rendered>,
+    objects: &[String],
+    cancel: &CancellationToken,
+) -> Result<BTreeSet<String>, JobError> {
+    let (Some(now), false) = (rendered, merge == revision || objects.is_empty()) else { return Ok(BTreeSet::new()) };
+    let tree = engine.mirrors.tree(&row.app.source.repo, merge).await?;
+    // What did not render at the merge was not changed by it.
+    let Ok(then) = sides::render(engine, &row.app, tree, Purpose::Sync, cancel).await? else {
+        return Ok(objects.iter().cloned().collect());
+    };
+    let by_name = |rendered: &Rendered| -> HashMap<String, String> {
+        let named = |manifest: &Manifest| wanted::ids(&row.app, manifest).map(|id| (id.to_string(), manifest.hash()));
+        rendered.manifests.iter().flat_map(named).collect()
+    };
+    let (then, now) = (by_name(&then), by_name(now));
+    Ok(objects.iter().filter(|object| then.get(*object) != now.get(*object)).cloned().collect())
 }
 
 /// Pull requests whose heads a push has brought into their base: they are merged, whatever the forge's API says or does not say.
@@ -282,6 +358,7 @@ mod tests {
         Shown {
             steps: steps.iter().map(|(object, what)| ((*object).to_owned(), (*what).to_owned())).collect(),
             already: already.iter().map(|object| (*object).to_owned()).collect(),
+            ..Shown::default()
         }
     }
 
@@ -294,7 +371,20 @@ mod tests {
             &[("ConfigMap a", "2"), ("ConfigMap b", "deleted"), ("ConfigMap c", "3"), ("ConfigMap d", "4"), ("ConfigMap e", "5")],
             &[],
         );
-        assert_eq!(unseen(&now.steps, &[&one, &two]), ["ConfigMap a", "ConfigMap e"]);
-        assert_eq!(unseen(&one.steps, &[&one]), Vec::<String>::new());
+        assert_eq!(unseen(&now, &[&one, &two]), ["ConfigMap a", "ConfigMap e"]);
+        assert_eq!(unseen(&one, &[&one]), Vec::<String>::new());
+    }
+
+    /// X1+: `1000m` for `1` is the same object in the cluster, whether it was shown as no change or as another spelling of the same one.
+    #[test]
+    fn another_spelling_is_what_was_shown() {
+        let named = |what: &str| std::collections::BTreeMap::from([("Deployment web".to_owned(), what.to_owned())]);
+        let now = Shown { results: named("same"), ..shown(&[("Deployment web", "2")], &[]) };
+        let no_change = Shown { sent: named("2"), ..Shown::default() };
+        let spelled_otherwise = Shown { results: named("same"), ..shown(&[("Deployment web", "1")], &[]) };
+        let another = Shown { results: named("other"), ..shown(&[("Deployment web", "1")], &[]) };
+        assert_eq!(unseen(&now, &[&no_change]), Vec::<String>::new());
+        assert_eq!(unseen(&now, &[&spelled_otherwise]), Vec::<String>::new());
+        assert_eq!(unseen(&now, &[&another]), ["Deployment web"]);
     }
 }

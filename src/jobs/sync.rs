@@ -11,7 +11,9 @@ use super::compare::limit;
 use super::history::History;
 use super::lost::{self, LeftAlone};
 use super::wish::{Decision, Wish, decide};
-use super::{Engine, Unknown, finish, head, leave, left_clusters, orphans, outcome, released, reviewed, sides, volatile, writing};
+use super::{
+    Engine, Unknown, claims, finish, head, leave, left_clusters, orphans, outcome, released, rests, reviewed, sides, volatile, writing,
+};
 use crate::app::{App, SyncPolicy};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
@@ -44,6 +46,12 @@ impl Classified for SyncProblem {
 }
 
 pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
+    let done = work(engine, id, job, ctx).await;
+    // Whatever came of it: the previews that rest on what it changed are old.
+    done.and(rests::spread(engine).await)
+}
+
+async fn work(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     one(engine, id, job, ctx).await?;
     // Last: a cluster that the app has left may be away for long, and nothing must wait for it.
     left_clusters::prune(engine, id, ctx).await
@@ -51,6 +59,7 @@ pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext
 
 async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     let mut row = load(engine, id).await?;
+    engine.attempted.forget(id);
     // Only jobs of this key begin and forget waits of the app: what is read here is about what is applied now.
     for ended in engine.store.ended_waits(id).await? {
         finish::act(engine, &row, &ended, ctx).await?;
@@ -80,6 +89,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     let waiting = engine.store.waiting_run(id).await?;
     let attempt = Attempt { engine, row: &row, wish: &wish, revision, aim, waiting, ctx };
     ctx.works_on(attempt.revision.as_str());
+    engine.attempted.put(id, attempt.revision.clone());
     let kind = if matches!(attempt.aim, Aim::Heal { .. }) { RunKind::Heal } else { RunKind::Sync };
     let mut history = History::new(engine, kind, id.to_string(), job)?;
     let author = author(engine, &row.app, &attempt.revision).await;
@@ -241,6 +251,9 @@ impl Attempt<'_> {
         }
         let mut plan = None;
         let done = self.carry_out(rendered.as_deref(), &identity, &mut plan, history).await;
+        if matches!(self.aim, Aim::Apply | Aim::Remove) {
+            claims::keep_wants(engine, app, rendered.as_deref().map_or(&[], |rendered| &rendered.manifests)).await?;
+        }
         done.map_err(|error| without_secrets(error, rendered.as_deref(), plan.as_ref()))
     }
 
@@ -274,7 +287,7 @@ impl Attempt<'_> {
             Aim::Apply | Aim::Finish | Aim::Remove => None,
         };
         if self.aim == Aim::Apply {
-            reviewed::at_sync(engine, self.row, &self.revision, plan).await?;
+            reviewed::at_sync(engine, self.row, &self.revision, plan, rendered, &self.ctx.cancel).await?;
         }
         let word = self.word().await?;
         if self.was_paused().await? {
@@ -568,8 +581,12 @@ pub(super) async fn failed(engine: &Engine, id: &AppId, job: &Job, error: &JobEr
         return Ok(());
     }
     let source = &row.app.source;
-    // What cannot be told because the repository is not here is in the history all the same.
-    let Some(revision) = engine.store.ref_head(&source.repo, &source.ref_name).await? else { return Ok(()) };
+    // What was pushed since is not at fault. What cannot be told because the repository is not here is in the history all the same.
+    let revision = match engine.attempted.get(id) {
+        Some(attempted) => Some(attempted),
+        None => engine.store.ref_head(&source.repo, &source.ref_name).await?,
+    };
+    let Some(revision) = revision else { return Ok(()) };
     let end = AppEnd::Failed { message: error.message() };
     outcome::ended(engine, &row, &revision, &end).await
 }

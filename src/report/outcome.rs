@@ -42,6 +42,12 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
         {
             return None;
         }
+        // What the merge brought is applied: how a later commit fares is for the pull request of that one to tell.
+        (Some(_), AppEnd::Failed { .. } | AppEnd::Waiting { .. } | AppEnd::Drifted { .. })
+            if is_applied(events) && events.iter().all(|told| told.revision != event.revision) =>
+        {
+            return None;
+        }
         (Some(AppEnd::Waiting { deletes }), AppEnd::Healthy { removed: 0, .. }) => AppEnd::Withdrawn { deletes: *deletes },
         (_, end) => end,
     };
@@ -52,6 +58,11 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
         (before, now) => before == now,
     });
     (!repeats && !is_passing(&event.end)).then_some(event)
+}
+
+/// Whether a sync has applied what the merge brought, with something left to confirm or to report.
+fn is_applied(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event.end, AppEnd::Waiting { .. } | AppEnd::Drifted { .. }))
 }
 
 /// Where an app stands is no event.
@@ -117,6 +128,17 @@ mod tests {
         assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 5 }, AppEnd::Withdrawn { deletes: 5 }]);
         let ends = vec![event("a", AppEnd::Waiting { deletes: 5 }), event("a", healthy(5))];
         assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 5 }, healthy(5)]);
+    }
+
+    /// B10+: a merge that waits for confirmation was applied; what a later one breaks is not its failure.
+    #[test]
+    fn a_later_commits_failure_is_not_this_ones() {
+        let ends = vec![event("a", AppEnd::Waiting { deletes: 1 }), event("b", failed("of another")), event("b", healthy(1))];
+        assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 1 }, healthy(1)]);
+        let ends = vec![event("a", AppEnd::Waiting { deletes: 1 }), event("a", failed("its deletion"))];
+        assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 1 }, failed("its deletion")]);
+        let ends = vec![event("b", failed("both"))];
+        assert_eq!(told(false, ends), [failed("both")], "it was never applied without the other");
     }
 
     #[test]

@@ -181,6 +181,9 @@ pub struct Outcome {
     /// Where what is applied is not what was previewed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<Differs>,
+    /// What the merge has made wrong in the definitions of apps: those that these files define stay as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub definitions: Vec<String>,
 }
 
 /// An app of which a merge does more than its preview has shown.

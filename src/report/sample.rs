@@ -106,6 +106,12 @@ pub(crate) fn merged(text: &str) -> PreviewReport {
         end(&report.apps[1], AppEnd::Failed { message: format!("Deployment shop/web: image not found\n{text}") }),
         end(&report.apps[2], AppEnd::Waiting { deletes: 5 }),
     ];
-    report.outcome = Some(Outcome { merged_as: "c3".repeat(20).parse().expect("an id"), apps, people: Vec::new(), differs: Vec::new() });
+    report.outcome = Some(Outcome {
+        merged_as: "c3".repeat(20).parse().expect("an id"),
+        apps,
+        people: Vec::new(),
+        differs: Vec::new(),
+        definitions: Vec::new(),
+    });
     report
 }

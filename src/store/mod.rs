@@ -22,6 +22,7 @@ pub mod jobs;
 pub mod previews;
 pub mod pulls;
 pub mod reports;
+pub mod rests;
 pub mod runs;
 pub mod shown_deletes;
 pub mod waits;

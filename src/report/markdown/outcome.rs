@@ -12,10 +12,13 @@ const NAMED: usize = 5;
 
 pub(super) fn text(outcome: &Outcome) -> String {
     let merged = format!("Merged as {}", span(outcome.merged_as.short()));
-    if outcome.apps.is_empty() {
+    if outcome.apps.is_empty() && outcome.definitions.is_empty() {
         return format!("**{merged}**, which affected no app.");
     }
     let mut parts = Vec::new();
+    if !outcome.definitions.is_empty() {
+        parts.push(format!("{}, so the apps that they define stay as they were", wrong(outcome)));
+    }
     let mut add = |word: &str, which: fn(&AppEnd) -> bool| {
         let apps: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| which(&app.end)).collect();
         if !apps.is_empty() {
@@ -53,6 +56,16 @@ pub(super) fn text(outcome: &Outcome) -> String {
     format!("**{merged}**: {}.", parts.join("; "))
 }
 
+fn wrong(outcome: &Outcome) -> String {
+    format!("**{} in the definitions of apps**", count(outcome.definitions.len(), "error"))
+}
+
+fn definitions(outcome: &Outcome, document: &mut Document) {
+    for error in &outcome.definitions {
+        document.head(folded("Error in a definition".into(), error));
+    }
+}
+
 fn deletes(end: &AppEnd) -> usize {
     match end {
         AppEnd::Waiting { deletes } => usize::try_from(*deletes).unwrap_or(usize::MAX),
@@ -85,6 +98,7 @@ pub(super) fn taken_over(report: &PreviewReport, outcome: &Outcome) -> Option<St
 
 /// Why it failed, and what lets go on what waits.
 pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
+    definitions(outcome, document);
     for app in &outcome.apps {
         match &app.end {
             AppEnd::Failed { message } => {
@@ -170,14 +184,22 @@ fn time(at: jiff::Timestamp) -> String {
 pub fn notice(outcome: &Outcome) -> Option<String> {
     let failed: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| is_failed(app)).collect();
     // Whom it concerns may not be known yet.
-    if failed.is_empty() || outcome.people.is_empty() {
+    if (failed.is_empty() && outcome.definitions.is_empty()) || outcome.people.is_empty() {
         return None;
     }
     let mentions: Vec<String> = outcome.people.iter().filter(|login| is_login(login)).map(|login| format!("@{login}")).collect();
     let mentions = if mentions.is_empty() { String::new() } else { format!("{}: ", mentions.join(" ")) };
     let merged = span(outcome.merged_as.short());
     let mut document = Document::default();
-    document.must(Block::Lines(format!("{mentions}after the merge as {merged}, the deployment **failed** for {}.", places(&failed))));
+    let mut what = Vec::new();
+    if !failed.is_empty() {
+        what.push(format!("the deployment **failed** for {}", places(&failed)));
+    }
+    if !outcome.definitions.is_empty() {
+        what.push(format!("there is {}, and what they define is not applied", wrong(outcome)));
+    }
+    document.must(Block::Lines(format!("{mentions}after the merge as {merged}, {}.", what.join("; "))));
+    definitions(outcome, &mut document);
     for app in failed {
         if let AppEnd::Failed { message } = &app.end {
             document.head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));

@@ -25,6 +25,7 @@ async fn a_manual_app_is_healed_by_the_definition_that_was_applied() {
         .file("new/a.yaml", config_map("a", "two"))
         .file("new/c.yaml", config_map("c", "two"));
     let base = world.push(files).await;
+    world.eventually("the app", async || world.app_row("shop").await).await;
     world.settled().await;
     world.sync_by_hand("shop", false).await;
     world.healthy("shop", &base).await;

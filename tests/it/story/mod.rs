@@ -3,6 +3,7 @@
 mod bases;
 mod burst;
 mod by_hand;
+mod claims;
 mod clusters;
 mod deletes;
 mod denied;

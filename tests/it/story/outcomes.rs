@@ -1,8 +1,12 @@
 //! What a merged pull request tells, and goes on telling.
 
+use driftless::ids::RepoName;
+use driftless::queue::{Cause, Key, Request};
+
 use super::manifests::{config_map, deployment};
 use super::push::shop;
-use crate::support::world::{Files, Setup, World, app_id};
+use crate::support::git::git;
+use crate::support::world::{Files, PROJECT, REPO, Setup, World, app_id};
 
 /// T1: a failure stays on its pull request when another one mends it, and its people are told by a comment of its own.
 #[tokio::test(flavor = "multi_thread")]
@@ -118,4 +122,78 @@ async fn an_app_that_is_never_synced_is_not_told_to_be_synced_by_hand() {
     assert!(!comment.contains("driftless sync"), "{comment}");
     assert!(world.engine().store.app(&app_id("shop")).await.expect("the store").is_some_and(|row| row.applied_revision.is_none()));
     assert_eq!(world.stands("shop").await.0, "never");
+}
+
+/// B10+: the base has the merge, and the forge's API still calls the pull request open: whoever looks at it then says that it was merged, and not that
+/// merging affects no app.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_the_forge_does_not_know_yet_has_its_outcome() {
+    let world = World::start("outcome-behind").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.settled().await;
+    let merge = world.merge_with(&pull, &Files::new());
+    git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
+    let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
+    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.comment(pull.number, "Merged as").await;
+    world.settled().await;
+    let comment = world.comment(pull.number, "Merged as").await;
+    assert!(comment.contains("`shop` on `prod`") && !comment.contains("affected no app"), "{comment}");
+    world.show(&merge).await;
+    world.healthy("shop", &merge).await;
+    world.comment(pull.number, "healthy after").await;
+}
+
+/// B10+: a squash that the forge does not tell of yet looks like a pull request that changes nothing: what was shown stays until the forge says more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_squash_that_the_forge_does_not_know_yet_takes_nothing_back() {
+    let world = World::start("outcome-squash").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.settled().await;
+    // As the forge squashes it, a moment before its API says so.
+    let squash = world.commit("main", &Files::new().file("deploy/settings.yaml", config_map("settings", "two")));
+    let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
+    world.engine().queue.enqueue(&[Request::new(key.clone(), Cause::Poll)]).await.expect("queued");
+    world
+        .eventually("the forge is asked again", async || {
+            let job = world.engine().store.job(&key.to_string(), driftless::store::jobs::State::Pending).await.expect("the store")?;
+            (job.attempt >= 1).then_some(())
+        })
+        .await;
+    let comment = world.comment(pull.number, "Merging changes 1 app.").await;
+    assert!(!comment.contains("affects no app"), "{comment}");
+    world.show(&squash).await;
+    world.healthy("shop", &squash).await;
+    // The forge goes on calling it open: somebody else has done the same.
+    world.comment(pull.number, "Merging affects no app").await;
+}
+
+/// B10+: a merge that breaks a definition says so, and tells its people.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_breaks_a_definition_says_so() {
+    let world = World::start("outcome-definition").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let broken = world.app("shop", "deploy").replace("destination:", "destnation:");
+    let files = Files::new()
+        .file("apps/shop.yaml", broken)
+        .file("apps/other.yaml", world.app("other", "other"))
+        .file("other/map.yaml", config_map("other", "x"));
+    let pull = world.open_pull("broken", files).await;
+    world.status_is(&pull.head, "failure", "1 error in the definitions of apps").await;
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("other", &merge).await;
+    let comment = world.comment(pull.number, "**1 error in the definitions of apps**").await;
+    assert!(comment.contains("destnation") && !comment.contains("affected no app"), "{comment}");
+    world.comment(pull.number, "applied for `other` on `prod`").await;
+    let notice = world.eventually("people are told", async || world.notices(pull.number).into_iter().next()).await;
+    assert!(notice.contains("@you") && notice.contains("destnation"), "{notice}");
+    let comment = world.comment(pull.number, "healthy after").await;
+    assert!(!comment.contains("definition removed"), "{comment}");
 }

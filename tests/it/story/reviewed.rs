@@ -142,3 +142,49 @@ async fn x1_a_squash_is_compared_as_well() {
     world.healthy("shop", &squashed).await;
     world.comment(pull.number, "healthy after").await;
 }
+
+fn with_cpu(cpu: &str) -> String {
+    let image = "          image: example.test/web:1\n";
+    deployment("web", "example.test/web:1", 2).replace(image, &format!("{image}          resources: {{limits: {{cpu: {cpu}}}}}\n"))
+}
+
+/// X1+: another spelling of what is there is no change, neither in the preview nor in the sync.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_another_spelling_makes_no_noise() {
+    let world = World::start("reviewed-spelling").await;
+    let base = world.push(shop(&world).file("deploy/web.yaml", with_cpu("1"))).await;
+    world.healthy("shop", &base).await;
+    let files = Files::new().file("deploy/web.yaml", with_cpu("1000m")).file("deploy/settings.yaml", config_map("settings", "two"));
+    let pull = world.open_pull("spelling", files).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("shop", &merge).await;
+    let comment = world.comment(pull.number, "healthy after").await;
+    assert!(!comment.contains("Not as previewed"), "{comment}");
+}
+
+/// X1+: what another push does is not put to a pull request that says nothing of that app, nor is what comes after its merge.
+#[tokio::test(flavor = "multi_thread")]
+async fn x1_other_pushes_are_not_put_to_a_pull_request() {
+    let world = World::with("reviewed-others", Setup { webhooks: false, ..Setup::default() }).await;
+    let files = shop(&world).file("apps/other.yaml", world.app("other", "other")).file("other/map.yaml", config_map("other", "1"));
+    let base = world.push(files).await;
+    world.poll().await;
+    world.healthy("shop", &base).await;
+    world.healthy("other", &base).await;
+    // Pushed, and not acted on yet when the pull request is previewed: the other app is looked at for it, and the same on both sides.
+    world.push(Files::new().file("other/map.yaml", config_map("other", "2"))).await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
+    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.settled().await;
+    world.merge_pull(pull.number).await;
+    let last = world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:later", 2))).await;
+    world.poll().await;
+    world.healthy("shop", &last).await;
+    world.healthy("other", &last).await;
+    world.settled().await;
+    let comment = world.comment(pull.number, "healthy after").await;
+    assert!(!comment.contains("Not as previewed"), "{comment}");
+}

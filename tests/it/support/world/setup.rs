@@ -97,7 +97,9 @@ pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> S
     let credentials = if *credentials { "    credentials: {token: {env: TOKEN}}\n" } else { "" };
     let library_url = clone_url.replace(PROJECT, LIBRARY);
     let definitions = "definitions: {branch: main, globs: ['apps/*.yaml']}";
-    let second = format!("  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n");
+    let its_allow = format!("allow: {{clusters: [prod], namespaces: ['{namespace}*']}}");
+    let second =
+        format!("  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n    {its_allow}\n");
     let (second, may_read) = if *library { (second.as_str(), "    mayRead: [library]\n") } else { ("", "") };
     let renderer = tool::program("renderer");
     format!(

@@ -1,0 +1,128 @@
+//! No gate is older than what its verdict rests on: who owns the objects, who wants them, and what has to be there for them.
+
+use super::manifests::config_map;
+use super::push::shop;
+use crate::support::git::Work;
+use crate::support::world::{Files, LIBRARY, PROJECT, Pull, Setup, World};
+
+async fn up(words: &str, setup: Setup) -> World {
+    let world = World::with(words, setup).await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    world
+}
+
+/// A pull request that adds an app with one `ConfigMap` which is called `shared`.
+async fn takes(world: &World, app: &str, more: &str) -> Pull {
+    let files = Files::new()
+        .file(format!("apps/{app}.yaml"), world.app_with(app, app, more))
+        .file(format!("{app}/shared.yaml"), config_map("shared", app));
+    world.open_pull(app, files).await
+}
+
+/// X7+: two pull requests take the same object, and both are green until one of them is merged. Whoever merges the other one all the same is told why
+/// nothing came of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_what_another_merge_has_taken_is_refused() {
+    let world = up("claims-merge", Setup::default()).await;
+    let one = takes(&world, "one", "").await;
+    let two = takes(&world, "two", "").await;
+    world.status_is(&one.head, "success", "1 create").await;
+    world.status_is(&two.head, "success", "1 create").await;
+    let merge = world.merge_pull(one.number).await;
+    world.healthy("one", &merge).await;
+    world.status_is(&two.head, "failure", "1 rejected (two)").await;
+    let comment = world.comment(two.number, "shop/one").await;
+    assert!(comment.contains("own one object"), "{comment}");
+    world.merge_pull(two.number).await;
+    let comment = world.comment(two.number, "**FAILED** for `two` on `prod`").await;
+    assert!(comment.contains("shop/one") && comment.contains("ConfigMap"), "{comment}");
+    assert_eq!(world.live("v1 ConfigMap", "shared").await.expect("there")["data"]["key"], "one");
+}
+
+/// X7+: the Namespace that a pull request needs is deleted by another merge.
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_a_namespace_that_goes_is_missed() {
+    let world = World::start("claims-ns").await;
+    let inner = format!("{}-inner", world.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {inner}\n");
+    let files = shop(&world)
+        .file("apps/ground.yaml", world.app("ground", "ground"))
+        .file("ground/namespace.yaml", namespace)
+        .file("ground/map.yaml", config_map("stays", "x"));
+    let base = world.push(files).await;
+    world.healthy("ground", &base).await;
+    world.first_looks().await;
+    let app = world.app("inner", "inner").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
+    let files = Files::new().file("apps/inner.yaml", app).file("inner/map.yaml", config_map("inside", "x"));
+    let pull = world.open_pull("inner", files).await;
+    world.status_is(&pull.head, "success", "1 create").await;
+    let drop = world.open_pull("drop", Files::new().without("ground/namespace.yaml")).await;
+    world.status_is(&drop.head, "success", "1 delete").await;
+    world.merge_pull(drop.number).await;
+    world.comment(drop.number, "**1 deletion needs confirmation** for").await;
+    assert_eq!(world.gate(&pull.head).map(|gate| gate.state), Some("success".into()), "it is still there");
+    world.sync_by_hand("ground", true).await;
+    let gate = world.eventually("the gate fails", async || world.gate(&pull.head).filter(|gate| gate.state == "failure")).await;
+    assert_eq!(gate.description, "1 rejected (inner)");
+    world.comment(pull.number, &inner).await;
+}
+
+/// X7+: an app that waits for a person to sync it has no inventory, and what it renders is its own all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_an_app_that_was_never_synced_has_a_claim() {
+    let world = up("claims-manual", Setup::default()).await;
+    // The pull request was green before the other app came.
+    let early = takes(&world, "early", "").await;
+    world.status_is(&early.head, "success", "1 create").await;
+    let manual = world.app_with("waits", "waits", "  sync: manual\n");
+    world.push(Files::new().file("apps/waits.yaml", manual).file("waits/shared.yaml", config_map("shared", "waits"))).await;
+    world.status_is(&early.head, "failure", "1 rejected (early)").await;
+    let comment = world.comment(early.number, "shop/waits").await;
+    assert!(comment.contains("has not applied it yet"), "{comment}");
+    let late = takes(&world, "late", "").await;
+    world.status_is(&late.head, "failure", "1 rejected (late)").await;
+    // Once it is gone from there, whoever wants it may have it.
+    world.push(Files::new().file("waits/shared.yaml", config_map("another", "waits"))).await;
+    world.status_is(&early.head, "success", "1 create").await;
+    world.status_is(&late.head, "success", "1 create").await;
+}
+
+/// X7+: an app whose first sync fails owns what it renders.
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_an_app_whose_first_sync_fails_has_a_claim() {
+    let world = up("claims-failed", Setup::default()).await;
+    let broken = config_map("broken", "x").replace("\ndata:", "\ndta:");
+    let files = Files::new()
+        .file("apps/fails.yaml", world.app("fails", "fails"))
+        .file("fails/shared.yaml", config_map("shared", "fails"))
+        .file("fails/broken.yaml", broken);
+    world.push(files).await;
+    world.eventually("it fails", async || Some(world.stands("fails").await).filter(|(state, ..)| state == "failed")).await;
+    assert!(world.live("v1 ConfigMap", "shared").await.is_none(), "a bad revision changes nothing");
+    let pull = takes(&world, "other", "").await;
+    world.status_is(&pull.head, "failure", "1 rejected (other)").await;
+    world.comment(pull.number, "shop/fails").await;
+}
+
+async fn push_library(world: &World, work: &Work, files: &[(&str, String)]) {
+    files.iter().for_each(|(path, text)| work.write(path, text));
+    work.commit_all("Change the library");
+    work.git(&["push", "-q", &world.forge.repo_dir(LIBRARY).display().to_string(), "HEAD:refs/heads/main"]);
+    world.forge.refs_changed(LIBRARY).await.expect("seen");
+}
+
+/// X7+: the same across repos: an app of one that waits, and a pull request of the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_an_app_of_another_repo_that_was_never_synced_has_a_claim() {
+    let world = up("claims-repos", Setup { library: true, ..Setup::default() }).await;
+    let work = Work::new();
+    let pull = takes(&world, "mine", "").await;
+    world.status_is(&pull.head, "success", "1 create").await;
+    let definition = world.app_with("theirs", "theirs", "  sync: manual\n");
+    push_library(&world, &work, &[("apps/theirs.yaml", definition), ("theirs/shared.yaml", config_map("shared", "theirs"))]).await;
+    world.status_is(&pull.head, "failure", "1 rejected (mine)").await;
+    world.comment(pull.number, "library/theirs").await;
+    assert_eq!(world.forge.latest_status(PROJECT, &pull.head, "driftless").map(|gate| gate.state), Some("failure".into()));
+}
