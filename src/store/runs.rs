@@ -144,6 +144,9 @@ impl From<Raw> for RunRow {
     }
 }
 
+/// Said of a run that had applied its changes when a newer one began.
+const SUPERSEDED: &str = "applied its changes, and was superseded by a newer run before it ended.";
+
 impl Store {
     /// Begins a run. Of its target only the newest `keep` runs stay in the history, and those that have not ended.
     pub async fn begin_run(&self, new: &NewRun, keep: u32) -> Result<RunId, StoreError> {
@@ -181,11 +184,12 @@ impl Store {
 
     /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over.
     pub async fn supersede_runs(&self, target: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE runs SET state = 'cancelled', finished = $2 WHERE target = $1 AND state IN ('running', 'waiting')")
-            .bind(target)
-            .bind(self.now())
-            .execute(self.write())
-            .await?;
+        // What a run waits for comes after its writes: whoever reads the history must not take it for one that did nothing.
+        let sql = "UPDATE runs SET state = 'cancelled', finished = $2,
+                 error = CASE WHEN state = 'waiting' THEN $3 || COALESCE(' It said before: ' || NULLIF(error, ''), '') ELSE error END
+             WHERE target = $1 AND state IN ('running', 'waiting')";
+        let query = sqlx::query(sql).bind(target).bind(self.now()).bind(SUPERSEDED);
+        query.execute(self.write()).await?;
         Ok(())
     }
 

@@ -292,6 +292,47 @@ async fn pull_requests_that_share_a_head_show_the_worst() {
     assert_eq!(scene.states().last().map(String::as_str), Some("success fine again"));
 }
 
+/// C9: the worst is chosen where it is written down: of gates that come at the same moment none is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn c9_of_gates_that_come_at_once_the_worst_is_shown() {
+    let scene = Scene::start().await;
+    for round in 0..10 {
+        let success = format!("fine {round}");
+        let failure = format!("bad {round}");
+        let puts = (1..=8_u64).map(|number| {
+            let status = match number {
+                5 => scene.status(StatusState::Failure, &failure),
+                _ => scene.status(StatusState::Success, &success),
+            };
+            let (outbox, repo) = (scene.outbox.clone(), scene.repo.clone());
+            tokio::spawn(async move { outbox.put_gate(&repo, number, &status).await })
+        });
+        for put in puts.collect::<Vec<_>>() {
+            put.await.expect("it ends").expect("put");
+        }
+        scene.sent(&scene.status_target()).await;
+        assert_eq!(scene.states().last(), Some(&format!("failure {failure}")), "{:?}", scene.states());
+    }
+}
+
+/// A13: what was given up, because the forge called it wrong, is sent once the forge takes it, without another word from anybody.
+#[tokio::test]
+async fn a13_what_was_given_up_is_sent_again() {
+    let scene = Scene::start().await;
+    scene.fault(Method::POST, "/statuses/", 10, ApiFault::Status(404));
+    scene.put_status(StatusState::Success, "ok").await;
+    let target = scene.status_target().to_string();
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while scene.store.report(&target).await.expect("read").is_none_or(|row| row.due.is_some()) {
+        assert!(Instant::now() < deadline, "it is not given up");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(scene.states(), Vec::<String>::new());
+    scene.outbox.try_again(&scene.repo).await.expect("asked");
+    scene.sent(&scene.status_target()).await;
+    assert_eq!(scene.states(), ["success ok"]);
+}
+
 #[tokio::test]
 async fn a_pull_request_that_moves_on_does_not_hold_up_who_shares_the_head_it_left() {
     let scene = Scene::start().await;

@@ -37,6 +37,25 @@ async fn a_run_tells_its_whole_story() {
     assert_eq!(row.cause, json!({"push": "main"}));
 }
 
+/// T1+: a run that applied something and was superseded while it waited says so, and how much.
+#[tokio::test]
+async fn a_superseded_run_says_that_it_applied() {
+    let (store, _dir) = store().await;
+    let counts = Counts { created: 2, ..Counts::default() };
+    let mut ended = Vec::new();
+    for (state, text) in [(RunState::Waiting, Some("deletes 1 of 7")), (RunState::Waiting, None), (RunState::Running, None)] {
+        let run = store.begin_run(&new("shop/web"), 10).await.expect("begun");
+        store.write_run(&run, &[], Some(&counts), state, text).await.expect("stored");
+        store.supersede_runs("shop/web").await.expect("superseded");
+        let row = store.run(&run).await.expect("read").expect("there");
+        assert_eq!((row.state, row.counts.created), (RunState::Cancelled, 2));
+        ended.push(row.error);
+    }
+    let applied = "applied its changes, and was superseded by a newer run before it ended.";
+    let expected = [Some(format!("{applied} It said before: deletes 1 of 7")), Some(applied.to_owned()), None];
+    assert_eq!(ended, expected);
+}
+
 #[tokio::test]
 async fn the_history_of_a_target_is_bounded_and_keeps_what_has_not_ended() {
     let (store, _dir) = store().await;

@@ -107,7 +107,9 @@ async fn x7_an_app_whose_first_sync_fails_has_a_claim() {
 }
 
 async fn push_library(world: &World, work: &Work, files: &[(&str, String)]) {
-    files.iter().for_each(|(path, text)| work.write(path, text));
+    for (path, text) in files {
+        work.write(path, text);
+    }
     work.commit_all("Change the library");
     work.git(&["push", "-q", &world.forge.repo_dir(LIBRARY).display().to_string(), "HEAD:refs/heads/main"]);
     world.forge.refs_changed(LIBRARY).await.expect("seen");
