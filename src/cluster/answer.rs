@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::content::{Content, content};
 use super::error::{ApplyError, ClusterError};
 use super::request::Answer;
 use crate::ids::ClusterName;
@@ -86,6 +87,10 @@ pub(super) fn failure(cluster: &ClusterName, answer: &Answer, about: Option<&Obj
         StatusCode::FORBIDDEN => ClusterError::Forbidden { cluster, message },
         StatusCode::CONFLICT => ClusterError::Conflict { cluster, message },
         StatusCode::TOO_MANY_REQUESTS => ClusterError::TooMany { cluster, after: after.unwrap_or(Duration::from_secs(1)) },
+        // What the object says keeps the server from reading it: that does not pass by itself.
+        code if code.is_server_error() && about.is_some() && status.as_ref().is_some_and(|status| content(&status.message).is_some()) => {
+            ClusterError::Refused { cluster, status: code.as_u16(), message }
+        }
         code if code.is_server_error() || code == StatusCode::REQUEST_TIMEOUT => {
             ClusterError::Failed { cluster, status: code.as_u16(), message, after }
         }
@@ -146,7 +151,7 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
             ApplyError::WebhookWithoutDryRun { message: shorten(&status.message, LONGEST) }
         }
         StatusCode::INTERNAL_SERVER_ERROR if is_too_large(&status) => ApplyError::Refused { message: text(key, &status.message) },
-        StatusCode::INTERNAL_SERVER_ERROR => malformed(key, &status).unwrap_or_else(|| failure(cluster, answer, Some(key)).into()),
+        code if code.is_server_error() => malformed(key, &status).unwrap_or_else(|| failure(cluster, answer, Some(key)).into()),
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::PAYLOAD_TOO_LARGE => {
             ApplyError::Refused { message: text(key, &status.message) }
         }
@@ -251,15 +256,20 @@ fn summary(causes: &[Cause], all: usize) -> String {
 
 /// An object that does not have the form of its kind is answered with a 500 without a reason, as a broken storage is: the text decides.
 fn malformed(key: &ObjectKey, status: &Status) -> Option<ApplyError> {
-    const FORMS: [&str; 2] = ["failed to create typed patch object", "failed to convert new object"];
-    if !FORMS.iter().any(|form| status.message.starts_with(form)) {
-        return None;
-    }
-    let detail = status.message.split_once("): ").map_or(status.message.as_str(), |(_, detail)| detail);
+    let content = content(&status.message)?;
+    let detail = match content {
+        Content::Manifest | Content::Live => status.message.split_once("): ").map_or(status.message.as_str(), |(_, detail)| detail),
+        Content::Managers => status.message.find(": .").map_or(status.message.as_str(), |at| &status.message[at + 2..]),
+        Content::Conversion | Content::Version => &status.message,
+    };
     let causes: Vec<_> = detail.lines().filter_map(typed_cause).map(|(field, message)| cause(key, field, message)).collect();
     let message = match causes.as_slice() {
         [] => text(key, detail.trim()),
         causes => summary(causes, causes.len()),
+    };
+    let message = match content.advice() {
+        Some((what, to_do)) => format!("{what}: {}. {to_do}.", message.trim_end_matches('.')),
+        None => message,
     };
     Some(ApplyError::Malformed { message, causes })
 }

@@ -34,6 +34,19 @@ fn a_broken_server_is_not_the_manifests_fault() {
     assert!(error.class().is_retry(), "{error}");
 }
 
+/// X6+: a read of the object that its content fails is no outage either; a list of a kind, which is of many objects, stays one.
+#[test]
+fn what_an_object_says_does_not_pass_by_itself() {
+    let text = "conversion webhook for ex.test/v1, Kind=Widget failed: replicas must not be negative";
+    let (cluster, widget) = (ClusterName::new("prod"), key("ex.test/v1", "Widget"));
+    let told = status(500, "", text, &json!({}));
+    assert_eq!(failure(&cluster, &told, Some(&widget)).class(), Class::Fail);
+    assert!(failure(&cluster, &told, None).class().is_retry());
+    assert_eq!(refused(&widget, &told).class(), Class::Fail);
+    let down = status(500, "", "conversion webhook for ex.test/v1, Kind=Widget failed: Post \"https://x\": EOF", &json!({}));
+    assert!(refused(&widget, &down).class().is_retry() && failure(&cluster, &down, Some(&widget)).class().is_retry());
+}
+
 #[test]
 fn retry_after_is_passed_on() {
     let mut answer = status(503, "ServiceUnavailable", "starting", &json!({}));

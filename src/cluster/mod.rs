@@ -5,6 +5,7 @@
 
 mod answer;
 mod connect;
+mod content;
 mod discovery;
 mod error;
 mod limiter;

@@ -106,6 +106,59 @@ async fn an_object_that_does_not_have_the_form_of_its_kind() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+/// A CRD whose second version lacks the fields that are named, or has only the first one.
+fn versions(group: &str, first: &Value, second: Option<&Value>) -> Value {
+    let version = |name: &str, spec: &Value, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "properties": spec}}}}})
+    };
+    let mut crd = crd(group);
+    crd["spec"]["versions"] = match second {
+        Some(second) => json!([version("v1", first, true), version("v2", second, false)]),
+        None => json!([version("v1", first, true)]),
+    };
+    crd
+}
+
+/// X6+: what a CRD's new version makes of an object is a refusal of that object, however often it is asked; the server calls it a 500.
+#[tokio::test]
+async fn what_a_new_version_of_a_crd_does_not_declare_is_no_outage() {
+    let cluster = connect().await;
+    let namespace = cluster::namespace("versions").await;
+    let text = json!({"type": "string"});
+    let (full, less) = (json!({"size": text, "extra": text}), json!({"size": text}));
+    let typed = json!({"size": {"type": "object", "properties": {"a": text}}});
+    let mut said = Vec::new();
+    for (name, before, after, first, then) in [
+        // The field was ours, went from the version that applied last, and is sent by the other one.
+        ("pruned", (&full, Some(&full)), (&full, Some(&less)), json!({"size": "1", "extra": "x"}), json!({"size": "2", "extra": "y"})),
+        ("typed", (&typed, None), (&less, None), json!({"size": {"a": "1"}}), json!({"size": "2"})),
+    ] {
+        let group = format!("{}.example", cluster::namespace_name(name));
+        let widget = |version: &str, spec: &Value| json!({"apiVersion": format!("{group}/{version}"), "kind": "Widget", "metadata": {"name": "a", "namespace": namespace}, "spec": spec});
+        apply(&cluster, &versions(&group, before.0, before.1), REAL).await.expect("a CRD");
+        eventually(async || {
+            cluster.refresh_discovery().await.expect("discovery");
+            apply(&cluster, &widget("v1", &first), REAL).await.is_ok()
+        })
+        .await;
+        apply(&cluster, &versions(&group, after.0, after.1), REAL).await.expect("the CRD changes");
+        let mut last = None;
+        eventually(async || {
+            if after.1.is_some() {
+                let _ = apply(&cluster, &widget("v2", &json!({"size": "1"})), REAL).await;
+            }
+            last = apply(&cluster, &widget("v1", &then), DRY).await.err();
+            last.is_some()
+        })
+        .await;
+        let error = last.expect("a refusal");
+        assert!(matches!(error, ApplyError::Malformed { .. }), "{error:?}");
+        said.push(words(&error, &namespace));
+    }
+    insta::assert_snapshot!(said.join("\n"));
+}
+
 #[tokio::test]
 async fn values_that_are_not_valid() {
     let (cluster, namespace) = (connect().await, cluster::namespace("invalid").await);

@@ -1,0 +1,140 @@
+//! Answers of 5xx that are about the object and not about the server. Pure.
+//!
+//! Server-side apply and conversion answer a 500 without a reason for an object that does not fit its kind, as they do for a storage that is down:
+//! only the text tells them apart. What is not known here stays an outage, which is tried again.
+
+/// What such a text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The manifest does not have the form of its kind.
+    Manifest,
+    /// The object in the cluster does not have the form that its kind has by now.
+    Live,
+    /// The fields that managers hold of the object are noted for a version of its kind that has changed or is not there any more.
+    Managers,
+    /// The webhook that converts between the versions of the kind refuses this object, or its answer cannot be used.
+    Conversion,
+    /// A version or a kind that the server does not know within an object.
+    Version,
+}
+
+/// Which kind of fault in the object a text of the server names, if it names one.
+pub(super) fn content(message: &str) -> Option<Content> {
+    let text = message.strip_prefix("Internal error occurred: ").unwrap_or(message);
+    let starts = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
+    if is_outage(text) {
+        return None;
+    }
+    if starts(&["conversion webhook for "]) {
+        return Some(Content::Conversion);
+    }
+    if starts(&["failed to create typed patch object", "failed to convert new object"]) {
+        return Some(Content::Manifest);
+    }
+    if starts(&["failed to create typed live object", "failed to create manager for existing fields: failed to convert new object"]) {
+        return Some(Content::Live);
+    }
+    let managers = [
+        "failed to create manager for existing fields",
+        "failed to prune fields",
+        "failed to decode managed fields",
+        "failed to update managed fields",
+        "failed to update managers",
+        "failed to convert merged object",
+        "failed to merge",
+        "failed to compare",
+        "request to convert CR to an invalid group/version",
+        "request to convert CR from an invalid group/version",
+    ];
+    if starts(&managers) || text.contains(": field not declared in schema") {
+        return Some(Content::Managers);
+    }
+    let versions = ["no kind \"", "no kind is registered for", "unable to convert unstructured object", "strconv.Parse"];
+    (starts(&versions) || text.contains(" is registered for version \"") || text.contains("is not suitable for converting to"))
+        .then_some(Content::Version)
+}
+
+/// Whatever the server was doing: it could not reach what it needs for that.
+fn is_outage(text: &str) -> bool {
+    const OUTAGES: [&str; 12] = [
+        "etcdserver:",
+        "rpc error:",
+        "context deadline exceeded",
+        "context canceled",
+        "connection refused",
+        "connection reset",
+        "i/o timeout",
+        "TLS handshake",
+        "x509:",
+        "failed calling webhook",
+        "failed: Post \"",
+        "failed: Get \"",
+    ];
+    OUTAGES.iter().any(|outage| text.contains(outage))
+}
+
+impl Content {
+    /// What stands before the server's text, and what to do about it.
+    pub(super) fn advice(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Manifest => None,
+            Self::Live => Some((
+                "The object in the cluster does not fit the schema that its kind has now",
+                "Correct or delete the object in the cluster, or let the CRD's schema accept what is stored",
+            )),
+            Self::Managers => Some((
+                "The object's managedFields do not fit the versions that its CRD has now",
+                "Declare the field in every version of the CRD that serves it, or clear the record with `kubectl patch KIND NAME --type=json \
+                 -p '[{\"op\":\"replace\",\"path\":\"/metadata/managedFields\",\"value\":[{}]}]'` and sync again",
+            )),
+            Self::Conversion => Some((
+                "The CRD's conversion webhook refuses the object",
+                "Correct the object, use the version of the kind that is stored, or mend the webhook",
+            )),
+            Self::Version => Some((
+                "The server cannot convert the object to the version that the manifest names",
+                "Use a version and values that the cluster serves",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a real API server says, and what it is about.
+    #[test]
+    fn a_text_says_whose_fault_it_is() {
+        let rows = [
+            ("failed to create typed patch object (x/a; e/v2, Kind=W): .spec.extra: field not declared in schema", Some(Content::Manifest)),
+            ("failed to create typed live object (x/a; e/v1, Kind=A): .spec.f: expected string, got &{x}", Some(Content::Live)),
+            (
+                "failed to create manager for existing fields: failed to convert new object (x/a; e/v1, Kind=A) to smd typed: .spec.f: expected string",
+                Some(Content::Live),
+            ),
+            (
+                "failed to prune fields: failed to convert merged object to last applied version: .spec.extra: field not declared in schema",
+                Some(Content::Managers),
+            ),
+            (".spec.x: field not declared in schema", Some(Content::Managers)),
+            ("request to convert CR to an invalid group/version: e/v1alpha1", Some(Content::Managers)),
+            ("conversion webhook for e/v1, Kind=Delta failed: replicas must not be negative", Some(Content::Conversion)),
+            (
+                "conversion webhook for e/v1, Kind=Delta failed: Post \"https://nope.default.svc:443/c?timeout=30s\": service \"nope\" not found",
+                None,
+            ),
+            ("conversion webhook for e/v1, Kind=Delta failed: Post \"https://127.0.0.1:1/c\": dial tcp: connect: connection refused", None),
+            ("no kind \"Widget\" is registered for version \"e/v1\" in scheme \"pkg/runtime/scheme.go:110\"", Some(Content::Version)),
+            ("strconv.ParseUint: parsing \"x\": invalid syntax", Some(Content::Version)),
+            ("etcdserver: request timed out", None),
+            ("failed to update managed fields: context deadline exceeded", None),
+            ("Internal error occurred: failed calling webhook \"w\": failed to call webhook: Post \"https://x\": EOF", None),
+            ("rpc error: code = Unavailable desc = error reading from server: EOF", None),
+            ("the server is currently unable to handle the request", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(content(text), expected, "{text}");
+        }
+    }
+}
