@@ -89,14 +89,14 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         AppState::Active => {}
     }
     if row.app.sync == SyncPolicy::Never {
-        return said(State::Never, vec![Some("`sync: never`: pull requests are previewed, and nothing is applied".to_owned())]);
+        return said(State::Never, vec![Some("`sync: never`: pull requests are previewed, nothing is applied".to_owned())]);
     }
     if is_failing(row, active) {
         let retried = active.map(|_| "retrying now".to_owned());
         return said(State::Failed, vec![Some(row.failure.clone()), since("failing", row.failing_since), retried]);
     }
     if row.paused {
-        let resume = Some(format!("`driftless resume {}` lets it go on", row.app.id));
+        let resume = Some(format!("to continue: driftless resume {}", row.app.id));
         return said(State::Paused, vec![since("paused", row.paused_since), behind(facts), drift(), held(), resume]);
     }
     if waits() {
@@ -116,7 +116,7 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         return said(State::Waiting, vec![run.error.clone()]);
     }
     if row.pinned_revision.is_some() {
-        let resume = Some(format!("`driftless resume {}` lets it go on", row.app.id));
+        let resume = Some(format!("to continue: driftless resume {}", row.app.id));
         return said(State::Pinned, vec![behind(facts), drift(), resume]);
     }
     if !row.drift.is_empty() {

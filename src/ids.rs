@@ -71,7 +71,7 @@ impl From<AppId> for String {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("an app is named REPO/NAME, not {0:?}")]
+#[error("{0:?} is not an app: use REPO/NAME")]
 pub struct AppIdError(String);
 
 impl TryFrom<String> for AppId {

@@ -25,7 +25,7 @@ pub async fn run(queue: Queue, keys: Vec<Key>, every: Duration, seed: u64, stop:
             () = tokio::time::sleep_until(*at) => {}
         }
         if let Err(error) = queue.enqueue(&[Request::new(key.clone(), Cause::Resync)]).await {
-            tracing::error!(%key, %error, "the periodic look could not be queued; the next one will be");
+            tracing::error!(%key, %error, "the resync could not be queued; it will be at the next interval");
         }
         next[index].0 = Instant::now() + every.mul_f64(1.0 + JITTER * (2.0 * rng.random::<f64>() - 1.0));
     }

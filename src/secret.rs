@@ -92,9 +92,9 @@ impl Known {
             Ok(secret) => {
                 self.secret = secret;
                 self.version += 1;
-                tracing::info!(file = %path.display(), "a secret was read again, as its file changed");
+                tracing::info!(file = %path.display(), "a secret's file has changed; it was read again");
             }
-            Err(error) => tracing::warn!(error, "a secret's file changed; what it held before is used on"),
+            Err(error) => tracing::warn!(error, "a secret's file has changed and cannot be used; the previous secret stays in use"),
         }
     }
 }
@@ -117,7 +117,7 @@ fn read(path: &Path) -> Result<SecretString, String> {
 pub fn trimmed(text: impl Into<SecretString>) -> Result<SecretString, &'static str> {
     let text = text.into();
     match text.expose_secret().trim_end_matches(['\r', '\n']) {
-        "" => Err("the secret is empty; an empty one would let anybody in"),
+        "" => Err("the secret is empty, so anybody could send events. Set one"),
         text => Ok(SecretString::from(text)),
     }
 }

@@ -45,7 +45,7 @@ pub struct Environment {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("the data folder {} cannot be made: {source}", path.display())]
+    #[error("the data folder {} cannot be created: {source}", path.display())]
     Data {
         path: PathBuf,
         #[source]
@@ -64,7 +64,7 @@ pub enum ServeError {
         #[source]
         source: GitHubSetupError,
     },
-    #[error("hook {hook} has credentials, but this release cannot use GitLab's API yet: take them out; its webhooks are accepted without")]
+    #[error("hook {hook} has credentials, but GitLab's API is not supported yet. Remove them; its webhooks are accepted without them")]
     NoGitLab { hook: HookName },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -136,7 +136,7 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     tasks.spawn("resync", looks);
     Worker::new(queue, engine.clone(), tasks, metrics, environment.seed).spawn();
     drop(starting);
-    tracing::info!(%address, %probes, instance = config.instance, "driftless is up");
+    tracing::info!(%address, %probes, instance = config.instance, "Driftless is running");
     Ok(Running { address, probes, engine, tasks: tasks.clone() })
 }
 

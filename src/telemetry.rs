@@ -16,7 +16,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("the log filter {filter:?} makes no sense: {source}; write one such as info or driftless=debug,info")]
+    #[error("the log filter {filter:?} is invalid: {source}. Use one such as info or driftless=debug,info")]
     Filter {
         filter: String,
         #[source]
@@ -121,15 +121,15 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("driftless");
         let deliveries = Family::default();
-        registry.register("deliveries", "Deliveries of webhooks by what became of them", deliveries.clone());
+        registry.register("deliveries", "Webhook deliveries by outcome", deliveries.clone());
         let jobs = Family::default();
-        registry.register("job_runs", "Runs of jobs by kind and by how they ended", jobs.clone());
+        registry.register("job_runs", "Job runs by kind and outcome", jobs.clone());
         let durations = Family::new_with_constructor(Durations);
-        registry.register("job_run_seconds", "How long runs of jobs took", durations.clone());
+        registry.register("job_run_seconds", "Duration of job runs", durations.clone());
         let queue = Family::default();
         registry.register("queue_jobs", "Jobs in the queue by state", queue.clone());
         let oldest_due = Gauge::default();
-        registry.register("queue_oldest_due_seconds", "For how long the oldest due job has been waiting", oldest_due.clone());
+        registry.register("queue_oldest_due_seconds", "Wait of the oldest due job", oldest_due.clone());
         Self { registry: std::sync::Mutex::new(registry), deliveries, jobs, durations, queue, oldest_due }
     }
 }

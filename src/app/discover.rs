@@ -138,7 +138,7 @@ impl Scope<'_> {
             Parsed { apps: Vec::new(), errors: vec![error] }
         };
         if tree.size(id)? > LARGEST_FILE {
-            return Ok(refused("the file is larger than 1 MiB, which no definition is"));
+            return Ok(refused("the file is larger than 1 MiB, the limit for a definition"));
         }
         let Ok(text) = String::from_utf8(tree.blob(id)?) else { return Ok(refused("the file is not UTF-8")) };
         Ok(native::parse_file(self.repo, self.definitions_ref, path, &text))
@@ -150,13 +150,14 @@ impl Scope<'_> {
             let refuse =
                 |message| DefinitionError { file: path.to_owned(), line: app.origin.line, message, app: Some(app.id.name.clone()) };
             if let Some(first) = found.apps.remove(&app.id) {
-                let message = format!("app {} is defined a second time, at {path}:{}; neither counts", app.id.name, app.origin.line);
+                let message =
+                    format!("app {} is also defined at {path}:{}. Neither definition is used: remove one", app.id.name, app.origin.line);
                 let Origin { file, line, .. } = first.origin;
                 found.twice.insert(app.id.clone(), format!("{file}:{line}"));
                 found.errors.push(DefinitionError { file, line, message, app: Some(app.id.name.clone()) });
             }
             if let Some(first) = found.twice.get(&app.id) {
-                let message = format!("app {} is defined already, at {first}; neither counts", app.id.name);
+                let message = format!("app {} is already defined at {first}. Neither definition is used: remove one", app.id.name);
                 found.errors.push(refuse(message));
             } else if let Err(message) = self.permitted(app) {
                 found.errors.push(refuse(message));
@@ -170,18 +171,18 @@ impl Scope<'_> {
     pub fn hidden(&self, tree: &dyn Tree, app: &App) -> Result<Option<String>, TreeError> {
         let Origin { file, definitions_ref, .. } = &app.origin;
         if !definitions_ref.is_empty() && definitions_ref != self.definitions_ref {
-            return Ok(Some(format!("definitions are read from {} now, and no longer from {definitions_ref}", self.definitions_ref)));
+            return Ok(Some(format!("definitions are now read from {}, no longer from {definitions_ref}", self.definitions_ref)));
         }
         let Some(entry) = tree.entry(file)? else { return Ok(None) };
         match entry.mode {
-            Mode::Link => Ok(Some(format!("{file} is a link now, and definitions are files"))),
-            Mode::Submodule => Ok(Some(format!("{file} is a submodule now, and definitions are files"))),
+            Mode::Link => Ok(Some(format!("{file} is now a symbolic link; a definition must be a regular file"))),
+            Mode::Submodule => Ok(Some(format!("{file} is now a submodule; a definition must be a regular file"))),
             Mode::File | Mode::Executable if !self.globs.is_match(file) && tree.size(&entry.id)? <= LARGEST_FILE => {
                 let text = String::from_utf8_lossy(&tree.blob(&entry.id)?).into_owned();
                 let parsed = native::parse_file(self.repo, self.definitions_ref, file, &text);
                 let names = parsed.apps.into_iter().map(|app| Some(app.id.name)).chain(parsed.errors.into_iter().map(|error| error.app));
                 let still = names.flatten().any(|name| name == app.id.name);
-                Ok(still.then(|| format!("{file} still defines it, and is at none of the configured globs any more")))
+                Ok(still.then(|| format!("{file} still defines it but no longer matches any configured glob")))
             }
             Mode::File | Mode::Executable | Mode::Directory => Ok(None),
         }
@@ -329,9 +330,9 @@ mod tests {
         ];
         let texts: Vec<_> = texts.into_iter().map(|text| text.expect("a reason")).collect();
         insta::assert_snapshot!(texts.join("\n"), @r"
-        apps/web.yaml still defines it, and is at none of the configured globs any more
-        definitions are read from refs/heads/release now, and no longer from refs/heads/main
-        apps/web.yaml is a link now, and definitions are files
+        apps/web.yaml still defines it but no longer matches any configured glob
+        definitions are now read from refs/heads/release, no longer from refs/heads/main
+        apps/web.yaml is now a symbolic link; a definition must be a regular file
         ");
     }
 

@@ -120,7 +120,7 @@ pub fn parse_file(repo: &RepoName, definitions_ref: &str, file: &str, text: &str
     let mut parsed = Parsed::default();
     let documents = yaml::documents(text);
     if let Some(beyond) = documents.get(MOST_DOCUMENTS) {
-        let message = format!("the file has {} documents, and {MOST_DOCUMENTS} are the most; split it into several files", documents.len());
+        let message = format!("the file has {} documents; the limit is {MOST_DOCUMENTS}. Split it into several files", documents.len());
         parsed.errors.push(DefinitionError { file: file.to_owned(), line: beyond.first_line + 1, message, app: None });
         return parsed;
     }
@@ -142,7 +142,7 @@ fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: 
     }
     let name = header.metadata.and_then(|metadata| metadata.name);
     if header.api_version.as_deref() != Some(API_VERSION) || header.kind.as_deref() != Some("App") {
-        let message = format!("this release reads `kind: App` of `apiVersion: {API_VERSION}` only");
+        let message = format!("only `kind: App` of `apiVersion: {API_VERSION}` is supported");
         return Err(failed(document.first_line + 1, message, name));
     }
     let parsed: File = yaml::parse(document).map_err(|error| failed(error.line, error.message, name.clone()))?;
@@ -220,34 +220,34 @@ fn clean_path(path: &str) -> String {
 
 fn check_name(name: &str) -> Result<(), String> {
     if name.len() > LONGEST_NAME {
-        return Err(format!("metadata.name has {} characters, and {LONGEST_NAME} are the most", name.len()));
+        return Err(format!("metadata.name has {} characters; the limit is {LONGEST_NAME}", name.len()));
     }
-    check_label(name).map_err(|rule| format!("metadata.name {name:?} is no DNS label: {rule}"))
+    check_label(name).map_err(|rule| format!("metadata.name {name:?} is not a DNS label: {rule}"))
 }
 
 fn check_namespace(name: &str) -> Result<(), String> {
     if name.len() > 63 {
         return Err("spec.destination.namespace has more than 63 characters".into());
     }
-    check_label(name).map_err(|rule| format!("spec.destination.namespace {name:?} is no DNS label: {rule}"))
+    check_label(name).map_err(|rule| format!("spec.destination.namespace {name:?} is not a DNS label: {rule}"))
 }
 
 /// RFC 1123, as Kubernetes uses it for names.
 fn check_label(name: &str) -> Result<(), &'static str> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || !name.chars().all(inner) || name.starts_with('-') || name.ends_with('-') {
-        return Err("lower-case letters, digits and `-` are expected, a letter or digit first and last");
+        return Err("use lower-case letters, digits and `-`, beginning and ending with a letter or digit");
     }
     Ok(())
 }
 
 fn check_path(path: &str) -> Result<(), String> {
-    let refuse = |rule| Err(format!("spec.source.path {path:?} {rule}; it counts from the root of the repo"));
+    let refuse = |rule| Err(format!("spec.source.path {path:?} {rule}; it is relative to the root of the repo"));
     if path.starts_with('/') {
         return refuse("is absolute");
     }
     if path.split('/').any(|part| part == "..") {
-        return refuse("leaves its folder by `..`");
+        return refuse("contains `..`");
     }
     if path.contains('\0') || path.len() > 1000 {
         return refuse("is no path");
@@ -266,10 +266,10 @@ fn check_pointers(rule: &IgnoreDifferences) -> Result<(), String> {
         let names_mark =
             pointer.contains("driftless.dev") || ["/metadata", "/metadata/labels", "/metadata/annotations"].contains(&pointer.as_str());
         if !pointer.starts_with('/') || pointer.len() < 2 {
-            return Err(format!("{WHAT} for {}: {pointer:?} is no JSON pointer: write it as /spec/replicas", rule.kind));
+            return Err(format!("{WHAT} for {}: {pointer:?} is not a JSON pointer: write it as /spec/replicas", rule.kind));
         }
         if names_object || names_mark {
-            return Err(format!("{WHAT} for {}: {pointer:?} says which object it is or whose, and cannot be left to others", rule.kind));
+            return Err(format!("{WHAT} for {}: {pointer:?} identifies the object or its owner and cannot be ignored", rule.kind));
         }
     }
     Ok(())
@@ -317,7 +317,7 @@ spec:
         let parsed = parse(&format!("{MINIMAL}---\n{many}"));
         assert!(started.elapsed() < std::time::Duration::from_secs(2), "it took {:?}", started.elapsed());
         assert!(parsed.apps.is_empty());
-        insta::assert_snapshot!(parsed.errors[0], @"apps/shop.yaml:4007: the file has 100001 documents, and 2000 are the most; split it into several files");
+        insta::assert_snapshot!(parsed.errors[0], @"apps/shop.yaml:4007: the file has 100001 documents; the limit is 2000. Split it into several files");
     }
 
     /// X6: values that nobody could read back from the store are this definition's error. The parser gives up before the store would.

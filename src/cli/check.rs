@@ -32,7 +32,7 @@ pub(super) struct CheckArgs {
 }
 
 fn checkout(text: &str) -> Result<(String, PathBuf), String> {
-    let (repo, dir) = text.split_once('=').ok_or("REPO=DIR is expected, with a repo of the configuration")?;
+    let (repo, dir) = text.split_once('=').ok_or("use REPO=DIR, with a repo of the configuration")?;
     Ok((repo.to_owned(), PathBuf::from(dir)))
 }
 
@@ -98,7 +98,7 @@ fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> an
             continue;
         };
         if !dir.is_dir() {
-            findings.problems.push(format!("--definitions {name}: {} is no folder", dir.display()));
+            findings.problems.push(format!("--definitions {name}: {} is not a folder", dir.display()));
             continue;
         }
         let found = repo.scope().discover(&DirTree::new(dir))?;

@@ -37,8 +37,7 @@ impl Server {
         let answer = request.send().await.map_err(|error| {
             let why = root(&error);
             anyhow!(
-                "no server answers at {socket} ({why}); start one with `driftless serve`, or name its socket with --socket or DRIFTLESS_SOCKET: \
-                 it is driftless.sock in the folder that the configuration calls `data`"
+                "no server answers at {socket} ({why}). Start one with `driftless serve`, or pass its socket with --socket or DRIFTLESS_SOCKET: it is `driftless.sock` in the configuration's `data` folder"
             )
         })?;
         let status = answer.status();
@@ -48,7 +47,7 @@ impl Server {
             let message = message.as_ref().and_then(|body| body["error"].as_str()).unwrap_or("the server gave no reason");
             bail!("{message} (HTTP {})", status.as_u16());
         }
-        serde_json::from_slice(&body).with_context(|| format!("the server at {socket} speaks another version"))
+        serde_json::from_slice(&body).with_context(|| format!("the server at {socket} has another version than this command"))
     }
 }
 
@@ -60,7 +59,7 @@ pub(super) fn escaped(text: &str) -> String {
 /// A repo as part of a path.
 pub(super) fn segment(repo: &str) -> anyhow::Result<String> {
     if repo.is_empty() || repo.contains('/') || matches!(repo, "." | "..") {
-        bail!("{repo:?} is no repo of the server's configuration");
+        bail!("{repo:?} is not a repo of the server's configuration");
     }
     Ok(escaped(repo).replace('+', "%20"))
 }
@@ -69,7 +68,7 @@ pub(super) fn segment(repo: &str) -> anyhow::Result<String> {
 pub(super) fn app_path(app: &str, action: &str) -> anyhow::Result<String> {
     let valid = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if app.is_empty() || !app.chars().all(valid) {
-        bail!("{app:?} is no app: NAME or REPO/NAME is expected; `driftless apps` lists them");
+        bail!("{app:?} is not an app: use NAME or REPO/NAME; `driftless apps` lists them");
     }
     Ok(format!("/api/v1/apps/{}/{action}", app.replace('/', "+")))
 }

@@ -21,7 +21,7 @@ pub(super) async fn list(args: &JobsArgs, format: Format) -> anyhow::Result<Outc
     let jobs: Vec<JobView> = jobs.into_iter().filter(|job| is_open(job) && (!args.failing || job.error.is_some())).collect();
     match format {
         Format::Json => output::json(&jobs)?,
-        Format::Text if jobs.is_empty() => output::note(if args.failing { "nothing fails" } else { "nothing is queued" }),
+        Format::Text if jobs.is_empty() => output::note(if args.failing { "no failing jobs" } else { "no queued jobs" }),
         Format::Text => output::line(jobs_table(&jobs)),
     }
     Ok(Outcome::Done)
@@ -68,8 +68,8 @@ mod tests {
     fn jobs_are_lines_with_their_errors() {
         let jobs = [
             job("sync:shop/web", "running", None),
-            job("poll:shop", "pending", Some("the forge does not let us read repo shop (401): check its credential")),
-            job("preview:shop#7", "failed", Some("no cluster is called eu in the configuration\nand more")),
+            job("poll:shop", "pending", Some("the forge denies access to repo shop (401): check its credential")),
+            job("preview:shop#7", "failed", Some("cluster eu is not in the configuration\nand more")),
         ];
         insta::assert_snapshot!(jobs_table(&jobs));
     }

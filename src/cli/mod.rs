@@ -20,7 +20,7 @@ use crate::render::sandbox::Landlock;
 use output::Format;
 
 #[derive(Debug, Parser)]
-#[command(name = "driftless", version, about = "Keeps Kubernetes clusters true to Git, driven by webhooks")]
+#[command(name = "driftless", version, about = "Keeps Kubernetes clusters in sync with Git, driven by webhooks")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -74,14 +74,14 @@ struct Shown {
 pub(super) async fn run(args: PreviewArgs, _environment: &(dyn Environment + Sync), format: Format) -> anyhow::Result<Outcome> {
     match (&args.pr, &args.dir) {
         (Some(pr), _) => pull_request(&args.server, pr, format).await,
-        (None, None) if args.app.is_none() => bail!("name a folder, an app with --app, or a pull request with --pr"),
+        (None, None) if args.app.is_none() => bail!("pass a folder, an app with --app, or a pull request with --pr"),
         (None, dir) => folder(&args, dir.as_deref(), format).await,
     }
 }
 
 async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Result<Outcome> {
-    let (repo, number) = pr.split_once('#').context("--pr takes REPO#NUMBER, with a repo of the server's configuration")?;
-    let number: u64 = number.parse().context("the number of the pull request is no number")?;
+    let (repo, number) = pr.split_once('#').context("use --pr REPO#NUMBER, with a repo of the server's configuration")?;
+    let number: u64 = number.parse().context("the pull request's number is not a number")?;
     let view: PreviewView = server.get(&format!("/api/v1/previews/{}/{number}", segment(repo)?)).await?;
     match format {
         Format::Json => output::json(&view)?,
@@ -100,13 +100,13 @@ async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyho
             let app = app_of_the_moment(&place, &wishes, cluster_name(args))?;
             (place, app)
         }
-        (None, None) => bail!("name a folder, or an app with --app"),
+        (None, None) => bail!("pass a folder, or an app with --app"),
     };
     let mut config = ClusterConfig::new(cluster_name(args), args.kubeconfig.clone());
     config.context.clone_from(&args.context);
     let connected = Cluster::connect(config).await;
     let cluster =
-        connected.context("no cluster to compare with: name a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context")?;
+        connected.context("no cluster to compare with: pass a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context")?;
     let rendered = render(args, &place, &app, &cluster).await?;
     let plan = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
@@ -134,7 +134,7 @@ fn differs(change: &Change) -> bool {
 }
 
 async fn render(args: &PreviewArgs, place: &Place, app: &App, cluster: &Cluster) -> anyhow::Result<Rendered> {
-    let launcher = std::env::current_exe().context("the path of this program cannot be told")?;
+    let launcher = std::env::current_exe().context("the path of this program is unknown")?;
     // The reader has the files.
     let renderer = Renderer::new(RendererConfig { full_texts: true, ..RendererConfig::new(launcher, &args.renderer) })?;
     let discovery = cluster.discovery().await?;
@@ -216,8 +216,8 @@ fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
         }
         match &change.takes_over {
             None | Some(TakeOver::HandedOver { .. }) => {}
-            Some(TakeOver::Unmarked) => text += "  exists already; Driftless does not manage it yet\n",
-            Some(TakeOver::OtherTool { tool, name }) => text += &format!("  exists already and is managed by {tool} ({name})\n"),
+            Some(TakeOver::Unmarked) => text += "  already exists; not managed by Driftless yet\n",
+            Some(TakeOver::OtherTool { tool, name }) => text += &format!("  already exists and is managed by {tool} ({name})\n"),
             Some(TakeOver::OtherApp { instance, app }) => text += &format!("  belongs to the app {app} of {instance}\n"),
         }
         if !change.drops.is_empty() {

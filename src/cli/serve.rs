@@ -32,7 +32,7 @@ pub(super) fn surroundings(environment: &(dyn Environment + Sync)) -> anyhow::Re
     Ok(serve::Environment {
         clock: Arc::new(SystemClock),
         seed: rand::rng().random(),
-        launcher: std::env::current_exe().context("the path of this program cannot be told")?,
+        launcher: std::env::current_exe().context("the path of this program is unknown")?,
         between_writes: Duration::from_secs(1),
     })
 }
@@ -49,11 +49,11 @@ pub(super) async fn stop_signal() -> anyhow::Result<()> {
 
 /// Softly, then hard; a second signal means now.
 pub(super) async fn stop(tasks: &Tasks, grace: Duration) -> anyhow::Result<Outcome> {
-    tracing::info!("stopping: what has begun is finished; a second signal drops it");
+    tracing::info!("stopping: finishing what has begun; a second signal stops at once");
     tokio::select! {
         stopped = tasks.stop(grace) => {
             if let Stopped::Dropped(left) = stopped {
-                tracing::warn!(left, "tasks were dropped; the next start takes them up again");
+                tracing::warn!(left, "tasks were stopped; the next start resumes them");
             }
         }
         second = stop_signal() => second?,

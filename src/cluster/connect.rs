@@ -164,9 +164,7 @@ async fn load(path: Option<PathBuf>, context: Option<String>, in_cluster: bool) 
     };
     let config = config.map_err(|error| kubeconfig_text(&error))?;
     if config.auth_info.token.as_ref().is_some_and(|token| !fits_header(token.expose_secret())) {
-        return Err(
-            "the token of its user cannot be sent: it contains a line break or another control character. Write it on one line".into()
-        );
+        return Err("the token of its user contains a line break or another control character. Write it on one line".into());
     }
     Ok(config)
 }

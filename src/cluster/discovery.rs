@@ -157,8 +157,7 @@ impl Cluster {
         let discovery = Discovery::from_groups(lists, version.git_version);
         // Every API server has this kind. One that answers in an older form seems to have none at all, and that would be said of each object.
         if discovery.preferred("", "Namespace").is_none() {
-            let message =
-                format!("it is {} and tells its kinds in an older form; Driftless needs Kubernetes 1.30 or newer", discovery.version);
+            let message = format!("it is {} and has no aggregated discovery; Driftless needs Kubernetes 1.30 or newer", discovery.version);
             return Err(ClusterError::Unreadable { cluster: self.name().clone(), message });
         }
         Ok(discovery)

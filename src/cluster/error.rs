@@ -15,20 +15,20 @@ pub enum ClusterError {
     #[error("cluster {cluster} could not be reached: {message}")]
     Unreachable { cluster: ClusterName, message: String },
     /// 429, more often than we waited for.
-    #[error("cluster {cluster} answers that there are too many requests")]
+    #[error("cluster {cluster} rejects requests: too many requests")]
     TooMany { cluster: ClusterName, after: Duration },
     /// 5xx that are not the object's fault.
     #[error("cluster {cluster} failed ({status}): {message}")]
     Failed { cluster: ClusterName, status: u16, message: String, after: Option<Duration> },
-    #[error("cluster {cluster} does not accept our credentials: {message}")]
+    #[error("cluster {cluster} rejects the credentials: {message}")]
     Unauthorized { cluster: ClusterName, message: String },
     #[error("cluster {cluster} forbids it: {message}")]
     Forbidden { cluster: ClusterName, message: String },
-    #[error("cluster {cluster} serves no {kind} of {}", api(.group, .version))]
+    #[error("cluster {cluster} has no kind {kind} of {}", api(.group, .version))]
     UnknownKind { cluster: ClusterName, group: String, version: String, kind: String },
-    #[error("{key} has no namespace, and its kind needs one")]
+    #[error("{key} has no namespace, but its kind is namespaced")]
     NoNamespace { key: ObjectKey },
-    #[error("{what:?} can not be the name of an object or a namespace")]
+    #[error("{what:?} is not a valid name of an object or a namespace")]
     BadName { what: String },
     /// 409: a precondition did not hold, or the object changed meanwhile.
     #[error("cluster {cluster}: {message}")]
@@ -39,7 +39,7 @@ pub enum ClusterError {
     /// Any other refusal.
     #[error("cluster {cluster} refused ({status}): {message}")]
     Refused { cluster: ClusterName, status: u16, message: String },
-    #[error("cluster {cluster} gave an answer that can not be read: {message}")]
+    #[error("cluster {cluster} sent an answer that cannot be read: {message}")]
     Unreadable { cluster: ClusterName, message: String },
 }
 
@@ -72,7 +72,7 @@ pub enum ApplyError {
     NamespaceMissing { namespace: String },
     #[error("the namespace {namespace} is being deleted")]
     NamespaceTerminating { namespace: String },
-    #[error("the cluster serves no {kind} of {}", api(.group, .version))]
+    #[error("the cluster has no kind {kind} of {}", api(.group, .version))]
     UnknownKind { group: String, version: String, kind: String },
     /// The object does not have the form of its kind: an unknown field, a wrong type, a list key that stands twice.
     #[error("{message}")]
@@ -87,7 +87,7 @@ pub enum ApplyError {
     #[error("other managers own {} of its fields", .conflicts.len())]
     Conflicts { conflicts: Vec<Conflict> },
     /// The object changed while it was applied.
-    #[error("the object changed meanwhile: {message}")]
+    #[error("the object was changed in the meantime: {message}")]
     Stale { message: String },
     /// An admission webhook that has side effects: it can not be asked by a dry-run.
     #[error("{message}")]

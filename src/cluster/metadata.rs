@@ -113,7 +113,7 @@ impl Cluster {
                 return Ok(list);
             }
         }
-        let message = format!("the list of {} was overtaken by changes {RESTARTS} times", resource.plural);
+        let message = format!("the list of {} expired {RESTARTS} times while it was being read", resource.plural);
         Err(ClusterError::Conflict { cluster: self.name().clone(), message })
     }
 

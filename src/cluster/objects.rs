@@ -98,7 +98,7 @@ impl Cluster {
         let target = format!("{}{}", self.path(key).await?, dry(dry_run, '?'));
         let answer = self.ask(&patch(target, JSON_PATCH, operations)).await?;
         if answer::does_not_fit(&answer) {
-            let message = format!("{key} is not what it was when the patch was made");
+            let message = format!("{key} has changed since the patch was made");
             return Err(ClusterError::Conflict { cluster: self.name().clone(), message });
         }
         answer::json(self.name(), &answer, Some(key))
@@ -174,7 +174,7 @@ impl Cluster {
     fn missing_kind(&self, key: &ObjectKey, discovery: &super::Discovery) -> ClusterError {
         match discovery.stale().iter().find(|stale| stale.split('/').next() == Some(&key.group)) {
             Some(stale) => {
-                let message = format!("what {stale} serves is not known, because its API server does not answer");
+                let message = format!("the kinds of {stale} are unknown, because its API server does not answer");
                 ClusterError::Failed { cluster: self.name().clone(), status: 503, message, after: None }
             }
             None => self.unknown(key),

@@ -55,7 +55,7 @@ fn no_url(text: &str) -> String {
                 path.trim_start_matches('/')
             )
         }
-        None => "this is no URL; https://HOST/PATH is expected".to_owned(),
+        None => "this is not a URL; use https://HOST/PATH".to_owned(),
     }
 }
 
@@ -124,7 +124,7 @@ impl Checker<'_> {
             && listen == probes
             && listen.port() != 0
         {
-            self.problem(text, "probes: the webhooks are served at this address; probes need another port");
+            self.problem(text, "probes: the webhooks are served at this address; choose another port");
         }
         let landlock = landlock.map_or(Some(1), |required| {
             let known = (1..=Landlock::NEWEST).contains(&required.value);
@@ -166,7 +166,7 @@ impl Checker<'_> {
     }
 
     fn address(&mut self, text: &Text, what: &str) -> Option<SocketAddr> {
-        let parsed = text.value.parse().map_err(|_| format!("{:?} is no address with a port, such as 0.0.0.0:8080", text.value));
+        let parsed = text.value.parse().map_err(|_| format!("{:?} is not an address with a port, such as 0.0.0.0:8080", text.value));
         self.noted(text, what, parsed)
     }
 
@@ -179,7 +179,7 @@ impl Checker<'_> {
         let mut seen = BTreeSet::new();
         for name in names {
             if !seen.insert(name.value.to_lowercase()) {
-                self.problem(name, format!("a second {what} is called {:?}; each needs a name of its own", name.value));
+                self.problem(name, format!("another {what} is already called {:?}; names must be unique", name.value));
             }
         }
     }
@@ -204,7 +204,7 @@ impl Checker<'_> {
     fn instance(&mut self, name: Text) -> Option<String> {
         let valid = (1..=40).contains(&name.value.len()) && name.value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !valid {
-            self.problem(&name, "instance: up to 40 letters, digits, `-`, `_` and `.` are expected");
+            self.problem(&name, "instance: use up to 40 letters, digits, `-`, `_` and `.`");
             return None;
         }
         Some(name.value)
@@ -216,12 +216,12 @@ impl Checker<'_> {
             return None;
         };
         if url.password().is_some() || !url.username().is_empty() {
-            self.problem(text, format!("{what}: a credential stands in the URL; give it under the hook's credentials"));
+            self.problem(text, format!("{what}: the URL contains a credential; put it under the hook's `credentials`"));
             return None;
         }
         if !matches!(url.scheme(), "https" | "http") {
             let hint = if url.scheme() == "ssh" { "; Driftless clones over https, with the hook's credentials" } else { "" };
-            self.problem(text, format!("{what}: https is expected, not {}{hint}", url.scheme()));
+            self.problem(text, format!("{what}: use https, not {}{hint}", url.scheme()));
             return None;
         }
         Some(url)
@@ -237,7 +237,7 @@ impl Checker<'_> {
             None => false,
         };
         if url.scheme() == "http" && !is_here {
-            self.problem(text, "url: http:// is only taken for this machine; use https://");
+            self.problem(text, "url: http:// is accepted only for this machine; use https://");
             return None;
         }
         Some(url)
@@ -248,7 +248,7 @@ impl Checker<'_> {
             Some(text) => {
                 let parsed = text.value.parse::<SignedDuration>().map_err(|error| error.to_string());
                 let parsed = parsed.and_then(|span| Duration::try_from(span).map_err(|_| "it is negative".to_owned()));
-                let parsed = parsed.and_then(|span| if span <= LONGEST { Ok(span) } else { Err("30 days are the most".to_owned()) });
+                let parsed = parsed.and_then(|span| if span <= LONGEST { Ok(span) } else { Err("the maximum is 30 days".to_owned()) });
                 self.noted(text, what, parsed)
             }
             None => Some(Duration::from_secs(default)),
@@ -261,7 +261,7 @@ impl Checker<'_> {
         if let (Some(text), Some(span)) = (&timing.resync, resync)
             && span < SHORTEST_RESYNC
         {
-            self.problem(text, "timing.resync: 1s is the least, and a minute is often: each look asks every forge and every cluster");
+            self.problem(text, "timing.resync: the minimum is 1s; each resync queries every forge and every cluster");
         }
         Some(Timing { quiet: quiet?, maximum: maximum?, resync: resync?, health: health?, give_up: give_up? })
     }
@@ -269,7 +269,7 @@ impl Checker<'_> {
     fn destructive(&mut self, given: &file::Destructive) -> Option<DestructiveLimits> {
         let share = match &given.share {
             Some(share) if !(0.0..=1.0).contains(&share.value) => {
-                self.problem(share, format!("destructive.share: a part of an app from 0 to 1 is expected, not {}", share.value));
+                self.problem(share, format!("destructive.share: use a number from 0 to 1, not {}", share.value));
                 return None;
             }
             share => share.as_ref().map_or(0.5, |share| share.value),
@@ -285,7 +285,7 @@ impl Checker<'_> {
         if range.contains(&number.value) {
             return Some(number.value);
         }
-        self.problem(number, format!("{what}: a number from {} to {} is expected, not {}", range.start(), range.end(), number.value));
+        self.problem(number, format!("{what}: use a number from {} to {}, not {}", range.start(), range.end(), number.value));
         None
     }
 
@@ -295,7 +295,7 @@ impl Checker<'_> {
             Some("foreground") => Some(Propagation::Foreground),
             Some(other) => {
                 if let Some(text) = given {
-                    self.problem(text, format!("prune.propagation: background or foreground is expected, not {other:?}"));
+                    self.problem(text, format!("prune.propagation: use background or foreground, not {other:?}"));
                 }
                 None
             }
@@ -310,16 +310,16 @@ impl Checker<'_> {
     fn hook(&mut self, hook: file::Hook) -> Option<Hook> {
         let file::Hook { name, forge, url, secrets, credentials } = hook;
         if !name.value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.value.is_empty() {
-            self.problem(&name, "a hook's name is part of its path: letters, digits, `-`, `_` and `.` are expected");
+            self.problem(&name, "a hook's name is part of its path: use letters, digits, `-`, `_` and `.`");
         }
         if secrets.is_empty() {
-            self.problem(&name, format!("hook {:?} has no secrets; without one anybody could send events", name.value));
+            self.problem(&name, format!("hook {:?} has no secrets, so anybody could send events. List at least one", name.value));
         }
         let (kind, api) = match forge.value.as_str() {
             "github" => (Some(ForgeKind::GitHub), "https://api.github.com"),
             "gitlab" => (Some(ForgeKind::GitLab), "https://gitlab.com"),
             other => {
-                self.problem(&forge, format!("forge {other:?} is not known; github and gitlab are"));
+                self.problem(&forge, format!("unknown forge {other:?}: use github or gitlab"));
                 (None, "https://invalid")
             }
         };
@@ -329,7 +329,7 @@ impl Checker<'_> {
         };
         let secrets: Vec<_> = secrets.iter().filter_map(|reference| self.hook_secret(reference)).collect();
         if credentials.is_some() && kind == Some(ForgeKind::GitLab) {
-            let message = "credentials: this release cannot use GitLab's API yet. Remove them; GitLab's webhooks are accepted without";
+            let message = "credentials: GitLab's API is not supported yet. Remove them; GitLab's webhooks are accepted without them";
             self.problem(&name, format!("hook {:?}: {message}", name.value));
         }
         let credentials = match credentials {
@@ -355,7 +355,7 @@ impl Checker<'_> {
                 Some(Credentials::App { id: app.id, private_key })
             }
             _ => {
-                self.problem(hook, "credentials: either `token` or `app` is expected");
+                self.problem(hook, "credentials: set either `token` or `app`");
                 None
             }
         }
@@ -364,17 +364,17 @@ impl Checker<'_> {
     fn repo(&mut self, repo: file::Repo) -> Option<Repo> {
         let file::Repo { name, hook, project, url, definitions, allow, may_read } = repo;
         if name.value.is_empty() || name.value.contains(['/', '+', '#', ':']) || name.value.chars().any(char::is_whitespace) {
-            self.problem(&name, "a repo's name is written in job keys: no space, `/`, `+`, `#` or `:` may stand in it");
+            self.problem(&name, "a repo's name is part of job keys: it must not contain a space, `/`, `+`, `#` or `:`");
         }
         if name.value.len() > LONGEST_REPO_NAME {
-            self.problem(&name, format!("a repo's name has at most {LONGEST_REPO_NAME} bytes, this has {}", name.value.len()));
+            self.problem(&name, format!("a repo's name has {} bytes; the limit is {LONGEST_REPO_NAME}", name.value.len()));
         }
         let segments: Vec<&str> = project.value.split('/').collect();
         if segments.len() < 2 || segments.iter().any(|segment| segment.trim().is_empty() || segment.contains(char::is_whitespace)) {
-            self.problem(&project, "project: the forge's full name of it is expected, such as OWNER/NAME: deliveries are matched by it");
+            self.problem(&project, "project: use the forge's full name, such as OWNER/NAME: deliveries are matched by it");
         }
         if definitions.globs.is_empty() {
-            self.problem(&definitions.branch, "definitions.globs is empty: no app would be found");
+            self.problem(&definitions.branch, "definitions.globs is empty, so no app would be found. List at least one");
         }
         let mut globs = GlobSetBuilder::new();
         for glob in &definitions.globs {
@@ -404,7 +404,7 @@ impl Checker<'_> {
             (Some(path), false) => ClusterAccess::Kubeconfig { path: self.path(path), context },
             (None, true) => ClusterAccess::InCluster,
             _ => {
-                self.problem(&name, "either `kubeconfig: PATH` or `inCluster: true` is expected");
+                self.problem(&name, "set either `kubeconfig: PATH` or `inCluster: true`");
                 return None;
             }
         };

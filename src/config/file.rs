@@ -147,10 +147,10 @@ pub(super) struct Cluster {
 
 pub(super) fn read(text: &str) -> Result<File, Vec<Problem>> {
     let document = match yaml::documents(text).as_slice() {
-        [] => return Err(vec![Problem { line: 0, message: "the file is empty; deploy/ has one to start from".into() }]),
+        [] => return Err(vec![Problem { line: 0, message: "the file is empty. Begin with the example in deploy/".into() }]),
         [one] => *one,
         [_, second, ..] => {
-            let message = "one document is expected, and a second begins here".into();
+            let message = "a second YAML document begins here; the file must contain only one".into();
             return Err(vec![Problem { line: second.first_line, message }]);
         }
     };

@@ -67,7 +67,7 @@ pub struct Timing {
     pub give_up: Duration,
 }
 
-/// More than `count` objects and more than `share` of an app is too much to prune without a word.
+/// More than `count` objects and more than `share` of an app is too much to prune without confirmation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DestructiveLimits {
     pub share: f64,

@@ -82,11 +82,11 @@ fn hooks_need_secrets_and_secrets_need_content() {
 #[test]
 fn numbers_that_make_no_sense_are_refused() {
     for (more, why) in [
-        ("timing: {resync: 0s}\n", "1: timing.resync: 1s is the least"),
-        ("timing: {resync: 500ms}\n", "1: timing.resync: 1s is the least"),
-        ("timing: {health: 9999999h}\n", "1: timing.health: 30 days are the most"),
+        ("timing: {resync: 0s}\n", "1: timing.resync: the minimum is 1s"),
+        ("timing: {resync: 500ms}\n", "1: timing.resync: the minimum is 1s"),
+        ("timing: {health: 9999999h}\n", "1: timing.health: the maximum is 30 days"),
         ("timing: {quiet: -1s}\n", "1: timing.quiet: it is negative"),
-        ("destructive: {share: 1.5}\n", "1: destructive.share: a part of an app from 0 to 1 is expected, not 1.5"),
+        ("destructive: {share: 1.5}\n", "1: destructive.share: use a number from 0 to 1, not 1.5"),
         ("destructive: {share: .nan}\n", "1: non-finite float"),
     ] {
         let error = parse(&format!("{more}{VALID}")).expect_err(more).to_string();
@@ -97,11 +97,11 @@ fn numbers_that_make_no_sense_are_refused() {
 #[test]
 fn what_no_fetch_could_use_is_refused_at_the_start() {
     let error = parse(&VALID.replace("https://github.com", "http://git.example")).expect_err("http").to_string();
-    assert!(error.contains("10: url: http:// is only taken for this machine"), "{error}");
+    assert!(error.contains("10: url: http:// is accepted only for this machine"), "{error}");
     parse(&VALID.replace("https://github.com", "http://127.0.0.1:3000")).expect("this machine");
     let long = "s".repeat(81);
     let error = parse(&VALID.replace("name: shop", &format!("name: {long}"))).expect_err("a long name").to_string();
-    assert!(error.contains("at most 80 bytes"), "{error}");
+    assert!(error.contains("has 81 bytes; the limit is 80"), "{error}");
 }
 
 #[test]
@@ -149,9 +149,9 @@ fn an_ssh_address_is_called_one() {
             "git@github.com:org/shop.git",
             "this is an SSH address. Driftless clones over https, with the hook's credentials: https://github.com/org/shop.git",
         ),
-        ("ssh://git@github.com/org/shop.git", "a credential stands in the URL"),
-        ("ssh://github.com/org/shop.git", "https is expected, not ssh; Driftless clones over https"),
-        ("github.com/org/shop", "this is no URL; https://HOST/PATH is expected"),
+        ("ssh://git@github.com/org/shop.git", "the URL contains a credential"),
+        ("ssh://github.com/org/shop.git", "use https, not ssh; Driftless clones over https"),
+        ("github.com/org/shop", "this is not a URL; use https://HOST/PATH"),
     ] {
         let error = parse(&VALID.replace("https://github.com/org/shop.git", given)).expect_err(given).to_string();
         assert!(error.contains(&format!(":10: url: {said}")), "{error}");
@@ -162,10 +162,10 @@ fn an_ssh_address_is_called_one() {
 #[test]
 fn what_serve_refuses_is_told_before() {
     let error = parse(&VALID.replace("forge: github", "forge: gitlab")).expect_err("credentials").to_string();
-    assert!(error.contains("cannot use GitLab's API yet"), "{error}");
+    assert!(error.contains("GitLab's API is not supported yet"), "{error}");
     for project in ["Shop", "Org/", "'/Shop'", "'Org/My Shop'"] {
         let error = parse(&VALID.replace("Org/Shop", project)).expect_err(project).to_string();
-        assert!(error.contains(":9: project: the forge's full name of it is expected"), "{project}: {error}");
+        assert!(error.contains(":9: project: use the forge's full name"), "{project}: {error}");
     }
 }
 
@@ -191,9 +191,9 @@ fn numbers_of_the_specification_are_configuration() {
     let config = config.expect("valid");
     assert_eq!((config.heals, config.comment_parts, config.propagation), (5, 2, Propagation::Foreground));
     for (more, why) in [
-        ("healing: {attempts: 0}", "healing.attempts: a number from 1 to 1000 is expected, not 0"),
-        ("comment: {parts: 51}", "comment.parts: a number from 1 to 50 is expected, not 51"),
-        ("prune: {propagation: orphan}", "prune.propagation: background or foreground is expected, not \"orphan\""),
+        ("healing: {attempts: 0}", "healing.attempts: use a number from 1 to 1000, not 0"),
+        ("comment: {parts: 51}", "comment.parts: use a number from 1 to 50, not 51"),
+        ("prune: {propagation: orphan}", "prune.propagation: use background or foreground, not \"orphan\""),
     ] {
         let error = parse(&format!("{more}\n{VALID}")).expect_err(more).to_string();
         assert!(error.contains(why), "{error}");

@@ -23,7 +23,7 @@ pub struct Access {
 pub enum AccessError {
     #[error("can't read or write {path}")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{path} is not a kubeconfig that we can use: {reason}")]
+    #[error("{path} is not a usable kubeconfig: {reason}")]
     Shape { path: PathBuf, reason: String },
     #[error("no HTTP client for {server}")]
     Client { server: String, source: reqwest::Error },

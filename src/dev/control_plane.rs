@@ -41,13 +41,13 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 /// Why there is no control plane.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlPlaneError {
-    #[error("{program} is not there; build it with `make tools`")]
+    #[error("{program} is missing; build it with `make tools`")]
     NotBuilt { program: PathBuf },
-    #[error("{program} is not there; KUBEBUILDER_ASSETS must name a folder with etcd and kube-apiserver")]
+    #[error("{program} is missing; KUBEBUILDER_ASSETS must name a folder with etcd and kube-apiserver")]
     NoAsset { program: PathBuf },
     #[error("can't write to {path}")]
     Directory { path: PathBuf, source: std::io::Error },
-    #[error("the loopback port for the control plane can't be had")]
+    #[error("no free loopback port for the control plane")]
     Port(#[source] std::io::Error),
     #[error("no key for the tokens of service accounts")]
     Key(#[source] rcgen::Error),

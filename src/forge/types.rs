@@ -96,14 +96,14 @@ pub enum StatusState {
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
     /// The forge asks to slow down: primary or secondary limit.
-    #[error("{forge} limits our requests: {message}")]
+    #[error("{forge} limits requests: {message}")]
     Limited { forge: String, message: String, after: Duration },
     #[error("{forge} could not be reached or failed: {message}")]
     Unavailable { forge: String, message: String },
     /// Missing permission, wrong or revoked token.
     #[error("{forge} refused: {message}")]
     Refused { forge: String, message: String },
-    #[error("{forge} does not know {what}")]
+    #[error("{forge} has no {what}")]
     NotFound { forge: String, what: String },
     /// A request that the forge says is wrong: ours, or a text that it does not take.
     #[error("{forge} did not accept the request: {message}")]

@@ -109,12 +109,12 @@ fn app_view(facts: Facts<'_>, objects: &Objects) -> AppView {
     }
 }
 
-/// What waits for a word, and what to type: known from the objects, whatever the last run was about.
+/// What needs confirmation, and what to type: known from the objects, whatever the last run was about.
 fn held(row: &AppRow, objects: &Objects) -> Option<String> {
     let of_left = objects.left.iter().map(|(cluster, rows)| (rows, format!(" on cluster {cluster}, which it has left")));
     let parts: Vec<String> =
         std::iter::once((&objects.here, String::new())).chain(of_left).filter_map(|(rows, place)| held_of(rows, &place)).collect();
-    (!parts.is_empty()).then(|| format!("{}; to go on: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
+    (!parts.is_empty()).then(|| format!("{}; to confirm: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
 }
 
 fn held_of(objects: &[ObjectRow], place: &str) -> Option<String> {
@@ -135,7 +135,7 @@ fn kept(row: &AppRow, objects: &Objects) -> Option<String> {
         .filter(|(_, count)| *count > 0)
         .map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left"))
         .collect();
-    (!texts.is_empty()).then(|| format!("{}; `driftless runs {}` says why", texts.join("; "), row.app.id))
+    (!texts.is_empty()).then(|| format!("{}; see `driftless runs {}`", texts.join("; "), row.app.id))
 }
 
 #[derive(Debug, Deserialize)]
@@ -195,7 +195,7 @@ fn cause_text(causes: &[Cause]) -> String {
 
 fn summary(kind: RunKind, state: RunState, counts: &Counts) -> String {
     if kind == RunKind::Preview {
-        return "shown at the forge".to_owned();
+        return "reported at the forge".to_owned();
     }
     let Counts { created, updated, replaced, unchanged, pruned, kept, failed } = *counts;
     let parts = [
@@ -249,7 +249,7 @@ async fn sync(
 fn can_be_synced(row: &AppRow) -> Result<(), Problem> {
     let id = &row.app.id;
     let why = match row.state {
-        _ if row.app.sync == SyncPolicy::Never => "it is defined with `sync: never`. Change its definition",
+        _ if row.app.sync == SyncPolicy::Never => "its definition says `sync: never`. Change it",
         AppState::Active => return Ok(()),
         AppState::Removed if row.on_delete() == OnDelete::Prune => return Ok(()),
         AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
@@ -264,7 +264,7 @@ fn can_be_synced(row: &AppRow) -> Result<(), Problem> {
 async fn commit(parts: &Parts, row: &AppRow, revision: &str) -> Result<Oid, Problem> {
     let unavailable = |why: &str| {
         let id = &row.app.id;
-        Problem::overloaded(format!("app {id} was not synced: which commit {revision:?} is cannot be found out now: {why}. Try again"))
+        Problem::overloaded(format!("app {id} was not synced: revision {revision:?} cannot be resolved now: {why}. Try again"))
     };
     match tokio::time::timeout(FOUND_WITHIN, parts.revisions.find(&row.app.source, revision)).await {
         Ok(Ok(oid)) => Ok(oid),
@@ -303,8 +303,8 @@ async fn find(store: &Store, name: &str) -> Result<AppRow, Problem> {
     let mut found: Vec<AppRow> = store.apps().await?.into_iter().filter(named).collect();
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
-        (None, _) => Err(Problem::new(StatusCode::NOT_FOUND, format!("no app is called {name}; `driftless apps` lists them"))),
-        (Some(_), false) => Err(Problem::new(StatusCode::CONFLICT, format!("several repos have an app {name}; say REPO/{name}"))),
+        (None, _) => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no app {name}; `driftless apps` lists them"))),
+        (Some(_), false) => Err(Problem::new(StatusCode::CONFLICT, format!("several repos have an app {name}; use REPO/{name}"))),
     }
 }
 

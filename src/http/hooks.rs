@@ -53,7 +53,7 @@ impl Hook {
 
 fn usable(text: &str) -> Option<Secret> {
     let secret = Secret::new(text.as_bytes()).ok()?;
-    secret.check().inspect_err(|error| tracing::warn!(%error, "a secret of a hook is none any more")).ok()?;
+    secret.check().inspect_err(|error| tracing::warn!(%error, "a secret of a hook is no longer valid")).ok()?;
     Some(secret)
 }
 

@@ -55,6 +55,6 @@ fn span(request: &Request) -> Span {
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = text.unwrap_or("no message"), "a request ended in a panic");
+    tracing::error!(panic = text.unwrap_or("no message"), "a request failed with a panic");
     Problem::internal().into_response()
 }

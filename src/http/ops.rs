@@ -43,7 +43,7 @@ async fn ready(State(ops): State<Health>) -> Result<&'static str, Problem> {
         Ok(()) => Ok("ok\n"),
         Err(error) => {
             tracing::error!(%error, "not ready");
-            Err(not_ready("the store cannot be written: the server's log says why".to_owned()))
+            Err(not_ready("the store cannot be written: see the server's log".to_owned()))
         }
     }
 }
@@ -51,7 +51,7 @@ async fn ready(State(ops): State<Health>) -> Result<&'static str, Problem> {
 async fn metrics_text(State(ops): State<Measured>) -> Response {
     match gauges(&ops.queue).await {
         Ok(gauges) => ops.metrics.set_queue(gauges),
-        Err(error) => tracing::error!(%error, "the depth of the queue is not known"),
+        Err(error) => tracing::error!(%error, "the length of the queue is unknown"),
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], ops.metrics.render()).into_response()

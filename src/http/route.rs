@@ -20,7 +20,9 @@ pub fn route(event: &Event, repo: &RepoName, cause: &Cause) -> Routed {
     let repo = repo.clone();
     let request = |key| Request::new(key, cause.clone());
     match event {
-        Event::Push(push) if push.ref_name.starts_with(MERGE_QUEUE) => ignored("the merge queue tells of its groups by itself"),
+        Event::Push(push) if push.ref_name.starts_with(MERGE_QUEUE) => {
+            ignored("pushes to merge group branches are ignored; merge group events are used")
+        }
         Event::Push(push) => {
             let request = request(Key::Push { repo, ref_name: push.ref_name.clone() });
             requests(match &push.after {
@@ -33,16 +35,16 @@ pub fn route(event: &Event, repo: &RepoName, cause: &Cause) -> Routed {
         Event::PullRequest(pull) if concerns_us(pull) => {
             requests(request(Key::Preview { repo, number: pull.number }).with_hint(pull.head.to_string()))
         }
-        Event::PullRequest(_) => ignored("neither the head nor the base of the pull request changed"),
+        Event::PullRequest(_) => ignored("neither the head nor the base of the pull request has changed"),
         // Also of one that is gone: its commit is not left pending.
         Event::MergeGroup(group) if matches!(group.action, MergeGroupAction::ChecksRequested | MergeGroupAction::Destroyed) => {
             requests(request(Key::MergeGroup { repo, ref_name: group.head_ref.clone() }).with_hint(group.head.to_string()))
         }
-        Event::MergeGroup(_) => ignored("nothing is known of this action of a merge group"),
-        Event::Comment(_) => ignored("comments are not read"),
-        Event::Ping => ignored("the hook works"),
+        Event::MergeGroup(_) => ignored("this action of a merge group is ignored"),
+        Event::Comment(_) => ignored("comments are ignored"),
+        Event::Ping => ignored("the webhook works"),
         Event::Ignored { name, reason } => Routed::Ignored(format!("{name}: {reason}")),
-        _ => ignored("nothing is done about this event"),
+        _ => ignored("this event is ignored"),
     }
 }
 
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn other_events_say_why_nothing_is_done() {
-        assert_eq!(routed(&Event::Ping), Err("the hook works".into()));
+        assert_eq!(routed(&Event::Ping), Err("the webhook works".into()));
         let star = Event::Ignored { name: "star".into(), reason: "no use for it".into() };
         assert_eq!(routed(&star), Err("star: no use for it".into()));
     }

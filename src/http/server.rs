@@ -81,7 +81,7 @@ where
         tasks.spawn("connection", async move {
             tokio::select! {
                 () = hard.cancelled() => {}
-                () = slot.displaced() => tracing::debug!("a connection made room for another"),
+                () = slot.displaced() => tracing::debug!("a connection was closed to make room for another"),
                 () = connection(io, router, limits, soft, Arc::clone(&slot)) => {}
             }
         });
@@ -125,14 +125,14 @@ where
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended badly");
+        tracing::debug!(%error, "a connection failed");
     }
 }
 
 async fn respond(router: Router, request: Request<Incoming>, framed: Framed) -> Response {
     let mut response = match framed {
         Framed::Contradicts => {
-            let message = "the request says its length twice, by Transfer-Encoding and by Content-Length: send one of them";
+            let message = "the request has both Transfer-Encoding and Content-Length: send one of them";
             Problem::new(StatusCode::BAD_REQUEST, message).into_response()
         }
         Framed::Clear | Framed::Last => {

@@ -17,7 +17,7 @@ pub enum SocketError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{} is there already and is no socket: name another path", path.display())]
+    #[error("{} already exists and is not a socket: choose another path", path.display())]
     Occupied { path: PathBuf },
 }
 

@@ -46,7 +46,7 @@ pub(super) fn router(intake: Arc<Intake>) -> Router {
 }
 
 async fn wrong_method() -> Response {
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "webhooks are sent with POST");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "send webhooks with POST");
     ([(header::ALLOW, "POST")], problem).into_response()
 }
 
@@ -75,7 +75,7 @@ impl From<QueueError> for Refused {
             QueueError::Overloaded { .. } => Self::new("overloaded", Problem::overloaded(error.to_string())),
             QueueError::Store(error) => {
                 tracing::error!(%error, "a delivery could not be stored");
-                let message = "the delivery could not be stored: send it again; the server's log tells why";
+                let message = "the delivery could not be stored: send it again. See the server's log for the reason";
                 Self::new("unstored", Problem::overloaded(message))
             }
         }
@@ -97,7 +97,7 @@ impl FromRequest<Arc<Intake>> for SignedDelivery {
         read_signed(request, intake).await.map_err(|refused| {
             intake.metrics.delivery(refused.outcome);
             let status = refused.problem.status.as_u16();
-            tracing::info!(status, outcome = refused.outcome, reason = refused.problem.message, "a delivery was refused");
+            tracing::info!(status, outcome = refused.outcome, reason = refused.problem.message, "a delivery was rejected");
             refused.problem
         })
     }
@@ -116,16 +116,16 @@ async fn read_signed(mut request: Request, intake: &Arc<Intake>) -> Result<Signe
 }
 
 fn unknown_hook() -> Refused {
-    let message = "no hook of this name is configured: the last segment of the path is the hook's name in the server's configuration";
+    let message = "no hook of this name is configured: the last segment of the path must be the hook's name in the server's configuration";
     Refused::new("unknown_hook", Problem::new(StatusCode::NOT_FOUND, message))
 }
 
 async fn receive(State(intake): State<Arc<Intake>>, signed: SignedDelivery) -> Response {
     let event = signed.delivery.event.kind();
-    tracing::info!(hook = %signed.hook, delivery = signed.delivery.id.delivery, event, "a delivery came in");
+    tracing::info!(hook = %signed.hook, delivery = signed.delivery.id.delivery, event, "delivery received");
     match requested(&signed) {
         Routed::Ignored(reason) => {
-            tracing::info!(project = signed.delivery.event.project(), reason, "nothing is done about a delivery");
+            tracing::info!(project = signed.delivery.event.project(), reason, "delivery ignored");
             answer(&intake, "ignored", json!({ "reason": reason }))
         }
         Routed::Requests(requests) => store(&intake, signed, requests).await,
@@ -136,7 +136,7 @@ fn requested(signed: &SignedDelivery) -> Routed {
     let cause = Cause::Webhook { hook: signed.hook.to_string(), delivery: signed.delivery.id.delivery.clone() };
     let project = signed.delivery.event.project();
     match (&signed.repo, project) {
-        (None, Some(project)) => Routed::Ignored(format!("no repo of this hook has the project {project}: add it to the configuration")),
+        (None, Some(project)) => Routed::Ignored(format!("no repo of this hook has the project {project}. Add it to the configuration")),
         // Events without a project ask for nothing, whatever the repo.
         (None, None) => route(&signed.delivery.event, &RepoName::new(""), &cause),
         (Some(repo), _) => route(&signed.delivery.event, repo, &cause),

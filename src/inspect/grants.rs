@@ -10,7 +10,7 @@ const PERMISSIONS: [(&str, &str, &str); 3] =
 pub fn judge(repo: &str, project: &str, grants: Result<Grants, ForgeError>, findings: &mut Findings) {
     let grants = match grants {
         Ok(grants) => grants,
-        Err(error) => return findings.problems.push(format!("repo {repo}: what the credential may do could not be asked: {error}")),
+        Err(error) => return findings.problems.push(format!("repo {repo}: the rights of the credential could not be checked: {error}")),
     };
     let mut wrong = Vec::new();
     if grants.suspended {
@@ -39,7 +39,7 @@ pub fn judge(repo: &str, project: &str, grants: Result<Grants, ForgeError>, find
         findings.passed.push(passed(repo, project, &grants));
         if grants.permissions.is_none() && grants.scopes.is_none() {
             findings.notes.push(format!(
-                "repo {repo}: the forge does not tell what a fine-grained token may do; it needs Contents: read, Pull requests: write, Commit statuses: write"
+                "repo {repo}: the forge does not say what a fine-grained token may do; it needs Contents: read, Pull requests: write, Commit statuses: write"
             ));
         }
     }

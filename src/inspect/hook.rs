@@ -42,23 +42,22 @@ pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeErro
         Ok(hooks) => hooks,
         Err(ForgeError::Refused { .. } | ForgeError::NotFound { .. }) => {
             return findings.notes.push(format!(
-                "{about}: its webhooks could not be looked at; to have them checked too, grant the scope read:repo_hook, or Webhooks: read"
+                "{about}: its webhooks could not be checked; to have them checked too, grant the scope read:repo_hook, or Webhooks: read"
             ));
         }
-        Err(error) => return findings.problems.push(format!("{about}: its webhooks could not be looked at: {error}")),
+        Err(error) => return findings.problems.push(format!("{about}: its webhooks could not be checked: {error}")),
     };
     let candidates: Vec<&HookSettings> = hooks.iter().filter(|hook| expected.leads_here(&hook.url)).collect();
     // Of several, such as one for each of two installations, the one that works speaks for us.
     let judged = candidates.iter().map(|hook| wrong_with(expected, hook));
     let Some(wrong) = judged.min_by_key(Vec::len) else {
         return findings.notes.push(format!(
-            "{about}: no webhook leads to {}, so that changes are seen at the resync only; add one (content type application/json, \
-             events push and pull_request)",
+            "{about}: no webhook points to {}, so changes are found only by the resync. Add one (content type application/json, events push and pull_request)",
             expected.address()
         ));
     };
     if wrong.is_empty() {
-        findings.passed.push(format!("repo {repo}: the webhook of {project} leads to {}, and tells what it should", expected.path()));
+        findings.passed.push(format!("repo {repo}: the webhook of {project} points to {} and sends the right events", expected.path()));
         findings.notes.extend(candidates.iter().filter_map(|hook| worth_knowing(hook)).map(|text| format!("{about}: {text}")));
     }
     findings.problems.extend(wrong.into_iter().map(|text| format!("{about}: {text}")));
@@ -67,20 +66,19 @@ pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeErro
 fn wrong_with(expected: &Expected<'_>, hook: &HookSettings) -> Vec<String> {
     let mut wrong = Vec::new();
     if expected.public_url.is_some() && hook.url.trim_end_matches('/') != expected.address() {
-        wrong.push(format!("its webhook leads to {}, and publicUrl says {}", without_secrets(&hook.url), expected.address()));
+        wrong.push(format!("its webhook points to {}, but publicUrl is {}", without_secrets(&hook.url), expected.address()));
     }
     if !hook.active {
-        wrong.push("its webhook is switched off: tick Active in its settings".to_owned());
+        wrong.push("its webhook is disabled: tick Active in its settings".to_owned());
     }
     if !hook.verifies_tls {
-        wrong
-            .push("its webhook does not verify our certificate, so that others can read what it sends: enable SSL verification".to_owned());
+        wrong.push("its webhook does not verify the server's certificate: enable SSL verification".to_owned());
     }
     let all = hook.events.iter().any(|event| event == "*");
     let lacks: Vec<&str> = EVENTS.into_iter().filter(|wanted| !all && !hook.events.iter().any(|event| event == wanted)).collect();
     if !lacks.is_empty() {
         wrong.push(format!(
-            "its webhook does not tell of {}: add {} to its events",
+            "its webhook does not send {}: add {} to its events",
             lacks.join(" and "),
             if lacks.len() == 1 { "it" } else { "them" }
         ));
@@ -92,11 +90,11 @@ fn wrong_with(expected: &Expected<'_>, hook: &HookSettings) -> Vec<String> {
 fn badly_answered(expected: &Expected<'_>, answer: &HookAnswer) -> Option<String> {
     let hint = match answer.code {
         Some(200..300) => return None,
-        Some(401) => "its secret is none of the hook's secrets in the configuration".to_owned(),
-        Some(404) => format!("what answers there has no hook {:?}", expected.hook),
+        Some(401) => "its secret is not among the hook's secrets in the configuration".to_owned(),
+        Some(404) => format!("the server at that address has no hook {:?}", expected.hook),
         Some(503) => "the server was overloaded or starting; redeliver it".to_owned(),
         Some(_) => "look at its recent deliveries".to_owned(),
-        None => "the forge can't reach the address: look at DNS, the ingress and its certificate".to_owned(),
+        None => "the forge cannot reach the address: check DNS, the ingress and its certificate".to_owned(),
     };
     let code = answer.code.map_or_else(|| "not at all".to_owned(), |code| format!("with {code}"));
     let said = if answer.message.is_empty() { String::new() } else { format!(" ({})", answer.message) };
@@ -106,10 +104,10 @@ fn badly_answered(expected: &Expected<'_>, answer: &HookAnswer) -> Option<String
 fn worth_knowing(hook: &HookSettings) -> Option<String> {
     let mut texts = Vec::new();
     if hook.content == HookContent::Form {
-        texts.push("its webhook sends forms, which are taken as well; application/json is what is meant");
+        texts.push("its webhook sends forms, which are accepted; application/json is recommended");
     }
     if !hook.events.iter().any(|event| event == "merge_group" || event == "*") {
-        texts.push("its webhook does not tell of merge_group, which only a merge queue needs");
+        texts.push("its webhook does not send merge_group, which only a merge queue needs");
     }
     (!texts.is_empty()).then(|| texts.join("; "))
 }
@@ -118,7 +116,7 @@ fn worth_knowing(hook: &HookSettings) -> Option<String> {
 fn without_secrets(url: &str) -> String {
     match Url::parse(url) {
         Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
-        Err(_) => "what is no address".to_owned(),
+        Err(_) => "an invalid address".to_owned(),
     }
 }
 

@@ -23,9 +23,10 @@ impl Budget {
             self.0 = left;
             return pair;
         }
-        let message =
-            format!("this pull request changes apps that render to more than {PREVIEW_VALUES} values in all, and this app is beyond that");
-        let failure = Failure::new(message).with_hint("split the pull request, or what these apps render to");
+        let message = format!(
+            "the apps that this pull request changes render to more than {PREVIEW_VALUES} values, the limit of one preview; this app was left out"
+        );
+        let failure = Failure::new(message).with_hint("split the pull request or the apps");
         for side in [&mut pair.base, &mut pair.change].into_iter().flatten() {
             side.rendered = Err(RenderError::Failed { failure: Box::new(failure.clone()), trace: Box::default() });
         }
@@ -88,7 +89,7 @@ mod tests {
         assert!(kept.iter().all(|pair| failure(pair).is_none()));
         let refused = budget.charge(pair("c", 100));
         assert_eq!(values(&refused), 0, "nothing of it is held");
-        insta::assert_snapshot!(failure(&refused).unwrap_or_default(), @"this pull request changes apps that render to more than 800000 values in all, and this app is beyond that (split the pull request, or what these apps render to)");
+        insta::assert_snapshot!(failure(&refused).unwrap_or_default(), @"the apps that this pull request changes render to more than 800000 values, the limit of one preview; this app was left out (split the pull request or the apps)");
         assert_eq!(failure(&budget.charge(pair("d", 1))), None, "a small one fits");
     }
 }

@@ -130,7 +130,7 @@ fn refuse_shared(reports: &mut [AppReport]) {
             let Some(apps) = writers.get(&(report.cluster.clone(), object.key.id())) else { continue };
             if let Some(other) = apps.iter().find(|app| **app != report.app) {
                 let message = format!(
-                    "{} is rendered by app {other} as well. Two apps can not own one object: remove it from one of them.",
+                    "{} is rendered by app {other} as well. Two apps cannot own one object: remove it from one of them.",
                     object.key
                 );
                 object.verdict = Verdict::Rejected { message, causes: Vec::new() };
@@ -425,7 +425,7 @@ fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow], redactor
     let waits = |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
     let kind = |change: &Change| match applied {
         _ if waits(change) => DifferenceKind::Waiting,
-        // It is not in Git any more, and its prune is still to come.
+        // It is no longer in Git, and its prune is still to come.
         _ if change.action == Action::Prune => DifferenceKind::Pending,
         true => DifferenceKind::Drift,
         false => DifferenceKind::Pending,
@@ -438,7 +438,7 @@ fn difference(change: &Change, kind: DifferenceKind, redactor: &Redactor) -> Dif
     let detail = match change.action {
         Action::Create => "is missing".to_owned(),
         Action::Prune => {
-            std::iter::once("is not in Git any more").chain(change.notes.iter().map(String::as_str)).collect::<Vec<_>>().join("; ")
+            std::iter::once("is no longer in Git").chain(change.notes.iter().map(String::as_str)).collect::<Vec<_>>().join("; ")
         }
         Action::Replace => "has to be replaced".to_owned(),
         Action::Update | Action::None => redactor.diff(change).fields.join(", "),

@@ -175,7 +175,7 @@ async fn is_forgotten(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
     if engine.store.waiting_run(app).await?.is_some() {
         return Ok(false);
     }
-    // What was shown waits for a person's word.
+    // What was shown needs confirmation.
     let shown = engine.store.shown_deletes(app, cluster).await?;
     Ok(engine.store.inventory_of(cluster, app).await?.iter().any(|object| !shown.contains(&object.key.id())))
 }
@@ -184,19 +184,18 @@ async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered)
     let At { repo, revision, tree } = at;
     let origin = &row.app.origin.file;
     if let Some(error) = found.errors.iter().find(|error| error.app.as_deref() == Some(&row.app.id.name) || error.file == *origin) {
-        return Ok((AppState::Broken, format!("{error}; its objects stay as they are")));
+        return Ok((AppState::Broken, format!("{error}; its objects are kept")));
     }
     if let Some(error) = found.errors.first() {
-        let message = format!("its definition is gone from {origin}, but {error}, so that may be no removal; its objects stay as they are");
+        let message = format!("its definition is gone from {origin}, but {error}, so this may not be a removal; its objects are kept");
         return Ok((AppState::Missing, message));
     }
     let (app, tree) = (row.app.clone(), Arc::clone(tree));
     if let Some(why) = scoped(engine, repo, move |scope| scope.hidden(tree.as_ref(), &app)).await? {
-        return Ok((AppState::Missing, format!("its definition is not found any more, but {why}; its objects stay as they are")));
+        return Ok((AppState::Missing, format!("its definition was not found, but {why}; its objects are kept")));
     }
     if !engine.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {
-        let message =
-            format!("its definition is gone from {origin} after {} was rewritten; its objects stay as they are", repo.definitions_ref);
+        let message = format!("its definition is gone from {origin} after {} was rewritten; its objects are kept", repo.definitions_ref);
         return Ok((AppState::Missing, message));
     }
     let objects = match row.on_delete() {

@@ -99,11 +99,11 @@ impl Classified for Denied {
 /// A job that was queued under another configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Unknown {
-    #[error("no repo is called {0} in the configuration any more")]
+    #[error("repo {0} is no longer in the configuration")]
     Repo(RepoName),
-    #[error("no cluster is called {0} in the configuration; list it under clusters, or change the app's destination")]
+    #[error("cluster {0} is not in the configuration. List it under clusters, or change the app's destination")]
     Cluster(ClusterName),
-    #[error("no app is called {0} any more")]
+    #[error("app {0} no longer exists")]
     App(AppId),
 }
 

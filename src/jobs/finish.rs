@@ -1,4 +1,4 @@
-//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, save what waits for a person's word, and everybody hears
+//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, except what needs confirmation, and everybody hears
 //! how it ended.
 
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ pub(super) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &
 pub(super) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobContext) -> Result<(), JobError> {
     if is_paused(engine, &row.app.id, run).await? {
         engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
-        let text = format!("healthy; its deletions have not begun, as the app is paused: driftless resume {}", row.app.id);
+        let text = format!("healthy; its deletions have not begun because the app is paused. To continue: driftless resume {}", row.app.id);
         return Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?);
     }
     let cluster = engine.cluster_for(&row.app.id, &row.app.destination.cluster)?;

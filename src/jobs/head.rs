@@ -11,7 +11,7 @@ pub(super) async fn look(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Res
     match rendered(engine, row, ctx).await {
         Err(error) if error.class == Class::Cancelled => Err(error),
         Err(error) => {
-            tracing::debug!(app = %row.app.id, error = error.message(), "whether an app is behind its ref could not be told");
+            tracing::debug!(app = %row.app.id, error = error.message(), "could not check whether an app is behind its ref");
             Ok(())
         }
         Ok(()) => outcome::stands_elsewhere(engine, &row.app.source.repo, Key::Sync(row.app.id.clone())).await,

@@ -13,7 +13,7 @@ use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 
-/// Takes out of the deletes of a plan what other apps want: that is neither deleted nor does it need a word.
+/// Takes out of the deletes of a plan what other apps want: that is neither deleted nor does it need confirmation.
 pub(super) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -> Result<(), JobError> {
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune);
     let ids: Vec<ObjectId> = prunes.map(|change| change.key.id()).collect();
@@ -31,7 +31,7 @@ pub(super) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -
     Ok(())
 }
 
-/// Whether there is nothing to do but to delete something that does not wait already for a person's word.
+/// Whether there is nothing to do but to delete something that does not already need confirmation.
 pub(super) async fn is_all_that_is_to_do(engine: &Engine, plan: &Plan) -> Result<bool, JobError> {
     let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
     let held = |change: &Change| rows.iter().any(|row| row.state == ObjectState::Held && row.key.id() == change.key.id());
@@ -114,6 +114,6 @@ pub(super) fn said(plan: &Plan) -> Vec<String> {
     }
     let objects = |number: usize| if number == 1 { "1 object".to_owned() } else { format!("{number} objects") };
     let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
-    let left = left.into_iter().map(|(app, number)| format!("left {} for app {app}", objects(number)));
+    let left = left.into_iter().map(|(app, number)| format!("kept {} for app {app}", objects(number)));
     took.chain(left).collect()
 }

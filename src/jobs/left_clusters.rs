@@ -32,8 +32,7 @@ struct Left {
     kept: Option<String>,
 }
 
-/// Decides about what an app has on clusters that it has left, now that it is applied where it belongs: it waits for a word, or goes if the
-/// word is given now or was before. Says so.
+/// Decides about what an app has on clusters that it has left, now that it is applied where it belongs: it needs confirmation, or goes if it is confirmed now or was before. Says so.
 pub(super) async fn mark(engine: &Engine, app: &App, by_word: bool) -> Result<Vec<String>, JobError> {
     let mut said = Vec::new();
     for cluster in engine.store.left_clusters(&app.id).await?.into_iter().filter(|cluster| *cluster != app.destination.cluster) {
@@ -47,7 +46,7 @@ pub(super) async fn mark(engine: &Engine, app: &App, by_word: bool) -> Result<Ve
         if !held.is_empty() {
             let all = objects(held.len());
             let command = format!("driftless sync {} --allow-destructive", app.id);
-            said.push(format!("deletes {all} on cluster {cluster}, which the app has left; to go on: {command}"));
+            said.push(format!("deletes {all} on cluster {cluster}, which the app has left; to confirm: {command}"));
         }
         said.extend(kept);
     }
@@ -120,7 +119,7 @@ pub(super) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext) -> Resu
             Ok(pruned) => pruned,
             Err(error) => {
                 let all = objects(agreed.len());
-                let text = format!("{all} on cluster {name}, which the app has left, could not be deleted, and it is tried again: {error}");
+                let text = format!("{all} on cluster {name}, which the app has left, could not be deleted; retrying: {error}");
                 engine.store.set_run_state(&last.id, RunState::Waiting, Some(&text)).await?;
                 return Err(error.into());
             }
@@ -156,7 +155,7 @@ pub(super) async fn preview(engine: &Engine, pair: &Pair, head: &Oid, cancel: &C
         Err(error) if error.class == Class::Cancelled => return Err(error),
         Err(error) => {
             warnings.push(format!(
-                "What it has on cluster {cluster} could not be looked at, and is listed as it was applied: {}",
+                "Its objects on cluster {cluster} could not be read and are listed as they were applied: {}",
                 error.message()
             ));
             rows.iter().map(|row| Change::new(row.key.clone(), Action::Prune, Verdict::Accepted)).collect()

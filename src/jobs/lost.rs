@@ -44,7 +44,7 @@ pub(super) fn leave_alone(plan: &mut Plan, heals: &Heals, most: u32, inventory: 
             }),
         };
         if let Some(reason) = reason {
-            left.said.push(format!("{} is left as it is: {reason}", change.key));
+            left.said.push(format!("{} is no longer healed: {reason}", change.key));
             change.action = Action::None;
             change.verdict = Verdict::Accepted;
             change.after.clone_from(&change.before);
@@ -113,7 +113,7 @@ mod tests {
         let mut same = plan("h", Verdict::Accepted);
         let left = leave_alone(&mut same, &fought(3), 3, &inventory());
         assert!(same.is_empty());
-        assert_eq!(left.said, ["Deployment shop/web is left as it is: hpa has changed it back after each of 3 heals"]);
+        assert_eq!(left.said, ["Deployment shop/web is no longer healed: hpa has changed it back after each of 3 heals"]);
         assert_eq!(left.heals, fought(3));
         let mut going_on = plan("h", Verdict::Accepted);
         let left = leave_alone(&mut going_on, &fought(1), 3, &inventory());

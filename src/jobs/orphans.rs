@@ -1,6 +1,6 @@
 //! Objects that only their marks tell of: looked for together with drift, and by an app's own sync where nobody has looked yet.
 //!
-//! They are of apps whose inventory was lost, or is older than they are. Nothing is deleted for it but by a person's word, and nothing at all of
+//! They are of apps whose inventory was lost, or is older than they are. Nothing is deleted because of it without confirmation, and nothing at all of
 //! an app that is not known.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +82,7 @@ impl Orphans {
             known.overflown = false;
         }
         if orphans.len() > REMEMBERED {
-            tracing::warn!(%cluster, objects = orphans.len(), "more objects bear marks and are in no inventory than are remembered");
+            tracing::warn!(%cluster, objects = orphans.len(), "too many objects carry an app's label and are missing from the inventory; not all are remembered");
             known.overflown = true;
         }
         known.apps.clear();
@@ -143,7 +143,7 @@ pub(super) fn as_owned(orphans: &[Orphan]) -> Vec<Owned> {
 pub(super) fn accepted(app: &AppId, prunes: Vec<Change>) -> Vec<Change> {
     let (accepted, refused) = prunes.into_iter().partition::<Vec<_>, _>(|change| change.verdict == Verdict::Accepted);
     for change in refused {
-        tracing::warn!(%app, object = %change.key, verdict = ?change.verdict, "an object that only its marks tell of can not be deleted");
+        tracing::warn!(%app, object = %change.key, verdict = ?change.verdict, "an object that is missing from the inventory cannot be deleted");
     }
     accepted
 }
@@ -162,7 +162,7 @@ pub(super) async fn hand_on(engine: &Engine, cluster: &Cluster, plan: &Plan) -> 
     Ok(())
 }
 
-/// Puts them into a preview: as a change, and why it waits for a word, where the base side still renders the object; else as a difference that
+/// Puts them into a preview: as a change, and why it needs confirmation, where the base side still renders the object; else as a difference that
 /// was there before.
 pub(super) fn join(planned: &mut ChangePlan, prunes: Vec<Change>) -> Option<String> {
     let mut deletes = Vec::new();
@@ -235,11 +235,11 @@ pub(super) async fn after_look(engine: &Engine, cluster: &Cluster, drift: Drift)
     Ok(to_tell)
 }
 
-/// Whether the app's sync should say that these wait for a word. What no sync can tell of is told here.
+/// Whether the app's sync should say that these need confirmation. What no sync can tell of is told here.
 async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &[Orphan]) -> Result<bool, JobError> {
     let Some(row) = engine.store.app(app).await? else {
         if are_definitions_read(engine, app).await? {
-            leave(cluster, app, orphans, "no such app is known here; define it again to have them removed, or delete them by hand");
+            leave(cluster, app, orphans, "this app is not defined; define it again to have them removed, or delete them by hand");
         }
         return Ok(false);
     };
@@ -248,7 +248,7 @@ async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &
             cluster,
             app,
             orphans,
-            "the app has its objects elsewhere, or is not defined any more; delete them by hand if they are not needed",
+            "the app has its objects elsewhere, or is no longer defined; delete them by hand if they are not needed",
         );
         return Ok(false);
     }
@@ -280,7 +280,7 @@ fn leave(cluster: &Cluster, app: &AppId, orphans: &[Orphan], why: &str) {
     if orphans.len() > NAMED {
         names.push(format!("and {} more", orphans.len() - NAMED));
     }
-    tracing::warn!(cluster = %cluster.name(), %app, objects = names.join(", "), "objects that bear the marks of an app are in no inventory, and stay: {why}");
+    tracing::warn!(cluster = %cluster.name(), %app, objects = names.join(", "), "objects that carry an app's label are missing from the inventory and are kept: {why}");
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ use crate::store::runs::RunKind;
 
 #[derive(Debug, thiserror::Error)]
 enum PreviewError {
-    #[error("{base} is not in repo {repo}, so that nothing can be compared with it")]
+    #[error("{base} is not in repo {repo}, so nothing can be compared with it")]
     Base { repo: RepoName, base: String },
-    #[error("the head of the merge group {0} is not there yet, or no longer")]
+    #[error("the head of the merge group {0} does not exist yet or no longer")]
     Group(String),
 }
 
@@ -214,7 +214,7 @@ async fn fetch(
         if engine.mirrors.has_commit(&repo.name, &pull.head).await { Some(pull.head.clone()) } else { take(&mut fetched, &head_ref) };
     let head = head.ok_or_else(|| ForgeError::Unavailable {
         forge: repo.hook.to_string(),
-        message: format!("{} of pull request {} can't be fetched yet", pull.head, pull.number),
+        message: format!("{} of pull request {} cannot be fetched yet", pull.head, pull.number),
     })?;
     Ok(Fetched { base_ref, base, head, merge: true, tested })
 }

@@ -46,7 +46,7 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     let mut requests: Vec<_> = to_sync.iter().map(|app| sync_request(app, &key, &revision)).collect();
     requests.extend(previews(engine, &bases, &key).await?);
     requests.extend(found_again(engine, repo, ref_name, &key).await?);
-    tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "looked at a ref");
+    tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "checked a ref");
     engine.queue.enqueue(&requests).await?;
     // Last, so that whatever went wrong before is found again by the next look.
     engine.store.set_ref(&repo.name, ref_name, Some(&revision)).await?;
@@ -65,7 +65,7 @@ async fn is_followed(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<boo
 
 /// Nobody follows the ref: it is not fetched, and what was once fetched of it is not kept, so that nobody takes it for news later.
 async fn leave(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
-    tracing::debug!(repo = %repo.name, ref_name, "no app follows the ref");
+    tracing::debug!(repo = %repo.name, ref_name, "no app uses the ref");
     engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
     engine.store.set_ref(&repo.name, ref_name, None).await?;
     Ok(())
@@ -104,7 +104,7 @@ async fn found_again(engine: &Engine, repo: &Repo, ref_name: &str, key: &Key) ->
 
 /// A ref that is gone leaves everything as it is, and says so.
 async fn missing(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
-    let message = format!("{ref_name} is not in {} any more; its objects stay as they are", repo.name);
+    let message = format!("{ref_name} is no longer in {}; its objects are kept", repo.name);
     for Follower { row, .. } in affected::followers(engine, &repo.name, ref_name).await? {
         tracing::warn!(app = %row.app.id, "{message}");
         engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;

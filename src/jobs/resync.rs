@@ -48,7 +48,7 @@ pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), Jo
             requests.push(Request::new(Key::Sync(app), Cause::Resync));
         }
     }
-    tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(), "looked for drift");
+    tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(), "checked for drift");
     engine.queue.enqueue(&requests).await?;
     let untold = orphans::after_look(engine, cluster, drift).await?;
     let requests: Vec<_> = untold.into_iter().map(|app| Request::new(Key::Sync(app), Cause::Resync)).collect();

@@ -330,7 +330,7 @@ pub(super) async fn merged_by_message(engine: &Engine, repo: &Repo, ref_name: &s
         Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => outcome::merged(engine, &mut row, &commit).await,
         Ok(_) => Ok(()),
         Err(error) => {
-            tracing::warn!(repo = %repo.name, number, %error, "whether a push has merged a pull request could not be asked");
+            tracing::warn!(repo = %repo.name, number, %error, "could not ask the forge whether a push has merged a pull request");
             Ok(())
         }
     }

@@ -17,11 +17,9 @@ const SHORTEST: usize = 4;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum RevisionProblem {
-    #[error(
-        "repo {repo} has no commit, branch or tag {revision:?}. Give a commit's id or its first digits, or the name of a branch or tag"
-    )]
+    #[error("repo {repo} has no commit, branch or tag {revision:?}. Use a commit's id or its first digits, or the name of a branch or tag")]
     Unknown { repo: String, revision: String },
-    #[error("{revision:?} means several commits of repo {repo}: {}. Give more digits, or the full name of a ref", .found.join(", "))]
+    #[error("{revision:?} is ambiguous in repo {repo}: {}. Use more digits, or the full name of a ref", .found.join(", "))]
     Ambiguous { repo: String, revision: String, found: Vec<String> },
 }
 

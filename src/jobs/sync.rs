@@ -33,9 +33,9 @@ use crate::sync::{self, AllowDestructive, AppliedSync, Known, Permits, Purpose, 
 
 #[derive(Debug, thiserror::Error)]
 enum SyncProblem {
-    #[error("{ref_name} is not in repo {repo}; the app's objects stay as they are")]
+    #[error("{ref_name} is not in repo {repo}; the app's objects are kept")]
     NoRef { repo: String, ref_name: String },
-    #[error("{revision:?} is no commit of repo {repo} that can be fetched; give its full id")]
+    #[error("{revision:?} is not a commit of repo {repo} that can be fetched. Use its full id")]
     NoRevision { repo: String, revision: String },
 }
 
@@ -130,7 +130,7 @@ async fn left_alone(engine: &Engine, row: &AppRow, wish: &Wish, job: &Job) -> Re
     if wish.manual.is_none() {
         return Ok(());
     }
-    let text = "nothing was done: the app's definition is missing, was removed, cannot be used, or says `sync: never`";
+    let text = "nothing was synced: the app's definition is missing, was removed, is invalid, or says `sync: never`";
     History::new(engine, RunKind::Sync, row.app.id.to_string(), job)?.end(RunState::Failed, Some(text), None).await
 }
 
@@ -235,7 +235,7 @@ impl Attempt<'_> {
         };
         let identity = rendered.as_ref().map_or_else(String::new, |rendered| identity(app, rendered));
         if self.is_unknown(&identity) {
-            tracing::info!(app = %app.id, "nothing is healed until the next sync, as the definition that was applied is not known");
+            tracing::info!(app = %app.id, "nothing is healed until the next sync, because the definition that was applied is unknown");
             return Ok(());
         }
         if self.is_as_applied(&identity) {
@@ -417,8 +417,7 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    /// Which deletes a person has agreed to: those that were shown, if the word is given now; without it, those of them that a run with the
-    /// word was about to do when it was stopped or failed.
+    /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a confirmed run was about to do when it was stopped or failed.
     async fn word(&self) -> Result<BTreeSet<ObjectId>, JobError> {
         let (store, app) = (&self.engine.store, &self.row.app.id);
         let cluster = &self.row.app.destination.cluster;
@@ -470,7 +469,7 @@ impl Attempt<'_> {
         Ok(history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await?)
     }
 
-    /// From now on a word holds for what waits for it. What a word was given for stays with it until it is done, whatever comes between.
+    /// From now on a confirmation holds for what needs it. What was confirmed stays confirmed until it is done, whatever comes between.
     async fn show(&self, word: &BTreeSet<ObjectId>, waits: Option<&WaitsForWord>) -> Result<(), JobError> {
         let (store, app) = (&self.engine.store, &self.row.app.id);
         let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);

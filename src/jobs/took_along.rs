@@ -41,7 +41,7 @@ pub(super) fn text(gone: &[ObjectKey], wanted: &[ObjectKey]) -> Option<String> {
     let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
     let objects = if lost.len() == 1 { "1 object".to_owned() } else { format!("{} objects", lost.len()) };
     Some(format!(
-        "the deletion of {} took {objects} along that Git still has: {named}{more}. Remove them from Git, or put {} back",
+        "deleting {} also deleted {objects} that Git still has: {named}{more}. Remove them from Git, or restore {}",
         holders.join(", "),
         holders.join(", ")
     ))
@@ -62,7 +62,7 @@ mod tests {
         let wanted = [key("", "ConfigMap", Some("shop"), "a"), key("", "ConfigMap", Some("other"), "a")];
         insta::assert_snapshot!(
             text(std::slice::from_ref(&namespace), &wanted).expect("lost"),
-            @"the deletion of Namespace shop took 1 object along that Git still has: ConfigMap shop/a. Remove them from Git, or put Namespace shop back"
+            @"deleting Namespace shop also deleted 1 object that Git still has: ConfigMap shop/a. Remove them from Git, or restore Namespace shop"
         );
         assert_eq!(text(&[namespace], &wanted[1..]), None);
         let crd = key("apiextensions.k8s.io", "CustomResourceDefinition", None, "policies.example.test");

@@ -24,7 +24,7 @@ pub async fn note_waits(engine: Arc<Engine>, stop: CancellationToken) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         if let Err(error) = note(&engine, &mut told).await {
-            tracing::warn!(error = error.message(), "what is waited for could not be written down");
+            tracing::warn!(error = error.message(), "the object that a sync waits for could not be stored");
         }
     }
 }

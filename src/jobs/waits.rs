@@ -34,7 +34,7 @@ pub async fn listen_to_waits(engine: Arc<Engine>, mut ended: mpsc::Receiver<Wait
 async fn take_up(queue: &Queue, over: &WaitEnded) {
     let mut pause = FIRST_PAUSE;
     while let Err(error) = note(queue, over).await {
-        tracing::warn!(app = %over.wait.app, %error, "the end of a wait could not be queued; it is tried again");
+        tracing::warn!(app = %over.wait.app, %error, "the end of a wait could not be queued; retrying");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -43,7 +43,7 @@ async fn take_up(queue: &Queue, over: &WaitEnded) {
 async fn note(queue: &Queue, over: &WaitEnded) -> Result<(), QueueError> {
     let app = &over.wait.app;
     if !queue.store().note_wait_end(over).await? {
-        tracing::debug!(%app, run = over.wait.run.as_str(), "a wait ended that a newer one has taken the place of");
+        tracing::debug!(%app, run = over.wait.run.as_str(), "a wait ended that was replaced by a newer one");
         return Ok(());
     }
     let key = Key::Sync(app.clone());

@@ -72,8 +72,8 @@ pub(super) struct LeftFor {
 impl std::fmt::Display for LeftFor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.unknown {
-            None => write!(f, "left for app {}, which renders it", self.app),
-            Some(why) => write!(f, "left, as it can't be known whether app {} renders it: {why}", self.app),
+            None => write!(f, "kept for app {}, which renders it", self.app),
+            Some(why) => write!(f, "kept, because it is unknown whether app {} renders it: {why}", self.app),
         }
     }
 }
@@ -259,10 +259,10 @@ mod tests {
         };
         let not = |name: &'static str| move |other: &AppId| *other != app(name);
         let text = |left: Option<LeftFor>| left.map(|left| left.to_string()).unwrap_or_default();
-        assert_eq!(text(wanted.left_for(&id("a"), not("api"))), "left for app shop/web, which renders it");
+        assert_eq!(text(wanted.left_for(&id("a"), not("api"))), "kept for app shop/web, which renders it");
         assert_eq!(
             text(wanted.left_for(&id("b"), not("api"))),
-            "left, as it can't be known whether app shop/cart renders it: no such file"
+            "kept, because it is unknown whether app shop/cart renders it: no such file"
         );
         assert_eq!(wanted.left_for(&id("b"), not("cart")), None, "an app's own error keeps nothing of its own");
     }

@@ -150,10 +150,9 @@ fn handed_over(owner: TakeOver, claim: Claim<'_>) -> TakeOver {
 fn anothers(key: &ObjectKey, instance: &str, app: &str, marks: &Marks) -> String {
     let own = marks.app();
     let other_repo = marks.is_instance(instance) && app.parse::<AppId>().is_ok_and(|other| other.repo != own.repo);
-    let why = if other_repo { " Only between apps of one repo is it handed over." } else { "" };
+    let why = if other_repo { " Objects are handed over only between apps of one repo." } else { "" };
     format!(
-        "{key} belongs to the app {app} of the instance {instance}, and the app {own} renders it as well. Two apps can not own one object: \
-         remove it from one of them.{why}"
+        "{key} belongs to the app {app} of the instance {instance}, and the app {own} renders it as well. Two apps cannot own one object: remove it from one of them.{why}"
     )
 }
 

@@ -21,7 +21,7 @@ pub enum Record<'a> {
     Applied { uid: &'a str },
     /// We have claimed it, and were stopped before what became of that was recorded: the mark, which names the object, has to be enough.
     Claimed,
-    /// Nothing: no inventory has it.
+    /// Nothing: it is missing from the inventory.
     None,
 }
 
@@ -57,10 +57,10 @@ impl fmt::Display for Kept {
             Self::Controller(owner) => write!(f, "{owner} controls it"),
             Self::OtherTool { tool, name } => write!(f, "it is managed by {tool} ({name})"),
             Self::OtherApp { instance, app } => write!(f, "it belongs to the app {app} of the instance {instance}"),
-            Self::Unmarked => f.write_str("it does not bear this app's mark any more"),
+            Self::Unmarked => f.write_str("it no longer carries this app's label"),
             Self::AsksToStay => f.write_str("its annotation `helm.sh/resource-policy: keep` says so"),
-            Self::Another => f.write_str("it is another object of the same name than the one that was applied"),
-            Self::Unrecorded => f.write_str("no inventory has it"),
+            Self::Another => f.write_str("it is not the object that was applied, but another one of the same name"),
+            Self::Unrecorded => f.write_str("it is missing from the inventory"),
         }
     }
 }
@@ -231,11 +231,11 @@ mod tests {
         insta::assert_snapshot!(table.join("\n"), @r#"
         ours: deleted: u in version Some("7")
         claimed and never recorded: deleted: u in version Some("7")
-        in no inventory: kept: no inventory has it
-        made anew: kept: it is another object of the same name than the one that was applied
-        no uid: kept: it is another object of the same name than the one that was applied
+        in no inventory: kept: it is missing from the inventory
+        made anew: kept: it is not the object that was applied, but another one of the same name
+        no uid: kept: it is not the object that was applied, but another one of the same name
         no version: deleted: u in version None
-        without mark: kept: it does not bear this app's mark any more
+        without mark: kept: it no longer carries this app's label
         another app's: kept: it belongs to the app shop/web of the instance driftless
         another instance's: kept: it belongs to the app shop/web of the instance driftless
         a controller's: kept: ReplicaSet/r controls it

@@ -5,7 +5,7 @@ use std::fmt;
 use super::change::{Action, Change, Plan};
 use crate::manifest::{ObjectId, ObjectKey};
 
-/// How much of an app may be pruned without a word.
+/// How much of an app may be pruned without confirmation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PruneLimit {
     /// More than this share of the inventory waits, from 0 to 1.
@@ -20,7 +20,7 @@ impl Default for PruneLimit {
     }
 }
 
-/// One reason why a run waits for a word.
+/// One reason why a run needs confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destructive {
     /// What is in it, or belongs to it, goes with it.
@@ -81,7 +81,7 @@ pub fn is_destructive(change: &Change) -> bool {
     change.removes().is_some_and(holds_others) && !is_going(change)
 }
 
-/// Whether an object is being deleted already: nobody can take that back, so it asks for no word.
+/// Whether an object is being deleted already: nobody can take that back, so it needs no confirmation.
 pub fn is_going(change: &Change) -> bool {
     change.action == Action::Prune && change.before.as_ref().is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
 }

@@ -24,7 +24,7 @@ pub fn without_ignored(wanted: &Wanted, live: &Value, rules: &[IgnoreDifferences
     if left.is_empty() {
         return None;
     }
-    sent.notes.push(format!("Left to others, as `ignoreDifferences` says: {}.", left.join(", ")));
+    sent.notes.push(format!("Ignored because of `ignoreDifferences`: {}.", left.join(", ")));
     Some(sent)
 }
 
@@ -99,7 +99,7 @@ mod tests {
         assert!(sent.desired.object["spec"].get("replicas").is_none());
         assert_eq!(sent.desired.object["spec"]["containers"][1]["image"], "2", "it is as Git has it");
         assert_eq!(sent.desired.hash, "h", "the manifest is Git's all the same");
-        assert_eq!(sent.notes, ["Left to others, as `ignoreDifferences` says: /spec/replicas."]);
+        assert_eq!(sent.notes, ["Ignored because of `ignoreDifferences`: /spec/replicas."]);
         assert!(without_ignored(&ours, &web(3, "hpa"), &rules, "driftless").is_none(), "nothing differs");
         assert!(without_ignored(&ours, &web(7, "driftless"), &rules, "driftless").is_none(), "Git has changed it");
         assert!(without_ignored(&ours, &web(7, "hpa"), &[rule("StatefulSet", &["/spec/replicas"])], "driftless").is_none());

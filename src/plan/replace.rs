@@ -19,7 +19,7 @@ pub(super) fn asks_for_it(manifest: &Value) -> Result<bool, String> {
         None => Ok(false),
         Some(Value::String(text)) if text == "true" => Ok(true),
         Some(Value::String(text)) if text == "false" => Ok(false),
-        Some(other) => Err(format!("The annotation {REPLACE_ANNOTATION} is {other}: it may be \"true\" or \"false\".")),
+        Some(other) => Err(format!("The annotation {REPLACE_ANNOTATION} is {other}: use \"true\" or \"false\".")),
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
         for wrong in [json!("yes"), json!(true), json!("True"), json!("")] {
             assert!(of(wrong.clone()).is_err(), "{wrong}");
         }
-        insta::assert_snapshot!(of(json!("Force=true")).expect_err("wrong"), @r#"The annotation driftless.dev/replace is "Force=true": it may be "true" or "false"."#);
+        insta::assert_snapshot!(of(json!("Force=true")).expect_err("wrong"), @r#"The annotation driftless.dev/replace is "Force=true": use "true" or "false"."#);
     }
 
     /// B9+: what the trial leaves out is not known to be free, unless the Service that goes holds it.

@@ -160,7 +160,7 @@ impl<'a> Batch<'a> {
         let key = request.key.to_string();
         let rows = self.rows.entry(key.clone()).or_default();
         if row::is_set_aside(rows, request, self.now, self.config) {
-            tracing::debug!(key, "a job that was set aside is not tried again by itself");
+            tracing::debug!(key, "a job that was set aside is not retried automatically");
             return;
         }
         let row = row::after_event(rows, request, self.now, self.config);

@@ -9,7 +9,7 @@ use crate::store::{SqlError, StoreError};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
-    #[error("{pending} jobs are waiting, which is the most that are taken: try again later")]
+    #[error("the job queue is full ({pending} pending); retry later")]
     Overloaded { pending: usize },
     /// One commit serves several callers, so all of them share its error.
     #[error(transparent)]

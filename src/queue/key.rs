@@ -137,7 +137,7 @@ impl fmt::Display for Key {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is no job key: push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, outcome:REPO, poll:REPO or resync:CLUSTER"
+    "{0:?} is not a job key: use push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, outcome:REPO, poll:REPO or resync:CLUSTER"
 )]
 pub struct KeyError(String);
 

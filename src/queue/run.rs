@@ -24,8 +24,7 @@ const HELD_UP: Duration = Duration::from_mins(1);
 /// A job that is not run again by itself.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{key} is set aside: the server was killed {kills} times in a row while this job was running. Look at the server's memory limit and at what is \
-     new in Git; a new commit, or a request by hand, tries it once more"
+    "{key} is set aside: the server was killed {kills} times in a row while this job was running. Check the server's memory limit and the latest changes in Git; a new commit, or a request by hand, retries it"
 )]
 struct SetAside {
     key: String,
@@ -75,7 +74,7 @@ impl Runner<'_> {
             () = cancelled => Err(JobError::new(Class::Cancelled, "cancelled")),
             () = tokio::time::sleep(self.config.longest_run) => {
                 let limit = self.config.longest_run.as_secs();
-                Err(JobError::new(Class::RETRY, format!("the job took longer than {limit} s and was stopped")))
+                Err(JobError::new(Class::RETRY, format!("the job was stopped after {limit} s, the limit")))
             }
         }
     }
@@ -83,7 +82,7 @@ impl Runner<'_> {
     async fn failing(&self, claimed: &Claimed, error: &JobError, after: Option<Duration>) -> Ended {
         let text = error.message();
         let (key, attempt) = (&claimed.row.key, claimed.job.attempt);
-        tracing::warn!(key, attempt, error = text, "a job failed and is tried again");
+        tracing::warn!(key, attempt, error = text, "a job failed; retrying");
         let now = self.store.now();
         let since = claimed.row.failing_since.unwrap_or(now);
         let unbearable = now - since >= millis(self.config.give_up);

@@ -97,7 +97,7 @@ pub struct JobContext {
 
 /// The run was cancelled before it could begin to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cancelled before the first write, as something newer is wanted or the server stops")]
+#[error("cancelled before the first write, because it is superseded or the server is stopping")]
 pub struct Superseded;
 
 impl Classified for Superseded {

@@ -62,7 +62,7 @@ impl Worker {
             let pause = match self.fill().await {
                 Ok(pause) => pause,
                 Err(error) => {
-                    tracing::error!(%error, "no job can be taken from the store");
+                    tracing::error!(%error, "no job can be read from the store");
                     STORE_PAUSE
                 }
             };
@@ -109,7 +109,7 @@ impl Worker {
         self.metrics.job_ended(claimed.job.key.kind(), outcome(&ended), started.elapsed());
         tracing::debug!(outcome = outcome(&ended).as_str(), "a run ended");
         if let Err(error) = self.queue.finish(&claimed, &ended).await {
-            tracing::error!(%error, "the end of a run could not be written down; it is run again");
+            tracing::error!(%error, "the end of a run could not be stored; it is run again");
         }
     }
 
@@ -145,7 +145,7 @@ impl Worker {
         let store = self.queue.store();
         let moved = store.follow_clock().await?;
         if moved > 0 {
-            tracing::warn!(rows = moved, "the clock was set back: what was due later than it should be is due earlier");
+            tracing::warn!(rows = moved, "the clock was set back; due times were corrected");
             self.queue.0.committer.wake.notify_one();
         }
         if sweep {

@@ -268,7 +268,7 @@ impl<'a> Side<'a> {
         self.input.inventory.iter().map(|owned| owned.id.clone()).filter(|id| !rendered.contains(id)).collect()
     }
 
-    /// Whether an earlier change has removed it, and its delete waits for a word.
+    /// Whether an earlier change has removed it, and its delete needs confirmation.
     pub(super) fn is_held(&self, id: &ObjectId) -> bool {
         self.input.inventory.iter().any(|owned| owned.id == *id && owned.held)
     }

@@ -149,10 +149,7 @@ fn not_replaced(refused: Verdict, why: &str) -> Verdict {
     match refused {
         Verdict::Rejected { message, causes } => {
             let message = message.trim_end_matches('.');
-            Verdict::Rejected {
-                message: format!("{message}. It is not replaced, although `{REPLACE_ANNOTATION}` asks for it: {why}."),
-                causes,
-            }
+            Verdict::Rejected { message: format!("{message}. It is not replaced despite `{REPLACE_ANNOTATION}`: {why}."), causes }
         }
         other => other,
     }

@@ -141,7 +141,7 @@ fn moved(base: &HashMap<ObjectId, Facts>, change: &HashMap<ObjectId, Facts>) -> 
 fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>) -> Option<Change> {
     let facts = base_facts.get(&wanted.key.id())?;
     let note = match facts.live {
-        None => "Not applied yet, and not to be applied any more.",
+        None => "Never applied, and no longer wanted.",
         Some(_) => "Kept: it exists, but it is not in the app's inventory.",
     };
     let change = Change::new(wanted.key.clone(), Action::None, Verdict::Accepted);

@@ -45,7 +45,7 @@ pub struct Owned {
     pub resource_version: Option<String>,
     /// A Job that has completed: when it is gone, it was cleaned up, and is not missed.
     pub done: bool,
-    /// An earlier change has removed it, and its delete waits for a person's word: a later change is not what deletes it.
+    /// An earlier change has removed it, and its delete needs confirmation: a later change is not what deletes it.
     pub held: bool,
 }
 

@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::plan::{Action, Change};
 
 /// What a person reads beside such a prune.
-const NOTE: &str = "only the marks tell that it is the app's, as after the loss of the store: a person has to say that it goes";
+const NOTE: &str = "it carries this app's label but is missing from Driftless' inventory (for example after its database was lost): its deletion needs confirmation";
 
 /// The prunes of objects that bear the app's marks, are in no inventory, and are not rendered. The input's inventory is these objects. What
 /// may not be deleted, because others look after it, is left out.

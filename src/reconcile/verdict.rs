@@ -16,7 +16,7 @@ pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> 
             Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace } }
         }
         ApplyError::NamespaceMissing { namespace } => {
-            rejected(format!("The namespace {namespace} does not exist, and nothing in this change makes it."), Vec::new())
+            rejected(format!("The namespace {namespace} does not exist, and this change does not create it."), Vec::new())
         }
         ApplyError::UnknownKind { group, version, kind } => {
             if let Some(crd) = coming.crds().get(&group, &kind) {
@@ -31,7 +31,7 @@ pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> 
         ApplyError::WebhookWithoutDryRun { message } => Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } },
         ApplyError::Malformed { message, causes } | ApplyError::Invalid { message, causes } => rejected(message, causes),
         ApplyError::Immutable { message, causes } => {
-            let hint = format!("To have Driftless do that, annotate it with `{REPLACE_ANNOTATION}: \"true\"`");
+            let hint = format!("To let Driftless do that, annotate it with `{REPLACE_ANNOTATION}: \"true\"`");
             rejected(format!("{message}. {key} can only be changed by deleting it first. {hint}."), causes)
         }
         ApplyError::Forbidden { message } | ApplyError::Refused { message } => rejected(message, Vec::new()),

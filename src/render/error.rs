@@ -61,12 +61,12 @@ pub enum RenderError {
     /// A worker could not be started in its box.
     #[error("the renderer's worker could not be started: {0}")]
     Start(String),
-    #[error("cannot speak to the renderer's worker")]
+    #[error("cannot communicate with the renderer's worker")]
     Pipe(#[from] io::Error),
     /// The launcher started something else, or another version of it.
     #[error("the renderer's worker speaks another protocol: {0}")]
     Protocol(String),
-    #[error("too many renders wait for a worker")]
+    #[error("too many renders are waiting for a worker")]
     Overloaded,
     #[error(transparent)]
     Tree(#[from] TreeError),

@@ -198,10 +198,10 @@ impl Renderer {
                 Err(Try::Error(error)) => return Err(error),
                 Err(Try::Lost { how, trace }) => {
                     lost += 1;
-                    tracing::warn!(path = request.path, how, lost, "a renderer's worker was lost on an input");
+                    tracing::warn!(path = request.path, how, lost, "a renderer's worker crashed on an input");
                     if lost == MOST_LOST {
                         let failure = Failure::new(format!("the renderer crashed on this input {lost} times in a row ({how})"));
-                        let hint = "look at what was changed last; the same input is tried again only at the next resync";
+                        let hint = "check the latest change; the same input is retried only at the next resync";
                         return Err(failed(failure.with_hint(hint), &request, trace));
                     }
                 }

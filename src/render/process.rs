@@ -75,7 +75,7 @@ impl Worker {
             Ok((Said::Hello { protocol, .. }, _)) => {
                 Err(RenderError::Protocol(format!("it speaks version {protocol}, we speak version {PROTOCOL}")))
             }
-            Ok((said, _)) => Err(RenderError::Protocol(format!("no hello, but {said:?}"))),
+            Ok((said, _)) => Err(RenderError::Protocol(format!("it does not begin with a hello, but with {said:?}"))),
             Err(NoFrame::Ended) => Err(self.not_started()),
             Err(other) => Err(RenderError::Protocol(format!("no hello: {other:?}"))),
         }
@@ -94,7 +94,7 @@ impl Worker {
     /// Forgets what it wrote to its standard error so far: what one render made it write is not read as another one's end.
     pub(super) fn begin(&mut self) {
         if let Err(error) = self.stderr.set_len(0).and_then(|()| self.stderr.seek(SeekFrom::Start(0))) {
-            tracing::debug!(%error, "cannot empty a worker's standard error");
+            tracing::debug!(%error, "cannot read a worker's standard error");
         }
     }
 
@@ -121,7 +121,7 @@ impl Worker {
         let read = self.stderr.seek(SeekFrom::Start(0)).and_then(|_| (&self.stderr).take(2000).read_to_end(&mut said));
         match read {
             Ok(_) => String::from_utf8_lossy(&said).trim().to_owned(),
-            Err(error) => format!("(its words are lost: {error})"),
+            Err(error) => format!("(its output is lost: {error})"),
         }
     }
 }

@@ -92,7 +92,7 @@ pub enum SandboxError {
     #[error("cannot open the worker {0}: {1}")]
     Worker(String, landlock::PathFdError),
     #[error(
-        "this kernel has no Landlock, which keeps the renderer away from files. Linux 5.13 or newer is needed, with landlock in the list that /sys/kernel/security/lsm shows: add it to the kernel's lsm= parameter"
+        "this kernel has no Landlock, which the renderer's sandbox needs. Use Linux 5.13 or newer, with landlock in /sys/kernel/security/lsm: add it to the kernel's lsm= parameter"
     )]
     NoLandlock,
     #[error(
@@ -199,6 +199,6 @@ mod tests {
         let error = enforced(Landlock { required: 3, newest: 2 }).expect_err("2 is less than 3");
         insta::assert_snapshot!(error, @"this kernel's Landlock is ABI 2, and the configuration requires 3. Use a newer kernel, or lower `landlock` in the configuration");
         let error = enforced(Landlock { required: 1, newest: 0 }).expect_err("nothing is less than 1");
-        insta::assert_snapshot!(error, @"this kernel has no Landlock, which keeps the renderer away from files. Linux 5.13 or newer is needed, with landlock in the list that /sys/kernel/security/lsm shows: add it to the kernel's lsm= parameter");
+        insta::assert_snapshot!(error, @"this kernel has no Landlock, which the renderer's sandbox needs. Use Linux 5.13 or newer, with landlock in /sys/kernel/security/lsm: add it to the kernel's lsm= parameter");
     }
 }

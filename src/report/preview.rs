@@ -65,7 +65,7 @@ pub struct AppReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stays: Option<usize>,
     pub result: AppResult,
-    /// Why the deletes will wait for a word, one sentence each. Empty: they will not.
+    /// Why the deletes will need confirmation, one sentence each. Empty: they will not.
     pub destructive: Vec<String>,
     /// What is different already, whatever this pull request does.
     pub before: Vec<Difference>,
@@ -160,7 +160,7 @@ pub enum DifferenceKind {
     Pending,
     /// It is applied, and the cluster is different all the same.
     Drift,
-    /// It is to be deleted or replaced, and that waits for a word.
+    /// It is to be deleted or replaced, and that needs confirmation.
     Waiting,
 }
 

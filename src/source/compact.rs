@@ -30,7 +30,7 @@ impl Mirrors {
             };
             if let Err(error) = done {
                 let cause = super::chain(&error);
-                tracing::warn!(repo = %remote.repo, error = cause, "a mirror could not be made compact");
+                tracing::warn!(repo = %remote.repo, error = cause, "a mirror could not be compacted");
             }
         });
     }

@@ -24,12 +24,10 @@ pub enum SourceError {
     Name { repo: String },
 
     /// Tokens rotate and are read anew at each try, so this is tried again.
-    #[error("the forge does not let us read repo {repo} ({status}): check that its credential is valid and may read this repository")]
+    #[error("the forge denies access to repo {repo} ({status}): check that the credential is valid and may read this repository")]
     Unauthenticated { repo: RepoName, status: u16 },
 
-    #[error(
-        "the forge has no repo {repo} that we may see ({status}): check the clone URL, and that the credential may read this repository"
-    )]
+    #[error("the forge has no repo {repo}, or the credential may not read it ({status}): check the clone URL and the credential")]
     NotFound { repo: RepoName, status: u16 },
 
     #[error("the forge answered {status} when asked for repo {repo}")]
@@ -45,7 +43,7 @@ pub enum SourceError {
         source: Cause,
     },
 
-    #[error("what the forge of repo {repo} sends is not Git's protocol: check the clone URL, and what stands between")]
+    #[error("the forge of repo {repo} does not answer in Git's protocol: check the clone URL, and any proxy in between")]
     Protocol {
         repo: RepoName,
         #[source]
@@ -64,13 +62,13 @@ pub enum SourceError {
     )]
     ObjectTooLarge { repo: RepoName, limit: u64 },
 
-    #[error("repo {repo} names its objects by SHA-256, which Driftless cannot read yet. Use a repository with SHA-1 object names.")]
+    #[error("repo {repo} uses SHA-256 object names, which are not supported. Use a repository with SHA-1 object names.")]
     Sha256 { repo: RepoName },
 
     #[error("repo {repo} has not been fetched yet")]
     NotMirrored { repo: RepoName },
 
-    #[error("commit {commit} of repo {repo} is not here: it was not fetched, or the forge does not show it yet")]
+    #[error("commit {commit} of repo {repo} was not found: it has not been fetched, or the forge does not have it yet")]
     NoCommit { repo: RepoName, commit: Oid },
 
     #[error("{ref_name} of repo {repo} names no commit")]

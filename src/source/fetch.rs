@@ -54,7 +54,7 @@ impl Connection {
                 password: credential.password.expose_secret().to_owned(),
                 oauth_refresh_token: None,
             };
-            transport.set_identity(identity).map_err(|error| SourceError::git(&self.remote.repo, "the credential was not taken", error))?;
+            transport.set_identity(identity).map_err(|error| SourceError::git(&self.remote.repo, "the credential was rejected", error))?;
         }
         Ok((transport, outcome))
     }

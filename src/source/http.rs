@@ -73,8 +73,8 @@ pub(super) fn client(tls_ca: Option<&Path>, idle: Duration) -> Result<Client, So
         .pool_idle_timeout(Duration::from_mins(1));
     if let Some(path) = tls_ca {
         let pem = std::fs::read(path).map_err(|error| refuse(format!("{} cannot be read: {error}", path.display())))?;
-        let roots = reqwest::Certificate::from_pem_bundle(&pem)
-            .map_err(|_| refuse(format!("{} holds no certificates in PEM form", path.display())))?;
+        let roots =
+            reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| refuse(format!("{} contains no PEM certificates", path.display())))?;
         builder = builder.tls_certs_merge(roots);
     }
     builder.build().map_err(|error| refuse(super::chain(&error)))

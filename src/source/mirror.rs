@@ -110,7 +110,7 @@ impl Mirror {
         if !self.suspect.load(Ordering::SeqCst) || !self.may_suspect() {
             match self.fetch_in_place(shared, connection, names) {
                 Err(error) if error.blames_mirror() && self.is_broken(shared) => {
-                    tracing::warn!(repo = %self.repo, error = super::chain(&error), "the mirror is broken and is cloned anew");
+                    tracing::warn!(repo = %self.repo, error = super::chain(&error), "the mirror is broken and is cloned again");
                 }
                 result => return result,
             }

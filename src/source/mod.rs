@@ -189,7 +189,7 @@ impl Mirrors {
     pub async fn forget_quietly(&self, repo: &RepoName, refs: &[String]) {
         match self.forget(repo, refs).await {
             Ok(()) | Err(SourceError::NotMirrored { .. } | SourceError::Ref { .. }) => {}
-            Err(error) => tracing::warn!(%repo, ?refs, error = chain(&error), "refs that nobody needs could not be forgotten"),
+            Err(error) => tracing::warn!(%repo, ?refs, error = chain(&error), "unused refs could not be removed"),
         }
     }
 
@@ -318,7 +318,7 @@ impl Mirrors {
         let _stop_on_drop = StopOnDrop(stop.clone());
         let done = tokio::task::spawn_blocking(move || work(&stop));
         tokio::select! {
-            result = done => result.map_err(|error| SourceError::git(repo, "its work broke down", error))?,
+            result = done => result.map_err(|error| SourceError::git(repo, "its task failed", error))?,
             () = cancel.cancelled() => Err(SourceError::Cancelled { repo: repo.clone() }),
         }
     }

@@ -87,7 +87,7 @@ pub(super) async fn version(git: &Path) -> Result<String, String> {
     let mut command = command(git);
     command.arg("--version");
     let answer = tokio::time::timeout(Duration::from_secs(10), output(git, &mut command)).await;
-    let answer = answer.map_err(|_| "it did not tell its version within 10 s".to_owned())?.map_err(|error| error.to_string())?;
+    let answer = answer.map_err(|_| "it did not report its version within 10 s".to_owned())?.map_err(|error| error.to_string())?;
     judge(&String::from_utf8_lossy(&answer.stdout))
 }
 
@@ -98,7 +98,7 @@ fn judge(said: &str) -> Result<String, String> {
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) if (major, minor) >= OLDEST => Ok(version.to_owned()),
         (Some(_), Some(_)) => Err(format!("it is version {version}")),
-        _ => Err("it does not tell its version".to_owned()),
+        _ => Err("it does not report its version".to_owned()),
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
             assert!(judge(good).is_ok(), "{good}");
         }
         assert_eq!(judge("git version 2.37.9"), Err("it is version 2.37.9".to_owned()));
-        assert_eq!(judge("hub version 1"), Err("it does not tell its version".to_owned()));
+        assert_eq!(judge("hub version 1"), Err("it does not report its version".to_owned()));
     }
 
     #[tokio::test]

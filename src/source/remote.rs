@@ -43,13 +43,13 @@ fn check_url(text: &str, with_credential: bool) -> Result<Url, String> {
     }
     let url = Url::parse(text).map_err(|error| format!("it is not a URL ({error})"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it must not hold a user name or a password; configure a credential instead".to_owned());
+        return Err("it must not contain a user name or a password; configure a credential instead".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("it must have no query and no fragment".to_owned());
     }
     match url.scheme() {
-        "http" if !is_loopback(&url) => Err("http:// is only taken for this machine; use https://".to_owned()),
+        "http" if !is_loopback(&url) => Err("http:// is accepted only for this machine; use https://".to_owned()),
         "http" if with_credential => Err("a credential is never sent over http://; use https://".to_owned()),
         "https" | "http" => Ok(url),
         other => Err(format!("{}:// is not supported; use https://", other.escape_debug())),
@@ -72,10 +72,10 @@ pub(super) fn check_ref(repo: &RepoName, name: &str) -> Result<(), SourceError> 
         Err(SourceError::Ref { repo: repo.clone(), name: format!("{name:?}"), reason })
     };
     if name.len() > LONGEST_REF {
-        return refuse(format!("it has {} bytes, at most {LONGEST_REF} are taken", name.len()));
+        return refuse(format!("it has {} bytes; the limit is {LONGEST_REF}", name.len()));
     }
     if !name.starts_with("refs/") {
-        return refuse("a full name is needed, as in refs/heads/main".to_owned());
+        return refuse("use a full name, as in refs/heads/main".to_owned());
     }
     match gix::validate::reference::name(name.into()) {
         Ok(_) => Ok(()),

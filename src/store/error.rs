@@ -11,7 +11,7 @@ pub type SqlError = sqlx::Error;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the store {} is in use by {holder}: stop it, or give this one another path", path.display())]
+    #[error("the store {} is in use by {holder}: stop it, or use another path", path.display())]
     InUse { path: PathBuf, holder: String },
     #[error("cannot lock the store by {}: {source}; its directory has to exist and be writable", path.display())]
     Lock {
@@ -37,11 +37,11 @@ pub enum StoreError {
         source: Box<MigrateError>,
     },
     /// A row that this version can't read: written by hand, or by a bug.
-    #[error("the store holds {what} that makes no sense: {problem}")]
+    #[error("the store contains an invalid {what}: {problem}")]
     Corrupt { what: String, problem: String },
-    #[error("what the store has written cannot be brought onto the disk: {0}; see to the disk's health and space")]
+    #[error("the store's writes cannot be flushed to disk: {0}. Check the disk's health and free space")]
     Disk(#[source] std::io::Error),
-    #[error("the store cannot be written: {0}. Free space on its disk, or see to the disk's health; it goes on by itself then.")]
+    #[error("the store cannot be written: {0}. Free space on its disk, or check the disk's health; Driftless then continues.")]
     NotWritable(String),
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),

@@ -25,14 +25,14 @@ pub enum ObjectState {
     Moving,
     /// Being deleted: nobody else can claim it until it is gone.
     Deleting,
-    /// No longer wanted; its delete waits for a person's word.
+    /// No longer wanted; its delete needs confirmation.
     Held,
-    /// Wanted otherwise than it is; its replacement waits for a person's word.
+    /// Wanted otherwise than it is; its replacement needs confirmation.
     Outdated,
 }
 
 impl ObjectState {
-    /// Whether something about the object waits for a person's word.
+    /// Whether something about the object needs confirmation.
     pub fn waits_for_word(self) -> bool {
         matches!(self, Self::Held | Self::Outdated)
     }
@@ -85,11 +85,10 @@ pub struct AppliedObject {
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     #[error(
-        "{object} in cluster {cluster} belongs to app {owner}, and app {by} renders it as well: two apps can't apply the same object; take it \
-         out of one of them{}", if owner.repo == by.repo { "" } else { ", as it is handed over only between apps of one repo" }
+        "{object} in cluster {cluster} belongs to app {owner}, and app {by} renders it as well: two apps cannot own one object: remove it from one of them{}", if owner.repo == by.repo { "" } else { "; objects are handed over only between apps of one repo" }
     )]
     Taken { object: ObjectId, cluster: ClusterName, owner: AppId, by: AppId },
-    #[error("{object} in cluster {cluster} is being deleted by app {owner}; it is made anew once it is gone")]
+    #[error("{object} in cluster {cluster} is being deleted by app {owner}; it is created again once it is gone")]
     BeingDeleted { object: ObjectId, cluster: ClusterName, owner: AppId },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -376,7 +375,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes an object that only its marks tell of into the inventory, as one to delete, or of which the delete waits for a word. False when
+    /// Takes an object that only its marks tell of into the inventory, as one to delete, or of which the delete needs confirmation. False when
     /// a row is there already.
     pub async fn adopt_for_pruning(
         &self,
@@ -449,7 +448,7 @@ impl Store {
         rows(raw.bind(cluster.as_str()).bind(app.to_string()).fetch_all(self.read()).await?)
     }
 
-    /// How many objects of an app wait for a person's word to be deleted or replaced.
+    /// How many objects of an app need confirmation to be deleted or replaced.
     pub async fn waiting_for_word(&self, app: &AppId) -> Result<u32, StoreError> {
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM objects WHERE app = $1 AND state IN ($2, $3)")
             .bind(app.to_string())

@@ -49,7 +49,7 @@ pub enum RunKind {
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
     Running,
-    /// For health, for deletions, or for a person's word.
+    /// For health, for deletions, or for confirmation.
     Waiting,
     Succeeded,
     Failed,

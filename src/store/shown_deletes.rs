@@ -1,4 +1,4 @@
-//! The deletes that a waiting run has shown. A word from a person holds for what was shown, and for nothing else.
+//! The deletes that a waiting run has shown. A confirmation holds for what was shown, and for nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,7 @@ mod tests {
         store.put_shown_deletes(&app, &eu, &BTreeSet::from([id("a"), id("b")])).await?;
         store.put_shown_deletes(&app, &eu, &BTreeSet::from([id("c")])).await?;
         assert_eq!(store.shown_deletes(&app, &eu).await?, BTreeSet::from([id("c")]));
-        assert!(store.shown_deletes(&app, &us).await?.is_empty(), "a word for one cluster is none for another");
+        assert!(store.shown_deletes(&app, &us).await?.is_empty(), "a confirmation for one cluster is none for another");
         store.put_shown_deletes(&app, &us, &BTreeSet::from([id("d")])).await?;
         store.put_shown_deletes(&app, &eu, &BTreeSet::new()).await?;
         assert!(store.shown_deletes(&app, &eu).await?.is_empty());

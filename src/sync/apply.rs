@@ -66,7 +66,7 @@ async fn claim(deps: &SyncDeps, input: &SyncInput<'_>, work: &[Work<'_>], held: 
     Ok(deps.store.leave(deps.cluster.name(), &input.app.id, &left).await?)
 }
 
-/// Takes what only its marks tell of into the inventory: as one to prune if the word for that has been given, else as one that waits for it.
+/// Takes what only its marks tell of into the inventory: as one to prune if that has been confirmed, else as one that waits for it.
 async fn adopt_orphans(
     deps: &SyncDeps,
     input: &SyncInput<'_>,

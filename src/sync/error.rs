@@ -15,16 +15,14 @@ pub enum SyncError {
     /// Nothing was changed, as far as the stage had come that the error names.
     #[error("{}", rejected(.0))]
     Rejected(Vec<Rejection>),
-    #[error("{object} belongs to app {app} of the Driftless instance {instance}: take it out of one of the two")]
+    #[error("{object} belongs to app {app} of the Driftless instance {instance}: remove it from one of the two")]
     OtherOwner { object: Box<ObjectKey>, app: String, instance: String },
     #[error(
-        "{object} exists and is not ours{}: set `adopt: true` in the app, or sync once with `--adopt`, to take it over",
+        "{object} exists and is not managed by this app{}: set `adopt: true` in the app, or sync once with `--adopt`, to take it over",
         .owner.as_ref().map(|owner| format!(" but {owner}'s")).unwrap_or_default()
     )]
     NotAdopted { object: Box<ObjectKey>, owner: Option<String> },
-    #[error(
-        "the namespace {namespace} was deleted, and healing does not make a namespace again: run `driftless sync {app}` if it should be there"
-    )]
+    #[error("the namespace {namespace} was deleted, and healing never creates a namespace: run `driftless sync {app}` to create it")]
     NamespaceGone { namespace: String, app: String },
     #[error("{}", failed(.0))]
     Apply(Vec<Failure>),
@@ -73,7 +71,7 @@ fn rejected(rejections: &[Rejection]) -> String {
     let (not_allowed, refused): (Vec<_>, Vec<_>) = rejections.iter().partition(|one| one.by == RefusedBy::Configuration);
     let mut parts = Vec::new();
     if !refused.is_empty() {
-        parts.push(format!("the cluster does not accept {}", listed(&refused, |rejection| one(rejection))));
+        parts.push(format!("the cluster rejects {}", listed(&refused, |rejection| one(rejection))));
     }
     if !not_allowed.is_empty() {
         parts.push(format!("the configuration of Driftless does not allow {}", listed(&not_allowed, |rejection| one(rejection))));

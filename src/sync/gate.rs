@@ -52,7 +52,7 @@ pub(super) fn refuse_foreign(input: &SyncInput<'_>, owners: &BTreeMap<ObjectId, 
     Ok(())
 }
 
-/// What of the plan is held back because it needs a person's word and has not got it. As long as anything is, nothing is deleted: what stays
+/// What of the plan is held back because it needs confirmation and has not got it. As long as anything is, nothing is deleted: what stays
 /// may refer to any of it.
 pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<WaitsForWord> {
     let mut reasons = reasons(input, inventory);
@@ -66,7 +66,7 @@ pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<Wai
             let all = removed.len();
             let unshown: Vec<_> = removed.into_iter().filter(|key| !shown.contains(&key.id())).collect();
             if unshown.len() < all {
-                reasons = vec![format!("deletes {}, which had not been shown when the word was given", named(&unshown))];
+                reasons = vec![format!("deletes {}, which was not listed when the deletions were confirmed", named(&unshown))];
             }
             unshown
         }
@@ -86,7 +86,7 @@ fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Vec<String> {
     let held: Vec<ObjectKey> =
         prunes().filter(|change| rows.get(&change.key.id()) == Some(&ObjectState::Held)).map(|change| change.key.clone()).collect();
     if reasons.is_empty() && !held.is_empty() {
-        reasons.push(format!("deletes {}, which an earlier run has held back", named(&held)));
+        reasons.push(format!("deletes {}, held by an earlier run", named(&held)));
     }
     reasons
 }
@@ -109,9 +109,11 @@ fn named(keys: &[ObjectKey]) -> String {
     }
 }
 
-/// Why the deletes of objects that no inventory has wait for a word.
+/// Why the deletes of objects that no inventory has need confirmation.
 pub fn by_marks_alone(keys: &[ObjectKey]) -> Option<String> {
-    (!keys.is_empty()).then(|| format!("deletes {}, of which only the marks tell that it is the app's", named(keys)))
+    let carry = if keys.len() == 1 { "carries this app's label but is" } else { "carry this app's label but are" };
+    let why = "missing from Driftless' inventory (for example after its database was lost)";
+    (!keys.is_empty()).then(|| format!("deletes {}, which {carry} {why}", named(keys)))
 }
 
 /// Refuses to make a namespace again that somebody deleted while its app was applied.
@@ -145,8 +147,8 @@ mod tests {
         let all = ["a", "b", "c", "d", "e"].map(key);
         let said = [by_marks_alone(&all[..1]), by_marks_alone(&all)].map(Option::unwrap_or_default).join("\n");
         insta::assert_snapshot!(said, @r"
-        deletes ConfigMap shop/a, of which only the marks tell that it is the app's
-        deletes ConfigMap shop/a, ConfigMap shop/b, ConfigMap shop/c and 2 more, of which only the marks tell that it is the app's
+        deletes ConfigMap shop/a, which carries this app's label but is missing from Driftless' inventory (for example after its database was lost)
+        deletes ConfigMap shop/a, ConfigMap shop/b, ConfigMap shop/c and 2 more, which carry this app's label but are missing from Driftless' inventory (for example after its database was lost)
         ");
     }
 }

@@ -43,7 +43,7 @@ impl Judgement {
             let by = drifted.by.as_deref().unwrap_or("somebody");
             let what = if drifted.fields.is_empty() { "deletes it".to_owned() } else { format!("changes {}", drifted.fields.join(", ")) };
             format!(
-                "{}: {by} {what} each time it is healed ({} times); it is left alone until the next revision",
+                "{}: {by} {what} each time it is healed ({} times); not healed until the next revision",
                 drifted.object, drifted.healed_before
             )
         })
@@ -51,7 +51,7 @@ impl Judgement {
     }
 }
 
-/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager; `most` identical heals in a row are enough. What needs a person's word is not healed.
+/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager; `most` identical heals in a row are enough. What needs confirmation is not healed.
 pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str, most: u32) -> Judgement {
     let seen: BTreeMap<&ObjectId, &Differs> = seen.iter().map(|drifted| (&drifted.id, &drifted.differs)).collect();
     let mut judgement = Judgement::default();
@@ -152,7 +152,7 @@ mod tests {
         let judgement = judge(&scaled(9), &seen(), &heals, "driftless", 3);
         assert!(!judgement.heals_anything());
         assert!(judge(&scaled(9), &seen(), &heals, "driftless", 4).heals_anything(), "A19: it is the configuration's number");
-        insta::assert_snapshot!(judgement.surrender().join("\n"), @"Deployment shop/web: hpa (Update of scale) changes spec.replicas each time it is healed (3 times); it is left alone until the next revision");
+        insta::assert_snapshot!(judgement.surrender().join("\n"), @"Deployment shop/web: hpa (Update of scale) changes spec.replicas each time it is healed (3 times); not healed until the next revision");
         assert_eq!(judgement.heals, heals, "a fight that was given up is not counted on");
     }
 

@@ -60,7 +60,7 @@ pub struct SyncInput<'a> {
 pub struct WaitsForWord {
     /// What is destructive about it, in words.
     pub reasons: Vec<String>,
-    /// What it would delete or replace, and leaves as it is: the word holds for these.
+    /// What it would delete or replace, and leaves as it is: the confirmation holds for these.
     pub deletes: Vec<ObjectKey>,
     /// What to type.
     pub command: String,
@@ -74,7 +74,7 @@ impl WaitsForWord {
 
 impl std::fmt::Display for WaitsForWord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}; to go on: {}", self.reasons.join("; "), self.command)
+        write!(f, "{}; to confirm: {}", self.reasons.join("; "), self.command)
     }
 }
 

@@ -104,7 +104,7 @@ pub async fn look(
             Err(ClusterError::Forbidden { .. }) => refused.note(kind),
             Err(error @ (ClusterError::Unreachable { .. } | ClusterError::Unauthorized { .. })) => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "what bears our marks is not known of this kind");
+                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "objects of this kind that carry Driftless' labels cannot be listed");
             }
         }
     }

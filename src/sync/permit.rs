@@ -12,7 +12,7 @@ pub struct Permits<'a>(&'a (dyn Fn() -> Option<Guard> + Send + Sync));
 
 /// A stage that may write. While it lives, nothing newer stops the run.
 #[must_use = "the run can be stopped as soon as this is dropped"]
-pub struct Writing(#[expect(dead_code, reason = "kept for what happens when it is dropped")] Guard);
+pub struct Writing(#[expect(dead_code, reason = "kept for its Drop")] Guard);
 
 impl<'a> Permits<'a> {
     /// `ask` gives None once the run is no longer wanted.

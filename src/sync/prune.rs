@@ -142,7 +142,7 @@ async fn delete(cluster: &Cluster, asks: Asks<'_>, row: &ObjectRow, _permit: &Wr
             Err(error) => return Err(error.into()),
         }
     }
-    let message = format!("{} changes faster than it can be deleted", row.key);
+    let message = format!("{} changes too fast to be deleted", row.key);
     Err(last.unwrap_or(ClusterError::Conflict { cluster: cluster.name().clone(), message }).into())
 }
 

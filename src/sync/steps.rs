@@ -36,7 +36,7 @@ pub(super) fn work<'a>(input: &SyncInput<'a>, inventory: &'a [ObjectRow], held: 
             let desired = change.desired.as_ref()?;
             let row = rows.get(&change.key.id()).copied();
             let step = if held.contains(&change.key.id()) {
-                Step::Skip("to replace it waits for a word".to_owned())
+                Step::Skip("its replacement needs confirmation".to_owned())
             } else {
                 step(input, change, desired, row)
             };
@@ -51,7 +51,7 @@ fn step(input: &SyncInput<'_>, change: &Change, desired: &Desired, row: Option<&
     if let Purpose::Heal { given_up } = input.purpose
         && given_up.contains(&change.key.id())
     {
-        return Step::Skip("it was changed back after each heal, so it is left alone until the next revision".to_owned());
+        return Step::Skip("another controller changes it back after each heal; not healed until the next revision".to_owned());
     }
     let same_manifest = row.is_some_and(|row| row.manifest_hash.as_ref() == Some(&desired.hash));
     if change.action == Action::None && same_manifest && change.takes_over.is_none() {
@@ -60,7 +60,7 @@ fn step(input: &SyncInput<'_>, change: &Change, desired: &Desired, row: Option<&
     let is_job = change.key.group == "batch" && change.key.kind == "Job";
     let at_this_revision = row.is_some_and(|row| row.applied_revision.as_ref() == Some(input.revision));
     if is_job && change.action == Action::Create && same_manifest && at_this_revision {
-        return Step::Skip("it was applied at this revision and is gone: a Job is not made again".to_owned());
+        return Step::Skip("it was applied at this revision and is gone; a Job is not created again".to_owned());
     }
     Step::Write
 }

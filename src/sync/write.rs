@@ -106,7 +106,7 @@ async fn adopt(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
             Err(error) => return Err(error.into()),
         }
     }
-    Err(WriteError::Apply(ApplyError::Stale { message: "it changes faster than it can be taken over".to_owned() }))
+    Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
 }
 
 /// Makes ours what others have left in an object of ours and the server does not take beside what we apply. Whether there was any.
@@ -120,7 +120,7 @@ async fn take_leftover(cluster: &Cluster, key: &ObjectKey, desired: &Value, caus
             Err(error) => return Err(error.into()),
         }
     }
-    Err(WriteError::Apply(ApplyError::Stale { message: "it changes faster than it can be taken over".to_owned() }))
+    Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
 }
 
 /// Deletes the object that is to be made anew, and waits until it is gone. If it is not clearly ours to delete by now, the next plan says so.
@@ -147,7 +147,7 @@ async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Stri
     let annotation =
         work.desired.object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)?.as_str());
     let marks = annotation.and_then(Owner::parse).and_then(|owner| Some(Marks::new(&owner.instance, &owner.app.parse().ok()?)));
-    let marks = marks.ok_or_else(|| stale("it bears no mark of ours".to_owned()))?;
+    let marks = marks.ok_or_else(|| stale("it does not carry this app's label".to_owned()))?;
     let record = work.row.map_or(Record::None, |row| Record::of_row(row.uid.as_deref()));
     for _ in 0..TRIES {
         let Some(live) = cluster.get(key).await? else { return Ok(None) };
@@ -160,5 +160,5 @@ async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Stri
             Err(error) => return Err(error.into()),
         }
     }
-    Err(stale("it changes faster than it can be deleted".to_owned()))
+    Err(stale("it changes too fast to be deleted".to_owned()))
 }

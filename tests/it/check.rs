@@ -152,7 +152,7 @@ async fn an_installation_as_the_readme_has_it_passes() {
     assert_eq!(code, 0);
 
     let (said, code) = site.check(&["--definitions", "shop=shop"]).await;
-    assert!(said.contains("has the rights that are needed on 3 kinds"), "{said}");
+    assert!(said.contains("has the required rights on 3 kinds"), "{said}");
     assert_eq!(code, 0);
 }
 

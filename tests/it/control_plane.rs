@@ -129,7 +129,7 @@ async fn a_missing_program_is_named() {
     let mut options = cluster::options();
     options.programs = Programs::Bundled(PathBuf::from("/nowhere/apiserver"));
     let error = ControlPlane::start(&options).await.expect_err("it is not there");
-    assert_eq!(error.to_string(), "/nowhere/apiserver is not there; build it with `make tools`");
+    assert_eq!(error.to_string(), "/nowhere/apiserver is missing; build it with `make tools`");
     std::fs::remove_dir_all(&options.directory).expect("removed");
 }
 
@@ -144,7 +144,7 @@ async fn programs_on_disk_serve_instead_of_the_bundled_one() {
 
     std::os::unix::fs::symlink(etcd, assets.path().join("etcd")).expect("linked");
     let error = ControlPlane::start(&options).await.expect_err("half of it is missing");
-    assert!(error.to_string().contains("kube-apiserver is not there; KUBEBUILDER_ASSETS must name a folder"), "{error}");
+    assert!(error.to_string().contains("kube-apiserver is missing; KUBEBUILDER_ASSETS must name a folder"), "{error}");
 
     std::os::unix::fs::symlink(server, assets.path().join("kube-apiserver")).expect("linked");
     let plane = ControlPlane::start(&options).await.expect("a control plane");

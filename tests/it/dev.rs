@@ -62,9 +62,9 @@ async fn the_whole_loop_runs_by_one_command() {
     }
     assert!(!out.contains("not-a-real-password") && !err.contains("not-a-real-password"), "a Secret's value is shown");
 
-    // What that has left can't be gone on with.
+    // What that has left cannot be continued.
     let (output, err) = ended(&mut dev(dir.path(), &port())).await;
-    assert!(!output.status.success() && err.contains("holds an earlier run") && err.contains("--dir"), "{err}");
+    assert!(!output.status.success() && err.contains("contains an earlier run") && err.contains("--dir"), "{err}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +74,7 @@ async fn a_port_that_is_taken_is_said_before_anything_starts() {
     let port = taken.local_addr().expect("an address").port().to_string();
     let (output, err) = ended(&mut dev(dir.path(), &port)).await;
     assert!(!output.status.success(), "{err}");
-    assert!(err.contains(&format!("port {port} can't be had")) && err.contains("--forge-port") && !err.contains("starting"), "{err}");
+    assert!(err.contains(&format!("port {port} is in use")) && err.contains("--forge-port") && !err.contains("starting"), "{err}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +93,7 @@ async fn a_signal_ends_all_that_was_started() {
         }
     };
     tokio::time::timeout(BOUND, up).await.expect("it comes up");
-    assert!(seen.contains("Driftless runs."), "{seen}");
+    assert!(seen.contains("Driftless is running."), "{seen}");
     let kubeconfig = std::fs::read_to_string(dir.path().join("control-plane/kubeconfig")).expect("a kubeconfig");
     let server = kubeconfig.lines().find_map(|line| line.trim().strip_prefix("server: https://")).expect("an address");
     TcpStream::connect(server).expect("the API server is up");

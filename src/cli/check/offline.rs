@@ -59,14 +59,14 @@ fn unknown_clusters(config: &Config, findings: &mut Findings) {
             ));
         }
         if repo.allow.clusters.is_empty() {
-            findings.notes.push(format!("repo {}: allow.clusters is empty, so its apps may touch no cluster", repo.name));
+            findings.notes.push(format!("repo {}: allow.clusters is empty, so its apps cannot use any cluster", repo.name));
         }
     }
 }
 
 fn program(path: &Path, findings: &mut Findings) {
     let why = match std::fs::metadata(path) {
-        Ok(found) if !found.is_file() => "it is no file".to_owned(),
+        Ok(found) if !found.is_file() => "it is not a file".to_owned(),
         Ok(found) if found.permissions().mode() & 0o111 == 0 => "it is not executable".to_owned(),
         Ok(_) => return,
         Err(error) => error.to_string(),

@@ -74,7 +74,7 @@ async fn forges(config: &Config, forges: &BTreeMap<HookName, Arc<dyn Forge>>, fi
                 findings.passed.push(format!("hook {}: {} takes us for {}", hook.name, forge.name(), identity.login));
                 answering.insert(&hook.name);
             }
-            Err(error) => findings.problems.push(format!("hook {}: the forge does not take our credentials: {error}", hook.name)),
+            Err(error) => findings.problems.push(format!("hook {}: the forge rejects the credentials: {error}", hook.name)),
         }
     }
     // Of a forge that does not know us nothing more is to be learned.
@@ -99,7 +99,10 @@ async fn cluster(config: &Config, entry: &ClusterEntry, checkouts: &[Checkout], 
         let facts = ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() };
         let uses = uses(config, entry, checkouts, renderer, &Arc::new(facts), &mut report.findings).await;
         if uses.is_empty() {
-            report.findings.notes.push(format!("cluster {}: no repo may use it; allow.clusters of a repo would name it", entry.name));
+            report
+                .findings
+                .notes
+                .push(format!("cluster {}: no repo may use it. Add it to `allow.clusters` of a repo, or remove it", entry.name));
         }
         inspect::look(&cluster, &discovery, inspect::needs(&discovery, &uses)).await
     };
@@ -145,7 +148,7 @@ async fn keys(app: &App, checkouts: &[Checkout], renderer: &Renderer, facts: &Ar
     let source: &RepoName = &app.source.repo;
     let checkout = checkouts.iter().find(|checkout| checkout.repo == *source);
     let checkout =
-        checkout.ok_or_else(|| format!("its source is repo {source}: give a checkout of it too, with --definitions {source}=DIR"))?;
+        checkout.ok_or_else(|| format!("its source is repo {source}: pass a checkout of it as well, with --definitions {source}=DIR"))?;
     let request = RenderRequest {
         path: app.source.path.clone(),
         options: app.render.clone(),

@@ -10,14 +10,14 @@ pub(super) fn judge(rights: &ClusterRights, findings: &mut Findings) {
     let ClusterRights { cluster, needs, missing, not_looked_at, .. } = rights;
     let who = who(rights);
     if *not_looked_at > 0 {
-        findings.notes.push(format!("cluster {cluster}: {not_looked_at} more namespaces match an allow and were not asked about"));
+        findings.notes.push(format!("cluster {cluster}: {not_looked_at} more namespaces match an `allow` rule and were not checked"));
     }
     if missing.is_empty() {
-        findings.passed.push(format!("cluster {cluster}: {who} has the rights that are needed on {} kinds", needs.len()));
+        findings.passed.push(format!("cluster {cluster}: {who} has the required rights on {} kinds", needs.len()));
     } else {
         let kinds: std::collections::BTreeSet<_> = missing.iter().map(|missing| (&missing.group, &missing.resource)).collect();
         findings.problems.push(format!(
-            "cluster {cluster}: {who} lacks rights on {} of the {} kinds that are needed; the table below has them",
+            "cluster {cluster}: {who} lacks rights on {} of the {} required kinds; see the table below",
             kinds.len(),
             needs.len()
         ));
@@ -37,12 +37,12 @@ pub(super) fn text(rights: &ClusterRights) -> Option<String> {
     let table = output::table(["KIND", "WHERE", "MISSING", "NEEDED BY"], rows);
     let base = rights.missing.iter().any(|missing| missing.wanted_by.contains("deploy/base"));
     let advice = if base {
-        "deploy/base is what apps usually consist of; with --definitions REPO=DIR for each repo, only what their apps render is asked for.\n"
+        "deploy/base covers the usual kinds; with --definitions REPO=DIR for each repo, only the kinds that its apps render are checked.\n"
     } else {
         ""
     };
     Some(format!(
-        "Missing in cluster {}:\n\n{table}\n\n{advice}Rules that grant it, for the role of {}:\n\n{}",
+        "Missing in cluster {}:\n\n{table}\n\n{advice}Rules to add to the role of {}:\n\n{}",
         rights.cluster,
         who(rights),
         rights.rules.trim_end()

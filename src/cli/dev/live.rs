@@ -164,7 +164,7 @@ mod tests {
         let some = Counts { created: 5, updated: 1, pruned: 1, ..Counts::default() };
         let lines = [
             run(RunKind::Sync, "shop/shop", RunState::Waiting, some, None),
-            run(RunKind::Sync, "shop/shop", RunState::Waiting, some, Some("1 deletion waits for a word")),
+            run(RunKind::Sync, "shop/shop", RunState::Waiting, some, Some("1 deletion needs confirmation")),
             run(RunKind::Sync, "shop/shop", RunState::Succeeded, some, None),
             run(RunKind::Preview, "shop#1", RunState::Succeeded, some, None),
             run(RunKind::Heal, "shop/shop", RunState::Succeeded, Counts { updated: 1, ..Counts::default() }, None),

@@ -58,16 +58,16 @@ pub(super) async fn run(args: DevArgs, environment: &(dyn Environment + Sync)) -
     let dir = match (&args.dir, &temporary) {
         (Some(dir), _) => dir.clone(),
         (None, Some(folder)) => folder.path().to_owned(),
-        (None, None) => anyhow::bail!("no folder to work in"),
+        (None, None) => anyhow::bail!("cannot create a working folder"),
     };
-    std::fs::create_dir_all(&dir).with_context(|| format!("{} can't be made", dir.display()))?;
+    std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be created", dir.display()))?;
     let dir = dir.canonicalize()?;
     unused(&dir)?;
     let tasks = Tasks::new();
     let mut plane = None;
     let shown = tokio::select! {
         result = started(&args, &dir, environment, &tasks, &mut plane) => result,
-        result = stop_signal() => result.inspect(|()| output::note("\n… stopping all of it")),
+        result = stop_signal() => result.inspect(|()| output::note("\n… stopping")),
     };
     stop(&tasks, GRACE).await?;
     if let Some(plane) = plane {
@@ -86,8 +86,8 @@ async fn started(
 ) -> anyhow::Result<()> {
     *plane = control_plane(args, dir, environment).await?;
     let kubeconfig = plane.as_ref().map(|plane| plane.kubeconfig().to_owned()).or_else(|| args.kubeconfig.clone());
-    let kubeconfig = kubeconfig.context("a cluster is needed")?;
-    let kubeconfig = kubeconfig.canonicalize().with_context(|| format!("{} can't be read", kubeconfig.display()))?;
+    let kubeconfig = kubeconfig.context("no cluster")?;
+    let kubeconfig = kubeconfig.canonicalize().with_context(|| format!("{} cannot be read", kubeconfig.display()))?;
     let (forge, ca) = step("starting a forge", forge(args, dir, tasks)).await?;
     let config = config(args, dir, &kubeconfig, &ca, &forge)?;
     let socket = config.socket.clone();
@@ -97,7 +97,7 @@ async fn started(
 
     forge.create_repo(sample::PROJECT).await?;
     let about = About { forge: &forge, kubeconfig: &kubeconfig, ca: &ca, socket: &socket, program: &program };
-    output::note(about.introduction(&output::bold("Driftless runs.")));
+    output::note(about.introduction(&output::bold("Driftless is running.")));
     forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
     Show::new(Arc::clone(&server.engine), forge).live(args.once).await
 }
@@ -106,7 +106,7 @@ async fn started(
 fn free(port: u16, flag: &str) -> anyhow::Result<()> {
     std::net::TcpListener::bind(loopback(port)).map(drop).with_context(|| {
         format!(
-            "port {port} can't be had, perhaps because another `driftless dev` runs: end that one, or choose another port with {flag}, \
+            "port {port} is in use, perhaps by another `driftless dev`: stop it, or choose another port with {flag}, \
              as in `make dev ARGS='--forge-port 7170 --port 7180'`"
         )
     })
@@ -115,11 +115,11 @@ fn free(port: u16, flag: &str) -> anyhow::Result<()> {
 /// Lies in the folder of each run.
 const CONFIG: &str = "driftless.yaml";
 
-/// The forge keeps its pull requests in memory, so an earlier run can't be gone on with.
+/// The forge keeps its pull requests in memory, so an earlier run cannot be continued.
 fn unused(dir: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
         !dir.join(CONFIG).exists(),
-        "{} holds an earlier run, which can't be gone on with: remove the folder, or name another one with --dir",
+        "{} contains an earlier run that cannot be continued: remove the folder, or choose another one with --dir",
         dir.display()
     );
     Ok(())
@@ -143,8 +143,7 @@ async fn control_plane(args: &DevArgs, dir: &Path, environment: &(dyn Environmen
         (Some(folder), _) => Programs::Assets(folder),
         (None, Some(program)) => Programs::Bundled(program),
         (None, None) => anyhow::bail!(
-            "no control plane is there: run `make dev`, which builds one, or name a cluster with --kubeconfig, or a folder with etcd and \
-             kube-apiserver with KUBEBUILDER_ASSETS"
+            "no control plane found: run `make dev`, which builds one, or pass a cluster with --kubeconfig, or set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver"
         ),
     };
     let options = ControlPlaneOptions {

@@ -35,7 +35,7 @@ impl Place {
         if let (true, Some(folder)) = (OF_A_FOLDER.contains(&name.as_str()), at.parent()) {
             return Self::folder(folder, root);
         }
-        let text = std::fs::read_to_string(&at).with_context(|| format!("{} can't be read", what.display()))?;
+        let text = std::fs::read_to_string(&at).with_context(|| format!("{} cannot be read", what.display()))?;
         Ok(Self { tree: Arc::new(MemoryTree::new().file(&name, &text)), path: String::new(), root: None })
     }
 
@@ -44,18 +44,18 @@ impl Place {
             Some(root) => canonical(root)?,
             None => repository(folder).unwrap_or(folder).to_owned(),
         };
-        let path = folder.strip_prefix(&root).with_context(|| format!("{} is not below --root {}", folder.display(), root.display()))?;
-        let path = path.to_str().with_context(|| format!("{} is not a path in UTF-8", path.display()))?.to_owned();
+        let path = folder.strip_prefix(&root).with_context(|| format!("{} is not inside --root {}", folder.display(), root.display()))?;
+        let path = path.to_str().with_context(|| format!("{} is not a UTF-8 path", path.display()))?.to_owned();
         Ok(Self { tree: Arc::new(DirTree::new(&root)), path, root: Some(root) })
     }
 
     /// A file's path in the tree, as definitions write it.
     fn within(&self, file: &Path) -> anyhow::Result<String> {
-        let root = self.root.as_deref().context("--values is for a chart, and one file is none")?;
+        let root = self.root.as_deref().context("--values needs a chart, not a single file")?;
         let at = canonical(file)?;
         let path = at.strip_prefix(root).with_context(|| {
             format!(
-                "--values {}: it is not below {}, where the chart's repository begins; --root names another folder",
+                "--values {}: it is outside {}, the root of the chart's repository. Choose another root with --root",
                 file.display(),
                 root.display()
             )
@@ -65,7 +65,7 @@ impl Place {
 }
 
 fn canonical(path: &Path) -> anyhow::Result<PathBuf> {
-    path.canonicalize().with_context(|| format!("{} can't be read", path.display()))
+    path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// The folder that Git calls the top level, if the folder is in a checkout.
@@ -109,7 +109,7 @@ pub(super) fn defined_app(
 ) -> anyhow::Result<(Place, App)> {
     let (file, name) = definition.split_once('#').map_or((definition, None), |(file, name)| (file, Some(name)));
     let at = canonical(Path::new(file))?;
-    let text = std::fs::read_to_string(&at).with_context(|| format!("{file} can't be read"))?;
+    let text = std::fs::read_to_string(&at).with_context(|| format!("{file} cannot be read"))?;
     let parsed = parse_file(&RepoName::new(REPO), "refs/heads/main", file, &text);
     if let Some(error) = parsed.errors.first() {
         bail!("{error}");
@@ -120,21 +120,21 @@ pub(super) fn defined_app(
     }
     let app = match (apps.pop(), apps.is_empty()) {
         (Some(app), true) => app,
-        (Some(_), false) => bail!("{file} defines several apps: name one, with --app {file}#NAME"),
+        (Some(_), false) => bail!("{file} defines several apps: choose one with --app {file}#NAME"),
         (None, _) => bail!("{definition} defines no app"),
     };
     let place = match what {
         Some(what) => Place::of(what, root)?,
         None if app.source.repo.as_str() != REPO => {
-            bail!("app {} is made from repo {}: name a folder of a checkout of it as well, DIR", app.id.name, app.source.repo)
+            bail!("the source of app {} is repo {}: pass a folder of a checkout of it as well, DIR", app.id.name, app.source.repo)
         }
         None => {
             let folder = at.parent().unwrap_or(Path::new("/"));
             let top = match root {
                 Some(root) => canonical(root)?,
-                None => {
-                    repository(folder).context("the definition is in no Git checkout: name the repository's folder with --root")?.to_owned()
-                }
+                None => repository(folder)
+                    .context("the definition is not in a Git checkout: pass the repository's folder with --root")?
+                    .to_owned(),
             };
             Place::of(&top.join(&app.source.path), Some(&top))?
         }
@@ -224,7 +224,7 @@ mod tests {
         let outside = tempfile::NamedTempFile::new().expect("a file");
         let outside = [outside.path().to_owned()];
         let error = app_of_the_moment(&place, &Wishes { values: &outside, ..Wishes::default() }, cluster()).expect_err("outside");
-        assert!(error.to_string().contains("it is not below"), "{error}");
+        assert!(error.to_string().contains("it is outside"), "{error}");
     }
 
     /// P9: with a definition everything is as the server would do it.

@@ -34,7 +34,7 @@ type Body = http_body_util::combinators::BoxBody<Bytes, Box<dyn std::error::Erro
 /// Why there is no proxy.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultProxyError {
-    #[error("no loopback port for the fault proxy")]
+    #[error("the fault proxy has no loopback port")]
     Listen(#[source] std::io::Error),
     #[error(transparent)]
     Access(#[from] AccessError),

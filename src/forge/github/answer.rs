@@ -33,7 +33,7 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| ForgeError::Unavailable {
             forge: self.forge.clone(),
             // The category and place alone: the text of the error quotes the answer.
-            message: format!("its answer has not the form that was expected ({:?} error in line {})", error.classify(), error.line()),
+            message: format!("its answer has an unexpected form ({:?} error in line {})", error.classify(), error.line()),
         })
     }
 

@@ -78,12 +78,13 @@ impl Api {
     fn address(&self, target: &str) -> Result<Url, ForgeError> {
         let text =
             if target.starts_with('/') { format!("{}{target}", self.base.as_str().trim_end_matches('/')) } else { target.to_owned() };
-        let url = Url::parse(&text).map_err(|_| self.unavailable("it named an address that is none".into()))?;
+        let url = Url::parse(&text).map_err(|_| self.unavailable("it sent an invalid address".into()))?;
         // The token goes to the host that it is for, whatever a Link or Location header says.
         if url.origin() == self.base.origin() {
             Ok(url)
         } else {
-            Err(self.unavailable(format!("it sent us on to another host, {}, which does not get our token", url.host_str().unwrap_or("?"))))
+            Err(self
+                .unavailable(format!("it redirects to another host, {}, to which the token is not sent", url.host_str().unwrap_or("?"))))
         }
     }
 
@@ -93,7 +94,7 @@ impl Api {
             let answer = self.once(token, call, &url).await?;
             match redirect(&answer) {
                 Some(location) => {
-                    let next = url.join(location).map_err(|_| self.unavailable("its redirect leads nowhere".into()))?;
+                    let next = url.join(location).map_err(|_| self.unavailable("its redirect has no valid target".into()))?;
                     url = self.address(next.as_str())?;
                 }
                 None => return answer::judge(self.host(), answer, &call.method, path_of(call.target), self.clock.now()),
@@ -124,7 +125,7 @@ fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, GitHubSetupErro
     let pem = std::fs::read(path).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(refuse("it holds no certificates in PEM form".to_owned())),
+        _ => Err(refuse("it contains no PEM certificates".to_owned())),
     }
 }
 

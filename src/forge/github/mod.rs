@@ -53,11 +53,11 @@ pub enum GitHubCredentials {
 /// A configuration that can't work.
 #[derive(Debug, thiserror::Error)]
 pub enum GitHubSetupError {
-    #[error("{0:?} is not the address of a GitHub API: it begins with https:// and names a host, as https://api.github.com does")]
+    #[error("{0:?} is not the address of a GitHub API: use https:// and a host, as in https://api.github.com")]
     ApiUrl(String),
-    #[error("the private key of the GitHub App can't be read: {0}; it is the PEM file that GitHub gave for download")]
+    #[error("the private key of the GitHub App cannot be read: {0}. Use the PEM file that was downloaded from GitHub")]
     PrivateKey(String),
-    #[error("the token can't be sent in a header: it has a line break or another character that no token has")]
+    #[error("the token contains a line break or another invalid character. Write it on one line")]
     Token,
     #[error("the certificate authorities in {} cannot be used: {reason}. Correct `ca` in the configuration.", path.display())]
     Authorities { path: PathBuf, reason: String },

@@ -90,12 +90,12 @@ impl Bodies {
     }
 
     fn too_large(&self) -> Refused {
-        let message = format!("the body is longer than {} bytes, which no forge sends", self.limits.body);
+        let message = format!("the body is longer than {} bytes, the limit", self.limits.body);
         Refused::new("too_large", Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message))
     }
 
     fn too_slow(&self) -> Refused {
-        let message = format!("the body did not come within {} s: send it again", self.limits.time.as_secs_f32());
+        let message = format!("the body was not received within {} s: send it again", self.limits.time.as_secs_f32());
         Refused::new("too_slow", Problem::new(StatusCode::REQUEST_TIMEOUT, message))
     }
 }

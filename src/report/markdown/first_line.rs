@@ -119,7 +119,7 @@ fn problems(report: &PreviewReport) -> Vec<String> {
     [
         (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "it breaks the render of", "app"),
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
-        (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "nothing is known yet of", "app"),
+        (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "no result yet for", "app"),
         (counts.not_validated, "not validated:", "object"),
         (apps(|app| app.held_back.is_some()), "not applied by itself:", "app"),
     ]

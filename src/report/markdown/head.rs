@@ -186,7 +186,7 @@ fn refusal(message: &str, causes: &[Cause]) -> String {
 fn deletes(report: &PreviewReport, document: &mut Document) {
     let mut lines = Vec::new();
     for (app, object) in objects(report).filter(|(_, object)| matches!(object.action, Action::Prune | Action::Replace)) {
-        let how = if object.action == Action::Replace { " (deleted and made again)" } else { "" };
+        let how = if object.action == Action::Replace { " (deleted and created again)" } else { "" };
         let referrers: Vec<String> = object.referrers.iter().map(|key| span(&key.to_string())).collect();
         let still = if referrers.is_empty() { String::new() } else { format!(", still referred to by {}", join(&referrers, REFERRERS)) };
         lines.push(format!("- {} of {}{how}{still}", span(&object.key.to_string()), span(&app.app.name)));
@@ -307,9 +307,11 @@ fn conflicts(app: &AppReport) -> Vec<String> {
 
 fn take_overs(app: &AppReport) -> Vec<String> {
     let whose = |take_over: &TakeOver| match take_over {
-        TakeOver::Unmarked => Some("has no owner's mark and would be adopted".to_owned()),
+        TakeOver::Unmarked => Some("has no owner and would be adopted".to_owned()),
         TakeOver::OtherTool { tool, name } => Some(format!("is managed by {} ({})", span(tool), span(name))),
-        TakeOver::OtherApp { instance, app } => Some(format!("belongs to the app {} of {}, and is not taken", span(app), span(instance))),
+        TakeOver::OtherApp { instance, app } => {
+            Some(format!("belongs to the app {} of {}, and is not taken over", span(app), span(instance)))
+        }
         // It stands among the moves.
         TakeOver::HandedOver { .. } => None,
     };

@@ -40,8 +40,8 @@ pub(super) fn text(outcome: &Outcome) -> String {
     add("not applied, because it is **paused**, for", |end| matches!(end, AppEnd::Paused));
     add("not applied, because it is **pinned** to another revision, for", |end| matches!(end, AppEnd::Pinned));
     add("nothing had to be applied for", |end| matches!(end, AppEnd::Unchanged));
-    add("**not applied**, because a later commit took it back, for", |end| matches!(end, AppEnd::Superseded { .. }));
-    add("applied, and the deletions were taken back before anybody confirmed them, for", |end| matches!(end, AppEnd::Withdrawn { .. }));
+    add("**not applied**, because a later commit reverted it, for", |end| matches!(end, AppEnd::Superseded { .. }));
+    add("applied, and the deletions were reverted before being confirmed, for", |end| matches!(end, AppEnd::Withdrawn { .. }));
     add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept));
     add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned));
     let slowest = outcome
@@ -114,13 +114,13 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             }
             AppEnd::Progressing { message, until } => {
                 let until = until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
-                let why = if message.is_empty() { "nothing is known of its objects yet".to_owned() } else { span(message) };
+                let why = if message.is_empty() { "the state of its objects is not known yet".to_owned() } else { span(message) };
                 document.head(Block::Lines(format!("- {} on {} waits{until}: {why}", span(&app.app.name), span(app.cluster.as_str()))));
             }
             AppEnd::Paused | AppEnd::Pinned => document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app))))),
             AppEnd::Superseded { by } => {
                 document.head(Block::Lines(format!(
-                    "- {} on {}: taken back by {}",
+                    "- {} on {}: reverted by {}",
                     span(&app.app.name),
                     span(app.cluster.as_str()),
                     span(by.short())
@@ -157,11 +157,11 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         AppEnd::Waiting { deletes } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
         AppEnd::Withdrawn { deletes } => {
             format!(
-                "{} taken back by {revision} before anybody confirmed",
+                "{} reverted by {revision} before being confirmed",
                 if *deletes == 1 { "the deletion was" } else { "the deletions were" }
             )
         }
-        AppEnd::Superseded { by } => format!("taken back by {}", span(by.short())),
+        AppEnd::Superseded { by } => format!("reverted by {}", span(by.short())),
         AppEnd::Pruned => "its objects were deleted".to_owned(),
         AppEnd::Kept => "its definition was removed, and its objects were kept".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),

@@ -24,7 +24,7 @@ fn line(one: &Differs) -> String {
         DiffersAt::BaseMoved { from, to } => {
             format!("the base moved from {} to {} after the preview", span(from.short()), span(to.short()))
         }
-        DiffersAt::Merge => "the merge has other files than the preview".to_owned(),
+        DiffersAt::Merge => "the merge contains other files than the preview".to_owned(),
         DiffersAt::Sync => "the cluster or the branch changed after the preview".to_owned(),
     };
     if one.objects.is_empty() {

@@ -70,9 +70,9 @@ impl OutboxOptions {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
-    #[error("nothing can be reported for {0}: no forge is configured for it")]
+    #[error("cannot report for {0}: no forge is configured for it")]
     NoDestination(RepoName),
-    #[error("the report could not be written down: {0}")]
+    #[error("the report could not be stored: {0}")]
     Encode(#[from] serde_json::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -218,7 +218,7 @@ fn worst(statuses: &[String]) -> Option<usize> {
         match serde_json::from_str::<NewStatus>(json) {
             Ok(status) if worst.as_ref().is_none_or(|(_, worst)| worst.state < status.state) => worst = Some((index, status)),
             Ok(_) => {}
-            Err(error) => tracing::error!(%error, "a stored status cannot be read, and is left out"),
+            Err(error) => tracing::error!(%error, "a stored status cannot be read and is skipped"),
         }
     }
     worst.map(|(index, _)| index)

@@ -240,7 +240,7 @@ impl Sender {
                 self.store().give_up_report(&row.target, row.version, &error.to_string()).await?;
             }
             Halt::Forge(ForgeError::Limited { after, message, .. }) => {
-                tracing::warn!(forge = self.lane, seconds = after.as_secs(), message, "the forge limits us; reports wait");
+                tracing::warn!(forge = self.lane, seconds = after.as_secs(), message, "the forge limits requests; reports are delayed");
                 self.pace.block(Instant::now() + after);
                 let due = self.store().now().saturating_add(millis(after));
                 self.store().postpone_report(&row.target, due, 0, &message).await?;
@@ -253,12 +253,12 @@ impl Sender {
     async fn failed(&self, row: &ReportRow, error: &ForgeError) -> Result<(), OutboxError> {
         let wrong = matches!(error, ForgeError::Rejected { .. } | ForgeError::NotFound { .. });
         if wrong && row.attempts + 1 >= TRIES_IF_REJECTED {
-            tracing::warn!(target = row.target, %error, "a report is given up");
+            tracing::warn!(target = row.target, %error, "gave up sending a report");
             self.store().give_up_report(&row.target, row.version, &error.to_string()).await?;
             return Ok(());
         }
         if row.attempts == 0 {
-            tracing::warn!(target = row.target, %error, "a report could not be sent; it is tried again");
+            tracing::warn!(target = row.target, %error, "a report could not be sent; retrying");
         }
         let options = &self.outbox.0.options;
         let wait = backoff(options.first_retry, options.last_retry, row);

@@ -20,7 +20,7 @@ impl Store {
         Ok(names.into_iter().map(ClusterName::new).collect())
     }
 
-    /// Decides about all that an app has on a cluster which it has left: these wait for a word, these are to be deleted, and the others
+    /// Decides about all that an app has on a cluster which it has left: these need confirmation, these are to be deleted, and the others
     /// stay, as nobody may delete them.
     pub async fn set_left(
         &self,

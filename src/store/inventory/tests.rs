@@ -77,8 +77,7 @@ async fn an_object_has_one_owner_and_all_claims_of_a_sync_stand_or_fall_together
     let error = claim(&store, &api, &[write("free"), write("a")]).await.expect_err("taken");
     assert_eq!(
         error.to_string(),
-        "Deployment shop/a in cluster prod belongs to app shop/web, and app shop/api renders it as well: two apps can't apply the same \
-         object; take it out of one of them"
+        "Deployment shop/a in cluster prod belongs to app shop/web, and app shop/api renders it as well: two apps cannot own one object: remove it from one of them"
     );
     assert_eq!(error.class(), Class::Fail);
     assert_eq!(states(&store, &api).await, [], "nothing of a refused claim is left");

@@ -68,7 +68,7 @@ fn seen(cluster: &Cluster, looks: Vec<(Kind, Result<Comparison, SyncError>)>) ->
         match look {
             Ok(comparison) => found.push((kind, comparison)),
             Err(error) => {
-                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "a kind can't be listed, so its drift is not seen");
+                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "a kind cannot be listed, so its drift is not detected");
                 broken = Some(error);
             }
         }

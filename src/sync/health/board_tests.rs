@@ -129,7 +129,7 @@ fn what_is_asked_about_one_by_one_is_known_once_it_was_asked_about() {
     board.add(wait("web", "1", std::slice::from_ref(&web), 100), 0);
     board.trouble(&kind, "it is forbidden");
     let [late] = &board.expired(100)[..] else { panic!("one") };
-    insta::assert_snapshot!(format!("{:?}", late.standing), @r#"Waiting("Deployment shop/web: nothing is known of it, because it can't be watched (it is forbidden)")"#);
+    insta::assert_snapshot!(format!("{:?}", late.standing), @r#"Waiting("Deployment shop/web: its state is unknown, because it cannot be watched (it is forbidden)")"#);
     board.add(wait("web", "2", std::slice::from_ref(&web), 200), 0);
     assert_eq!(board.awaited(&kind), std::slice::from_ref(&web));
     assert_eq!(board.polled(&kind, vec![(web.id(), Some(seen(Health::Healthy)))]).len(), 1);

@@ -132,11 +132,11 @@ fn deletion(object: &WaitObject, known: Known<'_>) -> Health {
 }
 
 fn unknown() -> Health {
-    Health::Progressing("nothing is known of it yet".to_owned())
+    Health::Progressing("its state is not known yet".to_owned())
 }
 
 fn hidden(why: &str) -> Health {
-    Health::Progressing(format!("nothing is known of it, because it can't be watched ({why})"))
+    Health::Progressing(format!("its state is unknown, because it cannot be watched ({why})"))
 }
 
 /// Versions of one object are numbers that grow; where they are not, nothing is held back.

@@ -151,7 +151,7 @@ impl Waits {
             self.0.store.set_run_state(&wait.run, run.state, Some(&text.join("; "))).await
         };
         if let Err(error) = noted.await {
-            tracing::warn!(%error, app = %wait.app, "could not note what is suspended or unknown");
+            tracing::warn!(%error, app = %wait.app, "could not store which objects are suspended or of unknown health");
         }
     }
 
@@ -169,7 +169,7 @@ impl Waits {
 
     async fn send(&self, ended: WaitEnded) {
         if self.0.ended.send(ended).await.is_err() {
-            tracing::debug!("nobody listens any more to the ends of waits");
+            tracing::debug!("internal error: nothing receives the ends of waits");
         }
     }
 
@@ -225,7 +225,7 @@ impl Waits {
                 }
                 Err(error) => {
                     self.board().trouble(kind, &error.to_string());
-                    tracing::warn!(%error, kind = kind.name, "can't watch a kind yet");
+                    tracing::warn!(%error, kind = kind.name, "cannot watch a kind yet");
                 }
             }
             if self.board().forget_if_idle(kind) {
@@ -248,12 +248,12 @@ impl Waits {
                     }
                     Some(Err(error @ ClusterError::Forbidden { .. })) => {
                         self.board().trouble(kind, &error.to_string());
-                        tracing::warn!(%error, kind = kind.name, "a kind may not be watched; what is waited for is asked about instead");
+                        tracing::warn!(%error, kind = kind.name, "watching a kind is forbidden; its objects are polled instead");
                         return Listened::Forbidden;
                     }
                     Some(Err(error)) => {
                         self.board().trouble(kind, &error.to_string());
-                        tracing::debug!(%error, kind = kind.name, "a watch was interrupted and goes on");
+                        tracing::debug!(%error, kind = kind.name, "a watch was interrupted and restarted");
                     }
                     None => return Listened::Ended,
                 },

@@ -63,7 +63,7 @@ async fn a_wrong_password_is_told_without_it_and_a_rotated_one_is_taken() {
     assert!(error.class().is_retry());
     let text = format!("{error} {error:?}");
     assert!(text.contains("shop") && !text.contains("s3cret"), "{text}");
-    insta::assert_snapshot!(error.to_string(), @"the forge does not let us read repo shop (401): check that its credential is valid and may read this repository");
+    insta::assert_snapshot!(error.to_string(), @"the forge denies access to repo shop (401): check that the credential is valid and may read this repository");
     main_of(&mirrors, &forge.remote_with("s3cret-two")).await.expect("the second password");
 }
 

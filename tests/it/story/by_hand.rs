@@ -32,7 +32,7 @@ async fn a_revision_is_found_before_it_is_promised() {
     }
 }
 
-/// T2: what is not there is an error at once, and nothing is queued for it.
+/// T2: what is not there is an error at once, and no queued jobs for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_that_is_not_there_is_an_error_at_once() {
     let world = World::start("by-hand-unknown").await;

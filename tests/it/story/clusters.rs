@@ -107,11 +107,11 @@ async fn a_cluster_that_is_away_holds_nothing_up_and_is_cleaned_when_it_is_back(
     west.add(Rule::all(Fault::Reset));
     let pull = world.open_pull("move", to_prod(&world)).await;
     world.status_is(&pull.head, "success", "3 creates, 3 deletes").await;
-    world.comment(pull.number, "could not be looked at").await;
+    world.comment(pull.number, "could not be read").await;
     let merge = world.merge_pull(pull.number).await;
     run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west").await;
     world.sync_by_hand("shop", true).await;
-    run_says(&world, &merge, RunState::Waiting, "could not be deleted, and it is tried again").await;
+    run_says(&world, &merge, RunState::Waiting, "could not be deleted; retrying").await;
     // After the limit people hear of it.
     world.comment(pull.number, "**FAILED**").await;
 

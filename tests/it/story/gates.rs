@@ -107,7 +107,7 @@ async fn a_cluster_that_is_none_is_the_fault_of_its_definition_alone() {
         .file("deploy/settings.yaml", config_map("settings", "two"));
     let (state, text, comment) = end_of(&world, "nowhere", files).await;
     assert_eq!((state.as_str(), text.as_str()), ("failure", "destination not allowed (other), 1 update"), "{comment}");
-    assert!(comment.contains("no cluster is called prod-typo"), "{comment}");
+    assert!(comment.contains("cluster prod-typo is not in the configuration"), "{comment}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

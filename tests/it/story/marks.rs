@@ -57,11 +57,11 @@ async fn are_there(world: &World, maps: &[&str]) {
     }
 }
 
-/// Waits for a run of the app that names an object and waits for a word.
+/// Waits for a run of the app that names an object and needs confirmation.
 async fn waits_for_word(world: &World, revisions: &[&Oid], object: &str) -> RunRow {
     let object = object.replace("NS", &world.namespace);
     world
-        .eventually(&format!("a run that waits for a word about {object}"), async || {
+        .eventually(&format!("a run that needs confirmation about {object}"), async || {
             let run = world.runs("/shop").await.into_iter().next()?;
             let text = run.error.clone().unwrap_or_default();
             let waits = run.state == RunState::Waiting && revisions.iter().any(|oid| run.revision.as_deref() == Some(oid.as_str()));
@@ -81,7 +81,12 @@ async fn after_the_loss_of_the_store_a_word_deletes_what_git_no_longer_has() {
     let next = world.push(without_old()).await;
     world.start_again().await;
 
-    let run = waits_for_word(&world, &[&next], "deletes ConfigMap NS/old, of which only the marks tell that it is the app's").await;
+    let run = waits_for_word(
+        &world,
+        &[&next],
+        "deletes ConfigMap NS/old, which carries this app's label but is missing from Driftless' inventory",
+    )
+    .await;
     let text = run.error.expect("a text");
     assert!(!text.contains("copy") && !text.contains("foreign") && !text.contains("Endpoint"), "{text}");
     world.settled().await;
@@ -150,7 +155,7 @@ async fn what_no_known_app_may_delete_is_told_and_left() {
     world.settled().await;
     let log = logs::kept();
     let told = |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(told(&["WARN", "shop/ghost", &format!("ConfigMap {}/of-ghost", world.namespace), "no such app is known"]));
+    assert!(told(&["WARN", "shop/ghost", &format!("ConfigMap {}/of-ghost", world.namespace), "this app is not defined"]));
     assert!(told(&["WARN", &format!("ConfigMap {elsewhere}/out-of-reach"), "allow.namespaces"]));
     assert_eq!(world.runs("/shop").await.len(), runs, "{}", world.story().await);
     // A word does not reach what is not allowed either.
@@ -183,8 +188,8 @@ async fn a_preview_tells_of_them_beforehand() {
     world.status_is(&pull.head, "success", "1 delete").await;
     let comment = world.comment(pull.number, "DELETES 1 object").await;
     let said = |words: &[&str]| comment.lines().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(said(&["settings", "only the marks tell that it is the app's"]), "{comment}");
-    assert!(said(&["old", "is not in Git any more", "only the marks tell"]), "{comment}");
+    assert!(said(&["settings", "carries this app's label but is missing from Driftless' inventory"]), "{comment}");
+    assert!(said(&["old", "is no longer in Git", "missing from Driftless' inventory"]), "{comment}");
     assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
     are_there(&world, &["old", "settings"]).await;
 }

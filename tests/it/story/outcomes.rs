@@ -47,7 +47,7 @@ async fn a_removal_that_was_taken_back_is_told_as_that() {
     world.comment(pull.number, "**3 deletions need confirmation** for").await;
     let back = world.push(Files::new().file("apps/shop.yaml", app)).await;
     world.healthy("shop", &back).await;
-    let comment = world.comment(pull.number, "**not applied**, because a later commit took it back").await;
+    let comment = world.comment(pull.number, "**not applied**, because a later commit reverted it").await;
     assert!(!comment.contains("healthy after"), "{comment}");
 }
 
@@ -65,7 +65,7 @@ async fn a_merge_that_is_reverted_before_its_sync_ends_as_superseded() {
     world.merge_pull(pull.number).await;
     world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
     world.poll().await;
-    world.comment(pull.number, "**not applied**, because a later commit took it back, for `shop` on `prod`").await;
+    world.comment(pull.number, "**not applied**, because a later commit reverted it, for `shop` on `prod`").await;
     let next = world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
     world.poll().await;
     world.healthy("shop", &next).await;

@@ -97,7 +97,7 @@ async fn what_goes_with_a_namespace_is_told() {
     world.sync_by_hand("own", true).await;
     let (_, _, message) =
         world.eventually("that it is told", async || Some(world.stands("own").await).filter(|(state, _, _)| state == "failed")).await;
-    assert!(message.contains("took 1 object along that Git still has"), "{message}");
+    assert!(message.contains("also deleted 1 object that Git still has"), "{message}");
 }
 
 /// P8, A15: a preview whose cluster does not answer says so in its status, and is in the history.

@@ -1,4 +1,4 @@
-//! What can't be undone waits for a person's word, while all else goes on.
+//! What can't be undone needs confirmation, while all else goes on.
 
 use driftless::ids::Oid;
 use driftless::store::apps::{AppHealth, AppState};
@@ -29,10 +29,10 @@ fn most_removed() -> Files {
     MAPS[..5].iter().fold(Files::new(), |files, name| files.without(&format!("deploy/{name}.yaml")))
 }
 
-/// The last run, once all of a revision is applied and healthy but what waits for a word.
+/// The last run, once all of a revision is applied and healthy but what needs confirmation.
 async fn waits(world: &World, revision: &Oid) -> RunRow {
     world
-        .eventually(&format!("a run of {revision} that waits for a word"), async || {
+        .eventually(&format!("a run of {revision} that needs confirmation"), async || {
             let row = world.app_row("shop").await?;
             let there = row.applied_revision.as_ref() == Some(revision) && row.health == AppHealth::Healthy && row.synced_ok;
             let run = world.runs("/shop").await.into_iter().next()?;
@@ -65,7 +65,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let merge = world.merge_pull(pull.number).await;
     let run = waits(&world, &merge).await;
     let text = run.error.clone().unwrap_or_default();
-    assert_eq!(text, "deletes 5 of the app's 7 objects; to go on: driftless sync shop/shop --allow-destructive");
+    assert_eq!(text, "deletes 5 of the app's 7 objects; to confirm: driftless sync shop/shop --allow-destructive");
     let comment = world.comment(pull.number, "applied, but **5 deletions need confirmation** for `shop` on `prod`").await;
     assert!(comment.contains("- 5 deletions of `shop` on `prod`: `driftless sync shop/shop --allow-destructive`"), "{comment}");
     assert_eq!((value(&world, "f").await.as_deref(), value(&world, "a").await.as_deref()), (Some("new"), Some("a")));
@@ -75,7 +75,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let fix = world.open_pull("fix", Files::new().file("deploy/f.yaml", config_map("f", "mended"))).await;
     world.status_is(&fix.head, "success", "1 update").await;
     let comment = world.comment(fix.number, "Merging changes 1 app.").await;
-    assert!(comment.contains("held until confirmed: `is not in Git any more`"), "{comment}");
+    assert!(comment.contains("held until confirmed: `is no longer in Git`"), "{comment}");
     let merge = world.merge_pull(fix.number).await;
     let run = waits(&world, &merge).await;
     assert!(run.error.as_deref().is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")), "{run:?}");
@@ -117,7 +117,7 @@ async fn a_revert_needs_no_word() {
     let run = world.healthy("shop", &revert).await;
     assert_eq!((run.counts.created, run.counts.pruned), (0, 0), "{}", world.story().await);
     // T1: what was taken back in Git never happened.
-    world.comment(pull.number, "taken back before anybody confirmed them").await;
+    world.comment(pull.number, "reverted before being confirmed").await;
     assert_eq!(told(&world).await.0, "synced");
     // A word that comes too late deletes nothing.
     world.sync_by_hand("shop", true).await;

@@ -44,7 +44,7 @@ async fn a_removal_that_was_noted_and_not_followed_by_a_sync() {
     world.poll().await;
     world.settled().await;
     let shown = world.engine().store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store");
-    assert_eq!(shown.len(), 3, "it waits for a word");
+    assert_eq!(shown.len(), 3, "it needs confirmation");
     // Shown once: the next look has nothing to add.
     let runs = world.runs("/shop").await.len();
     world.push(change("two")).await;

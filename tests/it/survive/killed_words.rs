@@ -1,4 +1,4 @@
-//! The server is killed while deletes wait for a person's word, while it does what the word allows, and while it replaces an object.
+//! The server is killed while deletes need confirmation, while it does what the word allows, and while it replaces an object.
 
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::{ClusterName, Oid};
@@ -25,7 +25,7 @@ async fn up(words: &str) -> World {
 /// Waits until the app is as a revision says but for what waits.
 async fn waits(world: &World, revision: &Oid) {
     world
-        .eventually("a run that waits for a word", async || {
+        .eventually("a run that needs confirmation", async || {
             let runs = world.told_runs().await?;
             let last = runs.iter().find(|run| run["app"] == "shop/shop")?;
             (last["state"] == "waiting" && last["revision"] == revision.as_str() && last["error"].as_str()?.contains("to go on"))

@@ -55,7 +55,7 @@ async fn a_bad_revision_changes_nothing() {
     assert!(matches!(error, SyncError::Rejected(_)), "{error}");
     assert_eq!(error.class(), Class::Fail);
     let text = error.to_string().replace(&world.namespace, "NS");
-    assert!(text.starts_with("the cluster does not accept Deployment NS/web (deploy/app.yaml): "), "{text}");
+    assert!(text.starts_with("the cluster rejects Deployment NS/web (deploy/app.yaml): "), "{text}");
     assert!(text.contains("replica"), "the field is named: {text}");
     assert_eq!(world.proxy.counts().writes(), 0, "{}", world.proxy.counts());
     assert_eq!(world.names().await, ["ConfigMap NS/a"], "not even a claim is left");
@@ -72,7 +72,7 @@ async fn a_job_that_is_gone_is_not_made_again_at_its_revision_but_at_the_next() 
     delete(&world, "batch", "Job", "migrate").await;
     let drifted = [world.key("batch", "Job", "migrate").id()].into();
     let done = world.sync_with('a', &objects, How { drifted: Some(drifted), ..How::default() }).await.expect("synced");
-    assert_eq!(done.skipped[0].1, "it was applied at this revision and is gone: a Job is not made again");
+    assert_eq!(done.skipped[0].1, "it was applied at this revision and is gone; a Job is not created again");
     assert!(world.live("batch", "Job", "migrate").await.is_none());
     assert_eq!(done.health, [], "nothing is waited for that will not come");
 }

@@ -70,7 +70,7 @@ async fn a_deadline_says_why_nothing_could_be_seen() {
     world.proxy.add(Rule::all(Fault::status(http::StatusCode::FORBIDDEN)).containing("/deployments"));
     let outcome = world.wait(WaitPurpose::Health, done.health, Duration::from_secs(3)).await;
     let WaitOutcome::TimedOut(text) = outcome else { panic!("{outcome:?}") };
-    assert!(text.contains("can't be watched") && text.contains("forbids it"), "{text}");
+    assert!(text.contains("cannot be watched") && text.contains("forbids it"), "{text}");
 }
 
 #[tokio::test]

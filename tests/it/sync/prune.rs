@@ -74,7 +74,7 @@ async fn an_object_that_somebody_made_anew_is_kept() {
     let copy = serde_json::from_value(copy).expect("a ConfigMap");
     config_maps(&world).await.create(&PostParams::default(), &copy).await.expect("created");
     let pruned = world.prune().await;
-    assert_eq!(pruned.kept[0].1, "it is another object of the same name than the one that was applied");
+    assert_eq!(pruned.kept[0].1, "it is not the object that was applied, but another one of the same name");
     assert!(world.live("", "ConfigMap", "b").await.is_some());
     assert_eq!(world.names().await, ["ConfigMap NS/a", "ConfigMap NS/c"]);
 }
@@ -88,7 +88,7 @@ async fn what_lost_our_mark_or_has_anothers_is_kept() {
         .await;
     let pruned = world.prune().await;
     let reasons: Vec<_> = pruned.kept.iter().map(|(key, reason)| (key.name.as_str(), reason.as_str())).collect();
-    assert_eq!(reasons, [("c", "it is managed by Helm (n/r)"), ("b", "it does not bear this app's mark any more")]);
+    assert_eq!(reasons, [("c", "it is managed by Helm (n/r)"), ("b", "it no longer carries this app's label")]);
     assert!(world.live("", "ConfigMap", "b").await.is_some() && world.live("", "ConfigMap", "c").await.is_some());
 }
 
@@ -122,5 +122,5 @@ async fn what_only_its_marks_tell_of_is_pruned_on_a_word_alone() {
     assert!(world.deps.store.adopt_for_pruning(world.deps.cluster.name(), &world.app.id, &lost, &uid, false).await.expect("adopted"));
     let pruned = world.prune().await;
     assert_eq!(pruned.deleted, [lost]);
-    assert!(world.live("", "ConfigMap", "c").await.is_some(), "only what the word was given for");
+    assert!(world.live("", "ConfigMap", "c").await.is_some(), "only what was confirmed");
 }

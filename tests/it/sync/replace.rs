@@ -100,7 +100,7 @@ async fn a_mistake_replaces_nothing() {
     let mut unclear = selected("two");
     unclear["metadata"]["annotations"] = json!({"driftless.dev/replace": "Force=true"});
     let error = world.sync_with('b', &[unclear], How::default()).await.expect_err("rejected").to_string();
-    assert!(error.contains("The annotation driftless.dev/replace is \"Force=true\": it may be \"true\" or \"false\"."), "{error}");
+    assert!(error.contains("The annotation driftless.dev/replace is \"Force=true\": use \"true\" or \"false\"."), "{error}");
     assert_eq!(uid(&world, "apps", "Deployment").await, before);
 }
 
@@ -221,9 +221,7 @@ async fn a_replacement_that_is_not_made_says_why() {
     let plan = world.plan('b', &[wrong], &How::default()).await;
     let Verdict::Rejected { message, .. } = &plan.changes[0].verdict else { panic!("{plan:?}") };
     assert!(
-        message.ends_with(
-            "It is not replaced, although `driftless.dev/replace` asks for it: the server refuses the manifest as a new object as well."
-        ),
+        message.ends_with("It is not replaced despite `driftless.dev/replace`: the server refuses the manifest as a new object as well."),
         "{message}"
     );
 }

@@ -1,4 +1,4 @@
-//! What needs a person's word waits for it, and nothing else does.
+//! What needs confirmation waits for it, and nothing else does.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn all_of_an_app_is_not_deleted_without_a_word_and_all_else_is_done() {
     world.sync('a', &maps(&["a", "b"])).await;
     let other = maps(&["c"]);
     let word = world.sync_held('b', &other, How::default()).await;
-    assert_eq!(word.to_string(), "deletes all 2 objects of the app; to go on: driftless sync shop/web --allow-destructive");
+    assert_eq!(word.to_string(), "deletes all 2 objects of the app; to confirm: driftless sync shop/web --allow-destructive");
     assert!(is_there(&world, "c").await, "what harms nobody is done");
     assert_eq!(world.prune().await.deleted, []);
     assert!(is_there(&world, "a").await && is_there(&world, "b").await);
@@ -59,7 +59,7 @@ async fn a_word_holds_for_what_was_shown_and_for_nothing_else() {
     let part = AllowDestructive::Shown(shown(&word).into_iter().take(1).collect());
     let left = world.sync_held('b', &maps(&["d"]), How { allow: part, ..How::default() }).await;
     let reasons = left.reasons.join("").replace(&world.namespace, "NS");
-    assert_eq!(reasons, "deletes ConfigMap NS/c, ConfigMap NS/b, which had not been shown when the word was given");
+    assert_eq!(reasons, "deletes ConfigMap NS/c, ConfigMap NS/b, which was not listed when the deletions were confirmed");
     assert_eq!(world.prune().await.deleted.len(), 1);
     assert_eq!(world.names().await, ["ConfigMap NS/b", "ConfigMap NS/c", "ConfigMap NS/d"]);
 }
@@ -72,7 +72,7 @@ async fn what_waits_goes_on_waiting_however_the_app_grows_and_others_wait_with_i
     // Two of six are no destructive share, but they were held back.
     let word = world.sync_held('c', &maps(&["c", "d", "e", "f"]), How::default()).await;
     let reasons = word.reasons.join("").replace(&world.namespace, "NS");
-    assert_eq!(reasons, "deletes ConfigMap NS/b, ConfigMap NS/a, which an earlier run has held back");
+    assert_eq!(reasons, "deletes ConfigMap NS/b, ConfigMap NS/a, held by an earlier run");
     let word = world.sync_held('d', &maps(&["c", "d", "e"]), How::default()).await;
     assert_eq!(word.deletes.len(), 3, "a harmless delete waits with them: {word:?}");
     assert_eq!(world.prune().await.deleted, []);

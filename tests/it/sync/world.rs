@@ -189,10 +189,10 @@ impl World {
         done
     }
 
-    /// A sync of which something waits for a word.
+    /// A sync of which something needs confirmation.
     pub async fn sync_held(&self, revision: char, objects: &[Value], how: How) -> WaitsForWord {
         let done = self.sync_with(revision, objects, how).await.expect("synced");
-        done.waits_for_word.expect("something waits for a word")
+        done.waits_for_word.expect("something needs confirmation")
     }
 
     pub async fn prune(&self) -> Pruned {

@@ -102,7 +102,7 @@ async fn a_file_that_is_no_socket_is_left_alone() {
     let path = dir.path().join("precious");
     std::fs::write(&path, "data").expect("writes");
     let error = Socket::bind(&path).expect_err("refused");
-    assert!(error.to_string().contains("is there already and is no socket"), "{error}");
+    assert!(error.to_string().contains("already exists and is not a socket"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).expect("reads"), "data");
 }
 

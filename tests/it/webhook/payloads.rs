@@ -188,12 +188,12 @@ async fn what_is_authentic_and_of_no_use_is_no_error() {
         assert_eq!(answer.outcome(), "ignored");
         answer.json()["reason"].as_str().expect("a reason").to_owned()
     };
-    assert_eq!(reason(server.deliver("ping", r#"{"zen": "x"}"#).await), "the hook works");
+    assert_eq!(reason(server.deliver("ping", r#"{"zen": "x"}"#).await), "the webhook works");
     let star = reason(server.deliver("star", "{}").await);
     assert!(star.starts_with("star: "), "{star}");
     let foreign = with(push(), "/repository/full_name", Some(json!("acme/other")));
     let foreign = reason(server.deliver("push", &foreign).await);
-    assert_eq!(foreign, "no repo of this hook has the project acme/other: add it to the configuration");
+    assert_eq!(foreign, "no repo of this hook has the project acme/other. Add it to the configuration");
     let labelled = with(pull_request(), "/action", Some(json!("labeled")));
     reason(server.deliver("pull_request", &labelled).await);
     assert_eq!(server.deliveries().await, 0);

@@ -115,7 +115,7 @@ impl World {
         .await
     }
 
-    /// Waits until nothing is queued, runs or is waited for.
+    /// Waits until no queued jobs, runs or is waited for.
     pub async fn settled(&self) {
         self.eventually("that there is nothing left to do", async || {
             let store = &self.engine().store;

@@ -39,7 +39,7 @@ impl Process {
     fn address(&self) -> Option<std::net::SocketAddr> {
         let text = std::fs::read_to_string(&self.log).ok()?;
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["message"] == "driftless is up").find_map(|line| line["address"].as_str()?.parse().ok())
+        lines.filter(|line| line["message"] == "Driftless is running").find_map(|line| line["address"].as_str()?.parse().ok())
     }
 }
 
