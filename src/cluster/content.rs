@@ -1,7 +1,8 @@
 //! Answers of 5xx that are about the object and not about the server. Pure.
 //!
-//! Server-side apply and conversion answer a 500 without a reason for an object that does not fit its kind, as they do for a storage that is down:
-//! only the text tells them apart. What is not known here stays an outage, which is tried again.
+//! Server-side apply and conversion answer a 500 without a reason for an object that does not fit its kind, as they
+//! do for a storage that is down: only the text tells them apart. What is not known here stays an outage, which is
+//! tried again.
 
 /// What such a text is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +11,8 @@ pub(super) enum Content {
     Manifest,
     /// The object in the cluster does not have the form that its kind has by now.
     Live,
-    /// The fields that managers hold of the object are noted for a version of its kind that has changed or is not there any more.
+    /// The fields that managers hold of the object are noted for a version of its kind that has changed or is not
+    /// there any more.
     Managers,
     /// The webhook that converts between the versions of the kind refuses this object, or its answer cannot be used.
     Conversion,
@@ -119,12 +121,9 @@ mod tests {
             ),
             (".spec.x: field not declared in schema", Some(Content::Managers)),
             ("request to convert CR to an invalid group/version: e/v1alpha1", Some(Content::Managers)),
-            ("conversion webhook for e/v1, Kind=Delta failed: replicas must not be negative", Some(Content::Conversion)),
-            (
-                "conversion webhook for e/v1, Kind=Delta failed: Post \"https://nope.default.svc:443/c?timeout=30s\": service \"nope\" not found",
-                None,
-            ),
-            ("conversion webhook for e/v1, Kind=Delta failed: Post \"https://127.0.0.1:1/c\": dial tcp: connect: connection refused", None),
+            ("conversion webhook for e/v1, Kind=D failed: replicas must not be negative", Some(Content::Conversion)),
+            ("conversion webhook for e/v1, Kind=D failed: Post \"https://nope.default.svc/c\": service \"nope\" not found", None),
+            ("conversion webhook for e/v1, Kind=D failed: Post \"https://127.0.0.1:1/c\": dial tcp: connect: connection refused", None),
             ("no kind \"Widget\" is registered for version \"e/v1\" in scheme \"pkg/runtime/scheme.go:110\"", Some(Content::Version)),
             ("strconv.ParseUint: parsing \"x\": invalid syntax", Some(Content::Version)),
             ("etcdserver: request timed out", None),
