@@ -15,7 +15,7 @@ use url::{Host, Url};
 use super::file::{self, File, SecretRef, Text};
 use super::{
     ClusterAccess, ClusterEntry, Config, Credentials, DestructiveLimits, Environment, ForgeKind, Hook, Problem, Propagation, Repo, Timing,
-    secret,
+    branch, secret,
 };
 use crate::ids::{ClusterName, HookName, RepoName};
 use crate::render::sandbox::Landlock;
@@ -25,6 +25,8 @@ use crate::yaml::Spanned;
 /// Longer than anybody waits, and short enough to be added to any time.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 const SHORTEST_RESYNC: Duration = Duration::from_secs(1);
+/// Of jobs, and of requests to one cluster.
+const MOST_AT_ONCE: usize = 1_000;
 /// A mirror's directory bears the name of its repo.
 const LONGEST_REPO_NAME: usize = 80;
 
@@ -135,6 +137,7 @@ impl Checker<'_> {
         let public_url = public_url.and_then(|text| self.url(&text, "publicUrl"));
         let timing = self.timing(&timing);
         let destructive = self.destructive(&destructive);
+        let workers = self.within(workers.as_ref(), "workers", 16, 1..=MOST_AT_ONCE);
         let heals = self.within(healing.attempts.as_ref(), "healing.attempts", 3, 1..=1_000);
         let comment_parts = self.within(comment.parts.as_ref(), "comment.parts", 10, 1..=50);
         let propagation = self.propagation(prune.propagation.as_ref());
@@ -153,7 +156,7 @@ impl Checker<'_> {
             landlock: Landlock::require(landlock?),
             ca: ca.map(|ca| self.path(ca)),
             public_url,
-            workers: workers.unwrap_or(16).max(1),
+            workers: workers?,
             timing: timing?,
             destructive: destructive?,
             heals: heals?,
@@ -194,6 +197,9 @@ impl Checker<'_> {
                 self.problem(&repo.project, format!("{:?} is listed twice for one hook; one repo can have many apps", repo.project.value));
             }
             for other in &repo.may_read {
+                if other.value == repo.name.value {
+                    self.problem(other, format!("mayRead: repo {:?} may always read itself. Remove it", other.value));
+                }
                 if !repos.iter().any(|candidate| candidate.name.value == other.value) {
                     self.problem(other, format!("no repo is called {:?}; list it under repos", other.value));
                 }
@@ -324,7 +330,7 @@ impl Checker<'_> {
             }
         };
         let url = match &url {
-            Some(url) => self.url(url, "url"),
+            Some(text) => self.url(text, "url").filter(|url| self.fits(text, url, kind)),
             None => api.parse().ok(),
         };
         let secrets: Vec<_> = secrets.iter().filter_map(|reference| self.hook_secret(reference)).collect();
@@ -337,6 +343,19 @@ impl Checker<'_> {
             None => None,
         };
         Some(Hook { name: HookName::new(name.value), forge: kind?, api: url?, secrets, credentials })
+    }
+
+    /// Whether the address can be one of the forge: the public ones, and the usual names of one's own, are known.
+    fn fits(&mut self, text: &Text, url: &Url, kind: Option<ForgeKind>) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let is_of = |name: &str| host.split('.').any(|label| label.eq_ignore_ascii_case(name));
+        let (forge, other) = match kind {
+            Some(ForgeKind::GitHub) if is_of("gitlab") => ("github", "gitlab"),
+            Some(ForgeKind::GitLab) if is_of("github") => ("gitlab", "github"),
+            _ => return true,
+        };
+        self.problem(text, format!("url: {host} looks like {other}, but forge is {forge}. Correct one of them"));
+        false
     }
 
     fn hook_secret(&mut self, reference: &Spanned<SecretRef>) -> Option<LiveSecret> {
@@ -373,6 +392,9 @@ impl Checker<'_> {
         if segments.len() < 2 || segments.iter().any(|segment| segment.trim().is_empty() || segment.contains(char::is_whitespace)) {
             self.problem(&project, "project: use the forge's full name, such as OWNER/NAME: deliveries are matched by it");
         }
+        if let Some(why) = branch::fault(&definitions.branch.value) {
+            self.problem(&definitions.branch, format!("definitions.branch: {:?} {why}. Use a branch's name", definitions.branch.value));
+        }
         if definitions.globs.is_empty() {
             self.problem(&definitions.branch, "definitions.globs is empty, so no app would be found. List at least one");
         }
@@ -400,6 +422,7 @@ impl Checker<'_> {
 
     fn cluster(&mut self, cluster: file::Cluster) -> Option<ClusterEntry> {
         let file::Cluster { name, kubeconfig, context, in_cluster, concurrency } = cluster;
+        let concurrency = self.within(concurrency.as_ref(), "concurrency", 16, 1..=MOST_AT_ONCE);
         let access = match (kubeconfig, in_cluster) {
             (Some(path), false) => ClusterAccess::Kubeconfig { path: self.path(path), context },
             (None, true) => ClusterAccess::InCluster,
@@ -408,6 +431,6 @@ impl Checker<'_> {
                 return None;
             }
         };
-        Some(ClusterEntry { name: ClusterName::new(name.value), access, concurrency: concurrency.unwrap_or(16).max(1) })
+        Some(ClusterEntry { name: ClusterName::new(name.value), access, concurrency: concurrency? })
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct File {
     pub landlock: Option<Spanned<u8>>,
     pub ca: Option<PathBuf>,
     pub public_url: Option<Text>,
-    pub workers: Option<usize>,
+    pub workers: Option<Spanned<usize>>,
     #[serde(default)]
     pub timing: Timing,
     #[serde(default)]
@@ -142,7 +142,7 @@ pub(super) struct Cluster {
     #[serde(default)]
     #[allow(clippy::struct_field_names, reason = "the key of the file")]
     pub in_cluster: bool,
-    pub concurrency: Option<usize>,
+    pub concurrency: Option<Spanned<usize>>,
 }
 
 pub(super) fn read(text: &str) -> Result<File, Vec<Problem>> {

@@ -102,7 +102,7 @@ const CLUSTER: &[Key] = &[
     key("kubeconfig", Text, Words("none"), "A kubeconfig. Either this or `inCluster: true`."),
     key("context", Text, Words("its current context"), "The kubeconfig's context."),
     key("inCluster", Flag, Is("false"), "Whether it is the cluster that Driftless runs in."),
-    key("concurrency", Number, Is("16"), "Requests at once, at least 1."),
+    key("concurrency", Number, Is("16"), "Requests at once, from 1 to 1000."),
 ];
 
 const TIMING: &[Key] = &[
@@ -122,7 +122,7 @@ const HEALING: &[Key] = &[key(
     "attempts",
     Number,
     Is("3"),
-    "If another controller keeps changing a field back, Driftless stops after so many heals and names it. At least 1.",
+    "If another controller keeps changing a field back, Driftless stops after so many heals, from 1 to 1000, and names it.",
 )];
 
 const COMMENT: &[Key] = &[key(
@@ -156,7 +156,7 @@ pub(super) const FILE: &[Key] = &[
     key("landlock", Number, Is("1"), "The Landlock ABI, from 1 to 6, that the kernel must have for the renderer's sandbox."),
     key("ca", Text, Words("none"), "A PEM file with certificate authorities to trust beside the system's, for the forges' Git and API."),
     key("publicUrl", Text, Words("none"), "Where the forge reaches `listen`; `check --online` compares it with the webhooks."),
-    key("workers", Number, Is("16"), "Jobs at once, at least 1."),
+    key("workers", Number, Is("16"), "Jobs at once, from 1 to 1000."),
     key("timing", Map(TIMING), Is("{}"), "Durations, as in `10m` or `1s 500ms`."),
     key("destructive", Map(DESTRUCTIVE), Is("{}"), "From when on pruning needs confirmation."),
     key("healing", Map(HEALING), Is("{}"), "How drift is healed."),

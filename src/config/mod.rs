@@ -3,6 +3,7 @@
 //! Reading has three steps, each of which names everything that is wrong at once, with its line. [`structure`] compares the file with its [`form`],
 //! [`file`] reads it into types, and [`check`] looks at the whole of it.
 
+mod branch;
 mod check;
 mod file;
 mod form;

@@ -94,6 +94,20 @@ fn numbers_that_make_no_sense_are_refused() {
     }
 }
 
+/// L4+: what could never work is refused, and all of it in one round.
+#[test]
+fn what_could_never_work_is_refused_in_one_round() {
+    let text = VALID
+        .replace("forge: github\n", "forge: github\n    url: https://gitlab.example/api\n")
+        .replace("branch: main", "branch: 'a b'")
+        .replace("kubeconfig: prod.kubeconfig", "kubeconfig: prod.kubeconfig\n    concurrency: 0")
+        .replace("    allow:", "    mayRead: [shop]\n    allow:");
+    let error = parse(&format!("workers: 0\n{text}")).expect_err("wrong").to_string();
+    insta::assert_snapshot!(error);
+    parse(&format!("workers: 1\n{VALID}")).expect("the least");
+    parse(&format!("workers: 1001\n{VALID}")).expect_err("too many");
+}
+
 #[test]
 fn what_no_fetch_could_use_is_refused_at_the_start() {
     let error = parse(&VALID.replace("https://github.com", "http://git.example")).expect_err("http").to_string();
