@@ -9,7 +9,7 @@ pub(super) fn fault(branch: &str) -> Option<&'static str> {
         () if branch.contains(FORBIDDEN) => Some("contains one of ~ ^ : ? * [ \\"),
         () if branch.contains("..") || branch.contains("@{") => Some("contains `..` or `@{`"),
         () if branch == "@" || branch.starts_with('-') => Some("is `@` or begins with `-`"),
-        () if parts.any(|part| part.is_empty() || part.starts_with('.') || part.ends_with(".lock")) => {
+        () if parts.any(|part| part.is_empty() || part.starts_with('.') || part.strip_suffix(".lock").is_some()) => {
             Some("has a part between slashes that is empty, begins with a dot or ends with `.lock`")
         }
         () if branch.ends_with('.') => Some("ends with a dot"),
