@@ -1,7 +1,6 @@
 package overlay
 
 import (
-	"bytes"
 	"path"
 	"slices"
 	"strings"
@@ -22,15 +21,49 @@ var harmless = []string{
 // deepest is how far kustomizations may be nested before the second pass is left to find its way.
 const deepest = 32
 
-// place is the file of one object, and the kind that it has there.
-type place struct{ kind, file string }
+// place is the file of one object, and the kind and name that it has there; the name is "" where it was not looked for.
+type place struct {
+	kind, name, file string
+	generated        bool
+	// What is in a list, until it is put in its place.
+	listed []place
+}
+
+// called is what an object is known by.
+type called struct {
+	kind, name string
+	generated  bool
+}
+
+// walker lists the places of a kustomization and of those that it names.
+type walker struct {
+	source *repo.Repo
+	// sorted: the objects come out in another order. renamed: they may have other names.
+	sorted, renamed bool
+}
 
 // listed returns the file of each object without a second pass: kustomize appends the objects of its resources in the order
-// in which they are named, then those of its generators, then those of its components. It answers only where that is all that the kustomizations on the way
-// do, and where as many objects of the same kinds came out. All that it reads the render has read.
+// in which they are named, then those of its generators, then those of its components. It answers only where that is all that
+// the kustomizations on the way do, and where as many objects of the same kinds came out. Where they were put into another order
+// or some were taken away, they are known by kind and name, as long as nothing renames them. All that it reads the render has
+// read.
 func listed(source *repo.Repo, dir string, built resmap.ResMap) ([]string, bool) {
-	places, ok := walk(source, dir, 0)
-	if !ok || len(places) != built.Size() {
+	walk := walker{source: source}
+	places, ok := walk.at(dir, 0)
+	if !ok {
+		return nil, false
+	}
+	if found, ok := inOrder(places, built); ok && !walk.sorted {
+		return found, true
+	}
+	if walk.renamed {
+		return nil, false
+	}
+	return byName(places, built)
+}
+
+func inOrder(places []place, built resmap.ResMap) ([]string, bool) {
+	if len(places) != built.Size() {
 		return nil, false
 	}
 	found := make([]string, len(places))
@@ -43,7 +76,41 @@ func listed(source *repo.Repo, dir string, built resmap.ResMap) ([]string, bool)
 	return found, true
 }
 
-func walk(source *repo.Repo, dir string, depth int) ([]place, bool) {
+// hashed is how much longer a generated name is than the one that was asked for.
+const hashed = len("-0123456789")
+
+func byName(places []place, built resmap.ResMap) ([]string, bool) {
+	files := map[called]string{}
+	for _, one := range places {
+		key := called{one.kind, one.name, one.generated}
+		if _, twice := files[key]; twice || one.name == "" {
+			return nil, false
+		}
+		files[key] = one.file
+	}
+	found := make([]string, 0, built.Size())
+	for _, one := range built.Resources() {
+		name := one.GetName()
+		keys := []called{{one.GetKind(), name, false}, {one.GetKind(), name, true}}
+		if len(name) > hashed {
+			keys = append(keys, called{one.GetKind(), name[:len(name)-hashed], true})
+		}
+		file, known := "", 0
+		for _, key := range keys {
+			if at, ok := files[key]; ok {
+				file, known = at, known+1
+			}
+		}
+		if known != 1 {
+			return nil, false
+		}
+		found = append(found, file)
+	}
+	return found, true
+}
+
+func (w *walker) at(dir string, depth int) ([]place, bool) {
+	source := w.source
 	name, fields, ok := kustomization(source, dir)
 	if !ok || depth > deepest {
 		return nil, false
@@ -56,9 +123,14 @@ func walk(source *repo.Repo, dir string, depth int) ([]place, bool) {
 				return nil, false
 			}
 		case "sortOptions":
-			if settings, _ := value.(map[string]any); settings["order"] != "fifo" {
+			settings, _ := value.(map[string]any)
+			// That of a kustomization below is not asked by kustomize.
+			if order := settings["order"]; order != "fifo" && (order != "legacy" || depth > 0) {
 				return nil, false
 			}
+			w.sorted = w.sorted || settings["order"] != "fifo"
+		case "namePrefix", "nameSuffix", "transformers", "patches", "patchesJson6902", "replacements":
+			w.renamed = w.renamed || field[0] == 'n' || field[0] == 't' || field == "replacements" || renames(value)
 		default:
 			if !slices.Contains(harmless, field) {
 				return nil, false
@@ -70,7 +142,7 @@ func walk(source *repo.Repo, dir string, depth int) ([]place, bool) {
 		if !isText {
 			return nil, false
 		}
-		below, ok := objectsAt(source, path.Join(dir, target), depth)
+		below, ok := w.objectsAt(path.Join(dir, target), depth)
 		if !ok {
 			return nil, false
 		}
@@ -81,9 +153,14 @@ func walk(source *repo.Repo, dir string, depth int) ([]place, bool) {
 			settings, _ := item.(map[string]any)
 			switch behavior, given := settings["behavior"]; {
 			case !given || behavior == "create":
-				made = append(made, place{generator.kind, name})
+				asked, _ := settings["name"].(string)
+				made = append(made, place{kind: generator.kind, name: asked, file: name, generated: true})
 			case behavior == "merge":
 				// It changes an object that is there already, and is still that one's file.
+			case behavior == "replace":
+				if !replace(all, generator.kind, settings["name"], name) {
+					return nil, false
+				}
 			default:
 				return nil, false
 			}
@@ -96,13 +173,42 @@ func walk(source *repo.Repo, dir string, depth int) ([]place, bool) {
 		if _, _, err := source.Read(at); !isText || err == nil || above(at) {
 			return nil, false
 		}
-		below, ok := walk(source, root(at), depth+1)
+		below, ok := w.at(root(at), depth+1)
 		if !ok {
 			return nil, false
 		}
 		all = append(all, below...)
 	}
 	return all, true
+}
+
+// replace gives the one generated object of that name the file of who generates it anew.
+func replace(all []place, kind string, called any, file string) bool {
+	found := -1
+	for index, one := range all {
+		if one.kind == kind && one.generated && one.name == called {
+			if found >= 0 {
+				return false
+			}
+			found = index
+		}
+	}
+	if found < 0 {
+		return false
+	}
+	all[found].file = file
+	return true
+}
+
+// renames says whether a patch may give another name: it has to ask for that, or be in a file that is not looked at.
+func renames(patches any) bool {
+	for _, item := range list(patches) {
+		patch, _ := item.(map[string]any)
+		if options, given := patch["options"]; given && options != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func above(at string) bool {
@@ -132,58 +238,20 @@ func kustomization(source *repo.Repo, dir string) (string, map[string]any, bool)
 }
 
 // objectsAt are the objects of a file, or of a directory with a kustomization.
-func objectsAt(source *repo.Repo, at string, depth int) ([]place, bool) {
+func (w *walker) objectsAt(at string, depth int) ([]place, bool) {
 	if above(at) {
 		return nil, false
 	}
-	content, resolved, err := source.Read(at)
+	content, resolved, err := w.source.Read(at)
 	if err != nil {
-		return walk(source, root(at), depth+1)
+		return w.at(root(at), depth+1)
 	}
 	if resolved != at {
 		return nil, false
 	}
-	kinds, ok := kinds(content)
-	places := make([]place, 0, len(kinds))
-	for _, kind := range kinds {
-		places = append(places, place{kind, at})
+	objects, ok := objects(content)
+	for index := range objects {
+		objects[index].file = at
 	}
-	return places, ok
-}
-
-// kinds lists the kinds of the documents of a YAML file by their lines, without parsing them: a document that has none at the
-// beginning of a line, or two, is left to the second pass, and so is all that is not plain block style.
-func kinds(content []byte) ([]string, bool) {
-	var all []string
-	kind, empty := "", true
-	end := func() bool {
-		if kind != "" {
-			all = append(all, kind)
-		}
-		ok := kind != "" || empty
-		kind, empty = "", true
-		return ok
-	}
-	for line := range bytes.Lines(content) {
-		text := strings.TrimRight(string(line), " \t\r\n")
-		switch {
-		case text == "---" || strings.HasPrefix(text, "--- #"):
-			if !end() {
-				return nil, false
-			}
-		case text == "" || text[0] == '#' || text[0] == ' ' || text[0] == '\t':
-		case strings.HasPrefix(text, "kind:"):
-			value, _, _ := strings.Cut(strings.TrimPrefix(text, "kind:"), " #")
-			value = strings.Trim(strings.TrimSpace(value), `"'`)
-			if kind != "" || value == "" {
-				return nil, false
-			}
-			kind, empty = value, false
-		case strings.HasPrefix(text, "---"), strings.HasPrefix(text, "..."), strings.ContainsRune(`{[%&!|>"'?`, rune(text[0])):
-			return nil, false
-		default:
-			empty = false
-		}
-	}
-	return all, end()
+	return objects, ok
 }

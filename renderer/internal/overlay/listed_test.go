@@ -66,14 +66,19 @@ func TestListedForms(t *testing.T) {
 		"two documents":        {"namePrefix: a-\nresources: [m.yaml, base]\n", "# first\n---\n" + configMap("a") + "---\n" + configMap("b"), []string{"m.yaml", "m.yaml", "base/m.yaml"}},
 		"generators come last": {"resources: [m.yaml]\nsecretGenerator: [{name: s, literals: [a=b]}]\nconfigMapGenerator: [{name: c, literals: [a=b]}]\n", configMap("a"), []string{"m.yaml", "kustomization.yaml", "kustomization.yaml"}},
 		"quoted":               {"resources: [m.yaml]\n", strings.ReplaceAll(configMap("a"), "ConfigMap", `"ConfigMap" # a kind`), []string{"m.yaml"}},
-		"a list":               {"resources: [m.yaml]\n", "apiVersion: v1\nkind: ConfigMapList\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n", nil},
-		"flow style":           {"resources: [m.yaml]\n", `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}`, nil},
-		"a patch that deletes": {"resources: [m.yaml]\npatches: [{patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, $patch: delete}'}]\n", configMap("a") + "---\n" + configMap("b"), nil},
-		"sorted":               {"resources: [m.yaml, base]\nsortOptions: {order: legacy}\n", configMap("a"), nil},
+		"a list":               {"resources: [m.yaml]\n", "apiVersion: v1\nkind: ConfigMapList\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n", []string{"m.yaml"}},
+		"a list among others":  {"resources: [m.yaml, base]\n", aList + "---\n" + configMap("b") + "---\n" + strings.ReplaceAll(aList, "ConfigMap", "Secret"), []string{"m.yaml", "m.yaml", "m.yaml", "m.yaml", "m.yaml", "base/m.yaml"}},
+		"lists in lists":       {"resources: [base, m.yaml]\n", `{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "deep"}}]}, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}]}`, []string{"base/m.yaml", "m.yaml", "m.yaml"}},
+		"an empty list":        {"resources: [base, m.yaml]\n", "apiVersion: v1\nkind: List\nitems:\n", []string{"base/m.yaml"}},
+		"flow style":           {"resources: [m.yaml]\n", `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}`, []string{"m.yaml"}},
+		"a patch that deletes": {"resources: [m.yaml]\npatches: [{patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, $patch: delete}'}]\n", configMap("a") + "---\n" + configMap("b"), []string{"m.yaml"}},
+		"sorted":               {"resources: [m.yaml, base]\nsortOptions: {order: legacy}\n", "apiVersion: v1\nkind: Service\nmetadata:\n  name: s\n---\n" + configMap("z"), []string{"base/m.yaml", "m.yaml", "m.yaml"}},
+		"sorted and renamed":   {"resources: [m.yaml, base]\nnamePrefix: a-\nsortOptions: {order: legacy}\n", configMap("a"), nil},
+		"sorted and generated": {"resources: [m.yaml, base]\nconfigMapGenerator: [{name: c, literals: [a=b]}]\nsortOptions: {order: legacy}\n", configMap("z"), []string{"base/m.yaml", "kustomization.yaml", "m.yaml"}},
 		"sorted in order":      {"resources: [m.yaml, base]\nsortOptions: {order: fifo}\n", configMap("a"), []string{"m.yaml", "base/m.yaml"}},
 		"components":           {"resources: [m.yaml]\ncomponents: [part]\nconfigMapGenerator: [{name: c, literals: [a=b]}]\n", configMap("a"), []string{"m.yaml", "kustomization.yaml", "part/more.yaml"}},
 		"merged":               {"resources: [generated]\nconfigMapGenerator: [{name: g, behavior: merge, literals: [c=d]}]\n", "", []string{"generated/kustomization.yaml"}},
-		"replaced":             {"resources: [generated]\nconfigMapGenerator: [{name: g, behavior: replace, literals: [c=d]}]\n", "", nil},
+		"replaced":             {"resources: [generated]\nconfigMapGenerator: [{name: g, behavior: replace, literals: [c=d]}]\n", "", []string{"kustomization.yaml"}},
 		"a transformer":        {"resources: [m.yaml]\ntransformers:\n- |\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: x}\n  prefix: a-\n  fieldSpecs: [{path: metadata/name}]\n", configMap("a"), []string{"m.yaml"}},
 	}
 	for name, one := range cases {
@@ -101,6 +106,8 @@ func TestListedForms(t *testing.T) {
 		})
 	}
 }
+
+const aList = "apiVersion: v1\nkind: ConfigMapList\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: x\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: y}\n"
 
 func configMap(name string) string {
 	return "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " + name + "\n"
