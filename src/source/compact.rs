@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::error::chain;
 use super::mirror::Mirror;
 use super::program::{self, Call, ProgramError};
 use super::{Mirrors, Remote, SourceError};
@@ -29,7 +30,7 @@ impl Mirrors {
                 () = stop.cancelled() => return,
             };
             if let Err(error) = done {
-                let cause = super::chain(&error);
+                let cause = chain(&error);
                 tracing::warn!(repo = %remote.repo, error = cause, "a mirror could not be compacted");
             }
         });
@@ -41,7 +42,7 @@ impl Mirrors {
             return Ok(());
         }
         if self.repack(mirror).await? {
-            self.shared.open.invalidate(&mirror.repo);
+            self.shared.open.close(&mirror.repo);
             return Ok(());
         }
         let url = remote.checked()?;
@@ -49,7 +50,7 @@ impl Mirrors {
         self.blocking(&remote.repo, stop, move |stop| {
             let _lock = lock;
             let connection = this.connection(&mirror, &owned, url, stop);
-            mirror.replace(&this.shared, &connection, &BTreeSet::new()).map(drop)
+            mirror.replace(&this.shared.open, &connection, &BTreeSet::new()).map(drop)
         })
         .await
     }

@@ -16,10 +16,12 @@ use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use url::Url;
 
+use super::error::{SourceError, chain};
 use super::greeting::Greeting;
+use super::history::{self, oid};
 use super::http::{Failure, Limits, Outcome, Session};
-use super::remote::{MIRROR_PREFIX, fetched_ref, mirror_ref};
-use super::{Remote, SourceError, Stop};
+use super::remote::{MIRROR_PREFIX, Remote, fetched_ref, mirror_ref};
+use super::stop::Stop;
 use crate::ids::{Oid, RepoName};
 
 /// What one operation needs to reach the forge.
@@ -114,7 +116,7 @@ fn is_too_large(error: &gix::Error) -> bool {
 
 /// Whether the forge's repository names its objects by SHA-256.
 fn is_sha256(error: &gix::Error) -> bool {
-    let text = super::chain(error).to_ascii_lowercase();
+    let text = chain(error).to_ascii_lowercase();
     // The library that reads the list of refs knows SHA-1 alone.
     text.contains("sha256") || text.contains("hash sized 64 hexadecimal")
 }
@@ -200,7 +202,7 @@ fn fetch_once(
     for name in present {
         let commit = resolve(repo, of, name)?;
         if let Some(commit) = &commit {
-            super::history::check_tree(repo, of, commit)?;
+            history::check_tree(repo, of, commit)?;
         }
         fetched.insert(name.clone(), commit);
     }
@@ -232,7 +234,7 @@ pub(super) fn fetched_names(git: &gix::Repository) -> Vec<String> {
 pub(super) fn check(git: &gix::Repository, repo: &RepoName) -> Result<(), SourceError> {
     for name in fetched_names(git) {
         if let Some(commit) = resolve(git, repo, &name)? {
-            super::history::check_tree(git, repo, &commit)?;
+            history::check_tree(git, repo, &commit)?;
         }
     }
     Ok(())
@@ -263,7 +265,7 @@ pub(super) fn keep(git: &gix::Repository, repo: &RepoName, name: &str, commit: O
         Some(commit) => Change::Update {
             log: LogChange::default(),
             expected: PreviousValue::Any,
-            new: gix::refs::Target::Object(super::history::find(git, repo, commit)?.id),
+            new: gix::refs::Target::Object(history::find(git, repo, commit)?.id),
         },
     };
     let edit = edit(repo, &format!("refs/keep/{name}"), change)?;
@@ -274,8 +276,4 @@ fn edit(repo: &RepoName, name: &str, change: Change) -> Result<RefEdit, SourceEr
     let name =
         name.try_into().map_err(|error: gix::validate::reference::name::Error| SourceError::git(repo, "a ref cannot be named", error))?;
     Ok(RefEdit { change, name, deref: false })
-}
-
-pub(super) fn oid(id: gix::ObjectId) -> Oid {
-    id.to_hex().to_string().parse().expect("Git's ids are hex and never zero for an object")
 }

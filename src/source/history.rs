@@ -7,8 +7,7 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::object::tree::diff::Change as Difference;
 
-use super::SourceError;
-use super::fetch::oid;
+use super::error::SourceError;
 use crate::ids::{Oid, RepoName};
 
 /// What people see of a commit. All of it is the author's own text.
@@ -62,7 +61,7 @@ pub(super) fn beginning(git: &gix::Repository, repo: &RepoName, digits: &str) ->
     let failed = |error| SourceError::git(repo, "commits cannot be looked up", error);
     git.objects.lookup_prefix(prefix, Some(&mut candidates)).map_err(failed)?;
     let is_commit = |id: &ObjectId| git.find_header(*id).is_ok_and(|header| header.kind() == gix::object::Kind::Commit);
-    let mut found: Vec<Oid> = candidates.into_iter().filter(is_commit).map(super::fetch::oid).collect();
+    let mut found: Vec<Oid> = candidates.into_iter().filter(is_commit).map(oid).collect();
     found.sort();
     Ok(found)
 }
@@ -201,4 +200,8 @@ fn change(difference: &Difference<'_, '_, '_>) -> Option<Change> {
         Difference::Modification { entry_mode, .. } if !entry_mode.is_tree() => Some(Change::Modified(path)),
         _ => None,
     }
+}
+
+pub(super) fn oid(id: gix::ObjectId) -> Oid {
+    id.to_hex().to_string().parse().expect("Git's ids are hex and never zero for an object")
 }

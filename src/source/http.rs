@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::SourceError;
+use super::error::{SourceError, chain};
 use super::greeting::Greeting;
 
 /// How much a forge may make us wait and read.
@@ -77,7 +77,7 @@ pub(super) fn client(tls_ca: Option<&Path>, idle: Duration) -> Result<Client, So
             reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| refuse(format!("{} contains no PEM certificates", path.display())))?;
         builder = builder.tls_certs_merge(roots);
     }
-    builder.build().map_err(|error| refuse(super::chain(&error)))
+    builder.build().map_err(|error| refuse(chain(&error)))
 }
 
 /// Follows a redirect only within one origin: the credential goes along, and a forge that moved should be configured.

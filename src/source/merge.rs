@@ -10,7 +10,6 @@ use std::sync::atomic::AtomicBool;
 use gix::objs::Write as _;
 use tokio_util::sync::CancellationToken;
 
-use super::fetch::oid;
 use super::program::{self, Answer, Call, ProgramError};
 use super::tree::GitTree;
 use super::{Mirrors, SourceError, history};
@@ -73,7 +72,7 @@ impl Mirrors {
     /// The id of a commit's tree: equal ids are equal content.
     pub async fn tree_id(&self, repo: &RepoName, commit: &Oid) -> Result<Oid, SourceError> {
         let commit = commit.clone();
-        self.read(repo, move |git, repo| history::tree_of(git, repo, &commit).map(oid)).await
+        self.read(repo, move |git, repo| history::tree_of(git, repo, &commit).map(history::oid)).await
     }
 
     /// Which `git` there is, or what is wrong with it.
@@ -170,7 +169,7 @@ fn adopt(git: &gix::Repository, repo: &RepoName, scratch: &Path, root: &str, sus
     }
     // What cannot be read now cannot be read later either.
     git.find_tree(root).map_err(failed)?;
-    Ok(Merge::Clean { tree: Arc::new(GitTree::new(git, root, suspect)), tree_id: oid(root) })
+    Ok(Merge::Clean { tree: Arc::new(GitTree::new(git, root, suspect)), tree_id: history::oid(root) })
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::config::MirrorsConfig;
+use super::error::{SourceError, chain};
 use super::fetch::{self, Connection, Listing};
 use super::greeting::Greeting;
-use super::{Shared, SourceError, remote};
+use super::remote;
 use crate::ids::{Oid, RepoName};
 use crate::tree::Tree;
 
@@ -24,6 +26,30 @@ const BESIDE: &str = ".beside-";
 
 /// Failed fetches in a row, without a fault of the network, after which a mirror is cloned anew.
 const STRIKES: u32 = 3;
+
+/// The mirrors that are kept open, and how one is opened.
+pub(super) struct OpenMirrors {
+    cache: moka::sync::Cache<RepoName, gix::ThreadSafeRepository>,
+    slots: u16,
+    max_object_bytes: u64,
+}
+
+impl OpenMirrors {
+    pub(super) fn new(config: &MirrorsConfig) -> Self {
+        // Each fetch adds a pack, and an open mirror has to have room for all that come before it is made compact.
+        let slots = u16::try_from(config.repack_after * 2 + 64).unwrap_or(u16::MAX / 2);
+        let cache = moka::sync::Cache::new(config.open_mirrors);
+        Self { cache, slots, max_object_bytes: config.max_object_bytes }
+    }
+
+    pub(super) fn close(&self, repo: &RepoName) {
+        self.cache.invalidate(repo);
+    }
+
+    fn read(&self, dir: &Path) -> gix::Result<gix::ThreadSafeRepository> {
+        options(self.slots, self.max_object_bytes).open(dir)
+    }
+}
 
 pub(super) struct Mirror {
     pub(super) repo: RepoName,
@@ -73,20 +99,20 @@ impl Mirror {
     }
 
     /// The mirror, or `None` where there is none yet.
-    pub(super) fn open(&self, shared: &Shared) -> Result<Option<gix::Repository>, SourceError> {
-        if let Some(open) = shared.open.get(&self.repo) {
-            return Ok(Some(open.to_thread_local()));
+    pub(super) fn open(&self, open: &OpenMirrors) -> Result<Option<gix::Repository>, SourceError> {
+        if let Some(opened) = open.cache.get(&self.repo) {
+            return Ok(Some(opened.to_thread_local()));
         }
         if !self.dir.exists() {
             return Ok(None);
         }
-        let open = open(&self.dir, shared).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?;
-        shared.open.insert(self.repo.clone(), open.clone());
-        Ok(Some(open.to_thread_local()))
+        let opened = open.read(&self.dir).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?;
+        open.cache.insert(self.repo.clone(), opened.clone());
+        Ok(Some(opened.to_thread_local()))
     }
 
-    pub(super) fn open_or_create(&self, shared: &Shared) -> Result<gix::Repository, SourceError> {
-        if let Some(repo) = self.open(shared)? {
+    pub(super) fn open_or_create(&self, open: &OpenMirrors) -> Result<gix::Repository, SourceError> {
+        if let Some(repo) = self.open(open)? {
             return Ok(repo);
         }
         let fresh = self.beside()?;
@@ -97,34 +123,34 @@ impl Mirror {
             Err(_) if self.dir.exists() => {}
             Err(error) => return Err(SourceError::io(&self.repo, "it cannot be put in its place", error)),
         }
-        self.open(shared)?.ok_or_else(|| SourceError::NotMirrored { repo: self.repo.clone() })
+        self.open(open)?.ok_or_else(|| SourceError::NotMirrored { repo: self.repo.clone() })
     }
 
     /// Fetches, and clones anew when the mirror turns out to be broken.
     pub(super) fn fetch(
         &self,
-        shared: &Shared,
+        open: &OpenMirrors,
         connection: &Connection,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
         if !self.suspect.load(Ordering::SeqCst) || !self.may_suspect() {
-            match self.fetch_in_place(shared, connection, names) {
-                Err(error) if error.blames_mirror() && self.is_broken(shared) => {
-                    tracing::warn!(repo = %self.repo, error = super::chain(&error), "the mirror is broken and is cloned again");
+            match self.fetch_in_place(open, connection, names) {
+                Err(error) if error.blames_mirror() && self.is_broken(open) => {
+                    tracing::warn!(repo = %self.repo, error = chain(&error), "the mirror is broken and is cloned again");
                 }
                 result => return result,
             }
         }
-        self.replace(shared, connection, names)
+        self.replace(open, connection, names)
     }
 
     fn fetch_in_place(
         &self,
-        shared: &Shared,
+        open: &OpenMirrors,
         connection: &Connection,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
-        let repo = self.open_or_create(shared)?;
+        let repo = self.open_or_create(open)?;
         let result = fetch::fetch(&repo, connection, names);
         sweep(&self.dir);
         match &result {
@@ -137,11 +163,11 @@ impl Mirror {
         result
     }
 
-    fn is_broken(&self, shared: &Shared) -> bool {
+    fn is_broken(&self, open: &OpenMirrors) -> bool {
         if self.strikes.load(Ordering::SeqCst) >= STRIKES && self.may_suspect() {
             return true;
         }
-        match self.open(shared) {
+        match self.open(open) {
             Ok(Some(repo)) => fetch::check(&repo, &self.repo).is_err(),
             Ok(None) => false,
             Err(_) => true,
@@ -154,13 +180,13 @@ impl Mirror {
     }
 
     /// Lists the forge's refs. A mirror that cannot be opened does not stand in the way, and is looked at by the next fetch.
-    pub(super) fn list(&self, shared: &Shared, connection: &Connection) -> Result<Listing, SourceError> {
-        match self.open_or_create(shared) {
+    pub(super) fn list(&self, open: &OpenMirrors, connection: &Connection) -> Result<Listing, SourceError> {
+        match self.open_or_create(open) {
             Ok(repo) => fetch::list(&repo, connection),
             Err(error) if error.blames_mirror() => {
                 let empty = self.beside()?;
                 create(empty.path(), &self.repo)?;
-                let repo = open(empty.path(), shared).map_err(|_| error)?;
+                let repo = open.read(empty.path()).map_err(|_| error)?;
                 fetch::list(&repo.to_thread_local(), connection)
             }
             Err(error) => Err(error),
@@ -170,22 +196,21 @@ impl Mirror {
     /// Clones beside the mirror and swaps. What the old one held is fetched too, as far as the forge still has it.
     pub(super) fn replace(
         &self,
-        shared: &Shared,
+        open: &OpenMirrors,
         connection: &Connection,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
         let mut all = names.clone();
-        if let Ok(Some(old)) = self.open(shared) {
+        if let Ok(Some(old)) = self.open(open) {
             all.extend(fetch::fetched_names(&old));
         }
         let fresh = self.beside()?;
         create(fresh.path(), &self.repo)?;
-        let repo =
-            open(fresh.path(), shared).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?.to_thread_local();
+        let repo = open.read(fresh.path()).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?.to_thread_local();
         let mut fetched = fetch::fetch(&repo, connection, &all)?;
         sweep(fresh.path());
         drop(repo);
-        self.swap(shared, fresh.path())?;
+        self.swap(open, fresh.path())?;
         self.suspect.store(false, Ordering::SeqCst);
         self.strikes.store(0, Ordering::SeqCst);
         *self.replaced.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -193,7 +218,7 @@ impl Mirror {
         Ok(fetched)
     }
 
-    fn swap(&self, shared: &Shared, fresh: &Path) -> Result<(), SourceError> {
+    fn swap(&self, open: &OpenMirrors, fresh: &Path) -> Result<(), SourceError> {
         let old = self.beside()?;
         let failed = |error| SourceError::io(&self.repo, "it cannot be put in its place", error);
         match fs::rename(&self.dir, old.path()) {
@@ -203,7 +228,7 @@ impl Mirror {
         }
         let moved = fs::rename(fresh, &self.dir).map_err(failed);
         *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        shared.open.invalidate(&self.repo);
+        open.close(&self.repo);
         moved
     }
 
@@ -269,15 +294,6 @@ fn options(slots: u16, max_object_bytes: u64) -> gix::open::Options {
     let limit = format!("gitoxide.objects.allocLimit={max_object_bytes}");
     let options = gix::open::Options::isolated().object_store_slots(slots).open_path_as_is(true);
     options.config_overrides([limit]).with(gix::sec::Trust::Full)
-}
-
-/// Each fetch adds a pack, and an open mirror has to have room for all that come before it is made compact.
-fn slots(shared: &Shared) -> u16 {
-    u16::try_from(shared.config.repack_after * 2 + 64).unwrap_or(u16::MAX / 2)
-}
-
-fn open(dir: &Path, shared: &Shared) -> gix::Result<gix::ThreadSafeRepository> {
-    options(slots(shared), shared.config.max_object_bytes).open(dir)
 }
 
 fn create(dir: &Path, repo: &RepoName) -> Result<(), SourceError> {

@@ -4,6 +4,7 @@
 //! All of Git's work is blocking and runs on blocking threads; what is cancelled or dropped stops there within a moment.
 
 mod compact;
+mod config;
 mod error;
 mod fetch;
 mod greeting;
@@ -14,16 +15,16 @@ mod mirror;
 mod narrow;
 mod program;
 mod remote;
+mod stop;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use config::MirrorsConfig;
 pub use error::{Cause, SourceError};
 pub use history::{Change, Changes, CommitInfo};
 pub use merge::Merge;
@@ -32,49 +33,9 @@ pub use remote::{Credential, Remote};
 use crate::ids::{Oid, RepoName};
 use crate::lifecycle::Tasks;
 use crate::tree::Tree;
-use mirror::Mirror;
-
-/// Where the mirrors are and what bounds them.
-#[derive(Clone, Debug)]
-pub struct MirrorsConfig {
-    /// The directory of all mirrors. It is a cache: it may be removed while Driftless is stopped.
-    pub dir: PathBuf,
-    /// A file with further certificate authorities in PEM form, for forges with a private one.
-    pub tls_ca: Option<PathBuf>,
-    /// For one listing or fetch as a whole.
-    pub timeout: Duration,
-    /// Without a byte from the forge.
-    pub idle_timeout: Duration,
-    /// The most bytes of one answer.
-    pub max_pack_bytes: u64,
-    /// The most bytes of one object once it is unpacked: a small pack can hold huge ones. GitHub takes files of up to 100 MiB.
-    pub max_object_bytes: u64,
-    /// A mirror with this many packs is made compact. Each fetch that brings something adds one.
-    pub repack_after: usize,
-    /// The program that merges, and that makes mirrors compact: version 2.38 or later.
-    pub git: PathBuf,
-    /// For one merge.
-    pub merge_timeout: Duration,
-    /// How many mirrors are kept open.
-    pub open_mirrors: u64,
-}
-
-impl MirrorsConfig {
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self {
-            dir: dir.into(),
-            tls_ca: None,
-            timeout: Duration::from_mins(10),
-            idle_timeout: Duration::from_secs(30),
-            max_pack_bytes: 4 << 30,
-            max_object_bytes: 128 << 20,
-            repack_after: 200,
-            git: PathBuf::from("git"),
-            merge_timeout: Duration::from_mins(2),
-            open_mirrors: 64,
-        }
-    }
-}
+use error::chain;
+use mirror::{Mirror, OpenMirrors};
+use stop::{Stop, StopOnDrop};
 
 /// All mirrors of one process. Cheap to clone.
 #[derive(Clone)]
@@ -88,31 +49,15 @@ struct Shared {
     tasks: Tasks,
     /// One per configured repo.
     mirrors: Mutex<HashMap<RepoName, Arc<Mirror>>>,
-    open: moka::sync::Cache<RepoName, gix::ThreadSafeRepository>,
+    open: OpenMirrors,
 }
-
-/// Tells the blocking side to stop; both say the same, as Git's side only knows the flag.
-#[derive(Clone)]
-struct Stop {
-    token: CancellationToken,
-    flag: Arc<AtomicBool>,
-}
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.flag.store(true, Ordering::SeqCst);
-        self.0.token.cancel();
-    }
-}
-
-struct StopOnDrop(Stop);
 
 impl Mirrors {
     /// The default crypto provider of rustls must have been installed.
     pub fn new(config: MirrorsConfig, tasks: &Tasks) -> Result<Self, SourceError> {
         mirror::remove_left_overs(&config.dir);
         let client = http::client(config.tls_ca.as_deref(), config.idle_timeout)?;
-        let open = moka::sync::Cache::new(config.open_mirrors);
+        let open = OpenMirrors::new(&config);
         let shared = Shared { config, client, tasks: tasks.clone(), mirrors: Mutex::default(), open };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -130,8 +75,10 @@ impl Mirrors {
     async fn list(&self, remote: &Remote, cancel: &CancellationToken) -> Result<fetch::Listing, SourceError> {
         let url = remote.checked()?;
         let (mirror, remote, this) = (self.mirror(&remote.repo)?, remote.clone(), self.clone());
-        self.blocking(&remote.repo.clone(), cancel, move |stop| mirror.list(&this.shared, &this.connection(&mirror, &remote, url, stop)))
-            .await
+        self.blocking(&remote.repo.clone(), cancel, move |stop| {
+            mirror.list(&this.shared.open, &this.connection(&mirror, &remote, url, stop))
+        })
+        .await
     }
 
     /// Brings these refs (full names, also `refs/pull/7/head`) up to date and answers their commits.
@@ -161,7 +108,7 @@ impl Mirrors {
             .blocking(&remote.repo, cancel, move |stop| {
                 // Held until Git's side has really ended, also when nobody waits for it any more.
                 let _lock = lock;
-                of.fetch(&this.shared, &this.connection(&of, &owned, url, stop), &names)
+                of.fetch(&this.shared.open, &this.connection(&of, &owned, url, stop), &names)
             })
             .await?;
         self.compact_if_due(&mirror, remote);
@@ -298,7 +245,7 @@ impl Mirrors {
     ) -> Result<T, SourceError> {
         let (mirror, shared, name) = (self.mirror(repo)?, Arc::clone(&self.shared), repo.clone());
         self.blocking(repo, &CancellationToken::new(), move |_| {
-            let git = mirror.open(&shared)?.ok_or_else(|| SourceError::NotMirrored { repo: name.clone() })?;
+            let git = mirror.open(&shared.open)?.ok_or_else(|| SourceError::NotMirrored { repo: name.clone() })?;
             let result = work(&git, &name);
             if result.as_ref().is_err_and(SourceError::blames_mirror) {
                 mirror.suspect.store(true, Ordering::SeqCst);
@@ -314,7 +261,7 @@ impl Mirrors {
         cancel: &CancellationToken,
         work: impl FnOnce(&Stop) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<T, SourceError> {
-        let stop = Stop { token: cancel.child_token(), flag: Arc::default() };
+        let stop = Stop::with(cancel);
         let _stop_on_drop = StopOnDrop(stop.clone());
         let done = tokio::task::spawn_blocking(move || work(&stop));
         tokio::select! {
@@ -322,16 +269,4 @@ impl Mirrors {
             () = cancel.cancelled() => Err(SourceError::Cancelled { repo: repo.clone() }),
         }
     }
-}
-
-/// An error with all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::SourceError;
+use super::error::SourceError;
 use crate::ids::RepoName;
 
 /// What is sent as HTTP basic authentication, over https alone. Forges take a token as the password.

@@ -8,7 +8,8 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind;
 
-use super::{SourceError, history};
+use super::error::SourceError;
+use super::history;
 use crate::ids::{Oid, RepoName};
 use crate::tree::{Mode, Tree, TreeEntry, TreeError};
 
