@@ -387,7 +387,7 @@ async fn a_name_that_is_none_is_its_own_objects_fault() {
         +  namespace: NS
         +data:
         +  k: "1"
-    Create ConfigMap NS/not/good rejected: "not/good" can not be the name of an object or a namespace
+    Create ConfigMap NS/not/good rejected: "not/good" is not a valid name of an object or a namespace
         +apiVersion: v1
         +kind: ConfigMap
         +metadata:

@@ -149,11 +149,11 @@ async fn what_a_new_version_of_a_crd_does_not_declare_is_no_outage() {
                 let _ = apply(&cluster, &widget("v2", &json!({"size": "1"})), REAL).await;
             }
             last = apply(&cluster, &widget("v1", &then), DRY).await.err();
-            last.is_some()
+            // While the server takes in the CRD it may have other answers.
+            matches!(last, Some(ApplyError::Malformed { .. }))
         })
         .await;
         let error = last.expect("a refusal");
-        assert!(matches!(error, ApplyError::Malformed { .. }), "{error:?}");
         said.push(words(&error, &namespace));
     }
     insta::assert_snapshot!(said.join("\n"));

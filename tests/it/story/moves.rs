@@ -64,7 +64,7 @@ async fn the_old_app_comes_first_and_the_new_one_waits_for_a_person() {
 
     let revision = world.push(moved("2")).await;
     let run = world.healthy("old", &revision).await;
-    assert_eq!((run.counts.pruned, run.error.as_deref()), (0, Some("left 1 object for app shop/new")), "{}", world.story().await);
+    assert_eq!((run.counts.pruned, run.error.as_deref()), (0, Some("kept 1 object for app shop/new")), "{}", world.story().await);
     assert_eq!(state(&world, "old", "x").await, Some(ObjectState::Moving));
     // However often is looked.
     for _ in 0..2 {
