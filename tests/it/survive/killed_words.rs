@@ -28,7 +28,7 @@ async fn waits(world: &World, revision: &Oid) {
         .eventually("a run that needs confirmation", async || {
             let runs = world.told_runs().await?;
             let last = runs.iter().find(|run| run["app"] == "shop/shop")?;
-            (last["state"] == "waiting" && last["revision"] == revision.as_str() && last["error"].as_str()?.contains("to go on"))
+            (last["state"] == "waiting" && last["revision"] == revision.as_str() && last["error"].as_str()?.contains("to confirm"))
                 .then_some(())
         })
         .await;
