@@ -58,7 +58,7 @@ pub(super) fn content(message: &str) -> Option<Content> {
 
 /// Whatever the server was doing: it could not reach what it needs for that.
 fn is_outage(text: &str) -> bool {
-    const OUTAGES: [&str; 12] = [
+    const OUTAGES: [&str; 15] = [
         "etcdserver:",
         "rpc error:",
         "context deadline exceeded",
@@ -71,6 +71,10 @@ fn is_outage(text: &str) -> bool {
         "failed calling webhook",
         "failed: Post \"",
         "failed: Get \"",
+        // What stands behind a webhook's Service answers with an error of its own.
+        "is currently unable to handle the request",
+        "has prevented the request from succeeding",
+        "in the time allotted",
     ];
     OUTAGES.iter().any(|outage| text.contains(outage))
 }
@@ -124,6 +128,8 @@ mod tests {
             ("conversion webhook for e/v1, Kind=D failed: replicas must not be negative", Some(Content::Conversion)),
             ("conversion webhook for e/v1, Kind=D failed: Post \"https://nope.default.svc/c\": service \"nope\" not found", None),
             ("conversion webhook for e/v1, Kind=D failed: Post \"https://127.0.0.1:1/c\": dial tcp: connect: connection refused", None),
+            ("conversion webhook for e/v1, Kind=D failed: the server is currently unable to handle the request", None),
+            ("conversion webhook for e/v1, Kind=D failed: an error on the server (\"\") has prevented the request from succeeding", None),
             ("no kind \"Widget\" is registered for version \"e/v1\" in scheme \"pkg/runtime/scheme.go:110\"", Some(Content::Version)),
             ("strconv.ParseUint: parsing \"x\": invalid syntax", Some(Content::Version)),
             ("etcdserver: request timed out", None),

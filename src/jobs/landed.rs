@@ -21,7 +21,7 @@ pub(super) enum Landed {
     No,
     /// The base has its commits. What was shown of them stays, and the merge is told of.
     Merged,
-    /// It has no commit of its own.
+    /// It has no commit of its own, or none of which anything was shown.
     Nothing,
 }
 
@@ -30,9 +30,12 @@ pub(super) async fn look(engine: &Engine, repo: &Repo, number: u64, [base, head]
     if !engine.mirrors.is_ancestor(&repo.name, head, base).await? {
         return Ok(Landed::No);
     }
-    let Some(mut row) = engine.store.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open && row.head == *head) else {
+    let known = engine.store.pull(&repo.name, number).await?;
+    if known.as_ref().is_some_and(|row| row.is_merged_at(head)) {
         return Ok(Landed::Merged);
-    };
+    }
+    // Of other commits than these nothing was shown, and nothing can be told: the preview gives them their gate.
+    let Some(mut row) = known.filter(|row| row.state == PullRow::Open && row.head == *head) else { return Ok(Landed::Nothing) };
     // Where the base was when its commits were not there yet: at the preview that was shown of them, or when all was last done about the base.
     let shown = outcome::report_of(&row).filter(|report| report.head == *head).map(|report| report.base);
     let acted = engine.store.last_seen(&repo.name, &row.base_ref).await?;

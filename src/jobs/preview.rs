@@ -86,8 +86,7 @@ async fn open(
     ctx: &JobContext,
 ) -> Result<Finish, JobError> {
     if is_merged(engine, repo, pull.number, &pull.head).await? {
-        // A push has told of it, and the forge's API is behind.
-        return Ok(Finish::Done);
+        return landed(engine, repo, pull).await;
     }
     let mut row = row_of(engine, repo, pull).await?;
     ctx.works_on(pull.head.as_str());
@@ -101,7 +100,7 @@ async fn open(
     } else {
         match make(engine, repo, pull, hint, &mut report, &mut history, job, ctx).await {
             Ok(Made::Compared(what_failed)) => trouble = what_failed,
-            Ok(Made::Merged) => return Ok(Finish::Done),
+            Ok(Made::Merged) => return landed(engine, repo, pull).await,
             Ok(Made::Doubted(error)) => return Err(error),
             Err(error) => {
                 waits(engine, repo, Some(pull.number), &pull.head, job, &error).await?;
@@ -153,7 +152,7 @@ async fn make(
     let trouble = quiet(job, what_failed)?;
     let _turn = engine.outcomes.lock().await;
     if is_merged(engine, repo, pull.number, &pull.head).await? {
-        return Ok(Made::Compared(trouble));
+        return Ok(Made::Merged);
     }
     rests::keep(engine, &repo.name, pull.number, began, &looked.rests).await?;
     previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
@@ -413,6 +412,13 @@ async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
     let mut people = vec![pull.author.clone()];
     people.extend(pull.merged_by.clone().filter(|login| *login != pull.author));
     outcome::concerns(engine, &repo.name, pull.number, people).await
+}
+
+/// A push has told of the merge, and the forge's API is behind. It is asked again, as only it knows whom the merge concerns, and its webhook may be
+/// the very one that led here.
+async fn landed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Finish, JobError> {
+    settle(engine, repo, pull).await?;
+    Ok(Finish::LookAgain)
 }
 
 async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {

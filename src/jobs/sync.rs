@@ -47,8 +47,12 @@ impl Classified for SyncProblem {
 
 pub(super) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     let done = work(engine, id, job, ctx).await;
-    // Whatever came of it: the previews that rest on what it changed are old.
-    done.and(rests::spread(engine).await)
+    // Whatever came of it: the previews that rest on what it changed are old. That they could not be told is no failure of this app, and what is
+    // left is told by the next sync or resync.
+    if let Err(error) = rests::spread(engine).await {
+        tracing::warn!(error = error.message(), "pull requests could not be told yet that their previews are old");
+    }
+    done
 }
 
 async fn work(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {

@@ -28,6 +28,11 @@ fn touched((seq, cluster, group, kind, namespace, name, app): Raw) -> Result<Tou
     Ok(Touched { seq, cluster: ClusterName::new(&cluster), object, app })
 }
 
+/// One row that cannot be read must not keep all others from being told.
+fn readable(raw: Raw) -> Option<Touched> {
+    touched(raw).inspect_err(|error| tracing::warn!(%error, "a row about a changed object is left out")).ok()
+}
+
 /// As SQLite's JSON has it.
 fn list(ids: &[ObjectId]) -> Json<Vec<[&str; 4]>> {
     Json(ids.iter().map(|id| [&*id.group, &*id.kind, id.namespace.as_deref().unwrap_or_default(), &*id.name]).collect())
@@ -87,7 +92,7 @@ impl Store {
         .bind(list(ids))
         .fetch_all(self.read())
         .await?;
-        found.into_iter().map(|raw| touched(raw).map(|touched| (touched.object, touched.app))).collect()
+        Ok(found.into_iter().filter_map(readable).map(|touched| (touched.object, touched.app)).collect())
     }
 
     /// Sets what the preview of a pull request rests on.
@@ -126,7 +131,7 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT seq FROM touched_told WHERE id = 1").fetch_one(self.read()).await?)
     }
 
-    /// What changed after `seq`, in its order. None where that is no longer known.
+    /// What changed after `seq`, in its order. None where that is no longer known. A row that cannot be read is named and left out.
     pub async fn touched_after(&self, seq: i64, limit: u32) -> Result<Option<Vec<Touched>>, StoreError> {
         let oldest: Option<i64> = sqlx::query_scalar("SELECT MIN(seq) FROM touched").fetch_one(self.read()).await?;
         if oldest.is_some_and(|oldest| oldest > seq + 1) {
@@ -134,7 +139,7 @@ impl Store {
         }
         let sql = "SELECT seq, cluster, api_group, kind, namespace, name, app FROM touched WHERE seq > $1 ORDER BY seq LIMIT $2";
         let found: Vec<Raw> = sqlx::query_as(sql).bind(seq).bind(limit).fetch_all(self.read()).await?;
-        found.into_iter().map(touched).collect::<Result<_, _>>().map(Some)
+        Ok(Some(found.into_iter().filter_map(readable).collect()))
     }
 
     /// The pull requests were told of everything up to `seq`.

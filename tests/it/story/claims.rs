@@ -118,7 +118,7 @@ async fn push_library(world: &World, work: &Work, files: &[(&str, String)]) {
 /// X7+: the same across repos: an app of one that waits, and a pull request of the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn x7_an_app_of_another_repo_that_was_never_synced_has_a_claim() {
-    let world = up("claims-repos", Setup { library: true, ..Setup::default() }).await;
+    let world = up("claims-repos", Setup { with_library: true, ..Setup::default() }).await;
     let work = Work::new();
     let pull = takes(&world, "mine", "").await;
     world.status_is(&pull.head, "success", "1 create").await;

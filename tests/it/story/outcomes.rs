@@ -1,5 +1,6 @@
 //! What a merged pull request tells, and goes on telling.
 
+use driftless::dev::forge::DeliveryFault;
 use driftless::ids::RepoName;
 use driftless::queue::{Cause, Key, Request};
 
@@ -145,6 +146,24 @@ async fn a_merge_that_the_forge_does_not_know_yet_has_its_outcome() {
     world.show(&merge).await;
     world.healthy("shop", &merge).await;
     world.comment(pull.number, "healthy after").await;
+}
+
+/// B10+: nothing was shown of it before it was merged: its gate does not stay pending until the forge's API has caught up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_the_forge_does_not_know_yet_leaves_no_gate_pending() {
+    let world = World::start("outcome-gate").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.settled().await;
+    world.forge.fail_deliveries([DeliveryFault::Drop, DeliveryFault::Drop]);
+    let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.forge.delivered().await;
+    let merge = world.merge_with(&pull, &Files::new());
+    git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
+    let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
+    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.status_is(&pull.head, "error", "closed or merged before the preview was done").await;
+    world.comment(pull.number, "Merged as").await;
 }
 
 /// B10+: a squash that the forge does not tell of yet looks like a pull request that changes nothing: what was shown stays until the forge says more.

@@ -183,7 +183,7 @@ async fn push_library(world: &World, work: &Work, branch: &str, value: &str) -> 
 /// A20: a pull request of one repository shows what it does to the apps of another one that read it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_request_shows_the_apps_of_other_repositories() {
-    let world = World::with("library", Setup { library: true, ..Setup::default() }).await;
+    let world = World::with("library", Setup { with_library: true, ..Setup::default() }).await;
     let work = Work::new();
     let base = push_library(&world, &work, "main", "one").await;
     let app = world.app("reader", "deploy").replace("source: {path: deploy}", "source: {repo: library, path: deploy}");

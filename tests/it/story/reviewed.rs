@@ -8,13 +8,29 @@ use driftless::store::pulls::PullRow;
 use super::manifests::{config_map, deployment};
 use super::push::shop;
 use crate::support::git::git;
-use crate::support::world::{Files, PROJECT, REPO, Setup, World};
+use crate::support::world::{Files, PROJECT, Pull, REPO, Setup, World};
 
 async fn up(words: &str) -> World {
     let world = World::start(words).await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
     world
+}
+
+/// With a pull request that changes one object and was previewed.
+async fn previewed(words: &str) -> (World, Pull) {
+    let world = up(words).await;
+    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.forge.delivered().await;
+    (world, pull)
+}
+
+/// Nobody tells of the base's next commit.
+async fn push_untold(world: &World, files: Files) {
+    world.forge.fail_deliveries([DeliveryFault::Drop]);
+    world.push(files).await;
+    world.forge.delivered().await;
 }
 
 /// X1: a merge commit with other content than the preview's merge is told on the pull request.
@@ -35,14 +51,8 @@ async fn x1_a_merge_that_is_not_the_previewed_one_is_told() {
 /// X1: the base moved between the preview and the merge, and the sync brings more than was shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_a_sync_that_does_more_than_was_shown_is_told() {
-    let world = up("reviewed-moved").await;
-    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
-    world.forge.delivered().await;
-    // Nobody tells of the base's next commit.
-    world.forge.fail_deliveries([DeliveryFault::Drop]);
-    world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
-    world.forge.delivered().await;
+    let (world, pull) = previewed("reviewed-moved").await;
+    push_untold(&world, Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
     let comment = world.comment(pull.number, "Not as previewed").await;
@@ -52,13 +62,8 @@ async fn x1_a_sync_that_does_more_than_was_shown_is_told() {
 /// X1: whoever still takes a merged pull request for open takes nothing back of what was told of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_who_is_late_takes_nothing_back_of_a_merge() {
-    let world = up("reviewed-late").await;
-    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
-    world.forge.delivered().await;
-    world.forge.fail_deliveries([DeliveryFault::Drop]);
-    world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
-    world.forge.delivered().await;
+    let (world, pull) = previewed("reviewed-late").await;
+    push_untold(&world, Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
     // The push tells of the merge, and the forge's API is behind.
     let merge = world.merge_with(&pull, &Files::new());
     world.show(&merge).await;
@@ -78,13 +83,8 @@ async fn x1_who_is_late_takes_nothing_back_of_a_merge() {
 /// X1: a merge as it was previewed makes no noise, also where the base moved by what does not concern it.
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_a_merge_as_previewed_makes_no_noise() {
-    let world = up("reviewed-quiet").await;
-    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
-    world.forge.delivered().await;
-    world.forge.fail_deliveries([DeliveryFault::Drop]);
-    world.push(Files::new().file("docs/notes", "moved")).await;
-    world.forge.delivered().await;
+    let (world, pull) = previewed("reviewed-quiet").await;
+    push_untold(&world, Files::new().file("docs/notes", "moved")).await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
     let comment = world.comment(pull.number, "healthy after").await;
@@ -125,15 +125,10 @@ async fn t14_a_pull_request_merged_between_two_looks_has_its_outcome() {
 /// X1: a squash is compared by its tree, before its push is synced, also where the base moved unseen before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_a_squash_is_compared_as_well() {
-    let world = up("reviewed-squash").await;
-    let pull = world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
-    world.forge.delivered().await;
+    let (world, pull) = previewed("reviewed-squash").await;
     // The base's next commit touches the same object, elsewhere in its file.
     let labelled = config_map("settings", "one").replace("  name: settings", "  name: settings\n  labels: {unseen: yes-it-is}");
-    world.forge.fail_deliveries([DeliveryFault::Drop]);
-    world.push(Files::new().file("deploy/settings.yaml", labelled)).await;
-    world.forge.delivered().await;
+    push_untold(&world, Files::new().file("deploy/settings.yaml", labelled)).await;
     // Only the push is told of.
     world.forge.fail_deliveries([DeliveryFault::None, DeliveryFault::Drop]);
     let Ok(squashed) = world.forge.squash_pull(PROJECT, pull.number).await else { panic!("git merges it: the lines are apart") };

@@ -80,7 +80,7 @@ impl World {
         let webhook_url = setup.webhooks.then(|| format!("http://{}/webhooks/forge", relay.address));
         let git_faults = GitFaults::default();
         let forge = forge(folder.path(), webhook_url, git_faults.clone(), &around).await;
-        if setup.library {
+        if setup.with_library {
             forge.create_repo(LIBRARY).await.expect("a repository");
         }
         let work = Work::new();

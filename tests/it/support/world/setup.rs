@@ -31,7 +31,7 @@ pub struct Setup {
     /// What the configuration says under `destructive`.
     pub destructive: &'static str,
     /// Whether there is a second repository, which the first may read.
-    pub library: bool,
+    pub with_library: bool,
     pub west: West,
     /// Whether the repo may touch its namespace.
     pub allows_namespace: bool,
@@ -62,7 +62,7 @@ impl Default for Setup {
             credentials: true,
             cluster_scoped: "[]",
             destructive: "{}",
-            library: false,
+            with_library: false,
             west: West::Unknown,
             allows_namespace: true,
             limited: false,
@@ -90,7 +90,8 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
-    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, destructive, library, west, allows_namespace, .. } = setup;
+    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, destructive, with_library, west, allows_namespace, .. } =
+        setup;
     let namespaces = if *allows_namespace { format!("{namespace}*") } else { "somewhere-else".to_owned() };
     let allowed = if *west == West::Allowed { "'prod*', west" } else { "'prod*'" };
     let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
@@ -100,7 +101,7 @@ pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> S
     let its_allow = format!("allow: {{clusters: [prod], namespaces: ['{namespace}*']}}");
     let second =
         format!("  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n    {its_allow}\n");
-    let (second, may_read) = if *library { (second.as_str(), "    mayRead: [library]\n") } else { ("", "") };
+    let (second, may_read) = if *with_library { (second.as_str(), "    mayRead: [library]\n") } else { ("", "") };
     let renderer = tool::program("renderer");
     format!(
         "\
