@@ -8,8 +8,8 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpSocket;
 
 use super::access::Access;
-use super::control_plane::{ControlPlaneError, ControlPlaneOptions, Parts, ended, late, start_program};
 use super::leash::{EndedBy, Leashed};
+use super::program::{ControlPlaneError, ControlPlaneOptions, Parts, ended, late, start_program};
 
 /// Between two looks at whether the API server is ready.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

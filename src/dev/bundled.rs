@@ -5,8 +5,8 @@ use std::path::Path;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::access::Access;
-use super::control_plane::{ControlPlaneError, ControlPlaneOptions, Parts, late, start_program};
 use super::leash::{EndedBy, Leashed};
+use super::program::{ControlPlaneError, ControlPlaneOptions, Parts, late, start_program};
 
 /// Starts the program and waits for its line.
 pub(super) async fn start(program: &Path, options: &ControlPlaneOptions, kubeconfig: &Path) -> Result<Parts, ControlPlaneError> {

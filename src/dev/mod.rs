@@ -10,9 +10,11 @@ pub mod forge;
 pub mod git_http;
 mod leash;
 mod node;
+mod program;
 pub mod sample;
 pub mod tls;
 
 pub use access::Access;
-pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions, Programs};
+pub use control_plane::ControlPlane;
 pub use fault_proxy::{Fault, FaultProxy, Rule};
+pub use program::{ControlPlaneError, ControlPlaneOptions, Programs};

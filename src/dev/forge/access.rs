@@ -1,23 +1,14 @@
-//! Who asks the API: the owner of the token, the App, or its installation.
+//! Finds out who asks the API, by the token.
 
-use axum::extract::Request;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
+use super::caller::Caller;
 use super::{DevApp, DevForge, reply};
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Caller {
-    /// A user, or an App's installation by its bot.
-    Login(String),
-    /// The App itself, which may only ask about itself.
-    App,
-}
 
 #[derive(Deserialize)]
 struct Claims {
@@ -52,20 +43,4 @@ fn is_app(app: &DevApp, token: &str) -> bool {
     let validation = Validation::new(Algorithm::RS256);
     let id = app.id.to_string();
     jsonwebtoken::decode::<Claims>(token, &key, &validation).is_ok_and(|token| token.claims.iss == app.id || token.claims.iss == *id)
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        parts.extensions.get().cloned().ok_or_else(reply::not_found)
-    }
-}
-
-/// The name under which something is written. The App itself may write nothing.
-pub(super) fn login(caller: Caller) -> Result<String, Box<Response>> {
-    match caller {
-        Caller::Login(login) => Ok(login),
-        Caller::App => Err(Box::new(reply::error(StatusCode::FORBIDDEN, "Resource not accessible by integration"))),
-    }
 }

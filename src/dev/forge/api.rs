@@ -3,6 +3,7 @@
 mod apps;
 mod comments;
 mod hooks;
+mod project;
 mod pulls;
 mod statuses;
 
@@ -10,14 +11,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post, put};
 
-use super::{DevForge, access, fault, reply};
-
-/// The part of a path that names a repository.
-type Project = (String, String);
-
-fn project((owner, name): &Project) -> String {
-    format!("{owner}/{name}")
-}
+use super::{DevForge, access, misbehave, reply};
 
 pub(super) fn router(forge: DevForge) -> Router {
     let repo = Router::new()
@@ -42,7 +36,7 @@ pub(super) fn router(forge: DevForge) -> Router {
         .nest("/repos/{owner}/{repo}", repo)
         .fallback(async || reply::not_found())
         .layer(from_fn_with_state(forge.clone(), access::layer))
-        .layer(from_fn_with_state(forge.clone(), fault::layer))
+        .layer(from_fn_with_state(forge.clone(), misbehave::layer))
         .with_state(forge);
     Router::new().nest("/api/v3", api)
 }

@@ -2,10 +2,24 @@
 
 use driftless_webhooks::Oid;
 
-use super::{DevForge, DevForgeError, git};
+use super::error::DevForgeError;
+use super::git;
+use super::handle::DevForge;
+
+impl DevForge {
+    /// Merges by a merge commit, as the button does. Fails on a conflict.
+    pub async fn merge_pull(&self, project: &str, number: u64) -> Result<Oid, DevForgeError> {
+        merge(self, project, number, false).await
+    }
+
+    /// Merges as one commit on the base.
+    pub async fn squash_pull(&self, project: &str, number: u64) -> Result<Oid, DevForgeError> {
+        merge(self, project, number, true).await
+    }
+}
 
 /// By a merge commit, or with all of the pull request as one commit on its base.
-pub(super) async fn merge(forge: &DevForge, project: &str, number: u64, squash: bool) -> Result<Oid, DevForgeError> {
+async fn merge(forge: &DevForge, project: &str, number: u64, squash: bool) -> Result<Oid, DevForgeError> {
     forge.refs_changed(project).await?;
     let pull = forge.state().pull(project, number).filter(|pull| pull.open).cloned();
     let pull = pull.ok_or_else(|| DevForgeError::Unknown(format!("open pull request {number} in {project}")))?;

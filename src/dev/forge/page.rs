@@ -3,6 +3,7 @@
 //! It is meant for loopback. Writing needs a header that no other site's page can send without being asked first.
 
 mod change;
+mod guard;
 mod render;
 
 use axum::extract::{Path, State};
@@ -14,6 +15,7 @@ use driftless_webhooks::Oid;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::guard::asked_by_the_page;
 use super::state::{Pull, Repo, State as Known};
 use super::{DevForge, git};
 
@@ -127,8 +129,4 @@ async fn merge(State(forge): State<DevForge>, Path((owner, name, number)): Path<
         Ok(commit) => Json(json!({ "commit": commit })).into_response(),
         Err(error) => (StatusCode::CONFLICT, error.to_string()).into_response(),
     }
-}
-
-fn asked_by_the_page(headers: &HeaderMap) -> bool {
-    headers.contains_key("x-driftless-page")
 }

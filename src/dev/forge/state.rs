@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::access::Caller;
+use super::caller::Caller;
 use super::git::Branches;
 use super::settings::Settings;
 

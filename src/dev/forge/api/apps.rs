@@ -8,8 +8,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Project, project};
-use crate::dev::forge::access::Caller;
+use super::project::{Project, project};
+use crate::dev::forge::caller::Caller;
 use crate::dev::forge::{DevForge, json as shape, reply};
 
 /// The id of the one installation.

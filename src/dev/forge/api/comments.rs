@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
-use super::{Project, project};
-use crate::dev::forge::access::{Caller, login};
+use super::project::{Project, project};
+use crate::dev::forge::caller::{Caller, login};
 use crate::dev::forge::fault::Stale;
 use crate::dev::forge::reply::Paging;
 use crate::dev::forge::{DevForge, json as shape, reply};

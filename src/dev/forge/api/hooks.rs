@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::{Project, project};
-use crate::dev::forge::access::Caller;
+use super::project::{Project, project};
+use crate::dev::forge::caller::Caller;
 use crate::dev::forge::reply::Paging;
 use crate::dev::forge::{DevForge, json as shape, reply};
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Project, project};
+use super::project::{Project, project};
 use crate::dev::forge::git::GitError;
 use crate::dev::forge::reply::Paging;
 use crate::dev::forge::state::Pull;

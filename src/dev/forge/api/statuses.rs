@@ -8,7 +8,7 @@ use driftless_webhooks::Oid;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dev::forge::access::{Caller, login};
+use crate::dev::forge::caller::{Caller, login};
 use crate::dev::forge::reply::Paging;
 use crate::dev::forge::state::{State as Known, Status};
 use crate::dev::forge::{DevForge, git, json as shape, reply};

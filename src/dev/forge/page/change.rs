@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asked_by_the_page;
+use super::guard::asked_by_the_page;
 use crate::dev::forge::{DevForge, DevForgeError, git};
 
 /// Whom a change is made to.
