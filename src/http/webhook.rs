@@ -4,6 +4,7 @@
 //! A 202 is sent after the commit and never before.
 
 mod body;
+mod refused;
 
 use std::sync::Arc;
 
@@ -12,19 +13,21 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use driftless_webhooks::{Delivery, Rejection, parse, verify};
+use driftless_webhooks::{Delivery, parse, verify};
 use serde_json::{Value, json};
 
 use super::route::{Routed, route};
 use super::{Hooks, Problem};
 use crate::clock::Clock;
 use crate::ids::{HookName, RepoName};
-use crate::queue::{Accepted, Cause, Queue, QueueError, Request as Job};
+use crate::queue::{Accepted, Cause, Queue, Request as Job};
 use crate::store::deliveries::NewDelivery;
 use crate::telemetry::Metrics;
 
-use body::Bodies;
 pub use body::IntakeLimits;
+
+use body::Bodies;
+use refused::Refused;
 
 /// All that the endpoint needs.
 pub struct Intake {
@@ -48,38 +51,6 @@ pub(super) fn router(intake: Arc<Intake>) -> Router {
 async fn wrong_method() -> Response {
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "send webhooks with POST");
     ([(header::ALLOW, "POST")], problem).into_response()
-}
-
-/// Why a request is refused, with one word for the metrics.
-struct Refused {
-    outcome: &'static str,
-    problem: Problem,
-}
-
-impl Refused {
-    fn new(outcome: &'static str, problem: Problem) -> Self {
-        Self { outcome, problem }
-    }
-}
-
-impl From<Rejection> for Refused {
-    fn from(rejection: Rejection) -> Self {
-        let status = StatusCode::from_u16(rejection.kind.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Self::new(rejection.kind.as_str(), Problem::new(status, rejection.message))
-    }
-}
-
-impl From<QueueError> for Refused {
-    fn from(error: QueueError) -> Self {
-        match error {
-            QueueError::Overloaded { .. } => Self::new("overloaded", Problem::overloaded(error.to_string())),
-            QueueError::Store(error) => {
-                tracing::error!(%error, "a delivery could not be stored");
-                let message = "the delivery could not be stored: send it again. See the server's log for the reason";
-                Self::new("unstored", Problem::overloaded(message))
-            }
-        }
-    }
 }
 
 /// A delivery that a configured hook's forge has signed. Nothing but its extractor makes one.

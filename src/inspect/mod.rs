@@ -10,8 +10,8 @@ mod role;
 
 pub use grants::judge as judge_grants;
 pub use hook::{Expected, judge as judge_hooks};
-pub use needs::{Need, Uses, needs};
-pub use rights::{ClusterRights, Missing, look};
+pub use needs::{Missing, Need, Uses, needs};
+pub use rights::{ClusterRights, look};
 
 use serde::Serialize;
 

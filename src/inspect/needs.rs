@@ -30,6 +30,18 @@ pub struct Need {
     pub wanted_by: BTreeSet<String>,
 }
 
+/// Verbs on a kind that are not granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Missing {
+    pub group: String,
+    pub resource: String,
+    /// Where; empty for the whole cluster.
+    pub namespaces: Vec<String>,
+    pub verbs: Vec<String>,
+    pub wanted_by: BTreeSet<String>,
+}
+
 /// What one repo does in one cluster.
 pub struct Uses<'a> {
     pub repo: &'a str,

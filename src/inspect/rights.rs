@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::needs::Need;
+use super::needs::{Missing, Need};
 use super::role;
 use crate::app::Pattern;
 use crate::cluster::{Cluster, ClusterError, Discovery, Rules};
@@ -32,18 +32,6 @@ pub struct ClusterRights {
     pub rules: String,
     /// Namespaces that match an `allow` and were not looked at, as there are many.
     pub not_looked_at: usize,
-}
-
-/// Verbs on a kind that are not granted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Missing {
-    pub group: String,
-    pub resource: String,
-    /// Where; empty for the whole cluster.
-    pub namespaces: Vec<String>,
-    pub verbs: Vec<String>,
-    pub wanted_by: BTreeSet<String>,
 }
 
 pub async fn look(cluster: &Cluster, discovery: &Discovery, needs: Vec<Need>) -> Result<ClusterRights, ClusterError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::rights::Missing;
+use super::needs::Missing;
 
 /// The order in which `deploy/base` has them.
 const ORDER: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];

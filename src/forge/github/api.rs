@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::GitHubSetupError;
 use super::answer::{self, Answer};
+use super::config::GitHubSetupError;
 use crate::clock::Clock;
 use crate::forge::ForgeError;
 

@@ -11,7 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::Answer;
 use super::api::{Api, Call, chain};
-use super::{GitHubCredentials, GitHubSetupError, repo_path, wire};
+use super::config::{GitHubCredentials, GitHubSetupError};
+use super::path::repo_path;
+use super::wire;
 use crate::clock::Clock;
 use crate::forge::{ForgeError, Identity};
 use crate::secret::LiveSecret;

@@ -5,7 +5,8 @@ use moka::sync::Cache;
 
 use super::answer::Answer;
 use super::api::Call;
-use super::{GitHub, wire};
+use super::client::Client;
+use super::wire;
 use crate::forge::{self, ForgeError, Listing, PullRequest};
 
 /// So many projects' lists are remembered.
@@ -31,16 +32,16 @@ impl Listings {
         Self { pulls: Cache::new(PROJECTS) }
     }
 
-    pub(super) async fn pulls(&self, github: &GitHub, project: &str, path: &str) -> Result<Listing<PullRequest>, ForgeError> {
+    pub(super) async fn pulls(&self, client: &Client, project: &str, path: &str) -> Result<Listing<PullRequest>, ForgeError> {
         let key = project.to_ascii_lowercase();
         if let Some(seen) = self.pulls.get(&key)
-            && unchanged(github, project, &seen).await?
+            && unchanged(client, project, &seen).await?
         {
             return Ok(Listing { items: seen.items, unchanged: true });
         }
         let mut seen = Some(Seen { pages: Vec::new(), items: Vec::new() });
         let mut items = Vec::new();
-        walk(github, project, path.to_owned(), |target, answer| {
+        walk(client, project, path.to_owned(), |target, answer| {
             let page: Vec<wire::Pull> = answer.json()?;
             items.extend(page.into_iter().map(PullRequest::from));
             match (answer.etag(), &mut seen) {
@@ -62,13 +63,13 @@ impl Listings {
 
     pub(super) async fn comments(
         &self,
-        github: &GitHub,
+        client: &Client,
         project: &str,
         path: String,
         wanted: impl Fn(&wire::Comment) -> bool + Send + Sync,
     ) -> Result<Vec<forge::Comment>, ForgeError> {
         let mut found = Vec::new();
-        walk(github, project, path, |_, answer| {
+        walk(client, project, path, |_, answer| {
             let page: Vec<wire::Comment> = answer.json()?;
             found.extend(page.into_iter().filter(&wanted));
             Ok(())
@@ -79,10 +80,10 @@ impl Listings {
     }
 }
 
-async fn unchanged(github: &GitHub, project: &str, seen: &Seen) -> Result<bool, ForgeError> {
+async fn unchanged(client: &Client, project: &str, seen: &Seen) -> Result<bool, ForgeError> {
     for (target, etag) in &seen.pages {
         let call = Call { method: Method::GET, target, etag: Some(etag), body: None };
-        if !github.auth.send(&github.api, project, call).await?.not_modified() {
+        if !client.auth.send(&client.api, project, call).await?.not_modified() {
             return Ok(false);
         }
     }
@@ -90,7 +91,7 @@ async fn unchanged(github: &GitHub, project: &str, seen: &Seen) -> Result<bool, 
 }
 
 async fn walk(
-    github: &GitHub,
+    client: &Client,
     project: &str,
     first: String,
     mut visit: impl FnMut(&str, &Answer) -> Result<(), ForgeError> + Send,
@@ -98,12 +99,12 @@ async fn walk(
     let mut next = Some(first);
     for _ in 0..PAGES {
         let Some(target) = next else { return Ok(()) };
-        let answer = github.send(project, Method::GET, &target, None).await?;
+        let answer = client.send(project, Method::GET, &target, None).await?;
         visit(&target, &answer)?;
         next = answer.next_page();
     }
     match next {
         None => Ok(()),
-        Some(_) => Err(github.api.unavailable(format!("a list of {project} has more than {PAGES} pages"))),
+        Some(_) => Err(client.api.unavailable(format!("a list of {project} has more than {PAGES} pages"))),
     }
 }

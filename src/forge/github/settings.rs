@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::api::Call;
 use super::auth::{self, Auth};
-use super::{GitHub, repo_path};
+use super::client::Client;
+use super::path::repo_path;
 use crate::forge::{ForgeError, Grants, HookAnswer, HookContent, HookSettings};
 
 /// As GitHub writes a hook of a repository; the config of an App's hook has the same fields.
@@ -75,32 +76,32 @@ impl LastResponse {
 }
 
 /// The hook of the App, if it has one; else those of the repository.
-pub(super) async fn hooks(github: &GitHub, project: &str) -> Result<Vec<HookSettings>, ForgeError> {
-    if let Auth::App(app) = &github.auth {
-        let config: HookConfig = github.api.send(&app.jwt(&github.api)?, auth::get("/app/hook/config")).await?.json()?;
+pub(super) async fn hooks(client: &Client, project: &str) -> Result<Vec<HookSettings>, ForgeError> {
+    if let Auth::App(app) = &client.auth {
+        let config: HookConfig = client.api.send(&app.jwt(&client.api)?, auth::get("/app/hook/config")).await?.json()?;
         if config.url.as_ref().is_some_and(|url| !url.is_empty()) {
-            let own: OwnApp = github.api.send(&app.jwt(&github.api)?, auth::get("/app")).await?.json()?;
+            let own: OwnApp = client.api.send(&app.jwt(&client.api)?, auth::get("/app")).await?.json()?;
             return Ok(config.settings(true, own.events, None).into_iter().collect());
         }
     }
     let path = repo_path(project, "/hooks?per_page=100")?;
-    let hooks: Vec<Hook> = github.send(project, Method::GET, &path, None).await?.json()?;
+    let hooks: Vec<Hook> = client.send(project, Method::GET, &path, None).await?.json()?;
     let settings = |hook: Hook| hook.config.settings(hook.active, hook.events, hook.last_response.and_then(LastResponse::answer));
     Ok(hooks.into_iter().filter_map(settings).collect())
 }
 
-pub(super) async fn grants(github: &GitHub, project: &str) -> Result<Grants, ForgeError> {
-    match &github.auth {
+pub(super) async fn grants(client: &Client, project: &str) -> Result<Grants, ForgeError> {
+    match &client.auth {
         Auth::App(app) => {
             let path = repo_path(project, "/installation")?;
-            let installation: Installation = github.api.send(&app.jwt(&github.api)?, auth::get(&path)).await?.json()?;
+            let installation: Installation = client.api.send(&app.jwt(&client.api)?, auth::get(&path)).await?.json()?;
             let levels = installation.permissions.into_iter().filter_map(|(name, level)| Some((name, level.as_str()?.to_owned())));
             Ok(Grants { permissions: Some(levels.collect()), suspended: installation.suspended_at.is_some(), ..Grants::default() })
         }
         Auth::Token(_) => {
             let path = repo_path(project, "")?;
             let call = Call { method: Method::GET, target: &path, etag: None, body: None };
-            let answer = github.auth.send(&github.api, project, call).await?;
+            let answer = client.auth.send(&client.api, project, call).await?;
             let repository: Repository = answer.json()?;
             Ok(Grants {
                 scopes: answer.list("x-oauth-scopes"),

@@ -7,7 +7,8 @@ use serde_json::json;
 use wiremock::matchers::{body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{GitHub, GitHubConfig, GitHubCredentials, repo_path};
+use super::path::repo_path;
+use super::{GitHub, GitHubConfig, GitHubCredentials};
 use crate::clock::ManualClock;
 use crate::forge::{Forge, ForgeError, NewStatus, PullState, StatusState};
 use crate::secret::LiveSecret;

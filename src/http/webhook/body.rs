@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Problem, Refused};
+use super::refused::Refused;
+use crate::http::Problem;
 
 /// What deliveries may cost before anybody has proved who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

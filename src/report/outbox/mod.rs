@@ -4,222 +4,27 @@
 //! edits in place, and finds out what became of a request whose answer was lost. It goes on where it was after a restart.
 
 mod comment;
+mod handle;
+mod options;
 mod pace;
 mod sender;
 mod target;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::Notify;
-
-use crate::class::{Class, Classified};
-use crate::forge::{Forge, NewStatus};
-use crate::ids::{Oid, RepoName};
 use crate::lifecycle::Tasks;
-use crate::store::reports::{GateRow, GateShown, WantedReport};
-use crate::store::{Store, StoreError};
 
 pub use comment::marker;
-use target::STATUS_RANK;
-pub use target::{Target, TargetError};
+pub use handle::{Outbox, OutboxError};
+pub use options::OutboxOptions;
+pub use target::{Destination, Target, TargetError};
 
-/// What was given up is tried again for so long, and as long as its pull request is open.
-const YOUNG: Duration = Duration::from_hours(7 * 24);
-
-/// Where a repo's reports go.
-#[derive(Clone)]
-pub struct Destination {
-    pub forge: Arc<dyn Forge>,
-    /// The forge's name of the project.
-    pub project: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct OutboxOptions {
-    /// Tells our comments from those of another instance.
-    pub instance: String,
-    /// Between two requests that write (GitHub: best practices, one second).
-    pub between_writes: Duration,
-    /// New or edited comments in a minute and in an hour (GitHub: secondary rate limits, 80 and 500).
-    pub comments_per_minute: usize,
-    pub comments_per_hour: usize,
-    pub first_retry: Duration,
-    pub last_retry: Duration,
-    /// After a lost answer, how much later the list is looked at once more, as forges read from copies that lag behind.
-    pub look_again: Duration,
-    /// How long a report that is sent is remembered.
-    pub keep: Duration,
-}
-
-impl OutboxOptions {
-    pub fn new(instance: impl Into<String>) -> Self {
-        Self {
-            instance: instance.into(),
-            between_writes: Duration::from_secs(1),
-            comments_per_minute: 80,
-            comments_per_hour: 500,
-            first_retry: Duration::from_secs(1),
-            last_retry: Duration::from_mins(5),
-            look_again: Duration::from_secs(30),
-            keep: Duration::from_hours(90 * 24),
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum OutboxError {
-    #[error("cannot report for {0}: no forge is configured for it")]
-    NoDestination(RepoName),
-    #[error("the report could not be stored: {0}")]
-    Encode(#[from] serde_json::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Classified for OutboxError {
-    fn class(&self) -> Class {
-        match self {
-            Self::NoDestination(_) | Self::Encode(_) => Class::Fail,
-            Self::Store(error) => error.class(),
-        }
-    }
-}
-
-/// A handle to the outbox; clones share it.
-#[derive(Clone)]
-pub struct Outbox(Arc<Inner>);
-
-struct Inner {
-    store: Store,
-    destinations: HashMap<RepoName, Destination>,
-    options: OutboxOptions,
-    /// One for each forge and identity, by its name.
-    lanes: HashMap<String, Arc<Notify>>,
-}
+use sender::Sender;
 
 impl Outbox {
-    pub fn new(store: Store, destinations: HashMap<RepoName, Destination>, options: OutboxOptions) -> Self {
-        let lanes = destinations.values().map(|to| (to.forge.name().to_owned(), Arc::new(Notify::new()))).collect();
-        Self(Arc::new(Inner { store, destinations, options, lanes }))
-    }
-
     /// Starts one sender for each forge, which ends with the soft stop: what is left is sent after the next start.
     pub fn run_sender(&self, tasks: &Tasks) {
         for (lane, wake) in &self.0.lanes {
-            let sender = sender::Sender::new(self.clone(), lane.clone(), wake.clone());
+            let sender = Sender::new(self.clone(), lane.clone(), wake.clone());
             tasks.spawn("report sender", sender.run(tasks.soft().clone()));
         }
     }
-
-    /// A commit status, on its own. For a pull request's gate see [`Outbox::put_gate`].
-    pub async fn put_status(&self, repo: &RepoName, status: &NewStatus) -> Result<(), OutboxError> {
-        let target = Target::Status { repo: repo.clone(), sha: status.sha.clone(), context: status.context.clone() };
-        self.put(&target, &serde_json::to_string(status)?).await
-    }
-
-    /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as head.
-    pub async fn put_gate(&self, repo: &RepoName, number: u64, status: &NewStatus) -> Result<(), OutboxError> {
-        let status_json = serde_json::to_string(status)?;
-        let row = GateRow {
-            repo: repo.as_str(),
-            number: number_column(number),
-            context: &status.context,
-            sha: status.sha.as_str(),
-            status: &status_json,
-        };
-        let target = status_target(repo, &status.context);
-        let shown = self.gate_shown(repo, &target)?;
-        let news = self.0.store.put_gate(row, &shown).await?;
-        self.wake(shown.lane, news);
-        Ok(())
-    }
-
-    /// The pull request is closed or merged: what it said of its head no longer counts.
-    pub async fn drop_gate(&self, repo: &RepoName, number: u64, context: &str) -> Result<(), OutboxError> {
-        let target = status_target(repo, context);
-        let shown = self.gate_shown(repo, &target)?;
-        let news = self.0.store.drop_gate(repo.as_str(), number_column(number), context, &shown).await?;
-        self.wake(shown.lane, news);
-        Ok(())
-    }
-
-    fn gate_shown<'a>(&'a self, repo: &RepoName, target: &'a (dyn Fn(&str) -> String + Sync)) -> Result<GateShown<'a>, OutboxError> {
-        let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
-        Ok(GateShown { lane: to.forge.name(), rank: STATUS_RANK, target, worst })
-    }
-
-    /// Has what was given up tried once more: a permission that was missing may have been given, without a word to us.
-    pub async fn try_again(&self, repo: &RepoName) -> Result<(), OutboxError> {
-        let Some(to) = self.0.destinations.get(repo) else { return Ok(()) };
-        let week = i64::try_from(YOUNG.as_millis()).unwrap_or(i64::MAX);
-        let young = self.0.store.now().saturating_sub(week);
-        // One try: what is still wrong is given up again.
-        let news = self.0.store.retry_given_up(repo.as_str(), sender::TRIES_IF_REJECTED - 1, young).await?;
-        self.wake(to.forge.name(), news);
-        Ok(())
-    }
-
-    /// The comment set of a pull request, one text per part, each without a marker.
-    pub async fn put_comment(&self, repo: &RepoName, number: u64, parts: &[String]) -> Result<(), OutboxError> {
-        self.put(&Target::Comment { repo: repo.clone(), number }, &serde_json::to_string(parts)?).await
-    }
-
-    /// A comment beside the set, which tells people that are mentioned in it of a failure. There is at most one on a pull request.
-    pub async fn put_notice(&self, repo: &RepoName, number: u64, text: &str) -> Result<(), OutboxError> {
-        self.put(&Target::Notice { repo: repo.clone(), number }, &serde_json::to_string(&[text])?).await
-    }
-
-    /// Whether the forge shows what was last put there. A target that was never put is not sent.
-    pub async fn sent(&self, target: &Target) -> Result<bool, OutboxError> {
-        let row = self.0.store.report(&target.to_string()).await?;
-        Ok(row.is_some_and(|row| row.version == row.sent_version && row.doubt != 1))
-    }
-
-    /// The status that was last put, sent or not.
-    pub async fn wanted_status(&self, repo: &RepoName, sha: &Oid, context: &str) -> Result<Option<NewStatus>, OutboxError> {
-        let target = Target::Status { repo: repo.clone(), sha: sha.clone(), context: context.to_owned() };
-        let row = self.0.store.report(&target.to_string()).await?;
-        Ok(row.map(|row| serde_json::from_str(&row.wanted)).transpose()?)
-    }
-
-    async fn put(&self, target: &Target, wanted: &str) -> Result<(), OutboxError> {
-        let repo = target.repo();
-        let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
-        let lane = to.forge.name();
-        let report = WantedReport { target: &target.to_string(), lane, rank: target.rank(), repo: repo.as_str(), wanted };
-        let news = self.0.store.put_report(report).await?;
-        self.wake(lane, news);
-        Ok(())
-    }
-
-    fn wake(&self, lane: &str, news: bool) {
-        if news && let Some(wake) = self.0.lanes.get(lane) {
-            wake.notify_one();
-        }
-    }
-}
-
-fn number_column(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The place of a commit's status, by the commit's id as it is stored.
-fn status_target(repo: &RepoName, context: &str) -> impl Fn(&str) -> String + Sync {
-    let (repo, context) = (repo.clone(), context.to_owned());
-    move |sha: &str| format!("status:{repo}:{sha}:{context}")
-}
-
-/// The first of the worst statuses. One that cannot be read says nothing.
-fn worst(statuses: &[String]) -> Option<usize> {
-    let mut worst: Option<(usize, NewStatus)> = None;
-    for (index, json) in statuses.iter().enumerate() {
-        match serde_json::from_str::<NewStatus>(json) {
-            Ok(status) if worst.as_ref().is_none_or(|(_, worst)| worst.state < status.state) => worst = Some((index, status)),
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "a stored status cannot be read and is skipped"),
-        }
-    }
-    worst.map(|(index, _)| index)
 }

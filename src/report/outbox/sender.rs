@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::comment::{Remote, Step, hash, marker, notice_of};
+use super::handle::{Outbox, OutboxError};
+use super::options::TRIES_IF_REJECTED;
 use super::pace::{Cost, Pace};
-use super::{Destination, Outbox, OutboxError, Target};
+use super::target::{Destination, Target};
 use crate::forge::{ForgeError, NewStatus};
 use crate::store::reports::ReportRow;
 use crate::store::{Store, StoreError};
@@ -19,10 +21,6 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// After the store failed.
 const STORE_FAILED: Duration = Duration::from_secs(1);
-
-/// How often something is tried that the forge says is wrong, or does not know: a commit that was just pushed may be unknown for a moment,
-/// and a repository is hidden while a permission is being changed. With the pauses between them it is about a quarter of an hour.
-pub(super) const TRIES_IF_REJECTED: i64 = 10;
 
 pub(super) struct Sender {
     outbox: Outbox,

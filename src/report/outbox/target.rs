@@ -2,8 +2,18 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use crate::forge::Forge;
 use crate::ids::{Oid, RepoName};
+
+/// Where a repo's reports go.
+#[derive(Clone)]
+pub struct Destination {
+    pub forge: Arc<dyn Forge>,
+    /// The forge's name of the project.
+    pub project: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {

@@ -1,0 +1,24 @@
+//! Paths of the API. What is put into one must not be able to name another.
+
+use crate::forge::{CommentId, ForgeError};
+
+pub(super) fn repo_path(project: &str, rest: &str) -> Result<String, ForgeError> {
+    // What reaches this comes from the configuration, and must not be able to name another path all the same.
+    let sound = |part: &str| {
+        !part.is_empty() && !matches!(part, "." | "..") && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    match project.split_once('/') {
+        Some((owner, name)) if sound(owner) && sound(name) => Ok(format!("/repos/{owner}/{name}{rest}")),
+        _ => Err(ForgeError::Rejected {
+            forge: "GitHub".into(),
+            message: format!("a project is named OWNER/NAME with letters, digits, dots and dashes, not {project:?}"),
+        }),
+    }
+}
+
+pub(super) fn comment_path(project: &str, id: &CommentId) -> Result<String, ForgeError> {
+    match id.0.parse::<u64>() {
+        Ok(number) => repo_path(project, &format!("/issues/comments/{number}")),
+        Err(_) => Err(ForgeError::NotFound { forge: "GitHub".into(), what: "a comment whose id is not a number".into() }),
+    }
+}

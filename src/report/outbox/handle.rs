@@ -1,0 +1,166 @@
+//! Where everybody puts what the forge should show.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::options::{OutboxOptions, TRIES_IF_REJECTED};
+use super::target::{Destination, STATUS_RANK, Target};
+use crate::class::{Class, Classified};
+use crate::forge::NewStatus;
+use crate::ids::{Oid, RepoName};
+use crate::store::reports::{GateRow, GateShown, WantedReport};
+use crate::store::{Store, StoreError};
+
+/// What was given up is tried again for so long, and as long as its pull request is open.
+const YOUNG: Duration = Duration::from_hours(7 * 24);
+
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    #[error("cannot report for {0}: no forge is configured for it")]
+    NoDestination(RepoName),
+    #[error("the report could not be stored: {0}")]
+    Encode(#[from] serde_json::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Classified for OutboxError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoDestination(_) | Self::Encode(_) => Class::Fail,
+            Self::Store(error) => error.class(),
+        }
+    }
+}
+
+/// A handle to the outbox; clones share it.
+#[derive(Clone)]
+pub struct Outbox(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub store: Store,
+    pub destinations: HashMap<RepoName, Destination>,
+    pub options: OutboxOptions,
+    /// One for each forge and identity, by its name.
+    pub lanes: HashMap<String, Arc<Notify>>,
+}
+
+impl Outbox {
+    pub fn new(store: Store, destinations: HashMap<RepoName, Destination>, options: OutboxOptions) -> Self {
+        let lanes = destinations.values().map(|to| (to.forge.name().to_owned(), Arc::new(Notify::new()))).collect();
+        Self(Arc::new(Inner { store, destinations, options, lanes }))
+    }
+
+    /// A commit status, on its own. For a pull request's gate see [`Outbox::put_gate`].
+    pub async fn put_status(&self, repo: &RepoName, status: &NewStatus) -> Result<(), OutboxError> {
+        let target = Target::Status { repo: repo.clone(), sha: status.sha.clone(), context: status.context.clone() };
+        self.put(&target, &serde_json::to_string(status)?).await
+    }
+
+    /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as head.
+    pub async fn put_gate(&self, repo: &RepoName, number: u64, status: &NewStatus) -> Result<(), OutboxError> {
+        let status_json = serde_json::to_string(status)?;
+        let row = GateRow {
+            repo: repo.as_str(),
+            number: number_column(number),
+            context: &status.context,
+            sha: status.sha.as_str(),
+            status: &status_json,
+        };
+        let target = status_target(repo, &status.context);
+        let shown = self.gate_shown(repo, &target)?;
+        let news = self.0.store.put_gate(row, &shown).await?;
+        self.wake(shown.lane, news);
+        Ok(())
+    }
+
+    /// The pull request is closed or merged: what it said of its head no longer counts.
+    pub async fn drop_gate(&self, repo: &RepoName, number: u64, context: &str) -> Result<(), OutboxError> {
+        let target = status_target(repo, context);
+        let shown = self.gate_shown(repo, &target)?;
+        let news = self.0.store.drop_gate(repo.as_str(), number_column(number), context, &shown).await?;
+        self.wake(shown.lane, news);
+        Ok(())
+    }
+
+    fn gate_shown<'a>(&'a self, repo: &RepoName, target: &'a (dyn Fn(&str) -> String + Sync)) -> Result<GateShown<'a>, OutboxError> {
+        let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
+        Ok(GateShown { lane: to.forge.name(), rank: STATUS_RANK, target, worst })
+    }
+
+    /// Has what was given up tried once more: a permission that was missing may have been given, without a word to us.
+    pub async fn try_again(&self, repo: &RepoName) -> Result<(), OutboxError> {
+        let Some(to) = self.0.destinations.get(repo) else { return Ok(()) };
+        let week = i64::try_from(YOUNG.as_millis()).unwrap_or(i64::MAX);
+        let young = self.0.store.now().saturating_sub(week);
+        // One try: what is still wrong is given up again.
+        let news = self.0.store.retry_given_up(repo.as_str(), TRIES_IF_REJECTED - 1, young).await?;
+        self.wake(to.forge.name(), news);
+        Ok(())
+    }
+
+    /// The comment set of a pull request, one text per part, each without a marker.
+    pub async fn put_comment(&self, repo: &RepoName, number: u64, parts: &[String]) -> Result<(), OutboxError> {
+        self.put(&Target::Comment { repo: repo.clone(), number }, &serde_json::to_string(parts)?).await
+    }
+
+    /// A comment beside the set, which tells people that are mentioned in it of a failure. There is at most one on a pull request.
+    pub async fn put_notice(&self, repo: &RepoName, number: u64, text: &str) -> Result<(), OutboxError> {
+        self.put(&Target::Notice { repo: repo.clone(), number }, &serde_json::to_string(&[text])?).await
+    }
+
+    /// Whether the forge shows what was last put there. A target that was never put is not sent.
+    pub async fn sent(&self, target: &Target) -> Result<bool, OutboxError> {
+        let row = self.0.store.report(&target.to_string()).await?;
+        Ok(row.is_some_and(|row| row.version == row.sent_version && row.doubt != 1))
+    }
+
+    /// The status that was last put, sent or not.
+    pub async fn wanted_status(&self, repo: &RepoName, sha: &Oid, context: &str) -> Result<Option<NewStatus>, OutboxError> {
+        let target = Target::Status { repo: repo.clone(), sha: sha.clone(), context: context.to_owned() };
+        let row = self.0.store.report(&target.to_string()).await?;
+        Ok(row.map(|row| serde_json::from_str(&row.wanted)).transpose()?)
+    }
+
+    async fn put(&self, target: &Target, wanted: &str) -> Result<(), OutboxError> {
+        let repo = target.repo();
+        let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
+        let lane = to.forge.name();
+        let report = WantedReport { target: &target.to_string(), lane, rank: target.rank(), repo: repo.as_str(), wanted };
+        let news = self.0.store.put_report(report).await?;
+        self.wake(lane, news);
+        Ok(())
+    }
+
+    fn wake(&self, lane: &str, news: bool) {
+        if news && let Some(wake) = self.0.lanes.get(lane) {
+            wake.notify_one();
+        }
+    }
+}
+
+fn number_column(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The place of a commit's status, by the commit's id as it is stored.
+fn status_target(repo: &RepoName, context: &str) -> impl Fn(&str) -> String + Sync {
+    let (repo, context) = (repo.clone(), context.to_owned());
+    move |sha: &str| format!("status:{repo}:{sha}:{context}")
+}
+
+/// The first of the worst statuses. One that cannot be read says nothing.
+fn worst(statuses: &[String]) -> Option<usize> {
+    let mut worst: Option<(usize, NewStatus)> = None;
+    for (index, json) in statuses.iter().enumerate() {
+        match serde_json::from_str::<NewStatus>(json) {
+            Ok(status) if worst.as_ref().is_none_or(|(_, worst)| worst.state < status.state) => worst = Some((index, status)),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "a stored status cannot be read and is skipped"),
+        }
+    }
+    worst.map(|(index, _)| index)
+}
