@@ -110,6 +110,24 @@ impl Trace {
         Ok(None)
     }
 
+    /// Whether any of its paths answers otherwise in one tree than in the other, whatever it answered when it was written down.
+    pub fn differs_between(&self, before: &dyn Tree, after: &dyn Tree) -> Result<bool, TreeError> {
+        for (path, asked) in &self.asked {
+            let same = match asked {
+                Asked::List { .. } => {
+                    let names = |tree: &dyn Tree| Ok(tree.list(path)?.map(|entries| list_hash(&entries)));
+                    names(before)? == names(after)?
+                }
+                Asked::Read { .. } | Asked::Missing => before.entry(path)? == after.entry(path)?,
+                Asked::Exists { .. } => before.entry(path)?.map(|entry| entry.mode) == after.entry(path)?.map(|entry| entry.mode),
+            };
+            if !same {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A hash over all paths and answers, in hex.
     pub fn hash(&self) -> String {
         let mut hash = Sha256::new();

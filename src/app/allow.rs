@@ -92,6 +92,13 @@ impl Allow {
         granted.then_some(()).ok_or_else(|| refusal(repo, format!("cluster {cluster}"), "clusters", cluster.as_str()))
     }
 
+    /// Whether an app may name a namespace as its destination. A repo that may write in none has only apps of cluster-scoped objects, which
+    /// the destination's namespace means nothing to.
+    pub fn destination(&self, repo: &RepoName, namespace: &str) -> Result<(), Refusal> {
+        let granted = self.namespaces.is_empty() || self.namespaces.iter().any(|pattern| pattern.matches(namespace));
+        granted.then_some(()).ok_or_else(|| refusal(repo, format!("destination namespace {namespace}"), "namespaces", namespace))
+    }
+
     /// Whether an object may be written or deleted. The id is complete: None as its namespace says that it is cluster-scoped.
     pub fn object(&self, repo: &RepoName, id: &ObjectId) -> Result<(), Refusal> {
         let is_namespace = id.group.is_empty() && id.kind == "Namespace";
@@ -152,6 +159,15 @@ mod tests {
         assert!(allow.cluster(&repo, &ClusterName::new("prod")).is_ok());
         assert!(allow.cluster(&repo, &ClusterName::new("production")).is_err());
         assert!(Allow::default().cluster(&repo, &ClusterName::new("prod")).is_err());
+    }
+
+    /// X4+: a typo in a destination is told of, and apps of cluster-scoped objects alone need no namespace.
+    #[test]
+    fn a_destination_is_in_a_namespace_that_is_allowed() {
+        let repo = RepoName::new("shop");
+        assert_eq!(allow().destination(&repo, "shop-eu"), Ok(()));
+        assert!(allow().destination(&repo, "shpo-eu").is_err());
+        assert_eq!(Allow { namespaces: Vec::new(), ..allow() }.destination(&repo, "anything"), Ok(()));
     }
 
     #[test]

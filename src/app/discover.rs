@@ -6,7 +6,7 @@ use std::sync::Arc;
 use globset::GlobSet;
 
 use super::native::{self, DefinitionError, Parsed};
-use super::{Allow, App, Origin};
+use super::{Allow, App, Grants, Origin};
 use crate::ids::{AppId, RepoName};
 use crate::tree::{Mode, Tree, TreeEntry, TreeError};
 
@@ -21,6 +21,8 @@ const DEEPEST: usize = 64;
 pub struct Discovered {
     pub apps: BTreeMap<AppId, App>,
     pub errors: Vec<DefinitionError>,
+    /// Apps that the configuration does not allow, as they are defined. Each has its error among the others.
+    pub refused: BTreeMap<AppId, App>,
     /// Apps that are defined more than once, with the place that was met first. None of the definitions counts: which one is meant is not
     /// for the names of files to say.
     twice: BTreeMap<AppId, String>,
@@ -149,7 +151,7 @@ impl Scope<'_> {
         for app in &parsed.apps {
             let refuse =
                 |message| DefinitionError { file: path.to_owned(), line: app.origin.line, message, app: Some(app.id.name.clone()) };
-            if let Some(first) = found.apps.remove(&app.id) {
+            if let Some(first) = found.apps.remove(&app.id).or_else(|| found.refused.remove(&app.id)) {
                 let message =
                     format!("app {} is also defined at {path}:{}. Neither definition is used: remove one", app.id.name, app.origin.line);
                 let Origin { file, line, .. } = first.origin;
@@ -159,8 +161,9 @@ impl Scope<'_> {
             if let Some(first) = found.twice.get(&app.id) {
                 let message = format!("app {} is already defined at {first}. Neither definition is used: remove one", app.id.name);
                 found.errors.push(refuse(message));
-            } else if let Err(message) = self.permitted(app) {
-                found.errors.push(refuse(message));
+            } else if let Err(refusal) = self.grants().app(app) {
+                found.errors.push(refuse(refusal.to_string()));
+                found.refused.insert(app.id.clone(), app.clone());
             } else {
                 found.apps.insert(app.id.clone(), app.clone());
             }
@@ -189,15 +192,8 @@ impl Scope<'_> {
     }
 
     /// What can be told from the definition alone; the objects are looked at when they are rendered.
-    fn permitted(&self, app: &App) -> Result<(), String> {
-        self.allow.cluster(self.repo, &app.destination.cluster).map_err(|refusal| refusal.to_string())?;
-        if app.source.repo != *self.repo && !self.may_read.contains(&app.source.repo) {
-            let (own, other) = (self.repo, &app.source.repo);
-            return Err(format!(
-                "repo {own} may not read repo {other}: it is not in repos[{own}].mayRead; whoever runs Driftless can add it"
-            ));
-        }
-        Ok(())
+    fn grants(&self) -> Grants<'_> {
+        Grants { repo: self.repo, allow: self.allow, may_read: self.may_read }
     }
 }
 
@@ -227,7 +223,7 @@ mod tests {
 
     fn again(tree: &dyn Tree, known: &Memory) -> (Discovered, Memory) {
         let globs = GlobSetBuilder::new().add(Glob::new("apps/**/*.yaml").expect("a glob")).build().expect("globs");
-        let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"]})).expect("a list");
+        let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
         let repo = RepoName::new("shop");
         let scope =
             Scope { repo: &repo, definitions_ref: "refs/heads/main", globs: &globs, allow: &allow, may_read: &[RepoName::new("lib")] };
@@ -291,7 +287,7 @@ mod tests {
 
     fn scoped<T>(glob: &str, definitions_ref: &str, look: impl FnOnce(Scope<'_>) -> T) -> T {
         let globs = GlobSetBuilder::new().add(Glob::new(glob).expect("a glob")).build().expect("globs");
-        let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"]})).expect("a list");
+        let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
         let (repo, may_read) = (RepoName::new("shop"), [RepoName::new("lib")]);
         look(Scope { repo: &repo, definitions_ref, globs: &globs, allow: &allow, may_read: &may_read })
     }
@@ -346,6 +342,16 @@ mod tests {
         let found = discover(&tree);
         let names: Vec<_> = found.apps.keys().map(ToString::to_string).collect();
         assert_eq!((names, found.errors), (vec!["shop/lib".to_owned(), "shop/web".to_owned()], vec![]));
+    }
+
+    /// X4+: a destination namespace that is not allowed is refused with its definition, whatever namespaces the manifests name themselves.
+    #[test]
+    fn the_namespace_of_a_destination_must_be_allowed() {
+        let tree =
+            MemoryTree::new().file("apps/web.yaml", definition("web", "prod", "shop").replace("namespace: shop", "namespace: kube-system"));
+        let found = discover(&tree);
+        assert!(found.apps.is_empty() && found.refused.len() == 1);
+        insta::assert_snapshot!(found.errors[0]);
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl<'a> Grants<'a> {
     /// What holds for all that is done for an app: where it comes from and where it goes.
     pub fn app(&self, app: &App) -> Result<(), Refusal> {
         self.source(&app.source.repo)?;
-        self.cluster(&app.destination.cluster)
+        self.cluster(&app.destination.cluster)?;
+        self.allow.destination(self.repo, &app.destination.namespace)
     }
 
     pub fn object(&self, verb: Verb, cluster: &ClusterName, object: &ObjectId) -> Result<(), Refusal> {

@@ -38,7 +38,7 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
     }
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
-    let Reviewed { affected: of_merge, differs, again, definitions } = reviewed;
+    let Reviewed { affected: of_merge, differs, again, definitions, refused } = reviewed;
     let is_told = !of_merge.is_empty() || !definitions.is_empty();
     let report = report_of(pull).or_else(|| is_told.then(|| never_shown(engine, pull, merge_commit)));
     let Some(mut report) = report else {
@@ -47,7 +47,7 @@ pub(super) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid)
     };
     let known = Known::load(engine).await?;
     let mut apps = Vec::new();
-    for (app, (cluster, definition)) in affected(&mut report, of_merge, again) {
+    for (app, (cluster, definition)) in affected(&mut report, of_merge, again).into_iter().filter(|(app, _)| !refused.contains(app)) {
         if definition == DefinitionChange::Removed && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep) {
             add(engine, pull, &app, None, &Event { revision: merge_commit.clone(), end: AppEnd::Kept }, engine.clock.now_millis()).await?;
         }

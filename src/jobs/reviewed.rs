@@ -17,7 +17,7 @@ use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::queue::JobError;
 use crate::render::{Purpose, Rendered};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, Differs, DiffersAt, Stopped};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, Differs, DiffersAt, PreviewReport, Stopped};
 use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectState;
 use crate::store::previews::PreviewRow;
@@ -42,8 +42,10 @@ pub(super) struct Reviewed {
     pub differs: Vec<Differs>,
     /// The apps that differ, previewed again.
     pub again: Vec<AppReport>,
-    /// What it makes wrong in the definitions of apps.
+    /// What it makes wrong in the definitions of apps, and what is wrong with those of the apps that it affects.
     pub definitions: Vec<String>,
+    /// The apps among them that the configuration does not allow: no sync of them will ever end.
+    pub refused: BTreeSet<AppId>,
 }
 
 /// Compares a merge with its preview. Equal trees are equal content, whatever way led there.
@@ -56,7 +58,7 @@ pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) ->
     }
     let tree = engine.mirrors.tree_id(&repo.name, merge_commit).await?;
     let preview = before_merge(engine, repo, preview, merge_commit).await?;
-    let is_broken = matches!(outcome::report_of(pull).and_then(|report| report.stopped), Some(Stopped::Definitions { .. }));
+    let is_broken = outcome::report_of(pull).is_some_and(|report| is_broken(&report));
     if !is_broken && preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
         return Ok(Reviewed::default());
     }
@@ -69,13 +71,15 @@ pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) ->
     };
     let cancel = engine.tasks.hard().clone();
     let mut sides = sides::build(engine, repo, &trees, &cancel).await?;
-    let definitions: Vec<String> = sides.errors.iter().map(ToString::to_string).collect();
-    if !definitions.is_empty() {
+    let refused = std::mem::take(&mut sides.refused);
+    sides.pairs.retain(|pair| !refused.contains_key(&pair.id));
+    if !sides.errors.is_empty() {
         // What is missing may be what cannot be read: nothing is removed by a merge that breaks definitions.
         sides.pairs.retain(|pair| pair.change.is_some());
     }
+    let definitions = sides.errors.iter().map(ToString::to_string).chain(refused.values().cloned()).collect();
     let affected = sides.pairs.iter().filter_map(affected).collect();
-    let mut reviewed = Reviewed { affected, definitions, ..Reviewed::default() };
+    let mut reviewed = Reviewed { affected, definitions, refused: refused.into_keys().collect(), ..Reviewed::default() };
     let looked = preview.as_ref().and_then(Looked::read);
     let old = not_as_looked_at(sides.pairs, looked.as_ref(), &trees).await?;
     if old.is_empty() {
@@ -85,6 +89,12 @@ pub(super) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) ->
     let about = About { looked: looked.as_ref(), moved: moved.map(|from| (from, base.clone())), merge_commit, preview: preview.as_ref() };
     Box::pin(plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
     Ok(reviewed)
+}
+
+/// Whether the preview itself has told of definitions that no sync will come for.
+fn is_broken(report: &PreviewReport) -> bool {
+    let refused = |app: &AppReport| matches!(app.result, AppResult::NotAllowed { .. });
+    matches!(report.stopped, Some(Stopped::Definitions { .. })) || report.apps.iter().any(refused)
 }
 
 /// A preview that was made after the merge says nothing about it.

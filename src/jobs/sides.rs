@@ -11,12 +11,13 @@ use super::budget::Budget;
 use super::engine::blocking;
 use super::previewed::{LookedAt, Seen, Shown};
 use super::{Engine, definitions};
-use crate::app::{App, DefinitionError};
+use crate::app::{App, DefinitionError, Discovered};
 use crate::class::{Class, Classified};
 use crate::config::Repo;
-use crate::ids::{AppId, Oid};
+use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::JobError;
 use crate::render::{Asker, Failure, Purpose, RenderError, RenderRequest, Rendered};
+use crate::store::apps::{AppRow, AppState};
 use crate::trace::Trace;
 use crate::tree::{Tree, TreeError};
 
@@ -60,6 +61,8 @@ pub(super) struct Sides {
     pub pairs: Vec<Pair>,
     /// What the pull request breaks in definitions that were right, or adds wrong.
     pub errors: Vec<DefinitionError>,
+    /// What is said of those of the pairs that the configuration does not allow as the pull request has them.
+    pub refused: BTreeMap<AppId, String>,
     /// Every app that was rendered, also where both sides are the same.
     pub looked: Vec<LookedAt>,
 }
@@ -68,13 +71,37 @@ struct Candidate {
     base: Option<App>,
     change: Option<App>,
     trace: Option<Trace>,
+    /// Why the configuration does not allow it as the pull request has it.
+    refused: Option<String>,
+}
+
+impl Candidate {
+    /// Whether a pull request touches it, as far as that can be told without a render.
+    fn is_touched(&self, repo: &RepoName, trees: &Trees) -> Result<bool, TreeError> {
+        let (Some(base), Some(change)) = (&self.base, &self.change) else { return Ok(true) };
+        if !base.same_definition(change) {
+            return Ok(true);
+        }
+        if change.source.repo != *repo || change.source.ref_name != trees.base_ref {
+            return Ok(false);
+        }
+        let sides = [trees.base.as_ref(), trees.change.as_ref()];
+        match &self.trace {
+            // It is not rendered any more, so that its trace may be of long ago.
+            Some(trace) if self.refused.is_some() => trace.differs_between(sides[0], sides[1]),
+            None if self.refused.is_some() => Ok(sides[0].entry(&change.source.path)? != sides[1].entry(&change.source.path)?),
+            Some(trace) => Ok(trace.differs(sides[1])?.is_some() || trace.differs(sides[0])?.is_some()),
+            None => Ok(true),
+        }
+    }
 }
 
 pub(super) async fn build(engine: &Engine, repo: &Repo, trees: &Trees, cancel: &CancellationToken) -> Result<Sides, JobError> {
     let (candidates, errors) = candidates(engine, repo, trees).await?;
     let candidates = possibly_affected(repo, trees, candidates).await?;
+    let refused = candidates.iter().filter_map(|(id, candidate)| Some((id.clone(), candidate.refused.clone()?))).collect();
     let each: Vec<_> = candidates.into_iter().map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed()).collect();
-    let mut sides = Sides { pairs: Vec::new(), errors, looked: Vec::new() };
+    let mut sides = Sides { pairs: Vec::new(), errors, refused, looked: Vec::new() };
     let mut budget = Budget::of_a_preview();
     let mut rendered = futures::stream::iter(each).buffered(AT_ONCE);
     while let Some((looked, pair)) = rendered.try_next().await? {
@@ -108,7 +135,14 @@ async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTre
     for Follower { row, trace } in followers {
         traces.insert(row.app.id.clone(), trace.clone());
         if !targets_definitions || row.app.id.repo != repo.name {
-            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace });
+            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: None });
+        }
+    }
+    for (row, why) in not_allowed_any_more(engine, repo, trees).await? {
+        let trace = trace_of(engine, &row.app.id).await?;
+        traces.insert(row.app.id.clone(), trace.clone());
+        if !targets_definitions || row.app.id.repo != repo.name {
+            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: Some(why) });
         }
     }
     if !targets_definitions {
@@ -117,14 +151,44 @@ async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTre
     let base = definitions::discover(engine, repo, Arc::clone(&trees.base)).await?;
     let change = definitions::discover(engine, repo, Arc::clone(&trees.change)).await?;
     let known: BTreeSet<(String, String)> = base.errors.into_iter().map(|error| (error.file, error.message)).collect();
-    let errors = change.errors.into_iter().filter(|error| !known.contains(&(error.file.clone(), error.message.clone()))).collect();
-    let (mut base, mut change) = (base.apps, change.apps);
+    let Discovered { apps, mut refused, errors, .. } = change;
+    // What is not allowed is said of its app; the others are shown all the same.
+    let (refusals, errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(|error| is_refusal(error, &refused));
+    let errors = errors.into_iter().filter(|error| !known.contains(&(error.file.clone(), error.message.clone()))).collect();
+    let mut why: BTreeMap<String, String> =
+        refusals.into_iter().filter_map(|error| Some((error.app.clone()?, error.to_string()))).collect();
+    let (mut base, mut change) = (base.apps.into_iter().chain(base.refused).collect::<BTreeMap<_, _>>(), apps);
+    change.append(&mut refused);
     let ids: BTreeSet<AppId> = base.keys().chain(change.keys()).cloned().collect();
     for id in ids {
-        let candidate = Candidate { base: base.remove(&id), change: change.remove(&id), trace: traces.remove(&id).flatten() };
-        found.insert(id, candidate);
+        let (base, change, trace) = (base.remove(&id), change.remove(&id), traces.remove(&id).flatten());
+        let refused = why.remove(&id.name);
+        found.insert(id, Candidate { base, change, trace, refused });
     }
     Ok((found, errors))
+}
+
+fn is_refusal(error: &DefinitionError, refused: &BTreeMap<AppId, App>) -> bool {
+    refused.values().any(|app| Some(&app.id.name) == error.app.as_ref() && app.origin.file == error.file && app.origin.line == error.line)
+}
+
+/// The apps that follow this ref and are no longer allowed where they are: nobody renders them. One that may not read this repo is no
+/// concern of its pull requests.
+async fn not_allowed_any_more(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<Vec<(AppRow, String)>, JobError> {
+    let rows = engine.store.apps_reading(&repo.name).await?;
+    let broken = rows.into_iter().filter(|row| row.state == AppState::Broken && row.app.source.ref_name == trees.base_ref);
+    let refused = broken.filter_map(|row| {
+        let grants = engine.grants(&row.app.id.repo).ok()?;
+        grants.source(&repo.name).ok()?;
+        let why = grants.app(&row.app).err()?.to_string();
+        Some((row, why))
+    });
+    Ok(refused.collect())
+}
+
+async fn trace_of(engine: &Engine, app: &AppId) -> Result<Option<Trace>, JobError> {
+    let stored = engine.store.trace(app).await?;
+    Ok(stored.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Leaves out, by a few lookups each, the apps that nothing in the pull request can touch.
@@ -137,17 +201,7 @@ async fn possibly_affected(
     let look = move || -> Result<_, TreeError> {
         let mut kept = BTreeMap::new();
         for (id, candidate) in candidates {
-            let reads_tree = candidate.change.as_ref().is_some_and(|app| app.source.repo == repo && app.source.ref_name == trees.base_ref);
-            let touched = match (&candidate.base, &candidate.change, &candidate.trace) {
-                (Some(base), Some(change), _) if !base.same_definition(change) => true,
-                (Some(_), Some(_), Some(trace)) if reads_tree => {
-                    trace.differs(trees.change.as_ref())?.is_some() || trace.differs(trees.base.as_ref())?.is_some()
-                }
-                (Some(_), Some(_), None) => reads_tree,
-                (Some(_), Some(_), Some(_)) => false,
-                _ => true,
-            };
-            if touched {
+            if candidate.is_touched(&repo, &trees)? {
                 kept.insert(id, candidate);
             }
         }
@@ -165,7 +219,7 @@ async fn pair(
     candidate: Candidate,
     cancel: &CancellationToken,
 ) -> Result<(LookedAt, Option<Pair>), JobError> {
-    let Candidate { base, change, .. } = candidate;
+    let Candidate { base, change, refused, .. } = candidate;
     let definition_changed = match (&base, &change) {
         (Some(base), Some(change)) => !base.same_definition(change),
         _ => true,
@@ -193,7 +247,7 @@ async fn pair(
         Seen::of(side.as_ref(), of_the_branch)
     };
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
-    Ok((looked, (definition_changed || !same).then_some(Pair { id, base, change, definition_changed })))
+    Ok((looked, (definition_changed || !same || refused.is_some()).then_some(Pair { id, base, change, definition_changed })))
 }
 
 /// One side of an app of the pull request. Whatever keeps it from being rendered is said of this app, and the others are shown all the same.

@@ -63,6 +63,14 @@ async fn a_destination_that_is_not_allowed() {
     let (state, text, comment) = end_of(&world, "elsewhere", files).await;
     assert_eq!(state, "failure", "{text}\n{comment}");
     assert!(comment.contains("kube-system") && comment.contains("allow.namespaces"), "{comment}");
+    // X4+: where the manifests name a namespace that is allowed, the destination is refused all the same.
+    let own = config_map("own", "x").replace("  name: own", &format!("  name: own\n  namespace: {}", world.namespace));
+    let typo = world.app("typo", "typo").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
+    let files =
+        Files::new().file("apps/typo.yaml", typo).file("typo/map.yaml", own).file("deploy/settings.yaml", config_map("settings", "two"));
+    let (state, text, comment) = end_of(&world, "typo", files).await;
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "destination not allowed (typo), 1 update"), "{comment}");
+    assert!(comment.contains("destination namespace kube-system is not allowed"), "{comment}");
     // An object that names a namespace of others itself.
     let smuggled = config_map("smuggled", "x").replace("  name: smuggled", "  name: smuggled\n  namespace: kube-system");
     let files = Files::new()

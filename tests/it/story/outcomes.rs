@@ -216,3 +216,23 @@ async fn a_merge_that_breaks_a_definition_says_so() {
     let comment = world.comment(pull.number, "healthy after").await;
     assert!(!comment.contains("definition removed"), "{comment}");
 }
+
+/// X4+: a merge of an app that is not allowed where it wants to go says so, and waits for no sync of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_goes_where_it_may_not_says_so() {
+    let world = World::start("outcome-refused").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let elsewhere = world.app("other", "other").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
+    let files = Files::new().file("apps/other.yaml", elsewhere).file("other/map.yaml", config_map("other", "x"));
+    let pull = world.open_pull("refused", files).await;
+    world.status_is(&pull.head, "failure", "destination not allowed (other)").await;
+    world.merge_pull(pull.number).await;
+    let comment = world.comment(pull.number, "**1 error in the definitions of apps**").await;
+    assert!(comment.contains("destination namespace kube-system is not allowed") && !comment.contains("affected no app"), "{comment}");
+    let notice = world.eventually("people are told", async || world.notices(pull.number).into_iter().next()).await;
+    assert!(notice.contains("@you") && notice.contains("kube-system"), "{notice}");
+    world.settled().await;
+    let comment = world.comments(pull.number).concat();
+    assert!(!comment.contains("syncing"), "nothing is waited for: {comment}");
+}
