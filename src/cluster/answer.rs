@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::content::{Content, content};
 use super::error::{ApplyError, ClusterError};
-use super::request::Answer;
+use super::exchange::Answer;
 use crate::ids::ClusterName;
 use crate::manifest::ObjectKey;
 use crate::plan::{Cause, Conflict};

@@ -9,10 +9,10 @@ use kube::{Client, Config};
 use secrecy::ExposeSecret;
 use tokio::sync::{Mutex, RwLock};
 
-use super::discovery::{Cached, Discovery};
+use super::discovery::Cached;
 use super::error::{ClusterError, chain};
 use super::limiter::Limiter;
-use super::objects::Propagation;
+use super::propagation::Propagation;
 use crate::ids::ClusterName;
 
 /// An answer that takes longer than this is given up; kube itself would wait for ever.
@@ -111,42 +111,6 @@ impl Cluster {
     /// How many requests may run at once now: the configured number, or fewer while the cluster answers that there are too many.
     pub fn concurrency(&self) -> usize {
         self.inner.limiter.size()
-    }
-
-    /// What the cluster serves; asked for once and kept.
-    pub async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        if let Some(cached) = &*self.inner.discovery.read().await {
-            return Ok(Arc::clone(&cached.discovery));
-        }
-        self.discover(None).await
-    }
-
-    /// Asks again what the cluster serves: after a CRD was established, or when a kind is not known.
-    pub async fn refresh_discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
-        let seen = self.inner.discovery.read().await.as_ref().map(|cached| cached.at);
-        self.discover(seen).await
-    }
-
-    pub(super) async fn discovery_not_older_than(&self, age: Duration) -> Result<Arc<Discovery>, ClusterError> {
-        match &*self.inner.discovery.read().await {
-            Some(cached) if cached.at.elapsed() < age => return Ok(Arc::clone(&cached.discovery)),
-            _ => {}
-        }
-        self.refresh_discovery().await
-    }
-
-    /// Reads discovery, unless another task has replaced what the caller had `seen` while this one waited.
-    async fn discover(&self, seen: Option<tokio::time::Instant>) -> Result<Arc<Discovery>, ClusterError> {
-        let _one = self.inner.discovering.lock().await;
-        if let Some(cached) = &*self.inner.discovery.read().await
-            && Some(cached.at) != seen
-        {
-            return Ok(Arc::clone(&cached.discovery));
-        }
-        let discovery = Arc::new(self.read_discovery().await?);
-        let cached = Cached { discovery: Arc::clone(&discovery), at: tokio::time::Instant::now() };
-        *self.inner.discovery.write().await = Some(cached);
-        Ok(discovery)
     }
 }
 

@@ -1,16 +1,10 @@
-//! What a cluster serves: its kinds, their plural names, scopes and verbs, in two requests.
+//! What a cluster serves: its kinds, their plural names, scopes and verbs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::core::discovery::v2::{ACCEPT_AGGREGATED_DISCOVERY_V2, APIGroupDiscoveryList, APIResourceDiscovery};
-use serde::Deserialize;
-
-use super::answer;
-use super::connect::Cluster;
-use super::error::ClusterError;
-use super::request::Ask;
+use kube::core::discovery::v2::{APIGroupDiscoveryList, APIResourceDiscovery};
 
 /// One kind in one version, as the cluster serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +95,7 @@ impl Discovery {
     }
 
     /// From the two answers of aggregated discovery, `/api` first, and the server's version.
-    fn from_groups(lists: [APIGroupDiscoveryList; 2], version: String) -> Self {
+    pub(super) fn from_groups(lists: [APIGroupDiscoveryList; 2], version: String) -> Self {
         let mut this = Self { version, ..Self::default() };
         for group in lists.into_iter().flat_map(|list| list.items) {
             let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
@@ -139,27 +133,4 @@ fn read(resource: APIResourceDiscovery, group: &str, version: &str) -> Option<Re
         namespaced: resource.scope.as_deref() == Some("Namespaced"),
         verbs: resource.verbs,
     })
-}
-
-#[derive(Deserialize)]
-struct ServerVersion {
-    #[serde(rename = "gitVersion")]
-    git_version: String,
-}
-
-impl Cluster {
-    pub(super) async fn read_discovery(&self) -> Result<Discovery, ClusterError> {
-        let ask = |target: &str| Ask { accept: ACCEPT_AGGREGATED_DISCOVERY_V2, ..Ask::get(target.to_owned()) };
-        let (core, groups, version) = (ask("/api"), ask("/apis"), Ask::get("/version".to_owned()));
-        let (core, groups, version) = tokio::try_join!(self.ask(&core), self.ask(&groups), self.ask(&version))?;
-        let lists = [answer::json(self.name(), &core, None)?, answer::json(self.name(), &groups, None)?];
-        let version: ServerVersion = answer::json(self.name(), &version, None)?;
-        let discovery = Discovery::from_groups(lists, version.git_version);
-        // Every API server has this kind. One that answers in an older form seems to have none at all, and that would be said of each object.
-        if discovery.preferred("", "Namespace").is_none() {
-            let message = format!("it is {} and has no aggregated discovery; Driftless needs Kubernetes 1.30 or newer", discovery.version);
-            return Err(ClusterError::Unreadable { cluster: self.name().clone(), message });
-        }
-        Ok(discovery)
-    }
 }

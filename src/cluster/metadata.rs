@@ -10,8 +10,8 @@ use super::answer;
 use super::connect::Cluster;
 use super::discovery::Resource;
 use super::error::ClusterError;
+use super::exchange::Ask;
 use super::objects::{encode, segment};
-use super::request::Ask;
 
 const ACCEPT: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 const PAGE: usize = 500;

@@ -8,7 +8,8 @@ use super::answer::{self, Missing};
 use super::connect::Cluster;
 use super::discovery::Resource;
 use super::error::{ApplyError, ClusterError};
-use super::request::{Answer, Ask};
+use super::exchange::{Answer, Ask};
+use super::propagation::Propagation;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, MayDelete};
 
@@ -34,23 +35,6 @@ pub struct Applied {
 impl std::fmt::Debug for Applied {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Applied").field("warnings", &self.warnings).finish_non_exhaustive()
-    }
-}
-
-/// What becomes of the objects that a pruned one owns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Propagation {
-    #[default]
-    Background,
-    Foreground,
-}
-
-impl Propagation {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Background => "Background",
-            Self::Foreground => "Foreground",
-        }
     }
 }
 

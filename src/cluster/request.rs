@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
 
 use super::connect::Cluster;
 use super::error::{ClusterError, chain};
+use super::exchange::{Answer, Ask};
 
 /// An answer that is larger is given up. A page of 500 objects' metadata is well below it.
 const MOST_BYTES: usize = 128 << 20;
@@ -19,33 +19,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 const PATIENCE: u32 = 4;
 /// The longest that a request waits here; a longer `Retry-After` puts the job off.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
-
-pub(super) struct Ask {
-    pub(super) method: Method,
-    /// Path and query; its parts are already encoded.
-    pub(super) target: String,
-    pub(super) accept: &'static str,
-    /// Content type and body.
-    pub(super) body: Option<(&'static str, Bytes)>,
-}
-
-impl Ask {
-    pub(super) fn get(target: String) -> Self {
-        Self { method: Method::GET, target, accept: "application/json", body: None }
-    }
-}
-
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
-
-impl Answer {
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-    }
-}
 
 impl Cluster {
     /// Any answer of the server is one, whatever its status; 429 is waited for and asked again, for nothing was done then.

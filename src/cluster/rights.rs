@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::connect::Cluster;
 use super::error::ClusterError;
-use super::request::Ask;
+use super::exchange::Ask;
 
 /// What was granted to us, as the cluster lists it (`SelfSubjectRulesReview`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::adopt::{drop_adopted, strip_last_applied};
-use super::change::{Action, Cause, Change, Conflict, RefusedBy, TakeOver, Verdict};
+use super::asked::Asked;
+use super::change::{Action, Cause, Change, RefusedBy, TakeOver, Verdict};
+use super::claim::Claim;
 use super::diff::same;
 use super::dropped::dropped;
 use super::live;
@@ -14,39 +16,6 @@ use super::prepare::Wanted;
 use super::replace::replaced;
 use crate::ids::AppId;
 use crate::manifest::ObjectKey;
-
-/// What the server said to a dry-run of one manifest.
-#[derive(Clone)]
-pub struct Asked {
-    pub verdict: Verdict,
-    /// The object as it would be. None where it was refused or could not be asked.
-    pub result: Option<Value>,
-    pub conflicts: Vec<Conflict>,
-    pub warnings: Vec<String>,
-    /// The refusal to change a field that can not change, where the manifest asks to be replaced then. All else is about the new object.
-    pub replaces: Option<Verdict>,
-}
-
-impl Asked {
-    pub fn without_result(verdict: Verdict) -> Self {
-        Self { verdict, result: None, conflicts: Vec::new(), warnings: Vec::new(), replaces: None }
-    }
-}
-
-/// What the inventory says of an object, and whether the run may take over what it does not have.
-#[derive(Clone, Copy)]
-pub struct Claim<'a> {
-    pub marks: &'a Marks,
-    /// The uid of the object that the last apply left.
-    pub uid: Option<&'a str>,
-    /// The manifest's hash of the last apply.
-    pub applied_hash: Option<&'a str>,
-    pub adopt: bool,
-    /// Whoever asks reads with the cluster's own rights: what is live may be shown, whosever it is.
-    pub reveals: bool,
-    /// The app of the same repo that has the object until now, where it is known to let it go.
-    pub handed_over_by: Option<&'a AppId>,
-}
 
 /// What an apply would do.
 pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<'_>) -> Change {

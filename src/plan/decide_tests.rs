@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::change::{Desired, NotValidated};
+use super::super::change::{Conflict, Desired, NotValidated};
 use super::*;
 use crate::ids::{AppId, RepoName};
 

@@ -1,8 +1,11 @@
 //! What would change: manifests against live objects. Pure: the reads are done by `reconcile`.
 
 mod adopt;
+mod asked;
 mod assemble;
 mod change;
+mod claim;
+mod crds;
 mod decide;
 pub mod deletion;
 mod destructive;
@@ -23,14 +26,18 @@ mod owner;
 mod prepare;
 mod refer;
 mod replace;
+mod replace_wish;
 mod show;
 pub mod siblings;
 mod yaml;
 
 pub use adopt::adoption_patch;
+pub use asked::Asked;
 pub use assemble::assemble;
 pub use change::{Action, Cause, Change, Conflict, Desired, NotValidated, Plan, RefusedBy, TakeOver, Verdict};
-pub use decide::{Asked, Claim, decide, decide_as_applied, decide_change, prune};
+pub use claim::Claim;
+pub use crds::{Crd, Crds, Scope};
+pub use decide::{decide, decide_as_applied, decide_change, prune};
 pub use destructive::{Destructive, PruneLimit, destructive, is_destructive, is_going};
 pub use diff::{Line, ObjectDiff, Sign, diff_values, same};
 pub use ignore::without_ignored;
@@ -39,7 +46,8 @@ pub use marks::{Marked, Marks, Owner, bears_same_mark};
 pub use normalise::is_secret;
 pub use order::Stage;
 pub use owner::controller;
-pub use prepare::{Crd, Crds, Prepared, Preparing, Refused, Scope, Served, Wanted, comparable, id, prepare};
-pub use replace::{REPLACE_ANNOTATION, stand_in};
+pub use prepare::{Prepared, Preparing, Refused, Served, Wanted, comparable, id, prepare};
+pub use replace::stand_in;
+pub use replace_wish::REPLACE_ANNOTATION;
 pub use show::Redactor;
 pub use siblings::Siblings;

@@ -2,26 +2,13 @@
 
 use serde_json::Value;
 
-use super::decide::{Asked, Claim};
+use super::asked::Asked;
+use super::claim::Claim;
 use super::deletion::{Record, deletable};
 use super::overlay::{overlay, without_allocated};
 use super::prepare::Wanted;
 use super::{Action, Change, Verdict};
 use crate::manifest::ObjectId;
-
-/// Asks for it: `"true"`. Anything else but `"false"` is an error, as a wish that is misread deletes or keeps what it should not.
-pub const REPLACE_ANNOTATION: &str = "driftless.dev/replace";
-
-/// Whether a manifest asks to be replaced; the error says what its annotation says instead of that.
-pub(super) fn asks_for_it(manifest: &Value) -> Result<bool, String> {
-    let annotations = manifest.pointer("/metadata/annotations");
-    match annotations.and_then(|annotations| annotations.get(REPLACE_ANNOTATION)) {
-        None => Ok(false),
-        Some(Value::String(text)) if text == "true" => Ok(true),
-        Some(Value::String(text)) if text == "false" => Ok(false),
-        Some(other) => Err(format!("The annotation {REPLACE_ANNOTATION} is {other}: use \"true\" or \"false\".")),
-    }
-}
 
 /// The new object under a name of its own, as nothing can be made on trial under a name that is taken. None where the name is part of what is
 /// validated.
@@ -111,17 +98,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn only_a_clear_wish_counts() {
-        let of = |value: Value| asks_for_it(&json!({"metadata": {"annotations": {REPLACE_ANNOTATION: value}}}));
-        assert_eq!(asks_for_it(&json!({"metadata": {}})), Ok(false));
-        assert_eq!((of(json!("true")), of(json!("false"))), (Ok(true), Ok(false)));
-        for wrong in [json!("yes"), json!(true), json!("True"), json!("")] {
-            assert!(of(wrong.clone()).is_err(), "{wrong}");
-        }
-        insta::assert_snapshot!(of(json!("Force=true")).expect_err("wrong"), @r#"The annotation driftless.dev/replace is "Force=true": use "true" or "false"."#);
-    }
 
     /// B9+: what the trial leaves out is not known to be free, unless the Service that goes holds it.
     #[test]

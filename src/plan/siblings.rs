@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::prepare::Crds;
+use super::crds::Crds;
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 
 /// What all apps of one change bring to one cluster.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::search::Texts;
+use super::search::{How, Texts};
 
 /// A shorter value would be found in many texts by chance.
 const SHORTEST: usize = 4;
@@ -52,16 +52,6 @@ const COMMON: [&str; 27] = [
     "development",
     "application/json",
 ];
-
-/// How far a match reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum How {
-    /// It counts where no letter or digit is beside it.
-    Alone,
-    Anywhere,
-    /// It stands for the whole run of characters that an encoded or cut value consists of.
-    Run,
-}
 
 /// The forms of one value of a Secret, as bytes.
 ///

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::HIDDEN;
-use super::forms::{self, How};
-use super::search::{Search, Texts};
-use super::secret::holds_secrets;
+use super::forms;
+use super::kind::holds_secrets;
+use super::search::{How, Search, Texts};
 use super::shown::Shown;
 use crate::manifest::ObjectKey;
 

@@ -8,6 +8,7 @@
 
 mod foreign;
 mod forms;
+mod kind;
 mod known;
 mod search;
 mod secret;
@@ -15,8 +16,9 @@ mod shown;
 mod visible;
 
 pub use foreign::{may_hold_secrets, rebuilt, rebuilt_warnings};
+pub use kind::{holds_secrets, is_secret_kind};
 pub use known::Known;
-pub use secret::{holds_secrets, is_secret_kind, states};
+pub use secret::states;
 pub use shown::Shown;
 pub use visible::{push_visible, visible};
 

@@ -6,8 +6,6 @@
 
 use std::collections::HashMap;
 
-use super::forms::How;
-
 /// Bytes of all texts together that are searched for, and their number. With the index they take 80 MB at most.
 const MOST_BYTES: usize = 16 << 20;
 const MOST: usize = 600_000;
@@ -17,6 +15,16 @@ const PIECE: usize = 256;
 const LONG: usize = 8;
 const SHORT: usize = 4;
 const NONE: u32 = u32::MAX;
+
+/// How far a match reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum How {
+    /// It counts where no letter or digit is beside it.
+    Alone,
+    Anywhere,
+    /// It stands for the whole run of characters that an encoded or cut value consists of.
+    Run,
+}
 
 /// Texts to search for, one after another.
 #[derive(Default)]

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::HIDDEN;
+use super::kind::holds_secrets;
 use super::known::Known;
 use crate::manifest::ObjectKey;
 
@@ -15,18 +16,6 @@ const NEW: &str = "(hidden, new value)";
 const LONGEST_FIELD: usize = 40;
 /// A value that is looked for in the names of fields.
 const SHORTEST_VALUE: usize = 8;
-
-/// Whether the values of such an object are never shown. A kind with a slip in its name, or of a group that none is, is meant as a Secret too;
-/// a custom resource that is called so has a group with a dot, and says what it wants in clear.
-pub fn is_secret_kind(group: &str, kind: &str) -> bool {
-    !group.contains('.') && kind.to_lowercase().contains("secret")
-}
-
-/// The same of an object, whose fields may tell more than its kind.
-pub fn holds_secrets(key: &ObjectKey, object: &Value) -> bool {
-    let has_string_data = || object.as_object().is_some_and(|fields| fields.keys().any(|name| name.eq_ignore_ascii_case("stringData")));
-    is_secret_kind(&key.group, &key.kind) || (!key.group.contains('.') && has_string_data())
-}
 
 /// Masks two states of one object. Of other objects than Secrets nothing is masked here.
 ///

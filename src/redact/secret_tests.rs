@@ -3,6 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::super::kind::is_secret_kind;
 use super::super::known::tests::encodings;
 use super::*;
 

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use serde_json::Value;
 
 use super::error::{Rejection, SyncError};
-use super::health::status::{self, Health};
+use super::health::{Health, status};
 use super::steps::{Part, Step, Work, part};
 use crate::class::Classified;
 use crate::cluster::{ApplyError, ApplyMode, Cluster};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch};
 
-use super::SandboxError;
+use super::error::SandboxError;
 
 /// The only system calls that work; any other answers EPERM. There is none to make a socket, a process or a file.
 pub(super) fn allowed() -> Result<BpfProgram, SandboxError> {

@@ -1,6 +1,6 @@
 use super::board::{Board, GRACE, Kind};
+use super::degree::Health;
 use super::judge::{Seen, Standing};
-use super::status::Health;
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectKey;
 use crate::store::runs::RunId;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::status::{Health, condition};
+use super::condition::condition;
+use super::degree::Health;
 
 pub(super) fn claim(object: &Value) -> Health {
     match object.pointer("/status/phase").and_then(Value::as_str) {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::observed;
-use super::phase;
-use super::status::{Condition, Health, shorten};
+use super::condition::Condition;
+use super::degree::Health;
+use super::{observed, phase};
 
 /// Something is wrong for good.
 const FATAL: [&str; 2] = ["Stalled", "Failed"];
@@ -133,10 +133,4 @@ fn is_empty(value: &Value) -> bool {
         Value::Object(fields) => fields.values().all(is_empty),
         _ => false,
     }
-}
-
-/// What a status says in a text of its own, in brackets.
-pub(super) fn own_words(status: &Value) -> String {
-    let text = |field: &str| status.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text("message").or_else(|| text("reason")).map(|text| format!(" ({})", shorten(text))).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! When a wait is over, by what is known of its objects. Pure.
 
-use super::status::Health;
+use super::degree::Health;
 use crate::manifest::ObjectKey;
 use crate::store::waits::{Touched, Wait, WaitObject, WaitPurpose};
 

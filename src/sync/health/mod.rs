@@ -2,7 +2,9 @@
 
 mod board;
 mod builtin;
+mod condition;
 mod custom;
+mod degree;
 mod judge;
 mod observed;
 mod phase;
@@ -18,8 +20,8 @@ mod rules_tests;
 #[cfg(test)]
 mod tests;
 
+pub use degree::Health;
 pub use judge::Standing;
-pub use status::Health;
 pub use waits::{HEALTHY_WITHIN, Waits};
 
 pub use crate::store::waits::{WaitEnded, WaitOutcome};

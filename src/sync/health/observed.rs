@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::status::Health;
+use super::degree::Health;
 
 /// Kinds whose controller always says which generation it has seen; without a word it has seen none.
 fn always_observes(group: &str, kind: &str) -> bool {

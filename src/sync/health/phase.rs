@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::custom::own_words;
-use super::status::Health;
+use super::condition::own_words;
+use super::degree::Health;
 
 /// Where the word stands.
 const PLACES: [&str; 4] = ["/phase", "/state", "/health/status", "/health"];

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::status::{Health, condition, shorten};
+use super::condition::{condition, shorten};
+use super::degree::Health;
 
 /// What a container waits for that will not come by waiting.
 const HOPELESS: [&str; 6] =

@@ -6,68 +6,8 @@
 
 use serde_json::Value;
 
-use super::{builtin, custom, observed, workload};
-
-/// Whether an object is what its spec asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    Healthy,
-    /// It stands still because its spec says so.
-    Suspended(String),
-    /// Nobody has said anything about it that we understand.
-    Unknown(String),
-    Progressing(String),
-    /// Something is wrong, and may still become right.
-    Degraded(String),
-    /// It will not get better by waiting.
-    Failed(String),
-    /// It is being deleted.
-    Terminating(String),
-}
-
-impl Health {
-    /// Whether there is nothing to wait for.
-    pub fn is_settled(&self) -> bool {
-        matches!(self, Self::Healthy | Self::Suspended(_) | Self::Unknown(_))
-    }
-
-    /// Higher is worse: what a message should name first.
-    pub fn badness(&self) -> u8 {
-        match self {
-            Self::Healthy => 0,
-            Self::Unknown(_) => 1,
-            Self::Progressing(_) => 2,
-            Self::Suspended(_) => 3,
-            Self::Terminating(_) => 4,
-            Self::Degraded(_) => 5,
-            Self::Failed(_) => 6,
-        }
-    }
-
-    /// The public word for it.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Suspended(_) => "suspended",
-            Self::Unknown(_) => "unknown",
-            Self::Progressing(_) | Self::Terminating(_) => "progressing",
-            Self::Degraded(_) | Self::Failed(_) => "degraded",
-        }
-    }
-
-    /// What is the matter, in words.
-    pub fn message(&self) -> &str {
-        match self {
-            Self::Healthy => "is as it should be",
-            Self::Suspended(message)
-            | Self::Unknown(message)
-            | Self::Progressing(message)
-            | Self::Degraded(message)
-            | Self::Failed(message)
-            | Self::Terminating(message) => message,
-        }
-    }
-}
+use super::degree::Health;
+use super::{builtin, custom, observed, pod, workload};
 
 /// The health of a live object.
 pub fn of(object: &Value) -> Health {
@@ -92,7 +32,7 @@ pub fn of_kind(group: &str, kind: &str, object: &Value) -> Health {
         ("apps", "DaemonSet") => workload::daemon_set(object),
         ("apps", "ReplicaSet") | ("", "ReplicationController") => workload::replica_set(object),
         ("batch", "Job") => workload::job(object),
-        ("", "Pod") => super::pod::pod(object),
+        ("", "Pod") => pod::pod(object),
         ("", "PersistentVolumeClaim") => builtin::claim(object),
         ("", "Service") => builtin::service(object),
         ("", "Namespace") => builtin::namespace(object),
@@ -166,57 +106,8 @@ fn held(group: &str, kind: &str, object: &Value) -> Option<Health> {
     Some(Health::Suspended(format!("it is {}", if *field == "paused" { "paused" } else { "suspended" })))
 }
 
-pub(super) fn group(object: &Value) -> &str {
+fn group(object: &Value) -> &str {
     object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group)
-}
-
-/// A whole number below `pointer`, zero when it is absent, as the API leaves zeros out.
-pub(super) fn number(object: &Value, pointer: &str) -> i64 {
-    object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
-}
-
-/// Status, reason and message of a condition.
-pub(super) struct Condition<'a> {
-    pub status: &'a str,
-    pub reason: &'a str,
-    message: &'a str,
-}
-
-impl<'a> Condition<'a> {
-    pub(super) fn of(condition: &'a Value) -> Self {
-        let text = |field: &str| condition[field].as_str().unwrap_or_default();
-        let status = match &condition["status"] {
-            Value::Bool(true) => "True",
-            Value::Bool(false) => "False",
-            _ => text("status"),
-        };
-        Self { status, reason: text("reason"), message: text("message") }
-    }
-
-    pub(super) fn text(&self) -> String {
-        match (self.reason, self.message) {
-            ("", "") => "without a reason".to_owned(),
-            (reason, "") => reason.to_owned(),
-            ("", message) => shorten(message),
-            (reason, message) => format!("{reason}: {}", shorten(message)),
-        }
-    }
-}
-
-pub(super) fn condition<'a>(object: &'a Value, name: &str) -> Option<Condition<'a>> {
-    let conditions = object.pointer("/status/conditions")?.as_array()?;
-    conditions.iter().find(|condition| condition["type"] == name).map(Condition::of)
-}
-
-/// How many characters of a controller's own words a message quotes.
-const QUOTED: usize = 300;
-
-pub(super) fn shorten(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
 }
 
 fn terminating(object: &Value, since: &str) -> Health {

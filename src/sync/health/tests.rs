@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::status::{Health, never_waits, of, waits};
+use super::degree::Health;
+use super::status::{never_waits, of, waits};
 
 fn progress(text: &str) -> Health {
     Health::Progressing(text.to_owned())

@@ -2,7 +2,13 @@
 
 use serde_json::Value;
 
-use super::status::{Health, condition, number};
+use super::condition::condition;
+use super::degree::Health;
+
+/// A whole number below `pointer`, zero when it is absent, as the API leaves zeros out.
+fn number(object: &Value, pointer: &str) -> i64 {
+    object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+}
 
 /// How many replicas the spec asks for; the API fills in one.
 fn wanted(object: &Value) -> i64 {

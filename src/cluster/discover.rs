@@ -1,0 +1,73 @@
+//! Asks a cluster what it serves, in two requests, and keeps the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::discovery::v2::ACCEPT_AGGREGATED_DISCOVERY_V2;
+use serde::Deserialize;
+
+use super::answer;
+use super::connect::Cluster;
+use super::discovery::{Cached, Discovery};
+use super::error::ClusterError;
+use super::exchange::Ask;
+
+#[derive(Deserialize)]
+struct ServerVersion {
+    #[serde(rename = "gitVersion")]
+    git_version: String,
+}
+
+impl Cluster {
+    /// What the cluster serves; asked for once and kept.
+    pub async fn discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
+        if let Some(cached) = &*self.inner.discovery.read().await {
+            return Ok(Arc::clone(&cached.discovery));
+        }
+        self.discover(None).await
+    }
+
+    /// Asks again what the cluster serves: after a CRD was established, or when a kind is not known.
+    pub async fn refresh_discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
+        let seen = self.inner.discovery.read().await.as_ref().map(|cached| cached.at);
+        self.discover(seen).await
+    }
+
+    pub(super) async fn discovery_not_older_than(&self, age: Duration) -> Result<Arc<Discovery>, ClusterError> {
+        match &*self.inner.discovery.read().await {
+            Some(cached) if cached.at.elapsed() < age => return Ok(Arc::clone(&cached.discovery)),
+            _ => {}
+        }
+        self.refresh_discovery().await
+    }
+
+    /// Reads discovery, unless another task has replaced what the caller had `seen` while this one waited.
+    async fn discover(&self, seen: Option<tokio::time::Instant>) -> Result<Arc<Discovery>, ClusterError> {
+        let _one = self.inner.discovering.lock().await;
+        if let Some(cached) = &*self.inner.discovery.read().await
+            && Some(cached.at) != seen
+        {
+            return Ok(Arc::clone(&cached.discovery));
+        }
+        let discovery = Arc::new(self.read_discovery().await?);
+        let cached = Cached { discovery: Arc::clone(&discovery), at: tokio::time::Instant::now() };
+        *self.inner.discovery.write().await = Some(cached);
+        Ok(discovery)
+    }
+
+    async fn read_discovery(&self) -> Result<Discovery, ClusterError> {
+        let ask = |target: &str| Ask { accept: ACCEPT_AGGREGATED_DISCOVERY_V2, ..Ask::get(target.to_owned()) };
+        let (core, groups, version) = (ask("/api"), ask("/apis"), Ask::get("/version".to_owned()));
+        let (core, groups, version) = tokio::try_join!(self.ask(&core), self.ask(&groups), self.ask(&version))?;
+        let lists = [answer::json(self.name(), &core, None)?, answer::json(self.name(), &groups, None)?];
+        let version: ServerVersion = answer::json(self.name(), &version, None)?;
+        let discovery = Discovery::from_groups(lists, version.git_version);
+        // Every API server has this kind. One that answers in an older form seems to have none at all, and that would be said of each object.
+        if discovery.preferred("", "Namespace").is_none() {
+            let message =
+                format!("it is {} and has no aggregated discovery; Driftless needs Kubernetes 1.30 or newer", discovery.server_version());
+            return Err(ClusterError::Unreadable { cluster: self.name().clone(), message });
+        }
+        Ok(discovery)
+    }
+}

@@ -1,0 +1,23 @@
+//! What a server has answered about one manifest.
+
+use serde_json::Value;
+
+use super::change::{Conflict, Verdict};
+
+/// What the server said to a dry-run of one manifest.
+#[derive(Clone)]
+pub struct Asked {
+    pub verdict: Verdict,
+    /// The object as it would be. None where it was refused or could not be asked.
+    pub result: Option<Value>,
+    pub conflicts: Vec<Conflict>,
+    pub warnings: Vec<String>,
+    /// The refusal to change a field that can not change, where the manifest asks to be replaced then. All else is about the new object.
+    pub replaces: Option<Verdict>,
+}
+
+impl Asked {
+    pub fn without_result(verdict: Verdict) -> Self {
+        Self { verdict, result: None, conflicts: Vec::new(), warnings: Vec::new(), replaces: None }
+    }
+}
