@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
 
-use super::{Engine, outcome, poll, preview, push, resync, sync};
+use super::deliver::sync;
+use super::preview::{group, pull};
+use super::{Engine, outcome, poll, push, resync};
 use crate::ids::Oid;
 use crate::queue::{Finish, Handler, Job, JobContext, JobError, Key};
 
@@ -22,8 +24,8 @@ impl Handler for Engine {
         let hint = hint.as_ref();
         let work: BoxFuture<'_, Result<Finish, JobError>> = match &job.key {
             Key::Push { repo, ref_name } => push::run(self, repo, ref_name, hint, &ctx).map_ok(done).boxed(),
-            Key::Preview { repo, number } => preview::run(self, repo, *number, hint, job, &ctx).boxed(),
-            Key::MergeGroup { repo, ref_name } => preview::run_group(self, repo, ref_name, hint, job, &ctx).boxed(),
+            Key::Preview { repo, number } => pull::run(self, repo, *number, hint, job, &ctx).boxed(),
+            Key::MergeGroup { repo, ref_name } => group::run_group(self, repo, ref_name, hint, job, &ctx).boxed(),
             Key::Sync(app) => sync::run(self, app, job, &ctx).map_ok(done).boxed(),
             Key::Outcome(repo) => outcome::run(self, repo).map_ok(done).boxed(),
             Key::Poll(repo) => poll::run(self, repo, job.attempt, &ctx.cancel).map_ok(done).boxed(),
@@ -34,8 +36,8 @@ impl Handler for Engine {
 
     async fn report_failure(&self, job: &Job, error: &JobError, _still_trying: bool) -> Result<(), JobError> {
         match &job.key {
-            Key::Preview { repo, number } => preview::failed(self, repo, *number, job, error).await,
-            Key::MergeGroup { repo, ref_name } => preview::group_failed(self, repo, ref_name, job, error).await,
+            Key::Preview { repo, number } => pull::failed(self, repo, *number, job, error).await,
+            Key::MergeGroup { repo, ref_name } => group::group_failed(self, repo, ref_name, job, error).await,
             Key::Sync(app) => sync::failed(self, app, job, error).await,
             // Nobody waits for these; the log and the metrics have them.
             Key::Push { .. } | Key::Outcome(_) | Key::Poll(_) | Key::Resync(_) => Ok(()),

@@ -16,7 +16,7 @@ use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunState, Step};
 const KEPT: u32 = 50;
 
 /// A run that is under way. It is written down once it is known to do something, its steps when it ends or waits.
-pub(super) struct History<'a> {
+pub(in crate::jobs) struct History<'a> {
     engine: &'a Engine,
     new: NewRun,
     run: Option<RunId>,

@@ -1,20 +1,19 @@
 //! `poll:REPO`: what no webhook told, and what failed. Refs that moved and pull requests that changed are queued as if one had.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::refs::full_ref;
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
-use crate::queue::JobError;
-use crate::queue::{Cause, Key, Request, Tenant};
+use crate::queue::{Cause, JobError, Key, Request, Tenant};
 use crate::store::apps::AppState;
 use crate::store::pulls::{Pull, PullRow};
 
-pub(super) async fn run(engine: &Engine, repo: &RepoName, attempt: u32, cancel: &CancellationToken) -> Result<(), JobError> {
+pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName, attempt: u32, cancel: &CancellationToken) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
     // First, as it does not depend on whether the forge answers; and once, however often the forge has to be asked.
     if attempt == 1 {
@@ -36,40 +35,6 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, attempt: u32, cancel: 
         }
     }
     Ok(())
-}
-
-/// What the last look at each repo has seen. Only a hint: after a start everything is asked once.
-#[derive(Default)]
-pub struct Looked(Mutex<BTreeMap<RepoName, Last>>);
-
-#[derive(Default)]
-struct Last {
-    refs: BTreeMap<String, Oid>,
-    /// The highest number of a pull request.
-    highest: Option<u64>,
-}
-
-impl Looked {
-    fn differs(&self, repo: &RepoName, refs: &BTreeMap<String, Oid>) -> bool {
-        self.lock().get(repo).is_none_or(|last| last.refs != *refs)
-    }
-
-    fn keep(&self, repo: &RepoName, refs: BTreeMap<String, Oid>) {
-        self.lock().entry(repo.clone()).or_default().refs = refs;
-    }
-
-    /// What was known before. Numbers are given once and grow, so that what is higher is younger than the last look.
-    fn raise(&self, repo: &RepoName, to: u64) -> Option<u64> {
-        let mut all = self.lock();
-        let last = all.entry(repo.clone()).or_default();
-        let before = last.highest;
-        last.highest = Some(before.unwrap_or_default().max(to));
-        before
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RepoName, Last>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Pull requests that were opened and merged between two looks, and that nobody has told of.
@@ -131,8 +96,4 @@ async fn changed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest]) -> Re
     }
     let request = |number| Request::new(Key::Preview { repo: repo.name.clone(), number }, Cause::Poll);
     Ok(numbers.into_iter().map(request).collect())
-}
-
-pub(super) fn full_ref(branch: &str) -> String {
-    if branch.starts_with("refs/") { branch.to_owned() } else { format!("refs/heads/{branch}") }
 }

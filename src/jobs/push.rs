@@ -2,16 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use super::affected::{self, Follower};
-use super::definitions::Reconciled;
-use super::{Engine, definitions, outcome, reviewed, visible};
+use super::desired::affected::Follower;
+use super::desired::definitions::Reconciled;
+use super::desired::{affected, definitions, visible};
+use super::{Engine, outcome};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::store::apps::{AppRow, AppState};
 use crate::store::pulls::{Pull, PullRow};
 
-pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: Option<&Oid>, ctx: &JobContext) -> Result<(), JobError> {
+pub(in crate::jobs) async fn run(
+    engine: &Engine,
+    repo: &RepoName,
+    ref_name: &str,
+    hint: Option<&Oid>,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
     if !is_followed(engine, repo, ref_name).await? {
         return leave(engine, repo, ref_name).await;
@@ -29,8 +36,8 @@ pub(super) async fn run(engine: &Engine, repo: &RepoName, ref_name: &str, hint: 
     let mut bases = BTreeSet::new();
     if moved {
         // Before anything of them is applied.
-        reviewed::merged_by_push(engine, repo, ref_name, before.as_ref(), &revision).await?;
-        reviewed::merged_by_message(engine, repo, ref_name, &revision).await?;
+        outcome::merged_by_push(engine, repo, ref_name, before.as_ref(), &revision).await?;
+        outcome::merged_by_message(engine, repo, ref_name, &revision).await?;
         bases.insert((repo.name.clone(), ref_name.to_owned()));
     }
     let mut to_sync = BTreeSet::new();

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{Engine, leave, orphans, outdated, rests};
+use super::Engine;
+use super::desired::outdated;
+use super::ownership::{leave, orphans};
+use super::preview::rests;
 use crate::ids::{AppId, ClusterName};
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::sync::drift;
 
-pub(super) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
+pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     let cluster = engine.cluster(cluster)?;
     engine.waits.sweep().await?;
     // What an earlier process had no time to tell.

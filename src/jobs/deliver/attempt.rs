@@ -1,0 +1,393 @@
+//! One try to bring one app to one revision: render, plan, apply, and write down what came of it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::lost::LeftAlone;
+use super::wish::Wish;
+use super::{finish, left_clusters, lost, writing};
+use crate::app::SyncPolicy;
+use crate::class::Class;
+use crate::ids::Oid;
+use crate::jobs::desired::identity::identity;
+use crate::jobs::desired::{render, volatile};
+use crate::jobs::history::History;
+use crate::jobs::ownership::{claims, leave, left, orphans, released};
+use crate::jobs::preview::compare::limit;
+use crate::jobs::{Engine, outcome};
+use crate::lifecycle::beside;
+use crate::manifest::{ObjectId, ObjectKey};
+use crate::plan::{Plan, Redactor};
+use crate::queue::{JobContext, JobError};
+use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
+use crate::render::{Purpose as RenderPurpose, Rendered};
+use crate::report::preview::AppEnd;
+use crate::store::apps::{AppHealth, AppRow};
+use crate::store::inventory::ObjectState;
+use crate::store::runs::{RunId, RunState};
+use crate::store::waits::WaitPurpose;
+use crate::sync;
+use crate::sync::heal::Judgement;
+use crate::sync::{AllowDestructive, AppliedSync, Known, Permits, Purpose, SyncDeps, SyncInput, Trust, WaitsForWord, Writing, drift, heal};
+
+/// A server quotes in its refusals what it was asked about, and what it has: what the app's Secrets hold, in Git and in the cluster, is taken
+/// out of them, as it is for a preview.
+fn without_secrets(error: JobError, rendered: Option<&Rendered>, plan: Option<&Plan>) -> JobError {
+    beside(|| {
+        let manifests = rendered.into_iter().flat_map(|rendered| &rendered.manifests);
+        let redactor = Redactor::new(plan.into_iter().flat_map(|plan| &plan.changes), manifests);
+        error.reworded(|text| redactor.text(text).into())
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::jobs) enum Aim {
+    Apply,
+    Heal {
+        report_only: bool,
+    },
+    /// Prune what was left for another app and is wanted by none any more.
+    Finish,
+    Remove,
+}
+
+/// One try to bring one app to one revision.
+pub(in crate::jobs) struct Attempt<'a> {
+    pub engine: &'a Engine,
+    pub row: &'a AppRow,
+    pub wish: &'a Wish,
+    pub revision: Oid,
+    pub aim: Aim,
+    /// The run that waits for what it applied or deleted.
+    pub waiting: Option<RunId>,
+    pub ctx: &'a JobContext,
+}
+
+impl Attempt<'_> {
+    pub async fn make(&self, history: &mut History<'_>) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        // What was granted when the definition was read may be revoked by now.
+        match self.aim {
+            Aim::Remove => drop(engine.cluster_for(&app.id, &app.destination.cluster)?),
+            Aim::Apply | Aim::Heal { .. } | Aim::Finish => engine.permitted(app)?,
+        }
+        let rendered = match self.aim {
+            Aim::Remove => None,
+            _ => Some(history.timed("render", self.render()).await?),
+        };
+        let identity = rendered.as_ref().map_or_else(String::new, |rendered| identity(app, rendered));
+        if self.is_unknown(&identity) {
+            tracing::info!(app = %app.id, "nothing is healed until the next sync, because the definition that was applied is unknown");
+            return Ok(());
+        }
+        if self.is_as_applied(&identity) {
+            engine.store.set_applied(app, &self.revision, &identity).await?;
+            if self.row.health == AppHealth::Progressing {
+                return self.go_on_waiting().await;
+            }
+            let end = match outcome::as_it_is(self.row) {
+                AppEnd::Healthy { .. } => finish::end_of(engine, self.row, Duration::ZERO, 0).await?,
+                end => end,
+            };
+            return outcome::ended(engine, self.row, &self.revision, &end).await;
+        }
+        let mut plan = None;
+        let done = self.carry_out(rendered.as_deref(), &identity, &mut plan, history).await;
+        if matches!(self.aim, Aim::Apply | Aim::Remove) {
+            claims::keep_wants(engine, app, rendered.as_deref().map_or(&[], |rendered| &rendered.manifests)).await?;
+        }
+        done.map_err(|error| without_secrets(error, rendered.as_deref(), plan.as_ref()))
+    }
+
+    /// Plans, and does what is planned. Its errors may quote values of Secrets: those that the plan has seen, too.
+    async fn carry_out(
+        &self,
+        rendered: Option<&Rendered>,
+        identity: &str,
+        planned: &mut Option<Plan>,
+        history: &mut History<'_>,
+    ) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let plan = planned.insert(history.timed("plan", self.plan(rendered)).await?);
+        leave::for_others(engine, self.row, plan).await?;
+        orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, plan).await?;
+        let left = match self.aim {
+            Aim::Apply if self.wish.manual.is_none() => {
+                let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
+                lost::leave_alone(plan, &self.row.heals, engine.config.heals, &inventory)
+            }
+            _ => LeftAlone::default(),
+        };
+        let judgement = match self.aim {
+            Aim::Heal { report_only } => match self.judge(plan, report_only, history).await? {
+                Some(judgement) => Some(judgement),
+                // What was left for another app and is not wanted by it any more is no drift, nor is what only its marks tell of.
+                None if leave::is_all_that_is_to_do(engine, plan).await? => None,
+                None => return Ok(()),
+            },
+            Aim::Finish if !leave::is_all_that_is_to_do(engine, plan).await? => return Ok(()),
+            Aim::Apply | Aim::Finish | Aim::Remove => None,
+        };
+        if self.aim == Aim::Apply {
+            outcome::at_sync(engine, self.row, &self.revision, plan, rendered, &self.ctx.cancel).await?;
+        }
+        let word = self.word().await?;
+        if self.was_paused().await? {
+            return Ok(());
+        }
+        let (done, writing) = self.apply(plan, judgement.as_ref(), &word, history).await?;
+        self.show(&word, done.waits_for_word.as_ref()).await?;
+        self.applied(plan, done, identity, judgement, left, writing, history).await
+    }
+
+    /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just that.
+    async fn was_paused(&self) -> Result<bool, JobError> {
+        Ok(self.wish.manual.is_none() && self.engine.app_row(&self.row.app.id).await?.paused)
+    }
+
+    /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
+    fn is_as_applied(&self, identity: &str) -> bool {
+        let row = self.row;
+        let same = row.synced_ok && row.applied_identity.as_deref() == Some(identity);
+        self.aim == Aim::Apply && self.wish.manual.is_none() && same && (row.health != AppHealth::Progressing || self.waiting.is_some())
+    }
+
+    /// Whether a look cannot know what was applied: another release has applied it and did not write down by which definition. An app that is
+    /// synced by itself is applied as it is defined; any other would be by a definition that nobody has asked to apply.
+    fn is_unknown(&self, identity: &str) -> bool {
+        let looks = matches!(self.aim, Aim::Heal { .. } | Aim::Finish);
+        let by_hand = self.row.app.sync != SyncPolicy::Auto || self.row.pinned_revision.is_some() || self.row.paused;
+        looks && by_hand && self.row.applied_app.is_none() && self.row.applied_identity.as_deref() != Some(identity)
+    }
+
+    /// The run that waits for these very objects is from now on about this revision too.
+    async fn go_on_waiting(&self) -> Result<(), JobError> {
+        if let Some(run) = &self.waiting {
+            self.engine.store.set_run_revision(run, &self.revision, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let tree = engine.mirrors.tree(&app.source.repo, &self.revision).await?;
+        let purpose = if self.wish.manual.is_some() { RenderPurpose::ByHand } else { RenderPurpose::Sync };
+        let rendered = render::render(engine, app, tree, purpose, &self.ctx.cancel).await??;
+        let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
+        // A look goes back to what was applied, and a pin holds there: whether that is what Git says by now is told by the last render of it.
+        if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) && !self.is_pinned() {
+            engine.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
+        }
+        Ok(rendered)
+    }
+
+    pub fn is_pinned(&self) -> bool {
+        self.row.pinned_revision.is_some() || self.wish.revision().is_some()
+    }
+
+    /// What is to be done, the deletes of what only its marks tell of included.
+    async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
+        let marks = engine.marks(&app.id);
+        let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
+        // Who asks by hand, and who saw drift, has everything looked at; so has an app of which something could not be healed.
+        let is_well = self.row.synced_ok && self.row.drift.is_empty() && self.row.health != AppHealth::Degraded;
+        let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && is_well;
+        let known = Known::of(&inventory, if trusts { Trust::Applied } else { Trust::Nothing });
+        let unchanged = |id: &ObjectId, hash: &str| known.is_unchanged(id, hash);
+        let manifests = match rendered {
+            Some(rendered) => {
+                let settled = volatile::settled(engine, app, rendered).await?;
+                if matches!(self.aim, Aim::Heal { .. } | Aim::Finish) {
+                    leave::without_others(engine, app, settled, &inventory).await?
+                } else {
+                    settled
+                }
+            }
+            None => Cow::Borrowed(&[][..]),
+        };
+        let input = PlanInput {
+            app,
+            marks: &marks,
+            allow: &engine.repo(&app.id.repo)?.allow,
+            revision: &self.revision,
+            manifests: &manifests,
+            inventory: &known.owned,
+            unchanged: &unchanged,
+            // Whether another app lets go is looked at with the claims.
+            handed_over: None,
+            adopt: app.adopt.0 || self.wish.adopts(),
+            reveals: false,
+            siblings: None,
+        };
+        let mut plan = plan_apply(cluster, input, &self.ctx.cancel).boxed().await?;
+        let orphans = orphans::of_sync(engine, cluster, self.row, self.wish.manual.is_some()).await?;
+        if !orphans.is_empty() {
+            let input = PlanInput { inventory: &orphans::as_owned(&orphans), ..input };
+            let prunes = plan_orphans(cluster, input, &self.ctx.cancel).boxed().await?;
+            plan.changes.extend(orphans::accepted(&app.id, prunes));
+        }
+        Ok(plan)
+    }
+
+    /// Whether drift is to be healed. None: there is none, or it was reported and that is all.
+    async fn judge(&self, plan: &Plan, report_only: bool, history: &mut History<'_>) -> Result<Option<Judgement>, JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
+        let seen = engine.drifted.get(&app.id).unwrap_or_default();
+        drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
+        engine.drifted.forget(&app.id);
+        let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
+        if judgement.drifted.is_empty() && !plan.changes.iter().any(crate::plan::Change::is_rejected) {
+            // What was reported may be over: then nothing is written, and its health is looked at once more.
+            let was_reported = self.row.health == AppHealth::Degraded || !self.row.drift.is_empty();
+            return Ok(was_reported.then_some(judgement));
+        }
+        if !report_only && judgement.heals_anything() {
+            return Ok(Some(judgement));
+        }
+        let text = if report_only { found(&judgement) } else { judgement.surrender().join("; ") };
+        // Once: as long as it stays the same, nobody wants to read it every ten minutes.
+        if self.row.drift != text {
+            engine.store.set_drift(&app.id, &text).await?;
+            // Drift that was to be reported is reported: only a fight that was lost is a failure.
+            let state = if report_only { RunState::Succeeded } else { RunState::Failed };
+            history.end(state, Some(&text), None).await?;
+        }
+        engine.store.set_heals(&app.id, &judgement.heals).await?;
+        Ok(None)
+    }
+
+    /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a confirmed run was about to do when it was stopped or failed.
+    async fn word(&self) -> Result<BTreeSet<ObjectId>, JobError> {
+        let (store, app) = (&self.engine.store, &self.row.app.id);
+        let cluster = &self.row.app.destination.cluster;
+        let mut shown = store.shown_deletes(app, cluster).await?;
+        if !self.wish.allows_destructive() && !shown.is_empty() {
+            let inventory = store.inventory_of(cluster, app).await?;
+            shown.retain(|id| inventory.iter().any(|row| row.state == ObjectState::Pruning && row.key.id() == *id));
+        }
+        Ok(shown)
+    }
+
+    async fn apply(
+        &self,
+        plan: &Plan,
+        judgement: Option<&Judgement>,
+        word: &BTreeSet<ObjectId>,
+        history: &mut History<'_>,
+    ) -> Result<(AppliedSync, Writing), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let run = history.begin().await?;
+        let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster_for(&app.id, &app.destination.cluster)?.clone() };
+        let authority = engine.grants(&app.id.repo)?.on(&app.destination.cluster);
+        let released = released::apps(engine, plan, &self.ctx.cancel).await?;
+        let allow_destructive = if word.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(word.clone()) };
+        let nothing = BTreeSet::new();
+        let purpose = match judgement {
+            Some(judgement) => Purpose::Heal { given_up: &judgement.given_up },
+            // What failed before is tried again, and that is no reason to make a namespace again that somebody has deleted.
+            None if self.wish.is_resync() => Purpose::Heal { given_up: &nothing },
+            None => Purpose::Sync,
+        };
+        let input = SyncInput {
+            app,
+            authority: &authority,
+            run: &run,
+            revision: &self.revision,
+            plan,
+            released: &released,
+            allow_destructive: &allow_destructive,
+            prune_limit: limit(engine),
+            adopt: app.adopt.0 || self.wish.adopts(),
+            purpose,
+        };
+        // Only an earlier job of this app's own key can have begun one.
+        if self.waiting.is_some() {
+            engine.waits.cancel(&app.id).await?;
+        }
+        let ask = writing::ask(self.ctx);
+        Ok(history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await?)
+    }
+
+    /// From now on a confirmation holds for what needs it. What was confirmed stays confirmed until it is done, whatever comes between.
+    async fn show(&self, word: &BTreeSet<ObjectId>, waits: Option<&WaitsForWord>) -> Result<(), JobError> {
+        let (store, app) = (&self.engine.store, &self.row.app.id);
+        let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);
+        let shown: BTreeSet<ObjectId> = waiting.chain(word.iter().cloned()).collect();
+        Ok(store.put_shown_deletes(app, &self.row.app.destination.cluster, &shown).await?)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what one attempt came to, written down at once")]
+    async fn applied(
+        &self,
+        plan: &Plan,
+        done: AppliedSync,
+        identity: &str,
+        judgement: Option<Judgement>,
+        left_alone: LeftAlone,
+        writing: Writing,
+        history: &mut History<'_>,
+    ) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        let run = history.begin().await?;
+        let word = done.waits_for_word.as_ref();
+        let left = left_clusters::mark(engine, app, self.wish.allows_destructive()).await?;
+        let leaves_nothing = left.is_empty() && !left::is_agreed(engine, &app.id).await?;
+        let healed = judgement.as_ref().filter(|judgement| !judgement.drifted.is_empty()).map(found);
+        let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
+        let said: Vec<String> = said.collect();
+        let said = (!said.is_empty()).then(|| said.join("; "));
+        // With nothing to wait for and nothing to prune, this was all.
+        let is_over = self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && word.is_none() && leaves_nothing;
+        let (state, health) = if is_over { (RunState::Succeeded, AppHealth::Healthy) } else { (RunState::Waiting, AppHealth::Progressing) };
+        history.end(state, said.as_deref(), Some(&done.counts)).await?;
+        if self.aim == Aim::Remove {
+            if word.is_none() {
+                engine.store.prune_all(&app.destination.cluster, &app.id).await?;
+            }
+            // A definition that comes back finds nothing as it was applied.
+            engine.store.set_sync_failed(&app.id).await?;
+            drop(writing);
+            return finish::prune(engine, self.row, &run, self.ctx).await;
+        }
+        if self.row.applied_revision.as_ref() != Some(&self.revision) {
+            // A forced push must not take away what healing goes back to.
+            let name = format!("applied-{}", engine.marks(&app.id).label());
+            engine.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
+        }
+        engine.store.set_applied_as(app, &self.revision, identity, health).await?;
+        if let Some(judgement) = judgement {
+            engine.store.set_heals(&app.id, &judgement.heals).await?;
+            engine.store.set_drift(&app.id, &judgement.surrender().join("; ")).await?;
+        } else {
+            engine.store.set_heals(&app.id, &left_alone.heals).await?;
+            engine.store.set_drift(&app.id, &left_alone.said.join("; ")).await?;
+        }
+        // All is written down: from here on something newer may stop the run.
+        drop(writing);
+        if is_over {
+            engine.store.put_shown_deletes(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
+            let end = finish::end_of(engine, self.row, history.took(), done.counts.replaced).await?;
+            return outcome::ended(engine, self.row, &self.revision, &end).await;
+        }
+        if done.health.is_empty() {
+            return finish::prune(engine, self.row, &run, self.ctx).await;
+        }
+        finish::wait(engine, self.row, &run, WaitPurpose::Health, done.health).await
+    }
+}
+
+/// What was found changed, by whom, in words.
+fn found(judgement: &Judgement) -> String {
+    let one = |drifted: &heal::DriftedFields| {
+        let what = if drifted.fields.is_empty() { "is gone".to_owned() } else { format!("differs in {}", drifted.fields.join(", ")) };
+        let by = drifted.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+        format!("{} {what}{by}", drifted.object)
+    };
+    format!("drift: {}", judgement.drifted.iter().map(one).collect::<Vec<_>>().join("; "))
+}

@@ -1,0 +1,196 @@
+//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, except what needs confirmation, and everybody hears
+//! how it ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::{took_along, writing};
+use crate::app::SyncPolicy;
+use crate::ids::{AppId, ClusterName, Oid};
+use crate::jobs::ownership::{leave, left};
+use crate::jobs::{Engine, outcome};
+use crate::queue::{Cause, JobContext, JobError, Key, Request};
+use crate::report::preview::AppEnd;
+use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::inventory::ObjectState;
+use crate::store::runs::{RunId, RunState};
+use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose};
+use crate::sync;
+use crate::sync::{Permits, Pruned, SyncDeps};
+
+/// Acts on a wait that is over, and forgets it: that one, and no other that acting on it has begun. It may be acted on twice, if the process dies
+/// in between.
+pub(in crate::jobs) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &JobContext) -> Result<(), JobError> {
+    let WaitEnded { wait, outcome } = ended;
+    match outcome {
+        // What is gone by now leaves the inventory with a second look.
+        // What was found out on a cluster that is the app's no more is not told.
+        _ if let Err(denied) = engine.cluster_for(&row.app.id, &wait.cluster) => {
+            failed(engine, row, &wait.run, &denied.to_string()).await?;
+        }
+        WaitOutcome::Done => prune(engine, row, &wait.run, ctx).await?,
+        WaitOutcome::Gone(text) => again(engine, row, &wait.run, text).await?,
+        WaitOutcome::Failed(text) => failed(engine, row, &wait.run, text).await?,
+        WaitOutcome::TimedOut(text) => {
+            let limit = engine.config.timing.health.as_secs();
+            failed(engine, row, &wait.run, &format!("not healthy after {limit} s: {text}")).await?;
+        }
+    }
+    engine.store.end_wait(wait).await?;
+    Ok(())
+}
+
+/// Everything that the app wants is healthy: what it no longer wants goes, unless it is held back.
+pub(in crate::jobs) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobContext) -> Result<(), JobError> {
+    if is_paused(engine, &row.app.id, run).await? {
+        engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
+        let text = format!("healthy; its deletions have not begun because the app is paused. To continue: driftless resume {}", row.app.id);
+        return Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?);
+    }
+    let cluster = engine.cluster_for(&row.app.id, &row.app.destination.cluster)?;
+    let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
+    let authority = engine.grants(&row.app.id.repo)?.on(cluster.name());
+    let not_wanted = leave::before_prune(engine, row, cluster.name()).await?;
+    let permits = writing::ask(ctx);
+    let marks = engine.marks(&row.app.id);
+    let pruned = sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await?;
+    note(engine, row, run, &pruned).await?;
+    if let Some(text) = lost_with(engine, row, &pruned).await? {
+        return failed(engine, row, run, &text).await;
+    }
+    if !pruned.waits.is_empty() {
+        return wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await;
+    }
+    if left::is_agreed(engine, &row.app.id).await? {
+        // The end of the job goes on with it.
+        return Ok(engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?);
+    }
+    succeeded(engine, row, run).await
+}
+
+/// Whether an app was paused after this run had begun. Who syncs a paused app by hand means that sync, its deletions included.
+pub(in crate::jobs) async fn is_paused(engine: &Engine, app: &AppId, run: &RunId) -> Result<bool, JobError> {
+    let Some(row) = engine.store.app(app).await?.filter(|row| row.paused) else { return Ok(false) };
+    let began = engine.store.run(run).await?.map(|run| run.started);
+    Ok(row.paused_since.zip(began).is_some_and(|(paused, began)| began <= paused))
+}
+
+/// Writes down what a prune did.
+pub(in crate::jobs) async fn note(engine: &Engine, row: &AppRow, run: &RunId, pruned: &Pruned) -> Result<(), JobError> {
+    let did_something = !pruned.deleted.is_empty() || !pruned.kept.is_empty();
+    if did_something && let Some(known) = engine.store.run(run).await? {
+        let mut counts = known.counts;
+        counts.pruned += u32::try_from(pruned.deleted.len()).unwrap_or(u32::MAX);
+        counts.kept += u32::try_from(pruned.kept.len()).unwrap_or(u32::MAX);
+        engine.store.set_run_counts(run, &counts).await?;
+    }
+    for (key, reason) in &pruned.kept {
+        tracing::warn!(app = %row.app.id, object = %key, reason, "an object that is no longer wanted was kept");
+    }
+    Ok(())
+}
+
+/// Waits without holding a worker.
+pub(in crate::jobs) async fn wait(
+    engine: &Engine,
+    row: &AppRow,
+    run: &RunId,
+    purpose: WaitPurpose,
+    objects: Vec<WaitObject>,
+) -> Result<(), JobError> {
+    wait_on(engine, row, row.app.destination.cluster.clone(), run, purpose, objects).await
+}
+
+/// The same on any cluster.
+pub(in crate::jobs) async fn wait_on(
+    engine: &Engine,
+    row: &AppRow,
+    cluster: ClusterName,
+    run: &RunId,
+    purpose: WaitPurpose,
+    objects: Vec<WaitObject>,
+) -> Result<(), JobError> {
+    let limit = i64::try_from(engine.config.timing.health.as_millis()).unwrap_or(i64::MAX);
+    let deadline = engine.clock.now_millis().saturating_add(limit);
+    engine.store.set_run_state(run, RunState::Waiting, None).await?;
+    engine.waits.add(Wait { app: row.app.id.clone(), purpose, run: run.clone(), cluster, objects, deadline }).await?;
+    Ok(())
+}
+
+pub(in crate::jobs) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
+    engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
+    let Some(Of { revision, took, removed }) = of(engine, run).await? else { return Ok(()) };
+    let end = end_of(engine, row, took, removed).await?;
+    if matches!(end, AppEnd::Waiting { .. }) {
+        // Its text says since the apply what waits, and what to type.
+        engine.store.set_run_state(run, RunState::Waiting, None).await?;
+    } else {
+        engine.store.put_shown_deletes(&row.app.id, &row.app.destination.cluster, &BTreeSet::new()).await?;
+        engine.store.set_run_state(run, RunState::Succeeded, None).await?;
+    }
+    outcome::ended(engine, row, &revision, &end).await
+}
+
+/// How a sync of an app has ended that has nothing left to do by itself.
+pub(in crate::jobs) async fn end_of(engine: &Engine, row: &AppRow, took: Duration, removed: u32) -> Result<AppEnd, JobError> {
+    let deletes = engine.store.waiting_for_word(&row.app.id).await?;
+    let drift = engine.store.app(&row.app.id).await?.map(|row| row.drift).unwrap_or_default();
+    Ok(match row.state {
+        AppState::Active if deletes == 0 && !drift.is_empty() => AppEnd::Drifted { message: drift },
+        _ if deletes > 0 => AppEnd::Waiting { deletes },
+        AppState::Removed => AppEnd::Pruned,
+        AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds: took.as_secs(), removed },
+    })
+}
+
+async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
+    tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
+    engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
+    let revision = of(engine, run).await?.map(|of| of.revision);
+    engine.store.set_failure(&row.app.id, text, revision.as_ref()).await?;
+    engine.store.set_run_state(run, RunState::Failed, Some(text)).await?;
+    let Some(revision) = revision else { return Ok(()) };
+    let end = AppEnd::Failed { message: text.to_owned() };
+    outcome::ended(engine, row, &revision, &end).await
+}
+
+/// What was dying when it was applied is gone: the next sync makes it again, and tells how that ended.
+async fn again(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
+    // Where nothing is applied without a person, what was applied is healed.
+    if row.app.sync != SyncPolicy::Manual {
+        engine.store.set_sync_failed(&row.app.id).await?;
+    }
+    engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
+    engine.store.set_run_state(run, RunState::Cancelled, Some(text)).await?;
+    let key = Key::Sync(row.app.id.clone());
+    engine.queue.enqueue(&[Request::new(key, Cause::Resync)]).await?;
+    Ok(())
+}
+
+/// What a run was about, how long it has taken, and how many objects it has deleted or replaced.
+struct Of {
+    revision: Oid,
+    took: Duration,
+    removed: u32,
+}
+
+async fn of(engine: &Engine, run: &RunId) -> Result<Option<Of>, JobError> {
+    let Some(known) = engine.store.run(run).await? else { return Ok(None) };
+    let took = Duration::from_millis(u64::try_from(engine.clock.now_millis() - known.started).unwrap_or(0));
+    let removed = known.counts.pruned + known.counts.replaced;
+    let revision = known.revision.and_then(|revision| revision.parse().ok());
+    Ok(revision.map(|revision| Of { revision, took, removed }))
+}
+
+/// What the deletion of a Namespace or a CRD has deleted with it although it is still in Git.
+async fn lost_with(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
+    if row.state == AppState::Removed || !pruned.gone.iter().any(took_along::holds_others) {
+        return Ok(None);
+    }
+    let cluster = engine.cluster(&row.app.destination.cluster)?.name();
+    let inventory = engine.store.inventory_of(cluster, &row.app.id).await?;
+    let wanted: Vec<_> = inventory.into_iter().filter(|row| row.state == ObjectState::Applied).map(|row| row.key).collect();
+    Ok(took_along::text(&pruned.gone, &wanted))
+}

@@ -1,0 +1,38 @@
+//! What the ref of an app says by now, for an app that is not synced to it: whoever asks how it stands is told whether it is behind.
+
+use crate::class::Class;
+use crate::jobs::desired::{identity, render};
+use crate::jobs::ownership::claims;
+use crate::jobs::{Engine, outcome};
+use crate::queue::{JobContext, JobError, Key};
+use crate::render::{Purpose, RenderError};
+use crate::store::apps::AppRow;
+
+/// Renders the head and remembers what came out of it. What cannot be told now is told by the next push: nothing waits for it.
+pub(in crate::jobs) async fn look(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
+    match rendered(engine, row, ctx).await {
+        Err(error) if error.class == Class::Cancelled => Err(error),
+        Err(error) => {
+            tracing::debug!(app = %row.app.id, error = error.message(), "could not check whether an app is behind its ref");
+            Ok(())
+        }
+        Ok(()) => outcome::stands_elsewhere(engine, &row.app.source.repo, Key::Sync(row.app.id.clone())).await,
+    }
+}
+
+async fn rendered(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
+    let source = &row.app.source;
+    let Some(head) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
+    let tree = engine.mirrors.tree(&source.repo, &head).await?;
+    let (identity, trace) = match render::render(engine, &row.app, tree, Purpose::Sync, &ctx.cancel).await? {
+        Ok(rendered) => {
+            claims::keep_wants(engine, &row.app, &rendered.manifests).await?;
+            (identity::identity(&row.app, &rendered), serde_json::to_string(&rendered.trace))
+        }
+        // What does not render is not what is applied.
+        Err(RenderError::Failed { trace, .. }) => (String::new(), serde_json::to_string(&trace)),
+        Err(error) => return Err(error.into()),
+    };
+    let trace = trace.map_err(|error| JobError::new(Class::Fail, error))?;
+    Ok(engine.store.set_rendered(&row.app.id, &head, &identity, &trace).await?)
+}

@@ -1,0 +1,14 @@
+//! The app should be what Git says: `sync:REPO/APP`, and what comes after it.
+
+pub(in crate::jobs) mod attempt;
+pub(in crate::jobs) mod finish;
+pub(in crate::jobs) mod goal;
+pub(in crate::jobs) mod head;
+pub(in crate::jobs) mod left_clusters;
+pub(in crate::jobs) mod lost;
+pub(in crate::jobs) mod sync;
+pub(in crate::jobs) mod took_along;
+pub(in crate::jobs) mod wait_notes;
+pub(in crate::jobs) mod waits;
+pub(in crate::jobs) mod wish;
+pub(in crate::jobs) mod writing;

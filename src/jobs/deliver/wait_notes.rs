@@ -1,0 +1,48 @@
+//! What is waited for, told while it is: the worst object and why, for `driftless apps` and for the pull requests that wait to tell it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::ids::AppId;
+use crate::jobs::{Engine, outcome};
+use crate::queue::{JobError, Key};
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// A comment is not edited more often than this for what is waited for.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+/// Writes down what the waits of this process wait for, until it stops.
+pub async fn note_waits(engine: Arc<Engine>, stop: CancellationToken) {
+    let mut told = HashMap::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if let Err(error) = note(&engine, &mut told).await {
+            tracing::warn!(error = error.message(), "the object that a sync waits for could not be stored");
+        }
+    }
+}
+
+async fn note(engine: &Engine, told: &mut HashMap<AppId, Instant>) -> Result<(), JobError> {
+    let waiting = engine.waits.waiting();
+    told.retain(|app, _| waiting.iter().any(|(waits, _)| waits == app));
+    for (app, text) in waiting {
+        if !engine.store.set_waiting(&app, &text).await? || told.get(&app).is_some_and(|at| at.elapsed() < TELL_EVERY) {
+            continue;
+        }
+        told.insert(app.clone(), Instant::now());
+        let Some(row) = engine.store.app(&app).await? else { continue };
+        let repos = [&row.app.source.repo, &app.repo];
+        for repo in if repos[0] == repos[1] { &repos[..1] } else { &repos[..] } {
+            outcome::stands_elsewhere(engine, repo, Key::Sync(app.clone())).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! What is to be done about an app, from what is known of it and who asked. Pure.
+
+use crate::app::{DriftPolicy, OnDelete, SyncPolicy};
+use crate::ids::Oid;
+use crate::queue::{Cause, Key, Manual};
+use crate::store::apps::{AppRow, AppState};
+
+/// What the causes of a job ask for, taken together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::jobs) struct Wish {
+    /// What people asked for, in one.
+    pub manual: Option<Manual>,
+    /// The periodic look is the only one that asks.
+    only_resync: bool,
+    /// A wait of the app is over, and nobody else asks.
+    only_wait: bool,
+}
+
+impl Wish {
+    pub fn of(app: &Key, causes: &[Cause]) -> Self {
+        let waited = |cause: &Cause| matches!(cause, Cause::Follow { key } if key == app);
+        let asked = || causes.iter().filter(|cause| !waited(cause));
+        let only_wait = asked().next().is_none();
+        let only_resync = !only_wait && asked().all(|cause| *cause == Cause::Resync);
+        let mut wish = Self { only_resync, only_wait, manual: None };
+        for cause in causes {
+            let Cause::Manual(manual) = cause else { continue };
+            let merged = wish.manual.get_or_insert_with(Manual::default);
+            merged.by.clone_from(&manual.by);
+            if manual.resume {
+                merged.revision = None;
+            }
+            merged.resume |= manual.resume;
+            merged.revision = manual.revision.clone().or(merged.revision.take());
+            merged.allow_destructive |= manual.allow_destructive;
+            merged.adopt |= manual.adopt;
+        }
+        wish
+    }
+
+    pub fn allows_destructive(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.allow_destructive)
+    }
+
+    pub fn adopts(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.adopt)
+    }
+
+    /// Whether nothing but the periodic look asks: Git says nothing new, and nobody waits for an answer.
+    pub fn is_resync(&self) -> bool {
+        self.only_resync
+    }
+
+    /// Whether a person has let the app go on: it is pinned to nothing, unless to what was asked for since.
+    pub fn resumes(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.resume)
+    }
+
+    /// Whether Git may say something new: neither the periodic look nor the end of a wait is all that asks.
+    pub fn is_news(&self) -> bool {
+        !self.only_resync && !self.only_wait
+    }
+
+    pub fn revision(&self) -> Option<&str> {
+        self.manual.as_ref()?.revision.as_deref()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::jobs) enum Decision {
+    Leave,
+    /// Bring the app to what its ref says, or to what it is pinned to.
+    Apply,
+    /// Bring it back to what was applied last.
+    Heal {
+        revision: Oid,
+        report_only: bool,
+    },
+    /// Its drift is nobody's business, but there may be something to prune that was left for another app.
+    Finish {
+        revision: Oid,
+    },
+    /// Its definition is gone, and said that its objects go with it.
+    Remove,
+}
+
+pub(in crate::jobs) fn decide(row: &AppRow, wish: &Wish) -> Decision {
+    let asked = wish.manual.is_some();
+    if wish.only_wait {
+        return Decision::Leave;
+    }
+    if row.paused && !asked {
+        return paused(row, wish);
+    }
+    match row.state {
+        AppState::Active => {}
+        AppState::Removed if row.on_delete() == OnDelete::Prune => return Decision::Remove,
+        AppState::Removed | AppState::Missing | AppState::Broken => return Decision::Leave,
+    }
+    if row.app.sync == SyncPolicy::Never {
+        return Decision::Leave;
+    }
+    match &row.applied_revision {
+        Some(revision) if wish.only_resync && row.synced_ok => match row.app.drift {
+            DriftPolicy::Ignore => Decision::Finish { revision: revision.clone() },
+            policy => Decision::Heal { revision: revision.clone(), report_only: policy == DriftPolicy::Report },
+        },
+        _ if row.app.sync == SyncPolicy::Manual && !asked => Decision::Leave,
+        _ => Decision::Apply,
+    }
+}
+
+/// Nothing is written for a paused app. Whether it has drifted is looked at, so that whoever paused it is told.
+fn paused(row: &AppRow, wish: &Wish) -> Decision {
+    let is_looked_at = row.state == AppState::Active && row.app.sync != SyncPolicy::Never && row.app.drift != DriftPolicy::Ignore;
+    match &row.applied_revision {
+        Some(revision) if wish.only_resync && row.synced_ok && is_looked_at => {
+            Decision::Heal { revision: revision.clone(), report_only: true }
+        }
+        _ => Decision::Leave,
+    }
+}
+
+#[cfg(test)]
+#[path = "wish_tests.rs"]
+mod tests;

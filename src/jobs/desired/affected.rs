@@ -1,0 +1,50 @@
+//! Which apps a new tree affects: those whose trace answers otherwise there. Content decides, not path prefixes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ids::{AppId, RepoName};
+use crate::jobs::Engine;
+use crate::queue::JobError;
+use crate::store::apps::AppRow;
+use crate::trace::Trace;
+use crate::tree::{Tree, TreeError};
+
+/// Apps that follow a ref, with the trace of their last render where there is one.
+pub(in crate::jobs) struct Follower {
+    pub row: AppRow,
+    pub trace: Option<Trace>,
+}
+
+/// The active apps whose manifests come from this ref.
+pub(in crate::jobs) async fn followers(engine: &Engine, repo: &RepoName, ref_name: &str) -> Result<Vec<Follower>, JobError> {
+    let found = engine.store.followers(repo).await?;
+    Ok(found
+        .into_iter()
+        .filter(|(row, _)| row.app.source.ref_name == ref_name)
+        .map(|(row, trace)| {
+            // A trace that an older version wrote does not parse: such an app is rendered, as one without a trace.
+            let trace = trace.and_then(|text| serde_json::from_str(&text).ok());
+            Follower { row, trace }
+        })
+        .collect())
+}
+
+/// Those of the followers that may render to something else at `tree`.
+pub(in crate::jobs) async fn by_tree(followers: Vec<Follower>, tree: Arc<dyn Tree>) -> Result<BTreeSet<AppId>, JobError> {
+    let look = move || -> Result<BTreeSet<AppId>, TreeError> {
+        let mut affected = BTreeSet::new();
+        for Follower { row, trace } in followers {
+            let differs = match trace {
+                Some(trace) => trace.differs(tree.as_ref())?.is_some(),
+                None => true,
+            };
+            // A sync that failed or never happened is not forgotten because its files stayed the same.
+            if differs || row.applied_revision.is_none() || row.applied_identity != row.identity {
+                affected.insert(row.app.id);
+            }
+        }
+        Ok(affected)
+    };
+    Ok(crate::jobs::context::blocking(look).await??)
+}

@@ -1,0 +1,170 @@
+//! Brings the stored apps of a repo to what its definitions branch says. Disappearance deletes nothing by itself.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::app::{App, Discovered, Memory, OnDelete, Scope};
+use crate::config::Repo;
+use crate::ids::{AppId, Oid, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::context::blocking;
+use crate::queue::JobError;
+use crate::store::apps::{AppRow, AppState};
+use crate::tree::{Tree, TreeError};
+
+/// Reads the definitions of a tree.
+pub(in crate::jobs) async fn discover(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<Discovered, JobError> {
+    Ok(read(engine, repo, tree).await?.0)
+}
+
+async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Discovered, Arc<Memory>), JobError> {
+    let last = engine.definitions.last(&repo.name);
+    let (found, memory) = scoped(engine, repo, move |scope| scope.discover_again(tree.as_ref(), &last)).await?;
+    let memory = Arc::new(memory);
+    engine.definitions.keep(&repo.name, &memory);
+    Ok((found, memory))
+}
+
+async fn scoped<T: Send + 'static>(
+    engine: &Engine,
+    repo: &Repo,
+    look: impl FnOnce(Scope<'_>) -> Result<T, TreeError> + Send + 'static,
+) -> Result<T, JobError> {
+    let (config, name) = (Arc::clone(&engine.config), repo.name.clone());
+    let look = move || {
+        let repo = config.repo(&name).expect("a repo that was configured a moment ago");
+        look(repo.scope())
+    };
+    Ok(blocking(look).await??)
+}
+
+/// What a look at the definitions brings about.
+#[derive(Default)]
+pub(in crate::jobs) struct Reconciled {
+    pub to_sync: BTreeSet<AppId>,
+    /// The repos and refs that apps which came, changed or went are made from: pull requests into these affect other apps now.
+    pub sources: BTreeSet<(RepoName, String)>,
+}
+
+/// Stores what changed, and names the apps to sync for it. `before` is where the branch was at the last look.
+pub(in crate::jobs) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid, before: Option<&Oid>) -> Result<Reconciled, JobError> {
+    let tree = engine.mirrors.tree(&repo.name, revision).await?;
+    let (found, memory) = read(engine, repo, Arc::clone(&tree)).await?;
+    for error in &found.errors {
+        tracing::warn!(repo = %repo.name, "{error}");
+    }
+    if is_rewritten(engine, repo, before, revision).await? {
+        // What is found on the new history is defined by it: the next commit that removes it does so on purpose.
+        engine.store.define_at(&found.apps.keys().cloned().collect::<Vec<_>>(), revision).await?;
+    }
+    let changes = engine.store.definition_changes();
+    if engine.definitions.is_settled(&repo.name, &memory, changes) {
+        return Ok(Reconciled::default());
+    }
+    let stored = engine.store.apps_defined_by(&repo.name).await?;
+    let by_id: HashMap<&AppId, &AppRow> = stored.iter().map(|row| (&row.app.id, row)).collect();
+    let Reconciled { mut to_sync, mut sources } = Reconciled::default();
+    let source = |app: &App| (app.source.repo.clone(), app.source.ref_name.clone());
+    for (id, app) in &found.apps {
+        let known = by_id.get(id);
+        if known.is_none_or(|row| !is_stored(row, app)) {
+            sources.insert(source(app));
+            sources.extend(known.map(|row| source(&row.app)));
+            engine.store.put_app(app, revision).await?;
+            to_sync.insert(id.clone());
+        } else if known.is_some_and(|row| row.identity.is_none()) {
+            // It was stored by a look that was stopped before the sync was queued.
+            to_sync.insert(id.clone());
+        }
+    }
+    let mut all_found = true;
+    let at = At { repo, revision, tree };
+    for row in stored.iter().filter(|row| !found.apps.contains_key(&row.app.id)) {
+        // What becomes of it depends on more than the files.
+        all_found = false;
+        if row.state == AppState::Active {
+            sources.insert(source(&row.app));
+        }
+        if gone(engine, &at, row, &found).await? {
+            to_sync.insert(row.app.id.clone());
+        }
+    }
+    // A change counts as one of these: then the next look compares once more.
+    if all_found && to_sync.is_empty() {
+        engine.definitions.settle(&repo.name, &memory, changes);
+    }
+    Ok(Reconciled { to_sync, sources })
+}
+
+/// Whether the branch no longer has what it had at the last look. A branch that was away counts as another one.
+async fn is_rewritten(engine: &Engine, repo: &Repo, before: Option<&Oid>, revision: &Oid) -> Result<bool, JobError> {
+    match before {
+        Some(before) => Ok(!engine.mirrors.is_ancestor(&repo.name, before, revision).await?),
+        None => Ok(true),
+    }
+}
+
+fn is_stored(row: &AppRow, app: &App) -> bool {
+    row.state == AppState::Active && row.app.same_definition(app) && row.app.origin.definitions_ref == app.origin.definitions_ref
+}
+
+/// The commit at which the definitions are looked at.
+struct At<'a> {
+    repo: &'a Repo,
+    revision: &'a Oid,
+    tree: Arc<dyn Tree>,
+}
+
+/// A definition that is not there any more. True when its objects are to be pruned, because it said so while it was there.
+async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<bool, JobError> {
+    let (state, message) = verdict(engine, at, row, found).await?;
+    // By which commit it was removed does not change with what is pushed after that.
+    let is_news = row.state != state || (row.state_message != message && state != AppState::Removed);
+    if is_news {
+        tracing::warn!(app = %row.app.id, "{message}");
+        engine.store.set_app_state(&row.app.id, state, &message).await?;
+    }
+    if state != AppState::Removed || row.on_delete() != OnDelete::Prune {
+        return Ok(false);
+    }
+    Ok(row.state != AppState::Removed || is_forgotten(engine, row).await?)
+}
+
+/// Whether nobody is on the way to prune the objects of a removed app: a look that was stopped may have left word of the removal and no job.
+async fn is_forgotten(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
+    let (app, cluster) = (&row.app.id, &row.app.destination.cluster);
+    if engine.store.waiting_run(app).await?.is_some() {
+        return Ok(false);
+    }
+    // What was shown needs confirmation.
+    let shown = engine.store.shown_deletes(app, cluster).await?;
+    Ok(engine.store.inventory_of(cluster, app).await?.iter().any(|object| !shown.contains(&object.key.id())))
+}
+
+async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<(AppState, String), JobError> {
+    let At { repo, revision, tree } = at;
+    let origin = &row.app.origin.file;
+    if let Some(error) = found.errors.iter().find(|error| error.app.as_deref() == Some(&row.app.id.name) || error.file == *origin) {
+        return Ok((AppState::Broken, format!("{error}; its objects are kept")));
+    }
+    if let Some(error) = found.errors.first() {
+        let message = format!("its definition is gone from {origin}, but {error}, so this may not be a removal; its objects are kept");
+        return Ok((AppState::Missing, message));
+    }
+    let (app, tree) = (row.app.clone(), Arc::clone(tree));
+    if let Some(why) = scoped(engine, repo, move |scope| scope.hidden(tree.as_ref(), &app)).await? {
+        return Ok((AppState::Missing, format!("its definition was not found, but {why}; its objects are kept")));
+    }
+    if !engine.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {
+        let message = format!("its definition is gone from {origin} after {} was rewritten; its objects are kept", repo.definitions_ref);
+        return Ok((AppState::Missing, message));
+    }
+    let objects = match row.on_delete() {
+        OnDelete::Keep => "its objects stay in the cluster, as `onDelete: keep` says",
+        OnDelete::Prune => "its objects are pruned, as `onDelete: prune` said",
+    };
+    // Many commits may have come with one push: the one that took it away is named.
+    let by = engine.mirrors.last_change(&repo.name, origin, revision).await?;
+    let by = by.as_ref().unwrap_or(revision).short();
+    Ok((AppState::Removed, format!("its definition was removed by {by}; {objects}")))
+}

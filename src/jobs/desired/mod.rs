@@ -1,0 +1,9 @@
+//! What Git wants: the definitions of a repo, the apps that a tree affects, and what they render to there.
+
+pub(in crate::jobs) mod affected;
+pub(in crate::jobs) mod definitions;
+pub(in crate::jobs) mod identity;
+pub(in crate::jobs) mod outdated;
+pub(in crate::jobs) mod render;
+pub(in crate::jobs) mod visible;
+pub(in crate::jobs) mod volatile;

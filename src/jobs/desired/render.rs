@@ -1,0 +1,47 @@
+//! What an app renders to at a tree, asked of the renderer by the name of the app's repo.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::class::{Class, Classified};
+use crate::jobs::Engine;
+use crate::queue::JobError;
+use crate::render::{Asker, Failure, Purpose, RenderError, RenderRequest, Rendered};
+use crate::tree::Tree;
+
+/// An error of the user's is a result; one of ours ends the job, to be tried again.
+pub(in crate::jobs) async fn render(
+    engine: &Engine,
+    app: &App,
+    tree: Arc<dyn Tree>,
+    purpose: Purpose,
+    cancel: &CancellationToken,
+) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
+    // A definition that names a cluster which is none, or may not go there, is at fault itself, and no other app of the pull request is.
+    if let Err(denied) = engine.permitted(app) {
+        return Ok(Err(failed(denied.to_string())));
+    }
+    let request = request(engine, app).await?;
+    let asker = Asker { tenant: app.id.repo.as_str(), purpose };
+    match engine.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await {
+        Err(error) if error.class() != Class::Fail => Err(error.into()),
+        result => Ok(result),
+    }
+}
+
+pub(in crate::jobs) async fn request(engine: &Engine, app: &App) -> Result<RenderRequest, JobError> {
+    let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
+    Ok(RenderRequest {
+        path: app.source.path.clone(),
+        options: app.render.clone(),
+        release: app.id.name.clone(),
+        namespace: app.destination.namespace.clone(),
+        cluster: Some(engine.facts(cluster).await?),
+    })
+}
+
+pub(in crate::jobs) fn failed(message: String) -> RenderError {
+    RenderError::Failed { failure: Box::new(Failure::new(message)), trace: Box::default() }
+}

@@ -1,0 +1,115 @@
+//! Each sync is compared with the plans that merged pull requests have shown.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tokio_util::sync::CancellationToken;
+
+use super::known::Known;
+use super::told;
+use super::told::{report_of, tell};
+use super::unseen::unseen;
+use crate::ids::{AppId, Oid, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::desired::{identity, render};
+use crate::jobs::preview::previewed::Shown;
+use crate::manifest::Manifest;
+use crate::plan::Plan;
+use crate::queue::JobError;
+use crate::render::{Purpose, Rendered};
+use crate::report::preview::{Differs, DiffersAt};
+use crate::store::apps::AppRow;
+use crate::store::inventory::ObjectState;
+
+/// Compares what a sync is about to do with what the pull requests have shown whose merges it brings. Nobody has reviewed a push to the branch
+/// itself, so without a merge there is nothing to compare with.
+pub(in crate::jobs) async fn at_sync(
+    engine: &Engine,
+    row: &AppRow,
+    revision: &Oid,
+    plan: &Plan,
+    rendered: Option<&Rendered>,
+    cancel: &CancellationToken,
+) -> Result<(), JobError> {
+    let (app, repo) = (&row.app.id, &row.app.source.repo);
+    let mut merged = Vec::new();
+    for shown in engine.store.shown_of(repo, app, told::heard_after(engine)).await? {
+        let commit = &shown.merge_commit;
+        let is_new = match &row.applied_revision {
+            Some(applied) => !engine.mirrors.is_ancestor(repo, commit, applied).await?,
+            None => true,
+        };
+        if is_new
+            && engine.mirrors.is_ancestor(repo, commit, revision).await?
+            && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
+        {
+            merged.push((shown.number, shown.merge_commit, what));
+        }
+    }
+    let mut objects = unseen(&Shown::of(&plan.changes), &merged.iter().map(|(_, _, shown)| shown).collect::<Vec<_>>());
+    // What was to be deleted or replaced before is another merge's.
+    let decided = engine.store.inventory_of(&plan.cluster, app).await?;
+    let decided: BTreeSet<String> = decided.iter().filter(|row| is_decided(row.state)).map(|row| row.key.id().to_string()).collect();
+    objects.retain(|object| !decided.contains(object));
+    // A pull request that changes nothing of the app has not said that nobody else does.
+    for (number, commit, _) in merged.iter().filter(|(_, _, shown)| !shown.steps.is_empty()) {
+        let later = pushed_since(engine, row, [commit, revision], rendered, &objects, cancel).await?;
+        let objects: Vec<String> = objects.iter().filter(|object| !later.contains(*object)).cloned().collect();
+        if !objects.is_empty() {
+            differs(engine, repo, *number, app, &objects).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an earlier sync has found what is to be done to an object.
+fn is_decided(state: ObjectState) -> bool {
+    match state {
+        ObjectState::Pruning | ObjectState::Moving | ObjectState::Deleting | ObjectState::Held | ObjectState::Outdated => true,
+        ObjectState::Claimed | ObjectState::Applied => false,
+    }
+}
+
+/// Which of these objects a later push than the merge has changed.
+async fn pushed_since(
+    engine: &Engine,
+    row: &AppRow,
+    [merge, revision]: [&Oid; 2],
+    rendered: Option<&Rendered>,
+    objects: &[String],
+    cancel: &CancellationToken,
+) -> Result<BTreeSet<String>, JobError> {
+    let (Some(now), false) = (rendered, merge == revision || objects.is_empty()) else { return Ok(BTreeSet::new()) };
+    let tree = engine.mirrors.tree(&row.app.source.repo, merge).await?;
+    // What did not render at the merge was not changed by it.
+    let Ok(then) = render::render(engine, &row.app, tree, Purpose::Sync, cancel).await? else {
+        return Ok(objects.iter().cloned().collect());
+    };
+    let by_name = |rendered: &Rendered| -> HashMap<String, String> {
+        let named = |manifest: &Manifest| identity::ids(&row.app, manifest).map(|id| (id.to_string(), manifest.hash()));
+        rendered.manifests.iter().flat_map(named).collect()
+    };
+    let (then, now) = (by_name(&then), by_name(now));
+    Ok(objects.iter().filter(|object| then.get(*object) != now.get(*object)).cloned().collect())
+}
+
+/// A sync is about to change objects of an app in a way that a merged pull request has not shown, or no longer does.
+pub(in crate::jobs) async fn differs(
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    app: &AppId,
+    objects: &[String],
+) -> Result<(), JobError> {
+    let _turn = engine.outcomes.lock().await;
+    let Some(mut pull) = engine.store.pull(repo, number).await? else { return Ok(()) };
+    let Some(mut report) = report_of(&pull) else { return Ok(()) };
+    let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
+    // What was said when it was merged is said.
+    let told: BTreeSet<String> = outcome.differs.iter().filter(|one| one.app == *app).flat_map(|one| one.objects.clone()).collect();
+    let objects: Vec<String> = objects.iter().filter(|object| !told.contains(*object)).cloned().collect();
+    if objects.is_empty() {
+        return Ok(());
+    }
+    outcome.differs.push(Differs { app: app.clone(), at: DiffersAt::Sync, objects });
+    tell(engine, &mut pull, &mut report, &Known::load(engine).await?).await
+}

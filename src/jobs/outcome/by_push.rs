@@ -1,0 +1,77 @@
+//! Pull requests that a push has merged, whatever the forge's API says or does not say.
+
+use std::collections::BTreeSet;
+
+use super::merge;
+use crate::config::Repo;
+use crate::forge::{PullRequest, PullState};
+use crate::ids::Oid;
+use crate::jobs::Engine;
+use crate::queue::JobError;
+use crate::store::pulls::PullRow;
+
+/// Pull requests whose heads a push has brought into their base: they are merged, whatever the forge's API says or does not say.
+pub(in crate::jobs) async fn merged_by_push(
+    engine: &Engine,
+    repo: &Repo,
+    ref_name: &str,
+    before: Option<&Oid>,
+    now: &Oid,
+) -> Result<BTreeSet<u64>, JobError> {
+    let mut merged = BTreeSet::new();
+    // A branch without a commit of its own is not merged by a push to its base.
+    let Some(before) = before else { return Ok(merged) };
+    let mut open = engine.store.pulls(&repo.name, PullRow::Open).await?;
+    open.retain(|pull| pull.base_ref == ref_name);
+    if open.is_empty() {
+        return Ok(merged);
+    }
+    let pushed = engine.mirrors.newest(&repo.name, now, before).await?;
+    for mut pull in open.into_iter().filter(|pull| pushed.contains(&pull.head)) {
+        if engine.mirrors.is_ancestor(&repo.name, &pull.head, before).await? {
+            continue;
+        }
+        let commit = engine.mirrors.merged_by(&repo.name, &pull.head, now).await?;
+        merge::merged(engine, &mut pull, &commit).await?;
+        merged.insert(pull.number);
+    }
+    Ok(merged)
+}
+
+/// A squash leaves no trace of the pull request's commits in its base; forges name its number in the message instead. Whether that is so is the
+/// forge's to say, and when it does not, the merge is told of by its webhook or the next look.
+pub(in crate::jobs) async fn merged_by_message(engine: &Engine, repo: &Repo, ref_name: &str, revision: &Oid) -> Result<(), JobError> {
+    let Some(number) = named_pull(&engine.mirrors.commit(&repo.name, revision).await?.summary) else { return Ok(()) };
+    let open = engine.store.pull(&repo.name, number).await?;
+    let (Some(mut row), Some(forge)) = (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), engine.forge(repo))
+    else {
+        return Ok(());
+    };
+    match forge.pull_request(&repo.project, number).await {
+        Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => merge::merged(engine, &mut row, &commit).await,
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(repo = %repo.name, number, %error, "could not ask the forge whether a push has merged a pull request");
+            Ok(())
+        }
+    }
+}
+
+/// `Title of the pull request (#7)`.
+pub(in crate::jobs) fn named_pull(summary: &str) -> Option<u64> {
+    summary.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_squash_names_its_pull_request() {
+        assert_eq!(named_pull("Scale up (#12)"), Some(12));
+        assert_eq!(named_pull("Revert \"Scale up (#12)\" (#13)"), Some(13));
+        for other in ["", "Scale up", "Scale up (#x)", "(#7) Scale up", "Merge pull request #7 from a"] {
+            assert_eq!(named_pull(other), None, "{other}");
+        }
+    }
+}

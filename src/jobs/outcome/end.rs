@@ -1,0 +1,43 @@
+//! The end of a sync, noted for the pull requests that wait to tell it.
+
+use super::told::{heard_after, json};
+use crate::ids::{AppId, Oid, RepoName};
+use crate::jobs::Engine;
+use crate::queue::{Cause, JobError, Key, Request};
+use crate::report::preview::AppEnd;
+use crate::store::apps::{AppRow, AppState};
+
+/// A sync of an app came to an end at a revision: pull requests whose merge is in it will say so.
+pub(in crate::jobs) async fn ended(engine: &Engine, row: &AppRow, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
+    let (app, source) = (&row.app.id, &row.app.source.repo);
+    // An app that is removed is so by a commit of the repo that defined it.
+    if row.state == AppState::Removed {
+        return note(engine, app, &app.repo, revision, end).await;
+    }
+    note(engine, app, source, revision, end).await?;
+    if app.repo != *source {
+        // What was merged there is the definition.
+        note(engine, app, &app.repo, &row.definition_commit, end).await?;
+    }
+    Ok(())
+}
+
+async fn note(engine: &Engine, app: &AppId, repo: &RepoName, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
+    engine.store.put_end(app, repo, revision, &json(end)?).await?;
+    if engine.store.awaits_ends(repo, heard_after(engine)).await? {
+        ask(engine, repo, Key::Sync(app.clone())).await?;
+    }
+    Ok(())
+}
+
+pub(in crate::jobs) async fn ask(engine: &Engine, repo: &RepoName, follows: Key) -> Result<(), JobError> {
+    Ok(engine.queue.enqueue(&[Request::new(Key::Outcome(repo.clone()), Cause::Follow { key: follows })]).await?)
+}
+
+/// Somebody's pull requests may wait to tell where an app of this repo stands.
+pub(in crate::jobs) async fn stands_elsewhere(engine: &Engine, repo: &RepoName, follows: Key) -> Result<(), JobError> {
+    if engine.store.awaits_ends(repo, heard_after(engine)).await? {
+        ask(engine, repo, follows).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! What became of a merged pull request: the first line of its comment, once its apps are synced.
+//!
+//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say into the reports: a merge
+//! may change a thousand apps, and its comment has all of them. What was reviewed is what is applied, or the pull request says where it is not.
+
+pub(in crate::jobs) mod at_sync;
+pub(in crate::jobs) mod by_push;
+pub(in crate::jobs) mod end;
+pub(in crate::jobs) mod known;
+pub(in crate::jobs) mod merge;
+pub(in crate::jobs) mod reviewed;
+pub(in crate::jobs) mod run;
+pub(in crate::jobs) mod told;
+pub(in crate::jobs) mod unseen;
+
+pub(in crate::jobs) use at_sync::at_sync;
+pub(in crate::jobs) use by_push::{merged_by_message, merged_by_push};
+pub(in crate::jobs) use end::{ended, stands_elsewhere};
+pub(in crate::jobs) use known::as_it_is;
+pub(in crate::jobs) use merge::{concerns, merged};
+pub(in crate::jobs) use run::run;
+pub(in crate::jobs) use told::report_of;

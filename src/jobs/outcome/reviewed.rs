@@ -1,0 +1,212 @@
+//! What was reviewed is what is applied, or the pull request says where it is not: a merge is compared with its preview before anything of it is
+//! applied, and each sync with the plans that pull requests have shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::told;
+use super::unseen::unseen;
+use crate::config::Repo;
+use crate::ids::{AppId, ClusterName, Oid};
+use crate::jobs::Engine;
+use crate::jobs::desired::visible;
+use crate::jobs::preview::compare::Compared;
+use crate::jobs::preview::pair::{Pair, Trees};
+use crate::jobs::preview::previewed::{Collected, Looked, LookedAt};
+use crate::jobs::preview::{compare, relook, sides};
+use crate::queue::JobError;
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, Differs, DiffersAt, PreviewReport, Stopped};
+use crate::store::previews::PreviewRow;
+use crate::store::pulls::Pull;
+use crate::tree::TreeError;
+
+/// A cluster that does not answer must not hold up the others' syncs for longer.
+const PLANNED_WITHIN: Duration = Duration::from_secs(30);
+
+/// An app that a merge affects.
+pub(in crate::jobs) struct Affected {
+    pub app: AppId,
+    pub cluster: ClusterName,
+    pub definition: DefinitionChange,
+}
+
+/// How a merge stands to its preview.
+#[derive(Default)]
+pub(in crate::jobs) struct Reviewed {
+    /// Every app that the merge affects, as far as it is not the previewed tree that was merged.
+    pub affected: Vec<Affected>,
+    pub differs: Vec<Differs>,
+    /// The apps that differ, previewed again.
+    pub again: Vec<AppReport>,
+    /// What it makes wrong in the definitions of apps, and what is wrong with those of the apps that it affects.
+    pub definitions: Vec<String>,
+    /// The apps among them that the configuration does not allow: no sync of them will ever end.
+    pub refused: BTreeSet<AppId>,
+}
+
+/// Compares a merge with its preview. Equal trees are equal content, whatever way led there.
+pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) -> Result<Reviewed, JobError> {
+    let repo = engine.repo(&pull.repo)?;
+    let preview = engine.store.preview(&repo.name, pull.number).await?;
+    if !is_here(engine, repo, pull, merge_commit).await {
+        tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit, "a merge cannot be fetched, and was not compared with its preview");
+        return Ok(Reviewed::default());
+    }
+    let tree = engine.mirrors.tree_id(&repo.name, merge_commit).await?;
+    let preview = before_merge(engine, repo, preview, merge_commit).await?;
+    let is_broken = told::report_of(pull).is_some_and(|report| is_broken(&report));
+    if !is_broken && preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
+        return Ok(Reviewed::default());
+    }
+    let Some(base) = base_before(engine, repo, pull, preview.as_ref(), merge_commit).await? else { return Ok(Reviewed::default()) };
+    let trees = Trees {
+        base_ref: pull.base_ref.clone(),
+        base_commit: base.clone(),
+        base: engine.mirrors.tree(&repo.name, &base).await?,
+        change: engine.mirrors.tree(&repo.name, merge_commit).await?,
+    };
+    let cancel = engine.tasks.hard().clone();
+    let mut sides = sides::build(engine, repo, &trees, &cancel).await?;
+    let refused = std::mem::take(&mut sides.refused);
+    sides.pairs.retain(|pair| !refused.contains_key(&pair.id));
+    if !sides.errors.is_empty() {
+        // What is missing may be what cannot be read: nothing is removed by a merge that breaks definitions.
+        sides.pairs.retain(|pair| pair.change.is_some());
+    }
+    let definitions = sides.errors.iter().map(ToString::to_string).chain(refused.values().cloned()).collect();
+    let affected = sides.pairs.iter().filter_map(affected).collect();
+    let mut reviewed = Reviewed { affected, definitions, refused: refused.into_keys().collect(), ..Reviewed::default() };
+    let looked = preview.as_ref().and_then(Looked::read);
+    let old = not_as_looked_at(sides.pairs, looked.as_ref(), &trees).await?;
+    if old.is_empty() {
+        return Ok(reviewed);
+    }
+    let moved = preview.as_ref().map(|preview| preview.base.clone()).filter(|before| *before != base);
+    let about = About { looked: looked.as_ref(), moved: moved.map(|from| (from, base.clone())), merge_commit, preview: preview.as_ref() };
+    Box::pin(plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
+    Ok(reviewed)
+}
+
+/// Whether the preview itself has told of definitions that no sync will come for.
+fn is_broken(report: &PreviewReport) -> bool {
+    let refused = |app: &AppReport| matches!(app.result, AppResult::NotAllowed { .. });
+    matches!(report.stopped, Some(Stopped::Definitions { .. })) || report.apps.iter().any(refused)
+}
+
+/// A preview that was made after the merge says nothing about it.
+async fn before_merge(engine: &Engine, repo: &Repo, preview: Option<PreviewRow>, merge: &Oid) -> Result<Option<PreviewRow>, JobError> {
+    let Some(preview) = preview else { return Ok(None) };
+    if !engine.mirrors.has_commit(&repo.name, &preview.base).await {
+        return Ok(Some(preview));
+    }
+    let is_after = engine.mirrors.is_ancestor(&repo.name, merge, &preview.base).await?;
+    Ok(Some(preview).filter(|_| !is_after))
+}
+
+struct About<'a> {
+    looked: Option<&'a Looked>,
+    moved: Option<(Oid, Oid)>,
+    merge_commit: &'a Oid,
+    preview: Option<&'a PreviewRow>,
+}
+
+async fn plan_again(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    pairs: Vec<Pair>,
+    about: &About<'_>,
+    cancel: &CancellationToken,
+    reviewed: &mut Reviewed,
+) {
+    let collected = Collected::default();
+    let planned = compare::all(engine, repo, trees, about.merge_commit, pairs, &collected, cancel);
+    let reports = match tokio::time::timeout(PLANNED_WITHIN, planned).await {
+        Ok(Ok(Compared { apps, trouble: None })) => apps,
+        // The syncs say what is wrong with the cluster.
+        Ok(Err(error) | Ok(Compared { trouble: Some(error), .. })) => {
+            return tracing::warn!(repo = %repo.name, error = error.message(), "a merge could not be compared with its preview");
+        }
+        Err(_) => return tracing::warn!(repo = %repo.name, "a merge could not be compared with its preview in time"),
+    };
+    for report in reports.into_iter().filter(|report| !report.leaves) {
+        let seen = about.looked.and_then(|looked| looked.app(&report.app));
+        let objects = unseen(&collected.of(&report.app), &seen.map(|one| &one.shown).into_iter().collect::<Vec<_>>());
+        let breaks = !matches!(report.result, AppResult::Planned { .. });
+        if objects.is_empty() && !breaks {
+            continue;
+        }
+        let at = match (&about.moved, about.preview) {
+            (_, None) => DiffersAt::NeverPreviewed,
+            (Some((from, to)), _) => DiffersAt::BaseMoved { from: from.clone(), to: to.clone() },
+            (None, Some(_)) => DiffersAt::Merge,
+        };
+        reviewed.differs.push(Differs { app: report.app.clone(), at, objects });
+        reviewed.again.push(report);
+    }
+}
+
+/// The apps whose input is not what the preview looked at. Where it is, so is the plan.
+async fn not_as_looked_at(pairs: Vec<Pair>, looked: Option<&Looked>, trees: &Trees) -> Result<Vec<Pair>, JobError> {
+    let Some(looked) = looked else { return Ok(pairs) };
+    let apps: BTreeMap<AppId, LookedAt> = looked.apps.iter().map(|one| (one.app.clone(), one.clone())).collect();
+    let trees = trees.clone();
+    let look = move || -> Result<Vec<Pair>, TreeError> {
+        let mut old = Vec::new();
+        for pair in pairs {
+            let same = match apps.get(&pair.id) {
+                Some(one) => is_defined_as(&pair, one) && relook::reads_the_same(one, &trees.base, &trees.change)?,
+                None => false,
+            };
+            if !same {
+                old.push(pair);
+            }
+        }
+        Ok(old)
+    };
+    Ok(crate::jobs::context::blocking(look).await??)
+}
+
+fn is_defined_as(pair: &Pair, one: &LookedAt) -> bool {
+    [(&pair.base, &one.base), (&pair.change, &one.change)].into_iter().all(|(side, seen)| match (side, seen) {
+        (Some(side), Some(seen)) => side.app.same_definition(&seen.app),
+        (None, None) => true,
+        _ => false,
+    })
+}
+
+fn affected(pair: &Pair) -> Option<Affected> {
+    let side = pair.change.as_ref().or(pair.base.as_ref())?;
+    Some(Affected { app: pair.id.clone(), cluster: side.app.destination.cluster.clone(), definition: compare::definition_change(pair) })
+}
+
+/// Whether the commit can be read; the webhook of a merge may be faster than the fetch of its push.
+async fn is_here(engine: &Engine, repo: &Repo, pull: &Pull, commit: &Oid) -> bool {
+    if engine.mirrors.has_commit(&repo.name, commit).await {
+        return true;
+    }
+    let Ok(remote) = engine.remote(repo).await else { return false };
+    let refs = std::slice::from_ref(&pull.base_ref);
+    let fetched = visible::fetch(&engine.mirrors, &remote, refs, Some(commit), engine.tasks.hard()).await;
+    fetched.is_ok() && engine.mirrors.has_commit(&repo.name, commit).await
+}
+
+/// What the base was before the merge.
+async fn base_before(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &Pull,
+    preview: Option<&PreviewRow>,
+    merge_commit: &Oid,
+) -> Result<Option<Oid>, JobError> {
+    if let Some(preview) = preview
+        && pull.head == *merge_commit
+        && engine.mirrors.is_ancestor(&repo.name, &preview.base, merge_commit).await?
+    {
+        // The base was moved to the head itself.
+        return Ok(Some(preview.base.clone()));
+    }
+    Ok(engine.mirrors.parents(&repo.name, merge_commit).await?.into_iter().next())
+}

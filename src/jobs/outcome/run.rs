@@ -1,0 +1,152 @@
+//! What became of a merged pull request: the first line of its comment, once its apps are synced.
+//!
+//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say into the reports: a merge
+//! may change a thousand apps, and its comment has all of them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::known::Known;
+use super::told::{add, events, heard_after, report_of, tell};
+use crate::ids::{AppId, Oid, RepoName};
+use crate::jobs::Engine;
+use crate::queue::JobError;
+use crate::report::outcome::{Event, added};
+use crate::report::preview::{AppEnd, DefinitionChange, PreviewReport};
+use crate::source::Change;
+use crate::store::apps::{AppHealth, AppState};
+use crate::store::pulls::Pull;
+
+/// So many changed paths are compared to tell whether a merge was taken back.
+const PATHS: usize = 5_000;
+
+/// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays: this only adds to it.
+pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(), JobError> {
+    let _turn = engine.outcomes.lock().await;
+    let pulls = engine.store.unfinished_pulls(repo, heard_after(engine)).await?;
+    if pulls.is_empty() {
+        return Ok(());
+    }
+    // In this order: what is not among the jobs any more is among the ends.
+    let mut heads = HashMap::new();
+    for ref_name in pulls.iter().map(|pull| &pull.base_ref).collect::<BTreeSet<_>>() {
+        heads.extend(engine.store.last_seen(repo, ref_name).await?.map(|head| (ref_name.clone(), head)));
+    }
+    let known_apps = Known { heads, ..Known::load(engine).await? };
+    let ends = engine.store.ends(repo).await?;
+    let mut contains = Contains::default();
+    for mut pull in pulls {
+        let Some(merge_commit) = pull.merge_commit.clone() else { continue };
+        let Some(mut report) = report_of(&pull) else { continue };
+        let Some(outcome) = report.outcome.clone() else { continue };
+        let mut told = events(engine, &pull).await?;
+        for known in &outcome.apps {
+            let seen = told.entry(known.app.clone()).or_default();
+            let changes = Changes::of(&report, &known.app);
+            let since = seen.last_id;
+            for end in ends.iter().filter(|end| end.app == known.app && since.is_none_or(|since| end.id > since)) {
+                // One that was written by another version is left out: it will end again.
+                let Ok(said) = serde_json::from_str(&end.ended) else { continue };
+                if !contains.ask(engine, repo, &merge_commit, &end.revision).await? {
+                    continue;
+                }
+                let said = match said {
+                    // What was taken back before it was applied has not become healthy.
+                    AppEnd::Healthy { .. } | AppEnd::Unchanged
+                        if seen.events.is_empty() && taken_back(engine, &pull, &merge_commit, &end.revision).await? =>
+                    {
+                        AppEnd::Superseded { by: end.revision.clone() }
+                    }
+                    said => said,
+                };
+                if let Some(event) = added(&seen.events, changes.removes, Event { revision: end.revision.clone(), end: said }) {
+                    add(engine, &pull, &known.app, Some(end.id), &event, end.at).await?;
+                    seen.events.push(event);
+                }
+            }
+            if seen.events.is_empty()
+                && let Some(event) = without_sync(engine, &known_apps, &mut contains, &pull, &merge_commit, &known.app, changes).await?
+            {
+                add(engine, &pull, &known.app, None, &event, engine.clock.now_millis()).await?;
+            }
+        }
+        tell(engine, &mut pull, &mut report, &known_apps).await?;
+    }
+    Ok(())
+}
+
+/// What a pull request does to an app, as far as its outcome depends on it.
+#[derive(Clone, Copy)]
+struct Changes {
+    removes: bool,
+    objects: bool,
+}
+
+impl Changes {
+    fn of(report: &PreviewReport, app: &AppId) -> Self {
+        let mut reports = report.apps.iter().filter(|report| report.app == *app && !report.leaves);
+        let removes = reports.clone().any(|report| report.definition == DefinitionChange::Removed);
+        Self { removes, objects: reports.any(|report| report.counts().changes() > 0) }
+    }
+}
+
+/// Which merges are contained in which revisions. Apps of one push are at one revision: it is looked up once.
+#[derive(Default)]
+struct Contains(HashMap<(Oid, Oid), bool>);
+
+impl Contains {
+    async fn ask(&mut self, engine: &Engine, repo: &RepoName, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
+        let key = (merge.clone(), revision.clone());
+        if let Some(known) = self.0.get(&key) {
+            return Ok(*known);
+        }
+        let within = engine.mirrors.is_ancestor(repo, merge, revision).await?;
+        self.0.insert(key, within);
+        Ok(within)
+    }
+}
+
+/// Whether a later revision has none of what a merge changed: it was taken back. Compared with the base of the preview, so that where that has
+/// moved before the merge, nothing is called taken back that may not be.
+async fn taken_back(engine: &Engine, pull: &Pull, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
+    let Some(base) = pull.base.as_ref().filter(|_| merge != revision) else { return Ok(false) };
+    let changes = engine.mirrors.changed_paths(&pull.repo, base, merge, PATHS).await?;
+    let now = engine.mirrors.changed_paths(&pull.repo, base, revision, PATHS).await?;
+    if changes.truncated || now.truncated || changes.changes.is_empty() {
+        return Ok(false);
+    }
+    let now: BTreeSet<&str> = now.changes.iter().map(Change::path).collect();
+    Ok(changes.changes.iter().all(|change| !now.contains(change.path())))
+}
+
+/// The outcome for an app that no sync comes for, because what its ref has by now is what was applied before.
+async fn without_sync(
+    engine: &Engine,
+    known: &Known,
+    contains: &mut Contains,
+    pull: &Pull,
+    merge: &Oid,
+    app: &AppId,
+    changes: Changes,
+) -> Result<Option<Event>, JobError> {
+    // Written at the end of the look at a ref, which has queued the syncs that are due.
+    let (Some(row), Some(head)) = (known.rows.get(app), known.heads.get(&pull.base_ref)) else { return Ok(None) };
+    let source = &row.app.source;
+    let follows = source.repo == pull.repo && source.ref_name == pull.base_ref;
+    let is_settled = row.state == AppState::Active
+        && row.synced_ok
+        && row.health != AppHealth::Progressing
+        && row.identity.is_some()
+        && row.identity == row.applied_identity;
+    if !follows || changes.removes || !is_settled || known.is_busy(row) {
+        return Ok(None);
+    }
+    if !contains.ask(engine, &pull.repo, merge, head).await? {
+        return Ok(None);
+    }
+    let end = if changes.objects && taken_back(engine, pull, merge, head).await? {
+        AppEnd::Superseded { by: head.clone() }
+    } else {
+        AppEnd::Unchanged
+    };
+    Ok(Some(Event { revision: head.clone(), end }))
+}

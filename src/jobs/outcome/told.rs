@@ -1,0 +1,102 @@
+//! What was told of a merged pull request, and the comment that tells it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::known::Known;
+use crate::ids::AppId;
+use crate::jobs::Engine;
+use crate::queue::JobError;
+use crate::report::outcome::Event;
+use crate::report::preview::{LaterEnd, PreviewReport};
+use crate::report::{markdown, outcome};
+use crate::store::ends::EventRow;
+use crate::store::pulls::Pull;
+
+/// After this long nobody reads what became of a merge.
+const REMEMBERED: Duration = Duration::from_hours(14 * 24);
+
+/// What was told of an app.
+#[derive(Default)]
+pub(in crate::jobs) struct Told {
+    pub events: Vec<Event>,
+    pub times: Vec<i64>,
+    /// The last end that was told from.
+    pub last_id: Option<i64>,
+}
+
+pub(in crate::jobs) async fn events(engine: &Engine, pull: &Pull) -> Result<BTreeMap<AppId, Told>, JobError> {
+    let mut told: BTreeMap<AppId, Told> = BTreeMap::new();
+    for row in engine.store.outcome_events(&pull.repo, pull.number).await? {
+        let Ok(end) = serde_json::from_str(&row.ended) else { continue };
+        let known = told.entry(row.app).or_default();
+        known.events.push(Event { revision: row.revision, end });
+        known.times.push(row.at);
+        known.last_id = known.last_id.max(row.end_id);
+    }
+    Ok(told)
+}
+
+pub(in crate::jobs) async fn add(
+    engine: &Engine,
+    pull: &Pull,
+    app: &AppId,
+    end_id: Option<i64>,
+    event: &Event,
+    at: i64,
+) -> Result<(), JobError> {
+    let row = EventRow { app: app.clone(), end_id, revision: event.revision.clone(), ended: json(&event.end)?, at };
+    Ok(engine.store.add_outcome_event(&pull.repo, pull.number, &row).await?)
+}
+
+pub(in crate::jobs) fn heard_after(engine: &Engine) -> i64 {
+    engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(in crate::jobs) fn json<T: serde::Serialize>(value: &T) -> Result<String, JobError> {
+    serde_json::to_string(value).map_err(|error| JobError::new(crate::class::Class::Fail, error))
+}
+
+/// Brings what was told into the report, and has it shown.
+pub(in crate::jobs) async fn tell(engine: &Engine, pull: &mut Pull, report: &mut PreviewReport, known: &Known) -> Result<(), JobError> {
+    let told = events(engine, pull).await?;
+    let Some(mut outcome) = report.outcome.take() else { return Ok(()) };
+    let mut settled = true;
+    for app in &mut outcome.apps {
+        let none = Told::default();
+        let told = told.get(&app.app).unwrap_or(&none);
+        settled &= told.events.iter().any(|event| outcome::is_settled(&event.end));
+        let Some(first) = outcome::first(&told.events) else {
+            app.end = known.stands(&app.app);
+            continue;
+        };
+        app.end = told.events[first].end.clone();
+        let later = told.events.iter().zip(&told.times).skip(first + 1);
+        let later = later.filter_map(|(event, at)| {
+            Some(LaterEnd { at: Timestamp::from_millisecond(*at).ok()?, revision: event.revision.clone(), end: event.end.clone() })
+        });
+        app.later = later.collect();
+    }
+    let notice = markdown::notice(&outcome);
+    report.outcome = Some(outcome);
+    let after = Some(json(report)?);
+    if pull.report == after && pull.unfinished != settled {
+        // Nothing new: what nothing is heard of for long is given up.
+        return Ok(());
+    }
+    (pull.unfinished, pull.report) = (!settled, after);
+    engine.outbox.put_comment(&pull.repo, pull.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+    if let Some(text) = notice {
+        engine.outbox.put_notice(&pull.repo, pull.number, &text).await?;
+    }
+    // The row last: whoever is stopped before finds that it is still to be said.
+    engine.store.put_pull(pull).await?;
+    Ok(())
+}
+
+/// What was shown last. A report of another version counts as none: the next preview writes a new one.
+pub(in crate::jobs) fn report_of(pull: &Pull) -> Option<PreviewReport> {
+    pull.report.as_deref().and_then(|text| serde_json::from_str(text).ok())
+}

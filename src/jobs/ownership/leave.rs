@@ -1,0 +1,121 @@
+//! What an app no longer wants and another app of the repo does stays in the cluster until that one takes it over.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::wanted;
+use crate::app::App;
+use crate::ids::{AppId, ClusterName};
+use crate::jobs::Engine;
+use crate::jobs::desired::identity;
+use crate::manifest::{Manifest, ObjectId};
+use crate::plan::deletion::NotWanted;
+use crate::plan::{Action, Change, Plan, TakeOver};
+use crate::queue::JobError;
+use crate::store::apps::{AppRow, AppState};
+use crate::store::inventory::{ObjectRow, ObjectState};
+
+/// Takes out of the deletes of a plan what other apps want: that is neither deleted nor does it need confirmation.
+pub(in crate::jobs) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -> Result<(), JobError> {
+    let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune);
+    let ids: Vec<ObjectId> = prunes.map(|change| change.key.id()).collect();
+    let mut left = wanted::by_others(engine, row, &plan.cluster, &ids).await?;
+    // Those that are synced by now have claimed what they want, maybe since this plan looked at the inventory: it is not this app's to delete.
+    let claimed = engine.store.owners(&plan.cluster, &plan.app, &ids).await?;
+    let claimed: BTreeSet<ObjectId> = claimed.into_iter().map(|(object, _)| object).collect();
+    plan.changes.retain(|change| change.action != Action::Prune || !claimed.contains(&change.key.id()));
+    for change in plan.changes.iter_mut().filter(|change| change.action == Action::Prune) {
+        if let Some(left) = left.remove(&change.key.id()) {
+            change.notes.push(left.to_string());
+            change.leave(left.app);
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is nothing to do but to delete something that does not already need confirmation.
+pub(in crate::jobs) async fn is_all_that_is_to_do(engine: &Engine, plan: &Plan) -> Result<bool, JobError> {
+    let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+    let held = |change: &Change| rows.iter().any(|row| row.state == ObjectState::Held && row.key.id() == change.key.id());
+    Ok(plan.changes.iter().any(|change| change.action == Action::Prune && !held(change))
+        && plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected()))
+}
+
+/// Whether an app has left anything for others.
+pub(in crate::jobs) async fn has_left_something(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
+    let rows = engine.store.inventory_of(&row.app.destination.cluster, &row.app.id).await?;
+    Ok(rows.iter().any(|row| row.state == ObjectState::Moving))
+}
+
+/// Looks once more, as other apps may have come to want something while health was waited for. Says what may go: nothing else is pruned.
+pub(in crate::jobs) async fn before_prune(engine: &Engine, row: &AppRow, cluster: &ClusterName) -> Result<NotWanted, JobError> {
+    let rows = engine.store.inventory_of(cluster, &row.app.id).await?;
+    // Whoever was stopped before it deleted something looks again, too.
+    let goes = |row: &&ObjectRow| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting);
+    let ids: Vec<ObjectId> = rows.iter().filter(goes).map(|row| row.key.id()).collect();
+    let left = wanted::by_others(engine, row, cluster, &ids).await?;
+    for (object, left) in &left {
+        tracing::info!(app = %row.app.id, %object, "{left}");
+    }
+    let left: Vec<ObjectId> = left.into_keys().collect();
+    engine.store.leave(cluster, &row.app.id, &left).await?;
+    Ok(NotWanted::of(ids, &left))
+}
+
+/// The apps that have left something which nobody wants any more: a sync has to look at it again.
+pub(in crate::jobs) async fn no_longer_wanted(engine: &Engine, cluster: &ClusterName) -> Result<Vec<AppId>, JobError> {
+    let mut left: BTreeMap<AppId, Vec<ObjectId>> = BTreeMap::new();
+    for row in engine.store.left_on(cluster).await? {
+        left.entry(row.app).or_default().push(row.key.id());
+    }
+    let mut apps = Vec::new();
+    for (app, ids) in left {
+        let Some(row) = engine.store.app(&app).await? else { continue };
+        if row.paused || !matches!(row.state, AppState::Active | AppState::Removed) {
+            continue;
+        }
+        if wanted::by_others(engine, &row, cluster, &ids).await?.len() < ids.len() {
+            apps.push(app);
+        }
+    }
+    Ok(apps)
+}
+
+/// What was applied and belongs to another app of the repo by now is not fought for: it was let go by a newer revision.
+pub(in crate::jobs) async fn without_others<'a>(
+    engine: &Engine,
+    app: &App,
+    manifests: Cow<'a, [Manifest]>,
+    inventory: &[ObjectRow],
+) -> Result<Cow<'a, [Manifest]>, JobError> {
+    let own: BTreeSet<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
+    let is_own = |manifest: &&Manifest| identity::ids(app, manifest).iter().any(|id| own.contains(id));
+    let asked: Vec<ObjectId> =
+        manifests.iter().filter(|manifest| !is_own(manifest)).flat_map(|manifest| identity::ids(app, manifest)).collect();
+    let owners = engine.store.owners(&app.destination.cluster, &app.id, &asked).await?;
+    let handed_over: BTreeSet<ObjectId> = owners.into_iter().filter(|(_, owner)| owner.repo == app.id.repo).map(|(id, _)| id).collect();
+    if handed_over.is_empty() {
+        return Ok(manifests);
+    }
+    let mut left = manifests.into_owned();
+    left.retain(|manifest| !identity::ids(app, manifest).iter().any(|id| handed_over.contains(id)));
+    Ok(Cow::Owned(left))
+}
+
+/// What was taken over from other apps, and left for others, in words.
+pub(in crate::jobs) fn said(plan: &Plan) -> Vec<String> {
+    let mut took: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut left: BTreeMap<&AppId, usize> = BTreeMap::new();
+    for Change { takes_over, left_for, .. } in &plan.changes {
+        if let Some(TakeOver::OtherApp { app, .. }) = takes_over {
+            *took.entry(app).or_default() += 1;
+        }
+        if let Some(app) = left_for {
+            *left.entry(app).or_default() += 1;
+        }
+    }
+    let objects = |number: usize| if number == 1 { "1 object".to_owned() } else { format!("{number} objects") };
+    let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
+    let left = left.into_iter().map(|(app, number)| format!("kept {} for app {app}", objects(number)));
+    took.chain(left).collect()
+}

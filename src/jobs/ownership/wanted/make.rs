@@ -1,0 +1,114 @@
+//! Finds out what the apps want that are not synced at their heads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt};
+
+use super::defined::{Defined, Heads, passing};
+use crate::app::App;
+use crate::ids::{AppId, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::context::blocking;
+use crate::jobs::desired::identity::ids;
+use crate::jobs::desired::{identity, render};
+use crate::jobs::remembered::wants::{Unseen, Wanted};
+use crate::queue::JobError;
+use crate::render::Purpose;
+use crate::store::apps::AppRow;
+use crate::trace::Trace;
+use crate::tree::Tree;
+
+/// Apps that are looked at at once; the renderer's own pool decides how many of them are really rendered.
+const AT_ONCE: usize = 8;
+
+pub(in crate::jobs) async fn make(engine: &Engine, defined: &Defined, heads: &Heads, unseen: &Unseen) -> Result<Wanted, JobError> {
+    let looking = &Looking {
+        engine,
+        defined,
+        heads,
+        unseen,
+        rows: engine.store.apps_defined_by(&defined.repo).await?.into_iter().map(|row| (row.app.id.clone(), row)).collect(),
+        traces: traces(engine, heads).await?,
+    };
+    let each: Vec<_> = defined.apps().map(|app| async move { (app, looking.wants(app).await) }.boxed()).collect();
+    let answers: Vec<_> = futures::stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
+    let mut wanted = Wanted { passes: !unseen.is_empty(), ..Wanted::default() };
+    for (app, answer) in answers {
+        match answer {
+            Ok(Answer::Known(ids)) => {
+                for id in ids {
+                    wanted.by.entry(id).or_default().insert(app.id.clone());
+                }
+            }
+            Ok(Answer::Unknown(why)) => wanted.unknown.push((app.id.clone(), why)),
+            Err(error) => {
+                wanted.passes = true;
+                wanted.unknown.push((app.id.clone(), passing(&error)?));
+            }
+        }
+    }
+    wanted.unknown.sort();
+    Ok(wanted)
+}
+
+async fn traces(engine: &Engine, heads: &Heads) -> Result<BTreeMap<AppId, String>, JobError> {
+    let mut traces = BTreeMap::new();
+    let mut repos: Vec<&RepoName> = heads.keys().map(|(repo, _)| repo).collect();
+    repos.dedup();
+    for repo in repos {
+        traces.extend(engine.store.traces_reading(repo).await?.into_iter().filter_map(|(app, trace)| Some((app, trace?))));
+    }
+    Ok(traces)
+}
+
+enum Answer {
+    /// Nothing of an app that is synced: it owns what it wants.
+    Known(Vec<crate::manifest::ObjectId>),
+    Unknown(String),
+}
+
+struct Looking<'a> {
+    engine: &'a Engine,
+    defined: &'a Defined,
+    heads: &'a Heads,
+    unseen: &'a Unseen,
+    rows: BTreeMap<AppId, AppRow>,
+    traces: BTreeMap<AppId, String>,
+}
+
+impl Looking<'_> {
+    async fn wants(&self, app: &App) -> Result<Answer, JobError> {
+        let (mut wanted, pinned) = (Vec::new(), self.defined.pinned(&app.id));
+        if let Some(why) = self.unseen.get(&app.source.repo) {
+            return Ok(Answer::Unknown(why.clone()));
+        }
+        // A ref that is nowhere asks for nothing.
+        let source = (app.source.repo.clone(), app.source.ref_name.clone());
+        let head = self.heads.get(&source).cloned().flatten();
+        for revision in head.iter().chain(pinned) {
+            let tree = self.engine.mirrors.tree(&app.source.repo, revision).await?;
+            if pinned.is_none() && self.is_synced(app, Arc::clone(&tree)).await? {
+                continue;
+            }
+            match render::render(self.engine, app, tree, Purpose::Sync, self.engine.tasks.hard()).await? {
+                Ok(rendered) => wanted.extend(rendered.manifests.iter().flat_map(|manifest| ids(app, manifest))),
+                Err(error) => return Ok(Answer::Unknown(format!("it does not render at {}: {error}", revision.short()))),
+            }
+        }
+        Ok(Answer::Known(wanted))
+    }
+
+    /// Whether what is applied is what the app, defined so, renders to at this tree.
+    async fn is_synced(&self, app: &App, tree: Arc<dyn Tree>) -> Result<bool, JobError> {
+        let applied = self.rows.get(&app.id).and_then(|row| row.applied_identity.as_ref());
+        let trace = self.traces.get(&app.id).and_then(|text| serde_json::from_str::<Trace>(text).ok());
+        let (Some(applied), Some(trace)) = (applied, trace) else { return Ok(false) };
+        let request = render::request(self.engine, app).await?;
+        let may_be = self.engine.renderer.identifier().identities(&request, &trace);
+        if !may_be.iter().any(|identity| identity::identity_of(app, identity) == *applied) {
+            return Ok(false);
+        }
+        Ok(blocking(move || trace.differs(tree.as_ref())).await??.is_none())
+    }
+}

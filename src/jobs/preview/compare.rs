@@ -1,0 +1,333 @@
+//! The affected apps of a pull request, planned: what is shown of each.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::moves::Moves;
+use super::object::{object, show};
+use super::pair::{Pair, Side, Trees};
+use super::previewed::Collected;
+use super::shared::refuse_shared;
+use super::{budget, claimed, edited, leaving};
+use crate::app::{App, OnDelete, SyncPolicy};
+use crate::class::{Class, Classified};
+use crate::cluster::Cluster;
+use crate::config::Repo;
+use crate::ids::{ClusterName, Oid};
+use crate::jobs::Engine;
+use crate::jobs::desired::volatile;
+use crate::jobs::ownership::orphans;
+use crate::lifecycle::beside;
+use crate::manifest::{Manifest, ObjectKey};
+use crate::plan::{Change, PruneLimit, Redactor, Siblings};
+use crate::queue::JobError;
+use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
+use crate::render::{RenderError, Rendered};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, HeldBack};
+use crate::store::apps::AppRow;
+use crate::store::inventory::ObjectRow;
+use crate::sync::marked::Orphan;
+
+/// Apps that are planned at once; each cluster bounds its own requests.
+const AT_ONCE: usize = 4;
+
+/// The affected apps, as far as they could be compared.
+pub(in crate::jobs) struct Compared {
+    pub apps: Vec<AppReport>,
+    /// What kept an app from being compared and may pass: it is tried again soon.
+    pub trouble: Option<JobError>,
+}
+
+pub(in crate::jobs) async fn all(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    head: &Oid,
+    pairs: Vec<Pair>,
+    collected: &Collected,
+    cancel: &CancellationToken,
+) -> Result<Compared, JobError> {
+    let mut leaving = Vec::new();
+    for pair in &pairs {
+        leaving.extend(leaving::preview(engine, pair, head, cancel).await?);
+    }
+    let moves = Moves::find(engine, repo, trees, &pairs, cancel).boxed().await?;
+    let (moves, siblings) = (&moves, &brought(&pairs));
+    let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
+    let each = pairs.into_iter().map(|pair| {
+        let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
+        async move {
+            // Never closed.
+            let _share = at_once.acquire_many(weight).await;
+            by_itself(engine, trees, head, pair, moves, siblings, collected, cancel).await
+        }
+        .boxed()
+    });
+    let each: Vec<_> = each.collect();
+    let compared: Vec<(AppReport, Option<JobError>)> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().boxed().await?;
+    let (mut reports, troubles): (Vec<_>, Vec<_>) = compared.into_iter().unzip();
+    for left in leaving {
+        let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
+        reports.insert(after, left);
+    }
+    refuse_shared(&mut reports);
+    claimed::refuse(engine, &mut reports, moves).await?;
+    Ok(Compared { apps: reports, trouble: troubles.into_iter().flatten().next() })
+}
+
+/// One app, whatever it meets: what is wrong with it is said of it alone.
+#[expect(clippy::too_many_arguments, reason = "what one app is compared with, spelled out once")]
+async fn by_itself(
+    engine: &Engine,
+    trees: &Trees,
+    head: &Oid,
+    pair: Pair,
+    moves: &Moves,
+    siblings: &BTreeMap<ClusterName, Siblings>,
+    collected: &Collected,
+    cancel: &CancellationToken,
+) -> Result<(AppReport, Option<JobError>), JobError> {
+    let (id, definition) = (pair.id.clone(), definition_change(&pair));
+    let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
+    let (error, cluster) = match (one(engine, trees, head, pair, moves, siblings, collected, cancel).await, cluster) {
+        (Ok(report), _) => return Ok((report, None)),
+        (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
+        (Err(error), _) => return Err(error),
+    };
+    let report = AppReport {
+        app: id.clone(),
+        cluster,
+        leaves: false,
+        definition,
+        definition_diff: None,
+        policies: Vec::new(),
+        stays: None,
+        result: AppResult::Unavailable { message: error.message() },
+        destructive: Vec::new(),
+        before: Vec::new(),
+        warnings: Vec::new(),
+        held_back: None,
+    };
+    let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
+    Ok((report, trouble))
+}
+
+/// Values of apps that are compared at once: each is copied a few times on the way, so that large apps are compared one after the other.
+const VALUES_AT_ONCE: u32 = 200_000;
+
+#[expect(clippy::too_many_arguments, reason = "what one app is compared with, spelled out once")]
+async fn one(
+    engine: &Engine,
+    trees: &Trees,
+    head: &Oid,
+    pair: Pair,
+    moves: &Moves,
+    siblings: &BTreeMap<ClusterName, Siblings>,
+    collected: &Collected,
+    cancel: &CancellationToken,
+) -> Result<AppReport, JobError> {
+    let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
+        return Err(JobError::new(Class::Fail, format!("app {} is on neither side", pair.id)));
+    };
+    let definition = definition_change(&pair);
+    let (definition_diff, policies) = match definition {
+        DefinitionChange::None => (None, Vec::new()),
+        _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app), None),
+    };
+    let mut report = AppReport {
+        app: pair.id.clone(),
+        cluster: app.destination.cluster.clone(),
+        leaves: false,
+        definition,
+        definition_diff,
+        policies,
+        stays: None,
+        result: AppResult::Planned { objects: Vec::new() },
+        destructive: Vec::new(),
+        before: Vec::new(),
+        warnings: Vec::new(),
+        held_back: None,
+    };
+    let cluster = engine.cluster_for(&app.id, &app.destination.cluster);
+    if let Some(side) = &pair.change
+        && let Err(denied) = engine.permitted(&side.app)
+    {
+        report.result = AppResult::NotAllowed { message: denied.to_string() };
+        return Ok(report);
+    }
+    if let Some(error) = [&pair.change, &pair.base].into_iter().find_map(|side| may_pass(side.as_ref())) {
+        return Err(JobError::new(error.class(), error.to_string()));
+    }
+    if let Some(Side { rendered: Err(error), .. }) = &pair.change {
+        report.result = render_failed(error);
+        return Ok(report);
+    }
+    report.warnings.extend(warnings(&pair));
+    let row = engine.store.app(&pair.id).await?;
+    report.held_back = held_back(row.as_ref(), &app);
+    // What was applied last says what becomes of the objects, not what Git says since.
+    let on_delete = row.as_ref().map_or(app.on_delete, AppRow::on_delete);
+    let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
+    if pair.change.is_none() && on_delete == OnDelete::Keep {
+        let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
+        let left = inventory.len() - moved.len();
+        report.stays = Some(left);
+        report.warnings.push(format!("Its definition is removed. Its {left} objects stay in the cluster, as `onDelete: keep` says."));
+        report.result = AppResult::Planned { objects: moved.iter().map(|change| object(change, &Redactor::default())).collect() };
+        return Ok(report);
+    }
+    let cluster = match cluster {
+        Ok(cluster) => cluster,
+        Err(unknown) => {
+            report.result = AppResult::NotAllowed { message: unknown.to_string() };
+            return Ok(report);
+        }
+    };
+    // On another cluster everything is new.
+    let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
+    let change = manifests(engine, pair.change.as_ref()).await?;
+    let orphans = orphans::known(engine, cluster, &pair.id).await?;
+    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, siblings, cancel).await {
+        Ok((mut planned, marked)) => {
+            moves.mark(&mut planned.changes);
+            collected.add(&pair.id, &planned);
+            let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
+            report.destructive.extend(by_marks_alone);
+            let applied = applied(engine, &pair).await?;
+            // Secrets are searched for and lines compared for as long as somebody else's objects are large.
+            beside(|| show(&mut report, &planned, &pair, [&base, &change], &inventory, applied, limit(engine)));
+        }
+        Err(error) if error.class() == Class::Fail => report.result = AppResult::Unavailable { message: error.to_string() },
+        Err(error) => return Err(error.into()),
+    }
+    Ok(report)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]
+async fn compare(
+    engine: &Engine,
+    cluster: &Cluster,
+    trees: &Trees,
+    head: &Oid,
+    app: &App,
+    pair: &Pair,
+    [base, change]: [&[Manifest]; 2],
+    inventory: &[ObjectRow],
+    orphans: &[Orphan],
+    moves: &Moves,
+    siblings: &BTreeMap<ClusterName, Siblings>,
+    cancel: &CancellationToken,
+) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
+    let marks = engine.marks(&pair.id);
+    let owned: Vec<Owned> = inventory.iter().map(crate::sync::owned).collect();
+    let allow = engine.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
+    let base_app = pair.base.as_ref().map_or(app, |side| &side.app);
+    let input = |app, revision, manifests, adopt| PlanInput {
+        app,
+        marks: &marks,
+        allow: &allow,
+        revision,
+        manifests,
+        inventory: &owned,
+        // A preview looks at everything, so that it can tell what had drifted before.
+        unchanged: &|_, _| false,
+        handed_over: moves.to(&pair.id),
+        adopt,
+        reveals: false,
+        siblings: None,
+    };
+    let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
+    let siblings = siblings.get(&app.destination.cluster);
+    let change = PlanInput { siblings, ..input(app, head, change, app.adopt.0) };
+    let planned = plan_change(cluster, base, change, base_side(pair), cancel).await?;
+    let marked = match orphans {
+        [] => Vec::new(),
+        _ => plan_orphans(cluster, PlanInput { inventory: &orphans::as_owned(orphans), ..change }, cancel).await?,
+    };
+    Ok((planned, marked))
+}
+
+fn base_side(pair: &Pair) -> BaseSide {
+    match &pair.base {
+        Some(Side { rendered: Ok(_), .. }) if pair.leaves().is_none() => BaseSide::Complete,
+        _ => BaseSide::Unknown,
+    }
+}
+
+/// What the apps of a pull request bring to each cluster: what one of them needs may come with another.
+fn brought(pairs: &[Pair]) -> BTreeMap<ClusterName, Siblings> {
+    let mut brought: BTreeMap<ClusterName, Siblings> = BTreeMap::new();
+    for pair in pairs {
+        let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { continue };
+        let before: HashMap<&ObjectKey, &Manifest> = match &pair.base {
+            Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => base.manifests.iter().map(|one| (&one.key, one)).collect(),
+            _ => HashMap::new(),
+        };
+        let changes = |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| before.object != manifest.object);
+        let siblings = brought.entry(app.destination.cluster.clone()).or_default();
+        siblings.add(&rendered.manifests, &app.destination.namespace, changes);
+    }
+    brought
+}
+
+/// A base that does not render has nothing to compare with: the change is shown against what is live.
+async fn manifests<'a>(engine: &Engine, side: Option<&'a Side>) -> Result<Cow<'a, [Manifest]>, JobError> {
+    match side {
+        Some(Side { app, rendered: Ok(rendered) }) => volatile::settled(engine, app, rendered).await,
+        _ => Ok(Cow::Borrowed(&[])),
+    }
+}
+
+pub(in crate::jobs) fn definition_change(pair: &Pair) -> DefinitionChange {
+    match (&pair.base, &pair.change) {
+        (None, _) => DefinitionChange::Added,
+        (_, None) => DefinitionChange::Removed,
+        _ if pair.definition_changed => DefinitionChange::Edited,
+        _ => DefinitionChange::None,
+    }
+}
+
+fn render_failed(error: &RenderError) -> AppResult {
+    AppResult::RenderFailed { message: error.to_string(), file: error.failure().and_then(|failure| failure.file.clone()) }
+}
+
+/// What kept a side from being rendered, where it may pass.
+fn may_pass(side: Option<&Side>) -> Option<&RenderError> {
+    side?.rendered.as_ref().err().filter(|error| error.class().is_retry())
+}
+
+fn warnings(pair: &Pair) -> Vec<String> {
+    let rendered = |side: &Option<Side>| side.as_ref().and_then(|side| side.rendered.as_ref().ok()).cloned();
+    let mut warnings = rendered(&pair.change).map(|rendered: Arc<Rendered>| rendered.warnings.clone()).unwrap_or_default();
+    if let Some(Side { rendered: Err(error), .. }) = &pair.base {
+        warnings.push(format!("The base does not render, so everything counts as new: {error}"));
+    }
+    warnings
+}
+
+/// Why merging applies nothing of an app by itself, by its definition after the merge.
+fn held_back(row: Option<&AppRow>, app: &App) -> Option<HeldBack> {
+    match (row, app.sync) {
+        (_, SyncPolicy::Never) => Some(HeldBack::Never),
+        (Some(row), _) if row.paused => Some(HeldBack::Paused),
+        (Some(row), _) if row.pinned_revision.is_some() => Some(HeldBack::Pinned),
+        (_, SyncPolicy::Manual) => Some(HeldBack::Manual),
+        (_, SyncPolicy::Auto) => None,
+    }
+}
+
+/// Whether the base's head is what is applied: then what differs has drifted.
+async fn applied(engine: &Engine, pair: &Pair) -> Result<bool, JobError> {
+    let Some(Side { rendered: Ok(rendered), .. }) = &pair.base else { return Ok(false) };
+    let row = engine.store.app(&pair.id).await?;
+    Ok(row.is_some_and(|row| row.applied_identity.as_deref() == Some(&crate::jobs::desired::identity::identity(&row.app, rendered))))
+}
+
+pub(in crate::jobs) fn limit(engine: &Engine) -> PruneLimit {
+    PruneLimit { share: engine.config.destructive.share, above: engine.config.destructive.count }
+}

@@ -1,0 +1,86 @@
+//! Compares the two sides of a pull request, and writes what it finds into the report.
+
+use super::fetch::Fetched;
+use super::pair::Trees;
+use super::previewed::{Collected, Looked};
+use super::{compare, sides};
+use crate::config::Repo;
+use crate::ids::{Oid, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::history::History;
+use crate::queue::{JobContext, JobError};
+use crate::report::preview::{PreviewReport, Stopped};
+use crate::source::{Merge, SourceError};
+
+/// Compares the two sides, and writes what it finds into the report. The tree that merging gives, what was looked at, and what kept an app from being
+/// compared, where it may pass.
+pub(in crate::jobs) async fn fill(
+    engine: &Engine,
+    repo: &Repo,
+    fetched: &Fetched,
+    report: &mut PreviewReport,
+    author: &str,
+    history: &mut History<'_>,
+    ctx: &JobContext,
+) -> Result<(Option<Oid>, Looked, Option<JobError>), JobError> {
+    let Fetched { base_ref, base, head, merge, tested } = fetched;
+    report.base = base.clone();
+    report.head = head.clone();
+    let (change, change_tree) = if *merge {
+        match engine.mirrors.merge(&repo.name, base, head, tested.as_ref(), &ctx.cancel).await {
+            Ok(Merge::Clean { tree, tree_id }) => (tree, tree_id),
+            Ok(Merge::Conflict { paths }) => {
+                report.stopped = Some(Stopped::MergeConflict { files: paths.clone() });
+                return Ok((None, Looked::without_apps(author, report, paths), None));
+            }
+            // The change is at fault, and will be until it is pushed again.
+            Err(SourceError::Unrelated { .. }) => {
+                report.stopped = Some(Stopped::UnrelatedHistory);
+                return Ok((None, Looked::without_apps(author, report, Vec::new()), None));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    } else {
+        (engine.mirrors.tree(&repo.name, head).await?, engine.mirrors.tree_id(&repo.name, head).await?)
+    };
+    let base_tree = engine.mirrors.tree(&repo.name, base).await?;
+    let trees = Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change };
+    let mut sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
+    if !sides.errors.is_empty() {
+        report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
+        return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new()), None));
+    }
+    let looked = std::mem::take(&mut sides.looked);
+    let collected = Collected::default();
+    let compared = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
+    report.apps = compared.apps;
+    Ok((Some(change_tree), Looked::new(author, report, looked, &collected), compared.trouble))
+}
+
+pub(in crate::jobs) fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base_ref: &str) -> PreviewReport {
+    PreviewReport {
+        repo: repo.clone(),
+        number,
+        head: head.clone(),
+        base: head.clone(),
+        base_ref: base_ref.trim_start_matches("refs/heads/").to_owned(),
+        at: engine.clock.now(),
+        stopped: None,
+        apps: Vec::new(),
+        not_checked: Vec::new(),
+        outcome: None,
+    }
+}
+
+pub(in crate::jobs) fn unavailable(
+    engine: &Engine,
+    repo: &Repo,
+    number: Option<u64>,
+    head: &Oid,
+    base_ref: &str,
+    error: &JobError,
+) -> PreviewReport {
+    let mut report = empty(engine, &repo.name, number, head, base_ref);
+    report.stopped = Some(Stopped::Unavailable { message: error.message() });
+    report
+}

@@ -1,0 +1,83 @@
+//! What the gate of a pull request or a merge group says while there is no report, and how it is told.
+
+use crate::config::Repo;
+use crate::forge::{NewStatus, StatusState};
+use crate::ids::Oid;
+use crate::jobs::Engine;
+use crate::queue::{Job, JobError};
+use crate::report;
+
+/// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits for an answer that may not
+/// come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each context). One that lets pass does so while it is looked at
+/// once more, as when the base moves, and not when that takes longer.
+pub(in crate::jobs) async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, job: &Job) -> Result<(), JobError> {
+    let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
+    // What it waits for is said until that is over.
+    let is_said = job.failing_since.is_some() && shown.as_ref().is_some_and(|status| status.state == StatusState::Pending);
+    if is_said || shown.is_some_and(|status| stays(status.state, job.attempt)) {
+        return Ok(());
+    }
+    let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());
+    put_gate(engine, repo, number, &status).await
+}
+
+fn stays(shown: StatusState, attempt: u32) -> bool {
+    match shown {
+        StatusState::Error | StatusState::Failure => true,
+        StatusState::Success => attempt <= 1,
+        StatusState::Pending => false,
+    }
+}
+
+/// What a preview that is tried again waits for, and since when: nobody has to guess for the minutes until it counts as an error.
+pub(in crate::jobs) async fn waits(
+    engine: &Engine,
+    repo: &Repo,
+    number: Option<u64>,
+    head: &Oid,
+    job: &Job,
+    error: &JobError,
+) -> Result<(), JobError> {
+    let context = &engine.config.status_context;
+    let shown = engine.outbox.wanted_status(&repo.name, head, context).await?;
+    if !error.class.is_retry() || shown.is_some_and(|status| status.state != StatusState::Pending) {
+        return Ok(());
+    }
+    let since = job.failing_since.unwrap_or_else(|| engine.clock.now()).strftime("%H:%M UTC");
+    let mut status = report::pending(head, context, target(engine).as_deref());
+    status.description = format!("retrying since {since}: {}", error.message());
+    put_gate(engine, repo, number, &status).await
+}
+
+pub(in crate::jobs) async fn put_gate(engine: &Engine, repo: &Repo, number: Option<u64>, status: &NewStatus) -> Result<(), JobError> {
+    match number {
+        Some(number) => engine.outbox.put_gate(&repo.name, number, status).await?,
+        None => engine.outbox.put_status(&repo.name, status).await?,
+    }
+    Ok(())
+}
+
+pub(in crate::jobs) fn target(engine: &Engine) -> Option<String> {
+    engine.config.public_url.as_ref().map(ToString::to_string)
+}
+
+/// Whether a commit's gate has got an answer.
+pub(in crate::jobs) async fn is_settled(engine: &Engine, repo: &Repo, head: &Oid) -> Result<bool, JobError> {
+    let wanted = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
+    Ok(wanted.is_some_and(|status| status.state != StatusState::Pending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A19: a base that moves makes no success pending and then success again; what takes longer than one try does.
+    #[test]
+    fn what_a_gate_says_while_it_is_looked_at_once_more() {
+        for blocks in [StatusState::Error, StatusState::Failure] {
+            assert!(stays(blocks, 1) && stays(blocks, 9));
+        }
+        assert!(stays(StatusState::Success, 1) && !stays(StatusState::Success, 2));
+        assert!(!stays(StatusState::Pending, 1));
+    }
+}

@@ -1,0 +1,185 @@
+//! Objects that a pull request moves from one app to another of the same repo: accepted where they come to, and no deletes where they go from.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::pair::{Pair, Side, Trees};
+use super::sides;
+use crate::config::Repo;
+use crate::ids::{AppId, ClusterName, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::desired::identity;
+use crate::jobs::ownership::wanted;
+use crate::jobs::remembered::wants::{LeftFor, Wanted};
+use crate::manifest::{Manifest, ObjectId, ObjectKey};
+use crate::plan;
+use crate::plan::{Action, Change, Plan, TakeOver, Verdict};
+use crate::queue::JobError;
+use crate::store::apps::AppState;
+
+#[derive(Default)]
+pub(in crate::jobs) struct Moves {
+    /// What each app takes from others that let it go.
+    taken: BTreeMap<AppId, BTreeMap<ObjectId, AppId>>,
+    /// What it is before the pull request, as Git has it.
+    bases: BTreeMap<(AppId, ObjectId), Manifest>,
+    /// What the apps of the pull request render after it, as far as another one of them does not any more.
+    wanted: BTreeMap<(ClusterName, ObjectId), BTreeSet<AppId>>,
+    /// The same of the apps that it does not touch.
+    others: BTreeMap<(RepoName, ClusterName), Arc<Wanted>>,
+    /// The apps of the pull request.
+    pairs: BTreeSet<AppId>,
+}
+
+/// An app as it would be after the merge.
+struct After<'a> {
+    pair: &'a Pair,
+    cluster: &'a ClusterName,
+    ids: BTreeSet<ObjectId>,
+}
+
+impl Moves {
+    pub async fn find(engine: &Engine, repo: &Repo, trees: &Trees, pairs: &[Pair], cancel: &CancellationToken) -> Result<Self, JobError> {
+        let mut moves = Self { pairs: pairs.iter().map(|pair| pair.id.clone()).collect(), ..Self::default() };
+        let after: HashMap<&AppId, After<'_>> = pairs.iter().filter_map(|pair| Some((&pair.id, After::of(pair)?))).collect();
+        for pair in pairs {
+            let owned: BTreeSet<ObjectId> = engine.store.inventory(&pair.id).await?.iter().map(|row| row.key.id()).collect();
+            moves.dropped(engine, pair, &owned, &after).await?;
+            let Some(after_it) = after.get(&pair.id) else { continue };
+            let new: Vec<ObjectId> = after_it.ids.difference(&owned).cloned().collect();
+            let mut asked = BTreeMap::new();
+            for (id, owner) in engine.store.owners(after_it.cluster, &pair.id, &new).await? {
+                if owner.repo != pair.id.repo {
+                    continue;
+                }
+                if !asked.contains_key(&owner) {
+                    let kept = kept(engine, repo, trees, pairs, &owner, after_it.cluster, cancel).await?;
+                    asked.insert(owner.clone(), kept);
+                }
+                if asked.get(&owner).is_some_and(|kept| kept.as_ref().is_some_and(|kept| !kept.contains(&id))) {
+                    if let Some(base) = pairs.iter().find(|pair| pair.id == owner).and_then(|pair| base_of(pair, &id)) {
+                        moves.bases.insert((pair.id.clone(), id.clone()), base);
+                    }
+                    moves.taken.entry(pair.id.clone()).or_default().insert(id, owner);
+                }
+            }
+        }
+        Ok(moves)
+    }
+
+    /// Looks who else renders what an app has and does not render any more.
+    async fn dropped(
+        &mut self,
+        engine: &Engine,
+        pair: &Pair,
+        owned: &BTreeSet<ObjectId>,
+        after: &HashMap<&AppId, After<'_>>,
+    ) -> Result<(), JobError> {
+        let Some(side) = pair.change.as_ref().or(pair.base.as_ref()) else { return Ok(()) };
+        let cluster = &side.app.destination.cluster;
+        let kept = after.get(&pair.id).map(|after| &after.ids);
+        let dropped = || owned.iter().filter(|id| kept.is_none_or(|kept| !kept.contains(id)));
+        if dropped().next().is_none() {
+            return Ok(());
+        }
+        for id in dropped() {
+            let takes = |other: &&After<'_>| other.cluster == cluster && other.pair.id.repo == pair.id.repo && other.ids.contains(id);
+            for other in after.values().filter(takes) {
+                self.wanted.entry((cluster.clone(), id.clone())).or_default().insert(other.pair.id.clone());
+            }
+        }
+        let key = (pair.id.repo.clone(), cluster.clone());
+        if let Entry::Vacant(unknown) = self.others.entry(key) {
+            unknown.insert(wanted::of_repo(engine, &pair.id.repo, cluster).await?);
+        }
+        Ok(())
+    }
+
+    /// Whether an app is among those of the pull request.
+    pub fn touches(&self, app: &AppId) -> bool {
+        self.pairs.contains(app)
+    }
+
+    /// The objects that an app begins to render and others let go, with these.
+    pub fn to(&self, app: &AppId) -> Option<&BTreeMap<ObjectId, AppId>> {
+        self.taken.get(app)
+    }
+
+    fn left_for(&self, app: &AppId, cluster: &ClusterName, id: &ObjectId) -> Option<LeftFor> {
+        let known = self.wanted.get(&(cluster.clone(), id.clone())).into_iter().flatten().find(|other| *other != app);
+        let others = || self.others.get(&(app.repo.clone(), cluster.clone()))?.left_for(id, |other| !self.pairs.contains(other));
+        known.map(|other| LeftFor { app: other.clone(), unknown: None }).or_else(others)
+    }
+
+    /// What becomes of an object of an app whose objects stay, if it moves.
+    pub fn away(&self, app: &AppId, cluster: &ClusterName, key: &ObjectKey) -> Option<Change> {
+        let left = self.left_for(app, cluster, &key.id()).filter(|left| left.unknown.is_none())?;
+        let mut change = Change::new(key.clone(), Action::None, Verdict::Accepted);
+        change.left_for = Some(left.app);
+        Some(change)
+    }
+
+    /// Says in a plan what moves. What is taken over is compared with what it was: both come from the same repo.
+    pub fn mark(&self, plan: &mut Plan) {
+        for change in &mut plan.changes {
+            let id = change.key.id();
+            if change.action == Action::Prune {
+                match self.left_for(&plan.app, &plan.cluster, &id) {
+                    Some(LeftFor { app, unknown: None }) => change.leave(app),
+                    Some(left) => change.notes.push(format!("It is {left}")),
+                    None => {}
+                }
+            } else if let Some(TakeOver::HandedOver { .. }) = change.takes_over
+                && change.before.is_none()
+            {
+                let base = self.bases.get(&(plan.app.clone(), id));
+                change.before = base.map(|base| plan::comparable(base, &change.key));
+            }
+        }
+    }
+}
+
+impl<'a> After<'a> {
+    fn of(pair: &'a Pair) -> Option<Self> {
+        let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { return None };
+        let ids = rendered.manifests.iter().flat_map(|manifest| identity::ids(app, manifest)).collect();
+        Some(Self { pair, cluster: &app.destination.cluster, ids })
+    }
+}
+
+/// What an app keeps in a cluster after the merge. None: that is not known.
+async fn kept(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    pairs: &[Pair],
+    app: &AppId,
+    cluster: &ClusterName,
+    cancel: &CancellationToken,
+) -> Result<Option<BTreeSet<ObjectId>>, JobError> {
+    let of = |side: &Side| match &side.rendered {
+        _ if side.app.destination.cluster != *cluster => Some(BTreeSet::new()),
+        Ok(rendered) => Some(rendered.manifests.iter().flat_map(|manifest| identity::ids(&side.app, manifest)).collect()),
+        Err(_) => None,
+    };
+    if let Some(pair) = pairs.iter().find(|pair| pair.id == *app) {
+        return Ok(pair.change.as_ref().map_or_else(|| Some(BTreeSet::new()), of));
+    }
+    match engine.store.app(app).await? {
+        None => Ok(Some(BTreeSet::new())),
+        Some(row) if row.state == AppState::Removed => Ok(Some(BTreeSet::new())),
+        Some(row) if row.state == AppState::Active => {
+            let side = sides::side(engine, repo, trees, Some(row.app), &trees.change, cancel).await?;
+            Ok(side.as_ref().and_then(of))
+        }
+        Some(_) => Ok(None),
+    }
+}
+
+fn base_of(pair: &Pair, id: &ObjectId) -> Option<Manifest> {
+    let Some(Side { app, rendered: Ok(rendered) }) = &pair.base else { return None };
+    rendered.manifests.iter().find(|manifest| identity::ids(app, manifest).contains(id)).cloned()
+}

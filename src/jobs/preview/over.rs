@@ -1,0 +1,61 @@
+//! Pull requests that are merged or closed: what becomes of their gates, and who is asked about the merge.
+
+use super::gate::put_gate;
+use super::told::row_of;
+use crate::config::Repo;
+use crate::forge::{PullRequest, StatusState};
+use crate::jobs::refs::{full_ref, head_ref, tested_ref};
+use crate::jobs::{Engine, outcome};
+use crate::queue::{Cause, Finish, JobError, Key, Request};
+use crate::store::pulls::PullRow;
+
+/// The push of the merge brings the syncs; it is queued here as well, in case its webhook is lost.
+pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    let Some(merge_commit) = &pull.merge_commit else { return closed(engine, repo, pull).await };
+    let known = engine.store.pull(&repo.name, pull.number).await?;
+    let mut row = match known {
+        Some(known) => known,
+        None => row_of(engine, repo, pull).await?,
+    };
+    let key = Key::Push { repo: repo.name.clone(), ref_name: full_ref(&pull.base_ref) };
+    let cause = Cause::Follow { key: Key::Preview { repo: repo.name.clone(), number: pull.number } };
+    engine.queue.enqueue(&[Request::new(key, cause).with_hint(merge_commit.as_str())]).await?;
+    settle(engine, repo, pull).await?;
+    // Last, so that whoever is stopped before it begins anew; the push may have told of it before.
+    if row.state != PullRow::Merged {
+        outcome::merged(engine, &mut row, merge_commit).await?;
+    }
+    let mut people = vec![pull.author.clone()];
+    people.extend(pull.merged_by.clone().filter(|login| *login != pull.author));
+    outcome::concerns(engine, &repo.name, pull.number, people).await
+}
+
+/// A push has told of the merge, and the forge's API is behind. It is asked again, as only it knows whom the merge concerns, and its webhook may be
+/// the very one that led here.
+pub(in crate::jobs) async fn landed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Finish, JobError> {
+    settle(engine, repo, pull).await?;
+    Ok(Finish::LookAgain)
+}
+
+pub(in crate::jobs) async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    if let Some(mut row) = engine.store.pull(&repo.name, pull.number).await? {
+        row.state = PullRow::Closed;
+        engine.store.put_pull(&row).await?;
+    }
+    settle(engine, repo, pull).await
+}
+
+/// A pull request that was closed while its preview was made must not leave its head pending for ever.
+async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    let context = &engine.config.status_context;
+    let shown = engine.outbox.wanted_status(&repo.name, &pull.head, context).await?;
+    if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
+        status.state = StatusState::Error;
+        "closed or merged before the preview was done".clone_into(&mut status.description);
+        put_gate(engine, repo, Some(pull.number), &status).await?;
+    }
+    engine.outbox.drop_gate(&repo.name, pull.number, context).await?;
+    let refs = [head_ref(engine, repo, pull.number), tested_ref(engine, repo, pull.number)];
+    engine.mirrors.forget_quietly(&repo.name, &refs).await;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! One app on the two sides of a pull request.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::ids::{AppId, Oid};
+use crate::render::{RenderError, Rendered};
+use crate::tree::Tree;
+
+/// The trees that a pull request's merge takes from one to the other.
+#[derive(Clone)]
+pub(in crate::jobs) struct Trees {
+    /// The branch that it merges into, as a full ref.
+    pub base_ref: String,
+    pub base_commit: Oid,
+    pub base: Arc<dyn Tree>,
+    pub change: Arc<dyn Tree>,
+}
+
+/// One app whose manifests or definition differ between the sides.
+pub(in crate::jobs) struct Pair {
+    pub id: AppId,
+    pub base: Option<Side>,
+    pub change: Option<Side>,
+    /// The pull request adds, edits or removes the definition itself.
+    pub definition_changed: bool,
+}
+
+impl Pair {
+    /// The app as it is before, if the pull request moves it to another cluster.
+    pub fn leaves(&self) -> Option<&App> {
+        let (Some(base), Some(change)) = (&self.base, &self.change) else { return None };
+        (base.app.destination.cluster != change.app.destination.cluster).then_some(&base.app)
+    }
+}
+
+/// An app on one side, and what it renders to there.
+pub(in crate::jobs) struct Side {
+    pub app: App,
+    pub rendered: Result<Arc<Rendered>, RenderError>,
+}

@@ -1,0 +1,191 @@
+//! `preview:REPO#NUMBER` and merge groups: what would merging do, said on the pull request and in its gate.
+
+use std::sync::Arc;
+
+use super::fetch::fetch;
+use super::fill::{empty, fill, unavailable};
+use super::gate::{is_settled, pending, put_gate, target, waits};
+use super::landed::Landed;
+use super::over::{closed, landed, merged};
+use super::relook::Look;
+use super::told::{is_merged, row_of, show};
+use super::{landed, previewed, relook, rests};
+use crate::config::Repo;
+use crate::forge::{Forge, PullRequest, PullState};
+use crate::ids::{Oid, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::history::History;
+use crate::queue::{Finish, Job, JobContext, JobError};
+use crate::report;
+use crate::report::preview::{AppReport, AppResult, PreviewReport, Stopped};
+use crate::store::pulls::PullRow;
+use crate::store::runs::RunKind;
+
+/// So many tries are made before a part that could not be compared is shown.
+const QUIET_ATTEMPTS: u32 = 2;
+
+pub(in crate::jobs) async fn run(
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    hint: Option<&Oid>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<Finish, JobError> {
+    let repo = engine.repo(repo)?;
+    let Some(forge) = forge_of(engine, repo) else { return Ok(Finish::Done) };
+    let pull = match relook::look(engine, repo, number, job, &ctx.cancel).await? {
+        Look::Unchanged => return Ok(Finish::Done),
+        Look::Old(pull) => *pull,
+        Look::Ask => forge.pull_request(&repo.project, number).await?,
+    };
+    match pull.state {
+        PullState::Open => Box::pin(open(engine, repo, &pull, hint, job, ctx)).await,
+        PullState::Merged => merged(engine, repo, &pull).await.map(|()| Finish::Done),
+        PullState::Closed => closed(engine, repo, &pull).await.map(|()| Finish::Done),
+    }
+}
+
+/// None where there is nobody to be told anything, which is no failure: it would be tried again for ever.
+pub(in crate::jobs) fn forge_of<'e>(engine: &'e Engine, repo: &Repo) -> Option<&'e Arc<dyn Forge>> {
+    let forge = engine.forge(repo);
+    if forge.is_none() {
+        tracing::warn!(repo = %repo.name, hook = %repo.hook, "no preview: the hook has no credentials to read pull requests and to report on them");
+    }
+    forge
+}
+
+async fn open(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    hint: Option<&Oid>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<Finish, JobError> {
+    if is_merged(engine, repo, pull.number, &pull.head).await? {
+        return landed(engine, repo, pull).await;
+    }
+    let mut row = row_of(engine, repo, pull).await?;
+    ctx.works_on(pull.head.as_str());
+    pending(engine, repo, Some(pull.number), &pull.head, job).await?;
+    let mut history = History::new(engine, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;
+    history.revision(&pull.head, Some(&pull.author));
+    let mut report = empty(engine, &repo.name, Some(pull.number), &pull.head, &pull.base_ref);
+    let mut trouble = None;
+    if pull.from_fork {
+        report.stopped = Some(Stopped::Fork);
+    } else {
+        match make(engine, repo, pull, hint, &mut report, &mut history, job, ctx).await {
+            Ok(Made::Compared(what_failed)) => trouble = what_failed,
+            Ok(Made::Merged) => return landed(engine, repo, pull).await,
+            Ok(Made::Doubted(error)) => return Err(error),
+            Err(error) => {
+                waits(engine, repo, Some(pull.number), &pull.head, job, &error).await?;
+                return Err(history.end_first(job, error).await?);
+            }
+        }
+    }
+    row.base = Some(report.base.clone());
+    row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
+    show(engine, repo, &mut row, &report).await?;
+    finish(&report, trouble, &mut history).await
+}
+
+/// What came of a try to preview a pull request.
+enum Made {
+    /// It was compared, but for what failed and may pass.
+    Compared(Option<JobError>),
+    /// It is merged, whatever the forge's API says.
+    Merged,
+    /// It may be.
+    Doubted(JobError),
+}
+
+#[allow(clippy::too_many_arguments, reason = "what one preview is made of")]
+async fn make(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    hint: Option<&Oid>,
+    report: &mut PreviewReport,
+    history: &mut History<'_>,
+    job: &Job,
+    ctx: &JobContext,
+) -> Result<Made, JobError> {
+    let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
+    let began = engine.store.last_touch().await?;
+    let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
+    let heads = [&fetched.base, &fetched.head];
+    match landed::look(engine, repo, pull.number, heads).await? {
+        Landed::Merged => return Ok(Made::Merged),
+        Landed::No => {
+            if let Some(error) = landed::doubt(engine, repo, pull.number, heads, job.attempt, &ctx.cancel).await? {
+                return Ok(Made::Doubted(error));
+            }
+        }
+        Landed::Nothing => {}
+    }
+    let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, report, &pull.author, history, ctx).await?;
+    let trouble = quiet(job, what_failed)?;
+    let _turn = engine.outcomes.lock().await;
+    if is_merged(engine, repo, pull.number, &pull.head).await? {
+        return Ok(Made::Merged);
+    }
+    rests::keep(engine, &repo.name, pull.number, began, &looked.rests).await?;
+    previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
+    Ok(Made::Compared(trouble))
+}
+
+/// What keeps an app from being compared is often over in a moment: then nobody has to read of it.
+pub(in crate::jobs) fn quiet(job: &Job, trouble: Option<JobError>) -> Result<Option<JobError>, JobError> {
+    match trouble {
+        Some(error) if job.attempt <= QUIET_ATTEMPTS => Err(error),
+        trouble => Ok(trouble),
+    }
+}
+
+/// What was shown may not be the last word: what may pass is tried again soon, and the others were shown meanwhile. A right may be granted and a
+/// quota raised without a word to us: that is looked at again with the next resync, and nothing has failed.
+pub(in crate::jobs) async fn finish(
+    report: &PreviewReport,
+    trouble: Option<JobError>,
+    history: &mut History<'_>,
+) -> Result<Finish, JobError> {
+    if let Some(error) = trouble {
+        history.end_with(&error).await?;
+        return Err(error.shown());
+    }
+    history.end_preview(report).await?;
+    let may_change = |app: &AppReport| matches!(app.result, AppResult::Unavailable { .. }) || app.counts().rejected > 0;
+    Ok(if report.apps.iter().any(may_change) { Finish::LookAgain } else { Finish::Done })
+}
+
+/// The preview could not be made: the gate must say so, as a gate that stays pending, or is never there, blocks for ever.
+pub(in crate::jobs) async fn failed(engine: &Engine, repo: &RepoName, number: u64, job: &Job, error: &JobError) -> Result<(), JobError> {
+    let Ok(repo) = engine.repo(repo) else { return Ok(()) };
+    let row = engine.store.pull(&repo.name, number).await?;
+    if row.as_ref().is_some_and(|row| row.state != PullRow::Open) {
+        return Ok(());
+    }
+    // The head that the event spoke of, where the pull request could not be read since.
+    let told: Option<Oid> = job.hint.as_deref().and_then(|hint| hint.parse().ok());
+    let unread = told.filter(|told| row.as_ref().is_none_or(|row| row.head != *told));
+    if let Some(head) = &unread
+        && !is_settled(engine, repo, head).await?
+    {
+        let report = unavailable(engine, repo, Some(number), head, "", error);
+        let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
+        put_gate(engine, repo, Some(number), &status).await?;
+    }
+    // What was said of an older head still holds, if it was said to the end.
+    match row {
+        Some(row) if unread.is_some() && is_settled(engine, repo, &row.head).await? => Ok(()),
+        Some(mut row) => {
+            let mut report = unavailable(engine, repo, Some(number), &row.head, &row.base_ref, error);
+            report.base = row.base.clone().unwrap_or(report.base);
+            show(engine, repo, &mut row, &report).await
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,163 @@
+//! A base that moved makes every preview into it old. Most of them would say the same again: what they were made from is looked up in Git, and
+//! neither the forge nor a cluster is asked.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::pair::Trees;
+use super::previewed::{Looked, LookedAt, Seen};
+use super::sides;
+use crate::config::Repo;
+use crate::forge::{PullRequest, PullState};
+use crate::ids::Oid;
+use crate::jobs::{Engine, outcome};
+use crate::queue::{Cause, Job, JobError, Key};
+use crate::report::preview::Stopped;
+use crate::source::{Merge, SourceError};
+use crate::store::previews::PreviewRow;
+use crate::store::pulls::{Pull, PullRow};
+use crate::tree::{Tree, TreeError};
+
+/// What a look at Git says of a pull request whose base moved.
+pub(in crate::jobs) enum Look {
+    /// The preview that was shown still holds.
+    Unchanged,
+    /// It may not, and the pull request is as it was when it was last read.
+    Old(Box<PullRequest>),
+    /// Only the forge knows.
+    Ask,
+}
+
+/// Only for a job that nothing asked for but moved bases, and syncs that changed what the preview rests on.
+pub(in crate::jobs) async fn look(
+    engine: &Engine,
+    repo: &Repo,
+    number: u64,
+    job: &Job,
+    cancel: &CancellationToken,
+) -> Result<Look, JobError> {
+    let moved = |cause: &Cause| matches!(cause, Cause::Follow { key: Key::Push { .. } | Key::Sync(_) });
+    // Something that the preview rests on besides Git is not what it was.
+    let is_touched = job.causes.iter().any(|cause| !matches!(cause, Cause::Follow { key: Key::Push { .. } }));
+    if job.attempt > 1 || job.causes.is_empty() || !job.causes.iter().all(moved) {
+        return Ok(Look::Ask);
+    }
+    let Some(pull) = engine.store.pull(&repo.name, number).await?.filter(|pull| pull.state == PullRow::Open) else {
+        return Ok(Look::Ask);
+    };
+    let stopped = outcome::report_of(&pull).and_then(|report| report.stopped);
+    if stopped == Some(Stopped::Fork) {
+        return Ok(Look::Unchanged);
+    }
+    let Some(preview) = engine.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head) else {
+        return Ok(Look::Ask);
+    };
+    let (Some(looked), Some(base)) = (Looked::read(&preview), engine.store.ref_head(&repo.name, &pull.base_ref).await?) else {
+        return Ok(Look::Ask);
+    };
+    if !engine.mirrors.has_commit(&repo.name, &pull.head).await || !engine.mirrors.has_commit(&repo.name, &base).await {
+        return Ok(Look::Ask);
+    }
+    let before = Before { pull: &pull, preview: &preview, looked: &looked, stopped };
+    match before.look(engine, repo, &base, cancel).await? {
+        Look::Unchanged if is_touched && before.stopped.is_none() => Ok(before.unless(false)),
+        look => Ok(look),
+    }
+}
+
+/// What was shown, and what it was made from.
+struct Before<'a> {
+    pull: &'a Pull,
+    preview: &'a PreviewRow,
+    looked: &'a Looked,
+    stopped: Option<Stopped>,
+}
+
+impl Before<'_> {
+    async fn look(&self, engine: &Engine, repo: &Repo, base: &Oid, cancel: &CancellationToken) -> Result<Look, JobError> {
+        let (tree, tree_id) = match engine.mirrors.merge(&repo.name, base, &self.pull.head, None, cancel).await {
+            Ok(Merge::Clean { tree, tree_id }) => (tree, tree_id),
+            Ok(Merge::Conflict { paths }) => return Ok(self.unless(paths == self.looked.conflicts && !paths.is_empty())),
+            Err(SourceError::Unrelated { .. }) => return Ok(self.unless(self.stopped == Some(Stopped::UnrelatedHistory))),
+            Err(error) => return Err(error.into()),
+        };
+        // All of it is in the base: that is what a merge looks like, of which only the forge can tell.
+        if tree_id == engine.mirrors.tree_id(&repo.name, base).await? {
+            return Ok(Look::Ask);
+        }
+        if self.stopped.is_some() || !self.looked.settled {
+            return Ok(self.unless(false));
+        }
+        let base_tree = engine.mirrors.tree(&repo.name, base).await?;
+        let trees = Trees { base_ref: self.pull.base_ref.clone(), base_commit: base.clone(), base: base_tree, change: tree };
+        let same = self.same(engine, repo, &trees).await?;
+        if same && (self.preview.base != *base || self.preview.change_tree.as_ref() != Some(&tree_id)) {
+            engine.store.move_preview(&repo.name, self.pull.number, base, &tree_id).await?;
+        }
+        Ok(self.unless(same))
+    }
+
+    /// Whether the same apps are affected, and each would be rendered from the same.
+    async fn same(&self, engine: &Engine, repo: &Repo, trees: &Trees) -> Result<bool, JobError> {
+        let Some(affected) = sides::affected(engine, repo, trees).await? else { return Ok(false) };
+        // One that the stored traces no longer tell of is still compared, by what this preview's own renders have read.
+        if affected.iter().any(|id| self.looked.app(id).is_none()) {
+            return Ok(false);
+        }
+        let defined = sides::defined(engine, repo, trees).await?;
+        for one in &self.looked.apps {
+            let (base, change) = defined.get(&one.app).map_or((None, None), |(base, change)| (base.as_ref(), change.as_ref()));
+            let same = |seen: Option<&Seen>, now: Option<&crate::app::App>| match (seen, now) {
+                (Some(seen), Some(now)) => seen.app.same_definition(now),
+                (None, None) => true,
+                _ => false,
+            };
+            if !same(one.base.as_ref(), base) || !same(one.change.as_ref(), change) {
+                return Ok(false);
+            }
+        }
+        let (apps, trees) = (self.looked.apps.clone(), trees.clone());
+        let look = move || -> Result<bool, TreeError> {
+            for one in &apps {
+                if !reads_the_same(one, &trees.base, &trees.change)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        Ok(crate::jobs::context::blocking(look).await??)
+    }
+
+    fn unless(&self, same: bool) -> Look {
+        if same { Look::Unchanged } else { Look::Old(Box::new(self.pull_request())) }
+    }
+
+    fn pull_request(&self) -> PullRequest {
+        PullRequest {
+            number: self.pull.number,
+            state: PullState::Open,
+            head: self.pull.head.clone(),
+            head_ref: String::new(),
+            base_ref: self.pull.base_ref.trim_start_matches("refs/heads/").to_owned(),
+            from_fork: false,
+            draft: false,
+            title: String::new(),
+            author: self.looked.author.clone(),
+            merged_by: None,
+            merge_commit: None,
+        }
+    }
+}
+
+/// Whether both renders of an app would find what they found.
+pub(in crate::jobs) fn reads_the_same(one: &LookedAt, base: &Arc<dyn Tree>, change: &Arc<dyn Tree>) -> Result<bool, TreeError> {
+    for (seen, tree) in [(&one.base, base), (&one.change, change)] {
+        if let Some(trace) = seen.as_ref().and_then(|seen| seen.trace.as_ref())
+            && trace.differs(tree.as_ref())?.is_some()
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,171 @@
+//! What a preview rests on besides Git: who owns the objects that merging writes, and what has to be there for them. When any of it changes, the pull
+//! request is previewed again, so that no gate is older than a fact of its verdict.
+//!
+//! A fact is a short text, a token. What merging does to an object rests on some tokens, an object that changes touches some, and where they meet the
+//! preview is old. The database itself notes each object that changes hands or content: no job can forget to.
+
+use std::collections::BTreeSet;
+
+use crate::ids::{ClusterName, RepoName};
+use crate::jobs::Engine;
+use crate::manifest::ObjectId;
+use crate::queue::{Cause, JobError, Key, Request};
+
+/// So many changed objects are read at once.
+const AT_ONCE: u32 = 5_000;
+
+/// What a change to an object rests on: the object, its namespace with what limits it there, the definition of its kind, and what rules over the whole
+/// cluster.
+pub(in crate::jobs) fn of_change(cluster: &ClusterName, id: &ObjectId) -> Vec<String> {
+    let mut tokens = vec![object(cluster, id), everything(cluster)];
+    tokens.extend(id.namespace.as_ref().map(|namespace| namespaced(cluster, namespace)));
+    if is_namespace(id) {
+        tokens.push(namespaced(cluster, &id.name));
+    }
+    if id.group.contains('.') {
+        tokens.push(group(cluster, &id.group));
+    }
+    if id.group == RBAC {
+        tokens.push(rights(cluster));
+    }
+    tokens
+}
+
+/// What an object that was changed touches.
+pub(in crate::jobs) fn of_touched(cluster: &ClusterName, id: &ObjectId) -> Vec<String> {
+    let mut tokens = vec![object(cluster, id)];
+    match (&*id.group, &*id.kind, &id.namespace) {
+        ("", "Namespace", _) => tokens.push(namespaced(cluster, &id.name)),
+        ("", "ServiceAccount" | "ResourceQuota" | "LimitRange", Some(namespace)) => tokens.push(namespaced(cluster, namespace)),
+        ("apiextensions.k8s.io", "CustomResourceDefinition", _) => {
+            tokens.extend(id.name.split_once('.').map(|(_, served)| group(cluster, served)));
+        }
+        (RBAC, "Role" | "ClusterRole", _) => tokens.push(rights(cluster)),
+        // Policies and webhooks judge whatever they like, also those that are custom resources of the whole cluster.
+        ("admissionregistration.k8s.io" | "apiregistration.k8s.io" | "scheduling.k8s.io" | "node.k8s.io", _, None) => {
+            tokens.push(everything(cluster));
+        }
+        (custom, _, None) if custom.contains('.') && !custom.ends_with("k8s.io") => tokens.push(everything(cluster)),
+        _ => {}
+    }
+    tokens
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+fn is_namespace(id: &ObjectId) -> bool {
+    id.group.is_empty() && id.kind == "Namespace"
+}
+
+fn object(cluster: &ClusterName, id: &ObjectId) -> String {
+    let ObjectId { group, kind, namespace, name } = id;
+    format!("{cluster} object {group} {kind} {} {name}", namespace.as_deref().unwrap_or_default())
+}
+
+fn namespaced(cluster: &ClusterName, namespace: &str) -> String {
+    format!("{cluster} namespace {namespace}")
+}
+
+fn group(cluster: &ClusterName, group: &str) -> String {
+    format!("{cluster} group {group}")
+}
+
+fn rights(cluster: &ClusterName) -> String {
+    format!("{cluster} rights")
+}
+
+fn everything(cluster: &ClusterName) -> String {
+    format!("{cluster} everything")
+}
+
+/// Asks for a look at each open pull request whose preview rests on what has changed by now. What is not told because the process ends is told by the
+/// next one.
+pub(in crate::jobs) async fn spread(engine: &Engine) -> Result<(), JobError> {
+    loop {
+        let told = engine.store.told_touch().await?;
+        // What is no longer known was told.
+        let touched = engine.store.touched_after(told, AT_ONCE).await?.unwrap_or_default();
+        let Some(last) = touched.last() else { return Ok(()) };
+        let tokens: BTreeSet<String> = touched.iter().flat_map(|one| of_touched(&one.cluster, &one.object)).collect();
+        let cause = Cause::Follow { key: Key::Sync(last.app.clone()) };
+        let pulls = engine.store.pulls_resting_on(&tokens).await?;
+        let requests: Vec<Request> =
+            pulls.into_iter().map(|(repo, number)| Request::new(Key::Preview { repo, number }, cause.clone())).collect();
+        engine.queue.enqueue(&requests).await?;
+        engine.store.tell_touched(last.seq).await?;
+    }
+}
+
+/// Keeps what a preview rests on. What changed of it since the preview began, when nobody knew yet that it would, is a reason to make it again.
+pub(in crate::jobs) async fn keep(
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    began: i64,
+    tokens: &BTreeSet<String>,
+) -> Result<(), JobError> {
+    engine.store.put_rests(repo, number, tokens).await?;
+    if is_old(engine, began, tokens).await? {
+        let key = Key::Preview { repo: repo.clone(), number };
+        engine.queue.enqueue(&[Request::new(key.clone(), Cause::Follow { key })]).await?;
+    }
+    Ok(())
+}
+
+async fn is_old(engine: &Engine, began: i64, tokens: &BTreeSet<String>) -> Result<bool, JobError> {
+    let mut seen = began;
+    loop {
+        let Some(touched) = engine.store.touched_after(seen, AT_ONCE).await? else { return Ok(true) };
+        let Some(last) = touched.last() else { return Ok(false) };
+        if touched.iter().flat_map(|one| of_touched(&one.cluster, &one.object)).any(|token| tokens.contains(&token)) {
+            return Ok(true);
+        }
+        seen = last.seq;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
+        ObjectId { group: group.into(), kind: kind.into(), namespace: namespace.map(str::to_owned), name: name.into() }
+    }
+
+    fn meet(change: &ObjectId, touched: &ObjectId) -> bool {
+        let prod = ClusterName::new("prod");
+        let tokens = of_change(&prod, change);
+        assert!(!of_touched(&ClusterName::new("west"), touched).iter().any(|token| tokens.contains(token)), "another cluster");
+        of_touched(&prod, touched).iter().any(|token| tokens.contains(token))
+    }
+
+    /// X7+: what a verdict on a change rests on.
+    #[test]
+    fn a_change_rests_on_what_the_server_asks_for_it() {
+        let map = id("", "ConfigMap", Some("a"), "settings");
+        for touched in [
+            map.clone(),
+            id("", "Namespace", None, "a"),
+            id("", "ResourceQuota", Some("a"), "quota"),
+            id("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", None, "strict"),
+            id("kyverno.io", "ClusterPolicy", None, "strict"),
+        ] {
+            assert!(meet(&map, &touched), "{touched}");
+        }
+        for touched in [
+            id("", "ConfigMap", Some("b"), "settings"),
+            id("", "Namespace", None, "b"),
+            id("", "ResourceQuota", Some("b"), "quota"),
+            id("apps", "Deployment", Some("a"), "settings"),
+            id("rbac.authorization.k8s.io", "ClusterRole", None, "reader"),
+            id("apiextensions.k8s.io", "CustomResourceDefinition", None, "gadgets.example.test"),
+        ] {
+            assert!(!meet(&map, &touched), "{touched}");
+        }
+        let gadget = id("example.test", "Gadget", Some("a"), "one");
+        assert!(meet(&gadget, &id("apiextensions.k8s.io", "CustomResourceDefinition", None, "gadgets.example.test")));
+        let binding = id("rbac.authorization.k8s.io", "RoleBinding", Some("a"), "readers");
+        assert!(meet(&binding, &id("rbac.authorization.k8s.io", "ClusterRole", None, "reader")));
+        assert!(meet(&id("", "Namespace", None, "a"), &id("", "Namespace", None, "a")));
+    }
+}

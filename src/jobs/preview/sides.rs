@@ -1,0 +1,300 @@
+//! The two sides of a pull request: each app as the base has it, and as the merge would have it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::budget::Budget;
+use super::pair::{Pair, Side, Trees};
+use super::previewed::{LookedAt, Seen, Shown};
+use crate::app::{App, DefinitionError, Discovered};
+use crate::class::{Class, Classified};
+use crate::config::Repo;
+use crate::ids::{AppId, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::context::blocking;
+use crate::jobs::desired::affected::Follower;
+use crate::jobs::desired::render::{failed, render};
+use crate::jobs::desired::{affected, definitions};
+use crate::queue::JobError;
+use crate::render::{Purpose, RenderError, Rendered};
+use crate::store::apps::{AppRow, AppState};
+use crate::trace::Trace;
+use crate::tree::{Tree, TreeError};
+
+/// Apps that are rendered at once; the renderer's own pool decides how many of them really are.
+const AT_ONCE: usize = 8;
+
+pub(in crate::jobs) struct Sides {
+    pub pairs: Vec<Pair>,
+    /// What the pull request breaks in definitions that were right, or adds wrong.
+    pub errors: Vec<DefinitionError>,
+    /// What is said of those of the pairs that the configuration does not allow as the pull request has them.
+    pub refused: BTreeMap<AppId, String>,
+    /// Every app that was rendered, also where both sides are the same.
+    pub looked: Vec<LookedAt>,
+}
+
+struct Candidate {
+    base: Option<App>,
+    change: Option<App>,
+    trace: Option<Trace>,
+    /// Why the configuration does not allow it as the pull request has it.
+    refused: Option<String>,
+}
+
+impl Candidate {
+    /// Whether a pull request touches it, as far as that can be told without a render.
+    fn is_touched(&self, repo: &RepoName, trees: &Trees) -> Result<bool, TreeError> {
+        let (Some(base), Some(change)) = (&self.base, &self.change) else { return Ok(true) };
+        if !base.same_definition(change) {
+            return Ok(true);
+        }
+        if change.source.repo != *repo || change.source.ref_name != trees.base_ref {
+            return Ok(false);
+        }
+        let sides = [trees.base.as_ref(), trees.change.as_ref()];
+        match &self.trace {
+            // It is not rendered any more, so that its trace may be of long ago.
+            Some(trace) if self.refused.is_some() => trace.differs_between(sides[0], sides[1]),
+            None if self.refused.is_some() => Ok(sides[0].entry(&change.source.path)? != sides[1].entry(&change.source.path)?),
+            Some(trace) => Ok(trace.differs(sides[1])?.is_some() || trace.differs(sides[0])?.is_some()),
+            None => Ok(true),
+        }
+    }
+}
+
+pub(in crate::jobs) async fn build(engine: &Engine, repo: &Repo, trees: &Trees, cancel: &CancellationToken) -> Result<Sides, JobError> {
+    let (candidates, errors) = candidates(engine, repo, trees).await?;
+    let candidates = possibly_affected(repo, trees, candidates).await?;
+    let refused = candidates.iter().filter_map(|(id, candidate)| Some((id.clone(), candidate.refused.clone()?))).collect();
+    let each: Vec<_> = candidates.into_iter().map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed()).collect();
+    let mut sides = Sides { pairs: Vec::new(), errors, refused, looked: Vec::new() };
+    let mut budget = Budget::of_a_preview();
+    let mut rendered = futures::stream::iter(each).buffered(AT_ONCE);
+    while let Some((looked, pair)) = rendered.try_next().await? {
+        sides.looked.push(looked);
+        sides.pairs.extend(pair.map(|pair| budget.charge(pair)));
+    }
+    Ok(sides)
+}
+
+/// The apps that may differ between the sides, as far as it can be told without a render; none where the definitions have errors.
+pub(in crate::jobs) async fn affected(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<Option<BTreeSet<AppId>>, JobError> {
+    let (candidates, errors) = candidates(engine, repo, trees).await?;
+    if !errors.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(possibly_affected(repo, trees, candidates).await?.into_keys().collect()))
+}
+
+/// Each app as it is defined on either side.
+pub(in crate::jobs) async fn defined(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+) -> Result<BTreeMap<AppId, (Option<App>, Option<App>)>, JobError> {
+    let (candidates, _) = candidates(engine, repo, trees).await?;
+    Ok(candidates.into_iter().map(|(id, Candidate { base, change, .. })| (id, (base, change))).collect())
+}
+
+/// A pull request merges only what it targets: the definitions if its base is their branch, the tree if its base is the app's ref.
+async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTreeMap<AppId, Candidate>, Vec<DefinitionError>), JobError> {
+    let mut found = BTreeMap::new();
+    let followers = affected::followers(engine, &repo.name, &trees.base_ref).await?;
+    let mut traces: BTreeMap<AppId, Option<Trace>> = BTreeMap::new();
+    let targets_definitions = trees.base_ref == repo.definitions_ref;
+    for Follower { row, trace } in followers {
+        traces.insert(row.app.id.clone(), trace.clone());
+        if !targets_definitions || row.app.id.repo != repo.name {
+            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: None });
+        }
+    }
+    for (row, why) in not_allowed_any_more(engine, repo, trees).await? {
+        let trace = trace_of(engine, &row.app.id).await?;
+        traces.insert(row.app.id.clone(), trace.clone());
+        if !targets_definitions || row.app.id.repo != repo.name {
+            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: Some(why) });
+        }
+    }
+    if !targets_definitions {
+        return Ok((found, Vec::new()));
+    }
+    let base = definitions::discover(engine, repo, Arc::clone(&trees.base)).await?;
+    let change = definitions::discover(engine, repo, Arc::clone(&trees.change)).await?;
+    let known: BTreeSet<(String, String)> = base.errors.into_iter().map(|error| (error.file, error.message)).collect();
+    let Discovered { apps, mut refused, errors, .. } = change;
+    // What is not allowed is said of its app; the others are shown all the same.
+    let (refusals, errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(|error| is_refusal(error, &refused));
+    let errors = errors.into_iter().filter(|error| !known.contains(&(error.file.clone(), error.message.clone()))).collect();
+    let mut why: BTreeMap<String, String> =
+        refusals.into_iter().filter_map(|error| Some((error.app.clone()?, error.to_string()))).collect();
+    let (mut base, mut change) = (base.apps.into_iter().chain(base.refused).collect::<BTreeMap<_, _>>(), apps);
+    change.append(&mut refused);
+    let ids: BTreeSet<AppId> = base.keys().chain(change.keys()).cloned().collect();
+    for id in ids {
+        let (base, change, trace) = (base.remove(&id), change.remove(&id), traces.remove(&id).flatten());
+        let refused = why.remove(&id.name);
+        found.insert(id, Candidate { base, change, trace, refused });
+    }
+    Ok((found, errors))
+}
+
+fn is_refusal(error: &DefinitionError, refused: &BTreeMap<AppId, App>) -> bool {
+    refused.values().any(|app| Some(&app.id.name) == error.app.as_ref() && app.origin.file == error.file && app.origin.line == error.line)
+}
+
+/// The apps that follow this ref and are no longer allowed where they are: nobody renders them. One that may not read this repo is no
+/// concern of its pull requests.
+async fn not_allowed_any_more(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<Vec<(AppRow, String)>, JobError> {
+    let rows = engine.store.apps_reading(&repo.name).await?;
+    let broken = rows.into_iter().filter(|row| row.state == AppState::Broken && row.app.source.ref_name == trees.base_ref);
+    let refused = broken.filter_map(|row| {
+        let grants = engine.grants(&row.app.id.repo).ok()?;
+        grants.source(&repo.name).ok()?;
+        let why = grants.app(&row.app).err()?.to_string();
+        Some((row, why))
+    });
+    Ok(refused.collect())
+}
+
+async fn trace_of(engine: &Engine, app: &AppId) -> Result<Option<Trace>, JobError> {
+    let stored = engine.store.trace(app).await?;
+    Ok(stored.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Leaves out, by a few lookups each, the apps that nothing in the pull request can touch.
+async fn possibly_affected(
+    repo: &Repo,
+    trees: &Trees,
+    candidates: BTreeMap<AppId, Candidate>,
+) -> Result<BTreeMap<AppId, Candidate>, JobError> {
+    let (trees, repo) = (trees.clone(), repo.name.clone());
+    let look = move || -> Result<_, TreeError> {
+        let mut kept = BTreeMap::new();
+        for (id, candidate) in candidates {
+            if candidate.is_touched(&repo, &trees)? {
+                kept.insert(id, candidate);
+            }
+        }
+        Ok(kept)
+    };
+    Ok(blocking(look).await??)
+}
+
+/// Renders both sides. No pair when they turn out to be the same.
+async fn pair(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    id: AppId,
+    candidate: Candidate,
+    cancel: &CancellationToken,
+) -> Result<(LookedAt, Option<Pair>), JobError> {
+    let Candidate { base, change, refused, .. } = candidate;
+    let definition_changed = match (&base, &change) {
+        (Some(base), Some(change)) => !base.same_definition(change),
+        _ => true,
+    };
+    let base = match (base, &change) {
+        // The cluster that an app leaves may be gone, and is not needed for this: what matters is only that it leaves.
+        (Some(base), Some(change)) if base.destination.cluster != change.destination.cluster => {
+            let mut moved = base.clone();
+            moved.destination.cluster = change.destination.cluster.clone();
+            shown_side(engine, repo, trees, Some(moved), &trees.base, cancel).await?.map(|side| Side { app: base, ..side })
+        }
+        (base, _) => shown_side(engine, repo, trees, base, &trees.base, cancel).await?,
+    };
+    let change = shown_side(engine, repo, trees, change, &trees.change, cancel).await?;
+    let same = match (&base, &change) {
+        (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => base.manifests == change.manifests,
+        // Broken before, and in the same way. What may pass says nothing of either side.
+        (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => {
+            [base, change].iter().all(|error| error.class() == Class::Fail) && base.to_string() == change.to_string()
+        }
+        _ => false,
+    };
+    let seen = |side: &Option<Side>| {
+        let of_the_branch = side.as_ref().is_some_and(|side| is_of_the_branch(repo, trees, &side.app));
+        Seen::of(side.as_ref(), of_the_branch)
+    };
+    let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
+    Ok((looked, (definition_changed || !same || refused.is_some()).then_some(Pair { id, base, change, definition_changed })))
+}
+
+/// One side of an app of the pull request. Whatever keeps it from being rendered is said of this app, and the others are shown all the same.
+async fn shown_side(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    app: Option<App>,
+    tree: &Arc<dyn Tree>,
+    cancel: &CancellationToken,
+) -> Result<Option<Side>, JobError> {
+    match side(engine, repo, trees, app.clone(), tree, cancel).await {
+        Err(error) if error.class.is_retry() => Ok(app.map(|app| Side { app, rendered: Err(missing(&error)) })),
+        side => side,
+    }
+}
+
+/// One side of an app that the pull request may not touch. What its definition asks for in vain is its own fault; what may pass is not decided
+/// upon.
+pub(in crate::jobs) async fn side(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    app: Option<App>,
+    tree: &Arc<dyn Tree>,
+    cancel: &CancellationToken,
+) -> Result<Option<Side>, JobError> {
+    let Some(app) = app else { return Ok(None) };
+    // Before anything is fetched for it.
+    if let Err(denied) = engine.permitted(&app) {
+        return Ok(Some(Side { app, rendered: Err(failed(denied.to_string())) }));
+    }
+    let rendered = match rendered(engine, repo, trees, &app, tree, cancel).await {
+        Err(error) if error.class == Class::Fail => Err(missing(&error)),
+        rendered => rendered?,
+    };
+    Ok(Some(Side { app, rendered }))
+}
+
+fn is_of_the_branch(repo: &Repo, trees: &Trees, app: &App) -> bool {
+    app.source.repo == repo.name && app.source.ref_name == trees.base_ref
+}
+
+async fn rendered(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    app: &App,
+    tree: &Arc<dyn Tree>,
+    cancel: &CancellationToken,
+) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
+    let tree = if is_of_the_branch(repo, trees, app) { Some(Arc::clone(tree)) } else { elsewhere(engine, app).await? };
+    match tree {
+        Some(tree) => render(engine, app, tree, Purpose::Preview, cancel).await,
+        None => Ok(Err(missing_ref(app))),
+    }
+}
+
+fn missing(error: &JobError) -> RenderError {
+    RenderError::Missing { message: error.message(), class: error.class }
+}
+
+/// The tree of an app that reads another repo or ref than the pull request changes, as it was last fetched.
+async fn elsewhere(engine: &Engine, app: &App) -> Result<Option<Arc<dyn Tree>>, JobError> {
+    let repo = engine.repo(&app.source.repo)?;
+    let cancel = engine.tasks.hard().clone();
+    let fetched = engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&app.source.ref_name), &cancel).await?;
+    match fetched.get(&app.source.ref_name).cloned().flatten() {
+        Some(commit) => Ok(Some(engine.mirrors.tree(&repo.name, &commit).await?)),
+        None => Ok(None),
+    }
+}
+
+fn missing_ref(app: &App) -> RenderError {
+    failed(format!("{} is not in repo {}", app.source.ref_name, app.source.repo))
+}

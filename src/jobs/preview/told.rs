@@ -1,0 +1,67 @@
+//! What is said of a pull request that is open: stored, put into its comment, and into its gate.
+
+use super::gate::{put_gate, target};
+use crate::class::Class;
+use crate::config::Repo;
+use crate::forge::PullRequest;
+use crate::ids::Oid;
+use crate::jobs::Engine;
+use crate::jobs::refs::full_ref;
+use crate::queue::JobError;
+use crate::report;
+use crate::report::markdown;
+use crate::report::preview::PreviewReport;
+use crate::store::pulls::{Pull, PullRow};
+
+/// Whether the pull request was merged while it was looked at: what was shown before is what was reviewed, and what becomes of it is told by now.
+pub(in crate::jobs) async fn is_merged(engine: &Engine, repo: &Repo, number: u64, head: &Oid) -> Result<bool, JobError> {
+    Ok(engine.store.pull(&repo.name, number).await?.is_some_and(|row| row.is_merged_at(head)))
+}
+
+/// Stores what is to be shown, and has it shown. A pull request that never touched an app gets a status and no comment.
+pub(in crate::jobs) async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
+    let report = &as_said_before(report, row.report.as_deref());
+    let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
+    if says_something {
+        row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
+    }
+    let turn = engine.outcomes.lock().await;
+    if !is_merged(engine, repo, row.number, &row.head).await? {
+        engine.store.put_pull(row).await?;
+        if says_something {
+            engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+        }
+    }
+    drop(turn);
+    let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
+    put_gate(engine, repo, Some(row.number), &status).await
+}
+
+/// A preview that says what the last one did bears its time: a comment is not edited for its time alone.
+fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport {
+    let before = before.and_then(|before| serde_json::from_str::<PreviewReport>(before).ok());
+    let at_that_time = before.map(|before| (PreviewReport { at: before.at, ..report.clone() }, before));
+    match at_that_time {
+        Some((report, before)) if report == before => report,
+        _ => report.clone(),
+    }
+}
+
+pub(in crate::jobs) async fn row_of(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
+    let known = engine.store.pull(&repo.name, pull.number).await?;
+    let row = Pull {
+        repo: repo.name.clone(),
+        number: pull.number,
+        state: PullRow::Open,
+        head: pull.head.clone(),
+        base_ref: full_ref(&pull.base_ref),
+        // What was shown of these commits stands until something else is.
+        base: known.as_ref().filter(|known| known.head == pull.head).and_then(|known| known.base.clone()),
+        merge_commit: None,
+        apps: known.as_ref().map(|known| known.apps.clone()).unwrap_or_default(),
+        report: known.and_then(|known| known.report),
+        unfinished: false,
+    };
+    engine.store.put_pull(&row).await?;
+    Ok(row)
+}

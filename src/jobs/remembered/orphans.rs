@@ -1,0 +1,110 @@
+//! What the last looks at each cluster found of objects that only their marks tell of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::ids::{AppId, ClusterName};
+use crate::sync::marked::{Kind, Orphan, Refused};
+
+/// So many are remembered of one cluster; whoever needs to know of the others looks again.
+const REMEMBERED: usize = 20_000;
+
+/// What the last looks at each cluster found.
+#[derive(Default)]
+pub struct Orphans {
+    clusters: Mutex<BTreeMap<ClusterName, Known>>,
+    /// Held while every kind of a cluster is looked at, so that many who need it look once. One for each cluster: one that hangs holds up nothing
+    /// but what is for it.
+    turns: Mutex<BTreeMap<ClusterName, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// When every kind was looked at.
+    looked: Option<Instant>,
+    apps: BTreeMap<AppId, Vec<Orphan>>,
+    /// More was found than is remembered.
+    overflown: bool,
+    refused: Arc<Refused>,
+}
+
+impl Orphans {
+    pub fn of(&self, cluster: &ClusterName, app: &AppId) -> Vec<Orphan> {
+        self.lock().get(cluster).and_then(|known| known.apps.get(app).cloned()).unwrap_or_default()
+    }
+
+    pub fn refused(&self, cluster: &ClusterName) -> Arc<Refused> {
+        Arc::clone(&self.lock().entry(cluster.clone()).or_default().refused)
+    }
+
+    pub fn looked_within(&self, cluster: &ClusterName, age: Duration) -> bool {
+        self.lock().get(cluster).and_then(|known| known.looked).is_some_and(|at| at.elapsed() < age)
+    }
+
+    pub fn has_all(&self, cluster: &ClusterName) -> bool {
+        self.lock().get(cluster).is_some_and(|known| known.looked.is_some() && !known.overflown)
+    }
+
+    /// What is known of kinds that were not listed now.
+    pub fn of_other_kinds(&self, cluster: &ClusterName, listed: &BTreeSet<Kind>) -> Vec<Orphan> {
+        let is_other = |orphan: &&Orphan| !listed.contains(&(orphan.id.group.clone(), orphan.id.kind.clone()));
+        let clusters = self.lock();
+        clusters.get(cluster).map(|known| known.apps.values().flatten().filter(is_other).cloned().collect()).unwrap_or_default()
+    }
+
+    /// What was found, in place of all that was known. `every_kind` was looked at, or only some.
+    pub fn found(&self, cluster: &ClusterName, every_kind: bool, orphans: &[Orphan]) {
+        let mut clusters = self.lock();
+        let known = clusters.entry(cluster.clone()).or_default();
+        if every_kind {
+            known.looked = Some(Instant::now());
+            known.overflown = false;
+        }
+        if orphans.len() > REMEMBERED {
+            tracing::warn!(%cluster, objects = orphans.len(), "too many objects carry an app's label and are missing from the inventory; not all are remembered");
+            known.overflown = true;
+        }
+        known.apps.clear();
+        for orphan in orphans.iter().take(REMEMBERED) {
+            known.apps.entry(orphan.app.clone()).or_default().push(orphan.clone());
+        }
+    }
+
+    /// What was found of one app, in place of what was known of it.
+    pub fn found_of(&self, cluster: &ClusterName, app: &AppId, orphans: Vec<Orphan>) {
+        let mut clusters = self.lock();
+        let apps = &mut clusters.entry(cluster.clone()).or_default().apps;
+        if orphans.is_empty() {
+            apps.remove(app);
+        } else {
+            apps.insert(app.clone(), orphans);
+        }
+    }
+
+    pub fn turn(&self, cluster: &ClusterName) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(cluster.clone()).or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterName, Known>> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C6: a look that hangs in one cluster holds up no other cluster's.
+    #[tokio::test]
+    async fn each_cluster_has_a_turn_of_its_own() {
+        let orphans = Orphans::default();
+        let (hanging, healthy) = (ClusterName::new("hanging"), ClusterName::new("healthy"));
+        let turn = orphans.turn(&hanging);
+        let _held = turn.lock().await;
+        assert!(orphans.turn(&healthy).try_lock().is_ok());
+        assert!(orphans.turn(&hanging).try_lock().is_err(), "who needs the same look waits for it");
+    }
+}
