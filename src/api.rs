@@ -14,7 +14,7 @@ pub struct AppView {
     pub namespace: String,
     /// `repo ref path`, as one reads it.
     pub source: String,
-    /// `synced`, `out-of-sync`, `pending`, `failed`, `waiting`, `missing`, `removed`, `paused`, `pinned`, `never`.
+    /// `synced`, `out-of-sync`, `pending`, `failed`, `waiting`, `missing`, `invalid`, `removed`, `paused`, `pinned`, `never`.
     pub state: String,
     pub message: Option<String>,
     pub health: Option<String>,

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::app::SyncPolicy;
 use crate::ids::Oid;
-use crate::store::apps::{AppHealth, AppRow, AppState};
-use crate::store::runs::{RunRow, RunState};
+use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
+use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunRow, RunState, without};
 
 /// How long a removed app is listed.
 const REMOVED_LISTED: i64 = 24 * 3_600_000;
@@ -39,8 +39,10 @@ pub enum State {
     Failed,
     /// For health, for deletions, or for confirmation.
     Waiting,
-    /// Its definition, ref or path is not there or cannot be read.
+    /// Its definition, ref or path is not there.
     Missing,
+    /// Its definition cannot be read, or is not allowed.
+    Invalid,
     Removed,
     Paused,
     Pinned,
@@ -49,6 +51,21 @@ pub enum State {
 }
 
 impl State {
+    /// Each of them, as `driftless apps` and the metrics name it.
+    pub const ALL: [Self; 11] = [
+        Self::Synced,
+        Self::OutOfSync,
+        Self::Pending,
+        Self::Failed,
+        Self::Waiting,
+        Self::Missing,
+        Self::Invalid,
+        Self::Removed,
+        Self::Paused,
+        Self::Pinned,
+        Self::Never,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Synced => "synced",
@@ -57,6 +74,7 @@ impl State {
             Self::Failed => "failed",
             Self::Waiting => "waiting",
             Self::Missing => "missing",
+            Self::Invalid => "invalid",
             Self::Removed => "removed",
             Self::Paused => "paused",
             Self::Pinned => "pinned",
@@ -84,7 +102,8 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     let active = last.filter(|run| matches!(run.state, RunState::Running | RunState::Waiting));
     let waits = || active.is_some_and(|run| run.state == RunState::Waiting) && row.health == AppHealth::Progressing;
     match row.state {
-        AppState::Missing | AppState::Broken => return said(State::Missing, vec![Some(row.state_message.clone())]),
+        AppState::Missing => return said(State::Missing, vec![Some(row.state_message.clone())]),
+        AppState::Broken => return said(State::Invalid, vec![Some(row.state_message.clone())]),
         AppState::Removed => return said(State::Removed, vec![Some(row.state_message.clone()), held()]),
         AppState::Active => {}
     }
@@ -109,11 +128,11 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     }
     if held().is_some() {
         // The run that was left waiting says why; what it holds is known without it as well.
-        let reason = active.and_then(|run| run.error.clone());
+        let reason = active.and_then(reason);
         return said(State::Waiting, vec![reason.or_else(held), drift(), behind(facts)]);
     }
     if let Some(run) = active {
-        return said(State::Waiting, vec![run.error.clone()]);
+        return said(State::Waiting, vec![reason(run)]);
     }
     if row.pinned_revision.is_some() {
         let resume = Some(format!("to continue: driftless resume {}", row.app.id));
@@ -127,15 +146,27 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
             said(State::OutOfSync, vec![Some(behind), Some(format!("synced by hand: driftless sync {}", row.app.id))])
         }
         (_, Some(behind)) => said(State::Pending, vec![Some(behind)]),
-        (_, None) if row.synced_ok => said(State::Synced, vec![kept.map(str::to_owned)]),
+        (_, None) if row.synced_ok => said(State::Synced, vec![kept.map(str::to_owned), health_note(row)]),
         (SyncPolicy::Manual, None) => said(State::Pending, vec![Some(format!("synced by hand: driftless sync {}", row.app.id))]),
         (_, None) => said(State::Pending, Vec::new()),
     }
 }
 
-/// Whether its objects are healthy, where that is known.
+/// Why a run waits. That its app was paused is over: one that is paused is told as such.
+fn reason(run: &RunRow) -> Option<String> {
+    run.error.as_deref().map(|text| without(text, PAUSED_BEFORE_DELETIONS))
+}
+
+/// What is suspended or of unknown health where nothing is left to wait for.
+fn health_note(row: &AppRow) -> Option<String> {
+    (row.health == AppHealth::Healthy).then(|| row.health_message.clone())
+}
+
+/// Whether its objects are healthy, where that is known: what only nobody has contradicted is not.
 pub fn health(row: &AppRow) -> Option<&'static str> {
     match row.health {
+        AppHealth::Healthy if row.health_message.contains(HEALTH_UNKNOWN) => Some("unknown"),
+        AppHealth::Healthy if row.health_message.contains(SUSPENDED) => Some("suspended"),
         AppHealth::Unknown => None,
         AppHealth::Progressing => Some("progressing"),
         AppHealth::Healthy => Some("healthy"),
@@ -189,4 +220,4 @@ fn time(millis: i64) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -35,6 +35,7 @@ pub mod http;
 pub mod app;
 pub mod app_status;
 pub mod queue;
+pub mod run_text;
 
 // Work: from a tree to a plan.
 pub mod cluster;

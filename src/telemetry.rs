@@ -115,6 +115,7 @@ pub struct Metrics {
     durations: Family<KindLabels, Histogram, Durations>,
     queue: Family<StateLabels, Gauge>,
     oldest_due: Gauge<f64, AtomicU64>,
+    apps: Family<StateLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -130,7 +131,9 @@ impl Default for Metrics {
         registry.register("queue_jobs", "Jobs in the queue by state", queue.clone());
         let oldest_due = Gauge::default();
         registry.register("queue_oldest_due_seconds", "Wait of the oldest due job", oldest_due.clone());
-        Self { registry: std::sync::Mutex::new(registry), deliveries, jobs, durations, queue, oldest_due }
+        let apps = Family::default();
+        registry.register("apps", "Apps by state, as `driftless apps` shows it", apps.clone());
+        Self { registry: std::sync::Mutex::new(registry), deliveries, jobs, durations, queue, oldest_due, apps }
     }
 }
 
@@ -157,6 +160,13 @@ impl Metrics {
         self.oldest_due.set(gauges.oldest_due_seconds);
     }
 
+    /// How many apps are in each state. What is not given keeps its number.
+    pub fn set_apps(&self, counts: impl IntoIterator<Item = (&'static str, i64)>) {
+        for (state, value) in counts {
+            self.apps.get_or_create(&StateLabels { state }).set(value);
+        }
+    }
+
     /// All metrics in the text form that Prometheus reads.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -175,6 +185,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.delivery("accepted");
         metrics.job_ended("push", JobOutcome::Done, Duration::from_millis(20));
+        metrics.set_apps([("synced", 4), ("failed", 1)]);
         metrics.set_queue(QueueGauges { pending: 3, running: 1, failed: 0, oldest_due_seconds: 1.5 });
         // A family keeps its members in no order.
         let text = metrics.render();

@@ -10,7 +10,7 @@ fn oid(digit: &str) -> Oid {
 }
 
 /// Applied as it is in Git, and healthy.
-fn row() -> AppRow {
+pub(crate) fn row() -> AppRow {
     let repo = RepoName::new("shop");
     let app = App {
         id: "shop/web".parse().expect("an app"),
@@ -144,6 +144,16 @@ fn cases() -> Vec<Case> {
             "a",
         ),
         with_run(case("is being applied", |_| {}), RunState::Running, "a"),
+        case("as in Git, of unknown health", |row| row.health_message = "health unknown: Widget shop/a (no status)".into()),
+        case("as in Git, suspended", |row| row.health_message = "suspended: CronJob shop/a (spec.suspend)".into()),
+        Case {
+            last: Some(RunRow {
+                error: Some("1 deletion; its deletions have not begun because the app is paused. To continue: driftless resume x".into()),
+                ..run(RunState::Waiting, "a")
+            }),
+            ..case("resumed, about to delete", |_| {})
+        },
+        case("invalid", |row| (row.state, row.state_message) = (AppState::Broken, "apps/web.yaml:3: no".into())),
         case("missing", |row| (row.state, row.state_message) = (AppState::Missing, "refs/heads/main is gone".into())),
         Case {
             held: Some("3 to be deleted: confirm"),

@@ -108,5 +108,9 @@ mod tests {
         };
         let failed = app("cart-service", "failed", Some("Deployment shop/cart: spec.replicas: must be positive"));
         insta::assert_snapshot!(apps_table(&[app("web", "synced", None), failed]));
+        insta::assert_snapshot!(apps_table(&[app("web", "synced", None)]), @r"
+        APP       DESTINATION  STATE   HEALTH   REVISION    OBJECTS
+        shop/web  prod/shop    synced  healthy  0123456789  4
+        ");
     }
 }

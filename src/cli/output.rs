@@ -73,9 +73,14 @@ fn paint(text: &str, code: &str, terminal: bool) -> String {
 /// Columns without lines around them, as `kubectl` prints.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
+    let rows: Vec<[String; N]> = rows.into_iter().collect();
+    // A column that says nothing in any row is left out.
+    let says = |column: usize| rows.is_empty() || rows.iter().any(|row| !row[column].is_empty());
+    let kept = |(column, text)| says(column).then_some(text);
+    let header = header.into_iter().enumerate().filter_map(kept);
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    for row in rows {
-        table.add_row(row.map(|text| cell(&text)));
+    for row in &rows {
+        table.add_row(row.iter().enumerate().filter(|(column, _)| says(*column)).map(|(_, text)| cell(text)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -86,8 +91,8 @@ pub(super) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
 /// States are coloured on a terminal; the table leaves colours out anywhere else.
 fn cell(text: &str) -> Cell {
     let colour = match text {
-        "failed" | "missing" => Some(Color::Red),
-        "waiting" | "pending" | "paused" | "pinned" => Some(Color::Yellow),
+        "failed" | "missing" | "invalid" | "degraded" => Some(Color::Red),
+        "waiting" | "pending" | "paused" | "pinned" | "out-of-sync" | "progressing" | "suspended" | "unknown" => Some(Color::Yellow),
         "synced" | "succeeded" | "healthy" => Some(Color::Green),
         _ => None,
     };

@@ -1,6 +1,7 @@
 //! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull request, in full.
 
 mod place;
+mod plain;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,7 @@ async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Resu
     let view: PreviewView = server.get(&format!("/api/v1/previews/{}/{number}", segment(repo)?)).await?;
     match format {
         Format::Json => output::json(&view)?,
-        Format::Text => output::line(&view.markdown),
+        Format::Text => output::line(plain::plain(&view.markdown)),
     }
     Ok(Outcome::Done)
 }

@@ -37,7 +37,6 @@ fn runs_table(runs: &[RunView]) -> String {
     let rows = runs.iter().map(|run| {
         let revision = run.revision.as_deref().map_or("-", |revision| &revision[..revision.len().min(10)]);
         let total: u64 = run.steps.iter().map(|step| step.millis).sum();
-        let text = run.error.as_deref().and_then(|error| error.lines().next()).unwrap_or(&run.summary);
         [
             run.started_at.clone(),
             run.app.clone(),
@@ -46,10 +45,20 @@ fn runs_table(runs: &[RunView]) -> String {
             revision.to_owned(),
             run.cause.clone(),
             format!("{total} ms"),
-            text.to_owned(),
+            text(run),
         ]
     });
     output::table(["STARTED", "APP", "KIND", "STATE", "REVISION", "CAUSE", "TOOK", "WHAT"], rows)
+}
+
+/// Why it failed or what it waits for; what is told beside a success hides nothing of what was done.
+fn text(run: &RunView) -> String {
+    let note = run.error.as_deref().and_then(|error| error.lines().next()).unwrap_or_default();
+    match (run.state.as_str(), note) {
+        (_, "") => run.summary.clone(),
+        ("succeeded", note) if !run.summary.is_empty() => format!("{}; {note}", run.summary),
+        (_, note) => note.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +91,8 @@ mod tests {
             summary: "2 updated".into(),
             steps: vec![StepView { step: "render".into(), millis: 7 }, StepView { step: "plan".into(), millis: 11 }],
         };
-        insta::assert_snapshot!(runs_table(&[run]));
+        let noted = RunView { error: Some("health unknown: Widget shop/a".into()), ..run.clone() };
+        let failed = RunView { state: "failed".into(), error: Some("no kind\nmore".into()), ..run.clone() };
+        insta::assert_snapshot!(runs_table(&[run, noted, failed]));
     }
 }

@@ -10,17 +10,17 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Problem, RevisionError, Revisions};
+use super::standing::{self, Standing};
+use super::{Problem, RevisionError, Revisions, answers};
 use crate::api::{Answer, AppView, PreviewView, RunView, StepView, SyncRequest};
-use crate::app::{OnDelete, SyncPolicy};
-use crate::app_status::{self, AppStatus, Facts};
-use crate::ids::{AppId, ClusterName, Oid, RepoName};
+use crate::app_status::{self, AppStatus};
+use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
 use crate::report::{PreviewReport, markdown};
+use crate::run_text;
 use crate::store::Store;
-use crate::store::apps::{AppRow, AppState};
-use crate::store::inventory::{ObjectRow, ObjectState};
-use crate::store::runs::{Counts, RunKind, RunRow, RunState};
+use crate::store::apps::AppRow;
+use crate::store::runs::RunRow;
 
 const MOST_RUNS: u32 = 1_000;
 /// For Git to say which commit is meant; whoever asks waits a little longer.
@@ -52,48 +52,12 @@ struct AppsQuery {
 }
 
 async fn apps(State(parts): State<Parts>, Query(query): Query<AppsQuery>) -> Result<Json<Vec<AppView>>, Problem> {
-    let store = &parts.store;
-    let waits = store.waits().await?;
-    let mut views = Vec::new();
-    for row in store.apps().await? {
-        let objects = objects(store, &row).await?;
-        let last = store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
-        let head = store.last_seen(&row.app.source.repo, &row.app.source.ref_name).await?;
-        let (held, kept) = (held(&row, &objects), kept(&row, &objects));
-        let facts = Facts {
-            row: &row,
-            head: head.as_ref(),
-            last: last.as_ref(),
-            waits_until: waits.iter().find(|wait| wait.app == row.app.id).map(|wait| wait.deadline),
-            held: held.as_deref(),
-            kept: kept.as_deref(),
-        };
-        if query.all || !app_status::is_over(facts, store.now()) {
-            views.push(app_view(facts, &objects));
-        }
-    }
-    Ok(Json(views))
+    let all = standing::all(&parts.store).await?;
+    Ok(Json(all.into_iter().filter(|one| query.all || !one.is_over).map(app_view).collect()))
 }
 
-/// What an app owns: where it is, and on clusters that it has left.
-struct Objects {
-    here: Vec<ObjectRow>,
-    left: Vec<(ClusterName, Vec<ObjectRow>)>,
-}
-
-async fn objects(store: &Store, row: &AppRow) -> Result<Objects, Problem> {
-    let (id, here) = (&row.app.id, &row.app.destination.cluster);
-    let mut left = Vec::new();
-    for cluster in store.left_clusters(id).await? {
-        let rows = store.inventory_of(&cluster, id).await?;
-        left.push((cluster, rows));
-    }
-    Ok(Objects { here: store.inventory_of(here, id).await?, left })
-}
-
-fn app_view(facts: Facts<'_>, objects: &Objects) -> AppView {
-    let row = facts.row;
-    let AppStatus { state, message } = app_status::app_status(facts);
+fn app_view(standing: Standing) -> AppView {
+    let Standing { row, status: AppStatus { state, message }, objects, .. } = standing;
     let source = &row.app.source;
     AppView {
         app: row.app.id.to_string(),
@@ -102,40 +66,11 @@ fn app_view(facts: Facts<'_>, objects: &Objects) -> AppView {
         source: format!("{} {} {}", source.repo, source.ref_name, source.path).trim_end().to_owned(),
         state: state.as_str().to_owned(),
         message,
-        health: app_status::health(row).map(str::to_owned),
+        health: app_status::health(&row).map(str::to_owned),
         applied_revision: row.applied_revision.as_ref().map(ToString::to_string),
         applied_at: row.applied_at.and_then(time),
-        objects: u64::try_from(objects.here.len()).unwrap_or(u64::MAX),
+        objects: u64::try_from(objects).unwrap_or(u64::MAX),
     }
-}
-
-/// What needs confirmation, and what to type: known from the objects, whatever the last run was about.
-fn held(row: &AppRow, objects: &Objects) -> Option<String> {
-    let of_left = objects.left.iter().map(|(cluster, rows)| (rows, format!(" on cluster {cluster}, which it has left")));
-    let parts: Vec<String> =
-        std::iter::once((&objects.here, String::new())).chain(of_left).filter_map(|(rows, place)| held_of(rows, &place)).collect();
-    (!parts.is_empty()).then(|| format!("{}; to confirm: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
-}
-
-fn held_of(objects: &[ObjectRow], place: &str) -> Option<String> {
-    let held: Vec<String> = objects.iter().filter(|row| row.state.waits_for_word()).map(|row| row.key.to_string()).collect();
-    let shown = held.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    match held.len() {
-        0 => None,
-        count @ 1..=3 => Some(format!("{count} to be deleted or replaced{place} ({shown})")),
-        count => Some(format!("{count} to be deleted or replaced{place} ({shown} and {} more)", count - 3)),
-    }
-}
-
-/// What stays on clusters that the app has left, because nobody may delete it there.
-fn kept(row: &AppRow, objects: &Objects) -> Option<String> {
-    let is_kept = |row: &&ObjectRow| !row.state.waits_for_word() && row.state != ObjectState::Pruning;
-    let counts = objects.left.iter().map(|(cluster, rows)| (cluster, rows.iter().filter(is_kept).count()));
-    let texts: Vec<String> = counts
-        .filter(|(_, count)| *count > 0)
-        .map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left"))
-        .collect();
-    (!texts.is_empty()).then(|| format!("{}; see `driftless runs {}`", texts.join("; "), row.app.id))
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,6 +92,7 @@ async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Res
 }
 
 fn run_view(row: RunRow) -> RunView {
+    let (summary, error) = (run_text::summary(&row), run_text::note(&row).map(str::to_owned));
     let causes: Vec<Cause> = serde_json::from_value(row.cause).unwrap_or_default();
     RunView {
         run: row.id.to_string(),
@@ -166,10 +102,10 @@ fn run_view(row: RunRow) -> RunView {
         revision: row.revision,
         author: row.author,
         state: word(&row.state),
-        error: row.error,
+        error,
         started_at: time(row.started).unwrap_or_default(),
         finished_at: row.finished.and_then(time),
-        summary: summary(row.kind, row.state, &row.counts),
+        summary,
         steps: row.steps.into_iter().map(|step| StepView { step: step.name, millis: step.millis }).collect(),
     }
 }
@@ -193,24 +129,6 @@ fn cause_text(causes: &[Cause]) -> String {
     words.join(", ")
 }
 
-fn summary(kind: RunKind, state: RunState, counts: &Counts) -> String {
-    if kind == RunKind::Preview {
-        return "reported at the forge".to_owned();
-    }
-    let Counts { created, updated, replaced, unchanged, pruned, kept, failed } = *counts;
-    let parts = [
-        (created, "created"),
-        (updated, "updated"),
-        (replaced, "replaced"),
-        (pruned, "pruned"),
-        (kept, "kept"),
-        (failed, "failed"),
-        (unchanged, "unchanged"),
-    ];
-    let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    if said.is_empty() && state == RunState::Succeeded { "nothing to do".to_owned() } else { said.join(", ") }
-}
-
 fn time(millis: i64) -> Option<String> {
     Timestamp::from_millisecond(millis).ok().map(|at| at.to_string())
 }
@@ -222,42 +140,22 @@ async fn sync(
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
     let id = &row.app.id;
-    can_be_synced(&row)?;
+    answers::not_synced(&row).map_or(Ok(()), refused)?;
     let SyncRequest { revision, allow_destructive, adopt } = wish;
     let found = match &revision {
-        Some(text) => Some(commit(&parts, &row, text.trim()).await?),
+        Some(text) => Some((commit(&parts, &row, text.trim()).await?, text)),
         None => None,
     };
-    let to = match (&found, &revision) {
-        (Some(oid), Some(text)) if text == oid.as_str() => format!(" to {}, and pinned to it until `driftless resume {id}`", oid.short()),
-        (Some(oid), Some(text)) => format!(" to {} ({text}), and pinned to it until `driftless resume {id}`", oid.short()),
-        _ => String::new(),
-    };
-    let revision = found.map(|oid| oid.to_string());
     // It holds for what was shown, and nothing was.
     let confirms_nothing = allow_destructive && parts.store.waiting_for_word(id).await? == 0;
-    let nothing = if confirms_nothing {
-        ". Nothing needs confirmation yet, so `--allow-destructive` has no effect: deletions are shown first"
-    } else {
-        ""
-    };
+    let said = answers::synced(&row, found.as_ref().map(|(oid, text)| (oid, text.as_str())), confirms_nothing);
+    let revision = found.map(|(oid, _)| oid.to_string());
     enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt, resume: false }).await?;
-    Ok(accepted(format!("{id} is being synced{to}; `driftless runs {id}` shows how it ends{nothing}")))
+    Ok(accepted(said))
 }
 
-/// What the job would leave alone is not promised.
-fn can_be_synced(row: &AppRow) -> Result<(), Problem> {
-    let id = &row.app.id;
-    let why = match row.state {
-        _ if row.app.sync == SyncPolicy::Never => "its definition says `sync: never`. Change it",
-        AppState::Active => return Ok(()),
-        AppState::Removed if row.on_delete() == OnDelete::Prune => return Ok(()),
-        AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
-        AppState::Missing => "its definition, ref or path is missing. Restore it",
-        AppState::Broken => "its definition cannot be used. Correct it",
-    };
-    let note = if row.state_message.is_empty() { String::new() } else { format!(" ({})", row.state_message) };
-    Err(Problem::new(StatusCode::CONFLICT, format!("app {id} cannot be synced: {why}{note}")))
+fn refused(why: String) -> Result<(), Problem> {
+    Err(Problem::new(StatusCode::CONFLICT, why))
 }
 
 /// The commit that is meant. Nothing is queued for one that is not there.
@@ -276,16 +174,22 @@ async fn commit(parts: &Parts, row: &AppRow, revision: &str) -> Result<Oid, Prob
 
 async fn pause(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
-    parts.store.set_paused(&row.app.id, true).await?;
-    Ok(accepted(format!("{} is left alone until `driftless resume {}`", row.app.id, row.app.id)))
+    answers::not_paused(&row).map_or(Ok(()), refused)?;
+    // When it was paused first is told as long as it is.
+    if !row.paused {
+        parts.store.set_paused(&row.app.id, true).await?;
+    }
+    Ok(accepted(answers::paused(&row)))
 }
 
 async fn resume(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
-    parts.store.set_paused(&row.app.id, false).await?;
-    parts.store.set_pinned(&row.app.id, None).await?;
-    enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), resume: true, ..Manual::default() }).await?;
-    Ok(accepted(format!("{} is synced again", row.app.id)))
+    if row.paused || row.pinned_revision.is_some() {
+        parts.store.set_paused(&row.app.id, false).await?;
+        parts.store.set_pinned(&row.app.id, None).await?;
+        enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), resume: true, ..Manual::default() }).await?;
+    }
+    Ok(accepted(answers::resumed(&row)))
 }
 
 async fn enqueue(parts: &Parts, app: &AppId, manual: Manual) -> Result<(), Problem> {

@@ -1,6 +1,7 @@
 //! What comes in over HTTP: webhooks and probes from anybody, the API from whoever may open the server's socket.
 
 pub mod answer;
+mod answers;
 pub mod api;
 pub mod apps;
 mod framing;
@@ -14,6 +15,7 @@ pub mod route;
 mod server;
 mod slots;
 mod socket;
+mod standing;
 pub mod webhook;
 
 pub use answer::Problem;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::State as Extracted;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{Problem, Readiness};
+use super::{Problem, Readiness, standing};
+use crate::app_status::State;
 use crate::queue::Queue;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, QueueGauges};
 
 #[derive(Clone)]
@@ -33,7 +34,7 @@ pub(super) fn metrics(queue: Queue, metrics: Arc<Metrics>) -> Router {
     Router::new().route("/metrics", get(metrics_text)).with_state(Measured { queue, metrics })
 }
 
-async fn ready(State(ops): State<Health>) -> Result<&'static str, Problem> {
+async fn ready(Extracted(ops): Extracted<Health>) -> Result<&'static str, Problem> {
     let not_ready = |message| Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
     let waiting = ops.readiness.waiting_for();
     if !waiting.is_empty() {
@@ -48,13 +49,28 @@ async fn ready(State(ops): State<Health>) -> Result<&'static str, Problem> {
     }
 }
 
-async fn metrics_text(State(ops): State<Measured>) -> Response {
+async fn metrics_text(Extracted(ops): Extracted<Measured>) -> Response {
     match gauges(&ops.queue).await {
         Ok(gauges) => ops.metrics.set_queue(gauges),
         Err(error) => tracing::error!(%error, "the length of the queue is unknown"),
     }
+    match apps(ops.queue.store()).await {
+        Ok(counts) => ops.metrics.set_apps(counts),
+        Err(error) => tracing::error!(%error, "how the apps stand is unknown"),
+    }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], ops.metrics.render()).into_response()
+}
+
+/// By the state that `driftless apps` shows; a state that no app is in counts as well.
+async fn apps(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
+    let mut counts: Vec<(&'static str, i64)> = State::ALL.iter().map(|state| (state.as_str(), 0)).collect();
+    for one in standing::all(store).await?.into_iter().filter(|one| !one.is_over) {
+        if let Some((_, count)) = counts.iter_mut().find(|(state, _)| *state == one.status.state.as_str()) {
+            *count += 1;
+        }
+    }
+    Ok(counts)
 }
 
 async fn gauges(queue: &Queue) -> Result<QueueGauges, StoreError> {

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 
 use super::Engine;
 use crate::class::Class;
+use crate::forge::StatusState;
 use crate::ids::Oid;
 use crate::queue::{Job, JobError};
+use crate::report;
 use crate::report::preview::PreviewReport;
 use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunState, Step};
 
@@ -103,6 +105,9 @@ impl<'a> History<'a> {
             failed: number(shown.rejected),
             ..Counts::default()
         };
-        self.end(RunState::Succeeded, None, Some(&counts)).await
+        // Its gate says in one line what came of it, and whether that is a failure.
+        let gate = report::gate(report, &self.engine.config.status_context, None);
+        let state = if gate.state == StatusState::Success { RunState::Succeeded } else { RunState::Failed };
+        self.end(state, Some(&gate.description), Some(&counts)).await
     }
 }

@@ -36,6 +36,11 @@ pub enum AppHealth {
     Degraded,
 }
 
+/// How a note begins that tells of objects that are suspended, and of those whose health nobody knows: an app is *healthy* all the same, as nothing
+/// is left to wait for, and is never called so.
+pub const SUSPENDED: &str = "suspended: ";
+pub const HEALTH_UNKNOWN: &str = "health unknown: ";
+
 /// How often in a row the same fields of an object were healed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealCount {

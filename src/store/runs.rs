@@ -135,7 +135,8 @@ impl From<Raw> for RunRow {
             revision: raw.revision,
             author: raw.author,
             state: raw.state,
-            error: raw.error,
+            // What was taken back is nothing.
+            error: raw.error.filter(|text| !text.is_empty()),
             counts: raw.counts.0,
             steps: raw.steps.0,
             started: raw.started,
@@ -146,6 +147,14 @@ impl From<Raw> for RunRow {
 
 /// Said of a run that had applied its changes when a newer one began.
 const SUPERSEDED: &str = "applied its changes, and was superseded by a newer run before it ended.";
+
+/// What is said of a run whose deletions have not begun because its app was paused. It holds only while the app is.
+pub const PAUSED_BEFORE_DELETIONS: &str = "its deletions have not begun because the app is paused";
+
+/// A run's text without the parts that begin so.
+pub fn without(text: &str, note: &str) -> String {
+    text.split("; ").filter(|part| !part.starts_with(note)).collect::<Vec<_>>().join("; ")
+}
 
 impl Store {
     /// Begins a run. Of its target only the newest `keep` runs stay in the history, and those that have not ended.

@@ -8,7 +8,8 @@ use crate::cli::output;
 use crate::dev::forge::DevForge;
 use crate::dev::sample;
 use crate::jobs::Engine;
-use crate::store::runs::{Counts, RunKind, RunRow, RunState};
+use crate::run_text;
+use crate::store::runs::{RunKind, RunRow, RunState};
 
 /// Between two looks at what has happened.
 const LOOK: Duration = Duration::from_millis(200);
@@ -112,35 +113,24 @@ fn line(run: &RunRow) -> String {
 
 fn outcome(run: &RunRow) -> String {
     let total: u64 = run.steps.iter().map(|step| step.millis).sum();
-    let counted = counted(&run.counts, run.kind == RunKind::Preview);
-    match (run.state, &run.error) {
-        (RunState::Running, _) => "running".to_owned(),
-        (RunState::Waiting, None) => "applied, waiting for health".to_owned(),
-        (RunState::Waiting, Some(reason)) => format!("waiting: {reason}"),
-        (RunState::Cancelled, _) => "cancelled".to_owned(),
-        (RunState::Failed, None) => format!("FAILED: {counted}"),
-        (RunState::Failed, Some(error)) => format!("FAILED: {error}"),
-        (RunState::Succeeded, _) => format!("{counted} ({total} ms)"),
+    let summary = run_text::summary(run);
+    let note = run_text::note(run);
+    match run.state {
+        RunState::Running => "running".to_owned(),
+        RunState::Waiting => format!("waiting: {}", note.unwrap_or("applied, not healthy yet")),
+        RunState::Cancelled => note.map_or_else(|| "cancelled".to_owned(), |note| format!("cancelled: {note}")),
+        RunState::Failed => format!("FAILED: {}", note.unwrap_or(&summary)),
+        RunState::Succeeded => {
+            let note = note.map(|note| format!("; {note}")).unwrap_or_default();
+            format!("{summary} ({total} ms){note}")
+        }
     }
-}
-
-/// `1 created, 2 updated`; of a preview, what would be.
-fn counted(counts: &Counts, preview: bool) -> String {
-    let Counts { created, updated, replaced, unchanged: _, pruned, kept, failed } = counts;
-    let words = if preview {
-        ["to create", "to update", "to replace", "to delete", "to keep", "rejected"]
-    } else {
-        ["created", "updated", "replaced", "deleted", "kept", "failed"]
-    };
-    let all = [created, updated, replaced, pruned, kept, failed].into_iter().zip(words);
-    let some: Vec<String> = all.filter(|(count, _)| **count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    if some.is_empty() { "nothing to change".to_owned() } else { some.join(", ") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::runs::{RunId, Step};
+    use crate::store::runs::{Counts, RunId, Step};
 
     fn run(kind: RunKind, target: &str, state: RunState, counts: Counts, error: Option<&str>) -> String {
         line(&RunRow {
@@ -166,7 +156,15 @@ mod tests {
             run(RunKind::Sync, "shop/shop", RunState::Waiting, some, None),
             run(RunKind::Sync, "shop/shop", RunState::Waiting, some, Some("1 deletion needs confirmation")),
             run(RunKind::Sync, "shop/shop", RunState::Succeeded, some, None),
-            run(RunKind::Preview, "shop#1", RunState::Succeeded, some, None),
+            run(RunKind::Preview, "shop#1", RunState::Succeeded, some, Some("5 creates, 1 update, 1 delete")),
+            run(RunKind::Preview, "shop#2", RunState::Failed, Counts::default(), Some("1 render error (shop)")),
+            run(
+                RunKind::Sync,
+                "shop/shop",
+                RunState::Succeeded,
+                some,
+                Some("health unknown: Widget shop/a (its controller has reported no status)"),
+            ),
             run(RunKind::Heal, "shop/shop", RunState::Succeeded, Counts { updated: 1, ..Counts::default() }, None),
             run(RunKind::Sync, "shop/shop", RunState::Succeeded, Counts::default(), None),
             run(RunKind::Sync, "shop/shop", RunState::Cancelled, Counts::default(), None),

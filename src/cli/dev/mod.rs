@@ -96,7 +96,7 @@ async fn started(
     let server = step("starting Driftless", async { Ok(serve::start(config, surroundings, tasks).await?) }).await?;
 
     forge.create_repo(sample::PROJECT).await?;
-    let about = About { forge: &forge, kubeconfig: &kubeconfig, ca: &ca, socket: &socket, program: &program };
+    let about = About { forge: &forge, kubeconfig: &kubeconfig, ca: &ca, socket: &socket, program: &program, simulated: plane.is_some() };
     output::note(about.introduction(&output::bold("Driftless is running.")));
     forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
     Show::new(Arc::clone(&server.engine), forge).live(args.once).await
@@ -247,13 +247,20 @@ struct About<'a> {
     ca: &'a Path,
     socket: &'a Path,
     program: &'a Path,
+    /// The control plane is ours, and has no machine to run anything on.
+    simulated: bool,
 }
 
 impl About<'_> {
     fn introduction(&self, ready: &str) -> String {
+        let nodes = if self.simulated {
+            "\n                The API server is real; its node is simulated by kwok: pods become ready, and nothing runs in them."
+        } else {
+            ""
+        };
         format!(
             "\n{ready} Open {url} in a browser: a first pull request comes in a moment.\n\
-             \n  the cluster   export KUBECONFIG={kubeconfig}\
+             \n  the cluster   export KUBECONFIG={kubeconfig}{nodes}\
              \n  the server    export DRIFTLESS_SOCKET={socket}\
              \n  the repo      GIT_SSL_CAINFO={ca} git clone {clone}\n\
              \nTry next, with the two exports in another terminal:\

@@ -13,9 +13,9 @@ use crate::jobs::ownership::{leave, left};
 use crate::jobs::{Engine, outcome};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
-use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
 use crate::store::inventory::ObjectState;
-use crate::store::runs::{RunId, RunState};
+use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunId, RunState, without};
 use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose};
 use crate::sync;
 use crate::sync::{Permits, Pruned, SyncDeps};
@@ -45,10 +45,11 @@ pub(in crate::jobs) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnde
 /// Everything that the app wants is healthy: what it no longer wants goes, unless it is held back.
 pub(in crate::jobs) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobContext) -> Result<(), JobError> {
     if is_paused(engine, &row.app.id, run).await? {
-        engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
-        let text = format!("healthy; its deletions have not begun because the app is paused. To continue: driftless resume {}", row.app.id);
-        return Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?);
+        settled(engine, &row.app.id, run).await?;
+        let note = format!("{PAUSED_BEFORE_DELETIONS}. To continue: driftless resume {}", row.app.id);
+        return tell_of_pause(engine, run, Some(note)).await;
     }
+    tell_of_pause(engine, run, None).await?;
     let cluster = engine.cluster_for(&row.app.id, &row.app.destination.cluster)?;
     let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
     let authority = engine.grants(&row.app.id.repo)?.on(cluster.name());
@@ -65,9 +66,30 @@ pub(in crate::jobs) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, c
     }
     if left::is_agreed(engine, &row.app.id).await? {
         // The end of the job goes on with it.
-        return Ok(engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?);
+        return settled(engine, &row.app.id, run).await;
     }
     succeeded(engine, row, run).await
+}
+
+/// Nothing is left to wait for. What is suspended, or of unknown health, is told of the app as it is told of its run.
+async fn settled(engine: &Engine, app: &AppId, run: &RunId) -> Result<(), JobError> {
+    let said = engine.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
+    let is_note = |part: &&str| part.starts_with(SUSPENDED) || part.starts_with(HEALTH_UNKNOWN);
+    let notes: Vec<&str> = said.split("; ").filter(is_note).collect();
+    Ok(engine.store.set_app_health(app, AppHealth::Healthy, &notes.join("; ")).await?)
+}
+
+/// Adds to what is said of a run that its app is paused, or takes it back.
+async fn tell_of_pause(engine: &Engine, run: &RunId, note: Option<String>) -> Result<(), JobError> {
+    let said = engine.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
+    let mut parts = vec![without(&said, PAUSED_BEFORE_DELETIONS)];
+    parts.extend(note);
+    parts.retain(|part| !part.is_empty());
+    let text = parts.join("; ");
+    if text == said {
+        return Ok(());
+    }
+    Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?)
 }
 
 /// Whether an app was paused after this run had begun. Who syncs a paused app by hand means that sync, its deletions included.
@@ -120,7 +142,7 @@ pub(in crate::jobs) async fn wait_on(
 }
 
 pub(in crate::jobs) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
-    engine.store.set_app_health(&row.app.id, AppHealth::Healthy, "").await?;
+    settled(engine, &row.app.id, run).await?;
     let Some(Of { revision, took, removed }) = of(engine, run).await? else { return Ok(()) };
     let end = end_of(engine, row, took, removed).await?;
     if matches!(end, AppEnd::Waiting { .. }) {

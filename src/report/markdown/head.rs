@@ -2,12 +2,10 @@
 //! to be known.
 
 use super::document::{Block, Document};
-use super::escape::{cell, html, span};
-use super::{first_line, outcome, reviewed};
+use super::escape::{html, span};
+use super::{first_line, outcome, reviewed, table};
 use crate::plan::{Action, Cause, NotValidated, RefusedBy, TakeOver, Verdict};
-use crate::report::preview::{
-    AppReport, AppResult, DefinitionChange, DifferenceKind, HeldBack, Move, ObjectReport, PreviewReport, Stopped,
-};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped};
 use crate::report::words::join;
 
 /// How many objects are named that still refer to a deleted one.
@@ -27,7 +25,7 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     if let Some(stopped) = &report.stopped {
         write_stopped(stopped, document);
     }
-    table(report, document);
+    table::write(report, document);
     for app in &report.apps {
         trouble(app, document);
     }
@@ -78,64 +76,6 @@ fn write_stopped(stopped: &Stopped, document: &mut Document) {
         }
     };
     document.head(Block::Lines(lines));
-}
-
-fn table(report: &PreviewReport, document: &mut Document) {
-    if report.apps.is_empty() {
-        return;
-    }
-    let head = "| App | Cluster | Create | Update | Replace | Delete | Not validated | |\n|---|---|--:|--:|--:|--:|--:|---|";
-    document.must(Block::Table { head: head.to_owned(), rows: report.apps.iter().map(row).collect() });
-}
-
-fn row(app: &AppReport) -> String {
-    let counts = app.counts();
-    let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
-    let deletes = if counts.deletes == 0 { String::new() } else { format!("**{}**", counts.deletes) };
-    let mut remarks = Vec::new();
-    remarks.extend(match &app.result {
-        AppResult::Planned { .. } if counts.rejected > 0 => Some(format!("**rejected: {}**", counts.rejected)),
-        AppResult::Planned { .. } => None,
-        AppResult::RenderFailed { .. } => Some("**render error**".to_owned()),
-        AppResult::NotAllowed { .. } => Some("**destination not allowed**".to_owned()),
-        AppResult::Unavailable { .. } => Some("**preview failed, retrying**".to_owned()),
-    });
-    remarks.extend(match app.definition {
-        DefinitionChange::None => None,
-        DefinitionChange::Added => Some("definition added here".to_owned()),
-        DefinitionChange::Edited => Some("definition edited here".to_owned()),
-        DefinitionChange::Removed => Some("definition removed here".to_owned()),
-    });
-    remarks.extend(app.held_back.map(|held_back| held_back_text(held_back).to_owned()));
-    if app.leaves {
-        remarks.push("the app leaves this cluster".to_owned());
-    }
-    let moves_away = app.objects().iter().filter(|object| object.moves_to.is_some()).count();
-    for (number, what) in [(moves_away, "moves away"), (counts.moves - moves_away, "taken over")] {
-        remarks.extend((number > 0).then(|| format!("{what}: {number}")));
-    }
-    if !app.destructive.is_empty() {
-        remarks.push("**deletions need confirmation**".to_owned());
-    }
-    format!(
-        "| {} | {} | {} | {} | {} | {deletes} | {} | {} |",
-        cell(&app.app.name),
-        cell(app.cluster.as_str()),
-        number(counts.creates),
-        number(counts.updates),
-        number(counts.replaces),
-        number(counts.not_validated),
-        remarks.join(", ")
-    )
-}
-
-fn held_back_text(held_back: HeldBack) -> &'static str {
-    match held_back {
-        HeldBack::Paused => "**paused: applied after `driftless resume`**",
-        HeldBack::Pinned => "**pinned: applied after `driftless resume`**",
-        HeldBack::Manual => "synced by hand",
-        HeldBack::Never => "`sync: never`",
-    }
 }
 
 /// Why there is no plan, or why the server does not take it.

@@ -11,6 +11,7 @@ mod long;
 mod objects;
 mod outcome;
 mod reviewed;
+mod table;
 
 pub use outcome::notice;
 

@@ -2,6 +2,7 @@
 
 use super::degree::Health;
 use crate::manifest::ObjectKey;
+use crate::store::apps::{HEALTH_UNKNOWN, SUSPENDED};
 use crate::store::waits::{Touched, Wait, WaitObject, WaitPurpose};
 
 /// What a watch has last told of an object.
@@ -65,9 +66,9 @@ fn notes(settled: &[(&WaitObject, Health)]) -> Vec<String> {
     let of = |what: &str, word: &str| {
         let named = settled.iter().filter(|(_, health)| health.word() == word);
         let named: Vec<_> = named.map(|(object, health)| format!("{} ({})", object.key, health.message())).collect();
-        (!named.is_empty()).then(|| format!("{what}: {}", some(&named, ", ")))
+        (!named.is_empty()).then(|| format!("{what}{}", some(&named, ", ")))
     };
-    [of("suspended", "suspended"), of("health unknown", "unknown")].into_iter().flatten().collect()
+    [of(SUSPENDED, "suspended"), of(HEALTH_UNKNOWN, "unknown")].into_iter().flatten().collect()
 }
 
 fn some(named: &[String], between: &str) -> String {

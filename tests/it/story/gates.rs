@@ -53,6 +53,9 @@ async fn a_render_error() {
     let (state, text, comment) = end_of(&world, "wrong", files).await;
     assert_eq!((state.as_str(), text.as_str()), ("failure", "1 render error (shop)"), "{comment}");
     assert!(comment.contains("missing.yaml"), "{comment}");
+    // T2+: the history says so too, and never that there was nothing to change.
+    let (told, _) = world.cli(&["runs", "shop#1"]).await;
+    assert!(told.contains("failed") && told.contains("1 render error (shop)") && !told.contains("succeeded"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,6 +195,11 @@ async fn what_comes_with_its_own_definition_is_not_validated() {
     let merge = world.merge_pull(pull.number).await;
     world.healthy("gadgets", &merge).await;
     assert_eq!(world.inventory("gadgets").await, [format!("CustomResourceDefinition gadgets.{group}"), "Gadget one".to_owned()]);
+    // H1+: nobody has said anything of the Gadget, so that `apps` calls the app no more healthy than its run does.
+    world.settled().await;
+    let (state, health, message) = world.stands("gadgets").await;
+    assert_eq!((state.as_str(), health.as_str()), ("synced", "unknown"), "{message}");
+    assert!(message.contains("health unknown: Gadget"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

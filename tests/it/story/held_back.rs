@@ -81,4 +81,7 @@ async fn a_pause_stops_a_prune_that_has_not_begun() {
     world.engine().store.set_paused(&app_id("shop"), false).await.expect("resumed");
     world.sync_by_hand("shop", false).await;
     world.gone("v1 ConfigMap", "settings").await;
+    world.settled().await;
+    let (state, _, message) = world.stands("shop").await;
+    assert!(state == "synced" && !message.contains("paused"), "{state}: {message}");
 }

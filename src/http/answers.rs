@@ -1,0 +1,142 @@
+//! What is answered to a wish of a person about an app: what is done now, and what keeps it from having an effect. Pure.
+
+use jiff::Timestamp;
+
+use crate::app::{OnDelete, SyncPolicy};
+use crate::ids::Oid;
+use crate::store::apps::{AppRow, AppState};
+
+/// Why an app cannot be synced, if it cannot: what the job would leave alone is not promised.
+pub(super) fn not_synced(row: &AppRow) -> Option<String> {
+    let why = match row.state {
+        AppState::Removed if row.on_delete() == OnDelete::Prune => return None,
+        AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
+        AppState::Missing => "its definition, ref or path is missing. Restore it",
+        AppState::Broken => "its definition cannot be used. Correct it",
+        AppState::Active if row.app.sync == SyncPolicy::Never => "its definition says `sync: never`. Change it",
+        AppState::Active => return None,
+    };
+    Some(format!("app {} cannot be synced: {why}{}", row.app.id, noted(row)))
+}
+
+/// A sync was queued. `to` is the commit that it goes to, with what was typed for it.
+pub(super) fn synced(row: &AppRow, to: Option<(&Oid, &str)>, confirms_nothing: bool) -> String {
+    let id = &row.app.id;
+    let mut said = match (row.state, to, &row.pinned_revision) {
+        (AppState::Removed, _, _) => format!("{id} was removed, and its objects are being deleted, as `onDelete: prune` says"),
+        (_, Some((oid, text)), _) => {
+            let typed = if text == oid.as_str() { String::new() } else { format!(" ({text})") };
+            format!("{id} is being synced to {}{typed}, and pinned to it until `driftless resume {id}`", oid.short())
+        }
+        (_, None, Some(pinned)) => {
+            format!("{id} is being synced to {}, to which it is pinned until `driftless resume {id}`", pinned.short())
+        }
+        (_, None, None) => format!("{id} is being synced"),
+    };
+    said += &format!("; `driftless runs {id}` shows how it ends");
+    if row.paused {
+        said += &format!(". It stays paused: nothing else is applied until `driftless resume {id}`");
+    }
+    if confirms_nothing {
+        said += ". Nothing needs confirmation yet, so `--allow-destructive` has no effect: deletions are shown first";
+    }
+    said
+}
+
+/// Why there is nothing to pause, if there is nothing.
+pub(super) fn not_paused(row: &AppRow) -> Option<String> {
+    let is_left = row.state == AppState::Removed && row.on_delete() == OnDelete::Keep;
+    is_left.then(|| format!("app {} cannot be paused: it is no longer managed{}", row.app.id, noted(row)))
+}
+
+pub(super) fn paused(row: &AppRow) -> String {
+    let id = &row.app.id;
+    if row.paused {
+        let since = row.paused_since.and_then(time).map(|since| format!(" since {since}")).unwrap_or_default();
+        return format!("{id} is paused already{since}. To continue: driftless resume {id}");
+    }
+    let beside = match (row.state, row.app.sync) {
+        (AppState::Removed, _) => ". Its definition was removed: its remaining objects are kept until then".to_owned(),
+        (AppState::Missing | AppState::Broken, _) => format!(". It was not synced anyway{}", noted(row)),
+        (AppState::Active, SyncPolicy::Never) => ". It was not synced anyway: its definition says `sync: never`".to_owned(),
+        (AppState::Active, _) => String::new(),
+    };
+    format!("{id} is paused: nothing is applied, healed or deleted until `driftless resume {id}`{beside}")
+}
+
+pub(super) fn resumed(row: &AppRow) -> String {
+    let id = &row.app.id;
+    let was = match (row.paused, &row.pinned_revision) {
+        (false, None) => return format!("{id} was neither paused nor pinned; nothing has changed"),
+        (true, None) => "no longer paused".to_owned(),
+        (false, Some(pinned)) => format!("no longer pinned to {}", pinned.short()),
+        (true, Some(pinned)) => format!("no longer paused, and no longer pinned to {}", pinned.short()),
+    };
+    match not_synced(row) {
+        Some(_) if row.state == AppState::Active => format!("{id} is {was}. Its definition says `sync: never`, so nothing is applied"),
+        Some(_) => format!("{id} is {was}. It is not synced{}", noted(row)),
+        None if row.state == AppState::Removed => format!("{id} is {was}. Its definition was removed: its objects are being deleted"),
+        None => format!("{id} is {was}, and is being synced to {}; `driftless runs {id}` shows how it ends", branch(row)),
+    }
+}
+
+fn branch(row: &AppRow) -> &str {
+    row.app.source.ref_name.trim_start_matches("refs/heads/")
+}
+
+fn noted(row: &AppRow) -> String {
+    if row.state_message.is_empty() { String::new() } else { format!(" ({})", row.state_message) }
+}
+
+fn time(millis: i64) -> Option<String> {
+    let at = Timestamp::from_millisecond(millis).ok()?;
+    Some(at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app_status::tests::row;
+
+    fn oid(digit: &str) -> Oid {
+        digit.repeat(40).parse().expect("an id")
+    }
+
+    /// T15+: an answer says what is done, and what keeps it from having an effect.
+    #[test]
+    fn what_is_answered() {
+        let with = |change: &dyn Fn(&mut AppRow)| {
+            let mut row = row();
+            change(&mut row);
+            row
+        };
+        let removed = |row: &mut AppRow| (row.state, row.state_message) = (AppState::Removed, "removed by 0123456789".into());
+        let pruned = |row: &mut AppRow| {
+            removed(row);
+            row.applied_app.as_mut().expect("an app").on_delete = OnDelete::Prune;
+        };
+        let cases: [(&str, AppRow); 10] = [
+            ("active", row()),
+            ("paused", with(&|row| (row.paused, row.paused_since) = (true, Some(1_000)))),
+            ("pinned", with(&|row| row.pinned_revision = Some(oid("c")))),
+            ("paused and pinned", with(&|row| (row.paused, row.pinned_revision) = (true, Some(oid("c"))))),
+            ("never", with(&|row| row.app.sync = SyncPolicy::Never)),
+            ("removed", with(&removed)),
+            ("removed, to be deleted", with(&pruned)),
+            ("removed, to be deleted, paused", with(&|row| (pruned(row), row.paused = true).0)),
+            ("missing", with(&|row| (row.state, row.state_message) = (AppState::Missing, "refs/heads/main is gone".into()))),
+            ("invalid, paused", with(&|row| (row.state, row.paused) = (AppState::Broken, true))),
+        ];
+        let mut lines = Vec::new();
+        for (name, row) in &cases {
+            lines.push(format!("{name}:"));
+            lines.push(format!("  sync: {}", not_synced(row).unwrap_or_else(|| synced(row, None, false))));
+            lines.push(format!("  pause: {}", not_paused(row).unwrap_or_else(|| paused(row))));
+            lines.push(format!("  resume: {}", resumed(row)));
+        }
+        let to = oid("d");
+        lines.push(synced(&row(), Some((&to, "v2")), true));
+        lines.push(synced(&row(), Some((&to, to.as_str())), false));
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

@@ -1,0 +1,92 @@
+//! How all apps stand, read from the store: the same for the list of apps and for the metrics.
+
+use std::collections::HashMap;
+
+use crate::app_status::{self, AppStatus, Facts};
+use crate::ids::{ClusterName, Oid, RepoName};
+use crate::store::apps::AppRow;
+use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::{Store, StoreError};
+
+pub(super) struct Standing {
+    pub row: AppRow,
+    pub status: AppStatus,
+    /// It was removed a while ago, and nothing is left to do or to decide.
+    pub is_over: bool,
+    /// What it owns where it is.
+    pub objects: usize,
+}
+
+pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
+    let waits: HashMap<_, _> = store.waits().await?.into_iter().map(|wait| (wait.app, wait.deadline)).collect();
+    let mut heads: HashMap<(RepoName, String), Option<Oid>> = HashMap::new();
+    let mut all = Vec::new();
+    for row in store.apps().await? {
+        let objects = Objects::of(store, &row).await?;
+        let last = store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
+        let source = (row.app.source.repo.clone(), row.app.source.ref_name.clone());
+        let head = match heads.get(&source) {
+            Some(head) => head.clone(),
+            None => heads.entry(source.clone()).or_insert(store.last_seen(&source.0, &source.1).await?).clone(),
+        };
+        let (held, kept) = (objects.held(&row), objects.kept(&row));
+        let facts = Facts {
+            row: &row,
+            head: head.as_ref(),
+            last: last.as_ref(),
+            waits_until: waits.get(&row.app.id).copied(),
+            held: held.as_deref(),
+            kept: kept.as_deref(),
+        };
+        let (status, is_over) = (app_status::app_status(facts), app_status::is_over(facts, store.now()));
+        all.push(Standing { status, is_over, objects: objects.here.len(), row });
+    }
+    Ok(all)
+}
+
+/// What an app owns: where it is, and on clusters that it has left.
+struct Objects {
+    here: Vec<ObjectRow>,
+    left: Vec<(ClusterName, Vec<ObjectRow>)>,
+}
+
+impl Objects {
+    async fn of(store: &Store, row: &AppRow) -> Result<Self, StoreError> {
+        let (id, here) = (&row.app.id, &row.app.destination.cluster);
+        let mut left = Vec::new();
+        for cluster in store.left_clusters(id).await? {
+            let rows = store.inventory_of(&cluster, id).await?;
+            left.push((cluster, rows));
+        }
+        Ok(Self { here: store.inventory_of(here, id).await?, left })
+    }
+
+    /// What needs confirmation, and what to type: known from the objects, whatever the last run was about.
+    fn held(&self, row: &AppRow) -> Option<String> {
+        let of_left = self.left.iter().map(|(cluster, rows)| (rows, format!(" on cluster {cluster}, which it has left")));
+        let parts: Vec<String> =
+            std::iter::once((&self.here, String::new())).chain(of_left).filter_map(|(rows, place)| held_of(rows, &place)).collect();
+        (!parts.is_empty()).then(|| format!("{}; to confirm: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
+    }
+
+    /// What stays on clusters that the app has left, because nobody may delete it there.
+    fn kept(&self, row: &AppRow) -> Option<String> {
+        let is_kept = |row: &&ObjectRow| !row.state.waits_for_word() && row.state != ObjectState::Pruning;
+        let counts = self.left.iter().map(|(cluster, rows)| (cluster, rows.iter().filter(is_kept).count()));
+        let texts: Vec<String> = counts
+            .filter(|(_, count)| *count > 0)
+            .map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left"))
+            .collect();
+        (!texts.is_empty()).then(|| format!("{}; see `driftless runs {}`", texts.join("; "), row.app.id))
+    }
+}
+
+fn held_of(objects: &[ObjectRow], place: &str) -> Option<String> {
+    let held: Vec<String> = objects.iter().filter(|row| row.state.waits_for_word()).map(|row| row.key.to_string()).collect();
+    let shown = held.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    match held.len() {
+        0 => None,
+        count @ 1..=3 => Some(format!("{count} to be deleted or replaced{place} ({shown})")),
+        count => Some(format!("{count} to be deleted or replaced{place} ({shown} and {} more)", count - 3)),
+    }
+}

@@ -1,0 +1,82 @@
+//! A line for each app: what merging does to it, in numbers and remarks.
+
+use super::document::{Block, Document};
+use super::escape::cell;
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, HeldBack, PreviewReport};
+
+pub(super) fn write(report: &PreviewReport, document: &mut Document) {
+    if report.apps.is_empty() {
+        return;
+    }
+    let rows: Vec<[String; 8]> = report.apps.iter().map(row).collect();
+    // A column that says nothing of any app is left out.
+    let says = |column: usize| rows.iter().any(|row| !row[column].is_empty());
+    let columns: Vec<usize> = (0..HEADER.len()).filter(|column| says(*column)).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| format!("| {} |", cells.collect::<Vec<_>>().join(" | "));
+    let titles = line(&mut columns.iter().map(|column| HEADER[*column].0));
+    let rules: String = columns.iter().map(|column| format!("|{}", HEADER[*column].1)).collect();
+    let rows = rows.iter().map(|row| line(&mut columns.iter().map(|column| row[*column].as_str()))).collect();
+    document.must(Block::Table { head: format!("{titles}\n{rules}|"), rows });
+}
+
+/// The columns of the table, each with how it is aligned.
+const HEADER: [(&str, &str); 8] = [
+    ("App", "---"),
+    ("Cluster", "---"),
+    ("Create", "--:"),
+    ("Update", "--:"),
+    ("Replace", "--:"),
+    ("Delete", "--:"),
+    ("Not validated", "--:"),
+    ("Note", "---"),
+];
+
+fn row(app: &AppReport) -> [String; 8] {
+    let counts = app.counts();
+    let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
+    let deletes = if counts.deletes == 0 { String::new() } else { format!("**{}**", counts.deletes) };
+    let mut remarks = Vec::new();
+    remarks.extend(match &app.result {
+        AppResult::Planned { .. } if counts.rejected > 0 => Some(format!("**rejected: {}**", counts.rejected)),
+        AppResult::Planned { .. } => None,
+        AppResult::RenderFailed { .. } => Some("**render error**".to_owned()),
+        AppResult::NotAllowed { .. } => Some("**destination not allowed**".to_owned()),
+        AppResult::Unavailable { .. } => Some("**preview failed, retrying**".to_owned()),
+    });
+    remarks.extend(match app.definition {
+        DefinitionChange::None => None,
+        DefinitionChange::Added => Some("definition added here".to_owned()),
+        DefinitionChange::Edited => Some("definition edited here".to_owned()),
+        DefinitionChange::Removed => Some("definition removed here".to_owned()),
+    });
+    remarks.extend(app.held_back.map(|held_back| held_back_text(held_back).to_owned()));
+    if app.leaves {
+        remarks.push("the app leaves this cluster".to_owned());
+    }
+    let moves_away = app.objects().iter().filter(|object| object.moves_to.is_some()).count();
+    for (number, what) in [(moves_away, "moves away"), (counts.moves - moves_away, "taken over")] {
+        remarks.extend((number > 0).then(|| format!("{what}: {number}")));
+    }
+    if !app.destructive.is_empty() {
+        remarks.push("**deletions need confirmation**".to_owned());
+    }
+    [
+        cell(&app.app.name),
+        cell(app.cluster.as_str()),
+        number(counts.creates),
+        number(counts.updates),
+        number(counts.replaces),
+        deletes,
+        number(counts.not_validated),
+        remarks.join(", "),
+    ]
+}
+
+fn held_back_text(held_back: HeldBack) -> &'static str {
+    match held_back {
+        HeldBack::Paused => "**paused: applied after `driftless resume`**",
+        HeldBack::Pinned => "**pinned: applied after `driftless resume`**",
+        HeldBack::Manual => "synced by hand",
+        HeldBack::Never => "`sync: never`",
+    }
+}

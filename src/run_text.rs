@@ -1,0 +1,78 @@
+//! What a run came to, in words: for the command line, the API and the console of `driftless dev` alike. Pure.
+
+use crate::store::runs::{Counts, RunKind, RunRow, RunState};
+
+/// What a run did, or for a preview what the gate says.
+pub fn summary(run: &RunRow) -> String {
+    if run.kind == RunKind::Preview {
+        let reported = || if run.state == RunState::Succeeded { "reported at the forge".to_owned() } else { String::new() };
+        return run.error.clone().unwrap_or_else(reported);
+    }
+    let counted = counted(&run.counts);
+    match (counted.is_empty(), run.state) {
+        (true, RunState::Succeeded) => "nothing to do".to_owned(),
+        _ => counted,
+    }
+}
+
+/// What there is to say beside what it did: why it failed, what it waits for, whose health is unknown. The gate's text is a preview's summary.
+pub fn note(run: &RunRow) -> Option<&str> {
+    let is_summary = run.kind == RunKind::Preview && run.state == RunState::Succeeded;
+    run.error.as_deref().filter(|text| !is_summary && !text.is_empty())
+}
+
+fn counted(counts: &Counts) -> String {
+    let Counts { created, updated, replaced, unchanged, pruned, kept, failed } = *counts;
+    let parts = [
+        (created, "created"),
+        (updated, "updated"),
+        (replaced, "replaced"),
+        (pruned, "deleted"),
+        (kept, "kept"),
+        (failed, "failed"),
+        (unchanged, "unchanged"),
+    ];
+    let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    said.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::runs::RunId;
+
+    fn run(kind: RunKind, state: RunState, error: Option<&str>, counts: Counts) -> String {
+        let row = RunRow {
+            id: RunId::new("1"),
+            kind,
+            target: "shop/web".into(),
+            cause: serde_json::Value::Null,
+            revision: None,
+            author: None,
+            state,
+            error: error.map(str::to_owned),
+            counts,
+            steps: Vec::new(),
+            started: 0,
+            finished: None,
+        };
+        format!("{:?} {:?}: {} | {}", row.kind, row.state, summary(&row), note(&row).unwrap_or("-"))
+    }
+
+    /// T2+: a preview that failed is never "nothing to change", and what is told beside a run hides nothing of what it did.
+    #[test]
+    fn what_a_run_came_to() {
+        let some = Counts { updated: 1, unchanged: 3, pruned: 2, ..Counts::default() };
+        let lines = [
+            run(RunKind::Preview, RunState::Succeeded, Some("1 update"), some),
+            run(RunKind::Preview, RunState::Succeeded, Some("no app is affected"), Counts::default()),
+            run(RunKind::Preview, RunState::Failed, Some("1 render error (shop)"), Counts::default()),
+            run(RunKind::Preview, RunState::Succeeded, None, some),
+            run(RunKind::Sync, RunState::Succeeded, Some("health unknown: Widget shop/a"), some),
+            run(RunKind::Sync, RunState::Succeeded, None, Counts::default()),
+            run(RunKind::Sync, RunState::Failed, Some("deploy/web.yaml: no kind"), Counts::default()),
+            run(RunKind::Sync, RunState::Waiting, Some(""), some),
+        ];
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}
