@@ -8,6 +8,13 @@ use crate::store::jobs::{DueGroup, RunningCount};
 /// A job that has been due for this long counts as one step more urgent, so that pushes without end don't starve the resync.
 const AGEING: i64 = 60_000;
 
+/// When each tenant was last given a worker, in claims.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    pub claims: u64,
+    pub last: HashMap<String, u64>,
+}
+
 /// The group of which a job runs next. `served` says when each tenant was last given a worker, in any growing count.
 pub(super) fn choose<'a>(
     groups: &'a [DueGroup],

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Cause, JobContext, JobError, Key};
+use super::row::causes;
+use super::{Cause, Finish, JobContext, JobError, Key};
 use crate::store::StoreError;
 use crate::store::jobs::JobRow;
 
@@ -23,14 +24,6 @@ pub struct Job {
     pub first_event: Timestamp,
 }
 
-/// How a run ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    Done,
-    /// Done, and what was found may become another thing without anybody telling of it: the next resync looks once more. Nothing failed.
-    LookAgain,
-}
-
 /// Does the work of every kind of job.
 #[async_trait]
 pub trait Handler: Send + Sync {
@@ -47,7 +40,7 @@ impl Job {
         let what = || format!("the job {}", row.key);
         Ok(Self {
             key: row.key.parse().map_err(|error| StoreError::corrupt(what(), error))?,
-            causes: super::row::causes(row)?,
+            causes: causes(row)?,
             hint: row.hint.clone(),
             attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
             failing_since: row.failing_since.map(|millis| timestamp(&what(), millis)).transpose()?,

@@ -1,6 +1,5 @@
 //! Taking a job from the queue and giving it back: the rows say who has it, and for how long.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -30,13 +29,6 @@ pub(super) enum Ended {
         /// What people were told of it, now or before.
         reported: String,
     },
-}
-
-/// When each tenant was last given a worker, in claims.
-#[derive(Debug, Default)]
-pub(super) struct Served {
-    claims: u64,
-    last: HashMap<String, u64>,
 }
 
 impl Queue {

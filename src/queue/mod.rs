@@ -7,6 +7,7 @@ mod accept;
 mod cause;
 mod choose;
 mod error;
+mod finish;
 mod job;
 mod key;
 mod lease;
@@ -28,12 +29,14 @@ use crate::store::deliveries::NewDelivery;
 use crate::store::jobs::{self, State};
 use crate::store::{Store, StoreError};
 use accept::{Committer, Item};
+use choose::Served;
 use running::Runs;
 
 pub use accept::Accepted;
 pub use cause::{Cause, Manual, Request};
 pub use error::{JobError, QueueError};
-pub use job::{Finish, Handler, Job};
+pub use finish::Finish;
+pub use job::{Handler, Job};
 pub use key::{Key, KeyError, Priority, Tenant, merge_group_base};
 pub use row::known_causes as stored_causes;
 pub use running::{JobContext, Superseded, Writing};
@@ -52,7 +55,7 @@ struct Inner {
     items: mpsc::Sender<Item>,
     /// Marks the leases of this process.
     owner: String,
-    served: Mutex<lease::Served>,
+    served: Mutex<Served>,
 }
 
 impl Queue {

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
+/// To be read and written by the owner alone.
+pub(super) const PRIVATE: u32 = 0o600;
+
 /// Held while this lives.
 pub(super) struct Lock(#[expect(dead_code, reason = "the lock is the open file")] File);
 
@@ -15,8 +18,7 @@ impl Lock {
     pub(super) fn acquire(store: &Path) -> Result<Self, StoreError> {
         let path = lock_path(store);
         let failed = |source| StoreError::Lock { path: path.clone(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(super::PRIVATE).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -10,6 +10,7 @@
 mod disk;
 mod error;
 mod lock;
+mod probe;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -41,20 +42,15 @@ use crate::clock::Clock;
 
 use disk::Disk;
 pub use error::{SqlError, StoreError};
-use lock::Lock;
-use transaction::Probe;
-pub use transaction::Tx;
+use lock::{Lock, PRIVATE};
+use probe::Probe;
+pub use transaction::{Connection, Tx};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Longer than any transaction of ours takes on a slow disk.
 const ACQUIRE: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
-/// To be read and written by the owner alone.
-const PRIVATE: u32 = 0o600;
-
-/// One connection, within a transaction or not: what statements of several areas are made on.
-pub type Connection = sqlx::SqliteConnection;
 
 /// A handle to the store; clones share it.
 #[derive(Clone)]
@@ -133,6 +129,21 @@ impl Store {
         }
         self.0.disk.is_moved();
         Ok(())
+    }
+
+    /// Whether the store can commit and bring it onto the disk now, for the readiness probe. Asked often it answers from the last time.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probe.ask(self.write_probe()).await
+    }
+
+    async fn write_probe(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("INSERT INTO probe (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at")
+            .bind(self.now())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        self.sync().await
     }
 
     pub fn clock(&self) -> &dyn Clock {

@@ -6,18 +6,14 @@
 //! the next caller gets a new one.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
 
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{Connection as _, Sqlite};
-use tokio::time::Instant;
 
-use super::{Connection, Store, StoreError};
+use super::StoreError;
 
-/// How long the answer of a probe holds, so that asking often costs nothing.
-const PROBED: Duration = Duration::from_secs(1);
-/// Whoever asks for readiness does not wait as long as a job does.
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// One connection, within a transaction or not: what statements of several areas are made on.
+pub type Connection = sqlx::SqliteConnection;
 
 /// A transaction on the writing connection. Dropped without [`Tx::commit`] it leaves no trace.
 #[must_use = "dropped without `commit` it leaves no trace"]
@@ -65,36 +61,4 @@ pub(super) fn guarded(pool: SqlitePoolOptions) -> SqlitePoolOptions {
             Ok(sound)
         })
     })
-}
-
-/// What the last probe of the writer found, for whoever asks soon after.
-#[derive(Default)]
-pub(super) struct Probe(tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>);
-
-impl Store {
-    /// Whether the store can commit and bring it onto the disk now, for the readiness probe. Asked often it answers from the last time.
-    pub async fn probe(&self) -> Result<(), StoreError> {
-        let mut last = self.0.probe.0.lock().await;
-        if let Some((at, result)) = last.as_ref()
-            && at.elapsed() < PROBED
-        {
-            return result.clone().map_err(StoreError::NotWritable);
-        }
-        let result = match tokio::time::timeout(PROBE_LIMIT, self.write_probe()).await {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("the writing connection was not free within {} s", PROBE_LIMIT.as_secs())),
-        };
-        *last = Some((Instant::now(), result.clone()));
-        result.map_err(StoreError::NotWritable)
-    }
-
-    async fn write_probe(&self) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO probe (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at")
-            .bind(self.now())
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        self.sync().await
-    }
 }

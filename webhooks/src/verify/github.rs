@@ -3,7 +3,9 @@
 //!
 //! One spelling is taken, the one that GitHub writes. The older `X-Hub-Signature` (SHA-1) proves nothing here.
 
-use super::{Dialect, Verified, any, encoding, required, single};
+use super::header::{encoding, required, single};
+use super::secrets::any;
+use super::verified::{Dialect, Verified};
 use crate::event::DeliveryId;
 use crate::rejection::Rejection;
 use crate::{Headers, Secret};

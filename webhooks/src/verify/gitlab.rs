@@ -9,7 +9,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Dialect, Encoding, Verified, any, encoding, single};
+use super::header::{encoding, single};
+use super::secrets::any;
+use super::verified::{Dialect, Encoding, Verified};
 use crate::event::DeliveryId;
 use crate::rejection::Rejection;
 use crate::{Headers, Secret};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::RejectionKind::{BadSignature, Malformed, Stale, Unsigned, Unsupported};
-use crate::{RejectionKind, parse};
+use crate::{DeliveryId, RejectionKind, parse};
 
 const NOW: i64 = 1_614_265_330;
 const GITHUB_SECRET: &str = "It's a Secret to Everybody";
