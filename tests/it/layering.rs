@@ -1,5 +1,9 @@
 //! The directions in which the modules may know each other, read from the sources. See `docs/architecture.md`.
 
+mod circles;
+mod imports;
+mod words;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,8 +40,14 @@ const OWNED: &[(&str, &[&str])] = &[
     ("println!", &["cli"]),
 ];
 
+/// The production code of each file of `src`, as [`production`] has it.
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    read("src").into_iter().map(|(path, text)| (path, production(&text))).collect()
+}
+
+/// All files below a folder of the repository, by their paths from there.
+fn read(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (mut folders, mut found) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("the sources are there") {
@@ -46,7 +56,7 @@ fn sources() -> Vec<(PathBuf, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("a source file");
-                found.push((path.strip_prefix(&root).expect("below the root").to_owned(), production(&text)));
+                found.push((path.strip_prefix(&root).expect("below the root").to_owned(), text));
             }
         }
     }
