@@ -24,3 +24,5 @@ pub use visible::{push_visible, visible};
 
 /// Stands where something is not shown.
 pub const HIDDEN: &str = "(hidden)";
+pub const OLD: &str = "(hidden, old value)";
+pub const NEW: &str = "(hidden, new value)";

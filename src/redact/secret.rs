@@ -5,13 +5,11 @@
 
 use serde_json::{Map, Value};
 
-use super::HIDDEN;
 use super::kind::holds_secrets;
 use super::known::Known;
+use super::{HIDDEN, NEW, OLD};
 use crate::manifest::ObjectKey;
 
-const OLD: &str = "(hidden, old value)";
-const NEW: &str = "(hidden, new value)";
 /// The longest name of a field that is shown although nobody knows the field.
 const LONGEST_FIELD: usize = 40;
 /// A value that is looked for in the names of fields.

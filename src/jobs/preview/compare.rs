@@ -8,6 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::edited::Inline;
 use super::moves::Moves;
 use super::object::{object, show};
 use super::pair::{Pair, Side, Trees};
@@ -137,7 +138,7 @@ async fn one(
     let definition = definition_change(&pair);
     let (definition_diff, policies) = match definition {
         DefinitionChange::None => (None, Vec::new()),
-        _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app), None),
+        _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app), Inline::Keys),
     };
     let mut report = AppReport {
         app: pair.id.clone(),

@@ -5,32 +5,61 @@ use serde_json::{Value, json};
 use crate::app::{App, DriftPolicy, OnDelete, SyncPolicy};
 use crate::plan;
 use crate::plan::Redactor;
-use crate::redact::HIDDEN;
+use crate::redact::{HIDDEN, NEW, OLD};
+
+/// What may be shown of an app's inline values.
+#[derive(Clone, Copy)]
+pub(in crate::jobs) enum Inline<'a> {
+    /// Their keys, and which of them change: the app renders a Secret, or nobody knows what it renders. A template can make anything of a value, its
+    /// hash or a part of a connection string, so that it is not found again by looking for what the Secret holds.
+    Keys,
+    /// All of them, through what hides the values of other Secrets.
+    Values(&'a Redactor),
+}
 
 /// The definition as a diff, and a sentence for each policy that it sets.
-///
-/// Inline values may be what a Secret is made of. They are shown only through a redactor that knows the app's Secrets; without one, only their
-/// keys are.
-pub(in crate::jobs) fn describe(base: Option<&App>, change: Option<&App>, redactor: Option<&Redactor>) -> (Option<String>, Vec<String>) {
-    let shown = |app: Option<&App>| app.map(|app| shown(app, redactor.is_some()));
-    let diff = String::from(plan::diff_values(shown(base).as_ref(), shown(change).as_ref()));
-    let diff = redactor.map_or(diff.clone(), |redactor| redactor.text(&diff).into());
+pub(in crate::jobs) fn describe(base: Option<&App>, change: Option<&App>, inline: Inline<'_>) -> (Option<String>, Vec<String>) {
+    let (mut before, mut after) = (base.map(shown), change.map(shown));
+    if let Inline::Keys = inline {
+        let values = |side: &Option<Value>| side.as_ref().and_then(|side| side.pointer(VALUES)).cloned();
+        let (was, is) = (values(&before), values(&after));
+        hide(&mut before, is.as_ref(), OLD);
+        hide(&mut after, was.as_ref(), NEW);
+    }
+    let diff = String::from(plan::diff_values(before.as_ref(), after.as_ref()));
+    let diff = match inline {
+        Inline::Keys => diff,
+        Inline::Values(redactor) => redactor.text(&diff).into(),
+    };
     let policies = change.map(|change| policies(base, change)).unwrap_or_default();
     ((!diff.is_empty()).then_some(diff), policies)
 }
 
-/// The keys of a tree of values, with what they hold left out.
-fn keys_of(value: &mut Value) {
+/// Where inline values stand.
+const VALUES: &str = "/spec/helm/values";
+
+fn hide(side: &mut Option<Value>, other: Option<&Value>, changed: &str) {
+    if let Some(values) = side.as_mut().and_then(|side| side.pointer_mut(VALUES)) {
+        keys_of(values, other, changed);
+    }
+}
+
+/// The keys of a tree of values, with what they hold left out. What the other side has otherwise is told from the rest.
+fn keys_of(value: &mut Value, other: Option<&Value>, changed: &str) {
     match value {
-        Value::Object(fields) => fields.values_mut().for_each(keys_of),
-        Value::Array(items) => items.iter_mut().for_each(keys_of),
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(key, value)| keys_of(value, other.and_then(|other| other.get(key)), changed));
+        }
+        Value::Array(items) => {
+            items.iter_mut().enumerate().for_each(|(at, item)| keys_of(item, other.and_then(|other| other.get(at)), changed));
+        }
         Value::Null => {}
-        _ => *value = Value::from(HIDDEN),
+        _ => *value = Value::from(if other.is_some_and(|other| other != value) { changed } else { HIDDEN }),
     }
 }
 
 /// As it is written, with what it leaves out.
-fn shown(app: &App, with_values: bool) -> Value {
+fn shown(app: &App) -> Value {
     let mut spec = json!({
         "source": {"repo": app.source.repo, "ref": app.source.ref_name, "path": app.source.path},
         "destination": app.destination,
@@ -41,9 +70,6 @@ fn shown(app: &App, with_values: bool) -> Value {
     });
     if let (Some(spec), Ok(Value::Object(render))) = (spec.as_object_mut(), serde_json::to_value(&app.render)) {
         spec.extend(render.into_iter().filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|fields| !fields.is_empty())));
-    }
-    if let Some(values) = spec.pointer_mut("/helm/values").filter(|_| !with_values) {
-        keys_of(values);
     }
     if !app.ignore_differences.is_empty() {
         spec["ignoreDifferences"] = json!(app.ignore_differences);
@@ -106,23 +132,25 @@ mod tests {
     #[test]
     fn a_changed_policy_is_said_and_shown() {
         let (plain, strict) = (app(""), app("  onDelete: prune\n  adopt: true\n  drift: ignore\n"));
-        let (diff, said) = describe(Some(&plain), Some(&strict), None);
+        let (diff, said) = describe(Some(&plain), Some(&strict), Inline::Keys);
         insta::assert_snapshot!(format!("{}\n{}", diff.unwrap_or_default(), said.join("\n")));
-        assert_eq!(describe(None, Some(&strict), None).1, said, "a new app that sets them says so as well");
-        assert!(describe(None, Some(&plain), None).1.is_empty());
-        assert_eq!(describe(Some(&strict), Some(&plain), None).1.len(), 3);
-        assert_eq!(describe(Some(&plain), Some(&plain), None), (None, Vec::new()));
+        assert_eq!(describe(None, Some(&strict), Inline::Keys).1, said, "a new app that sets them says so as well");
+        assert!(describe(None, Some(&plain), Inline::Keys).1.is_empty());
+        assert_eq!(describe(Some(&strict), Some(&plain), Inline::Keys).1.len(), 3);
+        assert_eq!(describe(Some(&plain), Some(&plain), Inline::Keys), (None, Vec::new()));
     }
 
-    /// S1+: what stands in the definition may be what a Secret is made of.
+    /// S1+: what stands in the definition may be what a Secret is made of, in a form in which nobody finds it again.
     #[test]
-    fn inline_values_are_shown_only_by_who_knows_the_secrets() {
-        let with = |password: &str| app(&format!("  helm: {{values: {{db: {{password: {password}}}}}}}\n"));
-        let (before, after) = (with("hunter2-one"), with("hunter2-two"));
-        assert_eq!(describe(Some(&before), Some(&after), None).0, None);
-        let added = describe(None, Some(&after), None).0.expect("a diff");
+    fn inline_values_are_shown_only_where_no_secret_can_be_made_of_them() {
+        let with = |password: &str, size: &str| app(&format!("  helm: {{values: {{db: {{password: {password}, size: {size}}}}}}}\n"));
+        let (before, after) = (with("hunter2-one", "5"), with("hunter2-two", "5"));
+        let changed = describe(Some(&before), Some(&after), Inline::Keys).0.expect("a diff");
+        insta::assert_snapshot!(changed);
+        let added = describe(None, Some(&after), Inline::Keys).0.expect("a diff");
         assert!(added.contains("password: (hidden)") && !added.contains("hunter2"), "{added}");
-        let known = describe(Some(&before), Some(&after), Some(&Redactor::default())).0.expect("a diff");
+        let none = Redactor::default();
+        let known = describe(Some(&before), Some(&after), Inline::Values(&none)).0.expect("a diff");
         assert!(known.contains("hunter2-two"), "the app has no Secret: {known}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a report says of an object, without the values of Secrets.
 
-use super::edited;
+use super::edited::{self, Inline};
 use super::pair::Pair;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan;
@@ -21,9 +21,11 @@ pub(in crate::jobs) fn show(
 ) {
     let both = planned.changes.changes.iter().chain(&planned.already.changes);
     let redactor = Redactor::new(both, base.iter().chain(change));
+    let makes_secrets = base.iter().chain(change).any(|manifest| plan::is_secret(&manifest.key.group, &manifest.key.kind));
     if report.definition_diff.is_some() {
-        let (base, change) = (pair.base.as_ref(), pair.change.as_ref());
-        report.definition_diff = edited::describe(base.map(|side| &side.app), change.map(|side| &side.app), Some(&redactor)).0;
+        let inline = if makes_secrets { Inline::Keys } else { Inline::Values(&redactor) };
+        let [before, after] = [&pair.base, &pair.change].map(|side| side.as_ref().map(|side| &side.app));
+        report.definition_diff = edited::describe(before, after, inline).0;
     }
     let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
     let by_marks_alone = std::mem::take(&mut report.destructive);

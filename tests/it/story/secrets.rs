@@ -102,3 +102,32 @@ async fn no_value_of_a_secret_leaves() {
         }
     }
 }
+
+/// S1+: what a template makes of an inline value (a part of a text, a hash) is not the value any more: only its key is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn inline_values_of_a_chart_that_makes_a_secret_stay_hidden() {
+    let world = World::with("inline", Setup::default()).await;
+    let app = |password: &str, replicas: u32| {
+        let spec = "source: {path: chart}\n  destination: {cluster: prod, namespace: NAMESPACE}".replace("NAMESPACE", &world.namespace);
+        let values = format!("{{db: {{password: {password}}}, replicas: {replicas}}}");
+        format!("apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: shop}}\nspec:\n  {spec}\n  helm:\n    values: {values}\n")
+    };
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData:\n  url: postgres://shop:{{ .Values.db.password }}@db\n";
+    let files = Files::new()
+        .file("apps/shop.yaml", app(CANARIES[0], 1))
+        .file("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+        .file("chart/templates/secret.yaml", secret);
+    let base = world.push(files).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("rotate", Files::new().file("apps/shop.yaml", app(CANARIES[1], 2))).await;
+    assert_eq!(world.status(&pull.head).await.state, "success");
+    let comment = world.comment(pull.number, "").await;
+    for canary in &CANARIES[..2] {
+        assert!(!comment.contains(canary), "{comment}");
+    }
+    for shown in
+        ["-        password: (hidden, old value)", "+        password: (hidden, new value)", "+      replicas: (hidden, new value)"]
+    {
+        assert!(comment.contains(shown), "{comment}");
+    }
+}
