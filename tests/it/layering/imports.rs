@@ -111,6 +111,8 @@ impl Reader<'_> {
                     self.import(&words[at + 1..end], is_public(&words[..at]), &mut file);
                     at = end;
                 }
+                // Where an item may be seen says nothing of who knows whom.
+                ("pub", "(") => at += words[at..].iter().position(|word| *word == ")").unwrap_or_default(),
                 ("mod", name) if words.get(at + 2) == Some(&"{") => self.inner.push((name.to_owned(), depth)),
                 ("struct" | "enum" | "trait" | "type" | "const" | "static" | "fn" | "union", name) => {
                     file.defines.insert(name.to_owned());
@@ -181,7 +183,11 @@ fn path<'t>(words: &[&'t str]) -> Vec<&'t str> {
 
 /// Whether `pub`, `pub(crate)` or the like stands before an import.
 fn is_public(before: &[&str]) -> bool {
-    matches!(before, [.., "pub"] | [.., "pub", "(", "crate" | "super" | "self", ")"])
+    let visibility = match before {
+        [.., ")"] => before.iter().rposition(|word| *word == "(").map_or(before, |open| &before[..open]),
+        _ => before,
+    };
+    visibility.last() == Some(&"pub")
 }
 
 /// The paths of a tree of imports, each with the name that it has here; none for all names of a module.
