@@ -1,7 +1,7 @@
 //! Taking over from client-side apply: `kubectl apply` keeps the fields that it set under its own name, so that a field which our manifest
 //! no longer has would stay for ever. Its entries become ours.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::managed::is_item;
 
@@ -18,6 +18,53 @@ pub(super) fn is_client_side(entry: &Value) -> bool {
 fn has_last_applied(entry: &Value) -> bool {
     entry["manager"] != "kubectl"
         || entry.pointer("/fieldsV1/f:metadata/f:annotations").is_some_and(|a| a.get(format!("f:{LAST_APPLIED}")).is_some())
+}
+
+/// The fields that client-side apply has set in an object, without those that the server has set by itself: it notes its defaults under the name
+/// of whoever made the object. The annotation tells what was applied.
+pub(super) fn applied_fields(live: &Value) -> Value {
+    let mut fields = json!({});
+    for entry in entries(live).iter().filter(|entry| is_client_side(entry)) {
+        merge(&mut fields, &entry["fieldsV1"]);
+    }
+    let annotation = live.pointer("/metadata/annotations").and_then(|annotations| annotations.get(LAST_APPLIED));
+    match annotation.and_then(Value::as_str).and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+        // A pod gets volumes and tolerations from the server as well.
+        Some(applied) => set_of(&fields, Some(&applied), live["kind"] != "Pod").unwrap_or_else(|| json!({})),
+        None => fields,
+    }
+}
+
+/// Those of some fields that `applied` has. A named item that it has not was put there by something else than a default, such as a webhook.
+fn set_of(fields: &Value, applied: Option<&Value>, items: bool) -> Option<Value> {
+    let below = fields.as_object()?;
+    let mut kept = Map::new();
+    for (key, fields) in below {
+        let is_leaf = fields.as_object().is_none_or(|fields| fields.keys().all(|key| key == "."));
+        let item = |keys: &str| applied.and_then(Value::as_array)?.iter().find(|item| is_item(keys, item));
+        let value = match key.split_once(':') {
+            Some(("f", name)) => applied.and_then(|applied| applied.get(name)).filter(|value| !value.is_null()),
+            Some(("k", _)) => match item(key) {
+                Some(item) => Some(item),
+                None if items => {
+                    kept.insert(key.clone(), fields.clone());
+                    continue;
+                }
+                None => None,
+            },
+            Some(("v", text)) => {
+                let wanted = serde_json::from_str::<Value>(text).ok();
+                applied.and_then(Value::as_array).and_then(|applied| applied.iter().find(|value| Some(*value) == wanted.as_ref()))
+            }
+            _ => None,
+        };
+        if is_leaf && value.is_some() {
+            kept.insert(key.clone(), fields.clone());
+        } else if let Some(set) = set_of(fields, value, items) {
+            kept.insert(key.clone(), set);
+        }
+    }
+    (!kept.is_empty()).then_some(Value::Object(kept))
 }
 
 pub(super) fn entries(live: &Value) -> &[Value] {
@@ -72,11 +119,8 @@ pub(super) fn strip_last_applied(object: &mut Value) {
 
 /// Takes out of what a dry-run answered what goes with an adoption: what client-side apply has set and nobody else, and the manifest does not have.
 pub(super) fn drop_adopted(after: &mut Value, live: &Value, desired: &Value) {
-    let (adopted, others): (Vec<&Value>, Vec<&Value>) = entries(live).iter().partition(|entry| is_client_side(entry));
-    for entry in adopted {
-        let others: Vec<&Value> = others.iter().map(|other| &other["fieldsV1"]).collect();
-        drop_below(after, &entry["fieldsV1"], desired, &others);
-    }
+    let others: Vec<&Value> = entries(live).iter().filter(|entry| !is_client_side(entry)).map(|entry| &entry["fieldsV1"]).collect();
+    drop_below(after, &applied_fields(live), desired, &others);
 }
 
 fn drop_below(after: &mut Value, fields: &Value, desired: &Value, others: &[&Value]) {
@@ -124,7 +168,7 @@ mod tests {
 
     fn live(manager: &str, fields: &Value) -> Value {
         json!({
-            "metadata": {"name": "a", "resourceVersion": "7", "annotations": {LAST_APPLIED: "{}"}, "managedFields": [
+            "metadata": {"name": "a", "resourceVersion": "7", "annotations": {LAST_APPLIED: r#"{"data":{"kept":"1","dropped":"2","theirs":"3"}}"#}, "managedFields": [
                 {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields},
                 {"manager": "other", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:theirs": {}}}},
             ]},

@@ -1,26 +1,22 @@
 //! What taking an object over destroys: fields that client-side apply has set, and the manifest does not have. Once they are ours, leaving them
 //! out deletes them. Paths alone, as what is there belongs to somebody else.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::adopt::{entries, is_client_side, merge};
+use super::adopt::{applied_fields, entries, is_client_side};
 use super::diff::field;
 
 /// The most paths that are named.
 const MOST: usize = 20;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The paths that go when `live` becomes ours and `manifest` is applied. What another manager owns as well stays, and is not among them; nor
+/// The paths that go when `live` becomes ours and `manifest` is applied, as far as somebody has set them: what the server has set by itself it sets
+/// again. What another manager owns as well stays, and is not among them; nor
 /// is what the manifest sets, as that would tell whether a guess at a value is right.
 pub(super) fn dropped(live: &Value, manifest: &Value) -> Vec<String> {
-    let (taken, kept): (Vec<&Value>, Vec<&Value>) = entries(live).iter().partition(|entry| is_client_side(entry));
-    let mut fields = json!({});
-    for entry in taken {
-        merge(&mut fields, &entry["fieldsV1"]);
-    }
-    let others: Vec<&Value> = kept.iter().map(|entry| &entry["fieldsV1"]).collect();
+    let others: Vec<&Value> = entries(live).iter().filter(|entry| !is_client_side(entry)).map(|entry| &entry["fieldsV1"]).collect();
     let mut found = Vec::new();
-    walk(&fields, &others, live, Some(manifest), "", &mut found);
+    walk(&applied_fields(live), &others, live, Some(manifest), "", &mut found);
     let more = found.len().saturating_sub(MOST);
     found.truncate(MOST);
     if more > 0 {
@@ -96,31 +92,61 @@ fn is_item(item: &Value, keys: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    /// What was applied: all but a default and a sidecar.
+    fn applied() -> String {
+        let mut applied = live_with("");
+        applied["metadata"] = json!({"name": "web", "annotations": {"team": "x"}});
+        let container = &mut applied["spec"]["template"]["spec"]["containers"];
+        container.as_array_mut().expect("containers").truncate(1);
+        container[0].as_object_mut().expect("a container").shift_remove("imagePullPolicy");
+        applied["spec"].as_object_mut().expect("a spec").shift_remove("strategy");
+        applied.to_string()
+    }
+
     fn live() -> Value {
+        live_with(&applied())
+    }
+
+    fn live_with(annotation: &str) -> Value {
         json!({
-            "metadata": {"name": "web", "annotations": {LAST_APPLIED: "{}", "team": "x"}, "managedFields": [
+            "metadata": {"name": "web", "annotations": {LAST_APPLIED: annotation, "team": "x"}, "managedFields": [
                 {"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {
                     "f:metadata": {"f:annotations": {".": {}, format!("f:{LAST_APPLIED}"): {}, "f:team": {}}},
-                    "f:spec": {"f:replicas": {}, "f:paused": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:name": {}, "f:image": {},
+                    "f:spec": {"f:replicas": {}, "f:paused": {}, "f:strategy": {"f:rollingUpdate": {".": {}, "f:maxSurge": {}}, "f:type": {}},
+                        "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"proxy\"}": {".": {}, "f:name": {}, "f:image": {}},
+                        "k:{\"name\":\"web\"}": {".": {}, "f:name": {}, "f:image": {}, "f:imagePullPolicy": {},
                         "f:env": {".": {}, "k:{\"name\":\"KEEP\"}": {".": {}, "f:name": {}, "f:value": {}}, "k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}},
                         "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}}}}}},
                 }},
                 {"manager": "hpa", "operation": "Update", "fieldsV1": {"f:spec": {"f:paused": {}}}},
             ]},
-            "spec": {"replicas": 5, "paused": false, "template": {"spec": {"containers": [{"name": "web", "image": "secret-image",
-                "env": [{"name": "KEEP", "value": "hunter2"}, {"name": "A", "value": "1"}], "ports": [{"containerPort": 80, "protocol": "TCP"}]}]}}},
+            "spec": {"replicas": 5, "paused": false, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+                "template": {"spec": {"containers": [{"name": "web", "image": "secret-image", "imagePullPolicy": "Always",
+                "env": [{"name": "KEEP", "value": "hunter2"}, {"name": "A", "value": "1"}], "ports": [{"containerPort": 80, "protocol": "TCP"}]},
+                {"name": "proxy", "image": "p"}]}}},
         })
     }
 
-    /// B3: what an adoption drops is named, and nothing of it shown.
+    /// B3: what an adoption drops is named, and nothing of it shown. B3+: no default of the server is named, and what a webhook has put beside it is.
     #[test]
     fn what_the_manifest_leaves_out_is_named_by_its_path() {
         let manifest = json!({"metadata": {"name": "web"}, "spec": {"template": {"spec": {"containers": [
             {"name": "web", "image": "other", "env": [{"name": "A", "value": "2"}], "ports": [{"containerPort": 80}]}]}}}});
         let found = dropped(&live(), &manifest);
-        assert_eq!(found, ["metadata.annotations", "spec.replicas", "spec.template.spec.containers[web].env[KEEP]"]);
+        let containers = "spec.template.spec.containers";
+        assert_eq!(
+            found,
+            ["metadata.annotations", "spec.replicas", &format!("{containers}[proxy]"), &format!("{containers}[web].env[KEEP]")]
+        );
+        let mut as_applied = manifest.clone();
+        as_applied["metadata"]["annotations"] = json!({"team": "x"});
+        as_applied["spec"]["replicas"] = json!(5);
+        as_applied["spec"]["template"]["spec"]["containers"][0]["env"] = live()["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+        assert_eq!(dropped(&live(), &as_applied), [format!("{containers}[proxy]")]);
     }
 
     #[test]

@@ -66,10 +66,18 @@ const NAMED: usize = 3;
 fn rejected(rejections: &[Rejection]) -> String {
     let one = |rejection: &Rejection| {
         let place = rejection.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
-        format!("{}{place}: {}", rejection.object, rejection.message)
+        // Our own texts begin with the object.
+        match rejection.message.strip_prefix(&rejection.object.to_string()) {
+            Some(rest) if rest.starts_with(' ') => format!("{}{place}{rest}", rejection.object),
+            _ => format!("{}{place}: {}", rejection.object, rejection.message),
+        }
     };
-    let (not_allowed, refused): (Vec<_>, Vec<_>) = rejections.iter().partition(|one| one.by == RefusedBy::Configuration);
+    let (own, others): (Vec<_>, Vec<_>) = rejections.iter().partition(|one| one.by == RefusedBy::Driftless);
+    let (not_allowed, refused): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.by == RefusedBy::Configuration);
     let mut parts = Vec::new();
+    if !own.is_empty() {
+        parts.push(format!("Driftless does not apply this: {}", listed(&own, |rejection| one(rejection))));
+    }
     if !refused.is_empty() {
         parts.push(format!("the cluster rejects {}", listed(&refused, |rejection| one(rejection))));
     }

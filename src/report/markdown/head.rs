@@ -257,6 +257,8 @@ fn take_overs(app: &AppReport) -> Vec<String> {
     };
     app.objects()
         .iter()
+        // A refusal says it already.
+        .filter(|object| !matches!(object.verdict, Verdict::Rejected { .. }) || object.refused_by != RefusedBy::Driftless)
         .filter_map(|object| {
             let drops: Vec<String> = object.drops.iter().map(|path| span(path)).collect();
             let drops = if drops.is_empty() { String::new() } else { format!("; **this drops** {}", drops.join(", ")) };
