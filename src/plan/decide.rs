@@ -10,7 +10,7 @@ use super::diff::same;
 use super::dropped::dropped;
 use super::live;
 use super::marks::{self, Marks};
-use super::overlay::{overlay, without_allocated};
+use super::overlay::{overlay, without_allocated, without_trial_values};
 use super::owner::take_over;
 use super::prepare::Wanted;
 use super::replace::replaced;
@@ -35,7 +35,7 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
         return replaced(wanted, live, live.clone(), Asked { warnings: change.warnings, ..asked }, refused, claim);
     }
     let before = Some(live.clone());
-    if let Some(after) = result {
+    if let Some(after) = result.map(|after| without_trial_values(after, &wanted.manifest, live)) {
         let action = if same(live, &after) { Action::None } else { Action::Update };
         return Change { action, before, after: Some(after), ..change };
     }
@@ -161,7 +161,9 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
         (Some((live, Some(owner))), ..) => {
             return Change { before: Some(manifests.0), ..taken_over(change, wanted, live, owner, claim) };
         }
-        (Some((_, None)), Some(before), Some(after)) => (before, after),
+        (Some((live, None)), Some(before), Some(after)) => {
+            (without_trial_values(before, &base_wanted.manifest, live), without_trial_values(after, &wanted.manifest, live))
+        }
         // Not there yet: both answers are of an object that the server would make.
         (None, Some(before), Some(after)) => (without_allocated(before, &base_wanted.manifest), without_allocated(after, &wanted.manifest)),
         _ => manifests,

@@ -29,22 +29,47 @@ fn items(old: &[Value], new: &[Value]) -> Vec<Value> {
     new.iter().enumerate().map(merge).collect()
 }
 
+/// What a server makes up for an object, and would make up otherwise the next time.
+const ALLOCATED: [&str; 4] = ["/spec/clusterIP", "/spec/clusterIPs", "/spec/healthCheckNodePort", "/spec/volumeName"];
+
+/// Takes out of what a dry-run answered for an object that exists what the server made up for the trial: an address that the object has not got yet,
+/// as when a Service gets its first one. What the object has and what the manifest sets stays.
+pub fn without_trial_values(mut object: Value, manifest: &Value, live: &Value) -> Value {
+    for field in ALLOCATED {
+        let made_up = object.pointer(field).is_some_and(|value| live.pointer(field) != Some(value) && *value != "None");
+        if made_up && manifest.pointer(field).is_none() {
+            remove(&mut object, field);
+        }
+    }
+    let held: Vec<Value> = node_ports(live).cloned().collect();
+    without_node_ports(&mut object, manifest, |port| held.contains(port));
+    object
+}
+
+fn node_ports(service: &Value) -> impl Iterator<Item = &Value> {
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+    ports.into_iter().flatten().filter_map(|port| port.get("nodePort"))
+}
+
+fn without_node_ports(object: &mut Value, manifest: &Value, stays: impl Fn(&Value) -> bool) {
+    let set = |place: usize| manifest.pointer(&format!("/spec/ports/{place}/nodePort")).is_some();
+    let Some(Value::Array(ports)) = object.pointer_mut("/spec/ports") else { return };
+    for (place, port) in ports.iter_mut().enumerate() {
+        if !set(place) && !port.get("nodePort").is_some_and(&stays) {
+            remove(port, "/nodePort");
+        }
+    }
+}
+
 /// Takes out of what a dry-run answered for an object that does not exist what the server made up for it, and would make up otherwise the
 /// next time. What the manifest sets stays.
 pub fn without_allocated(mut object: Value, manifest: &Value) -> Value {
-    for field in ["/spec/clusterIP", "/spec/clusterIPs", "/spec/healthCheckNodePort", "/spec/volumeName"] {
+    for field in ALLOCATED {
         if manifest.pointer(field).is_none() {
             remove(&mut object, field);
         }
     }
-    let set = |place: usize| manifest.pointer(&format!("/spec/ports/{place}/nodePort")).is_some();
-    if let Some(Value::Array(ports)) = object.pointer_mut("/spec/ports") {
-        for (place, port) in ports.iter_mut().enumerate() {
-            if !set(place) {
-                remove(port, "/nodePort");
-            }
-        }
-    }
+    without_node_ports(&mut object, manifest, |_| false);
     // A Job's pods are told apart by its uid, which every dry-run invents anew.
     if object["kind"] == "Job" && manifest.pointer("/spec/selector").is_none() {
         remove(&mut object, "/spec/selector");
@@ -93,5 +118,22 @@ mod tests {
             json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2, "nodePort": 31001}]}});
         let left = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2, "nodePort": 31001}]}});
         assert_eq!(without_allocated(answer, &manifest), left);
+    }
+
+    /// B9+: a Service gets its first address and node port when it is applied, not in a preview.
+    #[test]
+    fn what_a_trial_makes_up_for_an_object_that_is_there_is_left_out() {
+        let manifest = json!({"spec": {"type": "NodePort", "ports": [{"port": 1}, {"port": 2}]}});
+        let answer = json!({"spec": {"type": "NodePort", "clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"],
+            "ports": [{"port": 1, "nodePort": 31000}, {"port": 2, "nodePort": 31001}]}});
+        let named = json!({"spec": {"type": "ExternalName", "externalName": "example.test", "ports": [{"port": 1}]}});
+        let left = json!({"spec": {"type": "NodePort", "ports": [{"port": 1}, {"port": 2}]}});
+        assert_eq!(without_trial_values(answer.clone(), &manifest, &named), left);
+        assert_eq!(without_trial_values(answer.clone(), &manifest, &answer), answer, "what it has stays");
+        assert_eq!(without_trial_values(answer.clone(), &answer, &named), answer, "what it asks for stays");
+        let mut more = answer.clone();
+        more["spec"]["ports"].as_array_mut().expect("ports").truncate(1);
+        let grown = without_trial_values(answer, &manifest, &more);
+        assert_eq!(grown["spec"]["ports"], json!([{"port": 1, "nodePort": 31000}, {"port": 2}]));
     }
 }
