@@ -79,6 +79,11 @@ impl Discovery {
         self.kinds.values().filter_map(|versions| versions.iter().find(|r| r.can("list") && r.can("patch") && r.can("delete")))
     }
 
+    /// One version of each kind of which objects can be listed and deleted, whoever makes them.
+    pub fn removable(&self) -> impl Iterator<Item = &Resource> {
+        self.kinds.values().filter_map(|versions| versions.iter().find(|r| r.can("list") && r.can("delete")))
+    }
+
     /// A kind by its plural name, as roles name it.
     pub fn by_plural(&self, group: &str, plural: &str) -> Option<&Resource> {
         self.kinds.iter().filter(|((of, _), _)| of == group).find_map(|(_, versions)| versions.iter().find(|one| one.plural == plural))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer;
 use super::connect::Cluster;
@@ -71,6 +71,21 @@ impl PartialMeta {
     pub fn of(object: &Value) -> Option<Self> {
         serde::Deserialize::deserialize(object.get("metadata")?).ok()
     }
+
+    /// An object of which only what tells whose it is is known.
+    pub fn as_object(&self) -> Value {
+        let owners = self
+            .owner_references
+            .iter()
+            .map(|owner| json!({"kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": owner.controller}));
+        json!({"metadata": {
+            "labels": self.labels,
+            "annotations": self.annotations,
+            "uid": self.uid,
+            "resourceVersion": self.resource_version,
+            "ownerReferences": owners.collect::<Vec<_>>(),
+        }})
+    }
 }
 
 #[derive(Deserialize)]
@@ -88,6 +103,8 @@ struct PageMeta {
     #[serde(rename = "continue")]
     token: Option<String>,
     resource_version: String,
+    /// How many objects there are beyond the page, as far as the server says.
+    remaining_item_count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +132,16 @@ impl Cluster {
         }
         let message = format!("the list of {} expired {RESTARTS} times while it was being read", resource.plural);
         Err(ClusterError::Conflict { cluster: self.name().clone(), message })
+    }
+
+    /// The first page of a kind, in one namespace or in all, and how many more objects there are at least.
+    pub async fn list_some(&self, resource: &Resource, namespace: Option<&str>) -> Result<(Vec<PartialMeta>, u64), ClusterError> {
+        let target = page_target(resource, namespace, None, None)?;
+        let answer = self.ask(&Ask { accept: ACCEPT, ..Ask::get(target) }).await?;
+        let page: Page = answer::json(self.name(), &answer, None)?;
+        let goes_on = page.metadata.token.is_some_and(|token| !token.is_empty());
+        let more = page.metadata.remaining_item_count.unwrap_or(u64::from(goes_on));
+        Ok((page.items.into_iter().flatten().map(|item| item.metadata).collect(), more))
     }
 
     /// None where the list has to begin again.

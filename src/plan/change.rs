@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::contents::Contents;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 
@@ -47,6 +48,8 @@ pub struct Change {
     pub replaces_name: Option<ObjectKey>,
     /// Which rendered objects still refer to an object that would be pruned.
     pub referrers: Vec<ObjectKey>,
+    /// What goes with an object that holds others and is deleted or replaced, where the cluster was asked.
+    pub contents: Option<Box<Contents>>,
     /// What a sync would send. None for a prune, and where it can not be sent.
     pub desired: Option<Desired>,
     /// The app of the same repo for which an object that is no longer rendered is left, instead of being pruned.
@@ -82,6 +85,7 @@ impl Change {
             drops: Vec::new(),
             replaces_name: None,
             referrers: Vec::new(),
+            contents: None,
             desired: None,
             left_for: None,
             notes: Vec::new(),
@@ -94,6 +98,7 @@ impl Change {
         self.verdict = Verdict::Accepted;
         self.before = None;
         self.referrers.clear();
+        self.contents = None;
         self.left_for = Some(app);
     }
 

@@ -4,7 +4,7 @@
 //! times: the object itself is clearly ours to delete ([`deletable`]), and then either no other app wants it ([`NotWanted`]), or it is made
 //! anew at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -49,6 +49,8 @@ pub enum Kept {
     /// Somebody made it anew under its name.
     Another,
     Unrecorded,
+    /// The app wants it under another name: a kind may be served under several groups.
+    WantedAs(ObjectId),
 }
 
 impl fmt::Display for Kept {
@@ -61,7 +63,24 @@ impl fmt::Display for Kept {
             Self::AsksToStay => f.write_str("its annotation `helm.sh/resource-policy: keep` says so"),
             Self::Another => f.write_str("it is not the object that was applied, but another one of the same name"),
             Self::Unrecorded => f.write_str("it is missing from the inventory"),
+            Self::WantedAs(other) => {
+                write!(f, "it is the same object as {other} of the group {}, which is still wanted", group(&other.group))
+            }
         }
+    }
+}
+
+fn group(group: &str) -> &str {
+    if group.is_empty() { "core" } else { group }
+}
+
+/// The objects that an app wants, by their uids: whatever name one of them has elsewhere, it is not deleted.
+#[derive(Debug, Default)]
+pub struct WantedUids(BTreeMap<String, ObjectId>);
+
+impl WantedUids {
+    pub fn of(wanted: impl IntoIterator<Item = (String, ObjectId)>) -> Self {
+        Self(wanted.into_iter().collect())
     }
 }
 
@@ -78,6 +97,16 @@ pub struct Deletable {
 pub struct MayDelete {
     object: Deletable,
     replaced: bool,
+}
+
+/// Whether a live object that is not wanted under this name any more is clearly ours to delete, and not wanted under another one.
+pub fn prunable(live: &Value, id: &ObjectId, marks: &Marks, record: Record<'_>, wanted: &WantedUids) -> Result<Deletable, Kept> {
+    // First, as its mark may name it as it is wanted by now.
+    let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+    match uid.and_then(|uid| wanted.0.get(uid)) {
+        Some(other) if other != id => Err(Kept::WantedAs(other.clone())),
+        _ => deletable(live, id, marks, record),
+    }
 }
 
 /// Whether a live object is clearly ours to delete.
@@ -245,6 +274,18 @@ mod tests {
         Helm's: kept: it is managed by Helm (/r)
         asks to stay: kept: its annotation `helm.sh/resource-policy: keep` says so
         "#);
+    }
+
+    /// C3+: one object under two API groups is one object.
+    #[test]
+    fn what_is_wanted_under_another_group_is_not_deleted() {
+        let other = ObjectId { group: "other.test".into(), ..id() };
+        let asked = |wanted: &[(&str, &ObjectId)]| {
+            let wanted = WantedUids::of(wanted.iter().map(|(uid, id)| ((*uid).to_owned(), (*id).clone())));
+            prunable(&live(), &id(), &marks("web"), APPLIED, &wanted).map(|ours| ours.uid().to_owned())
+        };
+        assert_eq!(asked(&[("u", &other)]), Err(Kept::WantedAs(other.clone())));
+        assert_eq!(asked(&[("v", &other), ("u", &id())]), Ok("u".to_owned()));
     }
 
     /// C4: what nobody has looked for, and what another app wants, is not pruned.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::change::{Action, Change, Plan};
+use super::contents::Contents;
 use crate::manifest::{ObjectId, ObjectKey};
 
 /// How much of an app may be pruned without confirmation.
@@ -24,7 +25,7 @@ impl Default for PruneLimit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destructive {
     /// What is in it, or belongs to it, goes with it.
-    Object { key: ObjectKey, action: Action },
+    Object { key: ObjectKey, action: Action, contents: Option<Box<Contents>> },
     /// More of the app's objects than one change usually removes.
     Many { pruned: usize, of: usize },
     /// All that the app has.
@@ -34,8 +35,11 @@ pub enum Destructive {
 impl fmt::Display for Destructive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Object { key, action: Action::Replace } => write!(f, "replaces {key} and with it {}", contents(&key.kind)),
-            Self::Object { key, .. } => write!(f, "deletes {key} and with it {}", contents(&key.kind)),
+            Self::Object { key, action, contents } => {
+                let verb = if *action == Action::Replace { "replaces" } else { "deletes" };
+                write!(f, "{verb} {key} and with it {}", what_goes(&key.kind))?;
+                contents.as_ref().map_or(Ok(()), |contents| write!(f, ": {contents}"))
+            }
             Self::Many { pruned, of } => write!(f, "deletes {pruned} of the app's {of} objects"),
             Self::All { of: 1 } => f.write_str("deletes the only object of the app"),
             Self::All { of } => write!(f, "deletes all {of} objects of the app"),
@@ -43,7 +47,7 @@ impl fmt::Display for Destructive {
     }
 }
 
-fn contents(kind: &str) -> &'static str {
+fn what_goes(kind: &str) -> &'static str {
     match kind {
         "Namespace" => "everything in it",
         "CustomResourceDefinition" => "every object of its kind",
@@ -54,12 +58,7 @@ fn contents(kind: &str) -> &'static str {
 
 /// `inventory` is that before the run. Names that are paired by a generator's hash are no prunes.
 pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Vec<Destructive> {
-    let mut found: Vec<_> = plan
-        .changes
-        .iter()
-        .filter(|change| is_destructive(change))
-        .filter_map(|change| Some(Destructive::Object { key: change.removes()?.clone(), action: change.action }))
-        .collect();
+    let mut found = destructive_objects(&plan.changes);
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
     let pruned = prunes.filter(|change| inventory.contains(&change.key.id())).count();
     let of = inventory.len();
@@ -74,6 +73,15 @@ pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Ve
         found.push(Destructive::Many { pruned, of });
     }
     found
+}
+
+/// What of some changes takes others along.
+pub fn destructive_objects(changes: &[Change]) -> Vec<Destructive> {
+    let one = |change: &Change| {
+        let (key, contents) = (change.removes()?.clone(), change.contents.clone());
+        Some(Destructive::Object { key, action: change.action, contents })
+    };
+    changes.iter().filter(|change| is_destructive(change)).filter_map(one).collect()
 }
 
 /// Whether what is in an object, or belongs to it, goes with it.

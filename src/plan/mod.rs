@@ -5,6 +5,7 @@ mod asked;
 mod assemble;
 mod change;
 mod claim;
+pub mod contents;
 mod crds;
 mod decide;
 pub mod deletion;
@@ -38,7 +39,7 @@ pub use change::{Action, Cause, Change, Conflict, Desired, NotValidated, Plan, R
 pub use claim::Claim;
 pub use crds::{Crd, Crds, Scope};
 pub use decide::{decide, decide_as_applied, decide_change, prune};
-pub use destructive::{Destructive, PruneLimit, destructive, is_destructive, is_going};
+pub use destructive::{Destructive, PruneLimit, destructive, destructive_objects, is_destructive, is_going};
 pub use diff::{Line, ObjectDiff, Sign, diff_values, same};
 pub use ignore::without_ignored;
 pub use leftover::{Leftover, leftover};

@@ -11,6 +11,7 @@ use super::input::{Owned, PlanInput, ReconcileError};
 use crate::class::{Class, Classified as _};
 use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::{ObjectId, ObjectKey};
+use crate::plan::deletion::WantedUids;
 use crate::plan::{self, Action, Asked, Change, Claim, NotValidated, Plan, Prepared, Siblings, Stage, Verdict, Wanted};
 
 /// What a sync of the app at this revision would change: every object of it, with those that stay as they are, and what it would prune.
@@ -19,7 +20,9 @@ pub async fn plan_apply(cluster: &Cluster, input: PlanInput<'_>, cancel: &Cancel
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
         let side = Side::new(cluster, input, &kinds);
         let facts = side.facts(|wanted| !side.is_unchanged(wanted), &mut HashSet::new()).await?;
-        side.plan(facts).await
+        let mut plan = side.plan(facts).await?;
+        side.look_into(&mut plan.changes).await;
+        Ok(plan)
     })
     .await
 }
@@ -46,7 +49,8 @@ pub(super) struct Side<'a> {
     pub(super) prepared: Vec<Prepared>,
     /// What this app and the others of the same change bring.
     coming: Siblings,
-    owned: HashMap<&'a ObjectId, &'a Owned>,
+    pub(super) owned: HashMap<&'a ObjectId, &'a Owned>,
+    by_uid: HashMap<&'a str, &'a Owned>,
 }
 
 /// What is live of an object, and what the server said to a dry-run of its manifest.
@@ -104,6 +108,10 @@ fn unless_rejected(asked: &Asked, live: Result<Option<Value>, ClusterError>) -> 
     }
 }
 
+fn uid(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/uid")?.as_str().filter(|uid| !uid.is_empty())
+}
+
 fn version(object: Option<&Value>) -> Option<&str> {
     object?.pointer("/metadata/resourceVersion")?.as_str().filter(|version| !version.is_empty())
 }
@@ -115,7 +123,8 @@ impl<'a> Side<'a> {
         let prepared = plan::prepare(manifests, &plan::Preparing { app, marks, allow, served: &served, siblings });
         let owned: HashMap<&ObjectId, &Owned> = input.inventory.iter().map(|owned| (&owned.id, owned)).collect();
         let coming = coming(&prepared, siblings, &owned);
-        Self { cluster, input, prepared, coming, owned }
+        let by_uid = input.inventory.iter().filter_map(|owned| Some((owned.uid.as_deref()?, owned))).collect();
+        Self { cluster, input, prepared, coming, owned, by_uid }
     }
 
     pub(super) fn wanted(&self) -> impl Iterator<Item = &Wanted> {
@@ -132,9 +141,11 @@ impl<'a> Side<'a> {
         owned.is_some_and(|owned| owned.manifest_hash.as_ref() == Some(&wanted.desired.hash))
     }
 
-    pub(super) fn claim(&self, id: &ObjectId) -> Claim<'a> {
+    /// What is known of an object. One that the inventory has under another group, with the same uid, is the same object.
+    pub(super) fn claim(&self, id: &ObjectId, live: Option<&Value>) -> Claim<'a> {
         let PlanInput { marks, adopt, reveals, handed_over, .. } = self.input;
-        let owned = self.owned.get(id);
+        let same = || uid(live?).and_then(|uid| self.by_uid.get(uid));
+        let owned = self.owned.get(id).or_else(same);
         let (uid, applied_hash) = (owned.and_then(|owned| owned.uid.as_deref()), owned.and_then(|owned| owned.manifest_hash.as_deref()));
         Claim { marks, uid, applied_hash, adopt, reveals, handed_over_by: handed_over.and_then(|by| by.get(id)) }
     }
@@ -233,7 +244,8 @@ impl<'a> Side<'a> {
                 if facts.as_applied {
                     return true;
                 }
-                let change = plan::decide(wanted, facts.live.as_ref(), facts.asked.clone(), self.claim(&id));
+                let claim = self.claim(&id, facts.live.as_ref());
+                let change = plan::decide(wanted, facts.live.as_ref(), facts.asked.clone(), claim);
                 change.action != Action::None
             })
         };
@@ -244,6 +256,7 @@ impl<'a> Side<'a> {
     /// The plan of this side against what is live. Objects without facts are as they were.
     pub(super) async fn plan(&self, mut facts: HashMap<ObjectId, Facts>) -> Result<Plan, ReconcileError> {
         let mut changes = Vec::with_capacity(self.prepared.len());
+        let wanted = self.wanted_uids(&facts);
         for one in &self.prepared {
             changes.push(match one {
                 Err(refused) => refused.clone().change(),
@@ -252,14 +265,24 @@ impl<'a> Side<'a> {
                     Some(Facts { as_applied: true, asked, .. }) => plan::decide_as_applied(wanted, asked),
                     Some(Facts { live, asked, sent, .. }) => {
                         let wanted = sent.as_deref().unwrap_or(wanted);
-                        plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id()))
+                        plan::decide(wanted, live.as_ref(), asked, self.claim(&wanted.key.id(), live.as_ref()))
                     }
                     None => wanted.change(Action::None, Verdict::Accepted),
                 },
             });
         }
-        changes.extend(self.removals(self.leftovers()).await?);
+        changes.extend(self.removals(self.leftovers(), &wanted).await?);
         Ok(self.finish(changes))
+    }
+
+    /// The uids of what this side has, as far as it is there.
+    pub(super) fn wanted_uids(&self, facts: &HashMap<ObjectId, Facts>) -> WantedUids {
+        WantedUids::of(self.wanted().filter_map(|wanted| {
+            let id = wanted.key.id();
+            let live = facts.get(&id).and_then(|facts| uid(facts.live.as_ref()?));
+            let known = || self.owned.get(&id).and_then(|owned| owned.uid.as_deref());
+            Some((live.or_else(known)?.to_owned(), id))
+        }))
     }
 
     /// What the inventory has and this side lacks.
@@ -273,8 +296,8 @@ impl<'a> Side<'a> {
         self.input.inventory.iter().any(|owned| owned.id == *id && owned.held)
     }
 
-    pub(super) async fn removals(&self, ids: Vec<ObjectId>) -> Result<Vec<Change>, ReconcileError> {
-        let each: Vec<_> = ids.iter().map(|id| ask::removal(self.cluster, &self.input, id)).collect();
+    pub(super) async fn removals(&self, ids: Vec<ObjectId>, wanted: &WantedUids) -> Result<Vec<Change>, ReconcileError> {
+        let each: Vec<_> = ids.iter().map(|id| ask::removal(self.cluster, &self.input, id, wanted)).collect();
         let found: Vec<_> = futures::stream::iter(each).buffer_unordered(self.cluster.concurrency()).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }

@@ -7,7 +7,7 @@ use super::verdict::verdict;
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
-use crate::plan::deletion::{Deletable, Record, deletable};
+use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
 use crate::plan::{
     Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict, Wanted, bears_same_mark,
     leftover, prune, stand_in,
@@ -174,7 +174,12 @@ pub(super) async fn live(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Va
 }
 
 /// What becomes of an object that is no longer rendered. None where it is not there any more.
-pub(super) async fn removal(cluster: &Cluster, input: &PlanInput<'_>, id: &ObjectId) -> Result<Option<Change>, ReconcileError> {
+pub(super) async fn removal(
+    cluster: &Cluster,
+    input: &PlanInput<'_>,
+    id: &ObjectId,
+    wanted: &WantedUids,
+) -> Result<Option<Change>, ReconcileError> {
     let key = match cluster.locate(id).await {
         Err(ClusterError::UnknownKind { .. }) => return Ok(None),
         key => key?,
@@ -190,7 +195,7 @@ pub(super) async fn removal(cluster: &Cluster, input: &PlanInput<'_>, id: &Objec
     let Some(object) = object else { return Ok(None) };
     let owned = input.inventory.iter().find(|owned| owned.id == *id);
     let record = owned.map_or(Record::None, |owned| Record::of_row(owned.uid.as_deref()));
-    let ours = match deletable(&object, id, input.marks, record) {
+    let ours = match prunable(&object, id, input.marks, record, wanted) {
         Ok(ours) => ours,
         Err(kept) => {
             let change = Change::new(key, crate::plan::Action::None, Verdict::Accepted);

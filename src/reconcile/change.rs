@@ -9,6 +9,7 @@ use super::ask::Kinds;
 use super::input::{ChangePlan, PlanInput, ReconcileError};
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
+use crate::plan::deletion::WantedUids;
 use crate::plan::{self, Action, Change, NotValidated, Prepared, Verdict, Wanted};
 
 /// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which the app is not
@@ -62,9 +63,11 @@ impl Sides<'_> {
             base_facts.extend(self.base.facts(|wanted| moved.contains(&wanted.key.id()), &mut base_crds).await?);
             change_facts.extend(self.change.facts(|wanted| moved.contains(&wanted.key.id()), &mut change_crds).await?);
         }
+        let wanted = self.change.wanted_uids(&change_facts);
         let mut changes = self.changed(&base_facts, change_facts, &differs);
-        changes.extend(self.removed(&base_facts).await?);
-        let changes = self.change.finish(changes);
+        changes.extend(self.removed(&base_facts, &wanted).await?);
+        let mut changes = self.change.finish(changes);
+        self.change.look_into(&mut changes.changes).await;
         let mut already = self.base.plan(base_facts).await?;
         already.changes.retain(|change| !is_nothing(change));
         Ok(ChangePlan { changes, already })
@@ -91,7 +94,8 @@ impl Sides<'_> {
                     }
                     let base = base.get(&id).copied().zip(base_facts.get(&id).map(|facts| &facts.asked));
                     let wanted = sent.as_deref().unwrap_or(wanted);
-                    changes.push(plan::decide_change(wanted, live.as_ref(), base, asked, self.change.claim(&id)));
+                    let claim = self.change.claim(&id, live.as_ref());
+                    changes.push(plan::decide_change(wanted, live.as_ref(), base, asked, claim));
                 }
             }
         }
@@ -99,11 +103,11 @@ impl Sides<'_> {
     }
 
     /// What the base side has and the change side lacks. What the base side lacks as well, its own head prunes.
-    async fn removed(&self, base_facts: &HashMap<ObjectId, Facts>) -> Result<Vec<Change>, ReconcileError> {
+    async fn removed(&self, base_facts: &HashMap<ObjectId, Facts>, wanted: &WantedUids) -> Result<Vec<Change>, ReconcileError> {
         let in_base: HashSet<_> = self.base.prepared.iter().map(plan::id).collect();
         let mut leftovers = self.change.leftovers();
         leftovers.retain(|id| in_base.contains(id) || (self.known == BaseSide::Unknown && !self.change.is_held(id)));
-        let mut removed = self.change.removals(leftovers.clone()).await?;
+        let mut removed = self.change.removals(leftovers.clone(), wanted).await?;
         // A refusal of a delete that this change does not bring is not its fault.
         removed.retain(|change| in_base.contains(&change.key.id()) || !change.is_rejected());
         let rendered: HashSet<_> = self.change.prepared.iter().map(plan::id).collect();

@@ -4,6 +4,7 @@
 mod apply;
 mod ask;
 mod change;
+mod contents;
 mod input;
 mod orphans;
 mod verdict;

@@ -6,6 +6,7 @@ use super::apply::{Side, until};
 use super::ask::Kinds;
 use super::input::{PlanInput, ReconcileError};
 use crate::cluster::Cluster;
+use crate::plan::deletion::WantedUids;
 use crate::plan::{Action, Change};
 
 /// What a person reads beside such a prune.
@@ -17,9 +18,10 @@ pub async fn plan_orphans(cluster: &Cluster, input: PlanInput<'_>, cancel: &Canc
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
         let side = Side::new(cluster, input, &kinds);
-        let removals = side.removals(side.leftovers()).await?;
+        let removals = side.removals(side.leftovers(), &WantedUids::default()).await?;
         let mut prunes = side.finish(removals).changes;
         prunes.retain(|change| change.action == Action::Prune);
+        side.look_into(&mut prunes).await;
         for change in &mut prunes {
             change.notes.push(NOTE.to_owned());
         }

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::error::SyncError;
@@ -44,21 +43,9 @@ impl Orphan {
         let is_marked = owner.instance == instance
             && owner.names(&id)
             && meta.labels.get(APP_LABEL).is_some_and(|label| label == Marks::new(instance, &app).label());
-        let is_ours = deletable(&as_object(meta), &id, &Marks::new(instance, &app), Record::Applied { uid: &meta.uid }).is_ok();
+        let is_ours = deletable(&meta.as_object(), &id, &Marks::new(instance, &app), Record::Applied { uid: &meta.uid }).is_ok();
         (is_marked && is_ours && meta.deletion_timestamp.is_none()).then(|| Self { app, id, uid: meta.uid.clone() })
     }
-}
-
-/// What the rule for deletes looks at.
-fn as_object(meta: &PartialMeta) -> Value {
-    let owners = meta.owner_references.iter().map(|owner| json!({"kind": owner.kind, "name": owner.name, "controller": owner.controller}));
-    json!({"metadata": {
-        "labels": meta.labels,
-        "annotations": meta.annotations,
-        "uid": meta.uid,
-        "resourceVersion": meta.resource_version,
-        "ownerReferences": owners.collect::<Vec<_>>(),
-    }})
 }
 
 /// Kinds that a cluster does not let us list, for a while.
@@ -133,6 +120,8 @@ fn kind(resource: &Resource) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::ids::RepoName;
 

@@ -11,7 +11,7 @@ use crate::app::{App, Authority, Verb};
 use crate::cluster::{Cluster, ClusterError, Deleted};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Marks;
-use crate::plan::deletion::{NotWanted, Record, deletable};
+use crate::plan::deletion::{NotWanted, Record, WantedUids, prunable};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::waits::{Touched, WaitObject};
 
@@ -32,7 +32,7 @@ pub struct Pruned {
 }
 
 /// Deletes the objects that the inventory has and the app no longer wants: with the last apply, which a gate has allowed, they were marked
-/// so. Only what is clearly ours ([`deletable`]), and only what a look has found to be wanted by no other app; in the reverse of the order of
+/// so. Only what is clearly ours ([`prunable`]), and only what a look has found to be wanted by no other app; in the reverse of the order of
 /// an apply. What `authority` does not grant any more stays, and is an error.
 pub async fn prune(
     deps: &SyncDeps,
@@ -44,6 +44,8 @@ pub async fn prune(
 ) -> Result<Pruned, SyncError> {
     let rows = deps.store.inventory_of(deps.cluster.name(), &app.id).await?;
     let goes = |row: &ObjectRow| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting) && not_wanted.has(&row.key.id());
+    let stays = |row: &&ObjectRow| !matches!(row.state, ObjectState::Pruning | ObjectState::Deleting | ObjectState::Held);
+    let wanted = &WantedUids::of(rows.iter().filter(stays).filter_map(|row| Some((row.uid.clone()?, row.key.id()))));
     let mut rows: Vec<_> = rows.into_iter().filter(goes).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
     let mut pruned = Pruned::default();
@@ -57,7 +59,7 @@ pub async fn prune(
         let ids: Vec<ObjectId> = members.iter().map(|row| row.key.id()).collect();
         let begun = deps.store.begin_deletes(deps.cluster.name(), &app.id, &ids).await?;
         let members = members.into_iter().filter(|row| begun.contains(&row.key.id()));
-        let asks = (marks, not_wanted, authority);
+        let asks = (marks, not_wanted, wanted, authority);
         let deletes = members.map(|row| async move { (row, delete(&deps.cluster, asks, row, writing).await) });
         let results: Vec<_> =
             futures::stream::iter(deletes.collect::<Vec<_>>()).buffered(deps.cluster.concurrency().max(1)).collect().await;
@@ -117,15 +119,15 @@ impl Pruned {
 }
 
 /// What is asked before an object is deleted.
-type Asks<'a> = (&'a Marks, &'a NotWanted, &'a dyn Authority);
+type Asks<'a> = (&'a Marks, &'a NotWanted, &'a WantedUids, &'a dyn Authority);
 
 async fn delete(cluster: &Cluster, asks: Asks<'_>, row: &ObjectRow, _permit: &Writing) -> Result<End, SyncError> {
-    let (marks, not_wanted, authority) = asks;
+    let (marks, not_wanted, wanted, authority) = asks;
     let mut last = None;
     for _ in 0..TRIES {
         authority.ask(Verb::Delete, &row.key.id())?;
         let Some((key, live)) = read(cluster, row).await? else { return Ok(End::Gone) };
-        let ours = match deletable(&live, &row.key.id(), marks, Record::of_row(row.uid.as_deref())) {
+        let ours = match prunable(&live, &row.key.id(), marks, Record::of_row(row.uid.as_deref()), wanted) {
             Ok(ours) => ours,
             Err(kept) => return Ok(End::Kept(kept.to_string())),
         };

@@ -342,6 +342,80 @@ async fn what_is_there_already_is_taken_only_when_asked_and_never_shown() {
     insta::assert_snapshot!(shown);
 }
 
+/// B3+: of what `kubectl apply` made only what somebody has set is said to be dropped, not what the server has added by itself.
+#[tokio::test]
+async fn an_adoption_drops_no_default_of_the_server() {
+    let mut app = Fixture::new("plan-defaults").await;
+    let mut theirs = deployment(&app.namespace, "web");
+    theirs["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]);
+    theirs["metadata"]["annotations"] = json!({"team": "x"});
+    let applied = theirs.to_string();
+    theirs["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = json!(applied);
+    let deployments = kube::Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(cluster::client().await, &app.namespace);
+    let params = kube::api::PostParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
+    deployments.create(&params, &serde_json::from_value(theirs).expect("a deployment")).await.expect("created");
+    app.adopt = true;
+    let mut ours = Fixture::bare(deployment("x", "web"));
+    ours["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "1"}]);
+    ours["spec"].as_object_mut().expect("a spec").remove("replicas");
+    let plan = app.plan(&[ours]).await;
+    let drops = &plan.changes[0].drops;
+    assert_eq!(*drops, ["metadata.annotations.team", "spec.replicas", "spec.template.spec.containers[web].env[B]"]);
+}
+
+/// C3+: one object under two API groups is one object: a manifest that goes from one to the other changes it, and neither a preview nor a sync deletes
+/// anything. (Events are what the server has under two groups.)
+#[tokio::test]
+async fn an_object_under_another_api_group_is_the_same_object() {
+    let mut app = Fixture::new("plan-groups").await;
+    let time = "2026-01-01T00:00:00.000000Z";
+    let regarding = json!({"kind": "Namespace", "name": app.namespace, "namespace": app.namespace});
+    let old = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": regarding, "eventTime": time,
+        "reason": "Made", "action": "Make", "message": "one", "type": "Normal", "reportingComponent": "example.test/x", "reportingInstance": "x"});
+    let new = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e", "labels": {"new": "yes"}}, "regarding": regarding,
+        "eventTime": time, "reason": "Made", "action": "Make", "note": "one", "type": "Normal", "reportingController": "example.test/x",
+        "reportingInstance": "x"});
+    app.sync(std::slice::from_ref(&old)).await;
+    let uid = app.inventory[0].uid.clone();
+    let change = app.change(std::slice::from_ref(&old), std::slice::from_ref(&new)).await;
+    let shown = app.show(&change.changes);
+    assert!(shown.contains("Kept: it is the same object as Event NS/e of the group events.k8s.io"), "{shown}");
+    let plan = app.plan(std::slice::from_ref(&new)).await;
+    for plan in [&change.changes, &plan] {
+        let actions: Vec<_> = plan.changes.iter().map(|change| (change.key.group.as_str(), change.action, &change.verdict)).collect();
+        let expected = [("", Action::None, &Verdict::Accepted), ("events.k8s.io", Action::Update, &Verdict::Accepted)];
+        assert_eq!(actions, expected, "{}", app.show(plan));
+        assert!(plan.changes.iter().all(|change| change.takes_over.is_none()), "{}", app.show(plan));
+    }
+    // The row of the old name is still there, and whatever becomes of it, the object stays.
+    app.sync(std::slice::from_ref(&new)).await;
+    assert_eq!(app.inventory.iter().map(|owned| owned.uid.clone()).collect::<Vec<_>>(), [uid.clone(), uid]);
+    let plan = app.plan(std::slice::from_ref(&new)).await;
+    assert!(plan.is_empty(), "{}", app.show(&plan));
+}
+
+/// B9+: a Service that gets its first address is shown without one: what a trial makes up is not what it gets.
+#[tokio::test]
+async fn a_first_address_is_not_made_up() {
+    let mut app = Fixture::new("plan-address").await;
+    let service = |spec: &Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}, "spec": spec});
+    let named = service(&json!({"type": "ExternalName", "externalName": "db.example.test"}));
+    let ports = json!([{"port": 80, "targetPort": 80, "protocol": "TCP"}]);
+    let own = service(&json!({"type": "ClusterIP", "selector": {"app": "db"}, "ports": ports}));
+    let open = service(&json!({"type": "NodePort", "selector": {"app": "db"}, "ports": ports}));
+    app.sync(std::slice::from_ref(&named)).await;
+    for to in [&own, &open] {
+        let change = app.change(std::slice::from_ref(&named), std::slice::from_ref(to)).await;
+        let plan = app.plan(std::slice::from_ref(to)).await;
+        for shown in [app.show(&change.changes), app.show(&plan)] {
+            assert!(shown.contains("selector") && !shown.contains("clusterIP") && !shown.contains("nodePort"), "{shown}");
+        }
+    }
+    app.sync(std::slice::from_ref(&own)).await;
+    let shown = app.show(&app.change(std::slice::from_ref(&own), std::slice::from_ref(&open)).await.changes);
+    assert!(shown.contains("NodePort") && !shown.contains("nodePort"), "{shown}");
+}
+
 #[tokio::test]
 async fn what_kubectl_adds_to_an_object_of_ours_is_no_drift() {
     let mut app = Fixture::new("plan-kubectl").await;
@@ -597,7 +671,7 @@ async fn what_is_not_marked_yet_is_compared_with_what_is_live() {
     let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &app.namespace);
     let params = kube::api::PatchParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
     let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1", "b": "2"},
-        "metadata": {"name": "settings", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}});
+        "metadata": {"name": "settings", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": r#"{"data":{"a":"1","b":"2"}}"#}}});
     let created = kube::api::PostParams { field_manager: params.field_manager.clone(), ..Default::default() };
     maps.create(&created, &serde_json::from_value(applied).expect("a map")).await.expect("applied");
     let plan = async |data: Value| {

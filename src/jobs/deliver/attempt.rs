@@ -8,7 +8,7 @@ use futures::FutureExt;
 
 use super::lost::LeftAlone;
 use super::wish::Wish;
-use super::{finish, left_clusters, lost, writing};
+use super::{finish, left_clusters, lost, told, writing};
 use crate::app::SyncPolicy;
 use crate::class::Class;
 use crate::ids::Oid;
@@ -20,7 +20,7 @@ use crate::jobs::preview::compare::limit;
 use crate::jobs::{Engine, outcome};
 use crate::lifecycle::beside;
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Plan, Redactor};
+use crate::plan::{Change, Plan, Redactor};
 use crate::queue::{JobContext, JobError};
 use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
 use crate::render::{Purpose as RenderPurpose, Rendered};
@@ -117,7 +117,13 @@ impl Attempt<'_> {
         let left = match self.aim {
             Aim::Apply if self.wish.manual.is_none() => {
                 let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
-                lost::leave_alone(plan, &self.row.heals, engine.config.heals, &inventory)
+                let mut left = lost::leave_alone(plan, &self.row.heals, engine.config.heals, &inventory);
+                if !left.said.is_empty() {
+                    // The server's words may quote what it was asked about.
+                    let manifests = rendered.into_iter().flat_map(|rendered| &rendered.manifests);
+                    left.said = beside(|| Redactor::new(&plan.changes, manifests).texts(&left.said));
+                }
+                left
             }
             _ => LeftAlone::default(),
         };
@@ -242,15 +248,17 @@ impl Attempt<'_> {
         drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
         engine.drifted.forget(&app.id);
         let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
-        if judgement.drifted.is_empty() && !plan.changes.iter().any(crate::plan::Change::is_rejected) {
+        let needs_word = self.is_replaced_anew(plan).await?;
+        if judgement.drifted.is_empty() && !needs_word && !plan.changes.iter().any(Change::is_rejected) {
             // What was reported may be over: then nothing is written, and its health is looked at once more.
             let was_reported = self.row.health == AppHealth::Degraded || !self.row.drift.is_empty();
             return Ok(was_reported.then_some(judgement));
         }
-        if !report_only && judgement.heals_anything() {
+        if !report_only && (judgement.heals_anything() || needs_word) {
             return Ok(Some(judgement));
         }
-        let text = if report_only { found(&judgement) } else { judgement.surrender().join("; ") };
+        let text = if report_only { told::found(&judgement, plan) } else { told::not_healed(&judgement, plan) };
+        let text = beside(|| String::from(Redactor::new(&plan.changes, []).text(&text)));
         // Once: as long as it stays the same, nobody wants to read it every ten minutes.
         if self.row.drift != text {
             engine.store.set_drift(&app.id, &text).await?;
@@ -260,6 +268,17 @@ impl Attempt<'_> {
         }
         engine.store.set_heals(&app.id, &judgement.heals).await?;
         Ok(None)
+    }
+
+    /// Whether something has to be replaced to be as it was, which needs confirmation, and nobody was told yet.
+    async fn is_replaced_anew(&self, plan: &Plan) -> Result<bool, JobError> {
+        let replaced: Vec<ObjectId> =
+            plan.changes.iter().filter(|change| told::is_replacement(change)).map(|change| change.key.id()).collect();
+        if replaced.is_empty() {
+            return Ok(false);
+        }
+        let rows = self.engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+        Ok(!rows.iter().any(|row| row.state == ObjectState::Outdated && replaced.contains(&row.key.id())))
     }
 
     /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a confirmed run was about to do when it was stopped or failed.
@@ -336,9 +355,9 @@ impl Attempt<'_> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
         let word = done.waits_for_word.as_ref();
-        let left = left_clusters::mark(engine, app, self.wish.allows_destructive()).await?;
+        let left = left_clusters::mark(engine, app, self.wish.allows_destructive(), &self.revision, &self.ctx.cancel).await?;
         let leaves_nothing = left.is_empty() && !left::is_agreed(engine, &app.id).await?;
-        let healed = judgement.as_ref().filter(|judgement| !judgement.drifted.is_empty()).map(found);
+        let healed = judgement.as_ref().and_then(told::healed);
         let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
         let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
@@ -380,14 +399,4 @@ impl Attempt<'_> {
         }
         finish::wait(engine, self.row, &run, WaitPurpose::Health, done.health).await
     }
-}
-
-/// What was found changed, by whom, in words.
-fn found(judgement: &Judgement) -> String {
-    let one = |drifted: &heal::DriftedFields| {
-        let what = if drifted.fields.is_empty() { "is gone".to_owned() } else { format!("differs in {}", drifted.fields.join(", ")) };
-        let by = drifted.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
-        format!("{} {what}{by}", drifted.object)
-    };
-    format!("drift: {}", judgement.drifted.iter().map(one).collect::<Vec<_>>().join("; "))
 }

@@ -11,6 +11,7 @@ use crate::app::SyncPolicy;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::jobs::ownership::{leave, left};
 use crate::jobs::{Engine, outcome};
+use crate::plan::contents::has_contents;
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
@@ -208,7 +209,7 @@ async fn of(engine: &Engine, run: &RunId) -> Result<Option<Of>, JobError> {
 
 /// What the deletion of a Namespace or a CRD has deleted with it although it is still in Git.
 async fn lost_with(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
-    if row.state == AppState::Removed || !pruned.gone.iter().any(took_along::holds_others) {
+    if row.state == AppState::Removed || !pruned.gone.iter().any(has_contents) {
         return Ok(None);
     }
     let cluster = engine.cluster(&row.app.destination.cluster)?.name();

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
 
 use super::{finish, writing};
 use crate::app::App;
-use crate::ids::AppId;
+use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
 use crate::jobs::ownership::leave;
-use crate::jobs::ownership::left::{Left, agreed, look, objects};
+use crate::jobs::ownership::left::{Left, agreed, look, objects, what_goes_with};
 use crate::manifest::ObjectId;
 use crate::queue::{JobContext, JobError};
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -21,7 +22,13 @@ use crate::sync;
 use crate::sync::{Permits, SyncDeps};
 
 /// Decides about what an app has on clusters that it has left, now that it is applied where it belongs: it needs confirmation, or goes if it is confirmed now or was before. Says so.
-pub(in crate::jobs) async fn mark(engine: &Engine, app: &App, by_word: bool) -> Result<Vec<String>, JobError> {
+pub(in crate::jobs) async fn mark(
+    engine: &Engine,
+    app: &App,
+    by_word: bool,
+    revision: &Oid,
+    cancel: &CancellationToken,
+) -> Result<Vec<String>, JobError> {
     let mut said = Vec::new();
     for cluster in engine.store.left_clusters(&app.id).await?.into_iter().filter(|cluster| *cluster != app.destination.cluster) {
         let Left { rows, kept } = look(engine, app, &cluster).await?;
@@ -34,7 +41,9 @@ pub(in crate::jobs) async fn mark(engine: &Engine, app: &App, by_word: bool) -> 
         if !held.is_empty() {
             let all = objects(held.len());
             let command = format!("driftless sync {} --allow-destructive", app.id);
-            said.push(format!("deletes {all} on cluster {cluster}, which the app has left; to confirm: {command}"));
+            let reasons = what_goes_with(engine, app, &cluster, &held, revision, cancel).await?;
+            let reasons = reasons.into_iter().map(|reason| format!("; {reason}")).collect::<String>();
+            said.push(format!("deletes {all} on cluster {cluster}, which the app has left{reasons}; to confirm: {command}"));
         }
         said.extend(kept);
     }

@@ -1,14 +1,10 @@
 //! What goes with an object that holds others: a Namespace with all in it, a CRD with all of its kind. Pure.
 
 use crate::manifest::ObjectKey;
+use crate::plan::contents::has_contents;
 
 /// How many objects a message names.
 const NAMED: usize = 3;
-
-/// Whether others go with it.
-pub(in crate::jobs) fn holds_others(key: &ObjectKey) -> bool {
-    (key.group.is_empty() && key.kind == "Namespace") || (key.group == "apiextensions.k8s.io" && key.kind == "CustomResourceDefinition")
-}
 
 fn is_in(key: &ObjectKey, holder: &ObjectKey) -> bool {
     match holder.kind.as_str() {
@@ -30,7 +26,7 @@ fn is_plural(plural: &str, kind: &str) -> bool {
 
 /// What of the wanted objects is gone with those that were deleted, and what to do about it.
 pub(in crate::jobs) fn text(gone: &[ObjectKey], wanted: &[ObjectKey]) -> Option<String> {
-    let holders: Vec<&ObjectKey> = gone.iter().filter(|key| holds_others(key)).collect();
+    let holders: Vec<&ObjectKey> = gone.iter().filter(|key| has_contents(key)).collect();
     let lost: Vec<String> = wanted.iter().filter(|key| holders.iter().any(|holder| is_in(key, holder))).map(ToString::to_string).collect();
     if lost.is_empty() {
         return None;

@@ -1,10 +1,18 @@
 //! What an app has on clusters that it has left, because its definition names another one now, and what of it may be deleted.
 
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+
 use crate::app::{App, Verb};
-use crate::ids::{AppId, ClusterName};
+use crate::class::Class;
+use crate::ids::{AppId, ClusterName, Oid};
 use crate::jobs::Engine;
+use crate::plan::contents::has_contents;
+use crate::plan::{Change, destructive_objects};
 use crate::queue::JobError;
+use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::sync;
 
 /// What an app has on a cluster that it leaves.
 pub(in crate::jobs) struct Left {
@@ -53,4 +61,55 @@ pub(in crate::jobs) async fn agreed(engine: &Engine, app: &AppId) -> Result<Vec<
 
 pub(in crate::jobs) fn objects(number: usize) -> String {
     if number == 1 { "1 object".to_owned() } else { format!("{number} objects") }
+}
+
+/// What goes with a Namespace, a CRD and the like among objects that need confirmation. A cluster that is away holds nothing up.
+pub(in crate::jobs) async fn what_goes_with(
+    engine: &Engine,
+    app: &App,
+    cluster: &ClusterName,
+    rows: &[&ObjectRow],
+    revision: &Oid,
+    cancel: &CancellationToken,
+) -> Result<Vec<String>, JobError> {
+    let rows: Vec<ObjectRow> = rows.iter().filter(|row| has_contents(&row.key)).map(|row| (*row).clone()).collect();
+    let mut left = app.clone();
+    left.destination.cluster = cluster.clone();
+    match removals(engine, &left, &rows, revision, cancel).await {
+        Ok(changes) => Ok(destructive_objects(&changes).iter().map(ToString::to_string).collect()),
+        Err(error) if error.class == Class::Cancelled => Err(error),
+        Err(error) => {
+            let holders: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
+            Ok(vec![format!("what goes with {} is unknown: {}", holders.join(", "), error.message())])
+        }
+    }
+}
+
+/// What deleting objects on the cluster that an app leaves would do.
+pub(in crate::jobs) async fn removals(
+    engine: &Engine,
+    app: &App,
+    rows: &[ObjectRow],
+    revision: &Oid,
+    cancel: &CancellationToken,
+) -> Result<Vec<Change>, JobError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let inventory: Vec<Owned> = rows.iter().map(sync::owned).collect();
+    let (marks, allow) = (engine.marks(&app.id), &engine.repo(&app.id.repo)?.allow);
+    let input = PlanInput {
+        app,
+        marks: &marks,
+        allow,
+        revision,
+        manifests: &[],
+        inventory: &inventory,
+        unchanged: &|_, _| false,
+        handed_over: None,
+        adopt: false,
+        reveals: false,
+        siblings: None,
+    };
+    Ok(plan_apply(engine.cluster_for(&app.id, &app.destination.cluster)?, input, cancel).boxed().await?.changes)
 }

@@ -1,22 +1,17 @@
 //! What a pull request that moves an app to another cluster does to the one that it leaves.
 
-use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::object::object;
 use super::pair::Pair;
-use crate::app::App;
 use crate::class::Class;
 use crate::ids::Oid;
 use crate::jobs::Engine;
-use crate::jobs::ownership::left::{Left, look, objects};
+use crate::jobs::ownership::left::{Left, look, objects, removals};
 use crate::lifecycle::beside;
-use crate::plan::{Action, Change, Redactor, Verdict};
+use crate::plan::{Action, Change, Redactor, Verdict, destructive_objects};
 use crate::queue::JobError;
-use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange};
-use crate::store::inventory::ObjectRow;
-use crate::sync;
 
 /// What a pull request that moves an app to another cluster does to the one that it leaves.
 pub(in crate::jobs) async fn preview(
@@ -51,6 +46,11 @@ pub(in crate::jobs) async fn preview(
         pruned.map(|change| object(change, &redactor)).collect::<Vec<_>>()
     });
     let all = objects(deletes.len());
+    let mut destructive = Vec::new();
+    if !deletes.is_empty() {
+        destructive.push(format!("deletes {all} on cluster {cluster}, which the app leaves"));
+        destructive.extend(destructive_objects(&changes).iter().map(ToString::to_string));
+    }
     Ok(Some(AppReport {
         app: app.id.clone(),
         cluster: cluster.clone(),
@@ -59,42 +59,10 @@ pub(in crate::jobs) async fn preview(
         definition_diff: None,
         policies: Vec::new(),
         stays: None,
-        destructive: if deletes.is_empty() {
-            Vec::new()
-        } else {
-            vec![format!("deletes {all} on cluster {cluster}, which the app leaves")]
-        },
+        destructive,
         result: AppResult::Planned { objects: deletes },
         before: Vec::new(),
         warnings,
         held_back: None,
     }))
-}
-
-async fn removals(
-    engine: &Engine,
-    app: &App,
-    rows: &[ObjectRow],
-    revision: &Oid,
-    cancel: &CancellationToken,
-) -> Result<Vec<Change>, JobError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let inventory: Vec<Owned> = rows.iter().map(sync::owned).collect();
-    let (marks, allow) = (engine.marks(&app.id), &engine.repo(&app.id.repo)?.allow);
-    let input = PlanInput {
-        app,
-        marks: &marks,
-        allow,
-        revision,
-        manifests: &[],
-        inventory: &inventory,
-        unchanged: &|_, _| false,
-        handed_over: None,
-        adopt: false,
-        reveals: false,
-        siblings: None,
-    };
-    Ok(plan_apply(engine.cluster_for(&app.id, &app.destination.cluster)?, input, cancel).boxed().await?.changes)
 }

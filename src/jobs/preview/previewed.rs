@@ -141,6 +141,10 @@ impl Collected {
         for change in changes.iter().filter(is_shown) {
             all.rests.extend(rests::of_change(&planned.changes.cluster, &change.key.id()));
         }
+        // What it says is different already is not so any more once somebody has written the object.
+        for change in already.iter().filter(|change| change.action != Action::None) {
+            all.rests.insert(rests::object(&planned.already.cluster, &change.key.id()));
+        }
     }
 
     pub fn of(&self, app: &AppId) -> Shown {

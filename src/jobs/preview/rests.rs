@@ -57,7 +57,7 @@ fn is_namespace(id: &ObjectId) -> bool {
     id.group.is_empty() && id.kind == "Namespace"
 }
 
-fn object(cluster: &ClusterName, id: &ObjectId) -> String {
+pub(super) fn object(cluster: &ClusterName, id: &ObjectId) -> String {
     let ObjectId { group, kind, namespace, name } = id;
     format!("{cluster} object {group} {kind} {} {name}", namespace.as_deref().unwrap_or_default())
 }

@@ -42,7 +42,10 @@ async fn a_scale_by_hand_is_healed_and_recorded_once() {
     let heal = &runs[0];
     assert_eq!((heal.kind, heal.state, heal.revision.as_deref()), (RunKind::Heal, RunState::Succeeded, Some(base.as_str())), "{heal:?}");
     let told = heal.error.as_deref().unwrap_or_default();
-    assert!(told.contains("spec.replicas") && told.contains("kubectl"), "{}", world.story().await);
+    // T6+: what was healed is told as what it was.
+    let name = format!("healed: Deployment {}/web differed in spec.replicas, by kubectl", world.namespace);
+    assert!(told.starts_with(&name), "{}", world.story().await);
+    assert_eq!(world.stands("shop").await.0, "synced");
 
     // What follows by itself, such as the controllers' words about it, is accepted at the next look; after that, nothing.
     look(&world).await;
@@ -88,6 +91,8 @@ async fn drift_is_only_reported_where_the_app_says_so() {
     let told: Vec<RunState> = runs.iter().filter(|run| run.kind == RunKind::Heal).map(|run| run.state).collect();
     assert_eq!(told, [RunState::Succeeded], "once: {}", world.story().await);
 
+    let (state, _, message) = world.stands("shop").await;
+    assert!(state == "out-of-sync" && message.contains("differs in spec.replicas"), "{state}: {message}");
     // A merge that leaves the objects as they are does not make them healthy.
     let app = world.app_with("shop", "deploy", "  drift: report\n  onDelete: prune\n");
     let pull = world.open_pull("prune", Files::new().file("apps/shop.yaml", app)).await;
@@ -95,6 +100,7 @@ async fn drift_is_only_reported_where_the_app_says_so() {
     world.merge_pull(pull.number).await;
     let comment = world.comment(pull.number, "applied but **drifted** for").await;
     assert!(comment.contains("spec.replicas") && !comment.contains("healthy after"), "{comment}");
+    assert_eq!(world.stands("shop").await.0, "out-of-sync");
 
     scale(&world, 2).await;
     look(&world).await;
@@ -130,6 +136,15 @@ async fn a_preview_tells_drift_from_what_it_changes() {
     world.status_is(&pull.head, "success", "1 update").await;
     let comment = world.comment(pull.number, "Merging").await;
     assert!(comment.contains("spec.replicas"), "{comment}");
+    // T6+: once it is healed the open pull request says so no more.
+    look(&world).await;
+    assert_eq!(replicas(&world).await, 2, "{}", world.story().await);
+    world
+        .eventually("a preview without drift", async || {
+            let comments = world.comments(pull.number).concat();
+            (comments.contains("Merging") && !comments.contains("spec.replicas")).then_some(())
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,8 +91,21 @@ async fn what_goes_with_a_namespace_is_told() {
         .file("own/map.yaml", config_map("own", "x"));
     let base = world.push(files).await;
     world.healthy("own", &base).await;
-    world.push(Files::new().without("own/namespace.yaml")).await;
-    world.eventually("that it is held", async || Some(world.stands("own").await).filter(|(state, _, _)| state == "waiting")).await;
+    let client = crate::support::cluster::client().await;
+    let secrets = kube::Api::<k8s_openapi::api::core::v1::Secret>::namespaced(client, &namespace);
+    let foreign = serde_json::json!({"metadata": {"name": "theirs"}, "stringData": {"password": "hunter2-hunter2"}});
+    let foreign = serde_json::from_value(foreign).expect("a Secret");
+    secrets.create(&kube::api::PostParams::default(), &foreign).await.expect("created");
+    // T13+: all of it is said before, on the pull request and by what waits for confirmation.
+    let said =
+        ["1 object of this app (1 ConfigMap), of which Git still has ConfigMap", "1 object that is not this app's (1 Secret): Secret"];
+    let pull = world.open_pull("no-namespace", Files::new().without("own/namespace.yaml")).await;
+    let comment = world.comment(pull.number, "and with it everything in it").await;
+    assert!(said.iter().all(|said| comment.contains(said)) && !comment.contains("hunter2"), "{comment}");
+    world.merge_pull(pull.number).await;
+    let (_, _, message) =
+        world.eventually("that it is held", async || Some(world.stands("own").await).filter(|(state, _, _)| state == "waiting")).await;
+    assert!(said.iter().all(|said| message.contains(said)) && !message.contains("hunter2"), "{message}");
     world.settled().await;
     world.sync_by_hand("own", true).await;
     let (_, _, message) =

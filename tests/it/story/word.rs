@@ -137,7 +137,7 @@ async fn what_drifts_meanwhile_is_healed_and_the_deletes_wait_on() {
     world.eventually("the map back", async || value(&world, "f").await).await;
     let run = waits(&world, &revision).await;
     let text = run.error.clone().unwrap_or_default();
-    assert!(text.contains("drift: ConfigMap") && text.contains("--allow-destructive"), "{run:?}");
+    assert!(text.contains("healed: ConfigMap") && text.contains("--allow-destructive"), "{run:?}");
     world.settled().await;
     assert_eq!(value(&world, "a").await.as_deref(), Some("a"));
     // Also after a start on the same store.

@@ -124,3 +124,26 @@ async fn what_only_its_marks_tell_of_is_pruned_on_a_word_alone() {
     assert_eq!(pruned.deleted, [lost]);
     assert!(world.live("", "ConfigMap", "c").await.is_some(), "only what was confirmed");
 }
+
+/// C3+: an object that is wanted under another API group by now is not deleted under its old one.
+#[tokio::test]
+async fn what_is_wanted_under_another_group_is_not_pruned() {
+    let world = World::new("pruned-groups").await;
+    let regarding = json!({"kind": "Namespace", "name": world.namespace, "namespace": world.namespace});
+    let common = |version: &str| {
+        json!({"apiVersion": version, "kind": "Event", "metadata": {"name": "e"}, "eventTime": "2026-01-01T00:00:00.000000Z",
+            "reason": "Made", "action": "Make", "type": "Normal", "reportingInstance": "x"})
+    };
+    let (mut old, mut new) = (common("v1"), common("events.k8s.io/v1"));
+    (old["involvedObject"], old["message"], old["reportingComponent"]) = (regarding.clone(), json!("one"), json!("example.test/x"));
+    (new["regarding"], new["note"], new["reportingController"]) = (regarding, json!("one"), json!("example.test/x"));
+    world.sync('a', &[config_map("a", &json!({})), old]).await;
+    let uid = async || world.live("", "Event", "e").await.map(|live| live["metadata"]["uid"].clone());
+    let made = uid().await;
+    assert!(made.is_some());
+    world.sync('b', &[config_map("a", &json!({})), new]).await;
+    let pruned = world.prune().await;
+    assert_eq!((pruned.deleted, pruned.kept.len()), (vec![], 1));
+    assert_eq!(uid().await, made);
+    assert!(world.inventory().await.iter().any(|row| row.key.group == "events.k8s.io") && world.inventory().await.len() == 2);
+}

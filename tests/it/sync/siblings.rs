@@ -111,5 +111,5 @@ async fn a_namespace_with_a_hash_for_a_name_is_held() {
     let actions: Vec<_> = plan.changes.iter().filter(|change| change.key.kind == "Namespace").map(|change| change.action).collect();
     assert_eq!(actions, [Action::Create, Action::Prune]);
     let held = world.sync_held('b', &maps, How::default()).await;
-    assert_eq!(held.reasons, [format!("deletes Namespace {old} and with it everything in it")]);
+    assert_eq!(held.reasons, [format!("deletes Namespace {old} and with it everything in it: nothing was found there")]);
 }

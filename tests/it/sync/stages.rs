@@ -8,7 +8,7 @@ use super::world::{How, World, config_map};
 use crate::support::cluster;
 
 /// A CRD of a group that no other test has.
-fn crd(group: &str) -> Value {
+pub fn crd(group: &str) -> Value {
     let schema =
         json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 9}}}}});
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("widgets.{group}")}, "spec": {

@@ -123,7 +123,7 @@ async fn a_namespace_is_deleted_only_on_a_word_and_its_end_is_waited_for() {
     let with: Vec<Value> = kept.iter().cloned().chain([doomed]).collect();
     world.sync('a', &with).await;
     let word = world.sync_held('b', &kept, How::default()).await;
-    assert_eq!(word.reasons, [format!("deletes Namespace {other} and with it everything in it")]);
+    assert_eq!(word.reasons, [format!("deletes Namespace {other} and with it everything in it: nothing was found there")]);
     assert_eq!(world.prune().await.deleted, []);
     world.sync_with('b', &kept, given(&word)).await.expect("synced");
     let pruned = world.prune().await;
@@ -146,4 +146,52 @@ async fn another_app_may_take_over_what_waits_to_be_deleted() {
     world.become_app("web").await;
     let word = world.sync_held('b', &maps(&["c"]), How::default()).await;
     assert_eq!(word.deletes.len(), 1, "{word:?}");
+}
+
+async fn post(namespace: &str, object: Value) {
+    let client = cluster::client().await;
+    let kind = kube::core::GroupVersionKind::gvk("", "v1", object["kind"].as_str().expect("a kind"));
+    let resource = kube::discovery::ApiResource::from_gvk(&kind);
+    let api = kube::Api::<kube::core::DynamicObject>::namespaced_with(client, namespace, &resource);
+    api.create(&kube::api::PostParams::default(), &serde_json::from_value(object).expect("an object")).await.expect("created");
+}
+
+/// T13+: what goes with a Namespace is said before it is confirmed, with whose it is. What the repo may not touch is counted alone, and no Secret's value
+/// is told.
+#[tokio::test]
+async fn what_is_in_a_namespace_is_told_before_it_is_deleted() {
+    let world = World::new("word-contents").await;
+    let other = cluster::namespace_name("full");
+    let doomed = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}});
+    let inside = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": other}});
+    let rest: Vec<Value> = maps(&["a", "b", "c", "d"]).into_iter().chain([inside("stays")]).collect();
+    let all: Vec<Value> = rest.iter().cloned().chain([inside("goes"), doomed]).collect();
+    world.sync('a', &all).await;
+    let metadata = json!({"name": "theirs", "annotations": {"meta.helm.sh/release-name": "db"}});
+    post(&other, json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": "hunter2-hunter2"}})).await;
+    post(&other, json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "somebody"}})).await;
+    let word = world.sync_held('b', &rest, How::default()).await;
+    let told = word.to_string().replace(&other, "FULL");
+    insta::assert_snapshot!(told, @"deletes Namespace FULL and with it everything in it: 2 objects of this app (2 ConfigMap), of which Git still has ConfigMap FULL/stays; 2 objects that are not this app's (1 Secret, 1 ServiceAccount): Secret FULL/theirs of Helm db, ServiceAccount FULL/somebody; to confirm: driftless sync shop/web --allow-destructive");
+}
+
+/// T13+: the same for all objects of a CRD's kind, in whatever namespace they are; of those that the repo may not touch only the number is told.
+#[tokio::test]
+async fn what_is_of_a_crds_kind_is_told_before_it_is_deleted() {
+    let mut world = World::new("word-crd").await;
+    let elsewhere = cluster::namespace("hidden").await;
+    world.allow.namespaces = vec![driftless::app::Pattern::try_from(world.namespace.clone()).expect("a pattern")];
+    let group = format!("{}.example.test", world.namespace);
+    let crd = super::stages::crd(&group);
+    let rest = maps(&["a", "b", "c", "d"]);
+    let all: Vec<Value> = rest.iter().cloned().chain([crd]).collect();
+    world.sync('a', &all).await;
+    for (namespace, name) in [(&world.namespace, "one"), (&elsewhere, "private")] {
+        let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": name, "namespace": namespace}});
+        let key = ObjectKey::of(&widget).expect("a name");
+        world.deps.cluster.apply(&key, &widget, driftless::cluster::ApplyMode::default()).await.expect("applied");
+    }
+    let word = world.sync_held('b', &rest, How::default()).await;
+    let told = word.reasons.join("").replace(&world.namespace, "NS");
+    insta::assert_snapshot!(told, @"deletes CustomResourceDefinition widgets.NS.example.test and with it every object of its kind: 1 object that is not this app's (1 Widget): Widget NS/one; 1 object of others that this repo may not touch");
 }
