@@ -1,11 +1,13 @@
 //! The form of the configuration file: what may stand where. Unknown keys are refused, so that a misspelt one is not silently a default.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Problem, structure};
+use super::types::Problem;
+use super::{salvage, structure};
 use crate::app::Allow;
 use crate::yaml::{self, Document, Spanned};
 
@@ -145,19 +147,41 @@ pub(super) struct Cluster {
     pub concurrency: Option<Spanned<usize>>,
 }
 
-pub(super) fn read(text: &str) -> Result<File, Vec<Problem>> {
+/// What was read, or everything that has not the form that it should have, and what can be read all the same.
+pub(super) enum Read {
+    Whole(File),
+    Faulty { faults: Vec<Problem>, rest: Option<Rest> },
+}
+
+/// A file without what has not its form.
+pub(super) struct Rest {
+    pub file: File,
+    /// Of entries that may be missing from it.
+    pub names: BTreeSet<String>,
+}
+
+pub(super) fn read(text: &str) -> Read {
+    let faulty = |faults| Read::Faulty { faults, rest: None };
     let document = match yaml::documents(text).as_slice() {
-        [] => return Err(vec![Problem { line: 0, message: "the file is empty. Begin with the example in deploy/".into() }]),
+        [] => return faulty(vec![Problem { line: 0, message: "the file is empty. Begin with the example in deploy/".into() }]),
         [one] => *one,
         [_, second, ..] => {
             let message = "a second YAML document begins here; the file must contain only one".into();
-            return Err(vec![Problem { line: second.first_line, message }]);
+            return faulty(vec![Problem { line: second.first_line, message }]);
         }
     };
-    let faults = structure::faults(&parsed(document)?);
-    if faults.is_empty() { parsed(document) } else { Err(faults) }
+    let nodes = match parsed(document) {
+        Ok(nodes) => nodes,
+        Err(problem) => return faulty(vec![problem]),
+    };
+    let faults = structure::faults(&nodes);
+    if !faults.is_empty() {
+        let rest = salvage::without(document, &faults).and_then(|text| parsed(Document { text: &text, ..document }).ok());
+        return Read::Faulty { rest: rest.map(|file| Rest { file, names: structure::names(&nodes) }), faults };
+    }
+    parsed(document).map_or_else(|problem| faulty(vec![problem]), Read::Whole)
 }
 
-fn parsed<T: DeserializeOwned>(document: Document<'_>) -> Result<T, Vec<Problem>> {
-    yaml::parse(document).map_err(|error| vec![Problem { line: error.line, message: error.message }])
+fn parsed<T: DeserializeOwned>(document: Document<'_>) -> Result<T, Problem> {
+    yaml::parse(document).map_err(|error| Problem { line: error.line, message: error.message })
 }

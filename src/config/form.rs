@@ -1,14 +1,49 @@
 //! What may stand where in the configuration file: every key with its form, its default and what it is for. One table, from which the structure of a
 //! file is checked, with everything that is wrong named at once, and from which `docs/configuration.md` is written.
 
+use std::time::Duration;
+
+use crate::render::sandbox::Landlock;
+
+/// Whole numbers, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    pub least: u64,
+    pub most: u64,
+}
+
+impl Range {
+    const fn new(least: u64, most: u64) -> Self {
+        Self { least, most }
+    }
+
+    pub(super) fn contains(self, number: u64) -> bool {
+        (self.least..=self.most).contains(&number)
+    }
+}
+
+/// Of jobs, and of requests to one cluster.
+pub(super) const AT_ONCE: Range = Range::new(1, 1_000);
+pub(super) const ATTEMPTS: Range = Range::new(1, 1_000);
+pub(super) const PARTS: Range = Range::new(1, 50);
+pub(super) const LANDLOCK: Range = Range::new(1, Landlock::NEWEST as u64);
+/// No limit that means anything.
+const ANY: Range = Range::new(0, u32::MAX as u64);
+
+/// Longer than anybody waits, and short enough to be added to any time.
+pub(super) const LONGEST: Duration = Duration::from_hours(30 * 24);
+pub(super) const SHORTEST_RESYNC: Duration = Duration::from_secs(1);
+
 /// What a value looks like.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form {
     Text,
     /// true or false.
     Flag,
-    /// A whole number, not negative.
-    Number,
+    /// A whole number.
+    Number(Range),
+    /// A duration of at least so much, and at most [`LONGEST`].
+    Span(Duration),
     /// A number from 0 to 1.
     Share,
     Texts,
@@ -37,7 +72,7 @@ pub(super) enum Preset {
     Words(&'static str),
 }
 
-use Form::{Flag, List, Map, Number, Secret, Secrets, Share, Text, Texts};
+use Form::{Flag, List, Map, Number, Secret, Secrets, Share, Span, Text, Texts};
 use Preset::{Is, Required, Words};
 
 const fn key(name: &'static str, form: Form, default: Preset, about: &'static str) -> Key {
@@ -49,8 +84,10 @@ pub(super) const SECRET: &[Key] = &[
     key("file", Text, Words("none"), "A file, read again when it changes."),
 ];
 
-const APP: &[Key] =
-    &[key("id", Number, Required, "The App's id."), key("privateKey", Secret, Required, "The PEM file that GitHub gave for download.")];
+const APP: &[Key] = &[
+    key("id", Number(ANY), Required, "The App's id."),
+    key("privateKey", Secret, Required, "The PEM file that GitHub gave for download."),
+];
 
 const CREDENTIALS: &[Key] = &[
     key("token", Secret, Words("none"), "A personal access token. Either this or `app`."),
@@ -83,7 +120,12 @@ const CLUSTER_SCOPED: &[Key] = &[
 
 const ALLOW: &[Key] = &[
     key("clusters", Texts, Is("[]"), "Clusters, by pattern."),
-    key("namespaces", Texts, Is("[]"), "Namespaces, by pattern. A Namespace object counts as its own name."),
+    key(
+        "namespaces",
+        Texts,
+        Is("[]"),
+        "Namespaces, by pattern: of objects, and of an app's `destination`. A Namespace object counts as its own name.",
+    ),
     key("clusterScoped", List("entry", CLUSTER_SCOPED), Is("[]"), "Cluster-scoped kinds."),
 ];
 
@@ -102,35 +144,31 @@ const CLUSTER: &[Key] = &[
     key("kubeconfig", Text, Words("none"), "A kubeconfig. Either this or `inCluster: true`."),
     key("context", Text, Words("its current context"), "The kubeconfig's context."),
     key("inCluster", Flag, Is("false"), "Whether it is the cluster that Driftless runs in."),
-    key("concurrency", Number, Is("16"), "Requests at once, from 1 to 1000."),
+    key("concurrency", Number(AT_ONCE), Is("16"), "Requests at once."),
 ];
 
 const TIMING: &[Key] = &[
-    key("quiet", Text, Is("1s"), "A job waits for this long after the last event."),
-    key("maximum", Text, Is("15s"), "And for this long after the first one at most."),
-    key("resync", Text, Is("10m"), "How often everything is looked at, whatever webhooks told."),
-    key("health", Text, Is("10m"), "How long a sync may take to become healthy before it has failed."),
-    key("giveUp", Text, Is("10m"), "After this long of retrying, the status says `error`; retries go on."),
+    key("quiet", Span(Duration::ZERO), Is("1s"), "A job waits for this long after the last event."),
+    key("maximum", Span(Duration::ZERO), Is("15s"), "And for this long after the first one at most."),
+    key("resync", Span(SHORTEST_RESYNC), Is("10m"), "How often everything is looked at, whatever webhooks told."),
+    key("health", Span(Duration::ZERO), Is("10m"), "How long a sync may take to become healthy before it has failed."),
+    key("giveUp", Span(Duration::ZERO), Is("10m"), "After this long of retrying, the status says `error`; retries go on."),
 ];
 
 const DESTRUCTIVE: &[Key] = &[
     key("share", Share, Is("0.5"), "Pruning more than this part of an app needs confirmation,"),
-    key("count", Number, Is("4"), "if the app has more than this many objects."),
+    key("count", Number(ANY), Is("4"), "if the app has more than this many objects."),
 ];
 
 const HEALING: &[Key] = &[key(
     "attempts",
-    Number,
+    Number(ATTEMPTS),
     Is("3"),
-    "If another controller keeps changing a field back, Driftless stops after so many heals, from 1 to 1000, and names it.",
+    "If another controller keeps changing a field back, Driftless stops after so many heals, and names it.",
 )];
 
-const COMMENT: &[Key] = &[key(
-    "parts",
-    Number,
-    Is("10"),
-    "A preview takes up at most so many comments, from 1 to 50. `driftless preview --pr` prints the rest.",
-)];
+const COMMENT: &[Key] =
+    &[key("parts", Number(PARTS), Is("10"), "A preview takes up at most so many comments. `driftless preview --pr` prints the rest.")];
 
 const PRUNE: &[Key] =
     &[key("propagation", Text, Is("background"), "`background`, or `foreground`: then an object stays until all that it owns is gone.")];
@@ -153,11 +191,11 @@ pub(super) const FILE: &[Key] = &[
     key("data", Text, Is("/var/lib/driftless"), "The store and the mirrors of repositories."),
     key("socket", Text, Words("`driftless.sock` in `data`"), "The Unix socket of the command line."),
     key("renderer", Text, Is("/usr/local/bin/driftless-renderer"), "The renderer's program."),
-    key("landlock", Number, Is("1"), "The Landlock ABI, from 1 to 6, that the kernel must have for the renderer's sandbox."),
+    key("landlock", Number(LANDLOCK), Is("1"), "The Landlock ABI that the kernel must have for the renderer's sandbox."),
     key("ca", Text, Words("none"), "A PEM file with certificate authorities to trust beside the system's, for the forges' Git and API."),
     key("publicUrl", Text, Words("none"), "Where the forge reaches `listen`; `check --online` compares it with the webhooks."),
-    key("workers", Number, Is("16"), "Jobs at once, from 1 to 1000."),
-    key("timing", Map(TIMING), Is("{}"), "Durations, as in `10m` or `1s 500ms`."),
+    key("workers", Number(AT_ONCE), Is("16"), "Jobs at once."),
+    key("timing", Map(TIMING), Is("{}"), "When jobs run, and when they give up."),
     key("destructive", Map(DESTRUCTIVE), Is("{}"), "From when on pruning needs confirmation."),
     key("healing", Map(HEALING), Is("{}"), "How drift is healed."),
     key("comment", Map(COMMENT), Is("{}"), "The comment on a pull request."),
@@ -169,18 +207,22 @@ pub(super) const FILE: &[Key] = &[
 
 impl Form {
     /// What is expected, in words.
-    pub(super) fn words(self) -> &'static str {
-        match self {
+    pub(super) fn words(self) -> String {
+        let words = match self {
             Text => "a text",
             Flag => "true or false",
-            Number => "a whole number that is not negative",
+            Number(ANY) => "a whole number that is not negative",
+            Number(Range { least, most }) => return format!("a whole number from {least} to {most}"),
+            Span(Duration::ZERO) => "a duration such as `10m` or `1s 500ms`, up to 30 days",
+            Span(least) => return format!("a duration such as `10m`, from {} s to 30 days", least.as_secs()),
             Share => "a number from 0 to 1",
             Texts => "a list of texts",
             Secret => "{env: NAME} or {file: PATH}, never the secret itself",
             Secrets => "a list of {env: NAME} or {file: PATH}, never of secrets themselves",
             Map(_) => "a map",
             List(..) => "a list of maps",
-        }
+        };
+        words.to_owned()
     }
 
     /// The keys of what is in it.

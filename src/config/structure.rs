@@ -1,13 +1,16 @@
 //! Whether a file has the form that it should have: every fault at once, each with its line. Values are never repeated, as one may be a secret.
 
-use super::Problem;
+use std::collections::BTreeSet;
+
 use super::form::{FILE, Form, Key, Preset};
+use super::types::Problem;
 use crate::yaml::{Node, Spanned};
 
 pub(super) fn faults(file: &Spanned<Node>) -> Vec<Problem> {
     let mut faults = Faults(Vec::new());
     faults.map("the file", FILE, file);
     faults.0.sort();
+    faults.0.dedup();
     faults.0
 }
 
@@ -74,9 +77,9 @@ impl Faults {
 
 fn is(form: Form, value: &Node) -> bool {
     match form {
-        Form::Text => value.is_scalar(),
+        Form::Text | Form::Span(_) => value.is_scalar(),
         Form::Flag => matches!(value, Node::Flag),
-        Form::Number => matches!(value, Node::Whole { negative: false }),
+        Form::Number(_) => matches!(value, Node::Whole { negative: false }),
         Form::Share => matches!(value, Node::Whole { .. } | Node::Fraction),
         Form::Texts | Form::Secret | Form::Secrets | Form::Map(_) | Form::List(..) => false,
     }
@@ -84,6 +87,13 @@ fn is(form: Form, value: &Node) -> bool {
 
 fn within(what: &str, name: &str) -> String {
     if what == "the file" { name.to_owned() } else { format!("{what}: {name}") }
+}
+
+/// The names that entries of the file's lists give themselves.
+pub(super) fn names(file: &Spanned<Node>) -> BTreeSet<String> {
+    let Node::Map(pairs) = &file.value else { return BTreeSet::new() };
+    let lists = pairs.iter().filter_map(|(_, value)| if let Node::List(list) = &value.value { Some(list) } else { None });
+    lists.flatten().filter_map(called).map(str::to_owned).collect()
 }
 
 /// The name that an entry of a list gives itself, if it is one.

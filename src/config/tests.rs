@@ -2,6 +2,9 @@ mod reference;
 
 use std::collections::HashMap;
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use super::*;
 
 struct Table(HashMap<&'static str, &'static str>);
@@ -212,4 +215,57 @@ fn numbers_of_the_specification_are_configuration() {
         let error = parse(&format!("{more}\n{VALID}")).expect_err(more).to_string();
         assert!(error.contains(why), "{error}");
     }
+}
+
+/// L4+: faults of form hide none of meaning, and what is wrong in form makes nothing else wrong.
+#[test]
+fn form_and_meaning_are_told_in_one_round() {
+    let text = "\
+workers: many
+timing: {resync: 0s}
+listenn: 127.0.0.1:8080
+destructive:
+  share: 7
+  limit: 3
+hooks:
+  - name: github
+    forge: github
+    secrets: [{env: HOOK_SECRET}]
+  - name: typo
+    forgee: github
+    secrets: [{env: HOOK_SECRET}]
+repos:
+- name: shop
+  hook: github
+  project: shop
+  url: https://github.com/org/shop.git
+  definitions:
+    branch: main
+    globs: ['apps/*.yaml']
+  extra:
+  - 1
+- name: of-typo
+  hook: typo
+  project: org/other
+  url: http://git.example/org/other.git
+  definitions: {branch: main, globs: ['apps/*.yaml']}
+  mayRead: [shop, nowhere]
+- name: broken
+  hook: github
+- name: reads-broken
+  hook: nobody
+  project: org/last
+  url: https://github.com/org/last.git
+  definitions: {branch: main, globs: ['apps/*.yaml']}
+  mayRead: [broken]
+";
+    insta::assert_snapshot!(parse(text).expect_err("many faults"));
+}
+
+/// What cannot be told apart is left alone: then the form is told first.
+#[test]
+fn a_file_of_one_line_is_told_of_its_form() {
+    let error = parse("{hooks: [{name: a}], workers: 0}").expect_err("wrong").to_string();
+    assert!(error.contains("hook a has no `forge`"), "{error}");
+    parse("- a\n- b").expect_err("a list");
 }

@@ -109,8 +109,8 @@ fn reference() -> String {
                 Preset::Words(words) => words.to_owned(),
             };
             let form = match key.form {
-                Form::Secret => "`{env: NAME}` or `{file: PATH}`",
-                Form::Secrets => "a list of `{env: NAME}` or `{file: PATH}`",
+                Form::Secret => "`{env: NAME}` or `{file: PATH}`".to_owned(),
+                Form::Secrets => "a list of `{env: NAME}` or `{file: PATH}`".to_owned(),
                 form => form.words(),
             };
             text.push_str(&format!("| `{}` | {form} | {default} | {} |\n", key.name, key.about));
@@ -129,4 +129,32 @@ fn the_page_is_written_from_the_table() {
     }
     let found = std::fs::read_to_string(&page).unwrap_or_default();
     assert!(found == expected, "docs/configuration.md is not what the table says: INSTA_UPDATE=always cargo test --lib config:: writes it");
+}
+
+/// The bounds of the table are those that are kept: the numbers at its ends are taken, and those beside them are not.
+#[test]
+fn the_bounds_of_the_table_are_kept() {
+    let mut seen = 0;
+    for (place, keys) in table() {
+        for key in keys {
+            let Form::Number(range) = key.form else { continue };
+            if range.least == 0 {
+                continue;
+            }
+            seen += 1;
+            let with = |number: u64| match place.as_str() {
+                "clusters" => VALID.replace("kubeconfig: prod", &format!("{}: {number}\n    kubeconfig: prod", key.name)),
+                "" => format!("{}: {number}\n{VALID}", key.name),
+                place => format!("{place}: {{{}: {number}}}\n{VALID}", key.name),
+            };
+            for taken in [range.least, range.most] {
+                parse(&with(taken)).unwrap_or_else(|error| panic!("{}: {taken}: {error}", key.name));
+            }
+            for refused in [range.least - 1, range.most + 1] {
+                let error = parse(&with(refused)).expect_err(key.name).to_string();
+                assert!(error.contains(&format!("use a number from {} to {}", range.least, range.most)), "{error}");
+            }
+        }
+    }
+    assert_eq!(seen, 5);
 }
