@@ -70,6 +70,8 @@ pub mod dev;
 
 // Attack: seeded inputs for what faces strangers.
 #[cfg(test)]
+mod docs_tests;
+#[cfg(test)]
 mod fuzz_tests;
 
 // The command line, which knows all of them.

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::Outcome;
 use super::client::{Server, app_path};
+use super::outcome::Outcome;
 use super::output::{self, Format};
 use crate::api::{AppView, SyncRequest};
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// Also those that were removed more than a day ago.
+    /// Also list apps that were removed more than a day ago.
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -31,10 +31,10 @@ pub(super) struct SyncArgs {
     /// Pin the app to this commit until `driftless resume`.
     #[arg(long)]
     revision: Option<String>,
-    /// Do the deletes that the waiting run has shown.
+    /// Confirm the deletions and replacements listed by the waiting run.
     #[arg(long)]
     allow_destructive: bool,
-    /// Take over objects that exist and have no owner.
+    /// Take over objects that exist already and that no app owns.
     #[arg(long)]
     adopt: bool,
 }

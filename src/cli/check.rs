@@ -2,21 +2,20 @@
 
 mod offline;
 mod online;
+mod report;
 mod rights;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use super::output::{self, Format};
-use crate::app::App;
 use crate::config::{Config, Environment};
-use crate::ids::RepoName;
-use crate::inspect::{ClusterRights, Findings};
+use crate::inspect::Findings;
 use crate::tree::disk::DirTree;
+use report::{Checkout, Report};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -26,7 +25,7 @@ pub(super) struct CheckArgs {
     /// A checkout whose definitions are read as well, and rendered with --online: REPO=DIR, with a repo of the configuration. May be repeated.
     #[arg(long, value_name = "REPO=DIR", value_parser = checkout)]
     definitions: Vec<(String, PathBuf)>,
-    /// Also ask the forges (credentials, webhooks) and the clusters (rights), and close the renderer's box once.
+    /// Also ask the forges (credentials, webhooks) and the clusters (rights), and test the renderer's sandbox.
     #[arg(long)]
     online: bool,
 }
@@ -34,22 +33,6 @@ pub(super) struct CheckArgs {
 fn checkout(text: &str) -> Result<(String, PathBuf), String> {
     let (repo, dir) = text.split_once('=').ok_or("use REPO=DIR, with a repo of the configuration")?;
     Ok((repo.to_owned(), PathBuf::from(dir)))
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Report {
-    #[serde(flatten)]
-    findings: Findings,
-    /// What each cluster that was asked grants.
-    clusters: Vec<ClusterRights>,
-}
-
-/// The apps that a checkout defines.
-struct Checkout {
-    repo: RepoName,
-    dir: PathBuf,
-    /// None: not all of its definitions can be read.
-    apps: Option<Vec<App>>,
 }
 
 pub(super) async fn run(args: &CheckArgs, environment: &(dyn Environment + Sync), format: Format) -> anyhow::Result<Outcome> {

@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::Outcome;
 use super::client::Server;
+use super::outcome::Outcome;
 use super::output::{self, Format};
 use crate::http::api::JobView;
 
 #[derive(Debug, Args)]
 pub(super) struct JobsArgs {
-    /// Only those that fail.
+    /// Only jobs that fail.
     #[arg(long)]
     failing: bool,
     #[command(flatten)]

@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod dev;
 mod jobs;
+mod outcome;
 mod output;
 mod preview;
 mod runs;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Environment, ProcessEnvironment};
 use crate::render::sandbox::Landlock;
+use outcome::Outcome;
 use output::Format;
 
 #[derive(Debug, Parser)]
@@ -43,11 +45,11 @@ enum Command {
     Sync(apps::SyncArgs),
     /// List the apps.
     Apps(apps::ListArgs),
-    /// List what was done, newest first: previews, syncs and heals.
+    /// List previews, syncs and heals, newest first.
     Runs(runs::RunsArgs),
-    /// List what is queued, what runs, and what fails.
+    /// List jobs that are queued, running or failing.
     Jobs(jobs::JobsArgs),
-    /// Leave an app alone until it is resumed.
+    /// Pause an app: nothing is applied, healed or deleted until it is resumed.
     Pause(apps::AppArgs),
     /// Sync an app again after a pause or a pinned revision.
     Resume(apps::AppArgs),
@@ -72,15 +74,6 @@ struct SandboxArgs {
     #[arg(long, default_value_t = Landlock::NEWEST)]
     newest: u8,
     worker: PathBuf,
-}
-
-/// What a command ends with. `preview` says 2 where there are changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Done,
-    Changes,
-    /// What was looked at is wrong, and it was said how.
-    Wrong,
 }
 
 pub fn run() -> ExitCode {
@@ -139,6 +132,15 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Sandbox(_) => Ok(Outcome::Wrong),
     }
 }
+
+#[cfg(test)]
+pub(crate) fn command_names() -> Vec<String> {
+    use clap::CommandFactory;
+    Arguments::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod reference_tests;
 
 #[cfg(test)]
 mod tests {

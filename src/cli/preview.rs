@@ -12,8 +12,8 @@ use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::Outcome;
 use super::client::{Server, segment};
+use super::outcome::Outcome;
 use super::output::{self, Format};
 use crate::api::PreviewView;
 use crate::app::{Allow, App};

@@ -2,16 +2,16 @@
 
 use clap::Args;
 
-use super::Outcome;
 use super::client::{Server, escaped};
+use super::outcome::Outcome;
 use super::output::{self, Format};
 use crate::api::RunView;
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
-    /// Only those of this app, NAME or REPO/NAME, or of this pull request, REPO#NUMBER.
+    /// Only the runs of this app, NAME or REPO/NAME, or of this pull request, REPO#NUMBER.
     app: Option<String>,
-    /// How many.
+    /// How many runs to list.
     #[arg(short = 'n', long, default_value_t = 20)]
     limit: u32,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use anyhow::Context;
 use rand::Rng;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::lifecycle::{Stopped, Tasks};

@@ -21,7 +21,7 @@ pub struct Access {
 /// Why a kubeconfig can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    #[error("can't read or write {path}")]
+    #[error("cannot read or write {path}")]
     File { path: PathBuf, source: std::io::Error },
     #[error("{path} is not a usable kubeconfig: {reason}")]
     Shape { path: PathBuf, reason: String },

@@ -41,13 +41,13 @@ pub enum ControlPlaneError {
     NotBuilt { program: PathBuf },
     #[error("{program} is missing; KUBEBUILDER_ASSETS must name a folder with etcd and kube-apiserver")]
     NoAsset { program: PathBuf },
-    #[error("can't write to {path}")]
+    #[error("cannot write to {path}")]
     Directory { path: PathBuf, source: std::io::Error },
     #[error("no free loopback port for the control plane")]
     Port(#[source] std::io::Error),
     #[error("no key for the tokens of service accounts")]
     Key(#[source] rcgen::Error),
-    #[error("can't start {program}")]
+    #[error("cannot start {program}")]
     Start { program: PathBuf, source: std::io::Error },
     #[error("{program} ended before it was ready ({status}); its log {log} ends with:\n{last_words}")]
     Ended { program: PathBuf, status: String, log: PathBuf, last_words: String },

@@ -36,7 +36,7 @@ async fn current(cluster: &Cluster, key: &ObjectKey) -> Result<(), SyncError> {
     loop {
         let health = match cluster.get(key).await? {
             Some(object) => status::of(&object),
-            None => Health::Progressing("is not there any more".to_owned()),
+            None => Health::Progressing("no longer exists".to_owned()),
         };
         if health.is_settled() {
             return Ok(());

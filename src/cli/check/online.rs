@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Checkout, Report};
+use super::report::{Checkout, Report};
 use crate::app::App;
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{Cluster, ClusterError};

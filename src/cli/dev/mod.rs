@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use live::Show;
 
+use super::outcome::Outcome;
+use super::output;
 use super::serve::{stop, stop_signal, surroundings};
-use super::{Outcome, output};
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::dev::forge::{DevForge, DevForgeConfig};

@@ -201,7 +201,7 @@ impl State {
             .body(body)
             .send()
             .await
-            .inspect_err(|error| tracing::warn!(%error, "the fault proxy can't reach the API server"))
+            .inspect_err(|error| tracing::warn!(%error, "the fault proxy cannot reach the API server"))
             .ok()?;
         let (mut parts, body) = Response::<reqwest::Body>::from(answer).into_parts();
         parts.headers = end_to_end(parts.headers);

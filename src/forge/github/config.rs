@@ -34,6 +34,6 @@ pub enum GitHubSetupError {
     Token,
     #[error("the certificate authorities in {} cannot be used: {reason}. Correct `ca` in the configuration.", path.display())]
     Authorities { path: PathBuf, reason: String },
-    #[error("the HTTPS client can't be built: {0}")]
+    #[error("the HTTPS client cannot be built: {0}")]
     Client(String),
 }

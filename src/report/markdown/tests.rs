@@ -45,7 +45,7 @@ fn a_rule_of_ours_is_not_the_servers_refusal() {
 fn what_is_replaced() {
     let set = object(Action::Replace, key("StatefulSet", "db"), " spec:\n-  serviceName: one\n+  serviceName: two");
     let mut set = crate::report::preview::ObjectReport { referrers: vec![], ..set };
-    set.warnings = vec!["Deleted and made anew, because spec can not change. The new one was validated under another name.".into()];
+    set.warnings = vec!["Deleted and created again, because spec cannot change. The new one was validated under another name.".into()];
     let mut crd = object(Action::Replace, key("CustomResourceDefinition", "things.example.com"), "-a\n+b");
     crd.verdict = crate::plan::Verdict::NotValidated { reason: crate::plan::NotValidated::Replaced };
     let mut shop = app("shop-eu", vec![set, crd]);

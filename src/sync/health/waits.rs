@@ -209,7 +209,7 @@ impl Waits {
     /// Follows a kind until nobody waits for it.
     async fn follow(&self, kind: &Kind) {
         let Some(cluster) = self.0.clusters.get(&kind.cluster) else {
-            tracing::error!(cluster = %kind.cluster, "a wait names a cluster that is not configured any more");
+            tracing::error!(cluster = %kind.cluster, "a wait names a cluster that is no longer in the configuration");
             return;
         };
         loop {
