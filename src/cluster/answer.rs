@@ -127,6 +127,11 @@ pub(super) fn does_not_fit(answer: &Answer) -> bool {
     answer.status == StatusCode::UNPROCESSABLE_ENTITY && status(&answer.body).is_some_and(|status| status.message == GENERIC)
 }
 
+/// Whether a new object was not made for the sole reason that there is one of its name.
+pub(super) fn is_name_taken(answer: &Answer) -> bool {
+    answer.status == StatusCode::CONFLICT && status(&answer.body).is_some_and(|status| status.reason == "AlreadyExists")
+}
+
 /// What a refused apply means. `dry_run` tells whether it was one: only then can a webhook refuse because of that.
 pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, answer: &Answer) -> ApplyError {
     let Some(status) = status(&answer.body) else {
@@ -135,8 +140,8 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
             _ => failure(cluster, answer, Some(key)).into(),
         };
     };
-    if is_denial(&status) {
-        return ApplyError::Forbidden { message: text(key, &status.message) };
+    if let Some(message) = denial(key, &status) {
+        return ApplyError::Forbidden { message: text(key, message) };
     }
     match answer.status {
         StatusCode::NOT_FOUND if status.details.kind == "namespaces" => ApplyError::NamespaceMissing { namespace: status.details.name },
@@ -159,19 +164,28 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
     }
 }
 
-/// A webhook says no with any status that it likes, also with one that means something else.
-fn is_denial(status: &Status) -> bool {
-    status.message.starts_with("admission webhook ") && status.message.contains("denied the request")
+/// What a webhook or a policy says that does not let the object pass. They do so with any status that they like, also with one that means
+/// something else: a policy with "invalid", if nothing else was asked of it.
+fn denial<'a>(key: &ObjectKey, status: &'a Status) -> Option<&'a str> {
+    let message = status.message.as_str();
+    if message.starts_with("admission webhook ") && message.contains("denied the request") {
+        return Some(message);
+    }
+    let own = message.split_once(' ').and_then(|(_, rest)| rest.strip_prefix(&format!("\"{}\" is forbidden: ", key.name)));
+    own.filter(|own| own.starts_with("ValidatingAdmissionPolicy '") && own.contains(" denied request: "))
 }
 
 /// The storage takes no object that is larger, now or later. A dry-run does not tell, as it stores nothing.
 fn is_too_large(status: &Status) -> bool {
-    ["etcdserver: request is too large", "trying to send message larger than max"].iter().any(|text| status.message.contains(text))
+    let message = status.message.as_str();
+    message.starts_with("etcdserver: request is too large")
+        || (message.starts_with("rpc error: ") && message.contains("trying to send message larger than max"))
 }
 
-/// The text names the webhook and nothing of the object.
+/// The whole text, so that none that quotes a manifest is taken for it.
 fn is_webhook_without_dry_run(status: &Status) -> bool {
-    status.message.contains("does not support dry run")
+    let name = status.message.strip_prefix("admission webhook \"").and_then(|rest| rest.strip_suffix("\" does not support dry run"));
+    name.is_some_and(|name| !name.contains('"'))
 }
 
 /// Why a delete was not asked about, if a webhook was in the way.
@@ -218,9 +232,12 @@ fn is_immutable(cause: &StatusCause) -> bool {
         return false;
     }
     let text = cause.message.trim_end();
-    // What stands after the value, which may be anything.
+    if cause.reason == "FieldValueForbidden" && forbids_all_but_some(text) {
+        return true;
+    }
+    // What stands after the value, which may be anything. A text that ends with the value says nothing about it.
     let why = text.rsplit_once(": ").map_or(text, |(_, why)| why).to_lowercase();
-    why.contains("immutable") || SAID_OTHERWISE.iter().any(|known| why.contains(known)) || forbids_all_but_some(text)
+    !why.ends_with('"') && (why.contains("immutable") || SAID_OTHERWISE.iter().any(|known| why.contains(known)))
 }
 
 /// How the kinds say it that do not speak of immutable fields: a Service's address, the role of a binding, a `PriorityClass`, a `StorageClass`.
@@ -233,7 +250,7 @@ const SAID_OTHERWISE: [&str; 6] = [
     "updates to reclaimpolicy are forbidden",
 ];
 
-/// The texts for a `StatefulSet`, a `PersistentVolumeClaim` and a `Pod` name the few fields that may change.
+/// The texts for a `StatefulSet`, a `PersistentVolumeClaim` and a `Pod` name the few fields that may change. Such a text quotes no value.
 fn forbids_all_but_some(text: &str) -> bool {
     let texts = [
         "updates to statefulset spec for fields other than",

@@ -75,6 +75,9 @@ fn only_the_servers_own_words_for_it_make_a_field_immutable() {
         ("FieldValueInvalid", "Invalid value: \"field is immutable\": must be a DNS label"),
         ("FieldValueForbidden", "Forbidden: may not be set when `type` is 'Recreate'"),
         ("FieldValueRequired", "Required value: field is immutable"),
+        // What the manifest says, and not the server.
+        ("FieldValueInvalid", "Invalid value: \"a: field is immutable\""),
+        ("FieldValueInvalid", "Invalid value: \"field is immutable when `immutable` is set\": must be a DNS label"),
     ] {
         assert!(matches!(refusal(reason, message), ApplyError::Invalid { .. }), "{message}");
     }
@@ -84,6 +87,34 @@ fn only_the_servers_own_words_for_it_make_a_field_immutable() {
     ]});
     let mixed = refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", &both));
     assert!(matches!(mixed, ApplyError::Invalid { .. }), "a typo beside it would delete the object");
+}
+
+/// B9+, B6+: a policy says no with any status, also about a Secret, whose text is hidden; a text that only quotes one is none.
+#[test]
+fn what_a_policy_denies_is_forbidden_whatever_it_calls_it() {
+    let denied = r#"secrets "web" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"#;
+    let causes = json!({"causes": [{"message": "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"}]});
+    let map = denied.replace("secrets", "configmaps");
+    let error = refused(&key("v1", "ConfigMap"), &status(422, "Invalid", &map, &causes));
+    assert!(matches!(error, ApplyError::Forbidden { .. }), "{error:?}");
+    insta::assert_snapshot!(error, @"ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no");
+    let error = refused(&key("v1", "Secret"), &status(422, "Invalid", denied, &causes));
+    assert!(matches!(error, ApplyError::Forbidden { .. }), "{error:?}");
+    let quoted =
+        json!({"causes": [{"reason": "FieldValueInvalid", "field": "spec.x", "message": format!("Invalid value: \"{map}\": no")}]});
+    let error = refused(&key("v1", "ConfigMap"), &status(422, "Invalid", &format!("ConfigMap \"web\" is invalid: {map}"), &quoted));
+    assert!(matches!(error, ApplyError::Invalid { .. }), "{error:?}");
+}
+
+/// B1+: a bad request that quotes the words for a webhook without dry-run is refused.
+#[test]
+fn only_a_webhook_itself_cannot_be_asked() {
+    let map = key("v1", "ConfigMap");
+    let own = status(400, "BadRequest", "admission webhook \"a.b.c\" does not support dry run", &json!({}));
+    assert!(matches!(refused(&map, &own), ApplyError::WebhookWithoutDryRun { .. }));
+    for text in ["strict decoding error: \"does not support dry run\"", "admission webhook \"a\" says \"b\" does not support dry run"] {
+        assert!(matches!(refused(&map, &status(400, "BadRequest", text, &json!({}))), ApplyError::Refused { .. }), "{text}");
+    }
 }
 
 #[test]

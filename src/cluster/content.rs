@@ -24,16 +24,28 @@ pub(super) enum Content {
 pub(super) fn content(message: &str) -> Option<Content> {
     let text = message.strip_prefix("Internal error occurred: ").unwrap_or(message);
     let starts = |with: &[&str]| with.iter().any(|with| text.starts_with(with));
+    // Nobody else is asked for these, and they quote the values that do not fit: whatever words those have.
+    if starts(&["failed to create typed patch object"]) {
+        return Some(Content::Manifest);
+    }
+    if starts(&["failed to create typed live object"]) {
+        return Some(Content::Live);
+    }
+    if starts(&["strconv.Parse"]) {
+        return Some(Content::Version);
+    }
+    if starts(&["conversion webhook for "]) {
+        // What the webhook itself says is its own text, and may quote the object.
+        let own = text.split_once(" failed: ").is_some_and(|(_, why)| !is_no_answer(why));
+        return own.then_some(Content::Conversion);
+    }
     if is_outage(text) {
         return None;
     }
-    if starts(&["conversion webhook for "]) {
-        return Some(Content::Conversion);
-    }
-    if starts(&["failed to create typed patch object", "failed to convert new object"]) {
+    if starts(&["failed to convert new object"]) {
         return Some(Content::Manifest);
     }
-    if starts(&["failed to create typed live object", "failed to create manager for existing fields: failed to convert new object"]) {
+    if starts(&["failed to create manager for existing fields: failed to convert new object"]) {
         return Some(Content::Live);
     }
     let managers = [
@@ -51,9 +63,25 @@ pub(super) fn content(message: &str) -> Option<Content> {
     if starts(&managers) || text.contains(": field not declared in schema") {
         return Some(Content::Managers);
     }
-    let versions = ["no kind \"", "no kind is registered for", "unable to convert unstructured object", "strconv.Parse"];
+    let versions = ["no kind \"", "no kind is registered for", "unable to convert unstructured object"];
     (starts(&versions) || text.contains(" is registered for version \"") || text.contains("is not suitable for converting to"))
         .then_some(Content::Version)
+}
+
+/// Whether a webhook was not reached, or gave no answer of its own.
+fn is_no_answer(why: &str) -> bool {
+    const BEGINS: [&str; 9] = [
+        "Post \"",
+        "Get \"",
+        "etcdserver:",
+        "rpc error:",
+        "context deadline exceeded",
+        "context canceled",
+        "the server is currently unable to handle the request",
+        "the server was unable to return a response in the time allotted",
+        "an error on the server (",
+    ];
+    BEGINS.iter().any(|begin| why.starts_with(begin))
 }
 
 /// Whatever the server was doing: it could not reach what it needs for that.
@@ -132,6 +160,14 @@ mod tests {
             ("conversion webhook for e/v1, Kind=D failed: an error on the server (\"\") has prevented the request from succeeding", None),
             ("no kind \"Widget\" is registered for version \"e/v1\" in scheme \"pkg/runtime/scheme.go:110\"", Some(Content::Version)),
             ("strconv.ParseUint: parsing \"x\": invalid syntax", Some(Content::Version)),
+            // What is quoted of a manifest, and what a webhook says itself, is no outage whatever words it uses.
+            (
+                "failed to create typed patch object (x/a; e/v1, Kind=A): .spec.f: expected numeric, got &{connection refused}",
+                Some(Content::Manifest),
+            ),
+            ("failed to create typed live object (x/a; e/v1, Kind=A): .spec.f: expected numeric, got &{i/o timeout}", Some(Content::Live)),
+            ("strconv.ParseInt: parsing \"x509: a\": invalid syntax", Some(Content::Version)),
+            ("conversion webhook for e/v1, Kind=D failed: mode must not be \"connection refused\"", Some(Content::Conversion)),
             ("etcdserver: request timed out", None),
             ("failed to update managed fields: context deadline exceeded", None),
             ("Internal error occurred: failed calling webhook \"w\": failed to call webhook: Post \"https://x\": EOF", None),

@@ -102,6 +102,23 @@ pub enum ApplyError {
     Cluster(#[from] ClusterError),
 }
 
+impl ApplyError {
+    /// The server's text where it may name what is missing or in the way. None where it quotes values of the manifest, which can say anything;
+    /// what a webhook or a policy says is known by how it begins. That a webhook was not reached would be tried again.
+    pub fn may_name_others(&self) -> Option<&str> {
+        match self {
+            Self::Forbidden { message } | Self::Refused { message } => Some(message),
+            Self::Cluster(ClusterError::Failed { message, .. }) => {
+                Some(message).filter(|text| text.starts_with(NO_WEBHOOK)).map(String::as_str)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How the server begins where it could not ask a webhook.
+const NO_WEBHOOK: &str = "Internal error occurred: failed calling webhook ";
+
 impl Classified for ApplyError {
     fn class(&self) -> Class {
         match self {

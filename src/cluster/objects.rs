@@ -77,6 +77,33 @@ impl Cluster {
         Ok(Applied { object: answer::json(self.name(), &answer, Some(key))?, warnings })
     }
 
+    /// Makes an object that is not there. Nobody's fields are taken by it: where the name is taken it fails.
+    pub async fn create(&self, key: &ObjectKey, object: &Value) -> Result<Value, ApplyError> {
+        let answer = self.post(key, object, false).await?;
+        if !answer.status.is_success() {
+            return Err(answer::refusal(self.name(), key, false, &answer));
+        }
+        Ok(answer::json(self.name(), &answer, Some(key))?)
+    }
+
+    /// Asks whether the server would take a new object under a name that is taken: whoever may refuse it is asked before the name is looked up,
+    /// so that an answer that the name is taken means that nothing else is in the way.
+    pub async fn try_create(&self, key: &ObjectKey, object: &Value) -> Result<(), ApplyError> {
+        let answer = self.post(key, object, true).await?;
+        if answer.status.is_success() || answer::is_name_taken(&answer) {
+            return Ok(());
+        }
+        Err(answer::refusal(self.name(), key, true, &answer))
+    }
+
+    async fn post(&self, key: &ObjectKey, object: &Value, dry_run: bool) -> Result<Answer, ClusterError> {
+        let path = self.path(key).await?;
+        let collection = path.rsplit_once('/').map_or(path.as_str(), |(collection, _)| collection);
+        let target = format!("{collection}?fieldManager={}{}", encode(&self.inner.field_manager), dry(dry_run, '&'));
+        let body = Some(("application/json", Bytes::from(object.to_string())));
+        self.ask(&Ask { method: Method::POST, target, accept: "application/json", body }).await
+    }
+
     /// A JSON patch (RFC 6902) and the object after it. One that does not fit the object, as when a `test` in it fails, is a [`ClusterError::Conflict`].
     pub async fn patch_json(&self, key: &ObjectKey, operations: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         let target = format!("{}{}", self.path(key).await?, dry(dry_run, '?'));

@@ -1,5 +1,6 @@
 //! Texts inside of objects that have a form of their own: a dashboard of a megabyte in one line is compared as what it is, not as one line.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// Writes out, on both sides, the texts that differ and are JSON, so that a change of one value in them is a change of one line. Where they
@@ -15,8 +16,7 @@ pub(super) fn write_out(before: &mut Value, after: &mut Value) {
         }
         (Value::Array(old), Value::Array(new)) => old.iter_mut().zip(new).for_each(|(old, new)| write_out(old, new)),
         (Value::String(old), Value::String(new)) if old != new => {
-            let written = in_lines(old).zip(in_lines(new)).filter(|(old, new)| old != new);
-            if let Some(written) = written {
+            if let Some(written) = in_lines(old, new).filter(|(old, new)| old != new) {
                 (*old, *new) = written;
             }
         }
@@ -24,14 +24,69 @@ pub(super) fn write_out(before: &mut Value, after: &mut Value) {
     }
 }
 
-/// JSON with a line for each value; other texts with line breaks that can be shown as such.
-fn in_lines(text: &str) -> Option<String> {
-    let start = text.trim_start();
-    if start.starts_with(['{', '[']) {
-        let value: Value = serde_json::from_str(text).ok()?;
-        return serde_json::to_string_pretty(&value).ok();
+/// Both texts with a line for each value, where they are JSON; other texts with line breaks that can be shown as such. Nothing that differs is
+/// made to look the same.
+fn in_lines(old: &str, new: &str) -> Option<(String, String)> {
+    let is_json = |text: &str| text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if is_json(old) && is_json(new) {
+        return Some((spread(old), spread(new)));
     }
-    text.contains("\r\n").then(|| text.replace("\r\n", "\n"))
+    if !old.contains('\r') && !new.contains('\r') {
+        return None;
+    }
+    let count = |text: &str, of: &str| text.matches(of).count();
+    let is_dos = |text: &str| count(text, "\r\n") == count(text, "\r") && count(text, "\r\n") == count(text, "\n");
+    if is_dos(old) && is_dos(new) {
+        return Some((old.replace("\r\n", "\n"), new.replace("\r\n", "\n")));
+    }
+    // They differ in their line breaks as well: each is shown, unless a text has the same two characters already.
+    let visible = |text: &str| text.replace('\r', "\\r");
+    let is_clear = !old.contains("\\r") && !new.contains("\\r");
+    is_clear.then(|| (visible(old), visible(new)))
+}
+
+/// Valid JSON over several lines, token by token: keys that are there twice, the digits of a number and escapes stay as they are.
+fn spread(text: &str) -> String {
+    let mut spread = String::with_capacity(text.len() * 2);
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
+    let mut before = None;
+    let line = |spread: &mut String, depth: usize| {
+        spread.push('\n');
+        spread.extend(std::iter::repeat_n("  ", depth));
+    };
+    for char in text.chars() {
+        if is_quoted {
+            spread.push(char);
+            is_quoted = char != '"' || is_escaped;
+            is_escaped = char == '\\' && !is_escaped;
+            continue;
+        }
+        // Blanks between the tokens say nothing.
+        if char.is_ascii_whitespace() {
+            continue;
+        }
+        let is_first = matches!(before, Some('{' | '['));
+        match char {
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                if !is_first {
+                    line(&mut spread, depth);
+                }
+            }
+            _ if is_first => line(&mut spread, depth),
+            _ => {}
+        }
+        spread.push(char);
+        match char {
+            '{' | '[' => depth += 1,
+            ',' => line(&mut spread, depth),
+            ':' => spread.push(' '),
+            '"' => is_quoted = true,
+            _ => {}
+        }
+        before = Some(char);
+    }
+    spread
 }
 
 #[cfg(test)]
@@ -54,5 +109,27 @@ mod tests {
         let (mut dos, mut other) = (json!("a\r\nb\r\n"), json!("a\r\nc\r\n"));
         write_out(&mut dos, &mut other);
         assert_eq!((dos, other), (json!("a\nb\n"), json!("a\nc\n")));
+    }
+
+    fn shown(old: &str, new: &str) -> (Value, Value) {
+        let (mut old, mut new) = (json!(old), json!(new));
+        write_out(&mut old, &mut new);
+        (old, new)
+    }
+
+    /// P1+: what is shown is what is applied: keys that are there twice, every digit of a number, escapes, line breaks.
+    #[test]
+    fn nothing_is_lost_in_writing_out() {
+        let twice = r#"{"a":2,"role":"admin","role":"user","n":[ ], "o":{}}"#;
+        let (_, new) = shown(r#"{"a":1,"role":"user"}"#, twice);
+        assert_eq!(new, json!("{\n  \"a\": 2,\n  \"role\": \"admin\",\n  \"role\": \"user\",\n  \"n\": [],\n  \"o\": {}\n}"));
+        let (old, new) = shown("[12345678901234567890123, 1e400]", "[12345678901234567890124, 1e400]");
+        assert_eq!((old, new), (json!("[\n  12345678901234567890123,\n  1e400\n]"), json!("[\n  12345678901234567890124,\n  1e400\n]")));
+        let (old, new) = shown(r#"{"a":"\u0061 \"{,:"}"#, r#"{"a":"a \"{,:"}"#);
+        assert_eq!((old, new), (json!("{\n  \"a\": \"\\u0061 \\\"{,:\"\n}"), json!("{\n  \"a\": \"a \\\"{,:\"\n}")));
+        // A carriage return that goes is a change that can be seen.
+        assert_eq!(shown("a\r\nb\n", "a\nb\n"), (json!("a\\r\nb\n"), json!("a\nb\n")));
+        assert_eq!(shown("a\r\nb\r\n", "a\r\nb\n"), (json!("a\\r\nb\\r\n"), json!("a\\r\nb\n")));
+        assert_eq!(shown("a\r\nb\\r\n", "a\nb\\r\n"), (json!("a\r\nb\\r\n"), json!("a\nb\\r\n")), "which is which would not be seen");
     }
 }

@@ -43,7 +43,7 @@ pub fn normalise(key: &ObjectKey, object: &mut Value, status: bool) -> Result<Ve
     Ok(notes)
 }
 
-fn strip_metadata(object: &mut Value) -> Vec<&'static str> {
+pub(super) fn strip_metadata(object: &mut Value) -> Vec<&'static str> {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return Vec::new() };
     SERVER_METADATA.into_iter().filter(|field| metadata.shift_remove(*field).is_some_and(|value| !value.is_null())).collect()
 }

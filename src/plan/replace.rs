@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::asked::Asked;
 use super::claim::Claim;
 use super::deletion::{Record, deletable};
+use super::normalise::strip_metadata;
 use super::overlay::{overlay, without_allocated};
 use super::prepare::Wanted;
 use super::{Action, Change, Verdict};
@@ -19,12 +20,33 @@ pub fn stand_in(wanted: &Wanted) -> Option<Wanted> {
     let name = format!("driftless-{}", &wanted.desired.hash[..wanted.desired.hash.len().min(16)]);
     let mut other = wanted.clone();
     other.key.name.clone_from(&name);
+    other.desired.object = under_its_name(wanted);
     other.desired.object["metadata"]["name"] = Value::from(name);
-    // What the object that goes holds would be said to be taken.
-    if other.key.kind == "Service" {
-        release(&mut other.desired.object);
-    }
     Some(other)
+}
+
+/// The new object as it can be tried while the one that goes is there: what that one holds would be said to be taken.
+pub fn under_its_name(wanted: &Wanted) -> Value {
+    let mut object = wanted.desired.object.clone();
+    if wanted.key.kind == "Service" {
+        release(&mut object);
+    }
+    object
+}
+
+/// A live object in the form in which it can be made again: without what only the server sets.
+pub fn as_it_was(live: &Value) -> Value {
+    let mut object = live.clone();
+    strip_metadata(&mut object);
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    // A Job's pods are told apart by its uid, which is another one then.
+    let chosen = object.pointer("/spec/manualSelector").is_some_and(|manual| manual == true);
+    if object["kind"] == "Job" && !chosen {
+        object = without_allocated(object, &Value::Null);
+    }
+    object
 }
 
 fn release(service: &mut Value) {
@@ -85,7 +107,7 @@ pub(super) fn replaced(wanted: &Wanted, live: &Value, before: Value, asked: Aske
         Verdict::Rejected { causes, .. } => causes.into_iter().filter_map(|cause| cause.field).collect::<Vec<_>>().join(", "),
         Verdict::Accepted | Verdict::NotValidated { .. } => String::new(),
     };
-    let validated = if verdict == Verdict::Accepted { " The new one was validated under another name." } else { "" };
+    let validated = if verdict == Verdict::Accepted { " The new one was validated by a dry run." } else { "" };
     let change = wanted.change(Action::Replace, verdict);
     let why = if why.is_empty() { "this change is not possible in place".to_owned() } else { format!("{why} cannot be changed in place") };
     let notes = [change.notes, vec![format!("Deleted and created again, because {why}.{validated}")]].concat();
@@ -98,6 +120,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// B9+: what only a server sets is not sent back to it.
+    #[test]
+    fn an_object_is_put_back_without_what_the_server_sets() {
+        let live = json!({"apiVersion": "batch/v1", "kind": "Job", "status": {"ready": 1},
+            "metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "managedFields": [], "creationTimestamp": "x", "labels": {"b": "c"}},
+            "spec": {"selector": {"matchLabels": {"controller-uid": "u"}}, "template": {"metadata": {"labels": {"controller-uid": "u", "app": "a"}}}}});
+        let expected = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a", "labels": {"b": "c"}},
+            "spec": {"template": {"metadata": {"labels": {"app": "a"}}}}});
+        assert_eq!(as_it_was(&live), expected);
+    }
 
     /// B9+: what the trial leaves out is not known to be free, unless the Service that goes holds it.
     #[test]

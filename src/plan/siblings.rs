@@ -1,6 +1,6 @@
 //! What an object needs and other objects of the same change bring: the server cannot be asked about it before these are there, so a refusal
-//! for their sake is no fault of the object. By the server's own texts: each rule below asks for a text that names what is missing, and for an
-//! object of the change that is just that.
+//! for their sake is no fault of the object. By the server's own texts: each rule below asks for a whole phrase that names what is missing, and for
+//! an object of the change that is just that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -94,22 +94,44 @@ fn runs_pods(id: &ObjectId) -> bool {
 /// Kinds that are found by their names from every namespace. Where their manifests name a namespace by mistake, it says nothing.
 const CLUSTER_SCOPED: [&str; 6] = ["ClusterRole", "PriorityClass", "RuntimeClass", "StorageClass", "IngressClass", "Namespace"];
 
-/// `serviceaccount "runner" not found`, `no PriorityClass with name high was found`, and what webhooks say in the same way.
+/// What a refusal says of an object, after the server's name for it. Only what stands there from the first character on is the server's own: a policy, a
+/// webhook and a value of the manifest may use its words as well.
+fn why<'a>(key: &ObjectKey, refusal: &'a str) -> Option<&'a str> {
+    let (_, rest) = refusal.split_once(' ')?;
+    rest.strip_prefix(&format!("\"{}\" is forbidden: ", key.name))
+}
+
+/// `serviceaccount "runner" not found`, `no PriorityClass with name high was found` and the like, each as a whole.
 fn is_missing(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
-    const ABSENT: [&str; 6] = ["not found", "was found", "does not exist", "doesn't exist", "could not find", "no params found"];
     let refers_across = key.kind.ends_with("Binding") || CLUSTER_SCOPED.contains(&id.kind.as_str()) || key.namespace.is_none();
     let near = refers_across || id.namespace.is_none() || id.namespace == key.namespace;
-    // It begins with the name of the object that was refused, which may be any.
-    let refusal = refusal.split_once("is forbidden: ").map_or(refusal, |(_, why)| why);
-    near && ABSENT.iter().any(|absent| refusal.contains(absent))
-        && refusal.to_lowercase().contains(&id.kind.to_lowercase())
-        && names(refusal, &id.name)
+    let name = &id.name;
+    let says = |text: String| why(key, refusal) == Some(text.as_str());
+    near && match id.kind.as_str() {
+        "ServiceAccount" => {
+            let namespace = key.namespace.as_deref().unwrap_or_default();
+            says(format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"))
+        }
+        "PriorityClass" => says(format!("no PriorityClass with name {name} was found")),
+        "RuntimeClass" => says(format!("pod rejected: RuntimeClass \"{name}\" not found")),
+        _ => is_not_found(id, refusal),
+    }
+}
+
+/// `roles.rbac.authorization.k8s.io "reader" not found`: the whole answer to a question that the server has asked itself.
+fn is_not_found(id: &ObjectId, refusal: &str) -> bool {
+    let kind = id.kind.to_lowercase();
+    let group = if id.group.is_empty() { String::new() } else { format!(".{}", id.group) };
+    let plurals = [format!("{kind}s"), format!("{kind}es"), format!("{}ies", kind.trim_end_matches('y'))];
+    plurals.iter().any(|plural| *refusal == format!("{plural}{group} \"{}\" not found", id.name))
 }
 
 /// A quota or a range of limits that the change raises.
 fn limits(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
-    let quota = || is_core(id, "ResourceQuota") && refusal.contains(&format!("exceeded quota: {}", id.name));
-    let range = || is_core(id, "LimitRange") && refusal.contains(" usage per ");
+    let Some(why) = why(key, refusal) else { return false };
+    let quota = || is_core(id, "ResourceQuota") && why.starts_with(&format!("exceeded quota: {}, requested: ", id.name));
+    let of_range = || why.trim_start_matches('[').starts_with("maximum ") || why.trim_start_matches('[').starts_with("minimum ");
+    let range = || is_core(id, "LimitRange") && of_range() && why.contains(" usage per ");
     id.namespace == key.namespace && (quota() || range())
 }
 
@@ -118,30 +140,23 @@ fn grants(id: &ObjectId, key: &ObjectKey, object: &Value, refusal: &str) -> bool
     let role = |field: &str| object.pointer(&format!("/roleRef/{field}")).and_then(Value::as_str);
     let is_role = role("kind") == Some(&id.kind) && role("name") == Some(&id.name);
     let near = id.kind == "ClusterRole" || id.namespace == key.namespace;
-    is_role && near && refusal.contains("attempting to grant RBAC permissions not currently held")
+    let says = |why: &str| why.starts_with("user \"") && why.contains(" is attempting to grant RBAC permissions not currently held:");
+    is_role && near && why(key, refusal).is_some_and(says)
 }
 
 /// The namespace whose labels decide which pods it admits.
 fn admits(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
-    is_core(id, "Namespace") && key.namespace.as_ref() == Some(&id.name) && refusal.contains("violates PodSecurity")
+    let says = |why: &str| why.starts_with("violates PodSecurity \"");
+    is_core(id, "Namespace") && key.namespace.as_ref() == Some(&id.name) && why(key, refusal).is_some_and(says)
 }
 
-/// `NAME` and `NAMESPACE` out of `failed calling webhook …: Post "https://NAME.NAMESPACE.svc:443/…"`.
+/// `NAME` and `NAMESPACE` out of `Internal error occurred: failed calling webhook "…": failed to call webhook: Post "https://NAME.NAMESPACE.svc:443/…"`.
 fn called_service(refusal: &str) -> Option<(&str, &str)> {
-    let (_, call) = refusal.split_once("failed calling webhook")?;
-    let (_, host) = call.split_once("https://")?;
-    let (host, _) = host.split_once(".svc")?;
+    let call = refusal.strip_prefix("Internal error occurred: failed calling webhook \"")?;
+    let (_, call) = call.split_once("\": ")?;
+    let (_, host) = call.strip_prefix("failed to call webhook: ").unwrap_or(call).split_once("Post \"https://")?;
+    let (host, _) = host.split_once(".svc:")?;
     host.split_once('.')
-}
-
-/// Whether the text has the name as a whole word.
-fn names(text: &str, name: &str) -> bool {
-    let inner = |char: char| char.is_ascii_alphanumeric() || char == '-';
-    text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + name.len()..].chars().next();
-        !before.is_some_and(|char| inner(char) || char == '.') && !after.is_some_and(inner)
-    })
 }
 
 /// What the refusals of several objects say can be told only while the change is known as a whole, so by their complete names.

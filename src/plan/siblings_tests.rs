@@ -33,7 +33,7 @@ fn what_is_missing_and_comes_with_the_change_is_found_by_the_servers_text() {
         (&account, &pod, r#"pods "once" is forbidden: error looking up service account shop/runner: serviceaccount "runner" not found"#),
         (&class, &pod, r#"pods "once" is forbidden: no PriorityClass with name shop-high was found"#),
         (&runtime, &pod, r#"pods "once" is forbidden: pod rejected: RuntimeClass "gvisor" not found"#),
-        (&role, &binding, r#"roles.rbac.authorization.k8s.io "reader" not found"#),
+        (&role, &binding, r#"roles "reader" not found"#),
         (
             &role,
             &binding,
@@ -61,9 +61,31 @@ fn another_refusal_is_no_siblings_fault() {
         assert_eq!(needs(std::slice::from_ref(&web), &pod, refusal), None, "{refusal}");
     }
     let elsewhere = (id("ServiceAccount", Some("other"), "web"), true);
-    assert_eq!(needs(&[elsewhere], &pod, r#"serviceaccount "web" not found"#), None);
+    let lacks = r#"pods "web" is forbidden: error looking up service account other/web: serviceaccount "web" not found"#;
+    assert_eq!(needs(&[elsewhere], &pod, lacks), None);
     let same = (id("ResourceQuota", Some("shop"), "small"), false);
     assert_eq!(needs(&[same], &pod, "exceeded quota: small, requested: pods=1"), None, "a quota that stays explains nothing");
+}
+
+/// B1+: a policy, a webhook and a manifest can use the server's words as well.
+#[test]
+fn what_only_quotes_the_servers_words_is_no_siblings_fault() {
+    let account = (id("ServiceAccount", Some("shop"), "runner"), true);
+    let quota = (id("ResourceQuota", Some("shop"), "small"), true);
+    let role = (id("Role", Some("shop"), "reader"), true);
+    let pod = key("Pod", "web");
+    for refusal in [
+        r#"Service "web" is invalid: spec.type: Unsupported value: "serviceaccount runner not found""#,
+        r#"pods "web" is forbidden: ValidatingAdmissionPolicy 'a' with binding 'a' denied request: serviceaccount "runner" not found"#,
+        r#"admission webhook "a.b.c" denied the request: pods "web" is forbidden: exceeded quota: small, requested: pods=1"#,
+        r#"admission webhook "a.b.c" denied the request: roles "reader" not found"#,
+        r#"pods "web" is forbidden: ValidatingAdmissionPolicy 'a' with binding 'a' denied request: exceeded quota: small, requested: pods=1"#,
+        r#"pods "web" is forbidden: no: maximum cpu usage per Container is 1"#,
+        r#"pods "x" is forbidden: exceeded quota: small, requested: pods=1"#,
+        r#"admission webhook "a" denied the request: failed calling webhook "x": Post "https://hooks.shop.svc:443/check""#,
+    ] {
+        assert_eq!(needs(&[account.clone(), quota.clone(), role.clone()], &pod, refusal), None, "{refusal}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
 use crate::plan::{
     Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict, Wanted, bears_same_mark,
-    leftover, prune, stand_in,
+    leftover, prune, stand_in, under_its_name,
 };
 use serde_json::Value;
 
@@ -73,6 +73,7 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
             Ok(Asked { result: Some(object), conflicts, warnings, ..Asked::without_result(Verdict::Accepted) })
         }
         Err(error) => {
+            // Not what a policy or a webhook denies: to delete an object and create it again must not be a way around it.
             let may_replace = wanted.replace && matches!(error, ApplyError::Immutable { .. } | ApplyError::Invalid { .. });
             let is_immutable = matches!(error, ApplyError::Immutable { .. });
             let refused = match verdict(wanted, error, coming) {
@@ -80,10 +81,7 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
                 Err(source) => return Err(ReconcileError::Object { key: wanted.key.clone(), source }),
             };
             match refused {
-                ref refused @ Verdict::Rejected { ref message, .. } if may_replace && !is_denied(message) => {
-                    let refused = refused.clone();
-                    replacement(cluster, wanted, coming, refused, is_immutable).await
-                }
+                refused @ Verdict::Rejected { .. } if may_replace => replacement(cluster, wanted, coming, refused, is_immutable).await,
                 refused if wanted.replace => Ok(Asked {
                     conflicts,
                     ..Asked::without_result(not_replaced(refused, "the refusal is not about the change of a field"))
@@ -136,12 +134,18 @@ async fn replacement(
         let why = "the server refuses the manifest as a new object as well";
         return Ok(Asked::without_result(not_replaced(refused, why)));
     }
-    Ok(Asked { replaces: Some(refused), ..asked })
-}
-
-/// Whether a policy or a webhook says no. To delete an object and create it again must not be a way around it.
-fn is_denied(message: &str) -> bool {
-    message.contains("denied request") || message.contains("denied the request")
+    // A policy or a webhook may judge by the name: once the old object is deleted it would be too late to hear of that.
+    match cluster.try_create(&wanted.key, &under_its_name(wanted)).await {
+        Ok(()) => Ok(Asked { replaces: Some(refused), ..asked }),
+        Err(error) => match verdict(wanted, error, coming) {
+            Ok(Verdict::Rejected { message, .. }) => {
+                let why = format!("the server refuses it as a new object ({})", message.trim_end_matches('.'));
+                Ok(Asked::without_result(not_replaced(refused, &why)))
+            }
+            Ok(verdict) => Ok(Asked { replaces: Some(refused), ..Asked::without_result(verdict) }),
+            Err(source) => Err(ReconcileError::Object { key: wanted.key.clone(), source }),
+        },
+    }
 }
 
 /// A refusal of an object that asks to be replaced, with the reason why it is not.
@@ -220,18 +224,5 @@ async fn dry_delete(cluster: &Cluster, key: &ObjectKey, ours: &Deletable) -> Res
         }
         Err(error) if error.class() == Class::Fail => Ok(Verdict::Rejected { message: error.to_string(), causes: Vec::new() }),
         Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// B9+: who says no is not a field that cannot change.
-    #[test]
-    fn a_policy_is_not_walked_around() {
-        assert!(is_denied("ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied request: change freeze until Monday"));
-        assert!(is_denied("admission webhook \"guard.example.com\" denied the request: not today"));
-        assert!(!is_denied("Deployment.apps \"web\" is invalid: spec.selector: Invalid value: field is immutable"));
     }
 }

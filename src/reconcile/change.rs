@@ -90,7 +90,7 @@ impl Sides<'_> {
                     if let (Some(before), Some(facts)) = (base.get(&id), base_facts.get(&id))
                         && self.base.is_applied(before)
                     {
-                        asked.verdict = not_the_drifts_fault(asked.verdict, &facts.asked.verdict);
+                        asked.verdict = not_the_drifts_fault(asked.verdict, facts, before);
                     }
                     let base = base.get(&id).copied().zip(base_facts.get(&id).map(|facts| &facts.asked));
                     let wanted = sent.as_deref().unwrap_or(wanted);
@@ -119,19 +119,16 @@ impl Sides<'_> {
     }
 }
 
-/// Drift never fails a gate: where the server refuses what is applied in the same fields, it refuses what somebody made of it since.
-fn not_the_drifts_fault(verdict: Verdict, base: &Verdict) -> Verdict {
-    match (verdict, base) {
-        (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, .. }) => {
-            // A refusal that names no field, such as a right that is missing, is nothing that drift explains.
-            let is_known = !causes.is_empty() && causes.iter().all(|cause| before.contains(cause));
-            if is_known {
-                Verdict::NotValidated { reason: NotValidated::Drifted { message } }
-            } else {
-                Verdict::Rejected { message, causes }
-            }
+/// Drift never fails a gate: where the server refuses what is applied in the same fields, it refuses what somebody made of these since. What nobody
+/// has changed, and what a policy or a webhook denies, is refused when it is merged as well.
+fn not_the_drifts_fault(verdict: Verdict, base: &Facts, applied: &Wanted) -> Verdict {
+    match (verdict, &base.asked.verdict, &base.live) {
+        (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, .. }, Some(live))
+            if causes.iter().all(|cause| before.contains(cause)) && plan::explains(live, &applied.desired.object, &causes) =>
+        {
+            Verdict::NotValidated { reason: NotValidated::Drifted { message } }
         }
-        (verdict, _) => verdict,
+        (verdict, ..) => verdict,
     }
 }
 

@@ -1,14 +1,14 @@
 //! What a refused dry-run means for a plan. Pure.
 
 use crate::class::{Class, Classified};
-use crate::cluster::{ApplyError, ClusterError};
+use crate::cluster::ApplyError;
 use crate::plan::{Cause, NotValidated, REPLACE_ANNOTATION, Siblings, Verdict, Wanted};
 
 /// The verdict on the object, or the error where the object is not at fault. `coming` is what all apps of the change bring.
 pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> Result<Verdict, ApplyError> {
     let key = &wanted.key;
     let rejected = |message: String, causes: Vec<Cause>| Verdict::Rejected { message, causes };
-    if let Some(needs) = refusal(&error).and_then(|text| coming.needed_by(key, &wanted.manifest, text)) {
+    if let Some(needs) = error.may_name_others().and_then(|text| coming.needed_by(key, &wanted.manifest, text)) {
         return Ok(Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } });
     }
     Ok(match error {
@@ -41,15 +41,4 @@ pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> 
         | ApplyError::Conflicts { .. }
         | ApplyError::Cluster(_)) => return Err(error),
     })
-}
-
-/// The text in which the server would name what is missing. Errors of the webhook's call are the server's own, and would be tried again.
-fn refusal(error: &ApplyError) -> Option<&str> {
-    match error {
-        ApplyError::Forbidden { message } | ApplyError::Refused { message } | ApplyError::Invalid { message, .. } => Some(message),
-        ApplyError::Cluster(ClusterError::Failed { message, .. }) => {
-            Some(message).filter(|text| text.contains("failed calling webhook")).map(String::as_str)
-        }
-        _ => None,
-    }
 }

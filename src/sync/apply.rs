@@ -10,6 +10,7 @@ use super::health::status;
 use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
 use super::permit::{Permits, Writing};
 use super::ready;
+use super::restore::{Back, Restored};
 use super::steps::{self, Late, Part, Step, Work};
 use super::write::{self, Written, is_terminating};
 use crate::ids::AppId;
@@ -182,7 +183,13 @@ impl Sync<'_> {
                     self.await_health(work, Some(object.uid.clone()), Some(object.resource_version.clone()), touched);
                     applied.push(object);
                 }
-                Err(write::WriteError::Apply(error)) => failures.push(Failure { object: work.change.key.clone(), error }),
+                Err(write::WriteError::Apply(error)) => failures.push(Failure::new(&work.change.key, error)),
+                Err(write::WriteError::NotReplaced { error, back }) => {
+                    failures.push(Failure { then: Some(back.said()), ..Failure::new(&work.change.key, error) });
+                    if let Back::There(Some(Restored { object, revision })) = back {
+                        self.deps.store.record_applied(self.deps.cluster.name(), &self.input.app.id, &revision, &[object]).await?;
+                    }
+                }
                 Err(write::WriteError::Sync(error)) => broken = Some(error),
             }
         }

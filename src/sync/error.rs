@@ -58,6 +58,14 @@ pub struct Rejection {
 pub struct Failure {
     pub object: ObjectKey,
     pub error: ApplyError,
+    /// What became of it then, as a sentence without its dot.
+    pub then: Option<String>,
+}
+
+impl Failure {
+    pub fn new(object: &ObjectKey, error: ApplyError) -> Self {
+        Self { object: object.clone(), error, then: None }
+    }
 }
 
 /// How many objects a message names.
@@ -88,7 +96,8 @@ fn rejected(rejections: &[Rejection]) -> String {
 }
 
 fn failed(failures: &[Failure]) -> String {
-    format!("could not apply {}", listed(failures, |failure| format!("{}: {}", failure.object, failure.error)))
+    let then = |failure: &Failure| failure.then.as_ref().map(|then| format!(". {then}")).unwrap_or_default();
+    format!("could not apply {}", listed(failures, |failure| format!("{}: {}{}", failure.object, failure.error, then(failure))))
 }
 
 fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {

@@ -16,6 +16,8 @@ pub mod marked;
 mod permit;
 mod prune;
 mod ready;
+mod record;
+mod restore;
 mod steps;
 mod write;
 

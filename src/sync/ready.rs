@@ -87,7 +87,8 @@ pub(super) async fn validate<'a>(
     let (mut rejections, mut too_early) = (Vec::new(), BTreeMap::new());
     for (work, answer) in answers {
         if let (Err(error), Some(siblings)) = (&answer, siblings)
-            && let Some(needs) = siblings.needed_by(&work.change.key, &work.desired.object, &error.to_string())
+            && let Some(text) = error.may_name_others()
+            && let Some(needs) = siblings.needed_by(&work.change.key, &work.desired.object, text)
         {
             too_early.insert(work.change.key.id(), needs);
             continue;
@@ -95,7 +96,7 @@ pub(super) async fn validate<'a>(
         match answer {
             Ok(_) | Err(ApplyError::WebhookWithoutDryRun { .. }) => {}
             Err(error) if error.class().is_retry() => {
-                return Err(SyncError::Apply(vec![super::error::Failure { object: work.change.key.clone(), error }]));
+                return Err(SyncError::Apply(vec![super::error::Failure::new(&work.change.key, error)]));
             }
             Err(error) => rejections.push(rejection(work, error)),
         }

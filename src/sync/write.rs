@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::drift::fingerprint;
 use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::Writing;
 use super::steps::Work;
+use super::{record, restore};
 use crate::app::{Authority, Verb};
-use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Deleted, PartialMeta};
+use crate::class::Classified;
+use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Deleted};
 use crate::manifest::ObjectKey;
 use crate::plan::deletion::{Record, deletable};
 use crate::plan::marks::OWNER_ANNOTATION;
@@ -36,6 +37,11 @@ pub(super) fn is_terminating(object: &Value) -> bool {
 
 pub(super) enum WriteError {
     Apply(ApplyError),
+    /// It was deleted to be made again, and the server does not take the new one.
+    NotReplaced {
+        error: ApplyError,
+        back: restore::Back,
+    },
     Sync(SyncError),
 }
 
@@ -49,13 +55,11 @@ impl From<ClusterError> for WriteError {
 pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Work<'_>, _permit: &Writing) -> Result<Written, WriteError> {
     let key = &work.change.key;
     authority.ask(Verb::Write, &key.id()).map_err(|refusal| WriteError::Sync(refusal.into()))?;
-    if work.change.action == Action::Replace {
-        remove(&deps.cluster, work).await?;
-    }
+    let removed = if work.change.action == Action::Replace { remove(&deps.cluster, work).await? } else { None };
     if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
         adopt(&deps.cluster, key).await?;
     }
-    let answer = match force(&deps.cluster, key, &work.desired.object).await {
+    let answer = match restore::made_again(removed.is_some(), || force(&deps.cluster, key, &work.desired.object)).await {
         Err(ApplyError::Invalid { message, causes }) => {
             if !take_leftover(&deps.cluster, key, &work.desired.object, &causes).await? {
                 return Err(WriteError::Apply(ApplyError::Invalid { message, causes }));
@@ -64,9 +68,14 @@ pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Wor
         }
         answer => answer,
     };
-    let Applied { object, warnings } = answer.map_err(WriteError::Apply)?;
+    let Applied { object, warnings } = match (answer, removed) {
+        (Err(error), Some(old)) if !error.class().is_retry() => {
+            return Err(WriteError::NotReplaced { error, back: restore::put_back(deps, work, &old).await });
+        }
+        (answer, _) => answer.map_err(WriteError::Apply)?,
+    };
     let is_dying = is_terminating(&object);
-    let object = applied(deps, key, &work.desired.hash, &object)?;
+    let object = record::applied(deps, key, &work.desired.hash, &object)?;
     Ok(Written { object, warnings, is_dying })
 }
 
@@ -79,20 +88,6 @@ async fn force(cluster: &Cluster, key: &ObjectKey, object: &Value) -> Result<App
         }
     }
     cluster.apply(key, object, mode).await
-}
-
-fn applied(deps: &SyncDeps, key: &ObjectKey, hash: &str, object: &Value) -> Result<AppliedObject, WriteError> {
-    let meta = PartialMeta::of(object).filter(|meta| !meta.uid.is_empty()).ok_or_else(|| {
-        let message = format!("the answer to the apply of {key} has no uid");
-        WriteError::from(ClusterError::Unreadable { cluster: deps.cluster.name().clone(), message })
-    })?;
-    Ok(AppliedObject {
-        key: key.clone(),
-        fingerprint: fingerprint(&meta, deps.store.clock().now()),
-        uid: meta.uid,
-        resource_version: meta.resource_version,
-        manifest_hash: hash.to_owned(),
-    })
 }
 
 /// Makes the fields of client-side apply ours.
@@ -123,14 +118,19 @@ async fn take_leftover(cluster: &Cluster, key: &ObjectKey, desired: &Value, caus
     Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
 }
 
-/// Deletes the object that is to be made anew, and waits until it is gone. If it is not clearly ours to delete by now, the next plan says so.
-async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<(), WriteError> {
+/// Deletes the object that is to be made anew, and waits until it is gone; the object as it was. If it is not clearly ours to delete by now, the
+/// next plan says so.
+async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Value>, WriteError> {
     let key = &work.change.key;
-    let Some(uid) = begin_removal(cluster, work).await? else { return Ok(()) };
+    let Some((old, deleted)) = begin_removal(cluster, work).await? else { return Ok(None) };
+    let uid = old.pointer("/metadata/uid").and_then(Value::as_str);
+    if deleted != Deleted::Accepted {
+        return Ok(Some(old));
+    }
     let deadline = tokio::time::Instant::now() + GONE_WITHIN;
     loop {
-        let left = cluster.get(key).await?.filter(|object| object.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid));
-        let Some(left) = left else { return Ok(()) };
+        let left = cluster.get(key).await?.filter(|object| object.pointer("/metadata/uid").and_then(Value::as_str) == uid);
+        let Some(left) = left else { return Ok(Some(old)) };
         if tokio::time::Instant::now() >= deadline {
             let message = super::health::status::of(&left).message().to_owned();
             return Err(WriteError::Sync(SyncError::NotGone { object: Box::new(key.clone()), message, after: GONE_WITHIN }));
@@ -139,8 +139,8 @@ async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<(), WriteError> {
     }
 }
 
-/// The uid of the object that goes now; None where it has gone at once.
-async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<String>, WriteError> {
+/// The object that goes, as it was; None where there is none.
+async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<(Value, Deleted)>, WriteError> {
     let key = &work.change.key;
     let stale = |message: String| WriteError::Apply(ApplyError::Stale { message });
     // The mark that the new one will bear.
@@ -152,10 +152,8 @@ async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Stri
     for _ in 0..TRIES {
         let Some(live) = cluster.get(key).await? else { return Ok(None) };
         let ours = deletable(&live, &key.id(), &marks, record).map_err(|kept| stale(format!("it is not replaced: {kept}")))?;
-        let uid = ours.uid().to_owned();
         match cluster.delete(key, &ours.replaced()).await {
-            Ok(Deleted::Accepted) => return Ok(Some(uid)),
-            Ok(Deleted::Gone | Deleted::NotFound) => return Ok(None),
+            Ok(deleted) => return Ok(Some((live, deleted))),
             Err(ClusterError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{answers, apply, config_map, connect, connect_as, deployment, key, secret};
-use crate::support::cluster;
+use crate::support::{cluster, policy};
 
 /// An app in a namespace of its own.
 struct Fixture {
@@ -662,6 +662,21 @@ async fn drift_fails_no_pull_request_and_is_said_where_it_matters() {
     assert!(shown.contains("-    app: web\n    +    app: other") && !shown.contains("port: 8099"), "{shown}");
     let said: Vec<_> = both.changes.changes.iter().flat_map(|change| change.live.clone()).collect();
     assert_eq!(said, ["spec.replicas is 7 in the cluster (set by kubectl-edit), 3 in Git, and 4 with this change: scales down"]);
+}
+
+/// B6+: what a policy denies is refused when it is merged as well, although what is applied would be denied by now, too: nobody has changed it.
+#[tokio::test]
+async fn what_a_policy_denies_by_now_is_no_drift() {
+    let mut app = Fixture::new("plan-denied").await;
+    let map = |value: &str| Fixture::bare(config_map("x", "js", &json!({"k": value})));
+    app.sync(&[map("1")]).await;
+    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}});
+    let counts = async || policy::is_denied(&app.namespace, &probe).await;
+    let rule = "has(object.metadata.labels) && 'team' in object.metadata.labels";
+    policy::deny(&app.namespace, "*", rule, "label team is missing", counts).await;
+    let both = app.change(&[map("1")], &[map("2")]).await;
+    let Verdict::Rejected { message, .. } = &both.changes.changes[0].verdict else { panic!("{}", app.show(&both.changes)) };
+    assert!(message.contains("label team is missing"), "{message}");
 }
 
 /// B11, case 49: whoever asks with their own rights sees what would change, as `kubectl diff` shows it.

@@ -7,6 +7,7 @@ pub mod forge;
 pub mod git;
 pub mod logs;
 pub mod others;
+pub mod policy;
 pub mod receiver;
 pub mod tool;
 pub mod world;

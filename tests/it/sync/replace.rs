@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::world::{How, World, config_map, deployment};
+use crate::support::policy;
 
 fn replaceable(mut object: Value) -> Value {
     object["metadata"]["annotations"] = json!({"driftless.dev/replace": "true"});
@@ -198,17 +199,24 @@ async fn whatever_the_server_calls_it_a_fixed_field_is_replaced() {
     assert_eq!(replaced, 4, "{shown:#?}");
 }
 
-/// B9, case 04: no field is immutable, and the change is refused all the same; as a new object it is taken.
+/// B9, case 04: no words that are known, and the change is refused all the same; as a new object it is taken.
 #[tokio::test]
 async fn a_change_that_only_a_new_object_can_make_is_replaced() {
     let world = World::new("replace-recreate").await;
-    world.sync('a', &[deployment("web", 0)]).await;
-    let mut recreate = deployment("web", 0);
-    recreate["spec"]["strategy"] = json!({"type": "Recreate"});
-    let plan = world.plan('b', std::slice::from_ref(&recreate), &How::default()).await;
-    assert!(plan.changes[0].is_rejected(), "{plan:?}");
-    let plan = world.plan('b', &[replaceable(recreate)], &How::default()).await;
-    assert_eq!((plan.changes[0].action, &plan.changes[0].verdict), (Action::Replace, &Verdict::Accepted), "{plan:?}");
+    let group = format!("{}.example.test", world.namespace);
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer",
+        "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "choose once"}]}}}}});
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("fixed.{group}")}, "spec": {
+        "group": group, "scope": "Namespaced", "names": {"kind": "Fixed", "plural": "fixed"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}});
+    let fixed =
+        |size: u32| json!({"apiVersion": format!("{group}/v1"), "kind": "Fixed", "metadata": {"name": "web"}, "spec": {"size": size}});
+    world.sync('a', &[crd.clone(), fixed(1)]).await;
+    let plan = world.plan('b', &[crd.clone(), fixed(2)], &How::default()).await;
+    assert!(plan.changes.iter().any(|change| change.is_rejected()), "{plan:?}");
+    let plan = world.plan('b', &[crd, replaceable(fixed(2))], &How::default()).await;
+    let change = plan.changes.iter().find(|change| change.key.kind == "Fixed").expect("planned");
+    assert_eq!((change.action, &change.verdict), (Action::Replace, &Verdict::Accepted), "{plan:?}");
 }
 
 /// B9: where it is asked and not done, the refusal says why.
@@ -224,4 +232,76 @@ async fn a_replacement_that_is_not_made_says_why() {
         message.ends_with("It is not replaced despite `driftless.dev/replace`: the server refuses the manifest as a new object as well."),
         "{message}"
     );
+}
+
+fn fixed_map(name: &str, value: &str) -> Value {
+    let mut object = replaceable(config_map(name, &json!({"k": value})));
+    object["immutable"] = true.into();
+    object
+}
+
+/// B9+: a policy that judges by the name denies the new object; so nothing is deleted for it, and the preview says so.
+#[tokio::test]
+async fn what_a_policy_does_not_let_be_made_again_is_not_deleted() {
+    let world = World::new("replace-denied").await;
+    world.sync('a', &[fixed_map("legacy-x", "1"), fixed_map("other", "1")]).await;
+    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "legacy-probe"}});
+    let counts = async || policy::is_denied(&world.namespace, &probe).await;
+    policy::deny(&world.namespace, "CREATE", "!object.metadata.name.startsWith('legacy-')", "no more of these", counts).await;
+    let next = [fixed_map("legacy-x", "2"), fixed_map("other", "2")];
+    let plan = world.plan('b', &next, &How::default()).await;
+    let [legacy, other] = ["legacy-x", "other"].map(|name| plan.changes.iter().find(|change| change.key.name == name).expect("planned"));
+    let Verdict::Rejected { message, .. } = &legacy.verdict else { panic!("{legacy:?}") };
+    assert!(message.contains("It is not replaced despite `driftless.dev/replace`") && message.contains("no more of these"), "{message}");
+    assert_eq!((other.action, &other.verdict), (Action::Replace, &Verdict::Accepted));
+    world.sync_with('b', &next, How::default()).await.expect_err("rejected");
+    assert_eq!(world.live("", "ConfigMap", "legacy-x").await.expect("still there")["data"]["k"], "1");
+}
+
+/// B9+: where the new object is refused once the old one is deleted, the old one is put back, is the app's as before, and can be replaced later.
+#[tokio::test]
+async fn what_cannot_be_made_again_is_put_back() {
+    let world = World::new("replace-back").await;
+    world.sync('a', &[fixed_map("x", "1")]).await;
+    let before = world.live("", "ConfigMap", "x").await.expect("there");
+    let refuse = |method: Method, what: &str| Rule::all(Fault::status(StatusCode::FORBIDDEN)).method(method).containing(what);
+    world.proxy.add(refuse(Method::PATCH, "force=true"));
+    let next = [fixed_map("x", "2")];
+    let error = world.sync_with('b', &next, How::default()).await.expect_err("refused").to_string();
+    assert!(error.contains("It had been deleted to be created again; the old object was put back as it was"), "{error}");
+    let back = world.live("", "ConfigMap", "x").await.expect("put back");
+    assert_ne!(back["metadata"]["uid"], before["metadata"]["uid"]);
+    for field in ["/data", "/immutable", "/metadata/labels", "/metadata/annotations", "/metadata/managedFields"] {
+        assert_eq!(back.pointer(field), before.pointer(field), "{field}");
+    }
+    let rows = world.inventory().await;
+    assert_eq!((rows[0].state, rows[0].uid.as_deref()), (ObjectState::Applied, back["metadata"]["uid"].as_str()));
+    world.proxy.clear();
+    assert_eq!(world.sync('c', &next).await.counts.replaced, 1);
+    assert_eq!(world.live("", "ConfigMap", "x").await.expect("there")["data"]["k"], "2");
+
+    // Nor can the old one be made again: then it is said that it is missing.
+    world.proxy.add(refuse(Method::PATCH, "force=true"));
+    world.proxy.add(refuse(Method::POST, "fieldManager=driftless").after(1));
+    let error = world.sync_with('d', &[fixed_map("x", "3")], How::default()).await.expect_err("refused").to_string();
+    assert!(error.contains("it is missing in the cluster"), "{error}");
+    assert!(world.live("", "ConfigMap", "x").await.is_none());
+}
+
+/// B9+: a quota counts what was deleted for a moment longer, and others of the change take what is left of it.
+#[tokio::test]
+async fn a_quota_is_waited_for_that_still_counts_what_was_deleted() {
+    let world = World::new("replace-quota").await;
+    let quota = |hard: &str| json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"count/services": hard}}});
+    world.sync('a', &[service(None), quota("2")]).await;
+    let services = async || world.live("", "ResourceQuota", "small").await.expect("a quota")["status"]["used"]["count/services"] == "1";
+    for _ in 0..100 {
+        if services().await {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let other = named(service(None), "other");
+    let done = world.sync('b', &[replaceable(service(Some("None"))), other, quota("2")]).await;
+    assert_eq!((done.counts.replaced, done.counts.created), (1, 1));
 }

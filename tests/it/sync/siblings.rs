@@ -113,3 +113,16 @@ async fn a_namespace_with_a_hash_for_a_name_is_held() {
     let held = world.sync_held('b', &maps, How::default()).await;
     assert_eq!(held.reasons, [format!("deletes Namespace {old} and with it everything in it: nothing was found there")]);
 }
+
+/// B1+: a value of the manifest that reads as the server's own words is a mistake in the manifest.
+#[tokio::test]
+async fn a_manifest_cannot_say_that_a_sibling_is_missing() {
+    let world = World::new("siblings-quoted").await;
+    let fake = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "fake"}, "spec": {
+        "type": "serviceaccount runner not found", "ports": [{"port": 80}]}});
+    let plan = world.plan('a', &[fake.clone(), account()], &How::default()).await;
+    let change = plan.changes.iter().find(|change| change.key.kind == "Service").expect("the service");
+    assert!(change.is_rejected(), "{change:?}");
+    world.sync_with('a', &[fake, account()], How::default()).await.expect_err("rejected");
+    assert!(world.live("", "ServiceAccount", "runner").await.is_none(), "nothing of it is written");
+}
