@@ -53,6 +53,13 @@ impl ObjectKey {
     }
 }
 
+/// Whether a name can be a part of an object's address in the API. The server takes none with `/` or `%` in it, nor `.` and `..`; some kinds may have
+/// others that would have to be written in another way there, which we don't do.
+pub fn fits_a_path(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte);
+    !name.is_empty() && name != "." && name != ".." && name.len() <= 253 && name.bytes().all(plain)
+}
+
 /// `Deployment shop/web`, or `Namespace shop` for a cluster-scoped object.
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -195,7 +195,7 @@ fn shown(change: &Change, redactor: &Redactor) -> Shown {
         action: change.action,
         verdict: redactor.verdict(&change.verdict),
         diff: redactor.diff(change).to_string(),
-        warnings: redactor.texts(&change.warnings),
+        warnings: redactor.texts(change.remarks.iter().chain(&change.warnings)),
     }
 }
 
@@ -227,7 +227,7 @@ fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
         for conflict in &change.conflicts {
             text += &format!("  takes {} from {}\n", conflict.field, conflict.manager);
         }
-        for warning in &redactor.texts(&change.warnings) {
+        for warning in &redactor.texts(change.remarks.iter().chain(&change.warnings)) {
             text += &format!("  warning: {warning}\n");
         }
         text += &redactor.diff(change).to_string();

@@ -61,6 +61,17 @@ impl Cluster {
         answer::json(self.name(), &answer, Some(key)).map(Some)
     }
 
+    /// The quotas of a namespace. None where there is no such namespace, or where we may not read them.
+    pub async fn quotas(&self, namespace: &str) -> Result<Vec<Value>, ClusterError> {
+        let target = format!("/api/v1/namespaces/{}/resourcequotas", segment(namespace)?);
+        let answer = self.ask(&Ask::get(target)).await?;
+        if matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+            return Ok(Vec::new());
+        }
+        let list: Value = answer::json(self.name(), &answer, None)?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
     /// Server-side apply under our field manager.
     pub async fn apply(&self, key: &ObjectKey, object: &Value, mode: ApplyMode) -> Result<Applied, ApplyError> {
         let path = match self.path(key).await {
@@ -222,13 +233,9 @@ pub(super) fn encode(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// A name as a segment of a path. The server takes none with `/` or `%` in it, nor `.` and `..`; what would change the path never gets there.
+/// A name as a segment of a path. What would change the path never gets there.
 pub(super) fn segment(name: &str) -> Result<&str, ClusterError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte);
-    if name.is_empty() || name == "." || name == ".." || name.len() > 253 || !name.bytes().all(plain) {
-        return Err(ClusterError::BadName { what: name.to_owned() });
-    }
-    Ok(name)
+    if crate::manifest::fits_a_path(name) { Ok(name) } else { Err(ClusterError::BadName { what: name.to_owned() }) }
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct Change {
     pub conflicts: Vec<Conflict>,
     /// Fields that change and have another value in the cluster than Git has now, one sentence each.
     pub live: Vec<String>,
+    /// What a person should know even where nothing of the object changes, one sentence each.
+    pub remarks: Vec<String>,
     /// What the server warned of, such as a deprecated API.
     pub warnings: Vec<String>,
     /// Set when the object exists and is not this app's yet.
@@ -80,6 +82,7 @@ impl Change {
             origin: None,
             conflicts: Vec::new(),
             live: Vec::new(),
+            remarks: Vec::new(),
             warnings: Vec::new(),
             takes_over: None,
             drops: Vec::new(),

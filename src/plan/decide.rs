@@ -14,6 +14,7 @@ use super::overlay::{overlay, without_allocated, without_trial_values};
 use super::owner::take_over;
 use super::prepare::Wanted;
 use super::replace::replaced;
+use super::stays::stays;
 use crate::ids::AppId;
 use crate::manifest::ObjectKey;
 
@@ -37,8 +38,10 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     let before = Some(live.clone());
     if let Some(after) = result.map(|after| without_trial_values(after, &wanted.manifest, live)) {
         let action = if same(live, &after) { Action::None } else { Action::Update };
-        return Change { action, before, after: Some(after), ..change };
+        let remarks = [going(live), stays(live, &after, wanted)].concat();
+        return Change { action, before, after: Some(after), remarks, ..change };
     }
+    let change = Change { remarks: going(live), ..change };
     let after = overlay(live, &wanted.desired.object);
     // The server could not be asked, but nothing that was not sent before would be sent.
     let is_as_applied = same(live, &after) && claim.applied_hash == Some(wanted.desired.hash.as_str()) && !change.is_rejected();
@@ -46,6 +49,12 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
         return Change { action: Action::None, before, after: Some(after), verdict: Verdict::Accepted, ..change };
     }
     Change { action: Action::Update, before, after: Some(after), ..change }
+}
+
+/// An apply does not take a delete back.
+fn going(live: &Value) -> Vec<String> {
+    let is_going = live.pointer("/metadata/deletionTimestamp").is_some();
+    is_going.then(|| "It is being deleted in the cluster. It is created again once it is gone".to_owned()).into_iter().collect()
 }
 
 /// What an apply of another manifest would do to an object that is known to be as our last apply left it, though not what that was.
@@ -157,6 +166,11 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
     let change = Change { conflicts, warnings, ..wanted.change(Action::Update, verdict) };
     let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.uid)));
     let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());
+    let mut remarks = live.map(going).unwrap_or_default();
+    if let (Some(before), Some(after)) = (&base_asked.result, &result) {
+        remarks.extend(stays(before, after, wanted));
+    }
+    let change = Change { remarks, ..change };
     let (before, after) = match (ours, base_asked.result.clone(), result) {
         (Some((live, Some(owner))), ..) => {
             return Change { before: Some(manifests.0), ..taken_over(change, wanted, live, owner, claim) };

@@ -45,7 +45,7 @@ fn walk(fields: &Value, others: &[&Value], live: &Value, manifest: Option<&Value
 }
 
 /// One step of a path in managedFields.
-enum Step {
+pub(super) enum Step {
     Field(String),
     /// An item of a list, by its keys.
     Item(Value),
@@ -53,7 +53,7 @@ enum Step {
     Member(Value),
 }
 
-fn step(kind: &str, name: &str) -> Option<Step> {
+pub(super) fn step(kind: &str, name: &str) -> Option<Step> {
     match kind {
         "f" => Some(Step::Field(name.to_owned())),
         "k" => serde_json::from_str(name).ok().map(Step::Item),
@@ -63,7 +63,7 @@ fn step(kind: &str, name: &str) -> Option<Step> {
 }
 
 impl Step {
-    fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+    pub(super) fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         match self {
             Self::Field(name) => value.get(name),
             Self::Item(keys) => value.as_array()?.iter().find(|item| is_item(item, keys)),
@@ -71,7 +71,7 @@ impl Step {
         }
     }
 
-    fn path(&self, path: &str) -> String {
+    pub(super) fn path(&self, path: &str) -> String {
         match self {
             Self::Field(name) => field(path, name),
             Self::Item(keys) => {

@@ -1,6 +1,7 @@
 //! What another manager has left in the middle of what we own, so that the server refuses both together: a port of a Service under another
 //! number, the value of a variable that comes from a Secret by now. A heal takes it over, as it takes over what client-side apply left, and
-//! the next apply drops it.
+//! the next apply drops it. In the same way goes what nobody owns: the server's default for the other of two fields that exclude each other, such as the
+//! numbers of a rolling update beside `Recreate`.
 
 use serde_json::{Map, Value, json};
 
@@ -44,7 +45,17 @@ pub fn leftover(live: &Value, desired: &Value, causes: &[Cause], manager: &str) 
         }
         entries.push(entry);
     }
-    if held.is_empty() {
+    let all: Vec<&Value> = entries.iter().map(|entry| &entry["fieldsV1"]).collect();
+    let ours = entries.iter().find(|entry| is_ours(entry) && entry.get("subresource").is_none()).map(|entry| &entry["fieldsV1"]);
+    let mut defaults = Vec::new();
+    for cause in causes.iter().filter_map(Wanted::of).filter(|cause| cause.twice.is_none()) {
+        find_defaults(ours, live, desired, &cause, &mut Vec::new(), &mut defaults);
+    }
+    for path in defaults.into_iter().filter(|path| !all.iter().any(|fields| has(fields, path))) {
+        put(&mut taken, &path, json!({}));
+        drop_value(&mut without, &path);
+    }
+    if taken.as_object().is_none_or(Map::is_empty) {
         return None;
     }
     match entries.iter_mut().find(|entry| is_ours(entry) && entry.get("subresource").is_none()) {
@@ -79,6 +90,8 @@ struct Wanted {
     names: Vec<String>,
     /// The value that is there twice.
     twice: Option<Value>,
+    /// Whether the field may not be there beside another one.
+    forbids: bool,
 }
 
 impl Wanted {
@@ -90,7 +103,7 @@ impl Wanted {
             let value = value.trim();
             serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))
         });
-        Some(Self { names: names.collect(), twice })
+        Some(Self { names: names.collect(), twice, forbids: cause.message.starts_with("Forbidden: ") })
     }
 }
 
@@ -131,6 +144,52 @@ fn find(
             }
         }
         path.pop();
+    }
+}
+
+/// Collects the paths of fields that are live and not in `desired`, in the objects that a refusal names: the field itself, or those beside one that
+/// is wanted. `ours` is our own set of fields, which knows what tells the items of a list apart.
+fn find_defaults(
+    ours: Option<&Value>,
+    live: &Value,
+    desired: &Value,
+    wanted: &Wanted,
+    path: &mut Vec<String>,
+    found: &mut Vec<Vec<String>>,
+) {
+    let depth = path.iter().filter(|step| step.starts_with("f:")).count();
+    let (Some(name), Some(theirs), Some(own)) = (wanted.names.get(depth), live.as_object(), desired.as_object()) else { return };
+    if depth + 1 < wanted.names.len() {
+        let (Some(live), Some(desired)) = (theirs.get(name), own.get(name)) else { return };
+        let field = format!("f:{name}");
+        let ours = ours.and_then(|ours| ours.get(&field));
+        path.push(field);
+        if desired.is_object() {
+            find_defaults(ours, live, desired, wanted, path, found);
+        }
+        for (key, below) in ours.and_then(Value::as_object).into_iter().flatten().filter(|(key, _)| key.starts_with("k:")) {
+            let item = |value: &Value| value.as_array().and_then(|items| items.iter().find(|item| is_item(key, item)).cloned());
+            let (Some(live), Some(desired)) = (item(live), item(desired)) else { continue };
+            path.push(key.clone());
+            find_defaults(Some(below), &live, &desired, wanted, path, found);
+            path.pop();
+        }
+        path.pop();
+        return;
+    }
+    let is_in_the_way = |field: &String| if own.contains_key(name) { wanted.forbids } else { field == name };
+    for field in theirs.keys().filter(|field| !own.contains_key(*field) && is_in_the_way(field)) {
+        found.push([path.as_slice(), &[format!("f:{field}")]].concat());
+    }
+}
+
+/// Whether a set of fields has a path, something below it, or all of a value that it leads into.
+fn has(fields: &Value, path: &[String]) -> bool {
+    let Some((step, rest)) = path.split_first() else { return true };
+    match fields.as_object() {
+        Some(fields) if !fields.is_empty() => fields.get(step).is_some_and(|below| rest.is_empty() || has(below, rest)),
+        // A list or an object that is held as a whole.
+        _ => true,
     }
 }
 
@@ -225,6 +284,34 @@ mod tests {
         let spec = found.heals.as_array().expect("operations").iter().find(|operation| operation["path"] == "/spec").expect("the spec");
         assert_eq!(spec["value"]["clusterIP"], "10.0.0.1");
         assert!(leftover(&live, &desired, &[cause("spec.ports[1].name", "Duplicate value: \"other\"")], "driftless").is_none());
+    }
+
+    /// B6+: a default that nobody owns is in the way of what excludes it.
+    #[test]
+    fn the_default_of_the_other_choice_is_taken_over() {
+        let live = json!({"metadata": {"resourceVersion": "7", "managedFields": [
+                entry("driftless", "Apply", &json!({"f:spec": {"f:replicas": {}, "f:volumes": {"k:{\"name\":\"v\"}": {".": {}, "f:name": {}}}}})),
+            ]},
+            "spec": {"replicas": 1, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}, "volumes": [{"name": "v", "emptyDir": {}}]}});
+        let desired =
+            json!({"spec": {"replicas": 1, "strategy": {"type": "Recreate"}, "volumes": [{"name": "v", "configMap": {"name": "c"}}]}});
+        let causes = [
+            cause("spec.strategy.rollingUpdate", "Forbidden: may not be specified when strategy `type` is 'Recreate'"),
+            cause("spec.volumes[0].configMap", "Forbidden: may not specify more than 1 volume type"),
+        ];
+        let found = leftover(&live, &desired, &causes, "driftless").expect("found");
+        assert!(found.held.is_empty(), "it is nobody's");
+        assert_eq!(found.heals[1]["value"], desired["spec"]);
+        let ours = &found.takes[1]["value"][0]["fieldsV1"]["f:spec"];
+        assert_eq!(ours["f:strategy"], json!({"f:rollingUpdate": {}}));
+        assert_eq!(ours["f:volumes"]["k:{\"name\":\"v\"}"], json!({".": {}, "f:name": {}, "f:emptyDir": {}}));
+        // What somebody owns is no default, and what may be beside it is not in the way.
+        let mut others = live.clone();
+        others["metadata"]["managedFields"][1] =
+            entry("x", "Apply", &json!({"f:spec": {"f:strategy": {"f:rollingUpdate": {"f:maxSurge": {}}}}}));
+        assert!(leftover(&others, &desired, &causes[..1], "driftless").is_none());
+        let range = [cause("spec.volumes[0].configMap", "Invalid value: \"\": no")];
+        assert!(leftover(&live, &desired, &range, "driftless").is_none());
     }
 
     /// B6, case 05: a variable that comes from a Secret by now, and has a value that somebody else set.

@@ -11,7 +11,7 @@ use super::normalise::normalise;
 use super::replace_wish::asks_for_it;
 use super::siblings::Siblings;
 use crate::app::{Allow, App};
-use crate::manifest::{Manifest, ObjectId, ObjectKey};
+use crate::manifest::{Manifest, ObjectId, ObjectKey, fits_a_path};
 
 /// What a cluster tells of a kind in one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +139,16 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
         _ => {}
     }
     let key = manifest.key.clone();
+    for (what, name) in [("name", Some(&key.name)), ("namespace", key.namespace.as_ref())] {
+        if let Some(name) = name.filter(|name| !fits_a_path(name)) {
+            let message = format!(
+                "The {what} {name:?} of the {} cannot be used: Driftless takes names of up to 253 letters, digits and characters of `-._~:@!$&'()*+,;=`, \
+                 as they are a part of the object's address. Rename it.",
+                key.kind
+            );
+            return Err(refuse(&key, &original, message, Vec::new()));
+        }
+    }
     if marks::is_marked(&manifest.object) {
         let message = format!(
             "{key} sets {} or {}: Driftless sets these itself. Remove them from the manifest.",

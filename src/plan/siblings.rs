@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::compete::Claims;
 use super::crds::Crds;
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 
@@ -16,6 +17,8 @@ pub struct Siblings {
     /// Those that are new or different, as far as is known: a quota that stays as it is explains no refusal.
     changing: HashSet<ObjectId>,
     crds: Crds,
+    /// What they ask for of which there is one only.
+    claims: Claims,
 }
 
 impl Siblings {
@@ -27,6 +30,7 @@ impl Siblings {
             if changes(manifest) {
                 self.changing.insert(id.clone());
             }
+            self.claims.add(&id, &manifest.object);
             self.objects.insert(id);
         }
         self.crds.extend(Crds::of(manifests));
@@ -44,6 +48,11 @@ impl Siblings {
         self.objects.extend(other.objects.iter().cloned());
         self.changing.extend(other.changing.iter().cloned());
         self.crds.extend(other.crds.clone());
+        self.claims.extend(&other.claims);
+    }
+
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     pub fn crds(&self) -> &Crds {
@@ -114,16 +123,21 @@ fn is_missing(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
         }
         "PriorityClass" => says(format!("no PriorityClass with name {name} was found")),
         "RuntimeClass" => says(format!("pod rejected: RuntimeClass \"{name}\" not found")),
-        _ => is_not_found(id, refusal),
+        _ => is_not_found(id, key, refusal),
     }
 }
 
-/// `roles.rbac.authorization.k8s.io "reader" not found`: the whole answer to a question that the server has asked itself.
-fn is_not_found(id: &ObjectId, refusal: &str) -> bool {
-    let kind = id.kind.to_lowercase();
-    let group = if id.group.is_empty() { String::new() } else { format!(".{}", id.group) };
-    let plurals = [format!("{kind}s"), format!("{kind}es"), format!("{}ies", kind.trim_end_matches('y'))];
-    plurals.iter().any(|plural| *refusal == format!("{plural}{group} \"{}\" not found", id.name))
+/// `roles.rbac.authorization.k8s.io "reader" not found`: the whole answer to a question that the server has asked itself. Of the role of a binding it
+/// says `rolebindings.rbac.authorization.k8s.io "reader" not found`.
+fn is_not_found(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
+    let says = |group: &str, kind: &str| {
+        let kind = kind.to_lowercase();
+        let group = if group.is_empty() { String::new() } else { format!(".{group}") };
+        let plurals = [format!("{kind}s"), format!("{kind}es"), format!("{}ies", kind.trim_end_matches('y'))];
+        plurals.iter().any(|plural| *refusal == format!("{plural}{group} \"{}\" not found", id.name))
+    };
+    let is_role = matches!(id.kind.as_str(), "Role" | "ClusterRole") && key.kind.ends_with("RoleBinding");
+    says(&id.group, &id.kind) || (is_role && says(&key.group, &key.kind))
 }
 
 /// A quota or a range of limits that the change raises.
@@ -165,6 +179,7 @@ pub fn of_plan<'a>(objects: impl Iterator<Item = (&'a ObjectKey, &'a Value, bool
     let mut crds: HashMap<_, _> = HashMap::new();
     for (key, object, changes) in objects {
         siblings.insert(key.id(), changes);
+        siblings.claims.add(&key.id(), object);
         if key.kind == "CustomResourceDefinition" {
             crds.insert(key.id(), Manifest { key: key.clone(), object: object.clone(), origin: None });
         }

@@ -34,6 +34,7 @@ fn what_is_missing_and_comes_with_the_change_is_found_by_the_servers_text() {
         (&class, &pod, r#"pods "once" is forbidden: no PriorityClass with name shop-high was found"#),
         (&runtime, &pod, r#"pods "once" is forbidden: pod rejected: RuntimeClass "gvisor" not found"#),
         (&role, &binding, r#"roles "reader" not found"#),
+        (&role, &binding, r#"rolebindings "reader" not found"#),
         (
             &role,
             &binding,

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, Kinds};
 use super::input::{Owned, PlanInput, ReconcileError};
+use super::quota;
 use crate::class::{Class, Classified as _};
 use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -22,6 +23,7 @@ pub async fn plan_apply(cluster: &Cluster, input: PlanInput<'_>, cancel: &Cancel
         let facts = side.facts(|wanted| !side.is_unchanged(wanted), &mut HashSet::new()).await?;
         let mut plan = side.plan(facts).await?;
         side.look_into(&mut plan.changes).await;
+        side.together(&mut plan).await?;
         Ok(plan)
     })
     .await
@@ -72,9 +74,11 @@ impl Facts {
     }
 
     /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that would be made has none.
-    fn by_answer(asked: Asked, left: Option<&str>) -> Result<Self, Box<Asked>> {
+    fn by_answer(asked: Asked, left: Option<&str>, wanted: &Wanted) -> Result<Self, Box<Asked>> {
         match (version(asked.result.as_ref()), left) {
             _ if asked.result.is_none() || asked.replaces.is_some() => Err(Box::new(asked)),
+            // What was ours before is known by what is live.
+            _ if asked.result.as_ref().is_some_and(|after| plan::may_stay(after, wanted)) => Err(Box::new(asked)),
             (None, _) => Ok(Self { live: None, as_applied: false, asked, sent: None }),
             (Some(found), Some(left)) if found == left => Ok(Self { live: None, as_applied: true, asked, sent: None }),
             _ => Err(Box::new(asked)),
@@ -211,7 +215,7 @@ impl<'a> Side<'a> {
         if owned.is_none() || left.is_some() {
             // Likely a new object, or one as we left it: then one request is enough.
             let asked = ask::dry_run(self.cluster, wanted, &self.coming).await?;
-            return match Facts::by_answer(asked, left) {
+            return match Facts::by_answer(asked, left, wanted) {
                 Ok(facts) => Ok(facts),
                 Err(asked) => {
                     let live = unless_rejected(&asked, ask::live(self.cluster, &wanted.key).await)?;
@@ -283,6 +287,12 @@ impl<'a> Side<'a> {
             let known = || self.owned.get(&id).and_then(|owned| owned.uid.as_deref());
             Some((live.or_else(known)?.to_owned(), id))
         }))
+    }
+
+    /// Refuses what each object for itself is taken with, and all of them together are not.
+    pub(super) async fn together(&self, plan: &mut Plan) -> Result<(), ReconcileError> {
+        plan::refuse_rivals(&mut plan.changes, self.coming.claims());
+        quota::refuse_beyond(self.cluster, &mut plan.changes).await
     }
 
     /// What the inventory has and this side lacks.

@@ -68,6 +68,7 @@ impl Sides<'_> {
         changes.extend(self.removed(&base_facts, &wanted).await?);
         let mut changes = self.change.finish(changes);
         self.change.look_into(&mut changes.changes).await;
+        self.change.together(&mut changes).await?;
         let mut already = self.base.plan(base_facts).await?;
         already.changes.retain(|change| !is_nothing(change));
         Ok(ChangePlan { changes, already })

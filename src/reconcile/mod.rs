@@ -7,6 +7,7 @@ mod change;
 mod contents;
 mod input;
 mod orphans;
+mod quota;
 mod verdict;
 
 pub use apply::plan_apply;

@@ -178,7 +178,8 @@ impl Sync<'_> {
             match result {
                 Ok(Written { object, warnings, is_dying }) => {
                     self.count(work.change);
-                    self.done.warnings.extend(warnings.into_iter().map(|warning| (work.change.key.clone(), warning)));
+                    let remarks = work.change.remarks.iter().cloned();
+                    self.done.warnings.extend(remarks.chain(warnings).map(|warning| (work.change.key.clone(), warning)));
                     let touched = if is_dying { Touched::Dying } else { Touched::Written };
                     self.await_health(work, Some(object.uid.clone()), Some(object.resource_version.clone()), touched);
                     applied.push(object);

@@ -461,14 +461,7 @@ async fn a_name_that_is_none_is_its_own_objects_fault() {
         +  namespace: NS
         +data:
         +  k: "1"
-    Create ConfigMap NS/not/good rejected: "not/good" is not a valid name of an object or a namespace
-        +apiVersion: v1
-        +kind: ConfigMap
-        +metadata:
-        +  name: not/good
-        +  namespace: NS
-        +data:
-        +  k: "1"
+    Create ConfigMap NS/not/good rejected: The name "not/good" of the ConfigMap cannot be used: Driftless takes names of up to 253 letters, digits and characters of `-._~:@!$&'()*+,;=`, as they are a part of the object's address. Rename it.
     "#);
 }
 
@@ -677,6 +670,41 @@ async fn what_a_policy_denies_by_now_is_no_drift() {
     let both = app.change(&[map("1")], &[map("2")]).await;
     let Verdict::Rejected { message, .. } = &both.changes.changes[0].verdict else { panic!("{}", app.show(&both.changes)) };
     assert!(message.contains("label team is missing"), "{message}");
+}
+
+/// H6: two apps of one pull request ask for the same.
+#[tokio::test]
+async fn what_two_apps_of_a_change_ask_for_is_refused() {
+    let app = Fixture::new("plan-rivals").await;
+    let service = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {
+            "type": "NodePort", "ports": [{"port": 80, "nodePort": 31_765}]}})
+    };
+    let mut siblings = Siblings::default();
+    siblings.add(&manifests(&[service("a")]), &app.namespace, |_| true);
+    siblings.add(&manifests(&[service("b")]), "elsewhere", |_| true);
+    let own = manifests(&[service("a")]);
+    let change = PlanInput { siblings: Some(&siblings), ..app.input(&own) };
+    let cancel = CancellationToken::new();
+    let planned = plan_change(&app.cluster, app.input(&[]), change, BaseSide::Complete, &cancel).await.expect("two plans");
+    let shown = app.show(&planned.changes);
+    assert!(shown.contains("rejected: Service elsewhere/b asks for the node port 31765 as well"), "{shown}");
+}
+
+/// H9: what is added again while it is being deleted is said to be.
+#[tokio::test]
+async fn what_is_being_deleted_is_said() {
+    let mut app = Fixture::new("plan-dying").await;
+    let mut map = Fixture::bare(config_map("x", "a", &json!({"k": "1"})));
+    map["metadata"]["finalizers"] = json!(["example.test/stay"]);
+    app.sync(std::slice::from_ref(&map)).await;
+    let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &app.namespace);
+    maps.delete("a", &kube::api::DeleteParams::default()).await.expect("deleted");
+    let planned = app.change(&[], std::slice::from_ref(&map)).await;
+    let remark = "It is being deleted in the cluster. It is created again once it is gone";
+    assert_eq!(planned.changes.changes[0].remarks, [remark], "{}", app.show(&planned.changes));
+    let release = json!({"metadata": {"finalizers": null}});
+    maps.patch("a", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&release)).await.expect("released");
 }
 
 /// B11, case 49: whoever asks with their own rights sees what would change, as `kubectl diff` shows it.

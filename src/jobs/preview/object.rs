@@ -34,6 +34,9 @@ pub(in crate::jobs) fn show(
     report.destructive.extend(joins(planned, inventory));
     report.before = before(planned, applied, inventory, &redactor);
     report.warnings.extend(planned.changes.changes.iter().filter(|change| stays(change)).map(stay));
+    for change in planned.changes.changes.iter().filter(|change| !shows(change)) {
+        report.warnings.extend(change.remarks.iter().map(|remark| format!("{}: {remark}", change.key)));
+    }
     report.warnings = redactor.texts(&report.warnings);
     report.warnings.extend(redactor.withholds());
     let shown = planned.changes.changes.iter().filter(|change| shows(change));
@@ -67,7 +70,7 @@ pub(in crate::jobs) fn object(change: &Change, redactor: &Redactor) -> ObjectRep
         takes_over: change.takes_over.clone(),
         drops: redactor.texts(&change.drops),
         moves_to: change.left_for.clone(),
-        warnings: redactor.texts(change.warnings.iter().chain(&change.notes)),
+        warnings: redactor.texts(change.remarks.iter().chain(&change.warnings).chain(&change.notes)),
         replaces_name: change.replaces_name.clone(),
         referrers: change.referrers.clone(),
     }

@@ -107,18 +107,20 @@ fn trouble(app: &AppReport, document: &mut Document) {
     }
 }
 
-/// A line for each cause. The message goes first where it says more than they do.
+/// A line for each cause. The message goes first where it says something else than they do, and last what it says beyond them.
 fn refusal(message: &str, causes: &[Cause]) -> String {
     let mut lines: Vec<String> =
         causes.iter().map(|cause| format!("{}: {}", cause.field.as_deref().unwrap_or("(no field)"), cause.message)).collect();
-    let summed = |shown: usize, rest: &str| message == format!("{}{rest}", lines[..shown].join("; "));
-    let said = match lines.len() {
-        0 => false,
+    let summed = |shown: usize, rest: &str| message.strip_prefix(&format!("{}{rest}", lines[..shown].join("; ")));
+    let beyond = match lines.len() {
+        0 => None,
         few @ 1..=3 => summed(few, ""),
         many => summed(3, &format!("; and {} more", many - 3)),
     };
-    if !said {
-        lines.insert(0, message.to_owned());
+    match beyond {
+        Some("") => {}
+        Some(more) if more.starts_with(". ") => lines.push(more[2..].to_owned()),
+        _ => lines.insert(0, message.to_owned()),
     }
     lines.join("\n")
 }
@@ -318,6 +320,10 @@ mod tests {
         let more = "f1: bad; f2: bad; f3: bad; and 9 more";
         assert!(refusal(more, &causes).starts_with(&format!("{more}\nf1: bad")));
         assert_eq!(refusal("no kind", &[]), "no kind");
+        // P10+: what to do about it comes after the causes.
+        assert_eq!(refusal("f1: bad; f2: bad. Replace it.", &causes[..2]), "f1: bad\nf2: bad\nReplace it.");
+        assert_eq!(refusal("f1: bad; f2: bad; f3: bad; and 2 more. Do.", &causes), "f1: bad\nf2: bad\nf3: bad\nf4: bad\nf5: bad\nDo.");
+        assert_eq!(refusal("f1: badly", &causes[..1]), "f1: badly\nf1: bad");
         // P10: what is refused before the server is asked.
         let own = [Cause { field: Some("stringData.pin".into()), message: "must be a string: quote the value".into() }];
         assert_eq!(refusal("stringData.pin: must be a string: quote the value", &own), "stringData.pin: must be a string: quote the value");

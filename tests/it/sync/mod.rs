@@ -9,5 +9,7 @@ mod replace;
 mod revoked;
 mod siblings;
 mod stages;
+mod together;
+mod unions;
 mod word;
 mod world;

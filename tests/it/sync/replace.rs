@@ -73,7 +73,7 @@ async fn what_asks_for_it_is_replaced_and_nothing_else() {
     }
     let notes: Vec<&str> = plan.changes.iter().flat_map(|change| &change.notes).map(String::as_str).collect();
     assert!(
-        notes.iter().any(|note| note.contains("spec.selector cannot be changed in place. The new one was validated under another name")),
+        notes.iter().any(|note| note.contains("spec.selector cannot be changed in place. The new one was validated by a dry run")),
         "{notes:?}"
     );
     let done = world.sync('b', &next).await;

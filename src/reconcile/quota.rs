@@ -1,0 +1,32 @@
+//! The quotas of the namespaces in which a change creates several objects: a dry-run counts each of them for itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::input::ReconcileError;
+use crate::cluster::Cluster;
+use crate::plan::{self, Action, Change, Creation, Verdict};
+
+/// Refuses what is created beyond a quota. A quota that may not be read, or that the change itself changes, is left to the sync.
+pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> Result<(), ReconcileError> {
+    let mut created: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, change) in changes.iter().enumerate() {
+        let counts = change.action == Action::Create && change.verdict == Verdict::Accepted;
+        if let Some(namespace) = change.key.namespace.as_ref().filter(|_| counts) {
+            created.entry(namespace.clone()).or_default().push(at);
+        }
+    }
+    let is_quota = |change: &&Change| change.key.kind == "ResourceQuota" && change.key.group.is_empty() && change.action != Action::None;
+    let moved: BTreeSet<String> = changes.iter().filter(is_quota).filter_map(|change| change.key.namespace.clone()).collect();
+    for (namespace, places) in created.into_iter().filter(|(namespace, places)| places.len() > 1 && !moved.contains(namespace)) {
+        let quotas = cluster.quotas(&namespace).await?;
+        if quotas.is_empty() {
+            continue;
+        }
+        let mut creations = Vec::with_capacity(places.len());
+        for at in places {
+            creations.push(Creation { at, plural: cluster.resource(&changes[at].key).await?.plural });
+        }
+        plan::refuse_beyond(changes, &quotas, &creations);
+    }
+    Ok(())
+}
