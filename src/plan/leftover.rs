@@ -307,8 +307,8 @@ mod tests {
         assert_eq!(ours["f:volumes"]["k:{\"name\":\"v\"}"], json!({".": {}, "f:name": {}, "f:emptyDir": {}}));
         // What somebody owns is no default, and what may be beside it is not in the way.
         let mut others = live.clone();
-        others["metadata"]["managedFields"][1] =
-            entry("x", "Apply", &json!({"f:spec": {"f:strategy": {"f:rollingUpdate": {"f:maxSurge": {}}}}}));
+        let apply = entry("x", "Apply", &json!({"f:spec": {"f:strategy": {"f:rollingUpdate": {"f:maxSurge": {}}}}}));
+        others["metadata"]["managedFields"].as_array_mut().expect("entries").push(apply);
         assert!(leftover(&others, &desired, &causes[..1], "driftless").is_none());
         let range = [cause("spec.volumes[0].configMap", "Invalid value: \"\": no")];
         assert!(leftover(&live, &desired, &range, "driftless").is_none());

@@ -202,3 +202,17 @@ async fn a_job_that_was_cleaned_up_is_no_drift() {
     let comment = world.comment(pull.number, "Merging").await;
     assert!(!comment.contains("migrate"), "{comment}");
 }
+
+/// P4+: a pull request that takes a field out which another manager keeps changes nothing, and says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_manager_keeps_is_said_although_nothing_changes() {
+    let world = World::start("stays").await;
+    let map = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata: {data}\n");
+    let base = world.push(shop(&world).file("deploy/map.yaml", map("{one: a, two: b}"))).await;
+    world.healthy("shop", &base).await;
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"one": "a"}});
+    let params = PatchParams::apply("team-b");
+    world.api("v1 ConfigMap").await.patch("settings", &params, &Patch::Apply(&theirs)).await.expect("applied");
+    let pull = world.open_pull("drop", Files::new().file("deploy/map.yaml", map("{two: b}"))).await;
+    world.comment(pull.number, "data.one is no longer in Git, but stays in the cluster: it is also set by team-b").await;
+}
