@@ -208,11 +208,11 @@ async fn a_job_that_was_cleaned_up_is_no_drift() {
 async fn what_another_manager_keeps_is_said_although_nothing_changes() {
     let world = World::start("stays").await;
     let map = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata: {data}\n");
-    let base = world.push(shop(&world).file("deploy/map.yaml", map("{one: a, two: b}"))).await;
+    let base = world.push(shop(&world).file("deploy/settings.yaml", map("{one: a, two: b}"))).await;
     world.healthy("shop", &base).await;
     let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"one": "a"}});
     let params = PatchParams::apply("team-b");
     world.api("v1 ConfigMap").await.patch("settings", &params, &Patch::Apply(&theirs)).await.expect("applied");
-    let pull = world.open_pull("drop", Files::new().file("deploy/map.yaml", map("{two: b}"))).await;
+    let pull = world.open_pull("drop", Files::new().file("deploy/settings.yaml", map("{two: b}"))).await;
     world.comment(pull.number, "data.one is no longer in Git, but stays in the cluster: it is also set by team-b").await;
 }
