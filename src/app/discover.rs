@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use globset::GlobSet;
-
+use super::extent::{Extent, LIMITS};
 use super::native::{self, DefinitionError, Parsed};
-use super::{Allow, App, Grants, Origin};
+use super::{Allow, App, Globs, Grants, Origin};
 use crate::ids::{AppId, RepoName};
 use crate::tree::{Mode, Tree, TreeEntry, TreeError};
 
@@ -34,7 +33,7 @@ pub struct Scope<'a> {
     pub repo: &'a RepoName,
     /// The full ref whose definitions count.
     pub definitions_ref: &'a str,
-    pub globs: &'a GlobSet,
+    pub globs: &'a Globs,
     pub allow: &'a Allow,
     /// Other repos that the apps may read.
     pub may_read: &'a [RepoName],
@@ -51,12 +50,39 @@ pub struct Memory(Arc<Folder>);
 struct Folder {
     id: String,
     entries: BTreeMap<String, Entry>,
+    extent: Extent,
 }
 
 #[derive(Debug)]
 enum Entry {
     Folder(Arc<Folder>),
-    File { id: String, parsed: Arc<Parsed> },
+    File { id: String, bytes: u64, parsed: Arc<Parsed> },
+}
+
+/// Why a walk has no result.
+enum Ended {
+    Unreadable(TreeError),
+    /// There is more than a look takes.
+    TooLarge {
+        folder: String,
+        what: String,
+    },
+}
+
+impl From<TreeError> for Ended {
+    fn from(error: TreeError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+/// One walk through the folders that the globs reach into.
+struct Walk<'a> {
+    scope: &'a Scope<'a>,
+    tree: &'a dyn Tree,
+    /// Whether nobody waits for the result any more.
+    stopped: &'a dyn Fn() -> bool,
+    most: Extent,
+    so_far: Extent,
 }
 
 impl Memory {
@@ -84,44 +110,30 @@ impl Folder {
 
 impl Scope<'_> {
     pub fn discover(&self, tree: &dyn Tree) -> Result<Discovered, TreeError> {
-        Ok(self.discover_again(tree, &Memory::default())?.0)
+        Ok(self.discover_again(tree, &Memory::default(), &|| false)?.0)
     }
 
-    /// The same, with what an earlier look remembers. The ids of the tree's folders must follow from their content, as Git's do.
-    pub fn discover_again(&self, tree: &dyn Tree, known: &Memory) -> Result<(Discovered, Memory), TreeError> {
+    /// The same, with what an earlier look remembers. The ids of the tree's folders must follow from their content, as Git's do. Once it is
+    /// `stopped`, it ends soon, with an error that nobody reads.
+    pub fn discover_again(&self, tree: &dyn Tree, known: &Memory, stopped: &dyn Fn() -> bool) -> Result<(Discovered, Memory), TreeError> {
+        self.within(LIMITS, tree, known, stopped)
+    }
+
+    fn within(&self, most: Extent, tree: &dyn Tree, known: &Memory, stopped: &dyn Fn() -> bool) -> Result<(Discovered, Memory), TreeError> {
         let mut found = Discovered::default();
         let id = tree.entry("")?.map(|entry| entry.id).unwrap_or_default();
-        let root = self.folder(tree, "", id, 0, Some(&known.0))?;
+        let mut walk = Walk { scope: self, tree, stopped, most, so_far: Extent::default() };
+        let root = match walk.folder("", id, 0, Some(&known.0)) {
+            Ok(root) => root,
+            Err(Ended::Unreadable(error)) => return Err(error),
+            Err(Ended::TooLarge { folder, what }) => {
+                found.errors.push(too_large(&folder, &what));
+                return Ok((found, Memory::default()));
+            }
+        };
         self.take_all("", &root, &mut found);
         found.errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         Ok((found, Memory(root)))
-    }
-
-    fn folder(&self, tree: &dyn Tree, path: &str, id: String, depth: usize, known: Option<&Arc<Folder>>) -> Result<Arc<Folder>, TreeError> {
-        if let Some(known) = known.filter(|known| known.id == id) {
-            return Ok(Arc::clone(known));
-        }
-        let mut entries = BTreeMap::new();
-        for (name, TreeEntry { mode, id }) in tree.list(path)?.unwrap_or_default() {
-            let path = join(path, &name);
-            let known = known.and_then(|known| known.entries.get(&name));
-            match (mode, known) {
-                (Mode::Directory, known) if depth < DEEPEST => {
-                    let known = known.and_then(|known| if let Entry::Folder(known) = known { Some(known) } else { None });
-                    entries.insert(name, Entry::Folder(self.folder(tree, &path, id, depth + 1, known)?));
-                }
-                (Mode::File | Mode::Executable, Some(Entry::File { id: before, parsed })) if *before == id => {
-                    entries.insert(name, Entry::File { id, parsed: Arc::clone(parsed) });
-                }
-                (Mode::File | Mode::Executable, _) if self.globs.is_match(&path) => {
-                    let parsed = Arc::new(self.parse(tree, &path, &id)?);
-                    entries.insert(name, Entry::File { id, parsed });
-                }
-                // A definition is a file: following a link would read one outside the globs.
-                (Mode::Directory | Mode::File | Mode::Executable | Mode::Link | Mode::Submodule, _) => {}
-            }
-        }
-        Ok(Arc::new(Folder { id, entries }))
     }
 
     fn take_all(&self, path: &str, folder: &Folder, found: &mut Discovered) {
@@ -132,18 +144,6 @@ impl Scope<'_> {
                 Entry::File { parsed, .. } => self.take(&path, parsed, found),
             }
         }
-    }
-
-    fn parse(&self, tree: &dyn Tree, path: &str, id: &str) -> Result<Parsed, TreeError> {
-        let refused = |message: &str| {
-            let error = DefinitionError { file: path.to_owned(), line: 0, message: message.to_owned(), app: None };
-            Parsed { apps: Vec::new(), errors: vec![error] }
-        };
-        if tree.size(id)? > LARGEST_FILE {
-            return Ok(refused("the file is larger than 1 MiB, the limit for a definition"));
-        }
-        let Ok(text) = String::from_utf8(tree.blob(id)?) else { return Ok(refused("the file is not UTF-8")) };
-        Ok(native::parse_file(self.repo, self.definitions_ref, path, &text))
     }
 
     fn take(&self, path: &str, parsed: &Parsed, found: &mut Discovered) {
@@ -197,174 +197,95 @@ impl Scope<'_> {
     }
 }
 
+impl Walk<'_> {
+    fn folder(&mut self, path: &str, id: String, depth: usize, known: Option<&Arc<Folder>>) -> Result<Arc<Folder>, Ended> {
+        if let Some(known) = known.filter(|known| known.id == id) {
+            self.charge(path, known.extent)?;
+            return Ok(Arc::clone(known));
+        }
+        if (self.stopped)() {
+            return Err(TreeError::new("the definitions", "the look was stopped").into());
+        }
+        let before = self.so_far;
+        let names = self.tree.list(path)?.unwrap_or_default();
+        self.charge(path, Extent { folders: 1, entries: names.len(), ..Extent::default() })?;
+        let mut entries = BTreeMap::new();
+        for (name, TreeEntry { mode, id }) in names {
+            let path = join(path, &name);
+            let known = known.and_then(|known| known.entries.get(&name));
+            match mode {
+                Mode::Directory if depth < DEEPEST && self.scope.globs.reach_into(&path) => {
+                    let known = known.and_then(|known| if let Entry::Folder(known) = known { Some(known) } else { None });
+                    entries.insert(name, Entry::Folder(self.folder(&path, id, depth + 1, known)?));
+                }
+                Mode::File | Mode::Executable if self.scope.globs.is_match(&path) => {
+                    entries.insert(name, self.file(&path, id, known)?);
+                }
+                // A definition is a file: following a link would read one outside the globs.
+                Mode::Directory | Mode::File | Mode::Executable | Mode::Link | Mode::Submodule => {}
+            }
+        }
+        Ok(Arc::new(Folder { id, entries, extent: self.so_far.minus(before) }))
+    }
+
+    fn file(&mut self, path: &str, id: String, known: Option<&Entry>) -> Result<Entry, Ended> {
+        if let Some(Entry::File { id: before, bytes, parsed }) = known
+            && *before == id
+        {
+            self.charge(path, Extent { files: 1, bytes: *bytes, ..Extent::default() })?;
+            return Ok(Entry::File { id, bytes: *bytes, parsed: Arc::clone(parsed) });
+        }
+        // What is too long for a definition is not read.
+        let size = self.tree.size(&id)?;
+        let bytes = if size > LARGEST_FILE { 0 } else { size };
+        self.charge(path, Extent { files: 1, bytes, ..Extent::default() })?;
+        if (self.stopped)() {
+            return Err(TreeError::new("the definitions", "the look was stopped").into());
+        }
+        let parsed = Arc::new(self.parse(path, &id, size)?);
+        Ok(Entry::File { id, bytes, parsed })
+    }
+
+    fn parse(&self, path: &str, id: &str, size: u64) -> Result<Parsed, TreeError> {
+        let refused = |message: &str| {
+            let error = DefinitionError { file: path.to_owned(), line: 0, message: message.to_owned(), app: None };
+            Parsed { apps: Vec::new(), errors: vec![error] }
+        };
+        if size > LARGEST_FILE {
+            return Ok(refused("the file is larger than 1 MiB, the limit for a definition"));
+        }
+        let Ok(text) = String::from_utf8(self.tree.blob(id)?) else { return Ok(refused("the file is not UTF-8")) };
+        Ok(native::parse_file(self.scope.repo, self.scope.definitions_ref, path, &text))
+    }
+
+    fn charge(&mut self, path: &str, more: Extent) -> Result<(), Ended> {
+        self.so_far = self.so_far.plus(more);
+        match self.so_far.beyond(&self.most) {
+            Some(what) => Err(Ended::TooLarge { folder: path.to_owned(), what }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first names of a path say where it is; the path itself may have as many names as its author liked.
+const SHOWN: usize = 3;
+
+fn too_large(path: &str, what: &str) -> DefinitionError {
+    let mut names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).take(SHOWN).collect();
+    if names.is_empty() {
+        names.push(".");
+    }
+    let message = format!(
+        "no definition was read: where definitions.globs reach there are {what}, and that is the limit of a repo. Remove what is not needed \
+         there, or make definitions.globs narrower"
+    );
+    DefinitionError { file: names.join("/"), line: 0, message, app: None }
+}
+
 fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use globset::{Glob, GlobSetBuilder};
-
-    use super::*;
-    use crate::tree::memory::MemoryTree;
-
-    fn definition(name: &str, cluster: &str, repo: &str) -> String {
-        format!(
-            "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{repo: {repo}, path: deploy}}\n  \
-             destination: {{cluster: {cluster}, namespace: shop}}\n"
-        )
-    }
-
-    fn discover(tree: &MemoryTree) -> Discovered {
-        again(tree, &Memory::default()).0
-    }
-
-    fn again(tree: &dyn Tree, known: &Memory) -> (Discovered, Memory) {
-        let globs = GlobSetBuilder::new().add(Glob::new("apps/**/*.yaml").expect("a glob")).build().expect("globs");
-        let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
-        let repo = RepoName::new("shop");
-        let scope =
-            Scope { repo: &repo, definitions_ref: "refs/heads/main", globs: &globs, allow: &allow, may_read: &[RepoName::new("lib")] };
-        scope.discover_again(tree, known).expect("memory does not fail")
-    }
-
-    /// Notes what it is asked for.
-    struct Noting(MemoryTree, Mutex<Vec<String>>);
-
-    impl Noting {
-        fn note(&self, what: &str) {
-            self.1.lock().expect("nobody panics").push(what.to_owned());
-        }
-    }
-
-    impl Tree for Noting {
-        fn entry(&self, path: &str) -> Result<Option<TreeEntry>, TreeError> {
-            self.0.entry(path)
-        }
-
-        fn blob(&self, id: &str) -> Result<Vec<u8>, TreeError> {
-            self.note("a file");
-            self.0.blob(id)
-        }
-
-        fn size(&self, id: &str) -> Result<u64, TreeError> {
-            self.0.size(id)
-        }
-
-        fn list(&self, path: &str) -> Result<Option<Vec<(String, TreeEntry)>>, TreeError> {
-            self.note(path);
-            self.0.list(path)
-        }
-    }
-
-    #[test]
-    fn a_second_look_reads_what_is_another_object() {
-        let tree = MemoryTree::new()
-            .file("apps/eu/web.yaml", definition("web", "prod", "shop"))
-            .file("apps/us/web.yaml", definition("us", "prod", "shop"))
-            .file("apps/us/bad.yaml", definition("far", "staging", "shop"))
-            .file("deploy/a/b.txt", "1");
-        let (first, known) = again(&tree, &Memory::default());
-        let moved =
-            tree.file("apps/us/web.yaml", definition("us2", "prod", "shop")).file("deploy/a/b.txt", "2").without("apps/eu/web.yaml");
-        let noting = Noting(moved.clone(), Mutex::default());
-        let (second, newer) = again(&noting, &known);
-        assert!(!known.same_definitions(&newer));
-        let elsewhere = moved.clone().file("deploy/a/b.txt", "3");
-        assert!(newer.same_definitions(&again(&elsewhere, &newer).1), "other files are of no account");
-        let known = newer;
-        assert_eq!(format!("{second:?}"), format!("{:?}", discover(&moved)), "as if nothing were remembered");
-        assert_ne!(format!("{first:?}"), format!("{second:?}"));
-        let asked = std::mem::take(&mut *noting.1.lock().expect("nobody panics"));
-        assert_eq!(asked, ["", "apps", "apps/us", "a file", "deploy", "deploy/a"]);
-        let (third, same) = again(&noting, &known);
-        assert!(known.same_definitions(&same) && !known.same_definitions(&Memory::default()));
-        assert_eq!(format!("{second:?}"), format!("{third:?}"));
-        assert_eq!(*noting.1.lock().expect("nobody panics"), [""; 0], "the same tree is not read at all");
-    }
-
-    fn scoped<T>(glob: &str, definitions_ref: &str, look: impl FnOnce(Scope<'_>) -> T) -> T {
-        let globs = GlobSetBuilder::new().add(Glob::new(glob).expect("a glob")).build().expect("globs");
-        let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
-        let (repo, may_read) = (RepoName::new("shop"), [RepoName::new("lib")]);
-        look(Scope { repo: &repo, definitions_ref, globs: &globs, allow: &allow, may_read: &may_read })
-    }
-
-    #[test]
-    fn a_second_definition_takes_an_app_from_nobody() {
-        // As after a file was copied and its name forgotten: the copy comes first, and would move the app to other manifests.
-        let copy = definition("web", "prod", "shop").replace("path: deploy", "path: other");
-        let tree = MemoryTree::new().file("apps/web.yaml", definition("web", "prod", "shop")).file("apps/api.yaml", copy);
-        let found = discover(&tree);
-        assert!(found.apps.is_empty(), "{:?}", found.apps);
-        let places: Vec<_> = found.errors.iter().map(|error| (error.file.as_str(), error.app.as_deref())).collect();
-        assert_eq!(places, [("apps/api.yaml", Some("web")), ("apps/web.yaml", Some("web"))]);
-    }
-
-    #[test]
-    fn only_a_commit_takes_a_definition_away() {
-        let web = || definition("web", "prod", "shop");
-        let tree = MemoryTree::new().file("apps/web.yaml", web());
-        let app = discover(&tree).apps.into_values().next().expect("one app");
-        let hidden = |glob: &str, branch: &str, tree: &MemoryTree| {
-            scoped(glob, branch, |scope| scope.hidden(tree, &app).expect("memory does not fail"))
-        };
-        let main = "refs/heads/main";
-        assert_eq!(hidden("apps/*.yaml", main, &MemoryTree::new()), None, "deleted");
-        assert_eq!(
-            hidden("apps/*.yaml", main, &MemoryTree::new().file("apps/web.yaml", definition("api", "prod", "shop"))),
-            None,
-            "edited"
-        );
-        assert_eq!(hidden("apps/*.yaml", main, &MemoryTree::new().file("attic/web.yaml", web())), None, "moved away");
-        let texts = [
-            hidden("clusters/*.yaml", main, &tree),
-            hidden("apps/*.yaml", "refs/heads/release", &MemoryTree::new()),
-            hidden("apps/*.yaml", main, &MemoryTree::new().link("apps/web.yaml", "../attic/web.yaml")),
-        ];
-        let texts: Vec<_> = texts.into_iter().map(|text| text.expect("a reason")).collect();
-        insta::assert_snapshot!(texts.join("\n"), @r"
-        apps/web.yaml still defines it but no longer matches any configured glob
-        definitions are now read from refs/heads/release, no longer from refs/heads/main
-        apps/web.yaml is now a symbolic link; a definition must be a regular file
-        ");
-    }
-
-    #[test]
-    fn apps_are_found_at_the_globs_only() {
-        let tree = MemoryTree::new()
-            .file("apps/eu/web.yaml", definition("web", "prod", "shop"))
-            .file("apps/lib.yaml", definition("lib", "prod", "lib"))
-            .file("other/web.yaml", definition("other", "prod", "shop"))
-            .link("apps/link.yaml", "../other/web.yaml");
-        let found = discover(&tree);
-        let names: Vec<_> = found.apps.keys().map(ToString::to_string).collect();
-        assert_eq!((names, found.errors), (vec!["shop/lib".to_owned(), "shop/web".to_owned()], vec![]));
-    }
-
-    /// X4+: a destination namespace that is not allowed is refused with its definition, whatever namespaces the manifests name themselves.
-    #[test]
-    fn the_namespace_of_a_destination_must_be_allowed() {
-        let tree =
-            MemoryTree::new().file("apps/web.yaml", definition("web", "prod", "shop").replace("namespace: shop", "namespace: kube-system"));
-        let found = discover(&tree);
-        assert!(found.apps.is_empty() && found.refused.len() == 1);
-        insta::assert_snapshot!(found.errors[0]);
-    }
-
-    #[test]
-    fn what_may_not_be_is_named() {
-        let tree = MemoryTree::new()
-            .file("apps/a.yaml", definition("web", "prod", "shop"))
-            .file("apps/b.yaml", definition("web", "prod", "shop"))
-            .file("apps/c.yaml", definition("far", "staging", "shop"))
-            .file("apps/d.yaml", definition("spy", "prod", "secrets"))
-            .file("apps/e.yaml", [0xff, 0xfe]);
-        let found = discover(&tree);
-        assert_eq!(found.apps.len(), 0);
-        let messages: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(messages.join("\n"));
-    }
-}
+#[path = "discover_tests.rs"]
+mod tests;

@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use globset::GlobSet;
 use url::Url;
 
-use crate::app::{Allow, Grants, Scope};
+use crate::app::{Allow, Globs, Grants, Scope};
 use crate::ids::{ClusterName, HookName, RepoName};
 use crate::render::sandbox::Landlock;
 use crate::secret::LiveSecret;
@@ -110,7 +109,7 @@ pub struct Repo {
     pub url: Url,
     /// The branch whose definitions count, as a full ref.
     pub definitions_ref: String,
-    pub definitions: GlobSet,
+    pub definitions: Globs,
     pub allow: Allow,
     /// Other repos that its apps may read.
     pub may_read: Vec<RepoName>,

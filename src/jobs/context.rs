@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::remembered::Remembered;
 use super::remembered::definitions::Definitions;
 use super::remembered::looked::Looked;
@@ -149,4 +151,11 @@ impl Engine {
 /// Looks at Git objects away from the threads that serve everybody.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JobError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| JobError::new(Class::RETRY, error))
+}
+
+/// The same for what may take long: it can ask whether anybody still waits for it, and nobody does once the job is cancelled.
+pub(super) async fn stoppable<T: Send + 'static>(work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> Result<T, JobError> {
+    let stop = CancellationToken::new();
+    let _dropped_with_the_job = stop.clone().drop_guard();
+    blocking(move || work(&|| stop.is_cancelled())).await
 }

@@ -164,6 +164,9 @@ pub(super) fn last_change(git: &gix::Repository, repo: &RepoName, path: &str, at
     Ok(None)
 }
 
+/// So many differences are looked at, folders included: a few trees that name each other many times have more of these than anybody can count.
+const LOOKED_AT: usize = 200_000;
+
 pub(super) fn changes(git: &gix::Repository, repo: &RepoName, from: &Oid, to: &Oid, limit: usize) -> Result<Changes, SourceError> {
     let failed = |error| SourceError::git(repo, "two trees cannot be compared", error);
     let old = find(git, repo, from)?.tree().map_err(failed)?;
@@ -174,12 +177,17 @@ pub(super) fn changes(git: &gix::Repository, repo: &RepoName, from: &Oid, to: &O
         options.track_path();
         options.track_rewrites(None);
     });
+    let mut looked_at = 0;
     let walked = platform.for_each_to_obtain_tree(&new, |difference| {
-        let Some(change) = change(&difference) else { return Ok(ControlFlow::Continue(())) };
-        if found.changes.len() == limit {
+        looked_at += 1;
+        let change = change(&difference);
+        if change.is_none() && looked_at < LOOKED_AT {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let Some(change) = change.filter(|_| found.changes.len() < limit && looked_at < LOOKED_AT) else {
             found.truncated = true;
             return Ok(ControlFlow::Break(()));
-        }
+        };
         found.changes.push(change);
         Ok(ControlFlow::Continue(()))
     });

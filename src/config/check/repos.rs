@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use globset::{GlobBuilder, GlobSetBuilder};
 use url::{Host, Url};
 
 use super::checker::Checker;
+use crate::app::Globs;
 use crate::config::file::{self, Text};
 use crate::config::types::{ClusterAccess, ClusterEntry, Repo};
 use crate::config::{branch, form};
@@ -33,14 +33,11 @@ impl Checker<'_> {
         if definitions.globs.is_empty() {
             self.problem(&definitions.branch, "definitions.globs is empty, so no app would be found. List at least one");
         }
-        let mut globs = GlobSetBuilder::new();
+        let mut globs = Vec::new();
         for glob in &definitions.globs {
-            // A star stays within its folder, as in a shell; `**` goes deeper.
-            let built = GlobBuilder::new(&glob.value).literal_separator(true).build();
-            if let Some(glob) = self.noted(glob, "definitions.globs", built) {
-                globs.add(glob);
-            }
+            globs.extend(self.noted(glob, "definitions.globs", Globs::check(&glob.value)).map(|_| glob.value.as_str()));
         }
+        let globs = Globs::new(globs).ok();
         let url = self.clone_url(&url);
         let branch = definitions.branch.value;
         Some(Repo {
@@ -49,7 +46,7 @@ impl Checker<'_> {
             project: project.value,
             url: url?,
             definitions_ref: if branch.starts_with("refs/") { branch } else { format!("refs/heads/{branch}") },
-            definitions: globs.build().ok()?,
+            definitions: globs?,
             allow,
             may_read: may_read.into_iter().map(|other| RepoName::new(other.value)).collect(),
         })

@@ -7,7 +7,7 @@ use crate::app::{App, Discovered, Memory, OnDelete, Scope};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
-use crate::jobs::context::blocking;
+use crate::jobs::context::stoppable;
 use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
 use crate::tree::{Tree, TreeError};
@@ -19,7 +19,7 @@ pub(in crate::jobs) async fn discover(engine: &Engine, repo: &Repo, tree: Arc<dy
 
 async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Discovered, Arc<Memory>), JobError> {
     let last = engine.definitions.last(&repo.name);
-    let (found, memory) = scoped(engine, repo, move |scope| scope.discover_again(tree.as_ref(), &last)).await?;
+    let (found, memory) = scoped(engine, repo, move |scope, stopped| scope.discover_again(tree.as_ref(), &last, stopped)).await?;
     let memory = Arc::new(memory);
     engine.definitions.keep(&repo.name, &memory);
     Ok((found, memory))
@@ -28,14 +28,14 @@ async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Disc
 async fn scoped<T: Send + 'static>(
     engine: &Engine,
     repo: &Repo,
-    look: impl FnOnce(Scope<'_>) -> Result<T, TreeError> + Send + 'static,
+    look: impl FnOnce(Scope<'_>, &dyn Fn() -> bool) -> Result<T, TreeError> + Send + 'static,
 ) -> Result<T, JobError> {
     let (config, name) = (Arc::clone(&engine.config), repo.name.clone());
-    let look = move || {
+    let look = move |stopped: &dyn Fn() -> bool| {
         let repo = config.repo(&name).expect("a repo that was configured a moment ago");
-        look(repo.scope())
+        look(repo.scope(), stopped)
     };
-    Ok(blocking(look).await??)
+    Ok(stoppable(look).await??)
 }
 
 /// What a look at the definitions brings about.
@@ -152,7 +152,7 @@ async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered)
         return Ok((AppState::Missing, message));
     }
     let (app, tree) = (row.app.clone(), Arc::clone(tree));
-    if let Some(why) = scoped(engine, repo, move |scope| scope.hidden(tree.as_ref(), &app)).await? {
+    if let Some(why) = scoped(engine, repo, move |scope, _| scope.hidden(tree.as_ref(), &app)).await? {
         return Ok((AppState::Missing, format!("its definition was not found, but {why}; its objects are kept")));
     }
     if !engine.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {

@@ -233,3 +233,25 @@ async fn histories_without_a_common_commit_are_named() {
     assert!(matches!(error, SourceError::Unrelated { .. }), "{error:?}");
     assert!(!mirrors.is_ancestor(&repo(), &base, &head).await.expect("known"));
 }
+
+/// X10+: trees that name each other many times have more folders between them than anybody can look through.
+#[tokio::test(flavor = "multi_thread")]
+async fn x10_a_comparison_has_an_end() {
+    let forge = Forge::https().await;
+    let from = forge.work.commit("a.txt", "a");
+    forge.work.shell(
+        "tree=$(git mktree </dev/null)
+         tree=$(printf '100644 blob %s\\ta.txt\\n' $(git rev-parse HEAD:a.txt) | git mktree)
+         for level in 1 2 3 4 5 6 7 8 9 10 11 12; do
+             tree=$(for n in 0 1 2 3 4 5 6 7 8 9; do printf '040000 tree %s\\td%s\\n' $tree $n; done | git mktree)
+         done
+         root=$( (git ls-tree HEAD; printf '040000 tree %s\\tbomb\\n' $tree) | git mktree)
+         git update-ref HEAD $(git commit-tree -p HEAD -m Bomb $root)",
+    );
+    let to = forge.work.head();
+    forge.push(&["main"]);
+    let mirrors = forge.mirrors();
+    main_of(&mirrors, &forge.remote()).await.expect("fetched");
+    let found = mirrors.changed_paths(&repo(), &from, &to, 100).await.expect("compared");
+    assert!(found.truncated && found.changes.len() <= 100, "{}", found.changes.len());
+}
