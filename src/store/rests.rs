@@ -69,6 +69,13 @@ impl Store {
         tx.commit().await
     }
 
+    /// What an app rendered in a cluster when it was last looked at, and did not own.
+    pub async fn wants_of(&self, cluster: &ClusterName, app: &AppId) -> Result<Vec<ObjectId>, StoreError> {
+        let sql = "SELECT 0, cluster, api_group, kind, namespace, name, app FROM wants WHERE cluster = $1 AND app = $2";
+        let found: Vec<Raw> = sqlx::query_as(sql).bind(cluster.as_str()).bind(app.to_string()).fetch_all(self.read()).await?;
+        Ok(found.into_iter().filter_map(readable).map(|touched| touched.object).collect())
+    }
+
     /// Which of these objects other active apps render and do not own yet.
     pub async fn wanted_by_others(
         &self,

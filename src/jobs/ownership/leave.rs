@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::ids::{AppId, ClusterName};
 use crate::jobs::Engine;
 use crate::jobs::desired::identity;
+use crate::jobs::remembered::wants::LeftFor;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::deletion::NotWanted;
 use crate::plan::{Action, Change, Plan, TakeOver};
@@ -105,17 +106,21 @@ pub(in crate::jobs) async fn without_others<'a>(
 /// What was taken over from other apps, and left for others, in words.
 pub(in crate::jobs) fn said(plan: &Plan) -> Vec<String> {
     let mut took: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut left: BTreeMap<&AppId, usize> = BTreeMap::new();
-    for Change { takes_over, left_for, .. } in &plan.changes {
+    let (mut left, mut held): (BTreeMap<&AppId, usize>, BTreeMap<&AppId, usize>) = Default::default();
+    for Change { takes_over, left_for, notes, .. } in &plan.changes {
         if let Some(TakeOver::OtherApp { app, .. }) = takes_over {
             *took.entry(app).or_default() += 1;
         }
         if let Some(app) = left_for {
-            *left.entry(app).or_default() += 1;
+            let is_held = notes.iter().any(|note| LeftFor::is_held(note));
+            *if is_held { &mut held } else { &mut left }.entry(app).or_default() += 1;
         }
     }
     let objects = |number: usize| if number == 1 { "1 object".to_owned() } else { format!("{number} objects") };
     let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
     let left = left.into_iter().map(|(app, number)| format!("kept {} for app {app}", objects(number)));
-    took.chain(left).collect()
+    let held = held.into_iter().map(|(app, number)| {
+        format!("held: {} not deleted, as app {app} does not render and may want what is no longer rendered here", objects(number))
+    });
+    took.chain(left).chain(held).collect()
 }

@@ -1,5 +1,6 @@
 //! What one job leaves for another in memory: hints, of which nothing is lost when the process ends.
 
+pub(in crate::jobs) mod could;
 pub(in crate::jobs) mod definitions;
 pub(in crate::jobs) mod looked;
 pub(in crate::jobs) mod looked_through;

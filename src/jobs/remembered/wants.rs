@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
+use super::could::Could;
 use crate::app::Discovered;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::manifest::ObjectId;
@@ -31,7 +32,10 @@ pub struct Wants {
 
 impl Default for Wants {
     fn default() -> Self {
-        let weigh = |_: &String, wanted: &Arc<Wanted>| u32::try_from(wanted.by.len()).unwrap_or(u32::MAX).saturating_add(100);
+        let weigh = |_: &String, wanted: &Arc<Wanted>| {
+            let unknown: usize = wanted.unknown.iter().map(|unknown| unknown.could.weight()).sum();
+            u32::try_from(wanted.by.len() + unknown).unwrap_or(u32::MAX).saturating_add(100)
+        };
         Self {
             wanted: Cache::builder().max_capacity(MOST_IDS).weigher(weigh).build(),
             asked: Cache::builder().max_capacity(MOST_ASKED).time_to_live(ASKED_HOLDS).build(),
@@ -44,10 +48,19 @@ impl Default for Wants {
 #[derive(Default)]
 pub(in crate::jobs) struct Wanted {
     pub by: HashMap<ObjectId, BTreeSet<AppId>>,
-    /// Apps of which it can't be known what they want, and why.
-    pub unknown: Vec<(AppId, String)>,
+    /// Apps of which it can't be known what they want.
+    pub unknown: Vec<Unknown>,
     /// Somebody's fault that passes: it is found out anew the next time.
     pub passes: bool,
+}
+
+/// An app that does not render, or cannot be looked at.
+#[derive(Debug, Clone)]
+pub(in crate::jobs) struct Unknown {
+    pub app: AppId,
+    pub why: String,
+    /// Nothing else is held for it.
+    pub could: Could,
 }
 
 /// Why an object that an app no longer wants is not deleted.
@@ -58,11 +71,20 @@ pub(in crate::jobs) struct LeftFor {
     pub unknown: Option<String>,
 }
 
+impl LeftFor {
+    const HELD: &str = "held: ";
+
+    /// Whether a note says that something is left because it is not known who wants it.
+    pub fn is_held(note: &str) -> bool {
+        note.starts_with(Self::HELD)
+    }
+}
+
 impl std::fmt::Display for LeftFor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.unknown {
             None => write!(f, "kept for app {}, which renders it", self.app),
-            Some(why) => write!(f, "kept, because it is unknown whether app {} renders it: {why}", self.app),
+            Some(why) => write!(f, "{}it is unknown whether app {} renders it: {why}", Self::HELD, self.app),
         }
     }
 }
@@ -72,8 +94,8 @@ impl Wanted {
     pub fn left_for(&self, id: &ObjectId, counts: impl Fn(&AppId) -> bool) -> Option<LeftFor> {
         let known = self.by.get(id).into_iter().flatten().find(|app| counts(app));
         let known = known.map(|app| LeftFor { app: app.clone(), unknown: None });
-        let unknown = || self.unknown.iter().find(|(app, _)| counts(app));
-        known.or_else(|| unknown().map(|(app, why)| LeftFor { app: app.clone(), unknown: Some(why.clone()) }))
+        let unknown = || self.unknown.iter().find(|unknown| counts(&unknown.app) && unknown.could.render(id));
+        known.or_else(|| unknown().map(|Unknown { app, why, .. }| LeftFor { app: app.clone(), unknown: Some(why.clone()) }))
     }
 }
 
@@ -96,7 +118,10 @@ mod tests {
     fn what_is_known_comes_before_what_may_be() {
         let wanted = Wanted {
             by: HashMap::from([(id("a"), BTreeSet::from([app("web"), app("api")]))]),
-            unknown: vec![(app("cart"), "no such file".into())],
+            unknown: vec![
+                Unknown { app: app("lib"), why: "no such file".into(), could: Could::Of("kind: Service".into()) },
+                Unknown { app: app("cart"), why: "no such file".into(), could: Could::Anything },
+            ],
             passes: false,
         };
         let not = |name: &'static str| move |other: &AppId| *other != app(name);
@@ -104,7 +129,8 @@ mod tests {
         assert_eq!(text(wanted.left_for(&id("a"), not("api"))), "kept for app shop/web, which renders it");
         assert_eq!(
             text(wanted.left_for(&id("b"), not("api"))),
-            "kept, because it is unknown whether app shop/cart renders it: no such file"
+            "held: it is unknown whether app shop/cart renders it: no such file",
+            "and not for one that could not"
         );
         assert_eq!(wanted.left_for(&id("b"), not("cart")), None, "an app's own error keeps nothing of its own");
     }

@@ -182,6 +182,26 @@ async fn all_that_an_app_has_moves_to_one_that_comes_with_the_same_push() {
     assert_eq!(world.inventory("new").await, [format!("ConfigMap {made}"), "ConfigMap x".to_owned()]);
 }
 
+/// A3+: an app that does not render, and that could not render what another one drops, holds none of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_does_not_render_holds_only_what_it_could_render() {
+    let world = World::start("move-apart").await;
+    let base = world.push(two(&world, "", "")).await;
+    both_healthy(&world, &base).await;
+    let broken = Files::new()
+        .file("apps/apart.yaml", world.app("apart", "apart"))
+        .file("apart/kustomization.yaml", "resources: [none.yaml]\n")
+        .file("apart/service.yaml", super::manifests::service("apart"));
+    world.push(broken).await;
+    world.eventually("it does not render", async || Some(world.stands("apart").await).filter(|(state, ..)| state == "failed")).await;
+    let pull = world.open_pull("drop", Files::new().without("old/x.yaml")).await;
+    world.status_is(&pull.head, "success", "1 delete").await;
+    assert!(!world.comment(pull.number, "DELETES").await.contains("held"), "{}", world.comments(pull.number).concat());
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("old", &merge).await;
+    world.gone("v1 ConfigMap", "x").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_while_another_app_does_not_render() {
     let world = World::start("move-broken").await;
@@ -191,6 +211,7 @@ async fn nothing_is_deleted_while_another_app_does_not_render() {
     let revision = world.push(moved("2").file("new/broken.yaml", "a: [\n")).await;
     let run = world.healthy("old", &revision).await;
     assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
+    assert!(run.error.as_deref().is_some_and(|said| said.starts_with("held: 1 object not deleted, as app shop/new")), "{:?}", run.error);
     world.resync().await;
     world.settled().await;
     assert_eq!(uid(&world, "x").await, before);

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt};
 
 use super::defined::{Defined, Heads, passing};
+use super::texts;
 use crate::app::App;
 use crate::ids::{AppId, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::context::blocking;
 use crate::jobs::desired::identity::ids;
 use crate::jobs::desired::{identity, render};
-use crate::jobs::remembered::wants::{Unseen, Wanted};
+use crate::jobs::remembered::could::Could;
+use crate::jobs::remembered::wants::{Unknown, Unseen, Wanted};
+use crate::manifest::ObjectId;
 use crate::queue::JobError;
 use crate::render::Purpose;
 use crate::store::apps::AppRow;
@@ -36,19 +39,19 @@ pub(in crate::jobs) async fn make(engine: &Engine, defined: &Defined, heads: &He
     let mut wanted = Wanted { passes: !unseen.is_empty(), ..Wanted::default() };
     for (app, answer) in answers {
         match answer {
-            Ok(Answer::Known(ids)) => {
-                for id in ids {
+            Ok(Answer { known, unknown }) => {
+                for id in known {
                     wanted.by.entry(id).or_default().insert(app.id.clone());
                 }
+                wanted.unknown.extend(unknown.map(|(why, could)| Unknown { app: app.id.clone(), why, could }));
             }
-            Ok(Answer::Unknown(why)) => wanted.unknown.push((app.id.clone(), why)),
             Err(error) => {
                 wanted.passes = true;
-                wanted.unknown.push((app.id.clone(), passing(&error)?));
+                wanted.unknown.push(Unknown { app: app.id.clone(), why: passing(&error)?, could: Could::Anything });
             }
         }
     }
-    wanted.unknown.sort();
+    wanted.unknown.sort_by(|a, b| a.app.cmp(&b.app));
     Ok(wanted)
 }
 
@@ -62,10 +65,21 @@ async fn traces(engine: &Engine, heads: &Heads) -> Result<BTreeMap<AppId, String
     Ok(traces)
 }
 
-enum Answer {
+#[derive(Default)]
+struct Answer {
     /// Nothing of an app that is synced: it owns what it wants.
-    Known(Vec<crate::manifest::ObjectId>),
-    Unknown(String),
+    known: Vec<ObjectId>,
+    /// Why not all of it is known, and what else it could be.
+    unknown: Option<(String, Could)>,
+}
+
+impl Answer {
+    fn broken(&mut self, why: String, could: Could) {
+        self.unknown = Some(match self.unknown.take() {
+            Some((first, before)) => (first, before.or(could)),
+            None => (why, could),
+        });
+    }
 }
 
 struct Looking<'a> {
@@ -79,9 +93,9 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     async fn wants(&self, app: &App) -> Result<Answer, JobError> {
-        let (mut wanted, pinned) = (Vec::new(), self.defined.pinned(&app.id));
+        let (mut wanted, pinned) = (Answer::default(), self.defined.pinned(&app.id));
         if let Some(why) = self.unseen.get(&app.source.repo) {
-            return Ok(Answer::Unknown(why.clone()));
+            return Ok(Answer { unknown: Some((why.clone(), Could::Anything)), ..wanted });
         }
         // A ref that is nowhere asks for nothing.
         let source = (app.source.repo.clone(), app.source.ref_name.clone());
@@ -91,12 +105,25 @@ impl Looking<'_> {
             if pinned.is_none() && self.is_synced(app, Arc::clone(&tree)).await? {
                 continue;
             }
-            match render::render(self.engine, app, tree, Purpose::Sync, self.engine.tasks.hard()).await? {
-                Ok(rendered) => wanted.extend(rendered.manifests.iter().flat_map(|manifest| ids(app, manifest))),
-                Err(error) => return Ok(Answer::Unknown(format!("it does not render at {}: {error}", revision.short()))),
+            match render::render(self.engine, app, Arc::clone(&tree), Purpose::Sync, self.engine.tasks.hard()).await? {
+                Ok(rendered) => wanted.known.extend(rendered.manifests.iter().flat_map(|manifest| ids(app, manifest))),
+                Err(error) => {
+                    // What it rendered while it did is still its own.
+                    wanted.known.extend(self.engine.store.wants_of(&app.destination.cluster, &app.id).await?);
+                    let why = format!("it does not render at {}: {error}", revision.short());
+                    wanted.broken(why, self.could(app, tree, error.trace().cloned()).await?);
+                }
             }
         }
-        Ok(Answer::Known(wanted))
+        Ok(wanted)
+    }
+
+    /// What an app that does not render could render.
+    async fn could(&self, app: &App, tree: Arc<dyn Tree>, failed: Option<Trace>) -> Result<Could, JobError> {
+        let last = self.traces.get(&app.id).and_then(|text| serde_json::from_str::<Trace>(text).ok());
+        let (app, traces) = (app.clone(), [failed, last]);
+        let look = move || texts::of(&app, tree.as_ref(), &traces.iter().flatten().collect::<Vec<_>>());
+        Ok(blocking(look).await??)
     }
 
     /// Whether what is applied is what the app, defined so, renders to at this tree.

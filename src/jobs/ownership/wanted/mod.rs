@@ -7,6 +7,7 @@
 mod defined;
 mod fresh;
 mod make;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
