@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::preview::granted;
 use super::refs::full_ref;
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
@@ -20,6 +21,8 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName, attempt: u32,
         engine.queue.look_again(&Tenant::repo(&repo.name)).await?;
     }
     engine.outbox.try_again(&repo.name).await?;
+    // What was granted when the server was started anew.
+    engine.queue.enqueue(&granted::previews(engine, &repo.name).await?).await?;
     let remote = engine.remote(repo).await?;
     let refs = engine.mirrors.list_refs(&remote, cancel).await?;
     // Before the forge's API is asked, which may be down while its Git is up.
@@ -54,7 +57,7 @@ async fn missed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest], closed
     Ok(requests)
 }
 
-/// The refs that count are the definitions branch and what apps follow.
+/// The refs that count are the definitions branch, what apps follow, and what open previews were made from.
 async fn moved_refs(engine: &Engine, repo: &Repo, refs: &BTreeMap<String, Oid>) -> Result<Vec<Request>, JobError> {
     let mut watched = BTreeSet::from([repo.definitions_ref.clone()]);
     for row in engine.store.apps_reading(&repo.name).await? {
@@ -62,6 +65,7 @@ async fn moved_refs(engine: &Engine, repo: &Repo, refs: &BTreeMap<String, Oid>) 
             watched.insert(row.app.source.ref_name);
         }
     }
+    watched.extend(engine.store.refs_that_previews_read(&repo.name).await?);
     let mut requests = Vec::new();
     for ref_name in watched {
         let (now, before) = (refs.get(&ref_name), engine.store.last_seen(&repo.name, &ref_name).await?);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::desired::affected::Follower;
 use super::desired::definitions::Reconciled;
 use super::desired::{affected, definitions, visible};
+use super::preview::reads;
 use super::{Engine, outcome};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
@@ -52,6 +53,7 @@ pub(in crate::jobs) async fn run(
 
     let mut requests: Vec<_> = to_sync.iter().map(|app| sync_request(app, &key, &revision)).collect();
     requests.extend(previews(engine, &bases, &key).await?);
+    requests.extend(reads::previews_of(engine, &repo.name, ref_name, Some(&revision), &key).await?);
     requests.extend(found_again(engine, repo, ref_name, &key).await?);
     tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "checked a ref");
     engine.queue.enqueue(&requests).await?;
@@ -67,7 +69,7 @@ async fn is_followed(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<boo
         return Ok(true);
     }
     let follows = |row: &AppRow| row.state != AppState::Removed && row.app.source.ref_name == ref_name;
-    Ok(engine.store.apps_reading(&repo.name).await?.iter().any(follows))
+    Ok(engine.store.apps_reading(&repo.name).await?.iter().any(follows) || reads::is_read(engine, &repo.name, ref_name).await?)
 }
 
 /// Nobody follows the ref: it is not fetched, and what was once fetched of it is not kept, so that nobody takes it for news later.
@@ -116,6 +118,8 @@ async fn missing(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), Job
         tracing::warn!(app = %row.app.id, "{message}");
         engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
     }
+    let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
+    engine.queue.enqueue(&reads::previews_of(engine, &repo.name, ref_name, None, &key).await?).await?;
     engine.store.set_ref(&repo.name, ref_name, None).await?;
     Ok(())
 }

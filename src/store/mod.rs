@@ -22,6 +22,7 @@ pub mod inventory;
 pub mod jobs;
 pub mod previews;
 pub mod pulls;
+pub mod reads;
 pub mod reports;
 pub mod rests;
 pub mod runs;

@@ -14,6 +14,8 @@ pub struct PreviewRow {
     pub base: Oid,
     /// The tree that merging gives; none where it can't be merged.
     pub change_tree: Option<Oid>,
+    /// A hash of what the configuration granted then.
+    pub granted: Option<String>,
     /// JSON; the store does not look into it.
     pub looked: String,
 }
@@ -32,15 +34,16 @@ struct Raw {
     head: String,
     base: String,
     change_tree: Option<String>,
+    granted: Option<String>,
     looked: String,
 }
 
 impl Store {
     /// Keeps a preview, with what it shows of each app.
     pub async fn put_preview(&self, row: &PreviewRow, shown: &[(AppId, String)]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO previews (repo, number, head, base, change_tree, looked) VALUES ($1, $2, $3, $4, $5, $6)
+        let sql = "INSERT INTO previews (repo, number, head, base, change_tree, looked, granted) VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (repo, number) DO UPDATE SET head = excluded.head, base = excluded.base, change_tree = excluded.change_tree,
-                 looked = excluded.looked";
+                 looked = excluded.looked, granted = excluded.granted";
         let (repo, number) = (row.repo.as_str(), number_column(row.number));
         let mut tx = self.begin().await?;
         sqlx::query(sql)
@@ -50,6 +53,7 @@ impl Store {
             .bind(row.base.as_str())
             .bind(row.change_tree.as_ref().map(Oid::as_str))
             .bind(&row.looked)
+            .bind(row.granted.as_deref())
             .execute(&mut *tx)
             .await?;
         sqlx::query("DELETE FROM previewed_steps WHERE repo = $1 AND number = $2").bind(repo).bind(number).execute(&mut *tx).await?;
@@ -84,7 +88,7 @@ impl Store {
     }
 
     pub async fn preview(&self, repo: &RepoName, number: u64) -> Result<Option<PreviewRow>, StoreError> {
-        let sql = "SELECT head, base, change_tree, looked FROM previews WHERE repo = $1 AND number = $2";
+        let sql = "SELECT head, base, change_tree, granted, looked FROM previews WHERE repo = $1 AND number = $2";
         let query = sqlx::query_as::<_, Raw>(sql).bind(repo.as_str()).bind(number_column(number));
         let Some(raw) = query.fetch_optional(self.read()).await? else { return Ok(None) };
         let oid = |text: String| text.parse::<Oid>().map_err(|error| StoreError::corrupt(format!("the preview of {repo}#{number}"), error));
@@ -94,6 +98,7 @@ impl Store {
             head: oid(raw.head)?,
             base: oid(raw.base)?,
             change_tree: raw.change_tree.map(oid).transpose()?,
+            granted: raw.granted,
             looked: raw.looked,
         }))
     }
@@ -118,8 +123,8 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db"), Arc::new(ManualClock::at_millis(1))).await?;
         let oid = |digit: &str| digit.repeat(40).parse::<Oid>();
         let repo = RepoName::new("shop");
-        let mut row =
-            PreviewRow { repo: repo.clone(), number: 7, head: oid("a")?, base: oid("b")?, change_tree: None, looked: "{}".into() };
+        let (head, base, granted) = (oid("a")?, oid("b")?, Some("all".into()));
+        let mut row = PreviewRow { repo: repo.clone(), number: 7, head, base, change_tree: None, granted, looked: "{}".into() };
         let web = AppId::new(&repo, "web");
         store.put_preview(&row, &[(web.clone(), "old".into())]).await?;
         row.change_tree = Some(oid("c")?);

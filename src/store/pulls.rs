@@ -159,7 +159,7 @@ impl Store {
     pub async fn forget_pulls(&self, millis: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM pulls WHERE state <> 'open' AND updated_at < $1";
         let forgotten = sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected();
-        for table in ["previews", "previewed_steps", "preview_rests"] {
+        for table in ["previews", "previewed_steps", "preview_rests", "preview_reads"] {
             let of_none = format!("NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo = {table}.repo AND p.number = {table}.number)");
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE {of_none}"))).execute(self.write()).await?;
         }

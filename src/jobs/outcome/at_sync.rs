@@ -8,6 +8,7 @@ use super::known::Known;
 use super::told;
 use super::told::{report_of, tell};
 use super::unseen::unseen;
+use crate::app::App;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::desired::{identity, render};
@@ -45,7 +46,9 @@ pub(in crate::jobs) async fn at_sync(
             merged.push((shown.number, shown.merge_commit, what));
         }
     }
-    let mut objects = unseen(&Shown::of(&plan.changes), &merged.iter().map(|(_, _, shown)| shown).collect::<Vec<_>>());
+    let defined = by_definition(engine, row).await?;
+    let shown: Vec<&Shown> = merged.iter().map(|(_, _, shown)| shown).chain(defined.iter().map(|(_, shown)| shown)).collect();
+    let mut objects = unseen(&Shown::of(&plan.changes), &shown);
     // What was to be deleted or replaced before is another merge's.
     let decided = engine.store.inventory_of(&plan.cluster, app).await?;
     let decided: BTreeSet<String> = decided.iter().filter(|row| is_decided(row.state)).map(|row| row.key.id().to_string()).collect();
@@ -58,7 +61,30 @@ pub(in crate::jobs) async fn at_sync(
             differs(engine, repo, *number, app, &objects).await?;
         }
     }
+    // What was pushed to another ref than the definition's since the merge, or before it and unseen, was not shown.
+    for (number, _) in defined.iter().filter(|(_, shown)| !shown.steps.is_empty() && !objects.is_empty()) {
+        differs(engine, &app.repo, *number, app, &objects).await?;
+    }
     Ok(())
+}
+
+/// What merged pull requests have shown whose merges bring the definition that this sync is the first to apply, where the app is made from another
+/// repo or ref than its definition: no revision of it contains such a merge.
+async fn by_definition(engine: &Engine, row: &AppRow) -> Result<Vec<(u64, Shown)>, JobError> {
+    let App { id, source, origin, .. } = &row.app;
+    let is_beside = source.repo == id.repo && source.ref_name == origin.definitions_ref;
+    if is_beside || row.applied_app.as_ref().is_some_and(|applied| applied.same_definition(&row.app)) {
+        return Ok(Vec::new());
+    }
+    let mut merged = Vec::new();
+    for shown in engine.store.shown_of(&id.repo, id, told::heard_after(engine)).await? {
+        if engine.mirrors.is_ancestor(&id.repo, &shown.merge_commit, &row.definition_commit).await?
+            && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
+        {
+            merged.push((shown.number, what));
+        }
+    }
+    Ok(merged)
 }
 
 /// Whether an earlier sync has found what is to be done to an object.

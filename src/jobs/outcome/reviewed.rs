@@ -2,6 +2,7 @@
 //! applied, and each sync with the plans that pull requests have shown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -66,6 +67,7 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
         base_commit: base.clone(),
         base: engine.mirrors.tree(&repo.name, &base).await?,
         change: engine.mirrors.tree(&repo.name, merge_commit).await?,
+        reads: Arc::default(),
     };
     let cancel = engine.tasks.hard().clone();
     let mut sides = sides::build(engine, repo, &trees, &cancel).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::App;
+use crate::app::{App, Verb};
 use crate::jobs::Engine;
 use crate::jobs::desired::identity;
 use crate::manifest::{Manifest, ObjectId};
@@ -13,6 +13,13 @@ pub(in crate::jobs) async fn keep_wants(engine: &Engine, app: &App, manifests: &
     let cluster = &app.destination.cluster;
     let owned: BTreeSet<ObjectId> = engine.store.inventory_of(cluster, &app.id).await?.iter().map(|row| row.key.id()).collect();
     let names = manifests.iter().map(|manifest| identity::ids(app, manifest));
-    let wants: BTreeSet<ObjectId> = names.filter(|names| !names.iter().any(|id| owned.contains(id))).flatten().collect();
+    let mut wants: BTreeSet<ObjectId> = names.filter(|names| !names.iter().any(|id| owned.contains(id))).flatten().collect();
+    wants.retain(|id| may_have(engine, app, id));
     Ok(engine.store.put_wants(cluster, &app.id, &wants.into_iter().collect::<Vec<_>>()).await?)
+}
+
+/// Whether the configuration lets an app write an object: what it may not write it cannot claim, whatever it renders.
+pub(in crate::jobs) fn may_have(engine: &Engine, app: &App, object: &ObjectId) -> bool {
+    let Ok(grants) = engine.grants(&app.id.repo) else { return false };
+    engine.permitted(app).is_ok() && grants.object(Verb::Write, &app.destination.cluster, object).is_ok()
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::moves::Moves;
-use crate::app::SyncPolicy;
+use crate::app::{App, SyncPolicy};
 use crate::ids::{AppId, ClusterName};
 use crate::jobs::Engine;
+use crate::jobs::ownership::claims::may_have;
 use crate::manifest::ObjectId;
 use crate::plan::{Action, RefusedBy, Verdict};
 use crate::queue::JobError;
@@ -47,7 +48,8 @@ async fn others(
     for (object, other) in engine.store.wanted_by_others(cluster, app, begun).await? {
         let row = engine.store.app(&other).await?;
         let is_ours = moves.touches(&other);
-        if row.is_some_and(|row| !is_ours && row.app.destination.cluster == *cluster && row.app.sync != SyncPolicy::Never) {
+        let counts = |app: &App| app.destination.cluster == *cluster && app.sync != SyncPolicy::Never && may_have(engine, app, &object);
+        if row.is_some_and(|row| !is_ours && counts(&row.app)) {
             others.insert(object, format!("is rendered by app {other} as well, which has not applied it yet"));
         }
     }

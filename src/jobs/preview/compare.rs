@@ -1,13 +1,13 @@
 //! The affected apps of a pull request, planned: what is shown of each.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::brought::{Brought, held_back};
 use super::edited::Inline;
 use super::moves::Moves;
 use super::object::{object, show};
@@ -15,21 +15,21 @@ use super::pair::{Pair, Side, Trees};
 use super::previewed::Collected;
 use super::shared::refuse_shared;
 use super::{budget, claimed, edited, leaving};
-use crate::app::{App, OnDelete, SyncPolicy};
+use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
 use crate::config::Repo;
-use crate::ids::{ClusterName, Oid};
+use crate::ids::Oid;
 use crate::jobs::Engine;
 use crate::jobs::desired::volatile;
 use crate::jobs::ownership::orphans;
 use crate::lifecycle::beside;
-use crate::manifest::{Manifest, ObjectKey};
-use crate::plan::{Change, PruneLimit, Redactor, Siblings};
+use crate::manifest::Manifest;
+use crate::plan::{Change, PruneLimit, Redactor};
 use crate::queue::JobError;
 use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, HeldBack};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange};
 use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectRow;
 use crate::sync::marked::Orphan;
@@ -58,7 +58,7 @@ pub(in crate::jobs) async fn all(
         leaving.extend(leaving::preview(engine, pair, head, cancel).await?);
     }
     let moves = Moves::find(engine, repo, trees, &pairs, cancel).boxed().await?;
-    let (moves, siblings) = (&moves, &brought(&pairs));
+    let (moves, siblings) = (&moves, &Brought::by(engine, &pairs).await?);
     let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
     let each = pairs.into_iter().map(|pair| {
         let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
@@ -89,7 +89,7 @@ async fn by_itself(
     head: &Oid,
     pair: Pair,
     moves: &Moves,
-    siblings: &BTreeMap<ClusterName, Siblings>,
+    siblings: &Brought,
     collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<(AppReport, Option<JobError>), JobError> {
@@ -128,7 +128,7 @@ async fn one(
     head: &Oid,
     pair: Pair,
     moves: &Moves,
-    siblings: &BTreeMap<ClusterName, Siblings>,
+    siblings: &Brought,
     collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<AppReport, JobError> {
@@ -196,6 +196,7 @@ async fn one(
     match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, siblings, cancel).await {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
+            siblings.explain(&mut planned.changes);
             collected.add(&pair.id, &planned);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             report.destructive.extend(by_marks_alone);
@@ -221,7 +222,7 @@ async fn compare(
     inventory: &[ObjectRow],
     orphans: &[Orphan],
     moves: &Moves,
-    siblings: &BTreeMap<ClusterName, Siblings>,
+    siblings: &Brought,
     cancel: &CancellationToken,
 ) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
     let marks = engine.marks(&pair.id);
@@ -243,7 +244,7 @@ async fn compare(
         siblings: None,
     };
     let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
-    let siblings = siblings.get(&app.destination.cluster);
+    let siblings = siblings.to(app);
     let change = PlanInput { siblings, ..input(app, head, change, app.adopt.0) };
     let planned = plan_change(cluster, base, change, base_side(pair), cancel).await?;
     let marked = match orphans {
@@ -258,22 +259,6 @@ fn base_side(pair: &Pair) -> BaseSide {
         Some(Side { rendered: Ok(_), .. }) if pair.leaves().is_none() => BaseSide::Complete,
         _ => BaseSide::Unknown,
     }
-}
-
-/// What the apps of a pull request bring to each cluster: what one of them needs may come with another.
-fn brought(pairs: &[Pair]) -> BTreeMap<ClusterName, Siblings> {
-    let mut brought: BTreeMap<ClusterName, Siblings> = BTreeMap::new();
-    for pair in pairs {
-        let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { continue };
-        let before: HashMap<&ObjectKey, &Manifest> = match &pair.base {
-            Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => base.manifests.iter().map(|one| (&one.key, one)).collect(),
-            _ => HashMap::new(),
-        };
-        let changes = |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| before.object != manifest.object);
-        let siblings = brought.entry(app.destination.cluster.clone()).or_default();
-        siblings.add(&rendered.manifests, &app.destination.namespace, changes);
-    }
-    brought
 }
 
 /// A base that does not render has nothing to compare with: the change is shown against what is live.
@@ -309,17 +294,6 @@ fn warnings(pair: &Pair) -> Vec<String> {
         warnings.push(format!("The base does not render, so everything counts as new: {error}"));
     }
     warnings
-}
-
-/// Why merging applies nothing of an app by itself, by its definition after the merge.
-fn held_back(row: Option<&AppRow>, app: &App) -> Option<HeldBack> {
-    match (row, app.sync) {
-        (_, SyncPolicy::Never) => Some(HeldBack::Never),
-        (Some(row), _) if row.paused => Some(HeldBack::Paused),
-        (Some(row), _) if row.pinned_revision.is_some() => Some(HeldBack::Pinned),
-        (_, SyncPolicy::Manual) => Some(HeldBack::Manual),
-        (_, SyncPolicy::Auto) => None,
-    }
 }
 
 /// Whether the base's head is what is applied: then what differs has drifted.

@@ -1,5 +1,7 @@
 //! Compares the two sides of a pull request, and writes what it finds into the report.
 
+use std::sync::Arc;
+
 use super::fetch::Fetched;
 use super::pair::Trees;
 use super::previewed::{Collected, Looked};
@@ -44,17 +46,19 @@ pub(in crate::jobs) async fn fill(
         (engine.mirrors.tree(&repo.name, head).await?, engine.mirrors.tree_id(&repo.name, head).await?)
     };
     let base_tree = engine.mirrors.tree(&repo.name, base).await?;
-    let trees = Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change };
+    let trees = Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change, reads: Arc::default() };
     let mut sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
     if !sides.errors.is_empty() {
         report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
         return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new()), None));
     }
-    let looked = std::mem::take(&mut sides.looked);
+    let rendered = std::mem::take(&mut sides.looked);
     let collected = Collected::default();
     let compared = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
     report.apps = compared.apps;
-    Ok((Some(change_tree), Looked::new(author, report, looked, &collected), compared.trouble))
+    let mut looked = Looked::new(author, report, rendered, &collected);
+    looked.reads = trees.reads.take();
+    Ok((Some(change_tree), looked, compared.trouble))
 }
 
 pub(in crate::jobs) fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base_ref: &str) -> PreviewReport {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::reads::Reads;
 use crate::app::App;
 use crate::ids::{AppId, Oid};
 use crate::render::{RenderError, Rendered};
@@ -15,6 +16,8 @@ pub(in crate::jobs) struct Trees {
     pub base_commit: Oid,
     pub base: Arc<dyn Tree>,
     pub change: Arc<dyn Tree>,
+    /// What else is read.
+    pub reads: Arc<Reads>,
 }
 
 /// One app whose manifests or definition differ between the sides.

@@ -9,7 +9,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::pair::Side;
-use super::rests;
+use super::reads::Read;
+use super::{granted, rests};
 use crate::app::App;
 use crate::class::Class;
 use crate::config::Repo;
@@ -39,6 +40,9 @@ pub(in crate::jobs) struct Looked {
     /// The paths that could not be merged.
     pub conflicts: Vec<String>,
     pub apps: Vec<LookedAt>,
+    /// What it read besides the commits that it compares.
+    #[serde(default)]
+    pub reads: Vec<Read>,
     /// What it rests on besides Git: [`rests`].
     #[serde(skip)]
     pub rests: BTreeSet<String>,
@@ -187,6 +191,7 @@ impl Looked {
             settled: is_settled(report),
             conflicts,
             apps: Vec::new(),
+            reads: Vec::new(),
             rests: BTreeSet::new(),
         }
     }
@@ -195,7 +200,7 @@ impl Looked {
         let with_plan = |one: LookedAt| LookedAt { shown: collected.of(&one.app), ..one };
         let apps = looked.into_iter().map(with_plan).collect();
         let (author, settled) = (author.to_owned(), is_settled(report));
-        Self { version: VERSION, author, settled, conflicts: Vec::new(), apps, rests: collected.rests() }
+        Self { version: VERSION, author, settled, conflicts: Vec::new(), apps, reads: Vec::new(), rests: collected.rests() }
     }
 
     pub fn read(row: &PreviewRow) -> Option<Self> {
@@ -228,7 +233,8 @@ pub(in crate::jobs) async fn keep(
     let shown: Vec<(AppId, String)> =
         looked.apps.iter().map(|one| Ok((one.app.clone(), json(&one.shown)?))).collect::<Result<_, JobError>>()?;
     let (head, base) = (head.clone(), base.clone());
-    let row = PreviewRow { repo: repo.name.clone(), number, head, base, change_tree, looked: json(looked)? };
+    let granted = Some(granted::hash(engine)?);
+    let row = PreviewRow { repo: repo.name.clone(), number, head, base, change_tree, granted, looked: json(looked)? };
     Ok(engine.store.put_preview(&row, &shown).await?)
 }
 

@@ -9,7 +9,7 @@ use super::landed::Landed;
 use super::over::{closed, landed, merged};
 use super::relook::Look;
 use super::told::{is_merged, row_of, show};
-use super::{landed, previewed, relook, rests};
+use super::{landed, previewed, reads, relook, rests};
 use crate::config::Repo;
 use crate::forge::{Forge, PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
@@ -133,6 +133,7 @@ async fn make(
         return Ok(Made::Merged);
     }
     rests::keep(engine, &repo.name, pull.number, began, &looked.rests).await?;
+    reads::keep(engine, &repo.name, pull.number, &looked.reads).await?;
     previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
     Ok(Made::Compared(trouble))
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pair::Trees;
 use super::previewed::{Looked, LookedAt, Seen};
-use super::sides;
+use super::{granted, reads, sides};
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::Oid;
@@ -53,6 +53,9 @@ pub(in crate::jobs) async fn look(
     let Some(preview) = engine.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head) else {
         return Ok(Look::Ask);
     };
+    if preview.granted != Some(granted::hash(engine)?) {
+        return Ok(Look::Ask);
+    }
     let (Some(looked), Some(base)) = (Looked::read(&preview), engine.store.ref_head(&repo.name, &pull.base_ref).await?) else {
         return Ok(Look::Ask);
     };
@@ -90,8 +93,13 @@ impl Before<'_> {
             return Ok(self.unless(false));
         }
         let base_tree = engine.mirrors.tree(&repo.name, base).await?;
-        let trees = Trees { base_ref: self.pull.base_ref.clone(), base_commit: base.clone(), base: base_tree, change: tree };
-        let same = self.same(engine, repo, &trees).await?;
+        let base_ref = self.pull.base_ref.clone();
+        let trees = Trees { base_ref, base_commit: base.clone(), base: base_tree, change: tree, reads: Arc::default() };
+        let moved = reads::moved(engine, &self.looked.reads).await?;
+        let same = moved.is_some() && self.same(engine, repo, &trees).await?;
+        if let Some(moved) = moved.filter(|_| same) {
+            engine.store.move_preview_reads(&repo.name, self.pull.number, &moved).await?;
+        }
         if same && (self.preview.base != *base || self.preview.change_tree.as_ref() != Some(&tree_id)) {
             engine.store.move_preview(&repo.name, self.pull.number, base, &tree_id).await?;
         }

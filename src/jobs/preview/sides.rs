@@ -12,7 +12,7 @@ use super::previewed::{LookedAt, Seen, Shown};
 use crate::app::{App, DefinitionError, Discovered};
 use crate::class::{Class, Classified};
 use crate::config::Repo;
-use crate::ids::{AppId, RepoName};
+use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::context::blocking;
 use crate::jobs::desired::affected::Follower;
@@ -273,26 +273,33 @@ async fn rendered(
     tree: &Arc<dyn Tree>,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
-    let tree = if is_of_the_branch(repo, trees, app) { Some(Arc::clone(tree)) } else { elsewhere(engine, app).await? };
-    match tree {
-        Some(tree) => render(engine, app, tree, Purpose::Preview, cancel).await,
-        None => Ok(Err(missing_ref(app))),
+    if is_of_the_branch(repo, trees, app) {
+        return render(engine, app, Arc::clone(tree), Purpose::Preview, cancel).await;
     }
+    let Some(commit) = elsewhere(engine, app).await? else {
+        trees.reads.add(app, None, None);
+        return Ok(Err(missing_ref(app)));
+    };
+    let tree = engine.mirrors.tree(&app.source.repo, &commit).await?;
+    let rendered = render(engine, app, tree, Purpose::Preview, cancel).await;
+    let trace = rendered.as_ref().ok().and_then(|rendered| match rendered {
+        Ok(rendered) => Some(&rendered.trace),
+        Err(error) => error.trace(),
+    });
+    trees.reads.add(app, Some(&commit), trace);
+    rendered
 }
 
 fn missing(error: &JobError) -> RenderError {
     RenderError::Missing { message: error.message(), class: error.class }
 }
 
-/// The tree of an app that reads another repo or ref than the pull request changes, as it was last fetched.
-async fn elsewhere(engine: &Engine, app: &App) -> Result<Option<Arc<dyn Tree>>, JobError> {
+/// The head of an app's ref in another repo, or of another ref, than the pull request changes. None where there is none.
+async fn elsewhere(engine: &Engine, app: &App) -> Result<Option<Oid>, JobError> {
     let repo = engine.repo(&app.source.repo)?;
     let cancel = engine.tasks.hard().clone();
     let fetched = engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&app.source.ref_name), &cancel).await?;
-    match fetched.get(&app.source.ref_name).cloned().flatten() {
-        Some(commit) => Ok(Some(engine.mirrors.tree(&repo.name, &commit).await?)),
-        None => Ok(None),
-    }
+    Ok(fetched.get(&app.source.ref_name).cloned().flatten())
 }
 
 fn missing_ref(app: &App) -> RenderError {

@@ -1,5 +1,7 @@
 //! No gate is older than what its verdict rests on: who owns the objects, who wants them, and what has to be there for them.
 
+use driftless::ids::{AppId, RepoName};
+
 use super::manifests::config_map;
 use super::push::shop;
 use crate::support::git::Work;
@@ -127,4 +129,43 @@ async fn x7_an_app_of_another_repo_that_was_never_synced_has_a_claim() {
     world.status_is(&pull.head, "failure", "1 rejected (mine)").await;
     world.comment(pull.number, "library/theirs").await;
     assert_eq!(world.forge.latest_status(PROJECT, &pull.head, "driftless").map(|gate| gate.state), Some("failure".into()));
+}
+
+/// Has the library define an app in a namespace of its own, which renders an object of the world's namespace.
+async fn squat(world: &World, work: &Work, sync: &str) {
+    let own = format!("namespace: {}-own", world.namespace);
+    let definition = world.app_with("squat", "squat", sync).replace(&format!("namespace: {}", world.namespace), &own);
+    let shared = config_map("shared", "theirs").replace("name: shared", &format!("name: shared\n  namespace: {}", world.namespace));
+    push_library(world, work, &[("apps/squat.yaml", definition), ("squat/shared.yaml", shared)]).await;
+}
+
+/// X13: what a repo may not write it cannot claim from others, whatever it renders.
+#[tokio::test(flavor = "multi_thread")]
+async fn x13_nobody_claims_what_he_may_not_write() {
+    let world = up("claims-squat", Setup { with_library: true, library_allows: "-own", ..Setup::default() }).await;
+    squat(&world, &Work::new(), "").await;
+    world
+        .eventually("it is refused", async || {
+            let squat = AppId::new(&RepoName::new("library"), "squat");
+            world.engine().store.app(&squat).await.expect("the store").filter(|row| row.failure.contains("allow"))
+        })
+        .await;
+    world.settled().await;
+    let pull = takes(&world, "mine", "").await;
+    world.status_is(&pull.head, "success", "1 create").await;
+    let merge = world.merge_pull(pull.number).await;
+    world.healthy("mine", &merge).await;
+}
+
+/// X13, X14: a claim that was stored goes with the right to it, and the gates that it has closed open.
+#[tokio::test(flavor = "multi_thread")]
+async fn x13_a_claim_ends_with_the_right_to_it() {
+    let mut world = up("claims-revoked", Setup { with_library: true, ..Setup::default() }).await;
+    squat(&world, &Work::new(), "  sync: manual\n").await;
+    let pull = takes(&world, "mine", "").await;
+    world.status_is(&pull.head, "failure", "1 rejected (mine)").await;
+    world.stop().await;
+    world.allow_library("-own");
+    world.start_again().await;
+    world.status_is(&pull.head, "success", "1 create").await;
 }

@@ -270,3 +270,32 @@ async fn the_removal_of_an_app_says_that_its_objects_stay() {
     assert_eq!(state, "success", "{comment}");
     assert!(comment.contains("**App `shop` stops being managed; its 3 objects stay.**"), "{comment}");
 }
+
+/// X15: what comes with an app that merging does not sync by itself is not there for the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn x15_what_waits_for_a_person_brings_nothing_to_others() {
+    let world = World::start("gates-brought").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let inner = format!("{}-new", world.namespace);
+    let within = |app: String| app.replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
+    let files = |ground: &str, needs: &str| {
+        Files::new()
+            .file("apps/ground.yaml", world.app_with("ground", "ground", ground))
+            .file("ground/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {inner}\n"))
+            .file("apps/needs.yaml", within(world.app_with("needs", "needs", needs)))
+            .file("needs/map.yaml", config_map("inside", "x"))
+    };
+    let manual = "  sync: manual\n";
+    let pull = world.open_pull("half", files(manual, "")).await;
+    world.status_is(&pull.head, "failure", "1 rejected (needs), 1 create").await;
+    let comment = world.comment(pull.number, "comes with app shop/ground").await;
+    assert!(comment.contains("`sync: manual`") && comment.contains("sync that app first"), "{comment}");
+    // Who syncs both by hand begins with the right one.
+    let both = world.open_pull("both", files(manual, manual)).await;
+    let status = world.status(&both.head).await;
+    assert_eq!(status.state, "success", "{}", status.description);
+    let all = world.open_pull("all", files("", "")).await;
+    let status = world.status(&all.head).await;
+    assert_eq!(status.state, "success", "{}", status.description);
+}

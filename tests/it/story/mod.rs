@@ -19,6 +19,7 @@ mod per_app;
 mod policies;
 mod pull;
 pub mod push;
+mod reads;
 mod reviewed;
 mod revoked;
 mod samples;

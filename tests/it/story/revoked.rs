@@ -91,3 +91,28 @@ async fn x4_a_namespace_that_was_taken_out_while_the_server_was_down() {
 async fn x4_a_cluster_that_was_taken_out_while_the_server_was_down() {
     nothing_is_done_where_it_is_no_longer_allowed(true, "allow.clusters").await;
 }
+
+/// X14: a pull request that was green when the namespace was allowed is not any more, and nobody has to push for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn x14_a_gate_follows_what_is_allowed() {
+    let mut world = World::start("revoked-gate").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.stop().await;
+    world.allow_namespace(false);
+    world.start_again().await;
+    world.status_is(&pull.head, "failure", "destination not allowed (shop)").await;
+    world.stop().await;
+    world.allow_namespace(true);
+    world.start_again().await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    // Under the same configuration nothing is said again.
+    world.settled().await;
+    let states = world.states(&pull.head);
+    world.restart().await;
+    world.poll().await;
+    world.settled().await;
+    assert_eq!(world.states(&pull.head), states);
+}

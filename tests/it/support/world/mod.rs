@@ -142,6 +142,11 @@ impl World {
         self.setup.allows_namespace = allows;
     }
 
+    /// The namespaces that the next server lets the library's apps touch.
+    pub fn allow_library(&mut self, allows: &'static str) {
+        self.setup.library_allows = allows;
+    }
+
     /// The store of a stopped server, to be put back later.
     pub fn copy_store(&self) -> Vec<u8> {
         std::fs::read(self.folder.path().join("data/driftless.db")).expect("a store")

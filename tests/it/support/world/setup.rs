@@ -32,6 +32,8 @@ pub struct Setup {
     pub destructive: &'static str,
     /// Whether there is a second repository, which the first may read.
     pub with_library: bool,
+    /// The namespaces that its apps may touch, behind the world's name.
+    pub library_allows: &'static str,
     pub west: West,
     /// Whether the repo may touch its namespace.
     pub allows_namespace: bool,
@@ -63,6 +65,7 @@ impl Default for Setup {
             cluster_scoped: "[]",
             destructive: "{}",
             with_library: false,
+            library_allows: "*",
             west: West::Unknown,
             allows_namespace: true,
             limited: false,
@@ -90,15 +93,27 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
-    let Setup { quiet, maximum, health, give_up, cluster_scoped, credentials, destructive, with_library, west, allows_namespace, .. } =
-        setup;
+    let Setup {
+        quiet,
+        maximum,
+        health,
+        give_up,
+        cluster_scoped,
+        credentials,
+        destructive,
+        with_library,
+        library_allows,
+        west,
+        allows_namespace,
+        ..
+    } = setup;
     let namespaces = if *allows_namespace { format!("{namespace}*") } else { "somewhere-else".to_owned() };
     let allowed = if *west == West::Allowed { "'prod*', west" } else { "'prod*'" };
     let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
     let credentials = if *credentials { "    credentials: {token: {env: TOKEN}}\n" } else { "" };
     let library_url = clone_url.replace(PROJECT, LIBRARY);
     let definitions = "definitions: {branch: main, globs: ['apps/*.yaml']}";
-    let its_allow = format!("allow: {{clusters: [prod], namespaces: ['{namespace}*']}}");
+    let its_allow = format!("allow: {{clusters: [prod], namespaces: ['{namespace}{library_allows}']}}");
     let second =
         format!("  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n    {its_allow}\n");
     let (second, may_read) = if *with_library { (second.as_str(), "    mayRead: [library]\n") } else { ("", "") };

@@ -1,0 +1,99 @@
+//! What the apps of a pull request bring to each cluster: what one of them needs may come with another. What merging does not sync by itself comes
+//! with nobody.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::pair::{Pair, Side};
+use crate::app::{App, SyncPolicy};
+use crate::ids::{AppId, ClusterName};
+use crate::jobs::Engine;
+use crate::manifest::{Manifest, ObjectId, ObjectKey};
+use crate::plan::{Plan, Siblings, Verdict};
+use crate::queue::JobError;
+use crate::report::preview::HeldBack;
+use crate::store::apps::AppRow;
+
+#[derive(Default)]
+pub(in crate::jobs) struct Brought {
+    /// By the apps that merging syncs.
+    by_merge: BTreeMap<ClusterName, Siblings>,
+    /// By all of them: who syncs an app by hand can sync another one before.
+    by_hand: BTreeMap<ClusterName, Siblings>,
+    /// The apps that wait for somebody, and why.
+    held_back: BTreeMap<AppId, HeldBack>,
+    /// What only these bring.
+    waiting: HashMap<(ClusterName, ObjectId), AppId>,
+}
+
+impl Brought {
+    pub async fn by(engine: &Engine, pairs: &[Pair]) -> Result<Self, JobError> {
+        let mut brought = Self::default();
+        for pair in pairs {
+            let Some(Side { app, .. }) = &pair.change else { continue };
+            let row = engine.store.app(&pair.id).await?;
+            brought.add(pair, held_back(row.as_ref(), app));
+        }
+        Ok(brought)
+    }
+
+    fn add(&mut self, pair: &Pair, held_back: Option<HeldBack>) {
+        let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { return };
+        let before: HashMap<&ObjectKey, &Manifest> = match &pair.base {
+            Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => base.manifests.iter().map(|one| (&one.key, one)).collect(),
+            _ => HashMap::new(),
+        };
+        let changes = |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| before.object != manifest.object);
+        let (cluster, namespace) = (&app.destination.cluster, &app.destination.namespace);
+        self.by_hand.entry(cluster.clone()).or_default().add(&rendered.manifests, namespace, changes);
+        let Some(held_back) = held_back else {
+            return self.by_merge.entry(cluster.clone()).or_default().add(&rendered.manifests, namespace, changes);
+        };
+        for manifest in &rendered.manifests {
+            let mut id = manifest.key.id();
+            id.namespace.get_or_insert_with(|| namespace.clone());
+            self.waiting.insert((cluster.clone(), id), app.id.clone());
+        }
+        self.held_back.insert(app.id.clone(), held_back);
+    }
+
+    /// What comes to the cluster of an app before it, or with it.
+    pub fn to(&self, app: &App) -> Option<&Siblings> {
+        let all = if self.held_back.contains_key(&app.id) { &self.by_hand } else { &self.by_merge };
+        all.get(&app.destination.cluster)
+    }
+
+    /// Says of what is refused that the missing object is in the pull request, and why that is not enough.
+    pub fn explain(&self, plan: &mut Plan) {
+        let Some(all) = self.by_hand.get(&plan.cluster).filter(|_| !self.held_back.contains_key(&plan.app)) else { return };
+        for change in &mut plan.changes {
+            let (Verdict::Rejected { message, .. }, Some(desired)) = (&mut change.verdict, &change.desired) else { continue };
+            let Some(needed) = all.needed_by(&change.key, &desired.object, message) else { continue };
+            let Some(app) = self.waiting.get(&(plan.cluster.clone(), needed.clone())) else { continue };
+            let Some(why) = self.held_back.get(app).map(in_words) else { continue };
+            let text = format!(
+                "{message} {needed} comes with app {app}, which merging does not sync by itself ({why}). Merge and sync that app first."
+            );
+            *message = text;
+        }
+    }
+}
+
+fn in_words(held_back: &HeldBack) -> &'static str {
+    match held_back {
+        HeldBack::Never => "`sync: never`",
+        HeldBack::Manual => "`sync: manual`",
+        HeldBack::Paused => "it is paused",
+        HeldBack::Pinned => "it is pinned",
+    }
+}
+
+/// Why merging applies nothing of an app by itself, by its definition after the merge.
+pub(in crate::jobs) fn held_back(row: Option<&AppRow>, app: &App) -> Option<HeldBack> {
+    match (row, app.sync) {
+        (_, SyncPolicy::Never) => Some(HeldBack::Never),
+        (Some(row), _) if row.paused => Some(HeldBack::Paused),
+        (Some(row), _) if row.pinned_revision.is_some() => Some(HeldBack::Pinned),
+        (_, SyncPolicy::Manual) => Some(HeldBack::Manual),
+        (_, SyncPolicy::Auto) => None,
+    }
+}

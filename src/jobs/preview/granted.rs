@@ -1,0 +1,31 @@
+//! What the configuration grants, as one hash: a preview that was made when it granted something else is made again.
+
+use sha2::{Digest, Sha256};
+
+use crate::class::Class;
+use crate::config::Repo;
+use crate::ids::RepoName;
+use crate::jobs::Engine;
+use crate::queue::{Cause, JobError, Key, Request};
+
+/// Of all repos, as what the others may do decides whose objects are.
+pub(in crate::jobs) fn hash(engine: &Engine) -> Result<String, JobError> {
+    let of = |repo: &Repo| {
+        let Repo { name, definitions_ref, definitions, allow, may_read, .. } = repo;
+        serde_json::to_string(&(name, definitions_ref, definitions.patterns(), allow, may_read))
+    };
+    let mut repos = engine.config.repos.iter().map(of).collect::<Result<Vec<_>, _>>().map_err(|error| JobError::new(Class::Fail, error))?;
+    repos.sort();
+    let mut hash = Sha256::new();
+    for part in repos.into_iter().chain(engine.clusters.keys().map(ToString::to_string)) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    Ok(hex::encode(hash.finalize()))
+}
+
+/// Asks for a new preview of each open pull request of a repo that was previewed under another configuration.
+pub(in crate::jobs) async fn previews(engine: &Engine, repo: &RepoName) -> Result<Vec<Request>, JobError> {
+    let pulls = engine.store.pulls_granted_otherwise(repo, &hash(engine)?).await?;
+    Ok(pulls.into_iter().map(|(repo, number)| Request::new(Key::Preview { repo, number }, Cause::Poll)).collect())
+}

@@ -1,0 +1,109 @@
+//! The refs that a preview is made from besides its base and its head: those of apps that are made from another repo or ref. Where one of them moves,
+//! merging applies something else than was shown.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::ids::{Oid, RepoName};
+use crate::jobs::Engine;
+use crate::jobs::context::blocking;
+use crate::queue::{Cause, JobError, Key, Request};
+use crate::store::reads::ReadRow;
+use crate::trace::Trace;
+
+/// Where a ref was, and what the renders of the preview asked of its tree.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::jobs) struct Read {
+    pub repo: RepoName,
+    pub ref_name: String,
+    /// None where it was not there.
+    pub commit: Option<Oid>,
+    /// None where nobody knows.
+    pub trace: Option<Trace>,
+}
+
+/// Collects what a preview reads while it is made.
+#[derive(Default)]
+pub(in crate::jobs) struct Reads(Mutex<BTreeMap<(RepoName, String), Read>>);
+
+impl Reads {
+    pub fn add(&self, app: &App, commit: Option<&Oid>, trace: Option<&Trace>) {
+        let (repo, ref_name) = (app.source.repo.clone(), app.source.ref_name.clone());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = || Read { repo: repo.clone(), ref_name: ref_name.clone(), commit: commit.cloned(), trace: Some(Trace::default()) };
+        let read = all.entry((repo.clone(), ref_name.clone())).or_insert_with(first);
+        // What was read of it at two commits is as old as the first of them.
+        match trace.filter(|_| read.commit.as_ref() == commit) {
+            Some(trace) => read.trace.iter_mut().for_each(|all| all.merge(trace)),
+            None => read.trace = None,
+        }
+    }
+
+    pub fn take(&self) -> Vec<Read> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect()
+    }
+}
+
+impl Read {
+    fn row(&self, commit: Option<Oid>) -> ReadRow {
+        ReadRow { repo: self.repo.clone(), ref_name: self.ref_name.clone(), commit }
+    }
+}
+
+/// Keeps what the preview of a pull request read. Nobody may have followed these refs before: each that is not known to be where it was read is
+/// looked at.
+pub(in crate::jobs) async fn keep(engine: &Engine, repo: &RepoName, number: u64, reads: &[Read]) -> Result<(), JobError> {
+    let rows: Vec<ReadRow> = reads.iter().map(|read| read.row(read.commit.clone())).collect();
+    engine.store.put_preview_reads(repo, number, &rows).await?;
+    let cause = Cause::Follow { key: Key::Preview { repo: repo.clone(), number } };
+    let mut requests = Vec::new();
+    for ReadRow { repo, ref_name, commit } in rows {
+        if engine.store.last_seen(&repo, &ref_name).await? != commit {
+            requests.push(Request::new(Key::Push { repo, ref_name }, cause.clone()));
+        }
+    }
+    Ok(engine.queue.enqueue(&requests).await?)
+}
+
+/// Those of the refs that have moved and where all that was read of them is as it was, with where they are now. None where something was read that is
+/// not as it was.
+pub(in crate::jobs) async fn moved(engine: &Engine, reads: &[Read]) -> Result<Option<Vec<ReadRow>>, JobError> {
+    let mut rows = Vec::new();
+    for read in reads {
+        let now = engine.store.ref_head(&read.repo, &read.ref_name).await?;
+        if now == read.commit {
+            continue;
+        }
+        let (Some(commit), Some(trace)) = (&now, read.trace.clone().filter(|_| read.commit.is_some())) else { return Ok(None) };
+        if !engine.mirrors.has_commit(&read.repo, commit).await {
+            return Ok(None);
+        }
+        let tree = engine.mirrors.tree(&read.repo, commit).await?;
+        if blocking(move || trace.differs(tree.as_ref())).await??.is_some() {
+            return Ok(None);
+        }
+        rows.push(read.row(now));
+    }
+    Ok(Some(rows))
+}
+
+/// A look at each open pull request whose preview read a ref when it was elsewhere.
+pub(in crate::jobs) async fn previews_of(
+    engine: &Engine,
+    repo: &RepoName,
+    ref_name: &str,
+    now: Option<&Oid>,
+    key: &Key,
+) -> Result<Vec<Request>, JobError> {
+    let pulls = engine.store.pulls_that_read(repo, ref_name, now).await?;
+    let request = |(repo, number)| Request::new(Key::Preview { repo, number }, Cause::Follow { key: key.clone() });
+    Ok(pulls.into_iter().map(request).collect())
+}
+
+/// Whether the preview of an open pull request was made from a ref.
+pub(in crate::jobs) async fn is_read(engine: &Engine, repo: &RepoName, ref_name: &str) -> Result<bool, JobError> {
+    Ok(engine.store.refs_that_previews_read(repo).await?.iter().any(|read| read == ref_name))
+}
