@@ -62,6 +62,12 @@ struct KindLabels {
     kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReportLabels {
+    forge: String,
+    state: &'static str,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobOutcome {
@@ -116,6 +122,7 @@ pub struct Metrics {
     queue: Family<StateLabels, Gauge>,
     oldest_due: Gauge<f64, AtomicU64>,
     apps: Family<StateLabels, Gauge>,
+    reports: Family<ReportLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -133,7 +140,13 @@ impl Default for Metrics {
         registry.register("queue_oldest_due_seconds", "Wait of the oldest due job", oldest_due.clone());
         let apps = Family::default();
         registry.register("apps", "Apps by state, as `driftless apps` shows it", apps.clone());
-        Self { registry: std::sync::Mutex::new(registry), deliveries, jobs, durations, queue, oldest_due, apps }
+        let reports = Family::default();
+        registry.register(
+            "reports",
+            "Comments and statuses that wait to be sent, and those of them that a limit holds back",
+            reports.clone(),
+        );
+        Self { registry: std::sync::Mutex::new(registry), deliveries, jobs, durations, queue, oldest_due, apps, reports }
     }
 }
 
@@ -167,6 +180,13 @@ impl Metrics {
         }
     }
 
+    /// What one forge has yet to be told: all that is due, and how much of it the forge's limit on comments holds back.
+    pub fn set_reports(&self, forge: &str, due: i64, held: i64) {
+        for (state, value) in [("due", due), ("held", held)] {
+            self.reports.get_or_create(&ReportLabels { forge: forge.to_owned(), state }).set(value);
+        }
+    }
+
     /// All metrics in the text form that Prometheus reads.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -187,6 +207,7 @@ mod tests {
         metrics.job_ended("push", JobOutcome::Done, Duration::from_millis(20));
         metrics.set_apps([("synced", 4), ("failed", 1)]);
         metrics.set_queue(QueueGauges { pending: 3, running: 1, failed: 0, oldest_due_seconds: 1.5 });
+        metrics.set_reports("github", 3, 2);
         // A family keeps its members in no order.
         let text = metrics.render();
         let mut lines: Vec<_> = text.lines().collect();

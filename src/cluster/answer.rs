@@ -221,7 +221,10 @@ fn manager(text: &str) -> Option<String> {
 
 fn invalid(key: &ObjectKey, status: &Status) -> ApplyError {
     let immutable = !status.details.causes.is_empty() && status.details.causes.iter().all(is_immutable);
-    let causes: Vec<_> = status.details.causes.iter().take(MOST_CAUSES).map(|found| cause(key, &found.field, &found.message)).collect();
+    // The server gathers some of them from maps, in another order each time: the same refusal must read the same.
+    let mut found: Vec<&StatusCause> = status.details.causes.iter().collect();
+    found.sort_by_key(|found| (found.field.len(), &found.field, &found.message));
+    let causes: Vec<_> = found.into_iter().take(MOST_CAUSES).map(|found| cause(key, &found.field, &found.message)).collect();
     let message = if causes.is_empty() { text(key, &status.message) } else { summary(&causes, status.details.causes.len()) };
     if immutable { ApplyError::Immutable { message, causes } } else { ApplyError::Invalid { message, causes } }
 }

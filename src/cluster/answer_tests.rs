@@ -221,3 +221,18 @@ fn a_webhook_that_can_not_be_asked_about_a_delete_is_known() {
         assert!(webhook_without_dry_run(&other).is_none());
     }
 }
+
+/// H10: a refusal reads the same however the server orders what is wrong, or comments that show it would be edited for nothing.
+#[test]
+fn the_order_of_causes_is_ours() {
+    let cause = |field: &str, message: &str| json!({"reason": "FieldValueDuplicate", "message": message, "field": field});
+    let all = [cause("spec.env[10]", "b"), cause("spec.env[2]", "b"), cause("spec.env[2]", "a"), cause("spec.ports", "c")];
+    let read = |causes: Vec<serde_json::Value>| {
+        let refused = refused(&key("v1", "Pod"), &status(422, "Invalid", "x", &json!({ "causes": causes })));
+        let ApplyError::Invalid { message, .. } = refused else { panic!("invalid") };
+        message
+    };
+    let read_backwards = read(all.iter().rev().cloned().collect());
+    assert_eq!(read(all.to_vec()), read_backwards);
+    insta::assert_snapshot!(read_backwards, @"spec.ports: c; spec.env[2]: a; spec.env[2]: b; and 1 more");
+}

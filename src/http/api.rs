@@ -11,6 +11,7 @@ use super::Problem;
 use crate::queue::{Cause, Manual, Queue, stored_causes};
 use crate::store::deliveries::StoredDelivery;
 use crate::store::jobs::{JobRow, State as JobState};
+use crate::store::reports::LateReport;
 use crate::store::{Store, StoreError};
 
 const LIMIT: u32 = 100;
@@ -87,7 +88,28 @@ pub(super) fn router(queue: &Queue) -> Router {
 
 async fn jobs(State(store): State<Store>, Query(page): Query<Page>) -> Result<Json<Vec<JobView>>, Problem> {
     let rows = store.jobs(page.limit()).await?;
-    Ok(Json(rows.iter().map(job_view).collect::<Result<_, _>>()?))
+    let late = store.late_reports(page.limit().into()).await?;
+    Ok(Json(rows.iter().map(job_view).chain(late.iter().map(report_view)).collect::<Result<_, _>>()?))
+}
+
+/// A comment or a status that is not where it should be: whoever misses it looks here.
+fn report_view(row: &LateReport) -> Result<JobView, StoreError> {
+    let held = row.held_until.filter(|_| row.due.is_some()).map(time).transpose()?;
+    let held = held
+        .map(|until| format!("held back until {}: the forge's limit on new and edited comments is used up", until.strftime("%H:%M UTC")));
+    let changed = time(row.changed_at)?;
+    Ok(JobView {
+        key: format!("report:{}", row.target),
+        state: if row.due.is_some() { "pending" } else { "failed" }.to_owned(),
+        causes: Vec::new(),
+        hint: None,
+        first_event: changed,
+        last_event: changed,
+        due: time(row.held_until.or(row.due).unwrap_or(row.changed_at))?,
+        attempt: row.attempts,
+        failing_since: None,
+        error: held.or_else(|| row.error.clone()),
+    })
 }
 
 async fn deliveries(State(store): State<Store>, Query(page): Query<Page>) -> Result<Json<Vec<DeliveryView>>, Problem> {

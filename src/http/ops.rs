@@ -58,6 +58,10 @@ async fn metrics_text(Extracted(ops): Extracted<Measured>) -> Response {
         Ok(counts) => ops.metrics.set_apps(counts),
         Err(error) => tracing::error!(%error, "how the apps stand is unknown"),
     }
+    match ops.queue.store().backlog().await {
+        Ok(lanes) => lanes.iter().for_each(|lane| ops.metrics.set_reports(&lane.lane, lane.due, lane.held)),
+        Err(error) => tracing::error!(%error, "it is unknown what is left to be reported"),
+    }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], ops.metrics.render()).into_response()
 }

@@ -17,7 +17,18 @@ pub struct ReportRow {
     pub attempts: i64,
     pub due: Option<i64>,
     pub error: Option<String>,
+    /// How urgent it is, as of now: a comment that nobody has seen yet goes before what was shown before.
+    pub rank: i64,
 }
+
+/// Statuses hold up merges, so they go first, and have no limit as comments have.
+pub const RANK_STATUS: i64 = 0;
+/// A first comment, and what became of a merge.
+pub const RANK_NEWS: i64 = 1;
+/// An edit of a comment that a gate waits for.
+pub const RANK_AWAITED: i64 = 2;
+/// Any other edit.
+pub const RANK_EDIT: i64 = 3;
 
 /// What is to be shown from now on.
 #[derive(Debug, Clone, Copy)]
@@ -37,39 +48,75 @@ pub struct GateRow<'a> {
     pub context: &'a str,
     pub sha: &'a str,
     pub status: &'a str,
+    /// It lets the merge pass.
+    pub passes: bool,
+}
+
+/// Whether the forge shows the comment that a gate rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommentShown {
+    Yes,
+    NotYet,
+    /// It was tried often enough, and nothing more is done about it before the next resync.
+    GivenUp,
+}
+
+/// What one pull request says of its head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateSaid {
+    pub status: String,
+    pub comment: CommentShown,
+}
+
+/// What is to be shown at a head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateWanted {
+    pub status: String,
+    /// It stands in for one that waits for its comment: it is shown where that takes longer than so many milliseconds.
+    pub after: i64,
 }
 
 /// Where and how the gates of a head are shown.
+#[derive(Clone, Copy)]
 pub struct GateShown<'a> {
     pub lane: &'a str,
-    pub rank: i64,
-    /// The place of the status of a commit.
-    pub target: &'a (dyn Fn(&str) -> String + Sync),
-    /// Which of these is shown.
-    pub worst: fn(&[String]) -> Option<usize>,
+    /// The place of the status of a commit, by repo, commit and context.
+    pub target: fn(&str, &str, &str) -> String,
+    /// What is shown of what they say. The number is how long a comment may take, in milliseconds.
+    pub worst: fn(&[GateSaid], i64) -> Option<GateWanted>,
+    pub grace: i64,
 }
 
-const COLUMNS: &str = "target, repo, version, sent_version, wanted, remote, doubt, attempts, due, error";
+const COLUMNS: &str = "target, repo, version, sent_version, wanted, remote, doubt, attempts, due, error,
+    CASE WHEN rank > 1 AND sent_version = 0 THEN 1 ELSE rank END AS rank";
+
+/// A row's rank of now, in a condition.
+const RANK: &str = "(CASE WHEN rank > 1 AND sent_version = 0 THEN 1 ELSE rank END)";
 
 const PUT: &str = "INSERT INTO reports (target, lane, rank, repo, version, sent_version, wanted, doubt, attempts, due, changed_at)
-    VALUES ($1, $2, $3, $4, 1, 0, $5, 0, 0, $6, $6)
+    VALUES ($1, $2, $3, $4, 1, 0, $5, 0, 0, $6, $7)
     ON CONFLICT (target) DO UPDATE SET
-        lane = excluded.lane, wanted = excluded.wanted, version = reports.version + 1, attempts = 0, due = excluded.due,
+        lane = excluded.lane, rank = excluded.rank, held_until = NULL, wanted = excluded.wanted, version = reports.version + 1, attempts = 0, due = excluded.due,
         changed_at = excluded.changed_at
     WHERE reports.wanted <> excluded.wanted OR (reports.due IS NULL AND reports.sent_version < reports.version)";
 
-const FINISH: &str = "UPDATE reports SET sent_version = $2, remote = $3, doubt = $4, attempts = 0, error = NULL,
+const FINISH: &str = "UPDATE reports SET sent_version = $2, remote = $3, doubt = $4, attempts = 0, error = NULL, held_until = NULL,
         due = CASE WHEN version > $2 THEN $6 ELSE $5 END
     WHERE target = $1";
 
-const GATE: &str = "INSERT INTO gates (repo, number, context, sha, status, changed_at) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (repo, number, context) DO UPDATE SET sha = excluded.sha, status = excluded.status, changed_at = excluded.changed_at";
+const GATE: &str = "INSERT INTO gates (repo, number, context, sha, status, changed_at, comment_version) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (repo, number, context) DO UPDATE SET sha = excluded.sha, status = excluded.status, changed_at = excluded.changed_at,
+        comment_version = excluded.comment_version";
+
+const SAID: &str = "SELECT status, comment_version, reports.version, sent_version, due
+    FROM gates LEFT JOIN reports ON target = 'comment:' || gates.repo || ':' || number
+    WHERE gates.repo = $1 AND sha = $2 AND context = $3 ORDER BY number";
 
 impl Store {
     /// Makes this what is to be shown. The same as before changes nothing, unless it was given up. True if there is something to send.
     pub async fn put_report(&self, report: WantedReport<'_>) -> Result<bool, StoreError> {
         let mut conn = self.write().acquire().await?;
-        put(&mut conn, report, self.now()).await
+        put(&mut conn, report, self.now(), 0).await
     }
 
     pub async fn report(&self, target: &str) -> Result<Option<ReportRow>, StoreError> {
@@ -77,15 +124,44 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(target).fetch_optional(self.read()).await?)
     }
 
-    /// What to send next in this lane, if anything is due: by rank, then by who waits longest.
-    pub async fn due_report(&self, lane: &str) -> Result<Option<ReportRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM reports WHERE lane = $1 AND due <= $2 ORDER BY rank, due LIMIT 1");
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(lane).bind(self.now()).fetch_optional(self.read()).await?)
+    /// What to send next in this lane, if anything of at most this rank is due: by rank, then by who waits longest.
+    pub async fn due_report(&self, lane: &str, most: i64) -> Result<Option<ReportRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM reports WHERE lane = $1 AND due <= $2 AND {RANK} <= $3 ORDER BY {RANK}, due LIMIT 1");
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(lane).bind(self.now()).bind(most);
+        Ok(query.fetch_optional(self.read()).await?)
     }
 
-    /// When the next report of this lane becomes due.
-    pub async fn next_report_due(&self, lane: &str) -> Result<Option<i64>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT MIN(due) FROM reports WHERE lane = $1").bind(lane).fetch_one(self.read()).await?)
+    /// When the next report of this lane becomes due, of those of at most this rank.
+    pub async fn next_report_due(&self, lane: &str, most: i64) -> Result<Option<i64>, StoreError> {
+        let sql = format!("SELECT MIN(due) FROM reports WHERE lane = $1 AND {RANK} <= $2");
+        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(lane).bind(most).fetch_one(self.read()).await?)
+    }
+
+    /// Notes of what is due in this lane, and is of a higher rank, that it is held back until then. How many are held back only now.
+    pub async fn hold_reports(&self, lane: &str, most: i64, until: i64) -> Result<u64, StoreError> {
+        let due = format!("lane = $1 AND due <= $2 AND {RANK} > $3");
+        let sql = format!("SELECT COUNT(*) FROM reports WHERE {due} AND held_until IS NULL");
+        let (mut tx, now) = (self.begin().await?, self.now());
+        let query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql)).bind(lane).bind(now).bind(most);
+        let new = query.fetch_one(&mut *tx).await?;
+        let sql = format!("UPDATE reports SET held_until = $4 WHERE {due} AND (held_until IS NULL OR held_until < $2)");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(lane).bind(now).bind(most).bind(until).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(new.unsigned_abs())
+    }
+
+    /// What each lane has left to send, by the lane's name.
+    pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        let sql = "SELECT lane, COUNT(CASE WHEN due <= $1 THEN 1 END) AS due, COUNT(CASE WHEN due <= $1 THEN held_until END) AS held
+             FROM reports GROUP BY lane ORDER BY lane";
+        Ok(sqlx::query_as(sql).bind(self.now()).fetch_all(self.read()).await?)
+    }
+
+    /// What could not be sent, or is held back by the limits on comments.
+    pub async fn late_reports(&self, limit: i64) -> Result<Vec<LateReport>, StoreError> {
+        let sql = "SELECT target, due, attempts, error, held_until, changed_at FROM reports
+             WHERE sent_version < version AND (error IS NOT NULL OR held_until IS NOT NULL) ORDER BY changed_at LIMIT $1";
+        Ok(sqlx::query_as(sql).bind(limit).fetch_all(self.read()).await?)
     }
 
     /// Written before a request that changes the forge: until its answer is noted, we don't know what the forge has.
@@ -101,11 +177,21 @@ impl Store {
         Ok(())
     }
 
-    /// The forge shows `version`. `again` is when to look once more; a newer version is due at once.
-    pub async fn finish_report(&self, target: &str, version: i64, remote: &str, again: Option<i64>) -> Result<(), StoreError> {
+    /// The forge shows `version`. `again` is when to look once more; a newer version is due at once. What a gate says that waited for this
+    /// comment is to be shown now.
+    pub async fn finish_report(
+        &self,
+        target: &str,
+        version: i64,
+        remote: &str,
+        again: Option<i64>,
+        rests: Option<Rests<'_>>,
+    ) -> Result<(), StoreError> {
         let doubt = if again.is_some() { 2_i64 } else { 0 };
-        sqlx::query(FINISH).bind(target).bind(version).bind(remote).bind(doubt).bind(again).bind(self.now()).execute(self.write()).await?;
-        Ok(())
+        let mut tx = self.begin().await?;
+        sqlx::query(FINISH).bind(target).bind(version).bind(remote).bind(doubt).bind(again).bind(self.now()).execute(&mut *tx).await?;
+        show_resting(&mut tx, rests, self.now()).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Tries again at `due`; `used` attempts were used up. If something else is wanted by now, that is tried then.
@@ -115,11 +201,13 @@ impl Store {
         Ok(())
     }
 
-    /// Does not try `version` again.
-    pub async fn give_up_report(&self, target: &str, version: i64, error: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE reports SET due = NULL, attempts = 0, error = $3 WHERE target = $1 AND version = $2";
-        sqlx::query(sql).bind(target).bind(version).bind(error).execute(self.write()).await?;
-        Ok(())
+    /// Does not try `version` again. A gate that waited for this comment says so.
+    pub async fn give_up_report(&self, target: &str, version: i64, error: &str, rests: Option<Rests<'_>>) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE reports SET due = NULL, attempts = 0, error = $3, held_until = NULL WHERE target = $1 AND version = $2";
+        sqlx::query(sql).bind(target).bind(version).bind(error).execute(&mut *tx).await?;
+        show_resting(&mut tx, rests, self.now()).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Removes what has not changed since `before` and has nothing left to do. Its comments are found again by their marker.
@@ -135,6 +223,11 @@ impl Store {
         let mut tx = self.begin().await?;
         let query = sqlx::query_scalar::<_, String>("SELECT sha FROM gates WHERE repo = $1 AND number = $2 AND context = $3");
         let before = query.bind(gate.repo).bind(gate.number).bind(gate.context).fetch_optional(&mut *tx).await?;
+        let comment = format!("comment:{}:{}", gate.repo, gate.number);
+        // What may be merged is what people can read.
+        let sql = "UPDATE reports SET rank = CASE WHEN $2 AND rank > $3 THEN $3 ELSE rank END WHERE target = $1 RETURNING version";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(&comment).bind(gate.passes).bind(RANK_AWAITED);
+        let version = query.fetch_optional(&mut *tx).await?;
         sqlx::query(GATE)
             .bind(gate.repo)
             .bind(gate.number)
@@ -142,6 +235,7 @@ impl Store {
             .bind(gate.sha)
             .bind(gate.status)
             .bind(self.now())
+            .bind(version)
             .execute(&mut *tx)
             .await?;
         let mut news = false;
@@ -190,6 +284,66 @@ impl Store {
     }
 }
 
+/// The pull request whose gate rests on a comment.
+#[derive(Clone, Copy)]
+pub struct Rests<'a> {
+    pub repo: &'a str,
+    pub number: i64,
+    pub shown: GateShown<'a>,
+}
+
+/// What one forge has yet to be told.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Backlog {
+    pub lane: String,
+    pub due: i64,
+    /// Of these: what the limits on comments hold back.
+    pub held: i64,
+}
+
+/// A report that is not where it should be, and why.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct LateReport {
+    pub target: String,
+    /// None: it was given up.
+    pub due: Option<i64>,
+    pub attempts: i64,
+    pub error: Option<String>,
+    pub held_until: Option<i64>,
+    pub changed_at: i64,
+}
+
+#[derive(FromRow)]
+struct RawSaid {
+    status: String,
+    comment_version: Option<i64>,
+    version: Option<i64>,
+    sent_version: Option<i64>,
+    due: Option<i64>,
+}
+
+impl From<RawSaid> for GateSaid {
+    fn from(raw: RawSaid) -> Self {
+        let comment = match (raw.comment_version, raw.version, raw.sent_version) {
+            (Some(rests_on), Some(_), Some(sent)) if sent < rests_on && raw.due.is_some() => CommentShown::NotYet,
+            (Some(rests_on), Some(version), Some(sent)) if sent < rests_on && version > sent => CommentShown::GivenUp,
+            _ => CommentShown::Yes,
+        };
+        Self { status: raw.status, comment }
+    }
+}
+
+/// Shows what a pull request says of its head, now that its comment is where it is.
+async fn show_resting(conn: &mut Connection, rests: Option<Rests<'_>>, now: i64) -> Result<(), StoreError> {
+    let Some(Rests { repo, number, shown }) = rests else { return Ok(()) };
+    let query = sqlx::query_as("SELECT sha, context FROM gates WHERE repo = $1 AND number = $2 AND comment_version IS NOT NULL");
+    let heads: Vec<(String, String)> = query.bind(repo).bind(number).fetch_all(&mut *conn).await?;
+    for (sha, context) in heads {
+        show_worst(conn, repo, &context, &sha, &shown, now).await?;
+    }
+    Ok(())
+}
+
 /// Makes the worst of the statuses of a head what is to be shown there.
 async fn show_worst(
     conn: &mut Connection,
@@ -199,20 +353,21 @@ async fn show_worst(
     shown: &GateShown<'_>,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let query = sqlx::query_scalar("SELECT status FROM gates WHERE repo = $1 AND sha = $2 AND context = $3 ORDER BY number");
-    let statuses: Vec<String> = query.bind(repo).bind(sha).bind(context).fetch_all(&mut *conn).await?;
-    let Some(worst) = (shown.worst)(&statuses).and_then(|worst| statuses.get(worst)) else { return Ok(false) };
-    let target = (shown.target)(sha);
-    put(conn, WantedReport { target: &target, lane: shown.lane, rank: shown.rank, repo, wanted: worst }, now).await
+    let said: Vec<RawSaid> = sqlx::query_as(SAID).bind(repo).bind(sha).bind(context).fetch_all(&mut *conn).await?;
+    let said: Vec<GateSaid> = said.into_iter().map(GateSaid::from).collect();
+    let Some(worst) = (shown.worst)(&said, shown.grace) else { return Ok(false) };
+    let target = (shown.target)(repo, sha, context);
+    put(conn, WantedReport { target: &target, lane: shown.lane, rank: RANK_STATUS, repo, wanted: &worst.status }, now, worst.after).await
 }
 
-async fn put(conn: &mut Connection, report: WantedReport<'_>, now: i64) -> Result<bool, StoreError> {
+async fn put(conn: &mut Connection, report: WantedReport<'_>, now: i64, after: i64) -> Result<bool, StoreError> {
     let done = sqlx::query(PUT)
         .bind(report.target)
         .bind(report.lane)
         .bind(report.rank)
         .bind(report.repo)
         .bind(report.wanted)
+        .bind(now.saturating_add(after))
         .bind(now)
         .execute(conn)
         .await?;

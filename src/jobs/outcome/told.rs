@@ -87,7 +87,7 @@ pub(in crate::jobs) async fn tell(engine: &Engine, pull: &mut Pull, report: &mut
         return Ok(());
     }
     (pull.unfinished, pull.report) = (!settled, after);
-    engine.outbox.put_comment(&pull.repo, pull.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+    engine.outbox.put_outcome(&pull.repo, pull.number, &markdown::comment(report, engine.config.comment_parts)).await?;
     if let Some(text) = notice {
         engine.outbox.put_notice(&pull.repo, pull.number, &text).await?;
     }

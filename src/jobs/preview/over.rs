@@ -51,7 +51,7 @@ async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), 
     let shown = engine.outbox.wanted_status(&repo.name, &pull.head, context).await?;
     if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
         status.state = StatusState::Error;
-        "closed or merged before the preview was done".clone_into(&mut status.description);
+        "closed or merged before the preview was shown".clone_into(&mut status.description);
         put_gate(engine, repo, Some(pull.number), &status).await?;
     }
     engine.outbox.drop_gate(&repo.name, pull.number, context).await?;

@@ -37,10 +37,11 @@ pub(in crate::jobs) async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, 
     put_gate(engine, repo, Some(row.number), &status).await
 }
 
-/// A preview that says what the last one did bears its time: a comment is not edited for its time alone.
+/// A preview that says what the last one did bears its time and its base: a comment is not edited for these alone, or a busy base would have all
+/// comments of a repo edited with each push.
 fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport {
     let before = before.and_then(|before| serde_json::from_str::<PreviewReport>(before).ok());
-    let at_that_time = before.map(|before| (PreviewReport { at: before.at, ..report.clone() }, before));
+    let at_that_time = before.map(|before| (PreviewReport { at: before.at, base: before.base.clone(), ..report.clone() }, before));
     match at_that_time {
         Some((report, before)) if report == before => report,
         _ => report.clone(),
@@ -64,4 +65,24 @@ pub(in crate::jobs) async fn row_of(engine: &Engine, repo: &Repo, pull: &PullReq
     };
     engine.store.put_pull(&row).await?;
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    /// H1: a base that moved is no news, another head or another verdict is.
+    #[test]
+    fn a_base_that_moved_is_no_news() {
+        let before = sample::everything("");
+        let stored = serde_json::to_string(&before).expect("stored");
+        let later = PreviewReport { at: before.at + jiff::SignedDuration::from_mins(5), ..before.clone() };
+        let moved = PreviewReport { base: "e".repeat(40).parse().expect("an id"), ..later };
+        assert_eq!(as_said_before(&moved, Some(&stored)), before);
+        let pushed = PreviewReport { head: "d".repeat(40).parse().expect("an id"), ..moved.clone() };
+        assert_eq!(as_said_before(&pushed, Some(&stored)), pushed);
+        let other = PreviewReport { apps: Vec::new(), ..moved };
+        assert_eq!(as_said_before(&other, Some(&stored)), other);
+    }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::options::{OutboxOptions, TRIES_IF_REJECTED};
-use super::target::{Destination, STATUS_RANK, Target};
+use super::target::{Destination, Target};
 use crate::class::{Class, Classified};
-use crate::forge::NewStatus;
+use crate::forge::{NewStatus, StatusState};
 use crate::ids::{Oid, RepoName};
-use crate::store::reports::{GateRow, GateShown, WantedReport};
+use crate::store::reports::{CommentShown, GateRow, GateSaid, GateShown, GateWanted, RANK_EDIT, RANK_NEWS, RANK_STATUS, WantedReport};
 use crate::store::{Store, StoreError};
 
 /// What was given up is tried again for so long, and as long as its pull request is open.
@@ -57,10 +57,11 @@ impl Outbox {
     /// A commit status, on its own. For a pull request's gate see [`Outbox::put_gate`].
     pub async fn put_status(&self, repo: &RepoName, status: &NewStatus) -> Result<(), OutboxError> {
         let target = Target::Status { repo: repo.clone(), sha: status.sha.clone(), context: status.context.clone() };
-        self.put(&target, &serde_json::to_string(status)?).await
+        self.put(&target, RANK_STATUS, &serde_json::to_string(status)?).await
     }
 
-    /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as head.
+    /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as head. One that lets the merge
+    /// pass rests on the pull request's comment as it was put last, and is shown once the forge shows that.
     pub async fn put_gate(&self, repo: &RepoName, number: u64, status: &NewStatus) -> Result<(), OutboxError> {
         let status_json = serde_json::to_string(status)?;
         let row = GateRow {
@@ -69,9 +70,9 @@ impl Outbox {
             context: &status.context,
             sha: status.sha.as_str(),
             status: &status_json,
+            passes: status.state == StatusState::Success,
         };
-        let target = status_target(repo, &status.context);
-        let shown = self.gate_shown(repo, &target)?;
+        let shown = self.gate_shown(self.lane(repo)?);
         let news = self.0.store.put_gate(row, &shown).await?;
         self.wake(shown.lane, news);
         Ok(())
@@ -79,16 +80,20 @@ impl Outbox {
 
     /// The pull request is closed or merged: what it said of its head no longer counts.
     pub async fn drop_gate(&self, repo: &RepoName, number: u64, context: &str) -> Result<(), OutboxError> {
-        let target = status_target(repo, context);
-        let shown = self.gate_shown(repo, &target)?;
+        let shown = self.gate_shown(self.lane(repo)?);
         let news = self.0.store.drop_gate(repo.as_str(), number_column(number), context, &shown).await?;
         self.wake(shown.lane, news);
         Ok(())
     }
 
-    fn gate_shown<'a>(&'a self, repo: &RepoName, target: &'a (dyn Fn(&str) -> String + Sync)) -> Result<GateShown<'a>, OutboxError> {
+    fn lane(&self, repo: &RepoName) -> Result<&str, OutboxError> {
         let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
-        Ok(GateShown { lane: to.forge.name(), rank: STATUS_RANK, target, worst })
+        Ok(to.forge.name())
+    }
+
+    pub(super) fn gate_shown<'a>(&self, lane: &'a str) -> GateShown<'a> {
+        let grace = i64::try_from(self.0.options.comment_grace.as_millis()).unwrap_or(i64::MAX);
+        GateShown { lane, target: status_target, worst, grace }
     }
 
     /// Has what was given up tried once more: a permission that was missing may have been given, without a word to us.
@@ -104,12 +109,17 @@ impl Outbox {
 
     /// The comment set of a pull request, one text per part, each without a marker.
     pub async fn put_comment(&self, repo: &RepoName, number: u64, parts: &[String]) -> Result<(), OutboxError> {
-        self.put(&Target::Comment { repo: repo.clone(), number }, &serde_json::to_string(parts)?).await
+        self.put(&Target::Comment { repo: repo.clone(), number }, RANK_EDIT, &serde_json::to_string(parts)?).await
+    }
+
+    /// The same once it is merged: people wait for what became of it, so it goes before edits of what is only proposed.
+    pub async fn put_outcome(&self, repo: &RepoName, number: u64, parts: &[String]) -> Result<(), OutboxError> {
+        self.put(&Target::Comment { repo: repo.clone(), number }, RANK_NEWS, &serde_json::to_string(parts)?).await
     }
 
     /// A comment beside the set, which tells people that are mentioned in it of a failure. There is at most one on a pull request.
     pub async fn put_notice(&self, repo: &RepoName, number: u64, text: &str) -> Result<(), OutboxError> {
-        self.put(&Target::Notice { repo: repo.clone(), number }, &serde_json::to_string(&[text])?).await
+        self.put(&Target::Notice { repo: repo.clone(), number }, RANK_NEWS, &serde_json::to_string(&[text])?).await
     }
 
     /// Whether the forge shows what was last put there. A target that was never put is not sent.
@@ -125,11 +135,10 @@ impl Outbox {
         Ok(row.map(|row| serde_json::from_str(&row.wanted)).transpose()?)
     }
 
-    async fn put(&self, target: &Target, wanted: &str) -> Result<(), OutboxError> {
+    async fn put(&self, target: &Target, rank: i64, wanted: &str) -> Result<(), OutboxError> {
         let repo = target.repo();
-        let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
-        let lane = to.forge.name();
-        let report = WantedReport { target: &target.to_string(), lane, rank: target.rank(), repo: repo.as_str(), wanted };
+        let lane = self.lane(repo)?;
+        let report = WantedReport { target: &target.to_string(), lane, rank, repo: repo.as_str(), wanted };
         let news = self.0.store.put_report(report).await?;
         self.wake(lane, news);
         Ok(())
@@ -142,25 +151,40 @@ impl Outbox {
     }
 }
 
-fn number_column(number: u64) -> i64 {
+pub(super) fn number_column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The place of a commit's status, by the commit's id as it is stored.
-fn status_target(repo: &RepoName, context: &str) -> impl Fn(&str) -> String + Sync {
-    let (repo, context) = (repo.clone(), context.to_owned());
-    move |sha: &str| format!("status:{repo}:{sha}:{context}")
+fn status_target(repo: &str, sha: &str, context: &str) -> String {
+    format!("status:{repo}:{sha}:{context}")
 }
 
-/// The first of the worst statuses. One that cannot be read says nothing.
-fn worst(statuses: &[String]) -> Option<usize> {
-    let mut worst: Option<(usize, NewStatus)> = None;
-    for (index, json) in statuses.iter().enumerate() {
-        match serde_json::from_str::<NewStatus>(json) {
-            Ok(status) if worst.as_ref().is_none_or(|(_, worst)| worst.state < status.state) => worst = Some((index, status)),
+/// The first of the worst statuses, after `grace` milliseconds where it only says that a comment is still to come. One that cannot be read says
+/// nothing.
+fn worst(said: &[GateSaid], grace: i64) -> Option<GateWanted> {
+    let mut worst: Option<(NewStatus, GateWanted)> = None;
+    for one in said {
+        match read(one, grace) {
+            Ok((status, wanted)) if worst.as_ref().is_none_or(|(worst, _)| worst.state < status.state) => worst = Some((status, wanted)),
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "a stored status cannot be read and is skipped"),
         }
     }
-    worst.map(|(index, _)| index)
+    worst.map(|(_, wanted)| wanted)
+}
+
+/// What is shown of one: nothing may be merged for what nobody can read.
+fn read(said: &GateSaid, grace: i64) -> Result<(NewStatus, GateWanted), serde_json::Error> {
+    let status: NewStatus = serde_json::from_str(&said.status)?;
+    let (state, description, after) = match said.comment {
+        CommentShown::NotYet if status.state == StatusState::Success => (StatusState::Pending, "its comment is being posted", grace),
+        CommentShown::GivenUp if status.state == StatusState::Success => {
+            (StatusState::Error, "its comment could not be posted; retrying", 0)
+        }
+        _ => return Ok((status, GateWanted { status: said.status.clone(), after: 0 })),
+    };
+    let status = NewStatus { state, description: description.to_owned(), ..status };
+    let wanted = GateWanted { status: serde_json::to_string(&status)?, after };
+    Ok((status, wanted))
 }

@@ -15,6 +15,10 @@ pub struct OutboxOptions {
     /// New or edited comments in a minute and in an hour (GitHub: secondary rate limits, 80 and 500).
     pub comments_per_minute: usize,
     pub comments_per_hour: usize,
+    /// Of those in an hour: how many are kept for first comments and for what became of merges.
+    pub reserved_per_hour: usize,
+    /// How long a gate waits quietly for its comment before it says that it does.
+    pub comment_grace: Duration,
     pub first_retry: Duration,
     pub last_retry: Duration,
     /// After a lost answer, how much later the list is looked at once more, as forges read from copies that lag behind.
@@ -30,6 +34,8 @@ impl OutboxOptions {
             between_writes: Duration::from_secs(1),
             comments_per_minute: 80,
             comments_per_hour: 500,
+            reserved_per_hour: 200,
+            comment_grace: Duration::from_secs(3),
             first_retry: Duration::from_secs(1),
             last_retry: Duration::from_mins(5),
             look_again: Duration::from_secs(30),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::options::OutboxOptions;
+use crate::store::reports::{RANK_EDIT, RANK_NEWS, RANK_STATUS};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -15,8 +16,8 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(super) enum Cost {
     /// Sets a status or deletes a comment.
     Write,
-    /// Makes or edits what people read: GitHub counts those apart.
-    Content,
+    /// Makes or edits what people read: GitHub counts those apart. What nobody has seen yet, or waits for, has a reserve.
+    Content { is_news: bool },
 }
 
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Pace {
     between: Duration,
     per_minute: usize,
     per_hour: usize,
+    /// Of those in an hour, for what is not news.
+    edits_per_hour: usize,
     last: Option<Instant>,
     /// The newest writes of content, oldest first; never more than an hour may have.
     content: VecDeque<Instant>,
@@ -36,6 +39,7 @@ impl Pace {
             between: options.between_writes,
             per_minute: options.comments_per_minute.max(1),
             per_hour: options.comments_per_hour.max(1),
+            edits_per_hour: options.comments_per_hour.saturating_sub(options.reserved_per_hour).max(1),
             last: None,
             content: VecDeque::new(),
             blocked: None,
@@ -54,21 +58,37 @@ impl Pace {
 
     /// How long to wait before this; zero: go.
     pub(super) fn wait(&self, cost: Cost, now: Instant) -> Duration {
-        let mut ready = self.last.map_or(now, |last| last + self.between);
-        if cost == Cost::Content {
-            for (count, span) in [(self.per_minute, MINUTE), (self.per_hour, HOUR)] {
-                // The write that has to be out of the span before another may be in it.
-                if let Some(oldest) = self.content.len().checked_sub(count).and_then(|index| self.content.get(index)) {
-                    ready = ready.max(*oldest + span);
-                }
-            }
+        let ready = self.last.map_or(now, |last| last + self.between);
+        let budget = match cost {
+            Cost::Write => Duration::ZERO,
+            Cost::Content { is_news } => self.budget(is_news, now),
+        };
+        ready.saturating_duration_since(now).max(budget)
+    }
+
+    /// How long until the limits on comments allow another one.
+    pub(super) fn budget(&self, is_news: bool, now: Instant) -> Duration {
+        let per_hour = if is_news { self.per_hour } else { self.edits_per_hour };
+        let ready = [(self.per_minute, MINUTE), (per_hour, HOUR)].into_iter().filter_map(|(count, span)| {
+            // The write that has to be out of the span before another may be in it.
+            let oldest = self.content.len().checked_sub(count).and_then(|index| self.content.get(index))?;
+            Some((*oldest + span).saturating_duration_since(now))
+        });
+        ready.max().unwrap_or_default()
+    }
+
+    /// The highest rank of a report that the limits on comments let pass now.
+    pub(super) fn most_rank(&self, now: Instant) -> i64 {
+        match [false, true].map(|is_news| self.budget(is_news, now).is_zero()) {
+            [true, _] => RANK_EDIT,
+            [false, true] => RANK_NEWS,
+            [false, false] => RANK_STATUS,
         }
-        ready.saturating_duration_since(now)
     }
 
     pub(super) fn spend(&mut self, cost: Cost, now: Instant) {
         self.last = Some(now);
-        if cost == Cost::Content {
+        if cost != Cost::Write {
             self.content.push_back(now);
             while self.content.len() > self.per_hour.max(self.per_minute) {
                 self.content.pop_front();
@@ -81,6 +101,8 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const NEWS: Cost = Cost::Content { is_news: true };
+
     fn pace() -> Pace {
         Pace::new(&OutboxOptions::new("test"))
     }
@@ -91,7 +113,7 @@ mod tests {
         assert_eq!(pace.wait(Cost::Write, Instant::now()), Duration::ZERO);
         pace.spend(Cost::Write, Instant::now());
         tokio::time::advance(Duration::from_millis(300)).await;
-        assert_eq!(pace.wait(Cost::Content, Instant::now()), Duration::from_millis(700));
+        assert_eq!(pace.wait(NEWS, Instant::now()), Duration::from_millis(700));
     }
 
     #[tokio::test(start_paused = true)]
@@ -100,9 +122,9 @@ mod tests {
         let start = Instant::now();
         let mut times = Vec::new();
         for _ in 0..700 {
-            let wait = pace.wait(Cost::Content, Instant::now());
+            let wait = pace.wait(NEWS, Instant::now());
             tokio::time::advance(wait).await;
-            pace.spend(Cost::Content, Instant::now());
+            pace.spend(NEWS, Instant::now());
             times.push(Instant::now() - start);
         }
         for (count, span) in [(80, MINUTE), (500, HOUR)] {
@@ -117,9 +139,9 @@ mod tests {
     async fn statuses_do_not_wait_for_the_limit_on_comments() {
         let mut pace = Pace { between: Duration::ZERO, ..pace() };
         for _ in 0..80 {
-            pace.spend(Cost::Content, Instant::now());
+            pace.spend(NEWS, Instant::now());
         }
-        assert_eq!(pace.wait(Cost::Content, Instant::now()), MINUTE);
+        assert_eq!(pace.wait(NEWS, Instant::now()), MINUTE);
         assert_eq!(pace.wait(Cost::Write, Instant::now()), Duration::ZERO);
     }
 
@@ -131,5 +153,23 @@ mod tests {
         pace.block(now + Duration::from_secs(1));
         assert_eq!(pace.blocked(now), MINUTE);
         assert_eq!(pace.blocked(now + HOUR), Duration::ZERO);
+    }
+
+    /// H1: edits leave a part of the hour to first comments and outcomes.
+    #[tokio::test(start_paused = true)]
+    async fn edits_leave_a_reserve_for_news() {
+        let options = OutboxOptions { comments_per_minute: 100, comments_per_hour: 5, reserved_per_hour: 2, ..OutboxOptions::new("test") };
+        let mut pace = Pace { between: Duration::ZERO, ..Pace::new(&options) };
+        let edit = Cost::Content { is_news: false };
+        for _ in 0..3 {
+            assert_eq!(pace.most_rank(Instant::now()), RANK_EDIT);
+            pace.spend(edit, Instant::now());
+        }
+        assert_eq!((pace.wait(edit, Instant::now()), pace.wait(NEWS, Instant::now())), (HOUR, Duration::ZERO));
+        assert_eq!(pace.most_rank(Instant::now()), RANK_NEWS);
+        for _ in 0..2 {
+            pace.spend(NEWS, Instant::now());
+        }
+        assert_eq!((pace.wait(NEWS, Instant::now()), pace.most_rank(Instant::now())), (HOUR, RANK_STATUS));
     }
 }

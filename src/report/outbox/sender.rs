@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::comment::{Remote, Step, hash, marker, notice_of};
-use super::handle::{Outbox, OutboxError};
+use super::handle::{Outbox, OutboxError, number_column};
 use super::options::TRIES_IF_REJECTED;
 use super::pace::{Cost, Pace};
 use super::target::{Destination, Target};
 use crate::forge::{ForgeError, NewStatus};
-use crate::store::reports::ReportRow;
+use crate::store::reports::{RANK_EDIT, RANK_NEWS, ReportRow, Rests};
 use crate::store::{Store, StoreError};
 
 /// The longest sleep, so that a row that another process made due is found.
@@ -100,9 +100,11 @@ impl Sender {
         if !blocked.is_zero() {
             return Ok(Outcome::Wait(blocked));
         }
-        let Some(row) = self.store().due_report(&self.lane).await? else {
+        // What a limit holds back holds up nothing else.
+        let most = self.pace.most_rank(Instant::now());
+        let Some(row) = self.store().due_report(&self.lane, most).await? else {
             self.tidy().await?;
-            return self.until_due().await;
+            return self.until_due(most).await;
         };
         match self.advance(&row).await {
             Ok(outcome) => Ok(outcome),
@@ -110,10 +112,33 @@ impl Sender {
         }
     }
 
-    async fn until_due(&self) -> Result<Outcome, OutboxError> {
-        let due = self.store().next_report_due(&self.lane).await?;
+    async fn until_due(&self, most: i64) -> Result<Outcome, OutboxError> {
+        let due = self.store().next_report_due(&self.lane, most).await?;
         let wait = due.map_or(LONGEST_SLEEP, |due| Duration::from_millis(due.saturating_sub(self.store().now()).max(1).unsigned_abs()));
-        Ok(Outcome::Wait(wait))
+        if most >= RANK_EDIT {
+            return Ok(Outcome::Wait(wait));
+        }
+        let free = self.pace.budget(most < RANK_NEWS, Instant::now());
+        self.tell_of_held(most, free).await?;
+        Ok(Outcome::Wait(wait.min(free.max(Duration::from_millis(1)))))
+    }
+
+    /// Comments that the limits hold back are no secret: who looks for one finds out why it is not there.
+    async fn tell_of_held(&self, most: i64, free: Duration) -> Result<(), OutboxError> {
+        let until = self.store().now().saturating_add(millis(free));
+        let held = self.store().hold_reports(&self.lane, most, until).await?;
+        if held > 0 {
+            let options = &self.outbox.0.options;
+            tracing::warn!(
+                forge = self.lane,
+                held,
+                seconds = free.as_secs(),
+                per_minute = options.comments_per_minute,
+                per_hour = options.comments_per_hour,
+                "comments are held back, because the forge's limit on new and edited comments is used up; `driftless jobs` lists them"
+            );
+        }
+        Ok(())
     }
 
     async fn tidy(&mut self) -> Result<(), OutboxError> {
@@ -141,7 +166,7 @@ impl Sender {
             }
             // The repo was taken out of the configuration.
             _ => {
-                self.store().give_up_report(&row.target, row.version, "no forge is configured for this repo").await?;
+                self.store().give_up_report(&row.target, row.version, "no forge is configured for this repo", self.rests(row)).await?;
                 Ok(Outcome::More)
             }
         }
@@ -155,7 +180,7 @@ impl Sender {
         };
         let digest = hash(&row.wanted);
         if known.as_ref() == Some(&digest) {
-            self.store().finish_report(&row.target, row.version, &digest, None).await?;
+            self.store().finish_report(&row.target, row.version, &digest, None, None).await?;
             return Ok(Outcome::More);
         }
         if let Some(wait) = self.must_wait(Cost::Write) {
@@ -164,7 +189,7 @@ impl Sender {
         self.store().doubt_report(&row.target).await?;
         self.pace.spend(Cost::Write, Instant::now());
         to.forge.set_status(&to.project, &wanted).await?;
-        self.store().finish_report(&row.target, row.version, &digest, None).await?;
+        self.store().finish_report(&row.target, row.version, &digest, None, None).await?;
         Ok(Outcome::More)
     }
 
@@ -191,7 +216,7 @@ impl Sender {
                 return Ok(Outcome::More);
             }
             Step::Delete { .. } => Cost::Write,
-            Step::Create { .. } | Step::Update { .. } => Cost::Content,
+            Step::Create { .. } | Step::Update { .. } => Cost::Content { is_news: row.rank <= RANK_NEWS },
         };
         if let Some(wait) = self.must_wait(cost) {
             return Ok(wait);
@@ -200,6 +225,10 @@ impl Sender {
         self.pace.spend(cost, Instant::now());
         carry_out(to, number, step, &mut remote).await?;
         self.store().note_report(&row.target, &serde_json::to_string(&remote)?).await?;
+        // Said at once: the limits may hold back the next turn of this row, and a gate waits for it.
+        if remote.step(instance, &texts) == Step::Done {
+            self.comment_done(row, remote).await?;
+        }
         Ok(Outcome::More)
     }
 
@@ -219,8 +248,18 @@ impl Sender {
     async fn comment_done(&self, row: &ReportRow, mut remote: Remote) -> Result<(), Halt> {
         let wait = i64::try_from(self.outbox.0.options.look_again.as_millis()).unwrap_or(i64::MAX);
         let again = std::mem::take(&mut remote.look_again).then(|| self.store().now().saturating_add(wait));
-        self.store().finish_report(&row.target, row.version, &serde_json::to_string(&remote)?, again).await?;
+        self.store().finish_report(&row.target, row.version, &serde_json::to_string(&remote)?, again, self.rests(row)).await?;
         Ok(())
+    }
+
+    /// Whose gate rests on a comment.
+    fn rests<'a>(&'a self, row: &'a ReportRow) -> Option<Rests<'a>> {
+        match row.target.parse() {
+            Ok(Target::Comment { number, .. }) => {
+                Some(Rests { repo: &row.repo, number: number_column(number), shown: self.outbox.gate_shown(&self.lane) })
+            }
+            _ => None,
+        }
     }
 
     fn must_wait(&self, cost: Cost) -> Option<Outcome> {
@@ -235,7 +274,7 @@ impl Sender {
             Halt::Lost => self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?,
             Halt::Gone(error) => {
                 tracing::info!(target = row.target, %error, "the pull request is gone, so nothing is reported there");
-                self.store().give_up_report(&row.target, row.version, &error.to_string()).await?;
+                self.store().give_up_report(&row.target, row.version, &error.to_string(), self.rests(row)).await?;
             }
             Halt::Forge(ForgeError::Limited { after, message, .. }) => {
                 tracing::warn!(forge = self.lane, seconds = after.as_secs(), message, "the forge limits requests; reports are delayed");
@@ -252,7 +291,7 @@ impl Sender {
         let wrong = matches!(error, ForgeError::Rejected { .. } | ForgeError::NotFound { .. });
         if wrong && row.attempts + 1 >= TRIES_IF_REJECTED {
             tracing::warn!(target = row.target, %error, "gave up sending a report");
-            self.store().give_up_report(&row.target, row.version, &error.to_string()).await?;
+            self.store().give_up_report(&row.target, row.version, &error.to_string(), self.rests(row)).await?;
             return Ok(());
         }
         if row.attempts == 0 {

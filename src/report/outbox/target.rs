@@ -33,20 +33,10 @@ pub enum Target {
     },
 }
 
-pub(super) const STATUS_RANK: i64 = 0;
-
 impl Target {
     pub fn repo(&self) -> &RepoName {
         match self {
             Self::Status { repo, .. } | Self::Comment { repo, .. } | Self::Notice { repo, .. } => repo,
-        }
-    }
-
-    /// Statuses hold up merges, so they go first.
-    pub(super) fn rank(&self) -> i64 {
-        match self {
-            Self::Status { .. } => STATUS_RANK,
-            Self::Comment { .. } | Self::Notice { .. } => 1,
         }
     }
 }

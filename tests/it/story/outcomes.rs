@@ -162,7 +162,7 @@ async fn a_merge_that_the_forge_does_not_know_yet_leaves_no_gate_pending() {
     git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
     world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
-    world.status_is(&pull.head, "error", "closed or merged before the preview was done").await;
+    world.status_is(&pull.head, "error", "closed or merged before the preview was shown").await;
     world.comment(pull.number, "Merged as").await;
 }
 
