@@ -56,6 +56,8 @@ pub struct Change {
     pub desired: Option<Desired>,
     /// The app of the same repo for which an object that is no longer rendered is left, instead of being pruned.
     pub left_for: Option<AppId>,
+    /// A prune that does not happen yet, as it is unknown whether another app of the repo wants the object.
+    pub put_off: bool,
     /// What was done to the manifest before it was sent, or why an object that is no longer rendered is kept.
     pub notes: Vec<String>,
 }
@@ -91,6 +93,7 @@ impl Change {
             contents: None,
             desired: None,
             left_for: None,
+            put_off: false,
             notes: Vec::new(),
         }
     }

@@ -83,6 +83,13 @@ fn success(report: &PreviewReport) -> String {
     }
     let counts = report.counts();
     let mut parts = changes(counts);
+    // Whoever merges it has something to do afterwards.
+    if report.apps.iter().any(|app| !app.destructive.is_empty() && app.counts().deletes + app.counts().replaces > 0) {
+        parts.push("needs confirmation".to_owned());
+    }
+    if counts.kept > 0 {
+        parts.push(format!("{} kept", counts.kept));
+    }
     if counts.not_validated > 0 {
         let apps = named(report, |app| app.counts().not_validated > 0);
         parts.push(format!("{} not validated ({})", counts.not_validated, names(&apps)));
@@ -151,6 +158,10 @@ mod tests {
         removed.action = Action::Prune;
         let mut open = update("new");
         open.verdict = Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd: "things.example.com".into() } };
+        let mut put_off = update("kept");
+        (put_off.action, put_off.kept) = (Action::Prune, true);
+        let mut held = app("shop-eu", vec![removed.clone()]);
+        held.destructive = vec!["deletes Namespace shop and with it everything in it".into()];
         let same = object(Action::None, key("Deployment", "web"), "");
         let with = |result| AppReport { result, ..app("shop-eu", vec![]) };
         let stopped = |stopped| PreviewReport { stopped: Some(stopped), ..report(vec![]) };
@@ -158,6 +169,8 @@ mod tests {
             report(vec![]),
             report(vec![app("shop-eu", vec![same])]),
             report(vec![app("shop-eu", vec![update("a"), update("b"), removed]), app("shop-us", vec![open])]),
+            report(vec![held]),
+            report(vec![app("shop-eu", vec![put_off])]),
             everything(""),
             report(vec![with(AppResult::Unavailable { message: "x".into() })]),
             report(vec![with(AppResult::NotAllowed { message: "x".into() })]),

@@ -1,7 +1,10 @@
 //! What a merged pull request tells of its apps. Pure. Events are only added: the first end of a merge stays, and what happens later stands below it.
 
-use crate::ids::Oid;
-use crate::report::preview::AppEnd;
+use std::collections::BTreeSet;
+
+use crate::ids::{AppId, Oid};
+use crate::plan::Action;
+use crate::report::preview::{AppEnd, AppResult, DefinitionChange, PreviewReport};
 
 /// So many events of one app are told.
 const MOST: usize = 20;
@@ -15,15 +18,26 @@ pub struct Event {
 
 /// Whether this is how a merge ended, for good or ill. What is not is told until it is over.
 pub fn is_end(end: &AppEnd) -> bool {
-    is_settled(end) || matches!(end, AppEnd::Failed { .. } | AppEnd::Drifted { .. })
+    is_settled(end) || failure(end).is_some() || matches!(end, AppEnd::Drifted { .. } | AppEnd::Healthy { .. })
 }
 
 /// Whether nothing that follows has to do with the merge.
 pub fn is_settled(end: &AppEnd) -> bool {
-    matches!(
-        end,
-        AppEnd::Healthy { .. } | AppEnd::Kept | AppEnd::Pruned | AppEnd::Superseded { .. } | AppEnd::Withdrawn { .. } | AppEnd::Unchanged
-    )
+    match end {
+        // What is kept now may be deleted later.
+        AppEnd::Healthy { kept, .. } => kept.is_empty(),
+        AppEnd::Removed { lost, all, .. } => lost.is_none() && *all,
+        AppEnd::Kept | AppEnd::Pruned | AppEnd::Superseded { .. } | AppEnd::Withdrawn { .. } | AppEnd::Unchanged => true,
+        _ => false,
+    }
+}
+
+/// Whether a deletion took what Git still has: for whoever reads it, the merge has failed.
+pub fn failure(end: &AppEnd) -> Option<&str> {
+    match end {
+        AppEnd::Failed { message } | AppEnd::Removed { lost: Some(message), .. } => Some(message),
+        _ => None,
+    }
 }
 
 /// What an end of a sync adds to the events of a merge that is contained in its revision. `removes`: the pull request took the app's definition
@@ -33,7 +47,18 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
     if events.len() >= MOST || events.iter().any(|event| is_settled(&event.end)) {
         return None;
     }
+    let kept = kept(events);
     let end = match (last.map(|last| &last.end), event.end) {
+        (_, end @ (AppEnd::Confirmed { .. } | AppEnd::Removed { .. })) => deleted(events, removes, end)?,
+        // All is told but what becomes of the objects that were kept.
+        (_, end @ AppEnd::Waiting { .. }) if !kept.is_empty() && meets(&kept, named(&end)) => end,
+        _ if !kept.is_empty() => return None,
+        // That the deletion failed the app is said.
+        (Some(AppEnd::Removed { lost: Some(_), .. }), AppEnd::Failed { .. })
+            if last.is_some_and(|last| last.revision == event.revision) =>
+        {
+            return None;
+        }
         // It is there again, so that the objects of the removed one were never deleted.
         (_, AppEnd::Healthy { .. } | AppEnd::Drifted { .. }) if removes => AppEnd::Superseded { by: event.revision.clone() },
         // Nor is how the new one fails.
@@ -48,16 +73,119 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
         {
             return None;
         }
-        (Some(AppEnd::Waiting { deletes }), AppEnd::Healthy { removed: 0, .. }) => AppEnd::Withdrawn { deletes: *deletes },
+        (Some(AppEnd::Waiting { deletes, objects, .. }), AppEnd::Healthy { removed, kept, .. })
+            if kept.is_empty() && (removed == 0 || !objects.is_empty()) =>
+        {
+            AppEnd::Withdrawn { deletes: *deletes }
+        }
         (_, end) => end,
     };
     let event = Event { end, ..event };
     let repeats = last.is_some_and(|last| match (&last.end, &event.end) {
         // A retry that words its failure in another way tells nothing new.
         (AppEnd::Failed { .. }, AppEnd::Failed { .. }) => last.revision == event.revision,
+        (AppEnd::Waiting { deletes, objects, .. }, AppEnd::Waiting { deletes: now, objects: which, .. }) => {
+            deletes == now && (objects == which || objects.is_empty())
+        }
         (before, now) => before == now,
     });
     (!repeats && !is_passing(&event.end)).then_some(event)
+}
+
+/// The objects that a confirmation is about.
+fn named(end: &AppEnd) -> &[String] {
+    match end {
+        AppEnd::Waiting { objects, .. } | AppEnd::Confirmed { objects } | AppEnd::Removed { objects, .. } => objects,
+        _ => &[],
+    }
+}
+
+fn meets(some: &BTreeSet<&String>, others: &[String]) -> bool {
+    others.iter().any(|other| some.contains(other))
+}
+
+/// What was kept at the end of the merge, and is there still.
+fn kept(events: &[Event]) -> BTreeSet<&String> {
+    let kept = events.iter().filter_map(|event| if let AppEnd::Healthy { kept, .. } = &event.end { Some(kept) } else { None });
+    kept.flatten().collect()
+}
+
+/// What the end of a deletion adds: only what was told to be held or kept is told to be gone, once.
+fn deleted(events: &[Event], removes: bool, end: AppEnd) -> Option<AppEnd> {
+    let held: BTreeSet<&String> =
+        events.iter().filter(|event| matches!(event.end, AppEnd::Waiting { .. })).flat_map(|event| named(&event.end)).collect();
+    let gone: BTreeSet<&String> =
+        events.iter().filter(|event| matches!(event.end, AppEnd::Removed { .. })).flat_map(|event| named(&event.end)).collect();
+    let open: BTreeSet<&String> = held.union(&kept(events)).copied().filter(|object| !gone.contains(object)).collect();
+    match end {
+        AppEnd::Confirmed { objects } => {
+            let objects: Vec<String> = objects.into_iter().filter(|object| open.contains(object)).collect();
+            (!objects.is_empty()).then_some(AppEnd::Confirmed { objects })
+        }
+        // The end of an app that was removed is told as that.
+        AppEnd::Removed { lost: None, .. } if removes => None,
+        AppEnd::Removed { objects, replaced, lost, .. } => {
+            let objects: Vec<String> = objects.into_iter().filter(|object| open.contains(object)).collect();
+            let now: BTreeSet<&String> = objects.iter().collect();
+            let confirmed = meets(&held, &objects);
+            let all = open.is_subset(&now);
+            (!objects.is_empty()).then_some(AppEnd::Removed { objects, replaced, lost, confirmed, all })
+        }
+        end => Some(end),
+    }
+}
+
+/// An end as it looks from one pull request: what other changes have brought is named as theirs. None: it has nothing to do with this one.
+pub fn seen_from(own: &Own, end: AppEnd) -> Option<AppEnd> {
+    let of = |objects: Vec<String>| -> (Vec<String>, Vec<String>) { objects.into_iter().partition(|object| own.has(object)) };
+    Some(match end {
+        AppEnd::Waiting { deletes, objects, after_seconds, removed, kept, .. } if !objects.is_empty() => {
+            let ((objects, held), (kept, _)) = (of(objects), of(kept));
+            if objects.is_empty() {
+                return Some(AppEnd::Healthy { after_seconds, removed, held, kept });
+            }
+            let deletes = if held.is_empty() { deletes } else { u32::try_from(objects.len()).unwrap_or(u32::MAX) };
+            AppEnd::Waiting { deletes, objects, held, after_seconds, removed, kept }
+        }
+        AppEnd::Healthy { after_seconds, removed, held, kept } => AppEnd::Healthy { after_seconds, removed, held, kept: of(kept).0 },
+        AppEnd::Confirmed { objects } => AppEnd::Confirmed { objects: some(of(objects).0)? },
+        AppEnd::Removed { objects, replaced, lost, confirmed, all } => {
+            AppEnd::Removed { objects: some(of(objects).0)?, replaced, lost, confirmed, all }
+        }
+        end => end,
+    })
+}
+
+fn some(objects: Vec<String>) -> Option<Vec<String>> {
+    (!objects.is_empty()).then_some(objects)
+}
+
+/// The objects of an app that a pull request deletes or replaces, as it was previewed.
+#[derive(Debug, Default)]
+pub struct Own {
+    objects: BTreeSet<String>,
+    /// All of the app's: it takes its definition away, or what it does is not known.
+    all: bool,
+}
+
+impl Own {
+    pub fn of(report: &PreviewReport, app: &AppId) -> Self {
+        let mut own = Self::default();
+        let mut reports = report.apps.iter().filter(|report| report.app == *app).peekable();
+        own.all = reports.peek().is_none();
+        for report in reports {
+            own.all |= report.definition == DefinitionChange::Removed || !matches!(report.result, AppResult::Planned { .. });
+            for object in report.objects() {
+                let goes = matches!(object.action, Action::Prune | Action::Replace).then_some(&object.key);
+                own.objects.extend(goes.into_iter().chain(&object.replaces_name).map(ToString::to_string));
+            }
+        }
+        own
+    }
+
+    fn has(&self, object: &str) -> bool {
+        self.all || self.objects.contains(object)
+    }
 }
 
 /// Whether a sync has applied what the merge brought, with something left to confirm or to report.
@@ -78,6 +206,7 @@ pub fn first(events: &[Event]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sample::waiting;
 
     fn oid(digit: &str) -> Oid {
         digit.repeat(40).parse().expect("an id")
@@ -88,7 +217,7 @@ mod tests {
     }
 
     fn healthy(removed: u32) -> AppEnd {
-        AppEnd::Healthy { after_seconds: 2, removed }
+        AppEnd::Healthy { after_seconds: 2, removed, held: Vec::new(), kept: Vec::new() }
     }
 
     fn failed(message: &str) -> AppEnd {
@@ -115,28 +244,28 @@ mod tests {
     /// T1: what an app that was removed by the pull request does later, under a new definition, is no outcome of the removal.
     #[test]
     fn an_app_that_comes_back_was_not_deleted() {
-        let ends = vec![event("a", AppEnd::Waiting { deletes: 3 }), event("b", healthy(0)), event("c", healthy(0))];
-        assert_eq!(told(true, ends), [AppEnd::Waiting { deletes: 3 }, AppEnd::Superseded { by: oid("b") }]);
-        let ends = vec![event("a", AppEnd::Waiting { deletes: 3 }), event("a", AppEnd::Pruned), event("b", healthy(0))];
-        assert_eq!(told(true, ends), [AppEnd::Waiting { deletes: 3 }, AppEnd::Pruned]);
+        let ends = vec![event("a", waiting(3, &[])), event("b", healthy(0)), event("c", healthy(0))];
+        assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::Superseded { by: oid("b") }]);
+        let ends = vec![event("a", waiting(3, &[])), event("a", AppEnd::Pruned), event("b", healthy(0))];
+        assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::Pruned]);
     }
 
     /// T1: a deletion that was held and then taken back in Git never happened.
     #[test]
     fn a_deletion_that_never_happened_is_not_told_as_done() {
-        let ends = vec![event("a", AppEnd::Waiting { deletes: 5 }), event("b", healthy(0))];
-        assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 5 }, AppEnd::Withdrawn { deletes: 5 }]);
-        let ends = vec![event("a", AppEnd::Waiting { deletes: 5 }), event("a", healthy(5))];
-        assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 5 }, healthy(5)]);
+        let ends = vec![event("a", waiting(5, &[])), event("b", healthy(0))];
+        assert_eq!(told(false, ends), [waiting(5, &[]), AppEnd::Withdrawn { deletes: 5 }]);
+        let ends = vec![event("a", waiting(5, &[])), event("a", healthy(5))];
+        assert_eq!(told(false, ends), [waiting(5, &[]), healthy(5)]);
     }
 
     /// B10+: a merge that waits for confirmation was applied; what a later one breaks is not its failure.
     #[test]
     fn a_later_commits_failure_is_not_this_ones() {
-        let ends = vec![event("a", AppEnd::Waiting { deletes: 1 }), event("b", failed("of another")), event("b", healthy(1))];
-        assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 1 }, healthy(1)]);
-        let ends = vec![event("a", AppEnd::Waiting { deletes: 1 }), event("a", failed("its deletion"))];
-        assert_eq!(told(false, ends), [AppEnd::Waiting { deletes: 1 }, failed("its deletion")]);
+        let ends = vec![event("a", waiting(1, &[])), event("b", failed("of another")), event("b", healthy(1))];
+        assert_eq!(told(false, ends), [waiting(1, &[]), healthy(1)]);
+        let ends = vec![event("a", waiting(1, &[])), event("a", failed("its deletion"))];
+        assert_eq!(told(false, ends), [waiting(1, &[]), failed("its deletion")]);
         let ends = vec![event("b", failed("both"))];
         assert_eq!(told(false, ends), [failed("both")], "it was never applied without the other");
     }
@@ -145,6 +274,81 @@ mod tests {
     fn where_an_app_stands_is_no_event() {
         let passing = [AppEnd::Running, AppEnd::Manual, AppEnd::Paused, AppEnd::Pinned, AppEnd::Never];
         assert_eq!(told(false, passing.map(|end| event("a", end)).to_vec()), []);
-        assert_eq!(first(&[event("a", AppEnd::Waiting { deletes: 1 })]), Some(0), "until there is an end");
+        assert_eq!(first(&[event("a", waiting(1, &[]))]), Some(0), "until there is an end");
+    }
+
+    fn names(objects: &[&str]) -> Vec<String> {
+        objects.iter().map(|object| (*object).to_owned()).collect()
+    }
+
+    fn gone(objects: &[&str], lost: Option<&str>) -> AppEnd {
+        AppEnd::Removed { objects: names(objects), replaced: false, lost: lost.map(Into::into), confirmed: false, all: false }
+    }
+
+    fn own(objects: &[&str]) -> Own {
+        Own { objects: names(objects).into_iter().collect(), all: false }
+    }
+
+    /// All that a pull request that deletes these comes to tell.
+    fn told_by(own: &Own, ends: &[Event]) -> Vec<AppEnd> {
+        told(false, ends.iter().filter_map(|one| Some(Event { end: seen_from(own, one.end.clone())?, ..one.clone() })).collect())
+    }
+
+    /// T18: a deletion that was confirmed ends where it was proposed, and nothing of it is put to a pull request that came later.
+    #[test]
+    fn a_deletion_ends_on_the_pull_request_that_brought_it() {
+        let ends = [
+            event("a", waiting(1, &["Namespace shop"])),
+            event("b", waiting(1, &["Namespace shop"])),
+            event("b", AppEnd::Confirmed { objects: names(&["Namespace shop"]) }),
+            event("b", gone(&["Namespace shop"], None)),
+            event("b", healthy(1)),
+        ];
+        let done = AppEnd::Removed { objects: names(&["Namespace shop"]), replaced: false, lost: None, confirmed: true, all: true };
+        let confirmed = ends[2].end.clone();
+        let brought = told_by(&own(&["Namespace shop"]), &ends);
+        assert_eq!(brought, [waiting(1, &["Namespace shop"]), confirmed.clone(), done]);
+        let later = AppEnd::Healthy { after_seconds: 3, removed: 0, held: names(&["Namespace shop"]), kept: Vec::new() };
+        assert_eq!(told_by(&own(&[]), &ends[1..]), [later.clone()]);
+
+        // It took what Git still has, and a later push mends that.
+        let lost = "deleting Namespace shop also deleted 5 objects that Git still has";
+        let ends =
+            [&ends[..3], &[event("b", gone(&["Namespace shop"], Some(lost))), event("b", failed(lost)), event("c", healthy(0))]].concat();
+        let brought = told_by(&own(&["Namespace shop"]), &ends);
+        assert_eq!(brought[2..].iter().map(failure).collect::<Vec<_>>(), [Some(lost), None]);
+        assert_eq!(brought.last(), Some(&healthy(0)));
+        assert_eq!(told_by(&own(&[]), &ends[1..]), [later]);
+    }
+
+    /// T18: of two deletions, one is confirmed and the other is taken back in Git.
+    #[test]
+    fn each_deletion_has_its_own_end() {
+        let own = own(&["a", "b"]);
+        let ends =
+            [event("a", waiting(2, &["a", "b"])), event("b", waiting(1, &["b"])), event("b", gone(&["b"], None)), event("b", healthy(1))];
+        let told = told_by(&own, &ends);
+        assert!(matches!(told[1], AppEnd::Removed { all: false, confirmed: true, .. }), "{told:?}");
+        assert_eq!(told[2..], [healthy(1)]);
+        // Somebody else's deletion is no end of one that was taken back.
+        let ends = [event("a", waiting(2, &["a", "x"])), event("b", gone(&["x"], None)), event("b", healthy(1))];
+        assert!(matches!(told_by(&own, &ends)[..], [AppEnd::Waiting { deletes: 1, .. }, AppEnd::Withdrawn { deletes: 1 }]));
+    }
+
+    /// H2: what was kept, because another app may want it, is told to be gone once it is; nothing else is added.
+    #[test]
+    fn what_was_kept_is_told_once_it_is_deleted() {
+        let kept = AppEnd::Healthy { after_seconds: 2, removed: 0, held: Vec::new(), kept: names(&["ConfigMap shop/x"]) };
+        let ends = [
+            event("a", kept.clone()),
+            event("b", healthy(0)),
+            event("b", failed("of another")),
+            event("b", gone(&["ConfigMap shop/x", "ConfigMap shop/y"], None)),
+            event("c", healthy(0)),
+        ];
+        let x = names(&["ConfigMap shop/x"]);
+        let done = AppEnd::Removed { objects: x, replaced: false, lost: None, confirmed: false, all: true };
+        assert_eq!(told_by(&own(&["ConfigMap shop/x"]), &ends), [kept, done]);
+        assert_eq!(told_by(&own(&[]), &ends), [healthy(0)], "it is nobody else's");
     }
 }

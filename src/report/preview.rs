@@ -139,6 +139,9 @@ pub struct ObjectReport {
     /// The app of the same repo that takes it over; it is not deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moves_to: Option<AppId>,
+    /// It is to be deleted, and is not yet, as it is unknown whether another app wants it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
     pub warnings: Vec<String>,
     pub replaces_name: Option<ObjectKey>,
     pub referrers: Vec<ObjectKey>,
@@ -244,6 +247,12 @@ pub enum AppEnd {
         /// How many objects were deleted or replaced on the way.
         #[serde(default)]
         removed: u32,
+        /// What an earlier change has taken out of Git and still needs confirmation.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        held: Vec<String>,
+        /// What is no longer in Git and was kept, as another app may want it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<String>,
     },
     Failed {
         message: String,
@@ -256,6 +265,38 @@ pub enum AppEnd {
     Waiting {
         #[serde(default)]
         deletes: u32,
+        /// Which: none where another version has written it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        objects: Vec<String>,
+        /// What an earlier change has taken out of Git, of the same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        held: Vec<String>,
+        /// As for `Healthy`, which it is to whoever has nothing to do with these.
+        #[serde(default)]
+        after_seconds: u64,
+        #[serde(default)]
+        removed: u32,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<String>,
+    },
+    /// What needed confirmation has got it, and is deleted or replaced once the app is healthy.
+    Confirmed {
+        objects: Vec<String>,
+    },
+    /// Objects are gone, or were replaced.
+    Removed {
+        objects: Vec<String>,
+        #[serde(default)]
+        replaced: bool,
+        /// What went with them although Git still has it, and what to do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<String>,
+        /// They had needed confirmation.
+        #[serde(default)]
+        confirmed: bool,
+        /// Nothing of what the merge removes is left.
+        #[serde(default)]
+        all: bool,
     },
     /// The app is synced by hand only.
     Manual,
@@ -288,6 +329,8 @@ pub struct Counts {
     pub updates: usize,
     pub replaces: usize,
     pub deletes: usize,
+    /// No longer rendered, and not deleted yet; none of the deletes.
+    pub kept: usize,
     /// To another app, or from one.
     pub moves: usize,
     /// Of those above.
@@ -319,6 +362,7 @@ impl Counts {
                 Action::Create => counts.creates += 1,
                 Action::Update => counts.updates += 1,
                 Action::Replace => counts.replaces += 1,
+                Action::Prune if object.kept => counts.kept += 1,
                 Action::Prune => counts.deletes += 1,
                 Action::None => {}
             }
@@ -346,6 +390,7 @@ impl std::ops::Add for Counts {
             updates: self.updates + other.updates,
             replaces: self.replaces + other.replaces,
             deletes: self.deletes + other.deletes,
+            kept: self.kept + other.kept,
             moves: self.moves + other.moves,
             not_validated: self.not_validated + other.not_validated,
             rejected: self.rejected + other.rejected,

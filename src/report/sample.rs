@@ -28,6 +28,7 @@ pub(crate) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport
         takes_over: None,
         drops: vec![],
         moves_to: None,
+        kept: false,
         warnings: vec![],
         replaces_name: None,
         referrers: vec![],
@@ -98,13 +99,19 @@ pub(crate) fn everything(text: &str) -> PreviewReport {
     report
 }
 
+/// So many objects of an app need confirmation.
+pub(crate) fn waiting(deletes: u32, objects: &[&str]) -> AppEnd {
+    let objects = objects.iter().map(|object| (*object).to_owned()).collect();
+    AppEnd::Waiting { deletes, objects, held: Vec::new(), after_seconds: 3, removed: 0, kept: Vec::new() }
+}
+
 pub(crate) fn merged(text: &str) -> PreviewReport {
     let end = |app: &AppReport, end| AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end, later: Vec::new() };
     let mut report = everything(text);
     let apps = vec![
-        end(&report.apps[0], AppEnd::Healthy { after_seconds: 75, removed: 0 }),
+        end(&report.apps[0], AppEnd::Healthy { after_seconds: 75, removed: 0, held: Vec::new(), kept: Vec::new() }),
         end(&report.apps[1], AppEnd::Failed { message: format!("Deployment shop/web: image not found\n{text}") }),
-        end(&report.apps[2], AppEnd::Waiting { deletes: 5 }),
+        end(&report.apps[2], waiting(5, &[])),
     ];
     report.outcome = Some(Outcome {
         merged_as: "c3".repeat(20).parse().expect("an id"),

@@ -57,15 +57,23 @@ fn ids(app: &str, revision: &str) -> Result<(AppId, Oid), StoreError> {
 }
 
 impl Store {
-    /// An app came to an end at a revision of a repo, which pull requests of that repo may wait for. `ended` is not looked into. The same
+    /// An app came to an end at these revisions of a repo, which pull requests of that repo may wait for. `ended` is not looked into. The same
     /// end again is not written again.
-    pub async fn put_end(&self, app: &AppId, repo: &RepoName, revision: &Oid, ended: &str) -> Result<(), StoreError> {
+    pub async fn put_end(&self, app: &AppId, repo: &RepoName, revisions: &[&Oid], ended: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let sql = "INSERT INTO app_ends (app, repo, revision, ended, at) SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (
-                 SELECT 1 FROM (SELECT revision, ended FROM app_ends WHERE app = $1 AND repo = $2 ORDER BY id DESC LIMIT 1) AS last
-                 WHERE last.revision = $3 AND last.ended = $4)";
         let app = app.to_string();
-        sqlx::query(sql).bind(&app).bind(repo.as_str()).bind(revision.as_str()).bind(ended).bind(self.now()).execute(&mut *tx).await?;
+        let sql = "SELECT revision, ended FROM app_ends WHERE app = $1 AND repo = $2 ORDER BY id DESC LIMIT $3";
+        let query = sqlx::query_as::<_, (String, String)>(sql).bind(&app).bind(repo.as_str());
+        let last = query.bind(i64::try_from(revisions.len()).unwrap_or(i64::MAX)).fetch_all(&mut *tx).await?;
+        let same = |(revision, (at, end)): (&&Oid, &(String, String))| revision.as_str() == at && end == ended;
+        if last.len() == revisions.len() && revisions.iter().rev().zip(&last).all(same) {
+            return Ok(());
+        }
+        for revision in revisions {
+            let sql = "INSERT INTO app_ends (app, repo, revision, ended, at) VALUES ($1, $2, $3, $4, $5)";
+            let query = sqlx::query(sql).bind(&app).bind(repo.as_str()).bind(revision.as_str());
+            query.bind(ended).bind(self.now()).execute(&mut *tx).await?;
+        }
         let sql = "DELETE FROM app_ends WHERE app = $1 AND repo = $2 AND id NOT IN (
                  SELECT id FROM app_ends WHERE app = $1 AND repo = $2 ORDER BY id DESC LIMIT $3)";
         sqlx::query(sql).bind(&app).bind(repo.as_str()).bind(KEPT).execute(&mut *tx).await?;
@@ -132,14 +140,27 @@ mod tests {
         let (store, _dir) = store().await;
         let (app, repo) = (app_id("shop/web"), RepoName::new("shop"));
         for (revision, ended) in [("a", "failed"), ("a", "failed"), ("b", "healthy"), ("a", "failed")] {
-            store.put_end(&app, &repo, &oid(revision), ended).await.expect("stored");
+            store.put_end(&app, &repo, &[&oid(revision)], ended).await.expect("stored");
         }
         let ended: Vec<String> = store.ends(&repo).await.expect("read").into_iter().map(|end| end.ended).collect();
         assert_eq!(ended, ["failed", "healthy", "failed"]);
         for index in 0..50 {
-            store.put_end(&app, &repo, &oid("c"), &index.to_string()).await.expect("stored");
+            store.put_end(&app, &repo, &[&oid("c")], &index.to_string()).await.expect("stored");
         }
         assert_eq!(store.ends(&repo).await.expect("read").len(), 20);
+    }
+
+    /// T18: an end that is known by two commits of one repo, the source's and the definition's, is not repeated either.
+    #[tokio::test]
+    async fn an_end_at_two_revisions_is_one() {
+        let (store, _dir) = store().await;
+        let (app, repo) = (app_id("shop/web"), RepoName::new("shop"));
+        let (source, definition) = (oid("a"), oid("b"));
+        for _ in 0..3 {
+            store.put_end(&app, &repo, &[&source, &definition], "healthy").await.expect("stored");
+        }
+        let revisions: Vec<_> = store.ends(&repo).await.expect("read").into_iter().map(|end| end.revision).collect();
+        assert_eq!(revisions, [source, definition]);
     }
 
     #[tokio::test]

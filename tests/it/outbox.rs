@@ -428,7 +428,7 @@ async fn h1_what_is_new_is_shown_however_many_comments_are_edited() {
     scene.outbox.put_gate(&scene.repo, scene.number, &scene.status(StatusState::Success, "4")).await.expect("put");
     scene.succeeds("pending its comment is being posted").await;
     assert_eq!(scene.shown(), ["three"]);
-    let other = scene.forge.forge.open_pull(PROJECT, "topic2", "main", "t").await.expect("opened");
+    let other = scene.forge.forge.open_pull(PROJECT, "main", "topic", "t").await.expect("opened");
     scene.outbox.put_comment(&scene.repo, other, &["first".to_owned()]).await.expect("put");
     scene.outbox.put_notice(&scene.repo, other, "it failed").await.expect("put");
     scene.sent(&Target::Comment { repo: scene.repo.clone(), number: other }).await;

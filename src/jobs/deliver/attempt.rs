@@ -20,7 +20,7 @@ use crate::jobs::preview::compare::limit;
 use crate::jobs::{Engine, outcome};
 use crate::lifecycle::beside;
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Change, Plan, Redactor};
+use crate::plan::{Action, Change, Plan, Redactor};
 use crate::queue::{JobContext, JobError};
 use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
 use crate::render::{Purpose as RenderPurpose, Rendered};
@@ -144,7 +144,12 @@ impl Attempt<'_> {
         if self.was_paused().await? {
             return Ok(());
         }
+        if self.wish.allows_destructive() && !word.is_empty() {
+            let objects = word.iter().map(ToString::to_string).collect();
+            outcome::ended(engine, self.row, &self.revision, &AppEnd::Confirmed { objects }).await?;
+        }
         let (done, writing) = self.apply(plan, judgement.as_ref(), &word, history).await?;
+        self.tell_replaced(plan, &word).await?;
         self.show(&word, done.waits_for_word.as_ref()).await?;
         self.applied(plan, done, identity, judgement, left, writing, history).await
     }
@@ -339,6 +344,17 @@ impl Attempt<'_> {
         let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);
         let shown: BTreeSet<ObjectId> = waiting.chain(word.iter().cloned()).collect();
         Ok(store.put_shown_deletes(app, &self.row.app.destination.cluster, &shown).await?)
+    }
+
+    /// What was to be replaced and needed confirmation is replaced.
+    async fn tell_replaced(&self, plan: &Plan, word: &BTreeSet<ObjectId>) -> Result<(), JobError> {
+        let replaced = plan.changes.iter().filter(|change| change.action == Action::Replace && word.contains(&change.key.id()));
+        let objects: Vec<String> = replaced.map(|change| change.key.to_string()).collect();
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let end = AppEnd::Removed { objects, replaced: true, lost: None, confirmed: false, all: false };
+        outcome::ended(self.engine, self.row, &self.revision, &end).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "what one attempt came to, written down at once")]

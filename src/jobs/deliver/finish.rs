@@ -15,11 +15,14 @@ use crate::plan::contents::has_contents;
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
-use crate::store::inventory::ObjectState;
+use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunId, RunState, without};
 use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose};
 use crate::sync;
 use crate::sync::{Permits, Pruned, SyncDeps};
+
+/// So many objects of an end are named.
+const LISTED: usize = 2_000;
 
 /// Acts on a wait that is over, and forgets it: that one, and no other that acting on it has begun. It may be acted on twice, if the process dies
 /// in between.
@@ -59,7 +62,9 @@ pub(in crate::jobs) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, c
     let marks = engine.marks(&row.app.id);
     let pruned = sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await?;
     note(engine, row, run, &pruned).await?;
-    if let Some(text) = lost_with(engine, row, &pruned).await? {
+    let lost = lost_with(engine, row, &pruned).await?;
+    tell_gone(engine, row, run, &pruned, lost.clone()).await?;
+    if let Some(text) = lost {
         return failed(engine, row, run, &text).await;
     }
     if !pruned.waits.is_empty() {
@@ -98,6 +103,20 @@ pub(in crate::jobs) async fn is_paused(engine: &Engine, app: &AppId, run: &RunId
     let Some(row) = engine.store.app(app).await?.filter(|row| row.paused) else { return Ok(false) };
     let began = engine.store.run(run).await?.map(|run| run.started);
     Ok(row.paused_since.zip(began).is_some_and(|(paused, began)| began <= paused))
+}
+
+/// The pull request that brought a deletion which was held or put off says that it is done, whichever sync has done it.
+pub(in crate::jobs) async fn tell_gone(
+    engine: &Engine,
+    row: &AppRow,
+    run: &RunId,
+    pruned: &Pruned,
+    lost: Option<String>,
+) -> Result<(), JobError> {
+    let Some(Of { revision, .. }) = of(engine, run).await?.filter(|_| !pruned.gone.is_empty()) else { return Ok(()) };
+    let objects = pruned.gone.iter().take(LISTED).map(ToString::to_string).collect();
+    let end = AppEnd::Removed { objects, replaced: false, lost, confirmed: false, all: false };
+    outcome::ended(engine, row, &revision, &end).await
 }
 
 /// Writes down what a prune did.
@@ -158,13 +177,17 @@ pub(in crate::jobs) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunI
 
 /// How a sync of an app has ended that has nothing left to do by itself.
 pub(in crate::jobs) async fn end_of(engine: &Engine, row: &AppRow, took: Duration, removed: u32) -> Result<AppEnd, JobError> {
-    let deletes = engine.store.waiting_for_word(&row.app.id).await?;
+    let (kept, objects): (Vec<_>, Vec<_>) =
+        engine.store.put_off(&row.app.id).await?.into_iter().partition(|row| row.state == ObjectState::Moving);
+    let deletes = u32::try_from(objects.len()).unwrap_or(u32::MAX);
+    let names = |rows: Vec<ObjectRow>| rows.iter().take(LISTED).map(|row| row.key.to_string()).collect::<Vec<_>>();
+    let (kept, after_seconds) = (names(kept), took.as_secs());
     let drift = engine.store.app(&row.app.id).await?.map(|row| row.drift).unwrap_or_default();
     Ok(match row.state {
         AppState::Active if deletes == 0 && !drift.is_empty() => AppEnd::Drifted { message: drift },
-        _ if deletes > 0 => AppEnd::Waiting { deletes },
+        _ if deletes > 0 => AppEnd::Waiting { deletes, objects: names(objects), held: Vec::new(), after_seconds, removed, kept },
         AppState::Removed => AppEnd::Pruned,
-        AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds: took.as_secs(), removed },
+        AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds, removed, held: Vec::new(), kept },
     })
 }
 

@@ -1,5 +1,6 @@
 //! The end of a sync, noted for the pull requests that wait to tell it.
 
+use super::known::is_defined_elsewhere;
 use super::told::{heard_after, json};
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
@@ -12,18 +13,23 @@ pub(in crate::jobs) async fn ended(engine: &Engine, row: &AppRow, revision: &Oid
     let (app, source) = (&row.app.id, &row.app.source.repo);
     // An app that is removed is so by a commit of the repo that defined it.
     if row.state == AppState::Removed {
-        return note(engine, app, &app.repo, revision, end).await;
+        return note(engine, app, &app.repo, &[revision], end).await;
     }
-    note(engine, app, source, revision, end).await?;
-    if app.repo != *source {
-        // What was merged there is the definition.
-        note(engine, app, &app.repo, &row.definition_commit, end).await?;
+    // What was merged where the definition comes from is the definition.
+    let defined = is_defined_elsewhere(engine, row).then_some(&row.definition_commit);
+    if app.repo == *source {
+        let revisions: Vec<&Oid> = std::iter::once(revision).chain(defined).collect();
+        return note(engine, app, source, &revisions, end).await;
     }
-    Ok(())
+    note(engine, app, source, &[revision], end).await?;
+    match defined {
+        Some(commit) => note(engine, app, &app.repo, &[commit], end).await,
+        None => Ok(()),
+    }
 }
 
-async fn note(engine: &Engine, app: &AppId, repo: &RepoName, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
-    engine.store.put_end(app, repo, revision, &json(end)?).await?;
+async fn note(engine: &Engine, app: &AppId, repo: &RepoName, revisions: &[&Oid], end: &AppEnd) -> Result<(), JobError> {
+    engine.store.put_end(app, repo, revisions, &json(end)?).await?;
     if engine.store.awaits_ends(repo, heard_after(engine)).await? {
         ask(engine, repo, Key::Sync(app.clone())).await?;
     }

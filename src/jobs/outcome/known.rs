@@ -10,6 +10,7 @@ use crate::jobs::Engine;
 use crate::queue::{JobError, Key};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::pulls::Pull;
 
 /// What is known of all apps, read in one go.
 pub(in crate::jobs) struct Known {
@@ -30,12 +31,12 @@ impl Known {
         Ok(Self { heads: HashMap::new(), busy, rows, deadlines })
     }
 
-    /// Where an app stands whose sync has not come to an end.
-    pub fn stands(&self, app: &AppId) -> AppEnd {
+    /// Where an app stands whose sync has not come to an end. What it waits for is the merge's only if what is applied has it: it may be older.
+    pub fn stands(&self, app: &AppId, has_merge: bool) -> AppEnd {
         let Some(row) = self.rows.get(app).filter(|row| row.state == AppState::Active) else { return AppEnd::Running };
         match row.app.sync {
             SyncPolicy::Never => AppEnd::Never,
-            _ if row.health == AppHealth::Progressing => {
+            _ if row.health == AppHealth::Progressing && has_merge => {
                 let until = self.deadlines.get(app).and_then(|until| Timestamp::from_millisecond(*until).ok());
                 AppEnd::Progressing { message: row.health_message.clone(), until }
             }
@@ -46,11 +47,34 @@ impl Known {
         }
     }
 
+    /// Whether what is applied of an app has a merge: its source is at it, or the definition that was merged is what was applied.
+    pub async fn has_merge(&self, engine: &Engine, pull: &Pull, app: &AppId) -> Result<bool, JobError> {
+        // Only a wait asks.
+        let row = self.rows.get(app).filter(|row| row.health == AppHealth::Progressing);
+        let (Some(row), Some(merge)) = (row, &pull.merge_commit) else { return Ok(false) };
+        let follows = row.app.source.repo == pull.repo;
+        if let Some(applied) = row.applied_revision.as_ref().filter(|_| follows)
+            && engine.mirrors.is_ancestor(&pull.repo, merge, applied).await?
+        {
+            return Ok(true);
+        }
+        let as_defined = row.applied_app.as_ref().is_some_and(|applied| applied.same_definition(&row.app));
+        let is_defined = app.repo == pull.repo && is_defined_elsewhere(engine, row) && as_defined;
+        Ok(is_defined && engine.mirrors.is_ancestor(&pull.repo, merge, &row.definition_commit).await?)
+    }
+
     pub fn is_busy(&self, row: &AppRow) -> bool {
         let source = &row.app.source;
         let push = Key::Push { repo: source.repo.clone(), ref_name: source.ref_name.clone() };
         [Key::Sync(row.app.id.clone()), push].iter().any(|key| self.busy.contains(&key.to_string()))
     }
+}
+
+/// Whether an app's definition is on another branch, or in another repo, than what it renders.
+pub(in crate::jobs) fn is_defined_elsewhere(engine: &Engine, row: &AppRow) -> bool {
+    let source = &row.app.source;
+    let defined_on = engine.repo(&row.app.id.repo).map(|repo| &repo.definitions_ref);
+    row.app.id.repo != source.repo || defined_on.is_ok_and(|defined_on| *defined_on != source.ref_name)
 }
 
 /// How an app stands that is applied already.
@@ -59,6 +83,6 @@ pub(in crate::jobs) fn as_it_is(row: &AppRow) -> AppEnd {
         AppHealth::Progressing => AppEnd::Running,
         _ if !row.drift.is_empty() => AppEnd::Drifted { message: row.drift.clone() },
         AppHealth::Degraded => AppEnd::Drifted { message: row.health_message.clone() },
-        _ => AppEnd::Healthy { after_seconds: 0, removed: 0 },
+        _ => AppEnd::Healthy { after_seconds: 0, removed: 0, held: Vec::new(), kept: Vec::new() },
     }
 }

@@ -40,7 +40,7 @@ pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_comm
         if definition == DefinitionChange::Removed && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep) {
             add(engine, pull, &app, None, &Event { revision: merge_commit.clone(), end: AppEnd::Kept }, engine.clock.now_millis()).await?;
         }
-        let end = known.stands(&app);
+        let end = known.stands(&app, known.has_merge(engine, pull, &app).await?);
         apps.push(AppOutcome { app, cluster, end, later: Vec::new() });
     }
     report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps, people: Vec::new(), differs, definitions });

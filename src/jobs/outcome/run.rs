@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::known::Known;
+use super::known::{Known, is_defined_elsewhere};
 use super::told::{add, events, heard_after, report_of, tell};
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
-use crate::queue::JobError;
-use crate::report::outcome::{Event, added};
+use crate::queue::{JobError, Key};
+use crate::report::outcome::{Event, Own, added, seen_from};
 use crate::report::preview::{AppEnd, DefinitionChange, PreviewReport};
 use crate::source::Change;
 use crate::store::apps::{AppHealth, AppState};
@@ -42,6 +42,7 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
         for known in &outcome.apps {
             let seen = told.entry(known.app.clone()).or_default();
             let changes = Changes::of(&report, &known.app);
+            let own = Own::of(&report, &known.app);
             let since = seen.last_id;
             for end in ends.iter().filter(|end| end.app == known.app && since.is_none_or(|since| end.id > since)) {
                 // One that was written by another version is left out: it will end again.
@@ -49,6 +50,7 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
                 if !contains.ask(engine, repo, &merge_commit, &end.revision).await? {
                     continue;
                 }
+                let Some(said) = seen_from(&own, said) else { continue };
                 let said = match said {
                     // What was taken back before it was applied has not become healthy.
                     AppEnd::Healthy { .. } | AppEnd::Unchanged
@@ -132,6 +134,11 @@ async fn without_sync(
     let (Some(row), Some(head)) = (known.rows.get(app), known.heads.get(&pull.base_ref)) else { return Ok(None) };
     let source = &row.app.source;
     let follows = source.repo == pull.repo && source.ref_name == pull.base_ref;
+    // Or what was merged is its definition, and that is applied.
+    let base = Key::Push { repo: pull.repo.clone(), ref_name: pull.base_ref.clone() };
+    let is_defined = app.repo == pull.repo && is_defined_elsewhere(engine, row) && !known.busy.contains(&base.to_string());
+    let as_defined = || row.applied_app.as_ref().is_some_and(|applied| applied.same_definition(&row.app));
+    let follows = follows || (is_defined && as_defined());
     let is_settled = row.state == AppState::Active
         && row.synced_ok
         && row.health != AppHealth::Progressing

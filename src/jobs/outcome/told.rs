@@ -69,7 +69,7 @@ pub(in crate::jobs) async fn tell(engine: &Engine, pull: &mut Pull, report: &mut
         let told = told.get(&app.app).unwrap_or(&none);
         settled &= told.events.iter().any(|event| outcome::is_settled(&event.end));
         let Some(first) = outcome::first(&told.events) else {
-            app.end = known.stands(&app.app);
+            app.end = known.stands(&app.app, known.has_merge(engine, pull, &app.app).await?);
             continue;
         };
         app.end = told.events[first].end.clone();

@@ -129,7 +129,10 @@ impl Moves {
             if change.action == Action::Prune {
                 match self.left_for(&plan.app, &plan.cluster, &id) {
                     Some(LeftFor { app, unknown: None }) => change.leave(app),
-                    Some(left) => change.notes.push(format!("It is {left}. It is deleted once that app renders and does not want it")),
+                    Some(left) => {
+                        change.put_off = true;
+                        change.notes.push(format!("It is {left}. It is deleted once that app renders and does not want it"));
+                    }
                     None => {}
                 }
             } else if let Some(TakeOver::HandedOver { .. }) = change.takes_over

@@ -70,6 +70,7 @@ pub(in crate::jobs) fn object(change: &Change, redactor: &Redactor) -> ObjectRep
         takes_over: change.takes_over.clone(),
         drops: redactor.texts(&change.drops),
         moves_to: change.left_for.clone(),
+        kept: change.put_off,
         warnings: redactor.texts(change.remarks.iter().chain(&change.warnings).chain(&change.notes)),
         replaces_name: change.replaces_name.clone(),
         referrers: change.referrers.clone(),

@@ -59,6 +59,7 @@ mod tests {
             takes_over: None,
             drops: Vec::new(),
             moves_to: None,
+            kept: false,
             warnings: Vec::new(),
             replaces_name: None,
             referrers: Vec::new(),

@@ -61,6 +61,10 @@ impl Document {
         self.head.push(Head { block, must: false });
     }
 
+    pub(super) fn head_all(&mut self, blocks: impl IntoIterator<Item = Block>) {
+        blocks.into_iter().for_each(|block| self.head(block));
+    }
+
     /// Under a heading, which is repeated where a part begins. By its name it is listed where it has no room.
     pub(super) fn may(&mut self, heading: &str, name: &str, block: Block) {
         self.may.push(May { heading: heading.to_owned(), name: name.to_owned(), block });

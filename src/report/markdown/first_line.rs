@@ -121,6 +121,7 @@ fn problems(report: &PreviewReport) -> Vec<String> {
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "no result yet for", "app"),
         (counts.not_validated, "not validated:", "object"),
+        (counts.kept, "kept for now, though no longer rendered:", "object"),
         (apps(|app| app.held_back.is_some()), "not applied by itself:", "app"),
     ]
     .into_iter()

@@ -127,7 +127,7 @@ fn refusal(message: &str, causes: &[Cause]) -> String {
 
 fn deletes(report: &PreviewReport, document: &mut Document) {
     let mut lines = Vec::new();
-    for (app, object) in objects(report).filter(|(_, object)| matches!(object.action, Action::Prune | Action::Replace)) {
+    for (app, object) in objects(report).filter(|(_, object)| matches!(object.action, Action::Prune | Action::Replace) && !object.kept) {
         let how = if object.action == Action::Replace { " (deleted and created again)" } else { "" };
         let referrers: Vec<String> = object.referrers.iter().map(|key| span(&key.to_string())).collect();
         let still = if referrers.is_empty() { String::new() } else { format!(", still referred to by {}", join(&referrers, REFERRERS)) };

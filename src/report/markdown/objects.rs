@@ -104,6 +104,7 @@ fn action(object: &ObjectReport) -> &'static str {
         Action::Create => "create",
         Action::Update => "update",
         Action::Replace => "replace",
+        Action::Prune if object.kept => "keep",
         Action::Prune => "delete",
         Action::None => "keep",
     }

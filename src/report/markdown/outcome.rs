@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
+use crate::report::outcome::failure;
 use crate::report::preview::{AppEnd, AppOutcome, LaterEnd, Outcome, PreviewReport};
-use crate::report::words::{count, seconds};
+use crate::report::words::{count, join, seconds};
 
 /// How many apps of one sort the first line names.
 const NAMED: usize = 5;
@@ -25,7 +26,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
             parts.push(format!("{word} {}", places(&apps)));
         }
     };
-    add("**FAILED** for", |end| matches!(end, AppEnd::Failed { .. }));
+    add("**FAILED** for", |end| failure(end).is_some());
     add("waiting for health of", |end| matches!(end, AppEnd::Progressing { .. }));
     add("applied but **drifted** for", |end| matches!(end, AppEnd::Drifted { .. }));
     let waiting: usize = outcome.apps.iter().map(|app| deletes(&app.end)).sum();
@@ -34,6 +35,8 @@ pub(super) fn text(outcome: &Outcome) -> String {
         if waiting == 1 { "1 deletion needs".to_owned() } else { format!("{waiting} deletions need") }
     );
     add(&held, |end| matches!(end, AppEnd::Waiting { .. }));
+    add("applied, and **confirmed deletions** are under way for", |end| matches!(end, AppEnd::Confirmed { .. }));
+    add("applied, and confirmed deletions are done for", |end| matches!(end, AppEnd::Removed { lost: None, .. }));
     add("being applied for", |end| matches!(end, AppEnd::Running));
     add("to be synced by hand for", |end| matches!(end, AppEnd::Manual));
     add("not applied, because of `sync: never`, for", |end| matches!(end, AppEnd::Never));
@@ -68,7 +71,7 @@ fn definitions(outcome: &Outcome, document: &mut Document) {
 
 fn deletes(end: &AppEnd) -> usize {
     match end {
-        AppEnd::Waiting { deletes } => usize::try_from(*deletes).unwrap_or(usize::MAX),
+        AppEnd::Waiting { deletes, .. } => usize::try_from(*deletes).unwrap_or(usize::MAX),
         _ => 0,
     }
 }
@@ -101,16 +104,26 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
     definitions(outcome, document);
     for app in &outcome.apps {
         match &app.end {
-            AppEnd::Failed { message } => {
+            AppEnd::Failed { message } | AppEnd::Removed { lost: Some(message), .. } => {
                 document.head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));
+            }
+            AppEnd::Removed { lost: None, .. } | AppEnd::Confirmed { .. } => document.head(about(app, &deletion(&app.end))),
+            AppEnd::Healthy { held, kept, .. } => {
+                document.head_all(still_held(app, held).into_iter().chain(still_there(app, kept)));
             }
             AppEnd::Drifted { message } => {
                 document.head(folded(format!("What drifted of {} on {}", html(&app.app.name), html(app.cluster.as_str())), message));
             }
-            AppEnd::Waiting { .. } => {
+            AppEnd::Waiting { objects, held: others, kept, .. } => {
                 let held = count(deletes(&app.end), "deletion");
                 let command = span(&format!("driftless sync {} --allow-destructive", app.app));
-                document.head(Block::Lines(format!("- {held} of {} on {}: {command}", span(&app.app.name), span(app.cluster.as_str()))));
+                let which = if objects.is_empty() { String::new() } else { format!(" ({})", names(objects)) };
+                document.head(Block::Lines(format!(
+                    "- {held} of {} on {}: {command}{which}",
+                    span(&app.app.name),
+                    span(app.cluster.as_str())
+                )));
+                document.head_all(still_held(app, others).into_iter().chain(still_there(app, kept)));
             }
             AppEnd::Progressing { message, until } => {
                 let until = until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
@@ -127,13 +140,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 )));
             }
             AppEnd::Manual => document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app))))),
-            AppEnd::Running
-            | AppEnd::Healthy { .. }
-            | AppEnd::Kept
-            | AppEnd::Pruned
-            | AppEnd::Never
-            | AppEnd::Unchanged
-            | AppEnd::Withdrawn { .. } => {}
+            AppEnd::Running | AppEnd::Kept | AppEnd::Pruned | AppEnd::Never | AppEnd::Unchanged | AppEnd::Withdrawn { .. } => {}
         }
     }
     let later: Vec<String> = outcome.apps.iter().flat_map(|app| app.later.iter().map(move |later| line(app, later))).collect();
@@ -141,6 +148,55 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
         document.head(Block::Lines("**Since then**".into()));
         document.head(Block::Lines(later.join("\n")));
     }
+}
+
+/// The first few, as they are written.
+fn names(objects: &[String]) -> String {
+    join(&objects.iter().map(|object| span(object)).collect::<Vec<_>>(), NAMED)
+}
+
+fn about(app: &AppOutcome, what: &str) -> Block {
+    Block::Lines(format!("- {} on {}: {what}", span(&app.app.name), span(app.cluster.as_str())))
+}
+
+/// What became of a deletion.
+fn deletion(end: &AppEnd) -> String {
+    match end {
+        AppEnd::Confirmed { objects } => {
+            format!("deletion of {} confirmed; it is done once the app is healthy", names(objects))
+        }
+        AppEnd::Removed { objects, lost: Some(lost), .. } => format!("**failed** with the deletion of {}: {}", names(objects), span(lost)),
+        AppEnd::Removed { objects, replaced: true, .. } => format!("replacement of {} confirmed and done", names(objects)),
+        AppEnd::Removed { objects, confirmed: true, .. } => format!("deletion of {} confirmed and done", names(objects)),
+        AppEnd::Removed { objects, .. } => {
+            format!(
+                "{} {} deleted, as no other app wants {}",
+                names(objects),
+                were(objects),
+                if objects.len() == 1 { "it" } else { "them" }
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn were(objects: &[String]) -> &'static str {
+    if objects.len() == 1 { "was" } else { "were" }
+}
+
+/// What an earlier change has brought, and nobody has confirmed.
+fn still_held(app: &AppOutcome, held: &[String]) -> Option<Block> {
+    let command = span(&format!("driftless sync {} --allow-destructive", app.app));
+    let (deletion, needs) = if held.len() == 1 { ("deletion", "needs") } else { ("deletions", "need") };
+    let text = format!("the {deletion} of {}, removed by an earlier change, still {needs} confirmation: {command}", names(held));
+    (!held.is_empty()).then(|| about(app, &text))
+}
+
+/// What should be gone, and is not yet.
+fn still_there(app: &AppOutcome, kept: &[String]) -> Option<Block> {
+    let (it, wants) = if kept.len() == 1 { ("It is", "it") } else { ("They are", "them") };
+    let text = format!("{} {} **not deleted**. {it} kept until it is known that no other app wants {wants}", names(kept), were(kept));
+    (!kept.is_empty()).then(|| about(app, &text))
 }
 
 fn folded(summary: String, text: &str) -> Block {
@@ -154,7 +210,8 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         AppEnd::Healthy { after_seconds, .. } => format!("applied as {revision}, healthy after {}", seconds(*after_seconds)),
         AppEnd::Failed { message } => format!("**failed** at {revision}: {}", span(message.lines().next().unwrap_or_default())),
         AppEnd::Drifted { .. } => format!("drifted at {revision}"),
-        AppEnd::Waiting { deletes } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
+        AppEnd::Confirmed { .. } | AppEnd::Removed { .. } => deletion(&later.end),
+        AppEnd::Waiting { deletes, .. } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
         AppEnd::Withdrawn { deletes } => {
             format!(
                 "{} reverted by {revision} before being confirmed",
@@ -201,7 +258,7 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
     document.must(Block::Lines(format!("{mentions}after the merge as {merged}, {}.", what.join("; "))));
     definitions(outcome, &mut document);
     for app in failed {
-        if let AppEnd::Failed { message } = &app.end {
+        if let Some(message) = failure(&app.end) {
             document.head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));
         }
     }
@@ -209,10 +266,57 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
 }
 
 fn is_failed(app: &AppOutcome) -> bool {
-    matches!(app.end, AppEnd::Failed { .. })
+    failure(&app.end).is_some()
 }
 
 /// What no forge has as a login mentions nobody.
 fn is_login(login: &str) -> bool {
     !login.is_empty() && login.len() <= 255 && login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{AppId, ClusterName, RepoName};
+    use crate::report::sample::waiting;
+
+    fn names(objects: &[&str]) -> Vec<String> {
+        objects.iter().map(|object| (*object).to_owned()).collect()
+    }
+
+    /// T18, H2: what is told of deletions that were held, confirmed, done or put off.
+    #[test]
+    fn what_becomes_of_deletions() {
+        let space = || names(&["Namespace shop"]);
+        let removed = |objects, replaced, lost: Option<&str>, confirmed| AppEnd::Removed {
+            objects,
+            replaced,
+            lost: lost.map(str::to_owned),
+            confirmed,
+            all: true,
+        };
+        let lost = "deleting Namespace shop also deleted 1 object that Git still has: ConfigMap shop/a. Remove it from Git";
+        let healthy = |held, kept| AppEnd::Healthy { after_seconds: 3, removed: 0, held, kept };
+        let ends = [
+            waiting(2, &["Namespace shop", "ConfigMap shop/a"]),
+            AppEnd::Confirmed { objects: space() },
+            removed(space(), false, None, true),
+            removed(names(&["Job shop/a"]), true, None, true),
+            removed(space(), false, Some(lost), true),
+            healthy(space(), Vec::new()),
+            healthy(names(&["Namespace shop", "Namespace two"]), names(&["ConfigMap shop/x"])),
+        ];
+        let merged_as: crate::ids::Oid = "c3".repeat(20).parse().expect("an id");
+        let said = ends.map(|end| {
+            let later = vec![LaterEnd { at: jiff::Timestamp::UNIX_EPOCH, revision: merged_as.clone(), end: end.clone() }];
+            let app = AppOutcome { app: AppId::new(&RepoName::new("shop"), "web"), cluster: ClusterName::new("prod"), end, later };
+            let (people, differs, definitions) = (Vec::new(), Vec::new(), Vec::new());
+            let outcome = Outcome { merged_as: merged_as.clone(), apps: vec![app], people, differs, definitions };
+            let mut document = Document::default();
+            document.must(Block::Lines(text(&outcome)));
+            failures(&outcome, &mut document);
+            document.parts(1, None).join("\n")
+        });
+        insta::assert_snapshot!(said.join("\n\n----\n\n"));
+    }
 }

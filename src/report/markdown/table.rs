@@ -57,6 +57,9 @@ fn row(app: &AppReport) -> [String; 8] {
     for (number, what) in [(moves_away, "moves away"), (counts.moves - moves_away, "taken over")] {
         remarks.extend((number > 0).then(|| format!("{what}: {number}")));
     }
+    if counts.kept > 0 {
+        remarks.push(format!("kept for now: {}", counts.kept));
+    }
     if !app.destructive.is_empty() {
         remarks.push("**deletions need confirmation**".to_owned());
     }

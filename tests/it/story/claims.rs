@@ -61,7 +61,7 @@ async fn x7_a_namespace_that_goes_is_missed() {
     let pull = world.open_pull("inner", files).await;
     world.status_is(&pull.head, "success", "1 create").await;
     let drop = world.open_pull("drop", Files::new().without("ground/namespace.yaml")).await;
-    world.status_is(&drop.head, "success", "1 delete").await;
+    world.status_is(&drop.head, "success", "1 delete, needs confirmation").await;
     world.merge_pull(drop.number).await;
     world.comment(drop.number, "**1 deletion needs confirmation** for").await;
     assert_eq!(world.gate(&pull.head).map(|gate| gate.state), Some("success".into()), "it is still there");

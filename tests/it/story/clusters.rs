@@ -60,7 +60,7 @@ async fn left(world: &World) -> usize {
 async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
     let world = in_west("moves").await;
     let pull = world.open_pull("move", to_prod(&world)).await;
-    world.status_is(&pull.head, "success", "3 creates, 3 deletes").await;
+    world.status_is(&pull.head, "success", "3 creates, 3 deletes, needs confirmation").await;
     let comment = world.comment(pull.number, "Merging changes 1 app and DELETES 3 objects").await;
     assert!(comment.contains("deletes 3 objects on cluster west, which the app leaves"), "{comment}");
     assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
@@ -106,7 +106,7 @@ async fn a_cluster_that_is_away_holds_nothing_up_and_is_cleaned_when_it_is_back(
     let west = world.west.as_ref().expect("a second cluster");
     west.add(Rule::all(Fault::Reset));
     let pull = world.open_pull("move", to_prod(&world)).await;
-    world.status_is(&pull.head, "success", "3 creates, 3 deletes").await;
+    world.status_is(&pull.head, "success", "3 creates, 3 deletes, needs confirmation").await;
     world.comment(pull.number, "could not be read").await;
     let merge = world.merge_pull(pull.number).await;
     run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west").await;

@@ -109,7 +109,7 @@ async fn a_removed_definition_that_said_so_takes_its_objects_along() {
     world.healthy("shop", &base).await;
     somebody_elses(&world, "neighbour").await;
     let pull = world.open_pull("drop-all", Files::new().without("apps/shop.yaml")).await;
-    world.status_is(&pull.head, "success", "3 deletes").await;
+    world.status_is(&pull.head, "success", "3 deletes, needs confirmation").await;
     world.comment(pull.number, "DELETES 3 objects").await;
     let merge = world.merge_pull(pull.number).await;
     // All of an app is too much to delete without a word.

@@ -25,5 +25,6 @@ mod revoked;
 mod samples;
 mod secrets;
 mod states;
+mod told;
 mod upgrade;
 mod word;

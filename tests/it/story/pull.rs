@@ -1,7 +1,9 @@
 //! A pull request: what merging would do, said before; what became of it, said after.
 
+use driftless::ids::{Oid, RepoName};
+
 use super::push::shop;
-use crate::support::world::{Files, World};
+use crate::support::world::{Files, REPO, World};
 
 /// The text without what differs from run to run.
 pub fn redacted(world: &World, text: &str) -> String {
@@ -75,6 +77,34 @@ async fn a_pull_request_that_is_closed_changes_nothing() {
     assert_eq!(world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["replicas"], 2);
 }
 
+/// Waits until a pull request was compared with this commit of its base.
+async fn previewed_at(world: &World, number: u64, base: &Oid) {
+    let store = &world.engine().store;
+    let repo = RepoName::new(REPO);
+    let is_there = async || store.preview(&repo, number).await.expect("the store").filter(|preview| preview.base == *base).map(drop);
+    world.eventually(&format!("a preview of #{number} at {base}"), is_there).await;
+}
+
+/// H1: a base that moves and changes nothing of what a pull request says edits no comment, also where the preview is made again each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn h1_a_base_that_moves_edits_no_comment() {
+    let world = World::start("quiet-base").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    let broken = super::manifests::config_map("settings", "two").replace("data:", "dta:");
+    let pull = world.open_pull("broken", Files::new().file("deploy/settings.yaml", broken)).await;
+    assert_eq!(world.status(&pull.head).await.state, "failure");
+    let comment = world.comment(pull.number, "rejects").await;
+    for text in ["one", "two"] {
+        let moved = world.push(Files::new().file("README.md", text)).await;
+        previewed_at(&world, pull.number, &moved).await;
+        world.resync().await;
+        world.settled().await;
+    }
+    assert_eq!(world.comments(pull.number), [comment]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_push_to_the_branch_renews_comment_and_status() {
     let world = World::start("again").await;
@@ -89,9 +119,10 @@ async fn a_new_push_to_the_branch_renews_comment_and_status() {
         .await;
     world.status_is(&next, "success", "2 updates").await;
     world.comment(pull.number, &next.as_str()[..10]).await;
-    // The base moves under the app: the same pull request is looked at again.
+    // The base moves under the app: the same pull request is looked at again, and says what it said.
     let moved = world.push(Files::new().file("deploy/web.yaml", super::manifests::deployment("web", "example.test/web:3", 2))).await;
-    world.comment(pull.number, &moved.as_str()[..10]).await;
+    previewed_at(&world, pull.number, &moved).await;
     world.settled().await;
+    world.status_is(&next, "success", "2 updates").await;
     assert_eq!(world.comments(pull.number).len(), 1);
 }

@@ -58,7 +58,7 @@ async fn value(world: &World, name: &str) -> Option<String> {
 async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let world = up("word").await;
     let pull = world.open_pull("most", most_removed().file("deploy/f.yaml", config_map("f", "new"))).await;
-    world.status_is(&pull.head, "success", "1 update, 5 deletes").await;
+    world.status_is(&pull.head, "success", "1 update, 5 deletes, needs confirmation").await;
     world
         .comment(pull.number, "**After the merge, the deletions in `shop` are held until you confirm them; everything else is applied.**")
         .await;
@@ -96,8 +96,14 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let run = world.runs("/shop").await.remove(0);
     assert_eq!((run.state, run.counts.pruned), (RunState::Succeeded, 5), "{}", world.story().await);
     assert_eq!(world.inventory("shop").await, ["ConfigMap f", "Deployment web"]);
-    for number in [pull.number, fix.number] {
-        let comment = world.comment(number, "healthy after").await;
+    // T18: the end of the deletions stands where they were proposed, and the fix tells of what it found held.
+    let done = world.comment(pull.number, "applied, and confirmed deletions are done for `shop` on `prod`").await;
+    assert!(done.contains("- `shop` on `prod`: deletion of `ConfigMap") && done.contains(" confirmed and done"), "{done}");
+    let found = world.comment(fix.number, "applied for `shop` on `prod`, healthy after").await;
+    assert!(found.contains(", removed by an earlier change, still need confirmation: `driftless sync shop/shop"), "{found}");
+    assert!(!found.contains("deletions need confirmation"), "{found}");
+    for (number, says) in [(pull.number, "confirmed and done"), (fix.number, "healthy after")] {
+        let comment = world.comment(number, says).await;
         assert!(!comment.contains("--allow-destructive`\n\n| App"), "{comment}");
         // X1+: the held deletions of one are nothing that the other has not shown.
         assert!(!comment.contains("Not as previewed"), "{comment}");
@@ -109,7 +115,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
 async fn a_revert_needs_no_word() {
     let world = up("word-revert").await;
     let pull = world.open_pull("most", most_removed()).await;
-    world.status_is(&pull.head, "success", "5 deletes").await;
+    world.status_is(&pull.head, "success", "5 deletes, needs confirmation").await;
     let merge = world.merge_pull(pull.number).await;
     waits(&world, &merge).await;
     let back = MAPS[..5].iter().fold(Files::new(), |files, name| files.file(format!("deploy/{name}.yaml"), config_map(name, name)));
