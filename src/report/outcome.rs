@@ -309,7 +309,7 @@ mod tests {
         let brought = told_by(&own(&["Namespace shop"]), &ends);
         assert_eq!(brought, [waiting(1, &["Namespace shop"]), confirmed.clone(), done]);
         let later = AppEnd::Healthy { after_seconds: 3, removed: 0, held: names(&["Namespace shop"]), kept: Vec::new() };
-        assert_eq!(told_by(&own(&[]), &ends[1..]), [later.clone()]);
+        assert_eq!(told_by(&own(&[]), &ends[1..]), std::slice::from_ref(&later));
 
         // It took what Git still has, and a later push mends that.
         let lost = "deleting Namespace shop also deleted 5 objects that Git still has";

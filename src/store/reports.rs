@@ -191,7 +191,7 @@ impl Store {
         let mut tx = self.begin().await?;
         sqlx::query(FINISH).bind(target).bind(version).bind(remote).bind(doubt).bind(again).bind(self.now()).execute(&mut *tx).await?;
         show_resting(&mut tx, rests, self.now()).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Tries again at `due`; `used` attempts were used up. If something else is wanted by now, that is tried then.
@@ -207,7 +207,7 @@ impl Store {
         let sql = "UPDATE reports SET due = NULL, attempts = 0, error = $3, held_until = NULL WHERE target = $1 AND version = $2";
         sqlx::query(sql).bind(target).bind(version).bind(error).execute(&mut *tx).await?;
         show_resting(&mut tx, rests, self.now()).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Removes what has not changed since `before` and has nothing left to do. Its comments are found again by their marker.

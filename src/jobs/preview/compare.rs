@@ -65,7 +65,7 @@ pub(in crate::jobs) async fn all(
         async move {
             // Never closed.
             let _share = at_once.acquire_many(weight).await;
-            by_itself(engine, trees, head, pair, moves, siblings, collected, cancel).await
+            Box::pin(by_itself(engine, trees, head, pair, moves, siblings, collected, cancel)).await
         }
         .boxed()
     });
@@ -95,7 +95,7 @@ async fn by_itself(
 ) -> Result<(AppReport, Option<JobError>), JobError> {
     let (id, definition) = (pair.id.clone(), definition_change(&pair));
     let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
-    let (error, cluster) = match (one(engine, trees, head, pair, moves, siblings, collected, cancel).await, cluster) {
+    let (error, cluster) = match (Box::pin(one(engine, trees, head, pair, moves, siblings, collected, cancel)).await, cluster) {
         (Ok(report), _) => return Ok((report, None)),
         (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
         (Err(error), _) => return Err(error),

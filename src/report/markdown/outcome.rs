@@ -187,8 +187,8 @@ fn were(objects: &[String]) -> &'static str {
 /// What an earlier change has brought, and nobody has confirmed.
 fn still_held(app: &AppOutcome, held: &[String]) -> Option<Block> {
     let command = span(&format!("driftless sync {} --allow-destructive", app.app));
-    let (deletion, needs) = if held.len() == 1 { ("deletion", "needs") } else { ("deletions", "need") };
-    let text = format!("the {deletion} of {}, removed by an earlier change, still {needs} confirmation: {command}", names(held));
+    let deletion = if held.len() == 1 { "deletion" } else { "deletions" };
+    let text = format!("then, the {deletion} of {}, removed by an earlier change, still needed confirmation: {command}", names(held));
     (!held.is_empty()).then(|| about(app, &text))
 }
 

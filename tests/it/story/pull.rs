@@ -92,8 +92,8 @@ async fn h1_a_base_that_moves_edits_no_comment() {
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
     world.first_looks().await;
-    let broken = super::manifests::config_map("settings", "two").replace("data:", "dta:");
-    let pull = world.open_pull("broken", Files::new().file("deploy/settings.yaml", broken)).await;
+    let broken = super::manifests::service("web").replace("port: 80\n", "port: 99999\n");
+    let pull = world.open_pull("broken", Files::new().file("deploy/service.yaml", broken)).await;
     assert_eq!(world.status(&pull.head).await.state, "failure");
     let comment = world.comment(pull.number, "rejects").await;
     for text in ["one", "two"] {

@@ -28,8 +28,8 @@ async fn t18_what_a_confirmed_deletion_took_along_is_told_where_it_was_proposed(
     let later = world.open_pull("later", Files::new().file("own/map.yaml", config_map("own", "y"))).await;
     world.status_is(&later.head, "success", "1 update").await;
     world.merge_pull(later.number).await;
-    let comment = world.comment(later.number, "applied for `own` on `prod`, healthy after").await;
-    let held = format!("`Namespace {namespace}`, removed by an earlier change, still needs confirmation");
+    let comment = world.comment(later.number, ": applied for `own` on `prod`, healthy after").await;
+    let held = format!("`Namespace {namespace}`, removed by an earlier change, still needed confirmation");
     assert!(comment.contains(&held) && !comment.contains("1 deletion needs"), "{comment}");
 
     world.sync_by_hand("own", true).await;
@@ -44,7 +44,7 @@ async fn t18_what_a_confirmed_deletion_took_along_is_told_where_it_was_proposed(
     let back = world.push(Files::new().file("own/namespace.yaml", space)).await;
     world.healthy("own", &back).await;
     let comment = world.comment(drop.number, "**Since then**").await;
-    assert!(comment.contains("**FAILED** for `own`") && !comment.contains("need confirmation"), "{comment}");
+    assert!(comment.contains("**FAILED** for `own`") && !comment.contains("1 deletion needs confirmation"), "{comment}");
 }
 
 /// T19: what is merged while an app is paused is told as not applied, also while an older sync of it is waited for.
@@ -81,7 +81,7 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     world.settled().await;
     world.merge_pull(pull.number).await;
     world.healthy("feat", &next).await;
-    let comment = world.comment(pull.number, "applied for `feat` on `prod`, healthy after").await;
+    let comment = world.comment(pull.number, ": applied for `feat` on `prod`, healthy after").await;
     // Whether the preview was made again in time or not: what is applied is what is shown, or the pull request says so.
     let shows = comment.contains("other") || comment.contains("Not as previewed");
     assert!(shows, "{comment}");
@@ -116,7 +116,7 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     assert!(!comment.contains("DELETES") && comment.contains("it is unknown whether app shop/other renders it"), "{comment}");
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
-    let comment = world.comment(pull.number, "applied for `shop` on `prod`").await;
+    let comment = world.comment(pull.number, ": applied for `shop` on `prod`, healthy").await;
     assert!(comment.contains("/extra` was **not deleted**. It is kept until it is known"), "{comment}");
     assert!(world.live("v1 ConfigMap", "extra").await.is_some());
 
