@@ -186,8 +186,9 @@ impl Sync<'_> {
                 }
                 Err(write::WriteError::Apply(error)) => failures.push(Failure::new(&work.change.key, error)),
                 Err(write::WriteError::NotReplaced { error, back }) => {
-                    failures.push(Failure { then: Some(back.said()), ..Failure::new(&work.change.key, error) });
-                    if let Back::There(Some(Restored { object, revision })) = back {
+                    failures.push(Failure { then: Some(back.said()), ..Failure::new(&work.change.key, *error) });
+                    if let Back::There(Some(restored)) = *back {
+                        let Restored { object, revision } = *restored;
                         self.deps.store.record_applied(self.deps.cluster.name(), &self.input.app.id, &revision, &[object]).await?;
                     }
                 }

@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What became of the object that was deleted.
 pub(super) enum Back {
     /// It is there as it was, under another uid; with what the inventory had of it, if anything.
-    There(Option<Restored>),
+    There(Option<Box<Restored>>),
     /// The server does not take it either.
     Gone(ApplyError),
 }
@@ -77,7 +77,7 @@ pub(super) async fn put_back(deps: &SyncDeps, work: &Work<'_>, old: &Value) -> B
     };
     let made = give_back(cluster, key, made, &old["metadata"]["managedFields"]).await;
     let row = work.row.and_then(|row| Some((row.manifest_hash.clone()?, row.applied_revision.clone()?)));
-    Back::There(row.and_then(|(hash, revision)| Some(Restored { object: applied(deps, key, &hash, &made).ok()?, revision })))
+    Back::There(row.and_then(|(hash, revision)| Some(Box::new(Restored { object: applied(deps, key, &hash, &made).ok()?, revision }))))
 }
 
 /// Without it all fields would be ours for good. It is no reason to fail where that cannot be done: the object is there.

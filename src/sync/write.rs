@@ -39,8 +39,8 @@ pub(super) enum WriteError {
     Apply(ApplyError),
     /// It was deleted to be made again, and the server does not take the new one.
     NotReplaced {
-        error: ApplyError,
-        back: restore::Back,
+        error: Box<ApplyError>,
+        back: Box<restore::Back>,
     },
     Sync(SyncError),
 }
@@ -70,7 +70,8 @@ pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Wor
     };
     let Applied { object, warnings } = match (answer, removed) {
         (Err(error), Some(old)) if !error.class().is_retry() => {
-            return Err(WriteError::NotReplaced { error, back: restore::put_back(deps, work, &old).await });
+            let back = Box::new(restore::put_back(deps, work, &old).await);
+            return Err(WriteError::NotReplaced { error: Box::new(error), back });
         }
         (answer, _) => answer.map_err(WriteError::Apply)?,
     };

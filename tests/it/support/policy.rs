@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 
 use super::cluster;
 
-/// Lets a policy deny what `expression` is not true of, in one namespace; `probe` is a ConfigMap that it denies to be created, or any
-/// other request that tells when it counts.
+/// Lets a policy deny the config maps of one namespace that `expression` is not true of, and waits until `counts` says that it does.
 pub async fn deny(namespace: &str, operation: &str, expression: &str, message: &str, counts: impl AsyncFn() -> bool) {
     let name = format!("deny-{namespace}");
     let client = cluster::client().await;
