@@ -26,6 +26,7 @@ var (
 		regexp.MustCompile(`(?s)invalid Kustomization: .*`),
 	}
 	malformed = regexp.MustCompile(`(?s)MalformedYAMLError: .* in File: (\S+)|.*resources from '([^']+)': MalformedYAMLError`)
+	twice     = regexp.MustCompile(`mapping key (".*") already defined at line \d+`)
 	mounted   = regexp.MustCompile(`/repo(/|\b)`)
 )
 
@@ -46,6 +47,11 @@ func explain(err error, source *repo.Repo, dir string) error {
 	}
 	if strings.Contains(message, "map[interface {}]") || strings.Contains(message, "invalid map key") {
 		if failed := oddKey(source); failed != nil {
+			return failed
+		}
+	}
+	if found := twice.FindStringSubmatch(message); found != nil {
+		if failed := givenTwice(source, found[1]); failed != nil {
 			return failed
 		}
 	}
@@ -88,6 +94,21 @@ func oddKey(source *repo.Repo) *failure.Failure {
 			if failed := plain.OddKey(content, file); failed != nil {
 				return failed
 			}
+		}
+	}
+	return nil
+}
+
+// givenTwice finds the first file that was read in which that key is given twice: kustomize counts the line, and does not say of
+// which file.
+func givenTwice(source *repo.Repo, key string) *failure.Failure {
+	for _, file := range source.WasRead() {
+		content, _, err := source.Read(file)
+		if err != nil {
+			continue
+		}
+		if failed := plain.Syntax(content, file); failed != nil && strings.Contains(failed.Message, "key "+key+" already") {
+			return failed
 		}
 	}
 	return nil
