@@ -7,7 +7,7 @@ use sqlx::{FromRow, SqliteConnection};
 use super::{Store, StoreError};
 
 /// A clock that is set back by less than this is a clock that is kept right.
-const CLOCKS_DIFFER: i64 = 60_000;
+pub(super) const CLOCKS_DIFFER: i64 = 60_000;
 /// No forge asks a report to wait for longer.
 const LONGEST_REPORT_PAUSE: i64 = 6 * 3_600_000;
 

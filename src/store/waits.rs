@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::types::Json;
 
+use super::jobs::CLOCKS_DIFFER;
 use super::runs::RunId;
 use super::{Store, StoreError, decoded, readable};
 use crate::ids::{AppId, ClusterName};
@@ -145,9 +146,9 @@ impl Store {
     /// Stores a wait, in the place of an older one of the same app and purpose, whose end means nothing from then on.
     pub async fn put_wait(&self, wait: &Wait) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO waits (app, purpose, run, cluster, objects, deadline) VALUES ($1, $2, $3, $4, $5, $6) \
+            "INSERT INTO waits (app, purpose, run, cluster, objects, deadline, begun) VALUES ($1, $2, $3, $4, $5, $6, $7) \
              ON CONFLICT (app, purpose) DO UPDATE SET run = excluded.run, cluster = excluded.cluster, objects = excluded.objects, \
-             deadline = excluded.deadline, outcome = NULL, detail = ''",
+             deadline = excluded.deadline, begun = excluded.begun, outcome = NULL, detail = ''",
         )
         .bind(wait.app.to_string())
         .bind(wait.purpose)
@@ -155,9 +156,19 @@ impl Store {
         .bind(wait.cluster.as_str())
         .bind(Json(&wait.objects))
         .bind(wait.deadline)
+        .bind(self.now())
         .execute(self.write())
         .await?;
         Ok(())
+    }
+
+    /// After the clock was set back, what an earlier process has begun to wait for would be waited for until it is again as late as it was: such
+    /// deadlines are moved by as much. Only for a process that waits for nothing yet, as a wait is known by its deadline.
+    pub async fn waits_follow_clock(&self) -> Result<u64, StoreError> {
+        let now = self.now();
+        let moved = "UPDATE waits SET deadline = deadline - (begun - $1), begun = $1 WHERE begun > $2 AND outcome IS NULL";
+        let moved = sqlx::query(moved).bind(now).bind(now + CLOCKS_DIFFER).execute(self.write()).await?;
+        Ok(moved.rows_affected())
     }
 
     /// The run of an app that waits, if there is one.

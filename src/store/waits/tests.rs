@@ -66,3 +66,19 @@ async fn the_end_of_a_wait_is_that_wait_s_alone() {
     assert!(store.end_wait(&second).await.expect("acted on"));
     assert_eq!(store.waits().await.expect("read"), []);
 }
+
+/// A19+: a wait that began in what is the future now ends as long after its beginning as it was to.
+#[tokio::test]
+async fn a_deadline_follows_a_clock_that_was_set_back() {
+    let (store, _dir) = store().await;
+    let now = store.now();
+    let hour = 3_600_000;
+    store.put_wait(&wait("1", WaitPurpose::Health, now + 600_000)).await.expect("stored");
+    store.put_wait(&wait("1", WaitPurpose::Deletion, now + 300_000)).await.expect("stored");
+    assert_eq!(store.waits_follow_clock().await.expect("nothing"), 0, "the clock is right");
+    let later = "UPDATE waits SET begun = begun + $1, deadline = deadline + $1 WHERE purpose = 'health'";
+    sqlx::query(later).bind(hour).execute(store.write()).await.expect("as if the clock had been set back since");
+    assert_eq!(store.waits_follow_clock().await.expect("moved"), 1);
+    let deadlines: Vec<i64> = store.waits().await.expect("read").into_iter().map(|wait| wait.deadline).collect();
+    assert_eq!(deadlines, [now + 300_000, now + 600_000]);
+}

@@ -77,7 +77,14 @@ pub(super) struct Over {
 
 impl Board {
     /// Takes a wait in, in the place of an older one of the same app and purpose. Returns the kinds that nobody watches yet.
+    #[cfg(test)]
     pub(super) fn add(&mut self, wait: Wait, now: i64) -> Vec<Kind> {
+        let ends_at = wait.deadline;
+        self.add_until(wait, now, ends_at)
+    }
+
+    /// `ends_at` is the wait's deadline by the time that `now` is of.
+    pub(super) fn add_until(&mut self, wait: Wait, now: i64, ends_at: i64) -> Vec<Kind> {
         let key = (wait.app.clone(), wait.purpose);
         self.remove(&key);
         let mut unwatched = BTreeSet::new();
@@ -93,8 +100,7 @@ impl Board {
         for kind in &unwatched {
             self.kinds.insert(kind.clone(), Watched::default());
         }
-        let grace_until = Some(now.saturating_add(GRACE).min(wait.deadline));
-        let ends_at = wait.deadline;
+        let grace_until = Some(now.saturating_add(GRACE).min(ends_at));
         self.waits.insert(key, Waiting { wait, grace_until, ends_at });
         unwatched.into_iter().collect()
     }

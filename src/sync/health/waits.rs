@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::board::{Board, Kind, Over};
 use super::judge::{Seen, Standing, is_job};
@@ -42,12 +43,15 @@ struct Inner {
     board: Mutex<Board>,
     deadlines: Notify,
     ended: mpsc::Sender<WaitEnded>,
+    /// The board's time goes on from here, whatever is done to the clock.
+    began: (Instant, i64),
 }
 
 impl Waits {
     /// Begins to look after waits; those that an earlier process has left are taken up by [`Waits::resume`]. Ends are sent to `ended`.
     pub fn start(store: Store, tasks: Tasks, clusters: HashMap<ClusterName, Cluster>, ended: mpsc::Sender<WaitEnded>) -> Self {
-        let inner = Inner { store, tasks, clusters, board: Mutex::default(), deadlines: Notify::new(), ended };
+        let began = (Instant::now(), store.now());
+        let inner = Inner { store, tasks, clusters, board: Mutex::default(), deadlines: Notify::new(), ended, began };
         let waits = Self(Arc::new(inner));
         let (tasks, deadlines) = (waits.0.tasks.clone(), waits.clone());
         tasks.spawn("wait deadlines", async move { deadlines.watch_deadlines().await });
@@ -57,14 +61,24 @@ impl Waits {
     /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end once the objects have been seen, and ends that nobody
     /// has acted on are told again.
     pub async fn resume(&self) -> Result<usize, StoreError> {
+        let moved = self.0.store.waits_follow_clock().await?;
+        if moved > 0 {
+            tracing::warn!(waits = moved, "the clock was set back; deadlines were corrected");
+        }
         self.sweep().await
+    }
+
+    /// The time of the board: the clock as it was when this began, and what has passed since.
+    fn now(&self) -> i64 {
+        let (begun, millis) = self.0.began;
+        millis.saturating_add(i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Goes through the rows: whatever was lost between the store and here is taken up again. Says how many there are.
     pub async fn sweep(&self) -> Result<usize, StoreError> {
         let waits = self.0.store.waits_and_ends().await?;
         let count = waits.len();
-        let first_look = self.0.store.now().saturating_add(SEEN_WITHIN);
+        let first_look = self.now().saturating_add(SEEN_WITHIN);
         for (wait, outcome) in waits {
             match outcome {
                 Some(outcome) => self.send(WaitEnded { wait, outcome }).await,
@@ -103,10 +117,12 @@ impl Waits {
 
     async fn begin_with(&self, wait: Wait, change: impl FnOnce(&mut Board)) {
         let (app, purpose) = (wait.app.clone(), wait.purpose);
-        let now = self.0.store.now();
+        let now = self.now();
+        // The row's deadline is by the clock as it is now.
+        let ends_at = now.saturating_add(wait.deadline.saturating_sub(self.0.store.now()));
         let unwatched = {
             let mut board = self.board();
-            let unwatched = board.add(wait, now);
+            let unwatched = board.add_until(wait, now, ends_at);
             change(&mut board);
             unwatched
         };
@@ -176,7 +192,7 @@ impl Waits {
     async fn watch_deadlines(&self) {
         loop {
             let next = self.board().next_deadline();
-            let now = self.0.store.now();
+            let now = self.now();
             let pause = next.map(|next| Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0)));
             let due = async {
                 match pause {
@@ -186,7 +202,7 @@ impl Waits {
             };
             tokio::select! {
                 () = due => {
-                    let over = self.board().expired(self.0.store.now());
+                    let over = self.board().expired(self.now());
                     self.end(over).await;
                 }
                 () = self.0.deadlines.notified() => {}
@@ -347,4 +363,54 @@ fn read(kind: &Kind, object: &Value) -> Option<(ObjectId, Seen)> {
         dated: status::is_dated(&kind.group, &kind.name, object),
     };
     Some((id, seen))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::store::runs::RunId;
+    use crate::store::waits::{Touched, WaitObject};
+
+    struct SetBack(AtomicI64);
+
+    impl Clock for SetBack {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("a time")
+        }
+    }
+
+    /// A19+: a clock that is set back while something is waited for makes the wait no longer.
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_makes_no_wait_longer() {
+        let (clock, folder) = (Arc::new(SetBack(AtomicI64::new(10_000_000))), tempfile::tempdir().expect("a folder"));
+        let store = Store::open(&folder.path().join("store.db"), clock.clone()).await.expect("a store");
+        let (tasks, (sender, mut ended)) = (Tasks::new(), mpsc::channel(4));
+        let waits = Waits::start(store.clone(), tasks.clone(), HashMap::new(), sender);
+        let key =
+            ObjectKey { group: String::new(), version: "v1".into(), kind: "Pod".into(), namespace: Some("shop".into()), name: "a".into() };
+        let wait = |app: &str| Wait {
+            app: app.parse().expect("an app"),
+            purpose: WaitPurpose::Health,
+            run: RunId::new("1"),
+            cluster: ClusterName::new("prod"),
+            objects: vec![WaitObject { key: key.clone(), uid: None, resource_version: None, touched: Touched::Written }],
+            deadline: store.now() + 300,
+        };
+        waits.add(wait("shop/web")).await.expect("a wait");
+        clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
+        // What begins afterwards has its time as well.
+        waits.add(wait("shop/cart")).await.expect("a wait");
+        let mut apps = Vec::new();
+        for _ in 0..2 {
+            let end = tokio::time::timeout(Duration::from_secs(20), ended.recv()).await.expect("in time").expect("an end");
+            assert!(matches!(end.outcome, WaitOutcome::TimedOut(_)), "{end:?}");
+            apps.push(end.wait.app.to_string());
+        }
+        assert_eq!(apps, ["shop/web", "shop/cart"]);
+    }
 }
