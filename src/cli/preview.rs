@@ -1,5 +1,6 @@
 //! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull request, in full.
 
+mod not_here;
 mod place;
 mod plain;
 
@@ -109,12 +110,15 @@ async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyho
     let cluster =
         connected.context("no cluster to compare with: pass a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context")?;
     let rendered = render(args, &place, &app, &cluster).await?;
-    let plan = as_its_owner(&cluster, &app, &rendered).await?;
+    let (plan, owner) = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
     let redactor = Redactor::new(&plan.changes, &rendered.manifests);
     match format {
         Format::Json => output::json(&changes.iter().map(|change| shown(change, &redactor)).collect::<Vec<_>>())?,
         Format::Text => output::line(text(&plan, &changes, &redactor)),
+    }
+    if let Some(owner) = owner {
+        output::note(visible(&not_here::text(&cluster, &owner, &plan).await));
     }
     Ok(if changes.iter().any(|change| change.is_rejected()) {
         Outcome::Wrong
@@ -151,7 +155,7 @@ async fn render(args: &PreviewArgs, place: &Place, app: &App, cluster: &Cluster)
 }
 
 /// What the app that already owns these objects would do; where nobody or several own them, what a new app would.
-async fn as_its_owner(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyhow::Result<Plan> {
+async fn as_its_owner(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyhow::Result<(Plan, Option<Marks>)> {
     let first = plan(cluster, app, &Marks::new("preview", &app.id), rendered, &[]).await?;
     let mut owners = BTreeSet::new();
     let mut owned = Vec::new();
@@ -162,9 +166,10 @@ async fn as_its_owner(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyh
         }
     }
     let mut owners = owners.into_iter();
-    let (Some((instance, owner)), None) = (owners.next(), owners.next()) else { return Ok(first) };
-    let Ok(owner) = owner.parse::<AppId>() else { return Ok(first) };
-    plan(cluster, app, &Marks::new(&instance, &owner), rendered, &owned).await
+    let (Some((instance, owner)), None) = (owners.next(), owners.next()) else { return Ok((first, None)) };
+    let Ok(owner) = owner.parse::<AppId>() else { return Ok((first, None)) };
+    let marks = Marks::new(&instance, &owner);
+    Ok((plan(cluster, app, &marks, rendered, &owned).await?, Some(marks)))
 }
 
 async fn plan(cluster: &Cluster, app: &App, marks: &Marks, rendered: &Rendered, inventory: &[Owned]) -> anyhow::Result<Plan> {

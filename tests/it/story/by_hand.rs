@@ -85,3 +85,27 @@ async fn runs_in_json_are_what_happened() {
     let kinds: Vec<&str> = runs.as_array().expect("a list").iter().filter_map(|run| run["kind"].as_str()).collect();
     assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == "preview"), "{told}");
 }
+
+/// T13+: a preview of a folder knows whose the objects are, and tells what else that app has in the cluster, apart from the changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_of_a_folder_tells_what_the_folder_lacks() {
+    let world = World::start("by-hand-folder").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("settings.yaml"), super::manifests::config_map("settings", "two")).expect("written");
+    let kubeconfig = crate::support::cluster::control_plane().await.kubeconfig().to_owned();
+    let (path, kubeconfig) = (folder.path().to_string_lossy().into_owned(), kubeconfig.to_string_lossy().into_owned());
+    let renderer = crate::support::tool::program("renderer").to_string_lossy().into_owned();
+    let args = ["preview", &path, "--kubeconfig", &kubeconfig, "-n", &world.namespace, "--renderer", &renderer];
+    let (told, code) = world.cli(&args).await;
+    assert_eq!(code, 2, "{told}");
+    let (changes, lacks) = told.split_once("Not in this folder").expect("what it lacks");
+    assert!(changes.contains("update ConfigMap") && !changes.contains("delete "), "{told}");
+    let namespace = &world.namespace;
+    assert!(lacks.contains("of app shop/shop") && lacks.contains("a sync deletes:"), "{told}");
+    for object in [format!("Deployment {namespace}/web"), format!("Service {namespace}/web")] {
+        assert!(lacks.contains(&object), "{object}: {told}");
+    }
+    assert!(!lacks.contains("settings") && !lacks.contains("ReplicaSet") && !lacks.contains("Endpoint"), "{told}");
+}
