@@ -167,6 +167,49 @@ fn thousands_of_refusals_do_not_flood_a_pull_request() {
     assert!(whole.contains("cfg-3999") && whole.contains("old-3999") && !whole.contains("not shown here"), "but nothing is lost");
 }
 
+/// B16: a diff that takes the room of many others comes after them, and where there is no room for all, all are named before any diff.
+#[test]
+fn names_come_before_large_diffs_and_small_ones_before_large_ones() {
+    let line = |name: &str, at: usize| format!("+  {name}{at}: {}\n", "x".repeat(60));
+    let large = |name: &str| {
+        object(Action::Create, key("CustomResourceDefinition", name), &(0..3_000).map(|at| line(name, at)).collect::<String>())
+    };
+    let small = |at: usize| object(Action::Create, key("ConfigMap", &format!("small{at}")), &line(&format!("s{at}n"), 0));
+    let mut objects = vec![large("first"), large("second")];
+    objects.extend((0..40).map(small));
+    let report = report(vec![app("web", objects)]);
+    let parts = comment(&report, 2);
+    let all = parts.concat();
+    assert_eq!(parts.len(), 2);
+    for at in 0..40 {
+        assert!(all.contains(&format!("s{at}n0: ")), "small{at} has its diff");
+        let (name, diff) = (format!("ConfigMap shop/small{at}"), format!("s{at}n0: "));
+        let named = parts[0].find(&name).unwrap_or_else(|| panic!("small{at} is not named in the first part"));
+        assert!(named < all.find(&diff).expect("its diff"), "small{at}");
+    }
+    for name in ["first", "second"] {
+        assert!(parts[0].contains(&format!("CustomResourceDefinition shop/{name}")), "{name} is named");
+    }
+}
+
+/// P6: what changes in the same way is shown once, with all that change so; what differs is shown by itself.
+#[test]
+fn equal_diffs_are_shown_once() {
+    let update = |name: &str, diff: &str| object(Action::Update, key("Deployment", name), diff);
+    let same = "-  image: web:1\n+  image: web:2";
+    let report = report(vec![
+        app("web", vec![update("a", same), update("b", same), update("other", "-  image: web:1\n+  image: web:3")]),
+        app("cart", vec![update("c", same)]),
+    ]);
+    let text = one(&report);
+    assert_eq!(text.matches("image: web:2").count(), 1, "{text}");
+    assert_eq!(text.matches("image: web:3").count(), 1, "{text}");
+    assert!(text.contains("3 × update <code>Deployment</code> in 2 apps"), "{text}");
+    for name in ["shop/a", "shop/b", "shop/c", "shop/other"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+}
+
 #[test]
 fn a_table_that_is_too_large_is_cut_between_rows_and_keeps_its_head() {
     let apps = (0..3000).map(|n| app(&format!("shop-{n}"), vec![])).collect();

@@ -198,3 +198,20 @@ async fn what_comes_back_while_it_is_being_deleted_is_made_again() {
     assert_eq!(map["data"]["key"], "two");
     assert!(map["metadata"]["deletionTimestamp"].is_null(), "{map}");
 }
+
+/// X2+: what a removal does is shown by the `onDelete` that was applied last, as a sync does it, whatever Git says of it since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_is_shown_by_what_was_applied() {
+    let world = World::start("removed-applied").await;
+    let app = |on_delete: &str| world.app_with("shop", "deploy", &format!("  sync: manual\n  onDelete: {on_delete}\n"));
+    let base = world.push(shop(&world).file("apps/shop.yaml", app("prune"))).await;
+    world.settled().await;
+    world.sync_by_hand("shop", false).await;
+    world.healthy("shop", &base).await;
+    world.push(Files::new().file("apps/shop.yaml", app("keep"))).await;
+    world.settled().await;
+    let pull = world.open_pull("drop", Files::new().without("apps/shop.yaml")).await;
+    world.status_is(&pull.head, "success", "3 deletes").await;
+    let comment = world.comment(pull.number, "DELETES 3 objects").await;
+    assert!(!comment.contains("onDelete: keep"), "{comment}");
+}
