@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contents::Contents;
+use super::owner::TakeOver;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 
@@ -222,18 +223,4 @@ impl fmt::Display for NotValidated {
 pub struct Conflict {
     pub field: String,
     pub manager: String,
-}
-
-/// Whose an existing object is now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "owner")]
-pub enum TakeOver {
-    /// Nobody's mark is on it: only `adopt` may take it.
-    Unmarked,
-    /// Another tool's mark: Argo CD, Flux, Helm, or a controller's owner reference.
-    OtherTool { tool: String, name: String },
-    /// Another app or instance of Driftless: never taken.
-    OtherApp { instance: String, app: String },
-    /// Another app of the same repo, which lets it go with the same change.
-    HandedOver { app: String },
 }

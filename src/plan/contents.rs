@@ -6,9 +6,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::change::TakeOver;
 use super::marks::Marks;
-use super::owner::take_over;
+use super::owner::{TakeOver, take_over};
 use crate::manifest::{ObjectId, ObjectKey};
 
 /// How many objects, and how many kinds, a text names.

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::adopt::{drop_adopted, strip_last_applied};
 use super::asked::Asked;
-use super::change::{Action, Cause, Change, RefusedBy, TakeOver, Verdict};
+use super::change::{Action, Cause, Change, RefusedBy, Verdict};
 use super::claim::Claim;
 use super::diff::same;
 use super::dropped::dropped;
 use super::live;
 use super::marks::{self, Marks};
 use super::overlay::{overlay, without_allocated, without_trial_values};
-use super::owner::take_over;
+use super::owner::{TakeOver, take_over};
 use super::prepare::Wanted;
 use super::replace::replaced;
 use super::stays::stays;

@@ -9,9 +9,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::change::TakeOver;
 use super::marks::{Marked, Marks};
-use super::owner::{asks_to_stay, controller, other_tool};
+use super::owner::{TakeOver, asks_to_stay, controller, other_tool};
 use crate::manifest::ObjectId;
 
 /// What our records say of an object.

@@ -1,10 +1,24 @@
 //! Whose an existing object is, by the marks that other tools leave.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::change::TakeOver;
 use super::marks::{Marked, Marks};
 use crate::manifest::ObjectId;
+
+/// Whose an existing object is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "owner")]
+pub enum TakeOver {
+    /// Nobody's mark is on it: only `adopt` may take it.
+    Unmarked,
+    /// Another tool's mark: Argo CD, Flux, Helm, or a controller's owner reference.
+    OtherTool { tool: String, name: String },
+    /// Another app or instance of Driftless: never taken.
+    OtherApp { instance: String, app: String },
+    /// Another app of the same repo, which lets it go with the same change.
+    HandedOver { app: String },
+}
 
 /// Who has to be asked before an object becomes ours. None where it is ours, by its mark or by the inventory: `uid` is that of the object
 /// that we applied.
