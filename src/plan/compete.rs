@@ -80,8 +80,8 @@ pub fn refuse_rivals(changes: &mut [Change], claims: &Claims) {
         let Some(desired) = change.desired.as_ref().filter(|_| writes) else { continue };
         let id = change.key.id();
         let held = change.before.as_ref().map(|before| singles(&id, before)).unwrap_or_default();
-        let asked = singles(&id, &desired.object).into_iter().filter(|single| !held.contains(single));
-        let rival = asked.filter_map(|single| Some((claims.rival(&single, &id)?, single))).next();
+        let mut asked = singles(&id, &desired.object).into_iter().filter(|single| !held.contains(single));
+        let rival = asked.find_map(|single| Some((claims.rival(&single, &id)?, single)));
         if let Some((rival, single)) = rival {
             let message = format!("{rival} asks for {single} as well, and only one of the two can have it. Change one of them.");
             change.verdict = Verdict::Rejected { message, causes: Vec::new() };
