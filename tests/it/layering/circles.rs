@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::imports::Tree;
 use super::{is_test, read};
 
-/// Folders of `src` that still have circles among their own files. A name goes with the last circle of its folder.
-const NOT_YET: [&str; 2] = ["cli", "config"];
-
 type Edges<'t> = BTreeMap<&'t str, BTreeMap<&'t str, String>>;
 
 /// Files that know each other in a circle.
@@ -19,10 +16,6 @@ struct Circle {
 }
 
 impl Circle {
-    fn is_within(&self, folder: &str) -> bool {
-        self.files.iter().all(|file| file.starts_with(&format!("{folder}/")) || *file == format!("{folder}.rs"))
-    }
-
     fn told(&self, root: &str) -> String {
         let edges = self.edges.iter().map(|edge| format!("  {edge}\n")).collect::<String>();
         format!("{} files of {root}:\n{edges}", self.files.len())
@@ -75,19 +68,10 @@ fn no_files_know_each_other_in_a_circle() {
     let mut wrong = String::new();
     for root in ["src", "webhooks/src"] {
         for circle in of_sources(root) {
-            if root != "src" || !NOT_YET.iter().any(|folder| circle.is_within(folder)) {
-                wrong += &circle.told(root);
-            }
+            wrong += &circle.told(root);
         }
     }
     assert!(wrong.is_empty(), "{WHAT_TO_DO}\n{wrong}");
-}
-
-#[test]
-fn no_folder_is_excepted_without_need() {
-    let circles = of_sources("src");
-    let free: Vec<_> = NOT_YET.iter().filter(|folder| !circles.iter().any(|circle| circle.is_within(folder))).collect();
-    assert!(free.is_empty(), "no circle is left within {free:?}: remove it from NOT_YET in tests/it/layering/circles.rs");
 }
 
 fn of(files: &[(&str, &str)]) -> Vec<String> {
