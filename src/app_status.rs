@@ -22,8 +22,29 @@ pub struct Facts<'a> {
     pub waits_until: Option<i64>,
     /// What needs confirmation, in words.
     pub held: Option<&'a str>,
+    /// How many deletions were confirmed and are still to come.
+    pub confirmed: usize,
     /// What it has left behind on other clusters, in words.
     pub kept: Option<&'a str>,
+    /// Work on it, or on the ref that it follows, that fails and is tried again.
+    pub retried: Option<&'a Retried>,
+}
+
+/// Work that fails and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    pub of: Of,
+    /// In milliseconds since 1970.
+    pub since: i64,
+    pub error: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Of {
+    /// The app's own sync.
+    Sync,
+    /// The look at its ref, or at the branch that defines it: what Git says by now is not known.
+    Ref,
 }
 
 /// The state in one word.
@@ -99,6 +120,7 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     };
     let held = || held.map(str::to_owned);
     let drift = || Some(row.drift.clone());
+    let retried = || facts.retried.map(|retried| retrying(facts, retried));
     let active = last.filter(|run| matches!(run.state, RunState::Running | RunState::Waiting));
     let waits = || active.is_some_and(|run| run.state == RunState::Waiting) && row.health == AppHealth::Progressing;
     match row.state {
@@ -111,20 +133,22 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         return said(State::Never, vec![Some("`sync: never`: pull requests are previewed, nothing is applied".to_owned())]);
     }
     if is_failing(row, active) {
-        let retried = active.map(|_| "retrying now".to_owned());
-        return said(State::Failed, vec![Some(row.failure.clone()), since("failing", row.failing_since), retried]);
+        let now = active.map(|_| "retrying now".to_owned());
+        let (paused, pinned) = (since("paused", row.paused_since.filter(|_| row.paused)), pinned(row));
+        let resume = (row.paused || pinned.is_some()).then(|| resume(row));
+        return said(State::Failed, vec![Some(row.failure.clone()), since("failing", row.failing_since), now, paused, pinned, resume]);
     }
     if row.paused {
-        let resume = Some(format!("to continue: driftless resume {}", row.app.id));
-        return said(State::Paused, vec![since("paused", row.paused_since), behind(facts), drift(), held(), resume]);
+        let paused = since("paused", row.paused_since);
+        return said(State::Paused, vec![paused, pinned(row), behind(facts), drift(), held(), Some(resume(row))]);
     }
     if waits() {
-        return said(State::Waiting, vec![Some(waiting(row, facts.waits_until)), held()]);
+        return said(State::Waiting, vec![Some(waiting(row, facts.waits_until)), confirmed(facts.confirmed), held(), retried()]);
     }
     if let Some(run) = active
         && run.state == RunState::Running
     {
-        return said(State::Pending, vec![Some("a sync is under way".to_owned())]);
+        return said(State::Pending, vec![Some("a sync is under way".to_owned()), retried()]);
     }
     if held().is_some() {
         // The run that was left waiting says why; what it holds is known without it as well.
@@ -135,20 +159,50 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         return said(State::Waiting, vec![reason(run)]);
     }
     if row.pinned_revision.is_some() {
-        let resume = Some(format!("to continue: driftless resume {}", row.app.id));
-        return said(State::Pinned, vec![behind(facts), drift(), resume]);
+        return said(State::Pinned, vec![pinned(row), behind(facts), drift(), Some(resume(row)), retried()]);
     }
     if !row.drift.is_empty() {
-        return said(State::OutOfSync, vec![drift(), behind(facts)]);
+        return said(State::OutOfSync, vec![drift(), behind(facts), retried()]);
+    }
+    // What is tried again is not done, whatever was applied before.
+    if facts.retried.is_some_and(|retried| retried.of == Of::Sync) {
+        return said(State::Pending, vec![retried(), behind(facts)]);
     }
     match (row.app.sync, behind(facts)) {
         (SyncPolicy::Manual, Some(behind)) => {
-            said(State::OutOfSync, vec![Some(behind), Some(format!("synced by hand: driftless sync {}", row.app.id))])
+            said(State::OutOfSync, vec![Some(behind), Some(format!("synced by hand: driftless sync {}", row.app.id)), retried()])
         }
-        (_, Some(behind)) => said(State::Pending, vec![Some(behind)]),
-        (_, None) if row.synced_ok => said(State::Synced, vec![kept.map(str::to_owned), health_note(row)]),
+        (_, Some(behind)) => said(State::Pending, vec![Some(behind), retried()]),
+        (_, None) if row.synced_ok => said(State::Synced, vec![retried(), kept.map(str::to_owned), health_note(row)]),
         (SyncPolicy::Manual, None) => said(State::Pending, vec![Some(format!("synced by hand: driftless sync {}", row.app.id))]),
-        (_, None) => said(State::Pending, Vec::new()),
+        (_, None) => said(State::Pending, vec![retried()]),
+    }
+}
+
+fn resume(row: &AppRow) -> String {
+    format!("to continue: driftless resume {}", row.app.id)
+}
+
+fn pinned(row: &AppRow) -> Option<String> {
+    row.pinned_revision.as_ref().map(|revision| format!("pinned to {}", revision.short()))
+}
+
+fn confirmed(number: usize) -> Option<String> {
+    match number {
+        0 => None,
+        1 => Some("1 confirmed deletion follows once it is healthy".to_owned()),
+        _ => Some(format!("{number} confirmed deletions follow once it is healthy")),
+    }
+}
+
+fn retrying(facts: Facts<'_>, Retried { of, since, error }: &Retried) -> String {
+    let since = time(*since).unwrap_or_default();
+    match of {
+        Of::Sync => format!("retrying since {since}: {error}"),
+        Of::Ref => {
+            let name = facts.row.app.source.ref_name.trim_start_matches("refs/heads/");
+            format!("what {name} is by now is not known since {since}, retrying: {error}")
+        }
     }
 }
 
@@ -205,9 +259,9 @@ fn behind(facts: Facts<'_>) -> Option<String> {
 }
 
 fn waiting(row: &AppRow, until: Option<i64>) -> String {
-    let until = until.and_then(time).map(|until| format!(" until {until}")).unwrap_or_default();
+    let until = until.and_then(time).map(|until| format!("; fails at {until} if it does not become healthy")).unwrap_or_default();
     let what = if row.health_message.is_empty() { String::new() } else { format!(": {}", row.health_message) };
-    format!("waiting for its objects{until}{what}")
+    format!("not healthy yet{what}{until}")
 }
 
 fn since(what: &str, millis: Option<i64>) -> Option<String> {

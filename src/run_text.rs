@@ -2,6 +2,20 @@
 
 use crate::store::runs::{Counts, RunKind, RunRow, RunState};
 
+/// What kind of run it was. A look that reports drift and changes nothing has healed nothing.
+pub fn kind(run: &RunRow) -> &'static str {
+    match run.kind {
+        RunKind::Sync => "sync",
+        RunKind::Preview => "preview",
+        RunKind::Heal if reports_drift(run) => "drift",
+        RunKind::Heal => "heal",
+    }
+}
+
+fn reports_drift(run: &RunRow) -> bool {
+    run.kind == RunKind::Heal && run.state == RunState::Succeeded && run.counts == Counts::default() && run.error.is_some()
+}
+
 /// What a run did, or for a preview what the gate says.
 pub fn summary(run: &RunRow) -> String {
     if run.kind == RunKind::Preview {
@@ -10,6 +24,7 @@ pub fn summary(run: &RunRow) -> String {
     }
     let counted = counted(&run.counts);
     match (counted.is_empty(), run.state) {
+        (true, RunState::Succeeded) if reports_drift(run) => "reported, not healed".to_owned(),
         (true, RunState::Succeeded) => "nothing to do".to_owned(),
         _ => counted,
     }
@@ -56,7 +71,7 @@ mod tests {
             started: 0,
             finished: None,
         };
-        format!("{:?} {:?}: {} | {}", row.kind, row.state, summary(&row), note(&row).unwrap_or("-"))
+        format!("{} {:?}: {} | {}", super::kind(&row), row.state, summary(&row), note(&row).unwrap_or("-"))
     }
 
     /// T2+: a preview that failed is never "nothing to change", and what is told beside a run hides nothing of what it did.
@@ -72,6 +87,8 @@ mod tests {
             run(RunKind::Sync, RunState::Succeeded, None, Counts::default()),
             run(RunKind::Sync, RunState::Failed, Some("deploy/web.yaml: no kind"), Counts::default()),
             run(RunKind::Sync, RunState::Waiting, Some(""), some),
+            run(RunKind::Heal, RunState::Succeeded, Some("drift: Secret shop/db is gone"), Counts::default()),
+            run(RunKind::Heal, RunState::Succeeded, Some("drift: Secret shop/db is gone"), some),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

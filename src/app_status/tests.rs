@@ -73,12 +73,14 @@ struct Case {
     row: AppRow,
     last: Option<RunRow>,
     held: Option<&'static str>,
+    confirmed: usize,
+    retried: Option<Retried>,
 }
 
 fn case(name: &'static str, change: impl FnOnce(&mut AppRow)) -> Case {
     let mut row = row();
     change(&mut row);
-    Case { name, row, last: Some(run(RunState::Succeeded, "a")), held: None }
+    Case { name, row, last: Some(run(RunState::Succeeded, "a")), held: None, confirmed: 0, retried: None }
 }
 
 fn behind_head(row: &mut AppRow) {
@@ -92,6 +94,10 @@ fn fails(row: &mut AppRow) {
     row.failing_since = Some(1_000);
     row.failed_revision = Some(oid("b"));
     row.health = AppHealth::Degraded;
+}
+
+fn retried(of: Of) -> Retried {
+    Retried { of, since: 3_000, error: "the forge answers 401".into() }
 }
 
 fn cases() -> Vec<Case> {
@@ -134,12 +140,25 @@ fn cases() -> Vec<Case> {
             RunState::Waiting,
             "b",
         ),
+        case("failed and paused and pinned", |row| {
+            fails(row);
+            (row.paused, row.paused_since) = (true, Some(2_000));
+            row.pinned_revision = Some(oid("c"));
+        }),
+        Case { retried: Some(retried(Of::Sync)), ..case("as in Git, and its sync fails", |_| {}) },
+        Case { retried: Some(retried(Of::Ref)), ..case("as in Git, and Git cannot be read", |_| {}) },
+        Case { retried: Some(retried(Of::Sync)), ..case("behind, and its sync fails", behind_head) },
         with_run(case("failed, and a newer revision is applied", fails), RunState::Running, "c"),
         with_run(
             case("waits for health", |row| {
                 row.health = AppHealth::Progressing;
                 row.health_message = "Deployment shop/web: 0 of 1 replicas are available".into();
             }),
+            RunState::Waiting,
+            "a",
+        ),
+        with_run(
+            Case { confirmed: 2, ..case("waits for health before deletions", |row| row.health = AppHealth::Progressing) },
             RunState::Waiting,
             "a",
         ),
@@ -167,8 +186,16 @@ fn cases() -> Vec<Case> {
 fn how_an_app_stands() {
     let head = oid("b");
     let lines = cases().into_iter().map(|case| {
-        let facts =
-            Facts { row: &case.row, head: Some(&head), last: case.last.as_ref(), waits_until: Some(60_000), held: case.held, kept: None };
+        let facts = Facts {
+            row: &case.row,
+            head: Some(&head),
+            last: case.last.as_ref(),
+            waits_until: Some(60_000),
+            held: case.held,
+            confirmed: case.confirmed,
+            kept: None,
+            retried: case.retried.as_ref(),
+        };
         let AppStatus { state, message } = app_status(facts);
         format!("{}: {} / {} / {}", case.name, state.as_str(), health(&case.row).unwrap_or("-"), message.unwrap_or_default())
     });
@@ -179,7 +206,7 @@ fn how_an_app_stands() {
 #[test]
 fn removed_apps_are_listed_for_a_day() {
     let row = AppRow { state: AppState::Removed, state_since: Some(1_000), ..row() };
-    let facts = Facts { row: &row, head: None, last: None, waits_until: None, held: None, kept: None };
+    let facts = Facts { row: &row, head: None, last: None, waits_until: None, held: None, confirmed: 0, kept: None, retried: None };
     assert!(!is_over(facts, 1_000 + REMOVED_LISTED));
     assert!(is_over(facts, 1_001 + REMOVED_LISTED));
     assert!(!is_over(Facts { held: Some("2 to be deleted"), ..facts }, 1_001 + REMOVED_LISTED));

@@ -92,12 +92,13 @@ async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Res
 }
 
 fn run_view(row: RunRow) -> RunView {
+    let kind = run_text::kind(&row).to_owned();
     let (summary, error) = (run_text::summary(&row), run_text::note(&row).map(str::to_owned));
     let causes: Vec<Cause> = serde_json::from_value(row.cause).unwrap_or_default();
     RunView {
         run: row.id.to_string(),
         app: row.target,
-        kind: word(&row.kind),
+        kind,
         cause: cause_text(&causes),
         revision: row.revision,
         author: row.author,

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::app_status::{self, AppStatus, Facts};
+use crate::app_status::{self, AppStatus, Facts, Of, Retried};
 use crate::ids::{ClusterName, Oid, RepoName};
+use crate::queue::Key;
 use crate::store::apps::AppRow;
 use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::jobs::JobRow;
 use crate::store::{Store, StoreError};
 
 pub(super) struct Standing {
@@ -19,6 +21,7 @@ pub(super) struct Standing {
 
 pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
     let waits: HashMap<_, _> = store.waits().await?.into_iter().map(|wait| (wait.app, wait.deadline)).collect();
+    let retried = retried(store).await?;
     let mut heads: HashMap<(RepoName, String), Option<Oid>> = HashMap::new();
     let mut all = Vec::new();
     for row in store.apps().await? {
@@ -36,12 +39,31 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
             last: last.as_ref(),
             waits_until: waits.get(&row.app.id).copied(),
             held: held.as_deref(),
+            confirmed: objects.here.iter().filter(|row| row.state == ObjectState::Pruning).count(),
             kept: kept.as_deref(),
+            retried: keys_of(&row).iter().find_map(|key| retried.get(&key.to_string())),
         };
         let (status, is_over) = (app_status::app_status(facts), app_status::is_over(facts, store.now()));
         all.push(Standing { status, is_over, objects: objects.here.len(), row });
     }
     Ok(all)
+}
+
+/// The work that fails and is tried again, by its key.
+async fn retried(store: &Store) -> Result<HashMap<String, Retried>, StoreError> {
+    let failing = store.failing_jobs().await?.into_iter();
+    let retried = |job: JobRow| {
+        let of = if job.key.starts_with("sync:") { Of::Sync } else { Of::Ref };
+        Some((job.key, Retried { of, since: job.failing_since?, error: job.error? }))
+    };
+    Ok(failing.filter_map(retried).collect())
+}
+
+/// The keys of the work that an app's state depends on, its own first.
+fn keys_of(row: &AppRow) -> [Key; 3] {
+    let source = &row.app.source;
+    let push = |repo: &RepoName, ref_name: &str| Key::Push { repo: repo.clone(), ref_name: ref_name.to_owned() };
+    [Key::Sync(row.app.id.clone()), push(&source.repo, &source.ref_name), push(&row.app.id.repo, &row.app.origin.definitions_ref)]
 }
 
 /// What an app owns: where it is, and on clusters that it has left.

@@ -12,7 +12,7 @@ use crate::ids::Oid;
 use crate::queue::{Job, JobError};
 use crate::report;
 use crate::report::preview::PreviewReport;
-use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunState, Step};
+use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunRow, RunState, Step};
 
 /// Of each app and pull request, so many runs are remembered.
 const KEPT: u32 = 50;
@@ -94,6 +94,16 @@ impl<'a> History<'a> {
         Ok(error)
     }
 
+    /// Whether the last preview of the same commit came to the same: what is looked at again and again is in the history once.
+    async fn says_the_same(&self, state: RunState, text: &str, counts: Counts) -> Result<bool, JobError> {
+        let last = self.engine.store.runs(Some(&self.new.target), 1).await?.into_iter().next();
+        let revision = self.new.revision.as_ref().map(Oid::as_str);
+        let is_same = |last: RunRow| {
+            last.state == state && last.error.as_deref() == Some(text) && last.counts == counts && last.revision.as_deref() == revision
+        };
+        Ok(self.run.is_none() && last.is_some_and(is_same))
+    }
+
     pub async fn end_preview(&mut self, report: &PreviewReport) -> Result<(), JobError> {
         let shown = report.counts();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -108,6 +118,9 @@ impl<'a> History<'a> {
         // Its gate says in one line what came of it, and whether that is a failure.
         let gate = report::gate(report, &self.engine.config.status_context, None);
         let state = if gate.state == StatusState::Success { RunState::Succeeded } else { RunState::Failed };
+        if self.says_the_same(state, &gate.description, counts).await? {
+            return Ok(());
+        }
         self.end(state, Some(&gate.description), Some(&counts)).await
     }
 }

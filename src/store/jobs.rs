@@ -336,6 +336,12 @@ impl Store {
         Ok(rows)
     }
 
+    /// What fails: it is tried again soon, or by the next look.
+    pub async fn failing_jobs(&self) -> Result<Vec<JobRow>, StoreError> {
+        let sql = "SELECT * FROM jobs WHERE state <> 'done' AND failing_since IS NOT NULL AND error IS NOT NULL";
+        Ok(sqlx::query_as(sql).fetch_all(self.read()).await?)
+    }
+
     /// Forgets failed jobs that nobody has tried again since `millis`, as those of a repo that is not configured any more.
     pub async fn forget_failed_jobs(&self, millis: i64) -> Result<u64, StoreError> {
         let result = sqlx::query("DELETE FROM jobs WHERE state = 'failed' AND changed_at < $1").bind(millis).execute(self.write()).await?;

@@ -145,8 +145,9 @@ impl From<Raw> for RunRow {
     }
 }
 
-/// Said of a run that had applied its changes when a newer one began.
-const SUPERSEDED: &str = "applied its changes, and was superseded by a newer run before it ended.";
+/// Said of a run that had applied its changes when a newer one began, and of one whose changes were all held.
+const SUPERSEDED: &str = "applied its changes, and was superseded by a newer run before it ended";
+const REPLACED: &str = "applied nothing, and was superseded by a newer run";
 
 /// What is said of a run whose deletions have not begun because its app was paused. It holds only while the app is.
 pub const PAUSED_BEFORE_DELETIONS: &str = "its deletions have not begun because the app is paused";
@@ -193,11 +194,14 @@ impl Store {
 
     /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over.
     pub async fn supersede_runs(&self, target: &str) -> Result<(), StoreError> {
-        // What a run waits for comes after its writes: whoever reads the history must not take it for one that did nothing.
+        // What a run waits for comes after its writes: whoever reads the history must not take it for one that did nothing. What it asked for is
+        // the newer run's to ask for.
         let sql = "UPDATE runs SET state = 'cancelled', finished = $2,
-                 error = CASE WHEN state = 'waiting' THEN $3 || COALESCE(' It said before: ' || NULLIF(error, ''), '') ELSE error END
+                 error = CASE WHEN state <> 'waiting' THEN error
+                     WHEN (counts ->> 'created') + (counts ->> 'updated') + (counts ->> 'replaced') + (counts ->> 'pruned') > 0 THEN $3
+                     ELSE $4 END
              WHERE target = $1 AND state IN ('running', 'waiting')";
-        let query = sqlx::query(sql).bind(target).bind(self.now()).bind(SUPERSEDED);
+        let query = sqlx::query(sql).bind(target).bind(self.now()).bind(SUPERSEDED).bind(REPLACED);
         query.execute(self.write()).await?;
         Ok(())
     }

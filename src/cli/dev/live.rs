@@ -9,7 +9,7 @@ use crate::dev::forge::DevForge;
 use crate::dev::sample;
 use crate::jobs::Engine;
 use crate::run_text;
-use crate::store::runs::{RunKind, RunRow, RunState};
+use crate::store::runs::{RunRow, RunState};
 
 /// Between two looks at what has happened.
 const LOOK: Duration = Duration::from_millis(200);
@@ -102,11 +102,7 @@ fn first_line(body: &str) -> String {
 }
 
 fn line(run: &RunRow) -> String {
-    let kind = match run.kind {
-        RunKind::Sync => "sync",
-        RunKind::Preview => "preview",
-        RunKind::Heal => "heal",
-    };
+    let kind = run_text::kind(run);
     let revision = run.revision.as_deref().and_then(|revision| revision.get(..10)).unwrap_or_default();
     format!("  {kind:<8} {:<14} {}", run.target, format!("{revision} {}", outcome(run)).trim_start())
 }
@@ -130,7 +126,7 @@ fn outcome(run: &RunRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::runs::{Counts, RunId, Step};
+    use crate::store::runs::{Counts, RunId, RunKind, Step};
 
     fn run(kind: RunKind, target: &str, state: RunState, counts: Counts, error: Option<&str>) -> String {
         line(&RunRow {

@@ -161,7 +161,7 @@ async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered)
     }
     let objects = match row.on_delete() {
         OnDelete::Keep => "its objects stay in the cluster, as `onDelete: keep` says",
-        OnDelete::Prune => "its objects are pruned, as `onDelete: prune` said",
+        OnDelete::Prune => "its objects go with it, as `onDelete: prune` said",
     };
     // Many commits may have come with one push: the one that took it away is named.
     let by = engine.mirrors.last_change(&repo.name, origin, revision).await?;

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{Counts, NewRun, RunId, RunKind, RunState, Step};
+use super::{Counts, NewRun, REPLACED, RunId, RunKind, RunState, SUPERSEDED, Step};
 use crate::store::Store;
 use crate::store::apps::tests::{oid, store};
 
@@ -43,17 +43,22 @@ async fn a_superseded_run_says_that_it_applied() {
     let (store, _dir) = store().await;
     let counts = Counts { created: 2, ..Counts::default() };
     let mut ended = Vec::new();
-    for (state, text) in [(RunState::Waiting, Some("deletes 1 of 7")), (RunState::Waiting, None), (RunState::Running, None)] {
+    let waiting = RunState::Waiting;
+    for (state, text, counts) in [
+        (waiting, Some("deletes 1 of 7; to confirm: driftless sync"), counts),
+        (waiting, None, counts),
+        (RunState::Running, None, counts),
+        (waiting, Some("deletes 1 of 7; to confirm: driftless sync"), Counts { unchanged: 3, ..Counts::default() }),
+    ] {
         let run = store.begin_run(&new("shop/web"), 10).await.expect("begun");
         store.write_run(&run, &[], Some(&counts), state, text).await.expect("stored");
         store.supersede_runs("shop/web").await.expect("superseded");
         let row = store.run(&run).await.expect("read").expect("there");
-        assert_eq!((row.state, row.counts.created), (RunState::Cancelled, 2));
+        assert_eq!((row.state, row.counts), (RunState::Cancelled, counts));
         ended.push(row.error);
     }
-    let applied = "applied its changes, and was superseded by a newer run before it ended.";
-    let expected = [Some(format!("{applied} It said before: deletes 1 of 7")), Some(applied.to_owned()), None];
-    assert_eq!(ended, expected);
+    let ended: Vec<_> = ended.iter().map(Option::as_deref).collect();
+    assert_eq!(ended, [Some(SUPERSEDED), Some(SUPERSEDED), None, Some(REPLACED)], "and repeats no command that is out of date");
 }
 
 #[tokio::test]
