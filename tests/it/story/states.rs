@@ -134,6 +134,27 @@ async fn a_preview_of_a_cluster_that_does_not_answer_says_what_it_waits_for() {
     assert!(states.len() <= 4 && states.last().is_some_and(|state| state == "success"), "{states:?}");
 }
 
+/// T3+: what fails and is tried again is told of its app, and is over when it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_says_what_is_tried_again() {
+    let world = World::start("state-again").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let says = async || {
+        let (state, _, message) = world.stands("shop").await;
+        (state == "pending" && message.contains("retrying since") && message.contains("prod")).then_some(())
+    };
+    world.eventually("an app that says what is tried again", says).await;
+    world.proxy.clear();
+    world.healthy("shop", &next).await;
+    world.settled().await;
+    let (state, _, message) = world.stands("shop").await;
+    assert_eq!((state.as_str(), message.as_str()), ("synced", ""));
+}
+
 /// T15: `--allow-destructive` where nothing was shown is answered with that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmation_of_nothing_is_answered() {
