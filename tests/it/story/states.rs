@@ -47,7 +47,7 @@ async fn what_is_waited_for_is_told() {
     assert!(comment.contains("waiting for health of `shop` on `prod`") && comment.contains(" waits until "), "{comment}");
     let (state, health, message) = world.stands("shop").await;
     assert_eq!((state.as_str(), health.as_str()), ("waiting", "progressing"), "{message}");
-    assert!(message.contains("until") && message.contains("Deployment") && message.contains("web"), "{message}");
+    assert!(message.contains("fails at") && message.contains("Deployment") && message.contains("web"), "{message}");
 }
 
 /// T11: a restart while health is waited for does not forget what is known: the failure names the object and why. T5: it stays failed while it
