@@ -143,7 +143,7 @@ mod tests {
             .file("lib/a.yaml", "kind: Beta")
             .file("other/a.yaml", "gamma");
         let found = text("web/overlays/prod", &tree).expect("text");
-        assert!(found.contains("alpha") && found.contains("beta") && found.contains("\"web\""), "{found}");
+        assert!(found.contains("alpha") && found.contains("beta") && found.contains("shop/web"), "{found}");
         let alone = text("lib", &tree).expect("text");
         assert!(alone.contains("beta") && !alone.contains("gamma") && !alone.contains("alpha"), "{alone}");
         let found = text("web/base", &tree.clone().file("web/base/chart.tgz", [0xff, 0x00]));
