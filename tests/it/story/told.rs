@@ -89,9 +89,8 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     let edit = world.open_pull("edits", Files::new().file("apps/feat.yaml", format!("{app}  drift: report\n"))).await;
     world.status_is(&edit.head, "success", "1 definition changed, no object").await;
     world.merge_pull(edit.number).await;
-    world.settled().await;
-    let comment = world.comment(edit.number, "Merged as").await;
-    assert!(!comment.contains("being applied"), "{comment}");
+    let is_over = |body: &String| body.contains("Merged as") && !body.contains("being applied");
+    world.eventually("its end", async || world.comments(edit.number).into_iter().find(is_over)).await;
 }
 
 /// H2: an object that is kept, because another app may want it, is no delete; that it was deleted later is told where that was proposed.
@@ -102,7 +101,9 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
         .file("deploy/extra.yaml", config_map("extra", "x"))
         .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "extra.yaml"]))
         .file("apps/other.yaml", world.app("other", "other"))
-        .file("other/broken.yaml", "a: [\n");
+        // It does not render, and what it is made from has the same object.
+        .file("other/kustomization.yaml", kustomization(&["extra.yaml", "none.yaml"]))
+        .file("other/extra.yaml", config_map("extra", "y"));
     world.push(files).await;
     world.eventually("the object", async || world.live("v1 ConfigMap", "extra").await).await;
     world.first_looks().await;
@@ -120,7 +121,7 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     assert!(comment.contains("/extra` was **not deleted**. It is kept until it is known"), "{comment}");
     assert!(world.live("v1 ConfigMap", "extra").await.is_some());
 
-    world.push(Files::new().without("other/broken.yaml").file("other/map.yaml", config_map("other", "x"))).await;
+    world.push(Files::new().without("other/kustomization.yaml").file("other/extra.yaml", config_map("other", "x"))).await;
     world.settled().await;
     world.resync().await;
     world.gone("v1 ConfigMap", "extra").await;
