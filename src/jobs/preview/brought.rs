@@ -69,7 +69,7 @@ impl Brought {
             let (Verdict::Rejected { message, .. }, Some(desired)) = (&mut change.verdict, &change.desired) else { continue };
             let Some(needed) = all.needed_by(&change.key, &desired.object, message) else { continue };
             let Some(app) = self.waiting.get(&(plan.cluster.clone(), needed.clone())) else { continue };
-            let Some(why) = self.held_back.get(app).map(in_words) else { continue };
+            let Some(why) = self.held_back.get(app).copied().map(in_words) else { continue };
             let text = format!(
                 "{message} {needed} comes with app {app}, which merging does not sync by itself ({why}). Merge and sync that app first."
             );
@@ -78,7 +78,7 @@ impl Brought {
     }
 }
 
-fn in_words(held_back: &HeldBack) -> &'static str {
+fn in_words(held_back: HeldBack) -> &'static str {
     match held_back {
         HeldBack::Never => "`sync: never`",
         HeldBack::Manual => "`sync: manual`",
