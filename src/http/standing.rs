@@ -95,10 +95,14 @@ impl Objects {
     fn kept(&self, row: &AppRow) -> Option<String> {
         let is_kept = |row: &&ObjectRow| !row.state.waits_for_word() && row.state != ObjectState::Pruning;
         let counts = self.left.iter().map(|(cluster, rows)| (cluster, rows.iter().filter(is_kept).count()));
-        let texts: Vec<String> = counts
-            .filter(|(_, count)| *count > 0)
-            .map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left"))
-            .collect();
+        let stay = counts.filter(|(_, count)| *count > 0);
+        let mut texts: Vec<String> = stay.map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left")).collect();
+        // Another app wants them, or nobody knows: its run says which.
+        match self.here.iter().filter(|row| row.state == ObjectState::Moving).count() {
+            0 => {}
+            1 => texts.push("1 object is no longer in Git and not deleted".to_owned()),
+            count => texts.push(format!("{count} objects are no longer in Git and not deleted")),
+        }
         (!texts.is_empty()).then(|| format!("{}; see `driftless runs {}`", texts.join("; "), row.app.id))
     }
 }

@@ -28,6 +28,9 @@ pub(in crate::jobs) fn of_change(cluster: &ClusterName, id: &ObjectId) -> Vec<St
     if id.group == RBAC {
         tokens.push(rights(cluster));
     }
+    if is_service(id) {
+        tokens.push(services(cluster));
+    }
     tokens
 }
 
@@ -40,6 +43,8 @@ pub(in crate::jobs) fn of_touched(cluster: &ClusterName, id: &ObjectId) -> Vec<S
         ("apiextensions.k8s.io", "CustomResourceDefinition", _) => {
             tokens.extend(id.name.split_once('.').map(|(_, served)| group(cluster, served)));
         }
+        // Node ports and addresses are given once in a cluster.
+        ("", "Service", _) => tokens.push(services(cluster)),
         (RBAC, "Role" | "ClusterRole", _) => tokens.push(rights(cluster)),
         // Policies and webhooks judge whatever they like, also those that are custom resources of the whole cluster.
         ("admissionregistration.k8s.io" | "apiregistration.k8s.io" | "scheduling.k8s.io" | "node.k8s.io", _, None) => {
@@ -57,7 +62,15 @@ fn is_namespace(id: &ObjectId) -> bool {
     id.group.is_empty() && id.kind == "Namespace"
 }
 
-pub(super) fn object(cluster: &ClusterName, id: &ObjectId) -> String {
+pub(super) fn is_service(id: &ObjectId) -> bool {
+    id.group.is_empty() && id.kind == "Service"
+}
+
+fn services(cluster: &ClusterName) -> String {
+    format!("{cluster} services")
+}
+
+pub(in crate::jobs) fn object(cluster: &ClusterName, id: &ObjectId) -> String {
     let ObjectId { group, kind, namespace, name } = id;
     format!("{cluster} object {group} {kind} {} {name}", namespace.as_deref().unwrap_or_default())
 }
@@ -164,6 +177,9 @@ mod tests {
         }
         let gadget = id("example.test", "Gadget", Some("a"), "one");
         assert!(meet(&gadget, &id("apiextensions.k8s.io", "CustomResourceDefinition", None, "gadgets.example.test")));
+        // X7+: two Services of two namespaces ask for one node port.
+        assert!(meet(&id("", "Service", Some("a"), "web"), &id("", "Service", Some("b"), "web")));
+        assert!(!meet(&map, &id("", "Service", Some("b"), "web")));
         let binding = id("rbac.authorization.k8s.io", "RoleBinding", Some("a"), "readers");
         assert!(meet(&binding, &id("rbac.authorization.k8s.io", "ClusterRole", None, "reader")));
         assert!(meet(&id("", "Namespace", None, "a"), &id("", "Namespace", None, "a")));

@@ -210,9 +210,11 @@ async fn pair(
     let change = shown_side(engine, repo, trees, change, &trees.change, cancel).await?;
     let same = match (&base, &change) {
         (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => base.manifests == change.manifests,
-        // Broken before, and in the same way. What may pass says nothing of either side.
+        // Broken before, in the same way, and not by what is changed here. What may pass says nothing of either side.
         (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => {
-            [base, change].iter().all(|error| error.class() == Class::Fail) && base.to_string() == change.to_string()
+            [base, change].iter().all(|error| error.class() == Class::Fail)
+                && base.to_string() == change.to_string()
+                && !is_read_otherwise(change, trees).await?
         }
         _ => false,
     };
@@ -222,6 +224,13 @@ async fn pair(
     };
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
     Ok((looked, (definition_changed || !same || refused.is_some()).then_some(Pair { id, base, change, definition_changed })))
+}
+
+/// Whether the pull request changes anything that a render read before it failed: then its author waits for a word on it.
+async fn is_read_otherwise(error: &RenderError, trees: &Trees) -> Result<bool, JobError> {
+    let Some(trace) = error.trace().cloned() else { return Ok(false) };
+    let trees = trees.clone();
+    Ok(blocking(move || trace.differs_between(trees.base.as_ref(), trees.change.as_ref())).await??)
 }
 
 /// One side of an app of the pull request. Whatever keeps it from being rendered is said of this app, and the others are shown all the same.

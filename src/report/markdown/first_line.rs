@@ -62,12 +62,12 @@ fn merging(report: &PreviewReport) -> String {
 /// What it does to apps, if it does anything to any.
 fn subject(report: &PreviewReport) -> Option<String> {
     let planned = |app: &AppReport| matches!(app.result, AppResult::Planned { .. });
-    let changed = report.apps_that(|app| app.counts().changes() > 0);
+    let changed = report.apps_that(|app| app.counts().changes() > 0 && app.counts().rejected == 0);
     let is_kept = |app: &AppReport| app.definition == DefinitionChange::Removed && app.stays.is_some();
     let kept: Vec<&AppReport> = report.apps.iter().filter(|app| is_kept(app)).collect();
     let edited = |app: &AppReport| {
         let defines = matches!(app.definition, DefinitionChange::Edited | DefinitionChange::Added);
-        defines && planned(app) && app.counts().changes() == 0
+        defines && planned(app) && app.counts().changes() == 0 && app.counts().rejected == 0
     };
     let defined =
         report.apps_that(|app| edited(app) && !report.apps.iter().any(|other| other.app == app.app && other.counts().changes() > 0));
@@ -117,7 +117,7 @@ fn problems(report: &PreviewReport) -> Vec<String> {
     let counts = report.counts();
     let apps = |which: fn(&AppReport) -> bool| report.apps_that(which);
     [
-        (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "it breaks the render of", "app"),
+        (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "does not render:", "app"),
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "no result yet for", "app"),
         (counts.not_validated, "not validated:", "object"),

@@ -299,3 +299,19 @@ async fn x15_what_waits_for_a_person_brings_nothing_to_others() {
     let status = world.status(&all.head).await;
     assert_eq!(status.state, "success", "{}", status.description);
 }
+
+/// X16: an app that renders neither before nor after is no "no app is affected" for whoever changes what it reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn x16_what_was_broken_before_is_said_to_whoever_touches_it() {
+    let world = World::start("broken-before").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.push(Files::new().file("deploy/web.yaml", "kind: [\n")).await;
+    world.settled().await;
+    let list = format!("# Sorted.\n{}", kustomization(&["web.yaml", "service.yaml", "settings.yaml"]));
+    let touches = world.open_pull("touches", Files::new().file("deploy/kustomization.yaml", list)).await;
+    world.status_is(&touches.head, "failure", "1 render error").await;
+    assert!(world.comment(touches.number, "does not render").await.contains("deploy/web.yaml"));
+    let elsewhere = world.open_pull("elsewhere", Files::new().file("notes.md", "x")).await;
+    world.status_is(&elsewhere.head, "success", "no app is affected").await;
+}
