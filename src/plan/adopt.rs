@@ -4,9 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use super::managed::is_item;
+use super::normalise::LAST_APPLIED;
 
 const MANAGERS: [&str; 3] = ["kubectl-client-side-apply", "kubectl", "before-first-apply"];
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Whether an entry of managedFields was left by client-side apply.
 pub(super) fn is_client_side(entry: &Value) -> bool {

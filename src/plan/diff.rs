@@ -7,6 +7,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::change::Change;
+use super::normalise::LAST_APPLIED;
 use super::{embedded, marks, yaml};
 use crate::manifest::ObjectKey;
 use crate::redact::{self, Known, Shown};
@@ -19,7 +20,6 @@ const DEADLINE: Duration = Duration::from_millis(200);
 const MOST_FIELDS: usize = 50;
 /// Metadata that says nothing about what somebody asked for.
 const NOISE: [&str; 6] = ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"];
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The difference of an object's two states, safe to show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::adopt::{applied_fields, entries, is_client_side};
 use super::diff::field;
+use super::normalise::LAST_APPLIED;
 
 /// The most paths that are named.
 const MOST: usize = 20;
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The paths that go when `live` becomes ours and `manifest` is applied, as far as somebody has set them: what the server has set by itself it sets
 /// again. What another manager owns as well stays, and is not among them; nor

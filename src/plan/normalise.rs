@@ -20,6 +20,8 @@ const SERVER_METADATA: [&str; 8] = [
     "deletionGracePeriodSeconds",
 ];
 
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// Whether an object is a Secret, whose values are never shown.
 pub fn is_secret(group: &str, kind: &str) -> bool {
     group.is_empty() && kind == "Secret"
@@ -32,15 +34,24 @@ pub fn normalise(key: &ObjectKey, object: &mut Value, status: bool) -> Result<Ve
     if status && strip_status(object) {
         stripped.push("status");
     }
+    if strip_last_applied(object) {
+        stripped.push(LAST_APPLIED);
+    }
     let mut notes = injected::leave_out(key, object);
     if !stripped.is_empty() {
-        notes.push(format!("Left out what only the server sets: {}.", stripped.join(", ")));
+        notes.push(format!("Left out what only the server or kubectl sets: {}.", stripped.join(", ")));
     }
     // Without a word: it stands in nearly every Secret, and nobody has to do anything about it.
     if is_secret(&key.group, &key.kind) {
         encode_string_data(object)?;
     }
     Ok(notes)
+}
+
+/// `kubectl apply` keeps there what it applied: in a manifest that was exported it is a copy of what the object was, and of no use to anybody.
+fn strip_last_applied(object: &mut Value) -> bool {
+    let annotations = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+    annotations.is_some_and(|annotations| annotations.shift_remove(LAST_APPLIED).is_some())
 }
 
 pub(super) fn strip_metadata(object: &mut Value) -> Vec<&'static str> {
@@ -104,13 +115,17 @@ mod tests {
     fn what_a_server_sets_is_stripped_and_said() {
         let mut object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "a", "uid": "1", "creationTimestamp": null, "managedFields": [], "resourceVersion": "7", "labels": {}},
+            "metadata": {"name": "a", "uid": "1", "creationTimestamp": null, "managedFields": [], "resourceVersion": "7", "labels": {},
+                "annotations": {"team": "a", "kubectl.kubernetes.io/last-applied-configuration": "{}"}},
             "status": {"x": 1},
         });
         let key = ObjectKey::of(&object).expect("a name");
         let notes = normalise(&key, &mut object, true).expect("normal");
-        insta::assert_snapshot!(notes.join("\n"), @"Left out what only the server sets: resourceVersion, uid, managedFields, status.");
-        assert_eq!(object, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {}}}));
+        insta::assert_snapshot!(notes.join("\n"), @"Left out what only the server or kubectl sets: resourceVersion, uid, managedFields, status, kubectl.kubernetes.io/last-applied-configuration.");
+        assert_eq!(
+            object,
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {}, "annotations": {"team": "a"}}})
+        );
         assert_eq!(normalise(&key, &mut object, true), Ok(Vec::new()), "twice is once");
     }
 

@@ -79,7 +79,8 @@ impl Siblings {
     fn backend(&self, refusal: &str) -> Option<ObjectId> {
         let (service, namespace) = called_service(refusal)?;
         let in_it = |id: &ObjectId| id.namespace.as_deref() == Some(namespace);
-        self.first(|id| is_core(id, "Service") && id.name == service && in_it(id))
+        // One that stays as it is has no other answer afterwards.
+        self.changing_first(|id| is_core(id, "Service") && id.name == service && in_it(id))
             .or_else(|| self.changing_first(|id| in_it(id) && runs_pods(id)))
     }
 
@@ -172,6 +173,31 @@ fn called_service(refusal: &str) -> Option<(&str, &str)> {
     let (host, _) = host.split_once(".svc:")?;
     host.split_once('.')
 }
+
+/// Of these only a part decides over others: that they change is no reason to expect another verdict.
+pub fn decides_by_a_part(key: &ObjectKey) -> bool {
+    key.group.is_empty() && matches!(key.kind.as_str(), "Namespace" | "ResourceQuota" | "LimitRange")
+}
+
+/// Whether a manifest decides otherwise over other objects than it did: by its labels for Pod Security, its limits, or for all other kinds by anything.
+pub fn decides_otherwise(before: &Manifest, after: &Manifest) -> bool {
+    if !decides_by_a_part(&after.key) {
+        return before.object != after.object;
+    }
+    if after.key.kind != "Namespace" {
+        return before.object.get("spec") != after.object.get("spec");
+    }
+    let labels = |manifest: &Manifest| -> Vec<(String, Value)> {
+        let labels = manifest.object.pointer("/metadata/labels").and_then(Value::as_object);
+        let ours = labels.into_iter().flatten().filter(|(name, _)| name.starts_with(POD_SECURITY));
+        let mut ours: Vec<_> = ours.map(|(name, value)| (name.clone(), value.clone())).collect();
+        ours.sort_by(|one, other| one.0.cmp(&other.0));
+        ours
+    };
+    labels(before) != labels(after)
+}
+
+const POD_SECURITY: &str = "pod-security.kubernetes.io/";
 
 /// What the refusals of several objects say can be told only while the change is known as a whole, so by their complete names.
 pub fn of_plan<'a>(objects: impl Iterator<Item = (&'a ObjectKey, &'a Value, bool)>) -> Siblings {

@@ -111,3 +111,24 @@ fn what_another_app_brings_is_known_by_its_full_name() {
     assert!(all.has_namespace("shop"));
     assert!(all.first(|found| *found == id("ServiceAccount", Some("base"), "shop")).is_some());
 }
+
+/// B20+: a label on what limits others explains no refusal of theirs; its limits do.
+#[test]
+fn only_the_part_that_decides_counts_as_a_change() {
+    let manifest = |object: Value| Manifest::new(object, None).expect("it has a name");
+    let quota = |label: &str, most: &str| {
+        manifest(
+            json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "labels": {"team": label}}, "spec": {"hard": {"pods": most}}}),
+        )
+    };
+    assert!(!decides_otherwise(&quota("a", "1"), &quota("b", "1")));
+    assert!(decides_otherwise(&quota("a", "1"), &quota("a", "2")));
+    let namespace = |label: &str, level: &str| {
+        let labels = json!({"team": label, "pod-security.kubernetes.io/enforce": level});
+        manifest(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "labels": labels}}))
+    };
+    assert!(!decides_otherwise(&namespace("a", "restricted"), &namespace("b", "restricted")));
+    assert!(decides_otherwise(&namespace("a", "restricted"), &namespace("a", "baseline")));
+    let map = |value: &str| manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"a": value}}));
+    assert!(decides_otherwise(&map("1"), &map("2")) && !decides_otherwise(&map("1"), &map("1")));
+}

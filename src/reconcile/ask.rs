@@ -153,7 +153,7 @@ fn not_replaced(refused: Verdict, why: &str) -> Verdict {
     match refused {
         Verdict::Rejected { message, causes } => {
             let message = message.trim_end_matches('.');
-            Verdict::Rejected { message: format!("{message}. It is not replaced despite `{REPLACE_ANNOTATION}`: {why}."), causes }
+            Verdict::Rejected { message: format!("{message}. `{REPLACE_ANNOTATION}` does not help: {why}."), causes }
         }
         other => other,
     }

@@ -2,9 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::input::ReconcileError;
 use crate::cluster::Cluster;
 use crate::plan::{self, Action, Change, Creation, Verdict};
+
+/// Whether a change to a quota is about what it limits.
+fn sets_limits(change: &Change) -> bool {
+    let limits = |state: &Option<Value>| state.as_ref().and_then(|state| state.get("spec").cloned());
+    limits(&change.before) != limits(&change.after)
+}
 
 /// Refuses what is created beyond a quota. A quota that may not be read, or that the change itself changes, is left to the sync.
 pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> Result<(), ReconcileError> {
@@ -15,7 +23,9 @@ pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> 
             created.entry(namespace.clone()).or_default().push(at);
         }
     }
-    let is_quota = |change: &&Change| change.key.kind == "ResourceQuota" && change.key.group.is_empty() && change.action != Action::None;
+    let is_quota = |change: &&Change| {
+        change.key.kind == "ResourceQuota" && change.key.group.is_empty() && change.action != Action::None && sets_limits(change)
+    };
     let moved: BTreeSet<String> = changes.iter().filter(is_quota).filter_map(|change| change.key.namespace.clone()).collect();
     for (namespace, places) in created.into_iter().filter(|(namespace, places)| places.len() > 1 && !moved.contains(namespace)) {
         let quotas = cluster.quotas(&namespace).await?;

@@ -40,7 +40,9 @@ pub(in crate::jobs) async fn by_tree(followers: Vec<Follower>, tree: Arc<dyn Tre
                 None => true,
             };
             // A sync that failed or never happened is not forgotten because its files stayed the same.
-            if differs || row.applied_revision.is_none() || row.applied_identity != row.identity {
+            // One that has failed since is tried again by whatever is pushed, as what was in its way may be taken back.
+            let is_open = row.applied_revision.is_none() || row.applied_identity != row.identity || !row.failure.is_empty();
+            if differs || is_open {
                 affected.insert(row.app.id);
             }
         }

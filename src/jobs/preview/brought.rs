@@ -8,6 +8,7 @@ use crate::app::{App, SyncPolicy};
 use crate::ids::{AppId, ClusterName};
 use crate::jobs::Engine;
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
+use crate::plan::siblings::decides_otherwise;
 use crate::plan::{Plan, Siblings, Verdict};
 use crate::queue::JobError;
 use crate::report::preview::HeldBack;
@@ -42,7 +43,7 @@ impl Brought {
             Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => base.manifests.iter().map(|one| (&one.key, one)).collect(),
             _ => HashMap::new(),
         };
-        let changes = |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| before.object != manifest.object);
+        let changes = |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| decides_otherwise(before, manifest));
         let (cluster, namespace) = (&app.destination.cluster, &app.destination.namespace);
         self.by_hand.entry(cluster.clone()).or_default().add(&rendered.manifests, namespace, changes);
         let Some(held_back) = held_back else {

@@ -178,7 +178,12 @@ async fn one(
         let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
         let left = inventory.len() - moved.len();
         report.stays = Some(left);
-        report.warnings.push(format!("Its definition is removed. Its {left} objects stay in the cluster, as `onDelete: keep` says."));
+        let stay = match left {
+            0 => "It has no objects in the cluster".to_owned(),
+            1 => "Its object stays in the cluster, as `onDelete: keep` says".to_owned(),
+            more => format!("Its {more} objects stay in the cluster, as `onDelete: keep` says"),
+        };
+        report.warnings.push(format!("Its definition is removed. {stay}."));
         report.result = AppResult::Planned { objects: moved.iter().map(|change| object(change, &Redactor::default())).collect() };
         return Ok(report);
     }

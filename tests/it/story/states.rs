@@ -155,6 +155,20 @@ async fn an_app_says_what_is_tried_again() {
     assert_eq!((state.as_str(), message.as_str()), ("synced", ""));
 }
 
+/// T3+: a mistake that is taken back is over with the push that takes it back, although all is again as it was applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_that_is_taken_back_is_over_at_once() {
+    let world = World::start("state-back").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.push(Files::new().file("deploy/settings.yaml", "kind: [\n")).await;
+    let fails = async || (world.stands("shop").await.0 == "failed").then_some(());
+    world.eventually("a failure", fails).await;
+    let back = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
+    world.healthy("shop", &back).await;
+    assert_eq!(world.stands("shop").await.0, "synced");
+}
+
 /// T15: `--allow-destructive` where nothing was shown is answered with that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmation_of_nothing_is_answered() {

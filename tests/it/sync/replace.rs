@@ -229,7 +229,7 @@ async fn a_replacement_that_is_not_made_says_why() {
     let plan = world.plan('b', &[wrong], &How::default()).await;
     let Verdict::Rejected { message, .. } = &plan.changes[0].verdict else { panic!("{plan:?}") };
     assert!(
-        message.ends_with("It is not replaced despite `driftless.dev/replace`: the server refuses the manifest as a new object as well."),
+        message.ends_with("`driftless.dev/replace` does not help: the server refuses the manifest as a new object as well."),
         "{message}"
     );
 }
@@ -252,7 +252,7 @@ async fn what_a_policy_does_not_let_be_made_again_is_not_deleted() {
     let plan = world.plan('b', &next, &How::default()).await;
     let [legacy, other] = ["legacy-x", "other"].map(|name| plan.changes.iter().find(|change| change.key.name == name).expect("planned"));
     let Verdict::Rejected { message, .. } = &legacy.verdict else { panic!("{legacy:?}") };
-    assert!(message.contains("It is not replaced despite `driftless.dev/replace`") && message.contains("no more of these"), "{message}");
+    assert!(message.contains("`driftless.dev/replace` does not help") && message.contains("no more of these"), "{message}");
     assert_eq!((other.action, &other.verdict), (Action::Replace, &Verdict::Accepted));
     world.sync_with('b', &next, How::default()).await.expect_err("rejected");
     assert_eq!(world.live("", "ConfigMap", "legacy-x").await.expect("still there")["data"]["k"], "1");
