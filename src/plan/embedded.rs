@@ -3,6 +3,10 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+/// A text that is written out takes no more than this: blanks before each value of a deep one would take any memory.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+const MOST_LINES: usize = 200_000;
+
 /// Writes out, on both sides, the texts that differ and are JSON, so that a change of one value in them is a change of one line. Where they
 /// differ in their blanks alone they stay as they are, as that is the change then.
 pub(super) fn write_out(before: &mut Value, after: &mut Value) {
@@ -29,7 +33,7 @@ pub(super) fn write_out(before: &mut Value, after: &mut Value) {
 fn in_lines(old: &str, new: &str) -> Option<(String, String)> {
     let is_json = |text: &str| text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok();
     if is_json(old) && is_json(new) {
-        return Some((spread(old), spread(new)));
+        return Some((spread(old)?, spread(new)?));
     }
     if !old.contains('\r') && !new.contains('\r') {
         return None;
@@ -45,16 +49,22 @@ fn in_lines(old: &str, new: &str) -> Option<(String, String)> {
     is_clear.then(|| (visible(old), visible(new)))
 }
 
-/// Valid JSON over several lines, token by token: keys that are there twice, the digits of a number and escapes stay as they are.
-fn spread(text: &str) -> String {
-    let mut spread = String::with_capacity(text.len() * 2);
+/// Valid JSON over several lines, token by token: keys that are there twice, the digits of a number and escapes stay as they are. None where that
+/// is too much to read or to hold: it is compared as the text that it is.
+fn spread(text: &str) -> Option<String> {
+    let mut spread = String::with_capacity(text.len());
+    let mut lines = 0;
     let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
     let mut before = None;
-    let line = |spread: &mut String, depth: usize| {
+    let mut line = |spread: &mut String, depth: usize| {
+        lines += 1;
         spread.push('\n');
         spread.extend(std::iter::repeat_n("  ", depth));
     };
     for char in text.chars() {
+        if spread.len() > MOST_BYTES {
+            return None;
+        }
         if is_quoted {
             spread.push(char);
             is_quoted = char != '"' || is_escaped;
@@ -86,7 +96,7 @@ fn spread(text: &str) -> String {
         }
         before = Some(char);
     }
-    spread
+    (lines <= MOST_LINES).then_some(spread)
 }
 
 #[cfg(test)]
@@ -115,6 +125,16 @@ mod tests {
         let (mut old, mut new) = (json!(old), json!(new));
         write_out(&mut old, &mut new);
         (old, new)
+    }
+
+    /// X10+: a deep text takes no memory for the blanks before its values, and a long one none for its lines.
+    #[test]
+    fn what_is_too_much_to_write_out_stays_as_it_is() {
+        let deep = |last: u32| format!("{}{}{last}{}", "[".repeat(100), "1,".repeat(100_000), "]".repeat(100));
+        let (old, new) = shown(&deep(1), &deep(2));
+        assert_eq!((old, new), (json!(deep(1)), json!(deep(2))));
+        let long = |last: u32| format!("[{}{last}]", "1,".repeat(MOST_LINES));
+        assert_eq!(shown(&long(1), &long(2)).1, json!(long(2)));
     }
 
     /// P1+: what is shown is what is applied: keys that are there twice, every digit of a number, escapes, line breaks.

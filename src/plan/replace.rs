@@ -73,7 +73,11 @@ fn untried(wanted: &Value, live: &Value) -> Option<String> {
         ports.into_iter().flatten().filter_map(|port| port.get("nodePort")?.as_u64()).collect()
     };
     let held = ports(live);
-    ports(wanted).into_iter().find(|port| !held.contains(port)).map(|port| format!("nodePort {port}"))
+    if let Some(port) = ports(wanted).into_iter().find(|port| !held.contains(port)) {
+        return Some(format!("nodePort {port}"));
+    }
+    let checked = |service: &Value| service.pointer("/spec/healthCheckNodePort").and_then(Value::as_u64).filter(|port| *port != 0);
+    checked(wanted).filter(|port| checked(live) != Some(*port)).map(|port| format!("spec.healthCheckNodePort {port}"))
 }
 
 /// What the server answered for the stand-in, as it would be of the object itself.
@@ -141,5 +145,8 @@ mod tests {
         assert_eq!(untried(&json!({"spec": {"clusterIP": "None", "ports": [{"port": 80}]}}), &live), None);
         assert_eq!(untried(&service("10.96.0.1", 30_001), &live).as_deref(), Some("spec.clusterIP 10.96.0.1"));
         assert_eq!(untried(&service("10.96.0.7", 30_999), &live).as_deref(), Some("nodePort 30999"));
+        let checked = |port: u64| json!({"spec": {"clusterIP": "10.96.0.7", "healthCheckNodePort": port}});
+        assert_eq!(untried(&checked(30_101), &checked(30_101)), None);
+        assert_eq!(untried(&checked(30_090), &checked(30_101)).as_deref(), Some("spec.healthCheckNodePort 30090"));
     }
 }

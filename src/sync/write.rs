@@ -61,10 +61,12 @@ pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Wor
     }
     let answer = match restore::made_again(removed.is_some(), || force(&deps.cluster, key, &work.desired.object)).await {
         Err(ApplyError::Invalid { message, causes }) => {
-            if !take_leftover(&deps.cluster, key, &work.desired.object, &causes).await? {
-                return Err(WriteError::Apply(ApplyError::Invalid { message, causes }));
+            // What was deleted has left nothing: it is put back.
+            if removed.is_none() && take_leftover(&deps.cluster, key, &work.desired.object, &causes).await? {
+                force(&deps.cluster, key, &work.desired.object).await
+            } else {
+                Err(ApplyError::Invalid { message, causes })
             }
-            force(&deps.cluster, key, &work.desired.object).await
         }
         answer => answer,
     };
