@@ -75,6 +75,12 @@ impl Siblings {
             .or_else(|| self.backend(refusal))
     }
 
+    /// The namespace of an object that was refused because it is not there.
+    pub fn namespace_of(&self, key: &ObjectKey, refusal: &str) -> Option<ObjectId> {
+        let namespace = key.namespace.as_deref().filter(|namespace| refusal == without_namespace(namespace))?;
+        self.first(|id| is_core(id, "Namespace") && id.name == namespace)
+    }
+
     /// The server of a webhook that does not answer.
     fn backend(&self, refusal: &str) -> Option<ObjectId> {
         let (service, namespace) = called_service(refusal)?;
@@ -91,6 +97,11 @@ impl Siblings {
     fn changing_first(&self, which: impl Fn(&ObjectId) -> bool) -> Option<ObjectId> {
         self.changing.iter().filter(|id| which(id)).min().cloned()
     }
+}
+
+/// What is said of an object whose namespace neither the cluster nor the change has.
+pub fn without_namespace(namespace: &str) -> String {
+    format!("The namespace {namespace} does not exist, and this change does not create it.")
 }
 
 fn is_core(id: &ObjectId, kind: &str) -> bool {

@@ -92,8 +92,9 @@ fn what_only_quotes_the_servers_words_is_no_siblings_fault() {
 #[test]
 fn a_webhook_whose_server_comes_is_waited_for() {
     let refusal = r#"Internal error occurred: failed calling webhook "check.shop": failed to call webhook: Post "https://hooks.shop.svc:443/check?timeout=10s": service "hooks" not found"#;
-    let service = (id("Service", Some("shop"), "hooks"), false);
-    assert_eq!(needs(&[service], &key("ConfigMap", "a"), refusal).as_deref(), Some("Service shop/hooks"));
+    let service = |changes| (id("Service", Some("shop"), "hooks"), changes);
+    assert_eq!(needs(&[service(false)], &key("ConfigMap", "a"), refusal), None, "it stays as it is");
+    assert_eq!(needs(&[service(true)], &key("ConfigMap", "a"), refusal).as_deref(), Some("Service shop/hooks"));
     let server = (id("Deployment", Some("shop"), "server"), true);
     assert_eq!(needs(&[server], &key("ConfigMap", "a"), &refusal.replace("not found", "")).as_deref(), Some("Deployment shop/server"));
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use crate::class::{Class, Classified};
 use crate::cluster::ApplyError;
+use crate::plan::siblings::without_namespace;
 use crate::plan::{Cause, NotValidated, REPLACE_ANNOTATION, Siblings, Verdict, Wanted};
 
 /// The verdict on the object, or the error where the object is not at fault. `coming` is what all apps of the change bring.
@@ -15,9 +16,7 @@ pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> 
         ApplyError::NamespaceMissing { namespace } if coming.has_namespace(&namespace) => {
             Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace } }
         }
-        ApplyError::NamespaceMissing { namespace } => {
-            rejected(format!("The namespace {namespace} does not exist, and this change does not create it."), Vec::new())
-        }
+        ApplyError::NamespaceMissing { namespace } => rejected(without_namespace(&namespace), Vec::new()),
         ApplyError::UnknownKind { group, version, kind } => {
             if let Some(crd) = coming.crds().get(&group, &kind) {
                 return Ok(Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd: crd.name.clone() } });

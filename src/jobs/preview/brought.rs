@@ -68,7 +68,10 @@ impl Brought {
         let Some(all) = self.by_hand.get(&plan.cluster).filter(|_| !self.held_back.contains_key(&plan.app)) else { return };
         for change in &mut plan.changes {
             let (Verdict::Rejected { message, .. }, Some(desired)) = (&mut change.verdict, &change.desired) else { continue };
-            let Some(needed) = all.needed_by(&change.key, &desired.object, message) else { continue };
+            let Some(needed) = all.needed_by(&change.key, &desired.object, message).or_else(|| all.namespace_of(&change.key, message))
+            else {
+                continue;
+            };
             let Some(app) = self.waiting.get(&(plan.cluster.clone(), needed.clone())) else { continue };
             let Some(why) = self.held_back.get(app).copied().map(in_words) else { continue };
             let text = format!(

@@ -73,7 +73,7 @@ async fn a6_a_duplicate_comes_and_is_taken_back() {
         .await;
     world.push(Files::new().without("apps/y.yaml").without("other/b.yaml")).await;
     // What the base has made meanwhile is not in the pull request.
-    world.status_is(&pull.head, "success", "1 create, 1 delete").await;
+    world.status_is(&pull.head, "success", "1 create, 1 delete, needs confirmation").await;
 }
 
 /// A18: a history without a common commit is the change's fault: said once, and not tried for ever.

@@ -66,8 +66,8 @@ async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
     assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
     let row = |cluster: &str| comment.lines().find(|line| line.starts_with("| `shop`") && line.contains(cluster)).map(str::to_owned);
     insta::assert_snapshot!(format!("{}\n{}", row("prod").expect("a row"), row("west").expect("a row")), @r"
-    | `shop` | `prod` | 3 |  |  |  |  | definition edited here |
-    | `shop` | `west` |  |  |  | **3** |  | definition edited here, the app leaves this cluster, **deletions need confirmation** |
+    | `shop` | `prod` | 3 |  | definition edited here |
+    | `shop` | `west` |  | **3** | definition edited here, the app leaves this cluster, **deletions need confirmation** |
     ");
 
     let merge = world.merge_pull(pull.number).await;
@@ -97,7 +97,7 @@ async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
     for (kind, name) in OBJECTS {
         assert!(world.live(kind, name).await.is_some(), "{kind} {name}");
     }
-    world.comment(pull.number, "healthy after").await;
+    world.comment(pull.number, "confirmed deletions are done for").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

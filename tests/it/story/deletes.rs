@@ -205,13 +205,14 @@ async fn a_removal_is_shown_by_what_was_applied() {
     let world = World::start("removed-applied").await;
     let app = |on_delete: &str| world.app_with("shop", "deploy", &format!("  sync: manual\n  onDelete: {on_delete}\n"));
     let base = world.push(shop(&world).file("apps/shop.yaml", app("prune"))).await;
+    world.eventually("the app", async || world.app_row("shop").await).await;
     world.settled().await;
     world.sync_by_hand("shop", false).await;
     world.healthy("shop", &base).await;
     world.push(Files::new().file("apps/shop.yaml", app("keep"))).await;
     world.settled().await;
     let pull = world.open_pull("drop", Files::new().without("apps/shop.yaml")).await;
-    world.status_is(&pull.head, "success", "3 deletes").await;
+    world.status_is(&pull.head, "success", "3 deletes, needs confirmation").await;
     let comment = world.comment(pull.number, "DELETES 3 objects").await;
     assert!(!comment.contains("onDelete: keep"), "{comment}");
 }

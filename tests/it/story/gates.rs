@@ -310,7 +310,7 @@ async fn x16_what_was_broken_before_is_said_to_whoever_touches_it() {
     world.settled().await;
     let list = format!("# Sorted.\n{}", kustomization(&["web.yaml", "service.yaml", "settings.yaml"]));
     let touches = world.open_pull("touches", Files::new().file("deploy/kustomization.yaml", list)).await;
-    world.status_is(&touches.head, "failure", "1 render error").await;
+    world.status_is(&touches.head, "failure", "1 render error (shop)").await;
     assert!(world.comment(touches.number, "does not render").await.contains("deploy/web.yaml"));
     let elsewhere = world.open_pull("elsewhere", Files::new().file("notes.md", "x")).await;
     world.status_is(&elsewhere.head, "success", "no app is affected").await;

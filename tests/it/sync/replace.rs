@@ -213,7 +213,7 @@ async fn a_change_that_only_a_new_object_can_make_is_replaced() {
         |size: u32| json!({"apiVersion": format!("{group}/v1"), "kind": "Fixed", "metadata": {"name": "web"}, "spec": {"size": size}});
     world.sync('a', &[crd.clone(), fixed(1)]).await;
     let plan = world.plan('b', &[crd.clone(), fixed(2)], &How::default()).await;
-    assert!(plan.changes.iter().any(|change| change.is_rejected()), "{plan:?}");
+    assert!(plan.changes.iter().any(driftless::plan::Change::is_rejected), "{plan:?}");
     let plan = world.plan('b', &[crd, replaceable(fixed(2))], &How::default()).await;
     let change = plan.changes.iter().find(|change| change.key.kind == "Fixed").expect("planned");
     assert_eq!((change.action, &change.verdict), (Action::Replace, &Verdict::Accepted), "{plan:?}");
