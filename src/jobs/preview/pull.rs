@@ -8,8 +8,8 @@ use super::gate::{is_settled, pending, put_gate, target, waits};
 use super::landed::Landed;
 use super::over::{closed, landed, merged};
 use super::relook::Look;
-use super::told::{is_merged, row_of, show};
-use super::{landed, previewed, reads, relook, rests};
+use super::told::{Kept, begin, show};
+use super::{landed, relook};
 use crate::config::Repo;
 use crate::forge::{Forge, PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
@@ -63,21 +63,18 @@ async fn open(
     job: &Job,
     ctx: &JobContext,
 ) -> Result<Finish, JobError> {
-    if is_merged(engine, repo, pull.number, &pull.head).await? {
-        return landed(engine, repo, pull).await;
-    }
-    let mut row = row_of(engine, repo, pull).await?;
+    let Some(mut row) = begin(engine, repo, pull).await? else { return landed(engine, repo, pull).await };
     ctx.works_on(pull.head.as_str());
     pending(engine, repo, Some(pull.number), &pull.head, job).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;
     history.revision(&pull.head, Some(&pull.author));
     let mut report = empty(engine, &repo.name, Some(pull.number), &pull.head, &pull.base_ref);
-    let mut trouble = None;
+    let (mut kept, mut trouble) = (None, None);
     if pull.from_fork {
         report.stopped = Some(Stopped::Fork);
     } else {
         match make(engine, repo, pull, hint, &mut report, &mut history, job, ctx).await {
-            Ok(Made::Compared(what_failed)) => trouble = what_failed,
+            Ok(Made::Compared(made, what_failed)) => (kept, trouble) = (Some(*made), what_failed),
             Ok(Made::Merged) => return landed(engine, repo, pull).await,
             Ok(Made::Doubted(error)) => return Err(error),
             Err(error) => {
@@ -88,14 +85,16 @@ async fn open(
     }
     row.base = Some(report.base.clone());
     row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
-    show(engine, repo, &mut row, &report).await?;
+    if !show(engine, repo, &mut row, &report, kept.as_ref()).await? {
+        return landed(engine, repo, pull).await;
+    }
     finish(&report, trouble, &mut history).await
 }
 
 /// What came of a try to preview a pull request.
 enum Made {
     /// It was compared, but for what failed and may pass.
-    Compared(Option<JobError>),
+    Compared(Box<Kept>, Option<JobError>),
     /// It is merged, whatever the forge's API says.
     Merged,
     /// It may be.
@@ -128,14 +127,7 @@ async fn make(
     }
     let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, report, &pull.author, history, ctx).await?;
     let trouble = quiet(job, what_failed)?;
-    let _turn = engine.outcomes.lock().await;
-    if is_merged(engine, repo, pull.number, &pull.head).await? {
-        return Ok(Made::Merged);
-    }
-    rests::keep(engine, &repo.name, pull.number, began, &looked.rests).await?;
-    reads::keep(engine, &repo.name, pull.number, &looked.reads).await?;
-    previewed::keep(engine, repo, pull.number, [&fetched.head, &fetched.base], change_tree, &looked).await?;
-    Ok(Made::Compared(trouble))
+    Ok(Made::Compared(Box::new(Kept { began, head: fetched.head, base: fetched.base, change_tree, looked }), trouble))
 }
 
 /// What keeps an app from being compared is often over in a moment: then nobody has to read of it.
@@ -185,7 +177,7 @@ pub(in crate::jobs) async fn failed(engine: &Engine, repo: &RepoName, number: u6
         Some(mut row) => {
             let mut report = unavailable(engine, repo, Some(number), &row.head, &row.base_ref, error);
             report.base = row.base.clone().unwrap_or(report.base);
-            show(engine, repo, &mut row, &report).await
+            show(engine, repo, &mut row, &report, None).await.map(drop)
         }
         None => Ok(()),
     }

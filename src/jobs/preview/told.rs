@@ -1,6 +1,8 @@
 //! What is said of a pull request that is open: stored, put into its comment, and into its gate.
 
 use super::gate::{put_gate, target};
+use super::previewed::Looked;
+use super::{previewed, reads, rests};
 use crate::class::Class;
 use crate::config::Repo;
 use crate::forge::PullRequest;
@@ -14,27 +16,58 @@ use crate::report::preview::PreviewReport;
 use crate::store::pulls::{Pull, PullRow};
 
 /// Whether the pull request was merged while it was looked at: what was shown before is what was reviewed, and what becomes of it is told by now.
-pub(in crate::jobs) async fn is_merged(engine: &Engine, repo: &Repo, number: u64, head: &Oid) -> Result<bool, JobError> {
+async fn is_merged(engine: &Engine, repo: &Repo, number: u64, head: &Oid) -> Result<bool, JobError> {
     Ok(engine.store.pull(&repo.name, number).await?.is_some_and(|row| row.is_merged_at(head)))
 }
 
-/// Stores what is to be shown, and has it shown. A pull request that never touched an app gets a status and no comment.
-pub(in crate::jobs) async fn show(engine: &Engine, repo: &Repo, row: &mut Pull, report: &PreviewReport) -> Result<(), JobError> {
+/// What a preview was made from, kept with what it shows.
+pub(in crate::jobs) struct Kept {
+    /// The last change to any object when it began.
+    pub began: i64,
+    pub head: Oid,
+    pub base: Oid,
+    pub change_tree: Option<Oid>,
+    pub looked: Looked,
+}
+
+impl Kept {
+    async fn keep(&self, engine: &Engine, repo: &Repo, number: u64) -> Result<(), JobError> {
+        rests::keep(engine, &repo.name, number, self.began, &self.looked.rests).await?;
+        reads::keep(engine, &repo.name, number, &self.looked.reads).await?;
+        previewed::keep(engine, repo, number, [&self.head, &self.base], self.change_tree.clone(), &self.looked).await
+    }
+}
+
+/// Stores what is to be shown, and has it shown; false where the pull request is merged by now, and nothing was. A pull request that never touched an
+/// app gets a status and no comment.
+pub(in crate::jobs) async fn show(
+    engine: &Engine,
+    repo: &Repo,
+    row: &mut Pull,
+    report: &PreviewReport,
+    kept: Option<&Kept>,
+) -> Result<bool, JobError> {
     let report = &as_said_before(report, row.report.as_deref());
     let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
     if says_something {
         row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
     }
+    // In one turn: a merge that came between would be compared with what nobody has been shown.
     let turn = engine.outcomes.lock().await;
-    if !is_merged(engine, repo, row.number, &row.head).await? {
-        engine.store.put_pull(row).await?;
-        if says_something {
-            engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts)).await?;
-        }
+    if is_merged(engine, repo, row.number, &row.head).await? {
+        return Ok(false);
+    }
+    if let Some(kept) = kept {
+        kept.keep(engine, repo, row.number).await?;
+    }
+    engine.store.put_pull(row).await?;
+    if says_something {
+        engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts)).await?;
     }
     drop(turn);
     let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
-    put_gate(engine, repo, Some(row.number), &status).await
+    put_gate(engine, repo, Some(row.number), &status).await?;
+    Ok(true)
 }
 
 /// A preview that says what the last one did bears its time and its base: a comment is not edited for these alone, or a busy base would have all
@@ -46,6 +79,15 @@ fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport
         Some((report, before)) if report == before => report,
         _ => report.clone(),
     }
+}
+
+/// The row of a pull request whose preview begins; none where it is merged by now, so that no merge is forgotten.
+pub(in crate::jobs) async fn begin(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Option<Pull>, JobError> {
+    let _turn = engine.outcomes.lock().await;
+    if is_merged(engine, repo, pull.number, &pull.head).await? {
+        return Ok(None);
+    }
+    row_of(engine, repo, pull).await.map(Some)
 }
 
 pub(in crate::jobs) async fn row_of(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {

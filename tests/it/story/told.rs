@@ -78,12 +78,13 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     let pull = world.open_pull("adds", Files::new().file("apps/feat.yaml", app.clone())).await;
     world.status_is(&pull.head, "success", "1 create").await;
     let next = world.push_to("feature", Files::new().file("feat/map.yaml", config_map("feat", "other"))).await;
-    world.comment(pull.number, "key: other").await;
     world.settled().await;
     world.merge_pull(pull.number).await;
     world.healthy("feat", &next).await;
     let comment = world.comment(pull.number, ": applied for `feat` on `prod`, healthy after").await;
-    assert!(comment.contains("key: other"), "{comment}");
+    // Whether the preview was made again in time or not: what is applied is what is shown, or the pull request says so.
+    let shows = comment.contains("other") || comment.contains("Not as previewed");
+    assert!(shows, "{comment}");
     // A change of its definition that changes no object is over as well.
     let edit = world.open_pull("edits", Files::new().file("apps/feat.yaml", format!("{app}  drift: report\n"))).await;
     world.status_is(&edit.head, "success", "1 definition changed, no object").await;
