@@ -401,6 +401,24 @@ impl std::ops::Add for Counts {
 }
 
 impl AppReport {
+    /// A report that says this and nothing else yet.
+    pub fn new(app: AppId, cluster: ClusterName, definition: DefinitionChange, result: AppResult) -> Self {
+        Self {
+            app,
+            cluster,
+            leaves: false,
+            definition,
+            definition_diff: None,
+            policies: Vec::new(),
+            stays: None,
+            result,
+            destructive: Vec::new(),
+            before: Vec::new(),
+            warnings: Vec::new(),
+            held_back: None,
+        }
+    }
+
     pub fn objects(&self) -> &[ObjectReport] {
         match &self.result {
             AppResult::Planned { objects } => objects,

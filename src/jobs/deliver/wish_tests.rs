@@ -1,57 +1,9 @@
 use super::*;
-use crate::app::{Adopt, App, Destination, Origin, Source};
-use crate::ids::{ClusterName, RepoName};
-use crate::render::RenderOptions;
-use crate::store::apps::{AppHealth, Heals};
-
-fn oid() -> Oid {
-    "a".repeat(40).parse().expect("an id")
-}
+use crate::app_status::tests::row;
+use crate::ids::RepoName;
 
 fn key() -> Key {
     Key::Sync("shop/web".parse().expect("an app"))
-}
-
-/// Applied, healthy and synced by itself.
-fn row() -> AppRow {
-    let repo = RepoName::new("shop");
-    let app = App {
-        id: "shop/web".parse().expect("an app"),
-        source: Source { repo: repo.clone(), ref_name: "refs/heads/main".into(), path: "deploy".into() },
-        render: RenderOptions::default(),
-        destination: Destination { cluster: ClusterName::new("prod"), namespace: "shop".into() },
-        sync: SyncPolicy::Auto,
-        drift: DriftPolicy::Heal,
-        on_delete: OnDelete::Keep,
-        adopt: Adopt(false),
-        ignore_differences: Vec::new(),
-        origin: Origin { file: "apps/web.yaml".into(), line: 1, definitions_ref: "refs/heads/main".into() },
-    };
-    AppRow {
-        applied_app: Some(Box::new(app.clone())),
-        app,
-        definition_commit: oid(),
-        state: AppState::Active,
-        state_message: String::new(),
-        identity: None,
-        rendered_revision: Some(oid()),
-        applied_revision: Some(oid()),
-        applied_identity: None,
-        applied_at: Some(1),
-        synced_ok: true,
-        paused: false,
-        paused_since: None,
-        pinned_revision: None,
-        health: AppHealth::Healthy,
-        health_message: String::new(),
-        drift: String::new(),
-        failure: String::new(),
-        failing_since: None,
-        failed_revision: None,
-        state_since: None,
-        last_run: None,
-        heals: Heals::new(),
-    }
 }
 
 fn with(change: impl FnOnce(&mut AppRow)) -> AppRow {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::left::objects;
 use super::wanted;
 use crate::app::App;
 use crate::ids::{AppId, ClusterName};
@@ -116,7 +117,6 @@ pub(in crate::jobs) fn said(plan: &Plan) -> Vec<String> {
             *if is_held { &mut held } else { &mut left }.entry(app).or_default() += 1;
         }
     }
-    let objects = |number: usize| if number == 1 { "1 object".to_owned() } else { format!("{number} objects") };
     let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
     let left = left.into_iter().map(|(app, number)| format!("kept {} for app {app}", objects(number)));
     let held = held.into_iter().map(|(app, number)| {

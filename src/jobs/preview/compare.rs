@@ -100,20 +100,7 @@ async fn by_itself(
         (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
         (Err(error), _) => return Err(error),
     };
-    let report = AppReport {
-        app: id.clone(),
-        cluster,
-        leaves: false,
-        definition,
-        definition_diff: None,
-        policies: Vec::new(),
-        stays: None,
-        result: AppResult::Unavailable { message: error.message() },
-        destructive: Vec::new(),
-        before: Vec::new(),
-        warnings: Vec::new(),
-        held_back: None,
-    };
+    let report = AppReport::new(id.clone(), cluster, definition, AppResult::Unavailable { message: error.message() });
     let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
     Ok((report, trouble))
 }
@@ -140,20 +127,9 @@ async fn one(
         DefinitionChange::None => (None, Vec::new()),
         _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app), Inline::Keys),
     };
-    let mut report = AppReport {
-        app: pair.id.clone(),
-        cluster: app.destination.cluster.clone(),
-        leaves: false,
-        definition,
-        definition_diff,
-        policies,
-        stays: None,
-        result: AppResult::Planned { objects: Vec::new() },
-        destructive: Vec::new(),
-        before: Vec::new(),
-        warnings: Vec::new(),
-        held_back: None,
-    };
+    let result = AppResult::Planned { objects: Vec::new() };
+    let mut report = AppReport::new(pair.id.clone(), app.destination.cluster.clone(), definition, result);
+    (report.definition_diff, report.policies) = (definition_diff, policies);
     let cluster = engine.cluster_for(&app.id, &app.destination.cluster);
     if let Some(side) = &pair.change
         && let Err(denied) = engine.permitted(&side.app)

@@ -51,18 +51,7 @@ pub(in crate::jobs) async fn preview(
         destructive.push(format!("deletes {all} on cluster {cluster}, which the app leaves"));
         destructive.extend(destructive_objects(&changes).iter().map(ToString::to_string));
     }
-    Ok(Some(AppReport {
-        app: app.id.clone(),
-        cluster: cluster.clone(),
-        leaves: true,
-        definition: DefinitionChange::Edited,
-        definition_diff: None,
-        policies: Vec::new(),
-        stays: None,
-        destructive,
-        result: AppResult::Planned { objects: deletes },
-        before: Vec::new(),
-        warnings,
-        held_back: None,
-    }))
+    let planned = AppResult::Planned { objects: deletes };
+    let report = AppReport::new(app.id.clone(), cluster.clone(), DefinitionChange::Edited, planned);
+    Ok(Some(AppReport { leaves: true, destructive, warnings, ..report }))
 }

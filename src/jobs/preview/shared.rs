@@ -64,20 +64,8 @@ mod tests {
             replaces_name: None,
             referrers: Vec::new(),
         };
-        AppReport {
-            app: AppId::new(&RepoName::new("shop"), app),
-            cluster: ClusterName::new(cluster),
-            leaves: false,
-            definition: DefinitionChange::None,
-            definition_diff: None,
-            policies: Vec::new(),
-            stays: None,
-            result: AppResult::Planned { objects: vec![object] },
-            destructive: Vec::new(),
-            before: Vec::new(),
-            warnings: Vec::new(),
-            held_back: None,
-        }
+        let result = AppResult::Planned { objects: vec![object] };
+        AppReport::new(AppId::new(&RepoName::new("shop"), app), ClusterName::new(cluster), DefinitionChange::None, result)
     }
 
     fn rejected(mut reports: Vec<AppReport>) -> usize {
