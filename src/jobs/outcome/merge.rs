@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::MutexGuard;
+
 use super::end::ask;
 use super::known::Known;
 use super::reviewed;
@@ -17,14 +19,7 @@ use crate::store::pulls::{Pull, PullRow};
 
 /// The pull request was merged: its apps are about to be synced.
 pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<(), JobError> {
-    let reviewed = Box::pin(reviewed::compare(engine, pull, merge_commit)).await?;
-    let _turn = engine.outcomes.lock().await;
-    // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the outcome: syncs may have added
-    // to it while this compared.
-    if let Some(told) = engine.store.pull(&pull.repo, pull.number).await?.filter(|told| told.is_merged_at(&pull.head)) {
-        *pull = told;
-        return Ok(());
-    }
+    let Some((reviewed, _turn)) = compared(engine, pull, merge_commit).await? else { return Ok(()) };
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
     let Reviewed { affected: of_merge, differs, again, definitions, refused } = reviewed;
@@ -47,6 +42,29 @@ pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_comm
     // Some may have ended before anybody knew that this waits for them. The job waits for its turn, until the row is written.
     ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await?;
     tell(engine, pull, &mut report, &known).await
+}
+
+/// So often a merge is compared anew, because its pull request was previewed once more meanwhile.
+const TRIES: u32 = 3;
+
+/// The merge compared with the preview that was shown last, and the turn in which it is told. None where it is told by now.
+async fn compared<'e>(engine: &'e Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<Option<(Reviewed, MutexGuard<'e, ()>)>, JobError> {
+    let mut tries = 1;
+    loop {
+        let reviewed = Box::pin(reviewed::compare(engine, pull, merge_commit)).await?;
+        let turn = engine.outcomes.lock().await;
+        let now = engine.store.pull(&pull.repo, pull.number).await?.filter(|now| now.head == pull.head);
+        let Some(now) = now else { return Ok(Some((reviewed, turn))) };
+        // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the outcome: syncs may have added
+        // to it while this compared.
+        let (is_told, is_old) = (now.is_merged_at(&pull.head), now.report != pull.report);
+        *pull = now;
+        match (is_told, is_old && tries < TRIES) {
+            (true, _) => return Ok(None),
+            (false, false) => return Ok(Some((reviewed, turn))),
+            (false, true) => tries += 1,
+        }
+    }
 }
 
 /// Whom a merge concerns: they are told of its failure. The push may have told of the merge before the forge did.
