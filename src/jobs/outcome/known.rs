@@ -16,17 +16,18 @@ use crate::store::pulls::Pull;
 pub(in crate::jobs) struct Known {
     /// Where the refs were last seen, before anything else was read: what they had queued is among `busy`, or has ended.
     pub heads: HashMap<String, Oid>,
+    pub rows: BTreeMap<AppId, AppRow>,
     /// The keys of the jobs that are not over.
     pub busy: BTreeSet<String>,
-    pub rows: BTreeMap<AppId, AppRow>,
     /// When what an app waits for counts as failed.
     pub deadlines: HashMap<AppId, i64>,
 }
 
 impl Known {
     pub async fn load(engine: &Engine) -> Result<Self, JobError> {
-        let busy = engine.store.unfinished_keys().await?;
         let rows = engine.store.apps().await?.into_iter().map(|row| (row.app.id.clone(), row)).collect();
+        // After the rows: a job that has written one of them is among these, or has noted its end by now.
+        let busy = engine.store.unfinished_keys().await?;
         let deadlines = engine.store.waits().await?.into_iter().map(|wait| (wait.app, wait.deadline)).collect();
         Ok(Self { heads: HashMap::new(), busy, rows, deadlines })
     }

@@ -38,11 +38,18 @@ pub(in crate::jobs) async fn landed(engine: &Engine, repo: &Repo, pull: &PullReq
 }
 
 pub(in crate::jobs) async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
-    if let Some(mut row) = engine.store.pull(&repo.name, pull.number).await? {
+    note_closed(engine, repo, pull.number).await?;
+    settle(engine, repo, pull).await
+}
+
+/// In one turn with those who tell of merges: one that a push has told of stays merged, and what was said of it stays said.
+async fn note_closed(engine: &Engine, repo: &Repo, number: u64) -> Result<(), JobError> {
+    let _turn = engine.outcomes.lock().await;
+    if let Some(mut row) = engine.store.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open) {
         row.state = PullRow::Closed;
         engine.store.put_pull(&row).await?;
     }
-    settle(engine, repo, pull).await
+    Ok(())
 }
 
 /// A pull request that was closed while its preview was made must not leave its head pending for ever.
