@@ -1,7 +1,9 @@
-//! Accepted deliveries per second, on disk before they are answered, against a bare axum handler that only checks the HMAC.
+//! Accepted deliveries per second, on disk before they are answered, against a bare axum handler that only checks the
+//! HMAC.
 //!
-//! Both are served in this process over loopback connections that are kept open, from the same number of clients and in turns; the median of the
-//! rounds counts. Each delivery has an id and a branch of its own, so each is one new delivery row and one new job row.
+//! Both are served in this process over loopback connections that are kept open, from the same number of clients and in
+//! turns; the median of the rounds counts. Each delivery has an id and a branch of its own, so each is one new delivery
+//! row and one new job row.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -67,7 +69,8 @@ async fn driftless(dir: &std::path::Path, tasks: &Tasks) -> Router {
     let store = Store::open(&dir.join("driftless.db"), clock.clone()).await.expect("a store");
     let config = QueueConfig { max_pending: usize::MAX, ..QueueConfig::default() };
     let queue = Queue::start(store, config, tasks).await.expect("a queue");
-    let hook = Hook::new(Forge::GitHub, vec![LiveSecret::fixed(KEY)], [("acme/shop".to_owned(), RepoName::new("shop"))]);
+    let hook =
+        Hook::new(Forge::GitHub, vec![LiveSecret::fixed(KEY)], [("acme/shop".to_owned(), RepoName::new("shop"))]);
     let metrics = Arc::new(Metrics::default());
     let hooks = Hooks::new([(HookName::new("github"), hook)]);
     let intake = Intake::new(hooks, queue.clone(), clock, metrics, IntakeLimits::default());
@@ -126,7 +129,8 @@ fn request(secret: &Secret) -> Vec<u8> {
     );
     let signature = secret.github_signature(body.as_bytes());
     format!(
-        "POST /webhooks/github HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: d{number}\r\nX-Hub-Signature-256: {signature}\r\n\r\n{body}",
+        "POST /webhooks/github HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: \
+         {}\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: d{number}\r\nX-Hub-Signature-256: {signature}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

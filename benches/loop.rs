@@ -1,10 +1,14 @@
-//! The loop, from a push to what is live, against a floor that is measured in the same run: the same fetch, and the same objects applied by
-//! bare requests with the same concurrency.
+//! The loop, from a push to what is live, against a floor that is measured in the same run: the same fetch, and the
+//! same objects applied by bare requests with the same concurrency.
 //!
-//! All of it runs on this machine: a real control plane, the embedded forge with Git over HTTPS, and the server as a process of its own.
-//! `DRIFTLESS_BENCH_APPS` says how many apps there are, if not 1,000.
+//! All of it runs on this machine: a real control plane, the embedded forge with Git over HTTPS, and the server as a
+//! process of its own. `DRIFTLESS_BENCH_APPS` says how many apps there are, if not 1,000.
 
-#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a benchmark prints its figures, and they are small")]
+#![allow(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a benchmark prints its figures, and they are small"
+)]
 
 mod support;
 
@@ -24,7 +28,8 @@ const QUICK_ROUNDS: usize = 15;
 const SLOW_ROUNDS: usize = 3;
 /// A while after the last work: the spare renderer has ended.
 const REST: Duration = Duration::from_secs(50);
-/// The server looks at everything once within five seconds of its start, and ends renderers that nobody needs a while later.
+/// The server looks at everything once within five seconds of its start, and ends renderers that nobody needs a while
+/// later.
 const FIRST_LOOK: Duration = Duration::from_secs(8);
 
 #[tokio::main]
@@ -107,9 +112,16 @@ async fn requests(world: &World, server: &Server, large: &mut Repo) -> Outcome<V
     println!("a resync of {apps} apps asked:\n{looked}");
     let per_app = |total: u64| total as f64 / apps as f64;
     Ok(vec![
-        Line::new(format!("requests per app, {apps} apps changed by one push"), format!("{:.2}", per_app(changed.total())))
-            .floor(format!("{OBJECTS}"), per_app(changed.total()) / OBJECTS as f64),
-        Line::new(format!("requests per app, a resync of {apps} unchanged apps"), format!("{:.3}", per_app(looked.total()))).aim("0.05"),
+        Line::new(
+            format!("requests per app, {apps} apps changed by one push"),
+            format!("{:.2}", per_app(changed.total())),
+        )
+        .floor(format!("{OBJECTS}"), per_app(changed.total()) / OBJECTS as f64),
+        Line::new(
+            format!("requests per app, a resync of {apps} unchanged apps"),
+            format!("{:.3}", per_app(looked.total())),
+        )
+        .aim("0.05"),
     ])
 }
 
@@ -168,7 +180,13 @@ async fn all_apps(world: &World, server: &Server, floor: &Floor, repo: &mut Repo
         cpu.push(server.cpu()?.saturating_sub(before));
         bare.push(floor.fetch_and_apply(repo, repo.apps).await?);
         let last = |times: &[Duration]| times.last().copied().map(seconds).unwrap_or_default();
-        println!("round {round}: ours {}, settled after {}, CPU {}, floor {}", last(&ours), last(&settled), last(&cpu), last(&bare));
+        println!(
+            "round {round}: ours {}, settled after {}, CPU {}, floor {}",
+            last(&ours),
+            last(&settled),
+            last(&cpu),
+            last(&bare)
+        );
     }
     let what = format!("push to applied, {} apps", repo.apps);
     let bare = median(bare);
@@ -190,7 +208,10 @@ async fn resync(server: &Server, apps: usize) -> Outcome<Vec<Line>> {
         cpu.push(server.cpu()?.saturating_sub(before));
     }
     let what = format!("a resync of {apps} unchanged apps");
-    Ok(vec![Line::new(format!("{what}: CPU"), seconds(median(cpu))).aim("1 s"), Line::new(format!("{what}: time"), seconds(median(times)))])
+    Ok(vec![
+        Line::new(format!("{what}: CPU"), seconds(median(cpu))).aim("1 s"),
+        Line::new(format!("{what}: time"), seconds(median(times))),
+    ])
 }
 
 fn memory(server: &Server, what: &str) -> Outcome<Line> {

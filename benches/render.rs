@@ -1,5 +1,5 @@
-//! Renders of a warm pool against kustomize's library alone, warm in one process, and against its own program, a process for each, on the same
-//! directory.
+//! Renders of a warm pool against kustomize's library alone, warm in one process, and against its own program, a
+//! process for each, on the same directory.
 
 use std::error::Error;
 use std::io::Write;
@@ -52,7 +52,8 @@ async fn compare() -> Outcome<()> {
         let name = root.file_name().unwrap_or_default().display();
         writeln!(
             std::io::stdout(),
-            "{name}/{path}: warm render {ours:.1?}; the library alone {library:.1?}: {cost:.2} times its cost (aim: 1.5); \
+            "{name}/{path}: warm render {ours:.1?}; the library alone {library:.1?}: {cost:.2} times its cost (aim: \
+             1.5); \
              a process each {theirs:.1?}: {ratio:.1} times as fast"
         )?;
     }
@@ -89,23 +90,27 @@ fn write_large(root: &Path) -> Outcome<()> {
     for index in 0..100 {
         let name = format!("d{index}.yaml");
         let text = format!(
-            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d{index}\n  labels: {{app: d{index}}}\nspec:\n  selector:\n    matchLabels: \
-             {{app: d{index}}}\n  template:\n    metadata:\n      labels: {{app: d{index}}}\n    spec:\n      containers:\n      - name: main\n        \
-             image: example.com/d:1\n        env:\n        - {{name: A, value: b}}\n        ports: [{{containerPort: 80}}]\n"
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d{index}\n  labels: {{app: d{index}}}\nspec:\n  \
+             selector:\n    matchLabels: \
+             {{app: d{index}}}\n  template:\n    metadata:\n      labels: {{app: d{index}}}\n    spec:\n      \
+             containers:\n      - name: main\n        \
+             image: example.com/d:1\n        env:\n        - {{name: A, value: b}}\n        ports: [{{containerPort: \
+             80}}]\n"
         );
         std::fs::write(root.join("base").join(&name), text)?;
         names.push(name);
     }
     std::fs::write(root.join("base/kustomization.yaml"), format!("resources: [{}]\n", names.join(", ")))?;
-    let overlay = "namespace: shop\nresources: [../base]\ncommonAnnotations: {a: b}\nimages: [{name: example.com/d, newTag: '2'}]\n";
+    let overlay = "namespace: shop\nresources: [../base]\ncommonAnnotations: {a: b}\nimages: \
+                   [{name: example.com/d, newTag: '2'}]\n";
     std::fs::write(root.join("large/kustomization.yaml"), overlay)?;
     std::fs::create_dir_all(root.join("sorted"))?;
     std::fs::write(root.join("sorted/kustomization.yaml"), format!("{overlay}sortOptions: {{order: legacy}}\n"))?;
     Ok(())
 }
 
-/// A monitoring stack as it is published: large CRDs, lists of roles, custom resources, Deployments, and dashboards that are generated, one of
-/// them merged into and one replaced by the overlay. 101 objects.
+/// A monitoring stack as it is published: large CRDs, lists of roles, custom resources, Deployments, and dashboards
+/// that are generated, one of them merged into and one replaced by the overlay. 101 objects.
 fn write_stack(root: &Path) -> Outcome<()> {
     for folder in ["stack", "parts/dashboards"] {
         std::fs::create_dir_all(root.join(folder))?;
@@ -119,36 +124,53 @@ fn write_stack(root: &Path) -> Outcome<()> {
     for index in 0..8 {
         let fields: String = (0..300)
             .map(|field| {
-                format!("              field{field}:\n                description: What it is for, in a sentence or two.\n                type: string\n")
+                format!(
+                    "              field{field}:\n                description: What it is for, in a sentence or \
+                         two.\n                type: string\n"
+                )
             })
             .collect();
         let text = format!(
-            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: kind{index}s.example.com\nspec:\n  group: \
-             example.com\n  names: {{kind: Kind{index}, plural: kind{index}s}}\n  scope: Namespaced\n  versions:\n  - name: v1\n    served: true\n    \
-             storage: true\n    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n          spec:\n            type: object\n            \
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: \
+             kind{index}s.example.com\nspec:\n  group: \
+             example.com\n  names: {{kind: Kind{index}, plural: kind{index}s}}\n  scope: Namespaced\n  versions:\n  - \
+             name: v1\n    served: true\n    \
+             storage: true\n    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n          \
+             spec:\n            type: object\n            \
              properties:\n{fields}"
         );
         put(format!("crd{index}.yaml"), text)?;
     }
-    for (kind, rest) in [("Role", "rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]"), ("RoleBinding", REFERS)] {
+    for (kind, rest) in
+        [("Role", "rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]"), ("RoleBinding", REFERS)]
+    {
         let items: String = (0..4)
             .map(|index| {
-                format!("- apiVersion: rbac.authorization.k8s.io/v1\n  kind: {kind}\n  metadata:\n    name: part{index}\n  {rest}\n")
+                format!(
+                    "- apiVersion: rbac.authorization.k8s.io/v1\n  kind: {kind}\n  metadata:\n    name: \
+                         part{index}\n  {rest}\n"
+                )
             })
             .collect();
-        put(format!("{kind}s.yaml"), format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}List\nitems:\n{items}"))?;
+        put(
+            format!("{kind}s.yaml"),
+            format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}List\nitems:\n{items}"),
+        )?;
     }
     for index in 0..55 {
         let text = format!(
-            "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata:\n  name: part{index}\n  labels: {{app: part{index}}}\nspec:\n  \
+            "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata:\n  name: part{index}\n  labels: \
+             {{app: part{index}}}\nspec:\n  \
              endpoints:\n  - {{port: http, interval: 30s}}\n  selector:\n    matchLabels: {{app: part{index}}}\n"
         );
         put(format!("monitor{index}.yaml"), text)?;
     }
     for index in 0..20 {
         let text = format!(
-            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: part{index}\nspec:\n  selector:\n    matchLabels: {{app: part{index}}}\n  \
-             template:\n    metadata:\n      labels: {{app: part{index}}}\n    spec:\n      containers:\n      - name: main\n        image: \
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: part{index}\nspec:\n  selector:\n    \
+             matchLabels: {{app: part{index}}}\n  \
+             template:\n    metadata:\n      labels: {{app: part{index}}}\n    spec:\n      containers:\n      - name: \
+             main\n        image: \
              example.com/part:1\n        args: [--verbose]\n"
         );
         put(format!("deployment{index}.yaml"), text)?;
@@ -156,19 +178,24 @@ fn write_stack(root: &Path) -> Outcome<()> {
     let mut generators = String::new();
     for index in 0..10 {
         let panel = "  {\"title\": \"Requests\", \"type\": \"timeseries\", \"expr\": \"sum(rate(http_requests_total[5m]))\"},\n";
-        std::fs::write(root.join(format!("parts/dashboards/d{index}.json")), format!("[\n{}{{}}]\n", panel.repeat(200)))?;
+        std::fs::write(
+            root.join(format!("parts/dashboards/d{index}.json")),
+            format!("[\n{}{{}}]\n", panel.repeat(200)),
+        )?;
         generators.push_str(&format!("- name: dashboard{index}\n  files: [dashboards/d{index}.json]\n"));
     }
     let parts = format!("resources:\n- {}\nconfigMapGenerator:\n{generators}", names.join("\n- "));
     std::fs::write(root.join("parts/kustomization.yaml"), parts)?;
-    let overlay = "namespace: shop\nresources: [../parts]\nimages: [{name: example.com/part, newTag: '2'}]\nconfigMapGenerator:\n- {name: \
-                   dashboard0, behavior: merge, literals: [a=b]}\n- {name: dashboard1, behavior: replace, literals: [a=b]}\n";
+    let overlay = "namespace: shop\nresources: [../parts]\nimages: \
+                   [{name: example.com/part, newTag: '2'}]\nconfigMapGenerator:\n- {name: \
+                   dashboard0, behavior: merge, literals: [a=b]}\n- \
+                   {name: dashboard1, behavior: replace, literals: [a=b]}\n";
     std::fs::write(root.join("stack/kustomization.yaml"), overlay)?;
     Ok(())
 }
 
-const REFERS: &str =
-    "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: part}\n  subjects: [{kind: ServiceAccount, name: part}]";
+const REFERS: &str = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: part}\n  subjects: \
+                      [{kind: ServiceAccount, name: part}]";
 
 /// The program that the renderer is compared with; it is built once.
 fn kustomize(house: &Path) -> Outcome<PathBuf> {

@@ -1,6 +1,7 @@
 //! The JSON that the server's socket speaks: shared by the side that answers (`http`) and the side that asks (`cli`).
 //!
-//! Keys are in camelCase, times RFC 3339, durations milliseconds. Fields are only ever added; the path's `v1` changes when one has to go.
+//! Keys are in camelCase, times RFC 3339, durations milliseconds. Fields are only ever added; the path's `v1` changes
+//! when one has to go.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ pub struct AppView {
     pub namespace: String,
     /// `repo ref path`, as one reads it.
     pub source: String,
-    /// `synced`, `out-of-sync`, `pending`, `failed`, `waiting`, `missing`, `invalid`, `removed`, `paused`, `pinned`, `never`.
+    /// `synced`, `out-of-sync`, `pending`, `failed`, `waiting`, `missing`, `invalid`, `removed`, `paused`, `pinned`,
+    /// `never`.
     pub state: String,
     pub message: Option<String>,
     pub health: Option<String>,
@@ -100,7 +102,8 @@ pub(crate) mod tests {
         keys(&serde_json::to_value(value).expect("serialises"), &mut found);
         assert!(!found.is_empty());
         for key in found {
-            let plain = key.chars().all(|c| c.is_ascii_alphanumeric()) && key.starts_with(|c: char| c.is_ascii_lowercase());
+            let plain =
+                key.chars().all(|c| c.is_ascii_alphanumeric()) && key.starts_with(|c: char| c.is_ascii_lowercase());
             assert!(plain, "{key:?} is not in camelCase");
         }
     }

@@ -1,4 +1,5 @@
-//! How an app stands, told from its rows: the one place that says so, for the command line, the API, pages and pull requests. Pure.
+//! How an app stands, told from its rows: the one place that says so, for the command line, the API, pages and pull
+//! requests. Pure.
 
 use jiff::Timestamp;
 
@@ -130,20 +131,29 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         AppState::Active => {}
     }
     if row.app.sync == SyncPolicy::Never {
-        return said(State::Never, vec![Some("`sync: never`: pull requests are previewed, nothing is applied".to_owned())]);
+        return said(
+            State::Never,
+            vec![Some("`sync: never`: pull requests are previewed, nothing is applied".to_owned())],
+        );
     }
     if is_failing(row, active) {
         let now = active.map(|_| "retrying now".to_owned());
         let (paused, pinned) = (since("paused", row.paused_since.filter(|_| row.paused)), pinned(row));
         let resume = (row.paused || pinned.is_some()).then(|| resume(row));
-        return said(State::Failed, vec![Some(row.failure.clone()), since("failing", row.failing_since), now, paused, pinned, resume]);
+        return said(
+            State::Failed,
+            vec![Some(row.failure.clone()), since("failing", row.failing_since), now, paused, pinned, resume],
+        );
     }
     if row.paused {
         let paused = since("paused", row.paused_since);
         return said(State::Paused, vec![paused, pinned(row), behind(facts), drift(), held(), Some(resume(row))]);
     }
     if waits() {
-        return said(State::Waiting, vec![Some(waiting(row, facts.waits_until)), confirmed(facts.confirmed), held(), retried()]);
+        return said(
+            State::Waiting,
+            vec![Some(waiting(row, facts.waits_until)), confirmed(facts.confirmed), held(), retried()],
+        );
     }
     if let Some(run) = active
         && run.state == RunState::Running
@@ -169,12 +179,15 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         return said(State::Pending, vec![retried(), behind(facts)]);
     }
     match (row.app.sync, behind(facts)) {
-        (SyncPolicy::Manual, Some(behind)) => {
-            said(State::OutOfSync, vec![Some(behind), Some(format!("synced by hand: driftless sync {}", row.app.id)), retried()])
-        }
+        (SyncPolicy::Manual, Some(behind)) => said(
+            State::OutOfSync,
+            vec![Some(behind), Some(format!("synced by hand: driftless sync {}", row.app.id)), retried()],
+        ),
         (_, Some(behind)) => said(State::Pending, vec![Some(behind), retried()]),
         (_, None) if row.synced_ok => said(State::Synced, vec![retried(), kept.map(str::to_owned), health_note(row)]),
-        (SyncPolicy::Manual, None) => said(State::Pending, vec![Some(format!("synced by hand: driftless sync {}", row.app.id))]),
+        (SyncPolicy::Manual, None) => {
+            said(State::Pending, vec![Some(format!("synced by hand: driftless sync {}", row.app.id))])
+        }
         (_, None) => said(State::Pending, vec![retried()]),
     }
 }
@@ -235,7 +248,8 @@ pub fn is_over(facts: Facts<'_>, now: i64) -> bool {
     facts.row.state == AppState::Removed && old && idle && facts.held.is_none()
 }
 
-/// A failure lasts until a sync succeeds: trying the same revision again does not change it, only another revision does.
+/// A failure lasts until a sync succeeds: trying the same revision again does not change it, only another revision
+/// does.
 fn is_failing(row: &AppRow, active: Option<&RunRow>) -> bool {
     let failed = row.failed_revision.as_ref().map(Oid::as_str);
     let is_news = active.is_some_and(|run| failed.is_some() && run.revision.as_deref() != failed);
@@ -259,7 +273,10 @@ fn behind(facts: Facts<'_>) -> Option<String> {
 }
 
 fn waiting(row: &AppRow, until: Option<i64>) -> String {
-    let until = until.and_then(time).map(|until| format!("; fails at {until} if it does not become healthy")).unwrap_or_default();
+    let until = until
+        .and_then(time)
+        .map(|until| format!("; fails at {until} if it does not become healthy"))
+        .unwrap_or_default();
     let what = if row.health_message.is_empty() { String::new() } else { format!(": {}", row.health_message) };
     format!("not healthy yet{what}{until}")
 }

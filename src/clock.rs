@@ -1,6 +1,7 @@
 //! The only place that reads the wall clock, so that tests can run on a clock of their own.
 //!
-//! Durations are measured with `tokio::time::Instant`, which a paused runtime controls; this clock is for times that are stored or shown.
+//! Durations are measured with `tokio::time::Instant`, which a paused runtime controls; this clock is for times that
+//! are stored or shown.
 
 use std::sync::{
     Arc,

@@ -39,7 +39,8 @@ fn every_key_of_an_app_is_documented() {
         let text = format!("apiVersion: driftless.dev/v1\nkind: App\n{text}\n");
         let parsed = parse_file(&RepoName::new("shop"), "refs/heads/main", "apps/a.yaml", &text);
         let error = parsed.errors.first().unwrap_or_else(|| panic!("{text}")).message.clone();
-        let (_, listed) = error.split_once("expected ").unwrap_or_else(|| panic!("serde says what it expects: {error}"));
+        let (_, listed) =
+            error.split_once("expected ").unwrap_or_else(|| panic!("serde says what it expects: {error}"));
         let listed = listed.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "");
         assert_eq!(named(&page, heading), listed.split(", ").collect(), "{heading}");
     }
@@ -58,7 +59,10 @@ fn every_state_of_an_app_is_documented() {
 #[test]
 fn every_mark_is_documented() {
     let page = page("apps.md");
-    assert_eq!(named(&page, "Labels and annotations"), BTreeSet::from([APP_LABEL, OWNER_ANNOTATION, REPLACE_ANNOTATION]));
+    assert_eq!(
+        named(&page, "Labels and annotations"),
+        BTreeSet::from([APP_LABEL, OWNER_ANNOTATION, REPLACE_ANNOTATION])
+    );
 }
 
 /// L7+: commands in the documentation are commands of the program, and pages lead to pages.
@@ -66,7 +70,14 @@ fn every_mark_is_documented() {
 fn pages_name_what_there_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let commands = crate::cli::command_names();
-    for name in ["README.md", "deploy/README.md", "docs/apps.md", "docs/operations.md", "docs/commands.md", "docs/configuration.md"] {
+    for name in [
+        "README.md",
+        "deploy/README.md",
+        "docs/apps.md",
+        "docs/operations.md",
+        "docs/commands.md",
+        "docs/configuration.md",
+    ] {
         let text = std::fs::read_to_string(root.join(name)).expect(name);
         for (at, _) in text.match_indices("`driftless ") {
             let word = text[at + "`driftless ".len()..].split([' ', '`', '\n']).next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The only place that spawns tasks: whatever runs in the background is known here, and stops when it is told to.
 //!
-//! There are two tokens. *Soft* asks to take nothing new and to finish what has begun; *hard* asks to drop everything now. The soft token is
-//! a child of the hard one, so that a hard stop is always a soft stop as well.
+//! There are two tokens. *Soft* asks to take nothing new and to finish what has begun; *hard* asks to drop everything
+//! now. The soft token is a child of the hard one, so that a hard stop is always a soft stop as well.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Computes for long without holding up the tasks that wait for this thread. What else the caller's own task does waits for it.
+/// Computes for long without holding up the tasks that wait for this thread. What else the caller's own task does waits
+/// for it.
 pub fn beside<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {

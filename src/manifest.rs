@@ -29,7 +29,12 @@ pub struct ObjectId {
 
 impl ObjectKey {
     pub fn id(&self) -> ObjectId {
-        ObjectId { group: self.group.clone(), kind: self.kind.clone(), namespace: self.namespace.clone(), name: self.name.clone() }
+        ObjectId {
+            group: self.group.clone(),
+            kind: self.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// `apps/v1`, or `v1` in the core group.
@@ -39,8 +44,9 @@ impl ObjectKey {
 
     /// Reads what names an object. One that has only `generateName` has no name: it would be another one at each apply.
     pub fn of(object: &Value) -> Result<Self, Unnamed> {
-        let text =
-            |pointer: &str, field| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(Unnamed { field });
+        let text = |pointer: &str, field| {
+            object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(Unnamed { field })
+        };
         let api_version = text("/apiVersion", "apiVersion")?;
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         Ok(Self {
@@ -53,8 +59,8 @@ impl ObjectKey {
     }
 }
 
-/// Whether a name can be a part of an object's address in the API. The server takes none with `/` or `%` in it, nor `.` and `..`; some kinds may have
-/// others that would have to be written in another way there, which we don't do.
+/// Whether a name can be a part of an object's address in the API. The server takes none with `/` or `%` in it, nor `.`
+/// and `..`; some kinds may have others that would have to be written in another way there, which we don't do.
 pub fn fits_a_path(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte);
     !name.is_empty() && name != "." && name != ".." && name.len() <= 253 && name.bytes().all(plain)
@@ -131,8 +137,11 @@ mod tests {
 
     #[test]
     fn versions_of_an_object_are_one_object() -> Result<(), Unnamed> {
-        let at =
-            |version| ObjectKey::of(&json!({"apiVersion": version, "kind": "CronJob", "metadata": {"name": "night", "namespace": "shop"}}));
+        let at = |version| {
+            ObjectKey::of(
+                &json!({"apiVersion": version, "kind": "CronJob", "metadata": {"name": "night", "namespace": "shop"}}),
+            )
+        };
         let (old, new) = (at("batch/v1beta1")?, at("batch/v1")?);
         assert_ne!(old, new);
         assert_eq!(old.id(), new.id());
@@ -151,7 +160,8 @@ mod tests {
     #[test]
     fn the_hash_does_not_know_the_order_of_keys_but_of_items() -> Result<(), Unnamed> {
         let of = |extra: Value| {
-            Manifest::new(json!({"kind": "A", "apiVersion": "v1", "metadata": {"name": "a"}, "extra": extra}), None).map(|m| m.hash())
+            Manifest::new(json!({"kind": "A", "apiVersion": "v1", "metadata": {"name": "a"}, "extra": extra}), None)
+                .map(|m| m.hash())
         };
         assert_eq!(of(json!({"x": 1, "y": [1, 2]}))?, of(json!({"y": [1, 2], "x": 1}))?);
         assert_ne!(of(json!({"x": 1, "y": [1, 2]}))?, of(json!({"x": 1, "y": [2, 1]}))?);

@@ -13,13 +13,17 @@ pub fn kind(run: &RunRow) -> &'static str {
 }
 
 fn reports_drift(run: &RunRow) -> bool {
-    run.kind == RunKind::Heal && run.state == RunState::Succeeded && run.counts == Counts::default() && run.error.is_some()
+    run.kind == RunKind::Heal
+        && run.state == RunState::Succeeded
+        && run.counts == Counts::default()
+        && run.error.is_some()
 }
 
 /// What a run did, or for a preview what the gate says.
 pub fn summary(run: &RunRow) -> String {
     if run.kind == RunKind::Preview {
-        let reported = || if run.state == RunState::Succeeded { "reported at the forge".to_owned() } else { String::new() };
+        let reported =
+            || if run.state == RunState::Succeeded { "reported at the forge".to_owned() } else { String::new() };
         return run.error.clone().unwrap_or_else(reported);
     }
     let counted = counted(&run.counts);
@@ -30,7 +34,8 @@ pub fn summary(run: &RunRow) -> String {
     }
 }
 
-/// What there is to say beside what it did: why it failed, what it waits for, whose health is unknown. The gate's text is a preview's summary.
+/// What there is to say beside what it did: why it failed, what it waits for, whose health is unknown. The gate's text
+/// is a preview's summary.
 pub fn note(run: &RunRow) -> Option<&str> {
     let is_summary = run.kind == RunKind::Preview && run.state == RunState::Succeeded;
     run.error.as_deref().filter(|text| !is_summary && !text.is_empty())
@@ -47,7 +52,8 @@ fn counted(counts: &Counts) -> String {
         (failed, "failed"),
         (unchanged, "unchanged"),
     ];
-    let said: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let said: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     said.join(", ")
 }
 
@@ -74,7 +80,8 @@ mod tests {
         format!("{} {:?}: {} | {}", super::kind(&row), row.state, summary(&row), note(&row).unwrap_or("-"))
     }
 
-    /// T2+: a preview that failed is never "nothing to change", and what is told beside a run hides nothing of what it did.
+    /// T2+: a preview that failed is never "nothing to change", and what is told beside a run hides nothing of what it
+    /// did.
     #[test]
     fn what_a_run_came_to() {
         let some = Counts { updated: 1, unchanged: 3, pruned: 2, ..Counts::default() };

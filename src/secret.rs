@@ -1,7 +1,8 @@
 //! Secrets that may be replaced while we run: one that stands in a file is read again when the file changes.
 //!
-//! A Kubernetes Secret that is mounted as a folder is replaced in place, and so is a token that a program renews. The file is looked at each time
-//! the secret is used, which costs less than a request by far; its content is read only when it is another file or was written to.
+//! A Kubernetes Secret that is mounted as a folder is replaced in place, and so is a token that a program renews. The
+//! file is looked at each time the secret is used, which costs less than a request by far; its content is read only
+//! when it is another file or was written to.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -94,7 +95,10 @@ impl Known {
                 self.version += 1;
                 tracing::info!(file = %path.display(), "a secret's file has changed; it was read again");
             }
-            Err(error) => tracing::warn!(error, "a secret's file has changed and cannot be used; the previous secret stays in use"),
+            Err(error) => tracing::warn!(
+                error,
+                "a secret's file has changed and cannot be used; the previous secret stays in use"
+            ),
         }
     }
 }
@@ -109,7 +113,8 @@ impl fmt::Debug for LiveSecret {
 }
 
 fn read(path: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("the secret file {} cannot be read: {error}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the secret file {} cannot be read: {error}", path.display()))?;
     trimmed(text).map_err(|error| format!("{}: {error}", path.display()))
 }
 

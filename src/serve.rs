@@ -19,9 +19,13 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterConfig, ClusterError, Propagation};
 use crate::config::{self, ClusterAccess, ClusterEntry, Config, Credentials, ForgeKind, Hook};
 use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
-use crate::http::{self, Hooks, Intake, IntakeLimits, Readiness, RevisionError, Revisions, ServerLimits, Socket, SocketError};
+use crate::http::{
+    self, Hooks, Intake, IntakeLimits, Readiness, RevisionError, Revisions, ServerLimits, Socket, SocketError,
+};
 use crate::ids::{ClusterName, HookName, Oid};
-use crate::jobs::{self, Definitions, Engine, Looked, LookedThrough, Orphans, Remembered, Wants, listen_to_waits, note_waits};
+use crate::jobs::{
+    self, Definitions, Engine, Looked, LookedThrough, Orphans, Remembered, Wants, listen_to_waits, note_waits,
+};
 use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig, sandbox};
@@ -64,7 +68,10 @@ pub enum ServeError {
         #[source]
         source: GitHubSetupError,
     },
-    #[error("hook {hook} has credentials, but GitLab's API is not supported yet. Remove them; its webhooks are accepted without them")]
+    #[error(
+        "hook {hook} has credentials, but GitLab's API is not supported yet. Remove them; its webhooks are accepted \
+         without them"
+    )]
     NoGitLab { hook: HookName },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -98,7 +105,8 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     std::fs::create_dir_all(&config.data).map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
     // Mirrors hold what repositories do. A folder that is not ours to change, as a mounted one may be, stays as it is.
     if let Err(error) = std::fs::set_permissions(&config.data, std::fs::Permissions::from_mode(0o700)) {
-        tracing::warn!(folder = %config.data.display(), %error, "the rights of the data folder could not be set: others may read it");
+        tracing::warn!(folder = %config.data.display(), %error, "the rights of the data folder could not be set: \
+                                                                 others may read it");
     }
     let store = Store::open(&config.data.join("driftless.db"), environment.clock.clone()).await?;
     store.cancel_running().await?;
@@ -110,7 +118,13 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let (probes_listener, probes) = listen("probes", config.probes).await?;
     // An answer in several pieces must not wait for the other side's acknowledgement.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let intake = Intake::new(Hooks::from_config(&config), queue.clone(), environment.clock, metrics.clone(), IntakeLimits::default());
+    let intake = Intake::new(
+        Hooks::from_config(&config),
+        queue.clone(),
+        environment.clock,
+        metrics.clone(),
+        IntakeLimits::default(),
+    );
     let public = http::public(intake, readiness.clone(), queue.clone());
     let limits = ServerLimits::default().within(open_files());
     tasks.spawn("http", http::serve(listener, public, limits, tasks.clone()));
@@ -132,7 +146,8 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let reaper = Arc::clone(&engine);
     let soft = tasks.soft().clone();
     tasks.spawn("idle renderers", async move { reaper.renderer.reap(soft).await });
-    let looks = schedule::run(queue.clone(), looked_at(&config), config.timing.resync, environment.seed, tasks.soft().clone());
+    let looks =
+        schedule::run(queue.clone(), looked_at(&config), config.timing.resync, environment.seed, tasks.soft().clone());
     tasks.spawn("resync", looks);
     Worker::new(queue, engine.clone(), tasks, metrics, environment.seed).spawn();
     drop(starting);
@@ -172,7 +187,13 @@ fn open_files() -> u64 {
 
 fn queue_config(config: &Config) -> QueueConfig {
     let timing = &config.timing;
-    QueueConfig { quiet: timing.quiet, maximum: timing.maximum, give_up: timing.give_up, workers: config.workers, ..QueueConfig::default() }
+    QueueConfig {
+        quiet: timing.quiet,
+        maximum: timing.maximum,
+        give_up: timing.give_up,
+        workers: config.workers,
+        ..QueueConfig::default()
+    }
 }
 
 /// What the periodic look goes through.
@@ -265,15 +286,23 @@ pub fn forge(hook: &Hook, ca: Option<PathBuf>, clock: &Arc<dyn Clock>) -> Result
     }
     let credentials = match credentials {
         Credentials::Token(token) => GitHubCredentials::Token(token.clone()),
-        Credentials::App { id, private_key } => GitHubCredentials::App { id: *id, private_key_pem: private_key.clone() },
+        Credentials::App { id, private_key } => {
+            GitHubCredentials::App { id: *id, private_key_pem: private_key.clone() }
+        }
     };
     let api_url = hook.api.as_str().trim_end_matches('/').to_owned();
     let config = GitHubConfig { api_url, credentials, ca, timeout: Duration::from_secs(30) };
-    let github = GitHub::new(config, clock.clone()).map_err(|source| ServeError::Forge { hook: hook.name.clone(), source })?;
+    let github =
+        GitHub::new(config, clock.clone()).map_err(|source| ServeError::Forge { hook: hook.name.clone(), source })?;
     Ok(Some(Arc::new(github)))
 }
 
-fn outbox(config: &Config, environment: &Environment, store: &Store, forges: &BTreeMap<HookName, Arc<dyn Forge>>) -> Outbox {
+fn outbox(
+    config: &Config,
+    environment: &Environment,
+    store: &Store,
+    forges: &BTreeMap<HookName, Arc<dyn Forge>>,
+) -> Outbox {
     let destinations = config.repos.iter().filter_map(|repo| {
         let forge = forges.get(&repo.hook)?;
         Some((repo.name.clone(), Destination { forge: Arc::clone(forge), project: repo.project.clone() }))

@@ -30,7 +30,8 @@ pub enum TelemetryError {
 ///
 /// `filter` is in the syntax of `RUST_LOG`, such as `driftless=debug,info`.
 pub fn init_logs(filter: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
+    let filter =
+        EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
@@ -146,7 +147,16 @@ impl Default for Metrics {
             "Comments and statuses that wait to be sent, and those of them that a limit holds back",
             reports.clone(),
         );
-        Self { registry: std::sync::Mutex::new(registry), deliveries, jobs, durations, queue, oldest_due, apps, reports }
+        Self {
+            registry: std::sync::Mutex::new(registry),
+            deliveries,
+            jobs,
+            durations,
+            queue,
+            oldest_due,
+            apps,
+            reports,
+        }
     }
 }
 

@@ -110,7 +110,8 @@ impl Trace {
         Ok(None)
     }
 
-    /// Whether any of its paths answers otherwise in one tree than in the other, whatever it answered when it was written down.
+    /// Whether any of its paths answers otherwise in one tree than in the other, whatever it answered when it was
+    /// written down.
     pub fn differs_between(&self, before: &dyn Tree, after: &dyn Tree) -> Result<bool, TreeError> {
         for (path, asked) in &self.asked {
             let same = match asked {
@@ -119,7 +120,9 @@ impl Trace {
                     names(before)? == names(after)?
                 }
                 Asked::Read { .. } | Asked::Missing => before.entry(path)? == after.entry(path)?,
-                Asked::Exists { .. } => before.entry(path)?.map(|entry| entry.mode) == after.entry(path)?.map(|entry| entry.mode),
+                Asked::Exists { .. } => {
+                    before.entry(path)?.map(|entry| entry.mode) == after.entry(path)?.map(|entry| entry.mode)
+                }
             };
             if !same {
                 return Ok(true);

@@ -82,6 +82,7 @@ pub trait Tree: Send + Sync {
     /// The bytes of the blob with this id, as an entry named it. For a link they are its target.
     fn blob(&self, id: &str) -> Result<Vec<u8>, TreeError>;
 
-    /// The direct entries of the directory at `path`, sorted by name in byte order, or `None` where there is no directory.
+    /// The direct entries of the directory at `path`, sorted by name in byte order, or `None` where there is no
+    /// directory.
     fn list(&self, path: &str) -> Result<Option<Vec<(String, TreeEntry)>>, TreeError>;
 }

@@ -1,4 +1,5 @@
-//! The one place that reads YAML in Rust: our own configuration and definitions. Manifests are read by the renderer, with kubectl's own library.
+//! The one place that reads YAML in Rust: our own configuration and definitions. Manifests are read by the renderer,
+//! with kubectl's own library.
 
 use std::fmt;
 
@@ -23,7 +24,8 @@ pub struct Document<'a> {
     pub first_line: u32,
 }
 
-/// Splits a file at its `---` lines. A line that begins so ends a document wherever it stands, even within a block of text (YAML 1.2.2, 9.1.2).
+/// Splits a file at its `---` lines. A line that begins so ends a document wherever it stands, even within a block of
+/// text (YAML 1.2.2, 9.1.2).
 pub fn documents(text: &str) -> Vec<Document<'_>> {
     let mut found = Vec::new();
     let (mut start, mut first_line, mut offset) = (0, 0, 0);
@@ -50,7 +52,8 @@ fn is_blank(line: &str) -> bool {
 
 /// Reads one document. Unknown keys are refused by the types, keys given twice here.
 pub fn parse<T: DeserializeOwned>(document: Document<'_>) -> Result<T, YamlError> {
-    serde_saphyr::from_str_with_options(document.text, options()).map_err(|error| described(&error, document.first_line))
+    serde_saphyr::from_str_with_options(document.text, options())
+        .map_err(|error| described(&error, document.first_line))
 }
 
 /// Any value, as far as it matters where a value of a certain form is expected.
@@ -160,15 +163,20 @@ fn described(error: &Error, first_line: u32) -> YamlError {
     YamlError { line, message: text }
 }
 
-/// What is wrong in words of ours, where the parser's repeat a value: any of them may be a secret. Names of fields are repeated.
+/// What is wrong in words of ours, where the parser's repeat a value: any of them may be a secret. Names of fields are
+/// repeated.
 fn told(error: &Error) -> Option<String> {
     match error {
         Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => told(error),
-        Error::SerdeInvalidType { unexpected, expected, .. } => Some(format!("invalid type: {}, expected {expected}", sort_of(unexpected))),
+        Error::SerdeInvalidType { unexpected, expected, .. } => {
+            Some(format!("invalid type: {}, expected {expected}", sort_of(unexpected)))
+        }
         Error::SerdeInvalidValue { unexpected, expected, .. } => {
             Some(format!("invalid value: {}, expected {expected}", sort_of(unexpected)))
         }
-        Error::SerdeUnknownVariant { expected, .. } => Some(format!("unknown value, expected one of {}", expected.join(", "))),
+        Error::SerdeUnknownVariant { expected, .. } => {
+            Some(format!("unknown value, expected one of {}", expected.join(", ")))
+        }
         Error::NonFiniteFloat { .. } => Some("non-finite float".to_owned()),
         Error::UnsupportedTag { .. } | Error::TaggedEnumMismatch { .. } | Error::TaggedStructFieldName { .. } => {
             Some("a tag that is not expected here".to_owned())
@@ -207,8 +215,10 @@ fn without_quotes(text: &str) -> String {
 fn without_position(text: &str) -> &str {
     // Where an alias is involved both places are told.
     let text = text.split_once(" (defined at line ").map_or(text, |(head, _)| head);
-    let text =
-        text.rsplit_once(" at line ").filter(|(_, tail)| tail.starts_with(|c: char| c.is_ascii_digit())).map_or(text, |(head, _)| head);
+    let text = text
+        .rsplit_once(" at line ")
+        .filter(|(_, tail)| tail.starts_with(|c: char| c.is_ascii_digit()))
+        .map_or(text, |(head, _)| head);
     text.strip_prefix("error: ").unwrap_or(text)
 }
 
@@ -296,8 +306,11 @@ mod tests {
             "- hunter2",
             "%TAG ! hunter2\n---\na: !x!hunter2 b",
         ];
-        let told: Vec<String> =
-            texts.iter().filter_map(|text| parse::<All>(documents(text)[0]).err()).map(|error| error.to_string()).collect();
+        let told: Vec<String> = texts
+            .iter()
+            .filter_map(|text| parse::<All>(documents(text)[0]).err())
+            .map(|error| error.to_string())
+            .collect();
         assert!(told.len() > 20, "{told:#?}");
         assert!(!told.iter().any(|text| text.contains("hunter2") || text.contains("4711")), "{told:#?}");
         insta::assert_snapshot!(told.join("\n"));

@@ -63,7 +63,8 @@ impl Changes {
 
     /// Waits until so many objects whose names begin with `prefix` have changed since `begun`.
     pub async fn wait(&self, begun: u64, prefix: &str, objects: usize) -> Outcome<()> {
-        let changed = || lock(&self.0.seen).last.iter().filter(|(name, at)| **at > begun && name.starts_with(prefix)).count();
+        let changed =
+            || lock(&self.0.seen).last.iter().filter(|(name, at)| **at > begun && name.starts_with(prefix)).count();
         let enough = async {
             while changed() < objects {
                 self.0.more.notified().await;

@@ -1,4 +1,5 @@
-//! The least that the same work costs: the fetch that brings the push, and the objects applied by bare requests, as many at once.
+//! The least that the same work costs: the fetch that brings the push, and the objects applied by bare requests, as
+//! many at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

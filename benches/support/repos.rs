@@ -106,7 +106,10 @@ fn settings(round: usize) -> String {
 
 fn settings_of(name: &str, round: usize) -> String {
     let padding = "x".repeat(PADDING);
-    format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{round: \"{round}\", text: \"{padding}\"}}\n")
+    format!(
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{round: \"{round}\", \
+         text: \"{padding}\"}}\n"
+    )
 }
 
 /// The same object as a bare request sends it.

@@ -1,4 +1,5 @@
-//! The server as a process of its own, so that its time and memory are its own: this program once more, with a configuration file.
+//! The server as a process of its own, so that its time and memory are its own: this program once more, with a
+//! configuration file.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -57,7 +58,11 @@ impl Server {
         let mut talk = self.talk.lock().await;
         talk.0.write_all(format!("{word}\n").as_bytes()).await?;
         let answer = talk.1.next_line().await?;
-        if answer.as_deref() == Some(word) { Ok(()) } else { Err(format!("the server answers {answer:?} to {word}").into()) }
+        if answer.as_deref() == Some(word) {
+            Ok(())
+        } else {
+            Err(format!("the server answers {answer:?} to {word}").into())
+        }
     }
 
     /// The processor time of the server and its renderers so far.
@@ -118,14 +123,16 @@ fn configuration(world: &World, kubeconfig: &Path) -> Outcome<String> {
     let repo = |name: &str| {
         format!(
             "  - {{name: {name}, hook: forge, project: bench/{name}, url: '{}', \
-             definitions: {{branch: main, globs: ['apps/*.yaml']}}, allow: {{clusters: [bench], namespaces: [bench]}}}}\n",
+             definitions: {{branch: main, globs: ['apps/*.yaml']}}, allow: {{clusters: [bench], namespaces: \
+             [bench]}}}}\n",
             world.forge.clone_url(&format!("bench/{name}"))
         )
     };
     Ok(format!(
         "listen: 127.0.0.1:{port}\ndata: {dir}/data\nrenderer: {renderer}\nca: {dir}/ca.pem\n\
          timing: {{quiet: 0s, resync: 24h}}\n\
-         hooks:\n  - {{name: forge, forge: github, url: '{api}', secrets: [{{file: {dir}/token}}], credentials: {{token: {{file: {dir}/token}}}}}}\n\
+         hooks:\n  - {{name: forge, forge: github, url: '{api}', secrets: [{{file: {dir}/token}}], credentials: \
+         {{token: {{file: {dir}/token}}}}}}\n\
          repos:\n{one}{many}\
          clusters:\n  - {{name: bench, kubeconfig: {kubeconfig}}}\n",
         port = world.port,

@@ -105,7 +105,8 @@ async fn forge(dir: &Path, port: u16, tasks: &Tasks) -> Outcome<DevForge> {
 }
 
 async fn client(kubeconfig: &Path) -> Outcome<kube::Client> {
-    let config = kube::Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default()).await?;
+    let config =
+        kube::Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &KubeConfigOptions::default()).await?;
     Ok(kube::Client::try_from(config)?)
 }
 

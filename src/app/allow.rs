@@ -67,7 +67,8 @@ impl From<Pattern> for String {
 
 /// What is not allowed, and which list of the configuration would allow it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("{what} is not allowed for repo {repo}: no entry of repos[{repo}].{} matches {name:?}; whoever runs Driftless can add one", list(.rule))]
+#[error("{what} is not allowed for repo {repo}: no entry of repos[{repo}].{} matches {name:?}; whoever runs Driftless \
+         can add one", list(.rule))]
 pub struct Refusal {
     pub repo: String,
     pub what: String,
@@ -92,14 +93,17 @@ impl Allow {
         granted.then_some(()).ok_or_else(|| refusal(repo, format!("cluster {cluster}"), "clusters", cluster.as_str()))
     }
 
-    /// Whether an app may name a namespace as its destination. A repo that may write in none has only apps of cluster-scoped objects, which
-    /// the destination's namespace means nothing to.
+    /// Whether an app may name a namespace as its destination. A repo that may write in none has only apps of
+    /// cluster-scoped objects, which the destination's namespace means nothing to.
     pub fn destination(&self, repo: &RepoName, namespace: &str) -> Result<(), Refusal> {
         let granted = self.namespaces.is_empty() || self.namespaces.iter().any(|pattern| pattern.matches(namespace));
-        granted.then_some(()).ok_or_else(|| refusal(repo, format!("destination namespace {namespace}"), "namespaces", namespace))
+        granted
+            .then_some(())
+            .ok_or_else(|| refusal(repo, format!("destination namespace {namespace}"), "namespaces", namespace))
     }
 
-    /// Whether an object may be written or deleted. The id is complete: None as its namespace says that it is cluster-scoped.
+    /// Whether an object may be written or deleted. The id is complete: None as its namespace says that it is
+    /// cluster-scoped.
     pub fn object(&self, repo: &RepoName, id: &ObjectId) -> Result<(), Refusal> {
         let is_namespace = id.group.is_empty() && id.kind == "Namespace";
         match id.namespace.as_deref().or(is_namespace.then_some(&id.name)) {
@@ -117,7 +121,9 @@ impl Allow {
 
 impl ClusterScoped {
     fn grants(&self, id: &ObjectId) -> bool {
-        self.group.as_ref().is_none_or(|group| *group == id.group) && self.kind.matches(&id.kind) && self.name.matches(&id.name)
+        self.group.as_ref().is_none_or(|group| *group == id.group)
+            && self.kind.matches(&id.kind)
+            && self.name.matches(&id.name)
     }
 }
 
@@ -145,7 +151,11 @@ mod tests {
     #[test]
     fn what_is_listed_is_granted_and_nothing_else() {
         let (allow, repo) = (allow(), RepoName::new("shop"));
-        for granted in [id("ConfigMap", Some("shop-eu"), "a"), id("Namespace", None, "shop-eu"), id("ClusterRole", None, "shop:view")] {
+        for granted in [
+            id("ConfigMap", Some("shop-eu"), "a"),
+            id("Namespace", None, "shop-eu"),
+            id("ClusterRole", None, "shop:view"),
+        ] {
             assert_eq!(allow.object(&repo, &granted), Ok(()));
         }
         for refused in [
@@ -172,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_rule() {
-        let refusal = allow().object(&RepoName::new("shop"), &id("ConfigMap", Some("kube-system"), "a")).expect_err("refused");
+        let refusal =
+            allow().object(&RepoName::new("shop"), &id("ConfigMap", Some("kube-system"), "a")).expect_err("refused");
         insta::assert_snapshot!(refusal, @r#"ConfigMap kube-system/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "kube-system"; whoever runs Driftless can add one"#);
     }
 }

@@ -41,7 +41,8 @@ pub struct IgnoreDifferences {
 
 impl IgnoreDifferences {
     pub fn matches(&self, id: &ObjectId) -> bool {
-        let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
+        let is =
+            |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
         self.kind == id.kind
             && is(&self.group, Some(&id.group))
             && is(&self.name, Some(&id.name))

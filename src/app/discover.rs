@@ -22,8 +22,8 @@ pub struct Discovered {
     pub errors: Vec<DefinitionError>,
     /// Apps that the configuration does not allow, as they are defined. Each has its error among the others.
     pub refused: BTreeMap<AppId, App>,
-    /// Apps that are defined more than once, with the place that was met first. None of the definitions counts: which one is meant is not
-    /// for the names of files to say.
+    /// Apps that are defined more than once, with the place that was met first. None of the definitions counts: which
+    /// one is meant is not for the names of files to say.
     twice: BTreeMap<AppId, String>,
 }
 
@@ -39,7 +39,8 @@ pub struct Scope<'a> {
     pub may_read: &'a [RepoName],
 }
 
-/// What a look at a tree read. The next look, at another revision, reads only the folders and files that are other objects there.
+/// What a look at a tree read. The next look, at another revision, reads only the folders and files that are other
+/// objects there.
 ///
 /// It holds what one revision has, so it is bounded by the repository. It belongs to one [`Scope`].
 #[derive(Debug, Default)]
@@ -113,13 +114,24 @@ impl Scope<'_> {
         Ok(self.discover_again(tree, &Memory::default(), &|| false)?.0)
     }
 
-    /// The same, with what an earlier look remembers. The ids of the tree's folders must follow from their content, as Git's do. Once it is
-    /// `stopped`, it ends soon, with an error that nobody reads.
-    pub fn discover_again(&self, tree: &dyn Tree, known: &Memory, stopped: &dyn Fn() -> bool) -> Result<(Discovered, Memory), TreeError> {
+    /// The same, with what an earlier look remembers. The ids of the tree's folders must follow from their content, as
+    /// Git's do. Once it is `stopped`, it ends soon, with an error that nobody reads.
+    pub fn discover_again(
+        &self,
+        tree: &dyn Tree,
+        known: &Memory,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(Discovered, Memory), TreeError> {
         self.within(LIMITS, tree, known, stopped)
     }
 
-    fn within(&self, most: Extent, tree: &dyn Tree, known: &Memory, stopped: &dyn Fn() -> bool) -> Result<(Discovered, Memory), TreeError> {
+    fn within(
+        &self,
+        most: Extent,
+        tree: &dyn Tree,
+        known: &Memory,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(Discovered, Memory), TreeError> {
         let mut found = Discovered::default();
         let id = tree.entry("")?.map(|entry| entry.id).unwrap_or_default();
         let mut walk = Walk { scope: self, tree, stopped, most, so_far: Extent::default() };
@@ -149,17 +161,26 @@ impl Scope<'_> {
     fn take(&self, path: &str, parsed: &Parsed, found: &mut Discovered) {
         found.errors.extend_from_slice(&parsed.errors);
         for app in &parsed.apps {
-            let refuse =
-                |message| DefinitionError { file: path.to_owned(), line: app.origin.line, message, app: Some(app.id.name.clone()) };
+            let refuse = |message| DefinitionError {
+                file: path.to_owned(),
+                line: app.origin.line,
+                message,
+                app: Some(app.id.name.clone()),
+            };
             if let Some(first) = found.apps.remove(&app.id).or_else(|| found.refused.remove(&app.id)) {
-                let message =
-                    format!("app {} is also defined at {path}:{}. Neither definition is used: remove one", app.id.name, app.origin.line);
+                let message = format!(
+                    "app {} is also defined at {path}:{}. Neither definition is used: remove one",
+                    app.id.name, app.origin.line
+                );
                 let Origin { file, line, .. } = first.origin;
                 found.twice.insert(app.id.clone(), format!("{file}:{line}"));
                 found.errors.push(DefinitionError { file, line, message, app: Some(app.id.name.clone()) });
             }
             if let Some(first) = found.twice.get(&app.id) {
-                let message = format!("app {} is already defined at {first}. Neither definition is used: remove one", app.id.name);
+                let message = format!(
+                    "app {} is already defined at {first}. Neither definition is used: remove one",
+                    app.id.name
+                );
                 found.errors.push(refuse(message));
             } else if let Err(refusal) = self.grants().app(app) {
                 found.errors.push(refuse(refusal.to_string()));
@@ -170,11 +191,15 @@ impl Scope<'_> {
         }
     }
 
-    /// Why a definition that was not found is not gone all the same, if it is not: a commit that takes it away takes it out of its file.
+    /// Why a definition that was not found is not gone all the same, if it is not: a commit that takes it away takes it
+    /// out of its file.
     pub fn hidden(&self, tree: &dyn Tree, app: &App) -> Result<Option<String>, TreeError> {
         let Origin { file, definitions_ref, .. } = &app.origin;
         if !definitions_ref.is_empty() && definitions_ref != self.definitions_ref {
-            return Ok(Some(format!("definitions are now read from {}, no longer from {definitions_ref}", self.definitions_ref)));
+            return Ok(Some(format!(
+                "definitions are now read from {}, no longer from {definitions_ref}",
+                self.definitions_ref
+            )));
         }
         let Some(entry) = tree.entry(file)? else { return Ok(None) };
         match entry.mode {
@@ -183,7 +208,11 @@ impl Scope<'_> {
             Mode::File | Mode::Executable if !self.globs.is_match(file) && tree.size(&entry.id)? <= LARGEST_FILE => {
                 let text = String::from_utf8_lossy(&tree.blob(&entry.id)?).into_owned();
                 let parsed = native::parse_file(self.repo, self.definitions_ref, file, &text);
-                let names = parsed.apps.into_iter().map(|app| Some(app.id.name)).chain(parsed.errors.into_iter().map(|error| error.app));
+                let names = parsed
+                    .apps
+                    .into_iter()
+                    .map(|app| Some(app.id.name))
+                    .chain(parsed.errors.into_iter().map(|error| error.app));
                 let still = names.flatten().any(|name| name == app.id.name);
                 Ok(still.then(|| format!("{file} still defines it but no longer matches any configured glob")))
             }
@@ -198,7 +227,13 @@ impl Scope<'_> {
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, path: &str, id: String, depth: usize, known: Option<&Arc<Folder>>) -> Result<Arc<Folder>, Ended> {
+    fn folder(
+        &mut self,
+        path: &str,
+        id: String,
+        depth: usize,
+        known: Option<&Arc<Folder>>,
+    ) -> Result<Arc<Folder>, Ended> {
         if let Some(known) = known.filter(|known| known.id == id) {
             self.charge(path, known.extent)?;
             return Ok(Arc::clone(known));
@@ -215,7 +250,8 @@ impl Walk<'_> {
             let known = known.and_then(|known| known.entries.get(&name));
             match mode {
                 Mode::Directory if depth < DEEPEST && self.scope.globs.reach_into(&path) => {
-                    let known = known.and_then(|known| if let Entry::Folder(known) = known { Some(known) } else { None });
+                    let known =
+                        known.and_then(|known| if let Entry::Folder(known) = known { Some(known) } else { None });
                     entries.insert(name, Entry::Folder(self.folder(&path, id, depth + 1, known)?));
                 }
                 Mode::File | Mode::Executable if self.scope.globs.is_match(&path) => {
@@ -276,7 +312,8 @@ fn too_large(path: &str, what: &str) -> DefinitionError {
         names.push(".");
     }
     let message = format!(
-        "no definition was read: where definitions.globs reach there are {what}, and that is the limit of a repo. Remove what is not needed \
+        "no definition was read: where definitions.globs reach there are {what}, and that is the limit of a repo. \
+         Remove what is not needed \
          there, or make definitions.globs narrower"
     );
     DefinitionError { file: names.join("/"), line: 0, message, app: None }

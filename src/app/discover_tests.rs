@@ -5,7 +5,8 @@ use crate::tree::memory::MemoryTree;
 
 fn definition(name: &str, cluster: &str, repo: &str) -> String {
     format!(
-        "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{repo: {repo}, path: deploy}}\n  \
+        "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{repo: {repo}, path: \
+         deploy}}\n  \
          destination: {{cluster: {cluster}, namespace: shop}}\n"
     )
 }
@@ -16,9 +17,16 @@ fn discover(tree: &MemoryTree) -> Discovered {
 
 fn again(tree: &dyn Tree, known: &Memory) -> (Discovered, Memory) {
     let globs = Globs::new(["apps/**/*.yaml"]).expect("a glob");
-    let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
+    let allow: Allow =
+        serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
     let repo = RepoName::new("shop");
-    let scope = Scope { repo: &repo, definitions_ref: "refs/heads/main", globs: &globs, allow: &allow, may_read: &[RepoName::new("lib")] };
+    let scope = Scope {
+        repo: &repo,
+        definitions_ref: "refs/heads/main",
+        globs: &globs,
+        allow: &allow,
+        may_read: &[RepoName::new("lib")],
+    };
     scope.discover_again(tree, known, &|| false).expect("memory does not fail")
 }
 
@@ -59,7 +67,10 @@ fn a_second_look_reads_what_is_another_object() {
         .file("apps/us/bad.yaml", definition("far", "staging", "shop"))
         .file("deploy/a/b.txt", "1");
     let (first, known) = again(&tree, &Memory::default());
-    let moved = tree.file("apps/us/web.yaml", definition("us2", "prod", "shop")).file("deploy/a/b.txt", "2").without("apps/eu/web.yaml");
+    let moved = tree
+        .file("apps/us/web.yaml", definition("us2", "prod", "shop"))
+        .file("deploy/a/b.txt", "2")
+        .without("apps/eu/web.yaml");
     let noting = Noting(moved.clone(), Mutex::default());
     let (second, newer) = again(&noting, &known);
     assert!(!known.same_definitions(&newer));
@@ -78,14 +89,16 @@ fn a_second_look_reads_what_is_another_object() {
 
 fn scoped<T>(glob: &str, definitions_ref: &str, look: impl FnOnce(Scope<'_>) -> T) -> T {
     let globs = Globs::new([glob]).expect("a glob");
-    let allow: Allow = serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
+    let allow: Allow =
+        serde_json::from_value(serde_json::json!({"clusters": ["prod"], "namespaces": ["shop*"]})).expect("a list");
     let (repo, may_read) = (RepoName::new("shop"), [RepoName::new("lib")]);
     look(Scope { repo: &repo, definitions_ref, globs: &globs, allow: &allow, may_read: &may_read })
 }
 
 #[test]
 fn a_second_definition_takes_an_app_from_nobody() {
-    // As after a file was copied and its name forgotten: the copy comes first, and would move the app to other manifests.
+    // As after a file was copied and its name forgotten: the copy comes first, and would move the app to other
+    // manifests.
     let copy = definition("web", "prod", "shop").replace("path: deploy", "path: other");
     let tree = MemoryTree::new().file("apps/web.yaml", definition("web", "prod", "shop")).file("apps/api.yaml", copy);
     let found = discover(&tree);
@@ -99,11 +112,16 @@ fn only_a_commit_takes_a_definition_away() {
     let web = || definition("web", "prod", "shop");
     let tree = MemoryTree::new().file("apps/web.yaml", web());
     let app = discover(&tree).apps.into_values().next().expect("one app");
-    let hidden =
-        |glob: &str, branch: &str, tree: &MemoryTree| scoped(glob, branch, |scope| scope.hidden(tree, &app).expect("memory does not fail"));
+    let hidden = |glob: &str, branch: &str, tree: &MemoryTree| {
+        scoped(glob, branch, |scope| scope.hidden(tree, &app).expect("memory does not fail"))
+    };
     let main = "refs/heads/main";
     assert_eq!(hidden("apps/*.yaml", main, &MemoryTree::new()), None, "deleted");
-    assert_eq!(hidden("apps/*.yaml", main, &MemoryTree::new().file("apps/web.yaml", definition("api", "prod", "shop"))), None, "edited");
+    assert_eq!(
+        hidden("apps/*.yaml", main, &MemoryTree::new().file("apps/web.yaml", definition("api", "prod", "shop"))),
+        None,
+        "edited"
+    );
     assert_eq!(hidden("apps/*.yaml", main, &MemoryTree::new().file("attic/web.yaml", web())), None, "moved away");
     let texts = [
         hidden("clusters/*.yaml", main, &tree),
@@ -130,11 +148,12 @@ fn apps_are_found_at_the_globs_only() {
     assert_eq!((names, found.errors), (vec!["shop/lib".to_owned(), "shop/web".to_owned()], vec![]));
 }
 
-/// X4+: a destination namespace that is not allowed is refused with its definition, whatever namespaces the manifests name themselves.
+/// X4+: a destination namespace that is not allowed is refused with its definition, whatever namespaces the manifests
+/// name themselves.
 #[test]
 fn the_namespace_of_a_destination_must_be_allowed() {
-    let tree =
-        MemoryTree::new().file("apps/web.yaml", definition("web", "prod", "shop").replace("namespace: shop", "namespace: kube-system"));
+    let tree = MemoryTree::new()
+        .file("apps/web.yaml", definition("web", "prod", "shop").replace("namespace: shop", "namespace: kube-system"));
     let found = discover(&tree);
     assert!(found.apps.is_empty() && found.refused.len() == 1);
     insta::assert_snapshot!(found.errors[0]);
@@ -186,7 +205,11 @@ impl Tree for Bomb {
             return Ok(Some(Vec::new()));
         }
         let below = TreeEntry { mode: Mode::Directory, id: format!("depth-{}", depth + 1) };
-        Ok(Some((0..10).map(|n| (if path.is_empty() && n == 0 { "apps".into() } else { format!("d{n}") }, below.clone())).collect()))
+        Ok(Some(
+            (0..10)
+                .map(|n| (if path.is_empty() && n == 0 { "apps".into() } else { format!("d{n}") }, below.clone()))
+                .collect(),
+        ))
     }
 }
 
@@ -210,7 +233,8 @@ fn x10_a_look_has_an_end() {
 fn x10_a_look_that_nobody_waits_for_ends() {
     let bomb = Bomb::new();
     let stopped = || bomb.listed() >= 5;
-    let ended = scoped("apps/**/*.yaml", "refs/heads/main", |scope| scope.discover_again(&bomb, &Memory::default(), &stopped));
+    let ended =
+        scoped("apps/**/*.yaml", "refs/heads/main", |scope| scope.discover_again(&bomb, &Memory::default(), &stopped));
     assert!(ended.is_err());
     assert_eq!(bomb.listed(), 5);
 }
@@ -224,7 +248,8 @@ fn x10_the_limits_hold_whatever_is_remembered() {
         .file("apps/b/two.yaml", definition("two", "prod", "shop"));
     let there = Extent { folders: 4, entries: 6, files: 2, bytes: 2 * definition("one", "prod", "shop").len() as u64 };
     let look = |most: Extent, known: &Memory| {
-        scoped("apps/**/*.yaml", "refs/heads/main", |scope| scope.within(most, &tree, known, &|| false)).expect("memory does not fail")
+        scoped("apps/**/*.yaml", "refs/heads/main", |scope| scope.within(most, &tree, known, &|| false))
+            .expect("memory does not fail")
     };
     let (found, known) = look(there, &Memory::default());
     assert_eq!((found.apps.len(), found.errors.len()), (2, 0));

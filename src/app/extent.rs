@@ -1,7 +1,8 @@
-//! How much of a tree a look at its definitions goes through. A tree of a few objects can have more folders than anybody can list: each of them may
-//! name the next one many times.
+//! How much of a tree a look at its definitions goes through. A tree of a few objects can have more folders than
+//! anybody can list: each of them may name the next one many times.
 
-/// The most that one look takes. What is remembered of an earlier look counts as well, so that nobody's answer depends on what another has read.
+/// The most that one look takes. What is remembered of an earlier look counts as well, so that nobody's answer depends
+/// on what another has read.
 pub(super) const LIMITS: Extent = Extent { folders: 50_000, entries: 500_000, files: 20_000, bytes: 64 << 20 };
 
 /// What is below a folder, as far as definitions can be there.

@@ -1,4 +1,5 @@
-//! Where definitions are looked for: the patterns of the configuration, and the folders that any of them can reach into.
+//! Where definitions are looked for: the patterns of the configuration, and the folders that any of them can reach
+//! into.
 
 use globset::{Error, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
@@ -52,7 +53,9 @@ impl Globs {
 fn way(pattern: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     for name in pattern.split('/') {
-        let named = (!name.contains("**") && !name.contains(['{', '}', '[', ']', '\\'])).then(|| Glob::new(name).ok()).flatten();
+        let named = (!name.contains("**") && !name.contains(['{', '}', '[', ']', '\\']))
+            .then(|| Glob::new(name).ok())
+            .flatten();
         let Some(named) = named else {
             steps.push(Step::Any);
             break;

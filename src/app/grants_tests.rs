@@ -7,7 +7,8 @@ const VERBS: [Verb; 3] = [Verb::Read, Verb::Write, Verb::Delete];
 
 fn allow(clusters: &[&str], namespaces: &[&str], kinds: &[&str]) -> Allow {
     let scoped: Vec<_> = kinds.iter().map(|kind| json!({"kind": kind})).collect();
-    serde_json::from_value(json!({"clusters": clusters, "namespaces": namespaces, "clusterScoped": scoped})).expect("a list")
+    serde_json::from_value(json!({"clusters": clusters, "namespaces": namespaces, "clusterScoped": scoped}))
+        .expect("a list")
 }
 
 fn id(kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
@@ -20,8 +21,10 @@ fn a_refusal_names_the_rule_and_what_was_about_to_be_done() {
     let grants = Grants { repo: &repo, allow: &allow, may_read: &[] };
     let refused = grants.object(Verb::Delete, &cluster, &id("ConfigMap", Some("other"), "a")).expect_err("refused");
     insta::assert_snapshot!(refused, @r#"deleting ConfigMap other/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "other"; whoever runs Driftless can add one"#);
-    insta::assert_snapshot!(grants.source(&RepoName::new("lib")).expect_err("refused"), @r#"reading repo lib is not allowed for repo shop: no entry of repos[shop].mayRead matches "lib"; whoever runs Driftless can add one"#);
-    insta::assert_snapshot!(grants.cluster(&ClusterName::new("west")).expect_err("refused"), @r#"cluster west is not allowed for repo shop: no entry of repos[shop].allow.clusters matches "west"; whoever runs Driftless can add one"#);
+    insta::assert_snapshot!(grants.source(&RepoName::new("lib")).expect_err("refused"),
+        @r#"reading repo lib is not allowed for repo shop: no entry of repos[shop].mayRead matches "lib"; whoever runs Driftless can add one"#);
+    insta::assert_snapshot!(grants.cluster(&ClusterName::new("west")).expect_err("refused"),
+        @r#"cluster west is not allowed for repo shop: no entry of repos[shop].allow.clusters matches "west"; whoever runs Driftless can add one"#);
 }
 
 fn subset(all: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
@@ -29,7 +32,8 @@ fn subset(all: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static st
 }
 
 proptest! {
-    /// X4: what is granted is what all of the rules list at that moment; taking any one of them away takes away what hangs on it, at once.
+    /// X4: what is granted is what all of the rules list at that moment; taking any one of them away takes away what
+    /// hangs on it, at once.
     #[test]
     fn what_is_revoked_is_refused_from_then_on(
         clusters in subset(&["prod", "west"]),
@@ -39,7 +43,8 @@ proptest! {
         revoked in 0_usize..4,
     ) {
         let repo = RepoName::new("shop");
-        let objects = [id("ConfigMap", Some("shop"), "a"), id("Secret", Some("cart"), "b"), id("ClusterRole", None, "c"), id("Node", None, "d")];
+        let objects = [id("ConfigMap", Some("shop"), "a"), id("Secret", Some("cart"), "b"), id("ClusterRole", None,
+            "c"), id("Node", None, "d")];
         let (mut clusters, mut namespaces, mut kinds, mut sources) = (clusters, namespaces, kinds, sources);
         for step in 0..2 {
             let allow = allow(&clusters, &namespaces, &kinds);
@@ -54,7 +59,8 @@ proptest! {
                         None => kinds.contains(&object.kind.as_str()),
                     };
                     for verb in VERBS {
-                        prop_assert_eq!(authority.ask(verb, object).is_ok(), clusters.contains(&cluster) && listed, "{:?} {} at {}", verb, object, step);
+                        prop_assert_eq!(authority.ask(verb, object).is_ok(), clusters.contains(&cluster) && listed,
+                            "{:?} {} at {}", verb, object, step);
                     }
                 }
             }

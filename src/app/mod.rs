@@ -1,4 +1,5 @@
-//! What an app is: a named source with a destination and a sync policy. Pure: definitions are parsed and checked here, never read.
+//! What an app is: a named source with a destination and a sync policy. Pure: definitions are parsed and checked here,
+//! never read.
 
 mod allow;
 mod definition;

@@ -115,12 +115,16 @@ struct SpecDestination {
     namespace: Spanned<String>,
 }
 
-/// Reads one file. `definitions_ref` is the full ref that the file was read from: what an app follows unless it says otherwise.
+/// Reads one file. `definitions_ref` is the full ref that the file was read from: what an app follows unless it says
+/// otherwise.
 pub fn parse_file(repo: &RepoName, definitions_ref: &str, file: &str, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     let documents = yaml::documents(text);
     if let Some(beyond) = documents.get(MOST_DOCUMENTS) {
-        let message = format!("the file has {} documents; the limit is {MOST_DOCUMENTS}. Split it into several files", documents.len());
+        let message = format!(
+            "the file has {} documents; the limit is {MOST_DOCUMENTS}. Split it into several files",
+            documents.len()
+        );
         parsed.errors.push(DefinitionError { file: file.to_owned(), line: beyond.first_line + 1, message, app: None });
         return parsed;
     }
@@ -134,7 +138,12 @@ pub fn parse_file(repo: &RepoName, definitions_ref: &str, file: &str, text: &str
     parsed
 }
 
-fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: Document<'_>) -> Result<Option<App>, DefinitionError> {
+fn parse_document(
+    repo: &RepoName,
+    definitions_ref: &str,
+    file: &str,
+    document: Document<'_>,
+) -> Result<Option<App>, DefinitionError> {
     let failed = |line, message: String, app| DefinitionError { file: file.to_owned(), line, message, app };
     let header: Header = yaml::parse(document).map_err(|error| failed(error.line, error.message, None))?;
     if !header.api_version.as_deref().is_some_and(|version| version.starts_with("driftless.dev/")) {
@@ -155,18 +164,24 @@ fn parse_document(repo: &RepoName, definitions_ref: &str, file: &str, document: 
     for (at, check) in checks {
         check.map_err(|message| failed(line(at), message, name.clone()))?;
     }
-    check_values(&parsed.spec.helm.values).map_err(|message| failed(line_of_values(document), message, name.clone()))?;
+    check_values(&parsed.spec.helm.values)
+        .map_err(|message| failed(line_of_values(document), message, name.clone()))?;
     for rule in &parsed.spec.ignore_differences {
         check_pointers(&rule.value).map_err(|message| {
             let line = u32::try_from(rule.referenced.line()).unwrap_or(0) + document.first_line;
             failed(line, message, name.clone())
         })?;
     }
-    let origin = Origin { file: file.to_owned(), line: line(&parsed.metadata.name), definitions_ref: definitions_ref.to_owned() };
+    let origin = Origin {
+        file: file.to_owned(),
+        line: line(&parsed.metadata.name),
+        definitions_ref: definitions_ref.to_owned(),
+    };
     Ok(Some(app(repo, definitions_ref, parsed, origin)))
 }
 
-/// Values of a chart are a map. As a text they would be no values at all, and they may hold secrets, so that what was found is not repeated.
+/// Values of a chart are a map. As a text they would be no values at all, and they may hold secrets, so that what was
+/// found is not repeated.
 fn check_values(values: &Value) -> Result<(), String> {
     let found = match values {
         Value::Null | Value::Object(_) => return Ok(()),
@@ -175,11 +190,15 @@ fn check_values(values: &Value) -> Result<(), String> {
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
     };
-    Err(format!("spec.helm.values should be a map, but is {found}; write the values below it without `|`, or name a file in valuesFiles"))
+    Err(format!(
+        "spec.helm.values should be a map, but is {found}; write the values below it without `|`, or name a file in \
+         valuesFiles"
+    ))
 }
 
 fn line_of_values(document: Document<'_>) -> u32 {
-    let at = document.text.lines().position(|line| line.trim_start().starts_with("values:") || line.contains("{values:"));
+    let at =
+        document.text.lines().position(|line| line.trim_start().starts_with("values:") || line.contains("{values:"));
     u32::try_from(at.unwrap_or(0)).unwrap_or(0) + document.first_line + 1
 }
 
@@ -189,7 +208,8 @@ fn line_of(spanned: &Spanned<String>, document: Document<'_>) -> u32 {
 
 fn app(repo: &RepoName, definitions_ref: &str, file: File, origin: Origin) -> App {
     let File { _api_version, _kind, metadata, spec } = file;
-    let Spec { source, renderer, kustomize, helm, destination, sync, drift, on_delete, adopt, ignore_differences } = spec;
+    let Spec { source, renderer, kustomize, helm, destination, sync, drift, on_delete, adopt, ignore_differences } =
+        spec;
     App {
         id: AppId::new(repo, metadata.name.value),
         source: Source {
@@ -198,7 +218,10 @@ fn app(repo: &RepoName, definitions_ref: &str, file: File, origin: Origin) -> Ap
             path: clean_path(&source.path.value),
         },
         render: RenderOptions { renderer, kustomize, helm },
-        destination: Destination { cluster: ClusterName::new(destination.cluster), namespace: destination.namespace.value },
+        destination: Destination {
+            cluster: ClusterName::new(destination.cluster),
+            namespace: destination.namespace.value,
+        },
         sync,
         drift,
         on_delete,
@@ -259,17 +282,27 @@ fn check_path(path: &str) -> Result<(), String> {
 fn check_pointers(rule: &IgnoreDifferences) -> Result<(), String> {
     const WHAT: &str = "spec.ignoreDifferences";
     if rule.json_pointers.is_empty() {
-        return Err(format!("{WHAT} for {} names no field: list some in jsonPointers, such as /spec/replicas", rule.kind));
+        return Err(format!(
+            "{WHAT} for {} names no field: list some in jsonPointers, such as /spec/replicas",
+            rule.kind
+        ));
     }
     for pointer in &rule.json_pointers {
-        let names_object = ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"].contains(&pointer.as_str());
-        let names_mark =
-            pointer.contains("driftless.dev") || ["/metadata", "/metadata/labels", "/metadata/annotations"].contains(&pointer.as_str());
+        let names_object =
+            ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"].contains(&pointer.as_str());
+        let names_mark = pointer.contains("driftless.dev")
+            || ["/metadata", "/metadata/labels", "/metadata/annotations"].contains(&pointer.as_str());
         if !pointer.starts_with('/') || pointer.len() < 2 {
-            return Err(format!("{WHAT} for {}: {pointer:?} is not a JSON pointer: write it as /spec/replicas", rule.kind));
+            return Err(format!(
+                "{WHAT} for {}: {pointer:?} is not a JSON pointer: write it as /spec/replicas",
+                rule.kind
+            ));
         }
         if names_object || names_mark {
-            return Err(format!("{WHAT} for {}: {pointer:?} identifies the object or its owner and cannot be ignored", rule.kind));
+            return Err(format!(
+                "{WHAT} for {}: {pointer:?} identifies the object or its owner and cannot be ignored",
+                rule.kind
+            ));
         }
     }
     Ok(())
@@ -307,7 +340,8 @@ spec:
         assert_eq!(parsed.apps[0].origin.line, 7);
     }
 
-    /// L13: a file of very many documents costs no time and is refused as a whole, as some of its apps would be missing.
+    /// L13: a file of very many documents costs no time and is refused as a whole, as some of its apps would be
+    /// missing.
     #[test]
     fn a_file_has_an_end() {
         let most = vec!["a: b\n"; MOST_DOCUMENTS].join("---\n");
@@ -317,10 +351,12 @@ spec:
         let parsed = parse(&format!("{MINIMAL}---\n{many}"));
         assert!(started.elapsed() < std::time::Duration::from_secs(2), "it took {:?}", started.elapsed());
         assert!(parsed.apps.is_empty());
-        insta::assert_snapshot!(parsed.errors[0], @"apps/shop.yaml:4007: the file has 100001 documents; the limit is 2000. Split it into several files");
+        insta::assert_snapshot!(parsed.errors[0],
+            @"apps/shop.yaml:4007: the file has 100001 documents; the limit is 2000. Split it into several files");
     }
 
-    /// X6: values that nobody could read back from the store are this definition's error. The parser gives up before the store would.
+    /// X6: values that nobody could read back from the store are this definition's error. The parser gives up before
+    /// the store would.
     #[test]
     fn values_have_a_depth() {
         let with = |depth: usize| {
@@ -337,15 +373,22 @@ spec:
         }
     }
 
-    /// X6+ and X11+: values that are no map would be no values of any chart, and cost three workers; what they are is told, and not what they hold.
+    /// X6+ and X11+: values that are no map would be no values of any chart, and cost three workers; what they are is
+    /// told, and not what they hold.
     #[test]
     fn values_are_a_map() {
-        for (values, found) in
-            [("|\n      password: hunter2", "a text"), ("hunter2", "a text"), ("[hunter2]", "a list"), ("4711", "a number")]
-        {
+        for (values, found) in [
+            ("|\n      password: hunter2", "a text"),
+            ("hunter2", "a text"),
+            ("[hunter2]", "a list"),
+            ("4711", "a number"),
+        ] {
             let parsed = parse(&MINIMAL.replace("spec:", &format!("spec:\n  helm:\n    values: {values}")));
             let error = parsed.errors.first().map(ToString::to_string).unwrap_or_default();
-            assert!(error.starts_with(&format!("apps/shop.yaml:7: spec.helm.values should be a map, but is {found};")), "{error}");
+            assert!(
+                error.starts_with(&format!("apps/shop.yaml:7: spec.helm.values should be a map, but is {found};")),
+                "{error}"
+            );
             assert!(!error.contains("hunter2") && !error.contains("4711"), "{error}");
         }
         assert_eq!(parse(&MINIMAL.replace("spec:", "spec:\n  helm: {values: }")).errors, []);

@@ -158,16 +158,31 @@ fn cases() -> Vec<Case> {
             "a",
         ),
         with_run(
-            Case { confirmed: 2, ..case("waits for health before deletions", |row| row.health = AppHealth::Progressing) },
+            Case {
+                confirmed: 2,
+                ..case(
+                    "waits for health before \
+                                         deletions",
+                    |row| row.health = AppHealth::Progressing,
+                )
+            },
             RunState::Waiting,
             "a",
         ),
         with_run(case("is being applied", |_| {}), RunState::Running, "a"),
-        case("as in Git, of unknown health", |row| row.health_message = "health unknown: Widget shop/a (no status)".into()),
+        case("as in Git, of unknown health", |row| {
+            row.health_message = "health unknown: Widget shop/a (no \
+                                                                         status)"
+                .into()
+        }),
         case("as in Git, suspended", |row| row.health_message = "suspended: CronJob shop/a (spec.suspend)".into()),
         Case {
             last: Some(RunRow {
-                error: Some("1 deletion; its deletions have not begun because the app is paused. To continue: driftless resume x".into()),
+                error: Some(
+                    "1 deletion; its deletions have not begun because the app is paused. To continue: \
+                             driftless resume x"
+                        .into(),
+                ),
                 ..run(RunState::Waiting, "a")
             }),
             ..case("resumed, about to delete", |_| {})
@@ -176,7 +191,14 @@ fn cases() -> Vec<Case> {
         case("missing", |row| (row.state, row.state_message) = (AppState::Missing, "refs/heads/main is gone".into())),
         Case {
             held: Some("3 to be deleted: confirm"),
-            ..case("removed", |row| (row.state, row.state_message) = (AppState::Removed, "removed by aaaaaaaaaa".into()))
+            ..case("removed", |row| {
+                (row.state, row.state_message) = (
+                    AppState::Removed,
+                    "removed by \
+                                                                                          aaaaaaaaaa"
+                        .into(),
+                )
+            })
         },
     ]
 }
@@ -197,7 +219,13 @@ fn how_an_app_stands() {
             retried: case.retried.as_ref(),
         };
         let AppStatus { state, message } = app_status(facts);
-        format!("{}: {} / {} / {}", case.name, state.as_str(), health(&case.row).unwrap_or("-"), message.unwrap_or_default())
+        format!(
+            "{}: {} / {} / {}",
+            case.name,
+            state.as_str(),
+            health(&case.row).unwrap_or("-"),
+            message.unwrap_or_default()
+        )
     });
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
 }
@@ -206,7 +234,16 @@ fn how_an_app_stands() {
 #[test]
 fn removed_apps_are_listed_for_a_day() {
     let row = AppRow { state: AppState::Removed, state_since: Some(1_000), ..row() };
-    let facts = Facts { row: &row, head: None, last: None, waits_until: None, held: None, confirmed: 0, kept: None, retried: None };
+    let facts = Facts {
+        row: &row,
+        head: None,
+        last: None,
+        waits_until: None,
+        held: None,
+        confirmed: 0,
+        kept: None,
+        retried: None,
+    };
     assert!(!is_over(facts, 1_000 + REMOVED_LISTED));
     assert!(is_over(facts, 1_001 + REMOVED_LISTED));
     assert!(!is_over(Facts { held: Some("2 to be deleted"), ..facts }, 1_001 + REMOVED_LISTED));

@@ -1,4 +1,5 @@
-//! `check`: is the configuration right, and are the definitions in a folder? Nothing is touched; with `--online` what it names is asked.
+//! `check`: is the configuration right, and are the definitions in a folder? Nothing is touched; with `--online` what
+//! it names is asked.
 
 mod offline;
 mod online;
@@ -22,7 +23,8 @@ pub(super) struct CheckArgs {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE", env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
     config: PathBuf,
-    /// A checkout whose definitions are read as well, and rendered with --online: REPO=DIR, with a repo of the configuration. May be repeated.
+    /// A checkout whose definitions are read as well, and rendered with --online: REPO=DIR, with a repo of the
+    /// configuration. May be repeated.
     #[arg(long, value_name = "REPO=DIR", value_parser = checkout)]
     definitions: Vec<(String, PathBuf)>,
     /// Also ask the forges (credentials, webhooks) and the clusters (rights), and test the renderer's sandbox.
@@ -35,7 +37,11 @@ fn checkout(text: &str) -> Result<(String, PathBuf), String> {
     Ok((repo.to_owned(), PathBuf::from(dir)))
 }
 
-pub(super) async fn run(args: &CheckArgs, environment: &(dyn Environment + Sync), format: Format) -> anyhow::Result<Outcome> {
+pub(super) async fn run(
+    args: &CheckArgs,
+    environment: &(dyn Environment + Sync),
+    format: Format,
+) -> anyhow::Result<Outcome> {
     let mut report = Report::default();
     match Config::load(&args.config, environment) {
         Ok(config) => {
@@ -77,7 +83,9 @@ fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> an
     for (name, dir) in &args.definitions {
         let Some(repo) = config.repos.iter().find(|repo| repo.name.as_str() == name) else {
             let known: Vec<&str> = config.repos.iter().map(|repo| repo.name.as_str()).collect();
-            findings.problems.push(format!("--definitions {name}: the configuration has no such repo; it has {}", known.join(", ")));
+            findings
+                .problems
+                .push(format!("--definitions {name}: the configuration has no such repo; it has {}", known.join(", ")));
             continue;
         };
         if !dir.is_dir() {
@@ -87,7 +95,9 @@ fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> an
         let found = repo.scope().discover(&DirTree::new(dir))?;
         match found.apps.len() {
             0 if !found.errors.is_empty() => {}
-            0 => findings.notes.push(format!("{} defines no app; repos[{name}].definitions.globs says where they are", dir.display())),
+            0 => findings
+                .notes
+                .push(format!("{} defines no app; repos[{name}].definitions.globs says where they are", dir.display())),
             1 => findings.passed.push(format!("{} defines 1 app", dir.display())),
             apps => findings.passed.push(format!("{} defines {apps} apps", dir.display())),
         }

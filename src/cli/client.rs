@@ -29,7 +29,11 @@ impl Server {
     }
 
     fn client(&self) -> anyhow::Result<reqwest::Client> {
-        Ok(reqwest::Client::builder().unix_socket(self.socket.clone()).no_proxy().timeout(Duration::from_secs(30)).build()?)
+        Ok(reqwest::Client::builder()
+            .unix_socket(self.socket.clone())
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()?)
     }
 
     async fn read<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
@@ -37,17 +41,20 @@ impl Server {
         let answer = request.send().await.map_err(|error| {
             let why = root(&error);
             anyhow!(
-                "no server answers at {socket} ({why}). Start one with `driftless serve`, or pass its socket with --socket or DRIFTLESS_SOCKET: it is `driftless.sock` in the configuration's `data` folder"
+                "no server answers at {socket} ({why}). Start one with `driftless serve`, or pass its socket with \
+                 --socket or DRIFTLESS_SOCKET: it is `driftless.sock` in the configuration's `data` folder"
             )
         })?;
         let status = answer.status();
         let body = answer.bytes().await?;
         if !status.is_success() {
             let message = serde_json::from_slice::<serde_json::Value>(&body).ok();
-            let message = message.as_ref().and_then(|body| body["error"].as_str()).unwrap_or("the server gave no reason");
+            let message =
+                message.as_ref().and_then(|body| body["error"].as_str()).unwrap_or("the server gave no reason");
             bail!("{message} (HTTP {})", status.as_u16());
         }
-        serde_json::from_slice(&body).with_context(|| format!("the server at {socket} has another version than this command"))
+        serde_json::from_slice(&body)
+            .with_context(|| format!("the server at {socket} has another version than this command"))
     }
 }
 

@@ -18,10 +18,13 @@ pub(super) struct JobsArgs {
 
 pub(super) async fn list(args: &JobsArgs, format: Format) -> anyhow::Result<Outcome> {
     let jobs: Vec<JobView> = args.server.get("/api/v1/jobs?limit=1000").await?;
-    let jobs: Vec<JobView> = jobs.into_iter().filter(|job| is_open(job) && (!args.failing || job.error.is_some())).collect();
+    let jobs: Vec<JobView> =
+        jobs.into_iter().filter(|job| is_open(job) && (!args.failing || job.error.is_some())).collect();
     match format {
         Format::Json => output::json(&jobs)?,
-        Format::Text if jobs.is_empty() => output::note(if args.failing { "no failing jobs" } else { "no queued jobs" }),
+        Format::Text if jobs.is_empty() => {
+            output::note(if args.failing { "no failing jobs" } else { "no queued jobs" })
+        }
         Format::Text => output::line(jobs_table(&jobs)),
     }
     Ok(Outcome::Done)

@@ -37,9 +37,11 @@ enum Command {
     Serve(ConfigFile),
     /// Run the whole loop on this machine: a forge, a cluster and a sample repository.
     Dev(dev::DevArgs),
-    /// Check the configuration and the definitions in a checkout; with --online also what forges and clusters grant. Changes nothing.
+    /// Check the configuration and the definitions in a checkout; with --online also what forges and clusters grant.
+    /// Changes nothing.
     Check(check::CheckArgs),
-    /// Show what a folder would change in a cluster, or what a pull request's preview said. Exits 0 for no change, 2 for changes, 1 for an error.
+    /// Show what a folder would change in a cluster, or what a pull request's preview said. Exits 0 for no change, 2
+    /// for changes, 1 for an error.
     Preview(preview::PreviewArgs),
     /// Sync an app now.
     Sync(apps::SyncArgs),

@@ -92,7 +92,9 @@ pub(super) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
 fn cell(text: &str) -> Cell {
     let colour = match text {
         "failed" | "missing" | "invalid" | "degraded" => Some(Color::Red),
-        "waiting" | "pending" | "paused" | "pinned" | "out-of-sync" | "progressing" | "suspended" | "unknown" => Some(Color::Yellow),
+        "waiting" | "pending" | "paused" | "pinned" | "out-of-sync" | "progressing" | "suspended" | "unknown" => {
+            Some(Color::Yellow)
+        }
         "synced" | "succeeded" | "healthy" => Some(Color::Green),
         _ => None,
     };

@@ -1,4 +1,5 @@
-//! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull request, in full.
+//! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull
+//! request, in full.
 
 mod not_here;
 mod place;
@@ -50,7 +51,8 @@ pub(super) struct PreviewArgs {
     /// Namespace for objects that do not set one [default: the app's, or `default`].
     #[arg(short, long)]
     namespace: Option<String>,
-    /// The repository that DIR is in, for bases and values outside DIR [default: the Git checkout that it is in, or DIR].
+    /// The repository that DIR is in, for bases and values outside DIR [default: the Git checkout that it is in, or
+    /// DIR].
     #[arg(long)]
     root: Option<PathBuf>,
     /// The renderer's worker.
@@ -73,7 +75,11 @@ struct Shown {
     warnings: Vec<String>,
 }
 
-pub(super) async fn run(args: PreviewArgs, _environment: &(dyn Environment + Sync), format: Format) -> anyhow::Result<Outcome> {
+pub(super) async fn run(
+    args: PreviewArgs,
+    _environment: &(dyn Environment + Sync),
+    format: Format,
+) -> anyhow::Result<Outcome> {
     match (&args.pr, &args.dir) {
         (Some(pr), _) => pull_request(&args.server, pr, format).await,
         (None, None) if args.app.is_none() => bail!("pass a folder, an app with --app, or a pull request with --pr"),
@@ -82,7 +88,8 @@ pub(super) async fn run(args: PreviewArgs, _environment: &(dyn Environment + Syn
 }
 
 async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Result<Outcome> {
-    let (repo, number) = pr.split_once('#').context("use --pr REPO#NUMBER, with a repo of the server's configuration")?;
+    let (repo, number) =
+        pr.split_once('#').context("use --pr REPO#NUMBER, with a repo of the server's configuration")?;
     let number: u64 = number.parse().context("the pull request's number is not a number")?;
     let view: PreviewView = server.get(&format!("/api/v1/previews/{}/{number}", segment(repo)?)).await?;
     match format {
@@ -93,7 +100,8 @@ async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Resu
 }
 
 async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyhow::Result<Outcome> {
-    let wishes = Wishes { values: &args.values, release: args.release.as_deref(), namespace: args.namespace.as_deref() };
+    let wishes =
+        Wishes { values: &args.values, release: args.release.as_deref(), namespace: args.namespace.as_deref() };
     // Before the cluster is asked for: what is wrong here is wrong whatever the cluster says.
     let (place, app) = match (&args.app, dir) {
         (Some(definition), dir) => defined_app(definition, dir, args.root.as_deref(), &wishes, cluster_name(args))?,
@@ -107,8 +115,9 @@ async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyho
     let mut config = ClusterConfig::new(cluster_name(args), args.kubeconfig.clone());
     config.context.clone_from(&args.context);
     let connected = Cluster::connect(config).await;
-    let cluster =
-        connected.context("no cluster to compare with: pass a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context")?;
+    let cluster = connected.context(
+        "no cluster to compare with: pass a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context",
+    )?;
     let rendered = render(args, &place, &app, &cluster).await?;
     let (plan, owner) = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
@@ -143,7 +152,10 @@ async fn render(args: &PreviewArgs, place: &Place, app: &App, cluster: &Cluster)
     // The reader has the files.
     let renderer = Renderer::new(RendererConfig { full_texts: true, ..RendererConfig::new(launcher, &args.renderer) })?;
     let discovery = cluster.discovery().await?;
-    let facts = ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() };
+    let facts = ClusterFacts {
+        version: discovery.server_version().to_owned(),
+        api_versions: discovery.api_versions().to_vec(),
+    };
     let request = RenderRequest {
         path: place.path.clone(),
         options: app.render.clone(),
@@ -162,7 +174,14 @@ async fn as_its_owner(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyh
     for change in &first.changes {
         if let Some(TakeOver::OtherApp { instance, app }) = &change.takes_over {
             owners.insert((instance.clone(), app.clone()));
-            owned.push(Owned { id: change.key.id(), uid: None, manifest_hash: None, resource_version: None, done: false, held: false });
+            owned.push(Owned {
+                id: change.key.id(),
+                uid: None,
+                manifest_hash: None,
+                resource_version: None,
+                done: false,
+                held: false,
+            });
         }
     }
     let mut owners = owners.into_iter();
@@ -172,7 +191,13 @@ async fn as_its_owner(cluster: &Cluster, app: &App, rendered: &Rendered) -> anyh
     Ok((plan(cluster, app, &marks, rendered, &owned).await?, Some(marks)))
 }
 
-async fn plan(cluster: &Cluster, app: &App, marks: &Marks, rendered: &Rendered, inventory: &[Owned]) -> anyhow::Result<Plan> {
+async fn plan(
+    cluster: &Cluster,
+    app: &App,
+    marks: &Marks,
+    rendered: &Rendered,
+    inventory: &[Owned],
+) -> anyhow::Result<Plan> {
     // Whoever runs this has the kubeconfig's rights, and nothing is written.
     let allow: Allow = serde_json::from_value(serde_json::json!({
         "clusters": ["*"], "namespaces": ["*"], "clusterScoped": [{"kind": "*"}]
@@ -223,8 +248,12 @@ fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
         match &change.takes_over {
             None | Some(TakeOver::HandedOver { .. }) => {}
             Some(TakeOver::Unmarked) => text += "  already exists; not managed by Driftless yet\n",
-            Some(TakeOver::OtherTool { tool, name }) => text += &format!("  already exists and is managed by {tool} ({name})\n"),
-            Some(TakeOver::OtherApp { instance, app }) => text += &format!("  belongs to the app {app} of {instance}\n"),
+            Some(TakeOver::OtherTool { tool, name }) => {
+                text += &format!("  already exists and is managed by {tool} ({name})\n")
+            }
+            Some(TakeOver::OtherApp { instance, app }) => {
+                text += &format!("  belongs to the app {app} of {instance}\n")
+            }
         }
         if !change.drops.is_empty() {
             text += &format!("  taking it over drops {}\n", change.drops.join(", "));

@@ -7,7 +7,8 @@ use super::Arguments;
 const HEAD: &str = "\
 # Commands
 
-Every command takes `-o, --output text|json` and `-h, --help`. `driftless preview` exits 0 for no change, 2 for changes and 1 for an error; every other
+Every command takes `-o, --output text|json` and `-h, --help`. `driftless preview` exits 0 for no change, 2 for \
+                    changes and 1 for an error; every other
 command exits 0 or 1. Results go to standard output, progress and errors to standard error.
 
 This page is written from the program itself, and a test compares them.
@@ -15,7 +16,9 @@ This page is written from the program itself, and a test compares them.
 
 fn page() -> String {
     let mut text = HEAD.to_owned();
-    for command in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+    for command in
+        Arguments::command().get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    {
         text.push_str(&section(command));
     }
     text
@@ -36,8 +39,11 @@ fn section(command: &Command) -> String {
 }
 
 fn name(arg: &Arg) -> String {
-    let value =
-        || arg.get_value_names().and_then(|names| names.first()).map_or_else(|| arg.get_id().as_str().to_uppercase(), ToString::to_string);
+    let value = || {
+        arg.get_value_names()
+            .and_then(|names| names.first())
+            .map_or_else(|| arg.get_id().as_str().to_uppercase(), ToString::to_string)
+    };
     let Some(long) = arg.get_long() else { return value() };
     let short = arg.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
     let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
@@ -47,7 +53,11 @@ fn name(arg: &Arg) -> String {
 /// The variable that stands for it, and what it is where it is left out.
 fn beside(arg: &Arg) -> String {
     let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
-    let default = arg.get_default_values().first().filter(|_| takes).map(|value| format!("default `{}`", value.to_string_lossy()));
+    let default = arg
+        .get_default_values()
+        .first()
+        .filter(|_| takes)
+        .map(|value| format!("default `{}`", value.to_string_lossy()));
     let variable = arg.get_env().map(|name| format!("or `{}`", name.to_string_lossy()));
     let parts: Vec<String> = variable.into_iter().chain(default).collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
@@ -62,5 +72,8 @@ fn the_page_of_commands_is_written_from_the_program() {
         std::fs::write(&path, &expected).expect("written");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "docs/commands.md is not what the program says: INSTA_UPDATE=always cargo test --lib cli:: writes it");
+    assert!(
+        found == expected,
+        "docs/commands.md is not what the program says: INSTA_UPDATE=always cargo test --lib cli:: writes it"
+    );
 }

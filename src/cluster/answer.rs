@@ -1,7 +1,7 @@
 //! What an answer of the server means. Pure: statuses, headers and bodies in, our own errors out.
 //!
-//! A server's text about a Secret may contain its values, so for Secrets only the names of fields and texts that are known to be fixed get
-//! through here.
+//! A server's text about a Secret may contain its values, so for Secrets only the names of fields and texts that are
+//! known to be fixed get through here.
 
 use std::time::Duration;
 
@@ -25,8 +25,12 @@ const MOST_CAUSES: usize = 20;
 /// Stands where a server's text about a Secret would stand.
 const HIDDEN: &str = "the server's text is not shown, because it may contain the Secret's values";
 /// Texts about a field that never contain a value.
-const FIXED: [&str; 4] =
-    ["field not declared in schema", "field is immutable when `immutable` is set", "field is immutable", "Required value"];
+const FIXED: [&str; 4] = [
+    "field not declared in schema",
+    "field is immutable when `immutable` is set",
+    "field is immutable",
+    "Required value",
+];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -60,13 +64,18 @@ pub(super) fn is_secret(key: &ObjectKey) -> bool {
 }
 
 /// Reads a successful answer, or says what another one means. `about` is the object that was asked for, if it was one.
-pub(super) fn json<T: DeserializeOwned>(cluster: &ClusterName, answer: &Answer, about: Option<&ObjectKey>) -> Result<T, ClusterError> {
+pub(super) fn json<T: DeserializeOwned>(
+    cluster: &ClusterName,
+    answer: &Answer,
+    about: Option<&ObjectKey>,
+) -> Result<T, ClusterError> {
     if !answer.status.is_success() {
         return Err(failure(cluster, answer, about));
     }
     serde_json::from_slice(&answer.body).map_err(|error| {
         // serde_json quotes what it did not expect.
-        let message = if about.is_some_and(is_secret) { HIDDEN.to_owned() } else { shorten(&error.to_string(), LONGEST) };
+        let message =
+            if about.is_some_and(is_secret) { HIDDEN.to_owned() } else { shorten(&error.to_string(), LONGEST) };
         ClusterError::Unreadable { cluster: cluster.clone(), message }
     })
 }
@@ -86,9 +95,14 @@ pub(super) fn failure(cluster: &ClusterName, answer: &Answer, about: Option<&Obj
         StatusCode::UNAUTHORIZED => ClusterError::Unauthorized { cluster, message },
         StatusCode::FORBIDDEN => ClusterError::Forbidden { cluster, message },
         StatusCode::CONFLICT => ClusterError::Conflict { cluster, message },
-        StatusCode::TOO_MANY_REQUESTS => ClusterError::TooMany { cluster, after: after.unwrap_or(Duration::from_secs(1)) },
+        StatusCode::TOO_MANY_REQUESTS => {
+            ClusterError::TooMany { cluster, after: after.unwrap_or(Duration::from_secs(1)) }
+        }
         // What the object says keeps the server from reading it: that does not pass by itself.
-        code if code.is_server_error() && about.is_some() && status.as_ref().is_some_and(|status| content(&status.message).is_some()) => {
+        code if code.is_server_error()
+            && about.is_some()
+            && status.as_ref().is_some_and(|status| content(&status.message).is_some()) =>
+        {
             ClusterError::Refused { cluster, status: code.as_u16(), message }
         }
         code if code.is_server_error() || code == StatusCode::REQUEST_TIMEOUT => {
@@ -112,7 +126,8 @@ pub(super) enum Missing {
     Kind,
 }
 
-/// Reads a 404. The server answers with plain text, or without details, where it does not know the path, and so the kind.
+/// Reads a 404. The server answers with plain text, or without details, where it does not know the path, and so the
+/// kind.
 pub(super) fn missing(answer: &Answer) -> Missing {
     match status(&answer.body) {
         Some(status) if !status.details.name.is_empty() => Missing::Object,
@@ -120,11 +135,12 @@ pub(super) fn missing(answer: &Answer) -> Missing {
     }
 }
 
-/// Whether a JSON patch could not be carried out on the object as it is: a `test` in it did not hold, or a path is not there. The server
-/// says no more than this.
+/// Whether a JSON patch could not be carried out on the object as it is: a `test` in it did not hold, or a path is not
+/// there. The server says no more than this.
 pub(super) fn does_not_fit(answer: &Answer) -> bool {
     const GENERIC: &str = "the server rejected our request due to an error in our request";
-    answer.status == StatusCode::UNPROCESSABLE_ENTITY && status(&answer.body).is_some_and(|status| status.message == GENERIC)
+    answer.status == StatusCode::UNPROCESSABLE_ENTITY
+        && status(&answer.body).is_some_and(|status| status.message == GENERIC)
 }
 
 /// Whether a new object was not made for the sole reason that there is one of its name.
@@ -144,7 +160,9 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
         return ApplyError::Forbidden { message: text(key, message) };
     }
     match answer.status {
-        StatusCode::NOT_FOUND if status.details.kind == "namespaces" => ApplyError::NamespaceMissing { namespace: status.details.name },
+        StatusCode::NOT_FOUND if status.details.kind == "namespaces" => {
+            ApplyError::NamespaceMissing { namespace: status.details.name }
+        }
         StatusCode::NOT_FOUND if status.details.name.is_empty() => unknown_kind(key),
         StatusCode::CONFLICT => conflict(key, &status),
         StatusCode::UNPROCESSABLE_ENTITY => invalid(key, &status),
@@ -155,8 +173,12 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
         StatusCode::BAD_REQUEST if dry_run && is_webhook_without_dry_run(&status) => {
             ApplyError::WebhookWithoutDryRun { message: shorten(&status.message, LONGEST) }
         }
-        StatusCode::INTERNAL_SERVER_ERROR if is_too_large(&status) => ApplyError::Refused { message: text(key, &status.message) },
-        code if code.is_server_error() => malformed(key, &status).unwrap_or_else(|| failure(cluster, answer, Some(key)).into()),
+        StatusCode::INTERNAL_SERVER_ERROR if is_too_large(&status) => {
+            ApplyError::Refused { message: text(key, &status.message) }
+        }
+        code if code.is_server_error() => {
+            malformed(key, &status).unwrap_or_else(|| failure(cluster, answer, Some(key)).into())
+        }
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::PAYLOAD_TOO_LARGE => {
             ApplyError::Refused { message: text(key, &status.message) }
         }
@@ -164,14 +186,15 @@ pub(super) fn refusal(cluster: &ClusterName, key: &ObjectKey, dry_run: bool, ans
     }
 }
 
-/// What a webhook or a policy says that does not let the object pass. They do so with any status that they like, also with one that means
-/// something else: a policy with "invalid", if nothing else was asked of it.
+/// What a webhook or a policy says that does not let the object pass. They do so with any status that they like, also
+/// with one that means something else: a policy with "invalid", if nothing else was asked of it.
 fn denial<'a>(key: &ObjectKey, status: &'a Status) -> Option<&'a str> {
     let message = status.message.as_str();
     if message.starts_with("admission webhook ") && message.contains("denied the request") {
         return Some(message);
     }
-    let own = message.split_once(' ').and_then(|(_, rest)| rest.strip_prefix(&format!("\"{}\" is forbidden: ", key.name)));
+    let own =
+        message.split_once(' ').and_then(|(_, rest)| rest.strip_prefix(&format!("\"{}\" is forbidden: ", key.name)));
     own.filter(|own| own.starts_with("ValidatingAdmissionPolicy '") && own.contains(" denied request: "))
 }
 
@@ -184,13 +207,17 @@ fn is_too_large(status: &Status) -> bool {
 
 /// The whole text, so that none that quotes a manifest is taken for it.
 fn is_webhook_without_dry_run(status: &Status) -> bool {
-    let name = status.message.strip_prefix("admission webhook \"").and_then(|rest| rest.strip_suffix("\" does not support dry run"));
+    let name = status
+        .message
+        .strip_prefix("admission webhook \"")
+        .and_then(|rest| rest.strip_suffix("\" does not support dry run"));
     name.is_some_and(|name| !name.contains('"'))
 }
 
 /// Why a delete was not asked about, if a webhook was in the way.
 pub(super) fn webhook_without_dry_run(answer: &Answer) -> Option<ClusterError> {
-    let status = status(&answer.body).filter(|status| answer.status == StatusCode::BAD_REQUEST && is_webhook_without_dry_run(status))?;
+    let status = status(&answer.body)
+        .filter(|status| answer.status == StatusCode::BAD_REQUEST && is_webhook_without_dry_run(status))?;
     Some(ClusterError::WebhookWithoutDryRun { message: shorten(&status.message, LONGEST) })
 }
 
@@ -208,9 +235,16 @@ fn conflict(key: &ObjectKey, status: &Status) -> ApplyError {
         .causes
         .iter()
         .filter(|cause| cause.reason == "FieldManagerConflict")
-        .map(|cause| Conflict { field: cause.field.clone(), manager: manager(&cause.message).unwrap_or_else(|| "unknown".to_owned()) })
+        .map(|cause| Conflict {
+            field: cause.field.clone(),
+            manager: manager(&cause.message).unwrap_or_else(|| "unknown".to_owned()),
+        })
         .collect();
-    if conflicts.is_empty() { ApplyError::Stale { message: text(key, &status.message) } } else { ApplyError::Conflicts { conflicts } }
+    if conflicts.is_empty() {
+        ApplyError::Stale { message: text(key, &status.message) }
+    } else {
+        ApplyError::Conflicts { conflicts }
+    }
 }
 
 /// The manager in `conflict with "kubectl" using apps/v1`.
@@ -224,8 +258,10 @@ fn invalid(key: &ObjectKey, status: &Status) -> ApplyError {
     // The server gathers some of them from maps, in another order each time: the same refusal must read the same.
     let mut found: Vec<&StatusCause> = status.details.causes.iter().collect();
     found.sort_by_key(|found| (found.field.len(), &found.field, &found.message));
-    let causes: Vec<_> = found.into_iter().take(MOST_CAUSES).map(|found| cause(key, &found.field, &found.message)).collect();
-    let message = if causes.is_empty() { text(key, &status.message) } else { summary(&causes, status.details.causes.len()) };
+    let causes: Vec<_> =
+        found.into_iter().take(MOST_CAUSES).map(|found| cause(key, &found.field, &found.message)).collect();
+    let message =
+        if causes.is_empty() { text(key, &status.message) } else { summary(&causes, status.details.causes.len()) };
     if immutable { ApplyError::Immutable { message, causes } } else { ApplyError::Invalid { message, causes } }
 }
 
@@ -243,7 +279,8 @@ fn is_immutable(cause: &StatusCause) -> bool {
     !why.ends_with('"') && (why.contains("immutable") || SAID_OTHERWISE.iter().any(|known| why.contains(known)))
 }
 
-/// How the kinds say it that do not speak of immutable fields: a Service's address, the role of a binding, a `PriorityClass`, a `StorageClass`.
+/// How the kinds say it that do not speak of immutable fields: a Service's address, the role of a binding, a
+/// `PriorityClass`, a `StorageClass`.
 const SAID_OTHERWISE: [&str; 6] = [
     "may not change once set",
     "cannot change roleref",
@@ -253,7 +290,8 @@ const SAID_OTHERWISE: [&str; 6] = [
     "updates to reclaimpolicy are forbidden",
 ];
 
-/// The texts for a `StatefulSet`, a `PersistentVolumeClaim` and a `Pod` name the few fields that may change. Such a text quotes no value.
+/// The texts for a `StatefulSet`, a `PersistentVolumeClaim` and a `Pod` name the few fields that may change. Such a
+/// text quotes no value.
 fn forbids_all_but_some(text: &str) -> bool {
     let texts = [
         "updates to statefulset spec for fields other than",
@@ -274,15 +312,19 @@ fn summary(causes: &[Cause], all: usize) -> String {
     if all > 3 { format!("{shown}; and {} more", all - 3) } else { shown }
 }
 
-/// An object that does not have the form of its kind is answered with a 500 without a reason, as a broken storage is: the text decides.
+/// An object that does not have the form of its kind is answered with a 500 without a reason, as a broken storage is:
+/// the text decides.
 fn malformed(key: &ObjectKey, status: &Status) -> Option<ApplyError> {
     let content = content(&status.message)?;
     let detail = match content {
-        Content::Manifest | Content::Live => status.message.split_once("): ").map_or(status.message.as_str(), |(_, detail)| detail),
+        Content::Manifest | Content::Live => {
+            status.message.split_once("): ").map_or(status.message.as_str(), |(_, detail)| detail)
+        }
         Content::Managers => status.message.find(": .").map_or(status.message.as_str(), |at| &status.message[at + 2..]),
         Content::Conversion | Content::Version => &status.message,
     };
-    let causes: Vec<_> = detail.lines().filter_map(typed_cause).map(|(field, message)| cause(key, field, message)).collect();
+    let causes: Vec<_> =
+        detail.lines().filter_map(typed_cause).map(|(field, message)| cause(key, field, message)).collect();
     let message = match causes.as_slice() {
         [] => text(key, detail.trim()),
         causes => summary(causes, causes.len()),
@@ -302,7 +344,10 @@ fn typed_cause(line: &str) -> Option<(&str, &str)> {
 
 fn cause(key: &ObjectKey, field: &str, message: &str) -> Cause {
     let message = if is_secret(key) {
-        FIXED.iter().find(|fixed| message.ends_with(**fixed)).map_or_else(|| HIDDEN.to_owned(), |fixed| (*fixed).to_owned())
+        FIXED
+            .iter()
+            .find(|fixed| message.ends_with(**fixed))
+            .map_or_else(|| HIDDEN.to_owned(), |fixed| (*fixed).to_owned())
     } else {
         short_cause(message)
     };
@@ -334,7 +379,11 @@ fn shorten(text: &str, most: usize) -> String {
 /// The texts of `Warning: 299 - "text"` headers.
 pub(super) fn warnings(key: &ObjectKey, headers: &HeaderMap) -> Vec<String> {
     let texts = headers.get_all(http::header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
-    if is_secret(key) { texts.take(1).map(|_| format!("the server warned: {HIDDEN}")).collect() } else { texts.take(MOST_CAUSES).collect() }
+    if is_secret(key) {
+        texts.take(1).map(|_| format!("the server warned: {HIDDEN}")).collect()
+    } else {
+        texts.take(MOST_CAUSES).collect()
+    }
 }
 
 fn warning(value: &str) -> Option<String> {

@@ -6,7 +6,8 @@ use super::*;
 use crate::class::{Class, Classified};
 
 fn key(api_version: &str, kind: &str) -> ObjectKey {
-    ObjectKey::of(&json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "web", "namespace": "shop"}})).expect("a name")
+    ObjectKey::of(&json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "web", "namespace": "shop"}}))
+        .expect("a name")
 }
 
 fn answer(code: u16, body: impl Into<String>) -> Answer {
@@ -15,7 +16,8 @@ fn answer(code: u16, body: impl Into<String>) -> Answer {
 }
 
 fn status(code: u16, reason: &str, message: &str, details: &Value) -> Answer {
-    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details});
+    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
+        "message": message, "details": details});
     answer(code, body.to_string())
 }
 
@@ -26,7 +28,9 @@ fn refused(key: &ObjectKey, answer: &Answer) -> ApplyError {
 #[test]
 fn a_broken_server_is_not_the_manifests_fault() {
     let deployment = key("apps/v1", "Deployment");
-    for text in ["etcdserver: request timed out", "rpc error: code = Unavailable", "failed calling webhook \"x\": timeout"] {
+    for text in
+        ["etcdserver: request timed out", "rpc error: code = Unavailable", "failed calling webhook \"x\": timeout"]
+    {
         let error = refused(&deployment, &status(500, "", text, &json!({})));
         assert!(error.class().is_retry(), "{error}");
     }
@@ -34,7 +38,8 @@ fn a_broken_server_is_not_the_manifests_fault() {
     assert!(error.class().is_retry(), "{error}");
 }
 
-/// X6+: a read of the object that its content fails is no outage either; a list of a kind, which is of many objects, stays one.
+/// X6+: a read of the object that its content fails is no outage either; a list of a kind, which is of many objects,
+/// stays one.
 #[test]
 fn what_an_object_says_does_not_pass_by_itself() {
     let text = "conversion webhook for ex.test/v1, Kind=Widget failed: replicas must not be negative";
@@ -43,7 +48,8 @@ fn what_an_object_says_does_not_pass_by_itself() {
     assert_eq!(failure(&cluster, &told, Some(&widget)).class(), Class::Fail);
     assert!(failure(&cluster, &told, None).class().is_retry());
     assert_eq!(refused(&widget, &told).class(), Class::Fail);
-    let down = status(500, "", "conversion webhook for ex.test/v1, Kind=Widget failed: Post \"https://x\": EOF", &json!({}));
+    let down =
+        status(500, "", "conversion webhook for ex.test/v1, Kind=Widget failed: Post \"https://x\": EOF", &json!({}));
     assert!(refused(&widget, &down).class().is_retry() && failure(&cluster, &down, Some(&widget)).class().is_retry());
 }
 
@@ -67,7 +73,10 @@ fn only_the_servers_own_words_for_it_make_a_field_immutable() {
         ("FieldValueInvalid", "Invalid value: {\"a\":1}: field is immutable"),
         ("FieldValueInvalid", "Invalid value: []string{\"10.0.0.1\"}: may not change once set"),
         ("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set"),
-        ("FieldValueForbidden", "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden"),
+        (
+            "FieldValueForbidden",
+            "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+        ),
     ] {
         assert!(matches!(refusal(reason, message), ApplyError::Immutable { .. }), "{message}");
     }
@@ -83,13 +92,15 @@ fn only_the_servers_own_words_for_it_make_a_field_immutable() {
     }
     let both = json!({"causes": [
         {"reason": "FieldValueInvalid", "message": "Invalid value: 1: field is immutable", "field": "spec.selector"},
-        {"reason": "FieldValueInvalid", "message": "Invalid value: -1: must be greater than or equal to 0", "field": "spec.replicas"},
+        {"reason": "FieldValueInvalid", "message": "Invalid value: -1: must be greater than or equal to \
+                                                    0", "field": "spec.replicas"},
     ]});
     let mixed = refused(&key("apps/v1", "Deployment"), &status(422, "Invalid", "is invalid", &both));
     assert!(matches!(mixed, ApplyError::Invalid { .. }), "a typo beside it would delete the object");
 }
 
-/// B9+, B6+: a policy says no with any status, also about a Secret, whose text is hidden; a text that only quotes one is none.
+/// B9+, B6+: a policy says no with any status, also about a Secret, whose text is hidden; a text that only quotes one
+/// is none.
 #[test]
 fn what_a_policy_denies_is_forbidden_whatever_it_calls_it() {
     let denied = r#"secrets "web" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"#;
@@ -100,9 +111,12 @@ fn what_a_policy_denies_is_forbidden_whatever_it_calls_it() {
     insta::assert_snapshot!(error, @"ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no");
     let error = refused(&key("v1", "Secret"), &status(422, "Invalid", denied, &causes));
     assert!(matches!(error, ApplyError::Forbidden { .. }), "{error:?}");
-    let quoted =
-        json!({"causes": [{"reason": "FieldValueInvalid", "field": "spec.x", "message": format!("Invalid value: \"{map}\": no")}]});
-    let error = refused(&key("v1", "ConfigMap"), &status(422, "Invalid", &format!("ConfigMap \"web\" is invalid: {map}"), &quoted));
+    let quoted = json!({"causes": [{"reason": "FieldValueInvalid", "field": "spec.x",
+        "message": format!("Invalid value: \"{map}\": no")}]});
+    let error = refused(
+        &key("v1", "ConfigMap"),
+        &status(422, "Invalid", &format!("ConfigMap \"web\" is invalid: {map}"), &quoted),
+    );
     assert!(matches!(error, ApplyError::Invalid { .. }), "{error:?}");
 }
 
@@ -112,8 +126,14 @@ fn only_a_webhook_itself_cannot_be_asked() {
     let map = key("v1", "ConfigMap");
     let own = status(400, "BadRequest", "admission webhook \"a.b.c\" does not support dry run", &json!({}));
     assert!(matches!(refused(&map, &own), ApplyError::WebhookWithoutDryRun { .. }));
-    for text in ["strict decoding error: \"does not support dry run\"", "admission webhook \"a\" says \"b\" does not support dry run"] {
-        assert!(matches!(refused(&map, &status(400, "BadRequest", text, &json!({}))), ApplyError::Refused { .. }), "{text}");
+    for text in [
+        "strict decoding error: \"does not support dry run\"",
+        "admission webhook \"a\" says \"b\" does not support dry run",
+    ] {
+        assert!(
+            matches!(refused(&map, &status(400, "BadRequest", text, &json!({}))), ApplyError::Refused { .. }),
+            "{text}"
+        );
     }
 }
 
@@ -129,9 +149,13 @@ fn kilobytes_become_a_line() {
 
 #[test]
 fn a_long_list_of_causes_is_counted() {
-    let cause = |n: usize| json!({"reason": "FieldValueInvalid", "message": "Invalid value: 1: no", "field": format!("spec.f{n}")});
+    let cause = |n: usize| {
+        json!({"reason": "FieldValueInvalid", "message": "Invalid value: 1: \
+                                                                             no", "field": format!("spec.f{n}")})
+    };
     let causes: Vec<_> = (0..30).map(cause).collect();
-    let ApplyError::Invalid { message, causes } = refused(&key("v1", "Pod"), &status(422, "Invalid", "x", &json!({"causes": causes})))
+    let ApplyError::Invalid { message, causes } =
+        refused(&key("v1", "Pod"), &status(422, "Invalid", "x", &json!({"causes": causes})))
     else {
         panic!("invalid")
     };
@@ -151,8 +175,12 @@ fn warnings_are_read_from_their_headers() {
 
 #[test]
 fn malformed_lists_each_field() {
-    let text = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): errors:\n  .spec.replica: field not declared in schema\n  .spec.template.spec.containers: duplicate entries for key [name=\"web\"]";
-    let ApplyError::Malformed { message, causes } = refused(&key("apps/v1", "Deployment"), &status(500, "", text, &json!({}))) else {
+    let text = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): errors:\n  .spec.replica: \
+                field not declared in schema\n  .spec.template.spec.containers: duplicate entries for key \
+                [name=\"web\"]";
+    let ApplyError::Malformed { message, causes } =
+        refused(&key("apps/v1", "Deployment"), &status(500, "", text, &json!({})))
+    else {
         panic!("malformed")
     };
     insta::assert_snapshot!(message, @r#".spec.replica: field not declared in schema; .spec.template.spec.containers: duplicate entries for key [name="web"]"#);
@@ -162,10 +190,15 @@ fn malformed_lists_each_field() {
 proptest! {
     /// Whatever a server says about a Secret, in whatever form: nothing of it is passed on.
     #[test]
-    fn nothing_about_a_secret_gets_through(code in prop_oneof![Just(400_u16), Just(403), Just(404), Just(409), Just(413), Just(422), Just(429), Just(500), Just(503)], shape in 0_u8..5, reason in prop_oneof![Just("FieldValueInvalid"), Just("FieldManagerConflict"), Just("NamespaceTerminating")]) {
+    fn nothing_about_a_secret_gets_through(code in prop_oneof![Just(400_u16), Just(403), Just(404), Just(409),
+        Just(413), Just(422), Just(429), Just(500), Just(503)], shape in 0_u8..5,
+            reason in prop_oneof![Just("FieldValueInvalid"), Just("FieldManagerConflict"),
+                Just("NamespaceTerminating")]) {
         let text = match shape {
-            0 => "failed to create typed patch object (shop/db; /v1, Kind=Secret): .stringData.pin: expected string, got &value.valueUnstructured{Value:31337}",
-            1 => "failed to convert new object (shop/db; /v1, Kind=Secret) to proper version: illegal base64 data 31337",
+            0 => "failed to create typed patch object (shop/db; /v1, Kind=Secret): .stringData.pin: expected string, \
+                  got &value.valueUnstructured{Value:31337}",
+            1 => "failed to convert new object (shop/db; /v1, Kind=Secret) to proper version: illegal base64 data \
+                  31337",
             2 => "31337",
             3 => "failed to create typed patch object (x): 31337\n31337: 31337",
             _ => "Invalid value: \"31337\": field is immutable? 31337",
@@ -182,7 +215,8 @@ proptest! {
 
     #[test]
     fn no_answer_is_too_odd(code in 200_u16..600, body in ".{0,80}", typed in any::<bool>()) {
-        let answer = if typed { status(code, &body, &body, &json!({"causes": [{"message": body, "reason": "FieldManagerConflict"}]})) } else { answer(code, body) };
+        let answer = if typed { status(code, &body, &body, &json!({"causes": [{"message": body,
+            "reason": "FieldManagerConflict"}]})) } else { answer(code, body) };
         for key in [key("apps/v1", "Deployment"), key("v1", "Secret")] {
             let _ = (refused(&key, &answer), failure(&ClusterName::new("prod"), &answer, Some(&key)), missing(&answer));
         }
@@ -205,9 +239,10 @@ fn a_webhooks_denial_is_one_whatever_its_status() {
 
 #[test]
 fn an_object_that_no_storage_takes_is_not_tried_for_ever() {
-    for text in
-        ["etcdserver: request is too large", "rpc error: code = ResourceExhausted desc = trying to send message larger than max (3 vs. 2)"]
-    {
+    for text in [
+        "etcdserver: request is too large",
+        "rpc error: code = ResourceExhausted desc = trying to send message larger than max (3 vs. 2)",
+    ] {
         assert_eq!(refused(&key("v1", "ConfigMap"), &status(500, "", text, &json!({}))).class(), Class::Fail, "{text}");
     }
 }
@@ -217,16 +252,21 @@ fn a_webhook_that_can_not_be_asked_about_a_delete_is_known() {
     let text = "admission webhook \"guard.example.test\" does not support dry run";
     let found = webhook_without_dry_run(&status(400, "BadRequest", text, &json!({})));
     assert!(matches!(&found, Some(ClusterError::WebhookWithoutDryRun { message }) if message == text), "{found:?}");
-    for other in [status(403, "Forbidden", text, &json!({})), status(400, "BadRequest", "no", &json!({})), answer(400, "")] {
+    for other in
+        [status(403, "Forbidden", text, &json!({})), status(400, "BadRequest", "no", &json!({})), answer(400, "")]
+    {
         assert!(webhook_without_dry_run(&other).is_none());
     }
 }
 
-/// H10: a refusal reads the same however the server orders what is wrong, or comments that show it would be edited for nothing.
+/// H10: a refusal reads the same however the server orders what is wrong, or comments that show it would be edited for
+/// nothing.
 #[test]
 fn the_order_of_causes_is_ours() {
-    let cause = |field: &str, message: &str| json!({"reason": "FieldValueDuplicate", "message": message, "field": field});
-    let all = [cause("spec.env[10]", "b"), cause("spec.env[2]", "b"), cause("spec.env[2]", "a"), cause("spec.ports", "c")];
+    let cause =
+        |field: &str, message: &str| json!({"reason": "FieldValueDuplicate", "message": message, "field": field});
+    let all =
+        [cause("spec.env[10]", "b"), cause("spec.env[2]", "b"), cause("spec.env[2]", "a"), cause("spec.ports", "c")];
     let read = |causes: Vec<serde_json::Value>| {
         let refused = refused(&key("v1", "Pod"), &status(422, "Invalid", "x", &json!({ "causes": causes })));
         let ApplyError::Invalid { message, .. } = refused else { panic!("invalid") };

@@ -17,7 +17,8 @@ use crate::ids::ClusterName;
 
 /// An answer that takes longer than this is given up; kube itself would wait for ever.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
-/// A watch is quiet for as long as nothing happens. Servers end one after 5 to 10 minutes, kube's watcher asks for 290 s.
+/// A watch is quiet for as long as nothing happens. Servers end one after 5 to 10 minutes, kube's watcher asks for 290
+/// s.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// How to reach a cluster.
@@ -53,7 +54,8 @@ impl ClusterConfig {
     }
 }
 
-/// A cluster that can be asked. Cheap to clone; all clones share the connections, what is known of the API, and the limit of requests.
+/// A cluster that can be asked. Cheap to clone; all clones share the connections, what is known of the API, and the
+/// limit of requests.
 #[derive(Clone)]
 pub struct Cluster {
     pub(super) inner: Arc<Inner>,
@@ -94,8 +96,16 @@ impl Cluster {
         };
         let (client, watches) = (client(READ_TIMEOUT)?, client(WATCH_TIMEOUT)?);
         let limiter = Limiter::new(concurrency);
-        let inner =
-            Inner { name, field_manager, propagation, client, watches, limiter, discovery: RwLock::new(None), discovering: Mutex::new(()) };
+        let inner = Inner {
+            name,
+            field_manager,
+            propagation,
+            client,
+            watches,
+            limiter,
+            discovery: RwLock::new(None),
+            discovering: Mutex::new(()),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -108,7 +118,8 @@ impl Cluster {
         &self.inner.field_manager
     }
 
-    /// How many requests may run at once now: the configured number, or fewer while the cluster answers that there are too many.
+    /// How many requests may run at once now: the configured number, or fewer while the cluster answers that there are
+    /// too many.
     pub fn concurrency(&self) -> usize {
         self.inner.limiter.size()
     }
@@ -121,20 +132,23 @@ async fn load(path: Option<PathBuf>, context: Option<String>, in_cluster: bool) 
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config = match path {
         Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(&path).map_err(|error| format!("{}: {}", path.display(), kubeconfig_text(&error)))?;
+            let kubeconfig = Kubeconfig::read_from(&path)
+                .map_err(|error| format!("{}: {}", path.display(), kubeconfig_text(&error)))?;
             Config::from_custom_kubeconfig(kubeconfig, &options).await
         }
         None => Config::from_kubeconfig(&options).await,
     };
     let config = config.map_err(|error| kubeconfig_text(&error))?;
     if config.auth_info.token.as_ref().is_some_and(|token| !fits_header(token.expose_secret())) {
-        return Err("the token of its user contains a line break or another control character. Write it on one line".into());
+        return Err(
+            "the token of its user contains a line break or another control character. Write it on one line".into()
+        );
     }
     Ok(config)
 }
 
-/// What is wrong with a kubeconfig. What is not its form but its content is told by the library's own words; a parser would quote it, and it
-/// holds tokens and keys.
+/// What is wrong with a kubeconfig. What is not its form but its content is told by the library's own words; a parser
+/// would quote it, and it holds tokens and keys.
 fn kubeconfig_text(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::CurrentContextNotSet
@@ -148,7 +162,9 @@ fn kubeconfig_text(error: &KubeconfigError) -> String {
             format!("it is not a valid kubeconfig{place}. Check it with `kubectl config view`")
         }
         KubeconfigError::LoadCertificateAuthority(_) | KubeconfigError::ParseCertificates(_) => {
-            "the certificate authority of its cluster cannot be read. Check certificate-authority and certificate-authority-data".to_owned()
+            "the certificate authority of its cluster cannot be read. Check certificate-authority and \
+             certificate-authority-data"
+                .to_owned()
         }
         KubeconfigError::LoadClientCertificate(_) => "the client certificate of its user cannot be read".to_owned(),
         KubeconfigError::LoadClientKey(_) => "the client key of its user cannot be read".to_owned(),
@@ -169,7 +185,8 @@ mod tests {
 
     fn kubeconfig(user: &str) -> String {
         format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n- name: a\n  cluster: {{server: 'https://127.0.0.1:1'}}\ncontexts:\n- name: a\n  \
+            "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n- name: a\n  cluster: {{server: \
+             'https://127.0.0.1:1'}}\ncontexts:\n- name: a\n  \
              context: {{cluster: a, user: a}}\nusers:\n- name: a\n  user: {user}\n"
         )
     }

@@ -64,8 +64,10 @@ pub(super) fn content(message: &str) -> Option<Content> {
         return Some(Content::Managers);
     }
     let versions = ["no kind \"", "no kind is registered for", "unable to convert unstructured object"];
-    (starts(&versions) || text.contains(" is registered for version \"") || text.contains("is not suitable for converting to"))
-        .then_some(Content::Version)
+    (starts(&versions)
+        || text.contains(" is registered for version \"")
+        || text.contains("is not suitable for converting to"))
+    .then_some(Content::Version)
 }
 
 /// Whether a webhook was not reached, or gave no answer of its own.
@@ -118,7 +120,8 @@ impl Content {
             )),
             Self::Managers => Some((
                 "The object's managedFields do not fit the versions that its CRD has now",
-                "Declare the field in every version of the CRD that serves it, or clear the record with `kubectl patch KIND NAME --type=json \
+                "Declare the field in every version of the CRD that serves it, or clear the record with `kubectl patch \
+                 KIND NAME --type=json \
                  -p '[{\"op\":\"replace\",\"path\":\"/metadata/managedFields\",\"value\":[{}]}]'` and sync again",
             )),
             Self::Conversion => Some((
@@ -141,36 +144,70 @@ mod tests {
     #[test]
     fn a_text_says_whose_fault_it_is() {
         let rows = [
-            ("failed to create typed patch object (x/a; e/v2, Kind=W): .spec.extra: field not declared in schema", Some(Content::Manifest)),
-            ("failed to create typed live object (x/a; e/v1, Kind=A): .spec.f: expected string, got &{x}", Some(Content::Live)),
             (
-                "failed to create manager for existing fields: failed to convert new object (x/a; e/v1, Kind=A) to smd typed: .spec.f: expected string",
+                "failed to create typed patch object (x/a; e/v2, Kind=W): .spec.extra: field not declared in schema",
+                Some(Content::Manifest),
+            ),
+            (
+                "failed to create typed live object (x/a; e/v1, Kind=A): .spec.f: expected string, got &{x}",
                 Some(Content::Live),
             ),
             (
-                "failed to prune fields: failed to convert merged object to last applied version: .spec.extra: field not declared in schema",
+                "failed to create manager for existing fields: failed to convert new object (x/a; e/v1, Kind=A) to smd \
+                 typed: .spec.f: expected string",
+                Some(Content::Live),
+            ),
+            (
+                "failed to prune fields: failed to convert merged object to last applied version: .spec.extra: field \
+                 not declared in schema",
                 Some(Content::Managers),
             ),
             (".spec.x: field not declared in schema", Some(Content::Managers)),
             ("request to convert CR to an invalid group/version: e/v1alpha1", Some(Content::Managers)),
             ("conversion webhook for e/v1, Kind=D failed: replicas must not be negative", Some(Content::Conversion)),
-            ("conversion webhook for e/v1, Kind=D failed: Post \"https://nope.default.svc/c\": service \"nope\" not found", None),
-            ("conversion webhook for e/v1, Kind=D failed: Post \"https://127.0.0.1:1/c\": dial tcp: connect: connection refused", None),
+            (
+                "conversion webhook for e/v1, Kind=D failed: Post \"https://nope.default.svc/c\": service \"nope\" not \
+                 found",
+                None,
+            ),
+            (
+                "conversion webhook for e/v1, Kind=D failed: Post \"https://127.0.0.1:1/c\": dial tcp: connect: \
+                 connection refused",
+                None,
+            ),
             ("conversion webhook for e/v1, Kind=D failed: the server is currently unable to handle the request", None),
-            ("conversion webhook for e/v1, Kind=D failed: an error on the server (\"\") has prevented the request from succeeding", None),
-            ("no kind \"Widget\" is registered for version \"e/v1\" in scheme \"pkg/runtime/scheme.go:110\"", Some(Content::Version)),
+            (
+                "conversion webhook for e/v1, Kind=D failed: an error on the server (\"\") has prevented the request \
+                 from succeeding",
+                None,
+            ),
+            (
+                "no kind \"Widget\" is registered for version \"e/v1\" in scheme \"pkg/runtime/scheme.go:110\"",
+                Some(Content::Version),
+            ),
             ("strconv.ParseUint: parsing \"x\": invalid syntax", Some(Content::Version)),
             // What is quoted of a manifest, and what a webhook says itself, is no outage whatever words it uses.
             (
-                "failed to create typed patch object (x/a; e/v1, Kind=A): .spec.f: expected numeric, got &{connection refused}",
+                "failed to create typed patch object (x/a; e/v1, Kind=A): .spec.f: expected numeric, got \
+                 &{connection refused}",
                 Some(Content::Manifest),
             ),
-            ("failed to create typed live object (x/a; e/v1, Kind=A): .spec.f: expected numeric, got &{i/o timeout}", Some(Content::Live)),
+            (
+                "failed to create typed live object (x/a; e/v1, Kind=A): .spec.f: expected numeric, got &{i/o timeout}",
+                Some(Content::Live),
+            ),
             ("strconv.ParseInt: parsing \"x509: a\": invalid syntax", Some(Content::Version)),
-            ("conversion webhook for e/v1, Kind=D failed: mode must not be \"connection refused\"", Some(Content::Conversion)),
+            (
+                "conversion webhook for e/v1, Kind=D failed: mode must not be \"connection refused\"",
+                Some(Content::Conversion),
+            ),
             ("etcdserver: request timed out", None),
             ("failed to update managed fields: context deadline exceeded", None),
-            ("Internal error occurred: failed calling webhook \"w\": failed to call webhook: Post \"https://x\": EOF", None),
+            (
+                "Internal error occurred: failed calling webhook \"w\": failed to call webhook: Post \"https://x\": \
+                 EOF",
+                None,
+            ),
             ("rpc error: code = Unavailable desc = error reading from server: EOF", None),
             ("the server is currently unable to handle the request", None),
         ];

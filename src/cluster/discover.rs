@@ -62,10 +62,13 @@ impl Cluster {
         let lists = [answer::json(self.name(), &core, None)?, answer::json(self.name(), &groups, None)?];
         let version: ServerVersion = answer::json(self.name(), &version, None)?;
         let discovery = Discovery::from_groups(lists, version.git_version);
-        // Every API server has this kind. One that answers in an older form seems to have none at all, and that would be said of each object.
+        // Every API server has this kind. One that answers in an older form seems to have none at all, and that would
+        // be said of each object.
         if discovery.preferred("", "Namespace").is_none() {
-            let message =
-                format!("it is {} and has no aggregated discovery; Driftless needs Kubernetes 1.30 or newer", discovery.server_version());
+            let message = format!(
+                "it is {} and has no aggregated discovery; Driftless needs Kubernetes 1.30 or newer",
+                discovery.server_version()
+            );
             return Err(ClusterError::Unreadable { cluster: self.name().clone(), message });
         }
         Ok(discovery)

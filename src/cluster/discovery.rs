@@ -33,7 +33,11 @@ impl Resource {
 
     /// `/apis/apps/v1` and the like, without a slash at the end.
     pub(super) fn root(&self) -> String {
-        if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        }
     }
 }
 
@@ -76,7 +80,9 @@ impl Discovery {
 
     /// One version of each kind that can be listed and deleted, and so can be owned: what looks for drift lists them.
     pub fn listable(&self) -> impl Iterator<Item = &Resource> {
-        self.kinds.values().filter_map(|versions| versions.iter().find(|r| r.can("list") && r.can("patch") && r.can("delete")))
+        self.kinds
+            .values()
+            .filter_map(|versions| versions.iter().find(|r| r.can("list") && r.can("patch") && r.can("delete")))
     }
 
     /// One version of each kind of which objects can be listed and deleted, whoever makes them.
@@ -86,7 +92,10 @@ impl Discovery {
 
     /// A kind by its plural name, as roles name it.
     pub fn by_plural(&self, group: &str, plural: &str) -> Option<&Resource> {
-        self.kinds.iter().filter(|((of, _), _)| of == group).find_map(|(_, versions)| versions.iter().find(|one| one.plural == plural))
+        self.kinds
+            .iter()
+            .filter(|((of, _), _)| of == group)
+            .find_map(|(_, versions)| versions.iter().find(|one| one.plural == plural))
     }
 
     /// The server's version, such as `v1.36.3`.
@@ -94,7 +103,8 @@ impl Discovery {
         &self.version
     }
 
-    /// Groups with their version whose server did not answer (an `APIService` that is down): a kind that is missing there is not known to be missing.
+    /// Groups with their version whose server did not answer (an `APIService` that is down): a kind that is missing
+    /// there is not known to be missing.
     pub fn stale(&self) -> &[String] {
         &self.stale
     }

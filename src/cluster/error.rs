@@ -53,7 +53,9 @@ impl Classified for ClusterError {
             Self::TooMany { after, .. } => Class::Retry { after: Some(*after) },
             Self::Failed { after, .. } => Class::Retry { after: *after },
             // Credentials are rotated without any delivery that would tell.
-            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::Conflict { .. } | Self::Unreadable { .. } => Class::RETRY,
+            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::Conflict { .. } | Self::Unreadable { .. } => {
+                Class::RETRY
+            }
             Self::Configuration { .. }
             | Self::Forbidden { .. }
             | Self::UnknownKind { .. }
@@ -65,7 +67,8 @@ impl Classified for ClusterError {
     }
 }
 
-/// What an apply was refused for. No variant holds a text of the server about a Secret: such a text may contain its values.
+/// What an apply was refused for. No variant holds a text of the server about a Secret: such a text may contain its
+/// values.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApplyError {
     #[error("the namespace {namespace} does not exist")]
@@ -103,8 +106,9 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// The server's text where it may name what is missing or in the way. None where it quotes values of the manifest, which can say anything;
-    /// what a webhook or a policy says is known by how it begins. That a webhook was not reached would be tried again.
+    /// The server's text where it may name what is missing or in the way. None where it quotes values of the manifest,
+    /// which can say anything; what a webhook or a policy says is known by how it begins. That a webhook was not
+    /// reached would be tried again.
     pub fn may_name_others(&self) -> Option<&str> {
         match self {
             Self::Forbidden { message } | Self::Refused { message } => Some(message),

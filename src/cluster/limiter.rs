@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// After this many answers in a row without a 429 one more request may run at once again.
 const CALM: usize = 50;
 
-/// A semaphore whose size follows what the cluster can take: it shrinks by one with each 429 and grows back slowly, never above the
-/// configured size and never below one.
+/// A semaphore whose size follows what the cluster can take: it shrinks by one with each 429 and grows back slowly,
+/// never above the configured size and never below one.
 #[derive(Debug)]
 pub(super) struct Limiter {
     permits: Arc<Semaphore>,

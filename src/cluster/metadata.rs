@@ -74,10 +74,9 @@ impl PartialMeta {
 
     /// An object of which only what tells whose it is is known.
     pub fn as_object(&self) -> Value {
-        let owners = self
-            .owner_references
-            .iter()
-            .map(|owner| json!({"kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": owner.controller}));
+        let owners = self.owner_references.iter().map(
+            |owner| json!({"kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": owner.controller}),
+        );
         json!({"metadata": {
             "labels": self.labels,
             "annotations": self.annotations,
@@ -113,8 +112,13 @@ struct Item {
 }
 
 impl Cluster {
-    /// All objects of a kind in the whole cluster, by pages. Begins again where the server has forgotten the list's place (410).
-    pub async fn list_metadata(&self, resource: &Resource, label_selector: Option<&str>) -> Result<MetadataList, ClusterError> {
+    /// All objects of a kind in the whole cluster, by pages. Begins again where the server has forgotten the list's
+    /// place (410).
+    pub async fn list_metadata(
+        &self,
+        resource: &Resource,
+        label_selector: Option<&str>,
+    ) -> Result<MetadataList, ClusterError> {
         self.list_metadata_in(resource, None, label_selector).await
     }
 
@@ -135,7 +139,11 @@ impl Cluster {
     }
 
     /// The first page of a kind, in one namespace or in all, and how many more objects there are at least.
-    pub async fn list_some(&self, resource: &Resource, namespace: Option<&str>) -> Result<(Vec<PartialMeta>, u64), ClusterError> {
+    pub async fn list_some(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+    ) -> Result<(Vec<PartialMeta>, u64), ClusterError> {
         let target = page_target(resource, namespace, None, None)?;
         let answer = self.ask(&Ask { accept: ACCEPT, ..Ask::get(target) }).await?;
         let page: Page = answer::json(self.name(), &answer, None)?;
@@ -176,7 +184,8 @@ fn page_target(
     label_selector: Option<&str>,
     token: Option<&str>,
 ) -> Result<String, ClusterError> {
-    let within = namespace.map(|namespace| Ok(format!("/namespaces/{}", segment(namespace)?))).transpose()?.unwrap_or_default();
+    let within =
+        namespace.map(|namespace| Ok(format!("/namespaces/{}", segment(namespace)?))).transpose()?.unwrap_or_default();
     let mut target = format!("{}{within}/{}?limit={PAGE}", resource.root(), segment(&resource.plural)?);
     for (name, value) in [("labelSelector", label_selector), ("continue", token)] {
         if let Some(value) = value {

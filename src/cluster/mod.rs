@@ -1,7 +1,9 @@
-//! The only user of kube: one [`Cluster`] per configured cluster, with what it serves, its objects, their metadata, and watches.
+//! The only user of kube: one [`Cluster`] per configured cluster, with what it serves, its objects, their metadata, and
+//! watches.
 //!
-//! Requests are made raw, because Driftless needs more of an answer than kube's typed calls keep: the `Warning` headers, `Retry-After`, and
-//! the difference between a Status and a plain text. What an answer means is decided in `answer`, which is pure.
+//! Requests are made raw, because Driftless needs more of an answer than kube's typed calls keep: the `Warning`
+//! headers, `Retry-After`, and the difference between a Status and a plain text. What an answer means is decided in
+//! `answer`, which is pure.
 
 mod answer;
 mod connect;

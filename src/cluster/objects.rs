@@ -75,11 +75,14 @@ impl Cluster {
     /// Server-side apply under our field manager.
     pub async fn apply(&self, key: &ObjectKey, object: &Value, mode: ApplyMode) -> Result<Applied, ApplyError> {
         let path = match self.path(key).await {
-            Err(ClusterError::UnknownKind { group, version, kind, .. }) => return Err(ApplyError::UnknownKind { group, version, kind }),
+            Err(ClusterError::UnknownKind { group, version, kind, .. }) => {
+                return Err(ApplyError::UnknownKind { group, version, kind });
+            }
             path => path?,
         };
         let ApplyMode { dry_run, force } = mode;
-        let target = format!("{path}?fieldManager={}&force={force}{}", encode(&self.inner.field_manager), dry(dry_run, '&'));
+        let target =
+            format!("{path}?fieldManager={}&force={force}{}", encode(&self.inner.field_manager), dry(dry_run, '&'));
         let answer = self.ask(&patch(target, APPLY, object)).await?;
         if !answer.status.is_success() {
             return Err(answer::refusal(self.name(), key, dry_run, &answer));
@@ -97,8 +100,8 @@ impl Cluster {
         Ok(answer::json(self.name(), &answer, Some(key))?)
     }
 
-    /// Asks whether the server would take a new object under a name that is taken: whoever may refuse it is asked before the name is looked up,
-    /// so that an answer that the name is taken means that nothing else is in the way.
+    /// Asks whether the server would take a new object under a name that is taken: whoever may refuse it is asked
+    /// before the name is looked up, so that an answer that the name is taken means that nothing else is in the way.
     pub async fn try_create(&self, key: &ObjectKey, object: &Value) -> Result<(), ApplyError> {
         let answer = self.post(key, object, true).await?;
         if answer.status.is_success() || answer::is_name_taken(&answer) {
@@ -115,7 +118,8 @@ impl Cluster {
         self.ask(&Ask { method: Method::POST, target, accept: "application/json", body }).await
     }
 
-    /// A JSON patch (RFC 6902) and the object after it. One that does not fit the object, as when a `test` in it fails, is a [`ClusterError::Conflict`].
+    /// A JSON patch (RFC 6902) and the object after it. One that does not fit the object, as when a `test` in it fails,
+    /// is a [`ClusterError::Conflict`].
     pub async fn patch_json(&self, key: &ObjectKey, operations: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         let target = format!("{}{}", self.path(key).await?, dry(dry_run, '?'));
         let answer = self.ask(&patch(target, JSON_PATCH, operations)).await?;
@@ -126,8 +130,9 @@ impl Cluster {
         answer::json(self.name(), &answer, Some(key))
     }
 
-    /// Deletes the very object that was looked at, in the version that was looked at: by its uid, and not if it has changed since. An object
-    /// of a kind that is no longer served is gone with it. What a replaced one owns goes in the background, whatever is configured.
+    /// Deletes the very object that was looked at, in the version that was looked at: by its uid, and not if it has
+    /// changed since. An object of a kind that is no longer served is gone with it. What a replaced one owns goes in
+    /// the background, whatever is configured.
     pub async fn delete(&self, key: &ObjectKey, may_delete: &MayDelete) -> Result<Deleted, ClusterError> {
         let mut preconditions = json!({"uid": may_delete.uid()});
         if let Some(version) = may_delete.resource_version() {
@@ -147,7 +152,8 @@ impl Cluster {
             Err(ClusterError::UnknownKind { .. }) => return Ok(Deleted::NotFound),
             path => path?,
         };
-        let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": Propagation::Background.name()});
+        let mut options =
+            json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": Propagation::Background.name()});
         for (name, value) in more.as_object().into_iter().flatten() {
             options[name] = value.clone();
         }
@@ -176,7 +182,8 @@ impl Cluster {
         Ok(ObjectKey { version: resource.version, ..unversioned })
     }
 
-    /// How the kind of an object is served; any version where the key has none. What is not known is looked for once more.
+    /// How the kind of an object is served; any version where the key has none. What is not known is looked for once
+    /// more.
     pub async fn resource(&self, key: &ObjectKey) -> Result<Resource, ClusterError> {
         let find = |discovery: &super::Discovery| {
             let found = match key.version.as_str() {

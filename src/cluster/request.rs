@@ -21,7 +21,8 @@ const PATIENCE: u32 = 4;
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 impl Cluster {
-    /// Any answer of the server is one, whatever its status; 429 is waited for and asked again, for nothing was done then.
+    /// Any answer of the server is one, whatever its status; 429 is waited for and asked again, for nothing was done
+    /// then.
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, ClusterError> {
         let mut wait = Duration::from_secs(1);
         for _ in 0..PATIENCE {

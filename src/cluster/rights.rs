@@ -1,4 +1,5 @@
-//! What we may do in a cluster, asked of the cluster itself: its rules in one request, and single questions where rules can't be listed.
+//! What we may do in a cluster, asked of the cluster itself: its rules in one request, and single questions where rules
+//! can't be listed.
 
 use bytes::Bytes;
 use http::Method;
@@ -33,7 +34,10 @@ impl Rules {
     pub fn grant(&self, verb: &str, group: &str, resource: &str) -> bool {
         let has = |list: &[String], wanted: &str| list.iter().any(|entry| entry == wanted || entry == "*");
         self.rules.iter().any(|rule| {
-            rule.resource_names.is_empty() && has(&rule.verbs, verb) && has(&rule.api_groups, group) && has(&rule.resources, resource)
+            rule.resource_names.is_empty()
+                && has(&rule.verbs, verb)
+                && has(&rule.api_groups, group)
+                && has(&rule.resources, resource)
         })
     }
 }
@@ -71,18 +75,28 @@ struct UserInfo {
 }
 
 impl Cluster {
-    /// Our rules in a namespace, and those for the whole cluster with them. A namespace that does not exist has those of the cluster alone.
+    /// Our rules in a namespace, and those for the whole cluster with them. A namespace that does not exist has those
+    /// of the cluster alone.
     pub async fn own_rules(&self, namespace: &str) -> Result<Rules, ClusterError> {
-        let asked = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}});
+        let asked = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": namespace}});
         let status: RulesStatus = self.review("authorization.k8s.io", "selfsubjectrulesreviews", &asked).await?;
         Ok(Rules { rules: status.resource_rules.unwrap_or_default(), incomplete: status.incomplete })
     }
 
     /// Whether we may do one thing with all objects of a kind: in a namespace, or in all (None).
-    pub async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool, ClusterError> {
-        let attributes = json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace.unwrap_or_default()});
+    pub async fn may(
+        &self,
+        verb: &str,
+        group: &str,
+        resource: &str,
+        namespace: Option<&str>,
+    ) -> Result<bool, ClusterError> {
+        let attributes =
+            json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace.unwrap_or_default()});
         let asked = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes},
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
         });
         let status: AccessStatus = self.review("authorization.k8s.io", "selfsubjectaccessreviews", &asked).await?;
         Ok(status.allowed)
@@ -96,9 +110,18 @@ impl Cluster {
     }
 
     /// Reviews are made and not kept: nothing changes in the cluster.
-    async fn review<T: serde::de::DeserializeOwned>(&self, group: &str, resource: &str, asked: &Value) -> Result<T, ClusterError> {
+    async fn review<T: serde::de::DeserializeOwned>(
+        &self,
+        group: &str,
+        resource: &str,
+        asked: &Value,
+    ) -> Result<T, ClusterError> {
         let body = Bytes::from(asked.to_string());
-        let ask = Ask { method: Method::POST, body: Some(("application/json", body)), ..Ask::get(format!("/apis/{group}/v1/{resource}")) };
+        let ask = Ask {
+            method: Method::POST,
+            body: Some(("application/json", body)),
+            ..Ask::get(format!("/apis/{group}/v1/{resource}"))
+        };
         let answer = self.ask(&ask).await?;
         let review: Review<T> = answer::json(self.name(), &answer, None)?;
         Ok(review.status)
@@ -120,7 +143,8 @@ mod tests {
         .expect("rules");
         let rules = Rules { rules, incomplete: false };
         assert!(rules.grant("get", "", "configmaps") && rules.grant("patch", "apps", "deployments"));
-        for (verb, group, resource) in [("delete", "", "configmaps"), ("get", "batch", "jobs"), ("create", "", "pods")] {
+        for (verb, group, resource) in [("delete", "", "configmaps"), ("get", "batch", "jobs"), ("create", "", "pods")]
+        {
             assert!(!rules.grant(verb, group, resource), "{verb} {resource}");
         }
     }

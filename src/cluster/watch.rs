@@ -10,7 +10,8 @@ use super::connect::Cluster;
 use super::discovery::Resource;
 use super::error::{ClusterError, chain};
 
-/// What a watch tells. It begins with `Began`, an `Applied` for each object that is there, and `Synced`; the same again after a gap.
+/// What a watch tells. It begins with `Began`, an `Applied` for each object that is there, and `Synced`; the same again
+/// after a gap.
 #[derive(Clone)]
 pub enum WatchEvent {
     /// The list begins, from the start or anew.
@@ -23,7 +24,8 @@ pub enum WatchEvent {
 
 impl std::fmt::Debug for WatchEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = |object: &Value| object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name =
+            |object: &Value| object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         match self {
             Self::Began => f.write_str("Began"),
             Self::Synced => f.write_str("Synced"),
@@ -34,7 +36,8 @@ impl std::fmt::Debug for WatchEvent {
 }
 
 impl Cluster {
-    /// Watches a kind, in one namespace or in all of them. The stream has no end; after an error it goes on by itself, with growing pauses.
+    /// Watches a kind, in one namespace or in all of them. The stream has no end; after an error it goes on by itself,
+    /// with growing pauses.
     pub fn watch(
         &self,
         resource: &Resource,
@@ -53,11 +56,14 @@ impl Cluster {
             Some(namespace) => Api::namespaced_with(client, namespace, &kind),
             None => Api::all_with(client, &kind),
         };
-        let config = watcher::Config { label_selector: label_selector.map(str::to_owned), ..watcher::Config::default() };
+        let config =
+            watcher::Config { label_selector: label_selector.map(str::to_owned), ..watcher::Config::default() };
         let cluster = self.name().clone();
         watcher(api, config).default_backoff().map(move |event| match event {
             Ok(event) => read(event).map_err(|message| ClusterError::Unreadable { cluster: cluster.clone(), message }),
-            Err(error) if is_forbidden(&error) => Err(ClusterError::Forbidden { cluster: cluster.clone(), message: chain(&error) }),
+            Err(error) if is_forbidden(&error) => {
+                Err(ClusterError::Forbidden { cluster: cluster.clone(), message: chain(&error) })
+            }
             Err(error) => Err(ClusterError::Unreachable { cluster: cluster.clone(), message: chain(&error) }),
         })
     }
@@ -66,9 +72,9 @@ impl Cluster {
 fn is_forbidden(error: &watcher::Error) -> bool {
     let of_api = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == 403);
     match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) => {
-            of_api(error)
-        }
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => of_api(error),
         watcher::Error::WatchError(status) => status.code == 403,
         watcher::Error::NoResourceVersion => false,
     }

@@ -5,7 +5,9 @@ pub(super) fn fault(branch: &str) -> Option<&'static str> {
     const FORBIDDEN: [char; 7] = ['~', '^', ':', '?', '*', '[', '\\'];
     let mut parts = branch.split('/');
     match () {
-        () if branch.contains(|c: char| c.is_whitespace() || c.is_control()) => Some("contains a space or a control character"),
+        () if branch.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            Some("contains a space or a control character")
+        }
         () if branch.contains(FORBIDDEN) => Some("contains one of ~ ^ : ? * [ \\"),
         () if branch.contains("..") || branch.contains("@{") => Some("contains `..` or `@{`"),
         () if branch == "@" || branch.starts_with('-') => Some("is `@` or begins with `-`"),
@@ -26,7 +28,10 @@ mod tests {
         for good in ["main", "release/1.2", "refs/heads/main", "a-b_c", "ümlaut"] {
             assert_eq!(fault(good), None, "{good}");
         }
-        for bad in ["", "a b", "..", "a..b", "a//b", "/a", "a/", ".a", "a.lock", "a.", "a~1", "a^", "a:b", "a*", "@", "a@{1}", "-a"] {
+        for bad in [
+            "", "a b", "..", "a..b", "a//b", "/a", "a/", ".a", "a.lock", "a.", "a~1", "a^", "a:b", "a*", "@", "a@{1}",
+            "-a",
+        ] {
             assert!(fault(bad).is_some(), "{bad}");
         }
     }

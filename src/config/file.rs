@@ -1,4 +1,5 @@
-//! The form of the configuration file: what may stand where. Unknown keys are refused, so that a misspelt one is not silently a default.
+//! The form of the configuration file: what may stand where. Unknown keys are refused, so that a misspelt one is not
+//! silently a default.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -163,7 +164,12 @@ pub(super) struct Rest {
 pub(super) fn read(text: &str) -> Read {
     let faulty = |faults| Read::Faulty { faults, rest: None };
     let document = match yaml::documents(text).as_slice() {
-        [] => return faulty(vec![Problem { line: 0, message: "the file is empty. Begin with the example in deploy/".into() }]),
+        [] => {
+            return faulty(vec![Problem {
+                line: 0,
+                message: "the file is empty. Begin with the example in deploy/".into(),
+            }]);
+        }
         [one] => *one,
         [_, second, ..] => {
             let message = "a second YAML document begins here; the file must contain only one".into();
@@ -176,7 +182,8 @@ pub(super) fn read(text: &str) -> Read {
     };
     let faults = structure::faults(&nodes);
     if !faults.is_empty() {
-        let rest = salvage::without(document, &faults).and_then(|text| parsed(Document { text: &text, ..document }).ok());
+        let rest =
+            salvage::without(document, &faults).and_then(|text| parsed(Document { text: &text, ..document }).ok());
         return Read::Faulty { rest: rest.map(|file| Rest { file, names: structure::names(&nodes) }), faults };
     }
     parsed(document).map_or_else(|problem| faulty(vec![problem]), Read::Whole)

@@ -1,5 +1,6 @@
-//! What may stand where in the configuration file: every key with its form, its default and what it is for. One table, from which the structure of a
-//! file is checked, with everything that is wrong named at once, and from which `docs/configuration.md` is written.
+//! What may stand where in the configuration file: every key with its form, its default and what it is for. One table,
+//! from which the structure of a file is checked, with everything that is wrong named at once, and from which
+//! `docs/configuration.md` is written.
 
 use std::time::Duration;
 
@@ -97,13 +98,19 @@ const CREDENTIALS: &[Key] = &[
 const HOOK: &[Key] = &[
     key("name", Text, Required, "The last segment of its path: deliveries come to `/webhooks/NAME`."),
     key("forge", Text, Required, "`github` (also Gitea, which speaks its language) or `gitlab`."),
-    key("url", Text, Words("the forge's public API"), "The forge's API, such as `https://HOST/api/v3` of a GitHub Enterprise Server."),
+    key(
+        "url",
+        Text,
+        Words("the forge's public API"),
+        "The forge's API, such as `https://HOST/api/v3` of a GitHub Enterprise Server.",
+    ),
     key("secrets", Secrets, Required, "What deliveries may be signed with; several while one is changed for another."),
     key(
         "credentials",
         Map(CREDENTIALS),
         Words("none"),
-        "Who reports and reads at the forge. Without them nothing is reported, and only public repositories can be read. Not with `gitlab` yet.",
+        "Who reports and reads at the forge. Without them nothing is reported, and only public repositories can be \
+         read. Not with `gitlab` yet.",
     ),
 ];
 
@@ -135,7 +142,12 @@ const REPO: &[Key] = &[
     key("project", Text, Required, "The forge's name of it, such as `acme/shop`."),
     key("url", Text, Required, "Where it is cloned from, over https."),
     key("definitions", Map(DEFINITIONS), Required, "Where the definitions of its apps are."),
-    key("allow", Map(ALLOW), Is("{}"), "What its apps may touch. Nothing in Git can widen it, and what is not listed is refused."),
+    key(
+        "allow",
+        Map(ALLOW),
+        Is("{}"),
+        "What its apps may touch. Nothing in Git can widen it, and what is not listed is refused.",
+    ),
     key("mayRead", Texts, Is("[]"), "Other repos that its apps may read."),
 ];
 
@@ -152,7 +164,12 @@ const TIMING: &[Key] = &[
     key("maximum", Span(Duration::ZERO), Is("15s"), "And for this long after the first one at most."),
     key("resync", Span(SHORTEST_RESYNC), Is("10m"), "How often everything is looked at, whatever webhooks told."),
     key("health", Span(Duration::ZERO), Is("10m"), "How long a sync may take to become healthy before it has failed."),
-    key("giveUp", Span(Duration::ZERO), Is("10m"), "After this long of retrying, the status says `error`; retries go on."),
+    key(
+        "giveUp",
+        Span(Duration::ZERO),
+        Is("10m"),
+        "After this long of retrying, the status says `error`; retries go on.",
+    ),
 ];
 
 const DESTRUCTIVE: &[Key] = &[
@@ -167,11 +184,19 @@ const HEALING: &[Key] = &[key(
     "If another controller keeps changing a field back, Driftless stops after so many heals, and names it.",
 )];
 
-const COMMENT: &[Key] =
-    &[key("parts", Number(PARTS), Is("10"), "A preview takes up at most so many comments. `driftless preview --pr` prints the rest.")];
+const COMMENT: &[Key] = &[key(
+    "parts",
+    Number(PARTS),
+    Is("10"),
+    "A preview takes up at most so many comments. `driftless preview --pr` prints the rest.",
+)];
 
-const PRUNE: &[Key] =
-    &[key("propagation", Text, Is("background"), "`background`, or `foreground`: then an object stays until all that it owns is gone.")];
+const PRUNE: &[Key] = &[key(
+    "propagation",
+    Text,
+    Is("background"),
+    "`background`, or `foreground`: then an object stays until all that it owns is gone.",
+)];
 
 pub(super) const FILE: &[Key] = &[
     key(
@@ -191,9 +216,24 @@ pub(super) const FILE: &[Key] = &[
     key("data", Text, Is("/var/lib/driftless"), "The store and the mirrors of repositories."),
     key("socket", Text, Words("`driftless.sock` in `data`"), "The Unix socket of the command line."),
     key("renderer", Text, Is("/usr/local/bin/driftless-renderer"), "The renderer's program."),
-    key("landlock", Number(LANDLOCK), Is("1"), "The Landlock ABI that the kernel must have for the renderer's sandbox."),
-    key("ca", Text, Words("none"), "A PEM file with certificate authorities to trust beside the system's, for the forges' Git and API."),
-    key("publicUrl", Text, Words("none"), "Where the forge reaches `listen`; `check --online` compares it with the webhooks."),
+    key(
+        "landlock",
+        Number(LANDLOCK),
+        Is("1"),
+        "The Landlock ABI that the kernel must have for the renderer's sandbox.",
+    ),
+    key(
+        "ca",
+        Text,
+        Words("none"),
+        "A PEM file with certificate authorities to trust beside the system's, for the forges' Git and API.",
+    ),
+    key(
+        "publicUrl",
+        Text,
+        Words("none"),
+        "Where the forge reaches `listen`; `check --online` compares it with the webhooks.",
+    ),
     key("workers", Number(AT_ONCE), Is("16"), "Jobs at once."),
     key("timing", Map(TIMING), Is("{}"), "When jobs run, and when they give up."),
     key("destructive", Map(DESTRUCTIVE), Is("{}"), "From when on pruning needs confirmation."),

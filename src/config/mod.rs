@@ -1,7 +1,7 @@
 //! The server's configuration: one YAML file, the only root of trust. The only place that reads the environment.
 //!
-//! Reading has three steps, each of which names everything that is wrong at once, with its line. [`structure`] compares the file with its [`form`],
-//! [`file`] reads it into types, and [`check`] looks at the whole of it.
+//! Reading has three steps, each of which names everything that is wrong at once, with its line. [`structure`] compares
+//! the file with its [`form`], [`file`] reads it into types, and [`check`] looks at the whole of it.
 
 mod branch;
 mod check;
@@ -15,7 +15,8 @@ mod types;
 
 pub use secret::{Environment, ProcessEnvironment};
 pub use types::{
-    ClusterAccess, ClusterEntry, Config, ConfigError, Credentials, DestructiveLimits, ForgeKind, Hook, Problem, Propagation, Repo, Timing,
+    ClusterAccess, ClusterEntry, Config, ConfigError, Credentials, DestructiveLimits, ForgeKind, Hook, Problem,
+    Propagation, Repo, Timing,
 };
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What is left of a file when all that has not its form is taken out: so much can still be asked for its meaning, and all that is wrong with a file
-//! is told in one round.
+//! What is left of a file when all that has not its form is taken out: so much can still be asked for its meaning, and
+//! all that is wrong with a file is told in one round.
 
 use super::structure;
 use super::types::Problem;
@@ -27,7 +27,8 @@ pub(super) fn without(document: Document<'_>, faults: &[Problem]) -> Option<Stri
     None
 }
 
-/// Takes out a line and all that belongs to it: what is deeper, and the list below a key, which may be as deep as its key.
+/// Takes out a line and all that belongs to it: what is deeper, and the list below a key, which may be as deep as its
+/// key.
 fn take_out(lines: &mut [&str], at: usize) -> Option<()> {
     // Several faults may have one place.
     let first = *lines.get(at)?;
@@ -38,8 +39,9 @@ fn take_out(lines: &mut [&str], at: usize) -> Option<()> {
     let is_entry = is_entry(first);
     lines[at] = "";
     for line in lines.iter_mut().skip(at + 1) {
-        let is_below =
-            line.trim().is_empty() || self::depth(line) > depth || (self::depth(line) == depth && !is_entry && self::is_entry(line));
+        let is_below = line.trim().is_empty()
+            || self::depth(line) > depth
+            || (self::depth(line) == depth && !is_entry && self::is_entry(line));
         if !is_below {
             break;
         }

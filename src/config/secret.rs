@@ -20,7 +20,8 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-/// Reads a secret. Errors name the place, never the content. A process keeps the variables that it was started with; a file may change.
+/// Reads a secret. Errors name the place, never the content. A process keeps the variables that it was started with; a
+/// file may change.
 pub(super) fn read(reference: &SecretRef, folder: &Path, environment: &dyn Environment) -> Result<LiveSecret, String> {
     match (&reference.env, &reference.file) {
         (Some(name), None) => {

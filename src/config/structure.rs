@@ -1,4 +1,5 @@
-//! Whether a file has the form that it should have: every fault at once, each with its line. Values are never repeated, as one may be a secret.
+//! Whether a file has the form that it should have: every fault at once, each with its line. Values are never repeated,
+//! as one may be a secret.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +39,10 @@ impl Faults {
         }
         for key in keys.iter().filter(|key| key.default == Preset::Required) {
             if !pairs.iter().any(|(name, _)| name == key.name) {
-                self.tell(node, format!("{what} has no `{}`: {} is expected. {}", key.name, key.form.words(), key.about));
+                self.tell(
+                    node,
+                    format!("{what} has no `{}`: {} is expected. {}", key.name, key.form.words(), key.about),
+                );
             }
         }
     }
@@ -50,7 +54,8 @@ impl Faults {
             (Form::Secret, Node::Map(_)) => self.map(&within(what, name), form.keys(), node),
             (Form::List(item, keys), Node::List(list)) => {
                 for (index, entry) in list.iter().enumerate() {
-                    let called = called(entry).map_or_else(|| format!("{name}[{index}]"), |called| format!("{item} {called}"));
+                    let called =
+                        called(entry).map_or_else(|| format!("{name}[{index}]"), |called| format!("{item} {called}"));
                     let called = if what == "the file" { called } else { within(what, &called) };
                     self.map(&called, keys, entry);
                 }
@@ -60,17 +65,23 @@ impl Faults {
                     let at = within(what, &format!("{name}[{index}]"));
                     match &entry.value {
                         Node::Map(_) => self.map(&at, form.keys(), entry),
-                        other => self.tell(entry, format!("{at} should be {}, but is {}", Form::Secret.words(), other.sort())),
+                        other => self
+                            .tell(entry, format!("{at} should be {}, but is {}", Form::Secret.words(), other.sort())),
                     }
                 }
             }
             (Form::Texts, Node::List(list)) => {
                 for (index, entry) in list.iter().enumerate().filter(|(_, entry)| !entry.value.is_scalar()) {
-                    self.tell(entry, format!("{}[{index}] should be a text, but is {}", within(what, name), entry.value.sort()));
+                    self.tell(
+                        entry,
+                        format!("{}[{index}] should be a text, but is {}", within(what, name), entry.value.sort()),
+                    );
                 }
             }
             (form, value) if is(form, value) => {}
-            (form, value) => self.tell(node, format!("{} should be {}, but is {}", within(what, name), form.words(), value.sort())),
+            (form, value) => {
+                self.tell(node, format!("{} should be {}, but is {}", within(what, name), form.words(), value.sort()))
+            }
         }
     }
 }
@@ -92,7 +103,8 @@ fn within(what: &str, name: &str) -> String {
 /// The names that entries of the file's lists give themselves.
 pub(super) fn names(file: &Spanned<Node>) -> BTreeSet<String> {
     let Node::Map(pairs) = &file.value else { return BTreeSet::new() };
-    let lists = pairs.iter().filter_map(|(_, value)| if let Node::List(list) = &value.value { Some(list) } else { None });
+    let lists =
+        pairs.iter().filter_map(|(_, value)| if let Node::List(list) = &value.value { Some(list) } else { None });
     lists.flatten().filter_map(called).map(str::to_owned).collect()
 }
 

@@ -130,7 +130,8 @@ fn a_star_stays_within_its_folder() {
     assert!(deep.is_match("apps/web.yaml") && deep.is_match("apps/eu/web.yaml"));
 }
 
-/// L4: whatever has not the form that it should have is named at once, in words that say what to write, and without the values.
+/// L4: whatever has not the form that it should have is named at once, in words that say what to write, and without the
+/// values.
 #[test]
 fn every_structural_fault_is_named_at_once() {
     let text = "\
@@ -164,7 +165,8 @@ fn an_ssh_address_is_called_one() {
     for (given, said) in [
         (
             "git@github.com:org/shop.git",
-            "this is an SSH address. Driftless clones over https, with the hook's credentials: https://github.com/org/shop.git",
+            "this is an SSH address. Driftless clones over https, with the hook's credentials: \
+             https://github.com/org/shop.git",
         ),
         ("ssh://git@github.com/org/shop.git", "the URL contains a credential"),
         ("ssh://github.com/org/shop.git", "use https, not ssh; Driftless clones over https"),
@@ -204,7 +206,8 @@ fn probes_are_beside_the_webhooks() {
 fn numbers_of_the_specification_are_configuration() {
     let config = parse(VALID).expect("valid");
     assert_eq!((config.heals, config.comment_parts, config.propagation), (3, 10, Propagation::Background));
-    let config = parse(&format!("healing: {{attempts: 5}}\ncomment: {{parts: 2}}\nprune: {{propagation: foreground}}\n{VALID}"));
+    let config =
+        parse(&format!("healing: {{attempts: 5}}\ncomment: {{parts: 2}}\nprune: {{propagation: foreground}}\n{VALID}"));
     let config = config.expect("valid");
     assert_eq!((config.heals, config.comment_parts, config.propagation), (5, 2, Propagation::Foreground));
     for (more, why) in [

@@ -61,10 +61,12 @@ impl Access {
     /// Reads a kubeconfig with one cluster and one user that has a token, as the control plane writes it.
     pub fn from_kubeconfig(path: &Path) -> Result<Self, AccessError> {
         let shape = |reason: String| AccessError::Shape { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(path).map_err(|source| AccessError::File { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| AccessError::File { path: path.to_owned(), source })?;
         let documents = yaml::documents(&text);
         let first = documents.first().copied().ok_or_else(|| shape("it is empty".into()))?;
-        let config: Kubeconfig = yaml::parse(first).map_err(|_| shape("no cluster, or a user without a token".into()))?;
+        let config: Kubeconfig =
+            yaml::parse(first).map_err(|_| shape("no cluster, or a user without a token".into()))?;
         let (Some(cluster), Some(user)) = (config.clusters.into_iter().next(), config.users.into_iter().next()) else {
             return Err(shape("it names no cluster or no user".into()));
         };
@@ -94,7 +96,8 @@ impl Access {
     /// A client that trusts the authority; the token is the caller's to send.
     pub(super) fn client(&self) -> Result<reqwest::Client, AccessError> {
         let failed = |source| AccessError::Client { server: self.server.clone(), source };
-        let mut builder = reqwest::Client::builder().no_proxy().no_gzip().http1_only().redirect(reqwest::redirect::Policy::none());
+        let mut builder =
+            reqwest::Client::builder().no_proxy().no_gzip().http1_only().redirect(reqwest::redirect::Policy::none());
         if let Some(authority) = &self.authority {
             let certificates = reqwest::Certificate::from_pem_bundle(authority.as_bytes()).map_err(failed)?;
             builder = builder.tls_certs_only(certificates);
@@ -105,7 +108,9 @@ impl Access {
 
 fn decode_pem(data: &str) -> Result<String, String> {
     use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(data.trim()).map_err(|e| format!("certificate-authority-data: {e}"))?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(data.trim())
+        .map_err(|e| format!("certificate-authority-data: {e}"))?;
     String::from_utf8(bytes).map_err(|e| format!("certificate-authority-data: {e}"))
 }
 

@@ -24,7 +24,11 @@ struct Files {
 }
 
 /// Starts etcd and the API server, and the controllers and the scheduler where they are there.
-pub(super) async fn start(folder: &Path, options: &ControlPlaneOptions, kubeconfig: &Path) -> Result<Parts, ControlPlaneError> {
+pub(super) async fn start(
+    folder: &Path,
+    options: &ControlPlaneOptions,
+    kubeconfig: &Path,
+) -> Result<Parts, ControlPlaneError> {
     let (etcd, server) = (asset(folder, "etcd")?, asset(folder, "kube-apiserver")?);
     let files = Files::write(options)?;
     let (client, peer) = (Reserved::new(0)?, Reserved::new(0)?);
@@ -32,7 +36,8 @@ pub(super) async fn start(folder: &Path, options: &ControlPlaneOptions, kubeconf
 
     let arguments = etcd_arguments(&options.directory, client.port, peer.port);
     let mut processes = vec![start_program(&etcd, &arguments, EndedBy::Shell, options)?];
-    let mut process = start_program(&server, &server_arguments(&files, client.port, serving.port), EndedBy::Shell, options)?;
+    let mut process =
+        start_program(&server, &server_arguments(&files, client.port, serving.port), EndedBy::Shell, options)?;
     let waiting = wait_until_ready(&files, serving.port, &server, &mut process);
     let access = match tokio::time::timeout(options.ready_within, waiting).await {
         Ok(access) => access?,
@@ -91,7 +96,8 @@ impl Files {
             (&files.public_key, key.public_key_pem()),
         ];
         for (path, text) in contents {
-            super::access::write_private(path, &text).map_err(|source| ControlPlaneError::Directory { path: path.clone(), source })?;
+            super::access::write_private(path, &text)
+                .map_err(|source| ControlPlaneError::Directory { path: path.clone(), source })?;
         }
         Ok(files)
     }
@@ -133,8 +139,11 @@ fn server_arguments(files: &Files, etcd: u16, port: u16) -> Vec<String> {
 }
 
 fn arguments_behind(program: &Path, files: &Files, kubeconfig: &Path) -> Vec<String> {
-    let mut arguments =
-        vec![format!("--kubeconfig={}", kubeconfig.display()), "--leader-elect=false".to_owned(), "--secure-port=0".to_owned()];
+    let mut arguments = vec![
+        format!("--kubeconfig={}", kubeconfig.display()),
+        "--leader-elect=false".to_owned(),
+        "--secure-port=0".to_owned(),
+    ];
     if program.ends_with("kube-controller-manager") {
         arguments.push(format!("--service-account-private-key-file={}", files.signing_key.display()));
         arguments.push(format!("--root-ca-file={}", files.certificates.join("apiserver.crt").display()));
@@ -143,7 +152,12 @@ fn arguments_behind(program: &Path, files: &Files, kubeconfig: &Path) -> Vec<Str
 }
 
 /// Polls `/readyz`; the certificate, which is its own authority, appears shortly before.
-async fn wait_until_ready(files: &Files, port: u16, program: &Path, process: &mut Leashed) -> Result<Access, ControlPlaneError> {
+async fn wait_until_ready(
+    files: &Files,
+    port: u16,
+    program: &Path,
+    process: &mut Leashed,
+) -> Result<Access, ControlPlaneError> {
     loop {
         if let Some(error) = ended(program, process) {
             return Err(error);

@@ -9,7 +9,11 @@ use super::leash::{EndedBy, Leashed};
 use super::program::{ControlPlaneError, ControlPlaneOptions, Parts, late, start_program};
 
 /// Starts the program and waits for its line.
-pub(super) async fn start(program: &Path, options: &ControlPlaneOptions, kubeconfig: &Path) -> Result<Parts, ControlPlaneError> {
+pub(super) async fn start(
+    program: &Path,
+    options: &ControlPlaneOptions,
+    kubeconfig: &Path,
+) -> Result<Parts, ControlPlaneError> {
     if !program.is_file() {
         return Err(ControlPlaneError::NotBuilt { program: program.to_owned() });
     }
@@ -32,7 +36,11 @@ pub(super) async fn start(program: &Path, options: &ControlPlaneOptions, kubecon
 }
 
 /// The program says one line when it is ready, and nothing else on its standard output.
-async fn wait_for_ready_line(program: &Path, process: &mut Leashed, options: &ControlPlaneOptions) -> Result<(), ControlPlaneError> {
+async fn wait_for_ready_line(
+    program: &Path,
+    process: &mut Leashed,
+    options: &ControlPlaneOptions,
+) -> Result<(), ControlPlaneError> {
     let output = process.output();
     let line = async {
         let mut lines = BufReader::new(output?).lines();

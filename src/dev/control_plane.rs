@@ -30,7 +30,8 @@ impl ControlPlane {
             return Err(ControlPlaneError::NotBuilt { program: kwok.to_owned() });
         }
         let directory = &options.directory;
-        std::fs::create_dir_all(directory).map_err(|source| ControlPlaneError::Directory { path: directory.clone(), source })?;
+        std::fs::create_dir_all(directory)
+            .map_err(|source| ControlPlaneError::Directory { path: directory.clone(), source })?;
         let kubeconfig = directory.join("kubeconfig");
         let parts = match &options.programs {
             Programs::Bundled(program) => bundled::start(program, options, &kubeconfig).await?,

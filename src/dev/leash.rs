@@ -46,7 +46,12 @@ pub(super) struct Leashed {
 impl Leashed {
     /// Starts `program`; its standard error goes to the file `log`, and so does its standard output unless it ends
     /// itself.
-    pub(super) fn start(program: &Path, arguments: &[String], ended_by: EndedBy, log: PathBuf) -> std::io::Result<Self> {
+    pub(super) fn start(
+        program: &Path,
+        arguments: &[String],
+        ended_by: EndedBy,
+        log: PathBuf,
+    ) -> std::io::Result<Self> {
         let mut command = match ended_by {
             EndedBy::Itself => Command::new(program),
             EndedBy::Shell => {
@@ -55,7 +60,8 @@ impl Leashed {
                 shell
             }
         };
-        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
+        let mut child =
+            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
         let input = child.stdin.take();
         Ok(Self { child, input, log })
     }

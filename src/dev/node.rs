@@ -97,9 +97,8 @@ mod tests {
     fn a_node_is_ready_only_without_taints() {
         let condition = json!([{ "type": "Ready", "status": "True" }]);
         assert!(is_ready(&json!({ "status": { "conditions": condition } })));
-        assert!(!is_ready(
-            &json!({ "status": { "conditions": condition }, "spec": { "taints": [{ "key": "node.kubernetes.io/not-ready" }] } })
-        ));
+        assert!(!is_ready(&json!({ "status": { "conditions": condition },
+                "spec": { "taints": [{ "key": "node.kubernetes.io/not-ready" }] } })));
         assert!(!is_ready(&json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } })));
         assert!(!is_ready(&json!({})));
     }

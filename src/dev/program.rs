@@ -76,7 +76,8 @@ pub(super) fn start_program(
 ) -> Result<Leashed, ControlPlaneError> {
     let name = program.file_name().unwrap_or(program.as_os_str());
     let log = options.directory.join(name).with_extension("log");
-    Leashed::start(program, arguments, ended_by, log).map_err(|source| ControlPlaneError::Start { program: program.to_owned(), source })
+    Leashed::start(program, arguments, ended_by, log)
+        .map_err(|source| ControlPlaneError::Start { program: program.to_owned(), source })
 }
 
 /// The error for a part that has ended though nobody asked it to.
@@ -92,5 +93,10 @@ pub(super) fn ended(program: &Path, process: &mut Leashed) -> Option<ControlPlan
 
 /// The error for a part that takes too long.
 pub(super) fn late(program: &Path, process: &Leashed, limit: Duration) -> ControlPlaneError {
-    ControlPlaneError::Late { program: program.to_owned(), limit, log: process.log().to_owned(), last_words: process.last_words() }
+    ControlPlaneError::Late {
+        program: program.to_owned(),
+        limit,
+        log: process.log().to_owned(),
+        last_words: process.last_words(),
+    }
 }

@@ -21,6 +21,7 @@ pub const FILES: &[(&str, Option<&str>)] = &[
 /// The files that the first pull request changes, with their new content.
 pub fn change() -> Vec<(&'static str, String)> {
     let web = include_str!("sample/deploy/web.yaml").replace("replicas: 2", "replicas: 3");
-    let kustomization = include_str!("sample/deploy/kustomization.yaml").replace("BANNER=Welcome", "BANNER=Spring sale, 20 % off");
+    let kustomization =
+        include_str!("sample/deploy/kustomization.yaml").replace("BANNER=Welcome", "BANNER=Spring sale, 20 % off");
     vec![("deploy/web.yaml", web), ("deploy/kustomization.yaml", kustomization)]
 }

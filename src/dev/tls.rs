@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
 
 /// A private authority's certificate, and one for `localhost`, `127.0.0.1` and `::1` with its key; all PEM.
 #[derive(Clone)]
@@ -27,7 +30,8 @@ impl DevTls {
         let mut authority = CertificateParams::new(Vec::new())?;
         authority.distinguished_name.push(DnType::CommonName, "driftless dev");
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        authority.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
 
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
@@ -42,7 +46,11 @@ impl DevTls {
 
     /// What axum-server serves with.
     pub async fn rustls(&self) -> io::Result<axum_server::tls_rustls::RustlsConfig> {
-        axum_server::tls_rustls::RustlsConfig::from_pem(self.cert_pem.clone().into_bytes(), self.key_pem.clone().into_bytes()).await
+        axum_server::tls_rustls::RustlsConfig::from_pem(
+            self.cert_pem.clone().into_bytes(),
+            self.key_pem.clone().into_bytes(),
+        )
+        .await
     }
 
     /// Writes `ca.pem`, `cert.pem` and `key.pem` into a directory that is there.

@@ -11,7 +11,9 @@ use crate::ids::Oid;
 
 pub use github::{GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
 pub use settings::{Grants, HookAnswer, HookContent, HookSettings};
-pub use types::{BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, StatusState};
+pub use types::{
+    BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, StatusState,
+};
 
 /// A user name and password for Git over HTTPS.
 #[derive(Debug, Clone)]
@@ -54,7 +56,8 @@ pub trait Forge: Send + Sync {
     /// The author that the forge shows on what we write.
     async fn whoami(&self) -> Result<Identity, ForgeError>;
 
-    /// The webhooks that tell of this project, as far as our credential may see them. Only for who checks an installation.
+    /// The webhooks that tell of this project, as far as our credential may see them. Only for who checks an
+    /// installation.
     async fn hooks(&self, project: &str) -> Result<Vec<HookSettings>, ForgeError>;
 
     /// What our credential may do with this project. Only for who checks an installation.

@@ -70,7 +70,8 @@ impl Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
     pub items: Vec<T>,
-    /// True: `items` are those of the last answer, at no cost. A caller that failed to work on those may not rely on it.
+    /// True: `items` are those of the last answer, at no cost. A caller that failed to work on those may not rely on
+    /// it.
     pub unchanged: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The comment on a pull request: what others wrote stays where it stands, every part is whole, and nothing is lost without being said.
+//! The comment on a pull request: what others wrote stays where it stands, every part is whole, and nothing is lost
+//! without being said.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -22,7 +23,8 @@ pub(super) fn case(random: &mut StdRng) {
 /// Splitting: as many parts as are allowed, each short enough and whole.
 pub(super) fn parts(random: &mut StdRng) {
     let text = mutate::text(random, 12);
-    let (objects, lines, most) = (random.random_range(1..40), random.random_range(1..4_000), random.random_range(1..12));
+    let (objects, lines, most) =
+        (random.random_range(1..40), random.random_range(1..4_000), random.random_range(1..12));
     let diff = format!("+{text}\n").repeat(lines);
     let objects = (0..objects).map(|n| object(Action::Create, key("ConfigMap", &format!("c-{n}")), &diff)).collect();
     let parts = comment(&report(vec![app("shop-eu", objects)]), most);

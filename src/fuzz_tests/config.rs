@@ -1,4 +1,5 @@
-//! The server's configuration: no panic, at least one text where it is wrong, each with a line of the file, and no secret in any of them.
+//! The server's configuration: no panic, at least one text where it is wrong, each with a line of the file, and no
+//! secret in any of them.
 
 use std::path::Path;
 

@@ -9,11 +9,16 @@ use crate::app::parse_file;
 use crate::ids::RepoName;
 
 const GOOD: &[&str] = &[
-    "apiVersion: driftless.dev/v1\nkind: App\nmetadata:\n  name: shop\nspec:\n  source: {path: deploy}\n  destination: {cluster: prod, namespace: shop}\n",
-    "# words\napiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: shop}\nspec:\n  source:\n    repo: other\n    ref: refs/tags/v1\n    path: charts/shop\n  \
-     renderer: helm\n  helm:\n    valuesFiles: [a.yaml, b/c.yaml]\n    values: {a: &a {b: 1}, c: *a}\n    nondeterministic: keep\n  \
-     destination:\n    cluster: prod\n    namespace: shop\n  sync: manual\n  drift: report\n  onDelete: prune\n  adopt: true\n",
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: b}\n",
+    "apiVersion: driftless.dev/v1\nkind: App\nmetadata:\n  name: shop\nspec:\n  source: {path: deploy}\n  destination: \
+     {cluster: prod, namespace: shop}\n",
+    "# words\napiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: shop}\nspec:\n  source:\n    repo: other\n    \
+     ref: refs/tags/v1\n    path: charts/shop\n  \
+     renderer: helm\n  helm:\n    valuesFiles: [a.yaml, b/c.yaml]\n    values: {a: &a {b: 1}, c: *a}\n    \
+     nondeterministic: keep\n  \
+     destination:\n    cluster: prod\n    namespace: shop\n  sync: manual\n  drift: report\n  onDelete: prune\n  \
+     adopt: true\n",
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: driftless.dev/v1\nkind: App\nmetadata: \
+     {name: b}\n",
 ];
 
 pub(super) fn case(random: &mut StdRng) {

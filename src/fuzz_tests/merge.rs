@@ -43,8 +43,9 @@ fn files(random: &mut StdRng) -> Files {
     let folders = ["deploy", "deploy/eu", "reg/deploy", "lib"];
     (0..random.random_range(1..7))
         .map(|n| {
-            let lines: String =
-                (0..random.random_range(3..20)).map(|line| format!("{n} line {line} {}\n", random.random_range(0..3))).collect();
+            let lines: String = (0..random.random_range(3..20))
+                .map(|line| format!("{n} line {line} {}\n", random.random_range(0..3)))
+                .collect();
             (format!("{}/f{n}.yaml", folders.choose(random).expect("folders")), lines)
         })
         .collect()
@@ -58,9 +59,10 @@ fn changed(random: &mut StdRng, base: &Files) -> Files {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
         match random.random_range(0..6) {
             0 => drop(files.entry(path).and_modify(|text| *text = edited(random, text))),
-            1 => drop(
-                files.insert(format!("{folder}/new{}.yaml", random.random_range(0..3)), format!("new {}\n", random.random_range(0..2))),
-            ),
+            1 => drop(files.insert(
+                format!("{folder}/new{}.yaml", random.random_range(0..3)),
+                format!("new {}\n", random.random_range(0..2)),
+            )),
             2 => drop(files.remove(&path)),
             3 => {
                 let text = files.remove(&path).expect("there");
@@ -71,7 +73,12 @@ fn changed(random: &mut StdRng, base: &Files) -> Files {
                 files.insert(path.replace('/', "/prod/"), text.clone());
                 files.insert(path.replace('/', "/staging/"), text);
             }
-            _ => files = files.into_iter().map(|(path, text)| (path.replacen(&format!("{folder}/"), "moved/", 1), text)).collect(),
+            _ => {
+                files = files
+                    .into_iter()
+                    .map(|(path, text)| (path.replacen(&format!("{folder}/"), "moved/", 1), text))
+                    .collect()
+            }
         }
     }
     files
@@ -81,15 +88,23 @@ fn edited(random: &mut StdRng, text: &str) -> String {
     let at = random.random_range(0..text.lines().count().max(1));
     text.lines()
         .enumerate()
-        .map(|(n, line)| if n == at { format!("{line} edited {}\n", random.random_range(0..2)) } else { format!("{line}\n") })
+        .map(
+            |(n, line)| {
+                if n == at { format!("{line} edited {}\n", random.random_range(0..2)) } else { format!("{line}\n") }
+            },
+        )
         .collect()
 }
 
 /// A base, and two commits on it, for `git fast-import`.
 fn history(base: &Files, ours: &Files, theirs: &Files) -> String {
     let mut text = String::new();
-    for (name, mark, from, files) in [("base", 1, None, base), ("ours", 2, Some(1), ours), ("theirs", 3, Some(1), theirs)] {
-        text.push_str(&format!("commit refs/heads/{name}\nmark :{mark}\ncommitter A <a@example.test> {mark} +0000\ndata 1\nx\n"));
+    for (name, mark, from, files) in
+        [("base", 1, None, base), ("ours", 2, Some(1), ours), ("theirs", 3, Some(1), theirs)]
+    {
+        text.push_str(&format!(
+            "commit refs/heads/{name}\nmark :{mark}\ncommitter A <a@example.test> {mark} +0000\ndata 1\nx\n"
+        ));
         if let Some(from) = from {
             text.push_str(&format!("from :{from}\n"));
         }
@@ -114,7 +129,8 @@ fn expected(bare: &Path, ours: &Oid, theirs: &Oid) -> Option<Oid> {
 fn git(bare: &Path, args: &[&str], input: &str) -> (bool, String) {
     let mut command = Command::new("git");
     command.arg("-C").arg(bare).args(args).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("git is installed");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("git is installed");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("written");
     let output = child.wait_with_output().expect("git ends");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,8 +1,8 @@
 //! Seeded fuzzing on a stable compiler: each target makes one input of a seed and says what must hold of it.
 //!
-//! `cargo test` runs each for a moment, `make fuzz` for longer. What fails prints its seed, and `DRIFTLESS_FUZZ=TARGET:SEED cargo test --lib fuzz_tests::`
-//! does it again; a seed that was mended goes into [`MENDED`]. To add a target, write `pub(super) fn case(random: &mut StdRng)` in a file of
-//! its own, and a test here.
+//! `cargo test` runs each for a moment, `make fuzz` for longer. What fails prints its seed, and
+//! `DRIFTLESS_FUZZ=TARGET:SEED cargo test --lib fuzz_tests::` does it again; a seed that was mended goes into
+//! [`MENDED`]. To add a target, write `pub(super) fn case(random: &mut StdRng)` in a file of its own, and a test here.
 
 mod comment;
 mod config;
@@ -53,7 +53,9 @@ fn report(text: &str) {
 
 fn once(target: &str, seed: u64, case: fn(&mut StdRng)) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| case(&mut StdRng::seed_from_u64(seed)))) {
-        report(&format!("{target} failed; to do it again: DRIFTLESS_FUZZ={target}:{seed} cargo test --lib fuzz_tests::"));
+        report(&format!(
+            "{target} failed; to do it again: DRIFTLESS_FUZZ={target}:{seed} cargo test --lib fuzz_tests::"
+        ));
         std::panic::resume_unwind(panic);
     }
 }
@@ -68,7 +70,9 @@ fn asked() -> Option<(String, u64)> {
 /// For each target.
 fn time() -> Duration {
     let seconds = std::env::var("DRIFTLESS_FUZZ_SECONDS").ok();
-    seconds.map_or(MOMENT, |text| Duration::from_secs_f64(text.parse().expect("DRIFTLESS_FUZZ_SECONDS is a number of seconds")))
+    seconds.map_or(MOMENT, |text| {
+        Duration::from_secs_f64(text.parse().expect("DRIFTLESS_FUZZ_SECONDS is a number of seconds"))
+    })
 }
 
 /// An asynchronous part of a case.

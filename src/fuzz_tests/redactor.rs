@@ -28,7 +28,13 @@ pub(super) fn case(random: &mut StdRng) {
 }
 
 fn key() -> ObjectKey {
-    ObjectKey { group: String::new(), version: "v1".into(), kind: "Secret".into(), namespace: Some("shop".into()), name: "web".into() }
+    ObjectKey {
+        group: String::new(),
+        version: "v1".into(),
+        kind: "Secret".into(),
+        namespace: Some("shop".into()),
+        name: "web".into(),
+    }
 }
 
 /// Long enough that it stands nowhere by chance.
@@ -51,7 +57,8 @@ fn forms(value: &str) -> Vec<String> {
 }
 
 fn object(random: &mut StdRng, value: &str) -> Value {
-    let mut object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "web", "namespace": "shop"}, "type": "Opaque"});
+    let mut object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "web", "namespace": "shop"},
+        "type": "Opaque"});
     match random.random_range(0..3) {
         0 => object["data"] = json!({"password": STANDARD.encode(value)}),
         1 => object["stringData"] = json!({"password": value}),

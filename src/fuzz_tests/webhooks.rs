@@ -20,11 +20,16 @@ fn payloads() -> Vec<(&'static str, Value)> {
     let repository = json!({"full_name": "Acme/shop"});
     let side = json!({"sha": A, "ref": "main", "repo": repository});
     vec![
-        ("push", json!({"ref": "refs/heads/main", "before": A, "after": A, "forced": false, "repository": repository, "commits": []})),
+        (
+            "push",
+            json!({"ref": "refs/heads/main", "before": A, "after": A, "forced": false, "repository": repository,
+                "commits": []}),
+        ),
         (
             "pull_request",
             json!({"action": "edited", "number": 7, "repository": repository, "changes": {"base": {}},
-                "pull_request": {"number": 7, "head": side, "base": side, "merged": true, "merge_commit_sha": A, "draft": false}}),
+                "pull_request": {"number": 7, "head": side, "base": side, "merged": true, "merge_commit_sha": A,
+                "draft": false}}),
         ),
         (
             "issue_comment",
@@ -39,16 +44,19 @@ fn payloads() -> Vec<(&'static str, Value)> {
         (
             "gitlab",
             json!({"object_kind": "merge_request", "project": {"path_with_namespace": "a/b"},
-                "object_attributes": {"action": "update", "iid": 1, "source_branch": "a", "target_branch": "b", "source_project_id": 1,
+                "object_attributes": {"action": "update", "iid": 1, "source_branch": "a", "target_branch": "b",
+                "source_project_id": 1,
                     "target_project_id": 1, "last_commit": {"id": A}, "oldrev": A, "state": "opened"}}),
         ),
         (
             "gitlab",
-            json!({"object_kind": "push", "project": {"path_with_namespace": "a/b"}, "ref": "refs/heads/a", "before": A, "after": A}),
+            json!({"object_kind": "push", "project": {"path_with_namespace": "a/b"}, "ref": "refs/heads/a",
+                "before": A, "after": A}),
         ),
         (
             "gitlab",
-            json!({"object_kind": "note", "project": {"path_with_namespace": "a/b"}, "user": {"username": "ada"}, "merge_request": {"iid": 1},
+            json!({"object_kind": "note", "project": {"path_with_namespace": "a/b"}, "user": {"username": "ada"},
+                "merge_request": {"iid": 1},
                 "object_attributes": {"id": 1, "note": "words", "noteable_type": "MergeRequest"}}),
         ),
     ]
@@ -80,7 +88,8 @@ fn unsigned(random: &mut StdRng, body: &[u8]) {
         _ => mutate::text(random, 6),
     };
     let now = NOW.to_string();
-    let names = ["x-hub-signature-256", "x-hub-signature", "x-gitlab-token", "webhook-signature"].map(|name| (name, proof.as_bytes()));
+    let names = ["x-hub-signature-256", "x-hub-signature", "x-gitlab-token", "webhook-signature"]
+        .map(|name| (name, proof.as_bytes()));
     let headers: Vec<(&str, &[u8])> = names
         .into_iter()
         .chain([("webhook-id", b"1".as_slice()), ("webhook-timestamp", now.as_bytes()), ("x-github-event", b"push")])
@@ -119,5 +128,8 @@ fn tame(event: &Event) {
         assert!(!name.contains("/-") || !name.starts_with("refs/heads/-"), "{name:?}");
         assert!(!name.chars().any(char::is_control), "{name:?}");
     }
-    assert!(event.project().is_none_or(|project| project.contains('/') && !project.chars().any(char::is_control)), "{event:?}");
+    assert!(
+        event.project().is_none_or(|project| project.contains('/') && !project.chars().any(char::is_control)),
+        "{event:?}"
+    );
 }

@@ -24,11 +24,17 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not found: send webhooks to POST /webhooks/HOOK, with a hook of the configuration")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not found: send webhooks to POST /webhooks/HOOK, with a hook of the configuration",
+        )
     }
 
     pub fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error: see the server's log, under the x-request-id of this answer")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal error: see the server's log, under the x-request-id of this answer",
+        )
     }
 }
 

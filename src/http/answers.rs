@@ -1,4 +1,5 @@
-//! What is answered to a wish of a person about an app: what is done now, and what keeps it from having an effect. Pure.
+//! What is answered to a wish of a person about an app: what is done now, and what keeps it from having an effect.
+//! Pure.
 
 use jiff::Timestamp;
 
@@ -23,7 +24,9 @@ pub(super) fn not_synced(row: &AppRow) -> Option<String> {
 pub(super) fn synced(row: &AppRow, to: Option<(&Oid, &str)>, confirms_nothing: bool) -> String {
     let id = &row.app.id;
     let mut said = match (row.state, to, &row.pinned_revision) {
-        (AppState::Removed, _, _) => format!("{id} was removed, and its objects are being deleted, as `onDelete: prune` says"),
+        (AppState::Removed, _, _) => {
+            format!("{id} was removed, and its objects are being deleted, as `onDelete: prune` says")
+        }
         (_, Some((oid, text)), _) => {
             let typed = if text == oid.as_str() { String::new() } else { format!(" ({text})") };
             format!("{id} is being synced to {}{typed}, and pinned to it until `driftless resume {id}`", oid.short())
@@ -58,7 +61,9 @@ pub(super) fn paused(row: &AppRow) -> String {
     let beside = match (row.state, row.app.sync) {
         (AppState::Removed, _) => ". Its definition was removed: its remaining objects are kept until then".to_owned(),
         (AppState::Missing | AppState::Broken, _) => format!(". It was not synced anyway{}", noted(row)),
-        (AppState::Active, SyncPolicy::Never) => ". It was not synced anyway: its definition says `sync: never`".to_owned(),
+        (AppState::Active, SyncPolicy::Never) => {
+            ". It was not synced anyway: its definition says `sync: never`".to_owned()
+        }
         (AppState::Active, _) => String::new(),
     };
     format!("{id} is paused: nothing is applied, healed or deleted until `driftless resume {id}`{beside}")
@@ -73,10 +78,16 @@ pub(super) fn resumed(row: &AppRow) -> String {
         (true, Some(pinned)) => format!("no longer paused, and no longer pinned to {}", pinned.short()),
     };
     match not_synced(row) {
-        Some(_) if row.state == AppState::Active => format!("{id} is {was}. Its definition says `sync: never`, so nothing is applied"),
+        Some(_) if row.state == AppState::Active => {
+            format!("{id} is {was}. Its definition says `sync: never`, so nothing is applied")
+        }
         Some(_) => format!("{id} is {was}. It is not synced{}", noted(row)),
-        None if row.state == AppState::Removed => format!("{id} is {was}. Its definition was removed: its objects are being deleted"),
-        None => format!("{id} is {was}, and is being synced to {}; `driftless runs {id}` shows how it ends", branch(row)),
+        None if row.state == AppState::Removed => {
+            format!("{id} is {was}. Its definition was removed: its objects are being deleted")
+        }
+        None => {
+            format!("{id} is {was}, and is being synced to {}; `driftless runs {id}` shows how it ends", branch(row))
+        }
     }
 }
 
@@ -110,7 +121,8 @@ mod tests {
             change(&mut row);
             row
         };
-        let removed = |row: &mut AppRow| (row.state, row.state_message) = (AppState::Removed, "removed by 0123456789".into());
+        let removed =
+            |row: &mut AppRow| (row.state, row.state_message) = (AppState::Removed, "removed by 0123456789".into());
         let pruned = |row: &mut AppRow| {
             removed(row);
             row.applied_app.as_mut().expect("an app").on_delete = OnDelete::Prune;
@@ -124,7 +136,10 @@ mod tests {
             ("removed", with(&removed)),
             ("removed, to be deleted", with(&pruned)),
             ("removed, to be deleted, paused", with(&|row| (pruned(row), row.paused = true).0)),
-            ("missing", with(&|row| (row.state, row.state_message) = (AppState::Missing, "refs/heads/main is gone".into()))),
+            (
+                "missing",
+                with(&|row| (row.state, row.state_message) = (AppState::Missing, "refs/heads/main is gone".into())),
+            ),
             ("invalid, paused", with(&|row| (row.state, row.paused) = (AppState::Broken, true))),
         ];
         let mut lines = Vec::new();

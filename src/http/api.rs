@@ -83,7 +83,10 @@ impl Page {
 }
 
 pub(super) fn router(queue: &Queue) -> Router {
-    Router::new().route("/api/v1/jobs", get(jobs)).route("/api/v1/deliveries", get(deliveries)).with_state(queue.store().clone())
+    Router::new()
+        .route("/api/v1/jobs", get(jobs))
+        .route("/api/v1/deliveries", get(deliveries))
+        .with_state(queue.store().clone())
 }
 
 async fn jobs(State(store): State<Store>, Query(page): Query<Page>) -> Result<Json<Vec<JobView>>, Problem> {
@@ -95,8 +98,12 @@ async fn jobs(State(store): State<Store>, Query(page): Query<Page>) -> Result<Js
 /// A comment or a status that is not where it should be: whoever misses it looks here.
 fn report_view(row: &LateReport) -> Result<JobView, StoreError> {
     let held = row.held_until.filter(|_| row.due.is_some()).map(time).transpose()?;
-    let held = held
-        .map(|until| format!("held back until {}: the forge's limit on new and edited comments is used up", until.strftime("%H:%M UTC")));
+    let held = held.map(|until| {
+        format!(
+            "held back until {}: the forge's limit on new and edited comments is used up",
+            until.strftime("%H:%M UTC")
+        )
+    });
     let changed = time(row.changed_at)?;
     Ok(JobView {
         key: format!("report:{}", row.target),

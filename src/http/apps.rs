@@ -151,7 +151,8 @@ async fn sync(
     let confirms_nothing = allow_destructive && parts.store.waiting_for_word(id).await? == 0;
     let said = answers::synced(&row, found.as_ref().map(|(oid, text)| (oid, text.as_str())), confirms_nothing);
     let revision = found.map(|(oid, _)| oid.to_string());
-    enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt, resume: false }).await?;
+    enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt, resume: false })
+        .await?;
     Ok(accepted(said))
 }
 
@@ -163,7 +164,9 @@ fn refused(why: String) -> Result<(), Problem> {
 async fn commit(parts: &Parts, row: &AppRow, revision: &str) -> Result<Oid, Problem> {
     let unavailable = |why: &str| {
         let id = &row.app.id;
-        Problem::overloaded(format!("app {id} was not synced: revision {revision:?} cannot be resolved now: {why}. Try again"))
+        Problem::overloaded(format!(
+            "app {id} was not synced: revision {revision:?} cannot be resolved now: {why}. Try again"
+        ))
     };
     match tokio::time::timeout(FOUND_WITHIN, parts.revisions.find(&row.app.source, revision)).await {
         Ok(Ok(oid)) => Ok(oid),
@@ -188,7 +191,8 @@ async fn resume(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(
     if row.paused || row.pinned_revision.is_some() {
         parts.store.set_paused(&row.app.id, false).await?;
         parts.store.set_pinned(&row.app.id, None).await?;
-        enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), resume: true, ..Manual::default() }).await?;
+        enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), resume: true, ..Manual::default() })
+            .await?;
     }
     Ok(accepted(answers::resumed(&row)))
 }
@@ -208,12 +212,19 @@ async fn find(store: &Store, name: &str) -> Result<AppRow, Problem> {
     let mut found: Vec<AppRow> = store.apps().await?.into_iter().filter(named).collect();
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
-        (None, _) => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no app {name}; `driftless apps` lists them"))),
-        (Some(_), false) => Err(Problem::new(StatusCode::CONFLICT, format!("several repos have an app {name}; use REPO/{name}"))),
+        (None, _) => {
+            Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no app {name}; `driftless apps` lists them")))
+        }
+        (Some(_), false) => {
+            Err(Problem::new(StatusCode::CONFLICT, format!("several repos have an app {name}; use REPO/{name}")))
+        }
     }
 }
 
-async fn preview(State(parts): State<Parts>, Path((repo, number)): Path<(String, u64)>) -> Result<Json<PreviewView>, Problem> {
+async fn preview(
+    State(parts): State<Parts>,
+    Path((repo, number)): Path<(String, u64)>,
+) -> Result<Json<PreviewView>, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("no preview of {repo}#{number} is known"));
     let pull = parts.store.pull(&RepoName::new(&repo), number).await?.ok_or_else(unknown)?;
     let report: PreviewReport = pull.report.and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(unknown)?;

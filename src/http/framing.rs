@@ -1,5 +1,6 @@
-//! Watches the bytes of a connection for requests whose length is said twice (RFC 9112, 6.1): `Transfer-Encoding` together with `Content-Length`
-//! is how a request is smuggled past a proxy that believes the other one. hyper drops the length without a word, so it is looked for here.
+//! Watches the bytes of a connection for requests whose length is said twice (RFC 9112, 6.1): `Transfer-Encoding`
+//! together with `Content-Length` is how a request is smuggled past a proxy that believes the other one. hyper drops
+//! the length without a word, so it is looked for here.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -181,8 +182,8 @@ mod tests {
             [Contradicts, Contradicts, Contradicts]
         );
         assert_eq!(seen("POST / HTTP/1.1\ntransfer-encoding:chunked\nCONTENT-LENGTH:5\n\n")[0], Contradicts);
-        let second =
-            "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n\n\n\n\r\nPOST / HTTP/1.1\r\nContent-Length: x\r\nTransfer-Encoding: x\r\n\r\n";
+        let second = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n\n\n\n\r\nPOST / HTTP/1.1\r\nContent-Length: \
+                      x\r\nTransfer-Encoding: x\r\n\r\n";
         assert_eq!(seen(second), [Clear, Contradicts, Contradicts]);
     }
 
@@ -190,7 +191,8 @@ mod tests {
     fn ordinary_requests_are_clear() {
         use Framed::{Clear, Last};
         assert_eq!(seen("GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), [Clear; 3]);
-        let body = "POST / HTTP/1.1\r\nContent-Length: 45\r\n\r\nTransfer-Encoding: chunked\nContent-Length: 1\n\nGET / HTTP/1.1\r\n\r\n";
+        let body = "POST / HTTP/1.1\r\nContent-Length: 45\r\n\r\nTransfer-Encoding: chunked\nContent-Length: 1\n\nGET \
+                    / HTTP/1.1\r\n\r\n";
         assert_eq!(seen(body), [Clear; 3], "a body is no head");
         assert_eq!(seen("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), [Last; 3]);
     }

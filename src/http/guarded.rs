@@ -13,7 +13,8 @@ use super::framing::{Framing, Sniffer};
 
 pub(super) struct Guarded<I> {
     io: I,
-    /// From when a write first could not go on until all is written. A reader who takes a byte now and then does not extend it.
+    /// From when a write first could not go on until all is written. A reader who takes a byte now and then does not
+    /// extend it.
     within: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     sniffer: Sniffer,
@@ -33,7 +34,9 @@ impl<I> Guarded<I> {
         let within = self.within;
         let timer = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
         match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not read in time"))),
+            Poll::Ready(()) => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not read in time")))
+            }
             Poll::Pending => written,
         }
     }
@@ -55,7 +58,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Guarded<I> {
         self.timely(cx, written)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.timely(cx, written)
     }

@@ -34,7 +34,8 @@ impl Hook {
         Self { forge, secrets, known: Mutex::default(), repos }
     }
 
-    /// What a delivery may be signed with now. A secret that was taken back counts no longer, and one that verifies nothing never did.
+    /// What a delivery may be signed with now. A secret that was taken back counts no longer, and one that verifies
+    /// nothing never did.
     pub fn secrets(&self) -> Arc<[Secret]> {
         let now: Vec<_> = self.secrets.iter().map(LiveSecret::versioned).collect();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -33,7 +33,9 @@ pub(super) fn wrap(router: Router) -> Router {
     let layers = ServiceBuilder::new()
         .layer(SetSensitiveRequestHeadersLayer::new(SECRET))
         .layer(from_fn(move |request, next| identify(ids.clone(), request, next)))
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(DefaultOnResponse::new().level(Level::DEBUG)))
+        .layer(
+            TraceLayer::new_for_http().make_span_with(span).on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+        )
         .layer(CatchPanicLayer::custom(panicked));
     router.fallback(async || Problem::not_found()).layer(layers)
 }

@@ -34,12 +34,14 @@ use axum::Router;
 use crate::queue::Queue;
 use crate::telemetry::Metrics;
 
-/// What faces the network: `/webhooks/{hook}`, and `/healthz` and `/readyz` for a load balancer that can ask nowhere else.
+/// What faces the network: `/webhooks/{hook}`, and `/healthz` and `/readyz` for a load balancer that can ask nowhere
+/// else.
 pub fn public(intake: Arc<Intake>, readiness: Readiness, queue: Queue) -> Router {
     layers::wrap(webhook::router(intake).merge(ops::health(readiness, queue)))
 }
 
-/// What has a listener of its own, so that no crowd at the webhooks keeps a probe waiting: `/healthz`, `/readyz`, `/metrics`.
+/// What has a listener of its own, so that no crowd at the webhooks keeps a probe waiting: `/healthz`, `/readyz`,
+/// `/metrics`.
 pub fn probes(readiness: Readiness, queue: Queue, metrics: Arc<Metrics>) -> Router {
     layers::wrap(ops::health(readiness, queue.clone()).merge(ops::metrics(queue, metrics)))
 }

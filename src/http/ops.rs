@@ -27,7 +27,10 @@ struct Measured {
 }
 
 pub(super) fn health(readiness: Readiness, queue: Queue) -> Router {
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).with_state(Health { readiness, queue })
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(Health { readiness, queue })
 }
 
 pub(super) fn metrics(queue: Queue, metrics: Arc<Metrics>) -> Router {
@@ -81,5 +84,10 @@ async fn gauges(queue: &Queue) -> Result<QueueGauges, StoreError> {
     let depth = queue.store().queue_depth().await?;
     let late = depth.first_due.map_or(0, |due| (queue.store().now() - due).max(0));
     let seconds = std::time::Duration::from_millis(late.unsigned_abs()).as_secs_f64();
-    Ok(QueueGauges { pending: depth.pending, running: depth.running, failed: depth.failed, oldest_due_seconds: seconds })
+    Ok(QueueGauges {
+        pending: depth.pending,
+        running: depth.running,
+        failed: depth.failed,
+        oldest_due_seconds: seconds,
+    })
 }

@@ -1,5 +1,5 @@
-//! Asks which commit a person means, before it is promised that anything is synced to it. Who looks is said where the parts are put together:
-//! Git is none of this module's business.
+//! Asks which commit a person means, before it is promised that anything is synced to it. Who looks is said where the
+//! parts are put together: Git is none of this module's business.
 
 use async_trait::async_trait;
 

@@ -37,8 +37,12 @@ pub fn route(event: &Event, repo: &RepoName, cause: &Cause) -> Routed {
         }
         Event::PullRequest(_) => ignored("neither the head nor the base of the pull request has changed"),
         // Also of one that is gone: its commit is not left pending.
-        Event::MergeGroup(group) if matches!(group.action, MergeGroupAction::ChecksRequested | MergeGroupAction::Destroyed) => {
-            requests(request(Key::MergeGroup { repo, ref_name: group.head_ref.clone() }).with_hint(group.head.to_string()))
+        Event::MergeGroup(group)
+            if matches!(group.action, MergeGroupAction::ChecksRequested | MergeGroupAction::Destroyed) =>
+        {
+            requests(
+                request(Key::MergeGroup { repo, ref_name: group.head_ref.clone() }).with_hint(group.head.to_string()),
+            )
         }
         Event::MergeGroup(_) => ignored("this action of a merge group is ignored"),
         Event::Comment(_) => ignored("comments are ignored"),
@@ -123,7 +127,8 @@ mod tests {
     fn pushes_and_tags_ask_for_their_ref() {
         assert_eq!(routed(&push("refs/heads/main", Some(oid()))), Ok(asks("push:shop+refs/heads/main", Some(SHA))));
         assert_eq!(routed(&push("refs/heads/main", None)), Ok(asks("push:shop+refs/heads/main", None)));
-        let tag = Tag { project: "acme/shop".into(), ref_name: "refs/tags/v1".into(), before: None, after: Some(oid()) };
+        let tag =
+            Tag { project: "acme/shop".into(), ref_name: "refs/tags/v1".into(), before: None, after: Some(oid()) };
         assert_eq!(routed(&Event::Tag(tag)), Ok(asks("push:shop+refs/tags/v1", None)));
     }
 

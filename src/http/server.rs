@@ -1,4 +1,5 @@
-//! Serves a router on a listener: so many connections, none that dawdles over its headers or its answer, all of them ended at a stop.
+//! Serves a router on a listener: so many connections, none that dawdles over its headers or its answer, all of them
+//! ended at a stop.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -41,7 +42,13 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         // Behind a proxy all deliveries come from one peer, so a peer may have many.
-        Self { connections: 1_024, per_peer: 512, requests: 100, headers: Duration::from_secs(10), write: Duration::from_secs(10) }
+        Self {
+            connections: 1_024,
+            per_peer: 512,
+            requests: 100,
+            headers: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+        }
     }
 }
 
@@ -62,7 +69,8 @@ impl ServerLimits {
 /// Room for the headers of one request; longer ones are answered with 431.
 const HEADER_BYTES: usize = 64 * 1024;
 
-/// Takes connections until the soft stop, then lets the requests that have begun finish. Returns when no more are taken.
+/// Takes connections until the soft stop, then lets the requests that have begun finish. Returns when no more are
+/// taken.
 pub async fn serve<L>(mut listener: L, router: Router, limits: ServerLimits, tasks: Tasks)
 where
     L: Listener,

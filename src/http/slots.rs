@@ -1,5 +1,6 @@
-//! Who may have a connection. Room is always made for a new one: in its place the one ends that has gone longest without a signed delivery, of the
-//! peer that holds the most. So silence is never worth a connection, and a crowd from one address costs nobody else anything.
+//! Who may have a connection. Room is always made for a new one: in its place the one ends that has gone longest
+//! without a signed delivery, of the peer that holds the most. So silence is never worth a connection, and a crowd from
+//! one address costs nobody else anything.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -159,7 +160,11 @@ mod tests {
         assert_eq!(living(&held), [false, true, true, true]);
         assert_eq!(slots.with(|table| (table.count, table.of(crowd))), (3, 2));
         drop(held);
-        assert_eq!(slots.with(|table| (table.count, table.held.len())), (0, 0), "also the place that was lost is counted once");
+        assert_eq!(
+            slots.with(|table| (table.count, table.held.len())),
+            (0, 0),
+            "also the place that was lost is counted once"
+        );
     }
 
     /// X8: where all places are taken, whoever has the most loses one.

@@ -32,7 +32,8 @@ pub struct Socket {
 struct SocketFile(PathBuf);
 
 impl Socket {
-    /// Binds `path`. A socket that a dead server left there is replaced; that no living one has it is what the store's lock is for.
+    /// Binds `path`. A socket that a dead server left there is replaced; that no living one has it is what the store's
+    /// lock is for.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Bind { path: path.to_owned(), source };
         match std::fs::symlink_metadata(path) {

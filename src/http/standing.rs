@@ -63,7 +63,11 @@ async fn retried(store: &Store) -> Result<HashMap<String, Retried>, StoreError> 
 fn keys_of(row: &AppRow) -> [Key; 3] {
     let source = &row.app.source;
     let push = |repo: &RepoName, ref_name: &str| Key::Push { repo: repo.clone(), ref_name: ref_name.to_owned() };
-    [Key::Sync(row.app.id.clone()), push(&source.repo, &source.ref_name), push(&row.app.id.repo, &row.app.origin.definitions_ref)]
+    [
+        Key::Sync(row.app.id.clone()),
+        push(&source.repo, &source.ref_name),
+        push(&row.app.id.repo, &row.app.origin.definitions_ref),
+    ]
 }
 
 /// What an app owns: where it is, and on clusters that it has left.
@@ -85,10 +89,14 @@ impl Objects {
 
     /// What needs confirmation, and what to type: known from the objects, whatever the last run was about.
     fn held(&self, row: &AppRow) -> Option<String> {
-        let of_left = self.left.iter().map(|(cluster, rows)| (rows, format!(" on cluster {cluster}, which it has left")));
-        let parts: Vec<String> =
-            std::iter::once((&self.here, String::new())).chain(of_left).filter_map(|(rows, place)| held_of(rows, &place)).collect();
-        (!parts.is_empty()).then(|| format!("{}; to confirm: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
+        let of_left =
+            self.left.iter().map(|(cluster, rows)| (rows, format!(" on cluster {cluster}, which it has left")));
+        let parts: Vec<String> = std::iter::once((&self.here, String::new()))
+            .chain(of_left)
+            .filter_map(|(rows, place)| held_of(rows, &place))
+            .collect();
+        (!parts.is_empty())
+            .then(|| format!("{}; to confirm: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
     }
 
     /// What stays on clusters that the app has left, because nobody may delete it there.
@@ -96,7 +104,8 @@ impl Objects {
         let is_kept = |row: &&ObjectRow| !row.state.waits_for_word() && row.state != ObjectState::Pruning;
         let counts = self.left.iter().map(|(cluster, rows)| (cluster, rows.iter().filter(is_kept).count()));
         let stay = counts.filter(|(_, count)| *count > 0);
-        let mut texts: Vec<String> = stay.map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left")).collect();
+        let mut texts: Vec<String> =
+            stay.map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left")).collect();
         // Another app wants them, or nobody knows: its run says which.
         match self.here.iter().filter(|row| row.state == ObjectState::Moving).count() {
             0 => {}
@@ -108,7 +117,8 @@ impl Objects {
 }
 
 fn held_of(objects: &[ObjectRow], place: &str) -> Option<String> {
-    let held: Vec<String> = objects.iter().filter(|row| row.state.waits_for_word()).map(|row| row.key.to_string()).collect();
+    let held: Vec<String> =
+        objects.iter().filter(|row| row.state.waits_for_word()).map(|row| row.key.to_string()).collect();
     let shown = held.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
     match held.len() {
         0 => None,

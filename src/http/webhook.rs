@@ -1,7 +1,7 @@
 //! `POST /webhooks/{hook}`: from bytes that anybody may send to rows in the queue.
 //!
-//! Whatever the handler gets was read within its bounds and signed by the hook's forge: [`body`] and [`SignedDelivery`] are the only way to it.
-//! A 202 is sent after the commit and never before.
+//! Whatever the handler gets was read within its bounds and signed by the hook's forge: [`body`] and [`SignedDelivery`]
+//! are the only way to it. A 202 is sent after the commit and never before.
 
 mod body;
 mod refused;
@@ -39,7 +39,13 @@ pub struct Intake {
 }
 
 impl Intake {
-    pub fn new(hooks: Hooks, queue: Queue, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, limits: IntakeLimits) -> Arc<Self> {
+    pub fn new(
+        hooks: Hooks,
+        queue: Queue,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        limits: IntakeLimits,
+    ) -> Arc<Self> {
         Arc::new(Self { hooks, queue, clock, metrics, bodies: Bodies::new(limits) })
     }
 }
@@ -68,7 +74,12 @@ impl FromRequest<Arc<Intake>> for SignedDelivery {
         read_signed(request, intake).await.map_err(|refused| {
             intake.metrics.delivery(refused.outcome);
             let status = refused.problem.status.as_u16();
-            tracing::info!(status, outcome = refused.outcome, reason = refused.problem.message, "a delivery was rejected");
+            tracing::info!(
+                status,
+                outcome = refused.outcome,
+                reason = refused.problem.message,
+                "a delivery was rejected"
+            );
             refused.problem
         })
     }
@@ -87,7 +98,8 @@ async fn read_signed(mut request: Request, intake: &Arc<Intake>) -> Result<Signe
 }
 
 fn unknown_hook() -> Refused {
-    let message = "no hook of this name is configured: the last segment of the path must be the hook's name in the server's configuration";
+    let message = "no hook of this name is configured: the last segment of the path must be the hook's name in the \
+                   server's configuration";
     Refused::new("unknown_hook", Problem::new(StatusCode::NOT_FOUND, message))
 }
 
@@ -107,7 +119,9 @@ fn requested(signed: &SignedDelivery) -> Routed {
     let cause = Cause::Webhook { hook: signed.hook.to_string(), delivery: signed.delivery.id.delivery.clone() };
     let project = signed.delivery.event.project();
     match (&signed.repo, project) {
-        (None, Some(project)) => Routed::Ignored(format!("no repo of this hook has the project {project}. Add it to the configuration")),
+        (None, Some(project)) => {
+            Routed::Ignored(format!("no repo of this hook has the project {project}. Add it to the configuration"))
+        }
         // Events without a project ask for nothing, whatever the repo.
         (None, None) => route(&signed.delivery.event, &RepoName::new(""), &cause),
         (Some(repo), _) => route(&signed.delivery.event, repo, &cause),

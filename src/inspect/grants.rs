@@ -4,24 +4,35 @@ use super::Findings;
 use crate::forge::{ForgeError, Grants};
 
 /// What an App needs, and what for (README, "The token needs").
-const PERMISSIONS: [(&str, &str, &str); 3] =
-    [("contents", "read", "to fetch"), ("pull_requests", "write", "to comment"), ("statuses", "write", "to set the gate")];
+const PERMISSIONS: [(&str, &str, &str); 3] = [
+    ("contents", "read", "to fetch"),
+    ("pull_requests", "write", "to comment"),
+    ("statuses", "write", "to set the gate"),
+];
 
 pub fn judge(repo: &str, project: &str, grants: Result<Grants, ForgeError>, findings: &mut Findings) {
     let grants = match grants {
         Ok(grants) => grants,
-        Err(error) => return findings.problems.push(format!("repo {repo}: the rights of the credential could not be checked: {error}")),
+        Err(error) => {
+            return findings
+                .problems
+                .push(format!("repo {repo}: the rights of the credential could not be checked: {error}"));
+        }
     };
     let mut wrong = Vec::new();
     if grants.suspended {
-        wrong.push("the App's installation is suspended: its owner can unsuspend it in the settings of installed Apps".to_owned());
+        wrong.push(
+            "the App's installation is suspended: its owner can unsuspend it in the settings of installed Apps"
+                .to_owned(),
+        );
     }
     if let Some(permissions) = &grants.permissions {
         for (name, level, why) in PERMISSIONS {
             let given = permissions.get(name).map_or("none", String::as_str);
             if !(given == level || given == "write") {
                 wrong.push(format!(
-                    "the App has {name}: {given} and needs {name}: {level} {why}; grant it and accept it for the installation"
+                    "the App has {name}: {given} and needs {name}: {level} {why}; grant it and accept it for the \
+                     installation"
                 ));
             }
         }
@@ -30,16 +41,22 @@ pub fn judge(repo: &str, project: &str, grants: Result<Grants, ForgeError>, find
         && !writes(scopes, grants.private.unwrap_or(true))
     {
         let (needed, has) = (if grants.private == Some(false) { "public_repo" } else { "repo" }, scopes.join(", "));
-        wrong.push(format!("the token needs the scope {needed}, to fetch, comment and set the gate; it has {}", or_none(&has)));
+        wrong.push(format!(
+            "the token needs the scope {needed}, to fetch, comment and set the gate; it has {}",
+            or_none(&has)
+        ));
     }
     if grants.may_push == Some(false) {
-        wrong.push("the token's user may not push to it, which a commit status needs: give the user the role write".to_owned());
+        wrong.push(
+            "the token's user may not push to it, which a commit status needs: give the user the role write".to_owned(),
+        );
     }
     if wrong.is_empty() {
         findings.passed.push(passed(repo, project, &grants));
         if grants.permissions.is_none() && grants.scopes.is_none() {
             findings.notes.push(format!(
-                "repo {repo}: the forge does not say what a fine-grained token may do; it needs Contents: read, Pull requests: write, Commit statuses: write"
+                "repo {repo}: the forge does not say what a fine-grained token may do; it needs Contents: read, Pull \
+                 requests: write, Commit statuses: write"
             ));
         }
     }
@@ -87,19 +104,29 @@ mod tests {
     fn a_token_needs_its_scope_and_its_user_the_right_to_push() {
         assert_eq!(problems(scopes(&["repo"], true)), Vec::<String>::new());
         assert_eq!(problems(scopes(&["public_repo"], false)), Vec::<String>::new());
-        assert_eq!(problems(Grants { may_push: Some(true), ..Grants::default() }), Vec::<String>::new(), "nothing is told of it");
-        let all =
-            [problems(scopes(&["public_repo", "repo:status"], true)), problems(Grants { may_push: Some(false), ..scopes(&[], false) })];
+        assert_eq!(
+            problems(Grants { may_push: Some(true), ..Grants::default() }),
+            Vec::<String>::new(),
+            "nothing is told of it"
+        );
+        let all = [
+            problems(scopes(&["public_repo", "repo:status"], true)),
+            problems(Grants { may_push: Some(false), ..scopes(&[], false) }),
+        ];
         insta::assert_snapshot!(all.concat().join("\n"));
     }
 
     #[test]
     fn an_app_needs_its_permissions() {
         let app = |permissions: &[(&str, &str)]| {
-            let permissions = permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect();
+            let permissions =
+                permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect();
             Grants { permissions: Some(permissions), ..Grants::default() }
         };
-        assert_eq!(problems(app(&[("contents", "write"), ("pull_requests", "write"), ("statuses", "write")])), Vec::<String>::new());
+        assert_eq!(
+            problems(app(&[("contents", "write"), ("pull_requests", "write"), ("statuses", "write")])),
+            Vec::<String>::new()
+        );
         let few = Grants { suspended: true, ..app(&[("statuses", "write"), ("pull_requests", "read")]) };
         insta::assert_snapshot!(problems(few).join("\n"));
     }

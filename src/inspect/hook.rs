@@ -1,4 +1,5 @@
-//! Whether the forge's side of a hook is as it should be: that it leads to us, is on, tells what counts, and is answered well. Pure.
+//! Whether the forge's side of a hook is as it should be: that it leads to us, is on, tells what counts, and is
+//! answered well. Pure.
 
 use url::Url;
 
@@ -42,7 +43,8 @@ pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeErro
         Ok(hooks) => hooks,
         Err(ForgeError::Refused { .. } | ForgeError::NotFound { .. }) => {
             return findings.notes.push(format!(
-                "{about}: its webhooks could not be checked; to have them checked too, grant the scope read:repo_hook, or Webhooks: read"
+                "{about}: its webhooks could not be checked; to have them checked too, grant the scope read:repo_hook, \
+                 or Webhooks: read"
             ));
         }
         Err(error) => return findings.problems.push(format!("{about}: its webhooks could not be checked: {error}")),
@@ -52,13 +54,19 @@ pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeErro
     let judged = candidates.iter().map(|hook| wrong_with(expected, hook));
     let Some(wrong) = judged.min_by_key(Vec::len) else {
         return findings.notes.push(format!(
-            "{about}: no webhook points to {}, so changes are found only by the resync. Add one (content type application/json, events push and pull_request)",
+            "{about}: no webhook points to {}, so changes are found only by the resync. Add one (content type \
+             application/json, events push and pull_request)",
             expected.address()
         ));
     };
     if wrong.is_empty() {
-        findings.passed.push(format!("repo {repo}: the webhook of {project} points to {} and sends the right events", expected.path()));
-        findings.notes.extend(candidates.iter().filter_map(|hook| worth_knowing(hook)).map(|text| format!("{about}: {text}")));
+        findings.passed.push(format!(
+            "repo {repo}: the webhook of {project} points to {} and sends the right events",
+            expected.path()
+        ));
+        findings
+            .notes
+            .extend(candidates.iter().filter_map(|hook| worth_knowing(hook)).map(|text| format!("{about}: {text}")));
     }
     findings.problems.extend(wrong.into_iter().map(|text| format!("{about}: {text}")));
 }
@@ -66,7 +74,11 @@ pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeErro
 fn wrong_with(expected: &Expected<'_>, hook: &HookSettings) -> Vec<String> {
     let mut wrong = Vec::new();
     if expected.public_url.is_some() && hook.url.trim_end_matches('/') != expected.address() {
-        wrong.push(format!("its webhook points to {}, but publicUrl is {}", without_secrets(&hook.url), expected.address()));
+        wrong.push(format!(
+            "its webhook points to {}, but publicUrl is {}",
+            without_secrets(&hook.url),
+            expected.address()
+        ));
     }
     if !hook.active {
         wrong.push("its webhook is disabled: tick Active in its settings".to_owned());
@@ -75,7 +87,8 @@ fn wrong_with(expected: &Expected<'_>, hook: &HookSettings) -> Vec<String> {
         wrong.push("its webhook does not verify the server's certificate: enable SSL verification".to_owned());
     }
     let all = hook.events.iter().any(|event| event == "*");
-    let lacks: Vec<&str> = EVENTS.into_iter().filter(|wanted| !all && !hook.events.iter().any(|event| event == wanted)).collect();
+    let lacks: Vec<&str> =
+        EVENTS.into_iter().filter(|wanted| !all && !hook.events.iter().any(|event| event == wanted)).collect();
     if !lacks.is_empty() {
         wrong.push(format!(
             "its webhook does not send {}: add {} to its events",
@@ -163,14 +176,20 @@ mod tests {
         let text = found(Some("https://driftless.example"), Ok(vec![wrong.clone()]));
         assert!(!text.contains("hunter2"), "{text}");
         insta::assert_snapshot!(text);
-        assert!(found(Some("https://driftless.example"), Ok(vec![wrong, sound()])).contains("\"problems\": []"), "one of two is right");
+        assert!(
+            found(Some("https://driftless.example"), Ok(vec![wrong, sound()])).contains("\"problems\": []"),
+            "one of two is right"
+        );
     }
 
     #[test]
     fn what_keeps_nothing_from_working_is_a_note() {
-        let form = HookSettings { content: HookContent::Form, events: vec!["push".into(), "pull_request".into()], ..sound() };
+        let form =
+            HookSettings { content: HookContent::Form, events: vec!["push".into(), "pull_request".into()], ..sound() };
         let refused = ForgeError::NotFound { forge: "github.com".into(), what: "/repos/acme/shop/hooks".into() };
         let other = HookSettings { url: "https://ci.example/hook".into(), ..sound() };
-        insta::assert_snapshot!([found(None, Ok(vec![form])), found(None, Err(refused)), found(None, Ok(vec![other]))].join("\n"));
+        insta::assert_snapshot!(
+            [found(None, Ok(vec![form])), found(None, Err(refused)), found(None, Ok(vec![other]))].join("\n")
+        );
     }
 }

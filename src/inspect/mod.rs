@@ -1,4 +1,5 @@
-//! What `driftless check --online` finds out: what a cluster grants against what apps need, and how the forge's side of a hook is set.
+//! What `driftless check --online` finds out: what a cluster grants against what apps need, and how the forge's side of
+//! a hook is set.
 //!
 //! Nothing is changed anywhere. What is not allowed to be looked at is said, and is no error by itself.
 

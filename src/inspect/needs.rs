@@ -1,4 +1,5 @@
-//! Which rights Driftless needs in a cluster: those of what apps render where that is known, else those of the role in `deploy/base`. Pure.
+//! Which rights Driftless needs in a cluster: those of what apps render where that is known, else those of the role in
+//! `deploy/base`. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +71,9 @@ pub fn needs(discovery: &Discovery, uses: &[Uses<'_>]) -> Vec<Need> {
     let patterns = |uses: &Uses<'_>| uses.allow.namespaces.iter().cloned().map(String::from).collect::<BTreeSet<_>>();
     let everywhere: BTreeSet<String> = uses.iter().flat_map(patterns).collect();
     for rule in role().into_iter().filter(|_| !known) {
-        for (group, plural) in rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural))) {
+        for (group, plural) in
+            rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural)))
+        {
             if let Some(resource) = discovery.by_plural(group, plural) {
                 all.add(resource, rule.verbs.iter().map(String::as_str), &everywhere, "deploy/base");
             }
@@ -85,7 +88,9 @@ pub fn needs(discovery: &Discovery, uses: &[Uses<'_>]) -> Vec<Need> {
                 }
             }
         }
-        for resource in discovery.listable().filter(|resource| !resource.namespaced && may_be_written(uses.allow, resource)) {
+        for resource in
+            discovery.listable().filter(|resource| !resource.namespaced && may_be_written(uses.allow, resource))
+        {
             all.add(resource, VERBS, &BTreeSet::new(), &format!("repos[{}].allow.clusterScoped", uses.repo));
         }
     }
@@ -109,7 +114,13 @@ struct Needs<'a> {
 }
 
 impl Needs<'_> {
-    fn add<'v>(&mut self, resource: &Resource, verbs: impl IntoIterator<Item = &'v str>, namespaces: &BTreeSet<String>, by: &str) {
+    fn add<'v>(
+        &mut self,
+        resource: &Resource,
+        verbs: impl IntoIterator<Item = &'v str>,
+        namespaces: &BTreeSet<String>,
+        by: &str,
+    ) {
         // Roles don't know versions.
         let resource = self.discovery.preferred(&resource.group, &resource.kind).unwrap_or(resource);
         let need = self.found.entry((resource.group.clone(), resource.plural.clone())).or_insert_with(|| Need {
@@ -135,7 +146,11 @@ mod tests {
     #[test]
     fn the_role_of_the_base_can_be_read() {
         let rules = role();
-        assert!(rules.iter().any(|rule| rule.resources.contains(&"deployments".to_owned()) && rule.verbs.len() == VERBS.len()));
+        assert!(
+            rules
+                .iter()
+                .any(|rule| rule.resources.contains(&"deployments".to_owned()) && rule.verbs.len() == VERBS.len())
+        );
         assert!(rules.iter().all(|rule| rule.verbs == VERBS), "what nobody writes is not read either");
     }
 }

@@ -1,5 +1,6 @@
-//! Asks a cluster what of our needs it grants, with few requests: our rules are listed once for the cluster, and once for each namespace that
-//! counts where that is not enough. Only of a cluster that can't list all that it grants is each right asked for by itself.
+//! Asks a cluster what of our needs it grants, with few requests: our rules are listed once for the cluster, and once
+//! for each namespace that counts where that is not enough. Only of a cluster that can't list all that it grants is
+//! each right asked for by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,8 @@ use super::role;
 use crate::app::Pattern;
 use crate::cluster::{Cluster, ClusterError, Discovery, Rules};
 
-/// Nothing can be granted in a namespace of this name, as none can have it: names have no dot. The rules there are those for the whole cluster.
+/// Nothing can be granted in a namespace of this name, as none can have it: names have no dot. The rules there are
+/// those for the whole cluster.
 const NOWHERE: &str = "nowhere.driftless.dev";
 
 /// So many namespaces are looked at one by one, where rights are not granted for the whole cluster.
@@ -68,13 +70,17 @@ fn lacking(rules: &Rules, need: &Need) -> Vec<String> {
 /// Namespaces by name, and those that are there and match a pattern; and how many were left out.
 async fn namespaces(cluster: &Cluster, discovery: &Discovery, needs: &[Need]) -> (Vec<String>, usize) {
     let patterns: BTreeSet<&String> = needs.iter().flat_map(|need| &need.namespaces).collect();
-    let mut found: BTreeSet<String> = patterns.iter().filter(|pattern| is_name(pattern)).map(|name| (*name).clone()).collect();
-    let globs: Vec<Pattern> = patterns.iter().filter_map(|pattern| Pattern::try_from((*pattern).clone()).ok()).collect();
+    let mut found: BTreeSet<String> =
+        patterns.iter().filter(|pattern| is_name(pattern)).map(|name| (*name).clone()).collect();
+    let globs: Vec<Pattern> =
+        patterns.iter().filter_map(|pattern| Pattern::try_from((*pattern).clone()).ok()).collect();
     // Who may not list namespaces is asked about the named ones only.
     if let Some(resource) = discovery.preferred("", "Namespace")
         && let Ok(list) = cluster.list_metadata(resource, None).await
     {
-        found.extend(list.items.into_iter().map(|item| item.name).filter(|name| globs.iter().any(|glob| glob.matches(name))));
+        found.extend(
+            list.items.into_iter().map(|item| item.name).filter(|name| globs.iter().any(|glob| glob.matches(name))),
+        );
     }
     let more = found.len().saturating_sub(MOST_NAMESPACES);
     (found.into_iter().take(MOST_NAMESPACES).collect(), more)
@@ -91,7 +97,12 @@ struct Questions<'a> {
 }
 
 impl Questions<'_> {
-    async fn missing(&mut self, need: &Need, wide: &Rules, within: &BTreeMap<String, Rules>) -> Result<Vec<Missing>, ClusterError> {
+    async fn missing(
+        &mut self,
+        need: &Need,
+        wide: &Rules,
+        within: &BTreeMap<String, Rules>,
+    ) -> Result<Vec<Missing>, ClusterError> {
         let everywhere = self.refused(need, lacking(wide, need), None).await?;
         let matching: Vec<&String> = within.keys().filter(|name| need.writes_in(name)).collect();
         if !need.namespaced || matching.is_empty() {
@@ -99,7 +110,11 @@ impl Questions<'_> {
         }
         let mut by_verbs: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         for namespace in matching {
-            let lacking = everywhere.iter().filter(|verb| !within[namespace].grant(verb, &need.group, &need.resource)).cloned().collect();
+            let lacking = everywhere
+                .iter()
+                .filter(|verb| !within[namespace].grant(verb, &need.group, &need.resource))
+                .cloned()
+                .collect();
             let refused = self.refused(need, lacking, Some(namespace)).await?;
             by_verbs.entry(refused).or_default().push(namespace.clone());
         }
@@ -107,7 +122,12 @@ impl Questions<'_> {
     }
 
     /// Of verbs that no list shows, those that are refused when they are asked for, as far as they are.
-    async fn refused(&mut self, need: &Need, verbs: Vec<String>, namespace: Option<&str>) -> Result<Vec<String>, ClusterError> {
+    async fn refused(
+        &mut self,
+        need: &Need,
+        verbs: Vec<String>,
+        namespace: Option<&str>,
+    ) -> Result<Vec<String>, ClusterError> {
         let mut refused = Vec::new();
         for verb in verbs {
             let asked = self.left > 0;
@@ -122,7 +142,8 @@ impl Questions<'_> {
 
 fn found(need: &Need, namespaces: Vec<String>, verbs: &[String]) -> Option<Missing> {
     let Need { group, resource, wanted_by, .. } = need;
-    let verbs: Vec<String> = role::in_order(&verbs.iter().map(String::as_str).collect()).into_iter().map(str::to_owned).collect();
+    let verbs: Vec<String> =
+        role::in_order(&verbs.iter().map(String::as_str).collect()).into_iter().map(str::to_owned).collect();
     (!verbs.is_empty()).then(|| Missing {
         group: group.clone(),
         resource: resource.clone(),
@@ -134,6 +155,8 @@ fn found(need: &Need, namespaces: Vec<String>, verbs: &[String]) -> Option<Missi
 
 impl Need {
     fn writes_in(&self, namespace: &str) -> bool {
-        self.namespaces.iter().any(|pattern| Pattern::try_from(pattern.clone()).is_ok_and(|pattern| pattern.matches(namespace)))
+        self.namespaces
+            .iter()
+            .any(|pattern| Pattern::try_from(pattern.clone()).is_ok_and(|pattern| pattern.matches(namespace)))
     }
 }

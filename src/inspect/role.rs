@@ -22,7 +22,12 @@ pub(super) fn rules(missing: &[Missing]) -> String {
     for ((group, verbs), resources) in resources {
         let group = if group.is_empty() { "\"\"" } else { group };
         // Writing into a string can't fail.
-        let _ = writeln!(text, "- apiGroups: [{group}]\n  resources: [{}]\n  verbs: [{}]", resources.join(", "), verbs.join(", "));
+        let _ = writeln!(
+            text,
+            "- apiGroups: [{group}]\n  resources: [{}]\n  verbs: [{}]",
+            resources.join(", "),
+            verbs.join(", ")
+        );
     }
     text
 }
@@ -40,7 +45,13 @@ mod tests {
 
     fn missing(group: &str, resource: &str, verbs: &[&str]) -> Missing {
         let verbs = verbs.iter().map(|verb| (*verb).to_owned()).collect();
-        Missing { group: group.into(), resource: resource.into(), namespaces: Vec::new(), verbs, wanted_by: BTreeSet::new() }
+        Missing {
+            group: group.into(),
+            resource: resource.into(),
+            namespaces: Vec::new(),
+            verbs,
+            wanted_by: BTreeSet::new(),
+        }
     }
 
     #[test]

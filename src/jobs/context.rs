@@ -104,7 +104,8 @@ impl Engine {
         Ok(self.repo(repo)?.grants())
     }
 
-    /// Whether an app may be made from where it comes, and go where it goes. Asked at each step, as both may be revoked.
+    /// Whether an app may be made from where it comes, and go where it goes. Asked at each step, as both may be
+    /// revoked.
     pub(super) fn permitted(&self, app: &App) -> Result<(), Denied> {
         self.cluster_for(&app.id, &app.destination.cluster)?;
         Ok(self.grants(&app.id.repo)?.app(app)?)
@@ -144,7 +145,10 @@ impl Engine {
     /// What a chart may know of the cluster that it is for.
     pub(super) async fn facts(&self, cluster: &Cluster) -> Result<Arc<ClusterFacts>, JobError> {
         let discovery = cluster.discovery().await?;
-        Ok(Arc::new(ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() }))
+        Ok(Arc::new(ClusterFacts {
+            version: discovery.server_version().to_owned(),
+            api_versions: discovery.api_versions().to_vec(),
+        }))
     }
 }
 
@@ -153,8 +157,11 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(work).await.map_err(|error| JobError::new(Class::RETRY, error))
 }
 
-/// The same for what may take long: it can ask whether anybody still waits for it, and nobody does once the job is cancelled.
-pub(super) async fn stoppable<T: Send + 'static>(work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static) -> Result<T, JobError> {
+/// The same for what may take long: it can ask whether anybody still waits for it, and nobody does once the job is
+/// cancelled.
+pub(super) async fn stoppable<T: Send + 'static>(
+    work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+) -> Result<T, JobError> {
     let stop = CancellationToken::new();
     let _dropped_with_the_job = stop.clone().drop_guard();
     blocking(move || work(&|| stop.is_cancelled())).await

@@ -86,7 +86,8 @@ impl<'a> History<'a> {
         self.end(state, Some(&error.message()), None).await
     }
 
-    /// The same for what is tried again for as long as it takes: the first failure in a row is written down, and the last, which is for good.
+    /// The same for what is tried again for as long as it takes: the first failure in a row is written down, and the
+    /// last, which is for good.
     pub async fn end_first(&mut self, job: &Job, error: JobError) -> Result<JobError, JobError> {
         if job.failing_since.is_none() || !error.class.is_retry() {
             self.end_with(&error).await?;
@@ -94,12 +95,16 @@ impl<'a> History<'a> {
         Ok(error)
     }
 
-    /// Whether the last preview of the same commit came to the same: what is looked at again and again is in the history once.
+    /// Whether the last preview of the same commit came to the same: what is looked at again and again is in the
+    /// history once.
     async fn says_the_same(&self, state: RunState, text: &str, counts: Counts) -> Result<bool, JobError> {
         let last = self.engine.store.runs(Some(&self.new.target), 1).await?.into_iter().next();
         let revision = self.new.revision.as_ref().map(Oid::as_str);
         let is_same = |last: RunRow| {
-            last.state == state && last.error.as_deref() == Some(text) && last.counts == counts && last.revision.as_deref() == revision
+            last.state == state
+                && last.error.as_deref() == Some(text)
+                && last.counts == counts
+                && last.revision.as_deref() == revision
         };
         Ok(self.run.is_none() && last.is_some_and(is_same))
     }

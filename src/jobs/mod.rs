@@ -1,6 +1,7 @@
 //! What the worker runs, by the kind of a job's key. Each looks at what its key names, and brings it to what Git says.
 //!
-//! Nothing here trusts what asked for the job: refs are resolved, pull requests are read, and clusters are looked at anew.
+//! Nothing here trusts what asked for the job: refs are resolved, pull requests are read, and clusters are looked at
+//! anew.
 
 mod context;
 mod deliver;

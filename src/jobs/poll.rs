@@ -1,4 +1,5 @@
-//! `poll:REPO`: what no webhook told, and what failed. Refs that moved and pull requests that changed are queued as if one had.
+//! `poll:REPO`: what no webhook told, and what failed. Refs that moved and pull requests that changed are queued as if
+//! one had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,12 @@ use crate::queue::{Cause, JobError, Key, Request, Tenant};
 use crate::store::apps::AppState;
 use crate::store::pulls::{Pull, PullRow};
 
-pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName, attempt: u32, cancel: &CancellationToken) -> Result<(), JobError> {
+pub(in crate::jobs) async fn run(
+    engine: &Engine,
+    repo: &RepoName,
+    attempt: u32,
+    cancel: &CancellationToken,
+) -> Result<(), JobError> {
     let repo = engine.repo(repo)?;
     // First, as it does not depend on whether the forge answers; and once, however often the forge has to be asked.
     if attempt == 1 {
@@ -41,7 +47,12 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName, attempt: u32,
 }
 
 /// Pull requests that were opened and merged between two looks, and that nobody has told of.
-async fn missed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest], closed: &[PullRequest]) -> Result<Vec<Request>, JobError> {
+async fn missed_pulls(
+    engine: &Engine,
+    repo: &Repo,
+    open: &[PullRequest],
+    closed: &[PullRequest],
+) -> Result<Vec<Request>, JobError> {
     let stored = engine.store.highest_pull(&repo.name).await?;
     let seen = open.iter().chain(closed).map(|pull| pull.number).max().unwrap_or_default();
     let Some(before) = engine.looked.raise(&repo.name, seen.max(stored.unwrap_or_default())).or(stored) else {
@@ -85,13 +96,16 @@ async fn is_here(engine: &Engine, repo: &Repo, commit: Option<&Oid>) -> bool {
     }
 }
 
-/// Pull requests that look otherwise than when they were last previewed, and those that left the list: they were merged or closed.
+/// Pull requests that look otherwise than when they were last previewed, and those that left the list: they were merged
+/// or closed.
 async fn changed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest]) -> Result<Vec<Request>, JobError> {
     let known: BTreeMap<u64, Pull> =
         engine.store.pulls(&repo.name, PullRow::Open).await?.into_iter().map(|pull| (pull.number, pull)).collect();
     let mut numbers: BTreeSet<u64> = known.keys().copied().collect();
     for pull in open {
-        let same = known.get(&pull.number).is_some_and(|known| known.head == pull.head && known.base_ref == full_ref(&pull.base_ref));
+        let same = known
+            .get(&pull.number)
+            .is_some_and(|known| known.head == pull.head && known.base_ref == full_ref(&pull.base_ref));
         if same {
             numbers.remove(&pull.number)
         } else {

@@ -43,7 +43,8 @@ pub(in crate::jobs) async fn run(
     }
     let mut to_sync = BTreeSet::new();
     if ref_name == repo.definitions_ref {
-        let Reconciled { to_sync: defined, sources } = definitions::reconcile(engine, repo, &revision, before.as_ref()).await?;
+        let Reconciled { to_sync: defined, sources } =
+            definitions::reconcile(engine, repo, &revision, before.as_ref()).await?;
         to_sync = defined;
         bases.extend(sources);
     }
@@ -63,16 +64,19 @@ pub(in crate::jobs) async fn run(
     outcome::stands_elsewhere(engine, &repo.name, key).await
 }
 
-/// Whether anything here depends on where this ref is. Most pushes are to branches that only their pull requests speak of.
+/// Whether anything here depends on where this ref is. Most pushes are to branches that only their pull requests speak
+/// of.
 async fn is_followed(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<bool, JobError> {
     if ref_name == repo.definitions_ref {
         return Ok(true);
     }
     let follows = |row: &AppRow| row.state != AppState::Removed && row.app.source.ref_name == ref_name;
-    Ok(engine.store.apps_reading(&repo.name).await?.iter().any(follows) || reads::is_read(engine, &repo.name, ref_name).await?)
+    Ok(engine.store.apps_reading(&repo.name).await?.iter().any(follows)
+        || reads::is_read(engine, &repo.name, ref_name).await?)
 }
 
-/// Nobody follows the ref: it is not fetched, and what was once fetched of it is not kept, so that nobody takes it for news later.
+/// Nobody follows the ref: it is not fetched, and what was once fetched of it is not kept, so that nobody takes it for
+/// news later.
 async fn leave(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
     tracing::debug!(repo = %repo.name, ref_name, "no app uses the ref");
     engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
@@ -84,15 +88,17 @@ fn sync_request(app: &AppId, key: &Key, revision: &Oid) -> Request {
     Request::new(Key::Sync(app.clone()), Cause::Follow { key: key.clone() }).with_hint(revision.as_str())
 }
 
-/// Every open pull request into a base that moved, or that apps begin or cease to follow: also one that had a conflict, an error or no affected
-/// app. Most of them find in Git that nothing is to be done.
+/// Every open pull request into a base that moved, or that apps begin or cease to follow: also one that had a conflict,
+/// an error or no affected app. Most of them find in Git that nothing is to be done.
 async fn previews(engine: &Engine, bases: &BTreeSet<(RepoName, String)>, key: &Key) -> Result<Vec<Request>, JobError> {
     let mut requests = Vec::new();
     let repos: BTreeSet<&RepoName> = bases.iter().map(|(repo, _)| repo).collect();
     for repo in repos {
         let open = engine.store.pulls(repo, PullRow::Open).await?;
         let old = open.into_iter().filter(|pull| bases.contains(&(repo.clone(), pull.base_ref.clone())));
-        let request = |pull: Pull| Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Cause::Follow { key: key.clone() });
+        let request = |pull: Pull| {
+            Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Cause::Follow { key: key.clone() })
+        };
         requests.extend(old.map(request));
     }
     Ok(requests)

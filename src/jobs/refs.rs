@@ -15,7 +15,8 @@ pub(in crate::jobs) fn head_ref(engine: &Engine, repo: &Repo, number: u64) -> St
     }
 }
 
-/// The ref under which a forge keeps its own test merge. It is there while the pull request can be merged, and may be of older heads.
+/// The ref under which a forge keeps its own test merge. It is there while the pull request can be merged, and may be
+/// of older heads.
 pub(in crate::jobs) fn tested_ref(engine: &Engine, repo: &Repo, number: u64) -> String {
     match engine.config.hook(&repo.hook).map(|hook| hook.forge) {
         Some(ForgeKind::GitLab) => format!("refs/merge-requests/{number}/merge"),

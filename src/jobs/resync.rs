@@ -1,4 +1,5 @@
-//! `resync:CLUSTER`: has anything drifted? One list of metadata per kind for the whole cluster, and a sync for each app that differs.
+//! `resync:CLUSTER`: has anything drifted? One list of metadata per kind for the whole cluster, and a sync for each app
+//! that differs.
 
 use std::collections::BTreeSet;
 
@@ -32,14 +33,16 @@ pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Resu
         }
         requests.push(Request::new(Key::Sync(app), Cause::Resync));
     }
-    // What another renderer or another version of the cluster rendered is synced, not healed: nobody has changed it in the cluster.
+    // What another renderer or another version of the cluster rendered is synced, not healed: nobody has changed it in
+    // the cluster.
     for app in outdated::apps(engine, cluster, &apps).await? {
         let cause = Cause::Follow { key: Key::Resync(cluster.name().clone()) };
         requests.push(Request::new(Key::Sync(app), cause));
     }
-    // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone. What failed is the
-    // poll's to try again.
-    let failed = |row: &AppRow| row.state == AppState::Active && (row.health == AppHealth::Degraded || !row.drift.is_empty());
+    // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone.
+    // What failed is the poll's to try again.
+    let failed =
+        |row: &AppRow| row.state == AppState::Active && (row.health == AppHealth::Degraded || !row.drift.is_empty());
     for row in apps.into_iter().filter(failed) {
         let key = Key::Sync(row.app.id);
         if !requests.iter().any(|request| request.key == key) && !engine.queue.has_failed(&key).await? {
@@ -51,7 +54,8 @@ pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Resu
             requests.push(Request::new(Key::Sync(app), Cause::Resync));
         }
     }
-    tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(), "checked for drift");
+    tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(),
+        "checked for drift");
     engine.queue.enqueue(&requests).await?;
     let untold = orphans::after_look(engine, cluster, drift).await?;
     let requests: Vec<_> = untold.into_iter().map(|app| Request::new(Key::Sync(app), Cause::Resync)).collect();

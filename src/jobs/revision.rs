@@ -1,4 +1,5 @@
-//! Which commit a person means: by its id, the first digits of it, a branch or a tag. Answered before anything is promised.
+//! Which commit a person means: by its id, the first digits of it, a branch or a tag. Answered before anything is
+//! promised.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +18,13 @@ const SHORTEST: usize = 4;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum RevisionProblem {
-    #[error("repo {repo} has no commit, branch or tag {revision:?}. Use a commit's id or its first digits, or the name of a branch or tag")]
+    #[error(
+        "repo {repo} has no commit, branch or tag {revision:?}. Use a commit's id or its first digits, or the name of \
+         a branch or tag"
+    )]
     Unknown { repo: String, revision: String },
-    #[error("{revision:?} is ambiguous in repo {repo}: {}. Use more digits, or the full name of a ref", .found.join(", "))]
+    #[error("{revision:?} is ambiguous in repo {repo}: {}. Use more digits, or the full name of a \
+             ref", .found.join(", "))]
     Ambiguous { repo: String, revision: String, found: Vec<String> },
 }
 
@@ -30,7 +35,12 @@ impl Classified for RevisionProblem {
 }
 
 /// Finds a commit and sees to it that it can be read.
-pub async fn find(engine: &Engine, source: &Source, revision: &str, cancel: &CancellationToken) -> Result<Oid, JobError> {
+pub async fn find(
+    engine: &Engine,
+    source: &Source,
+    revision: &str,
+    cancel: &CancellationToken,
+) -> Result<Oid, JobError> {
     let repo = engine.repo(&source.repo)?;
     let exact = revision.parse::<Oid>().ok();
     if let Some(oid) = &exact
@@ -82,7 +92,8 @@ impl Asked<'_> {
     }
 
     fn ambiguous(&self, found: Vec<String>) -> JobError {
-        RevisionProblem::Ambiguous { repo: self.repo.name.to_string(), revision: self.revision.to_owned(), found }.into()
+        RevisionProblem::Ambiguous { repo: self.repo.name.to_string(), revision: self.revision.to_owned(), found }
+            .into()
     }
 }
 
@@ -96,7 +107,8 @@ enum Named {
 /// The ref of this name. A branch and a tag of one name are one answer where they are one commit.
 fn named(refs: &BTreeMap<String, Oid>, name: &str) -> Named {
     let full = [name.to_owned(), format!("refs/heads/{name}"), format!("refs/tags/{name}")];
-    let found: Vec<(&String, &Oid)> = full.iter().filter_map(|name| refs.get_key_value(name)).filter(|(name, _)| *name != "HEAD").collect();
+    let found: Vec<(&String, &Oid)> =
+        full.iter().filter_map(|name| refs.get_key_value(name)).filter(|(name, _)| *name != "HEAD").collect();
     let commits: BTreeSet<&Oid> = found.iter().map(|(_, oid)| *oid).collect();
     match (found.first(), commits.len()) {
         (Some((name, _)), 1) => Named::One((*name).clone()),

@@ -1,5 +1,5 @@
-//! Taking over from client-side apply: `kubectl apply` keeps the fields that it set under its own name, so that a field which our manifest
-//! no longer has would stay for ever. Its entries become ours.
+//! Taking over from client-side apply: `kubectl apply` keeps the fields that it set under its own name, so that a field
+//! which our manifest no longer has would stay for ever. Its entries become ours.
 
 use serde_json::{Map, Value, json};
 
@@ -11,17 +11,22 @@ const MANAGERS: [&str; 3] = ["kubectl-client-side-apply", "kubectl", "before-fir
 /// Whether an entry of managedFields was left by client-side apply.
 pub(super) fn is_client_side(entry: &Value) -> bool {
     let manager = entry["manager"].as_str().unwrap_or_default();
-    entry["operation"] == "Update" && entry.get("subresource").is_none() && MANAGERS.contains(&manager) && has_last_applied(entry)
+    entry["operation"] == "Update"
+        && entry.get("subresource").is_none()
+        && MANAGERS.contains(&manager)
+        && has_last_applied(entry)
 }
 
 /// `kubectl edit` and `kubectl label` write as `kubectl` too, but only an apply keeps what it applied.
 fn has_last_applied(entry: &Value) -> bool {
     entry["manager"] != "kubectl"
-        || entry.pointer("/fieldsV1/f:metadata/f:annotations").is_some_and(|a| a.get(format!("f:{LAST_APPLIED}")).is_some())
+        || entry
+            .pointer("/fieldsV1/f:metadata/f:annotations")
+            .is_some_and(|a| a.get(format!("f:{LAST_APPLIED}")).is_some())
 }
 
-/// The fields that client-side apply has set in an object, without those that the server has set by itself: it notes its defaults under the name
-/// of whoever made the object. The annotation tells what was applied.
+/// The fields that client-side apply has set in an object, without those that the server has set by itself: it notes
+/// its defaults under the name of whoever made the object. The annotation tells what was applied.
 pub(super) fn applied_fields(live: &Value) -> Value {
     let mut fields = json!({});
     for entry in entries(live).iter().filter(|entry| is_client_side(entry)) {
@@ -35,7 +40,8 @@ pub(super) fn applied_fields(live: &Value) -> Value {
     }
 }
 
-/// Those of some fields that `applied` has. A named item that it has not was put there by something else than a default, such as a webhook.
+/// Those of some fields that `applied` has. A named item that it has not was put there by something else than a
+/// default, such as a webhook.
 fn set_of(fields: &Value, applied: Option<&Value>, items: bool) -> Option<Value> {
     let below = fields.as_object()?;
     let mut kept = Map::new();
@@ -54,7 +60,9 @@ fn set_of(fields: &Value, applied: Option<&Value>, items: bool) -> Option<Value>
             },
             Some(("v", text)) => {
                 let wanted = serde_json::from_str::<Value>(text).ok();
-                applied.and_then(Value::as_array).and_then(|applied| applied.iter().find(|value| Some(*value) == wanted.as_ref()))
+                applied
+                    .and_then(Value::as_array)
+                    .and_then(|applied| applied.iter().find(|value| Some(*value) == wanted.as_ref()))
             }
             _ => None,
         };
@@ -71,15 +79,18 @@ pub(super) fn entries(live: &Value) -> &[Value] {
     live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The JSON patch that makes the entries of client-side apply an Apply entry of `manager`, and nothing where there are none. It holds only
-/// for the version of the object that was read, and takes away the annotation that repeats the whole object.
+/// The JSON patch that makes the entries of client-side apply an Apply entry of `manager`, and nothing where there are
+/// none. It holds only for the version of the object that was read, and takes away the annotation that repeats the
+/// whole object.
 pub fn adoption_patch(live: &Value, manager: &str) -> Option<Value> {
     let entries = entries(live);
     if !entries.iter().any(is_client_side) {
         return None;
     }
     let version = live.pointer("/metadata/resourceVersion")?.clone();
-    let ours = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Apply" && entry.get("subresource").is_none();
+    let ours = |entry: &Value| {
+        entry["manager"] == manager && entry["operation"] == "Apply" && entry.get("subresource").is_none()
+    };
     let mut adopted: Option<Value> = None;
     let mut rest = Vec::new();
     for entry in entries {
@@ -117,9 +128,11 @@ pub(super) fn strip_last_applied(object: &mut Value) {
     }
 }
 
-/// Takes out of what a dry-run answered what goes with an adoption: what client-side apply has set and nobody else, and the manifest does not have.
+/// Takes out of what a dry-run answered what goes with an adoption: what client-side apply has set and nobody else, and
+/// the manifest does not have.
 pub(super) fn drop_adopted(after: &mut Value, live: &Value, desired: &Value) {
-    let others: Vec<&Value> = entries(live).iter().filter(|entry| !is_client_side(entry)).map(|entry| &entry["fieldsV1"]).collect();
+    let others: Vec<&Value> =
+        entries(live).iter().filter(|entry| !is_client_side(entry)).map(|entry| &entry["fieldsV1"]).collect();
     drop_below(after, &applied_fields(live), desired, &others);
 }
 
@@ -141,7 +154,10 @@ fn drop_below(after: &mut Value, fields: &Value, desired: &Value, others: &[&Val
         } else if let (Value::Array(items), Some(desired)) = (&mut *after, desired.as_array()) {
             match desired.iter().find(|item| is_item(key, item)) {
                 Some(desired) => {
-                    items.iter_mut().filter(|item| is_item(key, item)).for_each(|item| drop_below(item, below, desired, &held));
+                    items
+                        .iter_mut()
+                        .filter(|item| is_item(key, item))
+                        .for_each(|item| drop_below(item, below, desired, &held));
                 }
                 None if held.is_empty() => items.retain(|item| !is_item(key, item)),
                 None => {}
@@ -168,9 +184,12 @@ mod tests {
 
     fn live(manager: &str, fields: &Value) -> Value {
         json!({
-            "metadata": {"name": "a", "resourceVersion": "7", "annotations": {LAST_APPLIED: r#"{"data":{"kept":"1","dropped":"2","theirs":"3"}}"#}, "managedFields": [
-                {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields},
-                {"manager": "other", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:theirs": {}}}},
+            "metadata": {"name": "a", "resourceVersion": "7",
+            "annotations": {LAST_APPLIED: r#"{"data":{"kept":"1","dropped":"2","theirs":"3"}}"#}, "managedFields": [
+                {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+                    "fieldsV1": fields},
+                {"manager": "other", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+                    "fieldsV1": {"f:data": {"f:theirs": {}}}},
             ]},
             "data": {"kept": "1", "dropped": "2", "theirs": "3"},
         })
@@ -227,7 +246,8 @@ mod tests {
     /// B11: what `kubectl apply` would remove is removed in a preview of it as well.
     #[test]
     fn what_goes_with_an_adoption_is_not_there_afterwards() {
-        let live = live("kubectl-client-side-apply", &json!({"f:data": {"f:kept": {}, "f:dropped": {}, "f:theirs": {}}}));
+        let live =
+            live("kubectl-client-side-apply", &json!({"f:data": {"f:kept": {}, "f:dropped": {}, "f:theirs": {}}}));
         let mut after = live.clone();
         drop_adopted(&mut after, &live, &json!({"data": {"kept": "1"}}));
         assert_eq!(after["data"], json!({"kept": "1", "theirs": "3"}));
@@ -239,8 +259,10 @@ mod tests {
     fn an_edit_by_hand_is_no_client_side_apply() {
         let edited = live("kubectl", &json!({"f:data": {"f:kept": {}}}));
         assert_eq!(adoption_patch(&edited, "driftless"), None);
-        let applied =
-            live("kubectl", &json!({"f:metadata": {"f:annotations": {format!("f:{LAST_APPLIED}"): {}}}, "f:data": {"f:kept": {}}}));
+        let applied = live(
+            "kubectl",
+            &json!({"f:metadata": {"f:annotations": {format!("f:{LAST_APPLIED}"): {}}}, "f:data": {"f:kept": {}}}),
+        );
         assert!(adoption_patch(&applied, "driftless").is_some());
         assert_eq!(adoption_patch(&json!({"metadata": {}}), "driftless"), None);
     }

@@ -12,7 +12,8 @@ pub struct Asked {
     pub result: Option<Value>,
     pub conflicts: Vec<Conflict>,
     pub warnings: Vec<String>,
-    /// The refusal to change a field that can not change, where the manifest asks to be replaced then. All else is about the new object.
+    /// The refusal to change a field that can not change, where the manifest asks to be replaced then. All else is
+    /// about the new object.
     pub replaces: Option<Verdict>,
 }
 

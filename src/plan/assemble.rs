@@ -6,8 +6,8 @@ use super::change::{Action, Change};
 use super::{names, order, refer};
 use crate::manifest::{Manifest, ObjectKey};
 
-/// Orders changes as a sync carries them out: applies first, in the order of kinds, then prunes the other way. `rendered` is what the app
-/// consists of afterwards.
+/// Orders changes as a sync carries them out: applies first, in the order of kinds, then prunes the other way.
+/// `rendered` is what the app consists of afterwards.
 pub fn assemble(changes: Vec<Change>, rendered: &[Manifest]) -> Vec<Change> {
     let mut changes = pair(changes);
     let index = refer::Index::new(rendered);
@@ -70,7 +70,8 @@ mod tests {
         let name = |n: usize, digit: char| format!("m{n}-{}", digit.to_string().repeat(10));
         let user = |n: usize| {
             let volumes = json!([{"configMap": {"name": name(n, '4')}}, {"secret": {"secretName": format!("s{n}")}}]);
-            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("p{n}"), "namespace": "shop"},
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("p{n}"),
+                "namespace": "shop"},
                 "spec": {"volumes": volumes, "more": vec![json!({"some": "thing", "with": ["a", "b", "c"]}); 40]}});
             Manifest::new(pod, None).expect("a name")
         };

@@ -10,7 +10,8 @@ use super::owner::TakeOver;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 
-/// What one app at one revision would change in its cluster, in the order in which it would be applied; prunes come last.
+/// What one app at one revision would change in its cluster, in the order in which it would be applied; prunes come
+/// last.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub app: AppId,
@@ -21,9 +22,10 @@ pub struct Plan {
 
 /// What would happen to one object.
 ///
-/// `before` and `after` are the objects as the server holds and would hold them, save where that may not be shown or is not known: of an
-/// object that is not in the app's inventory there is no `before`, and `after` is the manifest. They may contain secrets: whatever is shown
-/// goes through [`crate::plan::Redactor`], and that is why this type does not serialize.
+/// `before` and `after` are the objects as the server holds and would hold them, save where that may not be shown or is
+/// not known: of an object that is not in the app's inventory there is no `before`, and `after` is the manifest. They
+/// may contain secrets: whatever is shown goes through [`crate::plan::Redactor`], and that is why this type does not
+/// serialize.
 #[derive(Clone)]
 pub struct Change {
     pub key: ObjectKey,
@@ -109,8 +111,8 @@ impl Change {
         self.left_for = Some(app);
     }
 
-    /// The object that goes with this change: a pruned or replaced one, and the old one of two names that were paired. Whether something is
-    /// destructive is asked about this one.
+    /// The object that goes with this change: a pruned or replaced one, and the old one of two names that were paired.
+    /// Whether something is destructive is asked about this one.
     pub fn removes(&self) -> Option<&ObjectKey> {
         match self.action {
             Action::Prune | Action::Replace => Some(&self.key),
@@ -211,10 +213,18 @@ impl fmt::Display for NotValidated {
             Self::CrdInPlan { crd } => write!(f, "its definition {crd} comes or changes with this change"),
             Self::SiblingInPlan { needs } => write!(f, "it needs {needs}, which comes with this change"),
             Self::Drifted { message } => {
-                write!(f, "the object was changed in the cluster, and the server refuses what is applied now as well: {message}")
+                write!(
+                    f,
+                    "the object was changed in the cluster, and the server refuses what is applied now as well: \
+                     {message}"
+                )
             }
-            Self::WebhookWithoutDryRun { message } => write!(f, "an admission webhook cannot be asked by a dry run: {message}"),
-            Self::Replaced => f.write_str("it is deleted and created again, and cannot be validated while the existing object is present"),
+            Self::WebhookWithoutDryRun { message } => {
+                write!(f, "an admission webhook cannot be asked by a dry run: {message}")
+            }
+            Self::Replaced => f.write_str(
+                "it is deleted and created again, and cannot be validated while the existing object is present",
+            ),
         }
     }
 }

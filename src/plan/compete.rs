@@ -1,4 +1,5 @@
-//! Of which a cluster has one only: two objects of one change that ask for the same are each taken in a dry-run, and not both in the end. Pure.
+//! Of which a cluster has one only: two objects of one change that ask for the same are each taken in a dry-run, and
+//! not both in the end. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -64,10 +65,16 @@ fn singles(id: &ObjectId, object: &Value) -> Vec<Single> {
 fn service(spec: &Value) -> Vec<Single> {
     let list = |field: &str| spec.get(field).and_then(Value::as_array).into_iter().flatten();
     let ports = list("ports").filter_map(|port| port.get("nodePort")?.as_u64());
-    let ports = ports.chain(spec.get("healthCheckNodePort").and_then(Value::as_u64)).filter(|port| *port > 0).map(Single::NodePort);
+    let ports = ports
+        .chain(spec.get("healthCheckNodePort").and_then(Value::as_u64))
+        .filter(|port| *port > 0)
+        .map(Single::NodePort);
     let ips = spec.get("clusterIP").into_iter().chain(list("clusterIPs")).filter_map(Value::as_str);
-    let mut found: Vec<Single> =
-        ips.filter(|ip| !ip.is_empty() && *ip != "None").map(|ip| Single::ClusterIp(ip.to_owned())).chain(ports).collect();
+    let mut found: Vec<Single> = ips
+        .filter(|ip| !ip.is_empty() && *ip != "None")
+        .map(|ip| Single::ClusterIp(ip.to_owned()))
+        .chain(ports)
+        .collect();
     found.sort();
     found.dedup();
     found
@@ -76,14 +83,16 @@ fn service(spec: &Value) -> Vec<Single> {
 /// Refuses what asks for something that another object of the change asks for as well, unless it holds that already.
 pub fn refuse_rivals(changes: &mut [Change], claims: &Claims) {
     for change in changes {
-        let writes = matches!(change.action, Action::Create | Action::Update | Action::Replace) && !change.is_rejected();
+        let writes =
+            matches!(change.action, Action::Create | Action::Update | Action::Replace) && !change.is_rejected();
         let Some(desired) = change.desired.as_ref().filter(|_| writes) else { continue };
         let id = change.key.id();
         let held = change.before.as_ref().map(|before| singles(&id, before)).unwrap_or_default();
         let mut asked = singles(&id, &desired.object).into_iter().filter(|single| !held.contains(single));
         let rival = asked.find_map(|single| Some((claims.rival(&single, &id)?, single)));
         if let Some((rival, single)) = rival {
-            let message = format!("{rival} asks for {single} as well, and only one of the two can have it. Change one of them.");
+            let message =
+                format!("{rival} asks for {single} as well, and only one of the two can have it. Change one of them.");
             change.verdict = Verdict::Rejected { message, causes: Vec::new() };
             change.refused_by = RefusedBy::Driftless;
         }
@@ -123,10 +132,17 @@ mod tests {
     /// H6: across namespaces, and each names the other.
     #[test]
     fn two_that_ask_for_the_same_are_refused() {
-        let port = |port: u64| json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": port}, {"port": 81, "nodePort": port, "protocol": "UDP"}]});
-        let create = |name: &str, namespace: &str, spec: &Value| change(Action::Create, &service(name, namespace, spec), None);
-        let said =
-            refused(&mut [create("a", "shop", &port(30_080)), create("b", "other", &port(30_080)), create("c", "shop", &port(30_081))]);
+        let port = |port: u64| {
+            json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": port}, {"port": 81,
+            "nodePort": port, "protocol": "UDP"}]})
+        };
+        let create =
+            |name: &str, namespace: &str, spec: &Value| change(Action::Create, &service(name, namespace, spec), None);
+        let said = refused(&mut [
+            create("a", "shop", &port(30_080)),
+            create("b", "other", &port(30_080)),
+            create("c", "shop", &port(30_081)),
+        ]);
         insta::assert_snapshot!(said.join("\n"), @r"
         Service other/b asks for the node port 30080 as well, and only one of the two can have it. Change one of them.
         Service shop/a asks for the node port 30080 as well, and only one of the two can have it. Change one of them.
@@ -140,8 +156,14 @@ mod tests {
         let mut pair = [change(Action::Update, &has, Some(has.clone())), create("b", "shop", &port(30_080))];
         assert_eq!(refused(&mut pair).len(), 1);
         assert!(pair[1].is_rejected());
-        let class = |name: &str| json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "globalDefault": true});
-        assert_eq!(refused(&mut [change(Action::Create, &class("a"), None), change(Action::Create, &class("b"), None)]).len(), 2);
+        let class = |name: &str| {
+            json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": name}, "globalDefault": true})
+        };
+        assert_eq!(
+            refused(&mut [change(Action::Create, &class("a"), None), change(Action::Create, &class("b"), None)]).len(),
+            2
+        );
         let (mut claims, mut alone) = (Claims::default(), [change(Action::Create, &class("a"), None)]);
         claims.add(&ObjectId { namespace: Some("shop".into()), ..alone[0].key.id() }, &class("a"));
         refuse_rivals(&mut alone, &claims);

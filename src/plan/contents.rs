@@ -1,5 +1,5 @@
-//! What goes with an object that holds others: all that is in a Namespace, all that is of a CRD's kind. Names and numbers alone: nothing that an
-//! object says is kept. Pure.
+//! What goes with an object that holds others: all that is in a Namespace, all that is of a CRD's kind. Names and
+//! numbers alone: nothing that an object says is kept. Pure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -39,7 +39,8 @@ pub struct Viewer<'a> {
     pub uid: &'a dyn Fn(&ObjectId) -> Option<String>,
     /// What the app still wants after the change.
     pub wanted: &'a HashSet<ObjectId>,
-    /// Whether the app's repo may touch such an object. What it may not is counted, and neither its name nor its kind is told.
+    /// Whether the app's repo may touch such an object. What it may not is counted, and neither its name nor its kind
+    /// is told.
     pub may_name: &'a dyn Fn(&ObjectId) -> bool,
 }
 
@@ -100,7 +101,8 @@ impl Contents {
     }
 }
 
-/// Leaves out what the cluster makes by itself: events, what every namespace has, and what is made for another object that goes as well.
+/// Leaves out what the cluster makes by itself: events, what every namespace has, and what is made for another object
+/// that goes as well.
 fn is_made_by_somebody(found: &Found, uids: &HashSet<&str>) -> bool {
     let ObjectId { group, kind, name, .. } = &found.id;
     let is_given = match (group.as_str(), kind.as_str()) {
@@ -126,7 +128,8 @@ fn uid(object: &Value) -> Option<&str> {
     object.pointer("/metadata/uid").and_then(Value::as_str).filter(|uid| !uid.is_empty())
 }
 
-/// `3 objects of this app (2 ConfigMap, 1 Secret); 1 object that is not this app's (1 Widget): Widget shop/a of Helm shop/db`.
+/// `3 objects of this app (2 ConfigMap, 1 Secret); 1 object that is not this app's (1 Widget): Widget shop/a of Helm
+/// shop/db`.
 impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -140,7 +143,12 @@ impl fmt::Display for Contents {
         if !self.others.is_empty() {
             let number = total(&self.others);
             let are = if number == 1 { "is" } else { "are" };
-            parts.push(format!("{} that {are} not this app's ({}): {}", objects(number), kinds(&self.others), some(&self.named)));
+            parts.push(format!(
+                "{} that {are} not this app's ({}): {}",
+                objects(number),
+                kinds(&self.others),
+                some(&self.named)
+            ));
         }
         if self.hidden > 0 {
             parts.push(format!("{} of others that this repo may not touch", objects(self.hidden)));
@@ -166,7 +174,8 @@ fn total(counts: &BTreeMap<String, u64>) -> u64 {
 fn kinds(counts: &BTreeMap<String, u64>) -> String {
     let mut counts: Vec<_> = counts.iter().collect();
     counts.sort_by_key(|(kind, number)| (std::cmp::Reverse(**number), (*kind).clone()));
-    let mut parts: Vec<String> = counts.iter().take(2 * NAMED).map(|(kind, number)| format!("{number} {kind}")).collect();
+    let mut parts: Vec<String> =
+        counts.iter().take(2 * NAMED).map(|(kind, number)| format!("{number} {kind}")).collect();
     let rest: u64 = counts.iter().skip(2 * NAMED).map(|(_, number)| **number).sum();
     if rest > 0 {
         parts.push(format!("{rest} of other kinds"));
@@ -199,7 +208,8 @@ mod tests {
 
     fn found(group: &str, kind: &str, name: &str, app: Option<&str>) -> Found {
         let id = ObjectId { group: group.into(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() };
-        let mut object = json!({"metadata": {"name": name, "namespace": "shop", "uid": format!("uid of {kind} {name}")}});
+        let mut object =
+            json!({"metadata": {"name": name, "namespace": "shop", "uid": format!("uid of {kind} {name}")}});
         if let Some(app) = app {
             marks(app).put(&mut object, &id);
         }
@@ -226,18 +236,27 @@ mod tests {
             found("", "ConfigMap", "b", Some("web")),
             found("", "Secret", "s", Some("cart")),
             found("", "Secret", "t", None),
-            with(found("apps", "Deployment", "d", None), "/metadata/labels", json!({"argocd.argoproj.io/instance": "store"})),
+            with(
+                found("apps", "Deployment", "d", None),
+                "/metadata/labels",
+                json!({"argocd.argoproj.io/instance": "store"}),
+            ),
             // What every namespace has, and what follows from another.
             found("", "ConfigMap", "kube-root-ca.crt", None),
             found("", "ServiceAccount", "default", None),
             found("", "Event", "e", None),
-            with(found("", "Pod", "p", None), "/metadata/ownerReferences", json!([{"uid": "uid of Deployment d", "controller": true}])),
+            with(
+                found("", "Pod", "p", None),
+                "/metadata/ownerReferences",
+                json!([{"uid": "uid of Deployment d", "controller": true}]),
+            ),
         ];
         insta::assert_snapshot!(
             told(&all, &[&all[0]], &|_| true),
             @"2 objects of this app (2 ConfigMap), of which Git still has ConfigMap shop/a; 3 objects that are not this app's (2 Secret, 1 Deployment): Deployment shop/d of Argo CD store, Secret shop/s of the app shop/cart, Secret shop/t"
         );
-        insta::assert_snapshot!(told(&all, &[], &|_| false), @"2 objects of this app (2 ConfigMap); 3 objects of others that this repo may not touch");
+        insta::assert_snapshot!(told(&all, &[], &|_| false),
+            @"2 objects of this app (2 ConfigMap); 3 objects of others that this repo may not touch");
         assert_eq!(told(&all[5..8], &[], &|_| true), "nothing was found there");
     }
 
@@ -260,6 +279,7 @@ mod tests {
     fn what_is_not_known_is_said_to_be_unknown() {
         let viewer = Viewer { marks: &marks("web"), uid: &|_| None, wanted: &HashSet::new(), may_name: &|_| true };
         let unlisted = ["Widget", "Lease", "Gadget", "Task"].map(str::to_owned).to_vec();
-        insta::assert_snapshot!(Contents::of(&[], &viewer, 1200, unlisted).to_string(), @"1200 objects more, of which only the number is known; an unknown number of the kinds that could not be listed (Gadget, Lease, Task and 1 more)");
+        insta::assert_snapshot!(Contents::of(&[], &viewer, 1200, unlisted).to_string(),
+            @"1200 objects more, of which only the number is known; an unknown number of the kinds that could not be listed (Gadget, Lease, Task and 1 more)");
     }
 }

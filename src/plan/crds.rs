@@ -30,7 +30,9 @@ pub struct Crd {
 
 impl Crds {
     pub fn of(manifests: &[Manifest]) -> Self {
-        let is_crd = |manifest: &&Manifest| manifest.key.group == "apiextensions.k8s.io" && manifest.key.kind == "CustomResourceDefinition";
+        let is_crd = |manifest: &&Manifest| {
+            manifest.key.group == "apiextensions.k8s.io" && manifest.key.kind == "CustomResourceDefinition"
+        };
         Self(manifests.iter().filter(is_crd).filter_map(read_crd).collect())
     }
 
@@ -49,7 +51,9 @@ fn read_crd(manifest: &Manifest) -> Option<((String, String), Crd)> {
     let scope = if text("/scope")? == "Namespaced" { Scope::Namespaced } else { Scope::Cluster };
     let served: Vec<_> = spec.get("versions")?.as_array()?.iter().filter(|version| version["served"] == true).collect();
     let name = |version: &&Value| version["name"].as_str().map(str::to_owned);
-    let has_status = |version: &&&Value| version.pointer("/subresources/status").is_some_and(|status| !status.is_null());
-    let (versions, status) = (served.iter().filter_map(name).collect(), served.iter().filter(has_status).filter_map(name).collect());
+    let has_status =
+        |version: &&&Value| version.pointer("/subresources/status").is_some_and(|status| !status.is_null());
+    let (versions, status) =
+        (served.iter().filter_map(name).collect(), served.iter().filter(has_status).filter_map(name).collect());
     Some(((text("/group")?, text("/names/kind")?), Crd { name: manifest.key.name.clone(), scope, versions, status }))
 }

@@ -44,7 +44,8 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     let change = Change { remarks: going(live), ..change };
     let after = overlay(live, &wanted.desired.object);
     // The server could not be asked, but nothing that was not sent before would be sent.
-    let is_as_applied = same(live, &after) && claim.applied_hash == Some(wanted.desired.hash.as_str()) && !change.is_rejected();
+    let is_as_applied =
+        same(live, &after) && claim.applied_hash == Some(wanted.desired.hash.as_str()) && !change.is_rejected();
     if is_as_applied {
         return Change { action: Action::None, before, after: Some(after), verdict: Verdict::Accepted, ..change };
     }
@@ -54,10 +55,14 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
 /// An apply does not take a delete back.
 fn going(live: &Value) -> Vec<String> {
     let is_going = live.pointer("/metadata/deletionTimestamp").is_some();
-    is_going.then(|| "It is being deleted in the cluster. It is created again once it is gone".to_owned()).into_iter().collect()
+    is_going
+        .then(|| "It is being deleted in the cluster. It is created again once it is gone".to_owned())
+        .into_iter()
+        .collect()
 }
 
-/// What an apply of another manifest would do to an object that is known to be as our last apply left it, though not what that was.
+/// What an apply of another manifest would do to an object that is known to be as our last apply left it, though not
+/// what that was.
 pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
     let Asked { verdict, result, conflicts, warnings, .. } = asked;
     Change { after: result, conflicts, warnings, ..wanted.change(Action::Update, verdict) }
@@ -69,11 +74,12 @@ fn taken_over(change: Change, wanted: &Wanted, live: &Value, owner: TakeOver, cl
     let refused = match &owner {
         TakeOver::OtherApp { instance, app } => Some(anothers(key, instance, app, claim.marks)),
         TakeOver::OtherTool { tool, name } if !adopt => Some(format!(
-            "{key} exists and is managed by {tool} ({name}). Set `adopt: true` in the app, or sync with --adopt, to take it over."
+            "{key} exists and is managed by {tool} ({name}). Set `adopt: true` in the app, or sync with --adopt, to \
+             take it over."
         )),
-        TakeOver::Unmarked if !adopt => {
-            Some(format!("{key} exists and is not this app's. Set `adopt: true` in the app, or sync with --adopt, to take it over."))
-        }
+        TakeOver::Unmarked if !adopt => Some(format!(
+            "{key} exists and is not this app's. Set `adopt: true` in the app, or sync with --adopt, to take it over."
+        )),
         TakeOver::HandedOver { .. } | TakeOver::OtherTool { .. } | TakeOver::Unmarked => None,
     };
     let refused_by = if refused.is_some() { RefusedBy::Driftless } else { change.refused_by };
@@ -118,7 +124,9 @@ fn revealed(change: Change, wanted: &Wanted, live: &Value, mut after: Value, own
 
 fn handed_over(owner: TakeOver, claim: Claim<'_>) -> TakeOver {
     match (owner, claim.handed_over_by) {
-        (TakeOver::OtherApp { instance, app }, Some(by)) if claim.marks.is_instance(&instance) && by.to_string() == app => {
+        (TakeOver::OtherApp { instance, app }, Some(by))
+            if claim.marks.is_instance(&instance) && by.to_string() == app =>
+        {
             TakeOver::HandedOver { app }
         }
         (owner, _) => owner,
@@ -130,7 +138,8 @@ fn anothers(key: &ObjectKey, instance: &str, app: &str, marks: &Marks) -> String
     let other_repo = marks.is_instance(instance) && app.parse::<AppId>().is_ok_and(|other| other.repo != own.repo);
     let why = if other_repo { " Objects are handed over only between apps of one repo." } else { "" };
     format!(
-        "{key} belongs to the app {app} of the instance {instance}, and the app {own} renders it as well. Two apps cannot own one object: remove it from one of them.{why}"
+        "{key} belongs to the app {app} of the instance {instance}, and the app {own} renders it as well. Two apps \
+         cannot own one object: remove it from one of them.{why}"
     )
 }
 
@@ -150,7 +159,13 @@ fn unspoken(verdict: Verdict) -> Verdict {
 }
 
 /// What a change makes of an object that both its sides may have: the first lens of a preview.
-pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wanted, &Asked)>, asked: Asked, claim: Claim<'_>) -> Change {
+pub fn decide_change(
+    wanted: &Wanted,
+    live: Option<&Value>,
+    base: Option<(&Wanted, &Asked)>,
+    asked: Asked,
+    claim: Claim<'_>,
+) -> Change {
     let base_accepted = base.filter(|(_, base)| !matches!(base.verdict, Verdict::Rejected { .. }));
     let Some((base_wanted, base_asked)) = base_accepted else {
         return decide(wanted, live, asked, claim);
@@ -158,7 +173,8 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
     if let (Some(refused), Some(live)) = (&asked.replaces, live)
         && take_over(live, &wanted.key.id(), claim.marks, claim.uid).is_none()
     {
-        let before = base_asked.result.clone().filter(|_| base_asked.replaces.is_none()).unwrap_or_else(|| live.clone());
+        let before =
+            base_asked.result.clone().filter(|_| base_asked.replaces.is_none()).unwrap_or_else(|| live.clone());
         let refused = refused.clone();
         return replaced(wanted, live, before, asked, refused, claim);
     }
@@ -175,16 +191,25 @@ pub fn decide_change(wanted: &Wanted, live: Option<&Value>, base: Option<(&Wante
         (Some((live, Some(owner))), ..) => {
             return Change { before: Some(manifests.0), ..taken_over(change, wanted, live, owner, claim) };
         }
-        (Some((live, None)), Some(before), Some(after)) => {
-            (without_trial_values(before, &base_wanted.manifest, live), without_trial_values(after, &wanted.manifest, live))
-        }
+        (Some((live, None)), Some(before), Some(after)) => (
+            without_trial_values(before, &base_wanted.manifest, live),
+            without_trial_values(after, &wanted.manifest, live),
+        ),
         // Not there yet: both answers are of an object that the server would make.
-        (None, Some(before), Some(after)) => (without_allocated(before, &base_wanted.manifest), without_allocated(after, &wanted.manifest)),
+        (None, Some(before), Some(after)) => {
+            (without_allocated(before, &base_wanted.manifest), without_allocated(after, &wanted.manifest))
+        }
         _ => manifests,
     };
     let is_same = change.verdict == Verdict::Accepted && same(&before, &after);
     let live = live.map(|live| live::differences(&wanted.key, live, &before, &after)).unwrap_or_default();
-    Change { live, action: if is_same { Action::None } else { Action::Update }, before: Some(before), after: Some(after), ..change }
+    Change {
+        live,
+        action: if is_same { Action::None } else { Action::Update },
+        before: Some(before),
+        after: Some(after),
+        ..change
+    }
 }
 
 /// A prune of a live object that may be deleted, with the answer to its dry-run.

@@ -9,7 +9,8 @@ fn marks(app: &str) -> Marks {
 }
 
 fn wanted(data: &Value) -> Wanted {
-    let manifest = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": data});
+    let manifest =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": data});
     let key = ObjectKey::of(&manifest).expect("a name");
     let mut object = manifest.clone();
     marks("web").put(&mut object, &key.id());
@@ -68,7 +69,8 @@ fn an_object_that_lost_its_marks_is_updated() {
 #[test]
 fn nothing_of_another_owners_object_is_shown() {
     let ours = marks("web");
-    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": {"theirs": "hidden-value"}});
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"},
+        "data": {"theirs": "hidden-value"}});
     let mut other_app = theirs.clone();
     marks("api").put(&mut other_app, &wanted(&json!({})).key.id());
     let mut helm = theirs.clone();
@@ -91,7 +93,8 @@ fn nothing_of_another_owners_object_is_shown() {
             ];
             for change in both {
                 assert!(change.takes_over.is_some());
-                let shown = format!("{:?}{:?}{}", change.before, change.after, super::super::Redactor::default().diff(&change));
+                let shown =
+                    format!("{:?}{:?}{}", change.before, change.after, super::super::Redactor::default().diff(&change));
                 assert!(!shown.contains("hidden-value"), "{shown}");
                 said.push(format!("adopt {adopt}: {}", message(&change)));
             }
@@ -105,7 +108,8 @@ fn nothing_of_another_owners_object_is_shown() {
 fn a_refusal_of_a_take_over_does_not_quote_the_other_owner() {
     let (ours, theirs) = (marks("web"), json!({"metadata": {"name": "a"}, "data": {"theirs": "hidden-value"}}));
     let cause = Cause { field: Some("data.theirs".to_owned()), message: "Invalid value: hidden-value".to_owned() };
-    let verdict = Verdict::Rejected { message: "data.theirs: Invalid value: hidden-value".to_owned(), causes: vec![cause] };
+    let verdict =
+        Verdict::Rejected { message: "data.theirs: Invalid value: hidden-value".to_owned(), causes: vec![cause] };
     let conflict = Conflict { field: ".data.k".to_owned(), manager: "somebody".to_owned() };
     let asked = Asked { conflicts: vec![conflict], ..Asked::without_result(verdict) };
     let change = decide(&wanted(&json!({"k": "1"})), Some(&theirs), asked, claim(&ours, false, true));
@@ -142,11 +146,22 @@ fn both_sides_through_the_server_cancel_what_it_fills_in() {
     };
     let (a, b) = (answer(json!({"k": "1"}), "10.0.0.1"), answer(json!({"k": "2"}), "10.0.0.2"));
     let found = decide_change(&change, None, Some((&base, &a)), b.clone(), claim(&ours, true, false));
-    assert_eq!(super::super::Redactor::default().diff(&found).fields, ["data.k"], "it does not exist yet: what was allocated is not shown");
-    let same = decide_change(&change, Some(&live(&json!({"k": "0"}))), Some((&base, &b)), b.clone(), claim(&ours, true, false));
+    assert_eq!(
+        super::super::Redactor::default().diff(&found).fields,
+        ["data.k"],
+        "it does not exist yet: what was allocated is not shown"
+    );
+    let same = decide_change(
+        &change,
+        Some(&live(&json!({"k": "0"}))),
+        Some((&base, &b)),
+        b.clone(),
+        claim(&ours, true, false),
+    );
     assert_eq!(same.action, Action::None, "two ways to write one object");
     let rejected = Asked::without_result(Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() });
-    let found = decide_change(&change, Some(&live(&json!({"k": "0"}))), Some((&base, &rejected)), b, claim(&ours, true, false));
+    let found =
+        decide_change(&change, Some(&live(&json!({"k": "0"}))), Some((&base, &rejected)), b, claim(&ours, true, false));
     assert_eq!(found.before, Some(live(&json!({"k": "0"}))), "live takes the place of a base that is refused");
 }
 
@@ -167,7 +182,8 @@ fn what_another_app_of_the_repo_lets_go_is_taken_with_the_servers_word() {
     let change = decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), let_go(&other));
     assert_eq!(
         message(&change),
-        "ConfigMap shop/a belongs to the app shop/api of the instance driftless, and the app shop/web renders it as well. Two apps cannot own one object: remove it from one of them."
+        "ConfigMap shop/a belongs to the app shop/api of the instance driftless, and the app shop/web renders it as \
+         well. Two apps cannot own one object: remove it from one of them."
     );
 }
 
@@ -176,9 +192,12 @@ fn nothing_is_handed_over_between_repos() {
     let ours = marks("web");
     let mut object = live(&json!({"k": "1"}));
     Marks::new("driftless", &AppId::new(&RepoName::new("bank"), "api")).put(&mut object, &wanted(&json!({})).key.id());
-    let change = decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), claim(&ours, false, true));
+    let change =
+        decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), claim(&ours, false, true));
     assert_eq!(
         message(&change),
-        "ConfigMap shop/a belongs to the app bank/api of the instance driftless, and the app shop/web renders it as well. Two apps cannot own one object: remove it from one of them. Objects are handed over only between apps of one repo."
+        "ConfigMap shop/a belongs to the app bank/api of the instance driftless, and the app shop/web renders it as \
+         well. Two apps cannot own one object: remove it from one of them. Objects are handed over only between apps \
+         of one repo."
     );
 }

@@ -1,8 +1,8 @@
 //! Whether an object may be deleted: one rule, which every delete goes through. Pure.
 //!
-//! A request to delete takes a [`MayDelete`], and only this module makes one. The way there has two steps, as they are known at different
-//! times: the object itself is clearly ours to delete ([`deletable`]), and then either no other app wants it ([`NotWanted`]), or it is made
-//! anew at once.
+//! A request to delete takes a [`MayDelete`], and only this module makes one. The way there has two steps, as they are
+//! known at different times: the object itself is clearly ours to delete ([`deletable`]), and then either no other app
+//! wants it ([`NotWanted`]), or it is made anew at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +18,8 @@ use crate::manifest::ObjectId;
 pub enum Record<'a> {
     /// We applied the object with this uid.
     Applied { uid: &'a str },
-    /// We have claimed it, and were stopped before what became of that was recorded: the mark, which names the object, has to be enough.
+    /// We have claimed it, and were stopped before what became of that was recorded: the mark, which names the object,
+    /// has to be enough.
     Claimed,
     /// Nothing: it is missing from the inventory.
     None,
@@ -63,7 +64,11 @@ impl fmt::Display for Kept {
             Self::Another => f.write_str("it is not the object that was applied, but another one of the same name"),
             Self::Unrecorded => f.write_str("it is missing from the inventory"),
             Self::WantedAs(other) => {
-                write!(f, "it is the same object as {other} of the group {}, which is still wanted", group(&other.group))
+                write!(
+                    f,
+                    "it is the same object as {other} of the group {}, which is still wanted",
+                    group(&other.group)
+                )
             }
         }
     }
@@ -98,8 +103,15 @@ pub struct MayDelete {
     replaced: bool,
 }
 
-/// Whether a live object that is not wanted under this name any more is clearly ours to delete, and not wanted under another one.
-pub fn prunable(live: &Value, id: &ObjectId, marks: &Marks, record: Record<'_>, wanted: &WantedUids) -> Result<Deletable, Kept> {
+/// Whether a live object that is not wanted under this name any more is clearly ours to delete, and not wanted under
+/// another one.
+pub fn prunable(
+    live: &Value,
+    id: &ObjectId,
+    marks: &Marks,
+    record: Record<'_>,
+    wanted: &WantedUids,
+) -> Result<Deletable, Kept> {
     // First, as its mark may name it as it is wanted by now.
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
     match uid.and_then(|uid| wanted.0.get(uid)) {
@@ -176,7 +188,10 @@ pub struct NotWanted(BTreeSet<ObjectId>);
 
 impl NotWanted {
     /// `wanted`: those of the objects that a look has found to be wanted by other apps.
-    pub fn of<'a>(looked_at: impl IntoIterator<Item = ObjectId>, wanted: impl IntoIterator<Item = &'a ObjectId>) -> Self {
+    pub fn of<'a>(
+        looked_at: impl IntoIterator<Item = ObjectId>,
+        wanted: impl IntoIterator<Item = &'a ObjectId>,
+    ) -> Self {
         let mut objects: BTreeSet<ObjectId> = looked_at.into_iter().collect();
         for id in wanted {
             objects.remove(id);
@@ -247,7 +262,10 @@ mod tests {
             ("no version", said(&with("resourceVersion", json!("")), &ours, APPLIED)),
             ("without mark", said(&copied, &ours, APPLIED)),
             ("another app's", said(&live(), &marks("api"), APPLIED)),
-            ("another instance's", said(&live(), &Marks::new("staging", &AppId::new(&RepoName::new("shop"), "web")), APPLIED)),
+            (
+                "another instance's",
+                said(&live(), &Marks::new("staging", &AppId::new(&RepoName::new("shop"), "web")), APPLIED),
+            ),
             ("a controller's", said(&with("ownerReferences", owner), &ours, APPLIED)),
             ("with an owner that does not control it", said(&with("ownerReferences", plain_owner), &ours, APPLIED)),
             ("Argo CD's", said(&at("labels", "argocd.argoproj.io/instance", json!("store")), &ours, APPLIED)),

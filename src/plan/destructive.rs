@@ -62,7 +62,8 @@ pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Ve
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
     let pruned = prunes.filter(|change| inventory.contains(&change.key.id())).count();
     let of = inventory.len();
-    let stays = |change: &&Change| change.action == Action::None && change.desired.is_none() && change.left_for.is_none();
+    let stays =
+        |change: &&Change| change.action == Action::None && change.desired.is_none() && change.left_for.is_none();
     let kept = plan.changes.iter().filter(stays).filter(|change| inventory.contains(&change.key.id())).count();
     if of > 0 && pruned == of {
         found.push(Destructive::All { of });
@@ -91,7 +92,8 @@ pub fn is_destructive(change: &Change) -> bool {
 
 /// Whether an object is being deleted already: nobody can take that back, so it needs no confirmation.
 pub fn is_going(change: &Change) -> bool {
-    change.action == Action::Prune && change.before.as_ref().is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
+    change.action == Action::Prune
+        && change.before.as_ref().is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "inventories are far below 2^52 objects")]
@@ -102,7 +104,9 @@ fn is_more(pruned: usize, of: usize, share: f64) -> bool {
 fn holds_others(key: &ObjectKey) -> bool {
     matches!(
         (key.group.as_str(), key.kind.as_str()),
-        ("", "Namespace" | "PersistentVolumeClaim") | ("apiextensions.k8s.io", "CustomResourceDefinition") | ("apps", "StatefulSet")
+        ("", "Namespace" | "PersistentVolumeClaim")
+            | ("apiextensions.k8s.io", "CustomResourceDefinition")
+            | ("apps", "StatefulSet")
     )
 }
 
@@ -114,7 +118,13 @@ mod tests {
 
     fn key(group: &str, kind: &str, name: &str) -> ObjectKey {
         let namespace = (kind != "Namespace").then(|| "shop".to_owned());
-        ObjectKey { group: group.to_owned(), version: "v1".to_owned(), kind: kind.to_owned(), namespace, name: name.to_owned() }
+        ObjectKey {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace,
+            name: name.to_owned(),
+        }
     }
 
     fn maps(count: usize) -> Vec<ObjectKey> {
@@ -133,7 +143,11 @@ mod tests {
     fn reasons(pruned: &[ObjectKey], inventory: &[ObjectKey]) -> String {
         let plan = plan(pruned.iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect());
         let inventory: Vec<_> = inventory.iter().map(ObjectKey::id).collect();
-        destructive(&plan, &inventory, PruneLimit::default()).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        destructive(&plan, &inventory, PruneLimit::default())
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     #[test]
@@ -157,7 +171,8 @@ mod tests {
     #[test]
     fn all_but_what_is_kept_is_all() {
         let three = maps(3);
-        let mut changes: Vec<_> = three[..2].iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect();
+        let mut changes: Vec<_> =
+            three[..2].iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect();
         changes.push(Change::new(three[2].clone(), Action::None, Verdict::Accepted));
         let inventory: Vec<_> = three.iter().map(ObjectKey::id).collect();
         let found = destructive(&plan(changes), &inventory, PruneLimit::default());
@@ -172,13 +187,16 @@ mod tests {
         change.replaces_name = Some(key("", "Namespace", "data-2222222222"));
         assert!(is_destructive(&change));
         let plan = plan(vec![change]);
-        insta::assert_snapshot!(destructive(&plan, &[], PruneLimit::default())[0].to_string(), @"deletes Namespace data-2222222222 and with it everything in it");
+        insta::assert_snapshot!(destructive(&plan, &[], PruneLimit::default())[0].to_string(),
+            @"deletes Namespace data-2222222222 and with it everything in it");
     }
 
     #[test]
     fn what_holds_others_is_never_deleted_by_itself() {
-        let inventory: Vec<_> = maps(9).into_iter().chain([key("", "Namespace", "shop"), key("apps", "StatefulSet", "db")]).collect();
-        insta::assert_snapshot!(reasons(&inventory[9..], &inventory), @"deletes Namespace shop and with it everything in it; deletes StatefulSet shop/db and with it its pods and what they hold");
+        let inventory: Vec<_> =
+            maps(9).into_iter().chain([key("", "Namespace", "shop"), key("apps", "StatefulSet", "db")]).collect();
+        insta::assert_snapshot!(reasons(&inventory[9..], &inventory),
+            @"deletes Namespace shop and with it everything in it; deletes StatefulSet shop/db and with it its pods and what they hold");
         assert_eq!(reasons(&[key("x.io", "Namespace", "a")], &inventory), "");
     }
 }

@@ -1,4 +1,5 @@
-//! What changes of one object, as lines and as fields. Everything that a person is shown of an object comes from here, and is redacted.
+//! What changes of one object, as lines and as fields. Everything that a person is shown of an object comes from here,
+//! and is redacted.
 
 use std::time::Duration;
 
@@ -79,8 +80,8 @@ impl std::fmt::Display for ObjectDiff {
     }
 }
 
-/// The difference that a change makes, without our marks, what only the server sets, and what must not be shown: nothing of a Secret but what it
-/// is, and nowhere a value of the Secrets that are known.
+/// The difference that a change makes, without our marks, what only the server sets, and what must not be shown:
+/// nothing of a Secret but what it is, and nowhere a value of the Secrets that are known.
 pub(super) fn diff(change: &Change, known: &Known) -> ObjectDiff {
     let (before, after) = redact::states(&change.key, change.before.as_ref(), change.after.as_ref(), known);
     let (mut before, mut after) = (before.map(shown), after.map(shown));
@@ -99,15 +100,19 @@ pub fn diff_values(before: Option<&Value>, after: Option<&Value>) -> Shown {
     text(&lines(before, after, &Known::default()))
 }
 
-/// Whether two states of an object are the same but for what only the server sets. Our marks count: without them it is not ours.
+/// Whether two states of an object are the same but for what only the server sets. Our marks count: without them it is
+/// not ours.
 pub fn same(before: &Value, after: &Value) -> bool {
     without_noise(before.clone()) == without_noise(after.clone())
 }
 
-/// Whether an object's status is a field like any other: then a manifest has kept it, or a manager holds it who wrote the object itself.
+/// Whether an object's status is a field like any other: then a manifest has kept it, or a manager holds it who wrote
+/// the object itself.
 fn has_plain_status(object: &Value) -> bool {
     let metadata = &object["metadata"];
-    let is_manifest = metadata.get("resourceVersion").is_none() && metadata.get("uid").is_none() && metadata.get("managedFields").is_none();
+    let is_manifest = metadata.get("resourceVersion").is_none()
+        && metadata.get("uid").is_none()
+        && metadata.get("managedFields").is_none();
     let own = |entry: &Value| entry.get("subresource").is_none() && entry.pointer("/fieldsV1/f:status").is_some();
     is_manifest || metadata["managedFields"].as_array().is_some_and(|entries| entries.iter().any(own))
 }

@@ -20,7 +20,8 @@ fn deployment(image: &str, replicas: u32) -> Value {
         "metadata": {"name": "web", "namespace": "shop", "uid": "u", "generation": replicas, "resourceVersion": image,
             "labels": {"app": "web", "driftless.dev/app": image}, "annotations": {"driftless.dev/owner": "x"}},
         "spec": {"replicas": replicas, "template": {"spec": {"containers": [
-            {"name": "web", "image": image, "ports": [{"containerPort": 80}], "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+            {"name": "web", "image": image, "ports": [{"containerPort": 80}], "env": [{"name": "A", "value": "1"},
+                {"name": "B", "value": "2"}]},
             {"name": "side", "image": "busybox"},
         ]}}},
         "status": {"replicas": replicas},
@@ -57,7 +58,8 @@ fn a_new_object_is_all_added_and_a_deleted_one_all_removed() {
 #[test]
 fn a_secret_shows_that_it_changes_and_nothing_more() {
     let secret = |password: &str, last: &str| {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "annotations": {LAST_APPLIED: last, "team": "storefront"}},
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "annotations": {LAST_APPLIED: last,
+            "team": "storefront"}},
             "data": {"password": password, "user": "c2hvcA=="}})
     };
     let diff = diff(&changed(Some(secret("aHVudGVyMg==", "hunter2")), Some(secret("aHVudGVyMw==", "hunter3"))));
@@ -78,7 +80,10 @@ fn far_changes_have_a_gap_between_them() {
 
 #[test]
 fn repetitive_text_does_not_take_long() {
-    let map = |odd: usize| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"t": "a\nb\n".repeat(20_000 + odd)}});
+    let map = |odd: usize| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
+        "data": {"t": "a\nb\n".repeat(20_000 + odd)}})
+    };
     let start = tokio::time::Instant::now();
     assert!(!diff(&changed(Some(map(0)), Some(map(7_000)))).is_empty());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
@@ -102,7 +107,8 @@ fn any_value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn equal_objects_have_no_diff_and_different_ones_have_one(before in any_value(), after in any_value()) {
-        let object = |spec: &Value| json!({"apiVersion": "v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": spec});
+        let object = |spec: &Value| json!({"apiVersion": "v1", "kind": "Widget", "metadata": {"name": "a"},
+            "spec": spec});
         let (before, after) = (object(&before), object(&after));
         prop_assert!(diff(&changed(Some(before.clone()), Some(before.clone()))).is_empty());
         let diff = diff(&changed(Some(before.clone()), Some(after.clone())));

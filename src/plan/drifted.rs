@@ -6,7 +6,8 @@ use super::change::Cause;
 use super::managed::is_item;
 use super::marks::OWNER_ANNOTATION;
 
-/// Names on the way to a field, without the places in lists: those are of the object that was refused, which nobody has seen.
+/// Names on the way to a field, without the places in lists: those are of the object that was refused, which nobody has
+/// seen.
 type Names = Vec<String>;
 
 /// Whether each cause names a field in which `live` differs from what was applied.
@@ -32,7 +33,8 @@ fn names(field: &str) -> Names {
 /// Whether an entry of managedFields is what we apply: nobody else sets our mark.
 pub(super) fn is_ours(entry: &Value) -> bool {
     let annotations = entry.pointer("/fieldsV1/f:metadata/f:annotations");
-    entry["operation"] == "Apply" && annotations.is_some_and(|fields| fields.get(format!("f:{OWNER_ANNOTATION}")).is_some())
+    entry["operation"] == "Apply"
+        && annotations.is_some_and(|fields| fields.get(format!("f:{OWNER_ANNOTATION}")).is_some())
 }
 
 /// Fields that another manager holds, and that are not as they were applied.
@@ -47,7 +49,9 @@ fn changed(fields: &Value, live: &Value, applied: Option<&Value>, path: &mut Nam
             changed(below, live, applied.and_then(|applied| applied.get(name)), path, found);
             path.pop();
         } else {
-            let item = |value: &Value| value.as_array().and_then(|items| items.iter().find(|item| is_item(key, item)).cloned());
+            let item = |value: &Value| {
+                value.as_array().and_then(|items| items.iter().find(|item| is_item(key, item)).cloned())
+            };
             let Some(live) = item(live) else { continue };
             changed(below, &live, applied.and_then(item).as_ref(), path, found);
         }
@@ -91,7 +95,9 @@ mod tests {
 
     fn live(replicas: u32) -> Value {
         json!({"metadata": {"managedFields": [
-                {"manager": "driftless", "operation": "Apply", "fieldsV1": {"f:metadata": {"f:annotations": {"f:driftless.dev/owner": {}}}, "f:spec": {"f:replicas": {}}}},
+                {"manager": "driftless", "operation": "Apply",
+                    "fieldsV1": {"f:metadata": {"f:annotations": {"f:driftless.dev/owner": {}}},
+                    "f:spec": {"f:replicas": {}}}},
                 {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:ports": {
                     "k:{\"port\":99}": {".": {}, "f:name": {}, "f:port": {}}}}}}]},
             "spec": {"replicas": replicas, "ports": [{"name": "http", "port": 99}]}})

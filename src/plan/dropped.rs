@@ -1,5 +1,5 @@
-//! What taking an object over destroys: fields that client-side apply has set, and the manifest does not have. Once they are ours, leaving them
-//! out deletes them. Paths alone, as what is there belongs to somebody else.
+//! What taking an object over destroys: fields that client-side apply has set, and the manifest does not have. Once
+//! they are ours, leaving them out deletes them. Paths alone, as what is there belongs to somebody else.
 
 use serde_json::Value;
 
@@ -10,11 +10,12 @@ use super::normalise::LAST_APPLIED;
 /// The most paths that are named.
 const MOST: usize = 20;
 
-/// The paths that go when `live` becomes ours and `manifest` is applied, as far as somebody has set them: what the server has set by itself it sets
-/// again. What another manager owns as well stays, and is not among them; nor
-/// is what the manifest sets, as that would tell whether a guess at a value is right.
+/// The paths that go when `live` becomes ours and `manifest` is applied, as far as somebody has set them: what the
+/// server has set by itself it sets again. What another manager owns as well stays, and is not among them; nor is what
+/// the manifest sets, as that would tell whether a guess at a value is right.
 pub(super) fn dropped(live: &Value, manifest: &Value) -> Vec<String> {
-    let others: Vec<&Value> = entries(live).iter().filter(|entry| !is_client_side(entry)).map(|entry| &entry["fieldsV1"]).collect();
+    let others: Vec<&Value> =
+        entries(live).iter().filter(|entry| !is_client_side(entry)).map(|entry| &entry["fieldsV1"]).collect();
     let mut found = Vec::new();
     walk(&applied_fields(live), &others, live, Some(manifest), "", &mut found);
     let more = found.len().saturating_sub(MOST);
@@ -25,7 +26,14 @@ pub(super) fn dropped(live: &Value, manifest: &Value) -> Vec<String> {
     found
 }
 
-fn walk(fields: &Value, others: &[&Value], live: &Value, manifest: Option<&Value>, path: &str, found: &mut Vec<String>) {
+fn walk(
+    fields: &Value,
+    others: &[&Value],
+    live: &Value,
+    manifest: Option<&Value>,
+    path: &str,
+    found: &mut Vec<String>,
+) {
     for (key, below) in fields.as_object().into_iter().flatten() {
         let Some((kind, name)) = key.split_once(':') else { continue };
         let Some(step) = step(kind, name) else { continue };
@@ -76,7 +84,8 @@ impl Step {
             Self::Field(name) => field(path, name),
             Self::Item(keys) => {
                 let named = keys.get("name").or_else(|| keys.as_object()?.values().next());
-                let name = named.map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).unwrap_or_default();
+                let name =
+                    named.map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).unwrap_or_default();
                 format!("{path}[{name}]")
             }
             // The value itself is not ours to show.
@@ -87,7 +96,8 @@ impl Step {
 
 /// A key that the item leaves out has its default there.
 fn is_item(item: &Value, keys: &Value) -> bool {
-    keys.as_object().is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value)))
+    keys.as_object()
+        .is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value)))
 }
 
 #[cfg(test)]
@@ -116,36 +126,51 @@ mod tests {
             "metadata": {"name": "web", "annotations": {LAST_APPLIED: annotation, "team": "x"}, "managedFields": [
                 {"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {
                     "f:metadata": {"f:annotations": {".": {}, format!("f:{LAST_APPLIED}"): {}, "f:team": {}}},
-                    "f:spec": {"f:replicas": {}, "f:paused": {}, "f:strategy": {"f:rollingUpdate": {".": {}, "f:maxSurge": {}}, "f:type": {}},
-                        "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"proxy\"}": {".": {}, "f:name": {}, "f:image": {}},
+                    "f:spec": {"f:replicas": {}, "f:paused": {}, "f:strategy": {"f:rollingUpdate": {".": {},
+                    "f:maxSurge": {}}, "f:type": {}},
+                        "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"proxy\"}": {".": {}, "f:name": {},
+                        "f:image": {}},
                         "k:{\"name\":\"web\"}": {".": {}, "f:name": {}, "f:image": {}, "f:imagePullPolicy": {},
-                        "f:env": {".": {}, "k:{\"name\":\"KEEP\"}": {".": {}, "f:name": {}, "f:value": {}}, "k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}},
-                        "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}}}}}},
+                        "f:env": {".": {}, "k:{\"name\":\"KEEP\"}": {".": {}, "f:name": {}, "f:value": {}},
+                        "k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}},
+                        "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {},
+                        "f:containerPort": {}}}}}}}},
                 }},
                 {"manager": "hpa", "operation": "Update", "fieldsV1": {"f:spec": {"f:paused": {}}}},
             ]},
-            "spec": {"replicas": 5, "paused": false, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
-                "template": {"spec": {"containers": [{"name": "web", "image": "secret-image", "imagePullPolicy": "Always",
-                "env": [{"name": "KEEP", "value": "hunter2"}, {"name": "A", "value": "1"}], "ports": [{"containerPort": 80, "protocol": "TCP"}]},
+            "spec": {"replicas": 5, "paused": false, "strategy": {"type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 1}},
+                "template": {"spec": {"containers": [{"name": "web", "image": "secret-image",
+                "imagePullPolicy": "Always",
+                "env": [{"name": "KEEP", "value": "hunter2"}, {"name": "A", "value": "1"}],
+                "ports": [{"containerPort": 80, "protocol": "TCP"}]},
                 {"name": "proxy", "image": "p"}]}}},
         })
     }
 
-    /// B3: what an adoption drops is named, and nothing of it shown. B3+: no default of the server is named, and what a webhook has put beside it is.
+    /// B3: what an adoption drops is named, and nothing of it shown. B3+: no default of the server is named, and what a
+    /// webhook has put beside it is.
     #[test]
     fn what_the_manifest_leaves_out_is_named_by_its_path() {
         let manifest = json!({"metadata": {"name": "web"}, "spec": {"template": {"spec": {"containers": [
-            {"name": "web", "image": "other", "env": [{"name": "A", "value": "2"}], "ports": [{"containerPort": 80}]}]}}}});
+            {"name": "web", "image": "other", "env": [{"name": "A", "value": "2"}],
+                "ports": [{"containerPort": 80}]}]}}}});
         let found = dropped(&live(), &manifest);
         let containers = "spec.template.spec.containers";
         assert_eq!(
             found,
-            ["metadata.annotations", "spec.replicas", &format!("{containers}[proxy]"), &format!("{containers}[web].env[KEEP]")]
+            [
+                "metadata.annotations",
+                "spec.replicas",
+                &format!("{containers}[proxy]"),
+                &format!("{containers}[web].env[KEEP]")
+            ]
         );
         let mut as_applied = manifest.clone();
         as_applied["metadata"]["annotations"] = json!({"team": "x"});
         as_applied["spec"]["replicas"] = json!(5);
-        as_applied["spec"]["template"]["spec"]["containers"][0]["env"] = live()["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+        as_applied["spec"]["template"]["spec"]["containers"][0]["env"] =
+            live()["spec"]["template"]["spec"]["containers"][0]["env"].clone();
         assert_eq!(dropped(&live(), &as_applied), [format!("{containers}[proxy]")]);
     }
 

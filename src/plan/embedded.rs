@@ -1,4 +1,5 @@
-//! Texts inside of objects that have a form of their own: a dashboard of a megabyte in one line is compared as what it is, not as one line.
+//! Texts inside of objects that have a form of their own: a dashboard of a megabyte in one line is compared as what it
+//! is, not as one line.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -7,8 +8,8 @@ use serde_json::Value;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 const MOST_LINES: usize = 200_000;
 
-/// Writes out, on both sides, the texts that differ and are JSON, so that a change of one value in them is a change of one line. Where they
-/// differ in their blanks alone they stay as they are, as that is the change then.
+/// Writes out, on both sides, the texts that differ and are JSON, so that a change of one value in them is a change of
+/// one line. Where they differ in their blanks alone they stay as they are, as that is the change then.
 pub(super) fn write_out(before: &mut Value, after: &mut Value) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => {
@@ -28,10 +29,11 @@ pub(super) fn write_out(before: &mut Value, after: &mut Value) {
     }
 }
 
-/// Both texts with a line for each value, where they are JSON; other texts with line breaks that can be shown as such. Nothing that differs is
-/// made to look the same.
+/// Both texts with a line for each value, where they are JSON; other texts with line breaks that can be shown as such.
+/// Nothing that differs is made to look the same.
 fn in_lines(old: &str, new: &str) -> Option<(String, String)> {
-    let is_json = |text: &str| text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    let is_json =
+        |text: &str| text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok();
     if is_json(old) && is_json(new) {
         return Some((spread(old)?, spread(new)?));
     }
@@ -49,8 +51,8 @@ fn in_lines(old: &str, new: &str) -> Option<(String, String)> {
     is_clear.then(|| (visible(old), visible(new)))
 }
 
-/// Valid JSON over several lines, token by token: keys that are there twice, the digits of a number and escapes stay as they are. None where that
-/// is too much to read or to hold: it is compared as the text that it is.
+/// Valid JSON over several lines, token by token: keys that are there twice, the digits of a number and escapes stay as
+/// they are. None where that is too much to read or to hold: it is compared as the text that it is.
 fn spread(text: &str) -> Option<String> {
     let mut spread = String::with_capacity(text.len());
     let mut lines = 0;
@@ -109,7 +111,8 @@ mod tests {
     #[test]
     fn json_in_a_text_is_written_out_where_it_differs() {
         let panel = |threshold: u32| json!({"panels": [{"title": "a"}, {"threshold": threshold}]}).to_string();
-        let (mut before, mut after) = (json!({"data": {"d.json": panel(90)}}), json!({"data": {"d.json": panel(9000)}}));
+        let (mut before, mut after) =
+            (json!({"data": {"d.json": panel(90)}}), json!({"data": {"d.json": panel(9000)}}));
         write_out(&mut before, &mut after);
         let text = after["data"]["d.json"].as_str().expect("a text");
         assert!(text.contains("\n      \"threshold\": 9000\n"), "{text}");
@@ -142,14 +145,24 @@ mod tests {
     fn nothing_is_lost_in_writing_out() {
         let twice = r#"{"a":2,"role":"admin","role":"user","n":[ ], "o":{}}"#;
         let (_, new) = shown(r#"{"a":1,"role":"user"}"#, twice);
-        assert_eq!(new, json!("{\n  \"a\": 2,\n  \"role\": \"admin\",\n  \"role\": \"user\",\n  \"n\": [],\n  \"o\": {}\n}"));
+        assert_eq!(
+            new,
+            json!("{\n  \"a\": 2,\n  \"role\": \"admin\",\n  \"role\": \"user\",\n  \"n\": [],\n  \"o\": {}\n}")
+        );
         let (old, new) = shown("[12345678901234567890123, 1e400]", "[12345678901234567890124, 1e400]");
-        assert_eq!((old, new), (json!("[\n  12345678901234567890123,\n  1e400\n]"), json!("[\n  12345678901234567890124,\n  1e400\n]")));
+        assert_eq!(
+            (old, new),
+            (json!("[\n  12345678901234567890123,\n  1e400\n]"), json!("[\n  12345678901234567890124,\n  1e400\n]"))
+        );
         let (old, new) = shown(r#"{"a":"\u0061 \"{,:"}"#, r#"{"a":"a \"{,:"}"#);
         assert_eq!((old, new), (json!("{\n  \"a\": \"\\u0061 \\\"{,:\"\n}"), json!("{\n  \"a\": \"a \\\"{,:\"\n}")));
         // A carriage return that goes is a change that can be seen.
         assert_eq!(shown("a\r\nb\n", "a\nb\n"), (json!("a\\r\nb\n"), json!("a\nb\n")));
         assert_eq!(shown("a\r\nb\r\n", "a\r\nb\n"), (json!("a\\r\nb\\r\n"), json!("a\\r\nb\n")));
-        assert_eq!(shown("a\r\nb\\r\n", "a\nb\\r\n"), (json!("a\r\nb\\r\n"), json!("a\nb\\r\n")), "which is which would not be seen");
+        assert_eq!(
+            shown("a\r\nb\\r\n", "a\nb\\r\n"),
+            (json!("a\r\nb\\r\n"), json!("a\nb\\r\n")),
+            "which is which would not be seen"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Fields that an app leaves to others, by its `ignoreDifferences`: they are Git's while nobody else sets them, and theirs from then on.
+//! Fields that an app leaves to others, by its `ignoreDifferences`: they are Git's while nobody else sets them, and
+//! theirs from then on.
 
 use serde_json::Value;
 
@@ -6,13 +7,15 @@ use super::managed::{Step, holders};
 use super::prepare::Wanted;
 use crate::app::IgnoreDifferences;
 
-/// The manifest without such fields where the live object has other values in them that are not ours, or None where it has none.
+/// The manifest without such fields where the live object has other values in them that are not ours, or None where it
+/// has none.
 pub fn without_ignored(wanted: &Wanted, live: &Value, rules: &[IgnoreDifferences], manager: &str) -> Option<Wanted> {
     let id = wanted.key.id();
     let mut sent = wanted.clone();
     let mut left = Vec::new();
     for pointer in rules.iter().filter(|rule| rule.matches(&id)).flat_map(|rule| &rule.json_pointers) {
-        let names: Vec<String> = pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
+        let names: Vec<String> =
+            pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
         let mut steps = Vec::new();
         let Some(own) = value(&wanted.desired.object, &names) else { continue };
         let theirs = counterpart(&wanted.desired.object, Some(live), &names, &mut steps);
@@ -36,7 +39,12 @@ fn value<'a>(object: &'a Value, names: &[String]) -> Option<&'a Value> {
 }
 
 /// The same place in the live object: an item of a list is found by its name where it has one.
-fn counterpart<'a>(own: &'a Value, live: Option<&'a Value>, names: &[String], steps: &mut Vec<Step<'a>>) -> Option<&'a Value> {
+fn counterpart<'a>(
+    own: &'a Value,
+    live: Option<&'a Value>,
+    names: &[String],
+    steps: &mut Vec<Step<'a>>,
+) -> Option<&'a Value> {
     let Some((name, rest)) = names.split_first() else { return live };
     let (below, theirs) = match own {
         Value::Array(items) => {
@@ -45,7 +53,12 @@ fn counterpart<'a>(own: &'a Value, live: Option<&'a Value>, names: &[String], st
             steps.push(Step::Item(item));
             let same = |other: &&Value| item.get("name").is_some() && other.get("name") == item.get("name");
             let others = live.and_then(Value::as_array);
-            (item, others.and_then(|others| others.iter().find(same).or_else(|| others.get(at).filter(|_| item.get("name").is_none()))))
+            (
+                item,
+                others.and_then(|others| {
+                    others.iter().find(same).or_else(|| others.get(at).filter(|_| item.get("name").is_none()))
+                }),
+            )
         }
         own => {
             // The names live as long as the object that has them.
@@ -81,7 +94,8 @@ mod tests {
     }
 
     fn web(replicas: u32, holder: &str) -> Value {
-        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", "managedFields": [
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop",
+            "managedFields": [
             {"manager": holder, "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
             "spec": {"replicas": replicas, "containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "2"}]}})
     }
@@ -102,7 +116,9 @@ mod tests {
         assert_eq!(sent.notes, ["Ignored because of `ignoreDifferences`: /spec/replicas."]);
         assert!(without_ignored(&ours, &web(3, "hpa"), &rules, "driftless").is_none(), "nothing differs");
         assert!(without_ignored(&ours, &web(7, "driftless"), &rules, "driftless").is_none(), "Git has changed it");
-        assert!(without_ignored(&ours, &web(7, "hpa"), &[rule("StatefulSet", &["/spec/replicas"])], "driftless").is_none());
+        assert!(
+            without_ignored(&ours, &web(7, "hpa"), &[rule("StatefulSet", &["/spec/replicas"])], "driftless").is_none()
+        );
         let mut turned = web(3, "x");
         turned["spec"]["containers"] = json!([{"name": "b", "image": "9"}, {"name": "a", "image": "1"}]);
         let sent = without_ignored(&ours, &turned, &rules, "driftless").expect("found by its name");

@@ -1,5 +1,5 @@
-//! Fields that a controller fills: a manifest that sets them empty would empty them again at each apply, which is an outage until the controller
-//! is back. They are left out, so that they are the controller's alone.
+//! Fields that a controller fills: a manifest that sets them empty would empty them again at each apply, which is an
+//! outage until the controller is back. They are left out, so that they are the controller's alone.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,11 +10,17 @@ use crate::manifest::ObjectKey;
 /// Leaves them out of a manifest, and says so in whole sentences.
 pub(super) fn leave_out(key: &ObjectKey, object: &mut Value) -> Vec<String> {
     let mut notes = Vec::new();
-    if key.group == "rbac.authorization.k8s.io" && key.kind == "ClusterRole" && aggregates(object) && remove(object, "rules") {
+    if key.group == "rbac.authorization.k8s.io"
+        && key.kind == "ClusterRole"
+        && aggregates(object)
+        && remove(object, "rules")
+    {
         notes.push("Left out `rules`: the cluster fills them, because `aggregationRule` is set.".to_owned());
     }
-    let placeholders =
-        bundles(key, object).into_iter().filter(|holder| is_blank(&holder["caBundle"])).map(|holder| remove(holder, "caBundle"));
+    let placeholders = bundles(key, object)
+        .into_iter()
+        .filter(|holder| is_blank(&holder["caBundle"]))
+        .map(|holder| remove(holder, "caBundle"));
     if placeholders.filter(|removed| *removed).count() > 0 {
         notes.push("Left out an empty `caBundle`: what injects the certificates owns it.".to_owned());
     }
@@ -47,7 +53,9 @@ fn bundles<'a>(key: &ObjectKey, object: &'a mut Value) -> Vec<&'a mut Value> {
 /// Nothing, or the base64 of nothing but blanks, as charts have it where something else injects the bundle.
 fn is_blank(bundle: &Value) -> bool {
     match bundle {
-        Value::String(text) => STANDARD.decode(text.trim()).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)),
+        Value::String(text) => {
+            STANDARD.decode(text.trim()).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace))
+        }
         other => other.is_null(),
     }
 }
@@ -82,8 +90,10 @@ mod tests {
     #[test]
     fn an_empty_bundle_is_left_to_what_injects_it() {
         let hooks = |bundle: &Value| {
-            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "a"},
-                "webhooks": [{"name": "x", "clientConfig": {"caBundle": bundle, "url": "u"}}, {"name": "y", "clientConfig": {"url": "u"}}]})
+            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+                "metadata": {"name": "a"},
+                "webhooks": [{"name": "x", "clientConfig": {"caBundle": bundle, "url": "u"}}, {"name": "y",
+                "clientConfig": {"url": "u"}}]})
         };
         for blank in [json!(""), json!("Cg=="), json!("IAo="), Value::Null] {
             let (object, notes) = left(hooks(&blank));
@@ -91,11 +101,12 @@ mod tests {
             assert_eq!(notes, ["Left out an empty `caBundle`: what injects the certificates owns it."]);
         }
         assert_eq!(left(hooks(&json!("LS0tLQ=="))), (hooks(&json!("LS0tLQ==")), Vec::new()));
-        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "a"},
+        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "a"},
             "spec": {"conversion": {"webhook": {"clientConfig": {"caBundle": "Cg=="}}}}});
         assert_eq!(left(crd).0.pointer("/spec/conversion/webhook/clientConfig"), Some(&json!({})));
-        let service =
-            json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "a"}, "spec": {"caBundle": ""}});
+        let service = json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+            "metadata": {"name": "a"}, "spec": {"caBundle": ""}});
         assert_eq!(left(service).0["spec"], json!({}));
     }
 }

@@ -1,7 +1,8 @@
-//! What another manager has left in the middle of what we own, so that the server refuses both together: a port of a Service under another
-//! number, the value of a variable that comes from a Secret by now. A heal takes it over, as it takes over what client-side apply left, and
-//! the next apply drops it. In the same way goes what nobody owns: the server's default for the other of two fields that exclude each other, such as the
-//! numbers of a rolling update beside `Recreate`.
+//! What another manager has left in the middle of what we own, so that the server refuses both together: a port of a
+//! Service under another number, the value of a variable that comes from a Secret by now. A heal takes it over, as it
+//! takes over what client-side apply left, and the next apply drops it. In the same way goes what nobody owns: the
+//! server's default for the other of two fields that exclude each other, such as the numbers of a rolling update beside
+//! `Recreate`.
 
 use serde_json::{Map, Value, json};
 
@@ -46,7 +47,10 @@ pub fn leftover(live: &Value, desired: &Value, causes: &[Cause], manager: &str) 
         entries.push(entry);
     }
     let all: Vec<&Value> = entries.iter().map(|entry| &entry["fieldsV1"]).collect();
-    let ours = entries.iter().find(|entry| is_ours(entry) && entry.get("subresource").is_none()).map(|entry| &entry["fieldsV1"]);
+    let ours = entries
+        .iter()
+        .find(|entry| is_ours(entry) && entry.get("subresource").is_none())
+        .map(|entry| &entry["fieldsV1"]);
     let mut defaults = Vec::new();
     for cause in causes.iter().filter_map(Wanted::of).filter(|cause| cause.twice.is_none()) {
         find_defaults(ours, live, desired, &cause, &mut Vec::new(), &mut defaults);
@@ -86,7 +90,8 @@ fn heals(without: &Value, desired: &Value, test: Value) -> Value {
 
 /// What a refusal is about.
 struct Wanted {
-    /// The names on the way to the field, without the places in lists: those are of the object that was refused, which nobody has seen.
+    /// The names on the way to the field, without the places in lists: those are of the object that was refused, which
+    /// nobody has seen.
     names: Vec<String>,
     /// The value that is there twice.
     twice: Option<Value>,
@@ -98,7 +103,8 @@ impl Wanted {
     fn of(cause: &Cause) -> Option<Self> {
         const TWICE: &str = "Duplicate value: ";
         let field = cause.field.as_deref()?;
-        let names = field.trim_start_matches('.').split('.').map(|name| name.split('[').next().unwrap_or_default().to_owned());
+        let names =
+            field.trim_start_matches('.').split('.').map(|name| name.split('[').next().unwrap_or_default().to_owned());
         let twice = cause.message.split_once(TWICE).map(|(_, value)| {
             let value = value.trim();
             serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))
@@ -123,7 +129,12 @@ fn find(
         if let Some(field) = key.strip_prefix("f:") {
             let is_last = depth + 1 == wanted.names.len();
             let (own, theirs) = (desired.and_then(|value| value.get(field)), live.and_then(|value| value.get(field)));
-            if is_last && wanted.twice.is_none() && own.is_none() && desired.is_some_and(Value::is_object) && theirs.is_some() {
+            if is_last
+                && wanted.twice.is_none()
+                && own.is_none()
+                && desired.is_some_and(Value::is_object)
+                && theirs.is_some()
+            {
                 found.push(path.clone());
             } else if field == name {
                 find(below, theirs, own, wanted, path, found);
@@ -147,8 +158,9 @@ fn find(
     }
 }
 
-/// Collects the paths of fields that are live and not in `desired`, in the objects that a refusal names: the field itself, or those beside one that
-/// is wanted. `ours` is our own set of fields, which knows what tells the items of a list apart.
+/// Collects the paths of fields that are live and not in `desired`, in the objects that a refusal names: the field
+/// itself, or those beside one that is wanted. `ours` is our own set of fields, which knows what tells the items of a
+/// list apart.
 fn find_defaults(
     ours: Option<&Value>,
     live: &Value,
@@ -158,7 +170,9 @@ fn find_defaults(
     found: &mut Vec<Vec<String>>,
 ) {
     let depth = path.iter().filter(|step| step.starts_with("f:")).count();
-    let (Some(name), Some(theirs), Some(own)) = (wanted.names.get(depth), live.as_object(), desired.as_object()) else { return };
+    let (Some(name), Some(theirs), Some(own)) = (wanted.names.get(depth), live.as_object(), desired.as_object()) else {
+        return;
+    };
     if depth + 1 < wanted.names.len() {
         let (Some(live), Some(desired)) = (theirs.get(name), own.get(name)) else { return };
         let field = format!("f:{name}");
@@ -167,8 +181,12 @@ fn find_defaults(
         if desired.is_object() {
             find_defaults(ours, live, desired, wanted, path, found);
         }
-        for (key, below) in ours.and_then(Value::as_object).into_iter().flatten().filter(|(key, _)| key.starts_with("k:")) {
-            let item = |value: &Value| value.as_array().and_then(|items| items.iter().find(|item| is_item(key, item)).cloned());
+        for (key, below) in
+            ours.and_then(Value::as_object).into_iter().flatten().filter(|(key, _)| key.starts_with("k:"))
+        {
+            let item = |value: &Value| {
+                value.as_array().and_then(|items| items.iter().find(|item| is_item(key, item)).cloned())
+            };
             let (Some(live), Some(desired)) = (item(live), item(desired)) else { continue };
             path.push(key.clone());
             find_defaults(Some(below), &live, &desired, wanted, path, found);
@@ -241,7 +259,8 @@ fn shown(path: &[String]) -> String {
     let step = |step: &String| match step.strip_prefix("f:") {
         Some(field) => format!(".{field}"),
         None => {
-            let key: Map<String, Value> = step.strip_prefix("k:").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            let key: Map<String, Value> =
+                step.strip_prefix("k:").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
             format!("[{}]", key.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(","))
         }
     };
@@ -257,7 +276,8 @@ mod tests {
     }
 
     fn entry(manager: &str, operation: &str, fields: &Value) -> Value {
-        json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields})
+        json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1",
+            "fieldsV1": fields})
     }
 
     /// B6, case 03: the number of a named port was changed by hand.
@@ -271,9 +291,14 @@ mod tests {
             ]},
             "spec": {"selector": {"app": "web"}, "clusterIP": "10.0.0.1", "ports": [
                 {"name": "http", "port": 8099, "protocol": "TCP"}, {"name": "more", "port": 9, "protocol": "TCP"}]}});
-        let desired = json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80}]}});
-        let found = leftover(&live, &desired, &[cause("spec.ports[1].name", "Duplicate value: \"http\"")], "driftless").expect("found");
-        assert_eq!(found.held, [Conflict { field: ".spec.ports[port=8099,protocol=\"TCP\"]".into(), manager: "kubectl-edit".into() }]);
+        let desired = json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"},
+            "ports": [{"name": "http", "port": 80}]}});
+        let found = leftover(&live, &desired, &[cause("spec.ports[1].name", "Duplicate value: \"http\"")], "driftless")
+            .expect("found");
+        assert_eq!(
+            found.held,
+            [Conflict { field: ".spec.ports[port=8099,protocol=\"TCP\"]".into(), manager: "kubectl-edit".into() }]
+        );
         let entries = &found.takes[1]["value"];
         assert!(entries[0].pointer("/fieldsV1/f:spec/f:ports").is_some(), "{entries}");
         assert_eq!(
@@ -281,20 +306,31 @@ mod tests {
             Some(1),
             "what else is theirs stays"
         );
-        let spec = found.heals.as_array().expect("operations").iter().find(|operation| operation["path"] == "/spec").expect("the spec");
+        let spec = found
+            .heals
+            .as_array()
+            .expect("operations")
+            .iter()
+            .find(|operation| operation["path"] == "/spec")
+            .expect("the spec");
         assert_eq!(spec["value"]["clusterIP"], "10.0.0.1");
-        assert!(leftover(&live, &desired, &[cause("spec.ports[1].name", "Duplicate value: \"other\"")], "driftless").is_none());
+        assert!(
+            leftover(&live, &desired, &[cause("spec.ports[1].name", "Duplicate value: \"other\"")], "driftless")
+                .is_none()
+        );
     }
 
     /// B6+: a default that nobody owns is in the way of what excludes it.
     #[test]
     fn the_default_of_the_other_choice_is_taken_over() {
         let live = json!({"metadata": {"resourceVersion": "7", "managedFields": [
-                entry("driftless", "Apply", &json!({"f:spec": {"f:replicas": {}, "f:volumes": {"k:{\"name\":\"v\"}": {".": {}, "f:name": {}}}}})),
+                entry("driftless", "Apply", &json!({"f:spec": {"f:replicas": {},
+                    "f:volumes": {"k:{\"name\":\"v\"}": {".": {}, "f:name": {}}}}})),
             ]},
-            "spec": {"replicas": 1, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}, "volumes": [{"name": "v", "emptyDir": {}}]}});
-        let desired =
-            json!({"spec": {"replicas": 1, "strategy": {"type": "Recreate"}, "volumes": [{"name": "v", "configMap": {"name": "c"}}]}});
+            "spec": {"replicas": 1, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+            "volumes": [{"name": "v", "emptyDir": {}}]}});
+        let desired = json!({"spec": {"replicas": 1, "strategy": {"type": "Recreate"}, "volumes": [{"name": "v",
+            "configMap": {"name": "c"}}]}});
         let causes = [
             cause("spec.strategy.rollingUpdate", "Forbidden: may not be specified when strategy `type` is 'Recreate'"),
             cause("spec.volumes[0].configMap", "Forbidden: may not specify more than 1 volume type"),
@@ -319,11 +355,15 @@ mod tests {
     fn a_value_beside_a_reference_is_taken_over() {
         let item = |more: Value| json!({"spec": {"containers": [{"name": "main", "env": [more]}]}});
         let mut live = item(json!({"name": "PASSWORD", "value": "by hand"}));
-        let fields =
-            json!({"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": {"f:env": {"k:{\"name\":\"PASSWORD\"}": {"f:value": {}}}}}}});
-        live["metadata"] = json!({"resourceVersion": "7", "managedFields": [entry("kubectl", "Update", &fields), entry("driftless", "Apply", &json!({}))]});
-        let desired = item(json!({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}));
-        let causes = [cause("spec.containers[0].env[0].valueFrom", "Invalid value: \"\": may not be specified when `value` is not empty")];
+        let fields = json!({"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": {"f:env": {"k:{\"name\":\"PASSWORD\"}": {"f:value": {}}}}}}});
+        live["metadata"] = json!({"resourceVersion": "7", "managedFields": [entry("kubectl", "Update", &fields),
+            entry("driftless", "Apply", &json!({}))]});
+        let desired =
+            item(json!({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}));
+        let causes = [cause(
+            "spec.containers[0].env[0].valueFrom",
+            "Invalid value: \"\": may not be specified when `value` is not empty",
+        )];
         let found = leftover(&live, &desired, &causes, "driftless").expect("found");
         assert_eq!(found.held[0].manager, "kubectl");
         assert_eq!(found.heals[1]["value"], desired["spec"]);

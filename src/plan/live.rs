@@ -1,4 +1,5 @@
-//! Fields that a change touches and that have another value in the cluster than Git has now: who reads `3 → 4` should know that there are 7.
+//! Fields that a change touches and that have another value in the cluster than Git has now: who reads `3 → 4` should
+//! know that there are 7.
 
 use serde_json::Value;
 
@@ -11,7 +12,8 @@ const LONGEST: usize = 60;
 /// How many fields are named.
 const MOST: usize = 10;
 
-/// One sentence for each such field of an object of ours. `before` is what Git makes of it now, `after` what the change would.
+/// One sentence for each such field of an object of ours. `before` is what Git makes of it now, `after` what the change
+/// would.
 pub(super) fn differences(key: &ObjectKey, live: &Value, before: &Value, after: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let look = Look { live, hides_values: is_secret(&key.group, &key.kind) };
@@ -43,7 +45,8 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn walk<'a>(&self, sides: Sides<'a>, path: &str, steps: &mut Vec<Step<'a>>, found: &mut Vec<String>) {
-        if sides.before == sides.after || sides.live == sides.before || sides.live == sides.after || found.len() >= MOST {
+        if sides.before == sides.after || sides.live == sides.before || sides.live == sides.after || found.len() >= MOST
+        {
             return;
         }
         match (sides.before, sides.after) {
@@ -68,8 +71,11 @@ impl Look<'_> {
     }
 
     fn sentence(&self, sides: Sides<'_>, path: &str, steps: &[Step<'_>]) -> String {
-        let by =
-            managed::holders(self.live, steps).into_iter().next().map(|(manager, _)| format!(" (set by {manager})")).unwrap_or_default();
+        let by = managed::holders(self.live, steps)
+            .into_iter()
+            .next()
+            .map(|(manager, _)| format!(" (set by {manager})"))
+            .unwrap_or_default();
         if self.hides_values {
             return format!("{path} has another value in the cluster{by} than in Git");
         }
@@ -104,11 +110,18 @@ mod tests {
 
     fn key(kind: &str) -> ObjectKey {
         let group = if kind == "Deployment" { "apps" } else { "" };
-        ObjectKey { group: group.into(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: "web".into() }
+        ObjectKey {
+            group: group.into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            namespace: Some("shop".into()),
+            name: "web".into(),
+        }
     }
 
     fn web(replicas: u32, image: &str) -> Value {
-        json!({"metadata": {"managedFields": [{"manager": "kubectl", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
+        json!({"metadata": {"managedFields": [{"manager": "kubectl", "subresource": "scale",
+            "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
             "spec": {"replicas": replicas, "containers": [{"name": "web", "image": image}]}})
     }
 
@@ -118,10 +131,20 @@ mod tests {
         let said = differences(&key("Deployment"), &web(7, "a:1"), &web(3, "a:1"), &web(4, "a:2"));
         insta::assert_snapshot!(said.join("\n"), @"spec.replicas is 7 in the cluster (set by kubectl), 3 in Git, and 4 with this change: scales down");
         let edited = differences(&key("Deployment"), &web(3, "a:9"), &web(3, "a:1"), &web(3, "a:2"));
-        insta::assert_snapshot!(edited.join("\n"), @"spec.containers[web].image is a:9 in the cluster, a:1 in Git, and a:2 with this change");
-        assert!(differences(&key("Deployment"), &web(3, "a:1"), &web(3, "a:1"), &web(4, "a:2")).is_empty(), "nothing has drifted");
-        assert!(differences(&key("Deployment"), &web(4, "a:1"), &web(3, "a:1"), &web(4, "a:1")).is_empty(), "it is as wanted already");
-        assert!(differences(&key("Deployment"), &web(7, "a:1"), &web(3, "a:1"), &web(3, "a:2")).is_empty(), "the change does not touch it");
+        insta::assert_snapshot!(edited.join("\n"),
+            @"spec.containers[web].image is a:9 in the cluster, a:1 in Git, and a:2 with this change");
+        assert!(
+            differences(&key("Deployment"), &web(3, "a:1"), &web(3, "a:1"), &web(4, "a:2")).is_empty(),
+            "nothing has drifted"
+        );
+        assert!(
+            differences(&key("Deployment"), &web(4, "a:1"), &web(3, "a:1"), &web(4, "a:1")).is_empty(),
+            "it is as wanted already"
+        );
+        assert!(
+            differences(&key("Deployment"), &web(7, "a:1"), &web(3, "a:1"), &web(3, "a:2")).is_empty(),
+            "the change does not touch it"
+        );
     }
 
     #[test]

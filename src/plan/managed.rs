@@ -10,18 +10,25 @@ pub(super) fn writers(live: &Value) -> impl Iterator<Item = &Value> {
 
 /// Whether an item of a list is the one that `k:{…}` names. What the item leaves out has its default.
 pub(super) fn is_item(key: &str, item: &Value) -> bool {
-    let Some(Value::Object(key)) = key.strip_prefix("k:").and_then(|text| serde_json::from_str(text).ok()) else { return false };
+    let Some(Value::Object(key)) = key.strip_prefix("k:").and_then(|text| serde_json::from_str(text).ok()) else {
+        return false;
+    };
     let known = key.iter().filter(|(name, value)| item.get(*name) == Some(*value)).count();
     known > 0 && key.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value))
 }
 
-/// The managers that hold a field, whatever subresource they wrote it through, newest first, with the time of their last write.
+/// The managers that hold a field, whatever subresource they wrote it through, newest first, with the time of their
+/// last write.
 pub(super) fn holders(live: &Value, path: &[Step<'_>]) -> Vec<(String, String)> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     let holds = |entry: &&Value| holds(&entry["fieldsV1"], path);
     let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
-    let mut found: Vec<_> =
-        entries.into_iter().flatten().filter(holds).map(|entry| (text(entry, "manager"), text(entry, "time"))).collect();
+    let mut found: Vec<_> = entries
+        .into_iter()
+        .flatten()
+        .filter(holds)
+        .map(|entry| (text(entry, "manager"), text(entry, "time")))
+        .collect();
     found.sort_by(|a, b| b.1.cmp(&a.1));
     found
 }
@@ -57,15 +64,21 @@ mod tests {
     #[test]
     fn the_holder_of_a_field_is_found_through_items_and_whole_values() {
         let live = json!({"metadata": {"managedFields": [
-            {"manager": "driftless", "operation": "Apply", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
-            {"manager": "hpa", "operation": "Update", "subresource": "scale", "time": "2026-01-02T00:00:00Z", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+            {"manager": "driftless", "operation": "Apply", "time": "2026-01-01T00:00:00Z",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+            {"manager": "hpa", "operation": "Update", "subresource": "scale", "time": "2026-01-02T00:00:00Z",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}}},
             {"manager": "edit", "operation": "Update", "time": "2026-01-03T00:00:00Z",
-                "fieldsV1": {"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:name": {}}}, "f:rules": {}}}},
+                "fieldsV1": {"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:name": {}}},
+                "f:rules": {}}}},
         ]}});
         let names = |path: &[Step<'_>]| holders(&live, path).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(&[Step::Field("spec"), Step::Field("replicas")]), ["hpa", "driftless"]);
         let port = json!({"port": 80, "name": "x"});
-        assert_eq!(names(&[Step::Field("spec"), Step::Field("ports"), Step::Item(&port), Step::Field("name")]), ["edit"]);
+        assert_eq!(
+            names(&[Step::Field("spec"), Step::Field("ports"), Step::Item(&port), Step::Field("name")]),
+            ["edit"]
+        );
         assert_eq!(names(&[Step::Field("spec"), Step::Field("rules"), Step::Field("deep")]), ["edit"]);
         assert!(names(&[Step::Field("spec"), Step::Field("other")]).is_empty());
         assert_eq!(writers(&live).count(), 2);

@@ -1,7 +1,8 @@
 //! Our marks on an object: which app of which instance it belongs to.
 //!
-//! The label is for selecting, the annotation says whose an object is. Controllers copy labels and sometimes annotations to what they make
-//! (a Service's go to its Endpoints), so the annotation names the object that bears it and counts on no other.
+//! The label is for selecting, the annotation says whose an object is. Controllers copy labels and sometimes
+//! annotations to what they make (a Service's go to its Endpoints), so the annotation names the object that bears it
+//! and counts on no other.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -68,15 +69,20 @@ impl Marks {
 
     /// Puts the marks on an object.
     pub fn put(&self, object: &mut Value, id: &ObjectId) {
-        for (field, name, value) in [("labels", APP_LABEL, self.label.clone()), ("annotations", OWNER_ANNOTATION, self.owner(id))] {
-            let Some(entries) = object.get_mut("metadata").and_then(|metadata| entries(metadata, field)) else { continue };
+        for (field, name, value) in
+            [("labels", APP_LABEL, self.label.clone()), ("annotations", OWNER_ANNOTATION, self.owner(id))]
+        {
+            let Some(entries) = object.get_mut("metadata").and_then(|metadata| entries(metadata, field)) else {
+                continue;
+            };
             entries.insert(name.to_owned(), Value::from(value));
         }
     }
 
     /// Reads the marks of an object that has the name `id`.
     pub fn read(&self, object: &Value, id: &ObjectId) -> Marked {
-        let annotation = object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION));
+        let annotation =
+            object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION));
         self.read_annotation(annotation.and_then(Value::as_str), id)
     }
 
@@ -133,7 +139,9 @@ pub fn is_marked(object: &Value) -> bool {
 
 /// Whether two states of an object bear one owner's mark.
 pub fn bears_same_mark(live: &Value, desired: &Value) -> bool {
-    let mark = |object: &Value| object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)).cloned();
+    let mark = |object: &Value| {
+        object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)).cloned()
+    };
     mark(desired).is_some() && mark(live) == mark(desired)
 }
 
@@ -165,7 +173,12 @@ mod tests {
     use crate::ids::RepoName;
 
     fn id(kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
-        ObjectId { group: String::new(), kind: kind.to_owned(), namespace: namespace.map(str::to_owned), name: name.to_owned() }
+        ObjectId {
+            group: String::new(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        }
     }
 
     fn marks(instance: &str, app: &str) -> Marks {
@@ -190,7 +203,8 @@ mod tests {
 
     #[test]
     fn the_label_is_the_identity_of_instance_repo_and_name() {
-        let label = |instance, repo, app: &str| Marks::new(instance, &AppId::new(&RepoName::new(repo), app)).label().to_owned();
+        let label =
+            |instance, repo, app: &str| Marks::new(instance, &AppId::new(&RepoName::new(repo), app)).label().to_owned();
         assert_eq!(label("a", "b", "c").len(), 32);
         assert_eq!(label("a", "b", "c"), label("a", "b", "c"));
         assert_ne!(label("a", "b", "c"), label("ab", "", "c"));
@@ -199,7 +213,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_is_read_as_it_was_written(instance in "[ -~]{1,20}", app in "[a-z%:]{1,12}", namespace in proptest::option::of("[a-z-]{1,9}"), name in "[a-z:.%]{1,20}") {
+        fn every_name_is_read_as_it_was_written(instance in "[ -~]{1,20}", app in "[a-z%:]{1,12}",
+            namespace in proptest::option::of("[a-z-]{1,9}"), name in "[a-z:.%]{1,20}") {
             let (marks, id) = (marks(&instance, &app), id("Role", namespace.as_deref(), &name));
             let owner = Owner::parse(&marks.owner(&id)).expect("ours");
             prop_assert_eq!((owner.instance, owner.app, owner.object), (instance, format!("shop/{app}"), id));

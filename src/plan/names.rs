@@ -14,8 +14,8 @@ pub fn stem(name: &str) -> Option<&str> {
     (!stem.is_empty() && hash.len() == LENGTH && hash.bytes().all(|byte| DIGITS.contains(&byte))).then_some(stem)
 }
 
-/// Pairs each new object with an old one that is it with another hash. Every object is in at most one pair; where several old ones are
-/// left of a stem, the last of them by name is taken and the others stay unpaired.
+/// Pairs each new object with an old one that is it with another hash. Every object is in at most one pair; where
+/// several old ones are left of a stem, the last of them by name is taken and the others stay unpaired.
 pub fn pair(old: &[ObjectKey], new: &[ObjectKey]) -> Vec<(ObjectKey, ObjectKey)> {
     let ids = |keys: &[ObjectKey]| -> HashSet<ObjectId> { keys.iter().map(ObjectKey::id).collect() };
     let (old_ids, new_ids) = (ids(old), ids(new));
@@ -31,7 +31,8 @@ pub fn pair(old: &[ObjectKey], new: &[ObjectKey]) -> Vec<(ObjectKey, ObjectKey)>
     fresh.filter_map(|key| Some((families.get_mut(&family(&key.id())?)?.pop()?.clone(), key.clone()))).collect()
 }
 
-/// Only what a generator makes has a hash for a name: whatever else is called so holds something of its own, and its delete is one.
+/// Only what a generator makes has a hash for a name: whatever else is called so holds something of its own, and its
+/// delete is one.
 fn family(id: &ObjectId) -> Option<ObjectId> {
     let generated = id.group.is_empty() && matches!(id.kind.as_str(), "ConfigMap" | "Secret");
     if !generated {
@@ -46,7 +47,13 @@ mod tests {
 
     fn key(kind: &str, name: &str) -> ObjectKey {
         let namespace = Some("shop".to_owned());
-        ObjectKey { group: String::new(), version: "v1".to_owned(), kind: kind.to_owned(), namespace, name: name.to_owned() }
+        ObjectKey {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace,
+            name: name.to_owned(),
+        }
     }
 
     #[test]
@@ -58,7 +65,8 @@ mod tests {
         }
     }
 
-    /// X2: a Namespace, a `StatefulSet` or a kind that is only called `ConfigMap` is no generated object, whatever its name looks like.
+    /// X2: a Namespace, a `StatefulSet` or a kind that is only called `ConfigMap` is no generated object, whatever its
+    /// name looks like.
     #[test]
     fn only_what_a_generator_makes_is_paired() {
         for kind in ["Namespace", "PersistentVolumeClaim", "StatefulSet", "Service"] {
@@ -71,8 +79,13 @@ mod tests {
 
     #[test]
     fn each_object_is_in_one_pair_at_most() {
-        let old = [key("ConfigMap", "env-2222222222"), key("ConfigMap", "env-4444444444"), key("Secret", "env-5555555555")];
-        let new = [key("ConfigMap", "env-6666666666"), key("ConfigMap", "env-7777777777"), key("ConfigMap", "env-8888888888")];
+        let old =
+            [key("ConfigMap", "env-2222222222"), key("ConfigMap", "env-4444444444"), key("Secret", "env-5555555555")];
+        let new = [
+            key("ConfigMap", "env-6666666666"),
+            key("ConfigMap", "env-7777777777"),
+            key("ConfigMap", "env-8888888888"),
+        ];
         let pairs = pair(&old, &new);
         let names: Vec<_> = pairs.iter().map(|(old, new)| (old.name.as_str(), new.name.as_str())).collect();
         assert_eq!(names, [("env-4444444444", "env-6666666666"), ("env-2222222222", "env-7777777777")]);

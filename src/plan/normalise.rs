@@ -1,4 +1,5 @@
-//! Brings a manifest into the form in which it can be applied and compared: what a server sets is stripped, `stringData` becomes `data`.
+//! Brings a manifest into the form in which it can be applied and compared: what a server sets is stripped,
+//! `stringData` becomes `data`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +9,8 @@ use super::change::Cause;
 use super::injected;
 use crate::manifest::ObjectKey;
 
-/// Fields of the metadata that only a server sets. Applied, they are refused (`managedFields`) or make every later apply conflict.
+/// Fields of the metadata that only a server sets. Applied, they are refused (`managedFields`) or make every later
+/// apply conflict.
 const SERVER_METADATA: [&str; 8] = [
     "resourceVersion",
     "uid",
@@ -27,8 +29,8 @@ pub fn is_secret(group: &str, kind: &str) -> bool {
     group.is_empty() && kind == "Secret"
 }
 
-/// Normalises in place and says what was done, in whole sentences. An error is what no server could accept. `status` tells whether the kind's
-/// status is a subresource: elsewhere it is a field like any other.
+/// Normalises in place and says what was done, in whole sentences. An error is what no server could accept. `status`
+/// tells whether the kind's status is a subresource: elsewhere it is a field like any other.
 pub fn normalise(key: &ObjectKey, object: &mut Value, status: bool) -> Result<Vec<String>, Cause> {
     let mut stripped = strip_metadata(object);
     if status && strip_status(object) {
@@ -48,7 +50,8 @@ pub fn normalise(key: &ObjectKey, object: &mut Value, status: bool) -> Result<Ve
     Ok(notes)
 }
 
-/// `kubectl apply` keeps there what it applied: in a manifest that was exported it is a copy of what the object was, and of no use to anybody.
+/// `kubectl apply` keeps there what it applied: in a manifest that was exported it is a copy of what the object was,
+/// and of no use to anybody.
 fn strip_last_applied(object: &mut Value) -> bool {
     let annotations = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
     annotations.is_some_and(|annotations| annotations.shift_remove(LAST_APPLIED).is_some())
@@ -56,7 +59,10 @@ fn strip_last_applied(object: &mut Value) -> bool {
 
 pub(super) fn strip_metadata(object: &mut Value) -> Vec<&'static str> {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return Vec::new() };
-    SERVER_METADATA.into_iter().filter(|field| metadata.shift_remove(*field).is_some_and(|value| !value.is_null())).collect()
+    SERVER_METADATA
+        .into_iter()
+        .filter(|field| metadata.shift_remove(*field).is_some_and(|value| !value.is_null()))
+        .collect()
 }
 
 /// Generators leave `status: {}` behind: that is taken away without a word.
@@ -67,7 +73,9 @@ fn strip_status(object: &mut Value) -> bool {
 
 /// As the server does it: a key of `stringData` wins over the same key of `data`.
 fn encode_string_data(object: &mut Value) -> Result<(), Cause> {
-    let Some(string_data) = object.as_object_mut().and_then(|object| object.shift_remove("stringData")) else { return Ok(()) };
+    let Some(string_data) = object.as_object_mut().and_then(|object| object.shift_remove("stringData")) else {
+        return Ok(());
+    };
     let entries = match string_data {
         Value::Null => return Ok(()),
         Value::Object(entries) => entries,
@@ -115,23 +123,27 @@ mod tests {
     fn what_a_server_sets_is_stripped_and_said() {
         let mut object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "a", "uid": "1", "creationTimestamp": null, "managedFields": [], "resourceVersion": "7", "labels": {},
+            "metadata": {"name": "a", "uid": "1", "creationTimestamp": null, "managedFields": [],
+            "resourceVersion": "7", "labels": {},
                 "annotations": {"team": "a", "kubectl.kubernetes.io/last-applied-configuration": "{}"}},
             "status": {"x": 1},
         });
         let key = ObjectKey::of(&object).expect("a name");
         let notes = normalise(&key, &mut object, true).expect("normal");
-        insta::assert_snapshot!(notes.join("\n"), @"Left out what only the server or kubectl sets: resourceVersion, uid, managedFields, status, kubectl.kubernetes.io/last-applied-configuration.");
+        insta::assert_snapshot!(notes.join("\n"),
+            @"Left out what only the server or kubectl sets: resourceVersion, uid, managedFields, status, kubectl.kubernetes.io/last-applied-configuration.");
         assert_eq!(
             object,
-            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {}, "annotations": {"team": "a"}}})
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {},
+                "annotations": {"team": "a"}}})
         );
         assert_eq!(normalise(&key, &mut object, true), Ok(Vec::new()), "twice is once");
     }
 
     #[test]
     fn string_data_wins_over_data() {
-        let (key, mut object) = secret(&json!({"data": {"a": "eA==", "b": "eQ=="}, "stringData": {"a": "z", "c": null}}));
+        let (key, mut object) =
+            secret(&json!({"data": {"a": "eA==", "b": "eQ=="}, "stringData": {"a": "z", "c": null}}));
         // P11: what is done to every Secret is no news.
         assert_eq!(normalise(&key, &mut object, true), Ok(Vec::new()));
         assert_eq!(object["data"], json!({"a": "eg==", "b": "eQ==", "c": ""}));
@@ -148,7 +160,8 @@ mod tests {
 
     #[test]
     fn another_kinds_string_data_is_its_own() {
-        let mut object = json!({"apiVersion": "x.io/v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "b"}});
+        let mut object =
+            json!({"apiVersion": "x.io/v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "b"}});
         let before = object.clone();
         let key = ObjectKey::of(&object).expect("a name");
         assert_eq!(normalise(&key, &mut object, true), Ok(Vec::new()));
@@ -157,8 +170,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn string_data_and_data_are_the_same_secret(entries in proptest::collection::btree_map("[a-z]{1,4}", ".{0,12}", 0..5)) {
-            let encoded: Map<String, Value> = entries.iter().map(|(k, v)| (k.clone(), Value::from(STANDARD.encode(v)))).collect();
+        fn string_data_and_data_are_the_same_secret(entries in proptest::collection::btree_map("[a-z]{1,4}", ".{0,12}",
+            0..5)) {
+            let encoded: Map<String, Value> = entries.iter().map(|(k, v)| (k.clone(),
+                Value::from(STANDARD.encode(v)))).collect();
             let (key, mut text) = secret(&json!({"stringData": entries}));
             let (_, mut data) = secret(&json!({"data": encoded}));
             normalise(&key, &mut text, true).expect("normal");

@@ -76,7 +76,8 @@ pub fn stage(group: &str, kind: &str) -> Stage {
     }
 }
 
-/// The order of an apply; objects of one kind by namespace and name, so that every plan of the same objects reads the same.
+/// The order of an apply; objects of one kind by namespace and name, so that every plan of the same objects reads the
+/// same.
 pub fn compare(a: &ObjectKey, b: &ObjectKey) -> Ordering {
     let place = |key: &ObjectKey| (stage(&key.group, &key.kind), rank(&key.kind));
     place(a).cmp(&place(b)).then_with(|| names(a).cmp(&names(b)))
@@ -91,7 +92,13 @@ mod tests {
     use super::*;
 
     fn key(group: &str, kind: &str, name: &str) -> ObjectKey {
-        ObjectKey { group: group.to_owned(), version: "v1".to_owned(), kind: kind.to_owned(), namespace: None, name: name.to_owned() }
+        ObjectKey {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: None,
+            name: name.to_owned(),
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Stands in for the server where it can not be asked: the live object with the manifest laid over it, and objects without what a server
-//! would allocate.
+//! Stands in for the server where it can not be asked: the live object with the manifest laid over it, and objects
+//! without what a server would allocate.
 
 use serde_json::Value;
 
-/// `live` with everything that `manifest` says. Items of lists are matched by their names, and those without one by their places where the
-/// lists are equally long; other lists are replaced.
+/// `live` with everything that `manifest` says. Items of lists are matched by their names, and those without one by
+/// their places where the lists are equally long; other lists are replaced.
 pub fn overlay(live: &Value, manifest: &Value) -> Value {
     match (live, manifest) {
         (Value::Object(old), Value::Object(new)) => {
@@ -32,8 +32,9 @@ fn items(old: &[Value], new: &[Value]) -> Vec<Value> {
 /// What a server makes up for an object, and would make up otherwise the next time.
 const ALLOCATED: [&str; 4] = ["/spec/clusterIP", "/spec/clusterIPs", "/spec/healthCheckNodePort", "/spec/volumeName"];
 
-/// Takes out of what a dry-run answered for an object that exists what the server made up for the trial: an address that the object has not got yet,
-/// as when a Service gets its first one. What the object has and what the manifest sets stays.
+/// Takes out of what a dry-run answered for an object that exists what the server made up for the trial: an address
+/// that the object has not got yet, as when a Service gets its first one. What the object has and what the manifest
+/// sets stays.
 pub fn without_trial_values(mut object: Value, manifest: &Value, live: &Value) -> Value {
     for field in ALLOCATED {
         let made_up = object.pointer(field).is_some_and(|value| live.pointer(field) != Some(value) && *value != "None");
@@ -61,8 +62,8 @@ fn without_node_ports(object: &mut Value, manifest: &Value, stays: impl Fn(&Valu
     }
 }
 
-/// Takes out of what a dry-run answered for an object that does not exist what the server made up for it, and would make up otherwise the
-/// next time. What the manifest sets stays.
+/// Takes out of what a dry-run answered for an object that does not exist what the server made up for it, and would
+/// make up otherwise the next time. What the manifest sets stays.
 pub fn without_allocated(mut object: Value, manifest: &Value) -> Value {
     for field in ALLOCATED {
         if manifest.pointer(field).is_none() {
@@ -73,7 +74,9 @@ pub fn without_allocated(mut object: Value, manifest: &Value) -> Value {
     // A Job's pods are told apart by its uid, which every dry-run invents anew.
     if object["kind"] == "Job" && manifest.pointer("/spec/selector").is_none() {
         remove(&mut object, "/spec/selector");
-        for label in ["controller-uid", "job-name", "batch.kubernetes.io~1controller-uid", "batch.kubernetes.io~1job-name"] {
+        for label in
+            ["controller-uid", "job-name", "batch.kubernetes.io~1controller-uid", "batch.kubernetes.io~1job-name"]
+        {
             remove(&mut object, &format!("/spec/template/metadata/labels/{label}"));
         }
     }
@@ -95,10 +98,11 @@ mod tests {
 
     #[test]
     fn defaults_of_the_live_object_stay_under_the_manifest() {
-        let live =
-            json!({"spec": {"replicas": 1, "strategy": "x", "containers": [{"name": "a", "image": "1", "pull": "Always"}, {"name": "b"}]}});
+        let live = json!({"spec": {"replicas": 1, "strategy": "x", "containers": [{"name": "a", "image": "1",
+            "pull": "Always"}, {"name": "b"}]}});
         let manifest = json!({"spec": {"replicas": 2, "containers": [{"name": "a", "image": "2"}]}});
-        let merged = json!({"spec": {"replicas": 2, "strategy": "x", "containers": [{"name": "a", "image": "2", "pull": "Always"}]}});
+        let merged = json!({"spec": {"replicas": 2, "strategy": "x", "containers": [{"name": "a", "image": "2",
+            "pull": "Always"}]}});
         assert_eq!(overlay(&live, &manifest), merged);
         assert_eq!(overlay(&merged, &manifest), merged, "twice is once");
     }
@@ -113,10 +117,12 @@ mod tests {
 
     #[test]
     fn what_a_server_makes_up_is_left_out_unless_it_was_asked_for() {
-        let answer = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"], "ports": [{"port": 1, "nodePort": 31000}, {"port": 2, "nodePort": 31001}]}});
-        let manifest =
-            json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2, "nodePort": 31001}]}});
-        let left = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2, "nodePort": 31001}]}});
+        let answer = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"],
+            "ports": [{"port": 1, "nodePort": 31000}, {"port": 2, "nodePort": 31001}]}});
+        let manifest = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2,
+            "nodePort": 31001}]}});
+        let left = json!({"kind": "Service", "spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 1}, {"port": 2,
+            "nodePort": 31001}]}});
         assert_eq!(without_allocated(answer, &manifest), left);
     }
 

@@ -20,15 +20,15 @@ pub enum TakeOver {
     HandedOver { app: String },
 }
 
-/// Who has to be asked before an object becomes ours. None where it is ours, by its mark or by the inventory: `uid` is that of the object
-/// that we applied.
+/// Who has to be asked before an object becomes ours. None where it is ours, by its mark or by the inventory: `uid` is
+/// that of the object that we applied.
 pub fn take_over(object: &Value, id: &ObjectId, marks: &Marks, uid: Option<&str>) -> Option<TakeOver> {
     let is_applied = || uid.is_some() && object.pointer("/metadata/uid").and_then(Value::as_str) == uid;
     match marks.read(object, id) {
         Marked::Ours => None,
         Marked::Other { instance, app } => Some(TakeOver::OtherApp { instance, app }),
-        // Somebody took our mark off: the inventory still knows it, and the apply puts it on again. One of the same name that somebody made
-        // after ours was deleted is theirs.
+        // Somebody took our mark off: the inventory still knows it, and the apply puts it on again. One of the same
+        // name that somebody made after ours was deleted is theirs.
         Marked::No if is_applied() => None,
         Marked::No => Some(other_tool(object, id).unwrap_or(TakeOver::Unmarked)),
     }
@@ -64,7 +64,8 @@ pub fn other_tool(object: &Value, id: &ObjectId) -> Option<TakeOver> {
 /// Whether an object asks to stay when nobody renders it any more, as charts have it.
 /// <https://helm.sh/docs/howto/charts_tips_and_tricks/#tell-helm-not-to-uninstall-a-resource>
 pub fn asks_to_stay(object: &Value) -> bool {
-    entry(object, "/metadata/annotations", "helm.sh/resource-policy").is_some_and(|policy| policy.eq_ignore_ascii_case("keep"))
+    entry(object, "/metadata/annotations", "helm.sh/resource-policy")
+        .is_some_and(|policy| policy.eq_ignore_ascii_case("keep"))
 }
 
 fn entry<'a>(object: &'a Value, field: &str, name: &str) -> Option<&'a str> {
@@ -82,10 +83,12 @@ pub fn controller(object: &Value) -> Option<String> {
 fn tracked<'a>(value: &'a str, id: &ObjectId) -> Option<&'a str> {
     let (app, object) = value.split_once(':')?;
     let namespaces = [id.namespace.as_deref().unwrap_or_default()];
-    let names = namespaces.iter().any(|namespace| object == format!("{}/{}:{namespace}/{}", id.group, id.kind, id.name));
+    let names =
+        namespaces.iter().any(|namespace| object == format!("{}/{}:{namespace}/{}", id.group, id.kind, id.name));
     // A cluster-scoped object is tracked with the namespace of its app.
-    let cluster_scoped =
-        id.namespace.is_none() && object.starts_with(&format!("{}/{}:", id.group, id.kind)) && object.ends_with(&format!("/{}", id.name));
+    let cluster_scoped = id.namespace.is_none()
+        && object.starts_with(&format!("{}/{}:", id.group, id.kind))
+        && object.ends_with(&format!("/{}", id.name));
     (names || cluster_scoped).then_some(app)
 }
 
@@ -97,7 +100,12 @@ mod tests {
     use crate::ids::{AppId, RepoName};
 
     fn id() -> ObjectId {
-        ObjectId { group: "apps".to_owned(), kind: "Deployment".to_owned(), namespace: Some("shop".to_owned()), name: "web".to_owned() }
+        ObjectId {
+            group: "apps".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: "web".to_owned(),
+        }
     }
 
     fn found(metadata: &Value) -> String {
@@ -110,18 +118,34 @@ mod tests {
     #[test]
     fn each_tools_mark_is_known() {
         let cases = [
-            (json!({"annotations": {"argocd.argoproj.io/tracking-id": "store:apps/Deployment:shop/web"}}), "Argo CD store"),
+            (
+                json!({"annotations": {"argocd.argoproj.io/tracking-id": "store:apps/Deployment:shop/web"}}),
+                "Argo CD store",
+            ),
             (json!({"annotations": {"argocd.argoproj.io/tracking-id": "store:apps/Deployment:shop/copied"}}), "nobody"),
             (json!({"labels": {"argocd.argoproj.io/instance": "store"}}), "Argo CD store"),
             (
-                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}),
+                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps",
+                    "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}),
                 "Flux kustomize flux-system/apps",
             ),
-            (json!({"labels": {"helm.toolkit.fluxcd.io/name": "r", "helm.toolkit.fluxcd.io/namespace": "n"}}), "Flux helm n/r"),
-            (json!({"annotations": {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"}}), "Helm n/r"),
-            (json!({"ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": true}]}), "controller ReplicaSet/web-1"),
+            (
+                json!({"labels": {"helm.toolkit.fluxcd.io/name": "r", "helm.toolkit.fluxcd.io/namespace": "n"}}),
+                "Flux helm n/r",
+            ),
+            (
+                json!({"annotations": {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"}}),
+                "Helm n/r",
+            ),
+            (
+                json!({"ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": true}]}),
+                "controller ReplicaSet/web-1",
+            ),
             (json!({"ownerReferences": [{"kind": "ConfigMap", "name": "x"}]}), "nobody"),
-            (json!({"labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "store"}}), "nobody"),
+            (
+                json!({"labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "store"}}),
+                "nobody",
+            ),
             (json!({}), "nobody"),
         ];
         for (metadata, owner) in cases {
@@ -135,7 +159,11 @@ mod tests {
         let mut object = json!({"metadata": {"name": "web", "uid": "u"}});
         assert_eq!(take_over(&object, &id(), &app("web"), Some("u")), None);
         assert_eq!(take_over(&object, &id(), &app("web"), None), Some(TakeOver::Unmarked));
-        assert_eq!(take_over(&object, &id(), &app("web"), Some("before")), Some(TakeOver::Unmarked), "made anew by somebody else");
+        assert_eq!(
+            take_over(&object, &id(), &app("web"), Some("before")),
+            Some(TakeOver::Unmarked),
+            "made anew by somebody else"
+        );
         app("web").put(&mut object, &id());
         assert_eq!(take_over(&object, &id(), &app("web"), None), None);
         let other = TakeOver::OtherApp { instance: "driftless".to_owned(), app: "shop/web".to_owned() };

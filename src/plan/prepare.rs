@@ -1,4 +1,5 @@
-//! From rendered manifests to what would be sent: with a namespace, normalised, marked; or refused before anything is asked.
+//! From rendered manifests to what would be sent: with a namespace, normalised, marked; or refused before anything is
+//! asked.
 
 use std::collections::HashMap;
 
@@ -113,7 +114,12 @@ pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
         if let Some(first) = seen.get(&id) {
             let place = |origin: &Option<String>| origin.clone().unwrap_or_else(|| "the same render".to_owned());
             let message = format!("{id} is rendered twice: by {} and by {}.", place(first), place(&manifest.origin));
-            prepared.push(Err(refuse(&one.map_or_else(|refused| refused.key, |wanted| wanted.key), manifest, message, Vec::new())));
+            prepared.push(Err(refuse(
+                &one.map_or_else(|refused| refused.key, |wanted| wanted.key),
+                manifest,
+                message,
+                Vec::new(),
+            )));
             continue;
         }
         seen.insert(id, manifest.origin.clone());
@@ -127,7 +133,10 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     let original = manifest.clone();
     let Some(Served { scope, status }) = served(&manifest.key, with, crds) else {
         let message = unknown_kind(&manifest.key, crds);
-        return Err(Box::new(Refused { by: RefusedBy::Server, ..*refuse(&manifest.key, &original, message, Vec::new()) }));
+        return Err(Box::new(Refused {
+            by: RefusedBy::Server,
+            ..*refuse(&manifest.key, &original, message, Vec::new())
+        }));
     };
     let mut notes = Vec::new();
     match (scope, &manifest.key.namespace) {
@@ -142,7 +151,8 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     for (what, name) in [("name", Some(&key.name)), ("namespace", key.namespace.as_ref())] {
         if let Some(name) = name.filter(|name| !fits_a_path(name)) {
             let message = format!(
-                "The {what} {name:?} of the {} cannot be used: Driftless takes names of up to 253 letters, digits and characters of `-._~:@!$&'()*+,;=`, \
+                "The {what} {name:?} of the {} cannot be used: Driftless takes names of up to 253 letters, digits and \
+                 characters of `-._~:@!$&'()*+,;=`, \
                  as they are a part of the object's address. Rename it.",
                 key.kind
             );
@@ -158,7 +168,10 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
         return Err(refuse(&key, &original, message, Vec::new()));
     }
     if let Err(refusal) = with.allow.object(&with.app.id.repo, &key.id()) {
-        return Err(Box::new(Refused { by: RefusedBy::Configuration, ..*refuse(&key, &original, refusal.to_string(), Vec::new()) }));
+        return Err(Box::new(Refused {
+            by: RefusedBy::Configuration,
+            ..*refuse(&key, &original, refusal.to_string(), Vec::new())
+        }));
     }
     match normalise(&key, &mut manifest.object, status) {
         Ok(said) => notes.extend(said),
@@ -174,7 +187,14 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     let hash = manifest.hash();
     let mut object = manifest.object.clone();
     with.marks.put(&mut object, &key.id());
-    Ok(Wanted { key, manifest: manifest.object, desired: Desired { object, hash }, origin: manifest.origin, notes, replace })
+    Ok(Wanted {
+        key,
+        manifest: manifest.object,
+        desired: Desired { object, hash },
+        origin: manifest.origin,
+        notes,
+        replace,
+    })
 }
 
 /// A CRD of the same change says it best: what the cluster serves now is its past.
@@ -191,8 +211,13 @@ fn unknown_kind(key: &ObjectKey, crds: &Crds) -> String {
     let ObjectKey { group, version, kind, .. } = key;
     let group = if group.is_empty() { "the core group" } else { group };
     match crds.get(&key.group, kind) {
-        Some(crd) => format!("The CRD {} in this change does not serve version {version} of {kind} ({group}).", crd.name),
-        None => format!("The cluster does not know kind {kind} in version {version} of {group}, and no CRD in this change defines it."),
+        Some(crd) => {
+            format!("The CRD {} in this change does not serve version {version} of {kind} ({group}).", crd.name)
+        }
+        None => format!(
+            "The cluster does not know kind {kind} in version {version} of {group}, and no CRD in this change defines \
+             it."
+        ),
     }
 }
 

@@ -22,8 +22,8 @@ fn app() -> App {
 
 fn prepared(objects: &[Value]) -> Vec<Prepared> {
     let app = app();
-    let allow =
-        json!({"clusters": ["*"], "namespaces": ["shop"], "clusterScoped": [{"kind": "Cluster*"}, {"kind": "CustomResourceDefinition"}]});
+    let allow = json!({"clusters": ["*"], "namespaces": ["shop"], "clusterScoped": [{"kind": "Cluster*"},
+        {"kind": "CustomResourceDefinition"}]});
     let allow: Allow = serde_json::from_value(allow).expect("grants");
     let marks = Marks::new("driftless", &app.id);
     let scope = |key: &ObjectKey| match key.kind.as_str() {
@@ -31,7 +31,8 @@ fn prepared(objects: &[Value]) -> Vec<Prepared> {
         "Namespace" | "ClusterRole" | "CustomResourceDefinition" => Some(Scope::Cluster),
         _ => None,
     };
-    let manifests: Vec<_> = objects.iter().map(|o| Manifest::new(o.clone(), Some("a.yaml".to_owned())).expect("a name")).collect();
+    let manifests: Vec<_> =
+        objects.iter().map(|o| Manifest::new(o.clone(), Some("a.yaml".to_owned())).expect("a name")).collect();
     let served = |key: &ObjectKey| scope(key).map(|scope| Served { scope, status: true });
     prepare(&manifests, &Preparing { app: &app, marks: &marks, allow: &allow, served: &served, siblings: None })
 }
@@ -41,8 +42,10 @@ fn object(api_version: &str, kind: &str, namespace: Option<&str>) -> Value {
 }
 
 fn crd(version: &str) -> Value {
-    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "widgets.x.io"},
-        "spec": {"group": "x.io", "scope": "Cluster", "names": {"kind": "ClusterWidget"}, "versions": [{"name": version, "served": true}]}})
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.x.io"},
+        "spec": {"group": "x.io", "scope": "Cluster", "names": {"kind": "ClusterWidget"},
+        "versions": [{"name": version, "served": true}]}})
 }
 
 fn refusals(objects: &[Value]) -> String {
@@ -52,9 +55,15 @@ fn refusals(objects: &[Value]) -> String {
 
 #[test]
 fn the_destination_fills_what_a_namespaced_manifest_leaves_out() {
-    let all = prepared(&[object("v1", "ConfigMap", None), object("rbac.authorization.k8s.io/v1", "ClusterRole", Some("shop"))]);
+    let all = prepared(&[
+        object("v1", "ConfigMap", None),
+        object("rbac.authorization.k8s.io/v1", "ClusterRole", Some("shop")),
+    ]);
     let [Ok(map), Ok(role)] = all.as_slice() else { panic!("both") };
-    assert_eq!((map.key.to_string().as_str(), map.manifest["metadata"]["namespace"].as_str()), ("ConfigMap shop/a", Some("shop")));
+    assert_eq!(
+        (map.key.to_string().as_str(), map.manifest["metadata"]["namespace"].as_str()),
+        ("ConfigMap shop/a", Some("shop"))
+    );
     assert_eq!(role.key.to_string(), "ClusterRole a");
     assert!(role.manifest["metadata"].get("namespace").is_none());
     insta::assert_snapshot!(role.notes.join("\n"), @"Left out metadata.namespace: ClusterRole is cluster-scoped.");
@@ -73,16 +82,20 @@ fn what_is_sent_is_marked_and_what_is_shown_is_not() {
 #[test]
 fn a_kind_comes_from_the_cluster_or_from_a_crd_of_the_same_plan() {
     let mut widget = object("x.io/v1", "ClusterWidget", None);
-    insta::assert_snapshot!(refusals(std::slice::from_ref(&widget)), @"The cluster does not know kind ClusterWidget in version v1 of x.io, and no CRD in this change defines it.");
+    insta::assert_snapshot!(refusals(std::slice::from_ref(&widget)),
+        @"The cluster does not know kind ClusterWidget in version v1 of x.io, and no CRD in this change defines it.");
     assert_eq!(refusals(&[widget.clone(), crd("v1")]), "");
     widget["apiVersion"] = json!("x.io/v2");
-    insta::assert_snapshot!(refusals(&[widget, crd("v1")]), @"The CRD widgets.x.io in this change does not serve version v2 of ClusterWidget (x.io).");
+    insta::assert_snapshot!(refusals(&[widget, crd("v1")]),
+        @"The CRD widgets.x.io in this change does not serve version v2 of ClusterWidget (x.io).");
 }
 
 #[test]
 fn what_is_not_allowed_is_never_sent() {
-    let objects =
-        [object("v1", "ConfigMap", Some("kube-system")), json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})];
+    let objects = [
+        object("v1", "ConfigMap", Some("kube-system")),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
+    ];
     insta::assert_snapshot!(refusals(&objects), @r#"
     ConfigMap kube-system/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "kube-system"; whoever runs Driftless can add one
     Namespace other is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "other"; whoever runs Driftless can add one
@@ -93,7 +106,8 @@ fn what_is_not_allowed_is_never_sent() {
 fn marks_in_a_manifest_and_doubles_are_refused() {
     let mut marked = object("v1", "ConfigMap", None);
     marked["metadata"]["labels"] = json!({"driftless.dev/app": "x"});
-    insta::assert_snapshot!(refusals(&[marked]), @"ConfigMap shop/a sets driftless.dev/app or driftless.dev/owner: Driftless sets these itself. Remove them from the manifest.");
+    insta::assert_snapshot!(refusals(&[marked]),
+        @"ConfigMap shop/a sets driftless.dev/app or driftless.dev/owner: Driftless sets these itself. Remove them from the manifest.");
     let doubles = [object("v1", "ConfigMap", None), object("v1", "ConfigMap", Some("shop"))];
     insta::assert_snapshot!(refusals(&doubles), @"ConfigMap shop/a is rendered twice: by a.yaml and by a.yaml.");
 }

@@ -1,4 +1,5 @@
-//! What a quota lets be created of what a change creates together. Pure. Only what counts whole objects: what pods use is counted when they start.
+//! What a quota lets be created of what a change creates together. Pure. Only what counts whole objects: what pods use
+//! is counted when they start.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,8 @@ pub fn refuse_beyond(changes: &mut [Change], quotas: &[Value], created: &[Creati
                 continue;
             }
             let message = format!(
-                "The quota {name} of the namespace {namespace} has room for {} more {resource} ({used} of {hard} used), and this change creates {number}. \
+                "The quota {name} of the namespace {namespace} has room for {} more {resource} ({used} of {hard} \
+                 used), and this change creates {number}. \
                  Raise the quota, or create fewer.",
                 hard.saturating_sub(used)
             );
@@ -52,18 +54,29 @@ fn is_scoped(quota: &Value) -> bool {
 
 /// What a quota counts an object as.
 fn counted(change: &Change, plural: &str) -> Vec<(String, u64)> {
-    const OLD_NAMES: [&str; 7] =
-        ["configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets", "services"];
+    const OLD_NAMES: [&str; 7] = [
+        "configmaps",
+        "persistentvolumeclaims",
+        "pods",
+        "replicationcontrollers",
+        "resourcequotas",
+        "secrets",
+        "services",
+    ];
     let group = if change.key.group.is_empty() { String::new() } else { format!(".{}", change.key.group) };
     let mut counted = vec![(format!("count/{plural}{group}"), 1)];
     if group.is_empty() && OLD_NAMES.contains(&plural) {
         counted.push((plural.to_owned(), 1));
     }
-    if let Some(service) = change.desired.as_ref().map(|desired| &desired.object).filter(|_| group.is_empty() && plural == "services") {
+    if let Some(service) =
+        change.desired.as_ref().map(|desired| &desired.object).filter(|_| group.is_empty() && plural == "services")
+    {
         let ports = service.pointer("/spec/ports").and_then(Value::as_array).map_or(0, Vec::len) as u64;
         match text(service, "/spec/type") {
             "NodePort" => counted.push(("services.nodeports".to_owned(), ports)),
-            "LoadBalancer" => counted.extend([("services.nodeports".to_owned(), ports), ("services.loadbalancers".to_owned(), 1)]),
+            "LoadBalancer" => {
+                counted.extend([("services.nodeports".to_owned(), ports), ("services.loadbalancers".to_owned(), 1)])
+            }
             _ => {}
         }
     }
@@ -91,7 +104,8 @@ mod tests {
     use crate::plan::{Action, Desired};
 
     fn create(kind: &str, name: &str, spec: &Value) -> Change {
-        let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec});
+        let object =
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec});
         let change = Change::new(ObjectKey::of(&object).expect("a name"), Action::Create, Verdict::Accepted);
         Change { desired: Some(Desired { object, hash: String::new() }), ..change }
     }
@@ -103,7 +117,8 @@ mod tests {
     }
 
     fn quota(resource: &str, hard: &str, used: &str) -> Value {
-        json!({"metadata": {"name": "small", "namespace": "shop"}, "status": {"hard": {resource: hard}, "used": {resource: used}}})
+        json!({"metadata": {"name": "small", "namespace": "shop"}, "status": {"hard": {resource: hard},
+            "used": {resource: used}}})
     }
 
     /// H6: each of them has room, and all of them have not.

@@ -1,5 +1,5 @@
-//! Which rendered objects still refer to one that would be deleted. By the names of fields, as the built-in kinds have them: a hint for a
-//! reader, not a proof.
+//! Which rendered objects still refer to one that would be deleted. By the names of fields, as the built-in kinds have
+//! them: a hint for a reader, not a proof.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 
-/// Which manifests have which texts in them: a prune of thousands of objects does not read thousands of manifests for each.
+/// Which manifests have which texts in them: a prune of thousands of objects does not read thousands of manifests for
+/// each.
 pub struct Index<'a>(HashMap<&'a str, Vec<&'a Manifest>>);
 
 impl<'a> Index<'a> {
@@ -25,8 +26,9 @@ impl<'a> Index<'a> {
 
     /// The manifests that refer to `target`.
     pub fn referrers(&self, target: &ObjectId) -> Vec<ObjectKey> {
-        let near =
-            |manifest: &&Manifest| target.namespace.is_none() || manifest.key.namespace == target.namespace || names_namespaces(manifest);
+        let near = |manifest: &&Manifest| {
+            target.namespace.is_none() || manifest.key.namespace == target.namespace || names_namespaces(manifest)
+        };
         let refers = |manifest: &&Manifest| manifest.key.id() != *target && walk(&manifest.object, target, "");
         let named = self.0.get(target.name.as_str()).into_iter().flatten().copied();
         named.filter(near).filter(refers).map(|manifest| manifest.key.clone()).collect()
@@ -44,7 +46,9 @@ fn collect<'a>(value: &'a Value, texts: &mut HashSet<&'a str>) {
 
 /// Bindings and webhooks refer across namespaces.
 fn names_namespaces(manifest: &Manifest) -> bool {
-    manifest.key.kind.ends_with("Binding") || manifest.key.kind.ends_with("WebhookConfiguration") || manifest.key.kind == "APIService"
+    manifest.key.kind.ends_with("Binding")
+        || manifest.key.kind.ends_with("WebhookConfiguration")
+        || manifest.key.kind == "APIService"
 }
 
 fn walk(value: &Value, target: &ObjectId, under: &str) -> bool {
@@ -65,8 +69,14 @@ fn is(value: &Value, name: &str) -> bool {
 
 /// `{kind, name}`, as in `roleRef`, `subjects`, `scaleTargetRef` and most references of other kinds.
 fn is_reference(value: &Value, target: &ObjectId) -> bool {
-    let elsewhere = value.get("namespace").and_then(Value::as_str).is_some_and(|namespace| Some(namespace) != target.namespace.as_deref());
-    is(&value["kind"], &target.kind) && is(&value["name"], &target.name) && value.get("metadata").is_none() && !elsewhere
+    let elsewhere = value
+        .get("namespace")
+        .and_then(Value::as_str)
+        .is_some_and(|namespace| Some(namespace) != target.namespace.as_deref());
+    is(&value["kind"], &target.kind)
+        && is(&value["name"], &target.name)
+        && value.get("metadata").is_none()
+        && !elsewhere
 }
 
 /// Whether a field `name` of an object that stands `under` another field holds the name of an object of this kind.
@@ -74,7 +84,8 @@ fn names(under: &str, name: &str, kind: &str) -> bool {
     match kind {
         "ConfigMap" => name == "name" && matches!(under, "configMap" | "configMapRef" | "configMapKeyRef"),
         "Secret" => {
-            name == "secretName" || (name == "name" && matches!(under, "secret" | "secretRef" | "secretKeyRef" | "imagePullSecrets"))
+            name == "secretName"
+                || (name == "name" && matches!(under, "secret" | "secretRef" | "secretKeyRef" | "imagePullSecrets"))
         }
         "ServiceAccount" => name == "serviceAccountName",
         "PersistentVolumeClaim" => name == "claimName",
@@ -96,7 +107,8 @@ mod tests {
     use super::*;
 
     fn manifest(kind: &str, namespace: &str, spec: &Value) -> Manifest {
-        let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "user", "namespace": namespace}, "spec": spec});
+        let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "user", "namespace": namespace},
+            "spec": spec});
         Manifest::new(object, None).expect("a name")
     }
 
@@ -105,7 +117,12 @@ mod tests {
     }
 
     fn id(kind: &str, name: &str) -> ObjectId {
-        ObjectId { group: String::new(), kind: kind.to_owned(), namespace: Some("shop".to_owned()), name: name.to_owned() }
+        ObjectId {
+            group: String::new(),
+            kind: kind.to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: name.to_owned(),
+        }
     }
 
     #[test]
@@ -117,7 +134,10 @@ mod tests {
             (id("Secret", "db"), json!({"imagePullSecrets": [{"name": "db"}]})),
             (id("Secret", "db"), json!({"tls": [{"secretName": "db"}]})),
             (id("Service", "web"), json!({"backend": {"service": {"name": "web", "port": 1}}})),
-            (id("Deployment", "web"), json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}})),
+            (
+                id("Deployment", "web"),
+                json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}),
+            ),
             (id("ServiceAccount", "bot"), json!({"template": {"spec": {"serviceAccountName": "bot"}}})),
         ];
         for (target, spec) in cases {

@@ -1,4 +1,5 @@
-//! Objects that are deleted and made anew, because a field of them can not change: only where their manifest asks for it. Pure.
+//! Objects that are deleted and made anew, because a field of them can not change: only where their manifest asks for
+//! it. Pure.
 
 use serde_json::Value;
 
@@ -11,8 +12,8 @@ use super::prepare::Wanted;
 use super::{Action, Change, Verdict};
 use crate::manifest::ObjectId;
 
-/// The new object under a name of its own, as nothing can be made on trial under a name that is taken. None where the name is part of what is
-/// validated.
+/// The new object under a name of its own, as nothing can be made on trial under a name that is taken. None where the
+/// name is part of what is validated.
 pub fn stand_in(wanted: &Wanted) -> Option<Wanted> {
     if matches!(wanted.key.kind.as_str(), "CustomResourceDefinition" | "Namespace" | "APIService") {
         return None;
@@ -61,8 +62,9 @@ fn release(service: &mut Value) {
     }
 }
 
-/// The address and the node ports that a Service asks for and the one that is there does not hold. The trial leaves them out, so that nobody
-/// knows whether they are free: the old Service would be gone before the server refused the new one.
+/// The address and the node ports that a Service asks for and the one that is there does not hold. The trial leaves
+/// them out, so that nobody knows whether they are free: the old Service would be gone before the server refused the
+/// new one.
 fn untried(wanted: &Value, live: &Value) -> Option<String> {
     let ip = wanted.pointer("/spec/clusterIP").and_then(Value::as_str).filter(|ip| !ip.is_empty() && *ip != "None");
     if let Some(ip) = ip.filter(|ip| live.pointer("/spec/clusterIP").and_then(Value::as_str) != Some(ip)) {
@@ -76,7 +78,9 @@ fn untried(wanted: &Value, live: &Value) -> Option<String> {
     if let Some(port) = ports(wanted).into_iter().find(|port| !held.contains(port)) {
         return Some(format!("nodePort {port}"));
     }
-    let checked = |service: &Value| service.pointer("/spec/healthCheckNodePort").and_then(Value::as_u64).filter(|port| *port != 0);
+    let checked = |service: &Value| {
+        service.pointer("/spec/healthCheckNodePort").and_then(Value::as_u64).filter(|port| *port != 0)
+    };
     checked(wanted).filter(|port| checked(live) != Some(*port)).map(|port| format!("spec.healthCheckNodePort {port}"))
 }
 
@@ -88,9 +92,16 @@ fn as_itself(mut result: Value, wanted: &Wanted) -> Value {
     without_allocated(result, &wanted.manifest)
 }
 
-/// The change of an object that has to be replaced. `before` is what it is compared with; the refusal of its update stands where it is not
-/// clearly ours to delete.
-pub(super) fn replaced(wanted: &Wanted, live: &Value, before: Value, asked: Asked, refused: Verdict, claim: Claim<'_>) -> Change {
+/// The change of an object that has to be replaced. `before` is what it is compared with; the refusal of its update
+/// stands where it is not clearly ours to delete.
+pub(super) fn replaced(
+    wanted: &Wanted,
+    live: &Value,
+    before: Value,
+    asked: Asked,
+    refused: Verdict,
+    claim: Claim<'_>,
+) -> Change {
     let id: ObjectId = wanted.key.id();
     let Asked { verdict, result, warnings, .. } = asked;
     // What only its mark tells of is not deleted on the way.
@@ -108,12 +119,18 @@ pub(super) fn replaced(wanted: &Wanted, live: &Value, before: Value, asked: Aske
         return Change { before: Some(before), after: Some(overlay(live, &wanted.desired.object)), notes, ..change };
     }
     let why = match refused {
-        Verdict::Rejected { causes, .. } => causes.into_iter().filter_map(|cause| cause.field).collect::<Vec<_>>().join(", "),
+        Verdict::Rejected { causes, .. } => {
+            causes.into_iter().filter_map(|cause| cause.field).collect::<Vec<_>>().join(", ")
+        }
         Verdict::Accepted | Verdict::NotValidated { .. } => String::new(),
     };
     let validated = if verdict == Verdict::Accepted { " The new one was validated by a dry run." } else { "" };
     let change = wanted.change(Action::Replace, verdict);
-    let why = if why.is_empty() { "this change is not possible in place".to_owned() } else { format!("{why} cannot be changed in place") };
+    let why = if why.is_empty() {
+        "this change is not possible in place".to_owned()
+    } else {
+        format!("{why} cannot be changed in place")
+    };
     let notes = [change.notes, vec![format!("Deleted and created again, because {why}.{validated}")]].concat();
     let after = result.map_or_else(|| wanted.manifest.clone(), |result| as_itself(result, wanted));
     Change { before: Some(before), after: Some(after), warnings, notes, ..change }
@@ -129,8 +146,10 @@ mod tests {
     #[test]
     fn an_object_is_put_back_without_what_the_server_sets() {
         let live = json!({"apiVersion": "batch/v1", "kind": "Job", "status": {"ready": 1},
-            "metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "managedFields": [], "creationTimestamp": "x", "labels": {"b": "c"}},
-            "spec": {"selector": {"matchLabels": {"controller-uid": "u"}}, "template": {"metadata": {"labels": {"controller-uid": "u", "app": "a"}}}}});
+            "metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "managedFields": [],
+            "creationTimestamp": "x", "labels": {"b": "c"}},
+            "spec": {"selector": {"matchLabels": {"controller-uid": "u"}},
+            "template": {"metadata": {"labels": {"controller-uid": "u", "app": "a"}}}}});
         let expected = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a", "labels": {"b": "c"}},
             "spec": {"template": {"metadata": {"labels": {"app": "a"}}}}});
         assert_eq!(as_it_was(&live), expected);
@@ -139,7 +158,8 @@ mod tests {
     /// B9+: what the trial leaves out is not known to be free, unless the Service that goes holds it.
     #[test]
     fn an_address_that_cannot_be_tried_replaces_nothing() {
-        let service = |ip: &str, port: u64| json!({"spec": {"clusterIP": ip, "ports": [{"port": 80, "nodePort": port}]}});
+        let service =
+            |ip: &str, port: u64| json!({"spec": {"clusterIP": ip, "ports": [{"port": 80, "nodePort": port}]}});
         let live = service("10.96.0.7", 30_001);
         assert_eq!(untried(&live, &live), None);
         assert_eq!(untried(&json!({"spec": {"clusterIP": "None", "ports": [{"port": 80}]}}), &live), None);

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-/// Asks for it: `"true"`. Anything else but `"false"` is an error, as a wish that is misread deletes or keeps what it should not.
+/// Asks for it: `"true"`. Anything else but `"false"` is an error, as a wish that is misread deletes or keeps what it
+/// should not.
 pub const REPLACE_ANNOTATION: &str = "driftless.dev/replace";
 
 /// Whether a manifest asks to be replaced; the error says what its annotation says instead of that.
@@ -30,6 +31,7 @@ mod tests {
         for wrong in [json!("yes"), json!(true), json!("True"), json!("")] {
             assert!(of(wrong.clone()).is_err(), "{wrong}");
         }
-        insta::assert_snapshot!(of(json!("Force=true")).expect_err("wrong"), @r#"The annotation driftless.dev/replace is "Force=true": use "true" or "false"."#);
+        insta::assert_snapshot!(of(json!("Force=true")).expect_err("wrong"),
+            @r#"The annotation driftless.dev/replace is "Force=true": use "true" or "false"."#);
     }
 }

@@ -1,4 +1,5 @@
-//! How the changes of a plan may be shown: what is known of its Secrets is taken out of everything that is said of any of its objects.
+//! How the changes of a plan may be shown: what is known of its Secrets is taken out of everything that is said of any
+//! of its objects.
 
 use serde_json::Value;
 
@@ -13,10 +14,16 @@ pub struct Redactor(Known);
 
 impl Redactor {
     /// For what is said of these changes, and of whatever else was made of these manifests.
-    pub fn new<'a>(changes: impl IntoIterator<Item = &'a Change>, manifests: impl IntoIterator<Item = &'a Manifest>) -> Self {
+    pub fn new<'a>(
+        changes: impl IntoIterator<Item = &'a Change>,
+        manifests: impl IntoIterator<Item = &'a Manifest>,
+    ) -> Self {
         let of_change = |change: &'a Change| {
             let desired = change.desired.as_ref().map(|desired| &desired.object);
-            [change.before.as_ref(), change.after.as_ref(), desired].into_iter().flatten().map(|object| (&change.key, object))
+            [change.before.as_ref(), change.after.as_ref(), desired]
+                .into_iter()
+                .flatten()
+                .map(|object| (&change.key, object))
         };
         let changes = changes.into_iter().flat_map(of_change);
         let manifests = manifests.into_iter().map(|manifest| (&manifest.key, &manifest.object));
@@ -25,7 +32,8 @@ impl Redactor {
 
     /// What is to be said where the Secrets hold more than can be searched for.
     pub fn withholds(&self) -> Option<String> {
-        let text = "No text about the app's objects is shown: its Secrets hold more than can be searched for in them. Split the app, or make \
+        let text = "No text about the app's objects is shown: its Secrets hold more than can be searched for in them. \
+                    Split the app, or make \
                     its Secrets smaller, to see what changes.";
         self.0.withholds_all().then(|| text.to_owned())
     }
@@ -48,7 +56,8 @@ impl Redactor {
         match verdict {
             Verdict::Accepted => Verdict::Accepted,
             Verdict::Rejected { message, causes } => {
-                let cause = |cause: &Cause| Cause { field: cause.field.as_deref().map(hide), message: hide(&cause.message) };
+                let cause =
+                    |cause: &Cause| Cause { field: cause.field.as_deref().map(hide), message: hide(&cause.message) };
                 Verdict::Rejected { message: hide(message), causes: causes.iter().map(cause).collect() }
             }
             Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } } => {

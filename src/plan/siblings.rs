@@ -1,6 +1,6 @@
-//! What an object needs and other objects of the same change bring: the server cannot be asked about it before these are there, so a refusal
-//! for their sake is no fault of the object. By the server's own texts: each rule below asks for a whole phrase that names what is missing, and for
-//! an object of the change that is just that.
+//! What an object needs and other objects of the same change bring: the server cannot be asked about it before these
+//! are there, so a refusal for their sake is no fault of the object. By the server's own texts: each rule below asks
+//! for a whole phrase that names what is missing, and for an object of the change that is just that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,8 @@ pub struct Siblings {
 }
 
 impl Siblings {
-    /// Takes up an app's manifests. `namespace` fills what they leave out; `changes` tells which of them are new or different.
+    /// Takes up an app's manifests. `namespace` fills what they leave out; `changes` tells which of them are new or
+    /// different.
     pub fn add(&mut self, manifests: &[Manifest], namespace: &str, changes: impl Fn(&Manifest) -> bool) {
         for manifest in manifests {
             let mut id = manifest.key.id();
@@ -71,7 +72,11 @@ impl Siblings {
     /// What the object waits for, if the server's refusal says no more than that this is not there yet.
     pub fn needed_by(&self, key: &ObjectKey, object: &Value, refusal: &str) -> Option<ObjectId> {
         self.first(|id| id != &key.id() && is_missing(id, key, refusal))
-            .or_else(|| self.changing_first(|id| limits(id, key, refusal) || grants(id, key, object, refusal) || admits(id, key, refusal)))
+            .or_else(|| {
+                self.changing_first(|id| {
+                    limits(id, key, refusal) || grants(id, key, object, refusal) || admits(id, key, refusal)
+                })
+            })
             .or_else(|| self.backend(refusal))
     }
 
@@ -112,11 +117,13 @@ fn runs_pods(id: &ObjectId) -> bool {
     matches!(id.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Pod")
 }
 
-/// Kinds that are found by their names from every namespace. Where their manifests name a namespace by mistake, it says nothing.
-const CLUSTER_SCOPED: [&str; 6] = ["ClusterRole", "PriorityClass", "RuntimeClass", "StorageClass", "IngressClass", "Namespace"];
+/// Kinds that are found by their names from every namespace. Where their manifests name a namespace by mistake, it says
+/// nothing.
+const CLUSTER_SCOPED: [&str; 6] =
+    ["ClusterRole", "PriorityClass", "RuntimeClass", "StorageClass", "IngressClass", "Namespace"];
 
-/// What a refusal says of an object, after the server's name for it. Only what stands there from the first character on is the server's own: a policy, a
-/// webhook and a value of the manifest may use its words as well.
+/// What a refusal says of an object, after the server's name for it. Only what stands there from the first character on
+/// is the server's own: a policy, a webhook and a value of the manifest may use its words as well.
 fn why<'a>(key: &ObjectKey, refusal: &'a str) -> Option<&'a str> {
     let (_, rest) = refusal.split_once(' ')?;
     rest.strip_prefix(&format!("\"{}\" is forbidden: ", key.name))
@@ -124,7 +131,8 @@ fn why<'a>(key: &ObjectKey, refusal: &'a str) -> Option<&'a str> {
 
 /// `serviceaccount "runner" not found`, `no PriorityClass with name high was found` and the like, each as a whole.
 fn is_missing(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
-    let refers_across = key.kind.ends_with("Binding") || CLUSTER_SCOPED.contains(&id.kind.as_str()) || key.namespace.is_none();
+    let refers_across =
+        key.kind.ends_with("Binding") || CLUSTER_SCOPED.contains(&id.kind.as_str()) || key.namespace.is_none();
     let near = refers_across || id.namespace.is_none() || id.namespace == key.namespace;
     let name = &id.name;
     let says = |text: String| why(key, refusal) == Some(text.as_str());
@@ -139,8 +147,8 @@ fn is_missing(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
     }
 }
 
-/// `roles.rbac.authorization.k8s.io "reader" not found`: the whole answer to a question that the server has asked itself. Of the role of a binding it
-/// says `rolebindings.rbac.authorization.k8s.io "reader" not found`.
+/// `roles.rbac.authorization.k8s.io "reader" not found`: the whole answer to a question that the server has asked
+/// itself. Of the role of a binding it says `rolebindings.rbac.authorization.k8s.io "reader" not found`.
 fn is_not_found(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
     let says = |group: &str, kind: &str| {
         let kind = kind.to_lowercase();
@@ -155,8 +163,10 @@ fn is_not_found(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
 /// A quota or a range of limits that the change raises.
 fn limits(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
     let Some(why) = why(key, refusal) else { return false };
-    let quota = || is_core(id, "ResourceQuota") && why.starts_with(&format!("exceeded quota: {}, requested: ", id.name));
-    let of_range = || why.trim_start_matches('[').starts_with("maximum ") || why.trim_start_matches('[').starts_with("minimum ");
+    let quota =
+        || is_core(id, "ResourceQuota") && why.starts_with(&format!("exceeded quota: {}, requested: ", id.name));
+    let of_range =
+        || why.trim_start_matches('[').starts_with("maximum ") || why.trim_start_matches('[').starts_with("minimum ");
     let range = || is_core(id, "LimitRange") && of_range() && why.contains(" usage per ");
     id.namespace == key.namespace && (quota() || range())
 }
@@ -166,7 +176,9 @@ fn grants(id: &ObjectId, key: &ObjectKey, object: &Value, refusal: &str) -> bool
     let role = |field: &str| object.pointer(&format!("/roleRef/{field}")).and_then(Value::as_str);
     let is_role = role("kind") == Some(&id.kind) && role("name") == Some(&id.name);
     let near = id.kind == "ClusterRole" || id.namespace == key.namespace;
-    let says = |why: &str| why.starts_with("user \"") && why.contains(" is attempting to grant RBAC permissions not currently held:");
+    let says = |why: &str| {
+        why.starts_with("user \"") && why.contains(" is attempting to grant RBAC permissions not currently held:")
+    };
     is_role && near && why(key, refusal).is_some_and(says)
 }
 
@@ -176,7 +188,8 @@ fn admits(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
     is_core(id, "Namespace") && key.namespace.as_ref() == Some(&id.name) && why(key, refusal).is_some_and(says)
 }
 
-/// `NAME` and `NAMESPACE` out of `Internal error occurred: failed calling webhook "…": failed to call webhook: Post "https://NAME.NAMESPACE.svc:443/…"`.
+/// `NAME` and `NAMESPACE` out of `Internal error occurred: failed calling webhook "…": failed to call webhook: Post
+/// "https://NAME.NAMESPACE.svc:443/…"`.
 fn called_service(refusal: &str) -> Option<(&str, &str)> {
     let call = refusal.strip_prefix("Internal error occurred: failed calling webhook \"")?;
     let (_, call) = call.split_once("\": ")?;
@@ -190,7 +203,8 @@ pub fn decides_by_a_part(key: &ObjectKey) -> bool {
     key.group.is_empty() && matches!(key.kind.as_str(), "Namespace" | "ResourceQuota" | "LimitRange")
 }
 
-/// Whether a manifest decides otherwise over other objects than it did: by its labels for Pod Security, its limits, or for all other kinds by anything.
+/// Whether a manifest decides otherwise over other objects than it did: by its labels for Pod Security, its limits, or
+/// for all other kinds by anything.
 pub fn decides_otherwise(before: &Manifest, after: &Manifest) -> bool {
     if !decides_by_a_part(&after.key) {
         return before.object != after.object;
@@ -210,7 +224,8 @@ pub fn decides_otherwise(before: &Manifest, after: &Manifest) -> bool {
 
 const POD_SECURITY: &str = "pod-security.kubernetes.io/";
 
-/// What the refusals of several objects say can be told only while the change is known as a whole, so by their complete names.
+/// What the refusals of several objects say can be told only while the change is known as a whole, so by their complete
+/// names.
 pub fn of_plan<'a>(objects: impl Iterator<Item = (&'a ObjectKey, &'a Value, bool)>) -> Siblings {
     let mut siblings = Siblings::default();
     let mut crds: HashMap<_, _> = HashMap::new();

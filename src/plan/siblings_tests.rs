@@ -3,11 +3,22 @@ use serde_json::json;
 use super::*;
 
 fn id(kind: &str, namespace: Option<&str>, name: &str) -> ObjectId {
-    ObjectId { group: String::new(), kind: kind.to_owned(), namespace: namespace.map(str::to_owned), name: name.to_owned() }
+    ObjectId {
+        group: String::new(),
+        kind: kind.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        name: name.to_owned(),
+    }
 }
 
 fn key(kind: &str, name: &str) -> ObjectKey {
-    ObjectKey { group: String::new(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() }
+    ObjectKey {
+        group: String::new(),
+        version: "v1".into(),
+        kind: kind.into(),
+        namespace: Some("shop".into()),
+        name: name.into(),
+    }
 }
 
 fn needs(siblings: &[(ObjectId, bool)], key: &ObjectKey, refusal: &str) -> Option<String> {
@@ -30,7 +41,11 @@ fn what_is_missing_and_comes_with_the_change_is_found_by_the_servers_text() {
     let range = (id("LimitRange", Some("shop"), "range"), true);
     let (pod, binding) = (key("Pod", "once"), key("RoleBinding", "reads"));
     let cases = [
-        (&account, &pod, r#"pods "once" is forbidden: error looking up service account shop/runner: serviceaccount "runner" not found"#),
+        (
+            &account,
+            &pod,
+            r#"pods "once" is forbidden: error looking up service account shop/runner: serviceaccount "runner" not found"#,
+        ),
         (&class, &pod, r#"pods "once" is forbidden: no PriorityClass with name shop-high was found"#),
         (&runtime, &pod, r#"pods "once" is forbidden: pod rejected: RuntimeClass "gvisor" not found"#),
         (&role, &binding, r#"roles "reader" not found"#),
@@ -40,7 +55,11 @@ fn what_is_missing_and_comes_with_the_change_is_found_by_the_servers_text() {
             &binding,
             r#"rolebindings.rbac.authorization.k8s.io "reads" is forbidden: user "x" is attempting to grant RBAC permissions not currently held: …"#,
         ),
-        (&quota, &pod, r#"pods "once" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0"#),
+        (
+            &quota,
+            &pod,
+            r#"pods "once" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0"#,
+        ),
         (&range, &pod, r#"pods "once" is forbidden: maximum cpu usage per Container is 1, but limit is 2"#),
     ];
     for (sibling, key, refusal) in cases {
@@ -62,10 +81,15 @@ fn another_refusal_is_no_siblings_fault() {
         assert_eq!(needs(std::slice::from_ref(&web), &pod, refusal), None, "{refusal}");
     }
     let elsewhere = (id("ServiceAccount", Some("other"), "web"), true);
-    let lacks = r#"pods "web" is forbidden: error looking up service account other/web: serviceaccount "web" not found"#;
+    let lacks =
+        r#"pods "web" is forbidden: error looking up service account other/web: serviceaccount "web" not found"#;
     assert_eq!(needs(&[elsewhere], &pod, lacks), None);
     let same = (id("ResourceQuota", Some("shop"), "small"), false);
-    assert_eq!(needs(&[same], &pod, "exceeded quota: small, requested: pods=1"), None, "a quota that stays explains nothing");
+    assert_eq!(
+        needs(&[same], &pod, "exceeded quota: small, requested: pods=1"),
+        None,
+        "a quota that stays explains nothing"
+    );
 }
 
 /// B1+: a policy, a webhook and a manifest can use the server's words as well.
@@ -96,9 +120,16 @@ fn a_webhook_whose_server_comes_is_waited_for() {
     assert_eq!(needs(&[service(false)], &key("ConfigMap", "a"), refusal), None, "it stays as it is");
     assert_eq!(needs(&[service(true)], &key("ConfigMap", "a"), refusal).as_deref(), Some("Service shop/hooks"));
     let server = (id("Deployment", Some("shop"), "server"), true);
-    assert_eq!(needs(&[server], &key("ConfigMap", "a"), &refusal.replace("not found", "")).as_deref(), Some("Deployment shop/server"));
     assert_eq!(
-        needs(&[(id("Deployment", Some("shop"), "server"), false)], &key("ConfigMap", "a"), &refusal.replace("not found", "")),
+        needs(&[server], &key("ConfigMap", "a"), &refusal.replace("not found", "")).as_deref(),
+        Some("Deployment shop/server")
+    );
+    assert_eq!(
+        needs(
+            &[(id("Deployment", Some("shop"), "server"), false)],
+            &key("ConfigMap", "a"),
+            &refusal.replace("not found", "")
+        ),
         None
     );
 }
@@ -107,7 +138,8 @@ fn a_webhook_whose_server_comes_is_waited_for() {
 fn what_another_app_brings_is_known_by_its_full_name() {
     let mut all = Siblings::default();
     let object = |kind: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "shop"}});
-    let manifests = [object("Namespace"), object("ServiceAccount")].map(|object| Manifest::new(object, None).expect("a name"));
+    let manifests =
+        [object("Namespace"), object("ServiceAccount")].map(|object| Manifest::new(object, None).expect("a name"));
     all.add(&manifests, "base", |_| true);
     assert!(all.has_namespace("shop"));
     assert!(all.first(|found| *found == id("ServiceAccount", Some("base"), "shop")).is_some());
@@ -119,7 +151,8 @@ fn only_the_part_that_decides_counts_as_a_change() {
     let manifest = |object: Value| Manifest::new(object, None).expect("it has a name");
     let quota = |label: &str, most: &str| {
         manifest(
-            json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "labels": {"team": label}}, "spec": {"hard": {"pods": most}}}),
+            json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "labels": {"team": label}},
+                "spec": {"hard": {"pods": most}}}),
         )
     };
     assert!(!decides_otherwise(&quota("a", "1"), &quota("b", "1")));
@@ -130,6 +163,8 @@ fn only_the_part_that_decides_counts_as_a_change() {
     };
     assert!(!decides_otherwise(&namespace("a", "restricted"), &namespace("b", "restricted")));
     assert!(decides_otherwise(&namespace("a", "restricted"), &namespace("a", "baseline")));
-    let map = |value: &str| manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"a": value}}));
+    let map = |value: &str| {
+        manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"a": value}}))
+    };
     assert!(decides_otherwise(&map("1"), &map("2")) && !decides_otherwise(&map("1"), &map("1")));
 }

@@ -1,4 +1,5 @@
-//! What a change takes out of Git and an apply leaves in the cluster, because another manager has set it as well. Paths alone. Pure.
+//! What a change takes out of Git and an apply leaves in the cluster, because another manager has set it as well. Paths
+//! alone. Pure.
 
 use serde_json::Value;
 
@@ -48,20 +49,32 @@ fn others(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
     others.map(|entry| (entry["manager"].as_str().unwrap_or("another manager"), &entry["fieldsV1"]))
 }
 
-fn walk(fields: &Value, others: &[Held<'_>], after: &Value, wanted: Option<&Value>, path: &str, found: &mut Vec<String>) {
+fn walk(
+    fields: &Value,
+    others: &[Held<'_>],
+    after: &Value,
+    wanted: Option<&Value>,
+    path: &str,
+    found: &mut Vec<String>,
+) {
     for (key, below) in fields.as_object().into_iter().flatten() {
         let Some(step) = key.split_once(':').and_then(|(kind, name)| step(kind, name)) else { continue };
         let Some(after) = step.of(after) else { continue };
-        let theirs: Vec<Held<'_>> = others.iter().filter_map(|other| Some(Held { fields: other.fields.get(key)?, ..*other })).collect();
+        let theirs: Vec<Held<'_>> =
+            others.iter().filter_map(|other| Some(Held { fields: other.fields.get(key)?, ..*other })).collect();
         if theirs.is_empty() {
             continue;
         }
         let path = step.path(path);
         let wanted = wanted.and_then(|wanted| step.of(wanted));
-        let is_whole = |fields: &Value| fields.get(".").is_some() || fields.as_object().is_none_or(serde_json::Map::is_empty);
+        let is_whole =
+            |fields: &Value| fields.get(".").is_some() || fields.as_object().is_none_or(serde_json::Map::is_empty);
         if wanted.is_none() && is_whole(below) && theirs.iter().any(|other| is_whole(other.fields)) {
             let managers: Vec<&str> = theirs.iter().map(|other| other.manager).collect();
-            found.push(format!("{path} is no longer in Git, but stays in the cluster: it is also set by {}", managers.join(", ")));
+            found.push(format!(
+                "{path} is no longer in Git, but stays in the cluster: it is also set by {}",
+                managers.join(", ")
+            ));
         } else {
             walk(below, &theirs, after, wanted, &path, found);
         }
@@ -84,7 +97,8 @@ mod tests {
         json!({"metadata": {"managedFields": [
                 {"manager": "driftless", "operation": "Apply", "fieldsV1": own},
                 {"manager": "team-b", "operation": "Apply", "fieldsV1": env(&json!({"k:{\"name\":\"A\"}": item}))}]},
-            "spec": {"containers": [{"name": "web", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}]}})
+            "spec": {"containers": [{"name": "web", "env": [{"name": "A", "value": "1"}, {"name": "B",
+            "value": "2"}]}]}})
     }
 
     /// P4+: a field that another manager has set too is named, and one that goes is not.
@@ -92,8 +106,8 @@ mod tests {
     fn what_others_hold_as_well_is_named() {
         let item = json!({".": {}, "f:name": {}, "f:value": {}});
         let before = object(&json!({"k:{\"name\":\"A\"}": item, "k:{\"name\":\"B\"}": item}));
-        let manifest =
-            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "env": []}]}});
+        let manifest = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+            "spec": {"containers": [{"name": "web", "env": []}]}});
         let wanted = Wanted {
             key: ObjectKey::of(&manifest).expect("a name"),
             desired: Desired { object: manifest.clone(), hash: String::new() },
@@ -103,7 +117,8 @@ mod tests {
             replace: false,
         };
         let after = object(&json!({}));
-        let said = "spec.containers[web].env[A] is no longer in Git, but stays in the cluster: it is also set by team-b";
+        let said =
+            "spec.containers[web].env[A] is no longer in Git, but stays in the cluster: it is also set by team-b";
         assert_eq!(stays(&before, &after, &wanted), [said]);
         assert!(may_stay(&after, &wanted));
         assert!(stays(&after, &after, &wanted).is_empty(), "it never was in Git");

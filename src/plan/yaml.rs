@@ -1,5 +1,5 @@
-//! Writes an object as lines for a person to read and compare: YAML, always in the same order, one line per value, so that a change of one
-//! value is a change of one line. Nothing reads it back.
+//! Writes an object as lines for a person to read and compare: YAML, always in the same order, one line per value, so
+//! that a change of one value is a change of one line. Nothing reads it back.
 
 use serde_json::{Map, Value};
 
@@ -108,8 +108,10 @@ mod tests {
     #[test]
     fn an_object_reads_as_people_write_it() {
         let object = json!({
-            "spec": {"ports": [{"port": 80, "name": "http"}, {"port": 443}], "args": ["-v", "3", "a b"], "none": [], "deep": [[1, 2]]},
-            "kind": "Service", "metadata": {"name": "web", "annotations": {"a.b/c": "true", "1": ""}}, "apiVersion": "v1",
+            "spec": {"ports": [{"port": 80, "name": "http"}, {"port": 443}], "args": ["-v", "3", "a b"], "none": [],
+            "deep": [[1, 2]]},
+            "kind": "Service", "metadata": {"name": "web", "annotations": {"a.b/c": "true", "1": ""}},
+            "apiVersion": "v1",
             "data": {"file": "one\n\n  two\n", "last": "a\nb", "odd": "a\u{7}\nb", "time": "12:30"},
         });
         insta::assert_snapshot!(lines(&object).join("\n"));

@@ -1,4 +1,5 @@
-//! The one writer of events. It commits together what has arrived together: a commit waits for the disk, and one wait serves them all.
+//! The one writer of events. It commits together what has arrived together: a commit waits for the disk, and one wait
+//! serves them all.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -104,7 +105,8 @@ impl Committer {
     }
 }
 
-/// What a commit is made of: read at once, changed here item by item, written at once. Statements cost more than what they say.
+/// What a commit is made of: read at once, changed here item by item, written at once. Statements cost more than what
+/// they say.
 struct Batch<'a> {
     config: &'a QueueConfig,
     now: i64,
@@ -117,10 +119,16 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    async fn read(conn: &mut Connection, items: &[Item], now: i64, config: &'a QueueConfig) -> Result<Self, QueueError> {
+    async fn read(
+        conn: &mut Connection,
+        items: &[Item],
+        now: i64,
+        config: &'a QueueConfig,
+    ) -> Result<Self, QueueError> {
         let pending = usize::try_from(jobs::count(conn, State::Pending).await?).unwrap_or(usize::MAX);
         let names: Vec<Name> = items.iter().filter_map(|item| item.delivery.as_ref()).map(NewDelivery::name).collect();
-        let keys: BTreeSet<String> = items.iter().flat_map(|item| &item.requests).map(|request| request.key.to_string()).collect();
+        let keys: BTreeSet<String> =
+            items.iter().flat_map(|item| &item.requests).map(|request| request.key.to_string()).collect();
         let keys: Vec<String> = keys.into_iter().collect();
         let mut by_key: HashMap<String, Vec<_>> = HashMap::new();
         for row in jobs::of_keys(conn, &keys).await? {
@@ -135,9 +143,14 @@ impl<'a> Batch<'a> {
     }
 
     /// The outer error undoes the whole batch, the inner one is this item's alone.
-    async fn take(&mut self, conn: &mut Connection, item: &'a Item) -> Result<Result<Accepted, QueueError>, QueueError> {
+    async fn take(
+        &mut self,
+        conn: &mut Connection,
+        item: &'a Item,
+    ) -> Result<Result<Accepted, QueueError>, QueueError> {
         if let Some(delivery) = &item.delivery {
-            // What the jobs themselves ask for is bounded by the configuration, and refusing it would stop them from ending.
+            // What the jobs themselves ask for is bounded by the configuration, and refusing it would stop them from
+            // ending.
             if self.pending >= self.config.max_pending {
                 return Ok(Err(QueueError::Overloaded { pending: self.pending }));
             }
@@ -171,7 +184,8 @@ impl<'a> Batch<'a> {
     }
 
     async fn write(self, conn: &mut Connection) -> Result<(), QueueError> {
-        let came: Vec<_> = self.came.iter().map(|(name, new)| (*new, self.copies.get(name).copied().unwrap_or(1))).collect();
+        let came: Vec<_> =
+            self.came.iter().map(|(name, new)| (*new, self.copies.get(name).copied().unwrap_or(1))).collect();
         deliveries::record(conn, &came, self.now).await?;
         let rows: Vec<_> = self.changed.iter().filter_map(|key| self.rows.get(key)?.pending.clone()).collect();
         Ok(jobs::put_all(conn, &rows).await?)

@@ -68,8 +68,8 @@ impl Request {
     }
 }
 
-/// Adds the younger causes to the older ones. What a person asked for is kept, in the order in which it was asked last; of the rest the first and
-/// the newest.
+/// Adds the younger causes to the older ones. What a person asked for is kept, in the order in which it was asked last;
+/// of the rest the first and the newest.
 pub(super) fn merge(older: Vec<Cause>, younger: Vec<Cause>) -> Vec<Cause> {
     let mut causes = older;
     for cause in younger {
@@ -113,7 +113,9 @@ mod tests {
     /// A8: who asks for the same once more asks after whatever came between.
     #[test]
     fn a_request_by_hand_that_is_repeated_is_the_newest() {
-        let pin = |revision: &str| Cause::Manual(Manual { by: "ada".into(), revision: Some(revision.into()), ..Manual::default() });
+        let pin = |revision: &str| {
+            Cause::Manual(Manual { by: "ada".into(), revision: Some(revision.into()), ..Manual::default() })
+        };
         let resume = Cause::Manual(Manual { by: "ada".into(), resume: true, ..Manual::default() });
         assert_eq!(merge(vec![pin("a"), resume.clone()], vec![pin("a")]), [resume, pin("a")]);
     }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::Priority;
 use crate::store::jobs::{DueGroup, RunningCount};
 
-/// A job that has been due for this long counts as one step more urgent, so that pushes without end don't starve the resync.
+/// A job that has been due for this long counts as one step more urgent, so that pushes without end don't starve the
+/// resync.
 const AGEING: i64 = 60_000;
 
 /// When each tenant was last given a worker, in claims.
@@ -82,14 +83,23 @@ mod tests {
         RunningCount { tenant: tenant.into(), priority: priority as i64, running }
     }
 
-    fn chosen<'a>(groups: &'a [DueGroup], running: &[RunningCount], served: &[(&str, u64)], workers: usize) -> Option<(&'a str, i64)> {
+    fn chosen<'a>(
+        groups: &'a [DueGroup],
+        running: &[RunningCount],
+        served: &[(&str, u64)],
+        workers: usize,
+    ) -> Option<(&'a str, i64)> {
         let served = served.iter().map(|(tenant, at)| ((*tenant).to_owned(), *at)).collect();
         choose(groups, running, &served, workers, 100_000).map(|group| (group.tenant.as_str(), group.priority))
     }
 
     #[test]
     fn pushes_go_before_previews_and_previews_before_resyncs() {
-        let groups = [group("a", Priority::Resync, 99_000), group("b", Priority::Preview, 99_500), group("c", Priority::Push, 99_900)];
+        let groups = [
+            group("a", Priority::Resync, 99_000),
+            group("b", Priority::Preview, 99_500),
+            group("c", Priority::Push, 99_900),
+        ];
         assert_eq!(chosen(&groups, &[], &[], 4), Some(("c", 0)));
         assert_eq!(chosen(&groups[..2], &[], &[], 4), Some(("b", 1)));
     }
@@ -114,7 +124,11 @@ mod tests {
         assert_eq!(chosen(&groups[..1], &[count("c", Priority::Preview, 3)], &[], 4), None);
         assert_eq!(chosen(&groups, &[count("c", Priority::Preview, 3)], &[], 4), Some(("b", 0)));
         assert_eq!(chosen(&groups[..1], &[count("c", Priority::Preview, 2)], &[], 4), Some(("a", 1)));
-        assert_eq!(chosen(&groups[..1], &[count("c", Priority::Push, 3)], &[], 4), Some(("a", 1)), "pushes are no previews");
+        assert_eq!(
+            chosen(&groups[..1], &[count("c", Priority::Push, 3)], &[], 4),
+            Some(("a", 1)),
+            "pushes are no previews"
+        );
         assert_eq!(chosen(&groups[..1], &[], &[], 1), Some(("a", 1)), "a single worker does everything");
     }
 

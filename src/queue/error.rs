@@ -52,7 +52,8 @@ impl JobError {
         Self { class, shown: false, source: source.into() }
     }
 
-    /// People have been told of it, as a part of what was shown: the job is tried again all the same, and nothing is reported in its place.
+    /// People have been told of it, as a part of what was shown: the job is tried again all the same, and nothing is
+    /// reported in its place.
     #[must_use]
     pub fn shown(self) -> Self {
         Self { shown: true, ..self }

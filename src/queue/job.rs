@@ -27,11 +27,13 @@ pub struct Job {
 /// Does the work of every kind of job.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Looks at `job.key` and does what is to be done. Dropped a second after `ctx.cancel` if it has not returned by then.
+    /// Looks at `job.key` and does what is to be done. Dropped a second after `ctx.cancel` if it has not returned by
+    /// then.
     async fn run(&self, job: &Job, ctx: JobContext) -> Result<Finish, JobError>;
 
-    /// Tells people that the job failed: for good, or (`still_trying`) for longer than is bearable. Not called again for the same text.
-    /// If it fails itself the job stays pending. Not called for an error that people were shown already ([`JobError::shown`]).
+    /// Tells people that the job failed: for good, or (`still_trying`) for longer than is bearable. Not called again
+    /// for the same text. If it fails itself the job stays pending. Not called for an error that people were shown
+    /// already ([`JobError::shown`]).
     async fn report_failure(&self, job: &Job, error: &JobError, still_trying: bool) -> Result<(), JobError>;
 }
 

@@ -14,7 +14,8 @@ pub enum Key {
     Push { repo: RepoName, ref_name: String },
     /// A pull request changed: what would its merge do?
     Preview { repo: RepoName, number: u64 },
-    /// A merge queue wants a verdict on a group: its ref, from which [`merge_group_base`] tells the branch it goes into.
+    /// A merge queue wants a verdict on a group: its ref, from which [`merge_group_base`] tells the branch it goes
+    /// into.
     MergeGroup { repo: RepoName, ref_name: String },
     /// An app should be what Git says.
     Sync(AppId),
@@ -26,7 +27,8 @@ pub enum Key {
     Resync(ClusterName),
 }
 
-/// A repo with its apps, or a cluster with its looks for drift. A cluster that is named like a repo shares nothing with it.
+/// A repo with its apps, or a cluster with its looks for drift. A cluster that is named like a repo shares nothing with
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tenant(String);
 
@@ -100,7 +102,8 @@ impl Key {
     }
 }
 
-/// The branch that a group of GitHub's merge queue goes into: `refs/heads/gh-readonly-queue/BRANCH/pr-NUMBER-SHA` holds it.
+/// The branch that a group of GitHub's merge queue goes into: `refs/heads/gh-readonly-queue/BRANCH/pr-NUMBER-SHA` holds
+/// it.
 pub fn merge_group_base(ref_name: &str) -> Option<String> {
     let (branch, group) = ref_name.strip_prefix("refs/heads/gh-readonly-queue/")?.rsplit_once('/')?;
     (!branch.is_empty() && group.starts_with("pr-")).then(|| format!("refs/heads/{branch}"))
@@ -120,7 +123,8 @@ impl TryFrom<String> for Key {
     }
 }
 
-/// `push:REPO+REF`, `preview:REPO#NUMBER`, `group:REPO+REF`, `sync:REPO/APP`, `outcome:REPO`, `poll:REPO`, `resync:CLUSTER`: the stored form.
+/// `push:REPO+REF`, `preview:REPO#NUMBER`, `group:REPO+REF`, `sync:REPO/APP`, `outcome:REPO`, `poll:REPO`,
+/// `resync:CLUSTER`: the stored form.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -137,7 +141,8 @@ impl fmt::Display for Key {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is not a job key: use push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, outcome:REPO, poll:REPO or resync:CLUSTER"
+    "{0:?} is not a job key: use push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, outcome:REPO, \
+     poll:REPO or resync:CLUSTER"
 )]
 pub struct KeyError(String);
 
@@ -207,8 +212,12 @@ mod tests {
     fn the_ref_of_a_merge_group_names_its_branch() {
         let base = |name: &str| merge_group_base(name);
         assert_eq!(base("refs/heads/gh-readonly-queue/main/pr-7-0a1b").as_deref(), Some("refs/heads/main"));
-        assert_eq!(base("refs/heads/gh-readonly-queue/release/1.2/pr-7-0a1b").as_deref(), Some("refs/heads/release/1.2"));
-        for other in ["refs/heads/main", "refs/heads/gh-readonly-queue/main", "refs/heads/gh-readonly-queue//pr-7-0a1b"] {
+        assert_eq!(
+            base("refs/heads/gh-readonly-queue/release/1.2/pr-7-0a1b").as_deref(),
+            Some("refs/heads/release/1.2")
+        );
+        for other in ["refs/heads/main", "refs/heads/gh-readonly-queue/main", "refs/heads/gh-readonly-queue//pr-7-0a1b"]
+        {
             assert_eq!(base(other), None, "{other}");
         }
     }

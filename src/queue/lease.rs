@@ -32,7 +32,8 @@ pub(super) enum Ended {
 }
 
 impl Queue {
-    /// Takes the job that is next, if one is due. Its run can be cancelled by events from before the claim is visible to them.
+    /// Takes the job that is next, if one is due. Its run can be cancelled by events from before the claim is visible
+    /// to them.
     pub(super) async fn claim(&self, parent: &CancellationToken) -> Result<Option<Claimed>, QueueError> {
         loop {
             let mut tx = self.store().begin().await?;
@@ -82,8 +83,8 @@ impl Queue {
         }
     }
 
-    /// Writes down how a run ended. Nothing is written if the lease was lost meanwhile. If the store fails the row stays running, and is
-    /// found again by [`Queue::reclaim`].
+    /// Writes down how a run ended. Nothing is written if the lease was lost meanwhile. If the store fails the row
+    /// stays running, and is found again by [`Queue::reclaim`].
     pub(super) async fn finish(&self, claimed: &Claimed, ended: &Ended) -> Result<(), QueueError> {
         let result = self.write_end(&claimed.row, ended).await;
         self.0.committer.runs.end(&claimed.job.key, &claimed.run);
@@ -110,7 +111,8 @@ impl Queue {
                     failed.kills = 0;
                 }
                 // What fails at each look has failed since the first of them.
-                let before = jobs::of_key(&mut tx, &claimed.key).await?.into_iter().find(|row| row.state == State::Failed);
+                let before =
+                    jobs::of_key(&mut tx, &claimed.key).await?.into_iter().find(|row| row.state == State::Failed);
                 failed.failing_since = before.and_then(|before| before.failing_since).or(failed.failing_since);
                 jobs::put(&mut tx, &failed).await?;
             }
@@ -123,8 +125,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Frees what runs by the rows and not in truth: what a dead process left, what another one let expire, what this one could not write
-    /// down. The attempt counts, and at a start (`all`) that its process ended while it was running. Says how many jobs that were.
+    /// Frees what runs by the rows and not in truth: what a dead process left, what another one let expire, what this
+    /// one could not write down. The attempt counts, and at a start (`all`) that its process ended while it was
+    /// running. Says how many jobs that were.
     pub(super) async fn reclaim(&self, all: bool) -> Result<usize, QueueError> {
         let mut tx = self.store().begin().await?;
         let now = self.store().now();
@@ -150,7 +153,8 @@ impl Queue {
         Ok(freed)
     }
 
-    /// Runs of this process are registered before their claim is committed, so a row of ours without a run is an orphan.
+    /// Runs of this process are registered before their claim is committed, so a row of ours without a run is an
+    /// orphan.
     fn is_lost(&self, running: &JobRow, now: i64) -> bool {
         if running.lease_owner.as_deref() == Some(&self.0.owner) {
             return running.key.parse::<Key>().is_ok_and(|key| !self.0.committer.runs.contains(&key));

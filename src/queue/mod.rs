@@ -1,7 +1,8 @@
 //! The queue: what to look at, when, and how often at once. A job names what to look at, never what to do.
 //!
-//! An event makes or moves the pending row of its key. When the row is due and no run of the key is under way, a worker takes it. So a key has
-//! at most one pending and one running row, and however many events come, the next run answers all of them.
+//! An event makes or moves the pending row of its key. When the row is due and no run of the key is under way, a worker
+//! takes it. So a key has at most one pending and one running row, and however many events come, the next run answers
+//! all of them.
 
 mod accept;
 mod cause;
@@ -62,7 +63,8 @@ impl Queue {
     /// Starts the queue's writer, and frees what the last process left running: the store is ours alone.
     pub async fn start(store: Store, config: QueueConfig, tasks: &Tasks) -> Result<Self, QueueError> {
         let owner = format!("{}@{}", std::process::id(), store.now());
-        let committer = Committer { store, config: Arc::new(config), runs: Runs::default(), wake: Arc::new(Notify::new()) };
+        let committer =
+            Committer { store, config: Arc::new(config), runs: Runs::default(), wake: Arc::new(Notify::new()) };
         let (items, receiver) = mpsc::channel(WAITING);
         let queue = Self(Arc::new(Inner { committer: committer.clone(), items, owner, served: Mutex::default() }));
         queue.reclaim(true).await?;
@@ -90,8 +92,8 @@ impl Queue {
         self.submit(Some(delivery), requests).await
     }
 
-    /// Asks for work that no delivery told of. It survives the process when this returns, and a loss of power too where a person asks; it is never
-    /// refused for load.
+    /// Asks for work that no delivery told of. It survives the process when this returns, and a loss of power too where
+    /// a person asks; it is never refused for load.
     pub async fn enqueue(&self, requests: &[Request]) -> Result<(), QueueError> {
         if requests.is_empty() {
             return Ok(());
@@ -124,8 +126,8 @@ impl Queue {
         Ok(self.store().job(&key.to_string(), State::Failed).await?.is_some())
     }
 
-    /// Has the jobs of a tenant done once more that failed, or that are done and asked for it, as each resync does. What was set aside because
-    /// it ended the process stays so. Says how many those are.
+    /// Has the jobs of a tenant done once more that failed, or that are done and asked for it, as each resync does.
+    /// What was set aside because it ended the process stays so. Says how many those are.
     pub async fn look_again(&self, tenant: &Tenant) -> Result<usize, QueueError> {
         let mut conn = self.store().read().acquire().await.map_err(QueueError::from)?;
         let rows = jobs::to_look_at_again(&mut conn, tenant.as_str(), self.config().most_kills).await?;

@@ -1,4 +1,5 @@
-//! What becomes of the rows of a key when something happens: an event, a claim, an end. All pure, so that every order of events can be tried.
+//! What becomes of the rows of a key when something happens: an event, a claim, an end. All pure, so that every order
+//! of events can be tried.
 
 use super::Finish;
 use super::cause::{self, Cause, Request};
@@ -64,8 +65,8 @@ pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &Que
     }
 }
 
-/// Whether an event asks in vain: the job was set aside because it ended the process, and nothing is new. What the schedule alone asks for may
-/// have been there by chance, and is tried again after a while.
+/// Whether an event asks in vain: the job was set aside because it ended the process, and nothing is new. What the
+/// schedule alone asks for may have been there by chance, and is tried again after a while.
 pub(super) fn is_set_aside(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> bool {
     let Some(failed) = rows.failed.as_ref().filter(|failed| failed.kills >= config.most_kills) else { return false };
     let asks_again = matches!(request.cause, Cause::Resync | Cause::Poll);
@@ -135,7 +136,8 @@ pub(super) enum Again {
 
 /// The run is to be repeated: the pending row as it is afterwards, merged with what has come in meanwhile.
 pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again: &Again, now: i64) -> JobRow {
-    let mut row = JobRow { state: State::Pending, lease_owner: None, lease_until: None, changed_at: now, ..running.clone() };
+    let mut row =
+        JobRow { state: State::Pending, lease_owner: None, lease_until: None, changed_at: now, ..running.clone() };
     match again {
         Again::Cancelled { pause } => {
             row.attempt -= 1;
@@ -203,8 +205,8 @@ pub(super) fn failed(running: &JobRow, error: &str, reported: Option<&str>, now:
     }
 }
 
-/// Why the job exists. A cause that this version does not know counts as "something may have changed": what is to be done follows from what is
-/// there.
+/// Why the job exists. A cause that this version does not know counts as "something may have changed": what is to be
+/// done follows from what is there.
 pub(super) fn causes(row: &JobRow) -> Result<Vec<Cause>, StoreError> {
     let corrupt = |error| StoreError::corrupt(format!("causes of the job {}", row.key), error);
     let listed: Vec<serde_json::Value> = serde_json::from_str(&row.causes).map_err(corrupt)?;
@@ -217,7 +219,8 @@ pub(super) fn causes(row: &JobRow) -> Result<Vec<Cause>, StoreError> {
     Ok(listed.into_iter().map(known).collect())
 }
 
-/// The same of a row that an event is merged with: one that cannot be read must not keep the event, and all that come with it, from being stored.
+/// The same of a row that an event is merged with: one that cannot be read must not keep the event, and all that come
+/// with it, from being stored.
 pub fn known_causes(row: &JobRow) -> Vec<Cause> {
     causes(row).unwrap_or_else(|error| {
         tracing::error!(%error, "the causes of a job are replaced by a poll");
@@ -268,14 +271,22 @@ mod tests {
         let mut row = fresh(&request(webhook(), Some("a")), 1_000, &[webhook()]);
         row.kills = config.most_kills;
         let rows = Rows { failed: Some(failed(&row, "set aside", None, 1_000)), ..Rows::default() };
-        let vain = |cause: Cause, hint: Option<&str>| is_set_aside(&rows, &request(cause, hint), 1_000_000_000, &config);
+        let vain =
+            |cause: Cause, hint: Option<&str>| is_set_aside(&rows, &request(cause, hint), 1_000_000_000, &config);
         let kills = |cause: Cause, hint: Option<&str>| after_event(&rows, &request(cause, hint), 2_000, &config).kills;
         assert!(vain(Cause::Resync, None) && vain(Cause::Poll, Some("a")));
         assert!(!vain(Cause::Poll, Some("b")) && !vain(webhook(), Some("a")));
-        assert_eq!((kills(webhook(), Some("a")), kills(webhook(), Some("b"))), (config.most_kills - 1, 0), "one more try, or a new thing");
+        assert_eq!(
+            (kills(webhook(), Some("a")), kills(webhook(), Some("b"))),
+            (config.most_kills - 1, 0),
+            "one more try, or a new thing"
+        );
 
         let look = Key::Resync(crate::ids::ClusterName::new("prod"));
         let look = |now| is_set_aside(&rows, &Request::new(look.clone(), Cause::Resync), now, &config);
-        assert!(look(2_000) && !look(2_000 + millis(config.set_aside)), "what nobody but the schedule asks for comes back after a while");
+        assert!(
+            look(2_000) && !look(2_000 + millis(config.set_aside)),
+            "what nobody but the schedule asks for comes back after a while"
+        );
     }
 }

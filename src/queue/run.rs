@@ -18,13 +18,15 @@ use crate::store::jobs::State;
 /// What a cancelled run gets to return by itself, so that the next one begins within a second of the event.
 const GRACE: Duration = Duration::from_millis(800);
 
-/// The pause of a job that calls itself cancelled though nobody cancelled it: whoever holds it up asks anew when it may go on.
+/// The pause of a job that calls itself cancelled though nobody cancelled it: whoever holds it up asks anew when it may
+/// go on.
 const HELD_UP: Duration = Duration::from_mins(1);
 
 /// A job that is not run again by itself.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{key} is set aside: the server was killed {kills} times in a row while this job was running. Check the server's memory limit and the latest changes in Git; a new commit, or a request by hand, retries it"
+    "{key} is set aside: the server was killed {kills} times in a row while this job was running. Check the server's \
+     memory limit and the latest changes in Git; a new commit, or a request by hand, retries it"
 )]
 struct SetAside {
     key: String,
@@ -124,7 +126,8 @@ impl Runner<'_> {
 
     async fn report(&self, claimed: &Claimed, error: &JobError, still_trying: bool) -> Result<(), String> {
         let report = self.handler.report_failure(&claimed.job, error, still_trying);
-        let result = AssertUnwindSafe(report).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        let result =
+            AssertUnwindSafe(report).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         result.map_err(|error| {
             let message = error.message();
             tracing::error!(key = claimed.row.key, error = message, "the failure of a job could not be reported");

@@ -116,7 +116,8 @@ impl JobContext {
         Self { cancel: run.token.clone(), run }
     }
 
-    /// Says which commit the run works on, now that the ref is resolved: an event that speaks of the same one does not cancel it.
+    /// Says which commit the run works on, now that the ref is resolved: an event that speaks of the same one does not
+    /// cancel it.
     pub fn works_on(&self, sha: impl Into<String>) {
         lock(&self.run.state).sha = Some(sha.into());
     }

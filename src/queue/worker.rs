@@ -49,7 +49,8 @@ impl Worker {
         Self { queue, handler, tasks: tasks.clone(), metrics, rng, slots }
     }
 
-    /// Spawns the worker. It takes nothing new after a soft stop, and lets what runs finish; a hard stop cancels that too.
+    /// Spawns the worker. It takes nothing new after a soft stop, and lets what runs finish; a hard stop cancels that
+    /// too.
     pub fn spawn(self) {
         let (tasks, keeper) = (self.tasks.clone(), self.clone());
         tasks.spawn("leases", async move { keeper.keep().await });
@@ -104,7 +105,8 @@ impl Worker {
     async fn work(&self, claimed: Claimed) {
         let started = Instant::now();
         let jitter = self.rng.lock().unwrap_or_else(PoisonError::into_inner).random();
-        let runner = Runner { handler: self.handler.as_ref(), store: self.queue.store(), config: self.queue.config(), jitter };
+        let runner =
+            Runner { handler: self.handler.as_ref(), store: self.queue.store(), config: self.queue.config(), jitter };
         let ended = runner.run(&claimed).await;
         self.metrics.job_ended(claimed.job.key.kind(), outcome(&ended), started.elapsed());
         tracing::debug!(outcome = outcome(&ended).as_str(), "a run ended");

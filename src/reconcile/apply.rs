@@ -15,8 +15,13 @@ use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::deletion::WantedUids;
 use crate::plan::{self, Action, Asked, Change, Claim, NotValidated, Plan, Prepared, Siblings, Stage, Verdict, Wanted};
 
-/// What a sync of the app at this revision would change: every object of it, with those that stay as they are, and what it would prune.
-pub async fn plan_apply(cluster: &Cluster, input: PlanInput<'_>, cancel: &CancellationToken) -> Result<Plan, ReconcileError> {
+/// What a sync of the app at this revision would change: every object of it, with those that stay as they are, and what
+/// it would prune.
+pub async fn plan_apply(
+    cluster: &Cluster,
+    input: PlanInput<'_>,
+    cancel: &CancellationToken,
+) -> Result<Plan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
         let side = Side::new(cluster, input, &kinds);
@@ -66,14 +71,16 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Whether both were taken of the same version of the object: a dry-run answers with the version that it started from.
+    /// Whether both were taken of the same version of the object: a dry-run answers with the version that it started
+    /// from.
     fn agree(&self) -> bool {
         self.as_applied
             || self.asked.replaces.is_some()
             || self.asked.result.as_ref().is_none_or(|result| version(Some(result)) == self.version())
     }
 
-    /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that would be made has none.
+    /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that
+    /// would be made has none.
     fn by_answer(asked: Asked, left: Option<&str>, wanted: &Wanted) -> Result<Self, Box<Asked>> {
         match (version(asked.result.as_ref()), left) {
             _ if asked.result.is_none() || asked.replaces.is_some() => Err(Box::new(asked)),
@@ -90,7 +97,8 @@ impl Facts {
     }
 }
 
-/// What comes with the change: of this app's objects those are new or different whose manifest is not the one that was applied last.
+/// What comes with the change: of this app's objects those are new or different whose manifest is not the one that was
+/// applied last.
 fn coming(prepared: &[Prepared], others: Option<&Siblings>, owned: &HashMap<&ObjectId, &Owned>) -> Siblings {
     let objects = prepared.iter().filter_map(|one| one.as_ref().ok()).map(|wanted| {
         let applied = owned.get(&wanted.key.id()).and_then(|owned| owned.manifest_hash.as_ref());
@@ -105,8 +113,8 @@ fn coming(prepared: &[Prepared], others: Option<&Siblings>, owned: &HashMap<&Obj
     coming
 }
 
-/// What is live, or nothing where it can not be read for the reason for which the object is rejected: a name that is none, a kind that we
-/// may not touch. The other objects of the plan are not at fault for that.
+/// What is live, or nothing where it can not be read for the reason for which the object is rejected: a name that is
+/// none, a kind that we may not touch. The other objects of the plan are not at fault for that.
 fn unless_rejected(asked: &Asked, live: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
     match live {
         Err(error) if error.class() == Class::Fail && matches!(asked.verdict, Verdict::Rejected { .. }) => Ok(None),
@@ -147,12 +155,14 @@ impl<'a> Side<'a> {
         owned.is_some_and(|owned| owned.manifest_hash.as_ref() == Some(&wanted.desired.hash))
     }
 
-    /// What is known of an object. One that the inventory has under another group, with the same uid, is the same object.
+    /// What is known of an object. One that the inventory has under another group, with the same uid, is the same
+    /// object.
     pub(super) fn claim(&self, id: &ObjectId, live: Option<&Value>) -> Claim<'a> {
         let PlanInput { marks, adopt, reveals, handed_over, .. } = self.input;
         let same = || uid(live?).and_then(|uid| self.by_uid.get(uid));
         let owned = self.owned.get(id).or_else(same);
-        let (uid, applied_hash) = (owned.and_then(|owned| owned.uid.as_deref()), owned.and_then(|owned| owned.manifest_hash.as_deref()));
+        let (uid, applied_hash) =
+            (owned.and_then(|owned| owned.uid.as_deref()), owned.and_then(|owned| owned.manifest_hash.as_deref()));
         Claim { marks, uid, applied_hash, adopt, reveals, handed_over_by: handed_over.and_then(|by| by.get(id)) }
     }
 
@@ -163,8 +173,8 @@ impl<'a> Side<'a> {
         gone && self.owned.get(&wanted.key.id()).copied().is_some_and(|owned| done(&owned))
     }
 
-    /// Asks about the objects that `about` picks: CRDs and namespaces first, because an object whose CRD changes can not be asked about
-    /// yet. `pending` are the CRDs that are known to change; those that are found to are added.
+    /// Asks about the objects that `about` picks: CRDs and namespaces first, because an object whose CRD changes can
+    /// not be asked about yet. `pending` are the CRDs that are known to change; those that are found to are added.
     pub(super) async fn facts(
         &self,
         about: impl Fn(&Wanted) -> bool,
@@ -173,7 +183,8 @@ impl<'a> Side<'a> {
         // What another app makes of a CRD is not there yet either.
         pending.extend(self.input.siblings.iter().flat_map(|siblings| siblings.changing_crds()).map(str::to_owned));
         let is_first = |wanted: &Wanted| plan::order::stage(&wanted.key.group, &wanted.key.kind) == Stage::First;
-        let picked = |first: bool| self.wanted().filter(move |wanted| is_first(wanted) == first).filter(|wanted| about(wanted));
+        let picked =
+            |first: bool| self.wanted().filter(move |wanted| is_first(wanted) == first).filter(|wanted| about(wanted));
         let mut facts = self.ask_all(picked(true), &HashSet::new()).await?;
         pending.extend(self.changed_crds(&facts));
         facts.extend(self.ask_all(picked(false), pending).await?);
@@ -206,7 +217,12 @@ impl<'a> Side<'a> {
         if let Some(crd) = crd {
             let reason = NotValidated::CrdInPlan { crd: crd.name.clone() };
             let asked = Asked::without_result(Verdict::NotValidated { reason });
-            return Ok(Facts { live: ask::live(self.cluster, &wanted.key).await?, as_applied: false, asked, sent: None });
+            return Ok(Facts {
+                live: ask::live(self.cluster, &wanted.key).await?,
+                as_applied: false,
+                asked,
+                sent: None,
+            });
         }
         let id = wanted.key.id();
         let owned = self.owned.get(&id);
@@ -225,7 +241,8 @@ impl<'a> Side<'a> {
                 }
             };
         }
-        let (live, asked) = tokio::join!(ask::live(self.cluster, &wanted.key), ask::dry_run(self.cluster, wanted, &self.coming));
+        let (live, asked) =
+            tokio::join!(ask::live(self.cluster, &wanted.key), ask::dry_run(self.cluster, wanted, &self.coming));
         let asked = asked?;
         Ok(Facts { live: unless_rejected(&asked, live)?, as_applied: false, asked, sent: None })
     }
@@ -308,9 +325,14 @@ impl<'a> Side<'a> {
         self.input.inventory.iter().any(|owned| owned.id == *id && owned.held)
     }
 
-    pub(super) async fn removals(&self, ids: Vec<ObjectId>, wanted: &WantedUids) -> Result<Vec<Change>, ReconcileError> {
+    pub(super) async fn removals(
+        &self,
+        ids: Vec<ObjectId>,
+        wanted: &WantedUids,
+    ) -> Result<Vec<Change>, ReconcileError> {
         let each: Vec<_> = ids.iter().map(|id| ask::removal(self.cluster, &self.input, id, wanted)).collect();
-        let found: Vec<_> = futures::stream::iter(each).buffer_unordered(self.cluster.concurrency()).try_collect().await?;
+        let found: Vec<_> =
+            futures::stream::iter(each).buffer_unordered(self.cluster.concurrency()).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 

@@ -9,8 +9,8 @@ use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
 use crate::plan::{
-    Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict, Wanted, bears_same_mark,
-    leftover, prune, stand_in, under_its_name,
+    Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict,
+    Wanted, bears_same_mark, leftover, prune, stand_in, under_its_name,
 };
 use serde_json::Value;
 
@@ -22,7 +22,10 @@ pub(super) struct Kinds(HashMap<(String, String, String), Served>);
 
 impl Kinds {
     /// Looks up each kind once; what is not known then is looked up anew, in case its CRD has come since.
-    pub(super) async fn of(cluster: &Cluster, manifests: impl Iterator<Item = &Manifest>) -> Result<Self, ReconcileError> {
+    pub(super) async fn of(
+        cluster: &Cluster,
+        manifests: impl Iterator<Item = &Manifest>,
+    ) -> Result<Self, ReconcileError> {
         let mut kinds = HashMap::new();
         let mut seen = HashSet::new();
         for Manifest { key, .. } in manifests {
@@ -50,8 +53,8 @@ fn place(key: &ObjectKey) -> (String, String, String) {
     (key.group.clone(), key.version.clone(), key.kind.clone())
 }
 
-/// Asks by a dry-run what an apply would do: first without force, and with it where other managers own fields, so that the plan shows the
-/// result and whose the fields are.
+/// Asks by a dry-run what an apply would do: first without force, and with it where other managers own fields, so that
+/// the plan shows the result and whose the fields are.
 pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Siblings) -> Result<Asked, ReconcileError> {
     let apply = async |force| apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force }).await;
     let (answer, conflicts) = match apply(false).await {
@@ -73,15 +76,19 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
             Ok(Asked { result: Some(object), conflicts, warnings, ..Asked::without_result(Verdict::Accepted) })
         }
         Err(error) => {
-            // Not what a policy or a webhook denies: to delete an object and create it again must not be a way around it.
-            let may_replace = wanted.replace && matches!(error, ApplyError::Immutable { .. } | ApplyError::Invalid { .. });
+            // Not what a policy or a webhook denies: to delete an object and create it again must not be a way around
+            // it.
+            let may_replace =
+                wanted.replace && matches!(error, ApplyError::Immutable { .. } | ApplyError::Invalid { .. });
             let is_immutable = matches!(error, ApplyError::Immutable { .. });
             let refused = match verdict(wanted, error, coming) {
                 Ok(verdict) => verdict,
                 Err(source) => return Err(ReconcileError::Object { key: wanted.key.clone(), source }),
             };
             match refused {
-                refused @ Verdict::Rejected { .. } if may_replace => replacement(cluster, wanted, coming, refused, is_immutable).await,
+                refused @ Verdict::Rejected { .. } if may_replace => {
+                    replacement(cluster, wanted, coming, refused, is_immutable).await
+                }
                 refused if wanted.replace => Ok(Asked {
                     conflicts,
                     ..Asked::without_result(not_replaced(refused, "the refusal is not about the change of a field"))
@@ -92,16 +99,22 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
     }
 }
 
-/// The object as a heal leaves it, where only what others have left in it is in the way of that: asked about in one request, as a dry-run cannot
-/// stand on another.
-async fn without_leftover(cluster: &Cluster, wanted: &Wanted, causes: &[Cause]) -> Result<Option<(Value, Vec<Conflict>)>, ReconcileError> {
+/// The object as a heal leaves it, where only what others have left in it is in the way of that: asked about in one
+/// request, as a dry-run cannot stand on another.
+async fn without_leftover(
+    cluster: &Cluster,
+    wanted: &Wanted,
+    causes: &[Cause],
+) -> Result<Option<(Value, Vec<Conflict>)>, ReconcileError> {
     let mut tries = 1;
     loop {
         let Some(live) = live(cluster, &wanted.key).await? else { return Ok(None) };
         if !bears_same_mark(&live, &wanted.desired.object) {
             return Ok(None);
         }
-        let Some(leftover) = leftover(&live, &wanted.desired.object, causes, cluster.field_manager()) else { return Ok(None) };
+        let Some(leftover) = leftover(&live, &wanted.desired.object, causes, cluster.field_manager()) else {
+            return Ok(None);
+        };
         match cluster.patch_json(&wanted.key, &leftover.heals, true).await {
             Ok(object) => return Ok(Some((object, leftover.held))),
             // A controller has written between the read and the patch.
@@ -112,8 +125,8 @@ async fn without_leftover(cluster: &Cluster, wanted: &Wanted, causes: &[Cause]) 
     }
 }
 
-/// Whether the manifest is taken as a new object: then only the change was refused, whatever words the server found for that, and the object
-/// is replaced. Where nothing can be made on trial the server's words decide.
+/// Whether the manifest is taken as a new object: then only the change was refused, whatever words the server found for
+/// that, and the object is replaced. Where nothing can be made on trial the server's words decide.
 async fn replacement(
     cluster: &Cluster,
     wanted: &Wanted,
@@ -222,7 +235,9 @@ async fn dry_delete(cluster: &Cluster, key: &ObjectKey, ours: &Deletable) -> Res
         Err(ClusterError::WebhookWithoutDryRun { message }) => {
             Ok(Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } })
         }
-        Err(error) if error.class() == Class::Fail => Ok(Verdict::Rejected { message: error.to_string(), causes: Vec::new() }),
+        Err(error) if error.class() == Class::Fail => {
+            Ok(Verdict::Rejected { message: error.to_string(), causes: Vec::new() })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -12,8 +12,8 @@ use crate::manifest::ObjectId;
 use crate::plan::deletion::WantedUids;
 use crate::plan::{self, Action, Change, NotValidated, Prepared, Verdict, Wanted};
 
-/// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which the app is not
-/// defined has no manifests. Both sides have the same inventory.
+/// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which
+/// the app is not defined has no manifests. Both sides have the same inventory.
 pub async fn plan_change(
     cluster: &Cluster,
     base: PlanInput<'_>,
@@ -50,10 +50,18 @@ impl Sides<'_> {
         let differs = |id: &ObjectId| base_hashes.get(id) != change_hashes.get(id);
         // What differs is asked about on both sides, even where the base is known to be applied.
         let mut base_crds = HashSet::new();
-        let mut base_facts = self.base.facts(|wanted| differs(&wanted.key.id()) || !self.base.is_unchanged(wanted), &mut base_crds).await?;
+        let mut base_facts = self
+            .base
+            .facts(|wanted| differs(&wanted.key.id()) || !self.base.is_unchanged(wanted), &mut base_crds)
+            .await?;
         // A CRD that is the same on both sides and not live yet is pending for both.
-        let mut change_crds: HashSet<String> =
-            self.change.wanted().map(|wanted| &wanted.key.name).filter(|name| base_crds.contains(*name)).cloned().collect();
+        let mut change_crds: HashSet<String> = self
+            .change
+            .wanted()
+            .map(|wanted| &wanted.key.name)
+            .filter(|name| base_crds.contains(*name))
+            .cloned()
+            .collect();
         let mut change_facts = self.change.facts(|wanted| differs(&wanted.key.id()), &mut change_crds).await?;
         for _ in 1..MOVED_TRIES {
             let moved = moved(&base_facts, &change_facts);
@@ -104,7 +112,11 @@ impl Sides<'_> {
     }
 
     /// What the base side has and the change side lacks. What the base side lacks as well, its own head prunes.
-    async fn removed(&self, base_facts: &HashMap<ObjectId, Facts>, wanted: &WantedUids) -> Result<Vec<Change>, ReconcileError> {
+    async fn removed(
+        &self,
+        base_facts: &HashMap<ObjectId, Facts>,
+        wanted: &WantedUids,
+    ) -> Result<Vec<Change>, ReconcileError> {
         let in_base: HashSet<_> = self.base.prepared.iter().map(plan::id).collect();
         let mut leftovers = self.change.leftovers();
         leftovers.retain(|id| in_base.contains(id) || (self.known == BaseSide::Unknown && !self.change.is_held(id)));
@@ -120,12 +132,14 @@ impl Sides<'_> {
     }
 }
 
-/// Drift never fails a gate: where the server refuses what is applied in the same fields, it refuses what somebody made of these since. What nobody
-/// has changed, and what a policy or a webhook denies, is refused when it is merged as well.
+/// Drift never fails a gate: where the server refuses what is applied in the same fields, it refuses what somebody made
+/// of these since. What nobody has changed, and what a policy or a webhook denies, is refused when it is merged as
+/// well.
 fn not_the_drifts_fault(verdict: Verdict, base: &Facts, applied: &Wanted) -> Verdict {
     match (verdict, &base.asked.verdict, &base.live) {
         (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, .. }, Some(live))
-            if causes.iter().all(|cause| before.contains(cause)) && plan::explains(live, &applied.desired.object, &causes) =>
+            if causes.iter().all(|cause| before.contains(cause))
+                && plan::explains(live, &applied.desired.object, &causes) =>
         {
             Verdict::NotValidated { reason: NotValidated::Drifted { message } }
         }
@@ -133,9 +147,11 @@ fn not_the_drifts_fault(verdict: Verdict, base: &Facts, applied: &Wanted) -> Ver
     }
 }
 
-/// The objects that changed between being asked about for one side and for the other: their two answers can not be compared.
+/// The objects that changed between being asked about for one side and for the other: their two answers can not be
+/// compared.
 fn moved(base: &HashMap<ObjectId, Facts>, change: &HashMap<ObjectId, Facts>) -> HashSet<ObjectId> {
-    let differ = |(id, facts): &(&ObjectId, &Facts)| base.get(*id).is_some_and(|base| base.version() != facts.version());
+    let differ =
+        |(id, facts): &(&ObjectId, &Facts)| base.get(*id).is_some_and(|base| base.version() != facts.version());
     change.iter().filter(differ).map(|(id, _)| id.clone()).collect()
 }
 

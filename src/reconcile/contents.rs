@@ -25,7 +25,9 @@ impl Side<'_> {
     /// Finds out what goes with what a plan removes. What can't be found out is told as unknown, and fails nothing.
     pub(super) async fn look_into(&self, changes: &mut [Change]) {
         let wanted: HashSet<ObjectId> = self.wanted().map(|wanted| wanted.key.id()).collect();
-        let removed = |change: &&mut Change| !change.is_rejected() && !is_going(change) && change.removes().is_some_and(has_contents);
+        let removed = |change: &&mut Change| {
+            !change.is_rejected() && !is_going(change) && change.removes().is_some_and(has_contents)
+        };
         for change in changes.iter_mut().filter(removed).take(LOOKED_INTO) {
             let Some(holder) = change.removes().cloned() else { continue };
             change.contents = Some(Box::new(self.contents(&holder, &wanted).await));
@@ -71,8 +73,10 @@ async fn list(cluster: &Cluster, holder: &ObjectKey) -> Listed {
     kinds.truncate(KINDS);
     let namespace = is_namespace(holder).then_some(holder.name.as_str());
     let deadline = Instant::now() + TIME;
-    let each: Vec<_> =
-        kinds.into_iter().map(async |resource| (resource, timeout_at(deadline, cluster.list_some(resource, namespace)).await)).collect();
+    let each: Vec<_> = kinds
+        .into_iter()
+        .map(async |resource| (resource, timeout_at(deadline, cluster.list_some(resource, namespace)).await))
+        .collect();
     let mut each = futures::stream::iter(each).buffer_unordered(cluster.concurrency().max(1));
     while let Some((resource, answer)) = each.next().await {
         let Ok(Ok((metas, more))) = answer else {

@@ -19,8 +19,8 @@ pub struct PlanInput<'a> {
     pub revision: &'a Oid,
     pub manifests: &'a [Manifest],
     pub inventory: &'a [Owned],
-    /// Whether an object is known to be as this manifest says, so that nothing has to be asked: its id, and the hash that
-    /// [`crate::plan::Desired`] would have.
+    /// Whether an object is known to be as this manifest says, so that nothing has to be asked: its id, and the hash
+    /// that [`crate::plan::Desired`] would have.
     pub unchanged: &'a (dyn Fn(&ObjectId, &str) -> bool + Sync),
     /// Objects that apps of the same repo have until now and are known to let go.
     pub handed_over: Option<&'a BTreeMap<ObjectId, AppId>>,
@@ -40,8 +40,8 @@ pub struct Owned {
     pub uid: Option<String>,
     /// [`crate::plan::Desired::hash`] of the last apply.
     pub manifest_hash: Option<String>,
-    /// The version that the last apply left. An object that still has it has not to be read, as it is known to be ours and as we left it;
-    /// then its change has no `before`. None where what is live is to be shown or looked at.
+    /// The version that the last apply left. An object that still has it has not to be read, as it is known to be ours
+    /// and as we left it; then its change has no `before`. None where what is live is to be shown or looked at.
     pub resource_version: Option<String>,
     /// A Job that has completed: when it is gone, it was cleaned up, and is not missed.
     pub done: bool,

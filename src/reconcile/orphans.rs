@@ -10,11 +10,16 @@ use crate::plan::deletion::WantedUids;
 use crate::plan::{Action, Change};
 
 /// What a person reads beside such a prune.
-const NOTE: &str = "it carries this app's label but is missing from Driftless' inventory (for example after its database was lost): its deletion needs confirmation";
+const NOTE: &str = "it carries this app's label but is missing from Driftless' inventory (for example after its \
+                    database was lost): its deletion needs confirmation";
 
-/// The prunes of objects that bear the app's marks, are in no inventory, and are not rendered. The input's inventory is these objects. What
-/// may not be deleted, because others look after it, is left out.
-pub async fn plan_orphans(cluster: &Cluster, input: PlanInput<'_>, cancel: &CancellationToken) -> Result<Vec<Change>, ReconcileError> {
+/// The prunes of objects that bear the app's marks, are in no inventory, and are not rendered. The input's inventory is
+/// these objects. What may not be deleted, because others look after it, is left out.
+pub async fn plan_orphans(
+    cluster: &Cluster,
+    input: PlanInput<'_>,
+    cancel: &CancellationToken,
+) -> Result<Vec<Change>, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
         let side = Side::new(cluster, input, &kinds);

@@ -14,7 +14,8 @@ fn sets_limits(change: &Change) -> bool {
     limits(&change.before) != limits(&change.after)
 }
 
-/// Refuses what is created beyond a quota. A quota that may not be read, or that the change itself changes, is left to the sync.
+/// Refuses what is created beyond a quota. A quota that may not be read, or that the change itself changes, is left to
+/// the sync.
 pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> Result<(), ReconcileError> {
     let mut created: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, change) in changes.iter().enumerate() {
@@ -24,10 +25,16 @@ pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> 
         }
     }
     let is_quota = |change: &&Change| {
-        change.key.kind == "ResourceQuota" && change.key.group.is_empty() && change.action != Action::None && sets_limits(change)
+        change.key.kind == "ResourceQuota"
+            && change.key.group.is_empty()
+            && change.action != Action::None
+            && sets_limits(change)
     };
-    let moved: BTreeSet<String> = changes.iter().filter(is_quota).filter_map(|change| change.key.namespace.clone()).collect();
-    for (namespace, places) in created.into_iter().filter(|(namespace, places)| places.len() > 1 && !moved.contains(namespace)) {
+    let moved: BTreeSet<String> =
+        changes.iter().filter(is_quota).filter_map(|change| change.key.namespace.clone()).collect();
+    for (namespace, places) in
+        created.into_iter().filter(|(namespace, places)| places.len() > 1 && !moved.contains(namespace))
+    {
         let quotas = cluster.quotas(&namespace).await?;
         if quotas.is_empty() {
             continue;

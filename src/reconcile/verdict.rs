@@ -5,7 +5,8 @@ use crate::cluster::ApplyError;
 use crate::plan::siblings::without_namespace;
 use crate::plan::{Cause, NotValidated, REPLACE_ANNOTATION, Siblings, Verdict, Wanted};
 
-/// The verdict on the object, or the error where the object is not at fault. `coming` is what all apps of the change bring.
+/// The verdict on the object, or the error where the object is not at fault. `coming` is what all apps of the change
+/// bring.
 pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> Result<Verdict, ApplyError> {
     let key = &wanted.key;
     let rejected = |message: String, causes: Vec<Cause>| Verdict::Rejected { message, causes };
@@ -23,12 +24,19 @@ pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> 
             }
             let group = if group.is_empty() { "the core group" } else { &group };
             rejected(
-                format!("The cluster does not know kind {kind} in version {version} of {group}, and no CRD in this change defines it."),
+                format!(
+                    "The cluster does not know kind {kind} in version {version} of {group}, and no CRD in this change \
+                     defines it."
+                ),
                 Vec::new(),
             )
         }
-        ApplyError::WebhookWithoutDryRun { message } => Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } },
-        ApplyError::Malformed { message, causes } | ApplyError::Invalid { message, causes } => rejected(message, causes),
+        ApplyError::WebhookWithoutDryRun { message } => {
+            Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message } }
+        }
+        ApplyError::Malformed { message, causes } | ApplyError::Invalid { message, causes } => {
+            rejected(message, causes)
+        }
         ApplyError::Immutable { message, causes } => {
             let hint = format!("To let Driftless do that, annotate it with `{REPLACE_ANNOTATION}: \"true\"`");
             rejected(format!("{message}. {key} can only be changed by deleting it first. {hint}."), causes)

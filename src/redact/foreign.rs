@@ -1,8 +1,9 @@
 //! Texts of libraries about files that may hold secrets.
 //!
-//! A parser quotes what it could not read, a template prints what it is told to, and a check of values names the value. So where any of the
-//! files that were read holds a Secret, or a value that is named like one, a library's text is not passed on: what is known of its shape is
-//! said in words of ours, with the file, the line and the path of the key that stand beside it.
+//! A parser quotes what it could not read, a template prints what it is told to, and a check of values names the value.
+//! So where any of the files that were read holds a Secret, or a value that is named like one, a library's text is not
+//! passed on: what is known of its shape is said in words of ours, with the file, the line and the path of the key that
+//! stand beside it.
 
 use std::sync::LazyLock;
 
@@ -30,7 +31,8 @@ const MARKS: [&str; 18] = [
     "auths",
 ];
 
-static MARKED: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(MARKS).ok());
+static MARKED: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(MARKS).ok());
 
 /// Texts of a YAML parser that quote nothing.
 const PARSER: [&str; 16] = [
@@ -110,7 +112,8 @@ const WARNINGS: [&str; 6] = [
     "Warning: 'imageTags' is deprecated",
 ];
 
-const WHERE: &str = "the full text is not shown, because a file that was read holds a Secret or a value that is named like one. Run `driftless \
+const WHERE: &str = "the full text is not shown, because a file that was read holds a Secret or a value that is named \
+                     like one. Run `driftless \
                      preview` on this folder to see it";
 
 /// Whether a file may hold a secret.
@@ -136,7 +139,8 @@ pub fn rebuilt_warnings(warnings: &[String]) -> Vec<String> {
             shown.push(known.to_owned());
         }
     }
-    let hidden = all - warnings.iter().filter(|warning| WARNINGS.iter().any(|known| warning.starts_with(known))).count();
+    let hidden =
+        all - warnings.iter().filter(|warning| WARNINGS.iter().any(|known| warning.starts_with(known))).count();
     if hidden > 0 {
         let count = if hidden == 1 { "1 warning".to_owned() } else { format!("{hidden} warnings") };
         shown.push(format!("the renderer printed {count}; {WHERE}"));
@@ -162,16 +166,25 @@ fn class(message: &str) -> String {
     }
     match () {
         () if has("a render does not see the cluster; set helm.allowLookup") => {
-            "the template calls lookup, and a render does not see the cluster. Set helm.allowLookup for the app to let it find nothing"
+            "the template calls lookup, and a render does not see the cluster. Set helm.allowLookup for the app to let \
+             it find nothing"
                 .to_owned()
         }
-        () if has("objects are hooks (helm.sh/hook)") => "several objects are hooks (helm.sh/hook), and hooks are not run".to_owned(),
-        () if has("unknown anchor") => "not valid YAML: an alias names an anchor that is not defined before it".to_owned(),
+        () if has("objects are hooks (helm.sh/hook)") => "several objects are hooks (helm.sh/hook), and hooks are not \
+                                                          run"
+        .to_owned(),
+        () if has("unknown anchor") => "not valid YAML: an alias names an anchor that is not defined before \
+                                        it"
+        .to_owned(),
         () if has("cannot unmarshal") || has("cannot decode") || has("cannot construct") => {
             "a value does not have the type that its field or its tag asks for".to_owned()
         }
         () if has("already set in map") || has("already defined") => "not valid YAML: a key is there twice".to_owned(),
-        () if has("meet the specifications of the schema") => format!("the chart's values do not match its schema{}", places(message)),
+        () if has("meet the specifications of the schema") => format!(
+            "the chart's values do not match its \
+                                                                       schema{}",
+            places(message)
+        ),
         () if message.starts_with("not valid YAML") => "not valid YAML".to_owned(),
         () if message.starts_with("not valid JSON") => "not valid JSON".to_owned(),
         () if message.starts_with("the library crashed") => "the library crashed on this input".to_owned(),
@@ -179,7 +192,9 @@ fn class(message: &str) -> String {
             "it refers to something remote, and a render reads nothing but its own repository".to_owned()
         }
         () if has("patch") => "a patch cannot be applied".to_owned(),
-        () if has("secretGenerator") || has("SecretArgs") || has("literal") => "a generator's values cannot be read".to_owned(),
+        () if has("secretGenerator") || has("SecretArgs") || has("literal") => "a generator's values cannot be \
+                                                                                read"
+            .to_owned(),
         () if has("replacement") || has("fieldPath") => "a replacement cannot be made".to_owned(),
         () if has("executing") || has("error calling") || has("template") => "the template fails".to_owned(),
         () => "it does not render".to_owned(),
@@ -189,7 +204,8 @@ fn class(message: &str) -> String {
 /// The keys that a schema does not accept: `at '/image/tag': …`.
 fn places(message: &str) -> String {
     let found = message.split("at '").skip(1).filter_map(|rest| rest.split_once("':"));
-    let keys: Vec<&str> = found.map(|(key, _)| key).filter(|key| key.len() < 100 && !key.contains(char::is_whitespace)).take(5).collect();
+    let keys: Vec<&str> =
+        found.map(|(key, _)| key).filter(|key| key.len() < 100 && !key.contains(char::is_whitespace)).take(5).collect();
     if keys.is_empty() { String::new() } else { format!(" at {}", keys.join(", ")) }
 }
 
@@ -207,7 +223,9 @@ fn is_shaped(text: &str, shape: &str) -> bool {
 
 /// A path, or an object with its kind and namespace.
 fn is_name(text: &str) -> bool {
-    text.len() <= 200 && text.matches(' ').count() <= 2 && text.chars().all(|char| char.is_alphanumeric() || " -_./:~[]".contains(char))
+    text.len() <= 200
+        && text.matches(' ').count() <= 2
+        && text.chars().all(|char| char.is_alphanumeric() || " -_./:~[]".contains(char))
 }
 
 #[cfg(test)]
@@ -223,7 +241,8 @@ mod tests {
         "invalid literal source hunter2hunter2, expected key=value",
         "unable to parse SM or JSON patch from [kind: Secret\nstringData: hunter2]",
         "replacements: index 7 is out of bounds for hunter2",
-        "values don't meet the specifications of the schema(s) in the following chart(s):\nweb:\n- at '/db/password': 'hunter2' does not match pattern '^x'",
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nweb:\n- at '/db/password': \
+         'hunter2' does not match pattern '^x'",
         "executing \"web/templates/a.yaml\" at <fail hunter2>: error calling fail: hunter2",
         "execution error at (web/templates/a.yaml:3:4): error calling mustToDate: parsing time \"hunter2\"",
         "the library crashed on this input, after reading this file: runtime error: hunter2",
@@ -276,7 +295,10 @@ mod tests {
         ] {
             assert!(!rebuilt(text).contains("4711") && !rebuilt(text).contains("hunter2"), "{}", rebuilt(text));
         }
-        assert_eq!(rebuilt("expected a Kubernetes object, found a number"), "expected a Kubernetes object, found a number");
+        assert_eq!(
+            rebuilt("expected a Kubernetes object, found a number"),
+            "expected a Kubernetes object, found a number"
+        );
     }
 
     #[test]
@@ -286,7 +308,10 @@ mod tests {
             "warning: skipped value for web.db: Not a table (hunter2)".to_owned(),
         ];
         let shown = rebuilt_warnings(&warnings);
-        assert!(shown[0].starts_with("Warning: 'commonLabels'") && shown[1].starts_with("the renderer printed 1 warning;"), "{shown:?}");
+        assert!(
+            shown[0].starts_with("Warning: 'commonLabels'") && shown[1].starts_with("the renderer printed 1 warning;"),
+            "{shown:?}"
+        );
         assert!(!shown.concat().contains("hunter2"));
     }
 

@@ -12,7 +12,8 @@ const SHORTEST: usize = 4;
 const ALONE: usize = 7;
 /// A shorter encoded form is found by chance.
 const SHORTEST_ENCODED: usize = 6;
-/// Of a longer value, parts of this length are searched for as well: texts are cut, and encoded ones are broken into lines.
+/// Of a longer value, parts of this length are searched for as well: texts are cut, and encoded ones are broken into
+/// lines.
 const WINDOW: usize = 20;
 const LONG: usize = 2 * WINDOW;
 /// So much of the beginning and of the end of a value is searched for in parts.
@@ -55,8 +56,8 @@ const COMMON: [&str; 27] = [
 
 /// The forms of one value of a Secret, as bytes.
 ///
-/// A value of several lines is a file: its lines and what they assign are searched for as well, by [`counts`], and what a document in JSON
-/// holds. What names an object is shown anyway.
+/// A value of several lines is a file: its lines and what they assign are searched for as well, by [`counts`], and what
+/// a document in JSON holds. What names an object is shown anyway.
 pub(super) fn of(value: &[u8], is_name: &dyn Fn(&str) -> bool, forms: &mut Texts) {
     let Ok(text) = std::str::from_utf8(value) else { return encoded(value, forms) };
     let trimmed = text.trim();
@@ -66,7 +67,9 @@ pub(super) fn of(value: &[u8], is_name: &dyn Fn(&str) -> bool, forms: &mut Texts
     atom(text, trimmed, true, forms);
     let mut parts = leaves(trimmed);
     if trimmed.contains('\n') {
-        parts.extend(trimmed.lines().map(str::trim).filter(|line| counts(line) && !is_structure(line)).map(str::to_owned));
+        parts.extend(
+            trimmed.lines().map(str::trim).filter(|line| counts(line) && !is_structure(line)).map(str::to_owned),
+        );
     }
     parts.retain(|part| part != trimmed && !is_name(part));
     parts.sort_unstable();
@@ -76,23 +79,28 @@ pub(super) fn of(value: &[u8], is_name: &dyn Fn(&str) -> bool, forms: &mut Texts
     }
 }
 
-/// Whether a part of a value says something about it where it stands in another text: from six characters on, or from four if there are
-/// letters and digits. What is shorter, and what names things everywhere, is found in many texts by chance.
+/// Whether a part of a value says something about it where it stands in another text: from six characters on, or from
+/// four if there are letters and digits. What is shorter, and what names things everywhere, is found in many texts by
+/// chance.
 fn counts(part: &str) -> bool {
     let is_code = part.contains(|char: char| char.is_ascii_digit()) && part.contains(char::is_alphabetic);
     !is_common(part) && part.len() >= if is_code { SHORTEST } else { PART }
 }
 
-/// Whether a line says only what form the file has: `-----BEGIN CERTIFICATE-----`, `});`, `server {`, `[mysqld]`, `username:`, a comment's
-/// frame, or `enabled: true`, whose value says nothing.
+/// Whether a line says only what form the file has: `-----BEGIN CERTIFICATE-----`, `});`, `server {`, `[mysqld]`,
+/// `username:`, a comment's frame, or `enabled: true`, whose value says nothing.
 fn is_structure(line: &str) -> bool {
     if line.starts_with("-----") || !line.contains(char::is_alphanumeric) {
         return true;
     }
-    let is_word = |text: &str| !text.is_empty() && text.chars().all(|char| char.is_alphabetic() || " -_./".contains(char));
+    let is_word =
+        |text: &str| !text.is_empty() && text.chars().all(|char| char.is_alphabetic() || " -_./".contains(char));
     if let Some((key, value)) = assigned(line) {
-        let is_plain = value.is_empty() || is_common(value) || value.chars().all(|char| char.is_ascii_digit()) && value.len() < PART;
-        return is_plain && key.trim_start_matches("- ").chars().all(|char| char.is_alphanumeric() || "-_./".contains(char));
+        let is_plain = value.is_empty()
+            || is_common(value)
+            || value.chars().all(|char| char.is_ascii_digit()) && value.len() < PART;
+        return is_plain
+            && key.trim_start_matches("- ").chars().all(|char| char.is_alphanumeric() || "-_./".contains(char));
     }
     let bare = line.trim_matches(|char: char| " {}[]()<>:;,#*/-".contains(char));
     bare.len() < line.len() && is_word(bare)
@@ -100,7 +108,10 @@ fn is_structure(line: &str) -> bool {
 
 /// `key=value`, or `key: value`, without the value's quotes.
 fn assigned(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.split_once('=').or_else(|| line.split_once(": ")).or_else(|| line.strip_suffix(':').map(|key| (key, "")))?;
+    let (key, value) = line
+        .split_once('=')
+        .or_else(|| line.split_once(": "))
+        .or_else(|| line.strip_suffix(':').map(|key| (key, "")))?;
     Some((key.trim(), value.trim().trim_matches(['"', '\''])))
 }
 
@@ -191,7 +202,8 @@ fn percent(text: &str, kept: &str) -> String {
     out
 }
 
-/// Base64 and hex. In base64 a value looks otherwise at each of three places of a longer text; its ends depend on what is beside it.
+/// Base64 and hex. In base64 a value looks otherwise at each of three places of a longer text; its ends depend on what
+/// is beside it.
 fn encoded(bytes: &[u8], forms: &mut Texts) {
     if bytes.len() < SHORTEST {
         return;
@@ -264,9 +276,18 @@ mod tests {
         for line in ["sunshine", "ab12", "hunter7", "471123"] {
             assert!(found.contains(&line.to_owned()), "{line}");
         }
-        for line in
-            ["[client]", "client", "server {", "-----begin x-----", "username:", "enabled: true", "5432", "port: 5432", "});", "abc"]
-        {
+        for line in [
+            "[client]",
+            "client",
+            "server {",
+            "-----begin x-----",
+            "username:",
+            "enabled: true",
+            "5432",
+            "port: 5432",
+            "});",
+            "abc",
+        ] {
             assert!(!found.contains(&line.to_owned()), "{line}");
         }
     }

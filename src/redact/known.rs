@@ -38,9 +38,11 @@ impl std::fmt::Debug for Known {
 }
 
 impl Known {
-    /// The values of those of these objects that are Secrets. Names that are shown anyway, such as a namespace, are no secrets.
+    /// The values of those of these objects that are Secrets. Names that are shown anyway, such as a namespace, are no
+    /// secrets.
     ///
-    /// This and [`Known::hide`] compute for as long as there are values and text: callers on a runtime use `lifecycle::beside`.
+    /// This and [`Known::hide`] compute for as long as there are values and text: callers on a runtime use
+    /// `lifecycle::beside`.
     pub fn of<'a>(objects: impl IntoIterator<Item = (&'a ObjectKey, &'a Value)>) -> Self {
         let (mut values, mut names) = (Vec::new(), std::collections::HashSet::new());
         for (key, object) in objects {
@@ -77,7 +79,9 @@ impl Known {
     pub fn hide(&self, text: &str) -> Shown {
         let search = match &self.0 {
             Values::Nothing => return Shown::new(text.to_owned()),
-            Values::TooMany => return if text.trim().is_empty() { Shown::new(text.to_owned()) } else { Shown::from(HIDDEN) },
+            Values::TooMany => {
+                return if text.trim().is_empty() { Shown::new(text.to_owned()) } else { Shown::from(HIDDEN) };
+            }
             Values::These(search) => search,
         };
         let (mut out, mut at) = (String::with_capacity(text.len()), 0);
@@ -130,7 +134,8 @@ impl Runs<'_> {
         if place < self.last.0 || place > self.last.1 || self.last == (0, 0) {
             let is_part = |char: char| char.is_ascii_alphanumeric() || "+/_=-%".contains(char);
             let (before, after) = self.text.split_at(place);
-            self.last = (before.trim_end_matches(is_part).len(), self.text.len() - after.trim_start_matches(is_part).len());
+            self.last =
+                (before.trim_end_matches(is_part).len(), self.text.len() - after.trim_start_matches(is_part).len());
         }
         self.last
     }

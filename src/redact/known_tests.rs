@@ -5,7 +5,8 @@ use serde_json::json;
 use super::*;
 
 fn known(data: &Value) -> Known {
-    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}, "stringData": data});
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"},
+        "stringData": data});
     Known::of([(&ObjectKey::of(&object).expect("a name"), &object)])
 }
 
@@ -16,7 +17,10 @@ pub(crate) fn encodings(value: &str) -> Vec<String> {
         quoted[1..quoted.len() - 1].to_owned()
     };
     let percent = |kept: fn(u8) -> bool| -> String {
-        value.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+        value
+            .bytes()
+            .map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect()
     };
     let base64 = STANDARD.encode(value);
     vec![
@@ -44,7 +48,9 @@ pub(crate) fn encodings(value: &str) -> Vec<String> {
 /// S1: no encoding of a value gets through.
 #[test]
 fn a_value_is_found_in_every_encoding() {
-    for value in ["hunter2hunter2", "p@ss w0rd/with+all&signs=\"é\"", " spaced-value-1234 \n", "https://user:t0ken@host/x?y=z"] {
+    for value in
+        ["hunter2hunter2", "p@ss w0rd/with+all&signs=\"é\"", " spaced-value-1234 \n", "https://user:t0ken@host/x?y=z"]
+    {
         let known = known(&json!({"password": value}));
         for text in encodings(value) {
             let shown = known.hide(&format!("before {text} after"));
@@ -59,11 +65,13 @@ fn a_value_is_found_in_every_encoding() {
 fn a_long_value_is_found_in_pieces() {
     let letters: Vec<char> = ('A'..='Z').collect();
     let line = |n: usize| (0..64).map(|at| letters[(at * at * 7 + n * 11) % 26]).collect::<String>();
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n{}\n{}\n-----END PRIVATE KEY-----\n", line(1), line(2), line(3));
+    let pem =
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n{}\n{}\n-----END PRIVATE KEY-----\n", line(1), line(2), line(3));
     let known = known(&json!({"tls.key": pem}));
     let indented: String = pem.lines().map(|line| format!("      {line}\n")).collect();
     let base64 = STANDARD.encode(&pem);
-    let wrapped: String = base64.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+    let wrapped: String =
+        base64.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
     for text in [indented, json!({"x": pem}).to_string(), pem[..120].to_owned(), base64[..100].to_owned(), wrapped] {
         let shown = known.hide(&text);
         for piece in line(1).as_bytes().chunks(16).map(String::from_utf8_lossy) {
@@ -90,7 +98,8 @@ fn a_short_value_counts_where_it_stands_alone() {
 
 #[test]
 fn without_secrets_nothing_is_hidden() {
-    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"password": "hunter2hunter2"}});
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
+        "data": {"password": "hunter2hunter2"}});
     let known = Known::of([(&ObjectKey::of(&object).expect("a name"), &object)]);
     assert!(known.is_empty());
     assert_eq!(known.hide("hunter2hunter2"), "hunter2hunter2");
@@ -111,7 +120,8 @@ proptest! {
 
     #[test]
     fn binary_values_are_found(value in proptest::collection::vec(any::<u8>(), 16..80)) {
-        let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": {"v": STANDARD.encode(&value)}});
+        let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"},
+            "data": {"v": STANDARD.encode(&value)}});
         let known = Known::of([(&ObjectKey::of(&object).expect("a name"), &object)]);
         let text = format!("got {} and {}", STANDARD.encode(&value), hex::encode(&value));
         let shown = known.hide(&text);
@@ -119,7 +129,8 @@ proptest! {
     }
 }
 
-/// X10+: a Secret of very many keys is searched for in bounded memory and time, and what cannot be searched for lets no text through.
+/// X10+: a Secret of very many keys is searched for in bounded memory and time, and what cannot be searched for lets no
+/// text through.
 #[test]
 fn very_many_values_are_searched_for_or_nothing_is_shown() {
     let value = |number: usize| format!("{number:05}-Zq8-{:x}", (number + 1) * 2_654_435_761);

@@ -1,15 +1,16 @@
 //! Finds any of very many texts in another one, whatever the case of their letters.
 //!
-//! An automaton takes some hundred bytes for each byte that it searches for. Here it is the texts themselves, in order, and an index over how
-//! they begin: what begins at a place of a text is the last one in order that is not beyond it, or the beginning of that one. So a search takes
-//! time by the length of the text alone, whatever there is to find.
+//! An automaton takes some hundred bytes for each byte that it searches for. Here it is the texts themselves, in order,
+//! and an index over how they begin: what begins at a place of a text is the last one in order that is not beyond it,
+//! or the beginning of that one. So a search takes time by the length of the text alone, whatever there is to find.
 
 use std::collections::HashMap;
 
 /// Bytes of all texts together that are searched for, and their number. With the index they take 80 MB at most.
 const MOST_BYTES: usize = 16 << 20;
 const MOST: usize = 600_000;
-/// Longer texts are searched for in pieces, all of which are found where the whole stands: what is compared at a place has an end.
+/// Longer texts are searched for in pieces, all of which are found where the whole stands: what is compared at a place
+/// has an end.
 const PIECE: usize = 256;
 /// Bytes by which the index knows how the longer texts begin, and the shorter ones.
 const LONG: usize = 8;
@@ -122,11 +123,13 @@ impl Search {
         // Of equal ones the first reaches farthest.
         all.dedup_by(|next, first| texts.of(*next) == texts.of(*first));
         all.shrink_to_fit();
-        let mut search = Self { texts, nodes: Vec::with_capacity(all.len()), long: HashMap::new(), short: HashMap::new() };
+        let mut search =
+            Self { texts, nodes: Vec::with_capacity(all.len()), long: HashMap::new(), short: HashMap::new() };
         let mut open: Vec<u32> = Vec::new();
         for (place, text) in (0u32..).zip(all) {
             let bytes = search.texts.of(text);
-            while open.last().is_some_and(|last| !bytes.starts_with(search.texts.of(search.nodes[*last as usize].text))) {
+            while open.last().is_some_and(|last| !bytes.starts_with(search.texts.of(search.nodes[*last as usize].text)))
+            {
                 open.pop();
             }
             let parent = open.last().copied().unwrap_or(NONE);
@@ -171,7 +174,8 @@ impl Search {
         if let Some(range) = rest.first_chunk().and_then(|begin| range(self.long.get(&u64::from_ne_bytes(*begin)))) {
             self.within(range, rest, &mut begins);
         }
-        // What covers a longer text covers the shorter ones of the same place, but for those that count where they stand alone.
+        // What covers a longer text covers the shorter ones of the same place, but for those that count where they
+        // stand alone.
         if let Some(range) = rest.first_chunk().and_then(|begin| range(self.short.get(&u32::from_ne_bytes(*begin)))) {
             self.within(range, rest, &mut begins);
         }
@@ -216,7 +220,8 @@ mod tests {
     proptest! {
         /// The longest text that begins at a place is found there, and nothing else is.
         #[test]
-        fn what_begins_at_a_place_is_found(texts in proptest::collection::vec("[ab]{4,12}", 0..40), rest in "[ab]{0,16}") {
+        fn what_begins_at_a_place_is_found(texts in proptest::collection::vec("[ab]{4,12}", 0..40),
+            rest in "[ab]{0,16}") {
             let longest = texts.iter().filter(|text| rest.starts_with(text.as_str())).map(String::len).max();
             let begins = search(&texts).begins(rest.as_bytes());
             prop_assert_eq!(begins.found.iter().map(|(len, _)| *len).max(), longest);

@@ -1,7 +1,8 @@
-//! What may be shown of a Secret: a list of what may, and not of what may not, as a field with a wrong name holds a value as well.
+//! What may be shown of a Secret: a list of what may, and not of what may not, as a field with a wrong name holds a
+//! value as well.
 //!
-//! Values are compared before they are masked, so that a change shows as a change; the masks tell nothing about the values, not even a hash
-//! of them, which could be guessed at.
+//! Values are compared before they are masked, so that a change shows as a change; the masks tell nothing about the
+//! values, not even a hash of them, which could be guessed at.
 
 use serde_json::{Map, Value};
 
@@ -17,16 +18,23 @@ const SHORTEST_VALUE: usize = 8;
 
 /// Masks two states of one object. Of other objects than Secrets nothing is masked here.
 ///
-/// `known` are the values of the plan that the object is of. They are gathered once for all of its objects; where there are none, those of
-/// this one are.
-pub fn states(key: &ObjectKey, before: Option<&Value>, after: Option<&Value>, known: &Known) -> (Option<Value>, Option<Value>) {
+/// `known` are the values of the plan that the object is of. They are gathered once for all of its objects; where there
+/// are none, those of this one are.
+pub fn states(
+    key: &ObjectKey,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    known: &Known,
+) -> (Option<Value>, Option<Value>) {
     let both = [before, after];
     if !both.into_iter().flatten().any(|object| holds_secrets(key, object)) {
         return (before.cloned(), after.cloned());
     }
     let own = known.is_empty().then(|| Known::of(both.into_iter().flatten().map(|object| (key, object))));
     let known = own.as_ref().unwrap_or(known);
-    let mask = |this: Option<&Value>, other: Option<&Value>, changed| this.map(|this| Mask { changed, known }.object(this, other));
+    let mask = |this: Option<&Value>, other: Option<&Value>, changed| {
+        this.map(|this| Mask { changed, known }.object(this, other))
+    };
     (mask(before, after, OLD), mask(after, before, NEW))
 }
 
@@ -65,7 +73,12 @@ impl Mask<'_> {
         }
     }
 
-    fn fields(&self, fields: &Map<String, Value>, other: Option<&Value>, mask: impl Fn(&str, &Value, Option<&Value>) -> Value) -> Value {
+    fn fields(
+        &self,
+        fields: &Map<String, Value>,
+        other: Option<&Value>,
+        mask: impl Fn(&str, &Value, Option<&Value>) -> Value,
+    ) -> Value {
         let mut masked = Map::new();
         for (name, value) in fields {
             let other = other.and_then(|other| other.get(name));
@@ -79,7 +92,11 @@ impl Mask<'_> {
         // A short name is found in values by chance.
         let is_value = name.len() >= SHORTEST_VALUE && self.known.hide(name).as_str() != name;
         let is_name = name.len() <= LONGEST_FIELD || name.contains(['.', '/', '-', '_']);
-        if is_value || !is_name || name.contains(char::is_whitespace) { format!("{HIDDEN} {place}") } else { name.to_owned() }
+        if is_value || !is_name || name.contains(char::is_whitespace) {
+            format!("{HIDDEN} {place}")
+        } else {
+            name.to_owned()
+        }
     }
 
     /// What is shown as it is, if it is a text and holds no value.

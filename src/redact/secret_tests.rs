@@ -8,7 +8,8 @@ use super::super::known::tests::encodings;
 use super::*;
 
 fn key() -> ObjectKey {
-    ObjectKey::of(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}})).expect("a name")
+    ObjectKey::of(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}}))
+        .expect("a name")
 }
 
 #[test]
@@ -25,9 +26,11 @@ fn a_change_shows_as_changed_and_as_nothing_else() {
 fn only_what_is_listed_is_shown() {
     let object = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true,
-        "metadata": {"name": "db", "namespace": "shop", "labels": {"team": "hunter2hunter2"}, "annotations": {"a/b": "aHVudGVyMmh1bnRlcjI="},
+        "metadata": {"name": "db", "namespace": "shop", "labels": {"team": "hunter2hunter2"},
+        "annotations": {"a/b": "aHVudGVyMmh1bnRlcjI="},
             "generateName": "hunter2hunter2", "finalizers": ["hunter2hunter2"]},
-        "data": {"k": "aHVudGVyMmh1bnRlcjI="}, "binaryData": {"k": "aHVudGVyMmh1bnRlcjI="}, "stringdata": {"password": "hunter2hunter2"},
+        "data": {"k": "aHVudGVyMmh1bnRlcjI="}, "binaryData": {"k": "aHVudGVyMmh1bnRlcjI="},
+        "stringdata": {"password": "hunter2hunter2"},
         "password": "hunter2hunter2", "hunter2hunter2": true, "spec": ["hunter2hunter2"],
     });
     let (_, after) = states(&key(), None, Some(&object), &Known::default());
@@ -64,21 +67,30 @@ fn only_what_is_listed_is_shown() {
 /// S1: neither a kind in lower case nor a slip in it makes a Secret something else.
 #[test]
 fn a_kind_that_is_meant_as_a_secret_is_one() {
-    for (group, kind) in [("", "Secret"), ("", "secret"), ("", "SECRET"), ("", "Secrets"), ("core", "Secret"), ("v1", "SecretList")] {
+    for (group, kind) in
+        [("", "Secret"), ("", "secret"), ("", "SECRET"), ("", "Secrets"), ("core", "Secret"), ("v1", "SecretList")]
+    {
         assert!(is_secret_kind(group, kind), "{group}/{kind}");
     }
-    for (group, kind) in [("", "ConfigMap"), ("x.io", "Secret"), ("external-secrets.io", "ExternalSecret"), ("bitnami.com", "SealedSecret")]
-    {
+    for (group, kind) in [
+        ("", "ConfigMap"),
+        ("x.io", "Secret"),
+        ("external-secrets.io", "ExternalSecret"),
+        ("bitnami.com", "SealedSecret"),
+    ] {
         assert!(!is_secret_kind(group, kind), "{group}/{kind}");
     }
-    let object = json!({"apiVersion": "v1", "kind": "Secert", "metadata": {"name": "db"}, "stringData": {"p": "hunter2hunter2"}});
+    let object = json!({"apiVersion": "v1", "kind": "Secert", "metadata": {"name": "db"},
+        "stringData": {"p": "hunter2hunter2"}});
     let (_, after) = states(&ObjectKey::of(&object).expect("a name"), None, Some(&object), &Known::default());
     assert!(!after.expect("an object").to_string().contains("hunter2"));
 }
 
 #[test]
 fn odd_forms_are_masked_whole() {
-    for data in [json!("hunter2hunter2"), json!(["hunter2hunter2"]), json!({"a": {"b": "hunter2hunter2"}}), json!(12_345_678)] {
+    for data in
+        [json!("hunter2hunter2"), json!(["hunter2hunter2"]), json!({"a": {"b": "hunter2hunter2"}}), json!(12_345_678)]
+    {
         let (_, after) = states(&key(), None, Some(&json!({"data": data})), &Known::default());
         let text = after.expect("an object").to_string();
         assert!(!text.contains("hunter2") && !text.contains("12345678"), "{text}");
@@ -87,7 +99,8 @@ fn odd_forms_are_masked_whole() {
 
 /// Places in a Secret where people, tools and slips put a value.
 fn with_value_at(place: usize, text: &str) -> Value {
-    let mut object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}, "type": "Opaque"});
+    let mut object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"},
+        "type": "Opaque"});
     match place {
         0 => object["stringdata"] = json!({"password": text}),
         1 => object["password"] = json!(text),
@@ -129,7 +142,8 @@ proptest! {
         after in proptest::collection::btree_map("[a-z]{1,3}", "secret-[0-9]{8}", 0..5),
     ) {
         let object = |entries: &std::collections::BTreeMap<String, String>| json!({"stringData": entries});
-        let (masked_before, masked_after) = states(&key(), Some(&object(&before)), Some(&object(&after)), &Known::default());
+        let (masked_before, masked_after) = states(&key(), Some(&object(&before)), Some(&object(&after)),
+            &Known::default());
         let (masked_before, masked_after) = (masked_before.expect("some"), masked_after.expect("some"));
         for (name, value) in &before {
             let differs = after.get(name).is_some_and(|other| other != value);

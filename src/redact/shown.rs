@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A text without the values of Secrets. Only this module makes one of a text that was not known when Driftless was compiled.
+/// A text without the values of Secrets. Only this module makes one of a text that was not known when Driftless was
+/// compiled.
 ///
 /// It is read back from the store, where it was written as what it is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

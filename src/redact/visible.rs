@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// What a reader does not see, or takes for something else: the class `Default_Ignorable_Code_Point` of Unicode 16, what turns the direction
-/// of writing (CVE-2021-42574), what is blank without being a space, and the marks of interlinear notes.
-/// <https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt>
+/// What a reader does not see, or takes for something else: the class `Default_Ignorable_Code_Point` of Unicode 16,
+/// what turns the direction of writing (CVE-2021-42574), what is blank without being a space, and the marks of
+/// interlinear notes. <https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt>
 const UNSEEN: [(char, char); 26] = [
     ('\u{a0}', '\u{a0}'),
     ('\u{ad}', '\u{ad}'),

@@ -1,6 +1,7 @@
 //! Renders that were made before: a hit is one whose trace answers the same at the new tree.
 //!
-//! Manifests are kept as compressed JSON: as values they take five times the memory of their text, and a hit is rare beside a push.
+//! Manifests are kept as compressed JSON: as values they take five times the memory of their text, and a hit is rare
+//! beside a push.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -48,7 +49,12 @@ impl Cache {
         Self(Moka::builder().max_capacity(bytes).weigher(weigh).build())
     }
 
-    pub(super) async fn find(&self, key: &str, cluster: &str, tree: Arc<dyn Tree>) -> Result<Option<Arc<Rendered>>, RenderError> {
+    pub(super) async fn find(
+        &self,
+        key: &str,
+        cluster: &str,
+        tree: Arc<dyn Tree>,
+    ) -> Result<Option<Arc<Rendered>>, RenderError> {
         let Some(all) = self.0.get(key).await else {
             return Ok(None);
         };
@@ -128,7 +134,9 @@ impl Kept {
 /// Whether a value is the same after it was written and read: everything is, except some numbers with a fraction.
 fn reads_back(value: &Value) -> bool {
     match value {
-        Value::Number(number) if number.is_f64() => serde_json::from_str::<Value>(&number.to_string()).is_ok_and(|read| read == *value),
+        Value::Number(number) if number.is_f64() => {
+            serde_json::from_str::<Value>(&number.to_string()).is_ok_and(|read| read == *value)
+        }
         Value::Array(items) => items.iter().all(reads_back),
         Value::Object(fields) => fields.values().all(reads_back),
         _ => true,

@@ -16,14 +16,15 @@ struct Object {
     origin: Option<String>,
 }
 
-/// Reads a JSON array of objects. Whatever is wrong with it is wrong with the input that was rendered: the same input gives the same again.
+/// Reads a JSON array of objects. Whatever is wrong with it is wrong with the input that was rendered: the same input
+/// gives the same again.
 pub(super) fn manifests(body: &[u8]) -> Result<Vec<Manifest>, Failure> {
     if values(body) > MAX_VALUES {
         let failure = Failure::new(format!("renders to more than {MAX_VALUES} values in all its objects"));
         return Err(failure.with_hint("split the app"));
     }
-    let objects: Option<Vec<Object>> =
-        serde_json::from_slice(body).map_err(|error| Failure::new(format!("renders to objects that cannot be read: {error}")))?;
+    let objects: Option<Vec<Object>> = serde_json::from_slice(body)
+        .map_err(|error| Failure::new(format!("renders to objects that cannot be read: {error}")))?;
     let named = objects.unwrap_or_default().into_iter().map(|Object { mut object, origin }| {
         fit(&mut object);
         let file = origin.clone();
@@ -69,7 +70,9 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
         for (body, says) in [
             (
-                format!(r#"[{{"object": {{"apiVersion": "v1", "kind": "A", "metadata": {{"name": "a"}}, "x": {deep}}}}}]"#),
+                format!(
+                    r#"[{{"object": {{"apiVersion": "v1", "kind": "A", "metadata": {{"name": "a"}}, "x": {deep}}}}}]"#
+                ),
                 "recursion limit",
             ),
             (

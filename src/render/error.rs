@@ -10,7 +10,8 @@ use crate::class::{Class, Classified};
 use crate::trace::Trace;
 use crate::tree::TreeError;
 
-/// What is wrong with the input, where, and the way out. Lines and columns count from 1 and are only there where they are certain.
+/// What is wrong with the input, where, and the way out. Lines and columns count from 1 and are only there where they
+/// are certain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Failure {
@@ -55,7 +56,8 @@ impl fmt::Display for Failure {
 /// A render that made nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// The input is at fault: it can't be rendered, or needs more than it may have. The trace says what would have to change for another answer.
+    /// The input is at fault: it can't be rendered, or needs more than it may have. The trace says what would have to
+    /// change for another answer.
     #[error("{failure}")]
     Failed { failure: Box<Failure>, trace: Box<Trace> },
     /// A worker could not be started in its box.
@@ -102,7 +104,9 @@ impl Classified for RenderError {
             RenderError::Cancelled => Class::Cancelled,
             RenderError::Missing { class, .. } => *class,
             RenderError::Overloaded => Class::Retry { after: Some(Duration::from_secs(1)) },
-            RenderError::Start(_) | RenderError::Pipe(_) | RenderError::Protocol(_) | RenderError::Tree(_) => Class::RETRY,
+            RenderError::Start(_) | RenderError::Pipe(_) | RenderError::Protocol(_) | RenderError::Tree(_) => {
+                Class::RETRY
+            }
         }
     }
 }

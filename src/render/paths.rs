@@ -1,7 +1,8 @@
-//! Paths, resolved in a Git tree by us: links are followed inside the repository, and what leads out of it is refused by name.
+//! Paths, resolved in a Git tree by us: links are followed inside the repository, and what leads out of it is refused
+//! by name.
 //!
-//! Each step leaves its mark in the trace, so that a path which would resolve otherwise at another revision is seen: links and files as
-//! read, the directory that a missing name was looked up in, and the missing name.
+//! Each step leaves its mark in the trace, so that a path which would resolve otherwise at another revision is seen:
+//! links and files as read, the directory that a missing name was looked up in, and the missing name.
 
 use std::sync::Arc;
 
@@ -157,7 +158,10 @@ impl Paths {
                 }
                 Mode::Submodule => {
                     self.trace.record(&path, Asked::Read { id: entry.id, mode: entry.mode });
-                    return Ok(Place::Refused(Refusal::new(&path, "a Git submodule, whose files are in another repository")));
+                    return Ok(Place::Refused(Refusal::new(
+                        &path,
+                        "a Git submodule, whose files are in another repository",
+                    )));
                 }
                 Mode::File | Mode::Executable if walk.left.is_empty() => last = Some(entry),
                 Mode::File | Mode::Executable => {

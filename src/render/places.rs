@@ -27,8 +27,9 @@ pub struct Asker<'a> {
 
 /// The places of a pool.
 ///
-/// `size` of them are for everybody. One more is for a tenant that has none, and one more beside that for a sync of a tenant that has none: so a
-/// tenant whose charts never end can hold `size` places, and neither another tenant's preview nor its sync waits for them.
+/// `size` of them are for everybody. One more is for a tenant that has none, and one more beside that for a sync of a
+/// tenant that has none: so a tenant whose charts never end can hold `size` places, and neither another tenant's
+/// preview nor its sync waits for them.
 #[derive(Clone)]
 pub(super) struct Places(Arc<Mutex<State>>);
 
@@ -102,7 +103,12 @@ impl Places {
             state.arrived += 1;
             let number = state.arrived;
             let (sender, place) = oneshot::channel();
-            state.waiting.push(Waiter { number, tenant: asker.tenant.to_owned(), purpose: asker.purpose, place: sender });
+            state.waiting.push(Waiter {
+                number,
+                tenant: asker.tenant.to_owned(),
+                purpose: asker.purpose,
+                place: sender,
+            });
             (number, place)
         };
         let _leave = Leave(self, number);
@@ -149,12 +155,13 @@ impl State {
         self.served.insert(tenant.to_owned(), self.given);
     }
 
-    /// Takes out of the queue who may start now: tenants with the fewest places first, then those that waited longest for one; of one tenant
-    /// syncs before previews, then the oldest.
+    /// Takes out of the queue who may start now: tenants with the fewest places first, then those that waited longest
+    /// for one; of one tenant syncs before previews, then the oldest.
     fn next(&mut self) -> Vec<Waiter> {
         let mut chosen = Vec::new();
         loop {
-            let ready = self.waiting.iter().enumerate().filter(|(_, waiter)| self.may_start(&waiter.tenant, waiter.purpose));
+            let ready =
+                self.waiting.iter().enumerate().filter(|(_, waiter)| self.may_start(&waiter.tenant, waiter.purpose));
             let first = ready.min_by_key(|(_, waiter)| {
                 let served = self.served.get(&waiter.tenant).copied().unwrap_or(0);
                 (self.held_by(&waiter.tenant), served, waiter.purpose == Purpose::Preview, waiter.number)
@@ -200,8 +207,13 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let first = ask(&places, "a", Purpose::Preview).await;
         let mut tasks = tokio::task::JoinSet::new();
-        let asked =
-            [("a", Purpose::Preview), ("a", Purpose::Preview), ("a", Purpose::Sync), ("b", Purpose::Preview), ("c", Purpose::Preview)];
+        let asked = [
+            ("a", Purpose::Preview),
+            ("a", Purpose::Preview),
+            ("a", Purpose::Sync),
+            ("b", Purpose::Preview),
+            ("c", Purpose::Preview),
+        ];
         for (tenant, purpose) in asked {
             let (places, order) = (places.clone(), Arc::clone(&order));
             tasks.spawn(async move {

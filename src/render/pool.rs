@@ -29,8 +29,8 @@ pub struct RendererConfig {
     pub launcher: PathBuf,
     /// The worker that it then becomes.
     pub worker: PathBuf,
-    /// Workers that one tenant may have at once, each rendering one thing at a time. Beyond them there is one for a tenant that has none, and
-    /// one more for such a tenant's sync.
+    /// Workers that one tenant may have at once, each rendering one thing at a time. Beyond them there is one for a
+    /// tenant that has none, and one more for such a tenant's sync.
     pub size: usize,
     /// Renders of one tenant that may wait for a worker; more are told to come again.
     pub queue: usize,
@@ -50,7 +50,8 @@ pub struct RendererConfig {
     pub cache: u64,
     /// What the box needs of the kernel.
     pub landlock: Landlock,
-    /// Whether what libraries say of files that may hold secrets is passed on as it is. Only for a reader who has the files himself.
+    /// Whether what libraries say of files that may hold secrets is passed on as it is. Only for a reader who has the
+    /// files himself.
     pub full_texts: bool,
 }
 
@@ -77,7 +78,8 @@ impl RendererConfig {
 /// One warm worker is enough for a push now and then; each takes 30 MiB.
 const SPARE: Duration = Duration::from_secs(30);
 
-/// A worker that is lost on an input may have been killed by somebody else, or have been old. One that is lost so often is lost by the input.
+/// A worker that is lost on an input may have been killed by somebody else, or have been old. One that is lost so often
+/// is lost by the input.
 const MOST_LOST: u32 = 3;
 
 /// The renderer: cheap to share behind an `Arc`.
@@ -150,8 +152,8 @@ impl Renderer {
         self.identifier.clone()
     }
 
-    /// Renders, or answers from the cache where the same question had the same answers before. `repo` keeps the questions of repositories
-    /// apart.
+    /// Renders, or answers from the cache where the same question had the same answers before. `repo` keeps the
+    /// questions of repositories apart.
     pub async fn render_cached(
         &self,
         asker: Asker<'_>,
@@ -182,13 +184,23 @@ impl Renderer {
     }
 
     /// Renders anew, for the one who waits for it.
-    pub async fn render(&self, request: RenderRequest, tree: Arc<dyn Tree>, cancel: CancellationToken) -> Result<Rendered, RenderError> {
+    pub async fn render(
+        &self,
+        request: RenderRequest,
+        tree: Arc<dyn Tree>,
+        cancel: CancellationToken,
+    ) -> Result<Rendered, RenderError> {
         let _place = self.places.acquire(Asker { tenant: "", purpose: Purpose::ByHand }, &cancel).await?;
         Ok(self.render_at(request, tree, cancel).await?.0)
     }
 
     /// Renders at a place that the caller holds.
-    async fn render_at(&self, request: RenderRequest, tree: Arc<dyn Tree>, cancel: CancellationToken) -> Result<Made, RenderError> {
+    async fn render_at(
+        &self,
+        request: RenderRequest,
+        tree: Arc<dyn Tree>,
+        cancel: CancellationToken,
+    ) -> Result<Made, RenderError> {
         let deadline = Instant::now() + self.config.deadline;
         let mut lost = 0;
         loop {
@@ -200,7 +212,8 @@ impl Renderer {
                     lost += 1;
                     tracing::warn!(path = request.path, how, lost, "a renderer's worker crashed on an input");
                     if lost == MOST_LOST {
-                        let failure = Failure::new(format!("the renderer crashed on this input {lost} times in a row ({how})"));
+                        let failure =
+                            Failure::new(format!("the renderer crashed on this input {lost} times in a row ({how})"));
                         let hint = "check the latest change; the same input is retried only at the next resync";
                         return Err(failed(failure.with_hint(hint), &request, trace));
                     }
@@ -218,7 +231,11 @@ impl Renderer {
         deadline: Instant,
     ) -> Result<Made, Try> {
         let killer = worker.killer.clone();
-        let limits = Limits { output: self.config.max_output, questions: self.config.max_callbacks, full_texts: self.config.full_texts };
+        let limits = Limits {
+            output: self.config.max_output,
+            questions: self.config.max_callbacks,
+            full_texts: self.config.full_texts,
+        };
         let mut paths = Paths::new(tree, self.config.max_file);
         let asked = request.clone();
         let path = clean(&request.path);
@@ -228,7 +245,8 @@ impl Renderer {
             let result = session::render(&mut worker.input, &mut worker.output, &wire, &mut paths, limits);
             let result = result.and_then(|mut ended| {
                 let body = std::mem::take(&mut ended.body);
-                let manifests = decode::manifests(&body).map_err(|failure| Trouble::Input { failure, worker_lost: false })?;
+                let manifests =
+                    decode::manifests(&body).map_err(|failure| Trouble::Input { failure, worker_lost: false })?;
                 Ok((ended, manifests))
             });
             (worker, result, paths.into_trace())
@@ -258,7 +276,8 @@ impl Renderer {
         if let Some(rested) = rested {
             return Ok(rested.worker);
         }
-        let (launcher, worker, landlock) = (self.config.launcher.clone(), self.config.worker.clone(), self.config.landlock);
+        let (launcher, worker, landlock) =
+            (self.config.launcher.clone(), self.config.worker.clone(), self.config.landlock);
         let start = tokio::task::spawn_blocking(move || Worker::start(&launcher, &worker, landlock));
         tokio::select! {
             started = start => started.map_err(|error| RenderError::Start(error.to_string()))?,
@@ -364,7 +383,8 @@ fn clean(path: &str) -> String {
 }
 
 fn version_of(worker: &Path) -> Result<String, RenderError> {
-    let program = std::fs::read(worker)
-        .map_err(|error| RenderError::Start(format!("{}: {error}; it is built from renderer/ by make", worker.display())))?;
+    let program = std::fs::read(worker).map_err(|error| {
+        RenderError::Start(format!("{}: {error}; it is built from renderer/ by make", worker.display()))
+    })?;
     Ok(hex::encode(&Sha256::digest(program)[..8]))
 }

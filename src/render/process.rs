@@ -91,7 +91,8 @@ impl Worker {
         }
     }
 
-    /// Forgets what it wrote to its standard error so far: what one render made it write is not read as another one's end.
+    /// Forgets what it wrote to its standard error so far: what one render made it write is not read as another one's
+    /// end.
     pub(super) fn begin(&mut self) {
         if let Err(error) = self.stderr.set_len(0).and_then(|()| self.stderr.seek(SeekFrom::Start(0))) {
             tracing::debug!(%error, "cannot read a worker's standard error");
@@ -102,13 +103,18 @@ impl Worker {
     pub(super) fn post_mortem(&mut self) -> Result<Result<Failure, String>, RenderError> {
         let status = self.killer.reap()?;
         let said = self.last_words();
-        if said.contains("out of memory") || said.contains("cannot allocate memory") || said.contains("failed to reserve") {
+        if said.contains("out of memory")
+            || said.contains("cannot allocate memory")
+            || said.contains("failed to reserve")
+        {
             let most = sandbox::MEMORY >> 20;
             return Ok(Ok(Failure::new(format!("needs more than the {most} MiB of memory that a render may use"))
                 .with_hint("look for a template or an alias that repeats itself, or split the app")));
         }
         if said.contains("stack exceeds") || said.contains("stack overflow") {
-            return Ok(Ok(Failure::new("calls itself without end").with_hint("look for a template that includes itself")));
+            return Ok(Ok(
+                Failure::new("calls itself without end").with_hint("look for a template that includes itself")
+            ));
         }
         // Only what the runtime says of itself: a panic's text may quote the input.
         let fatal = said.lines().find(|line| line.starts_with("fatal error: ") || line.starts_with("SIG"));

@@ -1,13 +1,13 @@
 //! The box that a worker runs in: closed by a launcher of ours before the worker's first instruction.
 //!
-//! The launcher is this program again, started as `driftless sandbox WORKER`. It limits memory, gives up every file except reading and
-//! executing the worker, keeps only the system calls that a Go program needs to compute and to use its three open pipes, and turns into the
-//! worker with an empty environment.
+//! The launcher is this program again, started as `driftless sandbox WORKER`. It limits memory, gives up every file
+//! except reading and executing the worker, keeps only the system calls that a Go program needs to compute and to use
+//! its three open pipes, and turns into the worker with an empty environment.
 //!
-//! Two layers hold it. seccomp is the same on every kernel: no call that opens a file, makes a socket, starts a process or reaches another one
-//! works. Landlock does what the kernel's version of it can do: files since Linux 5.13, TCP since 6.7, devices since 6.10, signals and abstract
-//! sockets since 6.12. What it cannot do yet is closed by seccomp alone. The version that is required is configuration; a kernel with less is an
-//! error, never a weaker box.
+//! Two layers hold it. seccomp is the same on every kernel: no call that opens a file, makes a socket, starts a process
+//! or reaches another one works. Landlock does what the kernel's version of it can do: files since Linux 5.13, TCP
+//! since 6.7, devices since 6.10, signals and abstract sockets since 6.12. What it cannot do yet is closed by seccomp
+//! alone. The version that is required is configuration; a kernel with less is an error, never a weaker box.
 
 mod calls;
 mod error;
@@ -19,8 +19,8 @@ use std::path::Path;
 use std::process::Command;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rlimit::Resource;
 
@@ -138,14 +138,17 @@ fn ruleset(landlock: Landlock) -> Result<(RulesetCreated, Enforced), SandboxErro
     let found = usable.collect::<Vec<_>>().into_iter().rev().find_map(|(number, abi)| Some((rules(abi).ok()?, number)));
     match found {
         None => Err(SandboxError::NoLandlock),
-        Some((_, found)) if found < landlock.required => Err(SandboxError::TooOld { found, required: landlock.required }),
+        Some((_, found)) if found < landlock.required => {
+            Err(SandboxError::TooOld { found, required: landlock.required })
+        }
         Some((ruleset, found)) => Ok((ruleset, Enforced { landlock: found })),
     }
 }
 
 /// The rules of one version. An error where the kernel knows only a part of them.
 fn rules(abi: ABI) -> Result<RulesetCreated, RulesetError> {
-    let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
+    let mut ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
     if abi >= ABI::V4 {
         ruleset = ruleset.handle_access(AccessNet::from_all(abi))?;
     }

@@ -53,7 +53,9 @@ impl From<NoFrame> for Trouble {
     fn from(none: NoFrame) -> Self {
         match none {
             NoFrame::Ended => Trouble::Ended,
-            NoFrame::TooLarge => Trouble::Input { failure: Failure::new("renders to more than a render may return"), worker_lost: true },
+            NoFrame::TooLarge => {
+                Trouble::Input { failure: Failure::new("renders to more than a render may return"), worker_lost: true }
+            }
             NoFrame::Garbage(what) => Trouble::Garbage(what),
             NoFrame::Io(error) => Trouble::Broken(error.into()),
         }

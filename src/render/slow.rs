@@ -13,7 +13,8 @@ use crate::tree::Tree;
 /// A failure that took less is found again as quickly.
 pub(super) const SLOW: Duration = Duration::from_secs(2);
 
-/// How long an input is left alone after its first failure, and doubled with each one, at most. A machine that was busy may be idle later.
+/// How long an input is left alone after its first failure, and doubled with each one, at most. A machine that was busy
+/// may be idle later.
 const FIRST: Duration = Duration::from_mins(10);
 const LONGEST: Duration = Duration::from_hours(6);
 
@@ -69,7 +70,11 @@ impl Slow {
             same.again();
             return;
         }
-        let newest = Known { trace: (**trace).clone(), failure: (**failure).clone(), times: Mutex::new((1, Instant::now() + FIRST)) };
+        let newest = Known {
+            trace: (**trace).clone(),
+            failure: (**failure).clone(),
+            times: Mutex::new((1, Instant::now() + FIRST)),
+        };
         let all = std::iter::once(Arc::new(newest)).chain(known.iter().take(PER_KEY - 1).cloned());
         self.0.insert(key, Arc::new(all.collect()));
     }

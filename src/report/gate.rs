@@ -23,7 +23,13 @@ pub fn pending(head: &Oid, context: &str, target_url: Option<&str>) -> NewStatus
 }
 
 fn status(sha: &Oid, context: &str, target_url: Option<&str>, state: StatusState, text: &str) -> NewStatus {
-    NewStatus { sha: sha.clone(), context: context.to_owned(), state, description: cut(text), target_url: target_url.map(str::to_owned) }
+    NewStatus {
+        sha: sha.clone(),
+        context: context.to_owned(),
+        state,
+        description: cut(text),
+        target_url: target_url.map(str::to_owned),
+    }
 }
 
 fn judge(report: &PreviewReport) -> (StatusState, String) {
@@ -47,9 +53,13 @@ fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
             let first = files.first().map(|file| format!(": {file}")).unwrap_or_default();
             (StatusState::Failure, format!("conflicts with {base} in {}{first}", count(files.len(), "file")))
         }
-        Stopped::UnrelatedHistory => (StatusState::Failure, format!("shares no history with {base}, so it cannot be merged")),
+        Stopped::UnrelatedHistory => {
+            (StatusState::Failure, format!("shares no history with {base}, so it cannot be merged"))
+        }
         Stopped::Fork => (StatusState::Failure, "comes from a fork, and previews of forks are off".into()),
-        Stopped::Definitions { errors } => (StatusState::Failure, format!("{} in the definitions of apps", count(errors.len(), "error"))),
+        Stopped::Definitions { errors } => {
+            (StatusState::Failure, format!("{} in the definitions of apps", count(errors.len(), "error")))
+        }
         Stopped::Unavailable { .. } => (StatusState::Error, "preview failed; retrying".into()),
     }
 }
@@ -100,7 +110,11 @@ fn success(report: &PreviewReport) -> String {
             return format!("{} changed, no object", count(defined, "definition"));
         }
     }
-    if parts.is_empty() { format!("no object differs in {}", count(report.apps_that(|_| true), "affected app")) } else { parts.join(", ") }
+    if parts.is_empty() {
+        format!("no object differs in {}", count(report.apps_that(|_| true), "affected app"))
+    } else {
+        parts.join(", ")
+    }
 }
 
 fn join_counts(mut parts: Vec<String>, counts: Counts) -> String {
@@ -184,7 +198,11 @@ mod tests {
             stopped(Stopped::Definitions { errors: vec!["x".into(), "y".into()] }),
             stopped(Stopped::Unavailable { message: "x".into() }),
             report(
-                (0..99).map(|n| app(&format!("{n}-{}", "long".repeat(12)), vec![everything("").apps[1].objects()[0].clone()])).collect(),
+                (0..99)
+                    .map(|n| {
+                        app(&format!("{n}-{}", "long".repeat(12)), vec![everything("").apps[1].objects()[0].clone()])
+                    })
+                    .collect(),
             ),
         ];
         let lines: Vec<String> = cases.iter().map(said).collect();

@@ -1,4 +1,5 @@
-//! What a merged pull request tells of its apps. Pure. Events are only added: the first end of a merge stays, and what happens later stands below it.
+//! What a merged pull request tells of its apps. Pure. Events are only added: the first end of a merge stays, and what
+//! happens later stands below it.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,9 @@ pub fn is_settled(end: &AppEnd) -> bool {
         // What is kept now may be deleted later.
         AppEnd::Healthy { kept, .. } => kept.is_empty(),
         AppEnd::Removed { lost, all, .. } => lost.is_none() && *all,
-        AppEnd::Kept | AppEnd::Pruned | AppEnd::Superseded { .. } | AppEnd::Withdrawn { .. } | AppEnd::Unchanged => true,
+        AppEnd::Kept | AppEnd::Pruned | AppEnd::Superseded { .. } | AppEnd::Withdrawn { .. } | AppEnd::Unchanged => {
+            true
+        }
         _ => false,
     }
 }
@@ -40,8 +43,8 @@ pub fn failure(end: &AppEnd) -> Option<&str> {
     }
 }
 
-/// What an end of a sync adds to the events of a merge that is contained in its revision. `removes`: the pull request took the app's definition
-/// away.
+/// What an end of a sync adds to the events of a merge that is contained in its revision. `removes`: the pull request
+/// took the app's definition away.
 pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
     let last = events.last();
     if events.len() >= MOST || events.iter().any(|event| is_settled(&event.end)) {
@@ -60,7 +63,9 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
             return None;
         }
         // It is there again, so that the objects of the removed one were never deleted.
-        (_, AppEnd::Healthy { .. } | AppEnd::Drifted { .. }) if removes => AppEnd::Superseded { by: event.revision.clone() },
+        (_, AppEnd::Healthy { .. } | AppEnd::Drifted { .. }) if removes => {
+            AppEnd::Superseded { by: event.revision.clone() }
+        }
         // Nor is how the new one fails.
         (Some(_), AppEnd::Failed { .. } | AppEnd::Waiting { .. })
             if removes && events.iter().all(|told| told.revision != event.revision) =>
@@ -106,16 +111,23 @@ fn meets(some: &BTreeSet<&String>, others: &[String]) -> bool {
 
 /// What was kept at the end of the merge, and is there still.
 fn kept(events: &[Event]) -> BTreeSet<&String> {
-    let kept = events.iter().filter_map(|event| if let AppEnd::Healthy { kept, .. } = &event.end { Some(kept) } else { None });
+    let kept =
+        events.iter().filter_map(|event| if let AppEnd::Healthy { kept, .. } = &event.end { Some(kept) } else { None });
     kept.flatten().collect()
 }
 
 /// What the end of a deletion adds: only what was told to be held or kept is told to be gone, once.
 fn deleted(events: &[Event], removes: bool, end: AppEnd) -> Option<AppEnd> {
-    let held: BTreeSet<&String> =
-        events.iter().filter(|event| matches!(event.end, AppEnd::Waiting { .. })).flat_map(|event| named(&event.end)).collect();
-    let gone: BTreeSet<&String> =
-        events.iter().filter(|event| matches!(event.end, AppEnd::Removed { .. })).flat_map(|event| named(&event.end)).collect();
+    let held: BTreeSet<&String> = events
+        .iter()
+        .filter(|event| matches!(event.end, AppEnd::Waiting { .. }))
+        .flat_map(|event| named(&event.end))
+        .collect();
+    let gone: BTreeSet<&String> = events
+        .iter()
+        .filter(|event| matches!(event.end, AppEnd::Removed { .. }))
+        .flat_map(|event| named(&event.end))
+        .collect();
     let open: BTreeSet<&String> = held.union(&kept(events)).copied().filter(|object| !gone.contains(object)).collect();
     match end {
         AppEnd::Confirmed { objects } => {
@@ -135,9 +147,12 @@ fn deleted(events: &[Event], removes: bool, end: AppEnd) -> Option<AppEnd> {
     }
 }
 
-/// An end as it looks from one pull request: what other changes have brought is named as theirs. None: it has nothing to do with this one.
+/// An end as it looks from one pull request: what other changes have brought is named as theirs. None: it has nothing
+/// to do with this one.
 pub fn seen_from(own: &Own, end: AppEnd) -> Option<AppEnd> {
-    let of = |objects: Vec<String>| -> (Vec<String>, Vec<String>) { objects.into_iter().partition(|object| own.has(object)) };
+    let of = |objects: Vec<String>| -> (Vec<String>, Vec<String>) {
+        objects.into_iter().partition(|object| own.has(object))
+    };
     Some(match end {
         AppEnd::Waiting { deletes, objects, after_seconds, removed, kept, .. } if !objects.is_empty() => {
             let ((objects, held), (kept, _)) = (of(objects), of(kept));
@@ -147,7 +162,9 @@ pub fn seen_from(own: &Own, end: AppEnd) -> Option<AppEnd> {
             let deletes = if held.is_empty() { deletes } else { u32::try_from(objects.len()).unwrap_or(u32::MAX) };
             AppEnd::Waiting { deletes, objects, held, after_seconds, removed, kept }
         }
-        AppEnd::Healthy { after_seconds, removed, held, kept } => AppEnd::Healthy { after_seconds, removed, held, kept: of(kept).0 },
+        AppEnd::Healthy { after_seconds, removed, held, kept } => {
+            AppEnd::Healthy { after_seconds, removed, held, kept: of(kept).0 }
+        }
         AppEnd::Confirmed { objects } => AppEnd::Confirmed { objects: some(of(objects).0)? },
         AppEnd::Removed { objects, replaced, lost, confirmed, all } => {
             AppEnd::Removed { objects: some(of(objects).0)?, replaced, lost, confirmed, all }
@@ -174,7 +191,8 @@ impl Own {
         let mut reports = report.apps.iter().filter(|report| report.app == *app).peekable();
         own.all = reports.peek().is_none();
         for report in reports {
-            own.all |= report.definition == DefinitionChange::Removed || !matches!(report.result, AppResult::Planned { .. });
+            own.all |=
+                report.definition == DefinitionChange::Removed || !matches!(report.result, AppResult::Planned { .. });
             for object in report.objects() {
                 let goes = matches!(object.action, Action::Prune | Action::Replace).then_some(&object.key);
                 own.objects.extend(goes.into_iter().chain(&object.replaces_name).map(ToString::to_string));
@@ -195,7 +213,10 @@ fn is_applied(events: &[Event]) -> bool {
 
 /// Where an app stands is no event.
 fn is_passing(end: &AppEnd) -> bool {
-    matches!(end, AppEnd::Running | AppEnd::Progressing { .. } | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned)
+    matches!(
+        end,
+        AppEnd::Running | AppEnd::Progressing { .. } | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned
+    )
 }
 
 /// The event that the first line tells: the first end, or, while there is none, the last thing that was heard.
@@ -236,12 +257,18 @@ mod tests {
     /// T1: what failed stays failed, and a later fix is told beside it.
     #[test]
     fn a_failure_is_never_erased() {
-        let ends = vec![event("a", failed("no")), event("a", failed("still no")), event("b", healthy(0)), event("c", failed("another"))];
+        let ends = vec![
+            event("a", failed("no")),
+            event("a", failed("still no")),
+            event("b", healthy(0)),
+            event("c", failed("another")),
+        ];
         assert_eq!(told(false, ends.clone()), [failed("no"), healthy(0)]);
         assert_eq!(first(&ends), Some(0));
     }
 
-    /// T1: what an app that was removed by the pull request does later, under a new definition, is no outcome of the removal.
+    /// T1: what an app that was removed by the pull request does later, under a new definition, is no outcome of the
+    /// removal.
     #[test]
     fn an_app_that_comes_back_was_not_deleted() {
         let ends = vec![event("a", waiting(3, &[])), event("b", healthy(0)), event("c", healthy(0))];
@@ -282,7 +309,13 @@ mod tests {
     }
 
     fn gone(objects: &[&str], lost: Option<&str>) -> AppEnd {
-        AppEnd::Removed { objects: names(objects), replaced: false, lost: lost.map(Into::into), confirmed: false, all: false }
+        AppEnd::Removed {
+            objects: names(objects),
+            replaced: false,
+            lost: lost.map(Into::into),
+            confirmed: false,
+            all: false,
+        }
     }
 
     fn own(objects: &[&str]) -> Own {
@@ -291,10 +324,16 @@ mod tests {
 
     /// All that a pull request that deletes these comes to tell.
     fn told_by(own: &Own, ends: &[Event]) -> Vec<AppEnd> {
-        told(false, ends.iter().filter_map(|one| Some(Event { end: seen_from(own, one.end.clone())?, ..one.clone() })).collect())
+        told(
+            false,
+            ends.iter()
+                .filter_map(|one| Some(Event { end: seen_from(own, one.end.clone())?, ..one.clone() }))
+                .collect(),
+        )
     }
 
-    /// T18: a deletion that was confirmed ends where it was proposed, and nothing of it is put to a pull request that came later.
+    /// T18: a deletion that was confirmed ends where it was proposed, and nothing of it is put to a pull request that
+    /// came later.
     #[test]
     fn a_deletion_ends_on_the_pull_request_that_brought_it() {
         let ends = [
@@ -304,17 +343,27 @@ mod tests {
             event("b", gone(&["Namespace shop"], None)),
             event("b", healthy(1)),
         ];
-        let done = AppEnd::Removed { objects: names(&["Namespace shop"]), replaced: false, lost: None, confirmed: true, all: true };
+        let done = AppEnd::Removed {
+            objects: names(&["Namespace shop"]),
+            replaced: false,
+            lost: None,
+            confirmed: true,
+            all: true,
+        };
         let confirmed = ends[2].end.clone();
         let brought = told_by(&own(&["Namespace shop"]), &ends);
         assert_eq!(brought, [waiting(1, &["Namespace shop"]), confirmed.clone(), done]);
-        let later = AppEnd::Healthy { after_seconds: 3, removed: 0, held: names(&["Namespace shop"]), kept: Vec::new() };
+        let later =
+            AppEnd::Healthy { after_seconds: 3, removed: 0, held: names(&["Namespace shop"]), kept: Vec::new() };
         assert_eq!(told_by(&own(&[]), &ends[1..]), std::slice::from_ref(&later));
 
         // It took what Git still has, and a later push mends that.
         let lost = "deleting Namespace shop also deleted 5 objects that Git still has";
-        let ends =
-            [&ends[..3], &[event("b", gone(&["Namespace shop"], Some(lost))), event("b", failed(lost)), event("c", healthy(0))]].concat();
+        let ends = [
+            &ends[..3],
+            &[event("b", gone(&["Namespace shop"], Some(lost))), event("b", failed(lost)), event("c", healthy(0))],
+        ]
+        .concat();
         let brought = told_by(&own(&["Namespace shop"]), &ends);
         assert_eq!(brought[2..].iter().map(failure).collect::<Vec<_>>(), [Some(lost), None]);
         assert_eq!(brought.last(), Some(&healthy(0)));
@@ -325,20 +374,28 @@ mod tests {
     #[test]
     fn each_deletion_has_its_own_end() {
         let own = own(&["a", "b"]);
-        let ends =
-            [event("a", waiting(2, &["a", "b"])), event("b", waiting(1, &["b"])), event("b", gone(&["b"], None)), event("b", healthy(1))];
+        let ends = [
+            event("a", waiting(2, &["a", "b"])),
+            event("b", waiting(1, &["b"])),
+            event("b", gone(&["b"], None)),
+            event("b", healthy(1)),
+        ];
         let told = told_by(&own, &ends);
         assert!(matches!(told[1], AppEnd::Removed { all: false, confirmed: true, .. }), "{told:?}");
         assert_eq!(told[2..], [healthy(1)]);
         // Somebody else's deletion is no end of one that was taken back.
         let ends = [event("a", waiting(2, &["a", "x"])), event("b", gone(&["x"], None)), event("b", healthy(1))];
-        assert!(matches!(told_by(&own, &ends)[..], [AppEnd::Waiting { deletes: 1, .. }, AppEnd::Withdrawn { deletes: 1 }]));
+        assert!(matches!(
+            told_by(&own, &ends)[..],
+            [AppEnd::Waiting { deletes: 1, .. }, AppEnd::Withdrawn { deletes: 1 }]
+        ));
     }
 
     /// H2: what was kept, because another app may want it, is told to be gone once it is; nothing else is added.
     #[test]
     fn what_was_kept_is_told_once_it_is_deleted() {
-        let kept = AppEnd::Healthy { after_seconds: 2, removed: 0, held: Vec::new(), kept: names(&["ConfigMap shop/x"]) };
+        let kept =
+            AppEnd::Healthy { after_seconds: 2, removed: 0, held: Vec::new(), kept: names(&["ConfigMap shop/x"]) };
         let ends = [
             event("a", kept.clone()),
             event("b", healthy(0)),

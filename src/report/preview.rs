@@ -1,7 +1,7 @@
 //! What is known of a pull request when it is reported: the input of the comment and of the gate.
 //!
-//! Everything here may be shown: secrets were masked when it was made. Texts that come from a repository, a cluster or a tool are raw; whoever
-//! writes them into a comment escapes them.
+//! Everything here may be shown: secrets were masked when it was made. Texts that come from a repository, a cluster or
+//! a tool are raw; whoever writes them into a comment escapes them.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,8 @@ pub enum Stopped {
 pub struct AppReport {
     pub app: AppId,
     pub cluster: ClusterName,
-    /// It is about a cluster that the app leaves: what it has there is deleted. Where it goes to is another report of the same app.
+    /// It is about a cluster that the app leaves: what it has there is deleted. Where it goes to is another report of
+    /// the same app.
     #[serde(default)]
     pub leaves: bool,
     pub definition: DefinitionChange,
@@ -257,7 +258,8 @@ pub enum AppEnd {
     Failed {
         message: String,
     },
-    /// It is applied, and its objects are otherwise all the same: drift that is only reported, or a fight that was given up.
+    /// It is applied, and its objects are otherwise all the same: drift that is only reported, or a fight that was
+    /// given up.
     Drifted {
         message: String,
     },
@@ -444,7 +446,8 @@ pub struct Move {
 impl PreviewReport {
     /// How many apps there are of some kind; one that goes from one cluster to another is one app.
     pub fn apps_that(&self, which: impl Fn(&AppReport) -> bool) -> usize {
-        let apps: std::collections::BTreeSet<&AppId> = self.apps.iter().filter(|app| which(app)).map(|app| &app.app).collect();
+        let apps: std::collections::BTreeSet<&AppId> =
+            self.apps.iter().filter(|app| which(app)).map(|app| &app.app).collect();
         apps.len()
     }
 

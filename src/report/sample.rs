@@ -6,13 +6,19 @@ use crate::plan::{Action, Cause, Conflict, NotValidated, RefusedBy, TakeOver, Ve
 use crate::redact::Known;
 
 use super::preview::{
-    AppEnd, AppOutcome, AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, NotChecked, ObjectReport, Outcome,
-    PreviewReport,
+    AppEnd, AppOutcome, AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, NotChecked, ObjectReport,
+    Outcome, PreviewReport,
 };
 
 pub(crate) fn key(kind: &str, name: &str) -> ObjectKey {
     let group = if kind == "Deployment" { "apps" } else { "" };
-    ObjectKey { group: group.into(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() }
+    ObjectKey {
+        group: group.into(),
+        version: "v1".into(),
+        kind: kind.into(),
+        namespace: Some("shop".into()),
+        name: name.into(),
+    }
 }
 
 pub(crate) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport {
@@ -70,14 +76,18 @@ pub(crate) fn report(apps: Vec<AppReport>) -> PreviewReport {
 /// Three apps in which everything happens, with `text` wherever somebody else's words stand.
 pub(crate) fn everything(text: &str) -> PreviewReport {
     let named = |name: &str| key("ConfigMap", &format!("{name}{text}"));
-    let mut update =
-        object(Action::Update, key("Deployment", &format!("web{text}")), &format!(" spec:\n-  replicas: 1\n+  replicas: 2\n+  {text}"));
+    let mut update = object(
+        Action::Update,
+        key("Deployment", &format!("web{text}")),
+        &format!(" spec:\n-  replicas: 1\n+  replicas: 2\n+  {text}"),
+    );
     update.conflicts = vec![Conflict { field: format!(".spec.replicas{text}"), manager: format!("hpa{text}") }];
     update.warnings = vec![format!("v1 is deprecated{text}")];
     let mut delete = object(Action::Prune, named("old"), &format!("-kind: ConfigMap\n-{text}"));
     delete.referrers = vec![key("Deployment", &format!("web{text}"))];
     let mut fresh = object(Action::Create, named("fresh"), &format!("+kind: ConfigMap\n+{text}"));
-    fresh.verdict = Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace: format!("shop{text}") } };
+    fresh.verdict =
+        Verdict::NotValidated { reason: NotValidated::NamespaceInPlan { namespace: format!("shop{text}") } };
     fresh.takes_over = Some(TakeOver::OtherTool { tool: format!("Helm{text}"), name: format!("release{text}") });
     fresh.drops = vec![format!("spec.replicas{text}")];
     let mut bad = object(Action::Update, named("bad"), "-a: 1\n+a: b");
@@ -92,10 +102,14 @@ pub(crate) fn everything(text: &str) -> PreviewReport {
     let mut us = app("shop-us", vec![fresh, bad]);
     us.definition = DefinitionChange::Edited;
     let mut cn = app("shop-cn", vec![]);
-    cn.result = AppResult::RenderFailed { message: format!("no such file\n{text}"), file: Some(format!("kustomization.yaml{text}")) };
+    cn.result = AppResult::RenderFailed {
+        message: format!("no such file\n{text}"),
+        file: Some(format!("kustomization.yaml{text}")),
+    };
     let mut report = report(vec![eu, us, cn]);
     report.base_ref = format!("main{text}");
-    report.not_checked = vec![NotChecked { what: format!("shop-jp{text}"), why: format!("its source is another repo{text}") }];
+    report.not_checked =
+        vec![NotChecked { what: format!("shop-jp{text}"), why: format!("its source is another repo{text}") }];
     report
 }
 
@@ -106,7 +120,12 @@ pub(crate) fn waiting(deletes: u32, objects: &[&str]) -> AppEnd {
 }
 
 pub(crate) fn merged(text: &str) -> PreviewReport {
-    let end = |app: &AppReport, end| AppOutcome { app: app.app.clone(), cluster: app.cluster.clone(), end, later: Vec::new() };
+    let end = |app: &AppReport, end| AppOutcome {
+        app: app.app.clone(),
+        cluster: app.cluster.clone(),
+        end,
+        later: Vec::new(),
+    };
     let mut report = everything(text);
     let apps = vec![
         end(&report.apps[0], AppEnd::Healthy { after_seconds: 75, removed: 0, held: Vec::new(), kept: Vec::new() }),

@@ -36,7 +36,9 @@ pub(super) fn natural(a: &str, b: &str) -> std::cmp::Ordering {
     loop {
         let order = match (next(&mut left), next(&mut right)) {
             (None, None) => return a.cmp(b),
-            (Some((one, text)), Some((other, beside))) if one > 0 && other > 0 => one.cmp(&other).then_with(|| text.cmp(beside)),
+            (Some((one, text)), Some((other, beside))) if one > 0 && other > 0 => {
+                one.cmp(&other).then_with(|| text.cmp(beside))
+            }
             (one, other) => one.map(|(_, text)| text).cmp(&other.map(|(_, text)| text)),
         };
         if order.is_ne() {

@@ -36,7 +36,12 @@ impl Mirrors {
         });
     }
 
-    async fn compact(&self, mirror: &Arc<Mirror>, remote: &Remote, stop: &CancellationToken) -> Result<(), SourceError> {
+    async fn compact(
+        &self,
+        mirror: &Arc<Mirror>,
+        remote: &Remote,
+        stop: &CancellationToken,
+    ) -> Result<(), SourceError> {
         let lock = Arc::clone(&mirror.lock).lock_owned().await;
         if mirror.packs() < self.shared.config.repack_after {
             return Ok(());
@@ -58,7 +63,13 @@ impl Mirrors {
     /// `false` where there is no `git`.
     async fn repack(&self, mirror: &Mirror) -> Result<bool, SourceError> {
         let config = &self.shared.config;
-        let call = Call { git: &config.git, dir: mirror.dir(), args: &["repack", "-a", "-d", "-q"], objects: None, deadline: REPACK };
+        let call = Call {
+            git: &config.git,
+            dir: mirror.dir(),
+            args: &["repack", "-a", "-d", "-q"],
+            objects: None,
+            deadline: REPACK,
+        };
         match program::run(&call, &CancellationToken::new()).await {
             Ok(answer) if answer.code == Some(0) => Ok(true),
             Ok(answer) => Err(SourceError::git(&mirror.repo, "git repack failed", answer.complaint())),

@@ -16,7 +16,8 @@ pub struct MirrorsConfig {
     pub idle_timeout: Duration,
     /// The most bytes of one answer.
     pub max_pack_bytes: u64,
-    /// The most bytes of one object once it is unpacked: a small pack can hold huge ones. GitHub takes files of up to 100 MiB.
+    /// The most bytes of one object once it is unpacked: a small pack can hold huge ones. GitHub takes files of up to
+    /// 100 MiB.
     pub max_object_bytes: u64,
     /// A mirror with this many packs is made compact. Each fetch that brings something adds one.
     pub repack_after: usize,

@@ -24,10 +24,16 @@ pub enum SourceError {
     Name { repo: String },
 
     /// Tokens rotate and are read anew at each try, so this is tried again.
-    #[error("the forge denies access to repo {repo} ({status}): check that the credential is valid and may read this repository")]
+    #[error(
+        "the forge denies access to repo {repo} ({status}): check that the credential is valid and may read this \
+         repository"
+    )]
     Unauthenticated { repo: RepoName, status: u16 },
 
-    #[error("the forge has no repo {repo}, or the credential may not read it ({status}): check the clone URL and the credential")]
+    #[error(
+        "the forge has no repo {repo}, or the credential may not read it ({status}): check the clone URL and the \
+         credential"
+    )]
     NotFound { repo: RepoName, status: u16 },
 
     #[error("the forge answered {status} when asked for repo {repo}")]
@@ -43,7 +49,9 @@ pub enum SourceError {
         source: Cause,
     },
 
-    #[error("the forge of repo {repo} does not answer in Git's protocol: check the clone URL, and any proxy in between")]
+    #[error(
+        "the forge of repo {repo} does not answer in Git's protocol: check the clone URL, and any proxy in between"
+    )]
     Protocol {
         repo: RepoName,
         #[source]
@@ -57,12 +65,15 @@ pub enum SourceError {
     TooLarge { repo: RepoName, limit: u64 },
 
     #[error(
-        "repo {repo} holds an object of more than {limit} bytes, or more objects than fit in that much memory; nothing of it was fetched. \
+        "repo {repo} holds an object of more than {limit} bytes, or more objects than fit in that much memory; nothing \
+         of it was fetched. \
          Take the large file out of the branch's history."
     )]
     ObjectTooLarge { repo: RepoName, limit: u64 },
 
-    #[error("repo {repo} uses SHA-256 object names, which are not supported. Use a repository with SHA-1 object names.")]
+    #[error(
+        "repo {repo} uses SHA-256 object names, which are not supported. Use a repository with SHA-1 object names."
+    )]
     Sha256 { repo: RepoName },
 
     #[error("repo {repo} has not been fetched yet")]
@@ -77,7 +88,10 @@ pub enum SourceError {
     #[error("commits {} and {} of repo {repo} share no history and cannot be merged", base.short(), head.short())]
     Unrelated { repo: RepoName, base: Oid, head: Oid },
 
-    #[error("merging needs `git` 2.38 or later, which cannot be used: {reason}. Install it where Driftless runs; its image has it.")]
+    #[error(
+        "merging needs `git` 2.38 or later, which cannot be used: {reason}. Install it where Driftless runs; its image \
+         has it."
+    )]
     NoGit { reason: String },
 
     #[error("merging two commits of repo {repo} took longer than {seconds} s")]
@@ -148,9 +162,11 @@ impl SourceError {
     /// Whether the forge may be another one than it was when it greeted us.
     pub(super) fn blames_greeting(&self) -> bool {
         match self {
-            Self::Unauthenticated { .. } | Self::NotFound { .. } | Self::Redirected { .. } | Self::Protocol { .. } | Self::Git { .. } => {
-                true
-            }
+            Self::Unauthenticated { .. }
+            | Self::NotFound { .. }
+            | Self::Redirected { .. }
+            | Self::Protocol { .. }
+            | Self::Git { .. } => true,
             Self::Status { status, .. } => *status < 500 && *status != 429,
             _ => false,
         }

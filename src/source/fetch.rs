@@ -50,22 +50,30 @@ impl Connection {
         let outcome = session.outcome();
         let mut transport = Transport::new_http(session, self.git_url()?, Protocol::V2, false);
         if let Some(credential) = &self.remote.credential {
-            // Given ahead of the forge's question, which saves a request per fetch. gix itself refuses to send it over http.
+            // Given ahead of the forge's question, which saves a request per fetch. gix itself refuses to send it over
+            // http.
             let identity = gix::sec::identity::Account {
                 username: credential.username.clone(),
                 password: credential.password.expose_secret().to_owned(),
                 oauth_refresh_token: None,
             };
-            transport.set_identity(identity).map_err(|error| SourceError::git(&self.remote.repo, "the credential was rejected", error))?;
+            transport
+                .set_identity(identity)
+                .map_err(|error| SourceError::git(&self.remote.repo, "the credential was rejected", error))?;
         }
         Ok((transport, outcome))
     }
 
     fn git_url(&self) -> Result<gix::Url, SourceError> {
-        gix::url::parse(self.url.as_str()).map_err(|error| SourceError::Url { repo: self.remote.repo.clone(), reason: error.to_string() })
+        gix::url::parse(self.url.as_str())
+            .map_err(|error| SourceError::Url { repo: self.remote.repo.clone(), reason: error.to_string() })
     }
 
-    fn git_remote<'repo>(&self, repo: &'repo gix::Repository, specs: &[String]) -> Result<gix::Remote<'repo>, SourceError> {
+    fn git_remote<'repo>(
+        &self,
+        repo: &'repo gix::Repository,
+        specs: &[String],
+    ) -> Result<gix::Remote<'repo>, SourceError> {
         let specs = specs.iter().map(|spec| spec.as_bytes().as_bstr());
         repo.remote_at_without_url_rewrite(self.git_url()?)
             .and_then(|remote| remote.with_fetch_tags(Tags::None).with_refspecs(specs, Direction::Fetch))
@@ -133,7 +141,8 @@ pub(super) fn list(repo: &gix::Repository, connection: &Connection) -> Result<Li
 
 fn list_once(repo: &gix::Repository, connection: &Connection) -> Result<Listing, SourceError> {
     // Patterns must have a right side. Nothing is written there, as nothing is fetched.
-    let specs = ["HEAD", "refs/heads/*", "refs/tags/*"].map(|name| format!("{name}:refs/listed/{}", name.trim_start_matches("refs/")));
+    let specs = ["HEAD", "refs/heads/*", "refs/tags/*"]
+        .map(|name| format!("{name}:refs/listed/{}", name.trim_start_matches("refs/")));
     let remote = connection.git_remote(repo, &specs)?;
     let (transport, outcome) = connection.transport(Vec::new())?;
     let (map, _) = remote
@@ -160,9 +169,9 @@ fn list_once(repo: &gix::Repository, connection: &Connection) -> Result<Listing,
 /// A ref's name and the object that it leads to, past any tag object.
 fn split(advertised: &Ref) -> (&BString, Option<gix::ObjectId>) {
     match advertised {
-        Ref::Peeled { full_ref_name, object, .. } | Ref::Direct { full_ref_name, object } | Ref::Symbolic { full_ref_name, object, .. } => {
-            (full_ref_name, Some(*object))
-        }
+        Ref::Peeled { full_ref_name, object, .. }
+        | Ref::Direct { full_ref_name, object }
+        | Ref::Symbolic { full_ref_name, object, .. } => (full_ref_name, Some(*object)),
         Ref::Unborn { full_ref_name, .. } => (full_ref_name, None),
     }
 }
@@ -188,7 +197,8 @@ fn fetch_once(
         .with_credentials(|_| Ok(None))
         .prepare_fetch(Discard, ref_map::Options::default())
         .map_err(|error| connection.explain_listing(&outcome, error))?;
-    let advertised: BTreeSet<String> = prepared.ref_map().remote_refs.iter().map(|known| split(known).0.to_string()).collect();
+    let advertised: BTreeSet<String> =
+        prepared.ref_map().remote_refs.iter().map(|known| split(known).0.to_string()).collect();
     let (present, absent): (Vec<_>, Vec<_>) = names.iter().partition(|name| advertised.contains(*name));
     if !present.is_empty() {
         prepared
@@ -240,7 +250,11 @@ pub(super) fn check(git: &gix::Repository, repo: &RepoName) -> Result<(), Source
     Ok(())
 }
 
-pub(super) fn delete<'a>(git: &gix::Repository, repo: &RepoName, names: impl Iterator<Item = &'a str>) -> Result<(), SourceError> {
+pub(super) fn delete<'a>(
+    git: &gix::Repository,
+    repo: &RepoName,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), SourceError> {
     let failed = |error| SourceError::git(repo, "a ref cannot be removed", error);
     let mut edits = Vec::new();
     for name in names {
@@ -254,7 +268,12 @@ pub(super) fn delete<'a>(git: &gix::Repository, repo: &RepoName, names: impl Ite
 }
 
 /// Holds a commit under `refs/keep/NAME`, or lets it go.
-pub(super) fn keep(git: &gix::Repository, repo: &RepoName, name: &str, commit: Option<&Oid>) -> Result<(), SourceError> {
+pub(super) fn keep(
+    git: &gix::Repository,
+    repo: &RepoName,
+    name: &str,
+    commit: Option<&Oid>,
+) -> Result<(), SourceError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if name.is_empty() || name.len() > 100 || !name.bytes().all(plain) {
         let reason = "a commit is kept under at most 100 letters, digits and dashes".to_owned();
@@ -273,7 +292,8 @@ pub(super) fn keep(git: &gix::Repository, repo: &RepoName, name: &str, commit: O
 }
 
 fn edit(repo: &RepoName, name: &str, change: Change) -> Result<RefEdit, SourceError> {
-    let name =
-        name.try_into().map_err(|error: gix::validate::reference::name::Error| SourceError::git(repo, "a ref cannot be named", error))?;
+    let name = name.try_into().map_err(|error: gix::validate::reference::name::Error| {
+        SourceError::git(repo, "a ref cannot be named", error)
+    })?;
     Ok(RefEdit { change, name, deref: false })
 }

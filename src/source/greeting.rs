@@ -1,5 +1,5 @@
-//! How a forge greets: what it can do. Version 2 of the protocol says nothing of the repo there, and Git asks for it before each operation; here
-//! it is asked for once, which saves one of the three requests of a fetch.
+//! How a forge greets: what it can do. Version 2 of the protocol says nothing of the repo there, and Git asks for it
+//! before each operation; here it is asked for once, which saves one of the three requests of a fetch.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-/// A forge that has learnt something new is noticed after this long. One that has unlearnt something is noticed when it refuses.
+/// A forge that has learnt something new is noticed after this long. One that has unlearnt something is noticed when it
+/// refuses.
 const GREETED_FOR: Duration = Duration::from_hours(1);
 
 /// The greeting of one mirror's forge.
@@ -45,7 +46,13 @@ impl Greeting {
     /// Keeps a greeting of version 2, and no other: those list the refs as they were.
     pub(super) fn keep(&self, url: String, lines: &[u8], body: &[u8]) {
         if is_version_2(body) {
-            let greeted = Greeted { url, at: Instant::now(), lines: lines.to_owned(), body: Bytes::copy_from_slice(body), reused: false };
+            let greeted = Greeted {
+                url,
+                at: Instant::now(),
+                lines: lines.to_owned(),
+                body: Bytes::copy_from_slice(body),
+                reused: false,
+            };
             *self.lock() = Some(greeted);
         }
     }
@@ -89,7 +96,12 @@ mod tests {
 
     #[test]
     fn what_lists_refs_is_not_kept() {
-        for body in ["", "000eversion 2\n", "000eversion 1\n0000", "001e# service=git-upload-pack\n0000003faaaa refs/heads/main\n0000"] {
+        for body in [
+            "",
+            "000eversion 2\n",
+            "000eversion 1\n0000",
+            "001e# service=git-upload-pack\n0000003faaaa refs/heads/main\n0000",
+        ] {
             assert!(!is_version_2(body.as_bytes()), "{body}");
         }
     }

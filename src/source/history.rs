@@ -46,11 +46,18 @@ pub struct Changes {
     pub truncated: bool,
 }
 
-pub(super) fn find<'git>(git: &'git gix::Repository, repo: &RepoName, commit: &Oid) -> Result<gix::Commit<'git>, SourceError> {
+pub(super) fn find<'git>(
+    git: &'git gix::Repository,
+    repo: &RepoName,
+    commit: &Oid,
+) -> Result<gix::Commit<'git>, SourceError> {
     let missing = || SourceError::NoCommit { repo: repo.clone(), commit: commit.clone() };
     // An id of the other hash length is not in this mirror either.
     let id = ObjectId::from_hex(commit.as_str().as_bytes()).map_err(|_| missing())?;
-    let found = git.try_find_object(id).map_err(|error| SourceError::git(repo, "a commit cannot be read", error))?.ok_or_else(missing)?;
+    let found = git
+        .try_find_object(id)
+        .map_err(|error| SourceError::git(repo, "a commit cannot be read", error))?
+        .ok_or_else(missing)?;
     found.try_into_commit().map_err(|_| missing())
 }
 
@@ -94,15 +101,22 @@ pub(super) fn info(git: &gix::Repository, repo: &RepoName, id: &Oid) -> Result<C
     })
 }
 
-/// A mirror has the whole history of what it holds: a commit that is not in it is nobody's ancestor. So it is after a forced push, once the
-/// commits that it left behind were cleaned away.
-pub(super) fn is_ancestor(git: &gix::Repository, repo: &RepoName, ancestor: &Oid, descendant: &Oid) -> Result<bool, SourceError> {
+/// A mirror has the whole history of what it holds: a commit that is not in it is nobody's ancestor. So it is after a
+/// forced push, once the commits that it left behind were cleaned away.
+pub(super) fn is_ancestor(
+    git: &gix::Repository,
+    repo: &RepoName,
+    ancestor: &Oid,
+    descendant: &Oid,
+) -> Result<bool, SourceError> {
     let descendant = find(git, repo, descendant)?.id;
     let ancestor = match find(git, repo, ancestor) {
         Err(SourceError::NoCommit { .. }) => return Ok(false),
         found => found?.id,
     };
-    let base = git.merge_base(ancestor, descendant).map_err(|error| SourceError::git(repo, "the history cannot be read", error))?;
+    let base = git
+        .merge_base(ancestor, descendant)
+        .map_err(|error| SourceError::git(repo, "the history cannot be read", error))?;
     Ok(base.is_some_and(|base| base == ancestor))
 }
 
@@ -112,7 +126,12 @@ pub(super) fn parents(git: &gix::Repository, repo: &RepoName, commit: &Oid) -> R
 }
 
 /// The commits nearest behind a branch's head, up to where it was before on each line, and no more than a push has.
-pub(super) fn newest(git: &gix::Repository, repo: &RepoName, now: &Oid, before: &Oid) -> Result<BTreeSet<Oid>, SourceError> {
+pub(super) fn newest(
+    git: &gix::Repository,
+    repo: &RepoName,
+    now: &Oid,
+    before: &Oid,
+) -> Result<BTreeSet<Oid>, SourceError> {
     let (mut found, mut next) = (BTreeSet::new(), VecDeque::from([now.clone()]));
     while let Some(commit) = next.pop_front() {
         if commit == *before || found.len() == LOOKED_THROUGH || !found.insert(commit.clone()) {
@@ -142,13 +161,19 @@ pub(super) fn merged_by(git: &gix::Repository, repo: &RepoName, head: &Oid, bran
 /// How far back a change is looked for.
 const FAR: usize = 5_000;
 
-/// The commit by which a path came to be what it is at `at`, or to be gone, along the first parents: a merge counts as the change. None where that
-/// is too long ago.
-pub(super) fn last_change(git: &gix::Repository, repo: &RepoName, path: &str, at: &Oid) -> Result<Option<Oid>, SourceError> {
+/// The commit by which a path came to be what it is at `at`, or to be gone, along the first parents: a merge counts as
+/// the change. None where that is too long ago.
+pub(super) fn last_change(
+    git: &gix::Repository,
+    repo: &RepoName,
+    path: &str,
+    at: &Oid,
+) -> Result<Option<Oid>, SourceError> {
     let failed = |error| SourceError::git(repo, "the history cannot be read", error);
     let entry = |commit: &gix::Commit<'_>| -> Result<Option<ObjectId>, SourceError> {
         let tree = commit.tree().map_err(|error| SourceError::git(repo, "a tree cannot be read", error))?;
-        let found = tree.lookup_entry_by_path(path).map_err(|error| SourceError::git(repo, "a tree cannot be read", error))?;
+        let found =
+            tree.lookup_entry_by_path(path).map_err(|error| SourceError::git(repo, "a tree cannot be read", error))?;
         Ok(found.map(|entry| entry.object_id()))
     };
     let mut commit = find(git, repo, at)?;
@@ -164,10 +189,17 @@ pub(super) fn last_change(git: &gix::Repository, repo: &RepoName, path: &str, at
     Ok(None)
 }
 
-/// So many differences are looked at, folders included: a few trees that name each other many times have more of these than anybody can count.
+/// So many differences are looked at, folders included: a few trees that name each other many times have more of these
+/// than anybody can count.
 const LOOKED_AT: usize = 200_000;
 
-pub(super) fn changes(git: &gix::Repository, repo: &RepoName, from: &Oid, to: &Oid, limit: usize) -> Result<Changes, SourceError> {
+pub(super) fn changes(
+    git: &gix::Repository,
+    repo: &RepoName,
+    from: &Oid,
+    to: &Oid,
+    limit: usize,
+) -> Result<Changes, SourceError> {
     let failed = |error| SourceError::git(repo, "two trees cannot be compared", error);
     let old = find(git, repo, from)?.tree().map_err(failed)?;
     let new = find(git, repo, to)?.tree().map_err(failed)?;

@@ -1,5 +1,5 @@
-//! Git's smart HTTP over our own HTTP client, so that a cancelled read ends at once, a slow or endless answer is cut off,
-//! connections are kept between fetches, and no redirect takes a credential elsewhere.
+//! Git's smart HTTP over our own HTTP client, so that a cancelled read ends at once, a slow or endless answer is cut
+//! off, connections are kept between fetches, and no redirect takes a credential elsewhere.
 //!
 //! Git's side is blocking and runs on a blocking thread; each read waits there for the runtime.
 
@@ -51,7 +51,9 @@ pub(super) struct Outcome(Arc<Mutex<Option<Failure>>>);
 impl Outcome {
     fn set(&self, failure: Failure) -> io::Error {
         let error = match &failure {
-            Failure::Status(401, _) => io::Error::new(io::ErrorKind::PermissionDenied, AuthenticationRequired::default()),
+            Failure::Status(401, _) => {
+                io::Error::new(io::ErrorKind::PermissionDenied, AuthenticationRequired::default())
+            }
             other => io::Error::other(format!("{other:?}")),
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
@@ -73,8 +75,8 @@ pub(super) fn client(tls_ca: Option<&Path>, idle: Duration) -> Result<Client, So
         .pool_idle_timeout(Duration::from_mins(1));
     if let Some(path) = tls_ca {
         let pem = std::fs::read(path).map_err(|error| refuse(format!("{} cannot be read: {error}", path.display())))?;
-        let roots =
-            reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| refuse(format!("{} contains no PEM certificates", path.display())))?;
+        let roots = reqwest::Certificate::from_pem_bundle(&pem)
+            .map_err(|_| refuse(format!("{} contains no PEM certificates", path.display())))?;
         builder = builder.tls_certs_merge(roots);
     }
     builder.build().map_err(|error| refuse(chain(&error)))
@@ -111,7 +113,17 @@ impl Session {
         greeting: Arc<Greeting>,
     ) -> Self {
         let deadline = Instant::now() + limits.total;
-        Self { client, runtime, cancel, deadline, limits, outcome: Outcome::default(), names, base: Arc::default(), greeting }
+        Self {
+            client,
+            runtime,
+            cancel,
+            deadline,
+            limits,
+            outcome: Outcome::default(),
+            names,
+            base: Arc::default(),
+            greeting,
+        }
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -126,7 +138,8 @@ impl Session {
         body: Option<Arc<Mutex<Vec<u8>>>>,
     ) -> (Headers, Body) {
         let tail = url.strip_prefix(base_url).unwrap_or_default().to_owned();
-        let request = Request { url: url.to_owned(), tail, headers: header_map(lines), body, names: self.names.clone() };
+        let request =
+            Request { url: url.to_owned(), tail, headers: header_map(lines), body, names: self.names.clone() };
         let exchange = Arc::new(Mutex::new(Exchange {
             request: Some(request),
             response: None,
@@ -250,12 +263,16 @@ impl Exchange {
         };
         let begun = Instant::now();
         let response = self.wait.on(builder.headers(request.headers).send())?;
-        tracing::debug!(request = request.tail, status = response.status().as_u16(), took = ?begun.elapsed(), "asked the forge");
+        tracing::debug!(request = request.tail, status = response.status().as_u16(), took = ?begun.elapsed(),
+            "asked the forge");
         if response.status().is_redirection() {
             return Err(self.wait.outcome.set(Failure::Redirect(location(&response, &request.tail))));
         }
         if !response.status().is_success() {
-            return Err(self.wait.outcome.set(Failure::Status(response.status().as_u16(), retry_after(response.headers()))));
+            return Err(self
+                .wait
+                .outcome
+                .set(Failure::Status(response.status().as_u16(), retry_after(response.headers()))));
         }
         let redirected = response.url().as_str() != request.url;
         if redirected && let Some(base) = response.url().as_str().strip_suffix(&request.tail) {

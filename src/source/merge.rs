@@ -1,7 +1,9 @@
-//! The merge of a pull request, as the forge would make it: its own test merge, else what Git itself says. Nothing is written to the mirror.
+//! The merge of a pull request, as the forge would make it: its own test merge, else what Git itself says. Nothing is
+//! written to the mirror.
 //!
-//! Git's merge (merge-ort) follows renames of files and directories, copies and several merge bases by rules of its own. A second implementation
-//! of these agrees with it often and not always, so there is none here: `git merge-tree` is what forges run too.
+//! Git's merge (merge-ort) follows renames of files and directories, copies and several merge bases by rules of its
+//! own. A second implementation of these agrees with it often and not always, so there is none here: `git merge-tree`
+//! is what forges run too.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +48,8 @@ enum Known {
 }
 
 impl Mirrors {
-    /// Merges `head` into `base`. `tested` is the forge's own test merge, which counts where it is a merge of these two.
+    /// Merges `head` into `base`. `tested` is the forge's own test merge, which counts where it is a merge of these
+    /// two.
     pub async fn merge(
         &self,
         repo: &RepoName,
@@ -85,13 +88,25 @@ impl Mirrors {
         Self::check_git(&self.shared.config.git).await
     }
 
-    async fn merge_tree(&self, repo: &RepoName, base: &Oid, head: &Oid, cancel: &CancellationToken) -> Result<Merge, SourceError> {
+    async fn merge_tree(
+        &self,
+        repo: &RepoName,
+        base: &Oid,
+        head: &Oid,
+        cancel: &CancellationToken,
+    ) -> Result<Merge, SourceError> {
         let mirror = self.mirror(repo)?;
         // New objects go into a directory of their own, and from there into memory.
         let scratch = mirror.scratch()?;
         let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", base.as_str(), head.as_str()];
         let config = &self.shared.config;
-        let call = Call { git: &config.git, dir: mirror.dir(), args: &args, objects: Some(scratch.path()), deadline: config.merge_timeout };
+        let call = Call {
+            git: &config.git,
+            dir: mirror.dir(),
+            args: &args,
+            objects: Some(scratch.path()),
+            deadline: config.merge_timeout,
+        };
         let answer = match program::run(&call, cancel).await {
             Ok(answer) => answer,
             Err(error) => return Err(Self::explain(repo, error)),
@@ -113,14 +128,22 @@ impl Mirrors {
     fn explain(repo: &RepoName, error: ProgramError) -> SourceError {
         match error {
             ProgramError::Cancelled => SourceError::Cancelled { repo: repo.clone() },
-            ProgramError::TimedOut(limit) => SourceError::MergeTimedOut { repo: repo.clone(), seconds: limit.as_secs() },
+            ProgramError::TimedOut(limit) => {
+                SourceError::MergeTimedOut { repo: repo.clone(), seconds: limit.as_secs() }
+            }
             ProgramError::Missing(_) => SourceError::NoGit { reason: error.to_string() },
             ProgramError::Io(error) => SourceError::io(repo, "git could not be run", error),
         }
     }
 }
 
-fn known(git: &gix::Repository, repo: &RepoName, base: &Oid, head: &Oid, tested: Option<&Oid>) -> Result<Known, SourceError> {
+fn known(
+    git: &gix::Repository,
+    repo: &RepoName,
+    base: &Oid,
+    head: &Oid,
+    tested: Option<&Oid>,
+) -> Result<Known, SourceError> {
     let failed = |error| SourceError::git(repo, "the history cannot be read", error);
     let ours = history::find(git, repo, base)?.id;
     let theirs = history::find(git, repo, head)?.id;
@@ -140,7 +163,8 @@ fn known(git: &gix::Repository, repo: &RepoName, base: &Oid, head: &Oid, tested:
     })
 }
 
-/// The tree and the paths in conflict, each ended by a zero byte. Names that are not UTF-8 keep a mark in the place of the bytes.
+/// The tree and the paths in conflict, each ended by a zero byte. Names that are not UTF-8 keep a mark in the place of
+/// the bytes.
 fn parse(answer: &Answer) -> Option<(String, Vec<String>)> {
     let text = String::from_utf8_lossy(&answer.stdout);
     let mut parts = text.split_terminator('\0');
@@ -152,10 +176,16 @@ fn parse(answer: &Answer) -> Option<(String, Vec<String>)> {
 }
 
 /// Takes the objects that the merge made into memory, where they live as long as the tree.
-fn adopt(git: &gix::Repository, repo: &RepoName, scratch: &Path, root: &str, suspect: Arc<AtomicBool>) -> Result<Merge, SourceError> {
+fn adopt(
+    git: &gix::Repository,
+    repo: &RepoName,
+    scratch: &Path,
+    root: &str,
+    suspect: Arc<AtomicBool>,
+) -> Result<Merge, SourceError> {
     let failed = |error| SourceError::git(repo, "a merge cannot be read", error);
-    let root =
-        gix::ObjectId::from_hex(root.as_bytes()).map_err(|_| SourceError::git(repo, "a merge cannot be read", "git named no tree"))?;
+    let root = gix::ObjectId::from_hex(root.as_bytes())
+        .map_err(|_| SourceError::git(repo, "a merge cannot be read", "git named no tree"))?;
     let mut git = git.clone().with_object_memory();
     git.object_cache_size_if_unset(4 << 20);
     let made = gix::odb::loose::Store::at(scratch, git.object_hash());

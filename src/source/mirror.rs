@@ -106,7 +106,8 @@ impl Mirror {
         if !self.dir.exists() {
             return Ok(None);
         }
-        let opened = open.read(&self.dir).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?;
+        let opened =
+            open.read(&self.dir).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?;
         open.cache.insert(self.repo.clone(), opened.clone());
         Ok(Some(opened.to_thread_local()))
     }
@@ -136,7 +137,8 @@ impl Mirror {
         if !self.suspect.load(Ordering::SeqCst) || !self.may_suspect() {
             match self.fetch_in_place(open, connection, names) {
                 Err(error) if error.blames_mirror() && self.is_broken(open) => {
-                    tracing::warn!(repo = %self.repo, error = chain(&error), "the mirror is broken and is cloned again");
+                    tracing::warn!(repo = %self.repo, error = chain(&error), "the mirror is broken and is cloned \
+                                                                              again");
                 }
                 result => return result,
             }
@@ -179,7 +181,8 @@ impl Mirror {
         replaced.is_none_or(|replaced| replaced.elapsed() > SUSPICION_PAUSE)
     }
 
-    /// Lists the forge's refs. A mirror that cannot be opened does not stand in the way, and is looked at by the next fetch.
+    /// Lists the forge's refs. A mirror that cannot be opened does not stand in the way, and is looked at by the next
+    /// fetch.
     pub(super) fn list(&self, open: &OpenMirrors, connection: &Connection) -> Result<Listing, SourceError> {
         match self.open_or_create(open) {
             Ok(repo) => fetch::list(&repo, connection),
@@ -206,7 +209,10 @@ impl Mirror {
         }
         let fresh = self.beside()?;
         create(fresh.path(), &self.repo)?;
-        let repo = open.read(fresh.path()).map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?.to_thread_local();
+        let repo = open
+            .read(fresh.path())
+            .map_err(|error| SourceError::git(&self.repo, "it cannot be opened", error))?
+            .to_thread_local();
         let mut fetched = fetch::fetch(&repo, connection, &all)?;
         sweep(fresh.path());
         drop(repo);
@@ -244,7 +250,9 @@ impl Mirror {
         let failed = |error| SourceError::io(&self.repo, "the directory of the mirrors cannot be written to", error);
         let objects = match self.dir.join("objects").canonicalize() {
             Ok(objects) => objects,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(SourceError::NotMirrored { repo: self.repo.clone() }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(SourceError::NotMirrored { repo: self.repo.clone() });
+            }
             Err(error) => return Err(failed(error)),
         };
         let scratch = self.beside()?;
@@ -262,7 +270,8 @@ impl Mirror {
     }
 }
 
-/// Removes what a process that was killed left: clones beside the mirrors, and the locks in them. One process owns them all.
+/// Removes what a process that was killed left: clones beside the mirrors, and the locks in them. One process owns them
+/// all.
 pub(super) fn remove_left_overs(dir: &Path) {
     let Ok(files) = fs::read_dir(dir) else { return };
     for file in files.flatten() {

@@ -1,7 +1,9 @@
-//! Git: one bare mirror per repo, fetched over HTTPS, read without a checkout. The only user of gix; merges are made by `git` itself.
+//! Git: one bare mirror per repo, fetched over HTTPS, read without a checkout. The only user of gix; merges are made by
+//! `git` itself.
 //!
 //! A mirror holds the refs that were asked for and nothing else, with their whole history, as merges need a merge base.
-//! All of Git's work is blocking and runs on blocking threads; what is cancelled or dropped stops there within a moment.
+//! All of Git's work is blocking and runs on blocking threads; what is cancelled or dropped stops there within a
+//! moment.
 
 mod compact;
 mod config;
@@ -62,13 +64,22 @@ impl Mirrors {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The commits of all branches and tags of the forge (`refs/heads/…`, `refs/tags/…`), and of `HEAD`. Tags are followed to their commit.
-    pub async fn list_refs(&self, remote: &Remote, cancel: &CancellationToken) -> Result<BTreeMap<String, Oid>, SourceError> {
+    /// The commits of all branches and tags of the forge (`refs/heads/…`, `refs/tags/…`), and of `HEAD`. Tags are
+    /// followed to their commit.
+    pub async fn list_refs(
+        &self,
+        remote: &Remote,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<String, Oid>, SourceError> {
         Ok(self.list(remote, cancel).await?.commits)
     }
 
     /// The ref that `HEAD` of the forge points to, as in `refs/heads/main`.
-    pub async fn default_branch(&self, remote: &Remote, cancel: &CancellationToken) -> Result<Option<String>, SourceError> {
+    pub async fn default_branch(
+        &self,
+        remote: &Remote,
+        cancel: &CancellationToken,
+    ) -> Result<Option<String>, SourceError> {
         Ok(self.list(remote, cancel).await?.head)
     }
 
@@ -83,7 +94,8 @@ impl Mirrors {
 
     /// Brings these refs (full names, also `refs/pull/7/head`) up to date and answers their commits.
     ///
-    /// A ref that the forge does not have is `None`, and is forgotten here. One fetch runs per repo at a time; others wait for it.
+    /// A ref that the forge does not have is `None`, and is forgotten here. One fetch runs per repo at a time; others
+    /// wait for it.
     pub async fn fetch(
         &self,
         remote: &Remote,
@@ -122,7 +134,8 @@ impl Mirrors {
         self.read(repo, move |git, repo| fetch::resolve(git, repo, &name)).await
     }
 
-    /// Forgets fetched refs, as those of a pull request that was closed. Their objects go when the mirror is next made compact.
+    /// Forgets fetched refs, as those of a pull request that was closed. Their objects go when the mirror is next made
+    /// compact.
     pub async fn forget(&self, repo: &RepoName, refs: &[String]) -> Result<(), SourceError> {
         for name in refs {
             remote::check_ref(repo, name)?;
@@ -140,8 +153,8 @@ impl Mirrors {
         }
     }
 
-    /// Keeps a commit although no ref of the forge may reach it any more, under a name of the caller's (at most 100 letters, digits, `-`);
-    /// `None` lets it go. The revision that an app runs at must outlive a forced push.
+    /// Keeps a commit although no ref of the forge may reach it any more, under a name of the caller's (at most 100
+    /// letters, digits, `-`); `None` lets it go. The revision that an app runs at must outlive a forced push.
     pub async fn keep(&self, repo: &RepoName, name: &str, commit: Option<&Oid>) -> Result<(), SourceError> {
         let (name, commit) = (name.to_owned(), commit.cloned());
         let _lock = Arc::clone(&self.mirror(repo)?.lock).lock_owned().await;
@@ -201,7 +214,13 @@ impl Mirrors {
     }
 
     /// The files that differ between two commits, at most `limit` of them, sorted by path.
-    pub async fn changed_paths(&self, repo: &RepoName, from: &Oid, to: &Oid, limit: usize) -> Result<Changes, SourceError> {
+    pub async fn changed_paths(
+        &self,
+        repo: &RepoName,
+        from: &Oid,
+        to: &Oid,
+        limit: usize,
+    ) -> Result<Changes, SourceError> {
         let (from, to) = (from.clone(), to.clone());
         self.read(repo, move |git, repo| history::changes(git, repo, &from, &to, limit)).await
     }

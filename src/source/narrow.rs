@@ -54,7 +54,8 @@ mod tests {
     fn prefixes_are_replaced_by_names() {
         let body = b"0014command=ls-refs\n00010009peel\n0019ref-prefix refs/pull/0000".to_vec();
         let narrowed = narrow(body, &["refs/pull/7/head".to_owned(), "refs/heads/main".to_owned()]);
-        let expected = "0014command=ls-refs\n00010009peel\n0020ref-prefix refs/pull/7/head\n001fref-prefix refs/heads/main\n0000";
+        let expected =
+            "0014command=ls-refs\n00010009peel\n0020ref-prefix refs/pull/7/head\n001fref-prefix refs/heads/main\n0000";
         assert_eq!(String::from_utf8_lossy(&narrowed), expected);
     }
 

@@ -1,7 +1,8 @@
 //! The only place of this module that starts a process: `git`, for what only Git itself can answer as the forges do.
 //!
-//! It runs with fixed arguments, an empty environment, and no configuration but the mirror's own, which we wrote: no hook, no filter and no
-//! merge driver of anybody's can run. Who waits for it can cancel it, and nothing runs for longer than its deadline.
+//! It runs with fixed arguments, an empty environment, and no configuration but the mirror's own, which we wrote: no
+//! hook, no filter and no merge driver of anybody's can run. Who waits for it can cancel it, and nothing runs for
+//! longer than its deadline.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -16,8 +17,16 @@ use tokio_util::sync::CancellationToken;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Settings that a mirror's configuration can't change.
-const SETTINGS: [&str; 8] =
-    ["-c", "core.hooksPath=/dev/null", "-c", "core.attributesFile=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"];
+const SETTINGS: [&str; 8] = [
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.attributesFile=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "gc.auto=0",
+];
 
 /// The first version with `git merge-tree --write-tree`.
 const OLDEST: (u32, u32) = (2, 38);
@@ -77,7 +86,8 @@ pub(super) async fn run(call: &Call<'_>, cancel: &CancellationToken) -> Result<A
     // Dropped with the child in it, the future kills the child.
     let work = output(call.git, &mut command);
     tokio::select! {
-        answer = tokio::time::timeout(call.deadline, work) => answer.map_err(|_| ProgramError::TimedOut(call.deadline))?,
+        answer = tokio::time::timeout(call.deadline,
+            work) => answer.map_err(|_| ProgramError::TimedOut(call.deadline))?,
         () = cancel.cancelled() => Err(ProgramError::Cancelled),
     }
 }
@@ -87,13 +97,16 @@ pub(super) async fn version(git: &Path) -> Result<String, String> {
     let mut command = command(git);
     command.arg("--version");
     let answer = tokio::time::timeout(Duration::from_secs(10), output(git, &mut command)).await;
-    let answer = answer.map_err(|_| "it did not report its version within 10 s".to_owned())?.map_err(|error| error.to_string())?;
+    let answer = answer
+        .map_err(|_| "it did not report its version within 10 s".to_owned())?
+        .map_err(|error| error.to_string())?;
     judge(&String::from_utf8_lossy(&answer.stdout))
 }
 
 /// `git version 2.39.5 (Apple Git-154)`.
 fn judge(said: &str) -> Result<String, String> {
-    let version = said.trim().strip_prefix("git version ").and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+    let version =
+        said.trim().strip_prefix("git version ").and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) if (major, minor) >= OLDEST => Ok(version.to_owned()),
@@ -136,7 +149,12 @@ mod tests {
 
     #[test]
     fn a_git_that_cannot_merge_trees_is_too_old() {
-        for good in ["git version 2.38.0\n", "git version 2.39.5 (Apple Git-154)", "git version 3.0", "git version 2.47.1.windows.2"] {
+        for good in [
+            "git version 2.38.0\n",
+            "git version 2.39.5 (Apple Git-154)",
+            "git version 3.0",
+            "git version 2.47.1.windows.2",
+        ] {
             assert!(judge(good).is_ok(), "{good}");
         }
         assert_eq!(judge("git version 2.37.9"), Err("it is version 2.37.9".to_owned()));

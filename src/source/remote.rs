@@ -31,7 +31,8 @@ const LONGEST_REF: usize = 200;
 impl Remote {
     /// The URL, when it is one that may be fetched from with this credential.
     pub fn checked(&self) -> Result<Url, SourceError> {
-        check_url(&self.url, self.credential.is_some()).map_err(|reason| SourceError::Url { repo: self.repo.clone(), reason })
+        check_url(&self.url, self.credential.is_some())
+            .map_err(|reason| SourceError::Url { repo: self.repo.clone(), reason })
     }
 }
 
@@ -120,7 +121,9 @@ mod tests {
 
     #[test]
     fn only_https_and_this_machine_are_fetched_from() {
-        for good in ["https://forge.example/a/b.git", "http://127.0.0.1:3000/a.git", "http://localhost/a", "http://[::1]:1/a"] {
+        for good in
+            ["https://forge.example/a/b.git", "http://127.0.0.1:3000/a.git", "http://localhost/a", "http://[::1]:1/a"]
+        {
             assert!(check_url(good, false).is_ok(), "{good}");
         }
         for bad in [
@@ -153,7 +156,11 @@ mod tests {
 
     #[test]
     fn a_refused_url_is_not_repeated() {
-        let remote = Remote { repo: RepoName::new("shop"), url: "https://u:hunter2@forge.example/a".to_owned(), credential: None };
+        let remote = Remote {
+            repo: RepoName::new("shop"),
+            url: "https://u:hunter2@forge.example/a".to_owned(),
+            credential: None,
+        };
         let text = remote.checked().expect_err("holds a password").to_string();
         assert!(!text.contains("hunter2"), "{text}");
     }
@@ -161,7 +168,8 @@ mod tests {
     #[test]
     fn ref_names_follow_the_rules_of_git() {
         let repo = RepoName::new("shop");
-        for good in ["refs/heads/main", "refs/heads/feature/ä", "refs/pull/7/head", "refs/tags/v1.0", "refs/heads/100%"] {
+        for good in ["refs/heads/main", "refs/heads/feature/ä", "refs/pull/7/head", "refs/tags/v1.0", "refs/heads/100%"]
+        {
             assert!(check_ref(&repo, good).is_ok(), "{good}");
         }
         let long = format!("refs/heads/{}", "x".repeat(10_000));

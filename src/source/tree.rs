@@ -62,7 +62,10 @@ impl Inner {
         let decoded = tree.decode().map_err(failed)?;
         let mut entries = Vec::with_capacity(decoded.entries.len());
         for entry in &decoded.entries {
-            entries.push((name(id, entry.filename)?, TreeEntry { mode: mode(entry.mode.kind()), id: entry.oid.to_string() }));
+            entries.push((
+                name(id, entry.filename)?,
+                TreeEntry { mode: mode(entry.mode.kind()), id: entry.oid.to_string() },
+            ));
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         let listing = Arc::new(entries);
@@ -98,7 +101,10 @@ impl Inner {
 fn name(tree: ObjectId, bytes: &gix::bstr::BStr) -> Result<String, TreeError> {
     let forbidden = bytes.is_empty() || bytes == "." || bytes == ".." || bytes.contains(&b'/');
     if forbidden {
-        return Err(TreeError::new(format!("tree {tree}"), format!("it holds an entry with the forbidden name {:?}", bytes.to_string())));
+        return Err(TreeError::new(
+            format!("tree {tree}"),
+            format!("it holds an entry with the forbidden name {:?}", bytes.to_string()),
+        ));
     }
     // A name that is not UTF-8 stays visible, with a mark in the place of the bytes.
     Ok(bytes.to_str_lossy().into_owned())

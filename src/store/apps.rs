@@ -36,8 +36,8 @@ pub enum AppHealth {
     Degraded,
 }
 
-/// How a note begins that tells of objects that are suspended, and of those whose health nobody knows: an app is *healthy* all the same, as nothing
-/// is left to wait for, and is never called so.
+/// How a note begins that tells of objects that are suspended, and of those whose health nobody knows: an app is
+/// *healthy* all the same, as nothing is left to wait for, and is never called so.
 pub const SUSPENDED: &str = "suspended: ";
 pub const HEALTH_UNKNOWN: &str = "health unknown: ";
 
@@ -88,12 +88,13 @@ pub struct AppRow {
 }
 
 impl AppRow {
-    /// The app as it was applied last: its source, renderer and destination are what healing goes by; what is to become of it is for its
-    /// definition as it is now to say. None where that was not written down.
+    /// The app as it was applied last: its source, renderer and destination are what healing goes by; what is to become
+    /// of it is for its definition as it is now to say. None where that was not written down.
     pub fn as_applied(&self) -> Option<Self> {
         let applied = self.applied_app.as_deref()?.clone();
         let now = &self.app;
-        let app = App { sync: now.sync, drift: now.drift, on_delete: now.on_delete, origin: now.origin.clone(), ..applied };
+        let app =
+            App { sync: now.sync, drift: now.drift, on_delete: now.on_delete, origin: now.origin.clone(), ..applied };
         Some(Self { app, ..self.clone() })
     }
 
@@ -146,8 +147,10 @@ macro_rules! select {
     };
     ($columns:literal, $rest:literal) => {
         concat!(
-            "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, applied_revision, ",
-            "applied_identity, applied_at, applied_definition, synced_ok, paused, paused_since, pinned_revision, health, health_message, ",
+            "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, \
+             applied_revision, ",
+            "applied_identity, applied_at, applied_definition, synced_ok, paused, paused_since, pinned_revision, \
+             health, health_message, ",
             "drift, failure, failing_since, failed_revision, state_since, last_run, heals",
             $columns,
             " FROM apps ",
@@ -172,8 +175,12 @@ impl TryFrom<Raw> for AppRow {
             text.map(|text| text.parse::<Oid>()).transpose().map_err(|error| StoreError::corrupt(what(column), error))
         };
         Ok(Self {
-            app: serde_json::from_str(&raw.definition).map_err(|error| StoreError::corrupt(what("definition"), error))?,
-            definition_commit: raw.definition_commit.parse().map_err(|error| StoreError::corrupt(what("definition commit"), error))?,
+            app: serde_json::from_str(&raw.definition)
+                .map_err(|error| StoreError::corrupt(what("definition"), error))?,
+            definition_commit: raw
+                .definition_commit
+                .parse()
+                .map_err(|error| StoreError::corrupt(what("definition commit"), error))?,
             state: raw.state,
             state_message: raw.state_message,
             identity: raw.identity,
@@ -227,13 +234,15 @@ fn rows(found: &[SqliteRow]) -> Vec<AppRow> {
 }
 
 impl Store {
-    /// A count that grows before and after each change of a definition or of whether an app is defined. The store is this process's alone.
+    /// A count that grows before and after each change of a definition or of whether an app is defined. The store is
+    /// this process's alone.
     pub fn definition_changes(&self) -> u64 {
         self.0.definition_changes.load(Ordering::SeqCst)
     }
 
-    /// Keeps a definition as it is at `commit`, and makes the app active. What is known of its objects stays; what is known of its render goes,
-    /// so that whoever is stopped before the app's sync is queued finds it to be done by that.
+    /// Keeps a definition as it is at `commit`, and makes the app active. What is known of its objects stays; what is
+    /// known of its render goes, so that whoever is stopped before the app's sync is queued finds it to be done by
+    /// that.
     pub async fn put_app(&self, app: &App, commit: &Oid) -> Result<(), StoreError> {
         let definition = serde_json::to_string(app).map_err(|error| StoreError::corrupt("a definition", error))?;
         let _change = Change::of(&self.0.definition_changes);
@@ -241,7 +250,8 @@ impl Store {
             "INSERT INTO apps (id, repo, source_repo, cluster, definition, definition_commit, state) \
              VALUES ($1, $2, $3, $4, $5, $6, 'active') \
              ON CONFLICT (id) DO UPDATE SET source_repo = excluded.source_repo, cluster = excluded.cluster, \
-             definition = excluded.definition, definition_commit = excluded.definition_commit, state = 'active', state_message = '', state_since = NULL, \
+             definition = excluded.definition, definition_commit = excluded.definition_commit, state = 'active', \
+             state_message = '', state_since = NULL, \
              identity = NULL, rendered_revision = NULL, trace = NULL",
         )
         .bind(app.id.to_string())
@@ -258,13 +268,15 @@ impl Store {
     /// Unchanged definitions are from now on known by another commit of their branch, which was rewritten.
     pub async fn define_at(&self, apps: &[AppId], commit: &Oid) -> Result<(), StoreError> {
         let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
-        let sql = "UPDATE apps SET definition_commit = $1 WHERE state = 'active' AND id IN (SELECT value FROM json_each($2))";
+        let sql =
+            "UPDATE apps SET definition_commit = $1 WHERE state = 'active' AND id IN (SELECT value FROM json_each($2))";
         sqlx::query(sql).bind(commit.as_str()).bind(apps).execute(self.write()).await?;
         Ok(())
     }
 
     pub async fn app(&self, id: &AppId) -> Result<Option<AppRow>, StoreError> {
-        let raw: Option<Raw> = sqlx::query_as(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.read()).await?;
+        let raw: Option<Raw> =
+            sqlx::query_as(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.read()).await?;
         raw.map(AppRow::try_from).transpose()
     }
 
@@ -280,7 +292,12 @@ impl Store {
 
     /// The apps whose manifests come from a repo.
     pub async fn apps_reading(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
-        Ok(rows(&sqlx::query(select!("WHERE source_repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?))
+        Ok(rows(
+            &sqlx::query(select!("WHERE source_repo = $1 ORDER BY id"))
+                .bind(repo.as_str())
+                .fetch_all(self.read())
+                .await?,
+        ))
     }
 
     /// Those of them that are missing their ref, path or definition.
@@ -289,24 +306,32 @@ impl Store {
         Ok(rows(&query.bind(repo.as_str()).fetch_all(self.read()).await?))
     }
 
-    /// The active apps whose manifests come from a repo, with the trace of their last render as it wrote it; none for an app that was not
-    /// rendered yet.
+    /// The active apps whose manifests come from a repo, with the trace of their last render as it wrote it; none for
+    /// an app that was not rendered yet.
     pub async fn followers(&self, repo: &RepoName) -> Result<Vec<(AppRow, Option<String>)>, StoreError> {
         let query = sqlx::query(select!(", trace", "WHERE source_repo = $1 AND state = 'active' ORDER BY id"));
         let found = query.bind(repo.as_str()).fetch_all(self.read()).await?;
-        let read = |found: Result<WithTrace, StoreError>| found.and_then(|found| Ok((found.raw.try_into()?, found.trace)));
+        let read =
+            |found: Result<WithTrace, StoreError>| found.and_then(|found| Ok((found.raw.try_into()?, found.trace)));
         Ok(readable(decoded(&found, "app", "id").into_iter().map(read)))
     }
 
     /// The apps that are deployed to a cluster.
     pub async fn apps_on(&self, cluster: &ClusterName) -> Result<Vec<AppRow>, StoreError> {
-        Ok(rows(&sqlx::query(select!("WHERE cluster = $1 ORDER BY id")).bind(cluster.as_str()).fetch_all(self.read()).await?))
+        Ok(rows(
+            &sqlx::query(select!("WHERE cluster = $1 ORDER BY id"))
+                .bind(cluster.as_str())
+                .fetch_all(self.read())
+                .await?,
+        ))
     }
 
     /// The stored trace of an app, as its render wrote it.
     pub async fn trace(&self, id: &AppId) -> Result<Option<String>, StoreError> {
-        let found: Option<Option<String>> =
-            sqlx::query_scalar("SELECT trace FROM apps WHERE id = $1").bind(id.to_string()).fetch_optional(self.read()).await?;
+        let found: Option<Option<String>> = sqlx::query_scalar("SELECT trace FROM apps WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(self.read())
+            .await?;
         Ok(found.flatten())
     }
 
@@ -327,7 +352,8 @@ impl Store {
     pub async fn set_app_state(&self, id: &AppId, state: AppState, message: &str) -> Result<(), StoreError> {
         let _change = Change::of(&self.0.definition_changes);
         sqlx::query(
-            "UPDATE apps SET state_since = CASE WHEN state = $2 THEN state_since ELSE $4 END, state = $2, state_message = $3 WHERE id = $1",
+            "UPDATE apps SET state_since = CASE WHEN state = $2 THEN state_since ELSE $4 END, state = $2, \
+             state_message = $3 WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(state)
@@ -339,7 +365,13 @@ impl Store {
     }
 
     /// Remembers what a render looked at, so that the next push can tell whether the app is affected.
-    pub async fn set_rendered(&self, id: &AppId, revision: &Oid, identity: &str, trace: &str) -> Result<(), StoreError> {
+    pub async fn set_rendered(
+        &self,
+        id: &AppId,
+        revision: &Oid,
+        identity: &str,
+        trace: &str,
+    ) -> Result<(), StoreError> {
         sqlx::query("UPDATE apps SET rendered_revision = $2, identity = $3, trace = $4 WHERE id = $1")
             .bind(id.to_string())
             .bind(revision.as_str())
@@ -350,22 +382,37 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers that a revision was applied, which also ends the count of heals: what was fought over may be another thing now.
+    /// Remembers that a revision was applied, which also ends the count of heals: what was fought over may be another
+    /// thing now.
     pub async fn set_applied(&self, app: &App, revision: &Oid, identity: &str) -> Result<(), StoreError> {
         self.applied(app, revision, identity, None).await
     }
 
-    /// The same, with how the app is now, in one step: whoever is stopped before it begins anew, and neither a wait nor a prune is left out.
-    pub async fn set_applied_as(&self, app: &App, revision: &Oid, identity: &str, health: AppHealth) -> Result<(), StoreError> {
+    /// The same, with how the app is now, in one step: whoever is stopped before it begins anew, and neither a wait nor
+    /// a prune is left out.
+    pub async fn set_applied_as(
+        &self,
+        app: &App,
+        revision: &Oid,
+        identity: &str,
+        health: AppHealth,
+    ) -> Result<(), StoreError> {
         self.applied(app, revision, identity, Some(health)).await
     }
 
-    async fn applied(&self, app: &App, revision: &Oid, identity: &str, health: Option<AppHealth>) -> Result<(), StoreError> {
+    async fn applied(
+        &self,
+        app: &App,
+        revision: &Oid,
+        identity: &str,
+        health: Option<AppHealth>,
+    ) -> Result<(), StoreError> {
         let definition = serde_json::to_string(&AppliedApp { version: APPLIED_APP, app: app.clone() })
             .map_err(|error| StoreError::corrupt("a definition", error))?;
         sqlx::query(
             "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
-             applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, synced_ok = 1, health = COALESCE($5, health), \
+             applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, synced_ok = 1, \
+             health = COALESCE($5, health), \
              drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
              failure = CASE WHEN $5 = 'healthy' THEN '' ELSE failure END, \
              failing_since = CASE WHEN $5 = 'healthy' THEN NULL ELSE failing_since END, \
@@ -385,7 +432,8 @@ impl Store {
     /// Remembers that a sync failed, and why. The time is that of the first failure in a row, until one succeeds.
     pub async fn set_failure(&self, id: &AppId, message: &str, revision: Option<&Oid>) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE apps SET synced_ok = 0, failure = $2, failed_revision = COALESCE($3, failed_revision), failing_since = COALESCE(failing_since, $4) WHERE id = $1",
+            "UPDATE apps SET synced_ok = 0, failure = $2, failed_revision = COALESCE($3, failed_revision), \
+             failing_since = COALESCE(failing_since, $4) WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(message)
@@ -398,13 +446,18 @@ impl Store {
 
     /// Remembers how the cluster differs from what was applied, where nobody mends that; empty where it does not.
     pub async fn set_drift(&self, id: &AppId, drift: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE apps SET drift = $2 WHERE id = $1").bind(id.to_string()).bind(drift).execute(self.write()).await?;
+        sqlx::query("UPDATE apps SET drift = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(drift)
+            .execute(self.write())
+            .await?;
         Ok(())
     }
 
     /// Remembers what an app that is not healthy yet waits for. Says whether that is news.
     pub async fn set_waiting(&self, id: &AppId, what: &str) -> Result<bool, StoreError> {
-        let sql = "UPDATE apps SET health_message = $2 WHERE id = $1 AND health = 'progressing' AND health_message <> $2";
+        let sql =
+            "UPDATE apps SET health_message = $2 WHERE id = $1 AND health = 'progressing' AND health_message <> $2";
         Ok(sqlx::query(sql).bind(id.to_string()).bind(what).execute(self.write()).await?.rows_affected() > 0)
     }
 
@@ -417,7 +470,8 @@ impl Store {
     pub async fn set_app_health(&self, id: &AppId, health: AppHealth, message: &str) -> Result<(), StoreError> {
         // Whoever is healthy has come to the end of a sync.
         sqlx::query(
-            "UPDATE apps SET health = $2, health_message = $3, failure = CASE WHEN $2 = 'healthy' THEN '' ELSE failure END, \
+            "UPDATE apps SET health = $2, health_message = $3, failure = CASE WHEN $2 = 'healthy' THEN '' ELSE failure \
+             END, \
              failing_since = CASE WHEN $2 = 'healthy' THEN NULL ELSE failing_since END WHERE id = $1",
         )
         .bind(id.to_string())
@@ -430,7 +484,8 @@ impl Store {
 
     pub async fn set_paused(&self, id: &AppId, paused: bool) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE apps SET paused = $2, paused_since = CASE WHEN $2 = 0 THEN NULL ELSE COALESCE(paused_since, $3) END WHERE id = $1",
+            "UPDATE apps SET paused = $2, paused_since = CASE WHEN $2 = 0 THEN NULL ELSE COALESCE(paused_since, $3) \
+             END WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(i64::from(paused))
@@ -453,13 +508,21 @@ impl Store {
 
     pub async fn set_heals(&self, id: &AppId, heals: &Heals) -> Result<(), StoreError> {
         let heals = serde_json::to_string(heals).map_err(|error| StoreError::corrupt("a heal count", error))?;
-        sqlx::query("UPDATE apps SET heals = $2 WHERE id = $1").bind(id.to_string()).bind(heals).execute(self.write()).await?;
+        sqlx::query("UPDATE apps SET heals = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(heals)
+            .execute(self.write())
+            .await?;
         Ok(())
     }
 
-    /// Ends the counts of heals of the apps on a cluster that a look found to be as they were left: what is healed next is not in a row with
-    /// what was healed before.
-    pub async fn forget_heals_except(&self, cluster: &ClusterName, drifted: &BTreeSet<AppId>) -> Result<(), StoreError> {
+    /// Ends the counts of heals of the apps on a cluster that a look found to be as they were left: what is healed next
+    /// is not in a row with what was healed before.
+    pub async fn forget_heals_except(
+        &self,
+        cluster: &ClusterName,
+        drifted: &BTreeSet<AppId>,
+    ) -> Result<(), StoreError> {
         let counting: Vec<String> = sqlx::query_scalar("SELECT id FROM apps WHERE cluster = $1 AND heals <> '{}'")
             .bind(cluster.as_str())
             .fetch_all(self.read())

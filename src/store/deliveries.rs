@@ -62,11 +62,14 @@ pub async fn record(conn: &mut SqliteConnection, came: &[(&NewDelivery, i64)], n
     if came.is_empty() {
         return Ok(());
     }
-    let list: Vec<_> =
-        came.iter().map(|(new, copies)| (&new.hook, &new.hook_id, &new.delivery_id, &new.event, &new.project, copies)).collect();
+    let list: Vec<_> = came
+        .iter()
+        .map(|(new, copies)| (&new.hook, &new.hook_id, &new.delivery_id, &new.event, &new.project, copies))
+        .collect();
     sqlx::query(
         "INSERT INTO deliveries (hook, hook_id, delivery_id, event, project, received_at, copies, last_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $2, value ->> 5, $2 FROM json_each($1) WHERE true
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $2, value ->> 5, $2 FROM \
+         json_each($1) WHERE true
          ON CONFLICT (hook, hook_id, delivery_id) DO UPDATE SET copies = excluded.copies, last_at = excluded.last_at",
     )
     .bind(Json(list))
@@ -91,7 +94,8 @@ impl Store {
 
     /// Forgets what last came before `millis`, and says how many that were. No forge redelivers after a few days.
     pub async fn forget_deliveries(&self, millis: i64) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM deliveries WHERE last_at < $1").bind(millis).execute(self.write()).await?;
+        let result =
+            sqlx::query("DELETE FROM deliveries WHERE last_at < $1").bind(millis).execute(self.write()).await?;
         Ok(result.rows_affected())
     }
 }

@@ -1,8 +1,9 @@
 //! Brings commits onto the disk. Many that wait for it at once are served by one.
 //!
-//! A commit survives the end of the process by itself, and always together with all that were made before it. What a loss of power may take is
-//! the last of them, and for most that is as good: a job that has ended is made once more, and finds everything as it should be. Where a
-//! promise follows from a commit it waits here: a forge is told that its delivery is safe, an object is about to be written.
+//! A commit survives the end of the process by itself, and always together with all that were made before it. What a
+//! loss of power may take is the last of them, and for most that is as good: a job that has ended is made once more,
+//! and finds everything as it should be. Where a promise follows from a commit it waits here: a forge is told that its
+//! delivery is safe, an object is about to be written.
 
 use std::fs::File;
 use std::io;
@@ -30,7 +31,12 @@ impl Disk {
         // That the files are there has to survive as well.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()?;
-        Ok(Self { log: PathBuf::from(name), doubt: AtomicBool::new(false), asked: AtomicU64::new(0), served: Mutex::default() })
+        Ok(Self {
+            log: PathBuf::from(name),
+            doubt: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            served: Mutex::default(),
+        })
     }
 
     /// Returns once everything that was committed before the call is on disk.
@@ -42,8 +48,8 @@ impl Disk {
         }
         let all = self.asked.load(Ordering::SeqCst);
         let log = self.log.clone();
-        // SQLite keeps no locks on this file, so that closing it here takes none away. What it has moved on into the database is on disk:
-        // that is how it begins and ends such a move.
+        // SQLite keeps no locks on this file, so that closing it here takes none away. What it has moved on into the
+        // database is on disk: that is how it begins and ends such a move.
         let synced = tokio::task::spawn_blocking(move || File::open(log)?.sync_data());
         let synced = synced.await.map_err(io::Error::other).flatten();
         if synced.is_err() {

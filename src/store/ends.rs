@@ -1,4 +1,5 @@
-//! How syncs of apps ended, and what merged pull requests tell of that. Both are only added to: what was said once was so.
+//! How syncs of apps ended, and what merged pull requests tell of that. Both are only added to: what was said once was
+//! so.
 
 use sqlx::FromRow;
 
@@ -57,9 +58,15 @@ fn ids(app: &str, revision: &str) -> Result<(AppId, Oid), StoreError> {
 }
 
 impl Store {
-    /// An app came to an end at these revisions of a repo, which pull requests of that repo may wait for. `ended` is not looked into. The same
-    /// end again is not written again.
-    pub async fn put_end(&self, app: &AppId, repo: &RepoName, revisions: &[&Oid], ended: &str) -> Result<(), StoreError> {
+    /// An app came to an end at these revisions of a repo, which pull requests of that repo may wait for. `ended` is
+    /// not looked into. The same end again is not written again.
+    pub async fn put_end(
+        &self,
+        app: &AppId,
+        repo: &RepoName,
+        revisions: &[&Oid],
+        ended: &str,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let app = app.to_string();
         let sql = "SELECT revision, ended FROM app_ends WHERE app = $1 AND repo = $2 ORDER BY id DESC LIMIT $3";
@@ -95,7 +102,8 @@ impl Store {
     /// Adds to what a merged pull request tells of an app.
     pub async fn add_outcome_event(&self, repo: &RepoName, number: u64, event: &EventRow) -> Result<(), StoreError> {
         let sql = "INSERT INTO outcome_events (repo, number, app, seq, end_id, revision, at, ended)
-             SELECT $1, $2, $3, COALESCE(MAX(seq), 0) + 1, $4, $5, $6, $7 FROM outcome_events WHERE repo = $1 AND number = $2 AND app = $3";
+             SELECT $1, $2, $3, COALESCE(MAX(seq), 0) + 1, $4, $5, $6, $7 FROM outcome_events WHERE repo = $1 AND \
+                   number = $2 AND app = $3";
         sqlx::query(sql)
             .bind(repo.as_str())
             .bind(i64::try_from(number).unwrap_or(i64::MAX))
@@ -111,7 +119,8 @@ impl Store {
 
     /// What a merged pull request tells of its apps, oldest first.
     pub async fn outcome_events(&self, repo: &RepoName, number: u64) -> Result<Vec<EventRow>, StoreError> {
-        let sql = "SELECT app, end_id, revision, ended, at FROM outcome_events WHERE repo = $1 AND number = $2 ORDER BY app, seq";
+        let sql = "SELECT app, end_id, revision, ended, at FROM outcome_events WHERE repo = $1 AND number = $2 ORDER \
+                   BY app, seq";
         let query = sqlx::query_as(sql).bind(repo.as_str()).bind(i64::try_from(number).unwrap_or(i64::MAX));
         let rows: Vec<RawEvent> = query.fetch_all(self.read()).await?;
         let read = |RawEvent { app, end_id, revision, ended, at }: RawEvent| {
@@ -121,9 +130,11 @@ impl Store {
         Ok(readable(rows.into_iter().map(read)))
     }
 
-    /// Whether a merged pull request of a repo waits for apps; those that nothing was heard of since `after` no longer do.
+    /// Whether a merged pull request of a repo waits for apps; those that nothing was heard of since `after` no longer
+    /// do.
     pub async fn awaits_ends(&self, repo: &RepoName, after: i64) -> Result<bool, StoreError> {
-        let query = sqlx::query_scalar("SELECT COUNT(*) FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2");
+        let query =
+            sqlx::query_scalar("SELECT COUNT(*) FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2");
         let waiting: i64 = query.bind(repo.as_str()).bind(after).fetch_one(self.read()).await?;
         Ok(waiting > 0)
     }

@@ -26,7 +26,8 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     #[error(
-        "the store {} was written by a newer Driftless (its tables are of version {version}): run that one, or restore a copy from before the upgrade",
+        "the store {} was written by a newer Driftless (its tables are of version {version}): run that one, or restore \
+         a copy from before the upgrade",
         path.display()
     )]
     Newer { path: PathBuf, version: i64 },
@@ -41,7 +42,10 @@ pub enum StoreError {
     Corrupt { what: String, problem: String },
     #[error("the store's writes cannot be flushed to disk: {0}. Check the disk's health and free space")]
     Disk(#[source] std::io::Error),
-    #[error("the store cannot be written: {0}. Free space on its disk, or check the disk's health; Driftless then continues.")]
+    #[error(
+        "the store cannot be written: {0}. Free space on its disk, or check the disk's health; Driftless then \
+         continues."
+    )]
     NotWritable(String),
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),

@@ -1,4 +1,5 @@
-//! What each app owns in each cluster. The inventory and the claims are one table, so that an object can't have two owners.
+//! What each app owns in each cluster. The inventory and the claims are one table, so that an object can't have two
+//! owners.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +86,10 @@ pub struct AppliedObject {
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     #[error(
-        "{object} in cluster {cluster} belongs to app {owner}, and app {by} renders it as well: two apps cannot own one object: remove it from one of them{}", if owner.repo == by.repo { "" } else { "; objects are handed over only between apps of one repo" }
+        "{object} in cluster {cluster} belongs to app {owner}, and app {by} renders it as well: two apps cannot own \
+         one object: remove it from one of them{}", if owner.repo == by.repo { "" } else { "; objects are handed over \
+                                                                                            only between apps of one \
+                                                                                            repo" }
     )]
     Taken { object: ObjectId, cluster: ClusterName, owner: AppId, by: AppId },
     #[error("{object} in cluster {cluster} is being deleted by app {owner}; it is created again once it is gone")]
@@ -153,8 +157,9 @@ macro_rules! select {
     };
 }
 
-/// A list of objects that a statement is about, as the table `a`: JSON in `$3`, for the cluster in `$1`. It is made first, so that each of its
-/// objects is looked up by the primary key; else SQLite compares each object of the cluster with each of the list.
+/// A list of objects that a statement is about, as the table `a`: JSON in `$3`, for the cluster in `$1`. It is made
+/// first, so that each of its objects is looked up by the primary key; else SQLite compares each object of the cluster
+/// with each of the list.
 macro_rules! listed {
     ($columns:literal, $statement:literal, $after:literal) => {
         concat!(
@@ -238,11 +243,13 @@ fn rows(raw: Vec<Raw>) -> Result<Vec<ObjectRow>, StoreError> {
 }
 
 impl Store {
-    /// Claims the objects that an app wants, all or none, and marks what it has beside them as no longer wanted. What is in `held` is not
-    /// touched before a person agrees: such a wanted object stays as it is, such an unwanted one is no longer to be deleted, if it was.
+    /// Claims the objects that an app wants, all or none, and marks what it has beside them as no longer wanted. What
+    /// is in `held` is not touched before a person agrees: such a wanted object stays as it is, such an unwanted one is
+    /// no longer to be deleted, if it was.
     ///
-    /// An object that another app of the same repo has is handed over only if that app no longer wants it, or is among `released`: the
-    /// apps of which the caller knows that they do not render the object any more. Objects that are as they were left cost no statement.
+    /// An object that another app of the same repo has is handed over only if that app no longer wants it, or is among
+    /// `released`: the apps of which the caller knows that they do not render the object any more. Objects that are as
+    /// they were left cost no statement.
     pub async fn claim(
         &self,
         cluster: &ClusterName,
@@ -286,7 +293,12 @@ impl Store {
     }
 
     /// Which of these objects other apps own, with their owners: what a preview looks at.
-    pub async fn owners(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<Vec<(ObjectId, AppId)>, StoreError> {
+    pub async fn owners(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        ids: &[ObjectId],
+    ) -> Result<Vec<(ObjectId, AppId)>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -308,10 +320,12 @@ impl Store {
         if objects.is_empty() {
             return Ok(());
         }
-        let list: Vec<_> = objects.iter().map(|object| Listed { applied: Some(object), ..Listed::key(&object.key) }).collect();
+        let list: Vec<_> =
+            objects.iter().map(|object| Listed { applied: Some(object), ..Listed::key(&object.key) }).collect();
         sqlx::query(listed!(
             ", value ->> '$.applied.uid' AS uid, value ->> '$.applied.manifest_hash' AS manifest_hash, \
-             value ->> '$.applied.fingerprint.digest' AS fingerprint, value ->> '$.applied.fingerprint.settled' AS settled, \
+             value ->> '$.applied.fingerprint.digest' AS fingerprint, value ->> '$.applied.fingerprint.settled' AS \
+             settled, \
              value ->> '$.applied.resource_version' AS resource_version",
             "UPDATE objects SET state = 'applied', version = a.version, uid = a.uid, manifest_hash = a.manifest_hash, \
              fingerprint = a.fingerprint, settled = a.settled, resource_version = a.resource_version, \
@@ -338,19 +352,29 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers how the metadata of objects look now, after it was found that they differ in nothing that the app owns.
-    pub async fn record_prints(&self, cluster: &ClusterName, prints: &[(ObjectId, Print, String)]) -> Result<(), StoreError> {
+    /// Remembers how the metadata of objects look now, after it was found that they differ in nothing that the app
+    /// owns.
+    pub async fn record_prints(
+        &self,
+        cluster: &ClusterName,
+        prints: &[(ObjectId, Print, String)],
+    ) -> Result<(), StoreError> {
         if prints.is_empty() {
             return Ok(());
         }
         let list: Vec<_> = prints
             .iter()
-            .map(|(id, print, version)| Listed { print: Some(print), resource_version: Some(version), ..Listed::id(id) })
+            .map(|(id, print, version)| Listed {
+                print: Some(print),
+                resource_version: Some(version),
+                ..Listed::id(id)
+            })
             .collect();
         sqlx::query(listed!(
             ", value ->> '$.print.digest' AS fingerprint, value ->> '$.print.settled' AS settled, \
              value ->> 'resource_version' AS resource_version",
-            "UPDATE objects SET fingerprint = a.fingerprint, settled = a.settled, resource_version = a.resource_version FROM a",
+            "UPDATE objects SET fingerprint = a.fingerprint, settled = a.settled, resource_version = \
+             a.resource_version FROM a",
             ""
         ))
         .bind(cluster.as_str())
@@ -375,8 +399,8 @@ impl Store {
         Ok(())
     }
 
-    /// Takes an object that only its marks tell of into the inventory, as one to delete, or of which the delete needs confirmation. False when
-    /// a row is there already.
+    /// Takes an object that only its marks tell of into the inventory, as one to delete, or of which the delete needs
+    /// confirmation. False when a row is there already.
     pub async fn adopt_for_pruning(
         &self,
         cluster: &ClusterName,
@@ -387,7 +411,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO objects (cluster, api_group, kind, namespace, name, version, app, state, uid) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8) ON CONFLICT (cluster, api_group, kind, namespace, name) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8) ON CONFLICT (cluster, api_group, kind, namespace, name) DO \
+             NOTHING",
         )
         .bind(cluster.as_str())
         .bind(&key.group)
@@ -403,13 +428,17 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Marks all that an app owns in a cluster as no longer wanted, save what is left for others: its definition was removed and asked for that.
+    /// Marks all that an app owns in a cluster as no longer wanted, save what is left for others: its definition was
+    /// removed and asked for that.
     pub async fn prune_all(&self, cluster: &ClusterName, app: &AppId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE objects SET state = 'pruning' WHERE app = $1 AND cluster = $2 AND state NOT IN ('moving', 'deleting')")
-            .bind(app.to_string())
-            .bind(cluster.as_str())
-            .execute(self.write())
-            .await?;
+        sqlx::query(
+            "UPDATE objects SET state = 'pruning' WHERE app = $1 AND cluster = $2 AND state NOT IN ('moving', \
+                     'deleting')",
+        )
+        .bind(app.to_string())
+        .bind(cluster.as_str())
+        .execute(self.write())
+        .await?;
         Ok(())
     }
 
@@ -419,7 +448,8 @@ impl Store {
             return Ok(());
         }
         sqlx::query(
-            "DELETE FROM objects WHERE cluster = $1 AND app = $2 AND state IN ('pruning', 'deleting') AND (api_group, kind, namespace, name) IN \
+            "DELETE FROM objects WHERE cluster = $1 AND app = $2 AND state IN ('pruning', 'deleting') AND (api_group, \
+             kind, namespace, name) IN \
              (SELECT value ->> 'group', value ->> 'kind', value ->> 'namespace', value ->> 'name' FROM json_each($3))",
         )
         .bind(cluster.as_str())
@@ -464,7 +494,8 @@ impl Store {
         let raw = sqlx::query_as::<_, Raw>(select!(
             "WHERE app = $1 AND state IN ($2, $3, $4) ORDER BY cluster, api_group, kind, namespace, name"
         ));
-        let raw = raw.bind(app.to_string()).bind(ObjectState::Held).bind(ObjectState::Outdated).bind(ObjectState::Moving);
+        let raw =
+            raw.bind(app.to_string()).bind(ObjectState::Held).bind(ObjectState::Outdated).bind(ObjectState::Moving);
         Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(ObjectRow::try_from)))
     }
 
@@ -515,7 +546,8 @@ async fn claim_new(
         if owner != *app && owner.repo == app.repo && state == ObjectState::Deleting {
             return Err(ClaimError::BeingDeleted { object, cluster: cluster.clone(), owner });
         }
-        let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving | ObjectState::Held) || released.contains(&owner);
+        let let_go = matches!(state, ObjectState::Pruning | ObjectState::Moving | ObjectState::Held)
+            || released.contains(&owner);
         let moved = owner.repo == app.repo && let_go;
         if owner != *app && !moved {
             return Err(ClaimError::Taken { object, cluster: cluster.clone(), owner, by: app.clone() });
@@ -523,9 +555,11 @@ async fn claim_new(
     }
     sqlx::query(
         "INSERT INTO objects (cluster, api_group, kind, namespace, name, version, app, state) \
-         SELECT $1, value ->> 'group', value ->> 'kind', value ->> 'namespace', value ->> 'name', value ->> 'version', $2, 'claimed' \
+         SELECT $1, value ->> 'group', value ->> 'kind', value ->> 'namespace', value ->> 'name', value ->> 'version', \
+         $2, 'claimed' \
          FROM json_each($3) WHERE true \
-         ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET app = excluded.app, version = excluded.version, \
+         ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET app = excluded.app, version = \
+         excluded.version, \
          state = 'claimed', manifest_hash = NULL",
     )
     .bind(cluster.as_str())
@@ -538,11 +572,17 @@ async fn claim_new(
 }
 
 /// An object that is about to be written is not known to be as the last manifest said, until it has been written.
-async fn set_wanted(connection: &mut SqliteConnection, cluster: &ClusterName, app: &AppId, claims: &[&Claim]) -> Result<(), StoreError> {
+async fn set_wanted(
+    connection: &mut SqliteConnection,
+    cluster: &ClusterName,
+    app: &AppId,
+    claims: &[&Claim],
+) -> Result<(), StoreError> {
     if claims.is_empty() {
         return Ok(());
     }
-    let list: Vec<_> = claims.iter().map(|claim| Listed { write: Some(claim.write), ..Listed::key(&claim.key) }).collect();
+    let list: Vec<_> =
+        claims.iter().map(|claim| Listed { write: Some(claim.write), ..Listed::key(&claim.key) }).collect();
     sqlx::query(listed!(
         ", value ->> 'write' AS write",
         "UPDATE objects SET state = CASE WHEN a.write = 1 THEN 'claimed' ELSE 'applied' END, \

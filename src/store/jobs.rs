@@ -94,17 +94,22 @@ pub async fn of_keys(conn: &mut SqliteConnection, keys: &[String]) -> Result<Vec
     Ok(rows.fetch_all(conn).await?)
 }
 
-/// Writes many rows in one statement, each in place of the one of the same key and state. No two of them have both alike.
+/// Writes many rows in one statement, each in place of the one of the same key and state. No two of them have both
+/// alike.
 pub async fn put_all(conn: &mut SqliteConnection, rows: &[JobRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, attempt,
+        "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, \
+         attempt,
                            failing_since, error, reported, lease_owner, lease_until, changed_at, kills, unsettled)
-         SELECT value ->> 'key', value ->> 'state', value ->> 'priority', value ->> 'tenant', value ->> 'hint', value ->> 'causes',
-                value ->> 'first_event', value ->> 'last_event', value ->> 'due', value ->> 'not_before', value ->> 'attempt',
-                value ->> 'failing_since', value ->> 'error', value ->> 'reported', value ->> 'lease_owner', value ->> 'lease_until',
+         SELECT value ->> 'key', value ->> 'state', value ->> 'priority', value ->> 'tenant', value ->> 'hint', value \
+         ->> 'causes',
+                value ->> 'first_event', value ->> 'last_event', value ->> 'due', value ->> 'not_before', value ->> \
+         'attempt',
+                value ->> 'failing_since', value ->> 'error', value ->> 'reported', value ->> 'lease_owner', value ->> \
+         'lease_until',
                 value ->> 'changed_at', value ->> 'kills', value ->> 'unsettled'
          FROM json_each($1) WHERE true
          ON CONFLICT (key, state) DO UPDATE SET
@@ -138,19 +143,22 @@ pub async fn start(conn: &mut SqliteConnection, running: &JobRow) -> Result<(), 
 
 /// Takes the running row away and returns it, if it still is of this lease.
 pub async fn take_running(conn: &mut SqliteConnection, lease: &JobRow) -> Result<Option<JobRow>, StoreError> {
-    let row = sqlx::query_as("DELETE FROM jobs WHERE key = $1 AND state = 'running' AND lease_owner = $2 AND attempt = $3 RETURNING *")
-        .bind(&lease.key)
-        .bind(&lease.lease_owner)
-        .bind(lease.attempt)
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query_as(
+        "DELETE FROM jobs WHERE key = $1 AND state = 'running' AND lease_owner = $2 AND attempt = $3 RETURNING *",
+    )
+    .bind(&lease.key)
+    .bind(&lease.lease_owner)
+    .bind(lease.attempt)
+    .fetch_optional(conn)
+    .await?;
     Ok(row)
 }
 
 /// Writes a row in place of the one of the same key and state.
 pub async fn put(conn: &mut SqliteConnection, row: &JobRow) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, attempt,
+        "INSERT INTO jobs (key, state, priority, tenant, hint, causes, first_event, last_event, due, not_before, \
+         attempt,
                            failing_since, error, reported, lease_owner, lease_until, changed_at, kills, unsettled)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT (key, state) DO UPDATE SET
@@ -189,8 +197,8 @@ pub async fn delete(conn: &mut SqliteConnection, key: &str, state: State) -> Res
     Ok(())
 }
 
-/// Due at `now` and free to run, summed up by tenant and priority. Of the jobs during which so many processes have ended, one runs at a time: so
-/// it is known which one ends the next.
+/// Due at `now` and free to run, summed up by tenant and priority. Of the jobs during which so many processes have
+/// ended, one runs at a time: so it is known which one ends the next.
 pub async fn due_groups(conn: &mut SqliteConnection, now: i64, suspicious: i64) -> Result<Vec<DueGroup>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT tenant, priority, MIN(due) AS due FROM jobs
@@ -207,7 +215,12 @@ pub async fn due_groups(conn: &mut SqliteConnection, now: i64, suspicious: i64) 
 }
 
 /// The job of a group that has been due for longest.
-pub async fn first_due(conn: &mut SqliteConnection, group: &DueGroup, now: i64, suspicious: i64) -> Result<Option<JobRow>, StoreError> {
+pub async fn first_due(
+    conn: &mut SqliteConnection,
+    group: &DueGroup,
+    now: i64,
+    suspicious: i64,
+) -> Result<Option<JobRow>, StoreError> {
     let row = sqlx::query_as(
         "SELECT * FROM jobs
          WHERE state = 'pending' AND tenant = $1 AND priority = $2 AND due <= $3
@@ -237,9 +250,11 @@ pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<i64>, StoreE
 }
 
 pub async fn running_counts(conn: &mut SqliteConnection) -> Result<Vec<RunningCount>, StoreError> {
-    let rows = sqlx::query_as("SELECT tenant, priority, COUNT(*) AS running FROM jobs WHERE state = 'running' GROUP BY tenant, priority")
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query_as(
+        "SELECT tenant, priority, COUNT(*) AS running FROM jobs WHERE state = 'running' GROUP BY tenant, priority",
+    )
+    .fetch_all(conn)
+    .await?;
     Ok(rows)
 }
 
@@ -252,8 +267,13 @@ pub async fn in_state(conn: &mut SqliteConnection, state: State) -> Result<Vec<J
     Ok(sqlx::query_as("SELECT * FROM jobs WHERE state = $1 ORDER BY key").bind(state).fetch_all(conn).await?)
 }
 
-/// What a tenant's next look does once more: what has failed, save what was set aside, and what is done and asked for it.
-pub async fn to_look_at_again(conn: &mut SqliteConnection, tenant: &str, most_kills: i64) -> Result<Vec<JobRow>, StoreError> {
+/// What a tenant's next look does once more: what has failed, save what was set aside, and what is done and asked for
+/// it.
+pub async fn to_look_at_again(
+    conn: &mut SqliteConnection,
+    tenant: &str,
+    most_kills: i64,
+) -> Result<Vec<JobRow>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT * FROM jobs
          WHERE tenant = $1 AND ((state = 'failed' AND kills < $2) OR (state = 'done' AND unsettled = 1)) ORDER BY key",
@@ -264,7 +284,8 @@ pub async fn to_look_at_again(conn: &mut SqliteConnection, tenant: &str, most_ki
 /// Whether work of the tenant has failed, or fails and is being retried.
 pub async fn is_failing(conn: &mut SqliteConnection, tenant: &str) -> Result<bool, StoreError> {
     let found: Option<i64> = sqlx::query_scalar(
-        "SELECT 1 FROM jobs WHERE tenant = $1 AND (state = 'failed' OR (state <> 'done' AND failing_since IS NOT NULL)) LIMIT 1",
+        "SELECT 1 FROM jobs WHERE tenant = $1 AND (state = 'failed' OR (state <> 'done' AND failing_since IS NOT \
+         NULL)) LIMIT 1",
     )
     .bind(tenant)
     .fetch_optional(conn)
@@ -273,27 +294,36 @@ pub async fn is_failing(conn: &mut SqliteConnection, tenant: &str) -> Result<boo
 }
 
 impl Store {
-    /// After the clock was set back, jobs and reports would wait until it is again as late as it was: all that was written in what is the future
-    /// now is moved by as much. Says how many rows that were.
+    /// After the clock was set back, jobs and reports would wait until it is again as late as it was: all that was
+    /// written in what is the future now is moved by as much. Says how many rows that were.
     pub async fn follow_clock(&self) -> Result<u64, StoreError> {
         let now = self.now();
-        let moved = "UPDATE jobs SET due = due - (changed_at - $1), not_before = CASE WHEN not_before > changed_at - $1 THEN not_before - (changed_at - $1) ELSE 0 END,
+        let moved = "UPDATE jobs SET due = due - (changed_at - $1), not_before = CASE WHEN not_before > changed_at - \
+                     $1 THEN not_before - (changed_at - $1) ELSE 0 END,
                  first_event = first_event - (changed_at - $1), last_event = last_event - (changed_at - $1),
                  failing_since = failing_since - (changed_at - $1), changed_at = $1
              WHERE changed_at > $2";
         let jobs = sqlx::query(moved).bind(now).bind(now + CLOCKS_DIFFER).execute(self.write()).await?;
-        let moved = "UPDATE reports SET due = $1, changed_at = CASE WHEN changed_at > $1 THEN $1 ELSE changed_at END WHERE due > $2 OR (due > $1 AND changed_at > $3)";
-        let reports = sqlx::query(moved).bind(now).bind(now + LONGEST_REPORT_PAUSE).bind(now + CLOCKS_DIFFER).execute(self.write()).await?;
+        let moved = "UPDATE reports SET due = $1, changed_at = CASE WHEN changed_at > $1 THEN $1 ELSE changed_at END \
+                     WHERE due > $2 OR (due > $1 AND changed_at > $3)";
+        let reports = sqlx::query(moved)
+            .bind(now)
+            .bind(now + LONGEST_REPORT_PAUSE)
+            .bind(now + CLOCKS_DIFFER)
+            .execute(self.write())
+            .await?;
         Ok(jobs.rows_affected() + reports.rows_affected())
     }
 
     /// Extends the leases that `owner` holds, and returns their keys.
     pub async fn renew_leases(&self, owner: &str, until: i64) -> Result<Vec<String>, StoreError> {
-        let keys = sqlx::query_scalar("UPDATE jobs SET lease_until = $2 WHERE state = 'running' AND lease_owner = $1 RETURNING key")
-            .bind(owner)
-            .bind(until)
-            .fetch_all(self.write())
-            .await?;
+        let keys = sqlx::query_scalar(
+            "UPDATE jobs SET lease_until = $2 WHERE state = 'running' AND lease_owner = $1 RETURNING key",
+        )
+        .bind(owner)
+        .bind(until)
+        .fetch_all(self.write())
+        .await?;
         Ok(keys)
     }
 
@@ -311,8 +341,11 @@ impl Store {
     }
 
     pub async fn job(&self, key: &str, state: State) -> Result<Option<JobRow>, StoreError> {
-        let row =
-            sqlx::query_as("SELECT * FROM jobs WHERE key = $1 AND state = $2").bind(key).bind(state).fetch_optional(self.read()).await?;
+        let row = sqlx::query_as("SELECT * FROM jobs WHERE key = $1 AND state = $2")
+            .bind(key)
+            .bind(state)
+            .fetch_optional(self.read())
+            .await?;
         Ok(row)
     }
 
@@ -342,15 +375,22 @@ impl Store {
         Ok(sqlx::query_as(sql).fetch_all(self.read()).await?)
     }
 
-    /// Forgets failed jobs that nobody has tried again since `millis`, as those of a repo that is not configured any more.
+    /// Forgets failed jobs that nobody has tried again since `millis`, as those of a repo that is not configured any
+    /// more.
     pub async fn forget_failed_jobs(&self, millis: i64) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM jobs WHERE state = 'failed' AND changed_at < $1").bind(millis).execute(self.write()).await?;
+        let result = sqlx::query("DELETE FROM jobs WHERE state = 'failed' AND changed_at < $1")
+            .bind(millis)
+            .execute(self.write())
+            .await?;
         Ok(result.rows_affected())
     }
 
     /// Forgets finished jobs that changed last before `millis`, and says how many that were.
     pub async fn forget_done_jobs(&self, millis: i64) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM jobs WHERE state = 'done' AND changed_at < $1").bind(millis).execute(self.write()).await?;
+        let result = sqlx::query("DELETE FROM jobs WHERE state = 'done' AND changed_at < $1")
+            .bind(millis)
+            .execute(self.write())
+            .await?;
         Ok(result.rows_affected())
     }
 }

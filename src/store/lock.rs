@@ -1,4 +1,5 @@
-//! One process per store: a lock on a file beside it, held as long as the store is open and gone with the process, however it ends.
+//! One process per store: a lock on a file beside it, held as long as the store is open and gone with the process,
+//! however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -18,7 +19,14 @@ impl Lock {
     pub(super) fn acquire(store: &Path) -> Result<Self, StoreError> {
         let path = lock_path(store);
         let failed = |source| StoreError::Lock { path: path.clone(), source };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE)
+            .open(&path)
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

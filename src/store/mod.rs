@@ -1,11 +1,12 @@
 //! What Driftless remembers, in one SQLite file: the only module that speaks SQL.
 //!
-//! There is one connection that writes and a few that read, so that no write ever meets another. A commit survives the process when it
-//! returns (`synchronous = NORMAL`), and a loss of power once [`Store::sync`] has returned. Each area keeps its statements in a file of its own,
-//! in SQL that SQLite and PostgreSQL both understand: `$1`, BIGINT milliseconds, TEXT, `ON CONFLICT … RETURNING`. Times come from the clock that it was opened with.
+//! There is one connection that writes and a few that read, so that no write ever meets another. A commit survives the
+//! process when it returns (`synchronous = NORMAL`), and a loss of power once [`Store::sync`] has returned. Each area
+//! keeps its statements in a file of its own, in SQL that SQLite and PostgreSQL both understand: `$1`, BIGINT
+//! milliseconds, TEXT, `ON CONFLICT … RETURNING`. Times come from the clock that it was opened with.
 //!
-//! A list goes into one statement as JSON, which `json_each` takes apart (PostgreSQL has other names for that): each statement is a way to the
-//! connection's thread and back, which costs more than what it does there.
+//! A list goes into one statement as JSON, which `json_each` takes apart (PostgreSQL has other names for that): each
+//! statement is a way to the connection's thread and back, which costs more than what it does there.
 
 mod disk;
 mod error;
@@ -36,7 +37,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{FromRow, Row};
 
 use crate::clock::Clock;
@@ -97,7 +100,8 @@ impl Store {
         &self.0.path
     }
 
-    /// The one connection that may write. Whoever holds it stops all other writers: keep transactions short, and do nothing else meanwhile.
+    /// The one connection that may write. Whoever holds it stops all other writers: keep transactions short, and do
+    /// nothing else meanwhile.
     pub fn write(&self) -> &SqlitePool {
         &self.0.writer
     }
@@ -112,8 +116,8 @@ impl Store {
         Tx::begin(&self.0.writer).await
     }
 
-    /// Returns once everything that was committed before the call is on disk. To be waited for before anything is promised or done because
-    /// of it that can not be taken back.
+    /// Returns once everything that was committed before the call is on disk. To be waited for before anything is
+    /// promised or done because of it that can not be taken back.
     pub async fn sync(&self) -> Result<(), StoreError> {
         if self.0.disk.is_in_doubt() {
             self.move_log().await?;
@@ -121,18 +125,22 @@ impl Store {
         self.0.disk.sync().await.map_err(StoreError::Disk)
     }
 
-    /// Moves the log into the database. After a sync that failed the system counts the log's pages as written, though they may not be: what is
-    /// appended behind them would be lost with them, however often the log is synced again.
+    /// Moves the log into the database. After a sync that failed the system counts the log's pages as written, though
+    /// they may not be: what is appended behind them would be lost with them, however often the log is synced again.
     async fn move_log(&self) -> Result<(), StoreError> {
-        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(self.write()).await?;
+        let (busy, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(self.write()).await?;
         if busy != 0 {
-            return Err(StoreError::Disk(std::io::Error::other("a reader keeps the log from being moved into the database")));
+            return Err(StoreError::Disk(std::io::Error::other(
+                "a reader keeps the log from being moved into the database",
+            )));
         }
         self.0.disk.is_moved();
         Ok(())
     }
 
-    /// Whether the store can commit and bring it onto the disk now, for the readiness probe. Asked often it answers from the last time.
+    /// Whether the store can commit and bring it onto the disk now, for the readiness probe. Asked often it answers
+    /// from the last time.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.0.probe.ask(self.write_probe()).await
     }
@@ -169,14 +177,15 @@ fn decoded<R: for<'r> FromRow<'r, SqliteRow>>(rows: &[SqliteRow], what: &str, ke
     rows.iter().map(|row| R::from_row(row).map_err(|error| StoreError::corrupt(named(row), error))).collect()
 }
 
-/// The rows that can be read. One that cannot, because it was written by another version or by hand, is named in the log and left out: it
-/// must not stop what has nothing to do with it.
+/// The rows that can be read. One that cannot, because it was written by another version or by hand, is named in the
+/// log and left out: it must not stop what has nothing to do with it.
 fn readable<T>(rows: impl IntoIterator<Item = Result<T, StoreError>>) -> Vec<T> {
     let read = |row: Result<T, StoreError>| row.inspect_err(|error| tracing::error!(%error, "a row is left out")).ok();
     rows.into_iter().filter_map(read).collect()
 }
 
-/// The store holds what was rendered and said: it is its owner's alone. SQLite gives its log the rights of the file beside it.
+/// The store holds what was rendered and said: it is its owner's alone. SQLite gives its log the rights of the file
+/// beside it.
 fn private(path: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).mode(PRIVATE).open(path)?;
     for end in ["", "-wal", "-shm", ".lock"] {
@@ -186,7 +195,8 @@ fn private(path: &Path) -> std::io::Result<()> {
         if file.exists()
             && let Err(error) = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(PRIVATE))
         {
-            tracing::warn!(file = %file.display(), %error, "the rights of a file of the store could not be set: others may read it");
+            tracing::warn!(file = %file.display(), %error, "the rights of a file of the store could not be set: others \
+                                                            may read it");
         }
     }
     Ok(())

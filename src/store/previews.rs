@@ -41,8 +41,10 @@ struct Raw {
 impl Store {
     /// Keeps a preview, with what it shows of each app.
     pub async fn put_preview(&self, row: &PreviewRow, shown: &[(AppId, String)]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO previews (repo, number, head, base, change_tree, looked, granted) VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (repo, number) DO UPDATE SET head = excluded.head, base = excluded.base, change_tree = excluded.change_tree,
+        let sql = "INSERT INTO previews (repo, number, head, base, change_tree, looked, granted) VALUES ($1, $2, $3, \
+                   $4, $5, $6, $7)
+             ON CONFLICT (repo, number) DO UPDATE SET head = excluded.head, base = excluded.base, change_tree = \
+                   excluded.change_tree,
                  looked = excluded.looked, granted = excluded.granted";
         let (repo, number) = (row.repo.as_str(), number_column(row.number));
         let mut tx = self.begin().await?;
@@ -56,7 +58,11 @@ impl Store {
             .bind(row.granted.as_deref())
             .execute(&mut *tx)
             .await?;
-        sqlx::query("DELETE FROM previewed_steps WHERE repo = $1 AND number = $2").bind(repo).bind(number).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM previewed_steps WHERE repo = $1 AND number = $2")
+            .bind(repo)
+            .bind(number)
+            .execute(&mut *tx)
+            .await?;
         let shown: Vec<(String, &String)> = shown.iter().map(|(app, shown)| (app.to_string(), shown)).collect();
         let all = "INSERT INTO previewed_steps (repo, number, app, shown)
              SELECT $1, $2, value ->> 0, value ->> 1 FROM json_each($3)";
@@ -66,18 +72,33 @@ impl Store {
     }
 
     /// The preview says the same of another base.
-    pub async fn move_preview(&self, repo: &RepoName, number: u64, base: &Oid, change_tree: &Oid) -> Result<(), StoreError> {
+    pub async fn move_preview(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        base: &Oid,
+        change_tree: &Oid,
+    ) -> Result<(), StoreError> {
         let sql = "UPDATE previews SET base = $3, change_tree = $4 WHERE repo = $1 AND number = $2";
-        let query = sqlx::query(sql).bind(repo.as_str()).bind(number_column(number)).bind(base.as_str()).bind(change_tree.as_str());
+        let query = sqlx::query(sql)
+            .bind(repo.as_str())
+            .bind(number_column(number))
+            .bind(base.as_str())
+            .bind(change_tree.as_str());
         query.execute(self.write()).await?;
         Ok(())
     }
 
-    /// What merged pull requests have shown of an app whose outcome may still change; those that nothing was heard of since `after` are left out.
+    /// What merged pull requests have shown of an app whose outcome may still change; those that nothing was heard of
+    /// since `after` are left out.
     pub async fn shown_of(&self, repo: &RepoName, app: &AppId, after: i64) -> Result<Vec<ShownRow>, StoreError> {
-        let sql = "SELECT s.number, p.merge_commit, s.shown FROM previewed_steps s JOIN pulls p ON p.repo = s.repo AND p.number = s.number
-             WHERE s.repo = $1 AND s.app = $2 AND p.unfinished = 1 AND p.updated_at > $3 AND p.merge_commit IS NOT NULL ORDER BY s.number";
-        let query = sqlx::query_as::<_, (i64, String, String)>(sql).bind(repo.as_str()).bind(app.to_string()).bind(after);
+        let sql =
+            "SELECT s.number, p.merge_commit, s.shown FROM previewed_steps s JOIN pulls p ON p.repo = s.repo AND \
+                   p.number = s.number
+             WHERE s.repo = $1 AND s.app = $2 AND p.unfinished = 1 AND p.updated_at > $3 AND p.merge_commit IS NOT \
+                   NULL ORDER BY s.number";
+        let query =
+            sqlx::query_as::<_, (i64, String, String)>(sql).bind(repo.as_str()).bind(app.to_string()).bind(after);
         let what = || format!("what was shown of {app}");
         let row = |(number, merge_commit, shown): (i64, String, String)| {
             let number = u64::try_from(number).map_err(|error| StoreError::corrupt(what(), error))?;
@@ -91,7 +112,9 @@ impl Store {
         let sql = "SELECT head, base, change_tree, granted, looked FROM previews WHERE repo = $1 AND number = $2";
         let query = sqlx::query_as::<_, Raw>(sql).bind(repo.as_str()).bind(number_column(number));
         let Some(raw) = query.fetch_optional(self.read()).await? else { return Ok(None) };
-        let oid = |text: String| text.parse::<Oid>().map_err(|error| StoreError::corrupt(format!("the preview of {repo}#{number}"), error));
+        let oid = |text: String| {
+            text.parse::<Oid>().map_err(|error| StoreError::corrupt(format!("the preview of {repo}#{number}"), error))
+        };
         Ok(Some(PreviewRow {
             repo: repo.clone(),
             number,
@@ -124,14 +147,18 @@ mod tests {
         let oid = |digit: &str| digit.repeat(40).parse::<Oid>();
         let repo = RepoName::new("shop");
         let (head, base, granted) = (oid("a")?, oid("b")?, Some("all".into()));
-        let mut row = PreviewRow { repo: repo.clone(), number: 7, head, base, change_tree: None, granted, looked: "{}".into() };
+        let mut row =
+            PreviewRow { repo: repo.clone(), number: 7, head, base, change_tree: None, granted, looked: "{}".into() };
         let web = AppId::new(&repo, "web");
         store.put_preview(&row, &[(web.clone(), "old".into())]).await?;
         row.change_tree = Some(oid("c")?);
         store.put_preview(&row, &[(web.clone(), "new".into())]).await?;
         assert_eq!(store.preview(&repo, 7).await?, Some(row.clone()));
         store.move_preview(&repo, 7, &oid("d")?, &oid("e")?).await?;
-        assert_eq!(store.preview(&repo, 7).await?, Some(PreviewRow { base: oid("d")?, change_tree: Some(oid("e")?), ..row }));
+        assert_eq!(
+            store.preview(&repo, 7).await?,
+            Some(PreviewRow { base: oid("d")?, change_tree: Some(oid("e")?), ..row })
+        );
         assert_eq!(store.shown_of(&repo, &web, 0).await?, [], "it is not merged");
         let pull = Pull {
             repo: repo.clone(),

@@ -84,11 +84,12 @@ fn rows(found: &[SqliteRow]) -> Vec<Pull> {
 }
 
 impl Store {
-    /// Writes down where a ref is, as soon as that is known. Jobs read it here and nowhere else: a mirror is fetched into by whoever needs a
-    /// commit, and says only what it holds.
+    /// Writes down where a ref is, as soon as that is known. Jobs read it here and nowhere else: a mirror is fetched
+    /// into by whoever needs a commit, and says only what it holds.
     pub async fn see_ref(&self, repo: &RepoName, ref_name: &str, oid: &Oid) -> Result<(), StoreError> {
         let sql = "INSERT INTO refs (repo, ref_name, oid, seen_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (repo, ref_name) DO UPDATE SET oid = excluded.oid, seen_at = excluded.seen_at WHERE refs.oid <> excluded.oid";
+             ON CONFLICT (repo, ref_name) DO UPDATE SET oid = excluded.oid, seen_at = excluded.seen_at WHERE refs.oid \
+                   <> excluded.oid";
         let query = sqlx::query(sql).bind(repo.as_str()).bind(ref_name).bind(oid.as_str()).bind(self.now());
         query.execute(self.write()).await?;
         Ok(())
@@ -106,7 +107,8 @@ impl Store {
                 let statement = "INSERT INTO refs (repo, ref_name, oid, looked, seen_at) VALUES ($1, $2, $3, $3, $4)
                      ON CONFLICT (repo, ref_name) DO UPDATE SET looked = excluded.looked, seen_at = excluded.seen_at
                      WHERE refs.looked IS DISTINCT FROM excluded.looked";
-                let query = sqlx::query(statement).bind(repo.as_str()).bind(ref_name).bind(oid.as_str()).bind(self.now());
+                let query =
+                    sqlx::query(statement).bind(repo.as_str()).bind(ref_name).bind(oid.as_str()).bind(self.now());
                 query.execute(self.write()).await?
             }
             None => {
@@ -125,7 +127,8 @@ impl Store {
     async fn ref_column(&self, sql: &'static str, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
         let query = sqlx::query_scalar::<_, Option<String>>(sql).bind(repo.as_str()).bind(ref_name);
         let oid = query.fetch_optional(self.read()).await?.flatten();
-        oid.map(|oid| oid.parse().map_err(|error| StoreError::corrupt(format!("{ref_name} of {repo}"), error))).transpose()
+        oid.map(|oid| oid.parse().map_err(|error| StoreError::corrupt(format!("{ref_name} of {repo}"), error)))
+            .transpose()
     }
 
     pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<Option<Pull>, StoreError> {
@@ -137,21 +140,29 @@ impl Store {
     /// Pull requests of a repo in one state, newest first.
     pub async fn pulls(&self, repo: &RepoName, state: PullRow) -> Result<Vec<Pull>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND state = $2 ORDER BY number DESC LIMIT 5000");
-        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(state).fetch_all(self.read()).await?;
+        let found =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(state).fetch_all(self.read()).await?;
         Ok(rows(&found))
     }
 
     /// The highest number of a pull request of a repo that was ever seen and is not forgotten.
     pub async fn highest_pull(&self, repo: &RepoName) -> Result<Option<u64>, StoreError> {
-        let highest: Option<i64> =
-            sqlx::query_scalar("SELECT MAX(number) FROM pulls WHERE repo = $1").bind(repo.as_str()).fetch_one(self.read()).await?;
+        let highest: Option<i64> = sqlx::query_scalar("SELECT MAX(number) FROM pulls WHERE repo = $1")
+            .bind(repo.as_str())
+            .fetch_one(self.read())
+            .await?;
         Ok(highest.and_then(|number| u64::try_from(number).ok()))
     }
 
-    /// Merged pull requests whose outcome may still change, oldest first; those that nothing was heard of since `after` are left out.
+    /// Merged pull requests whose outcome may still change, oldest first; those that nothing was heard of since `after`
+    /// are left out.
     pub async fn unfinished_pulls(&self, repo: &RepoName, after: i64) -> Result<Vec<Pull>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2 ORDER BY number LIMIT 500");
-        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(after).fetch_all(self.read()).await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND unfinished = 1 AND updated_at > $2 ORDER BY number LIMIT \
+             500"
+        );
+        let found =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(after).fetch_all(self.read()).await?;
         Ok(rows(&found))
     }
 
@@ -160,8 +171,11 @@ impl Store {
         let sql = "DELETE FROM pulls WHERE state <> 'open' AND updated_at < $1";
         let forgotten = sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected();
         for table in ["previews", "previewed_steps", "preview_rests", "preview_reads"] {
-            let of_none = format!("NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo = {table}.repo AND p.number = {table}.number)");
-            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE {of_none}"))).execute(self.write()).await?;
+            let of_none =
+                format!("NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo = {table}.repo AND p.number = {table}.number)");
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE {of_none}")))
+                .execute(self.write())
+                .await?;
         }
         Ok(forgotten)
     }
@@ -181,11 +195,13 @@ fn number_column(number: u64) -> i64 {
 async fn put(conn: &mut SqliteConnection, pull: &Pull, now: i64) -> Result<(), StoreError> {
     let Pull { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished } = pull;
     let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
-    let statement = "INSERT INTO pulls (repo, number, state, head, base_ref, base, merge_commit, apps, report, updated_at, unfinished)
+    let statement = "INSERT INTO pulls (repo, number, state, head, base_ref, base, merge_commit, apps, report, \
+                     updated_at, unfinished)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (repo, number) DO UPDATE SET
              state = excluded.state, head = excluded.head, base_ref = excluded.base_ref, base = excluded.base,
-             merge_commit = excluded.merge_commit, apps = excluded.apps, report = excluded.report, updated_at = excluded.updated_at, unfinished = excluded.unfinished";
+             merge_commit = excluded.merge_commit, apps = excluded.apps, report = excluded.report, updated_at = \
+                     excluded.updated_at, unfinished = excluded.unfinished";
     sqlx::query(statement)
         .bind(repo.as_str())
         .bind(number_column(*number))
@@ -234,7 +250,8 @@ mod tests {
         Ok(())
     }
 
-    /// C5: where a ref is is known at once and in one place; a look that is stopped before it is done leaves the ref to be looked at.
+    /// C5: where a ref is is known at once and in one place; a look that is stopped before it is done leaves the ref to
+    /// be looked at.
     #[tokio::test]
     async fn c5_where_a_ref_is_and_what_was_done_about_it_are_two_things() -> Result<(), Box<dyn std::error::Error>> {
         let (_folder, store) = store().await?;
@@ -245,7 +262,10 @@ mod tests {
         store.see_ref(&repo, main, &oid("b")).await?;
         // The end of an older look takes nothing back.
         store.set_ref(&repo, main, Some(&oid("a"))).await?;
-        assert_eq!((store.ref_head(&repo, main).await?, store.last_seen(&repo, main).await?), (Some(oid("b")), Some(oid("a"))));
+        assert_eq!(
+            (store.ref_head(&repo, main).await?, store.last_seen(&repo, main).await?),
+            (Some(oid("b")), Some(oid("a")))
+        );
         store.set_ref(&repo, main, None).await?;
         assert_eq!((store.ref_head(&repo, main).await?, store.last_seen(&repo, main).await?), (None, None));
         Ok(())

@@ -93,19 +93,25 @@ const COLUMNS: &str = "target, repo, version, sent_version, wanted, remote, doub
 /// A row's rank of now, in a condition.
 const RANK: &str = "(CASE WHEN rank > 1 AND sent_version = 0 THEN 1 ELSE rank END)";
 
-const PUT: &str = "INSERT INTO reports (target, lane, rank, repo, version, sent_version, wanted, doubt, attempts, due, changed_at)
+const PUT: &str =
+    "INSERT INTO reports (target, lane, rank, repo, version, sent_version, wanted, doubt, attempts, due, \
+                   changed_at)
     VALUES ($1, $2, $3, $4, 1, 0, $5, 0, 0, $6, $7)
     ON CONFLICT (target) DO UPDATE SET
-        lane = excluded.lane, rank = excluded.rank, held_until = NULL, wanted = excluded.wanted, version = reports.version + 1, attempts = 0, due = excluded.due,
+        lane = excluded.lane, rank = excluded.rank, held_until = NULL, wanted = excluded.wanted, version = \
+                   reports.version + 1, attempts = 0, due = excluded.due,
         changed_at = excluded.changed_at
     WHERE reports.wanted <> excluded.wanted OR (reports.due IS NULL AND reports.sent_version < reports.version)";
 
-const FINISH: &str = "UPDATE reports SET sent_version = $2, remote = $3, doubt = $4, attempts = 0, error = NULL, held_until = NULL,
+const FINISH: &str =
+    "UPDATE reports SET sent_version = $2, remote = $3, doubt = $4, attempts = 0, error = NULL, held_until = NULL,
         due = CASE WHEN version > $2 THEN $6 ELSE $5 END
     WHERE target = $1";
 
-const GATE: &str = "INSERT INTO gates (repo, number, context, sha, status, changed_at, comment_version) VALUES ($1, $2, $3, $4, $5, $6, $7)
-    ON CONFLICT (repo, number, context) DO UPDATE SET sha = excluded.sha, status = excluded.status, changed_at = excluded.changed_at,
+const GATE: &str = "INSERT INTO gates (repo, number, context, sha, status, changed_at, comment_version) VALUES ($1, \
+                    $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (repo, number, context) DO UPDATE SET sha = excluded.sha, status = excluded.status, changed_at = \
+                    excluded.changed_at,
         comment_version = excluded.comment_version";
 
 const SAID: &str = "SELECT status, comment_version, reports.version, sent_version, due
@@ -113,7 +119,8 @@ const SAID: &str = "SELECT status, comment_version, reports.version, sent_versio
     WHERE gates.repo = $1 AND sha = $2 AND context = $3 ORDER BY number";
 
 impl Store {
-    /// Makes this what is to be shown. The same as before changes nothing, unless it was given up. True if there is something to send.
+    /// Makes this what is to be shown. The same as before changes nothing, unless it was given up. True if there is
+    /// something to send.
     pub async fn put_report(&self, report: WantedReport<'_>) -> Result<bool, StoreError> {
         let mut conn = self.write().acquire().await?;
         put(&mut conn, report, self.now(), 0).await
@@ -126,7 +133,9 @@ impl Store {
 
     /// What to send next in this lane, if anything of at most this rank is due: by rank, then by who waits longest.
     pub async fn due_report(&self, lane: &str, most: i64) -> Result<Option<ReportRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM reports WHERE lane = $1 AND due <= $2 AND {RANK} <= $3 ORDER BY {RANK}, due LIMIT 1");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM reports WHERE lane = $1 AND due <= $2 AND {RANK} <= $3 ORDER BY {RANK}, due LIMIT 1"
+        );
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(lane).bind(self.now()).bind(most);
         Ok(query.fetch_optional(self.read()).await?)
     }
@@ -137,7 +146,8 @@ impl Store {
         Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(lane).bind(most).fetch_one(self.read()).await?)
     }
 
-    /// Notes of what is due in this lane, and is of a higher rank, that it is held back until then. How many are held back only now.
+    /// Notes of what is due in this lane, and is of a higher rank, that it is held back until then. How many are held
+    /// back only now.
     pub async fn hold_reports(&self, lane: &str, most: i64, until: i64) -> Result<u64, StoreError> {
         let due = format!("lane = $1 AND due <= $2 AND {RANK} > $3");
         let sql = format!("SELECT COUNT(*) FROM reports WHERE {due} AND held_until IS NULL");
@@ -152,7 +162,8 @@ impl Store {
 
     /// What each lane has left to send, by the lane's name.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
-        let sql = "SELECT lane, COUNT(CASE WHEN due <= $1 THEN 1 END) AS due, COUNT(CASE WHEN due <= $1 THEN held_until END) AS held
+        let sql = "SELECT lane, COUNT(CASE WHEN due <= $1 THEN 1 END) AS due, COUNT(CASE WHEN due <= $1 THEN \
+                   held_until END) AS held
              FROM reports GROUP BY lane ORDER BY lane";
         Ok(sqlx::query_as(sql).bind(self.now()).fetch_all(self.read()).await?)
     }
@@ -160,7 +171,8 @@ impl Store {
     /// What could not be sent, or is held back by the limits on comments.
     pub async fn late_reports(&self, limit: i64) -> Result<Vec<LateReport>, StoreError> {
         let sql = "SELECT target, due, attempts, error, held_until, changed_at FROM reports
-             WHERE sent_version < version AND (error IS NOT NULL OR held_until IS NOT NULL) ORDER BY changed_at LIMIT $1";
+             WHERE sent_version < version AND (error IS NOT NULL OR held_until IS NOT NULL) ORDER BY changed_at LIMIT \
+                   $1";
         Ok(sqlx::query_as(sql).bind(limit).fetch_all(self.read()).await?)
     }
 
@@ -177,8 +189,8 @@ impl Store {
         Ok(())
     }
 
-    /// The forge shows `version`. `again` is when to look once more; a newer version is due at once. What a gate says that waited for this
-    /// comment is to be shown now.
+    /// The forge shows `version`. `again` is when to look once more; a newer version is due at once. What a gate says
+    /// that waited for this comment is to be shown now.
     pub async fn finish_report(
         &self,
         target: &str,
@@ -189,7 +201,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let doubt = if again.is_some() { 2_i64 } else { 0 };
         let mut tx = self.begin().await?;
-        sqlx::query(FINISH).bind(target).bind(version).bind(remote).bind(doubt).bind(again).bind(self.now()).execute(&mut *tx).await?;
+        sqlx::query(FINISH)
+            .bind(target)
+            .bind(version)
+            .bind(remote)
+            .bind(doubt)
+            .bind(again)
+            .bind(self.now())
+            .execute(&mut *tx)
+            .await?;
         show_resting(&mut tx, rests, self.now()).await?;
         tx.commit().await
     }
@@ -202,30 +222,44 @@ impl Store {
     }
 
     /// Does not try `version` again. A gate that waited for this comment says so.
-    pub async fn give_up_report(&self, target: &str, version: i64, error: &str, rests: Option<Rests<'_>>) -> Result<(), StoreError> {
+    pub async fn give_up_report(
+        &self,
+        target: &str,
+        version: i64,
+        error: &str,
+        rests: Option<Rests<'_>>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let sql = "UPDATE reports SET due = NULL, attempts = 0, error = $3, held_until = NULL WHERE target = $1 AND version = $2";
+        let sql = "UPDATE reports SET due = NULL, attempts = 0, error = $3, held_until = NULL WHERE target = $1 AND \
+                   version = $2";
         sqlx::query(sql).bind(target).bind(version).bind(error).execute(&mut *tx).await?;
         show_resting(&mut tx, rests, self.now()).await?;
         tx.commit().await
     }
 
-    /// Removes what has not changed since `before` and has nothing left to do. Its comments are found again by their marker.
+    /// Removes what has not changed since `before` and has nothing left to do. Its comments are found again by their
+    /// marker.
     pub async fn forget_reports(&self, before: i64) -> Result<u64, StoreError> {
-        let reports = sqlx::query("DELETE FROM reports WHERE changed_at < $1 AND due IS NULL").bind(before).execute(self.write()).await?;
+        let reports = sqlx::query("DELETE FROM reports WHERE changed_at < $1 AND due IS NULL")
+            .bind(before)
+            .execute(self.write())
+            .await?;
         let gates = sqlx::query("DELETE FROM gates WHERE changed_at < $1").bind(before).execute(self.write()).await?;
         Ok(reports.rows_affected() + gates.rows_affected())
     }
 
-    /// Notes a pull request's gate, and makes the worst of all that share its head what is to be shown there; the same of the head that it has
-    /// left. In one transaction: of two that note theirs at once, the second one sees both. True if there is something to send.
+    /// Notes a pull request's gate, and makes the worst of all that share its head what is to be shown there; the same
+    /// of the head that it has left. In one transaction: of two that note theirs at once, the second one sees both.
+    /// True if there is something to send.
     pub async fn put_gate(&self, gate: GateRow<'_>, shown: &GateShown<'_>) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let query = sqlx::query_scalar::<_, String>("SELECT sha FROM gates WHERE repo = $1 AND number = $2 AND context = $3");
+        let query =
+            sqlx::query_scalar::<_, String>("SELECT sha FROM gates WHERE repo = $1 AND number = $2 AND context = $3");
         let before = query.bind(gate.repo).bind(gate.number).bind(gate.context).fetch_optional(&mut *tx).await?;
         let comment = format!("comment:{}:{}", gate.repo, gate.number);
         // What may be merged is what people can read.
-        let sql = "UPDATE reports SET rank = CASE WHEN $2 AND rank > $3 THEN $3 ELSE rank END WHERE target = $1 RETURNING version";
+        let sql = "UPDATE reports SET rank = CASE WHEN $2 AND rank > $3 THEN $3 ELSE rank END WHERE target = $1 \
+                   RETURNING version";
         let query = sqlx::query_scalar::<_, i64>(sql).bind(&comment).bind(gate.passes).bind(RANK_AWAITED);
         let version = query.fetch_optional(&mut *tx).await?;
         sqlx::query(GATE)
@@ -247,15 +281,23 @@ impl Store {
         Ok(news)
     }
 
-    /// Removes a closed pull request's gate; what the others say of its head is shown there now. True if there is something to send.
-    pub async fn drop_gate(&self, repo: &str, number: i64, context: &str, shown: &GateShown<'_>) -> Result<bool, StoreError> {
+    /// Removes a closed pull request's gate; what the others say of its head is shown there now. True if there is
+    /// something to send.
+    pub async fn drop_gate(
+        &self,
+        repo: &str,
+        number: i64,
+        context: &str,
+        shown: &GateShown<'_>,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let sha: Option<String> = sqlx::query_scalar("DELETE FROM gates WHERE repo = $1 AND number = $2 AND context = $3 RETURNING sha")
-            .bind(repo)
-            .bind(number)
-            .bind(context)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let sha: Option<String> =
+            sqlx::query_scalar("DELETE FROM gates WHERE repo = $1 AND number = $2 AND context = $3 RETURNING sha")
+                .bind(repo)
+                .bind(number)
+                .bind(context)
+                .fetch_optional(&mut *tx)
+                .await?;
         let news = match sha {
             Some(sha) => show_worst(&mut tx, repo, context, &sha, shown, self.now()).await?,
             None => false,
@@ -264,8 +306,8 @@ impl Store {
         Ok(news)
     }
 
-    /// Has reports of a repo tried once more that were given up: those of open pull requests, and those that are younger than `young`. True if
-    /// there are any.
+    /// Has reports of a repo tried once more that were given up: those of open pull requests, and those that are
+    /// younger than `young`. True if there are any.
     pub async fn retry_given_up(&self, repo: &str, attempts: i64, young: i64) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE reports SET due = $2, attempts = $3
@@ -336,7 +378,9 @@ impl From<RawSaid> for GateSaid {
 /// Shows what a pull request says of its head, now that its comment is where it is.
 async fn show_resting(conn: &mut Connection, rests: Option<Rests<'_>>, now: i64) -> Result<(), StoreError> {
     let Some(Rests { repo, number, shown }) = rests else { return Ok(()) };
-    let query = sqlx::query_as("SELECT sha, context FROM gates WHERE repo = $1 AND number = $2 AND comment_version IS NOT NULL");
+    let query = sqlx::query_as(
+        "SELECT sha, context FROM gates WHERE repo = $1 AND number = $2 AND comment_version IS NOT NULL",
+    );
     let heads: Vec<(String, String)> = query.bind(repo).bind(number).fetch_all(&mut *conn).await?;
     for (sha, context) in heads {
         show_worst(conn, repo, &context, &sha, &shown, now).await?;
@@ -357,7 +401,13 @@ async fn show_worst(
     let said: Vec<GateSaid> = said.into_iter().map(GateSaid::from).collect();
     let Some(worst) = (shown.worst)(&said, shown.grace) else { return Ok(false) };
     let target = (shown.target)(repo, sha, context);
-    put(conn, WantedReport { target: &target, lane: shown.lane, rank: RANK_STATUS, repo, wanted: &worst.status }, now, worst.after).await
+    put(
+        conn,
+        WantedReport { target: &target, lane: shown.lane, rank: RANK_STATUS, repo, wanted: &worst.status },
+        now,
+        worst.after,
+    )
+    .await
 }
 
 async fn put(conn: &mut Connection, report: WantedReport<'_>, now: i64, after: i64) -> Result<bool, StoreError> {

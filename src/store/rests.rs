@@ -41,8 +41,10 @@ fn list(ids: &[ObjectId]) -> Json<Vec<[&str; 4]>> {
 impl Store {
     /// Sets what an app renders at its head and does not own yet.
     pub async fn put_wants(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<(), StoreError> {
-        let known: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM wants WHERE app = $1").bind(app.to_string()).fetch_one(self.read()).await?;
+        let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM wants WHERE app = $1")
+            .bind(app.to_string())
+            .fetch_one(self.read())
+            .await?;
         if known == 0 && ids.is_empty() {
             return Ok(());
         }
@@ -72,7 +74,8 @@ impl Store {
     /// What an app rendered in a cluster when it was last looked at, and did not own.
     pub async fn wants_of(&self, cluster: &ClusterName, app: &AppId) -> Result<Vec<ObjectId>, StoreError> {
         let sql = "SELECT 0, cluster, api_group, kind, namespace, name, app FROM wants WHERE cluster = $1 AND app = $2";
-        let found: Vec<Raw> = sqlx::query_as(sql).bind(cluster.as_str()).bind(app.to_string()).fetch_all(self.read()).await?;
+        let found: Vec<Raw> =
+            sqlx::query_as(sql).bind(cluster.as_str()).bind(app.to_string()).fetch_all(self.read()).await?;
         Ok(found.into_iter().filter_map(readable).map(|touched| touched.object).collect())
     }
 
@@ -87,10 +90,12 @@ impl Store {
             return Ok(Vec::new());
         }
         let found: Vec<Raw> = sqlx::query_as(
-            "WITH a AS MATERIALIZED (SELECT value ->> 0 AS api_group, value ->> 1 AS kind, value ->> 2 AS namespace, value ->> 3 AS name
+            "WITH a AS MATERIALIZED (SELECT value ->> 0 AS api_group, value ->> 1 AS kind, value ->> 2 AS namespace, \
+             value ->> 3 AS name
                  FROM json_each($3))
              SELECT 0, w.cluster, w.api_group, w.kind, w.namespace, w.name, w.app FROM a
-             JOIN wants w ON w.cluster = $1 AND w.api_group = a.api_group AND w.kind = a.kind AND w.namespace = a.namespace AND w.name = a.name
+             JOIN wants w ON w.cluster = $1 AND w.api_group = a.api_group AND w.kind = a.kind AND w.namespace = \
+             a.namespace AND w.name = a.name
              JOIN apps ON apps.id = w.app
              WHERE w.app <> $2 AND apps.state = 'active' ORDER BY w.app",
         )
@@ -106,7 +111,11 @@ impl Store {
     pub async fn put_rests(&self, repo: &RepoName, number: u64, tokens: &BTreeSet<String>) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let number = number_column(number);
-        sqlx::query("DELETE FROM preview_rests WHERE repo = $1 AND number = $2").bind(repo.as_str()).bind(number).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM preview_rests WHERE repo = $1 AND number = $2")
+            .bind(repo.as_str())
+            .bind(number)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("INSERT INTO preview_rests (repo, number, token) SELECT $1, $2, value FROM json_each($3)")
             .bind(repo.as_str())
             .bind(number)
@@ -125,7 +134,10 @@ impl Store {
         .bind(Json(tokens))
         .fetch_all(self.read())
         .await?;
-        Ok(found.into_iter().filter_map(|(repo, number)| Some((RepoName::new(&repo), u64::try_from(number).ok()?))).collect())
+        Ok(found
+            .into_iter()
+            .filter_map(|(repo, number)| Some((RepoName::new(&repo), u64::try_from(number).ok()?)))
+            .collect())
     }
 
     /// Up to where objects are known to have changed.
@@ -138,13 +150,15 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT seq FROM touched_told WHERE id = 1").fetch_one(self.read()).await?)
     }
 
-    /// What changed after `seq`, in its order. None where that is no longer known. A row that cannot be read is named and left out.
+    /// What changed after `seq`, in its order. None where that is no longer known. A row that cannot be read is named
+    /// and left out.
     pub async fn touched_after(&self, seq: i64, limit: u32) -> Result<Option<Vec<Touched>>, StoreError> {
         let oldest: Option<i64> = sqlx::query_scalar("SELECT MIN(seq) FROM touched").fetch_one(self.read()).await?;
         if oldest.is_some_and(|oldest| oldest > seq + 1) {
             return Ok(None);
         }
-        let sql = "SELECT seq, cluster, api_group, kind, namespace, name, app FROM touched WHERE seq > $1 ORDER BY seq LIMIT $2";
+        let sql = "SELECT seq, cluster, api_group, kind, namespace, name, app FROM touched WHERE seq > $1 ORDER BY seq \
+                   LIMIT $2";
         let found: Vec<Raw> = sqlx::query_as(sql).bind(seq).bind(limit).fetch_all(self.read()).await?;
         Ok(Some(found.into_iter().filter_map(readable).collect()))
     }
@@ -173,7 +187,13 @@ mod tests {
     use crate::store::inventory::Claim;
 
     fn key(name: &str) -> ObjectKey {
-        ObjectKey { group: String::new(), version: "v1".into(), kind: "ConfigMap".into(), namespace: Some("a".into()), name: name.into() }
+        ObjectKey {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("a".into()),
+            name: name.into(),
+        }
     }
 
     /// X7+: whatever way an object changes hands, it is noted, as the database itself does so.

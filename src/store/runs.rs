@@ -164,7 +164,8 @@ impl Store {
         let turn = TURN.fetch_add(1, Ordering::Relaxed);
         let id = RunId(format!("{now:013}-{turn:08}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
         sqlx::query(
-            "INSERT INTO runs (id, kind, target, cause, revision, author, state, started) VALUES ($1, $2, $3, $4, $5, $6, 'running', $7)",
+            "INSERT INTO runs (id, kind, target, cause, revision, author, state, started) VALUES ($1, $2, $3, $4, $5, \
+             $6, 'running', $7)",
         )
         .bind(id.as_str())
         .bind(new.kind)
@@ -186,7 +187,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Forgets previews that ended before `millis`. The runs of an app are bounded each; pull requests come without end.
+    /// Forgets previews that ended before `millis`. The runs of an app are bounded each; pull requests come without
+    /// end.
     pub async fn forget_previews(&self, millis: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM runs WHERE kind = 'preview' AND state NOT IN ('running', 'waiting') AND started < $1";
         Ok(sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected())
@@ -194,11 +196,12 @@ impl Store {
 
     /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over.
     pub async fn supersede_runs(&self, target: &str) -> Result<(), StoreError> {
-        // What a run waits for comes after its writes: whoever reads the history must not take it for one that did nothing. What it asked for is
-        // the newer run's to ask for.
+        // What a run waits for comes after its writes: whoever reads the history must not take it for one that did
+        // nothing. What it asked for is the newer run's to ask for.
         let sql = "UPDATE runs SET state = 'cancelled', finished = $2,
                  error = CASE WHEN state <> 'waiting' THEN error
-                     WHEN (counts ->> 'created') + (counts ->> 'updated') + (counts ->> 'replaced') + (counts ->> 'pruned') > 0 THEN $3
+                     WHEN (counts ->> 'created') + (counts ->> 'updated') + (counts ->> 'replaced') + (counts ->> \
+                   'pruned') > 0 THEN $3
                      ELSE $4 END
              WHERE target = $1 AND state IN ('running', 'waiting')";
         let query = sqlx::query(sql).bind(target).bind(self.now()).bind(SUPERSEDED).bind(REPLACED);
@@ -206,8 +209,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down in one statement what a run has come to: all of its steps so far, what it did, where it stands. One that has ended stays as
-    /// it ended, and what was said of it stays unless there is something newer to say.
+    /// Writes down in one statement what a run has come to: all of its steps so far, what it did, where it stands. One
+    /// that has ended stays as it ended, and what was said of it stays unless there is something newer to say.
     pub async fn write_run(
         &self,
         run: &RunId,
@@ -217,7 +220,8 @@ impl Store {
         error: Option<&str>,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE runs SET steps = $2, counts = COALESCE($3, counts), state = $4, error = COALESCE($5, error), finished = $6 \
+            "UPDATE runs SET steps = $2, counts = COALESCE($3, counts), state = $4, error = COALESCE($5, error), \
+             finished = $6 \
              WHERE id = $1 AND state IN ('running', 'waiting')",
         )
         .bind(run.as_str())
@@ -243,14 +247,20 @@ impl Store {
     }
 
     pub async fn set_run_counts(&self, run: &RunId, counts: &Counts) -> Result<(), StoreError> {
-        sqlx::query("UPDATE runs SET counts = $2 WHERE id = $1").bind(run.as_str()).bind(Json(counts)).execute(self.write()).await?;
+        sqlx::query("UPDATE runs SET counts = $2 WHERE id = $1")
+            .bind(run.as_str())
+            .bind(Json(counts))
+            .execute(self.write())
+            .await?;
         Ok(())
     }
 
-    /// Moves a run on. One that has ended stays as it ended; what was said of it before stays unless there is something newer to say.
+    /// Moves a run on. One that has ended stays as it ended; what was said of it before stays unless there is something
+    /// newer to say.
     pub async fn set_run_state(&self, run: &RunId, state: RunState, error: Option<&str>) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE runs SET state = $2, error = COALESCE($3, error), finished = $4 WHERE id = $1 AND state IN ('running', 'waiting')",
+            "UPDATE runs SET state = $2, error = COALESCE($3, error), finished = $4 WHERE id = $1 AND state IN \
+             ('running', 'waiting')",
         )
         .bind(run.as_str())
         .bind(state)
@@ -261,28 +271,33 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the runs that the process which died was in the middle of; what waits goes on waiting. Returns how many they were.
+    /// Ends the runs that the process which died was in the middle of; what waits goes on waiting. Returns how many
+    /// they were.
     pub async fn cancel_running(&self) -> Result<u64, StoreError> {
-        let done =
-            sqlx::query("UPDATE runs SET state = 'cancelled', error = 'Driftless was restarted', finished = $1 WHERE state = 'running'")
-                .bind(self.now())
-                .execute(self.write())
-                .await?;
+        let done = sqlx::query(
+            "UPDATE runs SET state = 'cancelled', error = 'Driftless was restarted', finished = $1 WHERE \
+                         state = 'running'",
+        )
+        .bind(self.now())
+        .execute(self.write())
+        .await?;
         Ok(done.rows_affected())
     }
 
     pub async fn run(&self, run: &RunId) -> Result<Option<RunRow>, StoreError> {
-        let raw: Option<Raw> = sqlx::query_as("SELECT * FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(self.read()).await?;
+        let raw: Option<Raw> =
+            sqlx::query_as("SELECT * FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(self.read()).await?;
         Ok(raw.map(RunRow::from))
     }
 
     /// The newest runs first, of one target or of all.
     pub async fn runs(&self, target: Option<&str>, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM runs WHERE $1 IS NULL OR target = $1 ORDER BY started DESC, id DESC LIMIT $2")
-            .bind(target)
-            .bind(i64::from(limit))
-            .fetch_all(self.read())
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM runs WHERE $1 IS NULL OR target = $1 ORDER BY started DESC, id DESC LIMIT $2")
+                .bind(target)
+                .bind(i64::from(limit))
+                .fetch_all(self.read())
+                .await?;
         Ok(readable(decoded::<Raw>(&rows, "run", "id")).into_iter().map(RunRow::from).collect())
     }
 }

@@ -10,9 +10,15 @@ type Shown = BTreeMap<ClusterName, BTreeSet<ObjectId>>;
 
 impl Store {
     /// Remembers what was shown of one cluster, in place of what was shown of it before.
-    pub async fn put_shown_deletes(&self, app: &AppId, cluster: &ClusterName, objects: &BTreeSet<ObjectId>) -> Result<(), StoreError> {
+    pub async fn put_shown_deletes(
+        &self,
+        app: &AppId,
+        cluster: &ClusterName,
+        objects: &BTreeSet<ObjectId>,
+    ) -> Result<(), StoreError> {
         let mut shown = self.shown(app).await?;
-        let before = if objects.is_empty() { shown.remove(cluster) } else { shown.insert(cluster.clone(), objects.clone()) };
+        let before =
+            if objects.is_empty() { shown.remove(cluster) } else { shown.insert(cluster.clone(), objects.clone()) };
         if before.unwrap_or_default() == *objects {
             return Ok(());
         }
@@ -39,9 +45,14 @@ impl Store {
     }
 
     async fn shown(&self, app: &AppId) -> Result<Shown, StoreError> {
-        let query = sqlx::query_scalar::<_, String>("SELECT objects FROM shown_deletes WHERE app = $1").bind(app.to_string());
+        let query =
+            sqlx::query_scalar::<_, String>("SELECT objects FROM shown_deletes WHERE app = $1").bind(app.to_string());
         // What an earlier release wrote did not say of which cluster it was: a person is asked again.
-        Ok(query.fetch_optional(self.read()).await?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        Ok(query
+            .fetch_optional(self.read())
+            .await?
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
     }
 }
 
@@ -58,7 +69,12 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let store = Store::open(&folder.path().join("store.db"), Arc::new(ManualClock::at_millis(1))).await?;
         let app = AppId::new(&RepoName::new("shop"), "web");
-        let id = |name: &str| ObjectId { group: String::new(), kind: "PersistentVolumeClaim".into(), namespace: None, name: name.into() };
+        let id = |name: &str| ObjectId {
+            group: String::new(),
+            kind: "PersistentVolumeClaim".into(),
+            namespace: None,
+            name: name.into(),
+        };
         let (eu, us) = (ClusterName::new("eu"), ClusterName::new("us"));
         assert!(store.shown_deletes(&app, &eu).await?.is_empty());
         store.put_shown_deletes(&app, &eu, &BTreeSet::from([id("a"), id("b")])).await?;

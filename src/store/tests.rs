@@ -39,7 +39,10 @@ async fn a_store_of_the_future_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("driftless.db");
     let store = Store::open(&path, clock()).await.expect("opens");
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").execute(store.write()).await.expect("updates");
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1")
+        .execute(store.write())
+        .await
+        .expect("updates");
     store.close().await;
     drop(store);
     let error = Store::open(&path, clock()).await.err().expect("refused");
@@ -78,11 +81,15 @@ async fn deliveries_are_counted_and_forgotten() {
     assert_eq!(copies(&mut tx, &[a.name(), b.name()]).await.expect("read"), HashMap::from([(a.name(), 1)]));
     record(&mut tx, &[(&a, 2)], 2_000).await.expect("recorded");
     record(&mut tx, &[(&b, 1)], 3_000).await.expect("recorded");
-    assert_eq!(copies(&mut tx, &[a.name(), b.name()]).await.expect("read"), HashMap::from([(a.name(), 2), (b.name(), 1)]));
+    assert_eq!(
+        copies(&mut tx, &[a.name(), b.name()]).await.expect("read"),
+        HashMap::from([(a.name(), 2), (b.name(), 1)])
+    );
     tx.commit().await.expect("commits");
 
     let rows = store.deliveries(10).await.expect("lists");
-    let seen: Vec<_> = rows.iter().map(|row| (row.delivery_id.as_str(), row.received_at, row.copies, row.last_at)).collect();
+    let seen: Vec<_> =
+        rows.iter().map(|row| (row.delivery_id.as_str(), row.received_at, row.copies, row.last_at)).collect();
     assert_eq!(seen, [("b", 3_000, 1, 3_000), ("a", 1_000, 2, 2_000)]);
     assert_eq!(store.forget_deliveries(2_500).await.expect("forgets"), 1);
 }
@@ -126,7 +133,10 @@ async fn a_log_that_cannot_be_brought_onto_the_disk_is_an_error() {
 /// Lets the writing connection allocate no more pages: its next big write meets `SQLITE_FULL`.
 async fn fill(store: &Store) {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(store.write()).await.expect("a count");
-    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(store.write()).await.expect("set");
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
+        .execute(store.write())
+        .await
+        .expect("set");
 }
 
 fn big(id: &str) -> NewDelivery {
@@ -141,12 +151,14 @@ async fn accept(store: &Store, new: &NewDelivery) -> Result<(), StoreError> {
 }
 
 async fn ids(store: &Store) -> Vec<String> {
-    let mut ids: Vec<_> = store.deliveries(1_000).await.expect("lists").into_iter().map(|row| row.delivery_id).collect();
+    let mut ids: Vec<_> =
+        store.deliveries(1_000).await.expect("lists").into_iter().map(|row| row.delivery_id).collect();
     ids.sort();
     ids
 }
 
-/// A1: SQLite ends a transaction by itself on a full disk, and the library does not notice. What is acknowledged afterwards is kept all the same.
+/// A1: SQLite ends a transaction by itself on a full disk, and the library does not notice. What is acknowledged
+/// afterwards is kept all the same.
 #[tokio::test]
 async fn a_full_disk_ends_one_transaction_and_no_more() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -157,8 +169,8 @@ async fn a_full_disk_ends_one_transaction_and_no_more() {
     let error = accept(&store, &big("full")).await.expect_err("there is no room");
     assert!(error.to_string().contains("full"), "{error}");
     assert!(error.class().is_retry());
-    // One that is begun and dropped, as of a worker that finds nothing to do: within a transaction that the library only believes in, it would
-    // leave a savepoint open for ever.
+    // One that is begun and dropped, as of a worker that finds nothing to do: within a transaction that the library
+    // only believes in, it would leave a savepoint open for ever.
     drop(store.begin().await.expect("begins"));
     // Both ways to write: a transaction, and a statement of its own.
     accept(&store, &delivery("after")).await.expect("there is room again");
@@ -182,7 +194,8 @@ async fn a_full_disk_ends_one_transaction_and_no_more() {
     assert!(found.last_seen(&crate::ids::RepoName::new("shop"), "refs/heads/main").await.expect("read").is_some());
 }
 
-/// A1: the same where the error comes with the COMMIT or a statement is dropped half way: no connection within a transaction is used again.
+/// A1: the same where the error comes with the COMMIT or a statement is dropped half way: no connection within a
+/// transaction is used again.
 #[tokio::test]
 async fn a_connection_that_is_left_within_a_transaction_is_replaced() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -146,8 +146,10 @@ impl Store {
     /// Stores a wait, in the place of an older one of the same app and purpose, whose end means nothing from then on.
     pub async fn put_wait(&self, wait: &Wait) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO waits (app, purpose, run, cluster, objects, deadline, begun) VALUES ($1, $2, $3, $4, $5, $6, $7) \
-             ON CONFLICT (app, purpose) DO UPDATE SET run = excluded.run, cluster = excluded.cluster, objects = excluded.objects, \
+            "INSERT INTO waits (app, purpose, run, cluster, objects, deadline, begun) VALUES ($1, $2, $3, $4, $5, $6, \
+             $7) \
+             ON CONFLICT (app, purpose) DO UPDATE SET run = excluded.run, cluster = excluded.cluster, objects = \
+             excluded.objects, \
              deadline = excluded.deadline, begun = excluded.begun, outcome = NULL, detail = ''",
         )
         .bind(wait.app.to_string())
@@ -162,11 +164,13 @@ impl Store {
         Ok(())
     }
 
-    /// After the clock was set back, what an earlier process has begun to wait for would be waited for until it is again as late as it was: such
-    /// deadlines are moved by as much. Only for a process that waits for nothing yet, as a wait is known by its deadline.
+    /// After the clock was set back, what an earlier process has begun to wait for would be waited for until it is
+    /// again as late as it was: such deadlines are moved by as much. Only for a process that waits for nothing yet, as
+    /// a wait is known by its deadline.
     pub async fn waits_follow_clock(&self) -> Result<u64, StoreError> {
         let now = self.now();
-        let moved = "UPDATE waits SET deadline = deadline - (begun - $1), begun = $1 WHERE begun > $2 AND outcome IS NULL";
+        let moved =
+            "UPDATE waits SET deadline = deadline - (begun - $1), begun = $1 WHERE begun > $2 AND outcome IS NULL";
         let moved = sqlx::query(moved).bind(now).bind(now + CLOCKS_DIFFER).execute(self.write()).await?;
         Ok(moved.rows_affected())
     }
@@ -177,11 +181,13 @@ impl Store {
         Ok(query.bind(app.to_string()).fetch_optional(self.read()).await?.map(RunId::new))
     }
 
-    /// Writes down how a wait ended; the first end counts. False when it is not waited for any more, or a newer wait has taken its place: then
-    /// its end means nothing. A wait is known by all that it is, as one run may wait for the same purpose several times.
+    /// Writes down how a wait ended; the first end counts. False when it is not waited for any more, or a newer wait
+    /// has taken its place: then its end means nothing. A wait is known by all that it is, as one run may wait for the
+    /// same purpose several times.
     pub async fn note_wait_end(&self, ended: &WaitEnded) -> Result<bool, StoreError> {
         let (outcome, detail) = ended.outcome.columns();
-        let statement = "UPDATE waits SET detail = CASE WHEN outcome IS NULL THEN $7 ELSE detail END, outcome = COALESCE(outcome, $6) \
+        let statement = "UPDATE waits SET detail = CASE WHEN outcome IS NULL THEN $7 ELSE detail END, outcome = \
+                         COALESCE(outcome, $6) \
              WHERE app = $1 AND purpose = $2 AND run = $3 AND deadline = $4 AND objects = $5";
         let query = of_wait(sqlx::query(statement), &ended.wait).bind(outcome).bind(detail);
         Ok(query.execute(self.write()).await?.rows_affected() > 0)
@@ -189,7 +195,8 @@ impl Store {
 
     /// The ends of an app's waits that nobody has acted on yet.
     pub async fn ended_waits(&self, app: &AppId) -> Result<Vec<WaitEnded>, StoreError> {
-        let query = sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 AND outcome IS NOT NULL ORDER BY purpose");
+        let query =
+            sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 AND outcome IS NOT NULL ORDER BY purpose");
         let raw = query.bind(app.to_string()).fetch_all(self.read()).await?;
         let ended = raw.into_iter().map(Raw::read).collect::<Result<Vec<_>, StoreError>>()?;
         Ok(ended.into_iter().filter_map(|(wait, outcome)| Some(WaitEnded { wait, outcome: outcome? })).collect())
@@ -197,14 +204,17 @@ impl Store {
 
     /// Forgets a wait whose end was acted on. False when a newer one has taken its place, which stays.
     pub async fn end_wait(&self, wait: &Wait) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM waits WHERE app = $1 AND purpose = $2 AND run = $3 AND deadline = $4 AND objects = $5";
+        let statement =
+            "DELETE FROM waits WHERE app = $1 AND purpose = $2 AND run = $3 AND deadline = $4 AND objects = $5";
         Ok(of_wait(sqlx::query(statement), wait).execute(self.write()).await?.rows_affected() > 0)
     }
 
     /// Forgets what an app waits for: a newer revision is on its way. Returns the runs that waited.
     pub async fn drop_waits(&self, app: &AppId) -> Result<Vec<RunId>, StoreError> {
-        let runs: Vec<String> =
-            sqlx::query_scalar("DELETE FROM waits WHERE app = $1 RETURNING run").bind(app.to_string()).fetch_all(self.write()).await?;
+        let runs: Vec<String> = sqlx::query_scalar("DELETE FROM waits WHERE app = $1 RETURNING run")
+            .bind(app.to_string())
+            .fetch_all(self.write())
+            .await?;
         Ok(runs.into_iter().map(RunId::new).collect())
     }
 
@@ -224,7 +234,12 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArgume
 
 /// `$1` to `$5`: all that a wait is known by.
 fn of_wait<'q>(query: Query<'q>, wait: &'q Wait) -> Query<'q> {
-    query.bind(wait.app.to_string()).bind(wait.purpose).bind(wait.run.as_str()).bind(wait.deadline).bind(Json(&wait.objects))
+    query
+        .bind(wait.app.to_string())
+        .bind(wait.purpose)
+        .bind(wait.run.as_str())
+        .bind(wait.deadline)
+        .bind(Json(&wait.objects))
 }
 
 #[cfg(test)]

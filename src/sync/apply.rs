@@ -19,12 +19,16 @@ use crate::plan::{Action, Change};
 use crate::store::inventory::{Claim, ObjectRow};
 use crate::store::waits::{Touched, WaitObject};
 
-/// Carries a plan out, each part with a permit of its own: a run that is superseded before the first changes nothing, and one that is superseded
-/// later ends after the part that has begun: CRDs and namespaces, what pods need, the rest, and last what intercepts requests. What was
-/// written until then is in the inventory.
+/// Carries a plan out, each part with a permit of its own: a run that is superseded before the first changes nothing,
+/// and one that is superseded later ends after the part that has begun: CRDs and namespaces, what pods need, the rest,
+/// and last what intercepts requests. What was written until then is in the inventory.
 ///
 /// The last permit is handed back, so that what was done is written down before anything newer stops the run.
-pub async fn apply(deps: &SyncDeps, input: &SyncInput<'_>, permits: Permits<'_>) -> Result<(AppliedSync, Writing), SyncError> {
+pub async fn apply(
+    deps: &SyncDeps,
+    input: &SyncInput<'_>,
+    permits: Permits<'_>,
+) -> Result<(AppliedSync, Writing), SyncError> {
     let inventory = inventory(deps, input).await?;
     gate::refuse_rejected(&input.plan.changes)?;
     gate::refuse_foreign(input, &owners(deps, input).await?)?;
@@ -59,15 +63,23 @@ async fn owners(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<BTreeMap<Objec
     Ok(owners.into_iter().collect())
 }
 
-async fn claim(deps: &SyncDeps, input: &SyncInput<'_>, work: &[Work<'_>], held: &BTreeSet<ObjectId>) -> Result<(), SyncError> {
-    let claims: Vec<Claim> = work.iter().map(|work| Claim { key: work.change.key.clone(), write: work.step == Step::Write }).collect();
+async fn claim(
+    deps: &SyncDeps,
+    input: &SyncInput<'_>,
+    work: &[Work<'_>],
+    held: &BTreeSet<ObjectId>,
+) -> Result<(), SyncError> {
+    let claims: Vec<Claim> =
+        work.iter().map(|work| Claim { key: work.change.key.clone(), write: work.step == Step::Write }).collect();
     deps.store.claim(deps.cluster.name(), &input.app.id, &claims, held, input.released).await?;
     // What other apps want is not among the deletes that the gate has looked at.
-    let left: Vec<ObjectId> = input.plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
+    let left: Vec<ObjectId> =
+        input.plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
     Ok(deps.store.leave(deps.cluster.name(), &input.app.id, &left).await?)
 }
 
-/// Takes what only its marks tell of into the inventory: as one to prune if that has been confirmed, else as one that waits for it.
+/// Takes what only its marks tell of into the inventory: as one to prune if that has been confirmed, else as one that
+/// waits for it.
 async fn adopt_orphans(
     deps: &SyncDeps,
     input: &SyncInput<'_>,
@@ -90,7 +102,8 @@ async fn adopt_orphans(
 fn prunes(input: &SyncInput<'_>, inventory: &[ObjectRow], work: &[Work<'_>], held: &BTreeSet<ObjectId>) -> bool {
     let wanted: BTreeSet<ObjectId> = work.iter().map(|work| work.change.key.id()).collect();
     let goes = |id: ObjectId| !held.contains(&id) && !wanted.contains(&id);
-    let unwanted = input.plan.changes.iter().filter(|change| change.action == Action::Prune).map(|change| change.key.id());
+    let unwanted =
+        input.plan.changes.iter().filter(|change| change.action == Action::Prune).map(|change| change.key.id());
     unwanted.chain(inventory.iter().map(|row| row.key.id())).any(goes)
 }
 
@@ -108,13 +121,14 @@ struct Sync<'a> {
 }
 
 impl Sync<'_> {
-    /// Part by part; the first is begun with the claims, by `writing`. What needs something of the same change comes after it, at the end of the
-    /// part in which that is written.
+    /// Part by part; the first is begun with the claims, by `writing`. What needs something of the same change comes
+    /// after it, at the end of the part in which that is written.
     async fn parts(&mut self, work: &[Work<'_>], permits: Permits<'_>, writing: Writing) -> Result<Writing, SyncError> {
         let mut turn = Turn { permits, held: Some(writing), begun: false };
         let mut late = Late::of(work);
         for part in [Part::First, Part::Ground, Part::Rest, Part::Last] {
-            let in_time: Vec<&Work<'_>> = work.iter().filter(|work| steps::part(&work.change.key) == part && !late.is_late(work)).collect();
+            let in_time: Vec<&Work<'_>> =
+                work.iter().filter(|work| steps::part(&work.change.key) == part && !late.is_late(work)).collect();
             self.members(&in_time, &mut turn).await?;
             if part == Part::First && !in_time.is_empty() {
                 turn.held = None;
@@ -164,22 +178,32 @@ impl Sync<'_> {
                     let of_row = |field: fn(&ObjectRow) -> Option<String>| work.row.and_then(field);
                     let is_dying = work.change.before.as_ref().is_some_and(is_terminating);
                     let touched = if is_dying { Touched::Dying } else { Touched::Unchanged };
-                    self.await_health(work, of_row(|row| row.uid.clone()), of_row(|row| row.resource_version.clone()), touched);
+                    self.await_health(
+                        work,
+                        of_row(|row| row.uid.clone()),
+                        of_row(|row| row.resource_version.clone()),
+                        touched,
+                    );
                 }
                 Step::Skip(reason) => self.done.skipped.push((work.change.key.clone(), reason.clone())),
             }
         }
         let authority = self.input.authority;
-        let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, authority, work, writing).await) });
-        let results: Vec<_> =
-            futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(self.deps.cluster.concurrency().max(1)).collect().await;
+        let writes =
+            to_write.iter().map(|work| async { (*work, write::write(self.deps, authority, work, writing).await) });
+        let results: Vec<_> = futures::stream::iter(writes.collect::<Vec<_>>())
+            .buffer_unordered(self.deps.cluster.concurrency().max(1))
+            .collect()
+            .await;
         let (mut applied, mut failures, mut broken) = (Vec::new(), Vec::new(), None);
         for (work, result) in results {
             match result {
                 Ok(Written { object, warnings, is_dying }) => {
                     self.count(work.change);
                     let remarks = work.change.remarks.iter().cloned();
-                    self.done.warnings.extend(remarks.chain(warnings).map(|warning| (work.change.key.clone(), warning)));
+                    self.done
+                        .warnings
+                        .extend(remarks.chain(warnings).map(|warning| (work.change.key.clone(), warning)));
                     let touched = if is_dying { Touched::Dying } else { Touched::Written };
                     self.await_health(work, Some(object.uid.clone()), Some(object.resource_version.clone()), touched);
                     applied.push(object);
@@ -189,13 +213,19 @@ impl Sync<'_> {
                     failures.push(Failure { then: Some(back.said()), ..Failure::new(&work.change.key, *error) });
                     if let Back::There(Some(restored)) = *back {
                         let Restored { object, revision } = *restored;
-                        self.deps.store.record_applied(self.deps.cluster.name(), &self.input.app.id, &revision, &[object]).await?;
+                        self.deps
+                            .store
+                            .record_applied(self.deps.cluster.name(), &self.input.app.id, &revision, &[object])
+                            .await?;
                     }
                 }
                 Err(write::WriteError::Sync(error)) => broken = Some(error),
             }
         }
-        self.deps.store.record_applied(self.deps.cluster.name(), &self.input.app.id, self.input.revision, &applied).await?;
+        self.deps
+            .store
+            .record_applied(self.deps.cluster.name(), &self.input.app.id, self.input.revision, &applied)
+            .await?;
         match broken {
             _ if !failures.is_empty() => Err(SyncError::Apply(failures)),
             Some(error) => Err(error),
@@ -213,7 +243,13 @@ impl Sync<'_> {
         }
     }
 
-    fn await_health(&mut self, work: &Work<'_>, uid: Option<String>, resource_version: Option<String>, touched: Touched) {
+    fn await_health(
+        &mut self,
+        work: &Work<'_>,
+        uid: Option<String>,
+        resource_version: Option<String>,
+        touched: Touched,
+    ) {
         // What the first part holds was waited for there. What is dying is no end, whatever its kind.
         let waits = status::waits(&work.desired.object) && steps::part(&work.change.key) != Part::First;
         if waits || touched == Touched::Dying {

@@ -18,11 +18,15 @@ pub enum SyncError {
     #[error("{object} belongs to app {app} of the Driftless instance {instance}: remove it from one of the two")]
     OtherOwner { object: Box<ObjectKey>, app: String, instance: String },
     #[error(
-        "{object} exists and is not managed by this app{}: set `adopt: true` in the app, or sync once with `--adopt`, to take it over",
+        "{object} exists and is not managed by this app{}: set `adopt: true` in the app, or sync once with `--adopt`, \
+         to take it over",
         .owner.as_ref().map(|owner| format!(" but {owner}'s")).unwrap_or_default()
     )]
     NotAdopted { object: Box<ObjectKey>, owner: Option<String> },
-    #[error("the namespace {namespace} was deleted, and healing never creates a namespace: run `driftless sync {app}` to create it")]
+    #[error(
+        "the namespace {namespace} was deleted, and healing never creates a namespace: run `driftless sync {app}` to \
+         create it"
+    )]
     NamespaceGone { namespace: String, app: String },
     #[error("{}", failed(.0))]
     Apply(Vec<Failure>),
@@ -81,7 +85,8 @@ fn rejected(rejections: &[Rejection]) -> String {
         }
     };
     let (own, others): (Vec<_>, Vec<_>) = rejections.iter().partition(|one| one.by == RefusedBy::Driftless);
-    let (not_allowed, refused): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.by == RefusedBy::Configuration);
+    let (not_allowed, refused): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|one| one.by == RefusedBy::Configuration);
     let mut parts = Vec::new();
     if !own.is_empty() {
         parts.push(format!("Driftless does not apply this: {}", listed(&own, |rejection| one(rejection))));
@@ -90,14 +95,20 @@ fn rejected(rejections: &[Rejection]) -> String {
         parts.push(format!("the cluster rejects {}", listed(&refused, |rejection| one(rejection))));
     }
     if !not_allowed.is_empty() {
-        parts.push(format!("the configuration of Driftless does not allow {}", listed(&not_allowed, |rejection| one(rejection))));
+        parts.push(format!(
+            "the configuration of Driftless does not allow {}",
+            listed(&not_allowed, |rejection| one(rejection))
+        ));
     }
     parts.join("; ")
 }
 
 fn failed(failures: &[Failure]) -> String {
     let then = |failure: &Failure| failure.then.as_ref().map(|then| format!(". {then}")).unwrap_or_default();
-    format!("could not apply {}", listed(failures, |failure| format!("{}: {}{}", failure.object, failure.error, then(failure))))
+    format!(
+        "could not apply {}",
+        listed(failures, |failure| format!("{}: {}{}", failure.object, failure.error, then(failure)))
+    )
 }
 
 fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
@@ -123,9 +134,11 @@ impl From<ClaimError> for SyncError {
 impl Classified for SyncError {
     fn class(&self) -> Class {
         match self {
-            Self::Rejected(_) | Self::NotAllowed(_) | Self::OtherOwner { .. } | Self::NotAdopted { .. } | Self::NamespaceGone { .. } => {
-                Class::Fail
-            }
+            Self::Rejected(_)
+            | Self::NotAllowed(_)
+            | Self::OtherOwner { .. }
+            | Self::NotAdopted { .. }
+            | Self::NamespaceGone { .. } => Class::Fail,
             Self::Apply(failures) => worst(failures),
             Self::NotReady { .. } | Self::NotGone { .. } => Class::RETRY,
             Self::Claim(error) => error.class(),

@@ -38,22 +38,26 @@ pub(super) fn refuse_foreign(input: &SyncInput<'_>, owners: &BTreeMap<ObjectId, 
         match &change.takes_over {
             None | Some(TakeOver::HandedOver { .. }) => {}
             // Whether a claim is handed over is for the store to say, which knows what the other app still wants.
-            Some(TakeOver::OtherApp { app, .. }) if owners.get(&change.key.id()).is_some_and(|owner| owner.to_string() == *app) => {}
+            Some(TakeOver::OtherApp { app, .. })
+                if owners.get(&change.key.id()).is_some_and(|owner| owner.to_string() == *app) => {}
             Some(TakeOver::OtherApp { instance, app }) => {
                 return Err(SyncError::OtherOwner { object: object(), app: app.clone(), instance: instance.clone() });
             }
             Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) if input.adopt => {}
             Some(TakeOver::Unmarked) => return Err(SyncError::NotAdopted { object: object(), owner: None }),
             Some(TakeOver::OtherTool { tool, name }) => {
-                return Err(SyncError::NotAdopted { object: object(), owner: Some(format!("{tool} {name}").trim_end().to_owned()) });
+                return Err(SyncError::NotAdopted {
+                    object: object(),
+                    owner: Some(format!("{tool} {name}").trim_end().to_owned()),
+                });
             }
         }
     }
     Ok(())
 }
 
-/// What of the plan is held back because it needs confirmation and has not got it. As long as anything is, nothing is deleted: what stays
-/// may refer to any of it.
+/// What of the plan is held back because it needs confirmation and has not got it. As long as anything is, nothing is
+/// deleted: what stays may refer to any of it.
 pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<WaitsForWord> {
     let mut reasons = reasons(input, inventory);
     if reasons.is_empty() {
@@ -66,7 +70,10 @@ pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<Wai
             let all = removed.len();
             let unshown: Vec<_> = removed.into_iter().filter(|key| !shown.contains(&key.id())).collect();
             if unshown.len() < all {
-                reasons = vec![format!("deletes {}, which was not listed when the deletions were confirmed", named(&unshown))];
+                reasons = vec![format!(
+                    "deletes {}, which was not listed when the deletions were confirmed",
+                    named(&unshown)
+                )];
             }
             unshown
         }
@@ -78,20 +85,25 @@ pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<Wai
 fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Vec<String> {
     let rows: BTreeMap<ObjectId, ObjectState> = inventory.iter().map(|row| (row.key.id(), row.state)).collect();
     let known: Vec<ObjectId> = rows.keys().cloned().collect();
-    let mut reasons: Vec<String> = destructive(input.plan, &known, input.prune_limit).iter().map(ToString::to_string).collect();
+    let mut reasons: Vec<String> =
+        destructive(input.plan, &known, input.prune_limit).iter().map(ToString::to_string).collect();
     let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
-    let marked: Vec<ObjectKey> = prunes().filter(|change| !rows.contains_key(&change.key.id())).map(|change| change.key.clone()).collect();
+    let marked: Vec<ObjectKey> =
+        prunes().filter(|change| !rows.contains_key(&change.key.id())).map(|change| change.key.clone()).collect();
     reasons.extend(by_marks_alone(&marked));
     // What is held stays so, however much the app has grown since.
-    let held: Vec<ObjectKey> =
-        prunes().filter(|change| rows.get(&change.key.id()) == Some(&ObjectState::Held)).map(|change| change.key.clone()).collect();
+    let held: Vec<ObjectKey> = prunes()
+        .filter(|change| rows.get(&change.key.id()) == Some(&ObjectState::Held))
+        .map(|change| change.key.clone())
+        .collect();
     if reasons.is_empty() && !held.is_empty() {
         reasons.push(format!("deletes {}, held by an earlier run", named(&held)));
     }
     reasons
 }
 
-/// All that goes with a plan, old names that a generator's hash has paired included, save what is replaced without harm.
+/// All that goes with a plan, old names that a generator's hash has paired included, save what is replaced without
+/// harm.
 fn removed(plan: &Plan) -> Vec<ObjectKey> {
     let gone = |change: &Change| match change.action {
         Action::Prune if !is_going(change) => Some(change.key.clone()),
@@ -125,7 +137,9 @@ pub(super) fn refuse_lost_namespace(input: &SyncInput<'_>, inventory: &[ObjectRo
             && inventory.iter().any(|row| row.key.id() == change.key.id() && row.applied_revision.is_some())
     };
     match input.plan.changes.iter().find(lost) {
-        Some(change) => Err(SyncError::NamespaceGone { namespace: change.key.name.clone(), app: input.app.id.to_string() }),
+        Some(change) => {
+            Err(SyncError::NamespaceGone { namespace: change.key.name.clone(), app: input.app.id.to_string() })
+        }
         None => Ok(()),
     }
 }

@@ -41,7 +41,11 @@ impl Judgement {
         let lost = self.drifted.iter().filter(|drifted| self.given_up.contains(&drifted.object));
         lost.map(|drifted| {
             let by = drifted.by.as_deref().unwrap_or("somebody");
-            let what = if drifted.fields.is_empty() { "deletes it".to_owned() } else { format!("changes {}", drifted.fields.join(", ")) };
+            let what = if drifted.fields.is_empty() {
+                "deletes it".to_owned()
+            } else {
+                format!("changes {}", drifted.fields.join(", "))
+            };
             format!(
                 "{}: {by} {what} each time it is healed ({} times); not healed until the next revision",
                 drifted.object, drifted.healed_before
@@ -51,11 +55,14 @@ impl Judgement {
     }
 }
 
-/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager; `most` identical heals in a row are enough. What needs confirmation is not healed.
+/// Judges the plan of a drifted app by what was healed before. `manager` is our own field manager; `most` identical
+/// heals in a row are enough. What needs confirmation is not healed.
 pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str, most: u32) -> Judgement {
     let seen: BTreeMap<&ObjectId, &Differs> = seen.iter().map(|drifted| (&drifted.id, &drifted.differs)).collect();
     let mut judgement = Judgement::default();
-    let heals = |change: &&Change| matches!(change.action, Action::Create | Action::Update | Action::Replace) && !is_destructive(change);
+    let heals = |change: &&Change| {
+        matches!(change.action, Action::Create | Action::Update | Action::Replace) && !is_destructive(change)
+    };
     for change in plan.changes.iter().filter(heals) {
         let id = change.key.id();
         let fields = fields(change);
@@ -66,8 +73,11 @@ pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str, most:
         if given_up {
             judgement.given_up.insert(id.clone());
         }
-        let count =
-            HealCount { fields: fields.clone(), manager: by.clone(), count: if given_up { healed_before } else { healed_before + 1 } };
+        let count = HealCount {
+            fields: fields.clone(),
+            manager: by.clone(),
+            count: if given_up { healed_before } else { healed_before + 1 },
+        };
         judgement.heals.insert(id.to_string(), count);
         judgement.drifted.push(DriftedFields { object: id, fields, by, healed_before });
     }
@@ -130,7 +140,8 @@ mod tests {
 
     fn seen() -> Vec<Drifted> {
         let object = json!({"metadata": {"name": "web", "managedFields": [
-            {"manager": "hpa", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}});
+            {"manager": "hpa", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}});
         let meta = Box::new(PartialMeta::of(&object).expect("metadata"));
         let print = Print { digest: String::new(), settled: true };
         vec![Drifted {
@@ -151,14 +162,21 @@ mod tests {
         }
         let judgement = judge(&scaled(9), &seen(), &heals, "driftless", 3);
         assert!(!judgement.heals_anything());
-        assert!(judge(&scaled(9), &seen(), &heals, "driftless", 4).heals_anything(), "A19: it is the configuration's number");
-        insta::assert_snapshot!(judgement.surrender().join("\n"), @"Deployment shop/web: hpa (Update of scale) changes spec.replicas each time it is healed (3 times); not healed until the next revision");
+        assert!(
+            judge(&scaled(9), &seen(), &heals, "driftless", 4).heals_anything(),
+            "A19: it is the configuration's number"
+        );
+        insta::assert_snapshot!(judgement.surrender().join("\n"),
+            @"Deployment shop/web: hpa (Update of scale) changes spec.replicas each time it is healed (3 times); not healed until the next revision");
         assert_eq!(judgement.heals, heals, "a fight that was given up is not counted on");
     }
 
     #[test]
     fn another_field_or_a_quiet_time_begins_anew() {
-        let heals = Heals::from([(key().id().to_string(), HealCount { fields: vec!["spec.paused".into()], manager: None, count: 3 })]);
+        let heals = Heals::from([(
+            key().id().to_string(),
+            HealCount { fields: vec!["spec.paused".into()], manager: None, count: 3 },
+        )]);
         let judgement = judge(&scaled(1), &seen(), &heals, "driftless", 3);
         assert!(judgement.heals_anything());
         assert_eq!(judgement.heals[&key().id().to_string()].count, 1);
@@ -168,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_deleted_object_is_drift_of_the_whole() {
-        let judgement = judge(&plan(Change::new(key(), Action::Create, Verdict::Accepted)), &[], &Heals::new(), "driftless", 3);
+        let judgement =
+            judge(&plan(Change::new(key(), Action::Create, Verdict::Accepted)), &[], &Heals::new(), "driftless", 3);
         assert_eq!(judgement.drifted[0].fields, Vec::<String>::new());
         assert!(judgement.heals_anything());
     }

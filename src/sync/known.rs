@@ -24,7 +24,10 @@ pub struct Known {
 impl Known {
     pub fn of(rows: &[ObjectRow], trust: Trust) -> Self {
         let trusts = |row: &&ObjectRow| trust == Trust::Applied && row.state == ObjectState::Applied;
-        let owned = |row: &ObjectRow| Owned { resource_version: row.resource_version.clone().filter(|_| trusts(&row)), ..owned(row) };
+        let owned = |row: &ObjectRow| Owned {
+            resource_version: row.resource_version.clone().filter(|_| trusts(&row)),
+            ..owned(row)
+        };
         let hashes = rows.iter().filter(trusts).filter_map(|row| Some((row.key.id(), row.manifest_hash.clone()?)));
         Self { owned: rows.iter().map(owned).collect(), hashes: hashes.collect() }
     }

@@ -1,5 +1,5 @@
-//! What only its marks tell of: objects that an app of this instance has made and that no inventory has, because the store was lost or is older
-//! than they are.
+//! What only its marks tell of: objects that an app of this instance has made and that no inventory has, because the
+//! store was lost or is older than they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -34,16 +34,22 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// None for what bears no mark of this instance, or a copied one; what a controller or another tool looks after; what asks to stay; and
-    /// what is going anyway.
+    /// None for what bears no mark of this instance, or a copied one; what a controller or another tool looks after;
+    /// what asks to stay; and what is going anyway.
     pub fn of(instance: &str, kind: &Kind, meta: &PartialMeta) -> Option<Self> {
-        let id = ObjectId { group: kind.0.clone(), kind: kind.1.clone(), namespace: meta.namespace.clone(), name: meta.name.clone() };
+        let id = ObjectId {
+            group: kind.0.clone(),
+            kind: kind.1.clone(),
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+        };
         let owner = Owner::parse(meta.annotations.get(OWNER_ANNOTATION)?)?;
         let app: AppId = owner.app.parse().ok()?;
         let is_marked = owner.instance == instance
             && owner.names(&id)
             && meta.labels.get(APP_LABEL).is_some_and(|label| label == Marks::new(instance, &app).label());
-        let is_ours = deletable(&meta.as_object(), &id, &Marks::new(instance, &app), Record::Applied { uid: &meta.uid }).is_ok();
+        let is_ours =
+            deletable(&meta.as_object(), &id, &Marks::new(instance, &app), Record::Applied { uid: &meta.uid }).is_ok();
         (is_marked && is_ours && meta.deletion_timestamp.is_none()).then(|| Self { app, id, uid: meta.uid.clone() })
     }
 }
@@ -62,9 +68,9 @@ impl Refused {
     }
 }
 
-/// Lists the metadata of what bears our label, kind by kind: every kind that an app can own, save `except` and those that may not be
-/// listed. `selector` is [`APP_LABEL`] for all apps, or [`Marks::selector`] for one. A kind whose list fails is left out with a warning,
-/// unless the cluster can not be reached at all.
+/// Lists the metadata of what bears our label, kind by kind: every kind that an app can own, save `except` and those
+/// that may not be listed. `selector` is [`APP_LABEL`] for all apps, or [`Marks::selector`] for one. A kind whose list
+/// fails is left out with a warning, unless the cluster can not be reached at all.
 pub async fn look(
     store: &Store,
     cluster: &Cluster,
@@ -89,9 +95,14 @@ pub async fn look(
         match list {
             Ok(list) => found.extend(list.items.iter().filter_map(|meta| Orphan::of(instance, &kind, meta))),
             Err(ClusterError::Forbidden { .. }) => refused.note(kind),
-            Err(error @ (ClusterError::Unreachable { .. } | ClusterError::Unauthorized { .. })) => return Err(error.into()),
+            Err(error @ (ClusterError::Unreachable { .. } | ClusterError::Unauthorized { .. })) => {
+                return Err(error.into());
+            }
             Err(error) => {
-                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "objects of this kind that carry Driftless' labels cannot be listed");
+                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "objects of this kind \
+                                                                                                  that carry \
+                                                                                                  Driftless' labels \
+                                                                                                  cannot be listed");
             }
         }
     }
@@ -99,8 +110,8 @@ pub async fn look(
     without_owner(store, cluster, found).await
 }
 
-/// Leaves out what has an owner in the store by now: an app claims an object before it writes it, so that what was listed meanwhile is
-/// known to be owned afterwards.
+/// Leaves out what has an owner in the store by now: an app claims an object before it writes it, so that what was
+/// listed meanwhile is known to be owned afterwards.
 pub async fn without_owner(store: &Store, cluster: &Cluster, mut found: Vec<Orphan>) -> Result<Vec<Orphan>, SyncError> {
     if !found.is_empty() {
         let owned = owned(store, cluster).await?;
@@ -130,7 +141,12 @@ mod tests {
     }
 
     fn service() -> Value {
-        let id = ObjectId { group: String::new(), kind: "Service".into(), namespace: Some("shop".into()), name: "web".into() };
+        let id = ObjectId {
+            group: String::new(),
+            kind: "Service".into(),
+            namespace: Some("shop".into()),
+            name: "web".into(),
+        };
         let mut object = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u"}});
         Marks::new("driftless", &AppId::new(&RepoName::new("shop"), "web")).put(&mut object, &id);
         object

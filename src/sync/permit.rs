@@ -1,5 +1,5 @@
-//! Leave to write. Whatever changes the cluster asks for a [`Writing`], which is given out one stage at a time: who is no longer wanted gets none,
-//! and a stage that has begun is finished.
+//! Leave to write. Whatever changes the cluster asks for a [`Writing`], which is given out one stage at a time: who is
+//! no longer wanted gets none, and a stage that has begun is finished.
 
 use super::error::SyncError;
 

@@ -31,9 +31,10 @@ pub struct Pruned {
     pub waits: Vec<WaitObject>,
 }
 
-/// Deletes the objects that the inventory has and the app no longer wants: with the last apply, which a gate has allowed, they were marked
-/// so. Only what is clearly ours ([`prunable`]), and only what a look has found to be wanted by no other app; in the reverse of the order of
-/// an apply. What `authority` does not grant any more stays, and is an error.
+/// Deletes the objects that the inventory has and the app no longer wants: with the last apply, which a gate has
+/// allowed, they were marked so. Only what is clearly ours ([`prunable`]), and only what a look has found to be wanted
+/// by no other app; in the reverse of the order of an apply. What `authority` does not grant any more stays, and is an
+/// error.
 pub async fn prune(
     deps: &SyncDeps,
     app: &App,
@@ -43,8 +44,11 @@ pub async fn prune(
     permits: Permits<'_>,
 ) -> Result<Pruned, SyncError> {
     let rows = deps.store.inventory_of(deps.cluster.name(), &app.id).await?;
-    let goes = |row: &ObjectRow| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting) && not_wanted.has(&row.key.id());
-    let stays = |row: &&ObjectRow| !matches!(row.state, ObjectState::Pruning | ObjectState::Deleting | ObjectState::Held);
+    let goes = |row: &ObjectRow| {
+        matches!(row.state, ObjectState::Pruning | ObjectState::Deleting) && not_wanted.has(&row.key.id())
+    };
+    let stays =
+        |row: &&ObjectRow| !matches!(row.state, ObjectState::Pruning | ObjectState::Deleting | ObjectState::Held);
     let wanted = &WantedUids::of(rows.iter().filter(stays).filter_map(|row| Some((row.uid.clone()?, row.key.id()))));
     let mut rows: Vec<_> = rows.into_iter().filter(goes).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
@@ -61,8 +65,10 @@ pub async fn prune(
         let members = members.into_iter().filter(|row| begun.contains(&row.key.id()));
         let asks = (marks, not_wanted, wanted, authority);
         let deletes = members.map(|row| async move { (row, delete(&deps.cluster, asks, row, writing).await) });
-        let results: Vec<_> =
-            futures::stream::iter(deletes.collect::<Vec<_>>()).buffered(deps.cluster.concurrency().max(1)).collect().await;
+        let results: Vec<_> = futures::stream::iter(deletes.collect::<Vec<_>>())
+            .buffered(deps.cluster.concurrency().max(1))
+            .collect()
+            .await;
         let (mut gone, mut left) = (Vec::new(), Vec::new());
         let mut broken = None;
         for (row, result) in results {
@@ -107,7 +113,12 @@ impl Pruned {
             }
             End::Deleting { uid } => {
                 self.deleted.extend(is_new.then(|| row.key.clone()));
-                self.waits.push(WaitObject { key: row.key.clone(), uid: Some(uid), resource_version: None, touched: Touched::default() });
+                self.waits.push(WaitObject {
+                    key: row.key.clone(),
+                    uid: Some(uid),
+                    resource_version: None,
+                    touched: Touched::default(),
+                });
             }
             End::Kept(reason) => {
                 self.kept.push((row.key.clone(), reason));

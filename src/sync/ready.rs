@@ -1,4 +1,5 @@
-//! Between the first part and the others: CRDs established, namespaces active, and what could not be asked before is asked now.
+//! Between the first part and the others: CRDs established, namespaces active, and what could not be asked before is
+//! asked now.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,7 +43,11 @@ async fn current(cluster: &Cluster, key: &ObjectKey) -> Result<(), SyncError> {
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline || matches!(health, Health::Failed(_)) {
-            return Err(SyncError::NotReady { object: Box::new(key.clone()), message: health.message().to_owned(), after: READY_WITHIN });
+            return Err(SyncError::NotReady {
+                object: Box::new(key.clone()),
+                message: health.message().to_owned(),
+                after: READY_WITHIN,
+            });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_LOOK);
@@ -64,15 +69,19 @@ async fn served(cluster: &Cluster, work: &Work<'_>) -> Result<(), SyncError> {
         }
         if tokio::time::Instant::now() >= deadline {
             let message = format!("is established, but the cluster does not serve its {kind}");
-            return Err(SyncError::NotReady { object: Box::new(work.change.key.clone()), message, after: READY_WITHIN });
+            return Err(SyncError::NotReady {
+                object: Box::new(work.change.key.clone()),
+                message,
+                after: READY_WITHIN,
+            });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_LOOK);
     }
 }
 
-/// Asks by dry-runs about objects that the plan could not ask about, before any of them is written. Those that need what `siblings` still has to
-/// bring are given back, with what they need.
+/// Asks by dry-runs about objects that the plan could not ask about, before any of them is written. Those that need
+/// what `siblings` still has to bring are given back, with what they need.
 pub(super) async fn validate<'a>(
     cluster: &Cluster,
     work: impl Iterator<Item = &'a Work<'a>>,
@@ -83,7 +92,8 @@ pub(super) async fn validate<'a>(
         let mode = ApplyMode { dry_run: true, force: true };
         (work, cluster.apply(&work.change.key, &work.desired.object, mode).await)
     });
-    let answers: Vec<_> = futures::stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(cluster.concurrency().max(1)).collect().await;
+    let answers: Vec<_> =
+        futures::stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(cluster.concurrency().max(1)).collect().await;
     let (mut rejections, mut too_early) = (Vec::new(), BTreeMap::new());
     for (work, answer) in answers {
         if let (Err(error), Some(siblings)) = (&answer, siblings)
@@ -110,7 +120,8 @@ pub(super) fn was_too_early(work: &Work<'_>) -> bool {
         Verdict::NotValidated { reason } => reason,
         Verdict::Accepted | Verdict::Rejected { .. } => return false,
     };
-    part(&work.change.key) != Part::First && matches!(reason, NotValidated::NamespaceInPlan { .. } | NotValidated::CrdInPlan { .. })
+    part(&work.change.key) != Part::First
+        && matches!(reason, NotValidated::NamespaceInPlan { .. } | NotValidated::CrdInPlan { .. })
 }
 
 fn rejection(work: &Work<'_>, error: ApplyError) -> Rejection {
@@ -119,5 +130,11 @@ fn rejection(work: &Work<'_>, error: ApplyError) -> Rejection {
         ApplyError::Invalid { causes, .. } | ApplyError::Immutable { causes, .. } => causes,
         _ => Vec::new(),
     };
-    Rejection { object: work.change.key.clone(), origin: work.change.origin.clone(), message, causes, by: RefusedBy::Server }
+    Rejection {
+        object: work.change.key.clone(),
+        origin: work.change.origin.clone(),
+        message,
+        causes,
+        by: RefusedBy::Server,
+    }
 }

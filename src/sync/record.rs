@@ -8,7 +8,12 @@ use crate::store::inventory::AppliedObject;
 use serde_json::Value;
 
 /// `hash` is that of the manifest that was applied.
-pub(super) fn applied(deps: &SyncDeps, key: &ObjectKey, hash: &str, object: &Value) -> Result<AppliedObject, ClusterError> {
+pub(super) fn applied(
+    deps: &SyncDeps,
+    key: &ObjectKey,
+    hash: &str,
+    object: &Value,
+) -> Result<AppliedObject, ClusterError> {
     let meta = PartialMeta::of(object).filter(|meta| !meta.uid.is_empty()).ok_or_else(|| {
         let message = format!("the answer to the apply of {key} has no uid");
         ClusterError::Unreadable { cluster: deps.cluster.name().clone(), message }

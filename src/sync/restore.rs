@@ -37,10 +37,13 @@ impl Back {
     /// What a person is told beside the error.
     pub(super) fn said(&self) -> String {
         match self {
-            Self::There(_) => "It had been deleted to be created again; the old object was put back as it was".to_owned(),
+            Self::There(_) => {
+                "It had been deleted to be created again; the old object was put back as it was".to_owned()
+            }
             Self::Gone(error) => {
                 format!(
-                    "It had been deleted to be created again, and the old object could not be put back ({error}): it is missing in the cluster"
+                    "It had been deleted to be created again, and the old object could not be put back ({error}): it \
+                     is missing in the cluster"
                 )
             }
         }
@@ -77,10 +80,13 @@ pub(super) async fn put_back(deps: &SyncDeps, work: &Work<'_>, old: &Value) -> B
     };
     let made = give_back(cluster, key, made, &old["metadata"]["managedFields"]).await;
     let row = work.row.and_then(|row| Some((row.manifest_hash.clone()?, row.applied_revision.clone()?)));
-    Back::There(row.and_then(|(hash, revision)| Some(Box::new(Restored { object: applied(deps, key, &hash, &made).ok()?, revision }))))
+    Back::There(row.and_then(|(hash, revision)| {
+        Some(Box::new(Restored { object: applied(deps, key, &hash, &made).ok()?, revision }))
+    }))
 }
 
-/// Without it all fields would be ours for good. It is no reason to fail where that cannot be done: the object is there.
+/// Without it all fields would be ours for good. It is no reason to fail where that cannot be done: the object is
+/// there.
 async fn give_back(cluster: &Cluster, key: &ObjectKey, mut made: Value, managers: &Value) -> Value {
     for _ in 0..TRIES {
         let version = &made["metadata"]["resourceVersion"];

@@ -51,7 +51,9 @@ fn step(input: &SyncInput<'_>, change: &Change, desired: &Desired, row: Option<&
     if let Purpose::Heal { given_up } = input.purpose
         && given_up.contains(&change.key.id())
     {
-        return Step::Skip("another controller changes it back after each heal; not healed until the next revision".to_owned());
+        return Step::Skip(
+            "another controller changes it back after each heal; not healed until the next revision".to_owned(),
+        );
     }
     let same_manifest = row.is_some_and(|row| row.manifest_hash.as_ref() == Some(&desired.hash));
     if change.action == Action::None && same_manifest && change.takes_over.is_none() {
@@ -93,7 +95,13 @@ fn is_ground(group: &str, kind: &str) -> bool {
     match group {
         "" => matches!(
             kind,
-            "ResourceQuota" | "LimitRange" | "ServiceAccount" | "ConfigMap" | "Secret" | "PersistentVolume" | "PersistentVolumeClaim"
+            "ResourceQuota"
+                | "LimitRange"
+                | "ServiceAccount"
+                | "ConfigMap"
+                | "Secret"
+                | "PersistentVolume"
+                | "PersistentVolumeClaim"
         ),
         "rbac.authorization.k8s.io" | "scheduling.k8s.io" | "node.k8s.io" | "storage.k8s.io" => true,
         "networking.k8s.io" => matches!(kind, "IngressClass" | "NetworkPolicy"),

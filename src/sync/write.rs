@@ -51,15 +51,22 @@ impl From<ClusterError> for WriteError {
     }
 }
 
-/// All of it or nothing: what was begun with a right is not left half done, as an object would be that is deleted to be made again.
-pub(super) async fn write(deps: &SyncDeps, authority: &dyn Authority, work: &Work<'_>, _permit: &Writing) -> Result<Written, WriteError> {
+/// All of it or nothing: what was begun with a right is not left half done, as an object would be that is deleted to be
+/// made again.
+pub(super) async fn write(
+    deps: &SyncDeps,
+    authority: &dyn Authority,
+    work: &Work<'_>,
+    _permit: &Writing,
+) -> Result<Written, WriteError> {
     let key = &work.change.key;
     authority.ask(Verb::Write, &key.id()).map_err(|refusal| WriteError::Sync(refusal.into()))?;
     let removed = if work.change.action == Action::Replace { remove(&deps.cluster, work).await? } else { None };
     if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
         adopt(&deps.cluster, key).await?;
     }
-    let answer = match restore::made_again(removed.is_some(), || force(&deps.cluster, key, &work.desired.object)).await {
+    let answer = match restore::made_again(removed.is_some(), || force(&deps.cluster, key, &work.desired.object)).await
+    {
         Err(ApplyError::Invalid { message, causes }) => {
             // What was deleted has left nothing: it is put back.
             if removed.is_none() && take_leftover(&deps.cluster, key, &work.desired.object, &causes).await? {
@@ -107,10 +114,18 @@ async fn adopt(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
     Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
 }
 
-/// Makes ours what others have left in an object of ours and the server does not take beside what we apply. Whether there was any.
-async fn take_leftover(cluster: &Cluster, key: &ObjectKey, desired: &Value, causes: &[Cause]) -> Result<bool, WriteError> {
+/// Makes ours what others have left in an object of ours and the server does not take beside what we apply. Whether
+/// there was any.
+async fn take_leftover(
+    cluster: &Cluster,
+    key: &ObjectKey,
+    desired: &Value,
+    causes: &[Cause],
+) -> Result<bool, WriteError> {
     for _ in 0..TRIES {
-        let Some(live) = cluster.get(key).await?.filter(|live| bears_same_mark(live, desired)) else { return Ok(false) };
+        let Some(live) = cluster.get(key).await?.filter(|live| bears_same_mark(live, desired)) else {
+            return Ok(false);
+        };
         let Some(leftover) = leftover(&live, desired, causes, cluster.field_manager()) else { return Ok(false) };
         match cluster.patch_json(key, &leftover.takes, false).await {
             Ok(_) => return Ok(true),
@@ -121,8 +136,8 @@ async fn take_leftover(cluster: &Cluster, key: &ObjectKey, desired: &Value, caus
     Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
 }
 
-/// Deletes the object that is to be made anew, and waits until it is gone; the object as it was. If it is not clearly ours to delete by now, the
-/// next plan says so.
+/// Deletes the object that is to be made anew, and waits until it is gone; the object as it was. If it is not clearly
+/// ours to delete by now, the next plan says so.
 async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Value>, WriteError> {
     let key = &work.change.key;
     let Some((old, deleted)) = begin_removal(cluster, work).await? else { return Ok(None) };
@@ -132,11 +147,16 @@ async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Value>, Wri
     }
     let deadline = tokio::time::Instant::now() + GONE_WITHIN;
     loop {
-        let left = cluster.get(key).await?.filter(|object| object.pointer("/metadata/uid").and_then(Value::as_str) == uid);
+        let left =
+            cluster.get(key).await?.filter(|object| object.pointer("/metadata/uid").and_then(Value::as_str) == uid);
         let Some(left) = left else { return Ok(Some(old)) };
         if tokio::time::Instant::now() >= deadline {
             let message = super::health::status::of(&left).message().to_owned();
-            return Err(WriteError::Sync(SyncError::NotGone { object: Box::new(key.clone()), message, after: GONE_WITHIN }));
+            return Err(WriteError::Sync(SyncError::NotGone {
+                object: Box::new(key.clone()),
+                message,
+                after: GONE_WITHIN,
+            }));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -147,14 +167,19 @@ async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<(Val
     let key = &work.change.key;
     let stale = |message: String| WriteError::Apply(ApplyError::Stale { message });
     // The mark that the new one will bear.
-    let annotation =
-        work.desired.object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(OWNER_ANNOTATION)?.as_str());
-    let marks = annotation.and_then(Owner::parse).and_then(|owner| Some(Marks::new(&owner.instance, &owner.app.parse().ok()?)));
+    let annotation = work
+        .desired
+        .object
+        .pointer("/metadata/annotations")
+        .and_then(|annotations| annotations.get(OWNER_ANNOTATION)?.as_str());
+    let marks =
+        annotation.and_then(Owner::parse).and_then(|owner| Some(Marks::new(&owner.instance, &owner.app.parse().ok()?)));
     let marks = marks.ok_or_else(|| stale("it does not carry this app's label".to_owned()))?;
     let record = work.row.map_or(Record::None, |row| Record::of_row(row.uid.as_deref()));
     for _ in 0..TRIES {
         let Some(live) = cluster.get(key).await? else { return Ok(None) };
-        let ours = deletable(&live, &key.id(), &marks, record).map_err(|kept| stale(format!("it is not replaced: {kept}")))?;
+        let ours =
+            deletable(&live, &key.id(), &marks, record).map_err(|kept| stale(format!("it is not replaced: {kept}")))?;
         match cluster.delete(key, &ours.replaced()).await {
             Ok(deleted) => return Ok(Some((live, deleted))),
             Err(ClusterError::Conflict { .. }) => {}

@@ -2,7 +2,11 @@ use super::*;
 use crate::tree::memory::MemoryTree;
 
 fn tree() -> MemoryTree {
-    MemoryTree::new().file("app/a.yaml", "a").file("app/deep/b.yaml", "b").file("other/c.yaml", "c").link("app/link", "../other")
+    MemoryTree::new()
+        .file("app/a.yaml", "a")
+        .file("app/deep/b.yaml", "b")
+        .file("other/c.yaml", "c")
+        .link("app/link", "../other")
 }
 
 fn trace(tree: &MemoryTree) -> Result<Trace, TreeError> {

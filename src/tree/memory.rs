@@ -84,7 +84,8 @@ impl Tree for MemoryTree {
         if self.entries.contains_key(path) || self.directory(path).is_none() {
             return Ok(None);
         }
-        let names: BTreeSet<&str> = self.below(path).map(|(rest, _)| rest.split_once('/').map_or(rest, |(first, _)| first)).collect();
+        let names: BTreeSet<&str> =
+            self.below(path).map(|(rest, _)| rest.split_once('/').map_or(rest, |(first, _)| first)).collect();
         let mut found = Vec::new();
         for name in names {
             let child = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };

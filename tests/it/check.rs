@@ -1,4 +1,5 @@
-//! `driftless check --online`, the program itself: before the embedded forge and the real API server, with all that is needed and with too little.
+//! `driftless check --online`, the program itself: before the embedded forge and the real API server, with all that is
+//! needed and with too little.
 
 use std::path::Path;
 
@@ -25,7 +26,8 @@ impl Site {
     async fn new(words: &str, webhook_url: Option<String>) -> Self {
         let forge = Forge::with(Setup { webhook_url, ..Setup::default() }).await;
         forge.forge.delivered().await;
-        let site = Self { forge, namespace: cluster::namespace(words).await, folder: tempfile::tempdir().expect("a folder") };
+        let site =
+            Self { forge, namespace: cluster::namespace(words).await, folder: tempfile::tempdir().expect("a folder") };
         site.write("driftless.yaml", &site.configuration());
         site.write("shop/apps/web.yaml", &site.app("web"));
         site.write("shop/deploy/web.yaml", OBJECTS);
@@ -36,9 +38,12 @@ impl Site {
         let (renderer, api, namespace) = (tool::program("renderer"), self.forge.forge.api_url(), &self.namespace);
         format!(
             "data: data\nrenderer: {}\n\
-             hooks:\n  - name: forge\n    forge: github\n    url: {api}\n    secrets: [{{env: HOOK_SECRET}}]\n    credentials: {{token: {{env: TOKEN}}}}\n\
-             repos:\n  - name: shop\n    hook: forge\n    project: {PROJECT}\n    url: https://forge.example/shop.git\n    \
-             definitions: {{branch: main, globs: ['apps/*.yaml']}}\n    allow: {{clusters: [prod], namespaces: ['{namespace}*']}}\n\
+             hooks:\n  - name: forge\n    forge: github\n    url: {api}\n    secrets: [{{env: HOOK_SECRET}}]\n    \
+             credentials: {{token: {{env: TOKEN}}}}\n\
+             repos:\n  - name: shop\n    hook: forge\n    project: {PROJECT}\n    url: \
+             https://forge.example/shop.git\n    \
+             definitions: {{branch: main, globs: ['apps/*.yaml']}}\n    allow: {{clusters: [prod], namespaces: \
+             ['{namespace}*']}}\n\
              clusters:\n  - name: prod\n    kubeconfig: kubeconfig\n",
             renderer.display()
         )
@@ -75,7 +80,8 @@ impl Site {
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = tokio::time::timeout(std::time::Duration::from_mins(1), check).await.expect("it ends").expect("it starts");
+        let output =
+            tokio::time::timeout(std::time::Duration::from_mins(1), check).await.expect("it ends").expect("it starts");
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).expect("text");
         assert!(!said.contains("t0ken"), "{said}");
@@ -84,7 +90,8 @@ impl Site {
 
     fn tidied(&self, said: &str, folder: &Path) -> String {
         // What is enforced depends on the kernel.
-        let enforced = sandbox::enforced(Landlock::default()).map_or_else(|error| error.to_string(), |enforced| enforced.to_string());
+        let enforced = sandbox::enforced(Landlock::default())
+            .map_or_else(|error| error.to_string(), |enforced| enforced.to_string());
         let said = said.replace(&enforced, "ENFORCED");
         said.replace(&self.namespace, "NAMESPACE").replace(&folder.display().to_string(), "FOLDER")
     }
@@ -131,10 +138,14 @@ async fn too_little(namespace: &str) -> Access {
     ]);
     create(Api::<ClusterRole>::all(client.clone()), json!({"metadata": {"name": namespace}, "rules": rules})).await;
     let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": namespace});
-    create(Api::<ClusterRoleBinding>::all(client.clone()), json!({"metadata": {"name": namespace}, "roleRef": role, "subjects": subjects}))
-        .await;
+    create(
+        Api::<ClusterRoleBinding>::all(client.clone()),
+        json!({"metadata": {"name": namespace}, "roleRef": role, "subjects": subjects}),
+    )
+    .await;
     let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch", "delete"]}]);
-    create(Api::<Role>::namespaced(client.clone(), namespace), json!({"metadata": {"name": "few"}, "rules": rules})).await;
+    create(Api::<Role>::namespaced(client.clone(), namespace), json!({"metadata": {"name": "few"}, "rules": rules}))
+        .await;
     let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "few"});
     let bindings = Api::<RoleBinding>::namespaced(client, namespace);
     create(bindings, json!({"metadata": {"name": "few"}, "roleRef": role, "subjects": subjects})).await;
@@ -180,7 +191,8 @@ async fn all_that_is_missing_is_named_with_what_grants_it() {
     assert_eq!((code, said["problems"].as_array().map(Vec::len)), (1, Some(7)), "{said:#}");
     let cluster = &said["clusters"][0];
     assert_eq!(cluster["identity"], format!("system:serviceaccount:NAMESPACE:few"));
-    let deployments = cluster["missing"].as_array().expect("a list").iter().find(|missing| missing["resource"] == "deployments");
+    let deployments =
+        cluster["missing"].as_array().expect("a list").iter().find(|missing| missing["resource"] == "deployments");
     assert_eq!(deployments.expect("missing")["verbs"], json!(["watch", "create", "patch", "delete"]), "{said:#}");
 }
 

@@ -5,7 +5,12 @@ use std::process::{Command, Output, Stdio};
 
 fn driftless(args: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_driftless"));
-    command.args(args).current_dir(folder).env("HOOK_SECRET", "hook").env_remove("DRIFTLESS_CONFIG").stdin(Stdio::null());
+    command
+        .args(args)
+        .current_dir(folder)
+        .env("HOOK_SECRET", "hook")
+        .env_remove("DRIFTLESS_CONFIG")
+        .stdin(Stdio::null());
     command
 }
 
@@ -19,7 +24,8 @@ fn output_that_nobody_takes_is_no_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     for format in ["text", "json"] {
         let args = ["check", "--config", "nothing.yaml", "-o", format];
-        let mut child = driftless(&args, folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut child =
+            driftless(&args, folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("it ends");
         assert_eq!((output.status.code(), said(&output).as_str()), (Some(1), ""), "{format}");

@@ -171,6 +171,9 @@ fn processes_that_name(directory: &Path) -> usize {
     let needle = directory.to_string_lossy().into_owned();
     let processes = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
     processes
-        .filter(|process| std::fs::read(process.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&needle)))
+        .filter(|process| {
+            std::fs::read(process.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&needle))
+        })
         .count()
 }

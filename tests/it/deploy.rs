@@ -27,7 +27,10 @@ async fn the_pod_is_admitted_to_its_restricted_namespace() {
             assert_eq!(spec.service_account_name.as_deref(), Some(deployed::NAME));
             return;
         }
-        assert!(tokio::time::Instant::now() < deadline, "the controller could not create the pod: admission refused it");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the controller could not create the pod: admission refused it"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -51,7 +54,8 @@ fn its_configuration_is_one_that_driftless_accepts() {
         std::fs::write(secrets.path().join(name), "value").expect("written");
     }
     let text = text.replace("/etc/driftless-secrets", &secrets.path().display().to_string());
-    let config = Config::parse(Path::new("/etc/driftless/driftless.yaml"), &text, &NoVariables).expect("a valid configuration");
+    let config =
+        Config::parse(Path::new("/etc/driftless/driftless.yaml"), &text, &NoVariables).expect("a valid configuration");
     assert_eq!(config.listen.port(), 8080, "the port that the Deployment names");
     assert_eq!(config.probes.port(), 8081, "the port that the probes ask");
     assert_eq!(config.data, Path::new("/var/lib/driftless"), "where the Deployment mounts its volume");
@@ -164,7 +168,8 @@ async fn the_identity_is_refused_what_it_was_not_given() {
     assert!(granted.is_err_and(forbidden), "an escalation");
 
     // The default service account of another namespace got nothing from all this.
-    let others =
-        Api::<Secret>::namespaced(cluster::client_as(&namespace, "default").await, deployed::NAME).list(&ListParams::default()).await;
+    let others = Api::<Secret>::namespaced(cluster::client_as(&namespace, "default").await, deployed::NAME)
+        .list(&ListParams::default())
+        .await;
     assert!(others.is_err_and(forbidden), "driftless's own secrets");
 }

@@ -74,7 +74,10 @@ async fn a_port_that_is_taken_is_said_before_anything_starts() {
     let port = taken.local_addr().expect("an address").port().to_string();
     let (output, err) = ended(&mut dev(dir.path(), &port)).await;
     assert!(!output.status.success(), "{err}");
-    assert!(err.contains(&format!("port {port} is in use")) && err.contains("--forge-port") && !err.contains("starting"), "{err}");
+    assert!(
+        err.contains(&format!("port {port} is in use")) && err.contains("--forge-port") && !err.contains("starting"),
+        "{err}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

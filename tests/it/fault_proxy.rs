@@ -38,7 +38,8 @@ impl Proxied {
     }
 
     async fn create(&self, name: &str) -> reqwest::Result<reqwest::Response> {
-        let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name }, "data": { "a": "b" } });
+        let body =
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name }, "data": { "a": "b" } });
         self.send(reqwest::Client::new().post(self.url("")).json(&body)).await
     }
 
@@ -92,7 +93,8 @@ async fn refusals_look_like_the_api_servers_own() {
     let here = Proxied::new("refused").await;
     for (status, reason) in [(409, "Conflict"), (500, "InternalError"), (503, "ServiceUnavailable")] {
         here.proxy.clear();
-        let rule = Rule::all(Fault::status(StatusCode::from_u16(status).expect("a status"))).method(Method::POST).times(1);
+        let rule =
+            Rule::all(Fault::status(StatusCode::from_u16(status).expect("a status"))).method(Method::POST).times(1);
         let rule = here.proxy.add(rule);
         let answer = here.create("refused").await.expect("an answer");
         assert_eq!(answer.status(), status);
@@ -167,7 +169,13 @@ async fn a_kubeconfig_leads_through_it_and_watches_come_as_they_happen() {
     here.proxy.write_kubeconfig(&kubeconfig).expect("written");
     let config_maps = Api::<ConfigMap>::namespaced(cluster::client_for(&kubeconfig).await, &here.namespace);
 
-    let version = config_maps.list(&kube::api::ListParams::default()).await.expect("a list").metadata.resource_version.expect("a version");
+    let version = config_maps
+        .list(&kube::api::ListParams::default())
+        .await
+        .expect("a list")
+        .metadata
+        .resource_version
+        .expect("a version");
     let watch = config_maps.watch(&WatchParams::default(), &version).await.expect("a watch");
     let mut watch = std::pin::pin!(watch);
     for name in ["first", "second"] {

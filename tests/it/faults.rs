@@ -34,7 +34,8 @@ fn rows(page: &str) -> Vec<Vec<String>> {
         let line = line.replace("\\|", "\u{1}");
         line.trim_matches('|').split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect()
     };
-    let is_row = |cells: &Vec<String>| cells.len() >= 4 && cells[0] != "id" && !cells[0].chars().all(|c| matches!(c, '-' | ':'));
+    let is_row =
+        |cells: &Vec<String>| cells.len() >= 4 && cells[0] != "id" && !cells[0].chars().all(|c| matches!(c, '-' | ':'));
     lines.map(cells).filter(is_row).collect()
 }
 
@@ -73,8 +74,8 @@ fn every_test_that_the_page_of_faults_names_is_there() {
 
 #[test]
 fn tables_are_read_with_whatever_marks_their_cells_have() {
-    let page =
-        "# Faults\n\n| id | kind | rule | test |\n|---|:--|---|---|\n| X1 | a \\| b | r (`f.rs`) | `a::one`, b::two |\n| X2 | k | r | |\n";
+    let page = "# Faults\n\n| id | kind | rule | test |\n|---|:--|---|---|\n| X1 | a \\| b | r (`f.rs`) | `a::one`, \
+                b::two |\n| X2 | k | r | |\n";
     let rows = rows(page);
     assert_eq!(rows.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["X1", "X2"]);
     assert_eq!(rows[0][1], "a | b");

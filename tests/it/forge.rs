@@ -8,7 +8,9 @@ use driftless::clock::SystemClock;
 use driftless::dev::forge::{ApiFault, DeliveryFault, DevApp};
 use driftless::dev::git_http::GitServer;
 use driftless::dev::tls::DevTls;
-use driftless::forge::{Forge as _, ForgeError, GitHub, GitHubConfig, GitHubCredentials, NewStatus, PullState, StatusState};
+use driftless::forge::{
+    Forge as _, ForgeError, GitHub, GitHubConfig, GitHubCredentials, NewStatus, PullState, StatusState,
+};
 use driftless::ids::Oid;
 use driftless::lifecycle::Tasks;
 use driftless::secret::LiveSecret;
@@ -35,7 +37,10 @@ async fn a_pull_request_from_opening_to_merging() {
     let github = forge.client();
     let number = forge.forge.open_pull(PROJECT, "topic", "main", "Change it").await.expect("opened");
     let pull = github.pull_request(PROJECT, number).await.expect("read");
-    assert_eq!((pull.state, pull.from_fork, pull.base_ref.as_str(), pull.title.as_str()), (PullState::Open, false, "main", "Change it"));
+    assert_eq!(
+        (pull.state, pull.from_fork, pull.base_ref.as_str(), pull.title.as_str()),
+        (PullState::Open, false, "main", "Change it")
+    );
     assert_eq!(forge.head(&format!("refs/pull/{number}/head")), pull.head);
     let pushed = forge.push("topic", "third").await;
     assert_eq!(github.pull_request(PROJECT, number).await.expect("read").head, pushed);
@@ -76,9 +81,8 @@ async fn statuses_and_comments_are_written_and_found_again() {
     github.set_status(PROJECT, &status(&head)).await.expect("set");
     assert_eq!(github.latest_status(PROJECT, &head, "DRIFTLESS").await.expect("asked"), Some(status(&head)));
     let unknown: Oid = "f".repeat(40).parse().expect("an id");
-    assert!(
-        matches!(github.set_status(PROJECT, &status(&unknown)).await, Err(ForgeError::Rejected { message, .. }) if message.contains("No commit found"))
-    );
+    assert!(matches!(github.set_status(PROJECT, &status(&unknown)).await, Err(ForgeError::Rejected { message,
+            .. }) if message.contains("No commit found")));
 
     forge.forge.comment_as(PROJECT, number, "mallory", "<!-- mine -->\nnot ours");
     for n in 0..120 {
@@ -92,7 +96,10 @@ async fn statuses_and_comments_are_written_and_found_again() {
     github.delete_comment(PROJECT, &id).await.expect("deleted");
     github.delete_comment(PROJECT, &id).await.expect("it is gone, which is what was wanted");
     assert!(matches!(github.update_comment(PROJECT, &id, "x").await, Err(ForgeError::NotFound { .. })));
-    assert!(matches!(github.create_comment(PROJECT, number, &"x".repeat(65_537)).await, Err(ForgeError::Rejected { .. })));
+    assert!(matches!(
+        github.create_comment(PROJECT, number, &"x".repeat(65_537)).await,
+        Err(ForgeError::Rejected { .. })
+    ));
 }
 
 #[tokio::test]
@@ -143,7 +150,10 @@ async fn a_token_that_was_rotated_in_its_file_is_used_at_once() {
 
     std::fs::write(&file, "another\n").expect("written");
     github.open_pull_requests(PROJECT).await.expect("with the token that is there now");
-    assert_eq!(github.git_credential(PROJECT).await.expect("asked").expect("there is one").password.expose_secret(), "another");
+    assert_eq!(
+        github.git_credential(PROJECT).await.expect("asked").expect("there is one").password.expose_secret(),
+        "another"
+    );
     github.whoami().await.expect("asked again, as a token may be another person's");
     assert_eq!(forge.forge.faults().requests().last().map(String::as_str), Some("GET /user"));
 
@@ -162,7 +172,8 @@ async fn a_token_that_was_rotated_in_its_file_is_used_at_once() {
 
 #[tokio::test]
 async fn an_app_s_key_that_was_replaced_in_its_file_signs_at_once() {
-    let new_key = || rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
+    let new_key =
+        || rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
     let (old, key) = (new_key(), new_key());
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("app.pem");
@@ -243,7 +254,8 @@ async fn pushes_over_http_are_seen() {
     let work = tempfile::tempdir().expect("a directory");
     let clone = forge.forge.push_url(PROJECT);
     let run = |args: &[&str]| {
-        let done = std::process::Command::new("git").arg("-C").arg(work.path()).args(args).output().expect("git is installed");
+        let done =
+            std::process::Command::new("git").arg("-C").arg(work.path()).args(args).output().expect("git is installed");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     };
     let steps: [&[&str]; 4] = [
@@ -265,7 +277,8 @@ async fn pushes_over_http_are_seen() {
     panic!("the push was not seen");
 }
 
-/// W4: `ca` is trusted for the forge's API as it is for its Git, and an authority that cannot be read is said so at the start.
+/// W4: `ca` is trusted for the forge's API as it is for its Git, and an authority that cannot be read is said so at the
+/// start.
 #[tokio::test]
 async fn an_api_behind_an_authority_of_its_own_is_trusted_by_its_ca() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -273,10 +286,15 @@ async fn an_api_behind_an_authority_of_its_own_is_trusted_by_its_ca() {
     let tls = DevTls::new().expect("a certificate");
     let ca = tls.write(folder.path()).expect("its files").ca;
     let user = async || axum::Json(json!({"login": "driftless-bot", "id": 1, "type": "User"}));
-    let server = GitServer::serve(axum::Router::new().route("/user", axum::routing::get(user)), Some(&tls), &tasks).await.expect("serves");
+    let server = GitServer::serve(axum::Router::new().route("/user", axum::routing::get(user)), Some(&tls), &tasks)
+        .await
+        .expect("serves");
     let client = |ca: Option<PathBuf>| {
         let credentials = GitHubCredentials::Token(live("t0ken"));
-        GitHub::new(GitHubConfig { api_url: server.url(), credentials, ca, timeout: Duration::from_secs(5) }, Arc::new(SystemClock))
+        GitHub::new(
+            GitHubConfig { api_url: server.url(), credentials, ca, timeout: Duration::from_secs(5) },
+            Arc::new(SystemClock),
+        )
     };
     let Ok(trusted) = client(Some(ca)) else { panic!("a sound configuration") };
     assert_eq!(trusted.whoami().await.expect("answered").login, "driftless-bot");

@@ -1,5 +1,6 @@
-//! Client and embedded forge against GitHub's own description of its API: every kind of request that the client makes goes through a
-//! validating proxy (Prism, over `@octokit/openapi`), and whatever the proxy finds wrong, in a request or an answer, fails.
+//! Client and embedded forge against GitHub's own description of its API: every kind of request that the client makes
+//! goes through a validating proxy (Prism, over `@octokit/openapi`), and whatever the proxy finds wrong, in a request
+//! or an answer, fails.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -78,7 +79,12 @@ impl Prism {
 }
 
 fn client(port: u16, credentials: GitHubCredentials) -> GitHub {
-    let config = GitHubConfig { api_url: format!("http://127.0.0.1:{port}"), credentials, ca: None, timeout: Duration::from_secs(20) };
+    let config = GitHubConfig {
+        api_url: format!("http://127.0.0.1:{port}"),
+        credentials,
+        ca: None,
+        timeout: Duration::from_secs(20),
+    };
     GitHub::new(config, Arc::new(SystemClock)).expect("a sound configuration")
 }
 
@@ -87,8 +93,12 @@ async fn every_request_and_answer_is_as_github_describes_it() {
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
     let app = DevApp { id: 4711, slug: "driftless-dev".into(), public_key_pem: key.public_key_pem() };
     let port = free_port();
-    let forge =
-        Forge::with(Setup { app: Some(app), webhook_url: Some("http://127.0.0.1:9/webhooks/github".into()), ..Setup::default() }).await;
+    let forge = Forge::with(Setup {
+        app: Some(app),
+        webhook_url: Some("http://127.0.0.1:9/webhooks/github".into()),
+        ..Setup::default()
+    })
+    .await;
     let mut prism = Prism::start(port, &forge.forge.api_url()).await;
     let number = forge.forge.open_pull(PROJECT, "topic", "main", "t").await.expect("opened");
     let sha = forge.head("topic");
@@ -102,7 +112,13 @@ async fn every_request_and_answer_is_as_github_describes_it() {
         assert!(github.open_pull_requests(PROJECT).await.expect("pull requests, as they were").unchanged);
         for target_url in [None, Some("https://driftless.example/1".to_owned())] {
             let state = StatusState::Success;
-            let status = NewStatus { sha: sha.clone(), context: "driftless".into(), state, description: "1 update".into(), target_url };
+            let status = NewStatus {
+                sha: sha.clone(),
+                context: "driftless".into(),
+                state,
+                description: "1 update".into(),
+                target_url,
+            };
             github.set_status(PROJECT, &status).await.expect("a status");
             assert_eq!(github.latest_status(PROJECT, &sha, "driftless").await.expect("the status"), Some(status));
         }

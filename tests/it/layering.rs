@@ -11,9 +11,15 @@ use std::path::{Path, PathBuf};
 /// A module, by its path from `src/`, and what it must not name.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     // Pure: no I/O, no clock, no environment.
-    ("plan", &["source", "render::", "cluster", "store", "forge", "http", "queue", "report", "config", "lifecycle", "clock"]),
+    (
+        "plan",
+        &["source", "render::", "cluster", "store", "forge", "http", "queue", "report", "config", "lifecycle", "clock"],
+    ),
     ("app", &["source", "cluster", "store", "forge", "http", "queue", "report", "config", "lifecycle", "clock"]),
-    ("report/markdown", &["source", "cluster", "store", "forge::github", "http", "queue", "config", "lifecycle", "clock"]),
+    (
+        "report/markdown",
+        &["source", "cluster", "store", "forge::github", "http", "queue", "config", "lifecycle", "clock"],
+    ),
     // They return outcomes and don't know who asked.
     ("source", &["forge", "report", "http", "queue", "store"]),
     ("render", &["forge", "report", "http", "queue", "store", "cluster"]),
@@ -47,6 +53,12 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 /// All files below a folder of the repository, by their paths from there.
 fn read(folder: &str) -> Vec<(PathBuf, String)> {
+    let found = read_all(folder);
+    assert!(found.len() > 20, "the sources were not found");
+    found
+}
+
+fn read_all(folder: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (mut folders, mut found) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -61,7 +73,6 @@ fn read(folder: &str) -> Vec<(PathBuf, String)> {
         }
     }
     found.sort();
-    assert!(found.len() > 20, "the sources were not found");
     found
 }
 
@@ -98,9 +109,10 @@ fn modules_name_only_what_they_may() {
                 // Options are part of an app's definition; the pool that uses them is not.
                 let is_data = name.starts_with("render::RenderOptions") || name.starts_with("render::{");
                 if !is_data
-                    && forbidden
-                        .iter()
-                        .any(|word| name == word.trim_end_matches("::") || name.starts_with(&format!("{}::", word.trim_end_matches("::"))))
+                    && forbidden.iter().any(|word| {
+                        name == word.trim_end_matches("::")
+                            || name.starts_with(&format!("{}::", word.trim_end_matches("::")))
+                    })
                 {
                     wrong.push(format!("src/{} names crate::{name}", path.display()));
                 }
@@ -116,9 +128,12 @@ fn each_big_dependency_has_one_owner() {
     for (path, text) in sources() {
         for (name, owners) in OWNED {
             // `kube::` must not be found in `mykube::`.
-            let found =
-                text.match_indices(name).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
-            if found && !owners.iter().any(|owner| path.starts_with(owner) || path == Path::new(&format!("{owner}.rs"))) && !is_test(&path)
+            let found = text
+                .match_indices(name)
+                .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+            if found
+                && !owners.iter().any(|owner| path.starts_with(owner) || path == Path::new(&format!("{owner}.rs")))
+                && !is_test(&path)
             {
                 wrong.push(format!("src/{} uses {name}, which belongs to {}", path.display(), owners.join(" and ")));
             }
@@ -132,7 +147,10 @@ fn only_the_command_line_knows_the_composition() {
     for (path, text) in sources().into_iter().filter(|(path, _)| !is_test(path)) {
         let names: Vec<_> = named(&text).into_iter().collect();
         for word in ["cli", "serve"] {
-            let allowed = path.starts_with("cli") || path == Path::new("main.rs") || path == Path::new("lib.rs") || is_test(&path);
+            let allowed = path.starts_with("cli")
+                || path == Path::new("main.rs")
+                || path == Path::new("lib.rs")
+                || is_test(&path);
             assert!(
                 allowed || !names.iter().any(|name| name == word || name.starts_with(&format!("{word}::"))),
                 "src/{} names crate::{word}",
@@ -140,4 +158,21 @@ fn only_the_command_line_knows_the_composition() {
             );
         }
     }
+}
+
+/// A comment has room for 120 characters, as code has by `rustfmt.toml`. Tables and addresses may be longer.
+#[test]
+fn no_comment_is_too_wide() {
+    let mut wide = Vec::new();
+    for folder in ["src", "webhooks", "tests", "benches"] {
+        for (path, text) in read_all(folder) {
+            let is_wide = |line: &&str| {
+                let code = line.trim_start();
+                let may = ["//! |", "/// |"].iter().any(|table| code.starts_with(table)) || code.contains("https://");
+                code.starts_with("//") && line.chars().count() > 120 && !may
+            };
+            wide.extend(text.lines().filter(is_wide).map(|line| format!("{folder}/{}: {line}", path.display())));
+        }
+    }
+    assert!(wide.is_empty(), "wider than 120 characters:\n{}", wide.join("\n"));
 }

@@ -1,6 +1,10 @@
 //! The integration tests: one binary, because each costs half a minute to link, with a module per area.
 
-#![allow(clippy::needless_pass_by_value, clippy::unused_self, reason = "a story reads better with plain values and one teller")]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    reason = "a story reads better with plain values and one teller"
+)]
 #![allow(clippy::print_stderr, reason = "figures that a test measures are shown, not asserted")]
 
 mod check;

@@ -177,7 +177,8 @@ async fn statuses_go_before_comments() {
     scene.sent(&scene.status_target()).await;
     scene.sent(&scene.comment_target()).await;
     assert_eq!(scene.shown().len(), 6);
-    let writes = scene.forge.forge.faults().requests().into_iter().filter(|line| line.starts_with("POST ")).collect::<Vec<_>>();
+    let writes =
+        scene.forge.forge.faults().requests().into_iter().filter(|line| line.starts_with("POST ")).collect::<Vec<_>>();
     let status = writes.iter().position(|line| line.contains("/statuses/")).expect("a status was sent");
     // The part that was under way when the status came may be the one before it.
     assert!(status < 2, "{writes:?}");
@@ -329,7 +330,8 @@ async fn c9_of_gates_that_come_at_once_the_worst_is_shown() {
     }
 }
 
-/// A13: what was given up, because the forge called it wrong, is sent once the forge takes it, without another word from anybody.
+/// A13: what was given up, because the forge called it wrong, is sent once the forge takes it, without another word
+/// from anybody.
 #[tokio::test]
 async fn a13_what_was_given_up_is_sent_again() {
     let scene = Scene::start().await;
@@ -367,7 +369,9 @@ fn written(scene: &Scene) -> Vec<String> {
     let requests = scene.forge.forge.faults().requests();
     let of = |line: String| match line {
         line if line.starts_with("POST ") && line.contains("/statuses/") => states.next(),
-        line if (line.starts_with("POST ") || line.starts_with("PATCH ")) && line.contains("/comments") => Some("comment".to_owned()),
+        line if (line.starts_with("POST ") || line.starts_with("PATCH ")) && line.contains("/comments") => {
+            Some("comment".to_owned())
+        }
         _ => None,
     };
     requests.into_iter().filter_map(of).collect()
@@ -402,13 +406,18 @@ async fn h1_a_gate_passes_only_once_the_forge_shows_its_comment() {
     assert_eq!(scene.states().len(), 4, "{:?}", scene.states());
 }
 
-/// H1: a comment that the forge does not take leaves the gate closed, and says so; once it is taken, the gate says what it had to.
+/// H1: a comment that the forge does not take leaves the gate closed, and says so; once it is taken, the gate says what
+/// it had to.
 #[tokio::test]
 async fn h1_a_gate_whose_comment_is_not_taken_does_not_pass() {
     let scene = Scene::start().await;
     scene.fault(Method::POST, "/comments", 10, ApiFault::Status(422));
     scene.put_comment(&["1 update"]).await;
-    scene.outbox.put_gate(&scene.repo, scene.number, &scene.status(StatusState::Success, "1 update")).await.expect("put");
+    scene
+        .outbox
+        .put_gate(&scene.repo, scene.number, &scene.status(StatusState::Success, "1 update"))
+        .await
+        .expect("put");
     scene.succeeds("error its comment could not be posted; retrying").await;
     assert!(!scene.states().iter().any(|state| state.starts_with("success")), "{:?}", scene.states());
     scene.outbox.try_again(&scene.repo).await.expect("asked");
@@ -416,7 +425,8 @@ async fn h1_a_gate_whose_comment_is_not_taken_does_not_pass() {
     assert_eq!(scene.shown(), ["1 update"]);
 }
 
-/// H1: edits leave a part of the hour to first comments, outcomes and notices, hold up no status, and are told as held back.
+/// H1: edits leave a part of the hour to first comments, outcomes and notices, hold up no status, and are told as held
+/// back.
 #[tokio::test]
 async fn h1_what_is_new_is_shown_however_many_comments_are_edited() {
     let scene = Scene::start_with(OutboxOptions { comments_per_hour: 6, reserved_per_hour: 3, ..options() }).await;

@@ -1,4 +1,5 @@
-//! Plans against a real API server: what a sync would do, and what a pull request changes apart from what differs already.
+//! Plans against a real API server: what a sync would do, and what a pull request changes apart from what differs
+//! already.
 
 use driftless::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use driftless::class::Classified as _;
@@ -41,8 +42,8 @@ impl Fixture {
             ignore_differences: Vec::new(),
             origin: Origin { file: "apps.yaml".to_owned(), line: 1, definitions_ref: String::new() },
         };
-        let grants =
-            json!({"clusters": ["*"], "namespaces": [format!("{namespace}*")], "clusterScoped": [{"kind": "CustomResourceDefinition"}]});
+        let grants = json!({"clusters": ["*"], "namespaces": [format!("{namespace}*")],
+            "clusterScoped": [{"kind": "CustomResourceDefinition"}]});
         Self {
             cluster: connect().await,
             marks: Marks::new("driftless", &app.id),
@@ -79,9 +80,15 @@ impl Fixture {
 
     async fn change(&self, base: &[Value], change: &[Value]) -> ChangePlan {
         let (base, change) = (manifests(base), manifests(change));
-        plan_change(&self.cluster, self.input(&base), self.input(&change), BaseSide::Complete, &CancellationToken::new())
-            .await
-            .expect("two plans")
+        plan_change(
+            &self.cluster,
+            self.input(&base),
+            self.input(&change),
+            BaseSide::Complete,
+            &CancellationToken::new(),
+        )
+        .await
+        .expect("two plans")
     }
 
     /// Does what a sync does: applies each object as planned, and remembers it.
@@ -159,7 +166,12 @@ async fn an_app_is_created_then_unchanged_then_updated() {
     let mut scaled = web.clone();
     scaled["spec"]["replicas"] = json!(3);
     let third = app.plan(&[scaled, Fixture::bare(config_map("x", "env", &json!({"k": "2", "l": "3"})))]).await;
-    insta::assert_snapshot!(format!("first\n{}\nsecond\n{}\nthird\n{}", app.show(&first), app.show(&second), app.show(&third)));
+    insta::assert_snapshot!(format!(
+        "first\n{}\nsecond\n{}\nthird\n{}",
+        app.show(&first),
+        app.show(&second),
+        app.show(&third)
+    ));
 }
 
 #[tokio::test]
@@ -171,7 +183,12 @@ async fn the_same_in_other_words_is_no_change() {
     other["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("500m");
     other["spec"]["revisionHistoryLimit"] = json!(10);
     let both = app.change(&[web], &[other]).await;
-    assert!(both.changes.is_empty() && both.already.is_empty(), "{}{}", app.show(&both.changes), app.show(&both.already));
+    assert!(
+        both.changes.is_empty() && both.already.is_empty(),
+        "{}{}",
+        app.show(&both.changes),
+        app.show(&both.already)
+    );
 }
 
 #[tokio::test]
@@ -202,7 +219,10 @@ async fn an_object_that_is_as_it_was_left_is_not_read_and_one_that_was_touched_i
 
     let left = app.plan(std::slice::from_ref(&wanted)).await;
     let change = &left.changes[0];
-    assert_eq!((change.action, &change.verdict, change.takes_over.is_none()), (Action::Update, &Verdict::Accepted, true));
+    assert_eq!(
+        (change.action, &change.verdict, change.takes_over.is_none()),
+        (Action::Update, &Verdict::Accepted, true)
+    );
     assert!(change.before.is_none(), "it was not read");
 
     let other = json!([{"op": "replace", "path": "/metadata/annotations", "value": {}}]);
@@ -220,7 +240,8 @@ async fn a_pull_request_shows_its_own_changes_apart_from_drift() {
     let gone = Fixture::bare(config_map("x", "gone", &json!({"k": "1"})));
     app.sync(&[web.clone(), keep.clone(), gone.clone()]).await;
     // Somebody scales by hand: drift, and not the pull request's.
-    let by_hand = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": app.namespace}, "spec": {"replicas": 5}});
+    let by_hand = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web",
+        "namespace": app.namespace}, "spec": {"replicas": 5}});
     let force = ApplyMode { dry_run: false, force: true };
     connect_as("somebody").await.apply(&key(&by_hand), &by_hand, force).await.expect("scaled");
     let mut newer = web.clone();
@@ -236,7 +257,10 @@ async fn only_what_differs_between_the_sides_can_fail() {
     let app = Fixture::new("plan-gate").await;
     let mut broken = Fixture::bare(deployment("x", "broken"));
     broken["spec"]["replica"] = json!(1);
-    let (old, new) = (Fixture::bare(config_map("x", "a", &json!({"k": "1"}))), Fixture::bare(config_map("x", "a", &json!({"k": "2"}))));
+    let (old, new) = (
+        Fixture::bare(config_map("x", "a", &json!({"k": "1"}))),
+        Fixture::bare(config_map("x", "a", &json!({"k": "2"}))),
+    );
     let both = app.change(&[broken.clone(), old], &[broken, new]).await;
     assert!(!both.changes.changes.iter().any(Change::is_rejected), "{}", app.show(&both.changes));
     assert!(both.already.changes.iter().any(Change::is_rejected), "{}", app.show(&both.already));
@@ -251,7 +275,8 @@ async fn what_comes_with_the_change_is_honestly_not_validated() {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": inner}});
     let inside = config_map(&inner, "inside", &json!({"k": "1"}));
     let missing = config_map(&format!("{}-missing", app.namespace), "lost", &json!({"k": "1"}));
-    let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
+    let widget =
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
     let unknown = json!({"apiVersion": "none.example/v1", "kind": "Widget", "metadata": {"name": "w"}});
     let plan = app.plan(&[widget.clone(), inside, missing, unknown, crd.clone(), namespace]).await;
     insta::assert_snapshot!(app.show(&plan));
@@ -274,8 +299,10 @@ async fn what_comes_with_the_change_is_honestly_not_validated() {
 async fn a_crd_that_the_base_brings_is_still_coming_for_the_change() {
     let app = Fixture::new("plan-pending").await;
     let group = format!("{}.example", app.namespace);
-    let widget =
-        |size: u32| json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": size}});
+    let widget = |size: u32| {
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"},
+        "spec": {"size": size}})
+    };
     let both = app.change(&[answers::crd(&group), widget(1)], &[answers::crd(&group), widget(2)]).await;
     let [change] = both.changes.changes.as_slice() else { panic!("{}", app.show(&both.changes)) };
     assert!(matches!(change.verdict, Verdict::NotValidated { .. }), "{change:?}");
@@ -342,17 +369,21 @@ async fn what_is_there_already_is_taken_only_when_asked_and_never_shown() {
     insta::assert_snapshot!(shown);
 }
 
-/// B3+: of what `kubectl apply` made only what somebody has set is said to be dropped, not what the server has added by itself.
+/// B3+: of what `kubectl apply` made only what somebody has set is said to be dropped, not what the server has added by
+/// itself.
 #[tokio::test]
 async fn an_adoption_drops_no_default_of_the_server() {
     let mut app = Fixture::new("plan-defaults").await;
     let mut theirs = deployment(&app.namespace, "web");
-    theirs["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]);
+    theirs["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]);
     theirs["metadata"]["annotations"] = json!({"team": "x"});
     let applied = theirs.to_string();
     theirs["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = json!(applied);
-    let deployments = kube::Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(cluster::client().await, &app.namespace);
-    let params = kube::api::PostParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
+    let deployments =
+        kube::Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(cluster::client().await, &app.namespace);
+    let params =
+        kube::api::PostParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
     deployments.create(&params, &serde_json::from_value(theirs).expect("a deployment")).await.expect("created");
     app.adopt = true;
     let mut ours = Fixture::bare(deployment("x", "web"));
@@ -363,17 +394,21 @@ async fn an_adoption_drops_no_default_of_the_server() {
     assert_eq!(*drops, ["metadata.annotations.team", "spec.replicas", "spec.template.spec.containers[web].env[B]"]);
 }
 
-/// C3+: one object under two API groups is one object: a manifest that goes from one to the other changes it, and neither a preview nor a sync deletes
-/// anything. (Events are what the server has under two groups.)
+/// C3+: one object under two API groups is one object: a manifest that goes from one to the other changes it, and
+/// neither a preview nor a sync deletes anything. (Events are what the server has under two groups.)
 #[tokio::test]
 async fn an_object_under_another_api_group_is_the_same_object() {
     let mut app = Fixture::new("plan-groups").await;
     let time = "2026-01-01T00:00:00.000000Z";
     let regarding = json!({"kind": "Namespace", "name": app.namespace, "namespace": app.namespace});
-    let old = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": regarding, "eventTime": time,
-        "reason": "Made", "action": "Make", "message": "one", "type": "Normal", "reportingComponent": "example.test/x", "reportingInstance": "x"});
-    let new = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e", "labels": {"new": "yes"}}, "regarding": regarding,
-        "eventTime": time, "reason": "Made", "action": "Make", "note": "one", "type": "Normal", "reportingController": "example.test/x",
+    let old = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": regarding,
+        "eventTime": time,
+        "reason": "Made", "action": "Make", "message": "one", "type": "Normal", "reportingComponent": "example.test/x",
+        "reportingInstance": "x"});
+    let new = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e",
+        "labels": {"new": "yes"}}, "regarding": regarding,
+        "eventTime": time, "reason": "Made", "action": "Make", "note": "one", "type": "Normal",
+        "reportingController": "example.test/x",
         "reportingInstance": "x"});
     app.sync(std::slice::from_ref(&old)).await;
     let uid = app.inventory[0].uid.clone();
@@ -382,7 +417,8 @@ async fn an_object_under_another_api_group_is_the_same_object() {
     assert!(shown.contains("Kept: it is the same object as Event NS/e of the group events.k8s.io"), "{shown}");
     let plan = app.plan(std::slice::from_ref(&new)).await;
     for plan in [&change.changes, &plan] {
-        let actions: Vec<_> = plan.changes.iter().map(|change| (change.key.group.as_str(), change.action, &change.verdict)).collect();
+        let actions: Vec<_> =
+            plan.changes.iter().map(|change| (change.key.group.as_str(), change.action, &change.verdict)).collect();
         let expected = [("", Action::None, &Verdict::Accepted), ("events.k8s.io", Action::Update, &Verdict::Accepted)];
         assert_eq!(actions, expected, "{}", app.show(plan));
         assert!(plan.changes.iter().all(|change| change.takes_over.is_none()), "{}", app.show(plan));
@@ -398,7 +434,8 @@ async fn an_object_under_another_api_group_is_the_same_object() {
 #[tokio::test]
 async fn a_first_address_is_not_made_up() {
     let mut app = Fixture::new("plan-address").await;
-    let service = |spec: &Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}, "spec": spec});
+    let service =
+        |spec: &Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}, "spec": spec});
     let named = service(&json!({"type": "ExternalName", "externalName": "db.example.test"}));
     let ports = json!([{"port": 80, "targetPort": 80, "protocol": "TCP"}]);
     let own = service(&json!({"type": "ClusterIP", "selector": {"app": "db"}, "ports": ports}));
@@ -408,7 +445,10 @@ async fn a_first_address_is_not_made_up() {
         let change = app.change(std::slice::from_ref(&named), std::slice::from_ref(to)).await;
         let plan = app.plan(std::slice::from_ref(to)).await;
         for shown in [app.show(&change.changes), app.show(&plan)] {
-            assert!(shown.contains("selector") && !shown.contains("clusterIP") && !shown.contains("nodePort"), "{shown}");
+            assert!(
+                shown.contains("selector") && !shown.contains("clusterIP") && !shown.contains("nodePort"),
+                "{shown}"
+            );
         }
     }
     app.sync(std::slice::from_ref(&own)).await;
@@ -422,7 +462,8 @@ async fn what_kubectl_adds_to_an_object_of_ours_is_no_drift() {
     let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
     app.sync(std::slice::from_ref(&map)).await;
     let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &app.namespace);
-    let params = kube::api::PatchParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
+    let params =
+        kube::api::PatchParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
     let applied = json!({
         "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
         "data": {"k": "1", "theirs": "2"},
@@ -470,25 +511,45 @@ async fn a_job_that_has_completed_and_was_cleaned_up_is_not_missed() {
     let mut app = Fixture::new("plan-done").await;
     let map = Fixture::bare(config_map("x", "env", &json!({"k": "1"})));
     app.sync(std::slice::from_ref(&map)).await;
-    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": {"spec": {
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+        "spec": {"template": {"spec": {
         "restartPolicy": "Never", "containers": [{"name": "m", "image": "example.test/m:1"}]}}}});
     let hash = app.plan(std::slice::from_ref(&job)).await.changes[0].desired.clone().expect("a manifest").hash;
-    let id = ObjectId { group: "batch".into(), kind: "Job".into(), namespace: Some(app.namespace.clone()), name: "migrate".into() };
-    app.inventory.push(Owned { id, uid: Some("u".into()), manifest_hash: Some(hash), resource_version: None, done: true, held: false });
+    let id = ObjectId {
+        group: "batch".into(),
+        kind: "Job".into(),
+        namespace: Some(app.namespace.clone()),
+        name: "migrate".into(),
+    };
+    app.inventory.push(Owned {
+        id,
+        uid: Some("u".into()),
+        manifest_hash: Some(hash),
+        resource_version: None,
+        done: true,
+        held: false,
+    });
     let plan = app.plan(&[map.clone(), job.clone()]).await;
     assert!(plan.is_empty(), "{}", app.show(&plan));
-    let both = app.change(&[map.clone(), job.clone()], &[Fixture::bare(config_map("x", "env", &json!({"k": "2"}))), job.clone()]).await;
+    let both = app
+        .change(&[map.clone(), job.clone()], &[Fixture::bare(config_map("x", "env", &json!({"k": "2"}))), job.clone()])
+        .await;
     assert!(both.already.is_empty(), "{}", app.show(&both.already));
     let mut other = job;
     other["spec"]["template"]["spec"]["containers"][0]["image"] = json!("example.test/m:2");
     let plan = app.plan(&[map, other]).await;
-    assert_eq!(plan.changes.iter().filter(|change| change.action == Action::Create).count(), 1, "another Job is another matter");
+    assert_eq!(
+        plan.changes.iter().filter(|change| change.action == Action::Create).count(),
+        1,
+        "another Job is another matter"
+    );
 }
 
 #[tokio::test]
 async fn a_secrets_value_is_in_no_plan() {
     let mut app = Fixture::new("plan-secret").await;
-    let object = |pin: &str, user: &str| Fixture::bare(secret("x", "db", &json!({"stringData": {"pin": pin, "user": user}})));
+    let object =
+        |pin: &str, user: &str| Fixture::bare(secret("x", "db", &json!({"stringData": {"pin": pin, "user": user}})));
     app.sync(&[object("31337-old", "shop-user")]).await;
     let both = app.change(&[object("31337-old", "shop-user")], &[object("31337-new", "shop-user")]).await;
     let mut broken = object("31337-new", "shop-user");
@@ -549,7 +610,9 @@ async fn what_the_base_prunes_is_no_delete_of_a_pull_request() {
     assert_eq!(both.already.changes.iter().map(|change| change.action).collect::<Vec<_>>(), [Action::Prune]);
     // Where the base side is not known, nobody else deletes it.
     let (base, change) = (manifests(&[]), manifests(&[map("keep", "2")]));
-    let both = plan_change(&app.cluster, app.input(&base), app.input(&change), BaseSide::Unknown, &CancellationToken::new()).await;
+    let both =
+        plan_change(&app.cluster, app.input(&base), app.input(&change), BaseSide::Unknown, &CancellationToken::new())
+            .await;
     assert!(app.show(&both.expect("two plans").changes).contains("Prune ConfigMap NS/waits"));
 }
 
@@ -562,7 +625,8 @@ async fn what_another_app_of_the_change_brings_is_waited_for() {
     let mut siblings = Siblings::default();
     siblings.add(&manifests(&[answers::crd(&group), namespace]), "elsewhere", |_| true);
     let inside = config_map(&inner, "inside", &json!({"k": "1"}));
-    let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
+    let widget =
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
     let manifests = manifests(&[inside, widget]);
     let alone = plan_apply(&app.cluster, app.input(&manifests), &CancellationToken::new()).await.expect("a plan");
     assert!(alone.changes.iter().all(Change::is_rejected), "{}", app.show(&alone));
@@ -582,7 +646,9 @@ async fn what_another_app_of_the_change_brings_is_waited_for() {
 #[tokio::test]
 async fn the_rules_of_an_aggregated_role_are_left_to_the_cluster() {
     let mut app = Fixture::new("plan-aggregate").await;
-    app.allow = serde_json::from_value(json!({"clusters": ["*"], "namespaces": ["*"], "clusterScoped": [{"kind": "*"}]})).expect("grants");
+    app.allow =
+        serde_json::from_value(json!({"clusters": ["*"], "namespaces": ["*"], "clusterScoped": [{"kind": "*"}]}))
+            .expect("grants");
     let label = format!("{}.example/aggregate", app.namespace);
     let group = "rbac.authorization.k8s.io/v1";
     let (all, part) = (format!("{}-all", app.namespace), format!("{}-part", app.namespace));
@@ -599,7 +665,10 @@ async fn the_rules_of_an_aggregated_role_are_left_to_the_cluster() {
     assert!(plan.is_empty(), "{}", app.show(&plan));
     for change in plan.changes {
         let desired = change.desired.expect("a manifest");
-        app.cluster.apply(&change.key, &desired.object, ApplyMode { dry_run: false, force: true }).await.expect("applied");
+        app.cluster
+            .apply(&change.key, &desired.object, ApplyMode { dry_run: false, force: true })
+            .await
+            .expect("applied");
     }
     assert!(rules().await.as_array().is_some_and(|rules| !rules.is_empty()), "they were emptied");
 }
@@ -612,7 +681,10 @@ async fn a_status_that_is_data_is_applied_and_compared() {
     let mut crd = answers::crd(&group);
     let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"] = open;
-    let note = |phase: &str| json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "one"}, "spec": {"size": 1}, "status": {"phase": phase}});
+    let note = |phase: &str| {
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "one"},
+        "spec": {"size": 1}, "status": {"phase": phase}})
+    };
     let coming = app.plan(&[crd.clone(), note("draft")]).await;
     assert!(app.show(&coming).contains("+  phase: draft"), "{}", app.show(&coming));
     app.sync(std::slice::from_ref(&crd)).await;
@@ -628,7 +700,8 @@ async fn a_status_that_is_data_is_applied_and_compared() {
     assert!(app.show(&other).contains("-  phase: draft\n    +  phase: final"), "{}", app.show(&other));
 }
 
-/// B6: drift never fails the gate of a good pull request, and is not on its account. P2: what is live is said where the change touches it.
+/// B6: drift never fails the gate of a good pull request, and is not on its account. P2: what is live is said where the
+/// change touches it.
 #[tokio::test]
 async fn drift_fails_no_pull_request_and_is_said_where_it_matters() {
     let mut app = Fixture::new("plan-drifted").await;
@@ -654,10 +727,14 @@ async fn drift_fails_no_pull_request_and_is_said_where_it_matters() {
     assert!(both.changes.changes.iter().all(|change| change.verdict == Verdict::Accepted), "{shown}");
     assert!(shown.contains("-    app: web\n    +    app: other") && !shown.contains("port: 8099"), "{shown}");
     let said: Vec<_> = both.changes.changes.iter().flat_map(|change| change.live.clone()).collect();
-    assert_eq!(said, ["spec.replicas is 7 in the cluster (set by kubectl-edit), 3 in Git, and 4 with this change: scales down"]);
+    assert_eq!(
+        said,
+        ["spec.replicas is 7 in the cluster (set by kubectl-edit), 3 in Git, and 4 with this change: scales down"]
+    );
 }
 
-/// B6+: what a policy denies is refused when it is merged as well, although what is applied would be denied by now, too: nobody has changed it.
+/// B6+: what a policy denies is refused when it is merged as well, although what is applied would be denied by now,
+/// too: nobody has changed it.
 #[tokio::test]
 async fn what_a_policy_denies_by_now_is_no_drift() {
     let mut app = Fixture::new("plan-denied").await;
@@ -668,7 +745,9 @@ async fn what_a_policy_denies_by_now_is_no_drift() {
     let rule = "has(object.metadata.labels) && 'team' in object.metadata.labels";
     policy::deny(&app.namespace, "*", rule, "label team is missing", counts).await;
     let both = app.change(&[map("1")], &[map("2")]).await;
-    let Verdict::Rejected { message, .. } = &both.changes.changes[0].verdict else { panic!("{}", app.show(&both.changes)) };
+    let Verdict::Rejected { message, .. } = &both.changes.changes[0].verdict else {
+        panic!("{}", app.show(&both.changes))
+    };
     assert!(message.contains("label team is missing"), "{message}");
 }
 
@@ -686,7 +765,8 @@ async fn what_two_apps_of_a_change_ask_for_is_refused() {
     let own = manifests(&[service("a")]);
     let change = PlanInput { siblings: Some(&siblings), ..app.input(&own) };
     let cancel = CancellationToken::new();
-    let planned = plan_change(&app.cluster, app.input(&[]), change, BaseSide::Complete, &cancel).await.expect("two plans");
+    let planned =
+        plan_change(&app.cluster, app.input(&[]), change, BaseSide::Complete, &cancel).await.expect("two plans");
     let shown = app.show(&planned.changes);
     assert!(shown.contains("rejected: Service elsewhere/b asks for the node port 31765 as well"), "{shown}");
 }
@@ -712,7 +792,8 @@ async fn what_is_being_deleted_is_said() {
 async fn what_is_not_marked_yet_is_compared_with_what_is_live() {
     let app = Fixture::new("plan-reveals").await;
     let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &app.namespace);
-    let params = kube::api::PatchParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
+    let params =
+        kube::api::PatchParams { field_manager: Some("kubectl-client-side-apply".into()), ..Default::default() };
     let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1", "b": "2"},
         "metadata": {"name": "settings", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": r#"{"data":{"a":"1","b":"2"}}"#}}});
     let created = kube::api::PostParams { field_manager: params.field_manager.clone(), ..Default::default() };
@@ -725,6 +806,7 @@ async fn what_is_not_marked_yet_is_compared_with_what_is_live() {
     let same = plan(json!({"a": "1", "b": "2"})).await;
     assert!(same.is_empty(), "{}", app.show(&same));
     let other = app.show(&plan(json!({"a": "9"})).await);
-    let lines: Vec<&str> = other.lines().filter(|line| line.starts_with("    +") || line.starts_with("    -")).collect();
+    let lines: Vec<&str> =
+        other.lines().filter(|line| line.starts_with("    +") || line.starts_with("    -")).collect();
     assert_eq!(lines, ["    -  a: \"1\"", "    -  b: \"2\"", "    +  a: \"9\""], "{other}");
 }

@@ -19,7 +19,11 @@ pub(crate) fn project(field: Scalar, at: &str) -> Result<String, Rejection> {
     let path = field.text(at)?;
     let tame = path.len() <= PROJECT_MAX && !path.chars().any(char::is_control);
     let whole = path.contains('/') && path.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-    if tame && whole { Ok(path) } else { Err(Rejection::malformed(format!("`{at}` in the payload is not the path of a project"))) }
+    if tame && whole {
+        Ok(path)
+    } else {
+        Err(Rejection::malformed(format!("`{at}` in the payload is not the path of a project")))
+    }
 }
 
 /// A full ref name.
@@ -43,7 +47,9 @@ pub(crate) fn oid(field: Scalar, at: &str) -> Result<Oid, Rejection> {
 /// The id of a commit; none where the field is missing, null, or zeros.
 pub(crate) fn optional_oid(field: Scalar, at: &str) -> Result<Option<Oid>, Rejection> {
     match field.optional_text(at)? {
-        Some(text) => Oid::or_none(&text).map_err(|error| Rejection::malformed(format!("`{at}` in the payload: {error}"))),
+        Some(text) => {
+            Oid::or_none(&text).map_err(|error| Rejection::malformed(format!("`{at}` in the payload: {error}")))
+        }
         None => Ok(None),
     }
 }

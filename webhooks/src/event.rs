@@ -140,7 +140,8 @@ pub enum PullRequestAction {
     Reopened,
     /// It may now be merged into another branch, or something happened to it that is not known.
     Edited,
-    /// Labels, reviews, draft and the like, as far as the forge says that it is nothing else: head and base are as they were.
+    /// Labels, reviews, draft and the like, as far as the forge says that it is nothing else: head and base are as they
+    /// were.
     Other,
 }
 

@@ -12,7 +12,9 @@ pub(crate) fn payload(body: &[u8]) -> Result<Vec<u8>, Rejection> {
     match (values.next(), values.next()) {
         (Some(value), None) => decode(value),
         (None, _) => Err(Rejection::malformed(format!("the form in the body has no field `payload`: {ADVICE}"))),
-        (Some(_), Some(_)) => Err(Rejection::malformed(format!("the form in the body has the field `payload` twice: {ADVICE}"))),
+        (Some(_), Some(_)) => {
+            Err(Rejection::malformed(format!("the form in the body has the field `payload` twice: {ADVICE}")))
+        }
     }
 }
 
@@ -58,7 +60,17 @@ mod tests {
 
     #[test]
     fn a_broken_form_is_refused() {
-        for body in ["", "{}", "x=1", "Payload=1", "payload=a&payload=b", "payload=%", "payload=%2", "payload=%zz", "payload=%+1"] {
+        for body in [
+            "",
+            "{}",
+            "x=1",
+            "Payload=1",
+            "payload=a&payload=b",
+            "payload=%",
+            "payload=%2",
+            "payload=%zz",
+            "payload=%+1",
+        ] {
             assert!(payload(body.as_bytes()).is_err(), "{body}");
         }
     }

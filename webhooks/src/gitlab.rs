@@ -1,4 +1,5 @@
-//! GitLab's payloads (GitLab: webhook events). What one is stands in it (`object_kind`), so it is signed where anything is.
+//! GitLab's payloads (GitLab: webhook events). What one is stands in it (`object_kind`), so it is signed where anything
+//! is.
 
 use serde::Deserialize;
 
@@ -120,12 +121,13 @@ fn merge_request(payload: Payload) -> Result<Event, Rejection> {
         base: None,
         from_fork: !is_same(&merge.source_project_id, &merge.target_project_id),
         merge_commit: if merged { check::optional_oid(merge.merge_commit_sha, at)? } else { None },
-        draft: merge.draft.flag("object_attributes.draft")? || merge.work_in_progress.flag("object_attributes.work_in_progress")?,
+        draft: merge.draft.flag("object_attributes.draft")?
+            || merge.work_in_progress.flag("object_attributes.work_in_progress")?,
     }))
 }
 
-/// What changed is not asked of the payload: of a new target branch older GitLab tells by `changes.merge_status` alone. A look too many finds
-/// nothing new, and one too few leaves a gate that is wrong.
+/// What changed is not asked of the payload: of a new target branch older GitLab tells by `changes.merge_status` alone.
+/// A look too many finds nothing new, and one too few leaves a gate that is wrong.
 fn merge_request_action(action: &str, new_commits: bool) -> PullRequestAction {
     match action {
         "open" => PullRequestAction::Opened,

@@ -45,12 +45,15 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Rejection> {
     if body.starts_with(&[0x1f, 0x8b]) {
         return Err(Rejection::unsupported("the body is compressed with gzip: send it as it is"));
     }
-    let text = std::str::from_utf8(body)
-        .map_err(|error| Rejection::malformed(format!("the body is not UTF-8, from byte {} on", error.valid_up_to())))?;
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Rejection::malformed(format!("the body is not UTF-8, from byte {} on", error.valid_up_to()))
+    })?;
     let payload: Object<T> = serde_json::from_str(text).map_err(|error| unreadable(&error, text))?;
     match payload {
         Object::Is(payload) => Ok(payload),
-        Object::Other(found) => Err(Rejection::malformed(format!("the body should be a JSON object, but is {}", found.sort()))),
+        Object::Other(found) => {
+            Err(Rejection::malformed(format!("the body should be a JSON object, but is {}", found.sort())))
+        }
         Object::Missing => Err(Rejection::malformed("the body is empty: a JSON object was expected")),
     }
 }

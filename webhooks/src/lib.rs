@@ -66,7 +66,8 @@ mod sign;
 mod verify;
 
 pub use event::{
-    Comment, CommentAction, Delivery, DeliveryId, Event, MergeGroup, MergeGroupAction, PullRequest, PullRequestAction, Push, Tag,
+    Comment, CommentAction, Delivery, DeliveryId, Event, MergeGroup, MergeGroupAction, PullRequest, PullRequestAction,
+    Push, Tag,
 };
 pub use headers::Headers;
 pub use oid::{Oid, OidError};

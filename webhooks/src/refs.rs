@@ -1,8 +1,9 @@
 //! Which names of refs are taken: those that `git check-ref-format` takes, and a little fewer.
 //!
 //! Ref names reach URLs, file names and, in tools behind us, command lines. So beyond Git's rules a name must begin
-//! with `refs/`, the short name behind `refs/heads/` may not begin with a hyphen (as `git check-ref-format --branch` has
-//! it), control characters beyond ASCII are refused too, and it is at most 1,000 bytes long. No forge makes such refs.
+//! with `refs/`, the short name behind `refs/heads/` may not begin with a hyphen (as `git check-ref-format --branch`
+//! has it), control characters beyond ASCII are refused too, and it is at most 1,000 bytes long. No forge makes such
+//! refs.
 
 pub(crate) const BRANCHES: &str = "refs/heads/";
 pub(crate) const TAGS: &str = "refs/tags/";

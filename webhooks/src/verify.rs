@@ -32,7 +32,9 @@ pub fn verify<'b>(
 ) -> Result<Verified<'b>, Rejection> {
     refuse_compression(headers)?;
     if secrets.is_empty() {
-        return Err(Rejection::unsigned("no secret is configured for this hook, so nothing can be verified: give it one"));
+        return Err(Rejection::unsigned(
+            "no secret is configured for this hook, so nothing can be verified: give it one",
+        ));
     }
     match forge {
         Forge::GitHub => github::verify(headers, body, secrets),

@@ -20,7 +20,8 @@ fn package() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PACKAGE);
     assert!(
         package.is_dir(),
-        "GitHub's example payloads are not installed in {PACKAGE}: run `make test`, or `npm ci --prefix tests/node` at the root of the repository"
+        "GitHub's example payloads are not installed in {PACKAGE}: run `make test`, or `npm ci --prefix tests/node` at \
+         the root of the repository"
     );
     package
 }
@@ -79,7 +80,9 @@ fn every_example_is_read_as_what_it_is() {
 fn every_example_that_is_used_is_read_in_full() {
     let used = ["push", "pull_request", "issue_comment", "merge_group"];
     let mut told = String::new();
-    for example in examples(&package().join("api.github.com")).iter().filter(|example| used.contains(&example.name.as_str())) {
+    for example in
+        examples(&package().join("api.github.com")).iter().filter(|example| used.contains(&example.name.as_str()))
+    {
         for event in read(example) {
             writeln!(told, "{event:?}").expect("a String takes all");
         }

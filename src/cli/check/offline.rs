@@ -1,4 +1,5 @@
-//! What can be told about a configuration without asking anybody: what `serve` would refuse, and what leaves it with nothing to do.
+//! What can be told about a configuration without asking anybody: what `serve` would refuse, and what leaves it with
+//! nothing to do.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -39,7 +40,9 @@ fn nothing_to_do(config: &Config, findings: &mut Findings) {
         ("clusters", config.clusters.is_empty(), "nothing can be synced or previewed"),
     ];
     for (key, _, consequence) in lists.iter().filter(|(_, empty, _)| *empty) {
-        findings.problems.push(format!("{key} is empty: {consequence}. List at least one; docs/configuration.md has the keys"));
+        findings
+            .problems
+            .push(format!("{key} is empty: {consequence}. List at least one; docs/configuration.md has the keys"));
     }
     for hook in config.hooks.iter().filter(|hook| !config.repos.iter().any(|repo| repo.hook == hook.name)) {
         findings.notes.push(format!("hook {}: no repo names it, so its deliveries are ignored", hook.name));
@@ -48,18 +51,23 @@ fn nothing_to_do(config: &Config, findings: &mut Findings) {
 
 fn unknown_clusters(config: &Config, findings: &mut Findings) {
     for repo in &config.repos {
-        let known = |pattern: &crate::app::Pattern| config.clusters.iter().any(|cluster| pattern.matches(cluster.name.as_str()));
+        let known = |pattern: &crate::app::Pattern| {
+            config.clusters.iter().any(|cluster| pattern.matches(cluster.name.as_str()))
+        };
         for pattern in repo.allow.clusters.iter().filter(|pattern| !known(pattern)) {
             let names: Vec<&str> = config.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
             findings.problems.push(format!(
-                "repo {}: allow.clusters has {:?}, which matches no cluster of the configuration ({}). Correct it, or define the cluster",
+                "repo {}: allow.clusters has {:?}, which matches no cluster of the configuration ({}). Correct it, or \
+                 define the cluster",
                 repo.name,
                 String::from(pattern.clone()),
                 if names.is_empty() { "it has none".to_owned() } else { names.join(", ") }
             ));
         }
         if repo.allow.clusters.is_empty() {
-            findings.notes.push(format!("repo {}: allow.clusters is empty, so its apps cannot use any cluster", repo.name));
+            findings
+                .notes
+                .push(format!("repo {}: allow.clusters is empty, so its apps cannot use any cluster", repo.name));
         }
     }
 }
@@ -72,7 +80,8 @@ fn program(path: &Path, findings: &mut Findings) {
         Err(error) => error.to_string(),
     };
     findings.problems.push(format!(
-        "renderer: {} cannot be used: {why}. Set `renderer` to the program `driftless-renderer`, which is built from renderer/",
+        "renderer: {} cannot be used: {why}. Set `renderer` to the program `driftless-renderer`, which is built from \
+         renderer/",
         path.display()
     ));
 }

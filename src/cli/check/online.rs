@@ -25,14 +25,18 @@ use crate::tree::memory::MemoryTree;
 pub(super) async fn ask(config: &Config, checkouts: &[Checkout], report: &mut Report) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // One that cannot be used was told already.
-    let usable = config.hooks.iter().filter_map(|hook| Some((hook.name.clone(), serve::forge(hook, config.ca.clone(), &clock).ok()??)));
+    let usable = config
+        .hooks
+        .iter()
+        .filter_map(|hook| Some((hook.name.clone(), serve::forge(hook, config.ca.clone(), &clock).ok()??)));
     forges(config, &usable.collect(), &mut report.findings).await;
     match Mirrors::check_git(Path::new("git")).await {
         Ok(_) => report.findings.passed.push("git can merge pull requests".into()),
         Err(error) => report.findings.problems.push(format!("no pull request can be previewed: {error}")),
     }
     let launcher = std::env::current_exe()?;
-    let renderer = Renderer::new(RendererConfig { landlock: config.landlock, ..RendererConfig::new(launcher, &config.renderer) })?;
+    let renderer =
+        Renderer::new(RendererConfig { landlock: config.landlock, ..RendererConfig::new(launcher, &config.renderer) })?;
     let renders = match sandbox::enforced(config.landlock) {
         Ok(enforced) => format!("the renderer renders in its sandbox: {enforced}"),
         // Why is said by the render that fails.
@@ -74,7 +78,9 @@ async fn forges(config: &Config, forges: &BTreeMap<HookName, Arc<dyn Forge>>, fi
                 findings.passed.push(format!("hook {}: {} takes us for {}", hook.name, forge.name(), identity.login));
                 answering.insert(&hook.name);
             }
-            Err(error) => findings.problems.push(format!("hook {}: the forge rejects the credentials: {error}", hook.name)),
+            Err(error) => {
+                findings.problems.push(format!("hook {}: the forge rejects the credentials: {error}", hook.name))
+            }
         }
     }
     // Of a forge that does not know us nothing more is to be learned.
@@ -86,23 +92,36 @@ async fn forges(config: &Config, forges: &BTreeMap<HookName, Arc<dyn Forge>>, fi
 async fn repository(config: &Config, repo: &Repo, forge: &dyn Forge, findings: &mut Findings) {
     let (name, project) = (repo.name.as_str(), repo.project.as_str());
     inspect::judge_grants(name, project, forge.grants(project).await, findings);
-    note(findings, format!("repo {name}: pull requests can be read"), forge.open_pull_requests(project).await.map(drop));
+    note(
+        findings,
+        format!("repo {name}: pull requests can be read"),
+        forge.open_pull_requests(project).await.map(drop),
+    );
     let expected = Expected { repo: name, project, hook: repo.hook.as_str(), public_url: config.public_url.as_ref() };
     inspect::judge_hooks(&expected, forge.hooks(project).await, findings);
 }
 
-async fn cluster(config: &Config, entry: &ClusterEntry, checkouts: &[Checkout], renderer: &Renderer, report: &mut Report) {
+async fn cluster(
+    config: &Config,
+    entry: &ClusterEntry,
+    checkouts: &[Checkout],
+    renderer: &Renderer,
+    report: &mut Report,
+) {
     let rights = async {
         let cluster = Cluster::connect(serve::cluster_config(entry)).await?;
         let discovery = cluster.discovery().await?;
         report.findings.passed.push(format!("cluster {} answers ({})", entry.name, discovery.server_version()));
-        let facts = ClusterFacts { version: discovery.server_version().to_owned(), api_versions: discovery.api_versions().to_vec() };
+        let facts = ClusterFacts {
+            version: discovery.server_version().to_owned(),
+            api_versions: discovery.api_versions().to_vec(),
+        };
         let uses = uses(config, entry, checkouts, renderer, &Arc::new(facts), &mut report.findings).await;
         if uses.is_empty() {
-            report
-                .findings
-                .notes
-                .push(format!("cluster {}: no repo may use it. Add it to `allow.clusters` of a repo, or remove it", entry.name));
+            report.findings.notes.push(format!(
+                "cluster {}: no repo may use it. Add it to `allow.clusters` of a repo, or remove it",
+                entry.name
+            ));
         }
         inspect::look(&cluster, &discovery, inspect::needs(&discovery, &uses)).await
     };
@@ -127,7 +146,8 @@ async fn uses<'a>(
 ) -> Vec<Uses<'a>> {
     let mut all = Vec::new();
     for repo in config.repos.iter().filter(|repo| repo.allow.cluster(&repo.name, &entry.name).is_ok()) {
-        let apps = checkouts.iter().find(|checkout| checkout.repo == repo.name).and_then(|checkout| checkout.apps.as_ref());
+        let apps =
+            checkouts.iter().find(|checkout| checkout.repo == repo.name).and_then(|checkout| checkout.apps.as_ref());
         let mut rendered = apps.map(|_| Vec::new());
         for app in apps.into_iter().flatten().filter(|app| app.destination.cluster == entry.name) {
             match keys(app, checkouts, renderer, facts).await {
@@ -144,11 +164,17 @@ async fn uses<'a>(
 }
 
 /// The objects of an app, with the namespace that its destination fills in.
-async fn keys(app: &App, checkouts: &[Checkout], renderer: &Renderer, facts: &Arc<ClusterFacts>) -> Result<Vec<ObjectKey>, String> {
+async fn keys(
+    app: &App,
+    checkouts: &[Checkout],
+    renderer: &Renderer,
+    facts: &Arc<ClusterFacts>,
+) -> Result<Vec<ObjectKey>, String> {
     let source: &RepoName = &app.source.repo;
     let checkout = checkouts.iter().find(|checkout| checkout.repo == *source);
-    let checkout =
-        checkout.ok_or_else(|| format!("its source is repo {source}: pass a checkout of it as well, with --definitions {source}=DIR"))?;
+    let checkout = checkout.ok_or_else(|| {
+        format!("its source is repo {source}: pass a checkout of it as well, with --definitions {source}=DIR")
+    })?;
     let request = RenderRequest {
         path: app.source.path.clone(),
         options: app.render.clone(),
@@ -174,5 +200,9 @@ async fn one_map(renderer: &Renderer) -> Result<(), String> {
         namespace: "default".into(),
         cluster: None,
     };
-    renderer.render(request, Arc::new(tree), CancellationToken::new()).await.map(drop).map_err(|error| error.to_string())
+    renderer
+        .render(request, Arc::new(tree), CancellationToken::new())
+        .await
+        .map(drop)
+        .map_err(|error| error.to_string())
 }

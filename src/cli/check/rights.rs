@@ -10,12 +10,15 @@ pub(super) fn judge(rights: &ClusterRights, findings: &mut Findings) {
     let ClusterRights { cluster, needs, missing, not_looked_at, .. } = rights;
     let who = who(rights);
     if *not_looked_at > 0 {
-        findings.notes.push(format!("cluster {cluster}: {not_looked_at} more namespaces match an `allow` rule and were not checked"));
+        findings.notes.push(format!(
+            "cluster {cluster}: {not_looked_at} more namespaces match an `allow` rule and were not checked"
+        ));
     }
     if missing.is_empty() {
         findings.passed.push(format!("cluster {cluster}: {who} has the required rights on {} kinds", needs.len()));
     } else {
-        let kinds: std::collections::BTreeSet<_> = missing.iter().map(|missing| (&missing.group, &missing.resource)).collect();
+        let kinds: std::collections::BTreeSet<_> =
+            missing.iter().map(|missing| (&missing.group, &missing.resource)).collect();
         findings.problems.push(format!(
             "cluster {cluster}: {who} lacks rights on {} of the {} required kinds; see the table below",
             kinds.len(),
@@ -33,11 +36,15 @@ pub(super) fn text(rights: &ClusterRights) -> Option<String> {
     if rights.missing.is_empty() {
         return None;
     }
-    let rows = rights.missing.iter().map(|missing| [kind(missing), place(missing), missing.verbs.join(", "), wanted_by(missing)]);
+    let rows = rights
+        .missing
+        .iter()
+        .map(|missing| [kind(missing), place(missing), missing.verbs.join(", "), wanted_by(missing)]);
     let table = output::table(["KIND", "WHERE", "MISSING", "NEEDED BY"], rows);
     let base = rights.missing.iter().any(|missing| missing.wanted_by.contains("deploy/base"));
     let advice = if base {
-        "deploy/base covers the usual kinds; with --definitions REPO=DIR for each repo, only the kinds that its apps render are checked.\n"
+        "deploy/base covers the usual kinds; with --definitions REPO=DIR for each repo, only the kinds that its apps \
+         render are checked.\n"
     } else {
         ""
     };

@@ -97,7 +97,8 @@ fn target(number: u64) -> String {
 
 /// What a comment says first, without its marks.
 fn first_line(body: &str) -> String {
-    let line = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("<!--")).unwrap_or_default();
+    let line =
+        body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("<!--")).unwrap_or_default();
     line.replace(['*', '`'], "")
 }
 
@@ -165,7 +166,9 @@ mod tests {
             run(RunKind::Sync, "shop/shop", RunState::Succeeded, Counts::default(), None),
             run(RunKind::Sync, "shop/shop", RunState::Cancelled, Counts::default(), None),
             run(RunKind::Sync, "shop/shop", RunState::Failed, Counts::default(), Some("deploy/web.yaml: no kind")),
-            first_line("<!-- mark -->\n\n**Merged as `a906726cdd`: applied for `shop` on `dev`, healthy after 0 s.**\n\nMore."),
+            first_line(
+                "<!-- mark -->\n\n**Merged as `a906726cdd`: applied for `shop` on `dev`, healthy after 0 s.**\n\nMore.",
+            ),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

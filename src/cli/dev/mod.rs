@@ -55,7 +55,8 @@ pub(super) async fn run(args: DevArgs, environment: &(dyn Environment + Sync)) -
     for (port, flag) in [(args.forge_port, "--forge-port"), (args.port, "--port")] {
         free(port, flag)?;
     }
-    let temporary = if args.dir.is_none() { Some(tempfile::Builder::new().prefix("driftless-dev-").tempdir()?) } else { None };
+    let temporary =
+        if args.dir.is_none() { Some(tempfile::Builder::new().prefix("driftless-dev-").tempdir()?) } else { None };
     let dir = match (&args.dir, &temporary) {
         (Some(dir), _) => dir.clone(),
         (None, Some(folder)) => folder.path().to_owned(),
@@ -97,7 +98,14 @@ async fn started(
     let server = step("starting Driftless", async { Ok(serve::start(config, surroundings, tasks).await?) }).await?;
 
     forge.create_repo(sample::PROJECT).await?;
-    let about = About { forge: &forge, kubeconfig: &kubeconfig, ca: &ca, socket: &socket, program: &program, simulated: plane.is_some() };
+    let about = About {
+        forge: &forge,
+        kubeconfig: &kubeconfig,
+        ca: &ca,
+        socket: &socket,
+        program: &program,
+        simulated: plane.is_some(),
+    };
     output::note(about.introduction(&output::bold("Driftless is running.")));
     forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
     Show::new(Arc::clone(&server.engine), forge).live(args.once).await
@@ -135,7 +143,11 @@ async fn step<T>(what: &str, work: impl Future<Output = anyhow::Result<T>>) -> a
     Ok(done)
 }
 
-async fn control_plane(args: &DevArgs, dir: &Path, environment: &(dyn Environment + Sync)) -> anyhow::Result<Option<ControlPlane>> {
+async fn control_plane(
+    args: &DevArgs,
+    dir: &Path,
+    environment: &(dyn Environment + Sync),
+) -> anyhow::Result<Option<ControlPlane>> {
     if args.kubeconfig.is_some() {
         return Ok(None);
     }
@@ -144,7 +156,8 @@ async fn control_plane(args: &DevArgs, dir: &Path, environment: &(dyn Environmen
         (Some(folder), _) => Programs::Assets(folder),
         (None, Some(program)) => Programs::Bundled(program),
         (None, None) => anyhow::bail!(
-            "no control plane found: run `make dev`, which builds one, or pass a cluster with --kubeconfig, or set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver"
+            "no control plane found: run `make dev`, which builds one, or pass a cluster with --kubeconfig, or set \
+             KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver"
         ),
     };
     let options = ControlPlaneOptions {
@@ -255,7 +268,8 @@ struct About<'a> {
 impl About<'_> {
     fn introduction(&self, ready: &str) -> String {
         let nodes = if self.simulated {
-            "\n                The API server is real; its node is simulated by kwok: pods become ready, and nothing runs in them."
+            "\n                The API server is real; its node is simulated by kwok: pods become ready, and nothing \
+             runs in them."
         } else {
             ""
         };
@@ -265,9 +279,11 @@ impl About<'_> {
              \n  the server    export DRIFTLESS_SOCKET={socket}\
              \n  the repo      GIT_SSL_CAINFO={ca} git clone {clone}\n\
              \nTry next, with the two exports in another terminal:\
-             \n  1. Read the comment on the pull request, and merge it on the page: the comment then says what became of it.\
+             \n  1. Read the comment on the pull request, and merge it on the page: the comment then says what became \
+             of it.\
              \n  2. Propose a change of your own, on the page or by a push.\
-             \n  3. Change something behind its back: `kubectl -n shop scale deploy/web --replicas=9` is healed within 20 s.\
+             \n  3. Change something behind its back: `kubectl -n shop scale deploy/web --replicas=9` is healed within \
+             20 s.\
              \n  4. Ask the server: `{program} apps`, and `runs`.\
              \nCtrl-C ends it all.\n",
             url = self.forge.url(),

@@ -1,5 +1,5 @@
-//! What an app has in the cluster and a folder lacks. Whether a sync would delete it depends on whether the folder is all of the app, which nobody
-//! knows here: it is told apart from the changes.
+//! What an app has in the cluster and a folder lacks. Whether a sync would delete it depends on whether the folder is
+//! all of the app, which nobody knows here: it is told apart from the changes.
 
 use futures::StreamExt as _;
 
@@ -29,7 +29,8 @@ pub(super) async fn text(cluster: &Cluster, owner: &Marks, plan: &Plan) -> Strin
         return format!("Nothing else in the cluster carries the label of app {app}{partly}.");
     }
     let mut lines = vec![format!(
-        "Not in this folder, but in the cluster with the label of app {app}{partly}. If this folder is all of the app, a sync deletes:"
+        "Not in this folder, but in the cluster with the label of app {app}{partly}. If this folder is all of the app, \
+         a sync deletes:"
     )];
     lines.extend(found.iter().take(NAMED).map(|id| format!("  {id}")));
     if found.len() > NAMED {
@@ -41,8 +42,10 @@ pub(super) async fn text(cluster: &Cluster, owner: &Marks, plan: &Plan) -> Strin
 /// The objects that bear the marks, and how many kinds could not be listed.
 async fn owned(cluster: &Cluster, owner: &Marks, kinds: Vec<&Resource>) -> (Vec<ObjectId>, usize) {
     let selector = owner.selector();
-    let lists: Vec<_> =
-        kinds.into_iter().map(async |resource| (resource, cluster.list_metadata(resource, Some(&selector)).await)).collect();
+    let lists: Vec<_> = kinds
+        .into_iter()
+        .map(async |resource| (resource, cluster.list_metadata(resource, Some(&selector)).await))
+        .collect();
     let mut lists = futures::stream::iter(lists).buffer_unordered(AT_ONCE);
     let (mut found, mut unlisted) = (Vec::new(), 0);
     while let Some((resource, list)) = lists.next().await {

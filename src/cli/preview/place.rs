@@ -44,7 +44,9 @@ impl Place {
             Some(root) => canonical(root)?,
             None => repository(folder).unwrap_or(folder).to_owned(),
         };
-        let path = folder.strip_prefix(&root).with_context(|| format!("{} is not inside --root {}", folder.display(), root.display()))?;
+        let path = folder
+            .strip_prefix(&root)
+            .with_context(|| format!("{} is not inside --root {}", folder.display(), root.display()))?;
         let path = path.to_str().with_context(|| format!("{} is not a UTF-8 path", path.display()))?.to_owned();
         Ok(Self { tree: Arc::new(DirTree::new(&root)), path, root: Some(root) })
     }
@@ -99,7 +101,8 @@ pub(super) fn app_of_the_moment(place: &Place, wishes: &Wishes<'_>, cluster: Clu
     changed(app, place, wishes, cluster)
 }
 
-/// The app that a file defines: FILE, or FILE#NAME where it defines several. `what` is rendered instead of the path that it names.
+/// The app that a file defines: FILE, or FILE#NAME where it defines several. `what` is rendered instead of the path
+/// that it names.
 pub(super) fn defined_app(
     definition: &str,
     what: Option<&Path>,
@@ -126,7 +129,11 @@ pub(super) fn defined_app(
     let place = match what {
         Some(what) => Place::of(what, root)?,
         None if app.source.repo.as_str() != REPO => {
-            bail!("the source of app {} is repo {}: pass a folder of a checkout of it as well, DIR", app.id.name, app.source.repo)
+            bail!(
+                "the source of app {} is repo {}: pass a folder of a checkout of it as well, DIR",
+                app.id.name,
+                app.source.repo
+            )
         }
         None => {
             let folder = at.parent().unwrap_or(Path::new("/"));
@@ -172,7 +179,8 @@ mod tests {
         write("values/prod.yaml", "a: b\n");
         let app = |name: &str| {
             format!(
-                "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{path: chart}}\n  \
+                "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{path: \
+                 chart}}\n  \
                  helm: {{valuesFiles: [values/prod.yaml]}}\n  destination: {{cluster: prod, namespace: shop}}\n"
             )
         };
@@ -223,7 +231,8 @@ mod tests {
         assert_eq!((app.id.name.as_str(), app.destination.namespace.as_str()), ("shop", "eu"));
         let outside = tempfile::NamedTempFile::new().expect("a file");
         let outside = [outside.path().to_owned()];
-        let error = app_of_the_moment(&place, &Wishes { values: &outside, ..Wishes::default() }, cluster()).expect_err("outside");
+        let error = app_of_the_moment(&place, &Wishes { values: &outside, ..Wishes::default() }, cluster())
+            .expect_err("outside");
         assert!(error.to_string().contains("it is outside"), "{error}");
     }
 
@@ -236,9 +245,11 @@ mod tests {
         assert_eq!(place.path, "chart");
         assert_eq!((app.id.name.as_str(), app.destination.namespace.as_str()), ("shop", "shop"));
         assert_eq!(app.render.helm.values_files, ["values/prod.yaml"]);
-        let several = defined_app(&file("both.yaml"), None, None, &Wishes::default(), cluster()).err().expect("which one?");
+        let several =
+            defined_app(&file("both.yaml"), None, None, &Wishes::default(), cluster()).err().expect("which one?");
         assert!(several.to_string().contains("#NAME"), "{several}");
-        let (_, two) = defined_app(&format!("{}#two", file("both.yaml")), None, None, &Wishes::default(), cluster()).expect("an app");
+        let (_, two) = defined_app(&format!("{}#two", file("both.yaml")), None, None, &Wishes::default(), cluster())
+            .expect("an app");
         assert_eq!(two.id.name, "two");
     }
 }

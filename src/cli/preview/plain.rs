@@ -1,6 +1,8 @@
-//! The text of a comment for a terminal: what a forge folds, hides or turns into something else is shown as it reads. Pure.
+//! The text of a comment for a terminal: what a forge folds, hides or turns into something else is shown as it reads.
+//! Pure.
 
-/// Markdown as our comments write it, without its HTML: summaries become lines, and what stands in a fence stays as it is.
+/// Markdown as our comments write it, without its HTML: summaries become lines, and what stands in a fence stays as it
+/// is.
 pub(super) fn plain(markdown: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut fence: Option<String> = None;
@@ -52,10 +54,19 @@ fn without_tags(line: &str) -> String {
 }
 
 /// All that our comments write.
-const TAGS: [&str; 9] = ["<details>", "</details>", "<summary>", "</summary>", "<code>", "</code>", "<b>", "</b>", "<br>"];
+const TAGS: [&str; 9] =
+    ["<details>", "</details>", "<summary>", "</summary>", "<code>", "</code>", "<b>", "</b>", "<br>"];
 
 fn unescaped(text: &str) -> String {
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#96;", "`"), ("&#64;", "@"), ("&amp;", "&")];
+    let entities = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#96;", "`"),
+        ("&#64;", "@"),
+        ("&amp;", "&"),
+    ];
     entities.iter().fold(text.replace("**", ""), |text, (entity, char)| text.replace(entity, char))
 }
 
@@ -74,7 +85,8 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_stays_as_it_is() {
-        let markdown = "<!-- mark -->\n\n**Merging** `a <b> & **c**` of <code>x&lt;y&amp;gt;</code>\n\n\n````diff\n```\n+<b>&lt;\n````\n</details>\n1 < 2";
+        let markdown = "<!-- mark -->\n\n**Merging** `a <b> & **c**` of \
+                        <code>x&lt;y&amp;gt;</code>\n\n\n````diff\n```\n+<b>&lt;\n````\n</details>\n1 < 2";
         assert_eq!(plain(markdown), "Merging `a <b> & **c**` of x<y&gt;\n\n```\n+<b>&lt;\n\n1 < 2");
     }
 }

@@ -27,7 +27,10 @@ fn line<T>(at: &Spanned<T>) -> u32 {
 
 /// What a text is that is no URL. Git's own short form of an SSH address is the usual one.
 fn no_url(text: &str) -> String {
-    let scp = text.split_once(':').filter(|(host, _)| !host.contains('/')).and_then(|(host, path)| Some((host.split_once('@')?.1, path)));
+    let scp = text
+        .split_once(':')
+        .filter(|(host, _)| !host.contains('/'))
+        .and_then(|(host, path)| Some((host.split_once('@')?.1, path)));
     match scp {
         Some((host, path)) => {
             format!(
@@ -57,7 +60,10 @@ impl Checker<'_> {
         if number.value.try_into().is_ok_and(|value| range.contains(value)) {
             return Some(number.value);
         }
-        self.problem(number, format!("{what}: use a number from {} to {}, not {}", range.least, range.most, number.value));
+        self.problem(
+            number,
+            format!("{what}: use a number from {} to {}, not {}", range.least, range.most, number.value),
+        );
         None
     }
 
@@ -71,7 +77,8 @@ impl Checker<'_> {
             return None;
         }
         if !matches!(url.scheme(), "https" | "http") {
-            let hint = if url.scheme() == "ssh" { "; Driftless clones over https, with the hook's credentials" } else { "" };
+            let hint =
+                if url.scheme() == "ssh" { "; Driftless clones over https, with the hook's credentials" } else { "" };
             self.problem(text, format!("{what}: use https, not {}{hint}", url.scheme()));
             return None;
         }
@@ -84,7 +91,10 @@ impl Checker<'_> {
     }
 
     pub(super) fn address(&mut self, text: &Text, what: &str) -> Option<SocketAddr> {
-        let parsed = text.value.parse().map_err(|_| format!("{:?} is not an address with a port, such as 0.0.0.0:8080", text.value));
+        let parsed = text
+            .value
+            .parse()
+            .map_err(|_| format!("{:?} is not an address with a port, such as 0.0.0.0:8080", text.value));
         self.noted(text, what, parsed)
     }
 

@@ -18,7 +18,10 @@ impl Checker<'_> {
             self.problem(&name, "a hook's name is part of its path: use letters, digits, `-`, `_` and `.`");
         }
         if secrets.is_empty() {
-            self.problem(&name, format!("hook {:?} has no secrets, so anybody could send events. List at least one", name.value));
+            self.problem(
+                &name,
+                format!("hook {:?} has no secrets, so anybody could send events. List at least one", name.value),
+            );
         }
         let (kind, api) = match forge.value.as_str() {
             "github" => (Some(ForgeKind::GitHub), "https://api.github.com"),
@@ -34,7 +37,8 @@ impl Checker<'_> {
         };
         let secrets: Vec<_> = secrets.iter().filter_map(|reference| self.hook_secret(reference)).collect();
         if credentials.is_some() && kind == Some(ForgeKind::GitLab) {
-            let message = "credentials: GitLab's API is not supported yet. Remove them; GitLab's webhooks are accepted without them";
+            let message = "credentials: GitLab's API is not supported yet. Remove them; GitLab's webhooks are accepted \
+                           without them";
             self.problem(&name, format!("hook {:?}: {message}", name.value));
         }
         let credentials = match credentials {

@@ -19,7 +19,12 @@ use crate::render::sandbox::Landlock;
 use checker::Checker;
 
 /// `names`: of hooks and repos that are in the file, and not among what was read.
-pub(super) fn check(file: File, folder: &Path, environment: &dyn Environment, names: &BTreeSet<String>) -> Result<Config, Vec<Problem>> {
+pub(super) fn check(
+    file: File,
+    folder: &Path,
+    environment: &dyn Environment,
+    names: &BTreeSet<String>,
+) -> Result<Config, Vec<Problem>> {
     let mut checker = Checker { folder, environment, problems: Vec::new(), names };
     let config = checker.config(file);
     checker.problems.sort();
@@ -119,7 +124,8 @@ impl Checker<'_> {
     }
 
     fn instance(&mut self, name: Text) -> Option<String> {
-        let valid = (1..=40).contains(&name.value.len()) && name.value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let valid = (1..=40).contains(&name.value.len())
+            && name.value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !valid {
             self.problem(&name, "instance: use up to 40 letters, digits, `-`, `_` and `.`");
             return None;
@@ -132,9 +138,12 @@ impl Checker<'_> {
             Some(text) => {
                 let parsed = text.value.parse::<SignedDuration>().map_err(|error| error.to_string());
                 let parsed = parsed.and_then(|span| Duration::try_from(span).map_err(|_| "it is negative".to_owned()));
-                let parsed =
-                    parsed.and_then(|span| if span <= form::LONGEST { Ok(span) } else { Err("the maximum is 30 days".to_owned()) });
-                let few = || format!("the minimum is {}s; each resync queries every forge and every cluster", least.as_secs());
+                let parsed = parsed.and_then(|span| {
+                    if span <= form::LONGEST { Ok(span) } else { Err("the maximum is 30 days".to_owned()) }
+                });
+                let few = || {
+                    format!("the minimum is {}s; each resync queries every forge and every cluster", least.as_secs())
+                };
                 self.noted(text, what, parsed.and_then(|span| if span >= least { Ok(span) } else { Err(few()) }))
             }
             None => Some(Duration::from_secs(default)),

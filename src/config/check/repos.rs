@@ -17,21 +17,38 @@ const LONGEST_REPO_NAME: usize = 80;
 impl Checker<'_> {
     pub(super) fn repo(&mut self, repo: file::Repo) -> Option<Repo> {
         let file::Repo { name, hook, project, url, definitions, allow, may_read } = repo;
-        if name.value.is_empty() || name.value.contains(['/', '+', '#', ':']) || name.value.chars().any(char::is_whitespace) {
+        if name.value.is_empty()
+            || name.value.contains(['/', '+', '#', ':'])
+            || name.value.chars().any(char::is_whitespace)
+        {
             self.problem(&name, "a repo's name is part of job keys: it must not contain a space, `/`, `+`, `#` or `:`");
         }
         if name.value.len() > LONGEST_REPO_NAME {
-            self.problem(&name, format!("a repo's name has {} bytes; the limit is {LONGEST_REPO_NAME}", name.value.len()));
+            self.problem(
+                &name,
+                format!("a repo's name has {} bytes; the limit is {LONGEST_REPO_NAME}", name.value.len()),
+            );
         }
         let segments: Vec<&str> = project.value.split('/').collect();
-        if segments.len() < 2 || segments.iter().any(|segment| segment.trim().is_empty() || segment.contains(char::is_whitespace)) {
-            self.problem(&project, "project: use the forge's full name, such as OWNER/NAME: deliveries are matched by it");
+        if segments.len() < 2
+            || segments.iter().any(|segment| segment.trim().is_empty() || segment.contains(char::is_whitespace))
+        {
+            self.problem(
+                &project,
+                "project: use the forge's full name, such as OWNER/NAME: deliveries are matched by it",
+            );
         }
         if let Some(why) = branch::fault(&definitions.branch.value) {
-            self.problem(&definitions.branch, format!("definitions.branch: {:?} {why}. Use a branch's name", definitions.branch.value));
+            self.problem(
+                &definitions.branch,
+                format!("definitions.branch: {:?} {why}. Use a branch's name", definitions.branch.value),
+            );
         }
         if definitions.globs.is_empty() {
-            self.problem(&definitions.branch, "definitions.globs is empty, so no app would be found. List at least one");
+            self.problem(
+                &definitions.branch,
+                "definitions.globs is empty, so no app would be found. List at least one",
+            );
         }
         let mut globs = Vec::new();
         for glob in &definitions.globs {
@@ -75,13 +92,18 @@ impl Checker<'_> {
                 self.problem(&repo.hook, format!("no hook is called {:?}; list it under hooks", repo.hook.value));
             }
             if !projects.insert((repo.hook.value.clone(), repo.project.value.to_lowercase())) {
-                self.problem(&repo.project, format!("{:?} is listed twice for one hook; one repo can have many apps", repo.project.value));
+                self.problem(
+                    &repo.project,
+                    format!("{:?} is listed twice for one hook; one repo can have many apps", repo.project.value),
+                );
             }
             for other in &repo.may_read {
                 if other.value == repo.name.value {
                     self.problem(other, format!("mayRead: repo {:?} may always read itself. Remove it", other.value));
                 }
-                if !repos.iter().any(|candidate| candidate.name.value == other.value) && !self.names.contains(&other.value) {
+                if !repos.iter().any(|candidate| candidate.name.value == other.value)
+                    && !self.names.contains(&other.value)
+                {
                     self.problem(other, format!("no repo is called {:?}; list it under repos", other.value));
                 }
             }

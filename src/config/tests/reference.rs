@@ -54,7 +54,8 @@ fn the_table_has_the_keys_of_the_types() {
         let (_, listed) = error.split_once("expected ").expect("serde says what it expects");
         let listed = listed.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "");
         let named: BTreeSet<&str> = listed.split(", ").collect();
-        let (_, keys) = table.iter().find(|(other, _)| other == place).unwrap_or_else(|| panic!("{place:?} is not in the table"));
+        let (_, keys) =
+            table.iter().find(|(other, _)| other == place).unwrap_or_else(|| panic!("{place:?} is not in the table"));
         assert_eq!(named, keys.iter().map(|key| key.name).collect(), "{place:?}: {error}");
     }
 }
@@ -66,7 +67,9 @@ fn the_defaults_of_the_table_are_those_of_the_types() {
     for key in FILE {
         match (key.form, key.default) {
             (Form::Map(keys), _) => {
-                let given = keys.iter().filter_map(|key| if let Preset::Is(value) = key.default { Some((key.name, value)) } else { None });
+                let given = keys
+                    .iter()
+                    .filter_map(|key| if let Preset::Is(value) = key.default { Some((key.name, value)) } else { None });
                 let given: Vec<String> = given.map(|(name, value)| format!("{name}: {value}")).collect();
                 text.push_str(&format!("{}: {{{}}}\n", key.name, given.join(", ")));
             }
@@ -77,7 +80,10 @@ fn the_defaults_of_the_table_are_those_of_the_types() {
     let text = format!("{text}{VALID}")
         .replace("    forge:", "    forge:")
         .replace("namespaces: ['shop-*']}", "namespaces: ['shop-*'], clusterScoped: []}\n    mayRead: []")
-        .replace("kubeconfig: prod.kubeconfig", "kubeconfig: prod.kubeconfig\n    inCluster: false\n    concurrency: 16");
+        .replace(
+            "kubeconfig: prod.kubeconfig",
+            "kubeconfig: prod.kubeconfig\n    inCluster: false\n    concurrency: 16",
+        );
     let written = format!("{:?}", parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")));
     assert_eq!(written, format!("{:?}", parse(VALID).expect("valid")));
 }
@@ -85,13 +91,17 @@ fn the_defaults_of_the_table_are_those_of_the_types() {
 const HEAD: &str = "\
 # Configuration
 
-One YAML file: `driftless serve --config FILE`, otherwise `DRIFTLESS_CONFIG`, otherwise `/etc/driftless/driftless.yaml`. It is the only root of trust:
-nothing in Git can widen what stands here. Unknown keys are refused. `driftless check --config FILE` names everything that is wrong at once, with its line.
+One YAML file: `driftless serve --config FILE`, otherwise `DRIFTLESS_CONFIG`, otherwise \
+                    `/etc/driftless/driftless.yaml`. It is the only root of trust:
+nothing in Git can widen what stands here. Unknown keys are refused. `driftless check --config FILE` names everything \
+                    that is wrong at once, with its line.
 
-Paths count from the file's folder. In patterns `*` stands for any characters and `?` for one. A secret never stands in the file: it is given
+Paths count from the file's folder. In patterns `*` stands for any characters and `?` for one. A secret never stands \
+                    in the file: it is given
 as `{env: NAME}` or `{file: PATH}`.
 
-The command line takes some of it from the environment: `DRIFTLESS_CONFIG`, `DRIFTLESS_SOCKET` (the running server's socket), `DRIFTLESS_RENDERER` (the
+The command line takes some of it from the environment: `DRIFTLESS_CONFIG`, `DRIFTLESS_SOCKET` (the running server's \
+                    socket), `DRIFTLESS_RENDERER` (the
 renderer's program, for `preview` and `dev`) and `RUST_LOG` (what is logged).
 
 This page is written from the table of keys in `src/config/form.rs`, and a test compares them.
@@ -128,7 +138,10 @@ fn the_page_is_written_from_the_table() {
         std::fs::write(&page, &expected).expect("written");
     }
     let found = std::fs::read_to_string(&page).unwrap_or_default();
-    assert!(found == expected, "docs/configuration.md is not what the table says: INSTA_UPDATE=always cargo test --lib config:: writes it");
+    assert!(
+        found == expected,
+        "docs/configuration.md is not what the table says: INSTA_UPDATE=always cargo test --lib config:: writes it"
+    );
 }
 
 /// The bounds of the table are those that are kept: the numbers at its ends are taken, and those beside them are not.
@@ -143,7 +156,9 @@ fn the_bounds_of_the_table_are_kept() {
             }
             seen += 1;
             let with = |number: u64| match place.as_str() {
-                "clusters" => VALID.replace("kubeconfig: prod", &format!("{}: {number}\n    kubeconfig: prod", key.name)),
+                "clusters" => {
+                    VALID.replace("kubeconfig: prod", &format!("{}: {number}\n    kubeconfig: prod", key.name))
+                }
                 "" => format!("{}: {number}\n{VALID}", key.name),
                 place => format!("{place}: {{{}: {number}}}\n{VALID}", key.name),
             };

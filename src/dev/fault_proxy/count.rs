@@ -124,7 +124,10 @@ mod tests {
         assert_eq!(get("/version"), "GET /version");
         assert_eq!(get("/apis"), "GET /apis");
         assert_eq!(get("/apis/apps/v1"), "GET /apis/apps/v1");
-        assert_eq!(asked(&Method::PATCH, "/api/v1/namespaces/a/secrets/b?dryRun=All&force=true"), "PATCH v1/secrets dry");
+        assert_eq!(
+            asked(&Method::PATCH, "/api/v1/namespaces/a/secrets/b?dryRun=All&force=true"),
+            "PATCH v1/secrets dry"
+        );
     }
 
     #[test]

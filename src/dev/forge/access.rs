@@ -42,5 +42,6 @@ fn is_app(app: &DevApp, token: &str) -> bool {
     let Ok(key) = DecodingKey::from_rsa_pem(app.public_key_pem.as_bytes()) else { return false };
     let validation = Validation::new(Algorithm::RS256);
     let id = app.id.to_string();
-    jsonwebtoken::decode::<Claims>(token, &key, &validation).is_ok_and(|token| token.claims.iss == app.id || token.claims.iss == *id)
+    jsonwebtoken::decode::<Claims>(token, &key, &validation)
+        .is_ok_and(|token| token.claims.iss == app.id || token.claims.iss == *id)
 }

@@ -84,8 +84,14 @@ struct Inner {
 impl Postman {
     pub(super) fn start(tasks: &Tasks, clock: Arc<dyn Clock>) -> Self {
         let (queue, letters) = mpsc::unbounded_channel();
-        let inner =
-            Inner { queue, faults: Mutex::default(), log: Mutex::default(), open: watch::Sender::new(0), next: Mutex::new(0), clock };
+        let inner = Inner {
+            queue,
+            faults: Mutex::default(),
+            log: Mutex::default(),
+            open: watch::Sender::new(0),
+            next: Mutex::new(0),
+            clock,
+        };
         let postman = Self(Arc::new(inner));
         tasks.spawn("webhook deliveries", postman.clone().run(letters, tasks.clone()));
         postman
@@ -120,7 +126,8 @@ impl Postman {
     }
 
     async fn run(self, mut letters: mpsc::UnboundedReceiver<(Letter, bool)>, tasks: Tasks) {
-        let client = reqwest::Client::builder().timeout(PATIENCE).user_agent("GitHub-Hookshot/driftless").no_proxy().build();
+        let client =
+            reqwest::Client::builder().timeout(PATIENCE).user_agent("GitHub-Hookshot/driftless").no_proxy().build();
         let Ok(client) = client else { return tracing::error!("webhooks cannot be sent: no HTTP client") };
         let mut held: Option<Letter> = None;
         loop {

@@ -90,7 +90,9 @@ impl Faults {
         }
         let path = request.uri().path();
         let rule = inner.rules.iter_mut().find(|rule| {
-            rule.times > 0 && path.contains(&rule.path) && rule.method.as_ref().is_none_or(|method| method == request.method())
+            rule.times > 0
+                && path.contains(&rule.path)
+                && rule.method.as_ref().is_none_or(|method| method == request.method())
         })?;
         rule.times -= 1;
         Some(rule.fault.clone())

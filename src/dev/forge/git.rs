@@ -73,12 +73,14 @@ pub(super) async fn has_commit(dir: &Path, commit: &Oid) -> Result<bool, GitErro
 
 /// A merge commit of two commits, without a working tree.
 pub(super) async fn merge(dir: &Path, base: &Oid, head: &Oid, message: &str) -> Result<Oid, GitError> {
-    let (clean, tree, _) = git(dir, &["merge-tree", "--write-tree", "--no-messages", base.as_str(), head.as_str()]).await?;
+    let (clean, tree, _) =
+        git(dir, &["merge-tree", "--write-tree", "--no-messages", base.as_str(), head.as_str()]).await?;
     if !clean {
         return Err(GitError::Conflict { head: head.short().to_owned(), base: base.short().to_owned() });
     }
     let tree = oid("merge-tree", &tree)?;
-    let commit = must(dir, &["commit-tree", tree.as_str(), "-p", base.as_str(), "-p", head.as_str(), "-m", message]).await?;
+    let commit =
+        must(dir, &["commit-tree", tree.as_str(), "-p", base.as_str(), "-p", head.as_str(), "-m", message]).await?;
     oid("commit-tree", &commit)
 }
 
@@ -106,8 +108,12 @@ pub(super) async fn texts(dir: &Path, branch: &str) -> Result<Vec<(String, Strin
         let Some((about, path)) = entry.split_once('\t') else { continue };
         let about: Vec<&str> = about.split_whitespace().collect();
         let [mode, "blob", blob, size] = about[..] else { continue };
-        let ordinary = !path.starts_with('"') && !path.contains(char::is_control) && !path.contains(char::REPLACEMENT_CHARACTER);
-        if files.len() == EDITABLE || !ordinary || !mode.starts_with("100644") || size.parse().is_ok_and(|size: u64| size > EDITABLE_BYTES)
+        let ordinary =
+            !path.starts_with('"') && !path.contains(char::is_control) && !path.contains(char::REPLACEMENT_CHARACTER);
+        if files.len() == EDITABLE
+            || !ordinary
+            || !mode.starts_with("100644")
+            || size.parse().is_ok_and(|size: u64| size > EDITABLE_BYTES)
         {
             continue;
         }
@@ -144,7 +150,10 @@ pub(super) async fn commit(dir: &Path, commit: &NewCommit<'_>, now: i64) -> Resu
     if output.status.success() {
         return Ok(());
     }
-    Err(GitError::Failed { command: "fast-import".into(), message: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
+    Err(GitError::Failed {
+        command: "fast-import".into(),
+        message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
 }
 
 /// A commit on a branch. Content is a file's, or None for one that is taken away.
@@ -164,7 +173,11 @@ impl NewCommit<'_> {
     /// The form that `git fast-import` reads.
     fn stream(&self, now: i64) -> Vec<u8> {
         let mut text = format!("commit refs/heads/{}\n", self.branch);
-        text += &format!("committer {} <{}@localhost> {now} +0000\n", self.author, self.author.to_lowercase().replace(' ', "."));
+        text += &format!(
+            "committer {} <{}@localhost> {now} +0000\n",
+            self.author,
+            self.author.to_lowercase().replace(' ', ".")
+        );
         text += &format!("data {}\n{}\n", self.message.len(), self.message);
         match (self.continues, self.from) {
             (true, _) => text += &format!("from refs/heads/{}^0\n", self.branch),

@@ -76,7 +76,13 @@ impl DevForge {
     }
 
     /// Commits files to a branch, as a push of them would: a new branch begins at `main`, if that is there.
-    pub async fn commit(&self, project: &str, branch: &str, message: &str, files: &[(&str, Option<&str>)]) -> Result<(), DevForgeError> {
+    pub async fn commit(
+        &self,
+        project: &str,
+        branch: &str,
+        message: &str,
+        files: &[(&str, Option<&str>)],
+    ) -> Result<(), DevForgeError> {
         let dir = self.repo_dir(project);
         let branches = git::branches(&dir).await?;
         let from = branches.contains_key("main").then_some("main");
@@ -90,7 +96,8 @@ impl DevForge {
         self.0.config.dir.join(format!("{project}.git"))
     }
 
-    /// To be called after each push, or whatever else changed refs: moves pull requests, and tells by webhook what happened.
+    /// To be called after each push, or whatever else changed refs: moves pull requests, and tells by webhook what
+    /// happened.
     pub async fn refs_changed(&self, project: &str) -> Result<(), DevForgeError> {
         let refs = git::branches(&self.repo_dir(project)).await?;
         let moves = self.state().set_refs(project, refs);
@@ -130,7 +137,8 @@ impl DevForge {
     /// All pull requests, oldest first.
     pub fn pulls(&self, project: &str) -> Vec<PullView> {
         let state = self.state();
-        let view = |pull: &state::Pull| PullView { number: pull.number, title: pull.title.clone(), state: pull.state() };
+        let view =
+            |pull: &state::Pull| PullView { number: pull.number, title: pull.title.clone(), state: pull.state() };
         state.repo(project).into_iter().flat_map(state::Repo::pulls).map(view).collect()
     }
 

@@ -68,9 +68,12 @@ pub(super) fn repo(view: &View, repo: &Repo) -> Value {
     let api = format!("{}/repos/{full}", view.api);
     let site = format!("{}/{full}", view.site);
     let mut out = json!({
-        "id": repo.id, "node_id": node(repo.id), "name": repo.name, "full_name": full, "private": true, "owner": user(view, &repo.owner),
-        "html_url": site, "url": api, "description": null, "fork": false, "homepage": null, "language": null, "mirror_url": null,
-        "license": null, "default_branch": "main", "clone_url": format!("{site}.git"), "git_url": format!("git://localhost/{full}.git"),
+        "id": repo.id, "node_id": node(repo.id), "name": repo.name, "full_name": full, "private": true,
+        "owner": user(view, &repo.owner),
+        "html_url": site, "url": api, "description": null, "fork": false, "homepage": null, "language": null,
+        "mirror_url": null,
+        "license": null, "default_branch": "main", "clone_url": format!("{site}.git"),
+        "git_url": format!("git://localhost/{full}.git"),
         "ssh_url": format!("git@localhost:{full}.git"), "svn_url": site, "size": 0, "visibility": "private",
         "created_at": time(repo.created), "updated_at": time(repo.created), "pushed_at": time(repo.created),
     });
@@ -78,7 +81,9 @@ pub(super) fn repo(view: &View, repo: &Repo) -> Value {
         out[key] = json!(false);
     }
     out["has_issues"] = json!(true);
-    for key in ["forks", "forks_count", "open_issues", "open_issues_count", "stargazers_count", "watchers", "watchers_count"] {
+    for key in
+        ["forks", "forks_count", "open_issues", "open_issues_count", "stargazers_count", "watchers", "watchers_count"]
+    {
         out[key] = json!(0);
     }
     for (key, path) in REPO_URLS {
@@ -128,7 +133,8 @@ const REPO_URLS: &[(&str, &str)] = &[
 
 fn side(view: &View, of: &Repo, branch: &str, sha: &str) -> Value {
     json!({
-        "label": format!("{}:{branch}", of.owner), "ref": branch, "sha": sha, "user": user(view, &of.owner), "repo": repo(view, of),
+        "label": format!("{}:{branch}", of.owner), "ref": branch, "sha": sha, "user": user(view, &of.owner),
+        "repo": repo(view, of),
     })
 }
 
@@ -147,19 +153,26 @@ pub(super) fn pull(view: &View, of: &Repo, pull: &Pull) -> Value {
     let closed = if pull.open { Value::Null } else { time(pull.updated) };
     let link = |href: &str| json!({ "href": href });
     let mut out = json!({
-        "id": pull.id, "node_id": node(pull.id), "number": pull.number, "state": if pull.open { "open" } else { "closed" }, "locked": false,
-        "title": pull.title, "user": user(view, &pull.author), "body": null, "draft": false, "labels": [], "milestone": null,
-        "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [], "author_association": "OWNER", "auto_merge": null,
+        "id": pull.id, "node_id": node(pull.id), "number": pull.number,
+        "state": if pull.open { "open" } else { "closed" }, "locked": false,
+        "title": pull.title, "user": user(view, &pull.author), "body": null, "draft": false, "labels": [],
+        "milestone": null,
+        "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [],
+        "author_association": "OWNER", "auto_merge": null,
         "created_at": time(pull.created), "updated_at": time(pull.updated), "closed_at": closed,
-        "merged_at": pull.merged.as_ref().map(|(_, at)| time(*at)), "merge_commit_sha": pull.merged.as_ref().map(|(oid, _)| oid.to_string()),
-        "url": api, "html_url": site, "diff_url": format!("{site}.diff"), "patch_url": format!("{site}.patch"), "issue_url": issue,
+        "merged_at": pull.merged.as_ref().map(|(_, at)| time(*at)), "merge_commit_sha": pull.merged.as_ref().map(|(oid,
+        _)| oid.to_string()),
+        "url": api, "html_url": site, "diff_url": format!("{site}.diff"), "patch_url": format!("{site}.patch"),
+        "issue_url": issue,
         "commits_url": format!("{api}/commits"), "review_comments_url": format!("{api}/comments"),
-        "review_comment_url": format!("{}/repos/{full}/pulls/comments{{/number}}", view.api), "comments_url": format!("{issue}/comments"),
+        "review_comment_url": format!("{}/repos/{full}/pulls/comments{{/number}}", view.api),
+        "comments_url": format!("{issue}/comments"),
         "statuses_url": statuses, "head": head, "base": side(view, of, &pull.base_ref, pull.base.as_str()),
     });
     out["_links"] = json!({
         "self": link(&api), "html": link(&site), "issue": link(&issue), "comments": link(&format!("{issue}/comments")),
-        "review_comments": link(&format!("{api}/comments")), "review_comment": link(&format!("{api}/comments{{/number}}")),
+        "review_comments": link(&format!("{api}/comments")),
+        "review_comment": link(&format!("{api}/comments{{/number}}")),
         "commits": link(&format!("{api}/commits")), "statuses": link(&statuses),
     });
     out
@@ -169,9 +182,11 @@ pub(super) fn pull(view: &View, of: &Repo, pull: &Pull) -> Value {
 pub(super) fn full_pull(view: &View, of: &Repo, pull: &Pull, comments: usize) -> Value {
     let mut out = self::pull(view, of, pull);
     let more = json!({
-        "merged": pull.merged.is_some(), "mergeable": pull.open.then_some(true), "mergeable_state": if pull.open { "clean" } else { "unknown" },
+        "merged": pull.merged.is_some(), "mergeable": pull.open.then_some(true),
+        "mergeable_state": if pull.open { "clean" } else { "unknown" },
         "merged_by": pull.merged.as_ref().map(|_| user(view, &pull.author)), "comments": comments, "review_comments": 0,
-        "maintainer_can_modify": false, "commits": 1, "additions": 0, "deletions": 0, "changed_files": 1, "rebaseable": null,
+        "maintainer_can_modify": false, "commits": 1, "additions": 0, "deletions": 0, "changed_files": 1,
+        "rebaseable": null,
     });
     merge(&mut out, more);
     out
@@ -199,9 +214,11 @@ pub(super) fn comment(view: &View, of: &Repo, comment: &Comment) -> Value {
 
 pub(super) fn status(view: &View, of: &Repo, status: &Status) -> Value {
     json!({
-        "url": format!("{}/repos/{}/statuses/{}", view.api, of.full_name(), status.sha), "avatar_url": format!("{}/avatar", view.site),
+        "url": format!("{}/repos/{}/statuses/{}", view.api, of.full_name(), status.sha),
+        "avatar_url": format!("{}/avatar", view.site),
         "id": status.id, "node_id": node(status.id), "state": status.state, "description": status.description,
-        "target_url": status.target_url, "context": status.context, "created_at": time(status.created), "updated_at": time(status.created),
+        "target_url": status.target_url, "context": status.context, "created_at": time(status.created),
+        "updated_at": time(status.created),
         "creator": user(view, &status.creator),
     })
 }
@@ -233,17 +250,23 @@ pub(super) fn combined(view: &View, of: &Repo, sha: &str, latest: &[&Status], pa
 
 pub(super) fn app(view: &View, id: u64, slug: &str, now: Timestamp) -> Value {
     json!({
-        "id": id, "slug": slug, "node_id": node(id), "owner": user(view, "driftless"), "name": slug, "description": null,
-        "external_url": view.site, "html_url": format!("{}/apps/{slug}", view.site), "created_at": time(now), "updated_at": time(now),
-        "permissions": {"statuses": "write", "pull_requests": "write", "contents": "read", "metadata": "read"}, "events": ["push", "pull_request"],
+        "id": id, "slug": slug, "node_id": node(id), "owner": user(view, "driftless"), "name": slug,
+        "description": null,
+        "external_url": view.site, "html_url": format!("{}/apps/{slug}", view.site), "created_at": time(now),
+        "updated_at": time(now),
+        "permissions": {"statuses": "write", "pull_requests": "write", "contents": "read", "metadata": "read"},
+        "events": ["push", "pull_request"],
     })
 }
 
 pub(super) fn installation(view: &View, id: u64, app_id: u64, slug: &str, of: &Repo, settings: &Settings) -> Value {
     json!({
-        "id": id, "account": user(view, &of.owner), "app_id": app_id, "app_slug": slug, "target_id": user_id(&of.owner), "target_type": "User",
-        "single_file_name": null, "repository_selection": "all", "access_tokens_url": format!("{}/app/installations/{id}/access_tokens", view.api),
-        "html_url": format!("{}/settings/installations/{id}", view.site), "repositories_url": format!("{}/installation/repositories", view.api),
+        "id": id, "account": user(view, &of.owner), "app_id": app_id, "app_slug": slug,
+        "target_id": user_id(&of.owner), "target_type": "User",
+        "single_file_name": null, "repository_selection": "all",
+        "access_tokens_url": format!("{}/app/installations/{id}/access_tokens", view.api),
+        "html_url": format!("{}/settings/installations/{id}", view.site),
+        "repositories_url": format!("{}/installation/repositories", view.api),
         "events": ["push", "pull_request"], "permissions": settings.permissions, "created_at": time(of.created),
         "updated_at": time(of.created), "suspended_by": null, "suspended_at": null,
     })
@@ -255,7 +278,8 @@ pub(super) fn full_repo(view: &View, of: &Repo, may_push: bool) -> Value {
     for key in ["network_count", "subscribers_count"] {
         out[key] = json!(0);
     }
-    out["permissions"] = json!({"admin": may_push, "maintain": may_push, "push": may_push, "triage": may_push, "pull": true});
+    out["permissions"] =
+        json!({"admin": may_push, "maintain": may_push, "push": may_push, "triage": may_push, "pull": true});
     out
 }
 
@@ -271,8 +295,10 @@ pub(super) fn hook(view: &View, of: &Repo, url: &str, settings: &Settings, last:
     };
     json!({
         "type": "Repository", "id": of.hook, "name": "web", "active": settings.active, "events": settings.events,
-        "config": hook_config(Some(url), settings), "updated_at": time(of.created), "created_at": time(of.created), "url": api,
-        "test_url": format!("{api}/test"), "ping_url": format!("{api}/pings"), "deliveries_url": format!("{api}/deliveries"),
+        "config": hook_config(Some(url), settings), "updated_at": time(of.created), "created_at": time(of.created),
+        "url": api,
+        "test_url": format!("{api}/test"), "ping_url": format!("{api}/pings"),
+        "deliveries_url": format!("{api}/deliveries"),
         "last_response": last_response,
     })
 }
@@ -288,9 +314,12 @@ pub(super) fn hook_config(url: Option<&str>, settings: &Settings) -> Value {
 
 pub(super) fn delivery(sent: &Sent) -> Value {
     json!({
-        "id": sent.id, "guid": sent.letter.guid, "delivered_at": time(sent.at), "redelivery": sent.redelivery, "duration": 0.01,
-        "status": sent.status.map_or("failed to connect to host", |code| if code < 300 { "OK" } else { "Invalid HTTP Response" }),
-        "status_code": sent.status.unwrap_or(0), "event": sent.letter.event, "action": null, "installation_id": null, "repository_id": null,
+        "id": sent.id, "guid": sent.letter.guid, "delivered_at": time(sent.at), "redelivery": sent.redelivery,
+        "duration": 0.01,
+        "status": sent.status.map_or("failed to connect to host", |code| if code < 300 { "OK" } else { "Invalid HTTP \
+                                                                                                        Response" }),
+        "status_code": sent.status.unwrap_or(0), "event": sent.letter.event, "action": null, "installation_id": null,
+        "repository_id": null,
         "throttled_at": null,
     })
 }
@@ -299,8 +328,10 @@ pub(super) fn push(view: &View, project: &str, moved: &Moved) -> Value {
     let zeros = "0".repeat(40);
     let id = |oid: &Option<crate::ids::Oid>| oid.as_ref().map_or_else(|| zeros.clone(), ToString::to_string);
     json!({
-        "ref": format!("refs/heads/{}", moved.branch), "before": id(&moved.before), "after": id(&moved.after), "forced": false,
-        "created": moved.before.is_none(), "deleted": moved.after.is_none(), "base_ref": null, "commits": [], "head_commit": null,
+        "ref": format!("refs/heads/{}", moved.branch), "before": id(&moved.before), "after": id(&moved.after),
+        "forced": false,
+        "created": moved.before.is_none(), "deleted": moved.after.is_none(), "base_ref": null, "commits": [],
+        "head_commit": null,
         "compare": format!("{}/{project}/compare/{}...{}", view.site, id(&moved.before), id(&moved.after)),
         "pusher": {"name": "driftless", "email": null},
     })

@@ -20,13 +20,17 @@ pub(super) async fn layer(State(forge): State<DevForge>, mut request: Request, n
                 ("x-ratelimit-remaining", "0".to_owned()),
                 ("x-ratelimit-reset", reset.to_string()),
             ];
-            (StatusCode::FORBIDDEN, headers, axum::Json(json!({"message": "API rate limit exceeded for user ID 1."}))).into_response()
+            (StatusCode::FORBIDDEN, headers, axum::Json(json!({"message": "API rate limit exceeded for user ID 1."})))
+                .into_response()
         }
         ApiFault::SecondaryLimit { retry_after } => {
-            let message =
-                axum::Json(json!({"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}));
+            let message = axum::Json(
+                json!({"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try \
+                                   again."}),
+            );
             match retry_after {
-                Some(seconds) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], message).into_response(),
+                Some(seconds) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], message)
+                    .into_response(),
                 None => (StatusCode::FORBIDDEN, message).into_response(),
             }
         }
@@ -49,8 +53,16 @@ pub(super) async fn layer(State(forge): State<DevForge>, mut request: Request, n
             std::future::pending().await
         }
         ApiFault::Redirect { to } => {
-            let code = if request.method() == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
-            (code, [(header::LOCATION, format!("{}{to}", forge.api_url()))], axum::Json(json!({"message": "Moved Permanently"})))
+            let code = if request.method() == Method::GET {
+                StatusCode::MOVED_PERMANENTLY
+            } else {
+                StatusCode::TEMPORARY_REDIRECT
+            };
+            (
+                code,
+                [(header::LOCATION, format!("{}{to}", forge.api_url()))],
+                axum::Json(json!({"message": "Moved Permanently"})),
+            )
                 .into_response()
         }
         ApiFault::Unauthorized => reply::error(StatusCode::UNAUTHORIZED, "Bad credentials"),

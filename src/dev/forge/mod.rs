@@ -1,6 +1,8 @@
-//! A small GitHub on this machine: bare repositories, a REST API of GitHub's shape, signed webhooks, and a page to click on.
+//! A small GitHub on this machine: bare repositories, a REST API of GitHub's shape, signed webhooks, and a page to
+//! click on.
 //!
-//! It keeps state as GitHub does, so that a test reads like a story, and misbehaves on demand. `driftless dev` runs on it as well.
+//! It keeps state as GitHub does, so that a test reads like a story, and misbehaves on demand. `driftless dev` runs on
+//! it as well.
 
 mod access;
 mod api;
@@ -50,7 +52,15 @@ impl DevForge {
         let address = listener.local_addr().map_err(failed)?;
         let postman = deliver::Postman::start(tasks, clock.clone());
         let state = Mutex::new(State::new(&config.token));
-        let forge = Self(Arc::new(Inner { config, address, clock, state, faults: Faults::default(), postman, git: OnceLock::new() }));
+        let forge = Self(Arc::new(Inner {
+            config,
+            address,
+            clock,
+            state,
+            faults: Faults::default(),
+            postman,
+            git: OnceLock::new(),
+        }));
         forge.serve_git(tasks).await.map_err(failed)?;
         let router = api::router(forge.clone()).merge(page::router(forge.clone()));
         let stop = tasks.soft().clone();

@@ -23,9 +23,10 @@ const PAGE: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// Nothing from elsewhere, and no script but the page's own: should a comment get past the sanitiser, nothing of it runs. Only the alignment
-/// of a table's cells is said in place.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self'; \
+/// Nothing from elsewhere, and no script but the page's own: should a comment get past the sanitiser, nothing of it
+/// runs. Only the alignment of a table's cells is said in place.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src \
+                      'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The longest diff that is shown.
@@ -47,8 +48,7 @@ pub(super) fn router(forge: DevForge) -> Router {
         .with_state(forge)
 }
 
-const AVATAR: &str =
-    r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" rx="2" fill="#3b5b8c"/></svg>"##;
+const AVATAR: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" rx="2" fill="#3b5b8c"/></svg>"##;
 
 async fn repos(State(forge): State<DevForge>) -> Json<Value> {
     let state = forge.state();
@@ -68,7 +68,8 @@ fn summary(state: &Known, project: &str, pull: &Pull) -> Value {
     let mut seen = std::collections::BTreeSet::new();
     statuses.retain(|status| seen.insert(status.context.clone()));
     json!({
-        "number": pull.number, "title": pull.title, "author": pull.author, "state": pull.state(), "head": pull.head.short(), "base": pull.base.short(),
+        "number": pull.number, "title": pull.title, "author": pull.author, "state": pull.state(),
+        "head": pull.head.short(), "base": pull.base.short(),
         "head_ref": pull.head_ref, "base_ref": pull.base_ref, "statuses": statuses,
     })
 }
@@ -78,7 +79,8 @@ async fn pull(State(forge): State<DevForge>, Path((owner, name, number)): Path<(
     let state = forge.state();
     let Some(pull) = state.pull(&project, number) else { return StatusCode::NOT_FOUND.into_response() };
     let mut out = summary(&state, &project, pull);
-    let comment = |view: super::CommentView| json!({"id": view.id, "author": view.author, "html": render::html(&view.body)});
+    let comment =
+        |view: super::CommentView| json!({"id": view.id, "author": view.author, "html": render::html(&view.body)});
     out["comments"] = state.comments(&project, number).into_iter().map(comment).collect();
     Json(out).into_response()
 }
@@ -86,7 +88,9 @@ async fn pull(State(forge): State<DevForge>, Path((owner, name, number)): Path<(
 /// What the pull request changes. Asked for once for each head, because it costs a process.
 async fn diff(State(forge): State<DevForge>, Path((owner, name, number)): Path<(String, String, u64)>) -> Response {
     let project = format!("{owner}/{name}");
-    let Some(pull) = forge.state().pull(&project, number).cloned() else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(pull) = forge.state().pull(&project, number).cloned() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     match git::diff(&forge.repo_dir(&project), &pull.base, &pull.head).await {
         Ok(mut diff) => {
             if let Some((cut, _)) = diff.char_indices().nth(DIFF) {
@@ -121,7 +125,11 @@ async fn open(
     }
 }
 
-async fn merge(State(forge): State<DevForge>, Path((owner, name, number)): Path<(String, String, u64)>, headers: HeaderMap) -> Response {
+async fn merge(
+    State(forge): State<DevForge>,
+    Path((owner, name, number)): Path<(String, String, u64)>,
+    headers: HeaderMap,
+) -> Response {
     if !asked_by_the_page(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 pub(super) fn error(status: StatusCode, message: &str) -> Response {
-    let body = json!({"message": message, "documentation_url": "https://docs.github.com/rest", "status": status.as_u16().to_string()});
+    let body = json!({"message": message, "documentation_url": "https://docs.github.com/rest",
+        "status": status.as_u16().to_string()});
     (status, Json(body)).into_response()
 }
 
@@ -19,7 +20,8 @@ pub(super) fn not_found() -> Response {
 
 /// GitHub's 422.
 pub(super) fn invalid(message: &str) -> Response {
-    let body = json!({"message": "Validation Failed", "errors": [{"message": message, "code": "custom"}], "documentation_url": "https://docs.github.com/rest"});
+    let body = json!({"message": "Validation Failed", "errors": [{"message": message, "code": "custom"}],
+        "documentation_url": "https://docs.github.com/rest"});
     (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
 }
 
@@ -52,9 +54,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
             let found = pairs.iter().find(|(key, _)| *key == name);
             found.and_then(|(_, value)| value.parse().ok()).filter(|number| *number > 0).unwrap_or(default)
         };
-        let rest: Vec<String> = pairs.iter().filter(|(key, _)| *key != "page").map(|(key, value)| format!("{key}={value}")).collect();
+        let rest: Vec<String> =
+            pairs.iter().filter(|(key, _)| *key != "page").map(|(key, value)| format!("{key}={value}")).collect();
         // Routes are nested, and the address that the client used is kept aside.
-        let path = parts.extensions.get::<axum::extract::OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
+        let path =
+            parts.extensions.get::<axum::extract::OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
         let path = format!("{path}?{}", rest.join("&"));
         Ok(Self { page: number("page", 1), size: number("per_page", 30).min(100), path })
     }

@@ -1,4 +1,5 @@
-//! How the hook is set and what callers were granted, as people set it on GitHub's pages. Only shown: deliveries are sent all the same.
+//! How the hook is set and what callers were granted, as people set it on GitHub's pages. Only shown: deliveries are
+//! sent all the same.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +23,13 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let permissions =
-            [("contents", "read"), ("metadata", "read"), ("pull_requests", "write"), ("repository_hooks", "read"), ("statuses", "write")];
+        let permissions = [
+            ("contents", "read"),
+            ("metadata", "read"),
+            ("pull_requests", "write"),
+            ("repository_hooks", "read"),
+            ("statuses", "write"),
+        ];
         Self {
             active: true,
             content_type: "json".to_owned(),

@@ -132,7 +132,13 @@ impl Repo {
 impl State {
     pub(super) fn new(token: &SecretString) -> Self {
         let token = token.expose_secret().to_owned();
-        Self { repos: BTreeMap::new(), next_id: 1000, token, installation: HashMap::new(), settings: Settings::default() }
+        Self {
+            repos: BTreeMap::new(),
+            next_id: 1000,
+            token,
+            installation: HashMap::new(),
+            settings: Settings::default(),
+        }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -199,7 +205,11 @@ impl State {
         let names: std::collections::BTreeSet<&String> = before.keys().chain(repo.branches.keys()).collect();
         names
             .into_iter()
-            .map(|name| Moved { branch: name.clone(), before: before.get(name).cloned(), after: repo.branches.get(name).cloned() })
+            .map(|name| Moved {
+                branch: name.clone(),
+                before: before.get(name).cloned(),
+                after: repo.branches.get(name).cloned(),
+            })
             .filter(|moved| moved.before != moved.after)
             .collect()
     }
@@ -224,7 +234,15 @@ impl State {
         updated
     }
 
-    pub(super) fn open_pull(&mut self, project: &str, head: &str, base: &str, title: &str, author: &str, now: Timestamp) -> Option<u64> {
+    pub(super) fn open_pull(
+        &mut self,
+        project: &str,
+        head: &str,
+        base: &str,
+        title: &str,
+        author: &str,
+        now: Timestamp,
+    ) -> Option<u64> {
         let id = self.id();
         let repo = self.repo_mut(project)?;
         let (head_oid, base_oid) = (repo.branches.get(head)?.clone(), repo.branches.get(base)?.clone());
@@ -257,10 +275,18 @@ impl State {
         }
     }
 
-    pub(super) fn add_comment(&mut self, project: &str, number: u64, author: &str, body: &str, now: Timestamp) -> Option<u64> {
+    pub(super) fn add_comment(
+        &mut self,
+        project: &str,
+        number: u64,
+        author: &str,
+        body: &str,
+        now: Timestamp,
+    ) -> Option<u64> {
         self.pull(project, number)?;
         let id = self.id();
-        let comment = Comment { id, number, author: author.to_owned(), body: body.to_owned(), created: now, updated: now };
+        let comment =
+            Comment { id, number, author: author.to_owned(), body: body.to_owned(), created: now, updated: now };
         self.repo_mut(project)?.comments.push(comment);
         Some(id)
     }
@@ -298,11 +324,18 @@ impl State {
 
     /// Newest first.
     pub(super) fn statuses_of(&self, project: &str, sha: &Oid) -> impl Iterator<Item = &Status> {
-        self.repo(project).into_iter().flat_map(|repo| repo.statuses.iter().rev()).filter(move |status| status.sha == *sha)
+        self.repo(project)
+            .into_iter()
+            .flat_map(|repo| repo.statuses.iter().rev())
+            .filter(move |status| status.sha == *sha)
     }
 
     pub(super) fn comments(&self, project: &str, number: u64) -> Vec<CommentView> {
-        let view = |comment: &Comment| CommentView { id: comment.id, author: comment.author.clone(), body: comment.body.clone() };
+        let view = |comment: &Comment| CommentView {
+            id: comment.id,
+            author: comment.author.clone(),
+            body: comment.body.clone(),
+        };
         self.comments_of(project, number).map(view).collect()
     }
 

@@ -59,7 +59,9 @@ impl Cgi<'_> {
 
     async fn start(&self, request: Request) -> Result<(Head, Child, BufReader<ChildStdout>), CgiError> {
         let mut child = self.command(&request).spawn().map_err(CgiError::Start)?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(CgiError::NoAnswer) };
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(CgiError::NoAnswer);
+        };
         let mut output = BufReader::new(output);
         let (sent, head) = tokio::join!(send(request.into_body(), input), head(&mut output));
         // Git may answer before it has read all; then the pipe is closed, which is its right.

@@ -95,7 +95,9 @@ pub(super) fn through(response: Response, fault: Option<GitFault>) -> Response {
 fn slow(body: Body, bytes: usize, pause: Duration) -> Body {
     let pieces = body.into_data_stream().flat_map(move |chunk| {
         let pieces: Vec<_> = match chunk {
-            Ok(chunk) => (0..chunk.len()).step_by(bytes).map(|at| Ok(chunk.slice(at..chunk.len().min(at + bytes)))).collect(),
+            Ok(chunk) => {
+                (0..chunk.len()).step_by(bytes).map(|at| Ok(chunk.slice(at..chunk.len().min(at + bytes)))).collect()
+            }
             Err(error) => vec![Err(error)],
         };
         stream::iter(pieces)

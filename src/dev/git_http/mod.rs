@@ -1,4 +1,5 @@
-//! Git's smart HTTP for a directory of bare repositories, by `git http-backend`: what the embedded forge and the tests serve.
+//! Git's smart HTTP for a directory of bare repositories, by `git http-backend`: what the embedded forge and the tests
+//! serve.
 //!
 //! It answers under `/OWNER/NAME.git/…`, takes pushes, asks for a password if it is told to, and misbehaves on demand.
 
@@ -76,8 +77,11 @@ struct Asked<'a> {
 /// `/OWNER/NAME.git/info/refs` and the like, with plain names only.
 fn asked(path: &str) -> Option<Asked<'_>> {
     let (repo, service) = path.strip_prefix('/')?.split_once(".git/")?;
-    let plain =
-        |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
     let known = matches!(service, "info/refs" | "git-upload-pack" | "git-receive-pack");
     (known && repo.split('/').all(plain)).then_some(Asked { repo, service })
 }
@@ -96,13 +100,18 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
     let fault = shared.config.faults.strike(asked.service);
     match fault {
-        Some(GitFault::Status(status) | GitFault::Refuse(status)) => return (status, "as it was told to\n").into_response(),
+        Some(GitFault::Status(status) | GitFault::Refuse(status)) => {
+            return (status, "as it was told to\n").into_response();
+        }
         Some(GitFault::Hang) => return std::future::pending().await,
         _ => {}
     }
     let cgi = Cgi { root: &shared.config.root, path: &path, user: user.as_deref() };
-    let answer =
-        if asked.service == "git-receive-pack" { push(&shared, asked.repo, cgi, request).await } else { cgi.stream(request).await };
+    let answer = if asked.service == "git-receive-pack" {
+        push(&shared, asked.repo, cgi, request).await
+    } else {
+        cgi.stream(request).await
+    };
     match answer {
         Ok(response) => fault::through(response, fault),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
@@ -148,7 +157,11 @@ async fn refs(dir: &Path) -> Result<BTreeMap<String, Oid>, cgi::CgiError> {
 fn moved(before: &BTreeMap<String, Oid>, after: &BTreeMap<String, Oid>) -> Vec<RefUpdate> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
     let names = after.keys().chain(gone);
-    let updates = names.map(|name| RefUpdate { name: name.clone(), old: before.get(name).cloned(), new: after.get(name).cloned() });
+    let updates = names.map(|name| RefUpdate {
+        name: name.clone(),
+        old: before.get(name).cloned(),
+        new: after.get(name).cloned(),
+    });
     updates.filter(|update| update.old != update.new).collect()
 }
 
@@ -177,8 +190,13 @@ mod tests {
     #[test]
     fn what_a_push_made_moved_and_deleted_is_told() {
         let id = |digit: &str| digit.repeat(40).parse::<Oid>().expect("an id");
-        let refs = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, digit)| ((*name).to_owned(), id(digit))).collect::<BTreeMap<_, _>>();
-        let updates = moved(&refs(&[("same", "1"), ("moved", "2"), ("gone", "3")]), &refs(&[("same", "1"), ("moved", "4"), ("new", "5")]));
+        let refs = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, digit)| ((*name).to_owned(), id(digit))).collect::<BTreeMap<_, _>>()
+        };
+        let updates = moved(
+            &refs(&[("same", "1"), ("moved", "2"), ("gone", "3")]),
+            &refs(&[("same", "1"), ("moved", "4"), ("new", "5")]),
+        );
         let told: Vec<_> = updates.iter().map(|u| (u.name.as_str(), u.old.is_some(), u.new.is_some())).collect();
         assert_eq!(told, [("moved", true, true), ("new", false, true), ("gone", true, false)]);
     }

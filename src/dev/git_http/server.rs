@@ -25,8 +25,8 @@ impl GitServer {
         Self::serve(GitHttp::router(config), tls, tasks).await
     }
 
-    /// Serves any router in the same way. Git's answers are streamed in small pieces: without `TCP_NODELAY` each second one waits 40 ms for the
-    /// client's acknowledgement.
+    /// Serves any router in the same way. Git's answers are streamed in small pieces: without `TCP_NODELAY` each second
+    /// one waits 40 ms for the client's acknowledgement.
     pub async fn serve(router: Router, tls: Option<&DevTls>, tasks: &Tasks) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;

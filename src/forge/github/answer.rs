@@ -33,7 +33,11 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| ForgeError::Unavailable {
             forge: self.forge.clone(),
             // The category and place alone: the text of the error quotes the answer.
-            message: format!("its answer has an unexpected form ({:?} error in line {})", error.classify(), error.line()),
+            message: format!(
+                "its answer has an unexpected form ({:?} error in line {})",
+                error.classify(),
+                error.line()
+            ),
         })
     }
 
@@ -62,7 +66,13 @@ impl Answer {
 }
 
 /// Passes on what is a success, and says what else it is.
-pub(super) fn judge(forge: &str, answer: Answer, method: &Method, path: &str, now: Timestamp) -> Result<Answer, ForgeError> {
+pub(super) fn judge(
+    forge: &str,
+    answer: Answer,
+    method: &Method,
+    path: &str,
+    now: Timestamp,
+) -> Result<Answer, ForgeError> {
     if answer.status.is_success() || answer.not_modified() {
         return Ok(answer);
     }
@@ -73,11 +83,15 @@ pub(super) fn judge(forge: &str, answer: Answer, method: &Method, path: &str, no
         return Err(ForgeError::Limited { forge, message, after });
     }
     Err(match answer.status {
-        StatusCode::UNAUTHORIZED => ForgeError::Refused { forge, message: format!("{message}: the token is wrong, expired or revoked") },
+        StatusCode::UNAUTHORIZED => {
+            ForgeError::Refused { forge, message: format!("{message}: the token is wrong, expired or revoked") }
+        }
         // Not a matter of rights: no token may write there, now or in five minutes.
         StatusCode::FORBIDDEN if is_closed_to_all(&said) => ForgeError::Rejected { forge, message },
         StatusCode::FORBIDDEN => ForgeError::Refused { forge, message },
-        StatusCode::NOT_FOUND | StatusCode::GONE => ForgeError::NotFound { forge, what: format!("{path} (or hides it from this token)") },
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            ForgeError::NotFound { forge, what: format!("{path} (or hides it from this token)") }
+        }
         status if status.is_server_error() => ForgeError::Unavailable { forge, message },
         StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT => ForgeError::Unavailable { forge, message },
         _ => ForgeError::Rejected { forge, message },
@@ -100,7 +114,11 @@ fn limited(answer: &Answer, said: &str, now: Timestamp) -> Option<Duration> {
         return Some(bounded(seconds));
     }
     if answer.number("x-ratelimit-remaining") == Some(0) {
-        return Some(answer.number("x-ratelimit-reset").map_or(UNTOLD_WAIT, |reset| bounded(reset.saturating_sub(now.as_second()))));
+        return Some(
+            answer
+                .number("x-ratelimit-reset")
+                .map_or(UNTOLD_WAIT, |reset| bounded(reset.saturating_sub(now.as_second()))),
+        );
     }
     let tells = said.to_ascii_lowercase().contains("rate limit") || answer.status == StatusCode::TOO_MANY_REQUESTS;
     tells.then_some(UNTOLD_WAIT)

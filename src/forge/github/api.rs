@@ -45,14 +45,21 @@ pub(super) struct Call<'a> {
 
 impl Api {
     /// `ca`: a PEM file with authorities to trust beside the system's, for a forge within a company.
-    pub(super) fn new(api_url: &str, ca: Option<&Path>, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
-        let base = Url::parse(api_url.trim_end_matches('/')).map_err(|_| GitHubSetupError::ApiUrl(api_url.to_owned()))?;
+    pub(super) fn new(
+        api_url: &str,
+        ca: Option<&Path>,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, GitHubSetupError> {
+        let base =
+            Url::parse(api_url.trim_end_matches('/')).map_err(|_| GitHubSetupError::ApiUrl(api_url.to_owned()))?;
         if !matches!(base.scheme(), "https" | "http") || base.host_str().is_none() || !base.username().is_empty() {
             return Err(GitHubSetupError::ApiUrl(api_url.to_owned()));
         }
         // Redirects are followed here, as the token must not go along to another host.
-        let mut builder =
-            reqwest::Client::builder().user_agent(concat!("driftless/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("driftless/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none());
         if let Some(path) = ca {
             builder = builder.tls_certs_merge(authorities(path)?);
         }
@@ -67,7 +74,12 @@ impl Api {
     pub(super) async fn send(&self, token: &SecretString, call: Call<'_>) -> Result<Answer, ForgeError> {
         match tokio::time::timeout(self.timeout, self.follow(token, &call)).await {
             Ok(result) => result,
-            Err(_) => Err(self.unavailable(format!("no answer to {} {} within {:?}", call.method, path_of(call.target), self.timeout))),
+            Err(_) => Err(self.unavailable(format!(
+                "no answer to {} {} within {:?}",
+                call.method,
+                path_of(call.target),
+                self.timeout
+            ))),
         }
     }
 
@@ -76,15 +88,20 @@ impl Api {
     }
 
     fn address(&self, target: &str) -> Result<Url, ForgeError> {
-        let text =
-            if target.starts_with('/') { format!("{}{target}", self.base.as_str().trim_end_matches('/')) } else { target.to_owned() };
+        let text = if target.starts_with('/') {
+            format!("{}{target}", self.base.as_str().trim_end_matches('/'))
+        } else {
+            target.to_owned()
+        };
         let url = Url::parse(&text).map_err(|_| self.unavailable("it sent an invalid address".into()))?;
         // The token goes to the host that it is for, whatever a Link or Location header says.
         if url.origin() == self.base.origin() {
             Ok(url)
         } else {
-            Err(self
-                .unavailable(format!("it redirects to another host, {}, to which the token is not sent", url.host_str().unwrap_or("?"))))
+            Err(self.unavailable(format!(
+                "it redirects to another host, {}, to which the token is not sent",
+                url.host_str().unwrap_or("?")
+            )))
         }
     }
 
@@ -94,13 +111,20 @@ impl Api {
             let answer = self.once(token, call, &url).await?;
             match redirect(&answer) {
                 Some(location) => {
-                    let next = url.join(location).map_err(|_| self.unavailable("its redirect has no valid target".into()))?;
+                    let next =
+                        url.join(location).map_err(|_| self.unavailable("its redirect has no valid target".into()))?;
                     url = self.address(next.as_str())?;
                 }
-                None => return answer::judge(self.host(), answer, &call.method, path_of(call.target), self.clock.now()),
+                None => {
+                    return answer::judge(self.host(), answer, &call.method, path_of(call.target), self.clock.now());
+                }
             }
         }
-        Err(self.unavailable(format!("{} {} was redirected more than {REDIRECTS} times", call.method, path_of(call.target))))
+        Err(self.unavailable(format!(
+            "{} {} was redirected more than {REDIRECTS} times",
+            call.method,
+            path_of(call.target)
+        )))
     }
 
     async fn once(&self, token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Answer, ForgeError> {
@@ -112,7 +136,11 @@ impl Api {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error.without_url()))? {
             if body.len() + chunk.len() > BODY_LIMIT {
-                return Err(self.unavailable(format!("{} {}: the answer is longer than {BODY_LIMIT} bytes", call.method, url.path())));
+                return Err(self.unavailable(format!(
+                    "{} {}: the answer is longer than {BODY_LIMIT} bytes",
+                    call.method,
+                    url.path()
+                )));
             }
             body.extend_from_slice(&chunk);
         }
@@ -151,7 +179,10 @@ fn request(token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Request<S
 fn redirect(answer: &Answer) -> Option<&str> {
     let moved = matches!(
         answer.status,
-        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
     );
     if moved { answer.headers.get(LOCATION)?.to_str().ok() } else { None }
 }

@@ -79,9 +79,14 @@ impl Auth {
         }
     }
 
-    /// Another token than the one that was refused: its file was written to meanwhile; or, for an App, a new one, as the old one may be
-    /// revoked or have the permissions of before.
-    async fn instead_of(&self, refused: &SecretString, api: &Api, project: &str) -> Result<Option<SecretString>, ForgeError> {
+    /// Another token than the one that was refused: its file was written to meanwhile; or, for an App, a new one, as
+    /// the old one may be revoked or have the permissions of before.
+    async fn instead_of(
+        &self,
+        refused: &SecretString,
+        api: &Api,
+        project: &str,
+    ) -> Result<Option<SecretString>, ForgeError> {
         if let Self::App(app) = self {
             app.forget(project).await;
         }

@@ -32,7 +32,8 @@ pub enum GitHubSetupError {
     PrivateKey(String),
     #[error("the token contains a line break or another invalid character. Write it on one line")]
     Token,
-    #[error("the certificate authorities in {} cannot be used: {reason}. Correct `ca` in the configuration.", path.display())]
+    #[error("the certificate authorities in {} cannot be used: {reason}. Correct `ca` in the \
+             configuration.", path.display())]
     Authorities { path: PathBuf, reason: String },
     #[error("the HTTPS client cannot be built: {0}")]
     Client(String),

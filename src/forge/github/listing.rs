@@ -32,7 +32,12 @@ impl Listings {
         Self { pulls: Cache::new(PROJECTS) }
     }
 
-    pub(super) async fn pulls(&self, client: &Client, project: &str, path: &str) -> Result<Listing<PullRequest>, ForgeError> {
+    pub(super) async fn pulls(
+        &self,
+        client: &Client,
+        project: &str,
+        path: &str,
+    ) -> Result<Listing<PullRequest>, ForgeError> {
         let key = project.to_ascii_lowercase();
         if let Some(seen) = self.pulls.get(&key)
             && unchanged(client, project, &seen).await?

@@ -1,7 +1,8 @@
 //! GitHub and GitHub Enterprise Server, with a token or as a GitHub App. The only user of octocrab.
 //!
-//! octocrab signs the App's tokens; requests are made and answers read here, because only the raw answer says when to come again, because
-//! a field that we don't use must not fail a request, and because a forge within a company has a certificate authority of its own.
+//! octocrab signs the App's tokens; requests are made and answers read here, because only the raw answer says when to
+//! come again, because a field that we don't use must not fail a request, and because a forge within a company has a
+//! certificate authority of its own.
 
 mod answer;
 mod api;
@@ -27,7 +28,10 @@ pub use self::config::{GitHubConfig, GitHubCredentials, GitHubSetupError};
 use self::client::Client;
 use self::listing::Listings;
 use self::path::{comment_path, repo_path};
-use super::{Comment, CommentId, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing, NewStatus, PullRequest};
+use super::{
+    Comment, CommentId, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing, NewStatus,
+    PullRequest,
+};
 use crate::clock::Clock;
 use crate::ids::Oid;
 
@@ -94,7 +98,9 @@ impl Forge for GitHub {
             let answer = self.client.send(project, Method::GET, &target, None).await?;
             next = answer.next_page();
             let combined: wire::Combined = answer.json()?;
-            if let Some(found) = combined.statuses.into_iter().find(|status| status.context.eq_ignore_ascii_case(context)) {
+            if let Some(found) =
+                combined.statuses.into_iter().find(|status| status.context.eq_ignore_ascii_case(context))
+            {
                 return Ok(Some(found.into_status(sha)));
             }
         }
@@ -104,12 +110,17 @@ impl Forge for GitHub {
     async fn own_comments(&self, project: &str, number: u64, marker: &str) -> Result<Vec<Comment>, ForgeError> {
         let me = self.whoami().await?;
         let path = repo_path(project, &format!("/issues/{number}/comments?per_page=100"))?;
-        self.listings.comments(&self.client, project, path, |comment| me.is(comment.author()) && comment.body().starts_with(marker)).await
+        self.listings
+            .comments(&self.client, project, path, |comment| {
+                me.is(comment.author()) && comment.body().starts_with(marker)
+            })
+            .await
     }
 
     async fn create_comment(&self, project: &str, number: u64, body: &str) -> Result<CommentId, ForgeError> {
         let path = repo_path(project, &format!("/issues/{number}/comments"))?;
-        let comment: wire::Comment = self.client.send(project, Method::POST, &path, Some(json!({ "body": body }))).await?.json()?;
+        let comment: wire::Comment =
+            self.client.send(project, Method::POST, &path, Some(json!({ "body": body }))).await?.json()?;
         Ok(comment.id())
     }
 
@@ -147,7 +158,10 @@ impl Forge for GitHub {
 
     async fn git_credential(&self, project: &str) -> Result<Option<GitCredential>, ForgeError> {
         let token = self.client.auth.token(&self.client.api, project).await?;
-        Ok(Some(GitCredential { username: "x-access-token".into(), password: SecretString::from(token.expose_secret()) }))
+        Ok(Some(GitCredential {
+            username: "x-access-token".into(),
+            password: SecretString::from(token.expose_secret()),
+        }))
     }
 }
 

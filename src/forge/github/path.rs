@@ -5,7 +5,9 @@ use crate::forge::{CommentId, ForgeError};
 pub(super) fn repo_path(project: &str, rest: &str) -> Result<String, ForgeError> {
     // What reaches this comes from the configuration, and must not be able to name another path all the same.
     let sound = |part: &str| {
-        !part.is_empty() && !matches!(part, "." | "..") && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        !part.is_empty()
+            && !matches!(part, "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
     match project.split_once('/') {
         Some((owner, name)) if sound(owner) && sound(name) => Ok(format!("/repos/{owner}/{name}{rest}")),
@@ -19,6 +21,8 @@ pub(super) fn repo_path(project: &str, rest: &str) -> Result<String, ForgeError>
 pub(super) fn comment_path(project: &str, id: &CommentId) -> Result<String, ForgeError> {
     match id.0.parse::<u64>() {
         Ok(number) => repo_path(project, &format!("/issues/comments/{number}")),
-        Err(_) => Err(ForgeError::NotFound { forge: "GitHub".into(), what: "a comment whose id is not a number".into() }),
+        Err(_) => {
+            Err(ForgeError::NotFound { forge: "GitHub".into(), what: "a comment whose id is not a number".into() })
+        }
     }
 }

@@ -71,14 +71,18 @@ impl LastResponse {
     fn answer(self) -> Option<HookAnswer> {
         // Before the first delivery it says "unused".
         let used = self.code.is_some() || self.status.as_deref().is_some_and(|status| status != "unused");
-        used.then(|| HookAnswer { code: self.code.filter(|code| *code != 0), message: self.message.or(self.status).unwrap_or_default() })
+        used.then(|| HookAnswer {
+            code: self.code.filter(|code| *code != 0),
+            message: self.message.or(self.status).unwrap_or_default(),
+        })
     }
 }
 
 /// The hook of the App, if it has one; else those of the repository.
 pub(super) async fn hooks(client: &Client, project: &str) -> Result<Vec<HookSettings>, ForgeError> {
     if let Auth::App(app) = &client.auth {
-        let config: HookConfig = client.api.send(&app.jwt(&client.api)?, auth::get("/app/hook/config")).await?.json()?;
+        let config: HookConfig =
+            client.api.send(&app.jwt(&client.api)?, auth::get("/app/hook/config")).await?.json()?;
         if config.url.as_ref().is_some_and(|url| !url.is_empty()) {
             let own: OwnApp = client.api.send(&app.jwt(&client.api)?, auth::get("/app")).await?.json()?;
             return Ok(config.settings(true, own.events, None).into_iter().collect());
@@ -86,7 +90,8 @@ pub(super) async fn hooks(client: &Client, project: &str) -> Result<Vec<HookSett
     }
     let path = repo_path(project, "/hooks?per_page=100")?;
     let hooks: Vec<Hook> = client.send(project, Method::GET, &path, None).await?.json()?;
-    let settings = |hook: Hook| hook.config.settings(hook.active, hook.events, hook.last_response.and_then(LastResponse::answer));
+    let settings =
+        |hook: Hook| hook.config.settings(hook.active, hook.events, hook.last_response.and_then(LastResponse::answer));
     Ok(hooks.into_iter().filter_map(settings).collect())
 }
 
@@ -95,8 +100,15 @@ pub(super) async fn grants(client: &Client, project: &str) -> Result<Grants, For
         Auth::App(app) => {
             let path = repo_path(project, "/installation")?;
             let installation: Installation = client.api.send(&app.jwt(&client.api)?, auth::get(&path)).await?.json()?;
-            let levels = installation.permissions.into_iter().filter_map(|(name, level)| Some((name, level.as_str()?.to_owned())));
-            Ok(Grants { permissions: Some(levels.collect()), suspended: installation.suspended_at.is_some(), ..Grants::default() })
+            let levels = installation
+                .permissions
+                .into_iter()
+                .filter_map(|(name, level)| Some((name, level.as_str()?.to_owned())));
+            Ok(Grants {
+                permissions: Some(levels.collect()),
+                suspended: installation.suspended_at.is_some(),
+                ..Grants::default()
+            })
         }
         Auth::Token(_) => {
             let path = repo_path(project, "")?;

@@ -42,7 +42,8 @@ fn status(description: &str) -> NewStatus {
 
 fn pull(number: u64) -> serde_json::Value {
     json!({
-        "number": number, "state": "open", "title": "t", "user": null, "draft": false, "merged_at": null, "merge_commit_sha": "c3".repeat(20),
+        "number": number, "state": "open", "title": "t", "user": null, "draft": false, "merged_at": null,
+        "merge_commit_sha": "c3".repeat(20),
         "head": {"ref": "topic", "sha": "a1".repeat(20), "repo": {"id": 1}},
         "base": {"ref": "main", "sha": "b2".repeat(20), "repo": {"id": 1}},
     })
@@ -65,8 +66,9 @@ fn wait(error: &ForgeError) -> Option<u64> {
 async fn limits_say_how_long_to_wait() {
     let limited = |code| ResponseTemplate::new(code).set_body_json(json!({"message": "API rate limit exceeded"}));
     assert_eq!(wait(&answer(limited(403).insert_header("retry-after", "7")).await), Some(7));
-    let reset =
-        limited(429).insert_header("x-ratelimit-remaining", "0").insert_header("x-ratelimit-reset", (NOW + 90).to_string().as_str());
+    let reset = limited(429)
+        .insert_header("x-ratelimit-remaining", "0")
+        .insert_header("x-ratelimit-reset", (NOW + 90).to_string().as_str());
     assert_eq!(wait(&answer(reset).await), Some(90));
     // A reset that has passed by our clock is waited for a moment all the same, and one of next year not until then.
     let past = limited(403).insert_header("x-ratelimit-remaining", "0").insert_header("x-ratelimit-reset", "5");
@@ -86,16 +88,21 @@ async fn a_locked_conversation_and_an_archived_repository_are_no_matter_of_right
 
 #[tokio::test]
 async fn other_refusals_are_told_apart() {
-    let of = |code| ResponseTemplate::new(code).set_body_json(json!({"message": "Resource not accessible\nby integration"}));
+    let of =
+        |code| ResponseTemplate::new(code).set_body_json(json!({"message": "Resource not accessible\nby integration"}));
     let forbidden = answer(of(403)).await;
     assert!(
-        matches!(&forbidden, ForgeError::Refused { message, .. } if message == "GET /repos/o/r/pulls/1: 403 Resource not accessible by integration")
+        matches!(&forbidden, ForgeError::Refused { message, .. } if message == "GET /repos/o/r/pulls/1: 403 Resource \
+                                                                                not accessible by integration")
     );
     assert!(matches!(answer(of(401)).await, ForgeError::Refused { .. }));
     assert!(matches!(answer(of(404)).await, ForgeError::NotFound { .. }));
     assert!(matches!(answer(of(502)).await, ForgeError::Unavailable { .. }));
     assert!(matches!(answer(of(422)).await, ForgeError::Rejected { .. }));
-    assert!(matches!(answer(ResponseTemplate::new(200).set_body_string("<html>")).await, ForgeError::Unavailable { .. }));
+    assert!(matches!(
+        answer(ResponseTemplate::new(200).set_body_string("<html>")).await,
+        ForgeError::Unavailable { .. }
+    ));
 }
 
 #[tokio::test]
@@ -150,7 +157,10 @@ async fn a_write_follows_a_moved_repository_with_its_body() {
 async fn the_token_does_not_follow_to_another_host() {
     let (server, other) = (MockServer::start().await, MockServer::start().await);
     let to = format!("{}/repos/o/r/pulls/1", other.uri());
-    Mock::given(method("POST")).respond_with(ResponseTemplate::new(307).insert_header("location", to.as_str())).mount(&server).await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(307).insert_header("location", to.as_str()))
+        .mount(&server)
+        .await;
     let error = client(&server).set_status("o/r", &status("x")).await.expect_err("refused");
     assert!(error.to_string().contains("another host"), "{error}");
     assert_eq!(other.received_requests().await.expect("recorded").len(), 0);
@@ -160,7 +170,10 @@ async fn the_token_does_not_follow_to_another_host() {
 async fn redirects_in_a_circle_end() {
     let server = MockServer::start().await;
     let to = format!("{}/repos/o/r/pulls/1", server.uri());
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(302).insert_header("location", to.as_str())).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(302).insert_header("location", to.as_str()))
+        .mount(&server)
+        .await;
     assert!(matches!(client(&server).pull_request("o/r", 1).await, Err(ForgeError::Unavailable { .. })));
 }
 
@@ -181,7 +194,10 @@ async fn a_pull_request_is_read_with_what_may_be_missing() {
     }
     let github = client(&server);
     let one = github.pull_request("o/r", 1).await.expect("read");
-    assert_eq!((one.state, one.from_fork, one.merge_commit, one.author.as_str()), (PullState::Open, false, None, "ghost"));
+    assert_eq!(
+        (one.state, one.from_fork, one.merge_commit, one.author.as_str()),
+        (PullState::Open, false, None, "ghost")
+    );
     let two = github.pull_request("o/r", 2).await.expect("read");
     assert_eq!((two.state, two.from_fork), (PullState::Closed, true));
     let three = github.pull_request("o/r", 3).await.expect("read");

@@ -53,7 +53,8 @@ impl From<Pull> for PullRequest {
             (false, _) => PullState::Closed,
         };
         // While it is open, this is GitHub's trial merge, which is not what merges it.
-        let merge_commit = pull.merge_commit_sha.filter(|_| state == PullState::Merged).and_then(|sha| sha.parse().ok());
+        let merge_commit =
+            pull.merge_commit_sha.filter(|_| state == PullState::Merged).and_then(|sha| sha.parse().ok());
         let from_fork = match (&pull.head.repo, &pull.base.repo) {
             (Some(head), Some(base)) => head.id != base.id,
             _ => true,

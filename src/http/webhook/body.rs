@@ -1,4 +1,5 @@
-//! Reads a body within bounds: of its size, of the time it takes, of how many are read at once and of what they hold together.
+//! Reads a body within bounds: of its size, of the time it takes, of how many are read at once and of what they hold
+//! together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,8 @@ pub struct IntakeLimits {
     pub bodies: usize,
     /// What each may hold without counting: most deliveries are shorter, and no crowd of long ones keeps them out.
     pub free: usize,
-    /// What they may hold together beyond that, in bytes. A body counts as it comes in, so that a promise alone costs nothing.
+    /// What they may hold together beyond that, in bytes. A body counts as it comes in, so that a promise alone costs
+    /// nothing.
     pub together: usize,
 }
 
@@ -59,12 +61,16 @@ impl Bodies {
     }
 
     pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<HeldBody, Refused> {
-        let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.parse::<u64>().ok());
         if announced.is_some_and(|length| length > self.limits.body as u64) {
             return Err(self.too_large());
         }
         let slot = self.slots.clone().try_acquire_owned().map_err(|_| busy())?;
-        let (bytes, room) = tokio::time::timeout(self.limits.time, self.collect(body)).await.map_err(|_| self.too_slow())??;
+        let (bytes, room) =
+            tokio::time::timeout(self.limits.time, self.collect(body)).await.map_err(|_| self.too_slow())??;
         Ok(HeldBody { bytes, _slot: slot, _room: room })
     }
 
@@ -113,9 +119,18 @@ fn joined(mut chunks: Vec<Bytes>, length: usize) -> Bytes {
 }
 
 fn busy() -> Refused {
-    Refused::new("overloaded", Problem::overloaded("too many deliveries are being read: send it again in a few seconds"))
+    Refused::new(
+        "overloaded",
+        Problem::overloaded("too many deliveries are being read: send it again in a few seconds"),
+    )
 }
 
 fn broken() -> Refused {
-    Refused::new("broken", Problem::new(StatusCode::BAD_REQUEST, "the body ended early or is not framed as its headers say: send it again"))
+    Refused::new(
+        "broken",
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the body ended early or is not framed as its headers say: send it again",
+        ),
+    )
 }

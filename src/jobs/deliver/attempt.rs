@@ -31,10 +31,13 @@ use crate::store::runs::{RunId, RunState};
 use crate::store::waits::WaitPurpose;
 use crate::sync;
 use crate::sync::heal::Judgement;
-use crate::sync::{AllowDestructive, AppliedSync, Known, Permits, Purpose, SyncDeps, SyncInput, Trust, WaitsForWord, Writing, drift, heal};
+use crate::sync::{
+    AllowDestructive, AppliedSync, Known, Permits, Purpose, SyncDeps, SyncInput, Trust, WaitsForWord, Writing, drift,
+    heal,
+};
 
-/// A server quotes in its refusals what it was asked about, and what it has: what the app's Secrets hold, in Git and in the cluster, is taken
-/// out of them, as it is for a preview.
+/// A server quotes in its refusals what it was asked about, and what it has: what the app's Secrets hold, in Git and in
+/// the cluster, is taken out of them, as it is for a preview.
 fn without_secrets(error: JobError, rendered: Option<&Rendered>, plan: Option<&Plan>) -> JobError {
     beside(|| {
         let manifests = rendered.into_iter().flat_map(|rendered| &rendered.manifests);
@@ -80,7 +83,8 @@ impl Attempt<'_> {
         };
         let identity = rendered.as_ref().map_or_else(String::new, |rendered| identity(app, rendered));
         if self.is_unknown(&identity) {
-            tracing::info!(app = %app.id, "nothing is healed until the next sync, because the definition that was applied is unknown");
+            tracing::info!(app = %app.id, "nothing is healed until the next sync, because the definition that was \
+                                           applied is unknown");
             return Ok(());
         }
         if self.is_as_applied(&identity) {
@@ -130,7 +134,8 @@ impl Attempt<'_> {
         let judgement = match self.aim {
             Aim::Heal { report_only } => match self.judge(plan, report_only, history).await? {
                 Some(judgement) => Some(judgement),
-                // What was left for another app and is not wanted by it any more is no drift, nor is what only its marks tell of.
+                // What was left for another app and is not wanted by it any more is no drift, nor is what only its
+                // marks tell of.
                 None if leave::is_all_that_is_to_do(engine, plan).await? => None,
                 None => return Ok(()),
             },
@@ -154,7 +159,8 @@ impl Attempt<'_> {
         self.applied(plan, done, identity, judgement, left, writing, history).await
     }
 
-    /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just that.
+    /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just
+    /// that.
     async fn was_paused(&self) -> Result<bool, JobError> {
         Ok(self.wish.manual.is_none() && self.engine.app_row(&self.row.app.id).await?.paused)
     }
@@ -163,11 +169,15 @@ impl Attempt<'_> {
     fn is_as_applied(&self, identity: &str) -> bool {
         let row = self.row;
         let same = row.synced_ok && row.applied_identity.as_deref() == Some(identity);
-        self.aim == Aim::Apply && self.wish.manual.is_none() && same && (row.health != AppHealth::Progressing || self.waiting.is_some())
+        self.aim == Aim::Apply
+            && self.wish.manual.is_none()
+            && same
+            && (row.health != AppHealth::Progressing || self.waiting.is_some())
     }
 
-    /// Whether a look cannot know what was applied: another release has applied it and did not write down by which definition. An app that is
-    /// synced by itself is applied as it is defined; any other would be by a definition that nobody has asked to apply.
+    /// Whether a look cannot know what was applied: another release has applied it and did not write down by which
+    /// definition. An app that is synced by itself is applied as it is defined; any other would be by a definition that
+    /// nobody has asked to apply.
     fn is_unknown(&self, identity: &str) -> bool {
         let looks = matches!(self.aim, Aim::Heal { .. } | Aim::Finish);
         let by_hand = self.row.app.sync != SyncPolicy::Auto || self.row.pinned_revision.is_some() || self.row.paused;
@@ -188,7 +198,8 @@ impl Attempt<'_> {
         let purpose = if self.wish.manual.is_some() { RenderPurpose::ByHand } else { RenderPurpose::Sync };
         let rendered = render::render(engine, app, tree, purpose, &self.ctx.cancel).await??;
         let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
-        // A look goes back to what was applied, and a pin holds there: whether that is what Git says by now is told by the last render of it.
+        // A look goes back to what was applied, and a pin holds there: whether that is what Git says by now is told by
+        // the last render of it.
         if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) && !self.is_pinned() {
             engine.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
         }
@@ -205,7 +216,8 @@ impl Attempt<'_> {
         let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
         let marks = engine.marks(&app.id);
         let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
-        // Who asks by hand, and who saw drift, has everything looked at; so has an app of which something could not be healed.
+        // Who asks by hand, and who saw drift, has everything looked at; so has an app of which something could not be
+        // healed.
         let is_well = self.row.synced_ok && self.row.drift.is_empty() && self.row.health != AppHealth::Degraded;
         let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && is_well;
         let known = Known::of(&inventory, if trusts { Trust::Applied } else { Trust::Nothing });
@@ -246,7 +258,12 @@ impl Attempt<'_> {
     }
 
     /// Whether drift is to be healed. None: there is none, or it was reported and that is all.
-    async fn judge(&self, plan: &Plan, report_only: bool, history: &mut History<'_>) -> Result<Option<Judgement>, JobError> {
+    async fn judge(
+        &self,
+        plan: &Plan,
+        report_only: bool,
+        history: &mut History<'_>,
+    ) -> Result<Option<Judgement>, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
         let seen = engine.drifted.get(&app.id).unwrap_or_default();
@@ -286,7 +303,8 @@ impl Attempt<'_> {
         Ok(!rows.iter().any(|row| row.state == ObjectState::Outdated && replaced.contains(&row.key.id())))
     }
 
-    /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a confirmed run was about to do when it was stopped or failed.
+    /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a
+    /// confirmed run was about to do when it was stopped or failed.
     async fn word(&self) -> Result<BTreeSet<ObjectId>, JobError> {
         let (store, app) = (&self.engine.store, &self.row.app.id);
         let cluster = &self.row.app.destination.cluster;
@@ -307,14 +325,19 @@ impl Attempt<'_> {
     ) -> Result<(AppliedSync, Writing), JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
-        let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster_for(&app.id, &app.destination.cluster)?.clone() };
+        let deps = SyncDeps {
+            store: engine.store.clone(),
+            cluster: engine.cluster_for(&app.id, &app.destination.cluster)?.clone(),
+        };
         let authority = engine.grants(&app.id.repo)?.on(&app.destination.cluster);
         let released = released::apps(engine, plan, &self.ctx.cancel).await?;
-        let allow_destructive = if word.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(word.clone()) };
+        let allow_destructive =
+            if word.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(word.clone()) };
         let nothing = BTreeSet::new();
         let purpose = match judgement {
             Some(judgement) => Purpose::Heal { given_up: &judgement.given_up },
-            // What failed before is tried again, and that is no reason to make a namespace again that somebody has deleted.
+            // What failed before is tried again, and that is no reason to make a namespace again that somebody has
+            // deleted.
             None if self.wish.is_resync() => Purpose::Heal { given_up: &nothing },
             None => Purpose::Sync,
         };
@@ -338,7 +361,8 @@ impl Attempt<'_> {
         Ok(history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await?)
     }
 
-    /// From now on a confirmation holds for what needs it. What was confirmed stays confirmed until it is done, whatever comes between.
+    /// From now on a confirmation holds for what needs it. What was confirmed stays confirmed until it is done,
+    /// whatever comes between.
     async fn show(&self, word: &BTreeSet<ObjectId>, waits: Option<&WaitsForWord>) -> Result<(), JobError> {
         let (store, app) = (&self.engine.store, &self.row.app.id);
         let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);
@@ -348,7 +372,8 @@ impl Attempt<'_> {
 
     /// What was to be replaced and needed confirmation is replaced.
     async fn tell_replaced(&self, plan: &Plan, word: &BTreeSet<ObjectId>) -> Result<(), JobError> {
-        let replaced = plan.changes.iter().filter(|change| change.action == Action::Replace && word.contains(&change.key.id()));
+        let replaced =
+            plan.changes.iter().filter(|change| change.action == Action::Replace && word.contains(&change.key.id()));
         let objects: Vec<String> = replaced.map(|change| change.key.to_string()).collect();
         if objects.is_empty() {
             return Ok(());
@@ -371,15 +396,21 @@ impl Attempt<'_> {
         let (engine, app) = (self.engine, &self.row.app);
         let run = history.begin().await?;
         let word = done.waits_for_word.as_ref();
-        let left = left_clusters::mark(engine, app, self.wish.allows_destructive(), &self.revision, &self.ctx.cancel).await?;
+        let left =
+            left_clusters::mark(engine, app, self.wish.allows_destructive(), &self.revision, &self.ctx.cancel).await?;
         let leaves_nothing = left.is_empty() && !left::is_agreed(engine, &app.id).await?;
         let healed = judgement.as_ref().and_then(told::healed);
         let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
         let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
         // With nothing to wait for and nothing to prune, this was all.
-        let is_over = self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && word.is_none() && leaves_nothing;
-        let (state, health) = if is_over { (RunState::Succeeded, AppHealth::Healthy) } else { (RunState::Waiting, AppHealth::Progressing) };
+        let is_over =
+            self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && word.is_none() && leaves_nothing;
+        let (state, health) = if is_over {
+            (RunState::Succeeded, AppHealth::Healthy)
+        } else {
+            (RunState::Waiting, AppHealth::Progressing)
+        };
         history.end(state, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
             if word.is_none() {

@@ -1,5 +1,5 @@
-//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, except what needs confirmation, and everybody hears
-//! how it ended.
+//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, except what needs confirmation,
+//! and everybody hears how it ended.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,9 +24,14 @@ use crate::sync::{Permits, Pruned, SyncDeps};
 /// So many objects of an end are named.
 const LISTED: usize = 2_000;
 
-/// Acts on a wait that is over, and forgets it: that one, and no other that acting on it has begun. It may be acted on twice, if the process dies
-/// in between.
-pub(in crate::jobs) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnded, ctx: &JobContext) -> Result<(), JobError> {
+/// Acts on a wait that is over, and forgets it: that one, and no other that acting on it has begun. It may be acted on
+/// twice, if the process dies in between.
+pub(in crate::jobs) async fn act(
+    engine: &Engine,
+    row: &AppRow,
+    ended: &WaitEnded,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
     let WaitEnded { wait, outcome } = ended;
     match outcome {
         // What is gone by now leaves the inventory with a second look.
@@ -47,7 +52,12 @@ pub(in crate::jobs) async fn act(engine: &Engine, row: &AppRow, ended: &WaitEnde
 }
 
 /// Everything that the app wants is healthy: what it no longer wants goes, unless it is held back.
-pub(in crate::jobs) async fn prune(engine: &Engine, row: &AppRow, run: &RunId, ctx: &JobContext) -> Result<(), JobError> {
+pub(in crate::jobs) async fn prune(
+    engine: &Engine,
+    row: &AppRow,
+    run: &RunId,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
     if is_paused(engine, &row.app.id, run).await? {
         settled(engine, &row.app.id, run).await?;
         let note = format!("{PAUSED_BEFORE_DELETIONS}. To continue: driftless resume {}", row.app.id);
@@ -98,7 +108,8 @@ async fn tell_of_pause(engine: &Engine, run: &RunId, note: Option<String>) -> Re
     Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?)
 }
 
-/// Whether an app was paused after this run had begun. Who syncs a paused app by hand means that sync, its deletions included.
+/// Whether an app was paused after this run had begun. Who syncs a paused app by hand means that sync, its deletions
+/// included.
 pub(in crate::jobs) async fn is_paused(engine: &Engine, app: &AppId, run: &RunId) -> Result<bool, JobError> {
     let Some(row) = engine.store.app(app).await?.filter(|row| row.paused) else { return Ok(false) };
     let began = engine.store.run(run).await?.map(|run| run.started);
@@ -176,7 +187,12 @@ pub(in crate::jobs) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunI
 }
 
 /// How a sync of an app has ended that has nothing left to do by itself.
-pub(in crate::jobs) async fn end_of(engine: &Engine, row: &AppRow, took: Duration, removed: u32) -> Result<AppEnd, JobError> {
+pub(in crate::jobs) async fn end_of(
+    engine: &Engine,
+    row: &AppRow,
+    took: Duration,
+    removed: u32,
+) -> Result<AppEnd, JobError> {
     let (kept, objects): (Vec<_>, Vec<_>) =
         engine.store.put_off(&row.app.id).await?.into_iter().partition(|row| row.state == ObjectState::Moving);
     let deletes = u32::try_from(objects.len()).unwrap_or(u32::MAX);
@@ -185,9 +201,13 @@ pub(in crate::jobs) async fn end_of(engine: &Engine, row: &AppRow, took: Duratio
     let drift = engine.store.app(&row.app.id).await?.map(|row| row.drift).unwrap_or_default();
     Ok(match row.state {
         AppState::Active if deletes == 0 && !drift.is_empty() => AppEnd::Drifted { message: drift },
-        _ if deletes > 0 => AppEnd::Waiting { deletes, objects: names(objects), held: Vec::new(), after_seconds, removed, kept },
+        _ if deletes > 0 => {
+            AppEnd::Waiting { deletes, objects: names(objects), held: Vec::new(), after_seconds, removed, kept }
+        }
         AppState::Removed => AppEnd::Pruned,
-        AppState::Active | AppState::Missing | AppState::Broken => AppEnd::Healthy { after_seconds, removed, held: Vec::new(), kept },
+        AppState::Active | AppState::Missing | AppState::Broken => {
+            AppEnd::Healthy { after_seconds, removed, held: Vec::new(), kept }
+        }
     })
 }
 
@@ -237,6 +257,7 @@ async fn lost_with(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Opt
     }
     let cluster = engine.cluster(&row.app.destination.cluster)?.name();
     let inventory = engine.store.inventory_of(cluster, &row.app.id).await?;
-    let wanted: Vec<_> = inventory.into_iter().filter(|row| row.state == ObjectState::Applied).map(|row| row.key).collect();
+    let wanted: Vec<_> =
+        inventory.into_iter().filter(|row| row.state == ObjectState::Applied).map(|row| row.key).collect();
     Ok(took_along::text(&pruned.gone, &wanted))
 }

@@ -21,8 +21,14 @@ impl Classified for SyncProblem {
     }
 }
 
-/// The revision that the app should be at: what a person asks for, what it is pinned to, or its ref as it was last fetched.
-pub(in crate::jobs) async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, ctx: &JobContext) -> Result<Oid, JobError> {
+/// The revision that the app should be at: what a person asks for, what it is pinned to, or its ref as it was last
+/// fetched.
+pub(in crate::jobs) async fn wanted(
+    engine: &Engine,
+    row: &AppRow,
+    wish: &Wish,
+    ctx: &JobContext,
+) -> Result<Oid, JobError> {
     let source = &row.app.source;
     if let Some(revision) = wish.revision() {
         let oid = revision.parse::<Oid>().ok();
@@ -48,12 +54,14 @@ pub(in crate::jobs) async fn wanted(engine: &Engine, row: &AppRow, wish: &Wish, 
         return Ok(pinned.clone());
     }
     // A push has fetched for all of its apps; who comes by another way looks for itself.
-    let known = if wish.manual.is_some() { None } else { engine.store.ref_head(&source.repo, &source.ref_name).await? };
+    let known =
+        if wish.manual.is_some() { None } else { engine.store.ref_head(&source.repo, &source.ref_name).await? };
     let resolved = match known {
         Some(oid) if engine.mirrors.has_commit(&source.repo, &oid).await => Some(oid),
         _ => refresh(engine, row, ctx).await?,
     };
-    Ok(resolved.ok_or_else(|| SyncProblem::NoRef { repo: source.repo.to_string(), ref_name: source.ref_name.clone() })?)
+    Ok(resolved
+        .ok_or_else(|| SyncProblem::NoRef { repo: source.repo.to_string(), ref_name: source.ref_name.clone() })?)
 }
 
 async fn refresh(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<Option<Oid>, JobError> {

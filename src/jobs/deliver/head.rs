@@ -1,4 +1,5 @@
-//! What the ref of an app says by now, for an app that is not synced to it: whoever asks how it stands is told whether it is behind.
+//! What the ref of an app says by now, for an app that is not synced to it: whoever asks how it stands is told whether
+//! it is behind.
 
 use crate::class::Class;
 use crate::jobs::desired::{identity, render};
@@ -8,12 +9,14 @@ use crate::queue::{JobContext, JobError, Key};
 use crate::render::{Purpose, RenderError};
 use crate::store::apps::AppRow;
 
-/// Renders the head and remembers what came out of it. What cannot be told now is told by the next push: nothing waits for it.
+/// Renders the head and remembers what came out of it. What cannot be told now is told by the next push: nothing waits
+/// for it.
 pub(in crate::jobs) async fn look(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
     match rendered(engine, row, ctx).await {
         Err(error) if error.class == Class::Cancelled => Err(error),
         Err(error) => {
-            tracing::debug!(app = %row.app.id, error = error.message(), "could not check whether an app is behind its ref");
+            tracing::debug!(app = %row.app.id, error = error.message(), "could not check whether an app is behind its \
+                                                                         ref");
             Ok(())
         }
         Ok(()) => outcome::stands_elsewhere(engine, &row.app.source.repo, Key::Sync(row.app.id.clone())).await,

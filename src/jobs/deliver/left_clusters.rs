@@ -1,5 +1,5 @@
-//! What an app has on clusters that it has left, because its definition names another one now: it goes once the app is healthy where it is,
-//! and a person has said so, as it is all that the app has there.
+//! What an app has on clusters that it has left, because its definition names another one now: it goes once the app is
+//! healthy where it is, and a person has said so, as it is all that the app has there.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,8 @@ use crate::store::waits::WaitPurpose;
 use crate::sync;
 use crate::sync::{Permits, SyncDeps};
 
-/// Decides about what an app has on clusters that it has left, now that it is applied where it belongs: it needs confirmation, or goes if it is confirmed now or was before. Says so.
+/// Decides about what an app has on clusters that it has left, now that it is applied where it belongs: it needs
+/// confirmation, or goes if it is confirmed now or was before. Says so.
 pub(in crate::jobs) async fn mark(
     engine: &Engine,
     app: &App,
@@ -30,10 +31,13 @@ pub(in crate::jobs) async fn mark(
     cancel: &CancellationToken,
 ) -> Result<Vec<String>, JobError> {
     let mut said = Vec::new();
-    for cluster in engine.store.left_clusters(&app.id).await?.into_iter().filter(|cluster| *cluster != app.destination.cluster) {
+    for cluster in
+        engine.store.left_clusters(&app.id).await?.into_iter().filter(|cluster| *cluster != app.destination.cluster)
+    {
         let Left { rows, kept } = look(engine, app, &cluster).await?;
         let shown = engine.store.shown_deletes(&app.id, &cluster).await?;
-        let is_agreed = |row: &&ObjectRow| shown.contains(&row.key.id()) && (by_word || row.state == ObjectState::Pruning);
+        let is_agreed =
+            |row: &&ObjectRow| shown.contains(&row.key.id()) && (by_word || row.state == ObjectState::Pruning);
         let (agreed, held): (Vec<_>, Vec<_>) = rows.iter().partition(is_agreed);
         let ids = |rows: &[&ObjectRow]| -> BTreeSet<ObjectId> { rows.iter().map(|row| row.key.id()).collect() };
         engine.store.set_left(&cluster, &app.id, &ids(&held), &ids(&agreed)).await?;
@@ -43,15 +47,17 @@ pub(in crate::jobs) async fn mark(
             let command = format!("driftless sync {} --allow-destructive", app.id);
             let reasons = what_goes_with(engine, app, &cluster, &held, revision, cancel).await?;
             let reasons = reasons.into_iter().map(|reason| format!("; {reason}")).collect::<String>();
-            said.push(format!("deletes {all} on cluster {cluster}, which the app has left{reasons}; to confirm: {command}"));
+            said.push(format!(
+                "deletes {all} on cluster {cluster}, which the app has left{reasons}; to confirm: {command}"
+            ));
         }
         said.extend(kept);
     }
     Ok(said)
 }
 
-/// Deletes what a person has agreed to, once the app is healthy where it is. What a cluster that is away still has is tried again, and nothing
-/// else waits for that.
+/// Deletes what a person has agreed to, once the app is healthy where it is. What a cluster that is away still has is
+/// tried again, and nothing else waits for that.
 pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext) -> Result<(), JobError> {
     let clusters = agreed(engine, id).await?;
     if clusters.is_empty() {
@@ -69,21 +75,25 @@ pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext
         // The configuration may have changed since.
         let Left { rows, .. } = look(engine, &row.app, &name).await?;
         let allowed: BTreeSet<ObjectId> = rows.iter().map(|row| row.key.id()).collect();
-        let agreed: BTreeSet<ObjectId> = rows.iter().filter(|row| row.state == ObjectState::Pruning).map(|row| row.key.id()).collect();
+        let agreed: BTreeSet<ObjectId> =
+            rows.iter().filter(|row| row.state == ObjectState::Pruning).map(|row| row.key.id()).collect();
         engine.store.set_left(&name, id, &allowed.difference(&agreed).cloned().collect(), &agreed).await?;
         let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster_for(id, &name)?.clone() };
         let authority = engine.grants(&id.repo)?.on(&name);
         let not_wanted = leave::before_prune(engine, &row, &name).await?;
         let (permits, marks) = (writing::ask(ctx), engine.marks(id));
-        let pruned = match sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await {
-            Ok(pruned) => pruned,
-            Err(error) => {
-                let all = objects(agreed.len());
-                let text = format!("{all} on cluster {name}, which the app has left, could not be deleted; retrying: {error}");
-                engine.store.set_run_state(&last.id, RunState::Waiting, Some(&text)).await?;
-                return Err(error.into());
-            }
-        };
+        let pruned =
+            match sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await {
+                Ok(pruned) => pruned,
+                Err(error) => {
+                    let all = objects(agreed.len());
+                    let text = format!(
+                        "{all} on cluster {name}, which the app has left, could not be deleted; retrying: {error}"
+                    );
+                    engine.store.set_run_state(&last.id, RunState::Waiting, Some(&text)).await?;
+                    return Err(error.into());
+                }
+            };
         finish::note(engine, &row, &last.id, &pruned).await?;
         finish::tell_gone(engine, &row, &last.id, &pruned, None).await?;
         if !pruned.waits.is_empty() {

@@ -1,5 +1,6 @@
-//! What a sync of something new leaves alone: objects that are as Git has had them, and that somebody else keeps changing back, or that the server
-//! refuses to bring back. A new revision that does not touch them does not begin the fight anew, nor is it held up by it. Pure.
+//! What a sync of something new leaves alone: objects that are as Git has had them, and that somebody else keeps
+//! changing back, or that the server refuses to bring back. A new revision that does not touch them does not begin the
+//! fight anew, nor is it held up by it. Pure.
 
 use std::collections::HashMap;
 
@@ -113,7 +114,10 @@ mod tests {
         let mut same = plan("h", Verdict::Accepted);
         let left = leave_alone(&mut same, &fought(3), 3, &inventory());
         assert!(same.is_empty());
-        assert_eq!(left.said, ["Deployment shop/web is no longer healed: hpa has changed it back after each of 3 heals"]);
+        assert_eq!(
+            left.said,
+            ["Deployment shop/web is no longer healed: hpa has changed it back after each of 3 heals"]
+        );
         assert_eq!(left.heals, fought(3));
         let mut going_on = plan("h", Verdict::Accepted);
         let left = leave_alone(&mut going_on, &fought(1), 3, &inventory());

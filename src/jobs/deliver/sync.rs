@@ -18,8 +18,8 @@ use crate::store::runs::{RunKind, RunState};
 
 pub(in crate::jobs) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
     let done = work(engine, id, job, ctx).await;
-    // Whatever came of it: the previews that rest on what it changed are old. That they could not be told is no failure of this app, and what is
-    // left is told by the next sync or resync.
+    // Whatever came of it: the previews that rest on what it changed are old. That they could not be told is no failure
+    // of this app, and what is left is told by the next sync or resync.
     if let Err(error) = rests::spread(engine).await {
         tracing::warn!(error = error.message(), "pull requests could not be told yet that their previews are old");
     }
@@ -43,7 +43,10 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
     let (aim, revision) = match decide(&row, &wish) {
         Decision::Leave
-            if wish.manual.is_none() && wish.is_news() && row.state == AppState::Active && row.app.sync != SyncPolicy::Never =>
+            if wish.manual.is_none()
+                && wish.is_news()
+                && row.state == AppState::Active
+                && row.app.sync != SyncPolicy::Never =>
         {
             return head::look(engine, &row, ctx).await;
         }
@@ -129,7 +132,8 @@ pub(in crate::jobs) async fn failed(engine: &Engine, id: &AppId, job: &Job, erro
         return Ok(());
     }
     let source = &row.app.source;
-    // What was pushed since is not at fault. What cannot be told because the repository is not here is in the history all the same.
+    // What was pushed since is not at fault. What cannot be told because the repository is not here is in the history
+    // all the same.
     let revision = match engine.attempted.get(id) {
         Some(attempted) => Some(attempted),
         None => engine.store.ref_head(&source.repo, &source.ref_name).await?,

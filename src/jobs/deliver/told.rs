@@ -5,12 +5,15 @@ use crate::sync::heal::{DriftedFields, Judgement};
 
 /// What is different and stays so, and who made it so, in words; what the server refuses to change back is among it.
 pub(super) fn found(judgement: &Judgement, plan: &Plan) -> String {
-    let mut parts: Vec<String> = judgement.drifted.iter().map(|drifted| differs(drifted, "is gone", "differs")).collect();
+    let mut parts: Vec<String> =
+        judgement.drifted.iter().map(|drifted| differs(drifted, "is gone", "differs")).collect();
     let known = |change: &Change| judgement.drifted.iter().any(|drifted| drifted.object == change.key.id());
     for change in plan.changes.iter().filter(|change| !known(change)) {
         match &change.verdict {
             Verdict::Rejected { message, .. } => parts.push(format!("{} is refused: {message}", change.key)),
-            _ if is_replacement(change) => parts.push(format!("{} differs so that it would have to be replaced", change.key)),
+            _ if is_replacement(change) => {
+                parts.push(format!("{} differs so that it would have to be replaced", change.key))
+            }
             _ => {}
         }
     }
@@ -36,7 +39,8 @@ pub(super) fn healed(judgement: &Judgement) -> Option<String> {
 }
 
 fn differs(drifted: &DriftedFields, gone: &str, differs: &str) -> String {
-    let what = if drifted.fields.is_empty() { gone.to_owned() } else { format!("{differs} in {}", drifted.fields.join(", ")) };
+    let what =
+        if drifted.fields.is_empty() { gone.to_owned() } else { format!("{differs} in {}", drifted.fields.join(", ")) };
     let by = drifted.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
     format!("{} {what}{by}", drifted.object)
 }

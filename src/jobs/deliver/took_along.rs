@@ -12,7 +12,10 @@ fn is_in(key: &ObjectKey, holder: &ObjectKey) -> bool {
         // A CRD is named `PLURAL.GROUP`.
         _ => {
             !key.group.is_empty()
-                && holder.name.split_once('.').is_some_and(|(plural, group)| group == key.group && is_plural(plural, &key.kind))
+                && holder
+                    .name
+                    .split_once('.')
+                    .is_some_and(|(plural, group)| group == key.group && is_plural(plural, &key.kind))
         }
     }
 }
@@ -27,7 +30,8 @@ fn is_plural(plural: &str, kind: &str) -> bool {
 /// What of the wanted objects is gone with those that were deleted, and what to do about it.
 pub(in crate::jobs) fn text(gone: &[ObjectKey], wanted: &[ObjectKey]) -> Option<String> {
     let holders: Vec<&ObjectKey> = gone.iter().filter(|key| has_contents(key)).collect();
-    let lost: Vec<String> = wanted.iter().filter(|key| holders.iter().any(|holder| is_in(key, holder))).map(ToString::to_string).collect();
+    let lost: Vec<String> =
+        wanted.iter().filter(|key| holders.iter().any(|holder| is_in(key, holder))).map(ToString::to_string).collect();
     if lost.is_empty() {
         return None;
     }
@@ -48,7 +52,13 @@ mod tests {
     use super::*;
 
     fn key(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> ObjectKey {
-        ObjectKey { group: group.into(), version: "v1".into(), kind: kind.into(), namespace: namespace.map(Into::into), name: name.into() }
+        ObjectKey {
+            group: group.into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            namespace: namespace.map(Into::into),
+            name: name.into(),
+        }
     }
 
     /// T13: what goes with a Namespace or a CRD is named, and nothing else.

@@ -1,4 +1,5 @@
-//! What is waited for, told while it is: the worst object and why, for `driftless apps` and for the pull requests that wait to tell it.
+//! What is waited for, told while it is: the worst object and why, for `driftless apps` and for the pull requests that
+//! wait to tell it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

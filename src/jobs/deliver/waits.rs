@@ -15,8 +15,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Writes down how each wait ended and queues its app. The job acts on the row, so that nothing is lost with this process; what could not even
-/// be written down is told again by the next start, or by the next look at a cluster.
+/// Writes down how each wait ended and queues its app. The job acts on the row, so that nothing is lost with this
+/// process; what could not even be written down is told again by the next start, or by the next look at a cluster.
 pub async fn listen_to_waits(engine: Arc<Engine>, mut ended: mpsc::Receiver<WaitEnded>, stop: CancellationToken) {
     loop {
         let next = tokio::select! {

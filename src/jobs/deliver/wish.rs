@@ -112,7 +112,8 @@ pub(in crate::jobs) fn decide(row: &AppRow, wish: &Wish) -> Decision {
 
 /// Nothing is written for a paused app. Whether it has drifted is looked at, so that whoever paused it is told.
 fn paused(row: &AppRow, wish: &Wish) -> Decision {
-    let is_looked_at = row.state == AppState::Active && row.app.sync != SyncPolicy::Never && row.app.drift != DriftPolicy::Ignore;
+    let is_looked_at =
+        row.state == AppState::Active && row.app.sync != SyncPolicy::Never && row.app.drift != DriftPolicy::Ignore;
     match &row.applied_revision {
         Some(revision) if wish.only_resync && row.synced_ok && is_looked_at => {
             Decision::Heal { revision: revision.clone(), report_only: true }

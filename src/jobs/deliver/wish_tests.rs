@@ -39,17 +39,23 @@ fn what_people_ask_for_adds_up() {
     };
     assert_eq!(of(&[Cause::Resync]), (false, false, None, true));
     assert_eq!(of(&[Cause::Resync, Cause::Poll]), (false, false, None, false));
-    assert_eq!(of(&[Cause::Resync, Cause::Follow { key: key() }]), (false, false, None, true), "the end of its own wait asks for nothing");
+    assert_eq!(
+        of(&[Cause::Resync, Cause::Follow { key: key() }]),
+        (false, false, None, true),
+        "the end of its own wait asks for nothing"
+    );
     assert_eq!(of(&[manual(|_| {})]), (false, false, None, false));
     assert_eq!(of(&[manual(|manual| manual.adopt = true), Cause::Resync]), (true, false, None, false));
-    let (destructive, pin) = (manual(|manual| manual.allow_destructive = true), manual(|manual| manual.revision = Some("a1".into())));
+    let (destructive, pin) =
+        (manual(|manual| manual.allow_destructive = true), manual(|manual| manual.revision = Some("a1".into())));
     assert_eq!(of(&[destructive, pin.clone()]), (false, true, Some("a1".into()), false));
     let newer = manual(|manual| manual.revision = Some("b2".into()));
     assert_eq!(of(&[pin.clone(), newer]).2.as_deref(), Some("b2"));
     assert_eq!(of(&[pin, manual(|manual| manual.adopt = true)]), (true, false, Some("a1".into()), false));
 }
 
-/// A17, A20, T4: what is done for an app, by its policy, its state and who asks: a push, the periodic look, a person, the end of a wait.
+/// A17, A20, T4: what is done for an app, by its policy, its state and who asks: a push, the periodic look, a person,
+/// the end of a wait.
 #[test]
 fn what_is_done_by_policy_and_cause() {
     let push = [Cause::Follow { key: Key::Push { repo: RepoName::new("shop"), ref_name: "refs/heads/main".into() } }];
@@ -68,7 +74,11 @@ fn what_is_done_by_policy_and_cause() {
         ("report", with(|row| row.app.drift = DriftPolicy::Report), ["apply", "report", "apply", "leave"]),
         ("ignore", with(|row| row.app.drift = DriftPolicy::Ignore), ["apply", "finish", "apply", "leave"]),
         ("paused", with(|row| row.paused = true), ["leave", "report", "apply", "leave"]),
-        ("paused, ignore", with(|row| (row.paused, row.app.drift) = (true, DriftPolicy::Ignore)), ["leave", "leave", "apply", "leave"]),
+        (
+            "paused, ignore",
+            with(|row| (row.paused, row.app.drift) = (true, DriftPolicy::Ignore)),
+            ["leave", "leave", "apply", "leave"],
+        ),
         ("removed, keep", with(|row| row.state = AppState::Removed), ["leave", "leave", "leave", "leave"]),
         (
             "removed, prune by the definition alone",

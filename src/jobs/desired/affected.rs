@@ -17,7 +17,11 @@ pub(in crate::jobs) struct Follower {
 }
 
 /// The active apps whose manifests come from this ref.
-pub(in crate::jobs) async fn followers(engine: &Engine, repo: &RepoName, ref_name: &str) -> Result<Vec<Follower>, JobError> {
+pub(in crate::jobs) async fn followers(
+    engine: &Engine,
+    repo: &RepoName,
+    ref_name: &str,
+) -> Result<Vec<Follower>, JobError> {
     let found = engine.store.followers(repo).await?;
     Ok(found
         .into_iter()
@@ -31,7 +35,10 @@ pub(in crate::jobs) async fn followers(engine: &Engine, repo: &RepoName, ref_nam
 }
 
 /// Those of the followers that may render to something else at `tree`.
-pub(in crate::jobs) async fn by_tree(followers: Vec<Follower>, tree: Arc<dyn Tree>) -> Result<BTreeSet<AppId>, JobError> {
+pub(in crate::jobs) async fn by_tree(
+    followers: Vec<Follower>,
+    tree: Arc<dyn Tree>,
+) -> Result<BTreeSet<AppId>, JobError> {
     let look = move || -> Result<BTreeSet<AppId>, TreeError> {
         let mut affected = BTreeSet::new();
         for Follower { row, trace } in followers {
@@ -41,7 +48,8 @@ pub(in crate::jobs) async fn by_tree(followers: Vec<Follower>, tree: Arc<dyn Tre
             };
             // A sync that failed or never happened is not forgotten because its files stayed the same.
             // One that has failed since is tried again by whatever is pushed, as what was in its way may be taken back.
-            let is_open = row.applied_revision.is_none() || row.applied_identity != row.identity || !row.failure.is_empty();
+            let is_open =
+                row.applied_revision.is_none() || row.applied_identity != row.identity || !row.failure.is_empty();
             if differs || is_open {
                 affected.insert(row.app.id);
             }

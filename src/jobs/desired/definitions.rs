@@ -13,13 +13,18 @@ use crate::store::apps::{AppRow, AppState};
 use crate::tree::{Tree, TreeError};
 
 /// Reads the definitions of a tree.
-pub(in crate::jobs) async fn discover(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<Discovered, JobError> {
+pub(in crate::jobs) async fn discover(
+    engine: &Engine,
+    repo: &Repo,
+    tree: Arc<dyn Tree>,
+) -> Result<Discovered, JobError> {
     Ok(read(engine, repo, tree).await?.0)
 }
 
 async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Discovered, Arc<Memory>), JobError> {
     let last = engine.definitions.last(&repo.name);
-    let (found, memory) = scoped(engine, repo, move |scope, stopped| scope.discover_again(tree.as_ref(), &last, stopped)).await?;
+    let (found, memory) =
+        scoped(engine, repo, move |scope, stopped| scope.discover_again(tree.as_ref(), &last, stopped)).await?;
     let memory = Arc::new(memory);
     engine.definitions.keep(&repo.name, &memory);
     Ok((found, memory))
@@ -42,12 +47,18 @@ async fn scoped<T: Send + 'static>(
 #[derive(Default)]
 pub(in crate::jobs) struct Reconciled {
     pub to_sync: BTreeSet<AppId>,
-    /// The repos and refs that apps which came, changed or went are made from: pull requests into these affect other apps now.
+    /// The repos and refs that apps which came, changed or went are made from: pull requests into these affect other
+    /// apps now.
     pub sources: BTreeSet<(RepoName, String)>,
 }
 
 /// Stores what changed, and names the apps to sync for it. `before` is where the branch was at the last look.
-pub(in crate::jobs) async fn reconcile(engine: &Engine, repo: &Repo, revision: &Oid, before: Option<&Oid>) -> Result<Reconciled, JobError> {
+pub(in crate::jobs) async fn reconcile(
+    engine: &Engine,
+    repo: &Repo,
+    revision: &Oid,
+    before: Option<&Oid>,
+) -> Result<Reconciled, JobError> {
     let tree = engine.mirrors.tree(&repo.name, revision).await?;
     let (found, memory) = read(engine, repo, Arc::clone(&tree)).await?;
     for error in &found.errors {
@@ -105,7 +116,9 @@ async fn is_rewritten(engine: &Engine, repo: &Repo, before: Option<&Oid>, revisi
 }
 
 fn is_stored(row: &AppRow, app: &App) -> bool {
-    row.state == AppState::Active && row.app.same_definition(app) && row.app.origin.definitions_ref == app.origin.definitions_ref
+    row.state == AppState::Active
+        && row.app.same_definition(app)
+        && row.app.origin.definitions_ref == app.origin.definitions_ref
 }
 
 /// The commit at which the definitions are looked at.
@@ -115,7 +128,8 @@ struct At<'a> {
     tree: Arc<dyn Tree>,
 }
 
-/// A definition that is not there any more. True when its objects are to be pruned, because it said so while it was there.
+/// A definition that is not there any more. True when its objects are to be pruned, because it said so while it was
+/// there.
 async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<bool, JobError> {
     let (state, message) = verdict(engine, at, row, found).await?;
     // By which commit it was removed does not change with what is pushed after that.
@@ -130,7 +144,8 @@ async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) ->
     Ok(row.state != AppState::Removed || is_forgotten(engine, row).await?)
 }
 
-/// Whether nobody is on the way to prune the objects of a removed app: a look that was stopped may have left word of the removal and no job.
+/// Whether nobody is on the way to prune the objects of a removed app: a look that was stopped may have left word of
+/// the removal and no job.
 async fn is_forgotten(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
     let (app, cluster) = (&row.app.id, &row.app.destination.cluster);
     if engine.store.waiting_run(app).await?.is_some() {
@@ -141,14 +156,23 @@ async fn is_forgotten(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
     Ok(engine.store.inventory_of(cluster, app).await?.iter().any(|object| !shown.contains(&object.key.id())))
 }
 
-async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<(AppState, String), JobError> {
+async fn verdict(
+    engine: &Engine,
+    at: &At<'_>,
+    row: &AppRow,
+    found: &Discovered,
+) -> Result<(AppState, String), JobError> {
     let At { repo, revision, tree } = at;
     let origin = &row.app.origin.file;
-    if let Some(error) = found.errors.iter().find(|error| error.app.as_deref() == Some(&row.app.id.name) || error.file == *origin) {
+    if let Some(error) =
+        found.errors.iter().find(|error| error.app.as_deref() == Some(&row.app.id.name) || error.file == *origin)
+    {
         return Ok((AppState::Broken, format!("{error}; its objects are kept")));
     }
     if let Some(error) = found.errors.first() {
-        let message = format!("its definition is gone from {origin}, but {error}, so this may not be a removal; its objects are kept");
+        let message = format!(
+            "its definition is gone from {origin}, but {error}, so this may not be a removal; its objects are kept"
+        );
         return Ok((AppState::Missing, message));
     }
     let (app, tree) = (row.app.clone(), Arc::clone(tree));
@@ -156,7 +180,10 @@ async fn verdict(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered)
         return Ok((AppState::Missing, format!("its definition was not found, but {why}; its objects are kept")));
     }
     if !engine.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {
-        let message = format!("its definition is gone from {origin} after {} was rewritten; its objects are kept", repo.definitions_ref);
+        let message = format!(
+            "its definition is gone from {origin} after {} was rewritten; its objects are kept",
+            repo.definitions_ref
+        );
         return Ok((AppState::Missing, message));
     }
     let objects = match row.on_delete() {

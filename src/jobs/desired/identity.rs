@@ -21,7 +21,8 @@ pub(in crate::jobs) fn identity_of(app: &App, source: &str) -> String {
     hex::encode(hash.finalize())
 }
 
-/// The names that an app's manifest may have in the cluster. Whether its kind is namespaced is not asked: no kind has both.
+/// The names that an app's manifest may have in the cluster. Whether its kind is namespaced is not asked: no kind has
+/// both.
 pub(in crate::jobs) fn ids(app: &App, manifest: &Manifest) -> [ObjectId; 2] {
     let named = manifest.key.id();
     let namespace = named.namespace.clone().unwrap_or_else(|| app.destination.namespace.clone());

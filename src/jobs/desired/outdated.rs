@@ -1,4 +1,5 @@
-//! Apps that were rendered by another renderer, or for a cluster that was another one then: their objects may come out otherwise now.
+//! Apps that were rendered by another renderer, or for a cluster that was another one then: their objects may come out
+//! otherwise now.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +34,9 @@ pub(in crate::jobs) async fn apps(engine: &Engine, cluster: &Cluster, rows: &[Ap
 
 /// Whether a render of what the last one read could have another identity now.
 async fn is_outdated(engine: &Engine, row: &AppRow, trace: Option<String>) -> Result<bool, JobError> {
-    let (AppState::Active, Some(identity), Some(trace)) = (row.state, row.identity.clone(), trace) else { return Ok(false) };
+    let (AppState::Active, Some(identity), Some(trace)) = (row.state, row.identity.clone(), trace) else {
+        return Ok(false);
+    };
     let request = match render::request(engine, &row.app).await {
         Ok(request) => request,
         // The definition names a cluster that is none: its own job says so.

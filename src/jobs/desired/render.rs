@@ -19,7 +19,8 @@ pub(in crate::jobs) async fn render(
     purpose: Purpose,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
-    // A definition that names a cluster which is none, or may not go there, is at fault itself, and no other app of the pull request is.
+    // A definition that names a cluster which is none, or may not go there, is at fault itself, and no other app of the
+    // pull request is.
     if let Err(denied) = engine.permitted(app) {
         return Ok(Err(failed(denied.to_string())));
     }

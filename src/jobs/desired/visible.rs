@@ -1,4 +1,5 @@
-//! Waits, for a bounded time, until a commit that a forge told of can be fetched: a webhook may be faster than the forge's own replicas.
+//! Waits, for a bounded time, until a commit that a forge told of can be fetched: a webhook may be faster than the
+//! forge's own replicas.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +10,13 @@ use crate::ids::Oid;
 use crate::source::{Mirrors, Remote, SourceError};
 
 /// Longer than replicas lag on a normal day; after it, what is there counts, and the poll brings the rest.
-const PAUSES: [Duration; 5] =
-    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// Fetches the refs until `hint` can be seen in the mirror. A ref that is not there is None.
 pub(in crate::jobs) async fn fetch(

@@ -1,7 +1,9 @@
-//! Fields that each render makes anew (`nondeterministic: keep`): the live value stays, as leaving an owned field out would delete it.
+//! Fields that each render makes anew (`nondeterministic: keep`): the live value stays, as leaving an owned field out
+//! would delete it.
 //!
-//! Only of what is the app's own. A manifest's values are shown as Git's, so a value from anywhere else would be shown to whoever can open a
-//! pull request: it would be enough to render somebody's object with something random in the field that one wants to see.
+//! Only of what is the app's own. A manifest's values are shown as Git's, so a value from anywhere else would be shown
+//! to whoever can open a pull request: it would be enough to render somebody's object with something random in the
+//! field that one wants to see.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +19,11 @@ use crate::render::{Rendered, VolatileField};
 use crate::store::inventory::ObjectRow;
 
 /// The manifests with what is live in their volatile fields; as rendered where the app has no such object yet.
-pub(in crate::jobs) async fn settled<'a>(engine: &Engine, app: &App, rendered: &'a Rendered) -> Result<Cow<'a, [Manifest]>, JobError> {
+pub(in crate::jobs) async fn settled<'a>(
+    engine: &Engine,
+    app: &App,
+    rendered: &'a Rendered,
+) -> Result<Cow<'a, [Manifest]>, JobError> {
     if rendered.volatile.is_empty() {
         return Ok(Cow::Borrowed(&rendered.manifests));
     }
@@ -27,7 +33,11 @@ pub(in crate::jobs) async fn settled<'a>(engine: &Engine, app: &App, rendered: &
     let mut manifests = rendered.manifests.clone();
     for (object, pointers) in by_object(&rendered.volatile) {
         let Some(manifest) = manifests.iter_mut().find(|manifest| manifest.key == *object) else { continue };
-        let key = located(object, &app.destination.namespace, cluster.resource(object).await.is_ok_and(|kind| kind.namespaced));
+        let key = located(
+            object,
+            &app.destination.namespace,
+            cluster.resource(object).await.is_ok_and(|kind| kind.namespaced),
+        );
         let Some(row) = inventory.iter().find(|row| row.key.id() == key.id()) else { continue };
         if authority.ask(Verb::Read, &key.id()).is_err() {
             continue;
@@ -55,8 +65,8 @@ fn located(object: &ObjectKey, namespace: &str, namespaced: bool) -> ObjectKey {
     ObjectKey { namespace, ..object.clone() }
 }
 
-/// Whether it is the very object that the app has applied: by the claim, the uid and the mark, all three. One that another has made after
-/// ours was deleted, or has taken since, is not.
+/// Whether it is the very object that the app has applied: by the claim, the uid and the mark, all three. One that
+/// another has made after ours was deleted, or has taken since, is not.
 fn is_own(live: &Value, id: &ObjectId, row: &ObjectRow, marks: &Marks) -> bool {
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
     row.uid.is_some() && row.uid.as_deref() == uid && marks.read(live, id) == Marked::Ours && controller(live).is_none()
@@ -92,7 +102,8 @@ mod tests {
     #[test]
     fn a_live_value_stays() {
         let mut config =
-            manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"id": "new", "b": "1"}}));
+            manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"id": "new",
+                "b": "1"}}));
         keep(&mut config, "/data/id", &json!({"data": {"id": "old", "b": "0"}}));
         assert_eq!(config.object["data"], json!({"id": "old", "b": "1"}));
         keep(&mut config, "/data/id", &json!({"data": {}}));
@@ -101,8 +112,10 @@ mod tests {
 
     #[test]
     fn a_secret_keeps_what_it_said_in_clear() {
-        let mut secret =
-            manifest(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a/b": "new", "c": "d"}}));
+        let mut secret = manifest(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a/b": "new",
+                "c": "d"}}),
+        );
         keep(&mut secret, "/stringData/a~1b", &json!({"data": {"a/b": "b2xk"}}));
         assert_eq!(secret.object["stringData"], json!({"c": "d"}));
         assert_eq!(secret.object["data"], json!({"a/b": "b2xk"}));
@@ -119,9 +132,12 @@ mod tests {
     #[test]
     fn only_what_the_app_has_applied_itself_is_copied_from() {
         let marks = |app: &str| Marks::new("driftless", &AppId::new(&RepoName::new("shop"), app));
-        let key = manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}})).key;
+        let key =
+            manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}}))
+                .key;
         let live = |uid: &str, app: Option<&str>, extra: Value| {
-            let mut live = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop", "uid": uid}});
+            let mut live = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a",
+                "namespace": "shop", "uid": uid}});
             if let Some(app) = app {
                 marks(app).put(&mut live, &key.id());
             }

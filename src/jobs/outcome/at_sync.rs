@@ -21,8 +21,8 @@ use crate::report::preview::{Differs, DiffersAt};
 use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectState;
 
-/// Compares what a sync is about to do with what the pull requests have shown whose merges it brings. Nobody has reviewed a push to the branch
-/// itself, so without a merge there is nothing to compare with.
+/// Compares what a sync is about to do with what the pull requests have shown whose merges it brings. Nobody has
+/// reviewed a push to the branch itself, so without a merge there is nothing to compare with.
 pub(in crate::jobs) async fn at_sync(
     engine: &Engine,
     row: &AppRow,
@@ -47,11 +47,13 @@ pub(in crate::jobs) async fn at_sync(
         }
     }
     let defined = by_definition(engine, row).await?;
-    let shown: Vec<&Shown> = merged.iter().map(|(_, _, shown)| shown).chain(defined.iter().map(|(_, shown)| shown)).collect();
+    let shown: Vec<&Shown> =
+        merged.iter().map(|(_, _, shown)| shown).chain(defined.iter().map(|(_, shown)| shown)).collect();
     let mut objects = unseen(&Shown::of(&plan.changes), &shown);
     // What was to be deleted or replaced before is another merge's.
     let decided = engine.store.inventory_of(&plan.cluster, app).await?;
-    let decided: BTreeSet<String> = decided.iter().filter(|row| is_decided(row.state)).map(|row| row.key.id().to_string()).collect();
+    let decided: BTreeSet<String> =
+        decided.iter().filter(|row| is_decided(row.state)).map(|row| row.key.id().to_string()).collect();
     objects.retain(|object| !decided.contains(object));
     // A pull request that changes nothing of the app has not said that nobody else does.
     for (number, commit, _) in merged.iter().filter(|(_, _, shown)| !shown.steps.is_empty()) {
@@ -68,8 +70,8 @@ pub(in crate::jobs) async fn at_sync(
     Ok(())
 }
 
-/// What merged pull requests have shown whose merges bring the definition that this sync is the first to apply, where the app is made from another
-/// repo or ref than its definition: no revision of it contains such a merge.
+/// What merged pull requests have shown whose merges bring the definition that this sync is the first to apply, where
+/// the app is made from another repo or ref than its definition: no revision of it contains such a merge.
 async fn by_definition(engine: &Engine, row: &AppRow) -> Result<Vec<(u64, Shown)>, JobError> {
     let App { id, source, origin, .. } = &row.app;
     let is_beside = source.repo == id.repo && source.ref_name == origin.definitions_ref;
@@ -90,7 +92,11 @@ async fn by_definition(engine: &Engine, row: &AppRow) -> Result<Vec<(u64, Shown)
 /// Whether an earlier sync has found what is to be done to an object.
 fn is_decided(state: ObjectState) -> bool {
     match state {
-        ObjectState::Pruning | ObjectState::Moving | ObjectState::Deleting | ObjectState::Held | ObjectState::Outdated => true,
+        ObjectState::Pruning
+        | ObjectState::Moving
+        | ObjectState::Deleting
+        | ObjectState::Held
+        | ObjectState::Outdated => true,
         ObjectState::Claimed | ObjectState::Applied => false,
     }
 }
@@ -131,7 +137,8 @@ pub(in crate::jobs) async fn differs(
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
     let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
     // What was said when it was merged is said.
-    let told: BTreeSet<String> = outcome.differs.iter().filter(|one| one.app == *app).flat_map(|one| one.objects.clone()).collect();
+    let told: BTreeSet<String> =
+        outcome.differs.iter().filter(|one| one.app == *app).flat_map(|one| one.objects.clone()).collect();
     let objects: Vec<String> = objects.iter().filter(|object| !told.contains(*object)).cloned().collect();
     if objects.is_empty() {
         return Ok(());

@@ -10,7 +10,8 @@ use crate::jobs::Engine;
 use crate::queue::JobError;
 use crate::store::pulls::PullRow;
 
-/// Pull requests whose heads a push has brought into their base: they are merged, whatever the forge's API says or does not say.
+/// Pull requests whose heads a push has brought into their base: they are merged, whatever the forge's API says or does
+/// not say.
 pub(in crate::jobs) async fn merged_by_push(
     engine: &Engine,
     repo: &Repo,
@@ -38,20 +39,30 @@ pub(in crate::jobs) async fn merged_by_push(
     Ok(merged)
 }
 
-/// A squash leaves no trace of the pull request's commits in its base; forges name its number in the message instead. Whether that is so is the
-/// forge's to say, and when it does not, the merge is told of by its webhook or the next look.
-pub(in crate::jobs) async fn merged_by_message(engine: &Engine, repo: &Repo, ref_name: &str, revision: &Oid) -> Result<(), JobError> {
+/// A squash leaves no trace of the pull request's commits in its base; forges name its number in the message instead.
+/// Whether that is so is the forge's to say, and when it does not, the merge is told of by its webhook or the next
+/// look.
+pub(in crate::jobs) async fn merged_by_message(
+    engine: &Engine,
+    repo: &Repo,
+    ref_name: &str,
+    revision: &Oid,
+) -> Result<(), JobError> {
     let Some(number) = named_pull(&engine.mirrors.commit(&repo.name, revision).await?.summary) else { return Ok(()) };
     let open = engine.store.pull(&repo.name, number).await?;
-    let (Some(mut row), Some(forge)) = (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), engine.forge(repo))
+    let (Some(mut row), Some(forge)) =
+        (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), engine.forge(repo))
     else {
         return Ok(());
     };
     match forge.pull_request(&repo.project, number).await {
-        Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => merge::merged(engine, &mut row, &commit).await,
+        Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => {
+            merge::merged(engine, &mut row, &commit).await
+        }
         Ok(_) => Ok(()),
         Err(error) => {
-            tracing::warn!(repo = %repo.name, number, %error, "could not ask the forge whether a push has merged a pull request");
+            tracing::warn!(repo = %repo.name, number, %error, "could not ask the forge whether a push has merged a \
+                                                               pull request");
             Ok(())
         }
     }

@@ -9,7 +9,12 @@ use crate::report::preview::AppEnd;
 use crate::store::apps::{AppRow, AppState};
 
 /// A sync of an app came to an end at a revision: pull requests whose merge is in it will say so.
-pub(in crate::jobs) async fn ended(engine: &Engine, row: &AppRow, revision: &Oid, end: &AppEnd) -> Result<(), JobError> {
+pub(in crate::jobs) async fn ended(
+    engine: &Engine,
+    row: &AppRow,
+    revision: &Oid,
+    end: &AppEnd,
+) -> Result<(), JobError> {
     let (app, source) = (&row.app.id, &row.app.source.repo);
     // An app that is removed is so by a commit of the repo that defined it.
     if row.state == AppState::Removed {

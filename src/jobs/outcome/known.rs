@@ -14,7 +14,8 @@ use crate::store::pulls::Pull;
 
 /// What is known of all apps, read in one go.
 pub(in crate::jobs) struct Known {
-    /// Where the refs were last seen, before anything else was read: what they had queued is among `busy`, or has ended.
+    /// Where the refs were last seen, before anything else was read: what they had queued is among `busy`, or has
+    /// ended.
     pub heads: HashMap<String, Oid>,
     pub rows: BTreeMap<AppId, AppRow>,
     /// The keys of the jobs that are not over.
@@ -32,7 +33,8 @@ impl Known {
         Ok(Self { heads: HashMap::new(), busy, rows, deadlines })
     }
 
-    /// Where an app stands whose sync has not come to an end. What it waits for is the merge's only if what is applied has it: it may be older.
+    /// Where an app stands whose sync has not come to an end. What it waits for is the merge's only if what is applied
+    /// has it: it may be older.
     pub fn stands(&self, app: &AppId, has_merge: bool) -> AppEnd {
         let Some(row) = self.rows.get(app).filter(|row| row.state == AppState::Active) else { return AppEnd::Running };
         match row.app.sync {
@@ -48,7 +50,8 @@ impl Known {
         }
     }
 
-    /// Whether what is applied of an app has a merge: its source is at it, or the definition that was merged is what was applied.
+    /// Whether what is applied of an app has a merge: its source is at it, or the definition that was merged is what
+    /// was applied.
     pub async fn has_merge(&self, engine: &Engine, pull: &Pull, app: &AppId) -> Result<bool, JobError> {
         // Only a wait asks.
         let row = self.rows.get(app).filter(|row| row.health == AppHealth::Progressing);

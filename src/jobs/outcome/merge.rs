@@ -31,15 +31,28 @@ pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_comm
     };
     let known = Known::load(engine).await?;
     let mut apps = Vec::new();
-    for (app, (cluster, definition)) in affected(&mut report, of_merge, again).into_iter().filter(|(app, _)| !refused.contains(app)) {
-        if definition == DefinitionChange::Removed && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep) {
-            add(engine, pull, &app, None, &Event { revision: merge_commit.clone(), end: AppEnd::Kept }, engine.clock.now_millis()).await?;
+    for (app, (cluster, definition)) in
+        affected(&mut report, of_merge, again).into_iter().filter(|(app, _)| !refused.contains(app))
+    {
+        if definition == DefinitionChange::Removed
+            && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep)
+        {
+            add(
+                engine,
+                pull,
+                &app,
+                None,
+                &Event { revision: merge_commit.clone(), end: AppEnd::Kept },
+                engine.clock.now_millis(),
+            )
+            .await?;
         }
         let end = known.stands(&app, known.has_merge(engine, pull, &app).await?);
         apps.push(AppOutcome { app, cluster, end, later: Vec::new() });
     }
     report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps, people: Vec::new(), differs, definitions });
-    // Some may have ended before anybody knew that this waits for them. The job waits for its turn, until the row is written.
+    // Some may have ended before anybody knew that this waits for them. The job waits for its turn, until the row is
+    // written.
     ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await?;
     tell(engine, pull, &mut report, &known).await
 }
@@ -47,16 +60,21 @@ pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_comm
 /// So often a merge is compared anew, because its pull request was previewed once more meanwhile.
 const TRIES: u32 = 3;
 
-/// The merge compared with the preview that was shown last, and the turn in which it is told. None where it is told by now.
-async fn compared<'e>(engine: &'e Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<Option<(Reviewed, MutexGuard<'e, ()>)>, JobError> {
+/// The merge compared with the preview that was shown last, and the turn in which it is told. None where it is told by
+/// now.
+async fn compared<'e>(
+    engine: &'e Engine,
+    pull: &mut Pull,
+    merge_commit: &Oid,
+) -> Result<Option<(Reviewed, MutexGuard<'e, ()>)>, JobError> {
     let mut tries = 1;
     loop {
         let reviewed = Box::pin(reviewed::compare(engine, pull, merge_commit)).await?;
         let turn = engine.outcomes.lock().await;
         let now = engine.store.pull(&pull.repo, pull.number).await?.filter(|now| now.head == pull.head);
         let Some(now) = now else { return Ok(Some((reviewed, turn))) };
-        // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the outcome: syncs may have added
-        // to it while this compared.
+        // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the
+        // outcome: syncs may have added to it while this compared.
         let (is_told, is_old) = (now.is_merged_at(&pull.head), now.report != pull.report);
         *pull = now;
         match (is_told, is_old && tries < TRIES) {
@@ -68,7 +86,12 @@ async fn compared<'e>(engine: &'e Engine, pull: &mut Pull, merge_commit: &Oid) -
 }
 
 /// Whom a merge concerns: they are told of its failure. The push may have told of the merge before the forge did.
-pub(in crate::jobs) async fn concerns(engine: &Engine, repo: &RepoName, number: u64, people: Vec<String>) -> Result<(), JobError> {
+pub(in crate::jobs) async fn concerns(
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    people: Vec<String>,
+) -> Result<(), JobError> {
     let _turn = engine.outcomes.lock().await;
     let Some(mut pull) = engine.store.pull(repo, number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
@@ -95,8 +118,8 @@ fn never_shown(engine: &Engine, pull: &Pull, merge_commit: &Oid) -> PreviewRepor
     }
 }
 
-/// Every app that the merge affects, with its cluster and what becomes of its definition: those that were previewed, as they were previewed
-/// last, and those that only the merge itself tells of.
+/// Every app that the merge affects, with its cluster and what becomes of its definition: those that were previewed, as
+/// they were previewed last, and those that only the merge itself tells of.
 fn affected(
     report: &mut PreviewReport,
     affected: Vec<Affected>,

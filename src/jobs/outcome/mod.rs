@@ -1,7 +1,8 @@
 //! What became of a merged pull request: the first line of its comment, once its apps are synced.
 //!
-//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say into the reports: a merge
-//! may change a thousand apps, and its comment has all of them. What was reviewed is what is applied, or the pull request says where it is not.
+//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say
+//! into the reports: a merge may change a thousand apps, and its comment has all of them. What was reviewed is what is
+//! applied, or the pull request says where it is not.
 
 pub(in crate::jobs) mod at_sync;
 pub(in crate::jobs) mod by_push;

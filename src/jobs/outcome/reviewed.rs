@@ -1,5 +1,5 @@
-//! What was reviewed is what is applied, or the pull request says where it is not: a merge is compared with its preview before anything of it is
-//! applied, and each sync with the plans that pull requests have shown.
+//! What was reviewed is what is applied, or the pull request says where it is not: a merge is compared with its preview
+//! before anything of it is applied, and each sync with the plans that pull requests have shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,7 +52,9 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
     let repo = engine.repo(&pull.repo)?;
     let preview = engine.store.preview(&repo.name, pull.number).await?;
     if !is_here(engine, repo, pull, merge_commit).await {
-        tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit, "a merge cannot be fetched, and was not compared with its preview");
+        tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit, "a merge cannot be fetched, \
+                                                                                         and was not compared with its \
+                                                                                         preview");
         return Ok(Reviewed::default());
     }
     let tree = engine.mirrors.tree_id(&repo.name, merge_commit).await?;
@@ -61,7 +63,9 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
     if !is_broken && preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
         return Ok(Reviewed::default());
     }
-    let Some(base) = base_before(engine, repo, pull, preview.as_ref(), merge_commit).await? else { return Ok(Reviewed::default()) };
+    let Some(base) = base_before(engine, repo, pull, preview.as_ref(), merge_commit).await? else {
+        return Ok(Reviewed::default());
+    };
     let trees = Trees {
         base_ref: pull.base_ref.clone(),
         base_commit: base.clone(),
@@ -79,14 +83,20 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
     }
     let definitions = sides.errors.iter().map(ToString::to_string).chain(refused.values().cloned()).collect();
     let affected = sides.pairs.iter().filter_map(affected).collect();
-    let mut reviewed = Reviewed { affected, definitions, refused: refused.into_keys().collect(), ..Reviewed::default() };
+    let mut reviewed =
+        Reviewed { affected, definitions, refused: refused.into_keys().collect(), ..Reviewed::default() };
     let looked = preview.as_ref().and_then(Looked::read);
     let old = not_as_looked_at(sides.pairs, looked.as_ref(), &trees).await?;
     if old.is_empty() {
         return Ok(reviewed);
     }
     let moved = preview.as_ref().map(|preview| preview.base.clone()).filter(|before| *before != base);
-    let about = About { looked: looked.as_ref(), moved: moved.map(|from| (from, base.clone())), merge_commit, preview: preview.as_ref() };
+    let about = About {
+        looked: looked.as_ref(),
+        moved: moved.map(|from| (from, base.clone())),
+        merge_commit,
+        preview: preview.as_ref(),
+    };
     Box::pin(plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
     Ok(reviewed)
 }
@@ -98,7 +108,12 @@ fn is_broken(report: &PreviewReport) -> bool {
 }
 
 /// A preview that was made after the merge says nothing about it.
-async fn before_merge(engine: &Engine, repo: &Repo, preview: Option<PreviewRow>, merge: &Oid) -> Result<Option<PreviewRow>, JobError> {
+async fn before_merge(
+    engine: &Engine,
+    repo: &Repo,
+    preview: Option<PreviewRow>,
+    merge: &Oid,
+) -> Result<Option<PreviewRow>, JobError> {
     let Some(preview) = preview else { return Ok(None) };
     if !engine.mirrors.has_commit(&repo.name, &preview.base).await {
         return Ok(Some(preview));
@@ -129,7 +144,8 @@ async fn plan_again(
         Ok(Ok(Compared { apps, trouble: None })) => apps,
         // The syncs say what is wrong with the cluster.
         Ok(Err(error) | Ok(Compared { trouble: Some(error), .. })) => {
-            return tracing::warn!(repo = %repo.name, error = error.message(), "a merge could not be compared with its preview");
+            return tracing::warn!(repo = %repo.name, error = error.message(), "a merge could not be compared with its \
+                                                                               preview");
         }
         Err(_) => return tracing::warn!(repo = %repo.name, "a merge could not be compared with its preview in time"),
     };
@@ -181,7 +197,11 @@ fn is_defined_as(pair: &Pair, one: &LookedAt) -> bool {
 
 fn affected(pair: &Pair) -> Option<Affected> {
     let side = pair.change.as_ref().or(pair.base.as_ref())?;
-    Some(Affected { app: pair.id.clone(), cluster: side.app.destination.cluster.clone(), definition: compare::definition_change(pair) })
+    Some(Affected {
+        app: pair.id.clone(),
+        cluster: side.app.destination.cluster.clone(),
+        definition: compare::definition_change(pair),
+    })
 }
 
 /// Whether the commit can be read; the webhook of a merge may be faster than the fetch of its push.

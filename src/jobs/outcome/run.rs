@@ -1,7 +1,7 @@
 //! What became of a merged pull request: the first line of its comment, once its apps are synced.
 //!
-//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say into the reports: a merge
-//! may change a thousand apps, and its comment has all of them.
+//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say
+//! into the reports: a merge may change a thousand apps, and its comment has all of them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,7 +19,8 @@ use crate::store::pulls::Pull;
 /// So many changed paths are compared to tell whether a merge was taken back.
 const PATHS: usize = 5_000;
 
-/// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays: this only adds to it.
+/// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays:
+/// this only adds to it.
 pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(), JobError> {
     let _turn = engine.outcomes.lock().await;
     let pulls = engine.store.unfinished_pulls(repo, heard_after(engine)).await?;
@@ -54,19 +55,23 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
                 let said = match said {
                     // What was taken back before it was applied has not become healthy.
                     AppEnd::Healthy { .. } | AppEnd::Unchanged
-                        if seen.events.is_empty() && taken_back(engine, &pull, &merge_commit, &end.revision).await? =>
+                        if seen.events.is_empty()
+                            && taken_back(engine, &pull, &merge_commit, &end.revision).await? =>
                     {
                         AppEnd::Superseded { by: end.revision.clone() }
                     }
                     said => said,
                 };
-                if let Some(event) = added(&seen.events, changes.removes, Event { revision: end.revision.clone(), end: said }) {
+                if let Some(event) =
+                    added(&seen.events, changes.removes, Event { revision: end.revision.clone(), end: said })
+                {
                     add(engine, &pull, &known.app, Some(end.id), &event, end.at).await?;
                     seen.events.push(event);
                 }
             }
             if seen.events.is_empty()
-                && let Some(event) = without_sync(engine, &known_apps, &mut contains, &pull, &merge_commit, &known.app, changes).await?
+                && let Some(event) =
+                    without_sync(engine, &known_apps, &mut contains, &pull, &merge_commit, &known.app, changes).await?
             {
                 add(engine, &pull, &known.app, None, &event, engine.clock.now_millis()).await?;
             }
@@ -107,8 +112,8 @@ impl Contains {
     }
 }
 
-/// Whether a later revision has none of what a merge changed: it was taken back. Compared with the base of the preview, so that where that has
-/// moved before the merge, nothing is called taken back that may not be.
+/// Whether a later revision has none of what a merge changed: it was taken back. Compared with the base of the preview,
+/// so that where that has moved before the merge, nothing is called taken back that may not be.
 async fn taken_back(engine: &Engine, pull: &Pull, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
     let Some(base) = pull.base.as_ref().filter(|_| merge != revision) else { return Ok(false) };
     let changes = engine.mirrors.changed_paths(&pull.repo, base, merge, PATHS).await?;
@@ -136,7 +141,8 @@ async fn without_sync(
     let follows = source.repo == pull.repo && source.ref_name == pull.base_ref;
     // Or what was merged is its definition, and that is applied.
     let base = Key::Push { repo: pull.repo.clone(), ref_name: pull.base_ref.clone() };
-    let is_defined = app.repo == pull.repo && is_defined_elsewhere(engine, row) && !known.busy.contains(&base.to_string());
+    let is_defined =
+        app.repo == pull.repo && is_defined_elsewhere(engine, row) && !known.busy.contains(&base.to_string());
     let as_defined = || row.applied_app.as_ref().is_some_and(|applied| applied.same_definition(&row.app));
     let follows = follows || (is_defined && as_defined());
     let is_settled = row.state == AppState::Active

@@ -60,7 +60,12 @@ pub(in crate::jobs) fn json<T: serde::Serialize>(value: &T) -> Result<String, Jo
 }
 
 /// Brings what was told into the report, and has it shown.
-pub(in crate::jobs) async fn tell(engine: &Engine, pull: &mut Pull, report: &mut PreviewReport, known: &Known) -> Result<(), JobError> {
+pub(in crate::jobs) async fn tell(
+    engine: &Engine,
+    pull: &mut Pull,
+    report: &mut PreviewReport,
+    known: &Known,
+) -> Result<(), JobError> {
     let told = events(engine, pull).await?;
     let Some(mut outcome) = report.outcome.take() else { return Ok(()) };
     let mut settled = true;
@@ -75,7 +80,11 @@ pub(in crate::jobs) async fn tell(engine: &Engine, pull: &mut Pull, report: &mut
         app.end = told.events[first].end.clone();
         let later = told.events.iter().zip(&told.times).skip(first + 1);
         let later = later.filter_map(|(event, at)| {
-            Some(LaterEnd { at: Timestamp::from_millisecond(*at).ok()?, revision: event.revision.clone(), end: event.end.clone() })
+            Some(LaterEnd {
+                at: Timestamp::from_millisecond(*at).ok()?,
+                revision: event.revision.clone(),
+                end: event.end.clone(),
+            })
         });
         app.later = later.collect();
     }

@@ -34,14 +34,21 @@ mod tests {
         let one = shown(&[("ConfigMap a", "1"), ("ConfigMap b", "deleted")], &["ConfigMap d"]);
         let two = shown(&[("ConfigMap c", "3")], &[]);
         let now = shown(
-            &[("ConfigMap a", "2"), ("ConfigMap b", "deleted"), ("ConfigMap c", "3"), ("ConfigMap d", "4"), ("ConfigMap e", "5")],
+            &[
+                ("ConfigMap a", "2"),
+                ("ConfigMap b", "deleted"),
+                ("ConfigMap c", "3"),
+                ("ConfigMap d", "4"),
+                ("ConfigMap e", "5"),
+            ],
             &[],
         );
         assert_eq!(unseen(&now, &[&one, &two]), ["ConfigMap a", "ConfigMap e"]);
         assert_eq!(unseen(&one, &[&one]), Vec::<String>::new());
     }
 
-    /// X1+: `1000m` for `1` is the same object in the cluster, whether it was shown as no change or as another spelling of the same one.
+    /// X1+: `1000m` for `1` is the same object in the cluster, whether it was shown as no change or as another spelling
+    /// of the same one.
     #[test]
     fn another_spelling_is_what_was_shown() {
         let named = |what: &str| std::collections::BTreeMap::from([("Deployment web".to_owned(), what.to_owned())]);

@@ -8,12 +8,15 @@ use crate::jobs::desired::identity;
 use crate::manifest::{Manifest, ObjectId};
 use crate::queue::JobError;
 
-/// Remembers what an app renders at its head and does not own: nobody else may take it meanwhile. An app that was applied owns all of it.
+/// Remembers what an app renders at its head and does not own: nobody else may take it meanwhile. An app that was
+/// applied owns all of it.
 pub(in crate::jobs) async fn keep_wants(engine: &Engine, app: &App, manifests: &[Manifest]) -> Result<(), JobError> {
     let cluster = &app.destination.cluster;
-    let owned: BTreeSet<ObjectId> = engine.store.inventory_of(cluster, &app.id).await?.iter().map(|row| row.key.id()).collect();
+    let owned: BTreeSet<ObjectId> =
+        engine.store.inventory_of(cluster, &app.id).await?.iter().map(|row| row.key.id()).collect();
     let names = manifests.iter().map(|manifest| identity::ids(app, manifest));
-    let mut wants: BTreeSet<ObjectId> = names.filter(|names| !names.iter().any(|id| owned.contains(id))).flatten().collect();
+    let mut wants: BTreeSet<ObjectId> =
+        names.filter(|names| !names.iter().any(|id| owned.contains(id))).flatten().collect();
     wants.retain(|id| may_have(engine, app, id));
     Ok(engine.store.put_wants(cluster, &app.id, &wants.into_iter().collect::<Vec<_>>()).await?)
 }

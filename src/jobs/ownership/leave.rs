@@ -22,7 +22,8 @@ pub(in crate::jobs) async fn for_others(engine: &Engine, row: &AppRow, plan: &mu
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune);
     let ids: Vec<ObjectId> = prunes.map(|change| change.key.id()).collect();
     let mut left = wanted::by_others(engine, row, &plan.cluster, &ids).await?;
-    // Those that are synced by now have claimed what they want, maybe since this plan looked at the inventory: it is not this app's to delete.
+    // Those that are synced by now have claimed what they want, maybe since this plan looked at the inventory: it is
+    // not this app's to delete.
     let claimed = engine.store.owners(&plan.cluster, &plan.app, &ids).await?;
     let claimed: BTreeSet<ObjectId> = claimed.into_iter().map(|(object, _)| object).collect();
     plan.changes.retain(|change| change.action != Action::Prune || !claimed.contains(&change.key.id()));
@@ -38,9 +39,13 @@ pub(in crate::jobs) async fn for_others(engine: &Engine, row: &AppRow, plan: &mu
 /// Whether there is nothing to do but to delete something that does not already need confirmation.
 pub(in crate::jobs) async fn is_all_that_is_to_do(engine: &Engine, plan: &Plan) -> Result<bool, JobError> {
     let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
-    let held = |change: &Change| rows.iter().any(|row| row.state == ObjectState::Held && row.key.id() == change.key.id());
+    let held =
+        |change: &Change| rows.iter().any(|row| row.state == ObjectState::Held && row.key.id() == change.key.id());
     Ok(plan.changes.iter().any(|change| change.action == Action::Prune && !held(change))
-        && plan.changes.iter().all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected()))
+        && plan
+            .changes
+            .iter()
+            .all(|change| matches!(change.action, Action::Prune | Action::None) && !change.is_rejected()))
 }
 
 /// Whether an app has left anything for others.
@@ -49,8 +54,13 @@ pub(in crate::jobs) async fn has_left_something(engine: &Engine, row: &AppRow) -
     Ok(rows.iter().any(|row| row.state == ObjectState::Moving))
 }
 
-/// Looks once more, as other apps may have come to want something while health was waited for. Says what may go: nothing else is pruned.
-pub(in crate::jobs) async fn before_prune(engine: &Engine, row: &AppRow, cluster: &ClusterName) -> Result<NotWanted, JobError> {
+/// Looks once more, as other apps may have come to want something while health was waited for. Says what may go:
+/// nothing else is pruned.
+pub(in crate::jobs) async fn before_prune(
+    engine: &Engine,
+    row: &AppRow,
+    cluster: &ClusterName,
+) -> Result<NotWanted, JobError> {
     let rows = engine.store.inventory_of(cluster, &row.app.id).await?;
     // Whoever was stopped before it deleted something looks again, too.
     let goes = |row: &&ObjectRow| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting);
@@ -92,10 +102,14 @@ pub(in crate::jobs) async fn without_others<'a>(
 ) -> Result<Cow<'a, [Manifest]>, JobError> {
     let own: BTreeSet<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
     let is_own = |manifest: &&Manifest| identity::ids(app, manifest).iter().any(|id| own.contains(id));
-    let asked: Vec<ObjectId> =
-        manifests.iter().filter(|manifest| !is_own(manifest)).flat_map(|manifest| identity::ids(app, manifest)).collect();
+    let asked: Vec<ObjectId> = manifests
+        .iter()
+        .filter(|manifest| !is_own(manifest))
+        .flat_map(|manifest| identity::ids(app, manifest))
+        .collect();
     let owners = engine.store.owners(&app.destination.cluster, &app.id, &asked).await?;
-    let handed_over: BTreeSet<ObjectId> = owners.into_iter().filter(|(_, owner)| owner.repo == app.id.repo).map(|(id, _)| id).collect();
+    let handed_over: BTreeSet<ObjectId> =
+        owners.into_iter().filter(|(_, owner)| owner.repo == app.id.repo).map(|(id, _)| id).collect();
     if handed_over.is_empty() {
         return Ok(manifests);
     }
@@ -120,7 +134,10 @@ pub(in crate::jobs) fn said(plan: &Plan) -> Vec<String> {
     let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
     let left = left.into_iter().map(|(app, number)| format!("kept {} for app {app}", objects(number)));
     let held = held.into_iter().map(|(app, number)| {
-        format!("held: {} not deleted, as app {app} does not render and may want what is no longer rendered here", objects(number))
+        format!(
+            "held: {} not deleted, as app {app} does not render and may want what is no longer rendered here",
+            objects(number)
+        )
     });
     took.chain(left).chain(held).collect()
 }

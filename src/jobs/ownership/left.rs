@@ -1,4 +1,5 @@
-//! What an app has on clusters that it has left, because its definition names another one now, and what of it may be deleted.
+//! What an app has on clusters that it has left, because its definition names another one now, and what of it may be
+//! deleted.
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -29,14 +30,19 @@ pub(in crate::jobs) async fn look(engine: &Engine, app: &App, cluster: &ClusterN
     let refused = if engine.clusters.contains_key(cluster) {
         grants.cluster(cluster).err().map(|refusal| refusal.to_string())
     } else {
-        Some(format!("cluster {cluster} is not in the configuration; put it back and sync the app to have them deleted"))
+        Some(format!(
+            "cluster {cluster} is not in the configuration; put it back and sync the app to have them deleted"
+        ))
     };
     let refusal = |row: &ObjectRow| {
-        refused.clone().or_else(|| grants.object(Verb::Delete, cluster, &row.key.id()).err().map(|refusal| refusal.to_string()))
+        refused
+            .clone()
+            .or_else(|| grants.object(Verb::Delete, cluster, &row.key.id()).err().map(|refusal| refusal.to_string()))
     };
     let reasons: Vec<String> = rows.iter().filter_map(refusal).collect();
     let kept = reasons.first().map(|why| {
-        let text = format!("{} of app {} stay on cluster {cluster}, which it has left: {why}", objects(reasons.len()), app.id);
+        let text =
+            format!("{} of app {} stay on cluster {cluster}, which it has left: {why}", objects(reasons.len()), app.id);
         tracing::warn!(app = %app.id, %cluster, "{text}");
         text
     });
@@ -63,7 +69,8 @@ pub(in crate::jobs) fn objects(number: usize) -> String {
     if number == 1 { "1 object".to_owned() } else { format!("{number} objects") }
 }
 
-/// What goes with a Namespace, a CRD and the like among objects that need confirmation. A cluster that is away holds nothing up.
+/// What goes with a Namespace, a CRD and the like among objects that need confirmation. A cluster that is away holds
+/// nothing up.
 pub(in crate::jobs) async fn what_goes_with(
     engine: &Engine,
     app: &App,

@@ -1,7 +1,8 @@
-//! Objects that only their marks tell of: looked for together with drift, and by an app's own sync where nobody has looked yet.
+//! Objects that only their marks tell of: looked for together with drift, and by an app's own sync where nobody has
+//! looked yet.
 //!
-//! They are of apps whose inventory was lost, or is older than they are. Nothing is deleted because of it without confirmation, and nothing at all of
-//! an app that is not known.
+//! They are of apps whose inventory was lost, or is older than they are. Nothing is deleted because of it without
+//! confirmation, and nothing at all of an app that is not known.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -38,7 +39,9 @@ pub(in crate::jobs) async fn known(engine: &Engine, cluster: &Cluster, app: &App
     let own = engine.store.inventory_of(cluster.name(), app).await?.into_iter().map(|row| row.key.id());
     let owned: BTreeSet<ObjectId> = others.chain(own).collect();
     let grants = engine.grants(&app.repo)?;
-    found.retain(|orphan| !owned.contains(&orphan.id) && grants.object(Verb::Delete, cluster.name(), &orphan.id).is_ok());
+    found.retain(|orphan| {
+        !owned.contains(&orphan.id) && grants.object(Verb::Delete, cluster.name(), &orphan.id).is_ok()
+    });
     Ok(found)
 }
 
@@ -59,14 +62,16 @@ pub(in crate::jobs) fn as_owned(orphans: &[Orphan]) -> Vec<Owned> {
 pub(in crate::jobs) fn accepted(app: &AppId, prunes: Vec<Change>) -> Vec<Change> {
     let (accepted, refused) = prunes.into_iter().partition::<Vec<_>, _>(|change| change.verdict == Verdict::Accepted);
     for change in refused {
-        tracing::warn!(%app, object = %change.key, verdict = ?change.verdict, "an object that is missing from the inventory cannot be deleted");
+        tracing::warn!(%app, object = %change.key, verdict = ?change.verdict, "an object that is missing from the \
+                                                                               inventory cannot be deleted");
     }
     accepted
 }
 
 /// Those that another app of the repo wants by now are left for it, as everything is that moves between apps.
 pub(in crate::jobs) async fn hand_on(engine: &Engine, cluster: &Cluster, plan: &Plan) -> Result<(), JobError> {
-    let left: BTreeSet<ObjectId> = plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
+    let left: BTreeSet<ObjectId> =
+        plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
     if left.is_empty() {
         return Ok(());
     }
@@ -78,8 +83,8 @@ pub(in crate::jobs) async fn hand_on(engine: &Engine, cluster: &Cluster, plan: &
     Ok(())
 }
 
-/// Puts them into a preview: as a change, and why it needs confirmation, where the base side still renders the object; else as a difference that
-/// was there before.
+/// Puts them into a preview: as a change, and why it needs confirmation, where the base side still renders the object;
+/// else as a difference that was there before.
 pub(in crate::jobs) fn join(planned: &mut ChangePlan, prunes: Vec<Change>) -> Option<String> {
     let mut deletes = Vec::new();
     for prune in prunes {
@@ -95,16 +100,23 @@ pub(in crate::jobs) fn join(planned: &mut ChangePlan, prunes: Vec<Change>) -> Op
     sync::by_marks_alone(&deletes)
 }
 
-/// The orphans of an app whose sync is made. Looks for them if a person asks, or if the store has never applied the app: then it may have
-/// been lost.
-pub(in crate::jobs) async fn of_sync(engine: &Engine, cluster: &Cluster, row: &AppRow, by_hand: bool) -> Result<Vec<Orphan>, JobError> {
+/// The orphans of an app whose sync is made. Looks for them if a person asks, or if the store has never applied the
+/// app: then it may have been lost.
+pub(in crate::jobs) async fn of_sync(
+    engine: &Engine,
+    cluster: &Cluster,
+    row: &AppRow,
+    by_hand: bool,
+) -> Result<Vec<Orphan>, JobError> {
     let id = &row.app.id;
     if row.applied_revision.is_none() {
         look_once(engine, cluster).await?;
     }
     if by_hand || (row.applied_revision.is_none() && !engine.orphans.has_all(cluster.name())) {
         let (selector, refused) = (engine.marks(id).selector(), engine.orphans.refused(cluster.name()));
-        let found = marked::look(&engine.store, cluster, &engine.config.instance, &selector, &BTreeSet::new(), &refused).await?;
+        let found =
+            marked::look(&engine.store, cluster, &engine.config.instance, &selector, &BTreeSet::new(), &refused)
+                .await?;
         engine.orphans.found_of(cluster.name(), id, found);
     }
     known(engine, cluster, id).await
@@ -130,9 +142,13 @@ async fn every_kind(engine: &Engine, cluster: &Cluster, except: &BTreeSet<Kind>)
     Ok(marked::look(&engine.store, cluster, &engine.config.instance, APP_LABEL, except, &refused).await?)
 }
 
-/// After a look for drift: takes up what it found, looks at the kinds that no inventory has once in a while, and names the apps whose sync has
-/// to tell of something new.
-pub(in crate::jobs) async fn after_look(engine: &Engine, cluster: &Cluster, drift: Drift) -> Result<Vec<AppId>, JobError> {
+/// After a look for drift: takes up what it found, looks at the kinds that no inventory has once in a while, and names
+/// the apps whose sync has to tell of something new.
+pub(in crate::jobs) async fn after_look(
+    engine: &Engine,
+    cluster: &Cluster,
+    drift: Drift,
+) -> Result<Vec<AppId>, JobError> {
     let Drift { orphans: mut found, listed, .. } = drift;
     let is_due = !engine.orphans.looked_within(cluster.name(), FRESH);
     if is_due {
@@ -155,7 +171,12 @@ pub(in crate::jobs) async fn after_look(engine: &Engine, cluster: &Cluster, drif
 async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &[Orphan]) -> Result<bool, JobError> {
     let Some(row) = engine.store.app(app).await? else {
         if are_definitions_read(engine, app).await? {
-            leave(cluster, app, orphans, "this app is not defined; define it again to have them removed, or delete them by hand");
+            leave(
+                cluster,
+                app,
+                orphans,
+                "this app is not defined; define it again to have them removed, or delete them by hand",
+            );
         }
         return Ok(false);
     };
@@ -196,5 +217,7 @@ fn leave(cluster: &Cluster, app: &AppId, orphans: &[Orphan], why: &str) {
     if orphans.len() > NAMED {
         names.push(format!("and {} more", orphans.len() - NAMED));
     }
-    tracing::warn!(cluster = %cluster.name(), %app, objects = names.join(", "), "objects that carry an app's label are missing from the inventory and are kept: {why}");
+    tracing::warn!(cluster = %cluster.name(), %app, objects = names.join(", "), "objects that carry an app's label are \
+                                                                                 missing from the inventory and are \
+                                                                                 kept: {why}");
 }

@@ -14,7 +14,11 @@ use crate::render::Purpose;
 use crate::store::apps::{AppRow, AppState};
 
 /// Of the apps of the same repo that own objects of this plan, those that let go of all of them.
-pub(in crate::jobs) async fn apps(engine: &Engine, plan: &Plan, cancel: &CancellationToken) -> Result<BTreeSet<AppId>, JobError> {
+pub(in crate::jobs) async fn apps(
+    engine: &Engine,
+    plan: &Plan,
+    cancel: &CancellationToken,
+) -> Result<BTreeSet<AppId>, JobError> {
     // What another app has claimed may not be there, so that no mark tells of it.
     let is_anothers = |change: &&Change| change.takes_over.is_some() || change.action == Action::Create;
     let wanted: Vec<ObjectId> = plan.changes.iter().filter(is_anothers).map(|change| change.key.id()).collect();
@@ -39,7 +43,9 @@ pub(in crate::jobs) async fn apps(engine: &Engine, plan: &Plan, cancel: &Cancell
 
 /// The plan has looked, and found nothing in the cluster.
 fn is_not_there(plan: &Plan, id: &ObjectId) -> bool {
-    plan.changes.iter().any(|change| change.action == Action::Create && change.takes_over.is_none() && change.key.id() == *id)
+    plan.changes
+        .iter()
+        .any(|change| change.action == Action::Create && change.takes_over.is_none() && change.key.id() == *id)
 }
 
 async fn lets_go(
@@ -60,7 +66,12 @@ async fn lets_go(
 }
 
 /// At the revision that it should be at. Whoever can't be asked lets nothing go.
-async fn renders_any(engine: &Engine, row: &AppRow, objects: &[ObjectId], cancel: &CancellationToken) -> Result<bool, JobError> {
+async fn renders_any(
+    engine: &Engine,
+    row: &AppRow,
+    objects: &[ObjectId],
+    cancel: &CancellationToken,
+) -> Result<bool, JobError> {
     let source = &row.app.source;
     let revision = match &row.pinned_revision {
         Some(pinned) => Some(pinned.clone()),

@@ -1,5 +1,5 @@
-//! What the apps of a pull request bring to each cluster: what one of them needs may come with another. What merging does not sync by itself comes
-//! with nobody.
+//! What the apps of a pull request bring to each cluster: what one of them needs may come with another. What merging
+//! does not sync by itself comes with nobody.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -40,10 +40,13 @@ impl Brought {
     fn add(&mut self, pair: &Pair, held_back: Option<HeldBack>) {
         let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { return };
         let before: HashMap<&ObjectKey, &Manifest> = match &pair.base {
-            Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => base.manifests.iter().map(|one| (&one.key, one)).collect(),
+            Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => {
+                base.manifests.iter().map(|one| (&one.key, one)).collect()
+            }
             _ => HashMap::new(),
         };
-        let changes = |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| decides_otherwise(before, manifest));
+        let changes =
+            |manifest: &Manifest| before.get(&manifest.key).is_none_or(|before| decides_otherwise(before, manifest));
         let (cluster, namespace) = (&app.destination.cluster, &app.destination.namespace);
         self.by_hand.entry(cluster.clone()).or_default().add(&rendered.manifests, namespace, changes);
         let Some(held_back) = held_back else {
@@ -65,17 +68,23 @@ impl Brought {
 
     /// Says of what is refused that the missing object is in the pull request, and why that is not enough.
     pub fn explain(&self, plan: &mut Plan) {
-        let Some(all) = self.by_hand.get(&plan.cluster).filter(|_| !self.held_back.contains_key(&plan.app)) else { return };
+        let Some(all) = self.by_hand.get(&plan.cluster).filter(|_| !self.held_back.contains_key(&plan.app)) else {
+            return;
+        };
         for change in &mut plan.changes {
-            let (Verdict::Rejected { message, .. }, Some(desired)) = (&mut change.verdict, &change.desired) else { continue };
-            let Some(needed) = all.needed_by(&change.key, &desired.object, message).or_else(|| all.namespace_of(&change.key, message))
+            let (Verdict::Rejected { message, .. }, Some(desired)) = (&mut change.verdict, &change.desired) else {
+                continue;
+            };
+            let Some(needed) =
+                all.needed_by(&change.key, &desired.object, message).or_else(|| all.namespace_of(&change.key, message))
             else {
                 continue;
             };
             let Some(app) = self.waiting.get(&(plan.cluster.clone(), needed.clone())) else { continue };
             let Some(why) = self.held_back.get(app).copied().map(in_words) else { continue };
             let text = format!(
-                "{message} {needed} comes with app {app}, which merging does not sync by itself ({why}). Merge and sync that app first."
+                "{message} {needed} comes with app {app}, which merging does not sync by itself ({why}). Merge and \
+                 sync that app first."
             );
             *message = text;
         }

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::pair::Pair;
 use crate::render::{Failure, RenderError};
 
-/// Values that all differing apps of one preview may render to together: some 60 MB of memory, and far more text than a pull request's comment
-/// can show. Beyond it an app fails, so that no pull request takes the memory of everybody's server.
+/// Values that all differing apps of one preview may render to together: some 60 MB of memory, and far more text than a
+/// pull request's comment can show. Beyond it an app fails, so that no pull request takes the memory of everybody's
+/// server.
 const PREVIEW_VALUES: usize = 800_000;
 
 /// What is left of a preview's values.
@@ -24,7 +25,8 @@ impl Budget {
             return pair;
         }
         let message = format!(
-            "the apps that this pull request changes render to more than {PREVIEW_VALUES} values, the limit of one preview; this app was left out"
+            "the apps that this pull request changes render to more than {PREVIEW_VALUES} values, the limit of one \
+             preview; this app was left out"
         );
         let failure = Failure::new(message).with_hint("split the pull request or the apps");
         for side in [&mut pair.base, &mut pair.change].into_iter().flatten() {
@@ -34,7 +36,8 @@ impl Budget {
     }
 }
 
-/// The values of both sides of an app, which are held until it is compared: numbers, texts, lists and objects, at any depth.
+/// The values of both sides of an app, which are held until it is compared: numbers, texts, lists and objects, at any
+/// depth.
 pub(in crate::jobs) fn values(pair: &Pair) -> usize {
     fn count(value: &Value) -> usize {
         1 + match value {
@@ -61,9 +64,12 @@ mod tests {
 
     fn pair(name: &str, values: usize) -> Pair {
         let text = format!(
-            "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{path: {name}}}\n  destination: {{cluster: prod, namespace: shop}}\n"
+            "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{path: {name}}}\n  \
+             destination: {{cluster: prod, namespace: shop}}\n"
         );
-        let app = crate::app::parse_file(&crate::ids::RepoName::new("shop"), "refs/heads/main", "a.yaml", &text).apps.remove(0);
+        let app = crate::app::parse_file(&crate::ids::RepoName::new("shop"), "refs/heads/main", "a.yaml", &text)
+            .apps
+            .remove(0);
         let object = json!({"apiVersion": "v1", "kind": "A", "metadata": {"name": name}, "x": vec![0; values]});
         let manifests = vec![Manifest::new(object, None).expect("it has a name")];
         let rendered = crate::render::Rendered {
@@ -73,7 +79,12 @@ mod tests {
             volatile: Vec::new(),
             identity: String::new(),
         };
-        Pair { id: app.id.clone(), base: None, change: Some(Side { app, rendered: Ok(Arc::new(rendered)) }), definition_changed: true }
+        Pair {
+            id: app.id.clone(),
+            base: None,
+            change: Some(Side { app, rendered: Ok(Arc::new(rendered)) }),
+            definition_changed: true,
+        }
     }
 
     fn failure(pair: &Pair) -> Option<String> {
@@ -89,7 +100,8 @@ mod tests {
         assert!(kept.iter().all(|pair| failure(pair).is_none()));
         let refused = budget.charge(pair("c", 100));
         assert_eq!(values(&refused), 0, "nothing of it is held");
-        insta::assert_snapshot!(failure(&refused).unwrap_or_default(), @"the apps that this pull request changes render to more than 800000 values, the limit of one preview; this app was left out (split the pull request or the apps)");
+        insta::assert_snapshot!(failure(&refused).unwrap_or_default(),
+            @"the apps that this pull request changes render to more than 800000 values, the limit of one preview; this app was left out (split the pull request or the apps)");
         assert_eq!(failure(&budget.charge(pair("d", 1))), None, "a small one fits");
     }
 }

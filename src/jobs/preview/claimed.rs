@@ -1,4 +1,5 @@
-//! Objects that a pull request would take and that belong to another app: by the inventory, or because that app renders them and was not applied yet.
+//! Objects that a pull request would take and that belong to another app: by the inventory, or because that app renders
+//! them and was not applied yet.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ use crate::queue::JobError;
 use crate::report::preview::{AppReport, AppResult, ObjectReport};
 use crate::store::apps::AppState;
 
-/// Refuses what belongs to apps that the pull request does not touch. What its own apps have in common is looked for among their reports.
+/// Refuses what belongs to apps that the pull request does not touch. What its own apps have in common is looked for
+/// among their reports.
 pub(in crate::jobs) async fn refuse(engine: &Engine, reports: &mut [AppReport], moves: &Moves) -> Result<(), JobError> {
     for report in reports.iter_mut().filter(|report| !report.leaves) {
         let handed_over = moves.to(&report.app);
@@ -27,7 +29,8 @@ pub(in crate::jobs) async fn refuse(engine: &Engine, reports: &mut [AppReport], 
         let AppResult::Planned { objects } = &mut report.result else { continue };
         for object in objects {
             if let Some(why) = others.get(&object.key.id()) {
-                let message = format!("{} {why}. Two apps cannot own one object: remove it from one of them.", object.key);
+                let message =
+                    format!("{} {why}. Two apps cannot own one object: remove it from one of them.", object.key);
                 object.verdict = Verdict::Rejected { message, causes: Vec::new() };
                 object.refused_by = RefusedBy::Driftless;
             }
@@ -48,7 +51,9 @@ async fn others(
     for (object, other) in engine.store.wanted_by_others(cluster, app, begun).await? {
         let row = engine.store.app(&other).await?;
         let is_ours = moves.touches(&other);
-        let counts = |app: &App| app.destination.cluster == *cluster && app.sync != SyncPolicy::Never && may_have(engine, app, &object);
+        let counts = |app: &App| {
+            app.destination.cluster == *cluster && app.sync != SyncPolicy::Never && may_have(engine, app, &object)
+        };
         if row.is_some_and(|row| !is_ours && counts(&row.app)) {
             others.insert(object, format!("is rendered by app {other} as well, which has not applied it yet"));
         }

@@ -70,7 +70,8 @@ pub(in crate::jobs) async fn all(
         .boxed()
     });
     let each: Vec<_> = each.collect();
-    let compared: Vec<(AppReport, Option<JobError>)> = futures::stream::iter(each).buffered(AT_ONCE).try_collect().boxed().await?;
+    let compared: Vec<(AppReport, Option<JobError>)> =
+        futures::stream::iter(each).buffered(AT_ONCE).try_collect().boxed().await?;
     let (mut reports, troubles): (Vec<_>, Vec<_>) = compared.into_iter().unzip();
     for left in leaving {
         let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
@@ -95,17 +96,19 @@ async fn by_itself(
 ) -> Result<(AppReport, Option<JobError>), JobError> {
     let (id, definition) = (pair.id.clone(), definition_change(&pair));
     let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
-    let (error, cluster) = match (Box::pin(one(engine, trees, head, pair, moves, siblings, collected, cancel)).await, cluster) {
-        (Ok(report), _) => return Ok((report, None)),
-        (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
-        (Err(error), _) => return Err(error),
-    };
+    let (error, cluster) =
+        match (Box::pin(one(engine, trees, head, pair, moves, siblings, collected, cancel)).await, cluster) {
+            (Ok(report), _) => return Ok((report, None)),
+            (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
+            (Err(error), _) => return Err(error),
+        };
     let report = AppReport::new(id.clone(), cluster, definition, AppResult::Unavailable { message: error.message() });
     let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
     Ok((report, trouble))
 }
 
-/// Values of apps that are compared at once: each is copied a few times on the way, so that large apps are compared one after the other.
+/// Values of apps that are compared at once: each is copied a few times on the way, so that large apps are compared one
+/// after the other.
 const VALUES_AT_ONCE: u32 = 200_000;
 
 #[expect(clippy::too_many_arguments, reason = "what one app is compared with, spelled out once")]
@@ -125,7 +128,11 @@ async fn one(
     let definition = definition_change(&pair);
     let (definition_diff, policies) = match definition {
         DefinitionChange::None => (None, Vec::new()),
-        _ => edited::describe(pair.base.as_ref().map(|side| &side.app), pair.change.as_ref().map(|side| &side.app), Inline::Keys),
+        _ => edited::describe(
+            pair.base.as_ref().map(|side| &side.app),
+            pair.change.as_ref().map(|side| &side.app),
+            Inline::Keys,
+        ),
     };
     let result = AppResult::Planned { objects: Vec::new() };
     let mut report = AppReport::new(pair.id.clone(), app.destination.cluster.clone(), definition, result);
@@ -151,7 +158,8 @@ async fn one(
     let on_delete = row.as_ref().map_or(app.on_delete, AppRow::on_delete);
     let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
     if pair.change.is_none() && on_delete == OnDelete::Keep {
-        let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
+        let moved: Vec<Change> =
+            inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
         let left = inventory.len() - moved.len();
         report.stays = Some(left);
         let stay = match left {
@@ -160,7 +168,8 @@ async fn one(
             more => format!("Its {more} objects stay in the cluster, as `onDelete: keep` says"),
         };
         report.warnings.push(format!("Its definition is removed. {stay}."));
-        report.result = AppResult::Planned { objects: moved.iter().map(|change| object(change, &Redactor::default())).collect() };
+        report.result =
+            AppResult::Planned { objects: moved.iter().map(|change| object(change, &Redactor::default())).collect() };
         return Ok(report);
     }
     let cluster = match cluster {
@@ -174,7 +183,22 @@ async fn one(
     let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
     let change = manifests(engine, pair.change.as_ref()).await?;
     let orphans = orphans::known(engine, cluster, &pair.id).await?;
-    match compare(engine, cluster, trees, head, &app, &pair, [&base, &change], &inventory, &orphans, moves, siblings, cancel).await {
+    match compare(
+        engine,
+        cluster,
+        trees,
+        head,
+        &app,
+        &pair,
+        [&base, &change],
+        &inventory,
+        &orphans,
+        moves,
+        siblings,
+        cancel,
+    )
+    .await
+    {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
@@ -185,7 +209,9 @@ async fn one(
             // Secrets are searched for and lines compared for as long as somebody else's objects are large.
             beside(|| show(&mut report, &planned, &pair, [&base, &change], &inventory, applied, limit(engine)));
         }
-        Err(error) if error.class() == Class::Fail => report.result = AppResult::Unavailable { message: error.to_string() },
+        Err(error) if error.class() == Class::Fail => {
+            report.result = AppResult::Unavailable { message: error.to_string() }
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(report)
@@ -260,7 +286,10 @@ pub(in crate::jobs) fn definition_change(pair: &Pair) -> DefinitionChange {
 }
 
 fn render_failed(error: &RenderError) -> AppResult {
-    AppResult::RenderFailed { message: error.to_string(), file: error.failure().and_then(|failure| failure.file.clone()) }
+    AppResult::RenderFailed {
+        message: error.to_string(),
+        file: error.failure().and_then(|failure| failure.file.clone()),
+    }
 }
 
 /// What kept a side from being rendered, where it may pass.
@@ -270,7 +299,8 @@ fn may_pass(side: Option<&Side>) -> Option<&RenderError> {
 
 fn warnings(pair: &Pair) -> Vec<String> {
     let rendered = |side: &Option<Side>| side.as_ref().and_then(|side| side.rendered.as_ref().ok()).cloned();
-    let mut warnings = rendered(&pair.change).map(|rendered: Arc<Rendered>| rendered.warnings.clone()).unwrap_or_default();
+    let mut warnings =
+        rendered(&pair.change).map(|rendered: Arc<Rendered>| rendered.warnings.clone()).unwrap_or_default();
     if let Some(Side { rendered: Err(error), .. }) = &pair.base {
         warnings.push(format!("The base does not render, so everything counts as new: {error}"));
     }
@@ -281,7 +311,9 @@ fn warnings(pair: &Pair) -> Vec<String> {
 async fn applied(engine: &Engine, pair: &Pair) -> Result<bool, JobError> {
     let Some(Side { rendered: Ok(rendered), .. }) = &pair.base else { return Ok(false) };
     let row = engine.store.app(&pair.id).await?;
-    Ok(row.is_some_and(|row| row.applied_identity.as_deref() == Some(&crate::jobs::desired::identity::identity(&row.app, rendered))))
+    Ok(row.is_some_and(|row| {
+        row.applied_identity.as_deref() == Some(&crate::jobs::desired::identity::identity(&row.app, rendered))
+    }))
 }
 
 pub(in crate::jobs) fn limit(engine: &Engine) -> PruneLimit {

@@ -10,15 +10,20 @@ use crate::redact::{HIDDEN, NEW, OLD};
 /// What may be shown of an app's inline values.
 #[derive(Clone, Copy)]
 pub(in crate::jobs) enum Inline<'a> {
-    /// Their keys, and which of them change: the app renders a Secret, or nobody knows what it renders. A template can make anything of a value, its
-    /// hash or a part of a connection string, so that it is not found again by looking for what the Secret holds.
+    /// Their keys, and which of them change: the app renders a Secret, or nobody knows what it renders. A template can
+    /// make anything of a value, its hash or a part of a connection string, so that it is not found again by looking
+    /// for what the Secret holds.
     Keys,
     /// All of them, through what hides the values of other Secrets.
     Values(&'a Redactor),
 }
 
 /// The definition as a diff, and a sentence for each policy that it sets.
-pub(in crate::jobs) fn describe(base: Option<&App>, change: Option<&App>, inline: Inline<'_>) -> (Option<String>, Vec<String>) {
+pub(in crate::jobs) fn describe(
+    base: Option<&App>,
+    change: Option<&App>,
+    inline: Inline<'_>,
+) -> (Option<String>, Vec<String>) {
     let (mut before, mut after) = (base.map(shown), change.map(shown));
     if let Inline::Keys = inline {
         let values = |side: &Option<Value>| side.as_ref().and_then(|side| side.pointer(VALUES)).cloned();
@@ -51,7 +56,10 @@ fn keys_of(value: &mut Value, other: Option<&Value>, changed: &str) {
             fields.iter_mut().for_each(|(key, value)| keys_of(value, other.and_then(|other| other.get(key)), changed));
         }
         Value::Array(items) => {
-            items.iter_mut().enumerate().for_each(|(at, item)| keys_of(item, other.and_then(|other| other.get(at)), changed));
+            items
+                .iter_mut()
+                .enumerate()
+                .for_each(|(at, item)| keys_of(item, other.and_then(|other| other.get(at)), changed));
         }
         Value::Null => {}
         _ => *value = Value::from(if other.is_some_and(|other| other != value) { changed } else { HIDDEN }),
@@ -69,7 +77,11 @@ fn shown(app: &App) -> Value {
         "adopt": app.adopt,
     });
     if let (Some(spec), Ok(Value::Object(render))) = (spec.as_object_mut(), serde_json::to_value(&app.render)) {
-        spec.extend(render.into_iter().filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|fields| !fields.is_empty())));
+        spec.extend(
+            render
+                .into_iter()
+                .filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|fields| !fields.is_empty())),
+        );
     }
     if !app.ignore_differences.is_empty() {
         spec["ignoreDifferences"] = json!(app.ignore_differences);
@@ -95,7 +107,9 @@ fn policies(base: Option<&App>, change: &App) -> Vec<String> {
     }
     if base.map_or(DriftPolicy::default(), |base| base.drift) != change.drift {
         said.push(match change.drift {
-            DriftPolicy::Ignore => "Sets `drift: ignore`: changes made in the cluster are neither reverted nor reported.",
+            DriftPolicy::Ignore => {
+                "Sets `drift: ignore`: changes made in the cluster are neither reverted nor reported."
+            }
             DriftPolicy::Report => "Sets `drift: report`: changes made in the cluster are reported and not reverted.",
             DriftPolicy::Heal => "Sets `drift: heal`: changes made in the cluster are reverted.",
         });
@@ -121,7 +135,8 @@ mod tests {
 
     fn app(more: &str) -> App {
         let text = format!(
-            "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: shop}}\nspec:\n  source: {{path: deploy}}\n  destination: {{cluster: prod, namespace: shop}}\n{more}"
+            "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: shop}}\nspec:\n  source: {{path: deploy}}\n  \
+             destination: {{cluster: prod, namespace: shop}}\n{more}"
         );
         let mut parsed = parse_file(&RepoName::new("shop"), "refs/heads/main", "apps/shop.yaml", &text);
         assert_eq!(parsed.errors, []);
@@ -143,7 +158,9 @@ mod tests {
     /// S1+: what stands in the definition may be what a Secret is made of, in a form in which nobody finds it again.
     #[test]
     fn inline_values_are_shown_only_where_no_secret_can_be_made_of_them() {
-        let with = |password: &str, size: &str| app(&format!("  helm: {{values: {{db: {{password: {password}, size: {size}}}}}}}\n"));
+        let with = |password: &str, size: &str| {
+            app(&format!("  helm: {{values: {{db: {{password: {password}, size: {size}}}}}}}\n"))
+        };
         let (before, after) = (with("hunter2-one", "5"), with("hunter2-two", "5"));
         let changed = describe(Some(&before), Some(&after), Inline::Keys).0.expect("a diff");
         insta::assert_snapshot!(changed);

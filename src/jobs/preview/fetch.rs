@@ -53,10 +53,14 @@ pub(in crate::jobs) async fn fetch(
     let refs = [base_ref.clone(), head_ref.clone(), tested_ref.clone()];
     let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, visible, cancel).await?;
     let tested = take(&mut fetched, &tested_ref);
-    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
+    let base = take(&mut fetched, &base_ref)
+        .ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     // The API's word counts while its commit is there, as the gate is looked for on that commit.
-    let head =
-        if engine.mirrors.has_commit(&repo.name, &pull.head).await { Some(pull.head.clone()) } else { take(&mut fetched, &head_ref) };
+    let head = if engine.mirrors.has_commit(&repo.name, &pull.head).await {
+        Some(pull.head.clone())
+    } else {
+        take(&mut fetched, &head_ref)
+    };
     let head = head.ok_or_else(|| ForgeError::Unavailable {
         forge: repo.hook.to_string(),
         message: format!("{} of pull request {} cannot be fetched yet", pull.head, pull.number),

@@ -14,8 +14,8 @@ use crate::queue::{JobContext, JobError};
 use crate::report::preview::{PreviewReport, Stopped};
 use crate::source::{Merge, SourceError};
 
-/// Compares the two sides, and writes what it finds into the report. The tree that merging gives, what was looked at, and what kept an app from being
-/// compared, where it may pass.
+/// Compares the two sides, and writes what it finds into the report. The tree that merging gives, what was looked at,
+/// and what kept an app from being compared, where it may pass.
 pub(in crate::jobs) async fn fill(
     engine: &Engine,
     repo: &Repo,
@@ -46,7 +46,8 @@ pub(in crate::jobs) async fn fill(
         (engine.mirrors.tree(&repo.name, head).await?, engine.mirrors.tree_id(&repo.name, head).await?)
     };
     let base_tree = engine.mirrors.tree(&repo.name, base).await?;
-    let trees = Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change, reads: Arc::default() };
+    let trees =
+        Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change, reads: Arc::default() };
     let mut sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
     if !sides.errors.is_empty() {
         report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
@@ -54,14 +55,21 @@ pub(in crate::jobs) async fn fill(
     }
     let rendered = std::mem::take(&mut sides.looked);
     let collected = Collected::default();
-    let compared = history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
+    let compared =
+        history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
     report.apps = compared.apps;
     let mut looked = Looked::new(author, report, rendered, &collected);
     looked.reads = trees.reads.take();
     Ok((Some(change_tree), looked, compared.trouble))
 }
 
-pub(in crate::jobs) fn empty(engine: &Engine, repo: &RepoName, number: Option<u64>, head: &Oid, base_ref: &str) -> PreviewReport {
+pub(in crate::jobs) fn empty(
+    engine: &Engine,
+    repo: &RepoName,
+    number: Option<u64>,
+    head: &Oid,
+    base_ref: &str,
+) -> PreviewReport {
     PreviewReport {
         repo: repo.clone(),
         number,

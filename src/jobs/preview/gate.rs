@@ -7,13 +7,21 @@ use crate::jobs::Engine;
 use crate::queue::{Job, JobError};
 use crate::report;
 
-/// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits for an answer that may not
-/// come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each context). One that lets pass does so while it is looked at
-/// once more, as when the base moves, and not when that takes longer.
-pub(in crate::jobs) async fn pending(engine: &Engine, repo: &Repo, number: Option<u64>, head: &Oid, job: &Job) -> Result<(), JobError> {
+/// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits
+/// for an answer that may not come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each
+/// context). One that lets pass does so while it is looked at once more, as when the base moves, and not when that
+/// takes longer.
+pub(in crate::jobs) async fn pending(
+    engine: &Engine,
+    repo: &Repo,
+    number: Option<u64>,
+    head: &Oid,
+    job: &Job,
+) -> Result<(), JobError> {
     let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
     // What it waits for is said until that is over.
-    let is_said = job.failing_since.is_some() && shown.as_ref().is_some_and(|status| status.state == StatusState::Pending);
+    let is_said =
+        job.failing_since.is_some() && shown.as_ref().is_some_and(|status| status.state == StatusState::Pending);
     if is_said || shown.is_some_and(|status| stays(status.state, job.attempt)) {
         return Ok(());
     }
@@ -29,7 +37,8 @@ fn stays(shown: StatusState, attempt: u32) -> bool {
     }
 }
 
-/// What a preview that is tried again waits for, and since when: nobody has to guess for the minutes until it counts as an error.
+/// What a preview that is tried again waits for, and since when: nobody has to guess for the minutes until it counts as
+/// an error.
 pub(in crate::jobs) async fn waits(
     engine: &Engine,
     repo: &Repo,
@@ -49,7 +58,12 @@ pub(in crate::jobs) async fn waits(
     put_gate(engine, repo, number, &status).await
 }
 
-pub(in crate::jobs) async fn put_gate(engine: &Engine, repo: &Repo, number: Option<u64>, status: &NewStatus) -> Result<(), JobError> {
+pub(in crate::jobs) async fn put_gate(
+    engine: &Engine,
+    repo: &Repo,
+    number: Option<u64>,
+    status: &NewStatus,
+) -> Result<(), JobError> {
     match number {
         Some(number) => engine.outbox.put_gate(&repo.name, number, status).await?,
         None => engine.outbox.put_status(&repo.name, status).await?,

@@ -14,7 +14,13 @@ pub(in crate::jobs) fn hash(engine: &Engine) -> Result<String, JobError> {
         let Repo { name, definitions_ref, definitions, allow, may_read, .. } = repo;
         serde_json::to_string(&(name, definitions_ref, definitions.patterns(), allow, may_read))
     };
-    let mut repos = engine.config.repos.iter().map(of).collect::<Result<Vec<_>, _>>().map_err(|error| JobError::new(Class::Fail, error))?;
+    let mut repos = engine
+        .config
+        .repos
+        .iter()
+        .map(of)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| JobError::new(Class::Fail, error))?;
     repos.sort();
     let mut hash = Sha256::new();
     for part in repos.into_iter().chain(engine.clusters.keys().map(ToString::to_string)) {

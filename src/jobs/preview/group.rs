@@ -44,19 +44,24 @@ pub(in crate::jobs) async fn run_group(
         return Ok(Finish::Done);
     }
     let Some(head) = group_head(engine, repo, there, hint).await else {
-        if job.failing_since.is_none_or(|since| engine.clock.now().duration_since(since) < GROUP_COMES) && hint.is_some() {
+        if job.failing_since.is_none_or(|since| engine.clock.now().duration_since(since) < GROUP_COMES)
+            && hint.is_some()
+        {
             return Err(PreviewError::Group(ref_name.to_owned()).into());
         }
         return group_gone(engine, repo, ref_name, hint).await;
     };
-    let base = take(&mut fetched, &base_ref).ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
+    let base = take(&mut fetched, &base_ref)
+        .ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     ctx.works_on(head.as_str());
     pending(engine, repo, None, &head, job).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
     history.revision(&head, None);
     let mut report = empty(engine, &repo.name, None, &head, &base_ref);
     let fetched = Fetched { base_ref, base, head, merge: false, tested: None };
-    let trouble = match fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await.and_then(|(_, _, failed)| quiet(job, failed))
+    let trouble = match fill(engine, repo, &fetched, &mut report, "", &mut history, ctx)
+        .await
+        .and_then(|(_, _, failed)| quiet(job, failed))
     {
         Ok(trouble) => trouble,
         Err(error) => {

@@ -1,5 +1,5 @@
-//! A pull request that the forge's API still calls open although its base has its commits already: the API is behind, and a preview would say that
-//! merging changes nothing, of a merge that is being applied at that moment.
+//! A pull request that the forge's API still calls open although its base has its commits already: the API is behind,
+//! and a preview would say that merging changes nothing, of a merge that is being applied at that moment.
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,8 @@ use crate::queue::JobError;
 use crate::source::Merge;
 use crate::store::pulls::PullRow;
 
-/// So many tries are made before the forge is believed that a pull request is open of which the base has everything, maybe by another commit.
+/// So many tries are made before the forge is believed that a pull request is open of which the base has everything,
+/// maybe by another commit.
 const DOUBTED: u32 = 3;
 
 /// What the base says of a pull request.
@@ -26,7 +27,12 @@ pub(in crate::jobs) enum Landed {
 }
 
 /// Asked when its heads were fetched, before anything is shown.
-pub(in crate::jobs) async fn look(engine: &Engine, repo: &Repo, number: u64, [base, head]: [&Oid; 2]) -> Result<Landed, JobError> {
+pub(in crate::jobs) async fn look(
+    engine: &Engine,
+    repo: &Repo,
+    number: u64,
+    [base, head]: [&Oid; 2],
+) -> Result<Landed, JobError> {
     if !engine.mirrors.is_ancestor(&repo.name, head, base).await? {
         return Ok(Landed::No);
     }
@@ -35,8 +41,11 @@ pub(in crate::jobs) async fn look(engine: &Engine, repo: &Repo, number: u64, [ba
         return Ok(Landed::Merged);
     }
     // Of other commits than these nothing was shown, and nothing can be told: the preview gives them their gate.
-    let Some(mut row) = known.filter(|row| row.state == PullRow::Open && row.head == *head) else { return Ok(Landed::Nothing) };
-    // Where the base was when its commits were not there yet: at the preview that was shown of them, or when all was last done about the base.
+    let Some(mut row) = known.filter(|row| row.state == PullRow::Open && row.head == *head) else {
+        return Ok(Landed::Nothing);
+    };
+    // Where the base was when its commits were not there yet: at the preview that was shown of them, or when all was
+    // last done about the base.
     let shown = outcome::report_of(&row).filter(|report| report.head == *head).map(|report| report.base);
     let acted = engine.store.last_seen(&repo.name, &row.base_ref).await?;
     for before in [shown, acted].into_iter().flatten() {
@@ -50,7 +59,8 @@ pub(in crate::jobs) async fn look(engine: &Engine, repo: &Repo, number: u64, [ba
     Ok(Landed::Nothing)
 }
 
-/// Whether merging what was shown before leaves the base as it is: a squash or a rebase looks like that until the forge says so.
+/// Whether merging what was shown before leaves the base as it is: a squash or a rebase looks like that until the forge
+/// says so.
 pub(in crate::jobs) async fn doubt(
     engine: &Engine,
     repo: &Repo,
@@ -64,11 +74,14 @@ pub(in crate::jobs) async fn doubt(
     if attempt > DOUBTED || !was_shown {
         return Ok(None);
     }
-    let Ok(Merge::Clean { tree_id, .. }) = engine.mirrors.merge(&repo.name, base, head, None, cancel).await else { return Ok(None) };
+    let Ok(Merge::Clean { tree_id, .. }) = engine.mirrors.merge(&repo.name, base, head, None, cancel).await else {
+        return Ok(None);
+    };
     if tree_id != engine.mirrors.tree_id(&repo.name, base).await? {
         return Ok(None);
     }
-    let text = "the base has all that the pull request changes, and the forge calls it open. Driftless asks the forge again";
+    let text =
+        "the base has all that the pull request changes, and the forge calls it open. Driftless asks the forge again";
     // Nobody has to read of it.
     Ok(Some(JobError::new(Class::RETRY, text).shown()))
 }

@@ -1,4 +1,5 @@
-//! Objects that a pull request moves from one app to another of the same repo: accepted where they come to, and no deletes where they go from.
+//! Objects that a pull request moves from one app to another of the same repo: accepted where they come to, and no
+//! deletes where they go from.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,11 +43,19 @@ struct After<'a> {
 }
 
 impl Moves {
-    pub async fn find(engine: &Engine, repo: &Repo, trees: &Trees, pairs: &[Pair], cancel: &CancellationToken) -> Result<Self, JobError> {
+    pub async fn find(
+        engine: &Engine,
+        repo: &Repo,
+        trees: &Trees,
+        pairs: &[Pair],
+        cancel: &CancellationToken,
+    ) -> Result<Self, JobError> {
         let mut moves = Self { pairs: pairs.iter().map(|pair| pair.id.clone()).collect(), ..Self::default() };
-        let after: HashMap<&AppId, After<'_>> = pairs.iter().filter_map(|pair| Some((&pair.id, After::of(pair)?))).collect();
+        let after: HashMap<&AppId, After<'_>> =
+            pairs.iter().filter_map(|pair| Some((&pair.id, After::of(pair)?))).collect();
         for pair in pairs {
-            let owned: BTreeSet<ObjectId> = engine.store.inventory(&pair.id).await?.iter().map(|row| row.key.id()).collect();
+            let owned: BTreeSet<ObjectId> =
+                engine.store.inventory(&pair.id).await?.iter().map(|row| row.key.id()).collect();
             moves.dropped(engine, pair, &owned, &after).await?;
             let Some(after_it) = after.get(&pair.id) else { continue };
             let new: Vec<ObjectId> = after_it.ids.difference(&owned).cloned().collect();
@@ -86,7 +95,9 @@ impl Moves {
             return Ok(());
         }
         for id in dropped() {
-            let takes = |other: &&After<'_>| other.cluster == cluster && other.pair.id.repo == pair.id.repo && other.ids.contains(id);
+            let takes = |other: &&After<'_>| {
+                other.cluster == cluster && other.pair.id.repo == pair.id.repo && other.ids.contains(id)
+            };
             for other in after.values().filter(takes) {
                 self.wanted.entry((cluster.clone(), id.clone())).or_default().insert(other.pair.id.clone());
             }
@@ -110,7 +121,8 @@ impl Moves {
 
     fn left_for(&self, app: &AppId, cluster: &ClusterName, id: &ObjectId) -> Option<LeftFor> {
         let known = self.wanted.get(&(cluster.clone(), id.clone())).into_iter().flatten().find(|other| *other != app);
-        let others = || self.others.get(&(app.repo.clone(), cluster.clone()))?.left_for(id, |other| !self.pairs.contains(other));
+        let others =
+            || self.others.get(&(app.repo.clone(), cluster.clone()))?.left_for(id, |other| !self.pairs.contains(other));
         known.map(|other| LeftFor { app: other.clone(), unknown: None }).or_else(others)
     }
 
@@ -131,7 +143,9 @@ impl Moves {
                     Some(LeftFor { app, unknown: None }) => change.leave(app),
                     Some(left) => {
                         change.put_off = true;
-                        change.notes.push(format!("It is {left}. It is deleted once that app renders and does not want it"));
+                        change
+                            .notes
+                            .push(format!("It is {left}. It is deleted once that app renders and does not want it"));
                     }
                     None => {}
                 }
@@ -165,7 +179,9 @@ async fn kept(
 ) -> Result<Option<BTreeSet<ObjectId>>, JobError> {
     let of = |side: &Side| match &side.rendered {
         _ if side.app.destination.cluster != *cluster => Some(BTreeSet::new()),
-        Ok(rendered) => Some(rendered.manifests.iter().flat_map(|manifest| identity::ids(&side.app, manifest)).collect()),
+        Ok(rendered) => {
+            Some(rendered.manifests.iter().flat_map(|manifest| identity::ids(&side.app, manifest)).collect())
+        }
         Err(_) => None,
     };
     if let Some(pair) = pairs.iter().find(|pair| pair.id == *app) {

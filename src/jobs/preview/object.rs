@@ -21,7 +21,8 @@ pub(in crate::jobs) fn show(
 ) {
     let both = planned.changes.changes.iter().chain(&planned.already.changes);
     let redactor = Redactor::new(both, base.iter().chain(change));
-    let makes_secrets = base.iter().chain(change).any(|manifest| plan::is_secret(&manifest.key.group, &manifest.key.kind));
+    let makes_secrets =
+        base.iter().chain(change).any(|manifest| plan::is_secret(&manifest.key.group, &manifest.key.kind));
     if report.definition_diff.is_some() {
         let inline = if makes_secrets { Inline::Keys } else { Inline::Values(&redactor) };
         let [before, after] = [&pair.base, &pair.change].map(|side| side.as_ref().map(|side| &side.app));
@@ -81,11 +82,13 @@ pub(in crate::jobs) fn object(change: &Change, redactor: &Redactor) -> ObjectRep
 fn joins(planned: &ChangePlan, inventory: &[ObjectRow]) -> Option<String> {
     let waiting = inventory.iter().filter(|row| row.state.waits_for_word()).count();
     let deletes = planned.changes.changes.iter().any(|change| change.action == Action::Prune);
-    (waiting > 0 && deletes).then(|| format!("deletes while {waiting} of the app's objects wait already to be deleted or replaced"))
+    (waiting > 0 && deletes)
+        .then(|| format!("deletes while {waiting} of the app's objects wait already to be deleted or replaced"))
 }
 
 fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow], redactor: &Redactor) -> Vec<Difference> {
-    let waits = |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
+    let waits =
+        |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
     let kind = |change: &Change| match applied {
         _ if waits(change) => DifferenceKind::Waiting,
         // It is no longer in Git, and its prune is still to come.
@@ -100,9 +103,10 @@ fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow], redactor
 fn difference(change: &Change, kind: DifferenceKind, redactor: &Redactor) -> Difference {
     let detail = match change.action {
         Action::Create => "is missing".to_owned(),
-        Action::Prune => {
-            std::iter::once("is no longer in Git").chain(change.notes.iter().map(String::as_str)).collect::<Vec<_>>().join("; ")
-        }
+        Action::Prune => std::iter::once("is no longer in Git")
+            .chain(change.notes.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join("; "),
         Action::Replace => "has to be replaced".to_owned(),
         Action::Update | Action::None => redactor.diff(change).fields.join(", "),
     };

@@ -30,8 +30,8 @@ pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullReq
     outcome::concerns(engine, &repo.name, pull.number, people).await
 }
 
-/// A push has told of the merge, and the forge's API is behind. It is asked again, as only it knows whom the merge concerns, and its webhook may be
-/// the very one that led here.
+/// A push has told of the merge, and the forge's API is behind. It is asked again, as only it knows whom the merge
+/// concerns, and its webhook may be the very one that led here.
 pub(in crate::jobs) async fn landed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Finish, JobError> {
     settle(engine, repo, pull).await?;
     Ok(Finish::LookAgain)
@@ -42,7 +42,8 @@ pub(in crate::jobs) async fn closed(engine: &Engine, repo: &Repo, pull: &PullReq
     settle(engine, repo, pull).await
 }
 
-/// In one turn with those who tell of merges: one that a push has told of stays merged, and what was said of it stays said.
+/// In one turn with those who tell of merges: one that a push has told of stays merged, and what was said of it stays
+/// said.
 async fn note_closed(engine: &Engine, repo: &Repo, number: u64) -> Result<(), JobError> {
     let _turn = engine.outcomes.lock().await;
     if let Some(mut row) = engine.store.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open) {

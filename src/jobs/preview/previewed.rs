@@ -1,5 +1,5 @@
-//! What a preview looked at, kept so that a base that moves costs a look at Git and no more, and so that a merge can be compared with what
-//! was reviewed.
+//! What a preview looked at, kept so that a base that moves costs a look at Git and no more, and so that a merge can be
+//! compared with what was reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,7 +67,8 @@ pub(in crate::jobs) struct Shown {
     /// Objects that were different before, whatever is merged.
     #[serde(default)]
     pub already: BTreeSet<String>,
-    /// A hash of what would be sent of each object that the pull request touches, also where the server would make nothing of it.
+    /// A hash of what would be sent of each object that the pull request touches, also where the server would make
+    /// nothing of it.
     #[serde(default)]
     pub sent: Steps,
     /// A hash of what the server would make of it, as far as it was asked.
@@ -78,8 +79,10 @@ pub(in crate::jobs) struct Shown {
 impl Shown {
     pub fn of(changes: &[Change]) -> Self {
         let named = |change: &Change| change.key.id().to_string();
-        let sent = changes.iter().filter_map(|change| Some((named(change), change.desired.as_ref()?.hash.clone()))).collect();
-        let results = changes.iter().filter_map(|change| Some((named(change), result(change.after.as_ref()?)))).collect();
+        let sent =
+            changes.iter().filter_map(|change| Some((named(change), change.desired.as_ref()?.hash.clone()))).collect();
+        let results =
+            changes.iter().filter_map(|change| Some((named(change), result(change.after.as_ref()?)))).collect();
         Self { steps: steps(changes), already: BTreeSet::new(), sent, results }
     }
 
@@ -141,7 +144,9 @@ impl Collected {
         let shown = all.shown.entry(app.clone()).or_default();
         shown.add(Shown::of(changes));
         shown.already.extend(already.iter().map(|change| change.key.id().to_string()));
-        let is_shown = |change: &&Change| change.action != Action::None || change.verdict != Verdict::Accepted || change.left_for.is_some();
+        let is_shown = |change: &&Change| {
+            change.action != Action::None || change.verdict != Verdict::Accepted || change.left_for.is_some()
+        };
         for change in changes.iter().filter(is_shown) {
             all.rests.extend(rests::of_change(&planned.changes.cluster, &change.key.id()));
         }
@@ -200,7 +205,15 @@ impl Looked {
         let with_plan = |one: LookedAt| LookedAt { shown: collected.of(&one.app), ..one };
         let apps = looked.into_iter().map(with_plan).collect();
         let (author, settled) = (author.to_owned(), is_settled(report));
-        Self { version: VERSION, author, settled, conflicts: Vec::new(), apps, reads: Vec::new(), rests: collected.rests() }
+        Self {
+            version: VERSION,
+            author,
+            settled,
+            conflicts: Vec::new(),
+            apps,
+            reads: Vec::new(),
+            rests: collected.rests(),
+        }
     }
 
     pub fn read(row: &PreviewRow) -> Option<Self> {
@@ -262,7 +275,11 @@ mod tests {
 
     #[test]
     fn two_plans_are_the_same_when_they_send_the_same() {
-        let one = steps(&[change("a", Action::Update, Some("1")), change("b", Action::Prune, None), change("c", Action::None, Some("3"))]);
+        let one = steps(&[
+            change("a", Action::Update, Some("1")),
+            change("b", Action::Prune, None),
+            change("c", Action::None, Some("3")),
+        ]);
         let two = steps(&[change("b", Action::Prune, None), change("a", Action::Create, Some("1"))]);
         assert_eq!(one, two, "whether it is there already is for the cluster to say");
         assert_ne!(one, steps(&[change("a", Action::Update, Some("2")), change("b", Action::Prune, None)]));

@@ -50,7 +50,8 @@ pub(in crate::jobs) async fn run(
 pub(in crate::jobs) fn forge_of<'e>(engine: &'e Engine, repo: &Repo) -> Option<&'e Arc<dyn Forge>> {
     let forge = engine.forge(repo);
     if forge.is_none() {
-        tracing::warn!(repo = %repo.name, hook = %repo.hook, "no preview: the hook has no credentials to read pull requests and to report on them");
+        tracing::warn!(repo = %repo.name, hook = %repo.hook, "no preview: the hook has no credentials to read pull \
+                                                              requests and to report on them");
     }
     forge
 }
@@ -138,8 +139,9 @@ pub(in crate::jobs) fn quiet(job: &Job, trouble: Option<JobError>) -> Result<Opt
     }
 }
 
-/// What was shown may not be the last word: what may pass is tried again soon, and the others were shown meanwhile. A right may be granted and a
-/// quota raised without a word to us: that is looked at again with the next resync, and nothing has failed.
+/// What was shown may not be the last word: what may pass is tried again soon, and the others were shown meanwhile. A
+/// right may be granted and a quota raised without a word to us: that is looked at again with the next resync, and
+/// nothing has failed.
 pub(in crate::jobs) async fn finish(
     report: &PreviewReport,
     trouble: Option<JobError>,
@@ -154,8 +156,15 @@ pub(in crate::jobs) async fn finish(
     Ok(if report.apps.iter().any(may_change) { Finish::LookAgain } else { Finish::Done })
 }
 
-/// The preview could not be made: the gate must say so, as a gate that stays pending, or is never there, blocks for ever.
-pub(in crate::jobs) async fn failed(engine: &Engine, repo: &RepoName, number: u64, job: &Job, error: &JobError) -> Result<(), JobError> {
+/// The preview could not be made: the gate must say so, as a gate that stays pending, or is never there, blocks for
+/// ever.
+pub(in crate::jobs) async fn failed(
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    job: &Job,
+    error: &JobError,
+) -> Result<(), JobError> {
     let Ok(repo) = engine.repo(repo) else { return Ok(()) };
     let row = engine.store.pull(&repo.name, number).await?;
     if row.as_ref().is_some_and(|row| row.state != PullRow::Open) {

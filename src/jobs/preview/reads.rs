@@ -1,5 +1,5 @@
-//! The refs that a preview is made from besides its base and its head: those of apps that are made from another repo or ref. Where one of them moves,
-//! merging applies something else than was shown.
+//! The refs that a preview is made from besides its base and its head: those of apps that are made from another repo or
+//! ref. Where one of them moves, merging applies something else than was shown.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +33,12 @@ impl Reads {
     pub fn add(&self, app: &App, commit: Option<&Oid>, trace: Option<&Trace>) {
         let (repo, ref_name) = (app.source.repo.clone(), app.source.ref_name.clone());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = || Read { repo: repo.clone(), ref_name: ref_name.clone(), commit: commit.cloned(), trace: Some(Trace::default()) };
+        let first = || Read {
+            repo: repo.clone(),
+            ref_name: ref_name.clone(),
+            commit: commit.cloned(),
+            trace: Some(Trace::default()),
+        };
         let read = all.entry((repo.clone(), ref_name.clone())).or_insert_with(first);
         // What was read of it at two commits is as old as the first of them.
         match trace.filter(|_| read.commit.as_ref() == commit) {
@@ -53,9 +58,14 @@ impl Read {
     }
 }
 
-/// Keeps what the preview of a pull request read. Nobody may have followed these refs before: each that is not known to be where it was read is
-/// looked at.
-pub(in crate::jobs) async fn keep(engine: &Engine, repo: &RepoName, number: u64, reads: &[Read]) -> Result<(), JobError> {
+/// Keeps what the preview of a pull request read. Nobody may have followed these refs before: each that is not known to
+/// be where it was read is looked at.
+pub(in crate::jobs) async fn keep(
+    engine: &Engine,
+    repo: &RepoName,
+    number: u64,
+    reads: &[Read],
+) -> Result<(), JobError> {
     let rows: Vec<ReadRow> = reads.iter().map(|read| read.row(read.commit.clone())).collect();
     engine.store.put_preview_reads(repo, number, &rows).await?;
     let cause = Cause::Follow { key: Key::Preview { repo: repo.clone(), number } };
@@ -68,8 +78,8 @@ pub(in crate::jobs) async fn keep(engine: &Engine, repo: &RepoName, number: u64,
     Ok(engine.queue.enqueue(&requests).await?)
 }
 
-/// Those of the refs that have moved and where all that was read of them is as it was, with where they are now. None where something was read that is
-/// not as it was.
+/// Those of the refs that have moved and where all that was read of them is as it was, with where they are now. None
+/// where something was read that is not as it was.
 pub(in crate::jobs) async fn moved(engine: &Engine, reads: &[Read]) -> Result<Option<Vec<ReadRow>>, JobError> {
     let mut rows = Vec::new();
     for read in reads {
@@ -77,7 +87,9 @@ pub(in crate::jobs) async fn moved(engine: &Engine, reads: &[Read]) -> Result<Op
         if now == read.commit {
             continue;
         }
-        let (Some(commit), Some(trace)) = (&now, read.trace.clone().filter(|_| read.commit.is_some())) else { return Ok(None) };
+        let (Some(commit), Some(trace)) = (&now, read.trace.clone().filter(|_| read.commit.is_some())) else {
+            return Ok(None);
+        };
         if !engine.mirrors.has_commit(&read.repo, commit).await {
             return Ok(None);
         }

@@ -1,5 +1,5 @@
-//! A base that moved makes every preview into it old. Most of them would say the same again: what they were made from is looked up in Git, and
-//! neither the forge nor a cluster is asked.
+//! A base that moved makes every preview into it old. Most of them would say the same again: what they were made from
+//! is looked up in Git, and neither the forge nor a cluster is asked.
 
 use std::sync::Arc;
 
@@ -50,13 +50,15 @@ pub(in crate::jobs) async fn look(
     if stopped == Some(Stopped::Fork) {
         return Ok(Look::Unchanged);
     }
-    let Some(preview) = engine.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head) else {
+    let Some(preview) = engine.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head)
+    else {
         return Ok(Look::Ask);
     };
     if preview.granted != Some(granted::hash(engine)?) {
         return Ok(Look::Ask);
     }
-    let (Some(looked), Some(base)) = (Looked::read(&preview), engine.store.ref_head(&repo.name, &pull.base_ref).await?) else {
+    let (Some(looked), Some(base)) = (Looked::read(&preview), engine.store.ref_head(&repo.name, &pull.base_ref).await?)
+    else {
         return Ok(Look::Ask);
     };
     if !engine.mirrors.has_commit(&repo.name, &pull.head).await || !engine.mirrors.has_commit(&repo.name, &base).await {
@@ -78,11 +80,21 @@ struct Before<'a> {
 }
 
 impl Before<'_> {
-    async fn look(&self, engine: &Engine, repo: &Repo, base: &Oid, cancel: &CancellationToken) -> Result<Look, JobError> {
+    async fn look(
+        &self,
+        engine: &Engine,
+        repo: &Repo,
+        base: &Oid,
+        cancel: &CancellationToken,
+    ) -> Result<Look, JobError> {
         let (tree, tree_id) = match engine.mirrors.merge(&repo.name, base, &self.pull.head, None, cancel).await {
             Ok(Merge::Clean { tree, tree_id }) => (tree, tree_id),
-            Ok(Merge::Conflict { paths }) => return Ok(self.unless(paths == self.looked.conflicts && !paths.is_empty())),
-            Err(SourceError::Unrelated { .. }) => return Ok(self.unless(self.stopped == Some(Stopped::UnrelatedHistory))),
+            Ok(Merge::Conflict { paths }) => {
+                return Ok(self.unless(paths == self.looked.conflicts && !paths.is_empty()));
+            }
+            Err(SourceError::Unrelated { .. }) => {
+                return Ok(self.unless(self.stopped == Some(Stopped::UnrelatedHistory)));
+            }
             Err(error) => return Err(error.into()),
         };
         // All of it is in the base: that is what a merge looks like, of which only the forge can tell.
@@ -115,7 +127,8 @@ impl Before<'_> {
         }
         let defined = sides::defined(engine, repo, trees).await?;
         for one in &self.looked.apps {
-            let (base, change) = defined.get(&one.app).map_or((None, None), |(base, change)| (base.as_ref(), change.as_ref()));
+            let (base, change) =
+                defined.get(&one.app).map_or((None, None), |(base, change)| (base.as_ref(), change.as_ref()));
             let same = |seen: Option<&Seen>, now: Option<&crate::app::App>| match (seen, now) {
                 (Some(seen), Some(now)) => seen.app.same_definition(now),
                 (None, None) => true,
@@ -159,7 +172,11 @@ impl Before<'_> {
 }
 
 /// Whether both renders of an app would find what they found.
-pub(in crate::jobs) fn reads_the_same(one: &LookedAt, base: &Arc<dyn Tree>, change: &Arc<dyn Tree>) -> Result<bool, TreeError> {
+pub(in crate::jobs) fn reads_the_same(
+    one: &LookedAt,
+    base: &Arc<dyn Tree>,
+    change: &Arc<dyn Tree>,
+) -> Result<bool, TreeError> {
     for (seen, tree) in [(&one.base, base), (&one.change, change)] {
         if let Some(trace) = seen.as_ref().and_then(|seen| seen.trace.as_ref())
             && trace.differs(tree.as_ref())?.is_some()

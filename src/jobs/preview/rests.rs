@@ -1,8 +1,9 @@
-//! What a preview rests on besides Git: who owns the objects that merging writes, and what has to be there for them. When any of it changes, the pull
-//! request is previewed again, so that no gate is older than a fact of its verdict.
+//! What a preview rests on besides Git: who owns the objects that merging writes, and what has to be there for them.
+//! When any of it changes, the pull request is previewed again, so that no gate is older than a fact of its verdict.
 //!
-//! A fact is a short text, a token. What merging does to an object rests on some tokens, an object that changes touches some, and where they meet the
-//! preview is old. The database itself notes each object that changes hands or content: no job can forget to.
+//! A fact is a short text, a token. What merging does to an object rests on some tokens, an object that changes touches
+//! some, and where they meet the preview is old. The database itself notes each object that changes hands or content:
+//! no job can forget to.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +15,8 @@ use crate::queue::{Cause, JobError, Key, Request};
 /// So many changed objects are read at once.
 const AT_ONCE: u32 = 5_000;
 
-/// What a change to an object rests on: the object, its namespace with what limits it there, the definition of its kind, and what rules over the whole
-/// cluster.
+/// What a change to an object rests on: the object, its namespace with what limits it there, the definition of its
+/// kind, and what rules over the whole cluster.
 pub(in crate::jobs) fn of_change(cluster: &ClusterName, id: &ObjectId) -> Vec<String> {
     let mut tokens = vec![object(cluster, id), everything(cluster)];
     tokens.extend(id.namespace.as_ref().map(|namespace| namespaced(cluster, namespace)));
@@ -39,7 +40,9 @@ pub(in crate::jobs) fn of_touched(cluster: &ClusterName, id: &ObjectId) -> Vec<S
     let mut tokens = vec![object(cluster, id)];
     match (&*id.group, &*id.kind, &id.namespace) {
         ("", "Namespace", _) => tokens.push(namespaced(cluster, &id.name)),
-        ("", "ServiceAccount" | "ResourceQuota" | "LimitRange", Some(namespace)) => tokens.push(namespaced(cluster, namespace)),
+        ("", "ServiceAccount" | "ResourceQuota" | "LimitRange", Some(namespace)) => {
+            tokens.push(namespaced(cluster, namespace))
+        }
         ("apiextensions.k8s.io", "CustomResourceDefinition", _) => {
             tokens.extend(id.name.split_once('.').map(|(_, served)| group(cluster, served)));
         }
@@ -91,8 +94,8 @@ fn everything(cluster: &ClusterName) -> String {
     format!("{cluster} everything")
 }
 
-/// Asks for a look at each open pull request whose preview rests on what has changed by now. What is not told because the process ends is told by the
-/// next one.
+/// Asks for a look at each open pull request whose preview rests on what has changed by now. What is not told because
+/// the process ends is told by the next one.
 pub(in crate::jobs) async fn spread(engine: &Engine) -> Result<(), JobError> {
     loop {
         let told = engine.store.told_touch().await?;
@@ -102,14 +105,17 @@ pub(in crate::jobs) async fn spread(engine: &Engine) -> Result<(), JobError> {
         let tokens: BTreeSet<String> = touched.iter().flat_map(|one| of_touched(&one.cluster, &one.object)).collect();
         let cause = Cause::Follow { key: Key::Sync(last.app.clone()) };
         let pulls = engine.store.pulls_resting_on(&tokens).await?;
-        let requests: Vec<Request> =
-            pulls.into_iter().map(|(repo, number)| Request::new(Key::Preview { repo, number }, cause.clone())).collect();
+        let requests: Vec<Request> = pulls
+            .into_iter()
+            .map(|(repo, number)| Request::new(Key::Preview { repo, number }, cause.clone()))
+            .collect();
         engine.queue.enqueue(&requests).await?;
         engine.store.tell_touched(last.seq).await?;
     }
 }
 
-/// Keeps what a preview rests on. What changed of it since the preview began, when nobody knew yet that it would, is a reason to make it again.
+/// Keeps what a preview rests on. What changed of it since the preview began, when nobody knew yet that it would, is a
+/// reason to make it again.
 pub(in crate::jobs) async fn keep(
     engine: &Engine,
     repo: &RepoName,
@@ -148,7 +154,10 @@ mod tests {
     fn meet(change: &ObjectId, touched: &ObjectId) -> bool {
         let prod = ClusterName::new("prod");
         let tokens = of_change(&prod, change);
-        assert!(!of_touched(&ClusterName::new("west"), touched).iter().any(|token| tokens.contains(token)), "another cluster");
+        assert!(
+            !of_touched(&ClusterName::new("west"), touched).iter().any(|token| tokens.contains(token)),
+            "another cluster"
+        );
         of_touched(&prod, touched).iter().any(|token| tokens.contains(token))
     }
 

@@ -7,7 +7,8 @@ use crate::manifest::ObjectId;
 use crate::plan::{Action, RefusedBy, Verdict};
 use crate::report::preview::{AppReport, AppResult, ObjectReport};
 
-/// An object belongs to one app. Two that would both begin to write one are told so before the merge, not by the second one's sync.
+/// An object belongs to one app. Two that would both begin to write one are told so before the merge, not by the second
+/// one's sync.
 pub(in crate::jobs) fn refuse_shared(reports: &mut [AppReport]) {
     let mut writers: BTreeMap<(ClusterName, ObjectId), BTreeSet<AppId>> = BTreeMap::new();
     let writes = |object: &ObjectReport| !matches!(object.action, Action::Prune | Action::None);
@@ -22,7 +23,8 @@ pub(in crate::jobs) fn refuse_shared(reports: &mut [AppReport]) {
             let Some(apps) = writers.get(&(report.cluster.clone(), object.key.id())) else { continue };
             if let Some(other) = apps.iter().find(|app| **app != report.app) {
                 let message = format!(
-                    "{} is rendered by app {other} as well. Two apps cannot own one object: remove it from one of them.",
+                    "{} is rendered by app {other} as well. Two apps cannot own one object: remove it from one of \
+                     them.",
                     object.key
                 );
                 object.verdict = Verdict::Rejected { message, causes: Vec::new() };
@@ -65,7 +67,12 @@ mod tests {
             referrers: Vec::new(),
         };
         let result = AppResult::Planned { objects: vec![object] };
-        AppReport::new(AppId::new(&RepoName::new("shop"), app), ClusterName::new(cluster), DefinitionChange::None, result)
+        AppReport::new(
+            AppId::new(&RepoName::new("shop"), app),
+            ClusterName::new(cluster),
+            DefinitionChange::None,
+            result,
+        )
     }
 
     fn rejected(mut reports: Vec<AppReport>) -> usize {
@@ -77,6 +84,10 @@ mod tests {
     fn an_object_has_one_writer_in_each_cluster() {
         assert_eq!(rejected(vec![report("web", "eu", Action::Create), report("cart", "eu", Action::Create)]), 2);
         assert_eq!(rejected(vec![report("web", "eu", Action::Create), report("cart", "us", Action::Create)]), 0);
-        assert_eq!(rejected(vec![report("web", "eu", Action::Prune), report("cart", "eu", Action::Create)]), 0, "it moves");
+        assert_eq!(
+            rejected(vec![report("web", "eu", Action::Prune), report("cart", "eu", Action::Create)]),
+            0,
+            "it moves"
+        );
     }
 }

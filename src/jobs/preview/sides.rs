@@ -59,18 +59,29 @@ impl Candidate {
         match &self.trace {
             // It is not rendered any more, so that its trace may be of long ago.
             Some(trace) if self.refused.is_some() => trace.differs_between(sides[0], sides[1]),
-            None if self.refused.is_some() => Ok(sides[0].entry(&change.source.path)? != sides[1].entry(&change.source.path)?),
+            None if self.refused.is_some() => {
+                Ok(sides[0].entry(&change.source.path)? != sides[1].entry(&change.source.path)?)
+            }
             Some(trace) => Ok(trace.differs(sides[1])?.is_some() || trace.differs(sides[0])?.is_some()),
             None => Ok(true),
         }
     }
 }
 
-pub(in crate::jobs) async fn build(engine: &Engine, repo: &Repo, trees: &Trees, cancel: &CancellationToken) -> Result<Sides, JobError> {
+pub(in crate::jobs) async fn build(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+    cancel: &CancellationToken,
+) -> Result<Sides, JobError> {
     let (candidates, errors) = candidates(engine, repo, trees).await?;
     let candidates = possibly_affected(repo, trees, candidates).await?;
-    let refused = candidates.iter().filter_map(|(id, candidate)| Some((id.clone(), candidate.refused.clone()?))).collect();
-    let each: Vec<_> = candidates.into_iter().map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed()).collect();
+    let refused =
+        candidates.iter().filter_map(|(id, candidate)| Some((id.clone(), candidate.refused.clone()?))).collect();
+    let each: Vec<_> = candidates
+        .into_iter()
+        .map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed())
+        .collect();
     let mut sides = Sides { pairs: Vec::new(), errors, refused, looked: Vec::new() };
     let mut budget = Budget::of_a_preview();
     let mut rendered = futures::stream::iter(each).buffered(AT_ONCE);
@@ -81,8 +92,13 @@ pub(in crate::jobs) async fn build(engine: &Engine, repo: &Repo, trees: &Trees, 
     Ok(sides)
 }
 
-/// The apps that may differ between the sides, as far as it can be told without a render; none where the definitions have errors.
-pub(in crate::jobs) async fn affected(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<Option<BTreeSet<AppId>>, JobError> {
+/// The apps that may differ between the sides, as far as it can be told without a render; none where the definitions
+/// have errors.
+pub(in crate::jobs) async fn affected(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+) -> Result<Option<BTreeSet<AppId>>, JobError> {
     let (candidates, errors) = candidates(engine, repo, trees).await?;
     if !errors.is_empty() {
         return Ok(None);
@@ -100,8 +116,13 @@ pub(in crate::jobs) async fn defined(
     Ok(candidates.into_iter().map(|(id, Candidate { base, change, .. })| (id, (base, change))).collect())
 }
 
-/// A pull request merges only what it targets: the definitions if its base is their branch, the tree if its base is the app's ref.
-async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTreeMap<AppId, Candidate>, Vec<DefinitionError>), JobError> {
+/// A pull request merges only what it targets: the definitions if its base is their branch, the tree if its base is the
+/// app's ref.
+async fn candidates(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+) -> Result<(BTreeMap<AppId, Candidate>, Vec<DefinitionError>), JobError> {
     let mut found = BTreeMap::new();
     let followers = affected::followers(engine, &repo.name, &trees.base_ref).await?;
     let mut traces: BTreeMap<AppId, Option<Trace>> = BTreeMap::new();
@@ -109,14 +130,20 @@ async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTre
     for Follower { row, trace } in followers {
         traces.insert(row.app.id.clone(), trace.clone());
         if !targets_definitions || row.app.id.repo != repo.name {
-            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: None });
+            found.insert(
+                row.app.id.clone(),
+                Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: None },
+            );
         }
     }
     for (row, why) in not_allowed_any_more(engine, repo, trees).await? {
         let trace = trace_of(engine, &row.app.id).await?;
         traces.insert(row.app.id.clone(), trace.clone());
         if !targets_definitions || row.app.id.repo != repo.name {
-            found.insert(row.app.id.clone(), Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: Some(why) });
+            found.insert(
+                row.app.id.clone(),
+                Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: Some(why) },
+            );
         }
     }
     if !targets_definitions {
@@ -128,7 +155,8 @@ async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTre
     let Discovered { apps, mut refused, errors, .. } = change;
     // What is not allowed is said of its app; the others are shown all the same.
     let (refusals, errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(|error| is_refusal(error, &refused));
-    let errors = errors.into_iter().filter(|error| !known.contains(&(error.file.clone(), error.message.clone()))).collect();
+    let errors =
+        errors.into_iter().filter(|error| !known.contains(&(error.file.clone(), error.message.clone()))).collect();
     let mut why: BTreeMap<String, String> =
         refusals.into_iter().filter_map(|error| Some((error.app.clone()?, error.to_string()))).collect();
     let (mut base, mut change) = (base.apps.into_iter().chain(base.refused).collect::<BTreeMap<_, _>>(), apps);
@@ -143,14 +171,17 @@ async fn candidates(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<(BTre
 }
 
 fn is_refusal(error: &DefinitionError, refused: &BTreeMap<AppId, App>) -> bool {
-    refused.values().any(|app| Some(&app.id.name) == error.app.as_ref() && app.origin.file == error.file && app.origin.line == error.line)
+    refused.values().any(|app| {
+        Some(&app.id.name) == error.app.as_ref() && app.origin.file == error.file && app.origin.line == error.line
+    })
 }
 
-/// The apps that follow this ref and are no longer allowed where they are: nobody renders them. One that may not read this repo is no
-/// concern of its pull requests.
+/// The apps that follow this ref and are no longer allowed where they are: nobody renders them. One that may not read
+/// this repo is no concern of its pull requests.
 async fn not_allowed_any_more(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<Vec<(AppRow, String)>, JobError> {
     let rows = engine.store.apps_reading(&repo.name).await?;
-    let broken = rows.into_iter().filter(|row| row.state == AppState::Broken && row.app.source.ref_name == trees.base_ref);
+    let broken =
+        rows.into_iter().filter(|row| row.state == AppState::Broken && row.app.source.ref_name == trees.base_ref);
     let refused = broken.filter_map(|row| {
         let grants = engine.grants(&row.app.id.repo).ok()?;
         grants.source(&repo.name).ok()?;
@@ -203,13 +234,17 @@ async fn pair(
         (Some(base), Some(change)) if base.destination.cluster != change.destination.cluster => {
             let mut moved = base.clone();
             moved.destination.cluster = change.destination.cluster.clone();
-            shown_side(engine, repo, trees, Some(moved), &trees.base, cancel).await?.map(|side| Side { app: base, ..side })
+            shown_side(engine, repo, trees, Some(moved), &trees.base, cancel)
+                .await?
+                .map(|side| Side { app: base, ..side })
         }
         (base, _) => shown_side(engine, repo, trees, base, &trees.base, cancel).await?,
     };
     let change = shown_side(engine, repo, trees, change, &trees.change, cancel).await?;
     let same = match (&base, &change) {
-        (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => base.manifests == change.manifests,
+        (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => {
+            base.manifests == change.manifests
+        }
         // Broken before, in the same way, and not by what is changed here. What may pass says nothing of either side.
         (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => {
             [base, change].iter().all(|error| error.class() == Class::Fail)
@@ -223,17 +258,22 @@ async fn pair(
         Seen::of(side.as_ref(), of_the_branch)
     };
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
-    Ok((looked, (definition_changed || !same || refused.is_some()).then_some(Pair { id, base, change, definition_changed })))
+    Ok((
+        looked,
+        (definition_changed || !same || refused.is_some()).then_some(Pair { id, base, change, definition_changed }),
+    ))
 }
 
-/// Whether the pull request changes anything that a render read before it failed: then its author waits for a word on it.
+/// Whether the pull request changes anything that a render read before it failed: then its author waits for a word on
+/// it.
 async fn is_read_otherwise(error: &RenderError, trees: &Trees) -> Result<bool, JobError> {
     let Some(trace) = error.trace().cloned() else { return Ok(false) };
     let trees = trees.clone();
     Ok(blocking(move || trace.differs_between(trees.base.as_ref(), trees.change.as_ref())).await??)
 }
 
-/// One side of an app of the pull request. Whatever keeps it from being rendered is said of this app, and the others are shown all the same.
+/// One side of an app of the pull request. Whatever keeps it from being rendered is said of this app, and the others
+/// are shown all the same.
 async fn shown_side(
     engine: &Engine,
     repo: &Repo,
@@ -248,8 +288,8 @@ async fn shown_side(
     }
 }
 
-/// One side of an app that the pull request may not touch. What its definition asks for in vain is its own fault; what may pass is not decided
-/// upon.
+/// One side of an app that the pull request may not touch. What its definition asks for in vain is its own fault; what
+/// may pass is not decided upon.
 pub(in crate::jobs) async fn side(
     engine: &Engine,
     repo: &Repo,
@@ -303,11 +343,13 @@ fn missing(error: &JobError) -> RenderError {
     RenderError::Missing { message: error.message(), class: error.class }
 }
 
-/// The head of an app's ref in another repo, or of another ref, than the pull request changes. None where there is none.
+/// The head of an app's ref in another repo, or of another ref, than the pull request changes. None where there is
+/// none.
 async fn elsewhere(engine: &Engine, app: &App) -> Result<Option<Oid>, JobError> {
     let repo = engine.repo(&app.source.repo)?;
     let cancel = engine.tasks.hard().clone();
-    let fetched = engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&app.source.ref_name), &cancel).await?;
+    let fetched =
+        engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&app.source.ref_name), &cancel).await?;
     Ok(fetched.get(&app.source.ref_name).cloned().flatten())
 }
 

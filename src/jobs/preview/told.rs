@@ -15,7 +15,8 @@ use crate::report::markdown;
 use crate::report::preview::PreviewReport;
 use crate::store::pulls::{Pull, PullRow};
 
-/// Whether the pull request was merged while it was looked at: what was shown before is what was reviewed, and what becomes of it is told by now.
+/// Whether the pull request was merged while it was looked at: what was shown before is what was reviewed, and what
+/// becomes of it is told by now.
 async fn is_merged(engine: &Engine, repo: &Repo, number: u64, head: &Oid) -> Result<bool, JobError> {
     Ok(engine.store.pull(&repo.name, number).await?.is_some_and(|row| row.is_merged_at(head)))
 }
@@ -38,8 +39,8 @@ impl Kept {
     }
 }
 
-/// Stores what is to be shown, and has it shown; false where the pull request is merged by now, and nothing was. A pull request that never touched an
-/// app gets a status and no comment.
+/// Stores what is to be shown, and has it shown; false where the pull request is merged by now, and nothing was. A pull
+/// request that never touched an app gets a status and no comment.
 pub(in crate::jobs) async fn show(
     engine: &Engine,
     repo: &Repo,
@@ -62,7 +63,10 @@ pub(in crate::jobs) async fn show(
     }
     engine.store.put_pull(row).await?;
     if says_something {
-        engine.outbox.put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+        engine
+            .outbox
+            .put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts))
+            .await?;
     }
     drop(turn);
     let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
@@ -70,11 +74,12 @@ pub(in crate::jobs) async fn show(
     Ok(true)
 }
 
-/// A preview that says what the last one did bears its time and its base: a comment is not edited for these alone, or a busy base would have all
-/// comments of a repo edited with each push.
+/// A preview that says what the last one did bears its time and its base: a comment is not edited for these alone, or a
+/// busy base would have all comments of a repo edited with each push.
 fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport {
     let before = before.and_then(|before| serde_json::from_str::<PreviewReport>(before).ok());
-    let at_that_time = before.map(|before| (PreviewReport { at: before.at, base: before.base.clone(), ..report.clone() }, before));
+    let at_that_time =
+        before.map(|before| (PreviewReport { at: before.at, base: before.base.clone(), ..report.clone() }, before));
     match at_that_time {
         Some((report, before)) if report == before => report,
         _ => report.clone(),

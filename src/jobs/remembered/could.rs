@@ -19,7 +19,8 @@ pub(in crate::jobs) enum Could {
 impl Could {
     pub fn render(&self, id: &ObjectId) -> bool {
         let Self::Of(text) = self else { return true };
-        text.contains(&id.kind.to_lowercase()) && (id.name.len() > LONGEST || words(id).iter().all(|word| text.contains(word)))
+        text.contains(&id.kind.to_lowercase())
+            && (id.name.len() > LONGEST || words(id).iter().all(|word| text.contains(word)))
     }
 
     #[must_use]
@@ -39,7 +40,8 @@ impl Could {
     }
 }
 
-/// The parts of a name that a template can put together: numbers may be counted, and the hash of a generated name stands nowhere.
+/// The parts of a name that a template can put together: numbers may be counted, and the hash of a generated name
+/// stands nowhere.
 fn words(id: &ObjectId) -> Vec<String> {
     let name = id.name.to_lowercase();
     let generated = id.group.is_empty() && matches!(id.kind.as_str(), "ConfigMap" | "Secret");
@@ -55,7 +57,8 @@ mod tests {
     use super::*;
 
     fn could(text: &str, kind: &str, name: &str) -> bool {
-        let id = ObjectId { group: String::new(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() };
+        let id =
+            ObjectId { group: String::new(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() };
         Could::Of(text.to_lowercase()).render(&id)
     }
 
@@ -70,7 +73,12 @@ mod tests {
         assert!(!could(chart, "CronJob", "web-settings"), "no such kind");
         assert!(!could(chart, "ConfigMap", "billing"));
         assert!(!could(chart, "ConfigMap", "web-billing"));
-        assert!(Could::Anything.render(&ObjectId { group: String::new(), kind: "Any".into(), namespace: None, name: "thing".into() }));
+        assert!(Could::Anything.render(&ObjectId {
+            group: String::new(),
+            kind: "Any".into(),
+            namespace: None,
+            name: "thing".into()
+        }));
         assert_eq!(Could::Of("a".into()).or(Could::Of("b".into())), Could::Of("a\nb".into()));
         assert_eq!(Could::Of("a".into()).or(Could::Anything), Could::Anything);
     }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::app::Memory;
 use crate::ids::RepoName;
 
-/// What was last read of each repo's definitions, so that a push that touches few of them reads few. Bounded by the configured repos.
+/// What was last read of each repo's definitions, so that a push that touches few of them reads few. Bounded by the
+/// configured repos.
 #[derive(Default)]
 pub struct Definitions(Mutex<HashMap<RepoName, Last>>);
 

@@ -16,8 +16,8 @@ const REMEMBERED: usize = 20_000;
 #[derive(Default)]
 pub struct Orphans {
     clusters: Mutex<BTreeMap<ClusterName, Known>>,
-    /// Held while every kind of a cluster is looked at, so that many who need it look once. One for each cluster: one that hangs holds up nothing
-    /// but what is for it.
+    /// Held while every kind of a cluster is looked at, so that many who need it look once. One for each cluster: one
+    /// that hangs holds up nothing but what is for it.
     turns: Mutex<BTreeMap<ClusterName, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -52,7 +52,10 @@ impl Orphans {
     pub fn of_other_kinds(&self, cluster: &ClusterName, listed: &BTreeSet<Kind>) -> Vec<Orphan> {
         let is_other = |orphan: &&Orphan| !listed.contains(&(orphan.id.group.clone(), orphan.id.kind.clone()));
         let clusters = self.lock();
-        clusters.get(cluster).map(|known| known.apps.values().flatten().filter(is_other).cloned().collect()).unwrap_or_default()
+        clusters
+            .get(cluster)
+            .map(|known| known.apps.values().flatten().filter(is_other).cloned().collect())
+            .unwrap_or_default()
     }
 
     /// What was found, in place of all that was known. `every_kind` was looked at, or only some.
@@ -64,7 +67,8 @@ impl Orphans {
             known.overflown = false;
         }
         if orphans.len() > REMEMBERED {
-            tracing::warn!(%cluster, objects = orphans.len(), "too many objects carry an app's label and are missing from the inventory; not all are remembered");
+            tracing::warn!(%cluster, objects = orphans.len(), "too many objects carry an app's label and are missing \
+                                                               from the inventory; not all are remembered");
             known.overflown = true;
         }
         known.apps.clear();

@@ -17,7 +17,8 @@ const MOST_IDS: u64 = 1_000_000;
 /// Definitions branches whose apps are remembered.
 const MOST_BRANCHES: u64 = 16;
 
-/// A push that takes something from a thousand apps asks Git once and not a thousand times; a delete that waits for health asks again.
+/// A push that takes something from a thousand apps asks Git once and not a thousand times; a delete that waits for
+/// health asks again.
 const ASKED_HOLDS: Duration = Duration::from_secs(5);
 
 const MOST_ASKED: u64 = 256;
@@ -95,7 +96,9 @@ impl Wanted {
         let known = self.by.get(id).into_iter().flatten().find(|app| counts(app));
         let known = known.map(|app| LeftFor { app: app.clone(), unknown: None });
         let unknown = || self.unknown.iter().find(|unknown| counts(&unknown.app) && unknown.could.render(id));
-        known.or_else(|| unknown().map(|Unknown { app, why, .. }| LeftFor { app: app.clone(), unknown: Some(why.clone()) }))
+        known.or_else(|| {
+            unknown().map(|Unknown { app, why, .. }| LeftFor { app: app.clone(), unknown: Some(why.clone()) })
+        })
     }
 }
 

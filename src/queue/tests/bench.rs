@@ -1,6 +1,7 @@
 //! A queue with a worker whose handler does as it is told, in a time that stands still until a test moves it.
 //!
-//! The store answers from a thread of its own, which a paused runtime takes for idleness; so the clock is held, and only moved by hand.
+//! The store answers from a thread of its own, which a paused runtime takes for idleness; so the clock is held, and
+//! only moved by hand.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,9 @@ use crate::class::{Class, Classified};
 use crate::clock::Clock;
 use crate::ids::RepoName;
 use crate::lifecycle::Tasks;
-use crate::queue::{Accepted, Cause, Finish, Handler, Job, JobContext, JobError, Key, Queue, QueueConfig, QueueError, Request, Worker};
+use crate::queue::{
+    Accepted, Cause, Finish, Handler, Job, JobContext, JobError, Key, Queue, QueueConfig, QueueError, Request, Worker,
+};
 use crate::store::Store;
 use crate::store::deliveries::NewDelivery;
 use crate::telemetry::Metrics;

@@ -84,7 +84,11 @@ async fn a_run_that_writes_is_finished() {
     bench.push("2", "b").await.expect("accepted");
     bench.pass_ms(5_000).await;
     let seen = bench.scribe.seen();
-    assert_eq!((seen[0].ended, seen[0].cancelled), (Some(Duration::from_secs(5)), true), "at the end of the write, not before");
+    assert_eq!(
+        (seen[0].ended, seen[0].cancelled),
+        (Some(Duration::from_secs(5)), true),
+        "at the end of the write, not before"
+    );
     assert_eq!(seen[1].job.hint.as_deref(), Some("b"));
 }
 
@@ -100,7 +104,11 @@ async fn a_delivery_counts_once_unless_its_work_fails() {
     assert_eq!(bench.push("2", "b").await.expect("accepted"), Accepted::New);
     bench.pass_ms(2_000).await;
     assert_eq!(bench.scribe.reports(), [("no such path".into(), false)]);
-    assert_eq!(bench.push("2", "b").await.expect("accepted"), Accepted::New, "redelivered in the hope that it works now");
+    assert_eq!(
+        bench.push("2", "b").await.expect("accepted"),
+        Accepted::New,
+        "redelivered in the hope that it works now"
+    );
     bench.pass_ms(2_000).await;
     assert_eq!(bench.scribe.seen().len(), 3);
     assert_eq!(bench.push("2", "b").await.expect("accepted"), Accepted::Duplicate, "as it did");

@@ -31,7 +31,8 @@ async fn a_failing_job_is_tried_ever_more_seldom_and_reported_once() {
     }
 
     bench.pass(40 * MINUTE, Duration::from_secs(20)).await;
-    let row = bench.queue.store().job(&push_key().to_string(), State::Done).await.expect("reads").expect("succeeded at last");
+    let row =
+        bench.queue.store().job(&push_key().to_string(), State::Done).await.expect("reads").expect("succeeded at last");
     assert_eq!((row.failing_since, row.error, row.reported), (None, None, None));
     assert_eq!(bench.scribe.reports().len(), 1);
 }
@@ -86,15 +87,23 @@ async fn what_failed_is_tried_at_the_resync_and_reported_when_its_text_changes()
 
 #[tokio::test(start_paused = true)]
 async fn the_same_failure_of_another_commit_is_reported_too() {
-    let steps =
-        [Step::Fail("no such cluster"), Step::Fail("no such cluster"), Step::Fail("no such cluster"), Step::Fail("no such cluster")];
+    let steps = [
+        Step::Fail("no such cluster"),
+        Step::Fail("no such cluster"),
+        Step::Fail("no such cluster"),
+        Step::Fail("no such cluster"),
+    ];
     let bench = Bench::new(steps).await;
     for (id, sha) in [("1", "a"), ("2", "b"), ("3", "b")] {
         bench.push(id, sha).await.expect("accepted");
         bench.pass_ms(3_000).await;
     }
     let report = ("no such cluster".to_owned(), false);
-    assert_eq!(bench.scribe.reports(), [report.clone(), report.clone()], "one for each commit, as each has a gate of its own");
+    assert_eq!(
+        bench.scribe.reports(),
+        [report.clone(), report.clone()],
+        "one for each commit, as each has a gate of its own"
+    );
     bench.queue.look_again(&shop()).await.expect("enqueued");
     bench.pass_ms(1_000).await;
     assert_eq!(bench.scribe.seen().len(), 4);
@@ -133,7 +142,8 @@ async fn a_run_that_never_ends_is_stopped() {
     assert_eq!(seen[1].job.attempt, 2);
 }
 
-/// T17: what is done and may change without a word is looked at again with each resync; it is no failure, and what comes twice is a duplicate.
+/// T17: what is done and may change without a word is looked at again with each resync; it is no failure, and what
+/// comes twice is a duplicate.
 #[tokio::test(start_paused = true)]
 async fn what_is_to_be_looked_at_again_has_not_failed() {
     let bench = Bench::new([Step::LookAgain, Step::LookAgain, Step::Succeed]).await;
@@ -160,7 +170,13 @@ async fn what_was_shown_is_tried_again_and_not_reported() {
     bench.pass(16 * MINUTE, Duration::from_secs(5)).await;
     assert!(bench.scribe.seen().len() > 5);
     assert_eq!(bench.scribe.reports(), []);
-    let row = bench.queue.store().job(&push_key().to_string(), State::Pending).await.expect("reads").expect("waits for its next try");
+    let row = bench
+        .queue
+        .store()
+        .job(&push_key().to_string(), State::Pending)
+        .await
+        .expect("reads")
+        .expect("waits for its next try");
     assert_eq!(row.error.as_deref(), Some("cluster eu is away"));
 }
 
@@ -173,7 +189,8 @@ async fn a_clock_that_is_set_back_makes_no_job_wait() {
     bench.pass_ms(1_000).await;
     bench.push("2", "b").await.expect("accepted");
     // As if all of it had been written an hour from now.
-    let later = "UPDATE jobs SET due = due + 3600000, first_event = first_event + 3600000, last_event = last_event + 3600000,
+    let later =
+        "UPDATE jobs SET due = due + 3600000, first_event = first_event + 3600000, last_event = last_event + 3600000,
                  changed_at = changed_at + 3600000";
     sqlx::query(later).execute(store.write()).await.expect("updates");
     bench.pass(Duration::from_secs(30), Duration::from_secs(1)).await;

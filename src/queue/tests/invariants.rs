@@ -97,7 +97,8 @@ impl World {
             Op::Finish { which, how } => self.finish(*which, *how).await,
             Op::Crash => {
                 self.model.running.clear();
-                self.queue = Queue::start(self.store.clone(), QueueConfig::default(), &self.tasks).await.expect("starts");
+                self.queue =
+                    Queue::start(self.store.clone(), QueueConfig::default(), &self.tasks).await.expect("starts");
             }
             Op::Pass { millis } => self.clock.advance(Duration::from_millis(*millis)),
         }
@@ -106,7 +107,8 @@ impl World {
     async fn event(&mut self, key: Key, webhook: bool) {
         self.model.events += 1;
         let number = self.model.events;
-        let cause = if webhook { Cause::Webhook { hook: "h".into(), delivery: number.to_string() } } else { Cause::Resync };
+        let cause =
+            if webhook { Cause::Webhook { hook: "h".into(), delivery: number.to_string() } } else { Cause::Resync };
         let request = Request::new(key.clone(), cause).with_hint(number.to_string());
         self.queue.enqueue(&[request]).await.expect("enqueued");
         self.model.last_event.insert(key, number);
@@ -131,7 +133,9 @@ impl World {
             How::Done => Ended::Done(Finish::Done),
             How::Failed => Ended::Failed { error: "no".into(), reported: "- no".into() },
             How::Cancelled => Ended::Again(Again::Cancelled { pause: 0 }),
-            How::Failing { wait } => Ended::Again(Again::Failing { pause: 1_000, wait, error: "later".into(), reported: None }),
+            How::Failing { wait } => {
+                Ended::Again(Again::Failing { pause: 1_000, wait, error: "later".into(), reported: None })
+            }
             How::Unwritten => {
                 self.queue.0.committer.runs.end(&key, &claimed.run);
                 assert_eq!(self.queue.reclaim(false).await.expect("reclaims"), 1);
@@ -151,7 +155,8 @@ impl World {
     async fn check(&self) {
         let rows = self.rows().await;
         for (key, last) in &self.model.last_event {
-            let of_key = |state: State| rows.iter().filter(|row| row.key == key.to_string() && row.state == state).count();
+            let of_key =
+                |state: State| rows.iter().filter(|row| row.key == key.to_string() && row.state == state).count();
             let (pending, running) = (of_key(State::Pending), of_key(State::Running));
             assert!(pending <= 1 && running <= 1, "{key}: {pending} pending, {running} running");
             let run = self.model.running.iter().find(|(claimed, _)| claimed.job.key == *key);

@@ -81,7 +81,8 @@ async fn a_run_that_lost_its_lease_is_cancelled() {
     assert_eq!(seen.len(), 1, "the other one has it");
 }
 
-/// X10: a job that was running each time the process was killed is set aside and told of; what merely ran beside it goes on.
+/// X10: a job that was running each time the process was killed is set aside and told of; what merely ran beside it
+/// goes on.
 #[tokio::test]
 async fn a_job_that_ends_its_process_is_set_aside() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -90,7 +91,8 @@ async fn a_job_that_ends_its_process_is_set_aside() {
     let stop = tokio_util::sync::CancellationToken::new();
     let (killer, innocent) = (push_key(), crate::queue::Key::Poll(crate::ids::RepoName::new("other")));
     let mut queue = Queue::start(store.clone(), QueueConfig::default(), &Tasks::new()).await.expect("starts");
-    let asked = [Request::new(killer.clone(), Cause::Poll).with_hint("a"), Request::new(innocent.clone(), Cause::Resync)];
+    let asked =
+        [Request::new(killer.clone(), Cause::Poll).with_hint("a"), Request::new(innocent.clone(), Cause::Resync)];
     queue.enqueue(&asked).await.expect("enqueued");
     for kill in 1..=3 {
         clock.advance(Duration::from_mins(10));
@@ -100,7 +102,8 @@ async fn a_job_that_ends_its_process_is_set_aside() {
         }
         assert!(taken.iter().any(|claimed| claimed.job.key == killer) || kill == 3);
         if kill == 3 {
-            // Both are under suspicion, and one at a time runs: the innocent one comes to its end, and then the other is alone.
+            // Both are under suspicion, and one at a time runs: the innocent one comes to its end, and then the other
+            // is alone.
             assert_eq!(taken.len(), 1);
             if taken[0].job.key == innocent {
                 let done = crate::queue::lease::Ended::Done(crate::queue::Finish::Done);
@@ -129,7 +132,10 @@ async fn what_was_set_aside_is_told_once_and_left_alone() {
     bench.pass_ms(3_000).await;
     assert_eq!(bench.scribe.seen().len(), 1, "it is not run");
     let reports = bench.scribe.reports();
-    assert!(matches!(&reports[..], [(text, false)] if text.contains("set aside") && text.contains("killed 3 times")), "{reports:?}");
+    assert!(
+        matches!(&reports[..], [(text, false)] if text.contains("set aside") && text.contains("killed 3 times")),
+        "{reports:?}"
+    );
     assert!(store.job(&push_key().to_string(), State::Failed).await.expect("reads").is_some());
     let tenant = push_key().tenant();
     assert_eq!(bench.queue.look_again(&tenant).await.expect("enqueued"), 0);

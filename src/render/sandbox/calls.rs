@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
 
 use super::error::SandboxError;
 
 /// The only system calls that work; any other answers EPERM. There is none to make a socket, a process or a file.
 pub(super) fn allowed() -> Result<BpfProgram, SandboxError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().chain(ARCHITECTURE).map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        ALLOWED.iter().chain(ARCHITECTURE).map(|call| (*call, Vec::new())).collect();
     let same_process = u64::from(libc::CLONE_THREAD.unsigned_abs());
     let thread = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(same_process), same_process)?;
     rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![thread])?]);
@@ -24,7 +27,8 @@ pub(super) fn allowed() -> Result<BpfProgram, SandboxError> {
 }
 
 #[cfg(target_arch = "x86_64")]
-const ARCHITECTURE: &[i64] = &[libc::SYS_arch_prctl, libc::SYS_dup2, libc::SYS_epoll_wait, libc::SYS_pipe, libc::SYS_poll, libc::SYS_time];
+const ARCHITECTURE: &[i64] =
+    &[libc::SYS_arch_prctl, libc::SYS_dup2, libc::SYS_epoll_wait, libc::SYS_pipe, libc::SYS_poll, libc::SYS_time];
 
 #[cfg(not(target_arch = "x86_64"))]
 const ARCHITECTURE: &[i64] = &[];

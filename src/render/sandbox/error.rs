@@ -12,11 +12,13 @@ pub enum SandboxError {
     #[error("cannot open the worker {0}: {1}")]
     Worker(String, landlock::PathFdError),
     #[error(
-        "this kernel has no Landlock, which the renderer's sandbox needs. Use Linux 5.13 or newer, with landlock in /sys/kernel/security/lsm: add it to the kernel's lsm= parameter"
+        "this kernel has no Landlock, which the renderer's sandbox needs. Use Linux 5.13 or newer, with landlock in \
+         /sys/kernel/security/lsm: add it to the kernel's lsm= parameter"
     )]
     NoLandlock,
     #[error(
-        "this kernel's Landlock is ABI {found}, and the configuration requires {required}. Use a newer kernel, or lower `landlock` in the configuration"
+        "this kernel's Landlock is ABI {found}, and the configuration requires {required}. Use a newer kernel, or \
+         lower `landlock` in the configuration"
     )]
     TooOld { found: u8, required: u8 },
     #[error("Landlock: {0}")]

@@ -5,7 +5,8 @@ use super::long::{self, LONGEST_LINE};
 use crate::report::words::count;
 
 /// GitHub speaks of 65,536 characters and takes 262,144 bytes. Counted in UTF-16 units, the strictest reading of
-/// "characters"; so many have at most three bytes each, so both limits are kept. The rest is for the marker and our own lines.
+/// "characters"; so many have at most three bytes each, so both limits are kept. The rest is for the marker and our own
+/// lines.
 const LIMIT: usize = 65_536 - 1_024;
 
 /// One piece of the comment.
@@ -19,13 +20,13 @@ pub(super) enum Block {
     Fold { summary: String, notes: String, language: &'static str, text: String },
 }
 
-/// How much of the head and of the tail a comment has, besides what must be in it. Thousands of objects that are all refused for one reason
-/// would fill hundreds of comments.
+/// How much of the head and of the tail a comment has, besides what must be in it. Thousands of objects that are all
+/// refused for one reason would fill hundreds of comments.
 const HEAD: usize = 3 * LIMIT;
 const TAIL: usize = 2 * LIMIT;
 
-/// What the comment says: a head and a tail that are in it as far as there is room, and between them what comes last and may be left to the
-/// command line.
+/// What the comment says: a head and a tail that are in it as far as there is room, and between them what comes last
+/// and may be left to the command line.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     head: Vec<Head>,
@@ -78,8 +79,12 @@ impl Document {
         if most == usize::MAX {
             return self.pack(most, command).0.finish();
         }
-        let folds =
-            self.head.iter_mut().map(|head| &mut head.block).chain(&mut self.tail).chain(self.may.iter_mut().map(|may| &mut may.block));
+        let folds = self
+            .head
+            .iter_mut()
+            .map(|head| &mut head.block)
+            .chain(&mut self.tail)
+            .chain(self.may.iter_mut().map(|may| &mut may.block));
         for block in folds {
             block.shorten();
         }
@@ -135,7 +140,12 @@ fn names(all: &[May]) -> Block {
     if listed.len() < all.len() {
         text.push_str(&format!("\nand {} more", all.len() - listed.len()));
     }
-    Block::Fold { summary: format!("All {} that change", count(all.len(), "object")), notes: String::new(), language: "text", text }
+    Block::Fold {
+        summary: format!("All {} that change", count(all.len(), "object")),
+        notes: String::new(),
+        language: "text",
+        text,
+    }
 }
 
 fn missing(left: usize, what: &str, command: Option<&str>) -> String {
@@ -143,7 +153,8 @@ fn missing(left: usize, what: &str, command: Option<&str>) -> String {
     format!("**{} not shown here.**{how}", count(left, what))
 }
 
-/// The blocks up to a size, in their order, and then how many things are missing. Those that must be there are, and do not count.
+/// The blocks up to a size, in their order, and then how many things are missing. Those that must be there are, and do
+/// not count.
 fn trimmed(blocks: Vec<Head>, most: usize, command: Option<&str>) -> Vec<Block> {
     let (mut kept, mut used, mut left) = (Vec::new(), 0, 0);
     for Head { block, must } in blocks {
@@ -300,12 +311,16 @@ fn fold(summary: &str, notes: &str, language: &str, text: &str, room: usize) -> 
     let piece = |(index, lines): (usize, Vec<&str>)| {
         let place = if total > 1 { format!(" ({} of {total})", index + 1) } else { String::new() };
         let notes = if index == 0 { notes.as_str() } else { "" };
-        format!("<details><summary>{summary}{place}</summary>\n\n{notes}{fence}{language}\n{}\n{fence}\n\n</details>", lines.join("\n"))
+        format!(
+            "<details><summary>{summary}{place}</summary>\n\n{notes}{fence}{language}\n{}\n{fence}\n\n</details>",
+            lines.join("\n")
+        )
     };
     chunks.into_iter().enumerate().map(piece).collect()
 }
 
-/// Runs of lines that have at most `room` together with their line breaks. A line that is larger alone is a chunk alone.
+/// Runs of lines that have at most `room` together with their line breaks. A line that is larger alone is a chunk
+/// alone.
 fn chunks<'a>(lines: impl Iterator<Item = &'a str>, room: usize) -> Vec<Vec<&'a str>> {
     let mut chunks: Vec<Vec<&str>> = Vec::new();
     let mut used = 0;

@@ -1,4 +1,5 @@
-//! Texts of others, so that they are shown as they are and do nothing: no mention, no link, no markup, no end of what they stand in.
+//! Texts of others, so that they are shown as they are and do nothing: no mention, no link, no markup, no end of what
+//! they stand in.
 
 use crate::redact::push_visible;
 

@@ -22,7 +22,9 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
         }
         Stopped::UnrelatedHistory => format!("**This cannot be merged:** it shares no history with {}.", span(base)),
         Stopped::Fork => "**Not previewed:** this comes from a fork, and previews of forks are off.".into(),
-        Stopped::Definitions { errors } => format!("**Merging would break the definitions of apps:** {}.", count(errors.len(), "error")),
+        Stopped::Definitions { errors } => {
+            format!("**Merging would break the definitions of apps:** {}.", count(errors.len(), "error"))
+        }
         Stopped::Unavailable { .. } => "**The preview could not be computed yet.** Driftless keeps retrying.".into(),
     }
 }
@@ -33,7 +35,9 @@ fn merging(report: &PreviewReport) -> String {
     let refused = refused(report);
     let mut text = match (subject(report), &refused) {
         (Some(does), None) => does,
-        (Some(does), Some(refused)) => format!("{refused}. Apart from that, {}{}", does[..1].to_lowercase(), &does[1..]),
+        (Some(does), Some(refused)) => {
+            format!("{refused}. Apart from that, {}{}", does[..1].to_lowercase(), &does[1..])
+        }
         (None, Some(refused)) => refused.clone(),
         (None, None) => match report.apps_that(|_| true) {
             0 if report.not_checked.is_empty() => "Merging affects no app".to_owned(),
@@ -69,8 +73,9 @@ fn subject(report: &PreviewReport) -> Option<String> {
         let defines = matches!(app.definition, DefinitionChange::Edited | DefinitionChange::Added);
         defines && planned(app) && app.counts().changes() == 0 && app.counts().rejected == 0
     };
-    let defined =
-        report.apps_that(|app| edited(app) && !report.apps.iter().any(|other| other.app == app.app && other.counts().changes() > 0));
+    let defined = report.apps_that(|app| {
+        edited(app) && !report.apps.iter().any(|other| other.app == app.app && other.counts().changes() > 0)
+    });
     let stay: usize = kept.iter().filter_map(|app| app.stays).sum();
     if let ([app], 0, 0) = (kept.as_slice(), changed, defined) {
         return Some(format!("App {} stops being managed; {}", span(&app.app.name), its_objects(stay)));
@@ -103,7 +108,8 @@ fn refused(report: &PreviewReport) -> Option<String> {
     let (app, object) = rejected.next()?;
     let more = rejected.count();
     let others = if more > 0 { format!(" and {}", count(more, "more object")) } else { String::new() };
-    let apps: Vec<String> = report.apps.iter().filter(|app| app.counts().rejected > 0).map(|app| span(&app.app.name)).collect();
+    let apps: Vec<String> =
+        report.apps.iter().filter(|app| app.counts().rejected > 0).map(|app| span(&app.app.name)).collect();
     let (key, cluster) = (span(&object.key.to_string()), span(app.cluster.as_str()));
     let refuses = match object.refused_by {
         RefusedBy::Configuration => "the configuration of Driftless does not allow".to_owned(),

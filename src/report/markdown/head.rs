@@ -1,11 +1,13 @@
-//! What stands above and below the changes: what was compared and a line per app, which are always complete, what is deleted, and what is
-//! to be known.
+//! What stands above and below the changes: what was compared and a line per app, which are always complete, what is
+//! deleted, and what is to be known.
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
 use super::{first_line, outcome, reviewed, table};
 use crate::plan::{Action, Cause, NotValidated, RefusedBy, TakeOver, Verdict};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped};
+use crate::report::preview::{
+    AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped,
+};
 use crate::report::words::join;
 
 /// How many objects are named that still refer to a deleted one.
@@ -51,12 +53,19 @@ pub(super) fn write_tail(report: &PreviewReport, document: &mut Document) {
 fn compared(report: &PreviewReport) -> String {
     let at = report.at.strftime("%Y-%m-%d %H:%M:%S UTC");
     let what = if report.outcome.is_some() { "Before the merge, this was compared" } else { "Compared" };
-    format!("{what}: {} merged into {} at {}, {at}.", span(report.head.short()), span(&report.base_ref), span(report.base.short()))
+    format!(
+        "{what}: {} merged into {} at {}, {at}.",
+        span(report.head.short()),
+        span(&report.base_ref),
+        span(report.base.short())
+    )
 }
 
 fn write_stopped(stopped: &Stopped, document: &mut Document) {
     let lines = match stopped {
-        Stopped::MergeConflict { files } => files.iter().map(|file| format!("- {}", span(file))).collect::<Vec<_>>().join("\n"),
+        Stopped::MergeConflict { files } => {
+            files.iter().map(|file| format!("- {}", span(file))).collect::<Vec<_>>().join("\n")
+        }
         Stopped::UnrelatedHistory => "Rebase the branch onto its base, and push it again.".to_owned(),
         Stopped::Fork => "Push the branch to this repository to have it previewed.".to_owned(),
         Stopped::Definitions { errors } => {
@@ -71,7 +80,12 @@ fn write_stopped(stopped: &Stopped, document: &mut Document) {
             return;
         }
         Stopped::Unavailable { message } => {
-            document.head(Block::Fold { summary: "What failed".into(), notes: String::new(), language: "text", text: message.clone() });
+            document.head(Block::Fold {
+                summary: "What failed".into(),
+                notes: String::new(),
+                language: "text",
+                text: message.clone(),
+            });
             return;
         }
     };
@@ -90,7 +104,9 @@ fn trouble(app: &AppReport, document: &mut Document) {
             fold(format!("Render error of {name}{place}"), message);
         }
         AppResult::NotAllowed { message } => fold(format!("Destination of {name} not allowed"), message),
-        AppResult::Unavailable { message } => fold(format!("Preview of {name} failed; Driftless keeps retrying"), message),
+        AppResult::Unavailable { message } => {
+            fold(format!("Preview of {name} failed; Driftless keeps retrying"), message)
+        }
         AppResult::Planned { objects } => {
             for object in objects {
                 if let Verdict::Rejected { message, causes } = &object.verdict {
@@ -107,10 +123,13 @@ fn trouble(app: &AppReport, document: &mut Document) {
     }
 }
 
-/// A line for each cause. The message goes first where it says something else than they do, and last what it says beyond them.
+/// A line for each cause. The message goes first where it says something else than they do, and last what it says
+/// beyond them.
 fn refusal(message: &str, causes: &[Cause]) -> String {
-    let mut lines: Vec<String> =
-        causes.iter().map(|cause| format!("{}: {}", cause.field.as_deref().unwrap_or("(no field)"), cause.message)).collect();
+    let mut lines: Vec<String> = causes
+        .iter()
+        .map(|cause| format!("{}: {}", cause.field.as_deref().unwrap_or("(no field)"), cause.message))
+        .collect();
     let summed = |shown: usize, rest: &str| message.strip_prefix(&format!("{}{rest}", lines[..shown].join("; ")));
     let beyond = match lines.len() {
         0 => None,
@@ -127,10 +146,16 @@ fn refusal(message: &str, causes: &[Cause]) -> String {
 
 fn deletes(report: &PreviewReport, document: &mut Document) {
     let mut lines = Vec::new();
-    for (app, object) in objects(report).filter(|(_, object)| matches!(object.action, Action::Prune | Action::Replace) && !object.kept) {
+    for (app, object) in
+        objects(report).filter(|(_, object)| matches!(object.action, Action::Prune | Action::Replace) && !object.kept)
+    {
         let how = if object.action == Action::Replace { " (deleted and created again)" } else { "" };
         let referrers: Vec<String> = object.referrers.iter().map(|key| span(&key.to_string())).collect();
-        let still = if referrers.is_empty() { String::new() } else { format!(", still referred to by {}", join(&referrers, REFERRERS)) };
+        let still = if referrers.is_empty() {
+            String::new()
+        } else {
+            format!(", still referred to by {}", join(&referrers, REFERRERS))
+        };
         lines.push(format!("- {} of {}{how}{still}", span(&object.key.to_string()), span(&app.app.name)));
     }
     if !lines.is_empty() {
@@ -188,7 +213,8 @@ fn destructive(app: &AppReport, document: &mut Document) {
     }
     let mut lines = vec![
         format!(
-            "**After the merge, the deletions in {} are held until you confirm them; everything else is applied.** To confirm:",
+            "**After the merge, the deletions in {} are held until you confirm them; everything else is applied.** To \
+             confirm:",
             span(&app.app.name)
         ),
         span(&format!("driftless sync {} --allow-destructive", app.app)),
@@ -214,14 +240,24 @@ fn notes(report: &PreviewReport, title: &str, of: fn(&AppReport) -> Vec<String>,
 fn not_validated(app: &AppReport) -> Vec<String> {
     let why = |object: &ObjectReport| match &object.verdict {
         Verdict::NotValidated { reason } => Some(match reason {
-            NotValidated::NamespaceInPlan { namespace } => format!("its namespace {} comes with this change", span(namespace)),
-            NotValidated::CrdInPlan { crd } => format!("its definition {} comes or changes with this change", span(crd)),
-            NotValidated::Drifted { message } => {
-                format!("the object was changed in the cluster, and the server refuses what is applied now as well: {}", span(message))
+            NotValidated::NamespaceInPlan { namespace } => {
+                format!("its namespace {} comes with this change", span(namespace))
             }
-            NotValidated::SiblingInPlan { needs } => format!("it needs {}, which comes with this change", span(&needs.to_string())),
+            NotValidated::CrdInPlan { crd } => {
+                format!("its definition {} comes or changes with this change", span(crd))
+            }
+            NotValidated::Drifted { message } => {
+                format!(
+                    "the object was changed in the cluster, and the server refuses what is applied now as well: {}",
+                    span(message)
+                )
+            }
+            NotValidated::SiblingInPlan { needs } => {
+                format!("it needs {}, which comes with this change", span(&needs.to_string()))
+            }
             NotValidated::Replaced => {
-                "it is deleted and created again, and cannot be validated while the existing object is present".to_owned()
+                "it is deleted and created again, and cannot be validated while the existing object is present"
+                    .to_owned()
             }
             NotValidated::WebhookWithoutDryRun { message } => {
                 format!("an admission webhook cannot be asked without effects: {}", span(message))
@@ -231,7 +267,9 @@ fn not_validated(app: &AppReport) -> Vec<String> {
     };
     app.objects()
         .iter()
-        .filter_map(|object| Some(format!("- {} of {}: {}", span(&object.key.to_string()), span(&app.app.name), why(object)?)))
+        .filter_map(|object| {
+            Some(format!("- {} of {}: {}", span(&object.key.to_string()), span(&app.app.name), why(object)?))
+        })
         .collect()
 }
 
@@ -260,7 +298,9 @@ fn take_overs(app: &AppReport) -> Vec<String> {
     app.objects()
         .iter()
         // A refusal says it already.
-        .filter(|object| !matches!(object.verdict, Verdict::Rejected { .. }) || object.refused_by != RefusedBy::Driftless)
+        .filter(|object| {
+            !matches!(object.verdict, Verdict::Rejected { .. }) || object.refused_by != RefusedBy::Driftless
+        })
         .filter_map(|object| {
             let drops: Vec<String> = object.drops.iter().map(|path| span(path)).collect();
             let drops = if drops.is_empty() { String::new() } else { format!("; **this drops** {}", drops.join(", ")) };
@@ -289,7 +329,12 @@ fn before(report: &PreviewReport, document: &mut Document) {
                 DifferenceKind::Drift => "drifted",
                 DifferenceKind::Waiting => "held until confirmed",
             };
-            format!("- {} of {}, {kind}: {}", span(&difference.key.to_string()), span(&app.app.name), span(&difference.detail))
+            format!(
+                "- {} of {}, {kind}: {}",
+                span(&difference.key.to_string()),
+                span(&app.app.name),
+                span(&difference.detail)
+            )
         })
         .collect();
     if !lines.is_empty() {
@@ -302,7 +347,8 @@ fn not_checked(report: &PreviewReport, document: &mut Document) {
     if report.not_checked.is_empty() {
         return;
     }
-    let lines: Vec<String> = report.not_checked.iter().map(|item| format!("- {}: {}", span(&item.what), span(&item.why))).collect();
+    let lines: Vec<String> =
+        report.not_checked.iter().map(|item| format!("- {}: {}", span(&item.what), span(&item.why))).collect();
     document.tail(Block::Lines("**Not checked**".into()));
     document.tail(Block::Lines(lines.join("\n")));
 }
@@ -313,20 +359,30 @@ mod tests {
 
     #[test]
     fn a_refusal_says_nothing_twice() {
-        let causes: Vec<Cause> = (1..=5).map(|n| Cause { field: Some(format!("f{n}")), message: "bad".into() }).collect();
+        let causes: Vec<Cause> =
+            (1..=5).map(|n| Cause { field: Some(format!("f{n}")), message: "bad".into() }).collect();
         assert_eq!(refusal("f1: bad", &causes[..1]), "f1: bad");
         assert_eq!(refusal("f1: bad; f2: bad", &causes[..2]), "f1: bad\nf2: bad");
-        assert_eq!(refusal("f1: bad; f2: bad; f3: bad; and 2 more", &causes), "f1: bad\nf2: bad\nf3: bad\nf4: bad\nf5: bad");
+        assert_eq!(
+            refusal("f1: bad; f2: bad; f3: bad; and 2 more", &causes),
+            "f1: bad\nf2: bad\nf3: bad\nf4: bad\nf5: bad"
+        );
         let more = "f1: bad; f2: bad; f3: bad; and 9 more";
         assert!(refusal(more, &causes).starts_with(&format!("{more}\nf1: bad")));
         assert_eq!(refusal("no kind", &[]), "no kind");
         // P10+: what to do about it comes after the causes.
         assert_eq!(refusal("f1: bad; f2: bad. Replace it.", &causes[..2]), "f1: bad\nf2: bad\nReplace it.");
-        assert_eq!(refusal("f1: bad; f2: bad; f3: bad; and 2 more. Do.", &causes), "f1: bad\nf2: bad\nf3: bad\nf4: bad\nf5: bad\nDo.");
+        assert_eq!(
+            refusal("f1: bad; f2: bad; f3: bad; and 2 more. Do.", &causes),
+            "f1: bad\nf2: bad\nf3: bad\nf4: bad\nf5: bad\nDo."
+        );
         assert_eq!(refusal("f1: badly", &causes[..1]), "f1: badly\nf1: bad");
         // P10: what is refused before the server is asked.
         let own = [Cause { field: Some("stringData.pin".into()), message: "must be a string: quote the value".into() }];
-        assert_eq!(refusal("stringData.pin: must be a string: quote the value", &own), "stringData.pin: must be a string: quote the value");
+        assert_eq!(
+            refusal("stringData.pin: must be a string: quote the value", &own),
+            "stringData.pin: must be a string: quote the value"
+        );
         assert_eq!(refusal("a webhook refuses", &causes[..1]), "a webhook refuses\nf1: bad");
     }
 }

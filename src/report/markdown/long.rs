@@ -25,8 +25,10 @@ pub(super) fn shorten(text: &str) -> String {
         }
         let (old, new) = (&lines[at..at + removed], &lines[at + removed..at + removed + added]);
         let pairs: Vec<(String, String)> = old.iter().zip(new).map(|(old, new)| pair(old, new)).collect();
-        shown.extend(pairs.iter().map(|(old, _)| old.clone()).chain(old.iter().skip(pairs.len()).map(|line| cut(line))));
-        shown.extend(pairs.iter().map(|(_, new)| new.clone()).chain(new.iter().skip(pairs.len()).map(|line| cut(line))));
+        shown
+            .extend(pairs.iter().map(|(old, _)| old.clone()).chain(old.iter().skip(pairs.len()).map(|line| cut(line))));
+        shown
+            .extend(pairs.iter().map(|(_, new)| new.clone()).chain(new.iter().skip(pairs.len()).map(|line| cut(line))));
         at += removed + added;
     }
     shown.join("\n")
@@ -56,7 +58,8 @@ fn around(line: &[char], prefix: usize, suffix: usize) -> String {
     let sign = line.first().copied().unwrap_or(' ');
     let from = prefix.saturating_sub(AROUND).max(1);
     let end = line.len() - suffix;
-    let (to, rest) = if end - prefix > MOST { (prefix + MOST, end - prefix - MOST) } else { ((end + AROUND).min(line.len()), 0) };
+    let (to, rest) =
+        if end - prefix > MOST { (prefix + MOST, end - prefix - MOST) } else { ((end + AROUND).min(line.len()), 0) };
     let text: String = line[from..to].iter().collect();
     let before = if from > 1 { format!("… ({} characters before) ", from - 1) } else { String::new() };
     let after = match (rest, line.len() - to) {
@@ -70,7 +73,8 @@ fn around(line: &[char], prefix: usize, suffix: usize) -> String {
 /// A line of which only the beginning is shown.
 fn cut(line: &str) -> String {
     let length = line.chars().count();
-    // A character may need two units and be written out in ten, but a line of so many is still far below the limit of a part.
+    // A character may need two units and be written out in ten, but a line of so many is still far below the limit of a
+    // part.
     if length <= LONGEST_LINE {
         return line.to_owned();
     }
@@ -87,7 +91,9 @@ mod tests {
     /// P1: `threshold 90 → 9000` behind the first four thousand characters.
     #[test]
     fn a_change_late_in_a_long_line_is_shown() {
-        let line = |sign: char, value: u32| format!("{sign}  d.json: {}\"threshold\":{value},{}", "x".repeat(9_000), "y".repeat(500));
+        let line = |sign: char, value: u32| {
+            format!("{sign}  d.json: {}\"threshold\":{value},{}", "x".repeat(9_000), "y".repeat(500))
+        };
         let text = shorten(&format!(" data:\n{}\n{}", line('-', 90), line('+', 9000)));
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("-… (8,") || lines[1].starts_with("-… (8"), "{text}");
@@ -105,7 +111,8 @@ mod tests {
     proptest! {
         /// P1: two different lines never look equal.
         #[test]
-        fn what_differs_looks_different(head in "[a-c]{0,5000}", old in "[a-c]{0,9}", new in "[a-c]{0,9}", tail in "[a-c]{0,5000}") {
+        fn what_differs_looks_different(head in "[a-c]{0,5000}", old in "[a-c]{0,9}", new in "[a-c]{0,9}",
+            tail in "[a-c]{0,5000}") {
             prop_assume!(old != new);
             let text = shorten(&format!("-{head}{old}{tail}\n+{head}{new}{tail}"));
             let lines: Vec<&str> = text.lines().collect();

@@ -1,7 +1,7 @@
 //! The comment on a pull request. Pure: a report in, the texts of its parts out.
 //!
-//! What it says first is what merging does. It never calls anything safe, and never says that nothing changes while something could not be
-//! validated. Every text that is not ours goes through `escape`.
+//! What it says first is what merging does. It never calls anything safe, and never says that nothing changes while
+//! something could not be validated. Every text that is not ours goes through `escape`.
 
 mod document;
 mod escape;
@@ -18,8 +18,8 @@ pub use outcome::notice;
 use super::preview::PreviewReport;
 use document::Document;
 
-/// The parts of the comment, in order, without the outbox's marker: at least one, and at most so many as the configuration says. What does not fit
-/// is left to the command line.
+/// The parts of the comment, in order, without the outbox's marker: at least one, and at most so many as the
+/// configuration says. What does not fit is left to the command line.
 pub fn comment(report: &PreviewReport, most_parts: usize) -> Vec<String> {
     let command = report.number.map(|number| format!("driftless preview --pr {}#{number}", report.repo));
     document(report).parts(most_parts, command.as_deref())

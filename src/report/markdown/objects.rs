@@ -26,7 +26,8 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
         write_group(&members, document);
     }
     for (_, Entry { app, object, diff }) in entries.iter().enumerate().filter(|(at, _)| !in_group(*at)) {
-        let block = Block::Fold { summary: summary(object), notes: notes(object), language: "diff", text: (*diff).to_owned() };
+        let block =
+            Block::Fold { summary: summary(object), notes: notes(object), language: "diff", text: (*diff).to_owned() };
         document.may(&heading(app), &name(object), block);
     }
 }
@@ -93,7 +94,8 @@ fn write_group(members: &[&Entry<'_>], document: &mut Document) {
         notes = format!("{notes}\n\nFrom {}.", join(&origins, NAMED));
     }
     let in_apps = if apps.len() > 1 { format!(" in {}", count(apps.len(), "app")) } else { String::new() };
-    let block = Block::Fold { summary: format!("{what}{in_apps}"), notes, language: "diff", text: members[0].diff.to_owned() };
+    let block =
+        Block::Fold { summary: format!("{what}{in_apps}"), notes, language: "diff", text: members[0].diff.to_owned() };
     let name = members.iter().map(|member| name(member.object)).collect::<Vec<_>>().join("\n");
     document.may(&heading, &name, block);
 }

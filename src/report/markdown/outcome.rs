@@ -44,7 +44,9 @@ pub(super) fn text(outcome: &Outcome) -> String {
     add("not applied, because it is **pinned** to another revision, for", |end| matches!(end, AppEnd::Pinned));
     add("nothing had to be applied for", |end| matches!(end, AppEnd::Unchanged));
     add("**not applied**, because a later commit reverted it, for", |end| matches!(end, AppEnd::Superseded { .. }));
-    add("applied, and the deletions were reverted before being confirmed, for", |end| matches!(end, AppEnd::Withdrawn { .. }));
+    add("applied, and the deletions were reverted before being confirmed, for", |end| {
+        matches!(end, AppEnd::Withdrawn { .. })
+    });
     add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept));
     add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned));
     let slowest = outcome
@@ -53,7 +55,8 @@ pub(super) fn text(outcome: &Outcome) -> String {
         .filter_map(|app| if let AppEnd::Healthy { after_seconds, .. } = app.end { Some(after_seconds) } else { None })
         .max();
     if let Some(slowest) = slowest {
-        let apps: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| matches!(app.end, AppEnd::Healthy { .. })).collect();
+        let apps: Vec<&AppOutcome> =
+            outcome.apps.iter().filter(|app| matches!(app.end, AppEnd::Healthy { .. })).collect();
         parts.push(format!("applied for {}, healthy after {}", places(&apps), seconds(slowest)));
     }
     format!("**{merged}**: {}.", parts.join("; "))
@@ -77,8 +80,11 @@ fn deletes(end: &AppEnd) -> usize {
 }
 
 fn places(apps: &[&AppOutcome]) -> String {
-    let shown: Vec<String> =
-        apps.iter().take(NAMED).map(|app| format!("{} on {}", span(&app.app.name), span(app.cluster.as_str()))).collect();
+    let shown: Vec<String> = apps
+        .iter()
+        .take(NAMED)
+        .map(|app| format!("{} on {}", span(&app.app.name), span(app.cluster.as_str())))
+        .collect();
     match apps.len().saturating_sub(NAMED) {
         0 => shown.join(", "),
         more => format!("{} and {}", shown.join(", "), count(more, "more app")),
@@ -87,7 +93,9 @@ fn places(apps: &[&AppOutcome]) -> String {
 
 /// Which of the apps took objects over from others.
 pub(super) fn taken_over(report: &PreviewReport, outcome: &Outcome) -> Option<String> {
-    let healthy = |to: &str| outcome.apps.iter().any(|app| matches!(app.end, AppEnd::Healthy { .. }) && app.app.to_string() == to);
+    let healthy = |to: &str| {
+        outcome.apps.iter().any(|app| matches!(app.end, AppEnd::Healthy { .. }) && app.app.to_string() == to)
+    };
     let mut taken: BTreeMap<(String, String), usize> = BTreeMap::new();
     for one in report.moves().into_iter().filter(|one| healthy(&one.to)) {
         *taken.entry((one.to, one.from)).or_default() += 1;
@@ -105,14 +113,22 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
     for app in &outcome.apps {
         match &app.end {
             AppEnd::Failed { message } | AppEnd::Removed { lost: Some(message), .. } => {
-                document.head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));
+                document.head(folded(
+                    format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())),
+                    message,
+                ));
             }
-            AppEnd::Removed { lost: None, .. } | AppEnd::Confirmed { .. } => document.head(about(app, &deletion(&app.end))),
+            AppEnd::Removed { lost: None, .. } | AppEnd::Confirmed { .. } => {
+                document.head(about(app, &deletion(&app.end)))
+            }
             AppEnd::Healthy { held, kept, .. } => {
                 document.head_all(still_held(app, held).into_iter().chain(still_there(app, kept)));
             }
             AppEnd::Drifted { message } => {
-                document.head(folded(format!("What drifted of {} on {}", html(&app.app.name), html(app.cluster.as_str())), message));
+                document.head(folded(
+                    format!("What drifted of {} on {}", html(&app.app.name), html(app.cluster.as_str())),
+                    message,
+                ));
             }
             AppEnd::Waiting { objects, held: others, kept, .. } => {
                 let held = count(deletes(&app.end), "deletion");
@@ -127,10 +143,20 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             }
             AppEnd::Progressing { message, until } => {
                 let until = until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
-                let why = if message.is_empty() { "the state of its objects is not known yet".to_owned() } else { span(message) };
-                document.head(Block::Lines(format!("- {} on {} waits{until}: {why}", span(&app.app.name), span(app.cluster.as_str()))));
+                let why = if message.is_empty() {
+                    "the state of its objects is not known yet".to_owned()
+                } else {
+                    span(message)
+                };
+                document.head(Block::Lines(format!(
+                    "- {} on {} waits{until}: {why}",
+                    span(&app.app.name),
+                    span(app.cluster.as_str())
+                )));
             }
-            AppEnd::Paused | AppEnd::Pinned => document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app))))),
+            AppEnd::Paused | AppEnd::Pinned => {
+                document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app)))))
+            }
             AppEnd::Superseded { by } => {
                 document.head(Block::Lines(format!(
                     "- {} on {}: reverted by {}",
@@ -139,11 +165,19 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                     span(by.short())
                 )));
             }
-            AppEnd::Manual => document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app))))),
-            AppEnd::Running | AppEnd::Kept | AppEnd::Pruned | AppEnd::Never | AppEnd::Unchanged | AppEnd::Withdrawn { .. } => {}
+            AppEnd::Manual => {
+                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app)))))
+            }
+            AppEnd::Running
+            | AppEnd::Kept
+            | AppEnd::Pruned
+            | AppEnd::Never
+            | AppEnd::Unchanged
+            | AppEnd::Withdrawn { .. } => {}
         }
     }
-    let later: Vec<String> = outcome.apps.iter().flat_map(|app| app.later.iter().map(move |later| line(app, later))).collect();
+    let later: Vec<String> =
+        outcome.apps.iter().flat_map(|app| app.later.iter().map(move |later| line(app, later))).collect();
     if !later.is_empty() {
         document.head(Block::Lines("**Since then**".into()));
         document.head(Block::Lines(later.join("\n")));
@@ -165,9 +199,15 @@ fn deletion(end: &AppEnd) -> String {
         AppEnd::Confirmed { objects } => {
             format!("deletion of {} confirmed; it is done once the app is healthy", names(objects))
         }
-        AppEnd::Removed { objects, lost: Some(lost), .. } => format!("**failed** with the deletion of {}: {}", names(objects), span(lost)),
-        AppEnd::Removed { objects, replaced: true, .. } => format!("replacement of {} confirmed and done", names(objects)),
-        AppEnd::Removed { objects, confirmed: true, .. } => format!("deletion of {} confirmed and done", names(objects)),
+        AppEnd::Removed { objects, lost: Some(lost), .. } => {
+            format!("**failed** with the deletion of {}: {}", names(objects), span(lost))
+        }
+        AppEnd::Removed { objects, replaced: true, .. } => {
+            format!("replacement of {} confirmed and done", names(objects))
+        }
+        AppEnd::Removed { objects, confirmed: true, .. } => {
+            format!("deletion of {} confirmed and done", names(objects))
+        }
         AppEnd::Removed { objects, .. } => {
             format!(
                 "{} {} deleted, as no other app wants {}",
@@ -188,14 +228,21 @@ fn were(objects: &[String]) -> &'static str {
 fn still_held(app: &AppOutcome, held: &[String]) -> Option<Block> {
     let command = span(&format!("driftless sync {} --allow-destructive", app.app));
     let deletion = if held.len() == 1 { "deletion" } else { "deletions" };
-    let text = format!("then, the {deletion} of {}, removed by an earlier change, still needed confirmation: {command}", names(held));
+    let text = format!(
+        "then, the {deletion} of {}, removed by an earlier change, still needed confirmation: {command}",
+        names(held)
+    );
     (!held.is_empty()).then(|| about(app, &text))
 }
 
 /// What should be gone, and is not yet.
 fn still_there(app: &AppOutcome, kept: &[String]) -> Option<Block> {
     let (it, wants) = if kept.len() == 1 { ("It is", "it") } else { ("They are", "them") };
-    let text = format!("{} {} **not deleted**. {it} kept until it is known that no other app wants {wants}", names(kept), were(kept));
+    let text = format!(
+        "{} {} **not deleted**. {it} kept until it is known that no other app wants {wants}",
+        names(kept),
+        were(kept)
+    );
     (!kept.is_empty()).then(|| about(app, &text))
 }
 
@@ -207,8 +254,12 @@ fn folded(summary: String, text: &str) -> Block {
 fn line(app: &AppOutcome, later: &LaterEnd) -> String {
     let revision = span(later.revision.short());
     let what = match &later.end {
-        AppEnd::Healthy { after_seconds, .. } => format!("applied as {revision}, healthy after {}", seconds(*after_seconds)),
-        AppEnd::Failed { message } => format!("**failed** at {revision}: {}", span(message.lines().next().unwrap_or_default())),
+        AppEnd::Healthy { after_seconds, .. } => {
+            format!("applied as {revision}, healthy after {}", seconds(*after_seconds))
+        }
+        AppEnd::Failed { message } => {
+            format!("**failed** at {revision}: {}", span(message.lines().next().unwrap_or_default()))
+        }
         AppEnd::Drifted { .. } => format!("drifted at {revision}"),
         AppEnd::Confirmed { .. } | AppEnd::Removed { .. } => deletion(&later.end),
         AppEnd::Waiting { deletes, .. } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
@@ -222,7 +273,12 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         AppEnd::Pruned => "its objects were deleted".to_owned(),
         AppEnd::Kept => "its definition was removed, and its objects were kept".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),
-        AppEnd::Running | AppEnd::Progressing { .. } | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned => {
+        AppEnd::Running
+        | AppEnd::Progressing { .. }
+        | AppEnd::Manual
+        | AppEnd::Never
+        | AppEnd::Paused
+        | AppEnd::Pinned => {
             format!("under way at {revision}")
         }
     };
@@ -244,7 +300,8 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
     if (failed.is_empty() && outcome.definitions.is_empty()) || outcome.people.is_empty() {
         return None;
     }
-    let mentions: Vec<String> = outcome.people.iter().filter(|login| is_login(login)).map(|login| format!("@{login}")).collect();
+    let mentions: Vec<String> =
+        outcome.people.iter().filter(|login| is_login(login)).map(|login| format!("@{login}")).collect();
     let mentions = if mentions.is_empty() { String::new() } else { format!("{}: ", mentions.join(" ")) };
     let merged = span(outcome.merged_as.short());
     let mut document = Document::default();
@@ -259,7 +316,8 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
     definitions(outcome, &mut document);
     for app in failed {
         if let Some(message) = failure(&app.end) {
-            document.head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));
+            document
+                .head(folded(format!("Why {} failed on {}", html(&app.app.name), html(app.cluster.as_str())), message));
         }
     }
     document.parts(1, None).into_iter().next()
@@ -271,7 +329,9 @@ fn is_failed(app: &AppOutcome) -> bool {
 
 /// What no forge has as a login mentions nobody.
 fn is_login(login: &str) -> bool {
-    !login.is_empty() && login.len() <= 255 && login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    !login.is_empty()
+        && login.len() <= 255
+        && login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 #[cfg(test)]
@@ -295,7 +355,8 @@ mod tests {
             confirmed,
             all: true,
         };
-        let lost = "deleting Namespace shop also deleted 1 object that Git still has: ConfigMap shop/a. Remove it from Git";
+        let lost =
+            "deleting Namespace shop also deleted 1 object that Git still has: ConfigMap shop/a. Remove it from Git";
         let healthy = |held, kept| AppEnd::Healthy { after_seconds: 3, removed: 0, held, kept };
         let ends = [
             waiting(2, &["Namespace shop", "ConfigMap shop/a"]),
@@ -308,8 +369,14 @@ mod tests {
         ];
         let merged_as: crate::ids::Oid = "c3".repeat(20).parse().expect("an id");
         let said = ends.map(|end| {
-            let later = vec![LaterEnd { at: jiff::Timestamp::UNIX_EPOCH, revision: merged_as.clone(), end: end.clone() }];
-            let app = AppOutcome { app: AppId::new(&RepoName::new("shop"), "web"), cluster: ClusterName::new("prod"), end, later };
+            let later =
+                vec![LaterEnd { at: jiff::Timestamp::UNIX_EPOCH, revision: merged_as.clone(), end: end.clone() }];
+            let app = AppOutcome {
+                app: AppId::new(&RepoName::new("shop"), "web"),
+                cluster: ClusterName::new("prod"),
+                end,
+                later,
+            };
             let (people, differs, definitions) = (Vec::new(), Vec::new(), Vec::new());
             let outcome = Outcome { merged_as: merged_as.clone(), apps: vec![app], people, differs, definitions };
             let mut document = Document::default();

@@ -45,7 +45,9 @@ fn a_rule_of_ours_is_not_the_servers_refusal() {
 fn what_is_replaced() {
     let set = object(Action::Replace, key("StatefulSet", "db"), " spec:\n-  serviceName: one\n+  serviceName: two");
     let mut set = crate::report::preview::ObjectReport { referrers: vec![], ..set };
-    set.warnings = vec!["Deleted and created again, because spec cannot change. The new one was validated under another name.".into()];
+    set.warnings = vec![
+        "Deleted and created again, because spec cannot change. The new one was validated under another name.".into(),
+    ];
     let mut crd = object(Action::Replace, key("CustomResourceDefinition", "things.example.com"), "-a\n+b");
     crd.verdict = crate::plan::Verdict::NotValidated { reason: crate::plan::NotValidated::Replaced };
     let mut shop = app("shop-eu", vec![set, crd]);
@@ -116,7 +118,10 @@ fn large_changes_are_cut_between_objects() {
 #[test]
 fn an_object_that_is_too_large_alone_is_cut_between_lines() {
     let diff = "+  line ``` of a manifest\n".repeat(10_000);
-    let parts = comment(&report(vec![app("shop-eu", vec![object(Action::Create, key("ConfigMap", "big"), &diff)])]), MOST_PARTS);
+    let parts = comment(
+        &report(vec![app("shop-eu", vec![object(Action::Create, key("ConfigMap", "big"), &diff)])]),
+        MOST_PARTS,
+    );
     assert!(parts.len() > 3);
     for part in &parts {
         check(part).expect("sound");
@@ -127,8 +132,9 @@ fn an_object_that_is_too_large_alone_is_cut_between_lines() {
 #[test]
 fn beyond_ten_parts_the_table_is_complete_and_the_rest_is_on_the_command_line() {
     let diff = "+  some line of a manifest that is of the usual length\n".repeat(1000);
-    let apps =
-        (0..300).map(|n| app(&format!("shop-{n}"), vec![object(Action::Prune, key("ConfigMap", &format!("cfg-{n}")), &diff)])).collect();
+    let apps = (0..300)
+        .map(|n| app(&format!("shop-{n}"), vec![object(Action::Prune, key("ConfigMap", &format!("cfg-{n}")), &diff)]))
+        .collect();
     let mut long = report(apps);
     long.not_checked = everything("").not_checked;
     let parts = comment(&long, MOST_PARTS);
@@ -164,17 +170,26 @@ fn thousands_of_refusals_do_not_flood_a_pull_request() {
     assert!(all.contains("| `shop-us` | `prod` |"), "the table is complete");
     assert!(all.contains("more things not shown here.** `driftless preview --pr shop#7` prints everything."));
     let whole = super::whole(&long);
-    assert!(whole.contains("cfg-3999") && whole.contains("old-3999") && !whole.contains("not shown here"), "but nothing is lost");
+    assert!(
+        whole.contains("cfg-3999") && whole.contains("old-3999") && !whole.contains("not shown here"),
+        "but nothing is lost"
+    );
 }
 
-/// B16: a diff that takes the room of many others comes after them, and where there is no room for all, all are named before any diff.
+/// B16: a diff that takes the room of many others comes after them, and where there is no room for all, all are named
+/// before any diff.
 #[test]
 fn names_come_before_large_diffs_and_small_ones_before_large_ones() {
     let line = |name: &str, at: usize| format!("+  {name}{at}: {}\n", "x".repeat(60));
     let large = |name: &str| {
-        object(Action::Create, key("CustomResourceDefinition", name), &(0..3_000).map(|at| line(name, at)).collect::<String>())
+        object(
+            Action::Create,
+            key("CustomResourceDefinition", name),
+            &(0..3_000).map(|at| line(name, at)).collect::<String>(),
+        )
     };
-    let small = |at: usize| object(Action::Create, key("ConfigMap", &format!("small{at}")), &line(&format!("s{at}n"), 0));
+    let small =
+        |at: usize| object(Action::Create, key("ConfigMap", &format!("small{at}")), &line(&format!("s{at}n"), 0));
     let mut objects = vec![large("first"), large("second")];
     objects.extend((0..40).map(small));
     let report = report(vec![app("web", objects)]);
@@ -228,12 +243,16 @@ pub(crate) fn check(part: &str) -> Result<(), String> {
     }
     let mut html = String::new();
     let (mut code, mut depth) = (false, 0_i32);
-    for event in Parser::new_ext(part, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS) {
+    for event in
+        Parser::new_ext(part, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS)
+    {
         match event {
             Event::Start(Tag::Link { .. } | Tag::Image { .. }) => return Err("a link".into()),
             Event::Start(Tag::CodeBlock(_)) => code = true,
             Event::End(TagEnd::CodeBlock) => code = false,
-            Event::Text(text) if !code && (text.contains("EVIL") || text.contains('@')) => return Err(format!("loose text {text:?}")),
+            Event::Text(text) if !code && (text.contains("EVIL") || text.contains('@')) => {
+                return Err(format!("loose text {text:?}"));
+            }
             Event::Html(text) | Event::InlineHtml(text) => {
                 depth += count(&text, "<details>") - count(&text, "</details>");
                 html.push_str(&text);
@@ -254,7 +273,9 @@ fn count(text: &str, what: &str) -> i32 {
 /// Our tags alone, and what others wrote within `code`.
 fn check_html(html: &str) -> Result<(), String> {
     let mut rest = html.to_owned();
-    while let Some((start, end)) = rest.find("<code>").and_then(|start| Some((start, start + rest[start..].find("</code>")?))) {
+    while let Some((start, end)) =
+        rest.find("<code>").and_then(|start| Some((start, start + rest[start..].find("</code>")?)))
+    {
         if rest[start + 6..end].contains(['<', '>', '@', '`']) {
             return Err(format!("raw text in code: {}", &rest[start..end]));
         }
@@ -325,7 +346,8 @@ proptest! {
     #[test]
     fn every_part_is_whole_and_short_enough(text in hostile(), repeat in 1_usize..2000, objects in 1_usize..9) {
         let diff = format!("+{text}\n").repeat(repeat);
-        let objects = (0..objects).map(|n| object(Action::Create, key("ConfigMap", &format!("{n}{text}")), &diff)).collect();
+        let objects = (0..objects).map(|n| object(Action::Create, key("ConfigMap", &format!("{n}{text}")),
+            &diff)).collect();
         let parts = comment(&report(vec![app("shop-eu", objects)]), MOST_PARTS);
         prop_assert!(parts.len() <= MOST_PARTS);
         for part in parts {

@@ -35,12 +35,19 @@ pub fn marker(instance: &str) -> String {
     // Two dashes and an angle would end the comment that hides the marker.
     let instance: String = instance
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c.to_string() } else { format!("%{:x}", u32::from(c)) })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') {
+                c.to_string()
+            } else {
+                format!("%{:x}", u32::from(c))
+            }
+        })
         .collect();
     format!("<!-- driftless:{instance} part ")
 }
 
-/// Names the comments of a notice as if they were those of an instance of their own, so that neither is taken for the other.
+/// Names the comments of a notice as if they were those of an instance of their own, so that neither is taken for the
+/// other.
 pub(super) fn notice_of(instance: &str) -> String {
     format!("{instance}+notice")
 }
@@ -136,7 +143,8 @@ mod tests {
     }
 
     fn listed(comments: &[(&str, String)]) -> Remote {
-        let comments: Vec<_> = comments.iter().map(|(id, body)| Comment { id: CommentId((*id).into()), body: body.clone() }).collect();
+        let comments: Vec<_> =
+            comments.iter().map(|(id, body)| Comment { id: CommentId((*id).into()), body: body.clone() }).collect();
         Remote::listed("a", &comments, false)
     }
 
@@ -169,7 +177,11 @@ mod tests {
 
     #[test]
     fn another_instance_s_comments_are_not_ours() {
-        let remote = listed(&[("5", body("ab", "one", 1, 1)), ("6", "<!-- driftless:a part x/1 -->".into()), ("7", "hello".into())]);
+        let remote = listed(&[
+            ("5", body("ab", "one", 1, 1)),
+            ("6", "<!-- driftless:a part x/1 -->".into()),
+            ("7", "hello".into()),
+        ]);
         assert_eq!(remote, Remote::default());
     }
 

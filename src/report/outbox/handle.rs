@@ -11,7 +11,9 @@ use super::target::{Destination, Target};
 use crate::class::{Class, Classified};
 use crate::forge::{NewStatus, StatusState};
 use crate::ids::{Oid, RepoName};
-use crate::store::reports::{CommentShown, GateRow, GateSaid, GateShown, GateWanted, RANK_EDIT, RANK_NEWS, RANK_STATUS, WantedReport};
+use crate::store::reports::{
+    CommentShown, GateRow, GateSaid, GateShown, GateWanted, RANK_EDIT, RANK_NEWS, RANK_STATUS, WantedReport,
+};
 use crate::store::{Store, StoreError};
 
 /// What was given up is tried again for so long, and as long as its pull request is open.
@@ -60,8 +62,9 @@ impl Outbox {
         self.put(&target, RANK_STATUS, &serde_json::to_string(status)?).await
     }
 
-    /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as head. One that lets the merge
-    /// pass rests on the pull request's comment as it was put last, and is shown once the forge shows that.
+    /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as
+    /// head. One that lets the merge pass rests on the pull request's comment as it was put last, and is shown once the
+    /// forge shows that.
     pub async fn put_gate(&self, repo: &RepoName, number: u64, status: &NewStatus) -> Result<(), OutboxError> {
         let status_json = serde_json::to_string(status)?;
         let row = GateRow {
@@ -117,7 +120,8 @@ impl Outbox {
         self.put(&Target::Comment { repo: repo.clone(), number }, RANK_NEWS, &serde_json::to_string(parts)?).await
     }
 
-    /// A comment beside the set, which tells people that are mentioned in it of a failure. There is at most one on a pull request.
+    /// A comment beside the set, which tells people that are mentioned in it of a failure. There is at most one on a
+    /// pull request.
     pub async fn put_notice(&self, repo: &RepoName, number: u64, text: &str) -> Result<(), OutboxError> {
         self.put(&Target::Notice { repo: repo.clone(), number }, RANK_NEWS, &serde_json::to_string(&[text])?).await
     }
@@ -129,7 +133,12 @@ impl Outbox {
     }
 
     /// The status that was last put, sent or not.
-    pub async fn wanted_status(&self, repo: &RepoName, sha: &Oid, context: &str) -> Result<Option<NewStatus>, OutboxError> {
+    pub async fn wanted_status(
+        &self,
+        repo: &RepoName,
+        sha: &Oid,
+        context: &str,
+    ) -> Result<Option<NewStatus>, OutboxError> {
         let target = Target::Status { repo: repo.clone(), sha: sha.clone(), context: context.to_owned() };
         let row = self.0.store.report(&target.to_string()).await?;
         Ok(row.map(|row| serde_json::from_str(&row.wanted)).transpose()?)
@@ -160,13 +169,15 @@ fn status_target(repo: &str, sha: &str, context: &str) -> String {
     format!("status:{repo}:{sha}:{context}")
 }
 
-/// The first of the worst statuses, after `grace` milliseconds where it only says that a comment is still to come. One that cannot be read says
-/// nothing.
+/// The first of the worst statuses, after `grace` milliseconds where it only says that a comment is still to come. One
+/// that cannot be read says nothing.
 fn worst(said: &[GateSaid], grace: i64) -> Option<GateWanted> {
     let mut worst: Option<(NewStatus, GateWanted)> = None;
     for one in said {
         match read(one, grace) {
-            Ok((status, wanted)) if worst.as_ref().is_none_or(|(worst, _)| worst.state < status.state) => worst = Some((status, wanted)),
+            Ok((status, wanted)) if worst.as_ref().is_none_or(|(worst, _)| worst.state < status.state) => {
+                worst = Some((status, wanted))
+            }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "a stored status cannot be read and is skipped"),
         }
@@ -178,7 +189,9 @@ fn worst(said: &[GateSaid], grace: i64) -> Option<GateWanted> {
 fn read(said: &GateSaid, grace: i64) -> Result<(NewStatus, GateWanted), serde_json::Error> {
     let status: NewStatus = serde_json::from_str(&said.status)?;
     let (state, description, after) = match said.comment {
-        CommentShown::NotYet if status.state == StatusState::Success => (StatusState::Pending, "its comment is being posted", grace),
+        CommentShown::NotYet if status.state == StatusState::Success => {
+            (StatusState::Pending, "its comment is being posted", grace)
+        }
         CommentShown::GivenUp if status.state == StatusState::Success => {
             (StatusState::Error, "its comment could not be posted; retrying", 0)
         }

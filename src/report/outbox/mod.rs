@@ -1,7 +1,8 @@
 //! What the forge should show, stored, and a sender that makes it so.
 //!
-//! There is one row per target, and the latest text wins. Whoever has something to say puts it here and goes on; the sender paces, retries,
-//! edits in place, and finds out what became of a request whose answer was lost. It goes on where it was after a restart.
+//! There is one row per target, and the latest text wins. Whoever has something to say puts it here and goes on; the
+//! sender paces, retries, edits in place, and finds out what became of a request whose answer was lost. It goes on
+//! where it was after a restart.
 
 mod comment;
 mod handle;

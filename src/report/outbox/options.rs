@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// How often something is tried that the forge says is wrong, or does not know: a commit that was just pushed may be unknown for a moment,
-/// and a repository is hidden while a permission is being changed. With the pauses between them it is about a quarter of an hour.
+/// How often something is tried that the forge says is wrong, or does not know: a commit that was just pushed may be
+/// unknown for a moment, and a repository is hidden while a permission is being changed. With the pauses between them
+/// it is about a quarter of an hour.
 pub(super) const TRIES_IF_REJECTED: i64 = 10;
 
 #[derive(Debug, Clone)]

@@ -16,7 +16,8 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(super) enum Cost {
     /// Sets a status or deletes a comment.
     Write,
-    /// Makes or edits what people read: GitHub counts those apart. What nobody has seen yet, or waits for, has a reserve.
+    /// Makes or edits what people read: GitHub counts those apart. What nobody has seen yet, or waits for, has a
+    /// reserve.
     Content { is_news: bool },
 }
 
@@ -158,7 +159,12 @@ mod tests {
     /// H1: edits leave a part of the hour to first comments and outcomes.
     #[tokio::test(start_paused = true)]
     async fn edits_leave_a_reserve_for_news() {
-        let options = OutboxOptions { comments_per_minute: 100, comments_per_hour: 5, reserved_per_hour: 2, ..OutboxOptions::new("test") };
+        let options = OutboxOptions {
+            comments_per_minute: 100,
+            comments_per_hour: 5,
+            reserved_per_hour: 2,
+            ..OutboxOptions::new("test")
+        };
         let mut pace = Pace { between: Duration::ZERO, ..Pace::new(&options) };
         let edit = Cost::Content { is_news: false };
         for _ in 0..3 {

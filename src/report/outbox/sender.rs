@@ -114,7 +114,9 @@ impl Sender {
 
     async fn until_due(&self, most: i64) -> Result<Outcome, OutboxError> {
         let due = self.store().next_report_due(&self.lane, most).await?;
-        let wait = due.map_or(LONGEST_SLEEP, |due| Duration::from_millis(due.saturating_sub(self.store().now()).max(1).unsigned_abs()));
+        let wait = due.map_or(LONGEST_SLEEP, |due| {
+            Duration::from_millis(due.saturating_sub(self.store().now()).max(1).unsigned_abs())
+        });
         if most >= RANK_EDIT {
             return Ok(Outcome::Wait(wait));
         }
@@ -135,7 +137,8 @@ impl Sender {
                 seconds = free.as_secs(),
                 per_minute = options.comments_per_minute,
                 per_hour = options.comments_per_hour,
-                "comments are held back, because the forge's limit on new and edited comments is used up; `driftless jobs` lists them"
+                "comments are held back, because the forge's limit on new and edited comments is used up; `driftless \
+                 jobs` lists them"
             );
         }
         Ok(())
@@ -166,7 +169,9 @@ impl Sender {
             }
             // The repo was taken out of the configuration.
             _ => {
-                self.store().give_up_report(&row.target, row.version, "no forge is configured for this repo", self.rests(row)).await?;
+                self.store()
+                    .give_up_report(&row.target, row.version, "no forge is configured for this repo", self.rests(row))
+                    .await?;
                 Ok(Outcome::More)
             }
         }
@@ -198,12 +203,20 @@ impl Sender {
         let shown = to.forge.latest_status(&to.project, &wanted.sha, &wanted.context).await?;
         let same = |shown: NewStatus| {
             let cut = wanted.description.starts_with(&shown.description);
-            shown.state == wanted.state && cut && shown.target_url.unwrap_or_default() == wanted.target_url.clone().unwrap_or_default()
+            shown.state == wanted.state
+                && cut
+                && shown.target_url.unwrap_or_default() == wanted.target_url.clone().unwrap_or_default()
         };
         Ok(if shown.is_some_and(same) { Some(hash(&serde_json::to_string(wanted)?)) } else { None })
     }
 
-    async fn comment(&mut self, row: &ReportRow, to: &Destination, number: u64, instance: &str) -> Result<Outcome, Halt> {
+    async fn comment(
+        &mut self,
+        row: &ReportRow,
+        to: &Destination,
+        number: u64,
+        instance: &str,
+    ) -> Result<Outcome, Halt> {
         let texts: Vec<String> = serde_json::from_str(&row.wanted)?;
         let mut remote = match &row.remote {
             Some(remote) if row.doubt == 0 => serde_json::from_str(remote)?,
@@ -248,16 +261,20 @@ impl Sender {
     async fn comment_done(&self, row: &ReportRow, mut remote: Remote) -> Result<(), Halt> {
         let wait = i64::try_from(self.outbox.0.options.look_again.as_millis()).unwrap_or(i64::MAX);
         let again = std::mem::take(&mut remote.look_again).then(|| self.store().now().saturating_add(wait));
-        self.store().finish_report(&row.target, row.version, &serde_json::to_string(&remote)?, again, self.rests(row)).await?;
+        self.store()
+            .finish_report(&row.target, row.version, &serde_json::to_string(&remote)?, again, self.rests(row))
+            .await?;
         Ok(())
     }
 
     /// Whose gate rests on a comment.
     fn rests<'a>(&'a self, row: &'a ReportRow) -> Option<Rests<'a>> {
         match row.target.parse() {
-            Ok(Target::Comment { number, .. }) => {
-                Some(Rests { repo: &row.repo, number: number_column(number), shown: self.outbox.gate_shown(&self.lane) })
-            }
+            Ok(Target::Comment { number, .. }) => Some(Rests {
+                repo: &row.repo,
+                number: number_column(number),
+                shown: self.outbox.gate_shown(&self.lane),
+            }),
             _ => None,
         }
     }
@@ -271,13 +288,20 @@ impl Sender {
         match halt {
             Halt::Store(error) => return Err(error),
             // What is wanted has not changed: list, and make the comment anew.
-            Halt::Lost => self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?,
+            Halt::Lost => {
+                self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?
+            }
             Halt::Gone(error) => {
                 tracing::info!(target = row.target, %error, "the pull request is gone, so nothing is reported there");
                 self.store().give_up_report(&row.target, row.version, &error.to_string(), self.rests(row)).await?;
             }
             Halt::Forge(ForgeError::Limited { after, message, .. }) => {
-                tracing::warn!(forge = self.lane, seconds = after.as_secs(), message, "the forge limits requests; reports are delayed");
+                tracing::warn!(
+                    forge = self.lane,
+                    seconds = after.as_secs(),
+                    message,
+                    "the forge limits requests; reports are delayed"
+                );
                 self.pace.block(Instant::now() + after);
                 let due = self.store().now().saturating_add(millis(after));
                 self.store().postpone_report(&row.target, due, 0, &message).await?;
@@ -299,7 +323,9 @@ impl Sender {
         }
         let options = &self.outbox.0.options;
         let wait = backoff(options.first_retry, options.last_retry, row);
-        self.store().postpone_report(&row.target, self.store().now().saturating_add(millis(wait)), 1, &error.to_string()).await?;
+        self.store()
+            .postpone_report(&row.target, self.store().now().saturating_add(millis(wait)), 1, &error.to_string())
+            .await?;
         Ok(())
     }
 }
@@ -329,7 +355,8 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Doubles with each attempt, less up to a quarter that depends on the target, so that reports do not come back all at once.
+/// Doubles with each attempt, less up to a quarter that depends on the target, so that reports do not come back all at
+/// once.
 fn backoff(first: Duration, last: Duration, row: &ReportRow) -> Duration {
     let doubled = first.saturating_mul(1 << row.attempts.clamp(0, 20)).min(last);
     let digest = hash(&format!("{}{}", row.target, row.attempts));

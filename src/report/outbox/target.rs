@@ -53,7 +53,9 @@ impl fmt::Display for Target {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a valid target of a report: use status:REPO:SHA:CONTEXT, comment:REPO:NUMBER or notice:REPO:NUMBER")]
+#[error(
+    "{0:?} is not a valid target of a report: use status:REPO:SHA:CONTEXT, comment:REPO:NUMBER or notice:REPO:NUMBER"
+)]
 pub struct TargetError(String);
 
 impl FromStr for Target {

@@ -132,7 +132,11 @@ async fn the_applied_definition_stays_when_the_definition_moves_on() {
     store.put_app(&new, &oid("c")).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     let applied = row.as_applied().expect("known").app;
-    assert_eq!((applied.source.path.as_str(), applied.sync), ("deploy", SyncPolicy::Manual), "its policy is that of now");
+    assert_eq!(
+        (applied.source.path.as_str(), applied.sync),
+        ("deploy", SyncPolicy::Manual),
+        "its policy is that of now"
+    );
     assert_eq!(row.on_delete(), OnDelete::Keep, "the form that was applied last decides");
 }
 
@@ -157,7 +161,8 @@ async fn a_failure_keeps_its_first_time_until_a_success() {
     assert_eq!((row.failure.as_str(), row.failing_since), ("", None));
 }
 
-/// C7: an app that another version has written, or that is broken, is left out and named; it stops no other one, and its definition is read anew.
+/// C7: an app that another version has written, or that is broken, is left out and named; it stops no other one, and
+/// its definition is read anew.
 #[tokio::test]
 async fn a_row_that_cannot_be_read_stops_no_other() {
     let (store, _dir) = store().await;
@@ -165,9 +170,13 @@ async fn a_row_that_cannot_be_read_stops_no_other() {
     for app in [&good, &bad, &odd] {
         store.put_app(app, &oid("a")).await.expect("stored");
     }
-    let spoil = "UPDATE apps SET definition = json_set(definition, '$.render.helm', json('{\"fromTheFuture\": 1}')) WHERE id = 'shop/api'";
+    let spoil = "UPDATE apps SET definition = json_set(definition, '$.render.helm', json('{\"fromTheFuture\": 1}')) \
+                 WHERE id = 'shop/api'";
     sqlx::query(spoil).execute(store.write()).await.expect("spoilt");
-    sqlx::query("UPDATE apps SET health = 'sleepy' WHERE id = 'shop/job'").execute(store.write()).await.expect("spoilt");
+    sqlx::query("UPDATE apps SET health = 'sleepy' WHERE id = 'shop/job'")
+        .execute(store.write())
+        .await
+        .expect("spoilt");
     let names = |rows: Vec<AppRow>| rows.into_iter().map(|row| row.app.id.name).collect::<Vec<_>>();
     let repo = RepoName::new("shop");
     assert_eq!(names(store.apps().await.expect("read")), ["web"]);

@@ -4,9 +4,14 @@ use super::{ClusterName, Json, Listed, ObjectId, Store, StoreError};
 use crate::ids::AppId;
 
 impl Store {
-    /// An app whose definition was removed keeps its objects; a claim to one that is gone keeps nothing, and only stands in another app's way.
-    /// The caller has seen that they are gone.
-    pub async fn disclaim_gone(&self, cluster: &ClusterName, app: &AppId, gone: &[ObjectId]) -> Result<u64, StoreError> {
+    /// An app whose definition was removed keeps its objects; a claim to one that is gone keeps nothing, and only
+    /// stands in another app's way. The caller has seen that they are gone.
+    pub async fn disclaim_gone(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        gone: &[ObjectId],
+    ) -> Result<u64, StoreError> {
         let sql = "DELETE FROM objects WHERE cluster = $1 AND app = $2 \
              AND NOT EXISTS (SELECT 1 FROM apps WHERE id = $2 AND state <> 'removed') \
              AND (api_group, kind, namespace, name) IN \

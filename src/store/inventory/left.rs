@@ -20,8 +20,8 @@ impl Store {
         Ok(names.into_iter().map(ClusterName::new).collect())
     }
 
-    /// Decides about all that an app has on a cluster which it has left: these need confirmation, these are to be deleted, and the others
-    /// stay, as nobody may delete them.
+    /// Decides about all that an app has on a cluster which it has left: these need confirmation, these are to be
+    /// deleted, and the others stay, as nobody may delete them.
     pub async fn set_left(
         &self,
         cluster: &ClusterName,
@@ -36,7 +36,8 @@ impl Store {
             .bind(ObjectState::Applied)
             .execute(&mut *tx)
             .await?;
-        let states = held.iter().map(|id| (id, ObjectState::Held)).chain(agreed.iter().map(|id| (id, ObjectState::Pruning)));
+        let states =
+            held.iter().map(|id| (id, ObjectState::Held)).chain(agreed.iter().map(|id| (id, ObjectState::Pruning)));
         for (id, state) in states {
             sqlx::query(one!("UPDATE objects SET state = $7", " AND app = $6"))
                 .bind(cluster.as_str())

@@ -40,40 +40,53 @@ impl TryFrom<RawStanding> for Standing {
 }
 
 impl Store {
-    /// Leaves objects that an app no longer wants for others that do: they are not deleted by a prune until a sync has looked again.
+    /// Leaves objects that an app no longer wants for others that do: they are not deleted by a prune until a sync has
+    /// looked again.
     pub async fn leave(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
         let mut tx = self.begin().await?;
         for id in ids {
-            sqlx::query(one!("UPDATE objects SET state = 'moving'", " AND app = $6 AND state IN ('pruning', 'deleting')"))
-                .bind(cluster.as_str())
-                .bind(&id.group)
-                .bind(&id.kind)
-                .bind(none_is_empty(id.namespace.as_ref()))
-                .bind(&id.name)
-                .bind(app.to_string())
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(one!(
+                "UPDATE objects SET state = 'moving'",
+                " AND app = $6 AND state IN ('pruning', 'deleting')"
+            ))
+            .bind(cluster.as_str())
+            .bind(&id.group)
+            .bind(&id.kind)
+            .bind(none_is_empty(id.namespace.as_ref()))
+            .bind(&id.name)
+            .bind(app.to_string())
+            .execute(&mut *tx)
+            .await?;
         }
         tx.commit().await
     }
 
-    /// Begins to delete what an app no longer wants: from here on nobody else can claim it. Answers which of the objects still are the app's.
-    pub async fn begin_deletes(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<BTreeSet<ObjectId>, StoreError> {
+    /// Begins to delete what an app no longer wants: from here on nobody else can claim it. Answers which of the
+    /// objects still are the app's.
+    pub async fn begin_deletes(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        ids: &[ObjectId],
+    ) -> Result<BTreeSet<ObjectId>, StoreError> {
         let mut begun = BTreeSet::new();
         let mut tx = self.begin().await?;
         for id in ids {
-            let done = sqlx::query(one!("UPDATE objects SET state = 'deleting'", " AND app = $6 AND state IN ('pruning', 'deleting')"))
-                .bind(cluster.as_str())
-                .bind(&id.group)
-                .bind(&id.kind)
-                .bind(none_is_empty(id.namespace.as_ref()))
-                .bind(&id.name)
-                .bind(app.to_string())
-                .execute(&mut *tx)
-                .await?;
+            let done = sqlx::query(one!(
+                "UPDATE objects SET state = 'deleting'",
+                " AND app = $6 AND state IN ('pruning', 'deleting')"
+            ))
+            .bind(cluster.as_str())
+            .bind(&id.group)
+            .bind(&id.kind)
+            .bind(none_is_empty(id.namespace.as_ref()))
+            .bind(&id.name)
+            .bind(app.to_string())
+            .execute(&mut *tx)
+            .await?;
             if done.rows_affected() > 0 {
                 begun.insert(id.clone());
             }
@@ -101,21 +114,23 @@ impl Store {
 
     /// What the apps of a cluster have left for others and still own.
     pub async fn left_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
-        let raw: Vec<Raw> =
-            sqlx::query_as(select!("WHERE cluster = $1 AND state = 'moving' ORDER BY app, api_group, kind, namespace, name"))
-                .bind(cluster.as_str())
-                .fetch_all(self.read())
-                .await?;
+        let raw: Vec<Raw> = sqlx::query_as(select!(
+            "WHERE cluster = $1 AND state = 'moving' ORDER BY app, api_group, kind, namespace, name"
+        ))
+        .bind(cluster.as_str())
+        .fetch_all(self.read())
+        .await?;
         rows(raw)
     }
 
     /// How the apps that a repo defines stand, save those whose definition was removed.
     pub async fn standing(&self, repo: &RepoName) -> Result<Vec<Standing>, StoreError> {
-        let raw: Vec<RawStanding> =
-            sqlx::query_as("SELECT id, state, pinned_revision FROM apps WHERE repo = $1 AND state <> 'removed' ORDER BY id")
-                .bind(repo.as_str())
-                .fetch_all(self.read())
-                .await?;
+        let raw: Vec<RawStanding> = sqlx::query_as(
+            "SELECT id, state, pinned_revision FROM apps WHERE repo = $1 AND state <> 'removed' ORDER BY id",
+        )
+        .bind(repo.as_str())
+        .fetch_all(self.read())
+        .await?;
         raw.into_iter().map(Standing::try_from).collect()
     }
 }

@@ -12,7 +12,13 @@ fn prod() -> ClusterName {
 }
 
 fn key(name: &str) -> ObjectKey {
-    ObjectKey { group: "apps".into(), version: "v1".into(), kind: "Deployment".into(), namespace: Some("shop".into()), name: name.into() }
+    ObjectKey {
+        group: "apps".into(),
+        version: "v1".into(),
+        kind: "Deployment".into(),
+        namespace: Some("shop".into()),
+        name: name.into(),
+    }
 }
 
 fn write(name: &str) -> Claim {
@@ -55,7 +61,11 @@ async fn a_claim_is_stored_before_the_apply_and_what_is_left_out_is_pruned() {
     store.record_revision(&prod(), &web, &oid("b")).await.expect("recorded");
     assert_eq!(store.inventory(&web).await.expect("read")[0].applied_revision, Some(oid("b")));
     store.forget_objects(&prod(), &web, &[key("a").id(), key("b").id()]).await.expect("forgotten");
-    assert_eq!(states(&store, &web).await, [("a".into(), ObjectState::Applied)], "only what is to be pruned can be forgotten");
+    assert_eq!(
+        states(&store, &web).await,
+        [("a".into(), ObjectState::Applied)],
+        "only what is to be pruned can be forgotten"
+    );
 }
 
 #[tokio::test]
@@ -77,7 +87,8 @@ async fn an_object_has_one_owner_and_all_claims_of_a_sync_stand_or_fall_together
     let error = claim(&store, &api, &[write("free"), write("a")]).await.expect_err("taken");
     assert_eq!(
         error.to_string(),
-        "Deployment shop/a in cluster prod belongs to app shop/web, and app shop/api renders it as well: two apps cannot own one object: remove it from one of them"
+        "Deployment shop/a in cluster prod belongs to app shop/web, and app shop/api renders it as well: two apps \
+         cannot own one object: remove it from one of them"
     );
     assert_eq!(error.class(), Class::Fail);
     assert_eq!(states(&store, &api).await, [], "nothing of a refused claim is left");
@@ -101,7 +112,10 @@ async fn an_object_that_moves_within_a_repo_is_handed_over() {
     assert_eq!(states(&store, &web).await, [("b".into(), ObjectState::Claimed)], "nothing to prune is left behind");
 
     let released = BTreeSet::from([web.clone()]);
-    store.claim(&prod(), &other, &[write("b")], &BTreeSet::new(), &released).await.expect_err("also when it is said to be released");
+    store
+        .claim(&prod(), &other, &[write("b")], &BTreeSet::new(), &released)
+        .await
+        .expect_err("also when it is said to be released");
     store.claim(&prod(), &api, &[write("a"), write("b")], &BTreeSet::new(), &released).await.expect("handed over");
     assert_eq!(states(&store, &web).await, []);
     let row = store.inventory(&api).await.expect("read").remove(0);
@@ -113,19 +127,27 @@ async fn what_is_held_is_neither_written_nor_pruned_until_it_is_claimed_without(
     let (store, _dir) = store().await;
     let web = app_id("shop/web");
     claim(&store, &web, &[write("a"), write("b"), write("c")]).await.expect("claimed");
-    store.record_applied(&prod(), &web, &oid("a"), &[applied("a"), applied("b"), applied("c")]).await.expect("recorded");
+    store
+        .record_applied(&prod(), &web, &oid("a"), &[applied("a"), applied("b"), applied("c")])
+        .await
+        .expect("recorded");
     let wanted = |name: &str| Claim { key: key(name), write: false };
     claim(&store, &web, &[wanted("a"), wanted("b")]).await.expect("claimed");
     let held = BTreeSet::from([key("b").id(), key("c").id()]);
     store.claim(&prod(), &web, &[wanted("a"), wanted("b")], &held, &BTreeSet::new()).await.expect("claimed");
-    let expected = [("a".into(), ObjectState::Applied), ("b".into(), ObjectState::Outdated), ("c".into(), ObjectState::Held)];
+    let expected =
+        [("a".into(), ObjectState::Applied), ("b".into(), ObjectState::Outdated), ("c".into(), ObjectState::Held)];
     assert_eq!(states(&store, &web).await, expected, "what was to be pruned is held as well");
     assert_eq!(store.waiting_for_word(&web).await.expect("read"), 2);
     store.forget_objects(&prod(), &web, &[key("c").id()]).await.expect("forgotten");
     assert_eq!(states(&store, &web).await, expected, "what waits is owned");
     claim(&store, &web, &[wanted("a"), wanted("b"), wanted("c")]).await.expect("claimed");
     assert!(states(&store, &web).await.iter().all(|(_, state)| *state == ObjectState::Applied));
-    assert_eq!(store.inventory(&web).await.expect("read")[2].manifest_hash.as_deref(), Some("hash"), "and known to be as it was");
+    assert_eq!(
+        store.inventory(&web).await.expect("read")[2].manifest_hash.as_deref(),
+        Some("hash"),
+        "and known to be as it was"
+    );
 }
 
 #[tokio::test]
@@ -146,7 +168,13 @@ async fn a_job_that_completed_is_remembered_until_it_is_another_one() {
 async fn an_object_without_a_namespace_and_an_unowned_one_have_rows_too() {
     let (store, _dir) = store().await;
     let web = app_id("shop/web");
-    let shop = ObjectKey { group: String::new(), version: "v1".into(), kind: "Namespace".into(), namespace: None, name: "shop".into() };
+    let shop = ObjectKey {
+        group: String::new(),
+        version: "v1".into(),
+        kind: "Namespace".into(),
+        namespace: None,
+        name: "shop".into(),
+    };
     assert!(store.adopt_for_pruning(&prod(), &web, &shop, "u", false).await.expect("stored"));
     assert!(!store.adopt_for_pruning(&prod(), &app_id("shop/api"), &shop, "u", false).await.expect("stored"));
     let row = store.inventory_on(&prod()).await.expect("read").remove(0);

@@ -5,7 +5,14 @@ use crate::store::Store;
 use crate::store::apps::tests::{oid, store};
 
 fn new(target: &str) -> NewRun {
-    NewRun { kind: RunKind::Sync, target: target.into(), cause: json!({"push": "main"}), revision: None, author: None, begun: 400 }
+    NewRun {
+        kind: RunKind::Sync,
+        target: target.into(),
+        cause: json!({"push": "main"}),
+        revision: None,
+        author: None,
+        begun: 400,
+    }
 }
 
 async fn ended(store: &Store, target: &str) -> RunId {
@@ -58,7 +65,11 @@ async fn a_superseded_run_says_that_it_applied() {
         ended.push(row.error);
     }
     let ended: Vec<_> = ended.iter().map(Option::as_deref).collect();
-    assert_eq!(ended, [Some(SUPERSEDED), Some(SUPERSEDED), None, Some(REPLACED)], "and repeats no command that is out of date");
+    assert_eq!(
+        ended,
+        [Some(SUPERSEDED), Some(SUPERSEDED), None, Some(REPLACED)],
+        "and repeats no command that is out of date"
+    );
 }
 
 #[tokio::test]

@@ -5,14 +5,24 @@ use crate::store::apps::tests::{app_id, store};
 use crate::store::runs::RunId;
 
 fn wait(run: &str, purpose: WaitPurpose, deadline: i64) -> Wait {
-    let key =
-        ObjectKey { group: String::new(), version: "v1".into(), kind: "Pod".into(), namespace: Some("shop".into()), name: "a".into() };
+    let key = ObjectKey {
+        group: String::new(),
+        version: "v1".into(),
+        kind: "Pod".into(),
+        namespace: Some("shop".into()),
+        name: "a".into(),
+    };
     Wait {
         app: app_id("shop/web"),
         purpose,
         run: RunId::new(run),
         cluster: ClusterName::new("prod"),
-        objects: vec![WaitObject { key, uid: Some("u".into()), resource_version: Some("7".into()), touched: Touched::Written }],
+        objects: vec![WaitObject {
+            key,
+            uid: Some("u".into()),
+            resource_version: Some("7".into()),
+            touched: Touched::Written,
+        }],
         deadline,
     }
 }
@@ -23,7 +33,10 @@ async fn a_newer_wait_takes_the_place_of_an_older_one_whose_end_means_nothing_th
     store.put_wait(&wait("1", WaitPurpose::Health, 100)).await.expect("stored");
     store.put_wait(&wait("2", WaitPurpose::Health, 200)).await.expect("stored");
     store.put_wait(&wait("1", WaitPurpose::Deletion, 50)).await.expect("stored");
-    assert_eq!(store.waits().await.expect("read"), [wait("1", WaitPurpose::Deletion, 50), wait("2", WaitPurpose::Health, 200)]);
+    assert_eq!(
+        store.waits().await.expect("read"),
+        [wait("1", WaitPurpose::Deletion, 50), wait("2", WaitPurpose::Health, 200)]
+    );
     let id = app_id("shop/web");
     assert!(!store.end_wait(&wait("1", WaitPurpose::Health, 100)).await.expect("nothing"));
     assert!(store.end_wait(&wait("2", WaitPurpose::Health, 200)).await.expect("ended"));
@@ -34,10 +47,14 @@ async fn a_newer_wait_takes_the_place_of_an_older_one_whose_end_means_nothing_th
 
 #[test]
 fn a_row_of_an_earlier_release_is_read() {
-    let old = r#"{"group":"","version":"v1","kind":"Pod","namespace":"shop","name":"a","uid":"u","resourceVersion":"7"}"#;
+    let old =
+        r#"{"group":"","version":"v1","kind":"Pod","namespace":"shop","name":"a","uid":"u","resourceVersion":"7"}"#;
     let object: WaitObject = serde_json::from_str(old).expect("a row");
     assert_eq!(serde_json::to_string(&object).expect("written"), old);
-    assert_eq!(object, WaitObject { touched: Touched::Unchanged, ..wait("1", WaitPurpose::Health, 1).objects.remove(0) });
+    assert_eq!(
+        object,
+        WaitObject { touched: Touched::Unchanged, ..wait("1", WaitPurpose::Health, 1).objects.remove(0) }
+    );
 }
 
 /// A2, A3: an end counts only while the row is that very wait's, though the run and the purpose be the same.

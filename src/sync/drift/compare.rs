@@ -75,7 +75,8 @@ fn look_at(row: &ObjectRow, meta: PartialMeta, now: Timestamp) -> Look {
     }
     let print = fingerprint(&meta, now);
     let version = meta.resource_version.clone();
-    let equal = row.fingerprint.as_ref().is_some_and(|known| known.digest == print.digest && (known.settled || same_version));
+    let equal =
+        row.fingerprint.as_ref().is_some_and(|known| known.digest == print.digest && (known.settled || same_version));
     let same_object = row.uid.as_deref() == Some(&meta.uid) && meta.deletion_timestamp.is_none();
     if equal && same_object {
         return if same_version && !print.settled { Look::Same } else { Look::Refreshed(print, version) };

@@ -12,8 +12,10 @@ fn time(text: &str) -> Timestamp {
 }
 
 fn meta(version: &str, changed: &str, generation: Option<i64>) -> PartialMeta {
-    let object: Value = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": version, "generation": generation,
-        "managedFields": [{"manager": "m", "operation": "Apply", "apiVersion": "v1", "time": changed, "fieldsV1": {"f:data": {}}}]}});
+    let object: Value = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": version,
+        "generation": generation,
+        "managedFields": [{"manager": "m", "operation": "Apply", "apiVersion": "v1", "time": changed,
+        "fieldsV1": {"f:data": {}}}]}});
     PartialMeta::of(&object).expect("metadata")
 }
 
@@ -63,7 +65,10 @@ fn a_new_version_with_the_same_fingerprint_is_only_remembered() {
 fn another_fingerprint_is_looked_into() {
     let applied = meta("1", APPLIED, Some(1));
     let found = look(&row(&applied, time(APPLIED)), meta("2", APPLIED, Some(2)), "2026-11-21T12:10:00Z");
-    assert!(matches!(&found.drifted[0].differs, Differs::Changed { resource_version, .. } if resource_version == "2"), "{found:?}");
+    assert!(
+        matches!(&found.drifted[0].differs, Differs::Changed { resource_version, .. } if resource_version == "2"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -88,7 +93,9 @@ fn what_is_gone_is_missing_unless_it_is_a_job_that_is_done() {
     row.job_done = true;
     assert!(compare(std::slice::from_ref(&row), vec![], time(APPLIED)).drifted.is_empty());
     row.job_done = false;
-    for state in [ObjectState::Claimed, ObjectState::Pruning, ObjectState::Moving, ObjectState::Deleting, ObjectState::Held] {
+    for state in
+        [ObjectState::Claimed, ObjectState::Pruning, ObjectState::Moving, ObjectState::Deleting, ObjectState::Held]
+    {
         row.state = state;
         assert!(compare(std::slice::from_ref(&row), vec![], time(APPLIED)).drifted.is_empty(), "{state:?}");
     }

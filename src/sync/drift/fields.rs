@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 /// What a server writes by itself at every change.
-const BY_THE_SERVER: [&str; 6] = ["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"];
+const BY_THE_SERVER: [&str; 6] =
+    ["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"];
 
-/// The paths of the fields that differ, with dots and `[0]` for items, in order. Neither the status nor what only the server writes counts.
+/// The paths of the fields that differ, with dots and `[0]` for items, in order. Neither the status nor what only the
+/// server writes counts.
 pub fn changed_fields(before: &Value, after: &Value) -> Vec<String> {
     let mut found = Vec::new();
     walk(before, after, &mut String::new(), &mut found);
@@ -60,9 +62,14 @@ mod tests {
 
     #[test]
     fn paths_name_what_differs_and_nothing_else() {
-        let before = json!({"metadata": {"generation": 1, "labels": {"a": "1"}}, "spec": {"replicas": 5, "c": [{"i": 1}, {"i": 2}], "old": true}, "status": {"x": 1}});
-        let after = json!({"metadata": {"generation": 2, "labels": {"a": "2"}}, "spec": {"replicas": 3, "c": [{"i": 1}, {"i": 3}], "new": {}}, "status": {"x": 2}});
-        assert_eq!(changed_fields(&before, &after), ["metadata.labels.a", "spec.c[1].i", "spec.new", "spec.old", "spec.replicas"]);
+        let before = json!({"metadata": {"generation": 1, "labels": {"a": "1"}}, "spec": {"replicas": 5,
+            "c": [{"i": 1}, {"i": 2}], "old": true}, "status": {"x": 1}});
+        let after = json!({"metadata": {"generation": 2, "labels": {"a": "2"}}, "spec": {"replicas": 3, "c": [{"i": 1},
+            {"i": 3}], "new": {}}, "status": {"x": 2}});
+        assert_eq!(
+            changed_fields(&before, &after),
+            ["metadata.labels.a", "spec.c[1].i", "spec.new", "spec.old", "spec.replicas"]
+        );
         assert!(changed_fields(&before, &before).is_empty());
         assert_eq!(changed_fields(&json!({"l": [1]}), &json!({"l": [1, 2]})), ["l"]);
     }

@@ -1,7 +1,7 @@
 //! What an object's metadata tell of whether anybody has changed it. Pure.
 //!
-//! The API server writes down who set which fields, and when. A change of anything but the status leaves a trace there, in the labels, in the
-//! annotations or in `generation`, so a list of metadata is enough to see it.
+//! The API server writes down who set which fields, and when. A change of anything but the status leaves a trace there,
+//! in the labels, in the annotations or in `generation`, so a list of metadata is enough to see it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use crate::cluster::{ManagedEntry, PartialMeta};
 use crate::store::inventory::Print;
 
-/// How old the youngest entry has to be before an equal fingerprint proves an equal object. The entries have a resolution of one second, and
-/// the cluster's clock may differ from ours by the rest.
+/// How old the youngest entry has to be before an equal fingerprint proves an equal object. The entries have a
+/// resolution of one second, and the cluster's clock may differ from ours by the rest.
 const SETTLES_AFTER: Duration = Duration::from_mins(1);
 
 /// The fingerprint of an object as it is at `now`.
@@ -65,12 +65,14 @@ fn describe(entry: &ManagedEntry) -> [String; 6] {
 /// Annotations that a controller keeps together with the status, such as a Deployment's revision.
 fn annotations_under_status(entries: &[ManagedEntry]) -> BTreeSet<&str> {
     let of_status = entries.iter().filter(|entry| is_status(entry));
-    let names =
-        of_status.filter_map(|entry| entry.fields.pointer("/f:metadata/f:annotations")?.as_object()).flat_map(serde_json::Map::keys);
+    let names = of_status
+        .filter_map(|entry| entry.fields.pointer("/f:metadata/f:annotations")?.as_object())
+        .flat_map(serde_json::Map::keys);
     names.filter_map(|name| name.strip_prefix("f:")).collect()
 }
 
-/// A kind with a generation shows every change of its spec by that; of the others only an entry's time tells, and it has seconds.
+/// A kind with a generation shows every change of its spec by that; of the others only an entry's time tells, and it
+/// has seconds.
 fn is_settled(meta: &PartialMeta, now: Timestamp) -> bool {
     if meta.generation.is_some() {
         return true;
@@ -107,14 +109,17 @@ impl std::fmt::Display for Actor {
     }
 }
 
-/// Who owns a field now, apart from `ours`: the one whose entry goes deepest towards the field, and of those the youngest. The field is a
-/// path with dots, as plans write them; what is in brackets (an item of a list) is not looked into.
+/// Who owns a field now, apart from `ours`: the one whose entry goes deepest towards the field, and of those the
+/// youngest. The field is a path with dots, as plans write them; what is in brackets (an item of a list) is not looked
+/// into.
 pub fn who_changed(meta: &PartialMeta, ours: &str, field: &str) -> Option<Actor> {
     let others = meta.managed_fields.iter().filter(|entry| entry.manager != ours && !is_status(entry));
-    let best = others.map(|entry| (depth(&entry.fields, field), entry)).filter(|(depth, _)| *depth > 0).max_by(|(a, one), (b, other)| {
-        // An entry without a time is a scale, whose time the server does not keep.
-        (a, one.time.is_none(), &one.time).cmp(&(b, other.time.is_none(), &other.time))
-    });
+    let best = others.map(|entry| (depth(&entry.fields, field), entry)).filter(|(depth, _)| *depth > 0).max_by(
+        |(a, one), (b, other)| {
+            // An entry without a time is a scale, whose time the server does not keep.
+            (a, one.time.is_none(), &one.time).cmp(&(b, other.time.is_none(), &other.time))
+        },
+    );
     best.map(|(_, entry)| Actor {
         manager: entry.manager.clone(),
         operation: entry.operation.clone(),

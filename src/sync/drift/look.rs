@@ -21,7 +21,8 @@ const AT_ONCE: usize = 4;
 /// What a look at a whole cluster found.
 #[derive(Debug, Default)]
 pub struct Drift {
-    /// Each app of which an object may differ, with those objects. Only a plan tells whether anything that the app owns does.
+    /// Each app of which an object may differ, with those objects. Only a plan tells whether anything that the app owns
+    /// does.
     pub apps: BTreeMap<AppId, Vec<Drifted>>,
     /// How many objects were compared, and how many kinds were listed for that.
     pub objects: usize,
@@ -32,11 +33,11 @@ pub struct Drift {
     pub listed: BTreeSet<Kind>,
 }
 
-/// Compares all that apps own in a cluster with what is there: one list per kind, whatever the number of apps. Of those that are as they
-/// were left the heals are no longer counted.
+/// Compares all that apps own in a cluster with what is there: one list per kind, whatever the number of apps. Of those
+/// that are as they were left the heals are no longer counted.
 ///
-/// A kind that can't be listed (forbidden, or its conversion webhook is down) does not hide what happens to the others; an error is only where
-/// none can be.
+/// A kind that can't be listed (forbidden, or its conversion webhook is down) does not hide what happens to the others;
+/// an error is only where none can be.
 pub async fn look(store: &Store, cluster: &Cluster, instance: &str) -> Result<Drift, SyncError> {
     let rows = store.inventory_on(cluster.name()).await?;
     let mut drift = Drift { objects: rows.len(), ..Drift::default() };
@@ -62,13 +63,18 @@ pub async fn look(store: &Store, cluster: &Cluster, instance: &str) -> Result<Dr
 }
 
 /// What was seen of those kinds that could be listed.
-fn seen(cluster: &Cluster, looks: Vec<(Kind, Result<Comparison, SyncError>)>) -> Result<Vec<(Kind, Comparison)>, SyncError> {
+fn seen(
+    cluster: &Cluster,
+    looks: Vec<(Kind, Result<Comparison, SyncError>)>,
+) -> Result<Vec<(Kind, Comparison)>, SyncError> {
     let (mut found, mut broken) = (Vec::new(), None);
     for (kind, look) in looks {
         match look {
             Ok(comparison) => found.push((kind, comparison)),
             Err(error) => {
-                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "a kind cannot be listed, so its drift is not detected");
+                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "a kind cannot be \
+                                                                                                  listed, so its drift \
+                                                                                                  is not detected");
                 broken = Some(error);
             }
         }
@@ -93,7 +99,8 @@ async fn look_at_kind(store: &Store, cluster: &Cluster, rows: Vec<ObjectRow>) ->
     Ok(compare(&rows, metas, store.clock().now()))
 }
 
-/// All that bear our label: in the whole cluster, or where that is forbidden, in each namespace that has any of the rows.
+/// All that bear our label: in the whole cluster, or where that is forbidden, in each namespace that has any of the
+/// rows.
 async fn list(cluster: &Cluster, resource: &Resource, rows: &[ObjectRow]) -> Result<Vec<PartialMeta>, ClusterError> {
     let forbidden = match cluster.list_metadata(resource, Some(APP_LABEL)).await {
         Ok(list) => return Ok(list.items),
@@ -109,9 +116,11 @@ async fn list(cluster: &Cluster, resource: &Resource, rows: &[ObjectRow]) -> Res
     Ok(items)
 }
 
-/// Remembers the metadata of objects in which a plan found no difference, so that the next look does not stop at them again.
+/// Remembers the metadata of objects in which a plan found no difference, so that the next look does not stop at them
+/// again.
 pub async fn accept(store: &Store, cluster: &Cluster, drifted: &[Drifted], plan: &Plan) -> Result<(), SyncError> {
-    let same = |id: &ObjectId| plan.changes.iter().any(|change| change.action == Action::None && change.key.id() == *id);
+    let same =
+        |id: &ObjectId| plan.changes.iter().any(|change| change.action == Action::None && change.key.id() == *id);
     let prints: Vec<_> = drifted.iter().filter(|drifted| same(&drifted.id)).filter_map(accepted).collect();
     if !prints.is_empty() {
         store.record_prints(cluster.name(), &prints).await?;
@@ -121,7 +130,9 @@ pub async fn accept(store: &Store, cluster: &Cluster, drifted: &[Drifted], plan:
 
 fn accepted(drifted: &Drifted) -> Option<(ObjectId, crate::store::inventory::Print, String)> {
     match &drifted.differs {
-        Differs::Changed { print, resource_version, .. } => Some((drifted.id.clone(), print.clone(), resource_version.clone())),
+        Differs::Changed { print, resource_version, .. } => {
+            Some((drifted.id.clone(), print.clone(), resource_version.clone()))
+        }
         Differs::Missing => None,
     }
 }

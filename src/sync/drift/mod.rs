@@ -1,4 +1,5 @@
-//! Whether anybody has changed what apps own: one list of metadata per kind for a whole cluster, and no request per app.
+//! Whether anybody has changed what apps own: one list of metadata per kind for a whole cluster, and no request per
+//! app.
 
 mod compare;
 mod fields;

@@ -15,18 +15,23 @@ fn deployment() -> Value {
         "labels": {"driftless.dev/app": "x"},
         "annotations": {"deployment.kubernetes.io/revision": "1", "note": "a"},
         "managedFields": [
-            {"manager": "driftless", "operation": "Apply", "apiVersion": "apps/v1", "time": "2026-11-21T11:00:00Z", "fieldsType": "FieldsV1",
-             "fieldsV1": {"f:metadata": {"f:annotations": {"f:note": {}}}, "f:spec": {"f:replicas": {}, "f:template": {}}}},
-            {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "apps/v1", "time": "2026-11-21T11:00:01Z",
+            {"manager": "driftless", "operation": "Apply", "apiVersion": "apps/v1", "time": "2026-11-21T11:00:00Z",
+                "fieldsType": "FieldsV1",
+             "fieldsV1": {"f:metadata": {"f:annotations": {"f:note": {}}}, "f:spec": {"f:replicas": {},
+             "f:template": {}}}},
+            {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "apps/v1",
+                "time": "2026-11-21T11:00:01Z",
              "subresource": "status", "fieldsType": "FieldsV1",
-             "fieldsV1": {"f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}}, "f:status": {}}},
+             "fieldsV1": {"f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}},
+             "f:status": {}}},
         ],
     }})
 }
 
 fn config_map(time: &str) -> Value {
     json!({"metadata": {"name": "web", "resourceVersion": "10", "managedFields": [
-        {"manager": "driftless", "operation": "Apply", "apiVersion": "v1", "time": time, "fieldsV1": {"f:data": {"f:a": {}}}}]}})
+        {"manager": "driftless", "operation": "Apply", "apiVersion": "v1", "time": time,
+            "fieldsV1": {"f:data": {"f:a": {}}}}]}})
 }
 
 fn meta(object: &Value) -> PartialMeta {
@@ -58,17 +63,24 @@ fn what_people_do_changes_it() {
     assert_ne!(before, changed("/metadata/generation", json!(2)));
     assert_ne!(before, changed("/metadata/labels", json!({})));
     assert_ne!(before, changed("/metadata/annotations/note", json!("b")));
-    assert_ne!(before, changed("/metadata/managedFields/0/fieldsV1/f:spec", json!({"f:template": {}})), "our entry shrank");
+    assert_ne!(
+        before,
+        changed("/metadata/managedFields/0/fieldsV1/f:spec", json!({"f:template": {}})),
+        "our entry shrank"
+    );
     assert_ne!(before, changed("/metadata/managedFields/0/time", json!("2026-11-21T11:00:02Z")));
     let mut scaled = deployment();
-    let entry = json!({"manager": "kubectl", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+    let entry = json!({"manager": "kubectl", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}}});
     scaled["metadata"]["managedFields"].as_array_mut().expect("a list").push(entry);
     assert_ne!(before, digest(&scaled), "an entry without a time");
 }
 
 #[test]
 fn parts_can_not_pass_for_one_another() {
-    let with = |labels: Value, annotations: Value| digest(&json!({"metadata": {"labels": labels, "annotations": annotations}}));
+    let with = |labels: Value, annotations: Value| {
+        digest(&json!({"metadata": {"labels": labels, "annotations": annotations}}))
+    };
     assert_ne!(with(json!({"a": "bc"}), json!({})), with(json!({"ab": "c"}), json!({})));
     assert_ne!(with(json!({"a": "b"}), json!({})), with(json!({}), json!({"a": "b"})));
 }
@@ -87,12 +99,17 @@ fn a_young_entry_of_a_kind_without_generation_is_looked_at_again() {
 fn the_one_who_changed_a_field_is_the_one_who_owns_it_now() {
     let mut object = deployment();
     let entries = object["metadata"]["managedFields"].as_array_mut().expect("a list");
-    entries.push(json!({"manager": "kubectl-edit", "operation": "Update", "apiVersion": "apps/v1", "time": "2026-11-21T11:20:00Z",
+    entries.push(json!({"manager": "kubectl-edit", "operation": "Update", "apiVersion": "apps/v1",
+        "time": "2026-11-21T11:20:00Z",
         "fieldsV1": {"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"web\"}": {"f:image": {}}}}}}}}));
-    entries.push(json!({"manager": "kubectl", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}));
+    entries.push(json!({"manager": "kubectl", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}}}));
     let who = |field: &str| who_changed(&meta(&object), "driftless", field).map(|actor| actor.to_string());
     assert_eq!(who("spec.replicas").as_deref(), Some("kubectl (Update of scale)"));
-    assert_eq!(who("spec.template.spec.containers[0].image").as_deref(), Some("kubectl-edit (Update at 2026-11-21T11:20:00Z)"));
+    assert_eq!(
+        who("spec.template.spec.containers[0].image").as_deref(),
+        Some("kubectl-edit (Update at 2026-11-21T11:20:00Z)")
+    );
     assert_eq!(who("data.a"), None);
     let ours_alone: Option<Actor> = who_changed(&meta(&deployment()), "driftless", "spec.replicas");
     assert_eq!(ours_alone, None);

@@ -1,4 +1,5 @@
-//! Who waits for which objects, and what is known of them. Pure: the watches write into it, and it says which waits are over.
+//! Who waits for which objects, and what is known of them. Pure: the watches write into it, and it says which waits are
+//! over.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -17,14 +18,16 @@ pub(super) struct Kind {
 
 type WaitKey = (AppId, WaitPurpose);
 
-/// How long controllers have for a first look at what was written, in milliseconds. What has said nothing by then may never do so.
+/// How long controllers have for a first look at what was written, in milliseconds. What has said nothing by then may
+/// never do so.
 pub(super) const GRACE: i64 = 10_000;
 
 struct Waiting {
     wait: Wait,
     /// When the grace ends; None once it has.
     grace_until: Option<i64>,
-    /// When it is over: its deadline, or later where its objects have to be seen first. The wait itself stays as its row has it.
+    /// When it is over: its deadline, or later where its objects have to be seen first. The wait itself stays as its
+    /// row has it.
     ends_at: i64,
 }
 
@@ -40,7 +43,8 @@ struct Watched {
     /// Filled between the beginning of a list and its end.
     listing: Option<HashMap<ObjectId, Seen>>,
     synced: bool,
-    /// Awaited objects that were looked for and not found, or were seen to go. One that is in neither may only not have been seen yet.
+    /// Awaited objects that were looked for and not found, or were seen to go. One that is in neither may only not have
+    /// been seen yet.
     gone: HashSet<ObjectId>,
     /// Nobody tells of changes: each object is asked about by itself.
     polled: bool,
@@ -61,8 +65,8 @@ impl Watched {
         if let Some(seen) = self.objects.get(&id) {
             return Known::Seen(seen);
         }
-        // What was deleted may have gone before anybody waited for it; a Job that was made just now may not have been seen yet, and one
-        // that is gone has ended.
+        // What was deleted may have gone before anybody waited for it; a Job that was made just now may not have been
+        // seen yet, and one that is gone has ended.
         let may_be_unseen = self.polled || (purpose == WaitPurpose::Health && is_job(object));
         if may_be_unseen && !self.gone.contains(&id) { Known::Unknown } else { Known::Missing }
     }
@@ -76,7 +80,8 @@ pub(super) struct Over {
 }
 
 impl Board {
-    /// Takes a wait in, in the place of an older one of the same app and purpose. Returns the kinds that nobody watches yet.
+    /// Takes a wait in, in the place of an older one of the same app and purpose. Returns the kinds that nobody watches
+    /// yet.
     #[cfg(test)]
     pub(super) fn add(&mut self, wait: Wait, now: i64) -> Vec<Kind> {
         let ends_at = wait.deadline;
@@ -186,8 +191,11 @@ impl Board {
     /// What is waited for of a kind.
     pub(super) fn awaited(&self, kind: &Kind) -> Vec<ObjectKey> {
         let waits = self.waits.values().map(|waiting| &waiting.wait).filter(|wait| wait.cluster == kind.cluster);
-        let keys: BTreeSet<&ObjectKey> =
-            waits.flat_map(|wait| &wait.objects).map(|object| &object.key).filter(|key| is_of(kind, &kind.cluster, &key.id())).collect();
+        let keys: BTreeSet<&ObjectKey> = waits
+            .flat_map(|wait| &wait.objects)
+            .map(|object| &object.key)
+            .filter(|key| is_of(kind, &kind.cluster, &key.id()))
+            .collect();
         keys.into_iter().cloned().collect()
     }
 
@@ -229,15 +237,20 @@ impl Board {
         idle
     }
 
-    /// The waits that are over because time has passed: the grace, after which silence is no longer waited for, or the deadline, with what was
-    /// still waited for.
+    /// The waits that are over because time has passed: the grace, after which silence is no longer waited for, or the
+    /// deadline, with what was still waited for.
     pub(super) fn expired(&mut self, now: i64) -> Vec<Over> {
         let due = |waiting: &&mut Waiting| waiting.grace_until.is_some_and(|until| until <= now);
         self.waits.values_mut().filter(due).for_each(|waiting| waiting.grace_until = None);
-        let keys: BTreeSet<WaitKey> =
-            self.waits.iter().filter(|(_, waiting)| waiting.grace_until.is_none()).map(|(key, _)| key.clone()).collect();
+        let keys: BTreeSet<WaitKey> = self
+            .waits
+            .iter()
+            .filter(|(_, waiting)| waiting.grace_until.is_none())
+            .map(|(key, _)| key.clone())
+            .collect();
         let mut over: Vec<Over> = keys.iter().filter_map(|key| self.settle(key)).collect();
-        let late: Vec<WaitKey> = self.waits.iter().filter(|(_, waiting)| waiting.ends_at <= now).map(|(key, _)| key.clone()).collect();
+        let late: Vec<WaitKey> =
+            self.waits.iter().filter(|(_, waiting)| waiting.ends_at <= now).map(|(key, _)| key.clone()).collect();
         over.extend(late.iter().filter_map(|key| {
             let standing = self.standing(key)?;
             Some(Over { wait: self.remove(key)?, standing })

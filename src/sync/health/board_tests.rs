@@ -7,7 +7,13 @@ use crate::store::runs::RunId;
 use crate::store::waits::{Touched, Wait, WaitObject, WaitPurpose};
 
 fn key(kind: &str, name: &str) -> ObjectKey {
-    ObjectKey { group: "apps".into(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() }
+    ObjectKey {
+        group: "apps".into(),
+        version: "v1".into(),
+        kind: kind.into(),
+        namespace: Some("shop".into()),
+        name: name.into(),
+    }
 }
 
 fn app(name: &str) -> AppId {
@@ -51,7 +57,11 @@ fn one_watch_serves_all_that_wait_for_a_kind() {
     assert_eq!(board.add(wait("api", "2", &[api.clone(), key("DaemonSet", "logs")], 100), 0), [kind("DaemonSet")]);
     let deployments = kind("Deployment");
     board.list_begins(&deployments);
-    assert_eq!(board.seen(&deployments, web.id(), seen(Health::Healthy)), [], "a list that is not complete decides nothing");
+    assert_eq!(
+        board.seen(&deployments, web.id(), seen(Health::Healthy)),
+        [],
+        "a list that is not complete decides nothing"
+    );
     board.seen(&deployments, api.id(), seen(Health::Healthy));
     let over = board.list_ends(&deployments);
     assert_eq!(over.iter().map(|over| over.wait.app.clone()).collect::<Vec<_>>(), [app("web")]);
@@ -72,7 +82,10 @@ fn a_wait_that_was_over_before_it_began_is_seen_at_once() {
     board.list_ends(&deployments);
     board.seen(&deployments, web.id(), seen(Health::Healthy));
     assert_eq!(board.add(wait("web", "2", &[web], 100), 0), []);
-    assert_eq!(board.look(&app("web"), WaitPurpose::Health).map(|over| over.standing), Some(Standing::Done(Vec::new())));
+    assert_eq!(
+        board.look(&app("web"), WaitPurpose::Health).map(|over| over.standing),
+        Some(Standing::Done(Vec::new()))
+    );
     assert!(!board.forget_if_idle(&deployments), "one still waits");
 }
 
@@ -88,7 +101,10 @@ fn a_newer_wait_ends_the_older_without_a_word_and_deadlines_say_what_was_waited_
     assert_eq!(board.next_deadline(), Some(200));
     assert_eq!(board.expired(150), []);
     let over = board.expired(200);
-    assert_eq!((over[0].wait.run.as_str(), &over[0].standing), ("2", &Standing::Waiting("Deployment shop/web: slow".into())));
+    assert_eq!(
+        (over[0].wait.run.as_str(), &over[0].standing),
+        ("2", &Standing::Waiting("Deployment shop/web: slow".into()))
+    );
     assert_eq!(board.next_deadline(), None);
     assert!(board.forget_if_idle(&deployments));
 }
@@ -129,7 +145,8 @@ fn what_is_asked_about_one_by_one_is_known_once_it_was_asked_about() {
     board.add(wait("web", "1", std::slice::from_ref(&web), 100), 0);
     board.trouble(&kind, "it is forbidden");
     let [late] = &board.expired(100)[..] else { panic!("one") };
-    insta::assert_snapshot!(format!("{:?}", late.standing), @r#"Waiting("Deployment shop/web: its state is unknown, because it cannot be watched (it is forbidden)")"#);
+    insta::assert_snapshot!(format!("{:?}", late.standing),
+        @r#"Waiting("Deployment shop/web: its state is unknown, because it cannot be watched (it is forbidden)")"#);
     board.add(wait("web", "2", std::slice::from_ref(&web), 200), 0);
     assert_eq!(board.awaited(&kind), std::slice::from_ref(&web));
     assert_eq!(board.polled(&kind, vec![(web.id(), Some(seen(Health::Healthy)))]).len(), 1);
@@ -139,7 +156,8 @@ fn what_is_asked_about_one_by_one_is_known_once_it_was_asked_about() {
     assert_eq!(board.polled(&kind, vec![(api.id(), None)]).len(), 1);
 }
 
-/// H1: the grace is part of the times at which the board is looked at, and what is silent after it is waited for no longer.
+/// H1: the grace is part of the times at which the board is looked at, and what is silent after it is waited for no
+/// longer.
 #[test]
 fn silence_is_waited_for_as_long_as_the_grace() {
     let mut board = Board::default();
@@ -161,7 +179,8 @@ fn silence_is_waited_for_as_long_as_the_grace() {
     assert_eq!(board.next_deadline(), Some(600_000));
 }
 
-/// T11: a wait that is taken up late is not over before its objects can have been seen, and its end names the wait as its row has it.
+/// T11: a wait that is taken up late is not over before its objects can have been seen, and its end names the wait as
+/// its row has it.
 #[test]
 fn a_wait_that_is_taken_up_late_is_looked_at_first() {
     let mut board = Board::default();

@@ -16,12 +16,17 @@ pub(super) fn claim(object: &Value) -> Health {
     }
 }
 
-/// A class that binds at once has its provisioner noted on the claim at the first look; one that waits for the first pod notes nothing until
-/// then. A pod that uses the claim is not ready before it is bound, and is waited for by itself.
+/// A class that binds at once has its provisioner noted on the claim at the first look; one that waits for the first
+/// pod notes nothing until then. A pod that uses the claim is not ready before it is bound, and is waited for by
+/// itself.
 fn may_wait_for_a_pod(claim: &Value) -> bool {
-    const BEGUN: [&str; 3] =
-        ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/selected-node"];
-    let has_class = claim.pointer("/spec/storageClassName").and_then(Value::as_str).is_some_and(|class| !class.is_empty());
+    const BEGUN: [&str; 3] = [
+        "volume.kubernetes.io/storage-provisioner",
+        "volume.beta.kubernetes.io/storage-provisioner",
+        "volume.kubernetes.io/selected-node",
+    ];
+    let has_class =
+        claim.pointer("/spec/storageClassName").and_then(Value::as_str).is_some_and(|class| !class.is_empty());
     let annotations = claim.pointer("/metadata/annotations");
     let has_begun = BEGUN.iter().any(|name| annotations.is_some_and(|annotations| annotations.get(name).is_some()));
     let is_chosen = claim.pointer("/spec/volumeName").and_then(Value::as_str).is_some_and(|volume| !volume.is_empty());
@@ -38,11 +43,18 @@ pub(super) fn service(object: &Value) -> Health {
 
 /// Not every controller gives an Ingress an address, so that this is nothing to fail for.
 pub(super) fn ingress(object: &Value) -> Health {
-    if has_address(object) { Health::Healthy } else { Health::Unknown("its controller has given it no address".to_owned()) }
+    if has_address(object) {
+        Health::Healthy
+    } else {
+        Health::Unknown("its controller has given it no address".to_owned())
+    }
 }
 
 fn has_address(object: &Value) -> bool {
-    object.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).is_some_and(|addresses| !addresses.is_empty())
+    object
+        .pointer("/status/loadBalancer/ingress")
+        .and_then(Value::as_array)
+        .is_some_and(|addresses| !addresses.is_empty())
 }
 
 pub(super) fn namespace(object: &Value) -> Health {
@@ -68,8 +80,8 @@ pub(super) fn by_condition(object: &Value, name: &str) -> Health {
     }
 }
 
-/// It has found what it scales. Whether there are metrics is no part of that: they come minutes after the first pods, and in some clusters
-/// never.
+/// It has found what it scales. Whether there are metrics is no part of that: they come minutes after the first pods,
+/// and in some clusters never.
 pub(super) fn autoscaler(object: &Value) -> Health {
     match condition(object, "AbleToScale") {
         None => Health::Progressing("its controller has not looked at it yet".to_owned()),

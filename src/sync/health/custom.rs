@@ -9,7 +9,8 @@ use super::{observed, phase};
 /// Something is wrong for good.
 const FATAL: [&str; 2] = ["Stalled", "Failed"];
 /// Something is wrong.
-const WRONG: [&str; 8] = ["Degraded", "Denied", "InvalidRequest", "ReconcileError", "Errored", "Error", "Failure", "ReplicaFailure"];
+const WRONG: [&str; 8] =
+    ["Degraded", "Denied", "InvalidRequest", "ReconcileError", "Errored", "Error", "Failure", "ReplicaFailure"];
 /// Something is being done.
 const BUSY: [&str; 2] = ["Reconciling", "NotReady"];
 const HELD: [&str; 2] = ["Suspended", "Paused"];
@@ -46,7 +47,8 @@ const TROUBLE: [&str; 12] = [
     "unauthorized",
 ];
 /// Lists in a status with conditions of their own, and where their entries are named.
-const PARTS: [(&str, &str); 3] = [("parents", "/parentRef/name"), ("ancestors", "/ancestorRef/name"), ("listeners", "/name")];
+const PARTS: [(&str, &str); 3] =
+    [("parents", "/parentRef/name"), ("ancestors", "/ancestorRef/name"), ("listeners", "/name")];
 
 pub(super) fn health(kind: &str, object: &Value) -> Health {
     let status = match object.get("status") {
@@ -55,7 +57,8 @@ pub(super) fn health(kind: &str, object: &Value) -> Health {
     };
     let generation = observed::generation(object);
     let known = conditions(status).filter_map(|(part, condition)| Some((condition, meaning(part, condition)?)));
-    let (stale, current): (Vec<_>, Vec<_>) = known.partition(|(condition, _)| observed::is_stale(condition, generation));
+    let (stale, current): (Vec<_>, Vec<_>) =
+        known.partition(|(condition, _)| observed::is_stale(condition, generation));
     if let Some(generation) = generation.filter(|_| !stale.is_empty()) {
         return observed::progressing(generation);
     }
@@ -92,13 +95,15 @@ fn meaning(part: Option<&str>, value: &Value) -> Option<Health> {
     let text = |what: &str| format!("{what}{place} ({})", condition.text());
     let is_true = condition.status == "True";
     if FATAL.contains(&name) {
-        return is_true.then(|| Health::Failed(text(if name == "Stalled" { "it is stalled" } else { "it has failed" })));
+        return is_true
+            .then(|| Health::Failed(text(if name == "Stalled" { "it is stalled" } else { "it has failed" })));
     }
     if WRONG.contains(&name) {
         return is_true.then(|| Health::Degraded(text(&format!("it says {name}"))));
     }
     if HELD.contains(&name) {
-        return is_true.then(|| Health::Suspended(text(if name == "Paused" { "it is paused" } else { "it is suspended" })));
+        return is_true
+            .then(|| Health::Suspended(text(if name == "Paused" { "it is paused" } else { "it is suspended" })));
     }
     if BUSY.contains(&name) {
         let what = if name == "NotReady" { "it is not ready" } else { "it is being reconciled" };

@@ -29,7 +29,8 @@ pub(super) enum Known<'a> {
 /// How a wait stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing is left to wait for. What is not simply healthy, in words: suspended objects, and those of which no health is known.
+    /// Nothing is left to wait for. What is not simply healthy, in words: suspended objects, and those of which no
+    /// health is known.
     Done(Vec<String>),
     /// An object that was dying when it was applied is gone by now.
     Gone(String),
@@ -51,7 +52,10 @@ pub(super) fn judge<'a>(wait: &Wait, graced: bool, known: impl Fn(&ObjectKey) ->
     let states: Vec<_> = wait.objects.iter().map(|object| (object, state(object))).collect();
     let gone = |object: &&WaitObject| wait.purpose == WaitPurpose::Health && is_gone(object, known(&object.key));
     if let Some(object) = wait.objects.iter().find(gone) {
-        return Standing::Gone(format!("{}: it was being deleted while it was applied, and is gone now; it is created again", object.key));
+        return Standing::Gone(format!(
+            "{}: it was being deleted while it was applied, and is gone now; it is created again",
+            object.key
+        ));
     }
     let (settled, mut open): (Vec<_>, Vec<_>) = states.into_iter().partition(|(_, health)| health.is_settled());
     open.sort_by_key(|(_, health)| std::cmp::Reverse(health.badness()));
@@ -104,14 +108,15 @@ fn health(object: &WaitObject, known: Known<'_>, graced: bool) -> Health {
     }
 }
 
-/// Right after a write nothing that is said may only mean that nobody has looked yet, and what is said may be of before.
+/// Right after a write nothing that is said may only mean that nobody has looked yet, and what is said may be of
+/// before.
 fn after_a_write(object: &WaitObject, seen: &Seen) -> Health {
     let is_untouched = object.resource_version.as_ref() == Some(&seen.resource_version);
     match &seen.health {
         Health::Unknown(message) => Health::Progressing(message.clone()),
-        Health::Healthy if !seen.dated && is_untouched => {
-            Health::Progressing("its status may be from before it was applied, and nobody has changed it since".to_owned())
-        }
+        Health::Healthy if !seen.dated && is_untouched => Health::Progressing(
+            "its status may be from before it was applied, and nobody has changed it since".to_owned(),
+        ),
         health => health.clone(),
     }
 }
@@ -156,8 +161,13 @@ mod tests {
 
     fn object(kind: &str, name: &str, version: &str) -> WaitObject {
         let group = if kind == "Job" { "batch" } else { "apps" };
-        let key =
-            ObjectKey { group: group.into(), version: "v1".into(), kind: kind.into(), namespace: Some("shop".into()), name: name.into() };
+        let key = ObjectKey {
+            group: group.into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            namespace: Some("shop".into()),
+            name: name.into(),
+        };
         WaitObject { key, uid: Some("u".into()), resource_version: Some(version.into()), touched: Touched::Written }
     }
 
@@ -180,14 +190,16 @@ mod tests {
     fn the_worst_object_is_named_first_and_a_failed_one_ends_the_wait() {
         let names = ["a", "b", "c", "d", "e"];
         let wait = wait(WaitPurpose::Health, names.iter().map(|name| object("Deployment", name, "5")).collect());
-        let (ready, slow) = (seen("5", Health::Healthy), seen("6", Health::Progressing("1 of 2 replicas are available".into())));
+        let (ready, slow) =
+            (seen("5", Health::Healthy), seen("6", Health::Progressing("1 of 2 replicas are available".into())));
         let broken = seen("7", Health::Failed("it makes no progress".into()));
         assert_eq!(judge(&wait, false, |_| Known::Seen(&ready)), Standing::Done(Vec::new()));
         assert_eq!(
             judge(&wait, false, |key| Known::Seen(if key.name == "c" { &slow } else { &ready })),
             Standing::Waiting("Deployment shop/c: 1 of 2 replicas are available".into())
         );
-        let Standing::Failed(text) = judge(&wait, false, |key| if key.name == "d" { Known::Seen(&broken) } else { Known::Seen(&slow) })
+        let Standing::Failed(text) =
+            judge(&wait, false, |key| if key.name == "d" { Known::Seen(&broken) } else { Known::Seen(&slow) })
         else {
             panic!("failed")
         };
@@ -235,7 +247,8 @@ mod tests {
             judge(&wait, false, |_| Known::Seen(&silent)),
             Standing::Waiting("Widget shop/a: its controller has reported no status".into())
         );
-        let known = Standing::Done(vec!["health unknown: Widget shop/a (its controller has reported no status)".into()]);
+        let known =
+            Standing::Done(vec!["health unknown: Widget shop/a (its controller has reported no status)".into()]);
         assert_eq!(judge(&wait, true, |_| Known::Seen(&silent)), known);
         // What was not written has been as it is for long.
         let mut unchanged = wait.clone();
@@ -269,7 +282,10 @@ mod tests {
         let mut wait = wait(WaitPurpose::Health, vec![object("ConfigMap", "a", "5")]);
         wait.objects[0].touched = Touched::Dying;
         let dying = seen("5", Health::Terminating("is being deleted since noon".into()));
-        assert_eq!(judge(&wait, true, |_| Known::Seen(&dying)), Standing::Waiting("ConfigMap shop/a: is being deleted since noon".into()));
+        assert_eq!(
+            judge(&wait, true, |_| Known::Seen(&dying)),
+            Standing::Waiting("ConfigMap shop/a: is being deleted since noon".into())
+        );
         assert!(matches!(judge(&wait, true, |_| Known::Missing), Standing::Gone(_)));
         let another = Seen { uid: "other".into(), ..seen("9", Health::Healthy) };
         assert!(matches!(judge(&wait, true, |_| Known::Seen(&another)), Standing::Gone(_)));

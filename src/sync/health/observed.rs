@@ -45,7 +45,9 @@ pub(super) fn is_stale(condition: &Value, generation: Option<i64>) -> bool {
 /// Whether a status says which generation it is about, or the object has none.
 pub(super) fn is_dated(object: &Value) -> bool {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let by_condition = || conditions.into_iter().flatten().any(|condition| condition.get("observedGeneration").and_then(whole).is_some());
+    let by_condition = || {
+        conditions.into_iter().flatten().any(|condition| condition.get("observedGeneration").and_then(whole).is_some())
+    };
     generation(object).is_none() || observed(object).is_some() || by_condition()
 }
 

@@ -97,7 +97,10 @@ const RUN_TO_AN_END: [&str; 7] = ["Workflow", "Run", "Job", "Task", "Backup", "R
 
 /// None where there is no such word, or one that we do not know.
 pub(super) fn health(kind: &str, status: &Value) -> Option<Health> {
-    let found = PLACES.iter().filter_map(|place| status.pointer(place)?.as_str()).filter_map(|word| meaning(kind, word, status));
+    let found = PLACES
+        .iter()
+        .filter_map(|place| status.pointer(place)?.as_str())
+        .filter_map(|word| meaning(kind, word, status));
     found.max_by_key(Health::badness)
 }
 

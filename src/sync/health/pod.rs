@@ -6,15 +6,22 @@ use super::condition::{condition, shorten};
 use super::degree::Health;
 
 /// What a container waits for that will not come by waiting.
-const HOPELESS: [&str; 6] =
-    ["CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "ErrImageNeverPull"];
+const HOPELESS: [&str; 6] = [
+    "CrashLoopBackOff",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "ErrImageNeverPull",
+];
 
 pub(super) fn pod(object: &Value) -> Health {
     let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or("Pending");
     match phase {
         "Succeeded" => return Health::Healthy,
         "Failed" => {
-            let why = object.pointer("/status/message").and_then(Value::as_str).unwrap_or("one of its containers failed");
+            let why =
+                object.pointer("/status/message").and_then(Value::as_str).unwrap_or("one of its containers failed");
             return Health::Failed(shorten(why));
         }
         _ => {}

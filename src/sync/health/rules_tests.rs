@@ -19,8 +19,8 @@ fn check(cases: Vec<Case>) {
     let mut wrong = Vec::new();
     for (kind, word, spec, status) in cases {
         let (api_version, name) = kind.rsplit_once('/').expect("a version and a kind");
-        let object =
-            json!({"apiVersion": api_version, "kind": name, "metadata": {"name": "x", "generation": 3}, "spec": spec, "status": status});
+        let object = json!({"apiVersion": api_version, "kind": name, "metadata": {"name": "x", "generation": 3},
+            "spec": spec, "status": status});
         let health = of(&object);
         if health.word() != word {
             wrong.push(format!("{kind} {status}: {} ({}), and {word} is right", health.word(), health.message()));
@@ -54,17 +54,26 @@ fn what_nobody_has_looked_at_is_not_healthy() {
     check(vec![
         ("gateway.networking.k8s.io/v1/HTTPRoute", "unknown", json!({}), empty),
         // A status that says nothing about health.
-        ("example.test/v1/Widget", "unknown", json!({}), json!({"color": "green", "conditions": [{"type": "Painted", "status": "True"}]})),
+        (
+            "example.test/v1/Widget",
+            "unknown",
+            json!({}),
+            json!({"color": "green", "conditions": [{"type": "Painted", "status": "True"}]}),
+        ),
         // One that has seen this generation and complains of nothing.
         ("example.test/v1/Widget", "healthy", json!({}), json!({"observedGeneration": 3})),
     ]);
 }
 
-/// H2, H3, B13: what was said of an older generation is not about this one, whether it is a number, text or beside a condition.
+/// H2, H3, B13: what was said of an older generation is not about this one, whether it is a number, text or beside a
+/// condition.
 #[test]
 fn what_is_said_of_an_older_generation_does_not_count() {
     let healthy = |observed: Value| json!({"observedGeneration": observed, "phase": "Healthy"});
-    let dated = |kind: &str, observed: i64| json!({"conditions": [{"type": kind, "status": "True", "observedGeneration": observed}]});
+    let dated = |kind: &str, observed: i64| {
+        json!({"conditions": [{"type": kind, "status": "True",
+        "observedGeneration": observed}]})
+    };
     let in_part = |list: &str, observed: i64| json!({list: [dated("Accepted", observed)]});
     check(vec![
         ("argoproj.io/v1alpha1/Rollout", "progressing", json!({}), healthy(json!("2"))),
@@ -91,7 +100,8 @@ fn what_is_said_of_an_older_generation_does_not_count() {
             "example.test/v1/Widget",
             "healthy",
             json!({}),
-            json!({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 3}, {"type": "Painted", "status": "True", "observedGeneration": 1}]}),
+            json!({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 3}, {"type": "Painted",
+                "status": "True", "observedGeneration": 1}]}),
         ),
     ]);
 }
@@ -114,7 +124,12 @@ fn a_phase_is_understood() {
         ("argoproj.io/v1alpha1/Workflow", "progressing", none(), phase("Running")),
         ("argoproj.io/v1alpha1/Workflow", "healthy", none(), phase("Succeeded")),
         ("argoproj.io/v1alpha1/Workflow", "degraded", none(), phase("Failed")),
-        ("argoproj.io/v1alpha1/Application", "degraded", none(), json!({"health": {"status": "Degraded"}, "sync": {"status": "Synced"}})),
+        (
+            "argoproj.io/v1alpha1/Application",
+            "degraded",
+            none(),
+            json!({"health": {"status": "Degraded"}, "sync": {"status": "Synced"}}),
+        ),
         ("argoproj.io/v1alpha1/Application", "healthy", none(), json!({"health": {"status": "Healthy"}})),
         ("flagger.app/v1beta1/Canary", "progressing", none(), phase("WaitingPromotion")),
         ("flagger.app/v1beta1/Canary", "healthy", none(), phase("Initialized")),
@@ -125,12 +140,27 @@ fn a_phase_is_understood() {
         ("velero.io/v1/BackupStorageLocation", "degraded", none(), phase("Unavailable")),
         ("cluster.x-k8s.io/v1beta1/Machine", "progressing", none(), phase("Provisioning")),
         ("cluster.x-k8s.io/v1beta1/Machine", "healthy", none(), phase("Running")),
-        ("ceph.rook.io/v1/CephCluster", "progressing", none(), json!({"phase": "Progressing", "message": "Configuring the cluster"})),
+        (
+            "ceph.rook.io/v1/CephCluster",
+            "progressing",
+            none(),
+            json!({"phase": "Progressing", "message": "Configuring the cluster"}),
+        ),
         ("acme.cert-manager.io/v1/Order", "degraded", none(), state("errored")),
         ("acme.cert-manager.io/v1/Order", "progressing", none(), state("pending")),
         ("acme.cert-manager.io/v1/Order", "healthy", none(), state("valid")),
-        ("elasticsearch.k8s.elastic.co/v1/Elasticsearch", "degraded", none(), json!({"health": "red", "phase": "Ready"})),
-        ("elasticsearch.k8s.elastic.co/v1/Elasticsearch", "progressing", none(), json!({"health": "green", "phase": "ApplyingChanges"})),
+        (
+            "elasticsearch.k8s.elastic.co/v1/Elasticsearch",
+            "degraded",
+            none(),
+            json!({"health": "red", "phase": "Ready"}),
+        ),
+        (
+            "elasticsearch.k8s.elastic.co/v1/Elasticsearch",
+            "progressing",
+            none(),
+            json!({"health": "green", "phase": "ApplyingChanges"}),
+        ),
         // A word that nobody here knows.
         ("postgresql.cnpg.io/v1/Cluster", "unknown", none(), phase("Cluster in a state of its own")),
     ]);
@@ -140,7 +170,10 @@ fn a_phase_is_understood() {
 #[test]
 fn conditions_are_understood_in_both_polarities() {
     let none = || json!({});
-    let parent = |kind: &str, status: &str, reason: &str| json!({"parents": [{"parentRef": {"name": "edge"}, "conditions": [{"type": kind, "status": status, "reason": reason}]}]});
+    let parent = |kind: &str, status: &str, reason: &str| {
+        json!({"parents": [{"parentRef": {"name": "edge"},
+        "conditions": [{"type": kind, "status": status, "reason": reason}]}]})
+    };
     let two = |a: Value, b: Value| json!({"conditions": [a["conditions"][0].clone(), b["conditions"][0].clone()]});
     check(vec![
         ("cert-manager.io/v1/Certificate", "progressing", none(), ready("False", "DoesNotExist")),
@@ -156,8 +189,18 @@ fn conditions_are_understood_in_both_polarities() {
             none(),
             two(ready("False", "Creating"), one("Synced", "True", "ReconcileSuccess")),
         ),
-        ("s3.aws.upbound.io/v1beta1/Bucket", "degraded", none(), two(ready("True", "Available"), one("Synced", "False", "ReconcileError"))),
-        ("s3.aws.upbound.io/v1beta1/Bucket", "healthy", none(), two(ready("True", "Available"), one("Synced", "True", "ReconcileSuccess"))),
+        (
+            "s3.aws.upbound.io/v1beta1/Bucket",
+            "degraded",
+            none(),
+            two(ready("True", "Available"), one("Synced", "False", "ReconcileError")),
+        ),
+        (
+            "s3.aws.upbound.io/v1beta1/Bucket",
+            "healthy",
+            none(),
+            two(ready("True", "Available"), one("Synced", "True", "ReconcileSuccess")),
+        ),
         ("serving.knative.dev/v1/Service", "progressing", none(), ready("Unknown", "")),
         ("serving.knative.dev/v1/Service", "degraded", none(), ready("False", "RevisionFailed")),
         ("tekton.dev/v1/PipelineRun", "progressing", none(), one("Succeeded", "Unknown", "Running")),
@@ -176,7 +219,12 @@ fn conditions_are_understood_in_both_polarities() {
             none(),
             two(ready("True", "ScaledObjectReady"), one("Paused", "True", "ScaledObjectPaused")),
         ),
-        ("config.openshift.io/v1/ClusterOperator", "degraded", none(), two(one("Available", "True", ""), one("Degraded", "True", "Sync"))),
+        (
+            "config.openshift.io/v1/ClusterOperator",
+            "degraded",
+            none(),
+            two(one("Available", "True", ""), one("Degraded", "True", "Sync")),
+        ),
         (
             "config.openshift.io/v1/ClusterOperator",
             "progressing",
@@ -187,21 +235,33 @@ fn conditions_are_understood_in_both_polarities() {
         ("gateway.networking.k8s.io/v1/Gateway", "progressing", none(), one("Programmed", "False", "Pending")),
         ("gateway.networking.k8s.io/v1/Gateway", "degraded", none(), one("Programmed", "False", "Invalid")),
         ("gateway.networking.k8s.io/v1/HTTPRoute", "degraded", none(), parent("Accepted", "False", "NoMatchingParent")),
-        ("gateway.networking.k8s.io/v1/HTTPRoute", "degraded", none(), parent("ResolvedRefs", "False", "BackendNotFound")),
+        (
+            "gateway.networking.k8s.io/v1/HTTPRoute",
+            "degraded",
+            none(),
+            parent("ResolvedRefs", "False", "BackendNotFound"),
+        ),
         ("gateway.networking.k8s.io/v1/HTTPRoute", "healthy", none(), parent("Accepted", "True", "Accepted")),
         (
             "gateway.networking.k8s.io/v1/BackendTLSPolicy",
             "degraded",
             none(),
-            json!({"ancestors": [{"ancestorRef": {"name": "edge"}, "conditions": [{"type": "Accepted", "status": "False", "reason": "Conflicted"}]}]}),
+            json!({"ancestors": [{"ancestorRef": {"name": "edge"}, "conditions": [{"type": "Accepted",
+                "status": "False", "reason": "Conflicted"}]}]}),
         ),
         (
             "gateway.networking.k8s.io/v1/Gateway",
             "degraded",
             none(),
-            json!({"conditions": [{"type": "Programmed", "status": "True"}], "listeners": [{"name": "web", "conditions": [{"type": "ResolvedRefs", "status": "False", "reason": "InvalidCertificateRef"}]}]}),
+            json!({"conditions": [{"type": "Programmed", "status": "True"}], "listeners": [{"name": "web",
+                "conditions": [{"type": "ResolvedRefs", "status": "False", "reason": "InvalidCertificateRef"}]}]}),
         ),
-        ("kustomize.toolkit.fluxcd.io/v1/Kustomization", "suspended", json!({"suspend": true}), ready("False", "BuildFailed")),
+        (
+            "kustomize.toolkit.fluxcd.io/v1/Kustomization",
+            "suspended",
+            json!({"suspend": true}),
+            ready("False", "BuildFailed"),
+        ),
         (
             "helm.toolkit.fluxcd.io/v2/HelmRelease",
             "degraded",
@@ -225,7 +285,8 @@ fn built_in_kinds_wait_for_what_they_are_for() {
         status
     };
     let none = || json!({});
-    let quota = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: small"}]);
+    let quota = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded \
+                                                                                                          quota: small"}]);
     let class = |class: Option<&str>| class.map_or_else(|| json!({}), |class| json!({"storageClassName": class}));
     check(vec![
         ("autoscaling/v2/HorizontalPodAutoscaler", "progressing", none(), json!({"desiredReplicas": 0})),
@@ -233,16 +294,31 @@ fn built_in_kinds_wait_for_what_they_are_for() {
         ("autoscaling/v2/HorizontalPodAutoscaler", "healthy", none(), one("AbleToScale", "True", "SucceededGetScale")),
         ("policy/v1/PodDisruptionBudget", "progressing", none(), none()),
         ("policy/v1/PodDisruptionBudget", "degraded", none(), seen(one("DisruptionAllowed", "False", "SyncFailed"))),
-        ("policy/v1/PodDisruptionBudget", "healthy", none(), seen(one("DisruptionAllowed", "False", "InsufficientPods"))),
+        (
+            "policy/v1/PodDisruptionBudget",
+            "healthy",
+            none(),
+            seen(one("DisruptionAllowed", "False", "InsufficientPods")),
+        ),
         ("networking.k8s.io/v1/Ingress", "unknown", none(), json!({"loadBalancer": {}})),
-        ("networking.k8s.io/v1/Ingress", "healthy", none(), json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}})),
+        (
+            "networking.k8s.io/v1/Ingress",
+            "healthy",
+            none(),
+            json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}),
+        ),
         (
             "apps/v1/StatefulSet",
             "progressing",
             json!({"replicas": 1}),
             seen(json!({"replicas": 3, "readyReplicas": 3, "currentRevision": "a", "updateRevision": "a"})),
         ),
-        ("apps/v1/StatefulSet", "progressing", json!({"replicas": 0}), seen(json!({"replicas": 1, "readyReplicas": 1}))),
+        (
+            "apps/v1/StatefulSet",
+            "progressing",
+            json!({"replicas": 0}),
+            seen(json!({"replicas": 1, "readyReplicas": 1})),
+        ),
         (
             "apps/v1/StatefulSet",
             "progressing",
@@ -262,9 +338,24 @@ fn built_in_kinds_wait_for_what_they_are_for() {
             json!({"replicas": 0}),
             seen(json!({"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1})),
         ),
-        ("apps/v1/ReplicaSet", "progressing", json!({"replicas": 1}), seen(json!({"replicas": 2, "availableReplicas": 2}))),
-        ("v1/ReplicationController", "progressing", json!({"replicas": 1}), json!({"replicas": 1, "availableReplicas": 1})),
-        ("apps/v1/Deployment", "degraded", json!({"replicas": 2}), seen(json!({"replicas": 1, "updatedReplicas": 1, "conditions": quota}))),
+        (
+            "apps/v1/ReplicaSet",
+            "progressing",
+            json!({"replicas": 1}),
+            seen(json!({"replicas": 2, "availableReplicas": 2})),
+        ),
+        (
+            "v1/ReplicationController",
+            "progressing",
+            json!({"replicas": 1}),
+            json!({"replicas": 1, "availableReplicas": 1}),
+        ),
+        (
+            "apps/v1/Deployment",
+            "degraded",
+            json!({"replicas": 2}),
+            seen(json!({"replicas": 1, "updatedReplicas": 1, "conditions": quota})),
+        ),
         (
             "apps/v1/Deployment",
             "suspended",
@@ -277,19 +368,28 @@ fn built_in_kinds_wait_for_what_they_are_for() {
         ("v1/PersistentVolumeClaim", "unknown", class(Some("local-path")), json!({"phase": "Pending"})),
         ("v1/PersistentVolumeClaim", "progressing", class(Some("")), json!({"phase": "Pending"})),
         ("v1/PersistentVolumeClaim", "progressing", class(None), json!({"phase": "Pending"})),
-        ("v1/PersistentVolumeClaim", "progressing", json!({"storageClassName": "nfs", "volumeName": "pv-7"}), json!({"phase": "Pending"})),
+        (
+            "v1/PersistentVolumeClaim",
+            "progressing",
+            json!({"storageClassName": "nfs", "volumeName": "pv-7"}),
+            json!({"phase": "Pending"}),
+        ),
     ]);
 }
 
 /// H8: the refusal of the pods is in the message.
 #[test]
 fn a_quota_is_named() {
-    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x", "generation": 1}, "spec": {"replicas": 2},
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x", "generation": 1},
+        "spec": {"replicas": 2},
         "status": {"observedGeneration": 1, "conditions": [
-            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods \"x-1\" is forbidden: exceeded quota: small"}]}});
+            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods \"x-1\" is \
+                                                                                               forbidden: exceeded \
+                                                                                               quota: small"}]}});
     assert_eq!(
         of(&object).message(),
-        "0 of 2 replicas are updated; its pods cannot be created (FailedCreate: pods \"x-1\" is forbidden: exceeded quota: small)"
+        "0 of 2 replicas are updated; its pods cannot be created (FailedCreate: pods \"x-1\" is forbidden: exceeded \
+         quota: small)"
     );
 }
 
@@ -297,7 +397,8 @@ fn a_quota_is_named() {
 #[test]
 fn a_claim_that_is_being_provisioned_is_waited_for() {
     for begun in ["volume.kubernetes.io/storage-provisioner", "volume.kubernetes.io/selected-node"] {
-        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "x", "annotations": {begun: "n"}},
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "x",
+            "annotations": {begun: "n"}},
             "spec": {"storageClassName": "fast"}, "status": {"phase": "Pending"}});
         assert_eq!(of(&claim).word(), "progressing", "{begun}");
     }
@@ -306,8 +407,11 @@ fn a_claim_that_is_being_provisioned_is_waited_for() {
 /// B14: whatever its status says, a dying object is not healthy.
 #[test]
 fn what_is_being_deleted_is_not_healthy_whatever_its_kind() {
-    for (api_version, kind) in [("v1", "ConfigMap"), ("rbac.authorization.k8s.io/v1", "Role"), ("example.test/v1", "Widget")] {
-        let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+    for (api_version, kind) in
+        [("v1", "ConfigMap"), ("rbac.authorization.k8s.io/v1", "Role"), ("example.test/v1", "Widget")]
+    {
+        let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x",
+            "deletionTimestamp": "2026-01-01T00:00:00Z"},
             "spec": {"suspend": true}, "status": {"phase": "Ready"}});
         let health = of(&object);
         assert!(!health.is_settled() && health.word() == "progressing", "{kind}: {health:?}");

@@ -1,8 +1,9 @@
 //! What an object's own status says of it. Pure: one object in, its health out.
 //!
-//! The rules are those that the field agreed on for `kubectl` and its relatives (kstatus): a status that was written for an older
-//! generation says nothing, then the kinds that are built in by their own fields, and every other kind by its conditions and its phase.
-//! Healthy is only what somebody has said to be so: where nothing was said, the health is unknown.
+//! The rules are those that the field agreed on for `kubectl` and its relatives (kstatus): a status that was written
+//! for an older generation says nothing, then the kinds that are built in by their own fields, and every other kind by
+//! its conditions and its phase. Healthy is only what somebody has said to be so: where nothing was said, the health is
+//! unknown.
 
 use serde_json::Value;
 
@@ -46,7 +47,8 @@ pub fn of_kind(group: &str, kind: &str, object: &Value) -> Health {
     }
 }
 
-/// Whether an object's health can be told from one status alone. Where no generation is named, a status may be from before the last change.
+/// Whether an object's health can be told from one status alone. Where no generation is named, a status may be from
+/// before the last change.
 pub fn is_dated(group: &str, kind: &str, object: &Value) -> bool {
     is_built_in(group, kind) || observed::is_dated(object)
 }
@@ -56,7 +58,14 @@ pub fn never_waits(group: &str, kind: &str) -> bool {
     match group {
         "" => matches!(
             kind,
-            "ConfigMap" | "Secret" | "ServiceAccount" | "Endpoints" | "LimitRange" | "ResourceQuota" | "PersistentVolume" | "PodTemplate"
+            "ConfigMap"
+                | "Secret"
+                | "ServiceAccount"
+                | "Endpoints"
+                | "LimitRange"
+                | "ResourceQuota"
+                | "PersistentVolume"
+                | "PodTemplate"
         ),
         "apps" => kind == "ControllerRevision",
         "batch" => kind == "CronJob",
@@ -77,7 +86,13 @@ pub fn never_waits(group: &str, kind: &str) -> bool {
 fn is_built_in(group: &str, kind: &str) -> bool {
     let waits = matches!(
         group,
-        "" | "apps" | "batch" | "apiextensions.k8s.io" | "apiregistration.k8s.io" | "autoscaling" | "policy" | "networking.k8s.io"
+        "" | "apps"
+            | "batch"
+            | "apiextensions.k8s.io"
+            | "apiregistration.k8s.io"
+            | "autoscaling"
+            | "policy"
+            | "networking.k8s.io"
     );
     waits || never_waits(group, kind)
 }
@@ -111,8 +126,13 @@ fn group(object: &Value) -> &str {
 }
 
 fn terminating(object: &Value, since: &str) -> Health {
-    let finalizers: Vec<_> =
-        object.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let finalizers: Vec<_> = object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     Health::Terminating(match finalizers.as_slice() {
         [] => format!("is being deleted since {since}"),
         waiting => format!("is being deleted since {since}, and waits for {}", waiting.join(", ")),

@@ -13,7 +13,8 @@ fn failed(text: &str) -> Health {
 
 #[allow(clippy::needless_pass_by_value, reason = "fixtures read better as values")]
 fn with(api_version: &str, kind: &str, spec: Value, status: Value) -> Value {
-    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "generation": 2}, "spec": spec, "status": status})
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "generation": 2}, "spec": spec,
+        "status": status})
 }
 
 fn deployment(status: Value) -> Value {
@@ -25,8 +26,12 @@ fn a_status_of_an_older_generation_says_nothing() {
     let healthy = json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3});
     assert_eq!(of(&deployment(healthy)), progress("its controller has not seen generation 2 yet"));
     assert_eq!(of(&deployment(json!({}))), progress("its controller has not seen generation 2 yet"));
-    let custom =
-        with("example.test/v1", "Thing", json!({}), json!({"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}));
+    let custom = with(
+        "example.test/v1",
+        "Thing",
+        json!({}),
+        json!({"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}),
+    );
     assert_eq!(of(&custom), progress("its controller has not seen generation 2 yet"));
 }
 
@@ -42,14 +47,16 @@ fn what_is_being_deleted_is_terminating_and_says_for_what_it_waits() {
 #[test]
 fn a_deployment_is_current_when_all_replicas_are_updated_and_available() {
     let status = |replicas: i64, updated: i64, available: i64| {
-        deployment(json!({"observedGeneration": 2, "replicas": replicas, "updatedReplicas": updated, "availableReplicas": available}))
+        deployment(json!({"observedGeneration": 2, "replicas": replicas, "updatedReplicas": updated,
+                "availableReplicas": available}))
     };
     assert_eq!(of(&status(3, 3, 3)), Health::Healthy);
     assert_eq!(of(&status(3, 1, 3)), progress("1 of 3 replicas are updated"));
     assert_eq!(of(&status(4, 3, 3)), progress("1 old replicas are still there"));
     assert_eq!(of(&status(3, 3, 2)), progress("2 of 3 replicas are available"));
     let stuck = json!({"observedGeneration": 2, "conditions": [
-        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"web-1\" has timed out progressing."}]});
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+            "message": "ReplicaSet \"web-1\" has timed out progressing."}]});
     assert_eq!(
         of(&deployment(stuck)),
         failed("it makes no progress (ProgressDeadlineExceeded: ReplicaSet \"web-1\" has timed out progressing.)")
@@ -61,13 +68,17 @@ fn a_deployment_is_current_when_all_replicas_are_updated_and_available() {
 #[test]
 fn a_stateful_set_is_current_when_ready_at_one_revision() {
     let set = |spec: Value, status: Value| with("apps/v1", "StatefulSet", spec, status);
-    let at = |current: &str, ready: i64| json!({"observedGeneration": 2, "readyReplicas": ready, "updatedReplicas": 1, "currentRevision": current, "updateRevision": "b"});
+    let at = |current: &str, ready: i64| {
+        json!({"observedGeneration": 2, "readyReplicas": ready, "updatedReplicas": 1,
+        "currentRevision": current, "updateRevision": "b"})
+    };
     assert_eq!(of(&set(json!({"replicas": 2}), at("b", 2))), Health::Healthy);
     assert_eq!(of(&set(json!({"replicas": 2}), at("b", 1))), progress("1 of 2 replicas are ready"));
     assert_eq!(of(&set(json!({"replicas": 2}), at("a", 2))), progress("1 of 2 replicas are at the new revision"));
     let by_hand = json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}});
     assert_eq!(of(&set(by_hand, at("a", 2))), Health::Healthy);
-    let partition = |n: i64| json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": n}}});
+    let partition =
+        |n: i64| json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": n}}});
     assert_eq!(of(&set(partition(1), at("a", 2))), Health::Healthy);
     assert_eq!(
         of(&set(json!({"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": 1}}}), at("a", 3))),
@@ -78,7 +89,8 @@ fn a_stateful_set_is_current_when_ready_at_one_revision() {
 #[test]
 fn a_daemon_set_is_current_when_all_nodes_have_the_new_pod() {
     let set = |updated: i64, available: i64| {
-        let status = json!({"observedGeneration": 2, "desiredNumberScheduled": 2, "currentNumberScheduled": 2, "updatedNumberScheduled": updated, "numberAvailable": available});
+        let status = json!({"observedGeneration": 2, "desiredNumberScheduled": 2, "currentNumberScheduled": 2,
+            "updatedNumberScheduled": updated, "numberAvailable": available});
         with("apps/v1", "DaemonSet", json!({}), status)
     };
     assert_eq!(of(&set(2, 2)), Health::Healthy);
@@ -92,7 +104,10 @@ fn a_job_completes_or_fails() {
     let ended = |name: &str| json!({"conditions": [{"type": name, "status": "True", "reason": "R", "message": "m"}]});
     assert_eq!(of(&job(json!({}), ended("Complete"))), Health::Healthy);
     assert_eq!(of(&job(json!({}), ended("Failed"))), failed("it failed (R: m)"));
-    assert_eq!(of(&job(json!({}), json!({"active": 1}))), progress("it has not completed yet: 1 pods run, 0 have succeeded"));
+    assert_eq!(
+        of(&job(json!({}), json!({"active": 1}))),
+        progress("it has not completed yet: 1 pods run, 0 have succeeded")
+    );
     assert_eq!(of(&job(json!({"suspend": true}), json!({}))), Health::Suspended("it is suspended".to_owned()));
     assert_eq!(of(&job(json!({"suspend": true}), ended("Complete"))), Health::Healthy, "it had ended before");
 }
@@ -100,14 +115,19 @@ fn a_job_completes_or_fails() {
 #[test]
 fn a_pod_is_ready_or_says_what_it_waits_for() {
     let pod = |status: Value| with("v1", "Pod", json!({}), status);
-    assert_eq!(of(&pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}))), Health::Healthy);
+    assert_eq!(
+        of(&pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}))),
+        Health::Healthy
+    );
     assert_eq!(of(&pod(json!({"phase": "Succeeded"}))), Health::Healthy);
     assert_eq!(of(&pod(json!({"phase": "Failed", "message": "Evicted"}))), failed("Evicted"));
     assert_eq!(of(&pod(json!({}))), progress("it is Pending"));
-    let unscheduled = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]});
+    let unscheduled = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+        "reason": "Unschedulable", "message": "0/1 nodes"}]});
     assert_eq!(of(&pod(unscheduled)), progress("it has no node (Unschedulable: 0/1 nodes)"));
     for reason in ["CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull"] {
-        let waiting = json!({"phase": "Running", "containerStatuses": [{"name": "web", "state": {"waiting": {"reason": reason}}}]});
+        let waiting = json!({"phase": "Running", "containerStatuses": [{"name": "web",
+            "state": {"waiting": {"reason": reason}}}]});
         assert_eq!(of(&pod(waiting)), failed(&format!("container web: {reason}")));
     }
 }

@@ -1,5 +1,5 @@
-//! The waiting: one watch per kind and cluster, shared by all that wait, and rows with deadlines that outlive the process. No worker is held:
-//! the end of a wait is a message.
+//! The waiting: one watch per kind and cluster, shared by all that wait, and rows with deadlines that outlive the
+//! process. No worker is held: the end of a wait is a message.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,8 @@ use crate::store::{Store, StoreError};
 pub const HEALTHY_WITHIN: Duration = Duration::from_mins(10);
 /// A watch that nobody needs ends at the next of these looks.
 const IDLE_LOOK: Duration = Duration::from_secs(30);
-/// What an earlier process has waited for is looked at for so long at least, however late it is: before, nothing is known of it.
+/// What an earlier process has waited for is looked at for so long at least, however late it is: before, nothing is
+/// known of it.
 const SEEN_WITHIN: i64 = 15_000;
 /// Between two looks at objects that may be read and not watched.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -48,8 +49,14 @@ struct Inner {
 }
 
 impl Waits {
-    /// Begins to look after waits; those that an earlier process has left are taken up by [`Waits::resume`]. Ends are sent to `ended`.
-    pub fn start(store: Store, tasks: Tasks, clusters: HashMap<ClusterName, Cluster>, ended: mpsc::Sender<WaitEnded>) -> Self {
+    /// Begins to look after waits; those that an earlier process has left are taken up by [`Waits::resume`]. Ends are
+    /// sent to `ended`.
+    pub fn start(
+        store: Store,
+        tasks: Tasks,
+        clusters: HashMap<ClusterName, Cluster>,
+        ended: mpsc::Sender<WaitEnded>,
+    ) -> Self {
         let began = (Instant::now(), store.now());
         let inner = Inner { store, tasks, clusters, board: Mutex::default(), deadlines: Notify::new(), ended, began };
         let waits = Self(Arc::new(inner));
@@ -58,8 +65,8 @@ impl Waits {
         waits
     }
 
-    /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end once the objects have been seen, and ends that nobody
-    /// has acted on are told again.
+    /// Takes up what an earlier process has waited for. Deadlines that passed meanwhile end once the objects have been
+    /// seen, and ends that nobody has acted on are told again.
     pub async fn resume(&self) -> Result<usize, StoreError> {
         let moved = self.0.store.waits_follow_clock().await?;
         if moved > 0 {
@@ -92,7 +99,8 @@ impl Waits {
         Ok(count)
     }
 
-    /// Stores a wait and begins it. It takes the place of an older one of the same app and purpose, which then ends without a word.
+    /// Stores a wait and begins it. It takes the place of an older one of the same app and purpose, which then ends
+    /// without a word.
     pub async fn add(&self, wait: Wait) -> Result<(), StoreError> {
         self.0.store.put_wait(&wait).await?;
         self.begin(wait).await;
@@ -264,7 +272,8 @@ impl Waits {
                     }
                     Some(Err(error @ ClusterError::Forbidden { .. })) => {
                         self.board().trouble(kind, &error.to_string());
-                        tracing::warn!(%error, kind = kind.name, "watching a kind is forbidden; its objects are polled instead");
+                        tracing::warn!(%error, kind = kind.name, "watching a kind is forbidden; its objects are polled \
+                                                                  instead");
                         return Listened::Forbidden;
                     }
                     Some(Err(error)) => {
@@ -282,16 +291,20 @@ impl Waits {
         }
     }
 
-    /// Who may read in some namespaces may not watch the whole cluster: then each object is asked about, until none is waited for.
+    /// Who may read in some namespaces may not watch the whole cluster: then each object is asked about, until none is
+    /// waited for.
     async fn poll(&self, cluster: &Cluster, kind: &Kind) {
         loop {
             let keys = self.board().awaited(kind);
             if keys.is_empty() {
                 return;
             }
-            let asks = keys.into_iter().map(|key| async move { Ok::<_, ClusterError>((key.id(), cluster.get(&key).await?)) });
-            let found: Result<Vec<_>, _> =
-                futures::stream::iter(asks.collect::<Vec<_>>()).buffer_unordered(cluster.concurrency()).try_collect().await;
+            let asks =
+                keys.into_iter().map(|key| async move { Ok::<_, ClusterError>((key.id(), cluster.get(&key).await?)) });
+            let found: Result<Vec<_>, _> = futures::stream::iter(asks.collect::<Vec<_>>())
+                .buffer_unordered(cluster.concurrency())
+                .try_collect()
+                .await;
             match found {
                 Ok(found) => {
                     let seen = |object: Value| Some(read(kind, &object)?.1);
@@ -338,8 +351,13 @@ async fn stream(
     cluster: &Cluster,
     kind: &Kind,
 ) -> Result<Option<impl Stream<Item = Result<WatchEvent, ClusterError>> + Send + use<>>, ClusterError> {
-    let any =
-        ObjectKey { group: kind.group.clone(), version: String::new(), kind: kind.name.clone(), namespace: None, name: String::new() };
+    let any = ObjectKey {
+        group: kind.group.clone(),
+        version: String::new(),
+        kind: kind.name.clone(),
+        namespace: None,
+        name: String::new(),
+    };
     match cluster.resource(&any).await {
         Ok(resource) => Ok(Some(cluster.watch(&resource, None, Some(APP_LABEL)))),
         Err(ClusterError::UnknownKind { .. }) => Ok(None),
@@ -391,14 +409,24 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db"), clock.clone()).await.expect("a store");
         let (tasks, (sender, mut ended)) = (Tasks::new(), mpsc::channel(4));
         let waits = Waits::start(store.clone(), tasks.clone(), HashMap::new(), sender);
-        let key =
-            ObjectKey { group: String::new(), version: "v1".into(), kind: "Pod".into(), namespace: Some("shop".into()), name: "a".into() };
+        let key = ObjectKey {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "Pod".into(),
+            namespace: Some("shop".into()),
+            name: "a".into(),
+        };
         let wait = |app: &str| Wait {
             app: app.parse().expect("an app"),
             purpose: WaitPurpose::Health,
             run: RunId::new("1"),
             cluster: ClusterName::new("prod"),
-            objects: vec![WaitObject { key: key.clone(), uid: None, resource_version: None, touched: Touched::Written }],
+            objects: vec![WaitObject {
+                key: key.clone(),
+                uid: None,
+                resource_version: None,
+                touched: Touched::Written,
+            }],
             deadline: store.now() + 300,
         };
         waits.add(wait("shop/web")).await.expect("a wait");
@@ -407,7 +435,8 @@ mod tests {
         waits.add(wait("shop/cart")).await.expect("a wait");
         let mut apps = Vec::new();
         for _ in 0..2 {
-            let end = tokio::time::timeout(Duration::from_secs(20), ended.recv()).await.expect("in time").expect("an end");
+            let end =
+                tokio::time::timeout(Duration::from_secs(20), ended.recv()).await.expect("in time").expect("an end");
             assert!(matches!(end.outcome, WaitOutcome::TimedOut(_)), "{end:?}");
             apps.push(end.wait.app.to_string());
         }

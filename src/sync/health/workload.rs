@@ -25,7 +25,9 @@ fn first(checks: impl IntoIterator<Item = Option<Health>>) -> Health {
 }
 
 pub(super) fn deployment(object: &Value) -> Health {
-    if let Some(progress) = condition(object, "Progressing").filter(|progress| progress.reason == "ProgressDeadlineExceeded") {
+    if let Some(progress) =
+        condition(object, "Progressing").filter(|progress| progress.reason == "ProgressDeadlineExceeded")
+    {
         return Health::Failed(format!("it makes no progress ({})", progress.text()));
     }
     let want = wanted(object);
@@ -73,7 +75,10 @@ pub(super) fn stateful_set(object: &Value) -> Health {
     let want = wanted(object);
     let status = |field: &str| number(object, &format!("/status/{field}"));
     if updates_by_hand(object) {
-        return first([reached(status("readyReplicas"), want, "replicas are ready"), surplus(status("replicas"), want)]);
+        return first([
+            reached(status("readyReplicas"), want, "replicas are ready"),
+            surplus(status("replicas"), want),
+        ]);
     }
     let partition = number(object, "/spec/updateStrategy/rollingUpdate/partition");
     if partition > 0 {
@@ -87,7 +92,9 @@ pub(super) fn stateful_set(object: &Value) -> Health {
     let rolling = want > 0 && revision("currentRevision") != revision("updateRevision");
     first([
         reached(status("readyReplicas"), want, "replicas are ready"),
-        rolling.then(|| Health::Progressing(format!("{} of {want} replicas are at the new revision", status("updatedReplicas")))),
+        rolling.then(|| {
+            Health::Progressing(format!("{} of {want} replicas are at the new revision", status("updatedReplicas")))
+        }),
         surplus(status("replicas"), want),
     ])
 }
@@ -97,7 +104,11 @@ pub(super) fn daemon_set(object: &Value) -> Health {
     let want = status("desiredNumberScheduled");
     first([
         reached(status("currentNumberScheduled"), want, "nodes have their pod"),
-        reached(if updates_by_hand(object) { want } else { status("updatedNumberScheduled") }, want, "pods are updated"),
+        reached(
+            if updates_by_hand(object) { want } else { status("updatedNumberScheduled") },
+            want,
+            "pods are updated",
+        ),
         reached(status("numberAvailable"), want, "pods are available"),
     ])
 }

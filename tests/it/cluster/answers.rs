@@ -59,13 +59,16 @@ async fn a_namespace_that_is_not_there() {
 #[tokio::test]
 async fn a_kind_that_is_not_there() {
     let (cluster, namespace) = (connect().await, cluster::namespace("kind").await);
-    let object = json!({"apiVersion": "none.example/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": namespace}});
+    let object =
+        json!({"apiVersion": "none.example/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": namespace}});
     let error = refused(&cluster, &object).await;
     assert!(
-        matches!(&error, ApplyError::UnknownKind { group, version, kind } if (group.as_str(), version.as_str(), kind.as_str()) == ("none.example", "v1", "Widget")),
+        matches!(&error, ApplyError::UnknownKind { group, version, kind } if (group.as_str(), version.as_str(),
+            kind.as_str()) == ("none.example", "v1", "Widget")),
         "{error:?}"
     );
-    let version = json!({"apiVersion": "apps/v9", "kind": "Deployment", "metadata": {"name": "a", "namespace": namespace}});
+    let version =
+        json!({"apiVersion": "apps/v9", "kind": "Deployment", "metadata": {"name": "a", "namespace": namespace}});
     assert!(matches!(refused(&cluster, &version).await, ApplyError::UnknownKind { .. }));
 }
 
@@ -76,7 +79,8 @@ async fn a_kind_that_went_away() {
     let group = format!("{}.example", cluster::namespace_name("gone"));
     let crd = crd(&group);
     apply(&cluster, &crd, REAL).await.expect("a CRD");
-    let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "a", "namespace": "default"}});
+    let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "a",
+        "namespace": "default"}});
     eventually(async || {
         cluster.refresh_discovery().await.expect("discovery");
         apply(&cluster, &object, DRY).await.is_ok()
@@ -110,7 +114,8 @@ async fn an_object_that_does_not_have_the_form_of_its_kind() {
 fn versions(group: &str, first: &Value, second: Option<&Value>) -> Value {
     let version = |name: &str, spec: &Value, storage: bool| {
         json!({"name": name, "served": true, "storage": storage,
-            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "properties": spec}}}}})
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object",
+            "properties": spec}}}}})
     };
     let mut crd = crd(group);
     crd["spec"]["versions"] = match second {
@@ -120,7 +125,8 @@ fn versions(group: &str, first: &Value, second: Option<&Value>) -> Value {
     crd
 }
 
-/// X6+: what a CRD's new version makes of an object is a refusal of that object, however often it is asked; the server calls it a 500.
+/// X6+: what a CRD's new version makes of an object is a refusal of that object, however often it is asked; the server
+/// calls it a 500.
 #[tokio::test]
 async fn what_a_new_version_of_a_crd_does_not_declare_is_no_outage() {
     let cluster = connect().await;
@@ -139,10 +145,20 @@ async fn what_a_new_version_of_a_crd_does_not_declare_is_no_outage() {
             json!({"size": "2", "extra": "y"}),
             "managedFields",
         ),
-        ("typed", (&typed, None), (&less, None), json!({"size": {"a": "1"}}), json!({"size": "2"}), "object in the cluster"),
+        (
+            "typed",
+            (&typed, None),
+            (&less, None),
+            json!({"size": {"a": "1"}}),
+            json!({"size": "2"}),
+            "object in the cluster",
+        ),
     ] {
         let group = format!("{}.example", cluster::namespace_name(name));
-        let widget = |version: &str, spec: &Value| json!({"apiVersion": format!("{group}/{version}"), "kind": "Widget", "metadata": {"name": "a", "namespace": namespace}, "spec": spec});
+        let widget = |version: &str, spec: &Value| {
+            json!({"apiVersion": format!("{group}/{version}"), "kind": "Widget",
+            "metadata": {"name": "a", "namespace": namespace}, "spec": spec})
+        };
         apply(&cluster, &versions(&group, before.0, before.1), REAL).await.expect("a CRD");
         eventually(async || {
             cluster.refresh_discovery().await.expect("discovery");
@@ -185,16 +201,19 @@ async fn fields_that_can_not_change() {
     let mut selector = web.clone();
     selector["spec"]["selector"]["matchLabels"] = json!({"app": "other"});
     selector["spec"]["template"]["metadata"]["labels"] = json!({"app": "other"});
-    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace}, "spec": {"ports": [{"port": 80}]}});
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"ports": [{"port": 80}]}});
     let mut address = service.clone();
     address["spec"]["clusterIP"] = json!("10.96.200.200");
-    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": namespace}, "spec": {
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": namespace},
+        "spec": {
         "suspend": true,
         "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "example.test/a:1"}]}}}});
     let mut template = job.clone();
     template["spec"]["template"]["spec"]["containers"][0]["image"] = json!("example.test/a:2");
     template["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure");
-    let fixed = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fixed", "namespace": namespace}, "immutable": true, "data": {"k": "old"}});
+    let fixed = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fixed", "namespace": namespace},
+        "immutable": true, "data": {"k": "old"}});
     let mut data = fixed.clone();
     data["data"]["k"] = json!("new");
     let mut said = Vec::new();
@@ -267,10 +286,16 @@ async fn an_api_that_is_deprecated() {
 #[tokio::test]
 async fn what_policy_forbids() {
     let (cluster, namespace) = (connect().await, cluster::namespace("quota").await);
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": namespace}, "spec": {"hard": {"count/configmaps": "0"}}});
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none",
+        "namespace": namespace}, "spec": {"hard": {"count/configmaps": "0"}}});
     apply(&cluster, &quota, REAL).await.expect("a quota");
-    eventually(async || matches!(apply(&cluster, &config_map(&namespace, "a", &json!({})), DRY).await, Err(ApplyError::Forbidden { .. })))
-        .await;
+    eventually(async || {
+        matches!(
+            apply(&cluster, &config_map(&namespace, "a", &json!({})), DRY).await,
+            Err(ApplyError::Forbidden { .. })
+        )
+    })
+    .await;
     let error = refused(&cluster, &config_map(&namespace, "a", &json!({}))).await;
     assert_eq!(error.class(), Class::Fail, "{error}");
 }
@@ -330,16 +355,21 @@ async fn too_many_requests_are_waited_for_and_lower_the_concurrency() {
 
     proxy.add(Rule::all(Fault::too_many_requests(600)).containing("/configmaps/").times(1));
     let error = apply(&proxied, &object, DRY).await.expect_err("put off");
-    assert!(matches!(&error, ApplyError::Cluster(ClusterError::TooMany { after, .. }) if after.as_secs() == 600), "{error:?}");
+    assert!(
+        matches!(&error, ApplyError::Cluster(ClusterError::TooMany { after, .. }) if after.as_secs() == 600),
+        "{error:?}"
+    );
 }
 
 pub fn crd(group: &str) -> Value {
     json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("widgets.{group}")},
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("widgets.{group}")},
         "spec": {
             "group": group, "scope": "Namespaced", "names": {"kind": "Widget", "plural": "widgets"},
             "versions": [{"name": "v1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}}}],
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object",
+                "properties": {"size": {"type": "integer"}}}}}}}],
         },
     })
 }

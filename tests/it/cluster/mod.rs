@@ -1,4 +1,5 @@
-//! The cluster module against a real API server: each answer that an apply can get, discovery, lists, watches and deletes.
+//! The cluster module against a real API server: each answer that an apply can get, discovery, lists, watches and
+//! deletes.
 
 pub mod answers;
 mod objects;
@@ -21,7 +22,10 @@ pub async fn connect() -> Cluster {
 /// The same under another field manager.
 pub async fn connect_as(manager: &str) -> Cluster {
     let kubeconfig = cluster::control_plane().await.kubeconfig().to_owned();
-    let config = ClusterConfig { field_manager: manager.to_owned(), ..ClusterConfig::new(ClusterName::new("test"), Some(kubeconfig)) };
+    let config = ClusterConfig {
+        field_manager: manager.to_owned(),
+        ..ClusterConfig::new(ClusterName::new("test"), Some(kubeconfig))
+    };
     Cluster::connect(config).await.expect("a cluster")
 }
 
@@ -53,7 +57,8 @@ pub fn deployment(namespace: &str, name: &str) -> Value {
             "selector": {"matchLabels": {"app": name}},
             "template": {
                 "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": "web", "image": "example.test/web:1", "resources": {"requests": {"cpu": "0.5"}}}]},
+                "spec": {"containers": [{"name": "web", "image": "example.test/web:1",
+                "resources": {"requests": {"cpu": "0.5"}}}]},
             },
         },
     })

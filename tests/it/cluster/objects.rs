@@ -41,7 +41,8 @@ async fn discovery_knows_kinds_scopes_and_versions() {
 async fn what_is_not_there_is_none_and_what_is_unknown_an_error() {
     let (cluster, namespace) = (connect().await, cluster::namespace("get").await);
     assert!(cluster.get(&key(&config_map(&namespace, "none", &json!({})))).await.expect("an answer").is_none());
-    let widget = json!({"apiVersion": "none.example/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": namespace}});
+    let widget =
+        json!({"apiVersion": "none.example/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": namespace}});
     assert!(matches!(cluster.get(&key(&widget)).await, Err(ClusterError::UnknownKind { .. })));
     let homeless = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
     assert!(matches!(cluster.get(&key(&homeless)).await, Err(ClusterError::NoNamespace { .. })));
@@ -74,10 +75,13 @@ async fn a_finalizer_makes_a_delete_a_wait() {
     object["metadata"]["finalizers"] = json!(["test.driftless.dev/hold"]);
     let live = apply(&cluster, &object, REAL).await.expect("applied");
     assert_eq!(cluster.delete(&key(&object), &by_uid(&live)).await.expect("an answer"), Deleted::Accepted);
-    let stale =
-        json!([{"op": "test", "path": "/metadata/resourceVersion", "value": "1"}, {"op": "remove", "path": "/metadata/finalizers"}]);
+    let stale = json!([{"op": "test", "path": "/metadata/resourceVersion", "value": "1"}, {"op": "remove",
+        "path": "/metadata/finalizers"}]);
     assert!(matches!(cluster.patch_json(&key(&object), &stale, false).await, Err(ClusterError::Conflict { .. })));
-    cluster.patch_json(&key(&object), &json!([{"op": "remove", "path": "/metadata/finalizers"}]), false).await.expect("released");
+    cluster
+        .patch_json(&key(&object), &json!([{"op": "remove", "path": "/metadata/finalizers"}]), false)
+        .await
+        .expect("released");
     assert!(cluster.get(&key(&object)).await.expect("an answer").is_none());
 }
 
@@ -100,9 +104,16 @@ async fn metadata_comes_in_pages_and_without_objects() {
     assert_eq!(names.len(), 510);
     assert!(!list.resource_version.is_empty());
     let first = &list.items[0];
-    let live = cluster.get(&key(&config_map(&namespace, &first.name, &json!({})))).await.expect("an answer").expect("the object");
+    let live = cluster
+        .get(&key(&config_map(&namespace, &first.name, &json!({}))))
+        .await
+        .expect("an answer")
+        .expect("the object");
     assert_eq!(PartialMeta::of(&live).as_ref(), Some(first));
-    assert_eq!((first.managed_fields[0].manager.as_str(), first.managed_fields[0].operation.as_str()), ("driftless", "Apply"));
+    assert_eq!(
+        (first.managed_fields[0].manager.as_str(), first.managed_fields[0].operation.as_str()),
+        ("driftless", "Apply")
+    );
     assert!(first.managed_fields[0].fields["f:data"]["f:k"].is_object());
 }
 
@@ -117,9 +128,14 @@ async fn a_watch_tells_what_is_there_and_what_changes() {
     let mut told = Vec::new();
     for step in 0..3 {
         while told.len() < [2, 3, 4][step] {
-            let event = tokio::time::timeout(std::time::Duration::from_secs(20), events.next()).await.expect("in time").expect("endless");
+            let event = tokio::time::timeout(std::time::Duration::from_secs(20), events.next())
+                .await
+                .expect("in time")
+                .expect("endless");
             match event.expect("an event") {
-                WatchEvent::Applied(object) if object["metadata"]["name"] == "a" => told.push(format!("applied {}", object["data"]["k"])),
+                WatchEvent::Applied(object) if object["metadata"]["name"] == "a" => {
+                    told.push(format!("applied {}", object["data"]["k"]))
+                }
                 WatchEvent::Deleted(object) => told.push(format!("deleted {}", object["metadata"]["name"])),
                 WatchEvent::Synced => told.push("synced".to_owned()),
                 WatchEvent::Applied(_) | WatchEvent::Began => {}
@@ -137,7 +153,8 @@ async fn a_watch_tells_what_is_there_and_what_changes() {
     assert_eq!(told, ["applied \"1\"", "synced", "applied \"2\"", "deleted \"a\""]);
 }
 
-/// What `kubectl apply` without `--server-side` leaves, and what our apply makes of it: a field that the manifest drops goes.
+/// What `kubectl apply` without `--server-side` leaves, and what our apply makes of it: a field that the manifest drops
+/// goes.
 #[tokio::test]
 async fn fields_of_client_side_apply_are_adopted() {
     let (cluster, namespace) = (connect().await, cluster::namespace("adopt").await);
@@ -166,9 +183,11 @@ async fn fields_of_client_side_apply_are_adopted() {
 async fn a_cluster_that_is_not_there_is_a_retry_and_a_missing_file_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("kubeconfig");
-    let missing = Cluster::connect(ClusterConfig::new(ClusterName::new("none"), Some(path.clone()))).await.expect_err("no file");
+    let missing =
+        Cluster::connect(ClusterConfig::new(ClusterName::new("none"), Some(path.clone()))).await.expect_err("no file");
     assert!(!missing.class().is_retry(), "{missing}");
-    let text = "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: [{name: a, cluster: {server: 'http://127.0.0.1:9'}}]\ncontexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n";
+    let text = "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: \
+                [{name: a, cluster: {server: 'http://127.0.0.1:9'}}]\ncontexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n";
     std::fs::write(&path, text).expect("written");
     let cluster = Cluster::connect(ClusterConfig::new(ClusterName::new("none"), Some(path))).await.expect("a cluster");
     let error = cluster.discovery().await.expect_err("nobody answers");

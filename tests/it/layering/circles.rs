@@ -59,7 +59,8 @@ fn of_sources(root: &str) -> Vec<Circle> {
     circles(&Tree::of(sources.iter().map(|(path, text)| (path.as_str(), text.as_str()))))
 }
 
-const WHAT_TO_DO: &str = "Files must not know each other in a circle. Move what both need (a type, a function) to a file of its own, \
+const WHAT_TO_DO: &str = "Files must not know each other in a circle. Move what both need (a type, a function) to a \
+                          file of its own, \
                           named for what it is; or pass the value in; or make one file of two that are one thing. \
                           `mod.rs` may pass it on by `pub use`.";
 
@@ -83,7 +84,8 @@ fn a_child_that_takes_from_its_parent_makes_a_circle() {
     let parent = "mod child;\npub struct Shared;\nfn run() { child::run(Shared) }";
     let child = "use super::Shared;\npub fn run(_: Shared) {}";
     let found = of(&[("lib.rs", "mod a;"), ("a/mod.rs", parent), ("a/child.rs", child)]);
-    let [back, forth] = ["a/child.rs knows a/mod.rs by crate::a::Shared", "a/mod.rs knows a/child.rs by crate::a::child::run"];
+    let [back, forth] =
+        ["a/child.rs knows a/mod.rs by crate::a::Shared", "a/mod.rs knows a/child.rs by crate::a::child::run"];
     assert_eq!(found, [back, forth]);
 }
 
@@ -96,7 +98,8 @@ fn a_circle_is_found_past_what_passes_it_on_and_over_several_files() {
         ("a/c.rs", "pub struct C(crate::a::First);\ntype More = super::Other;"),
         ("d.rs", "pub mod deep { use super::super::a::C;\npub struct D(C); }"),
     ]);
-    let round = ["a/b.rs knows d.rs by crate::d", "a/c.rs knows a/b.rs by crate::a::First", "d.rs knows a/c.rs by crate::a::C"];
+    let round =
+        ["a/b.rs knows d.rs by crate::d", "a/c.rs knows a/b.rs by crate::a::First", "d.rs knows a/c.rs by crate::a::C"];
     assert_eq!(found, round);
 }
 
@@ -121,7 +124,8 @@ pub struct Front(Leaf);
 
 #[test]
 fn what_is_passed_on_said_or_tested_makes_no_circle() {
-    let with = |leaf| of(&[("lib.rs", "mod a;\nmod leaf;"), ("a/mod.rs", FRONT), ("a/child.rs", CHILD), ("leaf.rs", leaf)]);
+    let with =
+        |leaf| of(&[("lib.rs", "mod a;\nmod leaf;"), ("a/mod.rs", FRONT), ("a/child.rs", CHILD), ("leaf.rs", leaf)]);
     assert_eq!(with("pub struct Leaf;"), [""; 0]);
     assert_eq!(with("pub struct Leaf(crate::a::Front);").len(), 2, "what stands after a module of tests counts");
 }

@@ -1,5 +1,5 @@
-//! Which file knows which other one: by `use`, and by paths within the code. What a file passes on by `pub use` counts as
-//! known to whoever takes it there, and not to the file.
+//! Which file knows which other one: by `use`, and by paths within the code. What a file passes on by `pub use` counts
+//! as known to whoever takes it there, and not to the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! A source file as words: identifiers, `::` and single signs. Comments and texts are left out, and so is what only tests
-//! compile.
+//! A source file as words: identifiers, `::` and single signs. Comments and texts are left out, and so is what only
+//! tests compile.
 
 /// The words of a file, in order.
 pub fn words(text: &str) -> Vec<&str> {
@@ -83,7 +83,9 @@ fn raw_text(text: &str) -> Option<usize> {
 fn character(text: &str) -> usize {
     let mut chars = text.char_indices().skip(1);
     match (chars.next(), chars.next()) {
-        (Some((_, '\\')), Some((escaped, _))) => text[escaped + 1..].find('\'').map_or(text.len(), |at| escaped + at + 2),
+        (Some((_, '\\')), Some((escaped, _))) => {
+            text[escaped + 1..].find('\'').map_or(text.len(), |at| escaped + at + 2)
+        }
         (Some(_), Some((end, '\''))) => end + 1,
         _ => 1,
     }

@@ -38,7 +38,8 @@ const LIVE: &str = "[
     ...document.querySelectorAll('#repos :is(script,img,iframe,svg,object,embed,base,meta,style,link,form[action])'),
     ...document.querySelectorAll('#pull :is(script,iframe,svg,object,embed,base,meta,style,link,form)'),
     ...[...document.querySelectorAll('#pull img')].filter(node => node.getAttribute('src') !== '/avatar'),
-    ...[...document.querySelectorAll('#pull *, #repos *')].filter(node => [...node.attributes].some(({name}) => name.startsWith('on'))),
+    ...[...document.querySelectorAll('#pull *, #repos *')].filter(node => [...node.attributes].some(({name}) => \
+                    name.startsWith('on'))),
     ...[...document.querySelectorAll('#pull a')].filter(node => !/^(#|https?:)/.test(node.getAttribute('href'))),
 ].map(node => node.outerHTML)";
 
@@ -49,19 +50,28 @@ const TEXT: &str = "</textarea><script>alert(24)</script>\n";
 async fn what_is_hostile_is_shown_and_does_nothing() {
     let world = World::with("page-hostile", Setup { webhooks: false, ..Setup::default() }).await;
     world.push(Files::new().file("<b onclick=alert(25)>", TEXT)).await;
-    let head = world.push_to(BRANCH, Files::new().file("<img src=x onerror=alert(19)>.txt", "<script>alert(20)</script>\n")).await;
+    let head = world
+        .push_to(BRANCH, Files::new().file("<img src=x onerror=alert(19)>.txt", "<script>alert(20)</script>\n"))
+        .await;
     let number = world.forge.open_pull(PROJECT, BRANCH, "main", TITLE).await.expect("opened");
     world.forge.comment_as(PROJECT, number, "<b onclick=alert(21)>eve</b>", COMMENT).expect("written");
     status(&world, head.as_str()).await;
 
     let (browser, tab) = opened(&world).await;
     tab.until(
-        "document.querySelector('#comments .body') && document.querySelector('#files .plus') && document.querySelector('#checks .status')",
+        "document.querySelector('#comments .body') && document.querySelector('#files .plus') && \
+         document.querySelector('#checks .status')",
     )
     .await;
     assert_eq!(tab.text("document.querySelector('h1').firstChild.textContent.trim()").await, TITLE);
     let shown = tab.text("document.body.innerText").await;
-    for text in [BRANCH, "<script>alert(20)</script>", "<b onclick=alert(21)>eve</b>", "<u>description</u>", "<script>alert(4)</script>"] {
+    for text in [
+        BRANCH,
+        "<script>alert(20)</script>",
+        "<b onclick=alert(21)>eve</b>",
+        "<u>description</u>",
+        "<script>alert(4)</script>",
+    ] {
         assert!(shown.contains(text), "{text} is not shown as it is:\n{shown}");
     }
     assert_eq!(tab.text("document.querySelector('[name=text]').value").await, TEXT);
@@ -71,7 +81,8 @@ async fn what_is_hostile_is_shown_and_does_nothing() {
     // All that can be clicked is clicked; the page is where it was.
     tab.value("window.mark = 1").await;
     tab.value(
-        "document.querySelectorAll('#comments a, #comments summary, #comments details, #comments button').forEach(node => node.click())",
+        "document.querySelectorAll('#comments a, #comments summary, #comments details, #comments button').forEach(node \
+         => node.click())",
     )
     .await;
     tab.until("document.querySelector('#comments .body')").await;
@@ -84,7 +95,14 @@ async fn what_is_hostile_is_shown_and_does_nothing() {
 /// As any client of the API may write it.
 async fn status(world: &World, sha: &str) {
     let url = format!("{}/repos/{PROJECT}/statuses/{sha}", world.forge.api_url());
-    let body = json!({"state": "failure", "context": "<i onclick=alert(22)>c</i>", "description": "<u>description</u>", "target_url": "javascript:alert(23)"});
-    let answer = reqwest::Client::new().post(url).bearer_auth(crate::support::world::TOKEN).json(&body).send().await.expect("an answer");
+    let body = json!({"state": "failure", "context": "<i onclick=alert(22)>c</i>", "description": "<u>description</u>",
+        "target_url": "javascript:alert(23)"});
+    let answer = reqwest::Client::new()
+        .post(url)
+        .bearer_auth(crate::support::world::TOKEN)
+        .json(&body)
+        .send()
+        .await
+        .expect("an answer");
     assert!(answer.status().is_success(), "{}", answer.text().await.expect("a reason"));
 }

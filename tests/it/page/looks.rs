@@ -32,8 +32,10 @@ const FAINT: &str = "(() => {
 })()";
 
 /// What reaches beyond the width of the page and cannot be scrolled by itself.
-const TOO_WIDE: &str = "document.scrollingElement.scrollWidth <= innerWidth ? [] : ['the page', ...document.querySelectorAll('body *')]
-    .filter(node => node === 'the page' || node.getBoundingClientRect().right > innerWidth).map(node => (node.outerHTML ?? node).slice(0, 120))";
+const TOO_WIDE: &str = "document.scrollingElement.scrollWidth <= innerWidth ? [] : ['the page', \
+                        ...document.querySelectorAll('body *')]
+    .filter(node => node === 'the page' || node.getBoundingClientRect().right > innerWidth).map(node => \
+                        (node.outerHTML ?? node).slice(0, 120))";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_can_read_and_use_the_page() {
@@ -44,7 +46,8 @@ async fn everybody_can_read_and_use_the_page() {
         .file("deploy/web.yaml", manifests::deployment("web", "example.test/web:2", 3))
         .file("deploy/settings.yaml", manifests::config_map("settings", &"a long value ".repeat(12)));
     let pull = world.open_pull("a-branch-whose-name-is-quite-long-as-they-often-are", change).await;
-    let wrong = world.open_pull("wrong", Files::new().file("deploy/web.yaml", manifests::deployment("Web", "x", 1))).await;
+    let wrong =
+        world.open_pull("wrong", Files::new().file("deploy/web.yaml", manifests::deployment("Web", "x", 1))).await;
     assert_eq!(world.status(&wrong.head).await.state, "failure");
     world.status(&pull.head).await;
     world.comment(pull.number, "Merging").await;
@@ -52,9 +55,15 @@ async fn everybody_can_read_and_use_the_page() {
     let (browser, tab) = opened(&world).await;
     for (of, number) in [("failed", wrong.number), ("passed", pull.number)] {
         tab.value(&format!("location.hash = '{PROJECT}/{number}'")).await;
-        tab.until(&format!("document.querySelector('h1')?.textContent.endsWith('#{number}') && document.querySelector('#comments .body')"))
-            .await;
-        tab.until("document.querySelector('#files pre') && document.querySelector('#checks .status :is(.success, .failure)')").await;
+        tab.until(&format!(
+            "document.querySelector('h1')?.textContent.endsWith('#{number}') && \
+                            document.querySelector('#comments .body')"
+        ))
+        .await;
+        tab.until(
+            "document.querySelector('#files pre') && document.querySelector('#checks .status :is(.success, .failure)')",
+        )
+        .await;
         tab.value("document.querySelectorAll('#comments details').forEach(fold => fold.open = true)").await;
         for (size, width) in [("wide", WIDE.width), ("narrow", 360)] {
             for (light, dark) in [("light", false), ("dark", true)] {
@@ -79,12 +88,25 @@ async fn everything_has_a_name(tab: &Tab) {
     let tree = tab.call("Accessibility.getFullAXTree", json!({})).await;
     let nodes = tree["nodes"].as_array().expect("a tree");
     let of_kind = |kinds: &'static [&str]| {
-        nodes.iter().filter(move |node| node["ignored"] == false && kinds.iter().any(|kind| node["role"]["value"] == *kind))
+        nodes
+            .iter()
+            .filter(move |node| node["ignored"] == false && kinds.iter().any(|kind| node["role"]["value"] == *kind))
     };
     let name = |node: &Value| node["name"]["value"].as_str().unwrap_or_default().trim().to_owned();
-    let mut controls: Vec<String> = of_kind(&["button", "textbox", "combobox", "link", "navigation", "region"]).map(name).collect();
+    let mut controls: Vec<String> =
+        of_kind(&["button", "textbox", "combobox", "link", "navigation", "region"]).map(name).collect();
     assert!(controls.iter().all(|name| !name.is_empty()), "one has no name: {controls:#?}");
-    let expected = ["File", "Into this branch", "Its text", "Merge", "Merge this branch", "Open pull request", "Propose", "Title", "Title"];
+    let expected = [
+        "File",
+        "Into this branch",
+        "Its text",
+        "Merge",
+        "Merge this branch",
+        "Open pull request",
+        "Propose",
+        "Title",
+        "Title",
+    ];
     controls.retain(|name| expected.contains(&name.as_str()));
     controls.sort();
     assert_eq!(controls, expected);
@@ -94,17 +116,23 @@ async fn everything_has_a_name(tab: &Tab) {
 
 async fn the_keyboard_reaches_everything(tab: &Tab) {
     tab.value("document.activeElement.blur()").await;
-    let controls = "[...document.querySelectorAll('a[href], button, input, textarea, select, summary, pre[tabindex]')].filter(node => node.checkVisibility())";
+    let controls = "[...document.querySelectorAll('a[href], button, input, textarea, select, summary, \
+                    pre[tabindex]')].filter(node => node.checkVisibility())";
     let count = tab.value(&format!("{controls}.length")).await.as_u64().expect("a number");
     tab.value("window.reached = new Set()").await;
     for _ in 0..count + 2 {
         tab.press("Tab").await;
         let outlined = tab
-            .value("document.activeElement === document.body || (reached.add(document.activeElement), getComputedStyle(document.activeElement).outlineStyle !== 'none')")
+            .value(
+                "document.activeElement === document.body || (reached.add(document.activeElement), \
+                    getComputedStyle(document.activeElement).outlineStyle !== 'none')",
+            )
             .await;
         assert_eq!(outlined, true, "the focus on {} is not seen", tab.text("document.activeElement.outerHTML").await);
     }
-    let missed = tab.value(&format!("{controls}.filter(node => !reached.has(node)).map(node => node.outerHTML.slice(0, 120))")).await;
+    let missed = tab
+        .value(&format!("{controls}.filter(node => !reached.has(node)).map(node => node.outerHTML.slice(0, 120))"))
+        .await;
     assert_eq!(missed, json!([]));
 }
 
@@ -113,14 +141,20 @@ async fn the_focus_stays(world: &World, tab: &Tab) {
     tab.click("input[name=title]").await;
     tab.types("half a ti").await;
     world.push_to("yet-another", Files::new().file("README", "words")).await;
-    tab.until("[...document.querySelectorAll('select[name=base] option')].some(option => option.value === 'yet-another')").await;
+    tab.until(
+        "[...document.querySelectorAll('select[name=base] option')].some(option => option.value === 'yet-another')",
+    )
+    .await;
     tab.types("tle").await;
     assert_eq!(tab.text("document.activeElement.value").await, "half a title");
 
     tab.value("document.querySelector('#checks button').focus()").await;
     world.forge.comment_as(PROJECT, 1, "eve", "One more comment").expect("written");
     world.forge.open_pull(PROJECT, "yet-another", "main", "Yet another").await.expect("opened");
-    tab.until("document.querySelectorAll('.pull').length === 3 && document.querySelectorAll('#comments .body').length === 2").await;
+    tab.until(
+        "document.querySelectorAll('.pull').length === 3 && document.querySelectorAll('#comments .body').length === 2",
+    )
+    .await;
     assert_eq!(tab.text("document.activeElement.textContent").await, "Merge");
     tab.value("document.querySelectorAll('.pull')[2].focus()").await;
     world.forge.close_pull(PROJECT, 2);

@@ -24,10 +24,13 @@ async fn a_pull_request_is_opened_watched_and_merged() {
     let world = World::start("page").await;
     let base = world.push(push::shop(&world)).await;
     world.healthy("shop", &base).await;
-    let head = world.push_to("newer", Files::new().file("deploy/web.yaml", manifests::deployment("web", "example.test/web:2", 3))).await;
+    let head = world
+        .push_to("newer", Files::new().file("deploy/web.yaml", manifests::deployment("web", "example.test/web:2", 3)))
+        .await;
 
     let (browser, tab) = opened(&world).await;
-    tab.until("[...document.querySelectorAll('select[name=head] option')].some(option => option.value === 'newer')").await;
+    tab.until("[...document.querySelectorAll('select[name=head] option')].some(option => option.value === 'newer')")
+        .await;
     tab.value(WATCH).await;
     tab.click("form:has([name=head]) [name=title]").await;
     tab.types("A third web server").await;
@@ -57,7 +60,10 @@ async fn a_pull_request_is_opened_watched_and_merged() {
 
     tab.click("#checks button").await;
     tab.until("document.querySelector('#comments .body p')?.textContent.includes('healthy after')").await;
-    tab.until("document.querySelector('#head .pill').textContent === 'merged' && !document.querySelector('#checks button')").await;
+    tab.until(
+        "document.querySelector('#head .pill').textContent === 'merged' && !document.querySelector('#checks button')",
+    )
+    .await;
     tab.picture("pull-merged", WIDE).await;
     let web = world.live("apps/v1 Deployment", "web").await.expect("there");
     assert_eq!(web["spec"]["replicas"], 3);
@@ -65,7 +71,9 @@ async fn a_pull_request_is_opened_watched_and_merged() {
     // All of it came by itself: the page was loaded once, and has seen each state pass.
     let seen = tab.value("seen").await;
     let seen: Vec<&str> = seen.as_array().expect("a list").iter().filter_map(|line| line.as_str()).collect();
-    let at = |text: &str| seen.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} was never seen: {seen:#?}"));
+    let at = |text: &str| {
+        seen.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} was never seen: {seen:#?}"))
+    };
     assert!(at("pending") < at("success") && at("Merging changes 1 app") < at("healthy after"), "{seen:#?}");
     assert_eq!(world.states(&head), ["pending", "success"]);
     closed(browser, &tab).await;
@@ -83,7 +91,8 @@ async fn a_file_is_changed_on_the_page() {
     tab.value(&format!("document.querySelector('{form} [name=path]').focus()")).await;
     tab.types("deploy/web").await;
     let selected = format!(
-        "(() => {{ const text = document.querySelector('{form} [name=text]'), at = text.value.indexOf('replicas: 2'); text.focus(); \
+        "(() => {{ const text = document.querySelector('{form} [name=text]'), at = text.value.indexOf('replicas: 2'); \
+         text.focus(); \
          text.setSelectionRange(at + 10, at + 11); return at > 0 }})()"
     );
     tab.until(&selected).await;
@@ -96,7 +105,12 @@ async fn a_file_is_changed_on_the_page() {
     tab.until("document.querySelector('h1')?.textContent === 'Five web servers #1'").await;
     tab.until("document.querySelector('#checks .status .success')").await;
     let files = tab.text("document.querySelector('#files').innerText").await;
-    assert!(files.contains("-  replicas: 2") && files.contains("+  replicas: 5") && files.matches("diff --git").count() == 1, "{files}");
+    assert!(
+        files.contains("-  replicas: 2")
+            && files.contains("+  replicas: 5")
+            && files.matches("diff --git").count() == 1,
+        "{files}"
+    );
     tab.click("#checks button").await;
     tab.until("document.querySelector('#comments .body p')?.textContent.includes('healthy after')").await;
     tab.until(&format!("document.querySelector('{form} [name=text]').value.includes('replicas: 5')")).await;

@@ -12,7 +12,10 @@ async fn plain_files_are_read_recursively_as_kubectl_reads_them() -> Result {
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "one"}},
         {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "two"}}]}]}"#;
     let tree = MemoryTree::new()
-        .file("apps/a.yaml", format!("# first\n---\n{}---\n\n---\n# nothing\n---\n{}", config_map("a1"), config_map("a2")))
+        .file(
+            "apps/a.yaml",
+            format!("# first\n---\n{}---\n\n---\n# nothing\n---\n{}", config_map("a1"), config_map("a2")),
+        )
         .file("apps/deep/er/b.yml", config_map("b"))
         .file("apps/list.json", list)
         .file("apps/README.md", "no manifest: [")
@@ -32,7 +35,8 @@ async fn plain_files_are_read_recursively_as_kubectl_reads_them() -> Result {
 
 #[tokio::test]
 async fn numbers_and_words_are_what_kubectl_makes_of_them() -> Result {
-    let text = "apiVersion: v1\nkind: A\nmetadata: {name: a}\nspec: {mode: 0644, on: yes, big: 9007199254740993, float: 1e3, half: 0.5, text: '1', none: ~}\n";
+    let text = "apiVersion: v1\nkind: A\nmetadata: {name: a}\nspec: \
+                {mode: 0644, on: yes, big: 9007199254740993, float: 1e3, half: 0.5, text: '1', none: ~}\n";
     let rendered = render(&renderer(), MemoryTree::new().file("a.yaml", text), ".").await?;
     let spec = rendered.manifests[0].object["spec"].to_string();
     insta::assert_snapshot!(spec, @r#"{"big":9007199254740993,"float":1000,"half":0.5,"mode":420,"none":null,"text":"1","true":true}"#);
@@ -44,7 +48,9 @@ async fn numbers_and_words_are_what_kubectl_makes_of_them() -> Result {
 async fn a_key_overrides_a_merged_one() -> Result {
     let text = format!("{}one: &one {{name: one, x: 1}}\ntwo:\n  <<: *one\n  name: two\n", config_map("a"));
     let kustomized = MemoryTree::new().file("c/kustomization.yaml", "resources: [a.yaml]\n").file("c/a.yaml", &text);
-    for tree in [MemoryTree::new().file("c/a.yaml", &text), kustomized, super::chart("").file("c/templates/a.yaml", &text)] {
+    for tree in
+        [MemoryTree::new().file("c/a.yaml", &text), kustomized, super::chart("").file("c/templates/a.yaml", &text)]
+    {
         let rendered = render(&renderer(), tree, "c").await?;
         assert_eq!(rendered.manifests[0].object["two"], serde_json::json!({"name": "two", "x": 1}));
     }
@@ -54,7 +60,10 @@ async fn a_key_overrides_a_merged_one() -> Result {
 #[tokio::test]
 async fn a_kustomization_is_built_with_origins_and_a_trace() -> Result {
     let tree = MemoryTree::new()
-        .file("apps/base/kustomization.yaml", "resources: [cm.yaml]\nconfigMapGenerator: [{name: gen, files: [data.txt]}]\n")
+        .file(
+            "apps/base/kustomization.yaml",
+            "resources: [cm.yaml]\nconfigMapGenerator: [{name: gen, files: [data.txt]}]\n",
+        )
         .file("apps/base/cm.yaml", config_map("cm"))
         .file("apps/base/data.txt", "hello")
         .file("apps/base/unused.yaml", config_map("unused"))

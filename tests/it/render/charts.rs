@@ -23,7 +23,11 @@ fn asking(change: impl FnOnce(&mut RenderRequest)) -> RenderRequest {
     request
 }
 
-async fn render(pool: &Renderer, request: RenderRequest, tree: MemoryTree) -> std::result::Result<Rendered, RenderError> {
+async fn render(
+    pool: &Renderer,
+    request: RenderRequest,
+    tree: MemoryTree,
+) -> std::result::Result<Rendered, RenderError> {
     let tree: Arc<dyn Tree> = Arc::new(tree);
     pool.render(request, tree, CancellationToken::new()).await
 }
@@ -40,7 +44,10 @@ async fn values_come_from_files_in_order_and_then_from_the_app() -> Result {
         .file("c/prod.yaml", "three: prod\n")
         .file(
             "c/templates/a.yaml",
-            secret("{{ list .Values.one .Values.two .Values.three .Values.map.a .Values.map.b .Values.four | join \"-\" }}"),
+            secret(
+                "{{ list .Values.one .Values.two .Values.three .Values.map.a .Values.map.b .Values.four | \
+                    join \"-\" }}",
+            ),
         );
     let request = asking(|request| {
         request.options.helm.values_files = vec!["envs/base.yaml".into(), "c/prod.yaml".into()];
@@ -53,7 +60,8 @@ async fn values_come_from_files_in_order_and_then_from_the_app() -> Result {
     let answer = failure(render(&pool, request, tree.without("envs/base.yaml")).await);
     assert_eq!(
         answer,
-        "envs/base.yaml: a values file that is not in the repository (helm.valuesFiles are paths from the root of the repository)"
+        "envs/base.yaml: a values file that is not in the repository (helm.valuesFiles are paths from the root of the \
+         repository)"
     );
     Ok(())
 }
@@ -61,7 +69,8 @@ async fn values_come_from_files_in_order_and_then_from_the_app() -> Result {
 #[tokio::test]
 async fn a_chart_is_told_of_its_release_and_its_cluster() -> Result {
     let text = secret(
-        "{{ .Release.Name }}-{{ .Release.Namespace }}-{{ .Capabilities.KubeVersion.Version }}-{{ .Capabilities.APIVersions.Has \"batch/v1\" }}-{{ .Capabilities.APIVersions.Has \"policy/v1\" }}",
+        "{{ .Release.Name }}-{{ .Release.Namespace }}-{{ .Capabilities.KubeVersion.Version }}-{{ \
+         .Capabilities.APIVersions.Has \"batch/v1\" }}-{{ .Capabilities.APIVersions.Has \"policy/v1\" }}",
     );
     let tree = chart("").file("c/templates/a.yaml", text);
     let pool = renderer();
@@ -77,14 +86,16 @@ async fn what_differs_each_time_can_be_kept_and_is_named() -> Result {
     let tree = chart("").file("c/templates/a.yaml", secret("{{ randInt 0 1000000 | quote }}"));
     let keep = asking(|request| request.options.helm.nondeterministic = Nondeterministic::Keep);
     let rendered = render(&renderer(), keep, tree).await?;
-    let volatile: Vec<String> = rendered.volatile.iter().map(|field| format!("{} {}", field.object, field.pointer)).collect();
+    let volatile: Vec<String> =
+        rendered.volatile.iter().map(|field| format!("{} {}", field.object, field.pointer)).collect();
     assert_eq!(volatile, ["Secret s /stringData/a"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn lookup_finds_nothing_where_it_is_allowed() -> Result {
-    let tree = chart("").file("c/templates/a.yaml", secret("{{ lookup \"v1\" \"Secret\" \"shop\" \"s\" | len | quote }}"));
+    let tree =
+        chart("").file("c/templates/a.yaml", secret("{{ lookup \"v1\" \"Secret\" \"shop\" \"s\" | len | quote }}"));
     let rendered = render(&renderer(), asking(|request| request.options.helm.allow_lookup = true), tree).await?;
     assert_eq!(value(&rendered, "/stringData/a"), Some("0"));
     Ok(())
@@ -123,7 +134,8 @@ async fn the_identity_of_a_chart_knows_the_cluster() -> Result {
     let plain = MemoryTree::new().file("c/a.yaml", secret("a"));
     for (tree, knows) in [(helm, true), (plain, false)] {
         let tree: Arc<dyn Tree> = Arc::new(tree);
-        let ask = |request| pool.render_cached(asker("repo"), "repo", request, Arc::clone(&tree), CancellationToken::new());
+        let ask =
+            |request| pool.render_cached(asker("repo"), "repo", request, Arc::clone(&tree), CancellationToken::new());
         let (before, after) = (ask(asking(|_| {})).await?, ask(asking(upgraded)).await?);
         assert_eq!(before.identity != after.identity, knows);
         assert_eq!(!Arc::ptr_eq(&before, &after), knows);

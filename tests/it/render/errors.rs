@@ -45,7 +45,11 @@ async fn plain_yaml() {
         case("an open bracket in the second document", ".", one("a.yaml", second)),
         case("bad indentation", ".", one("a.yaml", "apiVersion: v1\nkind: A\nmetadata:\n  name: a\n namespace: b\n")),
         case("a key twice", ".", one("a.yaml", "apiVersion: v1\nkind: A\nmetadata:\n  name: a\n  name: b\n")),
-        case("a key twice in JSON", ".", one("a.json", r#"{"apiVersion": "v1", "kind": "A", "metadata": {"name": "a", "name": "b"}}"#)),
+        case(
+            "a key twice in JSON",
+            ".",
+            one("a.json", r#"{"apiVersion": "v1", "kind": "A", "metadata": {"name": "a", "name": "b"}}"#),
+        ),
         case("truncated JSON", ".", one("a.json", "{\n\"apiVersion\": \"v1\",\n\"kind\": \"A\"")),
         case("text after a separator", ".", one("a.yaml", "a: b\n--- c\n")),
         case("a list", ".", one("a.yaml", "- a\n- b\n")),
@@ -68,9 +72,17 @@ async fn plain_yaml() {
         case(
             "a Secret that is not base64 (B18)",
             ".",
-            one("a.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {good: aHVudGVyMg==, password: hunter2hunter2!}\n"),
+            one(
+                "a.yaml",
+                "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: \
+                 {good: aHVudGVyMg==, password: hunter2hunter2!}\n",
+            ),
         ),
-        case("a Secret with a number (B18)", ".", one("a.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {pin: 1234}\n")),
+        case(
+            "a Secret with a number (B18)",
+            ".",
+            one("a.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {pin: 1234}\n"),
+        ),
         case(
             "a Secret that is encrypted (B18)",
             ".",
@@ -110,9 +122,42 @@ async fn kustomize() {
         case("a missing resource", "k", kustomization("resources: [cm.yaml, gone.yaml]\n")),
         case("a missing base", "k", kustomization("resources: [../base]\n")),
         case("a base without a kustomization", "k", kustomization("resources: [../base]\n").file("base/a.yaml", "")),
-        case("malformed YAML", "k", kustomization("resources: [bad.yaml]\n").file("k/bad.yaml", "apiVersion: v1\nkind: A\nmetadata: {name: a}\n---\na: b\n c: d\n")),
-        case("a broken base", "k", kustomization("resources: [../base]\n").file("base/kustomization.yml", "resources: [a.yaml]\nx: 1\n")),
-        case("above its directory", "k", kustomization("configMapGenerator: [{name: a, files: [../x.txt]}]\n").file("x.txt", "")),
+        case(
+            "malformed YAML",
+            "k",
+            kustomization(
+                "resources: \
+                                                   [bad.yaml]\n",
+            )
+            .file(
+                "k/bad.yaml",
+                "apiVersion: v1\nkind: \
+                                                                                      A\nmetadata: {name: a}\n---\na: \
+                                                                                      b\n c: d\n",
+            ),
+        ),
+        case(
+            "a broken base",
+            "k",
+            kustomization(
+                "resources: \
+                                                  [../base]\n",
+            )
+            .file(
+                "base/kustomization.yml",
+                "resources: \
+                                                                                                [a.yaml]\nx: 1\n",
+            ),
+        ),
+        case(
+            "above its directory",
+            "k",
+            kustomization(
+                "configMapGenerator: \
+                                                        [{name: a, files: [../x.txt]}]\n",
+            )
+            .file("x.txt", ""),
+        ),
         case("above the root", "k", kustomization("resources: [../../../../etc/passwd]\n")),
         case("an absolute path", "k", kustomization("resources: [/etc/passwd]\n")),
         case("itself", "k", kustomization("resources: [../k]\n")),
@@ -122,25 +167,81 @@ async fn kustomize() {
         case("a repository in short", "k", kustomization("resources: [github.com/org/repo]\n")),
         case("a URL", "k", kustomization("resources: ['https://example.com/a.yaml']\n")),
         case("a URL of a CRD", "k", kustomization("resources: [cm.yaml]\ncrds: ['https://example.com/a.json']\n")),
-        case("a URL of a patch", "k", kustomization("resources: [cm.yaml]\npatches: [{path: 'https://example.com/a.yaml'}]\n")),
-        case("a URL of a file", "k", kustomization("configMapGenerator: [{name: a, files: ['https://example.com/a.txt']}]\n")),
+        case(
+            "a URL of a patch",
+            "k",
+            kustomization(
+                "resources: [cm.yaml]\npatches: \
+                                                     [{path: 'https://example.com/a.yaml'}]\n",
+            ),
+        ),
+        case(
+            "a URL of a file",
+            "k",
+            kustomization(
+                "configMapGenerator: \
+                                                    [{name: a, files: ['https://example.com/a.txt']}]\n",
+            ),
+        ),
         case("helmCharts", "k", kustomization("helmCharts: [{name: a, repo: 'https://example.com'}]\n")),
-        case("a program", "k", kustomization("resources: [cm.yaml]\ngenerators: [gen.yaml]\n").file(
-            "k/gen.yaml",
-            "apiVersion: v1\nkind: Gen\nmetadata:\n  name: g\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: ./gen.sh}\n",
-        )),
-        case("a plugin", "k", kustomization("resources: [cm.yaml]\ntransformers: [t.yaml]\n")
-            .file("k/t.yaml", "apiVersion: someteam.example.com/v1\nkind: T\nmetadata: {name: t}\n")),
-        case("a patch without a target", "k", kustomization("resources: [cm.yaml]\npatches: [{path: p.yaml}]\n")
-            .file("k/p.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n")),
-        case("one object twice", "k", kustomization("resources: [cm.yaml, again.yaml]\n").file("k/again.yaml", config_map("cm"))),
+        case(
+            "a program",
+            "k",
+            kustomization("resources: [cm.yaml]\ngenerators: [gen.yaml]\n").file(
+                "k/gen.yaml",
+                "apiVersion: v1\nkind: Gen\nmetadata:\n  name: g\n  annotations:\n    config.kubernetes.io/function: \
+             |\n      exec: {path: ./gen.sh}\n",
+            ),
+        ),
+        case(
+            "a plugin",
+            "k",
+            kustomization("resources: [cm.yaml]\ntransformers: [t.yaml]\n")
+                .file("k/t.yaml", "apiVersion: someteam.example.com/v1\nkind: T\nmetadata: {name: t}\n"),
+        ),
+        case(
+            "a patch without a target",
+            "k",
+            kustomization("resources: [cm.yaml]\npatches: [{path: p.yaml}]\n")
+                .file("k/p.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n"),
+        ),
+        case(
+            "one object twice",
+            "k",
+            kustomization(
+                "resources: [cm.yaml, \
+                                                     again.yaml]\n",
+            )
+            .file("k/again.yaml", config_map("cm")),
+        ),
         case("a list item", "k", kustomization("resources: [l.yaml]\n").file("k/l.yaml", "- a\n")),
         case("a link out", "k", kustomization("resources: [l.yaml]\n").link("k/l.yaml", "../../l.yaml")),
-        case("a bad schema", "k", kustomization("resources: [cm.yaml]\nopenapi: {path: s.json}\n").file("k/s.json", r#"{"definitions": {"a": {"x-kubernetes-group-version-kind": 1}}}"#)),
-        case("a key that is no text (B18)", "k", kustomization("resources: [cm.yaml, odd.yaml]\nnamePrefix: a-\n")
-            .file("k/odd.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata:\n  a: b\n  80: http\n")),
-        case("braces that nobody rendered (B18)", "k", kustomization("resources: [odd.yaml]\n")
-            .file("k/odd.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata:\n  a: {{ .Values.a }}\n")),
+        case(
+            "a bad schema",
+            "k",
+            kustomization(
+                "resources: [cm.yaml]\nopenapi: \
+                                                 {path: s.json}\n",
+            )
+            .file("k/s.json", r#"{"definitions": {"a": {"x-kubernetes-group-version-kind": 1}}}"#),
+        ),
+        case(
+            "a key that is no text (B18)",
+            "k",
+            kustomization("resources: [cm.yaml, odd.yaml]\nnamePrefix: a-\n").file(
+                "k/odd.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata:\n  a: b\n  80: http\n",
+            ),
+        ),
+        case(
+            "braces that nobody rendered (B18)",
+            "k",
+            kustomization("resources: [odd.yaml]\n").file(
+                "k/odd.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata:\n  a: {{ .Values.a \
+                                 }}\n",
+            ),
+        ),
         case("an empty CRD", "k", kustomization("resources: [cm.yaml]\ncrds: [crd.json]\n").file("k/crd.json", "")),
     ];
     insta::assert_snapshot!(report(cases).await);
@@ -157,10 +258,13 @@ fn dependency(repository: &str) -> MemoryTree {
 
 #[tokio::test]
 async fn helm() {
-    let hook = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: h\n  annotations:\n    helm.sh/hook: pre-install,pre-upgrade\n";
+    let hook =
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: h\n  annotations:\n    helm.sh/hook: pre-install,pre-upgrade\n";
     let sub = "apiVersion: v2\nname: sub\nversion: 1.0.0\n";
     let schema = |target: &str| {
-        format!(r#"{{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {{"a": {{"$ref": "{target}"}}}}}}"#)
+        format!(
+            r#"{{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {{"a": {{"$ref": "{target}"}}}}}}"#
+        )
     };
     let random = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  password: {{ randAlphaNum 12 }}\n";
     let cases = vec![
@@ -174,9 +278,14 @@ async fn helm() {
         case(
             "a subchart's dependency",
             "c",
-            dependency("").file("c/charts/sub/Chart.yaml", format!("{sub}dependencies: [{{name: deep, version: 1.0.0}}]\n")),
+            dependency("")
+                .file("c/charts/sub/Chart.yaml", format!("{sub}dependencies: [{{name: deep, version: 1.0.0}}]\n")),
         ),
-        case("a subchart twice", "c", dependency("").file("c/charts/sub/Chart.yaml", sub).file("c/charts/other/Chart.yaml", sub)),
+        case(
+            "a subchart twice",
+            "c",
+            dependency("").file("c/charts/sub/Chart.yaml", sub).file("c/charts/other/Chart.yaml", sub),
+        ),
         case("another Kubernetes", "c", chart("kubeVersion: '>=2.0.0'\n")),
         case("bad values", "c", template("").file("c/values.yaml", "a: [\n")),
         case("a parse error", "c", template("a: b\n{{ if }}{{ end }}\n")),
@@ -184,7 +293,11 @@ async fn helm() {
         case("a nil pointer", "c", template("a: b\n\nc: {{ .Values.a.b.c }}\n")),
         case("required", "c", template("a: {{ required \"set a\" .Values.a }}\n")),
         case("fail", "c", template("{{ fail \"no\" }}\n")),
-        case("endless recursion", "c", template("{{ define \"x\" }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}\n")),
+        case(
+            "endless recursion",
+            "c",
+            template("{{ define \"x\" }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}\n"),
+        ),
         case("what renders to no YAML", "c", template("a: b\n c: {{ 1 }}\n")),
         case("what renders to no object", "c", template("a: {{ 1 }}\n")),
         case("an object twice", "c", template(&config_map("a")).file("c/templates/b.yaml", config_map("a"))),

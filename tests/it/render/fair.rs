@@ -19,7 +19,9 @@ fn template(text: &str) -> MemoryTree {
 
 /// A chart that computes until it is killed.
 fn endless(number: usize) -> Arc<dyn Tree> {
-    Arc::new(template(&format!("# {number}\n{{{{ range until 5000 }}}}{{{{ range until 500000 }}}}{{{{ end }}}}{{{{ end }}}}\n")))
+    Arc::new(template(&format!(
+        "# {number}\n{{{{ range until 5000 }}}}{{{{ range until 500000 }}}}{{{{ end }}}}{{{{ end }}}}\n"
+    )))
 }
 
 fn good() -> Arc<dyn Tree> {
@@ -45,7 +47,9 @@ async fn charts_that_loop_stop_nobody_else() -> Result {
         let asked = Instant::now();
         let asker = Asker { tenant: "shop", purpose };
         let repo = format!("shop {purpose:?}");
-        let rendered = pool.render_cached(asker, &repo, request("c", RendererKind::Auto), good(), CancellationToken::new()).await?;
+        let rendered = pool
+            .render_cached(asker, &repo, request("c", RendererKind::Auto), good(), CancellationToken::new())
+            .await?;
         assert_eq!(listed(&rendered), ["ConfigMap a < c/a.yaml"]);
         assert!(asked.elapsed() < Duration::from_secs(2), "a {purpose:?} took {:?}", asked.elapsed());
     }
@@ -65,7 +69,10 @@ async fn a_loop_is_remembered_by_what_it_read() -> Result {
         pool.render_cached(asker, "shop", request("c", RendererKind::Auto), tree, CancellationToken::new())
     };
     let first = ask(Purpose::Preview, endless(1)).await.err().map(|error| error.to_string());
-    assert_eq!(first.as_deref(), Some("c: did not end within 3 seconds (look for a loop in a template, or split the app)"));
+    assert_eq!(
+        first.as_deref(),
+        Some("c: did not end within 3 seconds (look for a loop in a template, or split the app)")
+    );
     let asked = Instant::now();
     let again = ask(Purpose::Sync, endless(1)).await.err().map(|error| error.to_string());
     assert_eq!(again, first, "the text is the same, so that a report is");
@@ -104,13 +111,15 @@ async fn warnings_stay_with_their_render() -> Result {
 async fn what_is_too_deep_is_the_inputs_fault() -> Result {
     let pool = Renderer::new(config())?;
     let text = format!("{}spec: {}{}\n", config_map("deep"), "[".repeat(150), "]".repeat(150));
-    let kustomized = MemoryTree::new().file("c/kustomization.yaml", "resources: [deep.yaml]\n").file("c/deep.yaml", &text);
+    let kustomized =
+        MemoryTree::new().file("c/kustomization.yaml", "resources: [deep.yaml]\n").file("c/deep.yaml", &text);
     for tree in [MemoryTree::new().file("c/deep.yaml", &text), kustomized, template(&text)] {
         let message = super::failure(render(&pool, tree, "c").await);
         assert!(message.ends_with(".yaml: v1 ConfigMap deep is nested more than 100 levels deep"), "{message}");
     }
     let json = "[".repeat(50_000) + &"]".repeat(50_000);
-    let json = format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "deep"}}, "spec": {json}}}"#);
+    let json =
+        format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "deep"}}, "spec": {json}}}"#);
     let message = super::failure(render(&pool, MemoryTree::new().file("c/deep.json", json), "c").await);
     assert!(message.starts_with("c/deep.json:1: "), "{message}");
     Ok(())
@@ -124,7 +133,8 @@ async fn an_input_that_loses_its_worker_each_time_has_failed() -> Result {
     super::sandbox::build("tests/probe/crash", &program)?;
     let pool = Renderer::new(RendererConfig { worker: program, ..config() })?;
     let tree: Arc<dyn Tree> = good();
-    let asked = pool.render_cached(asker("shop"), "shop", request("c", RendererKind::Auto), tree, CancellationToken::new());
+    let asked =
+        pool.render_cached(asker("shop"), "shop", request("c", RendererKind::Auto), tree, CancellationToken::new());
     let Err(RenderError::Failed { failure, trace }) = asked.await else { unreachable!("it crashes") };
     assert_eq!(failure.message, "the renderer crashed on this input 3 times in a row (exit status: 7)");
     assert!(!trace.is_empty(), "what it looked at says when to try again");

@@ -1,4 +1,5 @@
-//! What a render may not do, and what becomes of one that tries: each ends with a clear answer, and the next render is as good as any.
+//! What a render may not do, and what becomes of one that tries: each ends with a clear answer, and the next render is
+//! as good as any.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -42,11 +43,13 @@ fn aliases(depth: usize) -> String {
 #[tokio::test]
 async fn what_needs_too_much_memory_ends_and_says_so() -> Result {
     let pool = pool(|_| {})?;
-    let doubling = "{{- $s := \"0123456789\" }}{{ range until 40 }}{{ $s = printf \"%s%s\" $s $s }}{{ end }}a: {{ $s }}\n";
+    let doubling =
+        "{{- $s := \"0123456789\" }}{{ range until 40 }}{{ $s = printf \"%s%s\" $s $s }}{{ end }}a: {{ $s }}\n";
     let answer = failure(render(&pool, template(doubling), "c").await);
     assert_eq!(
         answer,
-        "c: needs more than the 256 MiB of memory that a render may use (look for a template or an alias that repeats itself, or split the app)"
+        "c: needs more than the 256 MiB of memory that a render may use (look for a template or an alias that repeats \
+         itself, or split the app)"
     );
     assert_eq!(listed(&render(&pool, good(), "c").await?), ["ConfigMap a < c/a.yaml"]);
     Ok(())
@@ -56,8 +59,13 @@ async fn what_needs_too_much_memory_ends_and_says_so() -> Result {
 async fn alias_bombs_are_refused_by_each_renderer() -> Result {
     let pool = pool(|_| {})?;
     let bomb = format!("apiVersion: v1\nkind: A\nmetadata: {{name: a}}\n{}", aliases(9));
-    let kustomized = MemoryTree::new().file("c/kustomization.yaml", "resources: [a.yaml]\nnamePrefix: a-\n").file("c/a.yaml", &bomb);
-    for tree in [MemoryTree::new().file("c/a.yaml", &bomb), kustomized, template(&config_map("a")).file("c/values.yaml", aliases(9))] {
+    let kustomized =
+        MemoryTree::new().file("c/kustomization.yaml", "resources: [a.yaml]\nnamePrefix: a-\n").file("c/a.yaml", &bomb);
+    for tree in [
+        MemoryTree::new().file("c/a.yaml", &bomb),
+        kustomized,
+        template(&config_map("a")).file("c/values.yaml", aliases(9)),
+    ] {
         let answer = failure(render(&pool, tree, "c").await);
         let clear = answer.contains("excessive aliasing") || answer.contains("needs more than the 256 MiB");
         assert!(clear && answer.starts_with('c'), "{answer}");
@@ -98,8 +106,10 @@ async fn a_library_that_panics_takes_its_worker_with_it() -> Result {
 #[tokio::test]
 async fn a_schema_of_one_app_does_not_change_the_next() -> Result {
     let pool = pool(|config| config.size = 1)?;
-    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: web, image: web, env: [{name: A, value: a}]}\n";
-    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: web, env: [{name: B, value: b}]}\n";
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    \
+                      spec:\n      containers:\n      - {name: web, image: web, env: [{name: A, value: a}]}\n";
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      \
+                 containers:\n      - {name: web, env: [{name: B, value: b}]}\n";
     let plain = MemoryTree::new()
         .file("c/kustomization.yaml", "resources: [a.yaml]\npatches: [{path: p.yaml}]\n")
         .file("c/a.yaml", deployment)
@@ -132,7 +142,8 @@ async fn output_and_questions_have_a_limit() -> Result {
     let many = many.join("---\n");
     let answer = failure(render(&pool, MemoryTree::new().file("c/a.yaml", many), "c").await);
     assert_eq!(answer, "c: renders to more than a render may return");
-    let files = (0..60).fold(MemoryTree::new(), |tree, index| tree.file(&format!("c/{index}.yaml"), config_map(&format!("a{index}"))));
+    let files = (0..60)
+        .fold(MemoryTree::new(), |tree, index| tree.file(&format!("c/{index}.yaml"), config_map(&format!("a{index}"))));
     let answer = failure(render(&pool, files, "c").await);
     assert_eq!(answer, "c: asks for more than 50 paths of the repository");
     Ok(())

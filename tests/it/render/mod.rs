@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use driftless::render::{
-    Asker, ClusterFacts, Purpose, RenderError, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig, RendererKind,
+    Asker, ClusterFacts, Purpose, RenderError, RenderOptions, RenderRequest, Rendered, Renderer, RendererConfig,
+    RendererKind,
 };
 use driftless::tree::Tree;
 use driftless::tree::memory::MemoryTree;
@@ -31,7 +32,10 @@ pub fn renderer() -> Renderer {
 }
 
 pub fn request(path: &str, renderer: RendererKind) -> RenderRequest {
-    let cluster = ClusterFacts { version: "v1.36.3".to_owned(), api_versions: ["v1", "apps/v1", "batch/v1"].map(str::to_owned).to_vec() };
+    let cluster = ClusterFacts {
+        version: "v1.36.3".to_owned(),
+        api_versions: ["v1", "apps/v1", "batch/v1"].map(str::to_owned).to_vec(),
+    };
     RenderRequest {
         path: path.to_owned(),
         options: RenderOptions { renderer, ..RenderOptions::default() },
@@ -52,7 +56,9 @@ pub async fn render(renderer: &Renderer, tree: MemoryTree, path: &str) -> Result
 
 /// `Deployment shop/web < apps/web.yaml`, one line per object.
 pub fn listed(rendered: &Rendered) -> Vec<String> {
-    let line = |manifest: &driftless::manifest::Manifest| format!("{} < {}", manifest.key, manifest.origin.as_deref().unwrap_or("?"));
+    let line = |manifest: &driftless::manifest::Manifest| {
+        format!("{} < {}", manifest.key, manifest.origin.as_deref().unwrap_or("?"))
+    };
     rendered.manifests.iter().map(line).collect()
 }
 

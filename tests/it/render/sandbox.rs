@@ -11,8 +11,15 @@ use super::worker;
 /// Builds a program of tests/probe; it is static, as the worker is.
 pub fn build(dir: &str, program: &Path) -> io::Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
-    let built = Command::new("go").env("CGO_ENABLED", "0").current_dir(source).args(["build", "-o"]).arg(program).arg(".").output();
-    let built = built.map_err(|error| io::Error::other(format!("go: {error}; install Go, the renderer is built with it")))?;
+    let built = Command::new("go")
+        .env("CGO_ENABLED", "0")
+        .current_dir(source)
+        .args(["build", "-o"])
+        .arg(program)
+        .arg(".")
+        .output();
+    let built =
+        built.map_err(|error| io::Error::other(format!("go: {error}; install Go, the renderer is built with it")))?;
     if !built.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&built.stderr).into_owned()));
     }
@@ -32,11 +39,17 @@ fn boxed(program: &Path) -> io::Result<Output> {
 
 fn boxed_with(arguments: &[&str], program: &Path) -> io::Result<Output> {
     let launcher = env!("CARGO_BIN_EXE_driftless");
-    Command::new(launcher).arg("sandbox").args(arguments).arg(program).env("SECRET", "leaked").stdin(Stdio::null()).output()
+    Command::new(launcher)
+        .arg("sandbox")
+        .args(arguments)
+        .arg(program)
+        .env("SECRET", "leaked")
+        .stdin(Stdio::null())
+        .output()
 }
 
-/// On older kernels Landlock does less: what the box keeps in is the same at each version, by seccomp alone where it has to be. Forced here by
-/// using no more of this kernel's Landlock than such a kernel has.
+/// On older kernels Landlock does less: what the box keeps in is the same at each version, by seccomp alone where it
+/// has to be. Forced here by using no more of this kernel's Landlock than such a kernel has.
 #[test]
 fn the_box_holds_with_each_version_of_landlock() -> io::Result<()> {
     let probe = probe()?;
@@ -67,7 +80,10 @@ fn the_worker_runs_with_each_version_of_landlock() -> io::Result<()> {
 fn a_kernel_that_lacks_what_is_required_is_refused() -> io::Result<()> {
     for (arguments, says) in [
         (["--newest", "0"].as_slice(), "error: this kernel has no Landlock"),
-        (&["--newest", "3", "--required", "4"], "error: this kernel's Landlock is ABI 3, and the configuration requires 4."),
+        (
+            &["--newest", "3", "--required", "4"],
+            "error: this kernel's Landlock is ABI 3, and the configuration requires 4.",
+        ),
     ] {
         let output = boxed_with(arguments, &worker())?;
         assert_eq!(output.status.code(), Some(sandbox::NOT_BOXED.into()));

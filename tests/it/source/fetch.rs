@@ -63,7 +63,8 @@ async fn a_wrong_password_is_told_without_it_and_a_rotated_one_is_taken() {
     assert!(error.class().is_retry());
     let text = format!("{error} {error:?}");
     assert!(text.contains("shop") && !text.contains("s3cret"), "{text}");
-    insta::assert_snapshot!(error.to_string(), @"the forge denies access to repo shop (401): check that the credential is valid and may read this repository");
+    insta::assert_snapshot!(error.to_string(),
+        @"the forge denies access to repo shop (401): check that the credential is valid and may read this repository");
     main_of(&mirrors, &forge.remote_with("s3cret-two")).await.expect("the second password");
 }
 
@@ -235,8 +236,11 @@ async fn a_connection_that_breaks_is_tried_again_and_leaves_nothing() {
         forge.faults.clear();
     }
     assert!(main_of(&mirrors, &remote).await.expect("the next try").is_some());
-    let left: Vec<_> =
-        std::fs::read_dir(forge.mirror_dir().join("objects/pack")).expect("packs").flatten().map(|file| file.file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(forge.mirror_dir().join("objects/pack"))
+        .expect("packs")
+        .flatten()
+        .map(|file| file.file_name())
+        .collect();
     assert_eq!(left.len(), 2, "one pack and its index, not {left:?}");
 }
 
@@ -251,9 +255,9 @@ async fn what_the_forge_answers_is_classed() {
         let error = main_of(&mirrors, &remote).await.expect_err("an error");
         assert!(error.class().is_retry(), "{status}");
         let named = match &error {
-            SourceError::Unauthenticated { status, .. } | SourceError::NotFound { status, .. } | SourceError::Status { status, .. } => {
-                *status
-            }
+            SourceError::Unauthenticated { status, .. }
+            | SourceError::NotFound { status, .. }
+            | SourceError::Status { status, .. } => *status,
             other => panic!("{status}: {other:?}"),
         };
         assert_eq!(named, status);
@@ -330,7 +334,8 @@ async fn what_is_not_git_is_an_error() {
 /// What a fetch from this server, which is no real one, ends with.
 async fn against(router: Router) -> (SourceError, tempfile::TempDir) {
     crate::support::git::install_crypto();
-    let (tls, tasks, dir) = (DevTls::new().expect("a certificate"), Tasks::new(), tempfile::tempdir().expect("a directory"));
+    let (tls, tasks, dir) =
+        (DevTls::new().expect("a certificate"), Tasks::new(), tempfile::tempdir().expect("a directory"));
     let files = tls.write(dir.path()).expect("its files");
     let server = GitServer::serve(router, Some(&tls), &tasks).await.expect("a server");
     let mut config = MirrorsConfig::new(dir.path().join("mirrors"));

@@ -1,4 +1,5 @@
-//! Merges compared with what `git merge` makes of the same commits in a working copy, over histories that are made up from a seed.
+//! Merges compared with what `git merge` makes of the same commits in a working copy, over histories that are made up
+//! from a seed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,12 +54,15 @@ fn change(work: &Work, dice: &mut Dice) {
         // One file becomes two copies, or one elsewhere.
         5 | 6 => {
             work.shell(&format!(
-                "mkdir -p 'reg/prod' 'reg/staging' && cp '{file}' 'reg/prod/{name}' && mv '{file}' 'reg/staging/{name}' || true"
+                "mkdir -p 'reg/prod' 'reg/staging' && cp '{file}' 'reg/prod/{name}' && mv '{file}' \
+                 'reg/staging/{name}' || true"
             ));
         }
         7 => work.shell(&format!("mkdir -p '{target}' && mv '{file}' '{target}/{name}' || true")),
         // A directory is renamed, with an addition on one side maybe.
-        8 => work.shell(&format!("test -e '{target}' || {{ mkdir -p \"$(dirname '{target}')\" && mv '{dir}' '{target}'; }}")),
+        8 => work.shell(&format!(
+            "test -e '{target}' || {{ mkdir -p \"$(dirname '{target}')\" && mv '{dir}' '{target}'; }}"
+        )),
         9 => work.shell(&format!("if test -x '{file}'; then chmod -x '{file}'; else chmod +x '{file}'; fi")),
         _ => match dice.below(3) {
             0 => {
@@ -67,7 +71,10 @@ fn change(work: &Work, dice: &mut Dice) {
                 work.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{id},sub")]);
             }
             1 => work.shell(&format!("rm -f link && ln -s '{file}' link")),
-            _ => work.write(".gitattributes", &format!("*.yaml text\n*.md {}\n", dice.one(&["-diff", "linguist-generated", "text"]))),
+            _ => work.write(
+                ".gitattributes",
+                &format!("*.yaml text\n*.md {}\n", dice.one(&["-diff", "linguist-generated", "text"])),
+            ),
         },
     }
 }
@@ -98,7 +105,9 @@ fn history(work: &Work, case: usize, dice: &mut Dice) -> (Oid, Oid) {
     work.git(&["checkout", "-q", "--orphan", &format!("base{case}")]);
     work.git(&["rm", "-rfq", "--ignore-unmatch", "."]);
     work.shell("rm -rf sub");
-    for (at, path) in ["reg/deploy/web.yaml", "reg/deploy/eu/x.yaml", "lib/a.yaml", "lib/b.yaml", "top.yaml"].iter().enumerate() {
+    for (at, path) in
+        ["reg/deploy/web.yaml", "reg/deploy/eu/x.yaml", "lib/a.yaml", "lib/b.yaml", "top.yaml"].iter().enumerate()
+    {
         work.write(path, &manifest(&format!("{case}-{at}"), at));
     }
     work.commit_all("base");
@@ -160,7 +169,8 @@ fn all(tree: &dyn Tree, dir: &str, out: &mut BTreeMap<String, String>) {
     }
 }
 
-/// X1: whatever the histories, what is previewed is what `git merge` makes of them, and a conflict there is a conflict here.
+/// X1: whatever the histories, what is previewed is what `git merge` makes of them, and a conflict there is a conflict
+/// here.
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_merges_are_those_of_git_over_generated_histories() {
     const CASES: usize = 80;
@@ -170,7 +180,8 @@ async fn x1_merges_are_those_of_git_over_generated_histories() {
     let cases: Vec<(Oid, Oid)> = (0..CASES).map(|case| history(&forge.work, case, &mut dice)).collect();
     forge.push(&["main", "refs/heads/ours*:refs/heads/ours*", "refs/heads/theirs*:refs/heads/theirs*"]);
     let (mirrors, remote) = (forge.mirrors(), forge.remote());
-    let names: Vec<String> = (0..CASES).flat_map(|case| ["ours", "theirs"].map(|side| format!("refs/heads/{side}{case}"))).collect();
+    let names: Vec<String> =
+        (0..CASES).flat_map(|case| ["ours", "theirs"].map(|side| format!("refs/heads/{side}{case}"))).collect();
     mirrors.fetch(&remote, &names, &never()).await.expect("fetched");
     let (mut clean, mut conflicts) = (0, 0);
     for (case, (ours, theirs)) in cases.iter().enumerate() {
@@ -189,7 +200,10 @@ async fn x1_merges_are_those_of_git_over_generated_histories() {
             (merged, expected) => panic!("case {case}: {ours} and {theirs}: we say {merged:?}, git says {expected:?}"),
         }
     }
-    assert!(clean >= CASES / 4 && conflicts >= CASES / 10, "the histories say little: {clean} clean, {conflicts} conflicts");
+    assert!(
+        clean >= CASES / 4 && conflicts >= CASES / 10,
+        "the histories say little: {clean} clean, {conflicts} conflicts"
+    );
 }
 
 async fn two(ours: impl Fn(&Work), theirs: impl Fn(&Work)) -> (Forge, driftless::source::Mirrors, Oid, Oid) {
@@ -214,7 +228,9 @@ async fn two(ours: impl Fn(&Work), theirs: impl Fn(&Work)) -> (Forge, driftless:
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_an_edit_of_a_file_that_became_two_copies() {
     let split = |work: &Work| {
-        work.shell("mkdir reg/prod reg/staging && cp reg/deploy/web.yaml reg/prod/ && git mv reg/deploy/web.yaml reg/staging/");
+        work.shell(
+            "mkdir reg/prod reg/staging && cp reg/deploy/web.yaml reg/prod/ && git mv reg/deploy/web.yaml reg/staging/",
+        );
     };
     let (forge, mirrors, base, head) = two(split, |work| edit(work, "reg/deploy/web.yaml", 27)).await;
     let expected = by_hand(&forge.work, &base, &head).expect("git merges it");
@@ -243,7 +259,8 @@ async fn x1_a_file_added_to_a_renamed_directory_is_a_conflict() {
 /// X1: the forge's own test merge counts where it is a merge of exactly these two commits, and else not.
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_the_test_merge_of_the_forge_counts_while_it_is_of_both_heads() {
-    let (forge, mirrors, base, head) = two(|work| edit(work, "reg/deploy/web.yaml", 1), |work| edit(work, "reg/deploy/eu/x.yaml", 5)).await;
+    let (forge, mirrors, base, head) =
+        two(|work| edit(work, "reg/deploy/web.yaml", 1), |work| edit(work, "reg/deploy/eu/x.yaml", 5)).await;
     let tree = forge.work.git(&["rev-parse", &format!("{head}^{{tree}}")]);
     let made = |parents: [&Oid; 2]| -> Oid {
         let [one, two] = parents;
@@ -266,15 +283,20 @@ async fn x1_the_test_merge_of_the_forge_counts_while_it_is_of_both_heads() {
 /// X1: without a `git` that can merge, nothing is merged in another way.
 #[tokio::test(flavor = "multi_thread")]
 async fn x1_without_git_there_is_no_merge() {
-    let (forge, _, base, head) = two(|work| edit(work, "reg/deploy/web.yaml", 1), |work| edit(work, "reg/deploy/eu/x.yaml", 5)).await;
+    let (forge, _, base, head) =
+        two(|work| edit(work, "reg/deploy/web.yaml", 1), |work| edit(work, "reg/deploy/eu/x.yaml", 5)).await;
     let old = forge.work.path().join(".git/old-git");
-    std::fs::write(&old, "#!/bin/sh\ncase \"$1\" in --version) echo git version 2.30.2;; *) exit 129;; esac\n").expect("a script");
+    std::fs::write(&old, "#!/bin/sh\ncase \"$1\" in --version) echo git version 2.30.2;; *) exit 129;; esac\n")
+        .expect("a script");
     std::fs::set_permissions(&old, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
     for (git, says) in [("/nowhere/git".into(), "not found"), (old, "version 2.30.2")] {
         let mut config = forge.config();
         config.git = git;
         let mirrors = forge.mirrors_with(config);
-        mirrors.fetch(&forge.remote(), &["refs/heads/main".into(), "refs/heads/topic".into()], &never()).await.expect("fetched");
+        mirrors
+            .fetch(&forge.remote(), &["refs/heads/main".into(), "refs/heads/topic".into()], &never())
+            .await
+            .expect("fetched");
         let error = mirrors.merge(&repo(), &base, &head, None, &never()).await.expect_err("no git");
         assert!(matches!(&error, SourceError::NoGit { reason } if reason.contains(says)), "{error:?}");
         assert!(mirrors.git_version().await.is_err());

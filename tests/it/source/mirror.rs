@@ -63,8 +63,12 @@ async fn a_broken_mirror_is_cloned_anew() {
                 std::fs::write(&pack, b"PACK").expect("cut");
             }
         }),
-        ("the packs are gone", |forge| std::fs::remove_dir_all(forge.mirror_dir().join("objects/pack")).expect("removed")),
-        ("the configuration is garbage", |forge| std::fs::write(forge.mirror_dir().join("config"), b"[core\n\0").expect("garbage")),
+        ("the packs are gone", |forge| {
+            std::fs::remove_dir_all(forge.mirror_dir().join("objects/pack")).expect("removed")
+        }),
+        ("the configuration is garbage", |forge| {
+            std::fs::write(forge.mirror_dir().join("config"), b"[core\n\0").expect("garbage")
+        }),
         ("HEAD is gone", |forge| std::fs::remove_file(forge.mirror_dir().join("HEAD")).expect("removed")),
     ];
     for (name, damage) in breakages {
@@ -77,7 +81,8 @@ async fn a_broken_mirror_is_cloned_anew() {
         assert_eq!(main_of(&mirrors, &remote).await.expect(name), Some(commit.clone()), "{name}");
         assert_eq!(read_file(&mirrors, &commit, "a.yaml").await.expect(name), "one");
     }
-    let left: Vec<_> = std::fs::read_dir(forge.mirror_dir().parent().expect("a directory")).expect("mirrors").flatten().collect();
+    let left: Vec<_> =
+        std::fs::read_dir(forge.mirror_dir().parent().expect("a directory")).expect("mirrors").flatten().collect();
     assert_eq!(left.len(), 1, "nothing is left beside the mirror: {left:?}");
 }
 
@@ -100,7 +105,9 @@ async fn an_object_that_cannot_be_read_heals_at_the_next_fetch() {
         std::fs::rename(&pack, &moved).expect("moved");
         std::fs::remove_file(pack.with_extension("idx")).expect("removed");
         let script = format!("git unpack-objects -q < {}", moved.display());
-        assert!(std::process::Command::new("sh").args(["-c", &script]).current_dir(&dir).status().expect("sh").success());
+        assert!(
+            std::process::Command::new("sh").args(["-c", &script]).current_dir(&dir).status().expect("sh").success()
+        );
     }
     let blob = git(&dir, &["rev-parse", &format!("{commit}:a.yaml")]);
     std::fs::remove_file(dir.join("objects").join(&blob[..2]).join(&blob[2..])).expect("a loose object");

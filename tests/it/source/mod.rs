@@ -1,4 +1,5 @@
-//! Source against the real thing: `git http-backend` over HTTPS with a private authority, and the git CLI as the oracle.
+//! Source against the real thing: `git http-backend` over HTTPS with a private authority, and the git CLI as the
+//! oracle.
 
 mod fetch;
 mod merges;

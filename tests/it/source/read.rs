@@ -30,7 +30,8 @@ fn ls_tree(tree: &dyn Tree, dir: &str, out: &mut Vec<String>) {
 fn same_tree(tree: &dyn Tree, work: &Work, tree_ish: &str) {
     let mut ours = Vec::new();
     ls_tree(tree, "", &mut ours);
-    let mut theirs: Vec<_> = work.git(&["-c", "core.quotePath=false", "ls-tree", "-r", tree_ish]).lines().map(str::to_owned).collect();
+    let mut theirs: Vec<_> =
+        work.git(&["-c", "core.quotePath=false", "ls-tree", "-r", tree_ish]).lines().map(str::to_owned).collect();
     ours.sort();
     theirs.sort();
     assert_eq!(ours, theirs);
@@ -59,7 +60,9 @@ async fn a_tree_is_what_git_lists() {
     main_of(&mirrors, &forge.remote()).await.expect("fetched");
     let tree = mirrors.tree(&repo(), &commit).await.expect("a tree");
     same_tree(tree.as_ref(), &forge.work, "HEAD");
-    for (path, mode) in [("", Mode::Directory), ("ab/link", Mode::Link), ("run.sh", Mode::Executable), ("sub", Mode::Submodule)] {
+    for (path, mode) in
+        [("", Mode::Directory), ("ab/link", Mode::Link), ("run.sh", Mode::Executable), ("sub", Mode::Submodule)]
+    {
         assert_eq!(tree.entry(path).expect("readable").map(|entry| entry.mode), Some(mode), "{path:?}");
     }
     for path in ["none", "a/below", "ab/link/x", "sub/x", "..", "/a", "ab/", "ab//c"] {
@@ -85,9 +88,13 @@ async fn names_that_mislead_are_refused() {
     let mirrors = forge.mirrors();
     let read = match main_of(&mirrors, &forge.remote()).await {
         Err(error) => Err(error.to_string()),
-        Ok(_) => {
-            mirrors.tree(&repo(), &commit).await.expect("a tree").list("").map(drop).map_err(|error| format!("{error}: {}", error.source))
-        }
+        Ok(_) => mirrors
+            .tree(&repo(), &commit)
+            .await
+            .expect("a tree")
+            .list("")
+            .map(drop)
+            .map_err(|error| format!("{error}: {}", error.source)),
     };
     let error = read.expect_err("refused");
     assert!(error.contains("forbidden name"), "{error}");
@@ -108,7 +115,8 @@ async fn commits_say_who_when_and_what() {
     let info = mirrors.commit(&repo(), &first).await.expect("a commit");
     assert_eq!((info.author_name.as_str(), info.author_email.as_deref()), ("Ada", Some("ada@example.com")));
     assert_eq!((info.summary.as_str(), info.time_unix), ("odd things", 1_700_000_000));
-    for (ancestor, descendant, expected) in [(&first, &second, true), (&second, &first, false), (&first, &first, true)] {
+    for (ancestor, descendant, expected) in [(&first, &second, true), (&second, &first, false), (&first, &first, true)]
+    {
         assert_eq!(mirrors.is_ancestor(&repo(), ancestor, descendant).await.expect("known"), expected);
     }
 }
@@ -176,8 +184,10 @@ async fn branches(ours: fn(&Work), theirs: fn(&Work)) -> (Forge, Mirrors, Oid, O
 async fn merges_as_git_does(name: &str, ours: fn(&Work), theirs: fn(&Work)) {
     let (forge, mirrors, base, head) = branches(ours, theirs).await;
     let merged = mirrors.merge(&repo(), &base, &head, None, &never()).await.expect(name);
-    let (clean, out, _) =
-        try_git(forge.work.path(), &["merge-tree", "--write-tree", "--name-only", "--no-messages", base.as_str(), head.as_str()]);
+    let (clean, out, _) = try_git(
+        forge.work.path(),
+        &["merge-tree", "--write-tree", "--name-only", "--no-messages", base.as_str(), head.as_str()],
+    );
     let mut told = out.lines();
     let tree = told.next().expect("a tree");
     match merged {
@@ -185,7 +195,10 @@ async fn merges_as_git_does(name: &str, ours: fn(&Work), theirs: fn(&Work)) {
             assert!(clean, "{name}: git sees conflicts: {out}");
             assert_eq!(tree_id.as_str(), tree, "{name}");
             same_tree(ours.as_ref(), &forge.work, tree);
-            assert!(!forge.mirror_dir().join("objects").join(&tree[..2]).exists(), "{name}: the merge is kept in memory");
+            assert!(
+                !forge.mirror_dir().join("objects").join(&tree[..2]).exists(),
+                "{name}: the merge is kept in memory"
+            );
         }
         Merge::Conflict { paths } => {
             assert!(!clean, "{name}: git merges it, we see conflicts in {paths:?}");
@@ -197,7 +210,10 @@ async fn merges_as_git_does(name: &str, ours: fn(&Work), theirs: fn(&Work)) {
 #[tokio::test(flavor = "multi_thread")]
 async fn clean_merges_are_those_of_git() {
     let one = |work: &Work| work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "ours")))));
-    merges_as_git_does("two places of a file", one, |work| work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((15, "theirs")))))).await;
+    merges_as_git_does("two places of a file", one, |work| {
+        work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((15, "theirs")))))
+    })
+    .await;
     merges_as_git_does("two files", one, |work| work.write("new/file.yaml", "new")).await;
     merges_as_git_does("nothing of theirs", one, |_| {}).await;
     merges_as_git_does(
@@ -208,13 +224,21 @@ async fn clean_merges_are_those_of_git() {
         },
     )
     .await;
-    merges_as_git_does("both delete", |work| drop(work.git(&["rm", "-q", "b.yaml"])), |work| drop(work.git(&["rm", "-q", "b.yaml"]))).await;
+    merges_as_git_does(
+        "both delete",
+        |work| drop(work.git(&["rm", "-q", "b.yaml"])),
+        |work| drop(work.git(&["rm", "-q", "b.yaml"])),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conflicts_are_those_of_git_by_name() {
     let change = |work: &Work| work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "ours")))));
-    merges_as_git_does("one line twice", change, |work| work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "theirs")))))).await;
+    merges_as_git_does("one line twice", change, |work| {
+        work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "theirs")))))
+    })
+    .await;
     merges_as_git_does("changed and deleted", change, |work| drop(work.git(&["rm", "-q", "a.yaml"]))).await;
     merges_as_git_does("added twice", |work| work.write("dir/x", "ours"), |work| work.write("dir/x", "theirs")).await;
 }

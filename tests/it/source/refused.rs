@@ -6,7 +6,8 @@ use driftless::source::SourceError;
 use super::{main_of, never};
 use crate::support::git::{Forge, git, repo};
 
-/// X10: a small pack can hold huge objects; what is too large is refused before it is unpacked, by name, and costs no memory.
+/// X10: a small pack can hold huge objects; what is too large is refused before it is unpacked, by name, and costs no
+/// memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn x10_an_object_that_is_too_large_is_refused_before_it_is_unpacked() {
     let forge = Forge::https().await;

@@ -1,4 +1,5 @@
-//! Gates that follow their base: whatever the base's next commit changes about a pull request, its gate says so, and nothing is said twice.
+//! Gates that follow their base: whatever the base's next commit changes about a pull request, its gate says so, and
+//! nothing is said twice.
 
 use driftless::ids::Oid;
 
@@ -23,7 +24,13 @@ async fn x7_an_app_that_comes_later_is_previewed() {
     let (world, _) = up("base-later").await;
     let pull = world.open_pull("early", Files::new().file("w/later/a.yaml", config_map("later", "from-pr"))).await;
     world.status_is(&pull.head, "success", "no app is affected").await;
-    world.push(Files::new().file("apps/later.yaml", world.app("later", "w/later")).file("w/later/b.yaml", config_map("b", "1"))).await;
+    world
+        .push(
+            Files::new()
+                .file("apps/later.yaml", world.app("later", "w/later"))
+                .file("w/later/b.yaml", config_map("b", "1")),
+        )
+        .await;
     world.status_is(&pull.head, "success", "1 create").await;
     world.comment(pull.number, "ConfigMap").await;
 }
@@ -62,13 +69,18 @@ async fn a6_a_conflict_that_goes_away_is_no_failure_any_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a6_a_duplicate_comes_and_is_taken_back() {
     let (world, _) = up("base-twice").await;
-    let files = Files::new().file("apps/x.yaml", world.app("other", "other")).file("other/a.yaml", config_map("other", "1"));
+    let files =
+        Files::new().file("apps/x.yaml", world.app("other", "other")).file("other/a.yaml", config_map("other", "1"));
     let pull = world.open_pull("adds", files).await;
     world.status_is(&pull.head, "success", "1 create").await;
-    world.push(Files::new().file("apps/y.yaml", world.app("other", "other")).file("other/b.yaml", config_map("b", "1"))).await;
+    world
+        .push(Files::new().file("apps/y.yaml", world.app("other", "other")).file("other/b.yaml", config_map("b", "1")))
+        .await;
     world
         .eventually("the duplicate is told", async || {
-            world.gate(&pull.head).filter(|gate| gate.state == "failure" && gate.description.ends_with("in the definitions of apps"))
+            world
+                .gate(&pull.head)
+                .filter(|gate| gate.state == "failure" && gate.description.ends_with("in the definitions of apps"))
         })
         .await;
     world.push(Files::new().without("apps/y.yaml").without("other/b.yaml")).await;
@@ -80,7 +92,8 @@ async fn a6_a_duplicate_comes_and_is_taken_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a18_an_unrelated_history_is_a_failure() {
     let (world, _) = up("base-unrelated").await;
-    let head = world.commit_unrelated("stranger", &Files::new().file("deploy/settings.yaml", config_map("settings", "x")));
+    let head =
+        world.commit_unrelated("stranger", &Files::new().file("deploy/settings.yaml", config_map("settings", "x")));
     let number = world.forge.open_pull(PROJECT, "stranger", "main", "Out of nowhere").await.expect("opened");
     world.status_is(&head, "failure", "shares no history with main, so it cannot be merged").await;
     world.comment(number, "it shares no history with").await;
@@ -115,7 +128,8 @@ async fn x7_a_base_that_changes_nothing_for_it_is_not_told_of() {
     let other = world.open_pull("words", Files::new().file("README", "words")).await;
     world.status_is(&other.head, "success", "no app is affected").await;
     world.settled().await;
-    let (states, comments, asked) = (world.states(&pull.head), world.comments(pull.number), world.forge.faults().requests().len());
+    let (states, comments, asked) =
+        (world.states(&pull.head), world.comments(pull.number), world.forge.faults().requests().len());
     for n in 0..3 {
         world.push(Files::new().file("docs/notes", format!("{n}"))).await;
         world.forge.delivered().await;
@@ -154,7 +168,12 @@ async fn a11_a_removal_after_a_rewrite_is_on_purpose() {
     let rewritten = world.rewrite_main().await;
     world
         .eventually("the rewritten branch is seen", async || {
-            let seen = world.engine().store.last_seen(&driftless::ids::RepoName::new("shop"), "refs/heads/main").await.expect("the store");
+            let seen = world
+                .engine()
+                .store
+                .last_seen(&driftless::ids::RepoName::new("shop"), "refs/heads/main")
+                .await
+                .expect("the store");
             (seen.as_ref() == Some(&rewritten)).then_some(())
         })
         .await;

@@ -20,7 +20,8 @@ async fn ten_pushes_in_a_second_are_at_most_two_runs() {
     let before = world.runs("/shop").await.len();
     let looks = world.jobs_ended("push", "done").await;
     tokio::time::sleep(Duration::from_millis(3100)).await;
-    let ten = (0..10).map(|number| Files::new().file("deploy/settings.yaml", config_map("settings", &number.to_string())));
+    let ten =
+        (0..10).map(|number| Files::new().file("deploy/settings.yaml", config_map("settings", &number.to_string())));
     let commits = world.commit_hidden(ten);
     let begun = Instant::now();
     for commit in &commits {
@@ -45,19 +46,30 @@ async fn a_second_push_cancels_the_preview_of_the_first() {
     world.first_looks().await;
     // The first preview hangs at the cluster.
     world.proxy.add(Rule::all(Fault::Hang).containing("dryRun=All").times(1));
-    let first = world.open_pull("racing", Files::new().file("deploy/settings.yaml", config_map("settings", "first"))).await;
-    world.eventually("the first preview at the cluster", async || (world.gate(&first.head)?.state == "pending").then_some(())).await;
+    let first =
+        world.open_pull("racing", Files::new().file("deploy/settings.yaml", config_map("settings", "first"))).await;
+    world
+        .eventually("the first preview at the cluster", async || {
+            (world.gate(&first.head)?.state == "pending").then_some(())
+        })
+        .await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let begun = Instant::now();
-    let second = world.push_to("racing", Files::new().file("deploy/settings.yaml", config_map("settings", "second"))).await;
+    let second =
+        world.push_to("racing", Files::new().file("deploy/settings.yaml", config_map("settings", "second"))).await;
     let pushed = begun.elapsed();
-    world.eventually("the first preview cancelled", async || (world.jobs_ended("preview", "cancelled").await == 1).then_some(())).await;
+    world
+        .eventually("the first preview cancelled", async || {
+            (world.jobs_ended("preview", "cancelled").await == 1).then_some(())
+        })
+        .await;
     let took = begun.elapsed().saturating_sub(pushed);
     // What is not cancelled hangs for a minute. On a machine with nothing else to do it takes less than a second.
     assert!(took < Duration::from_secs(10), "{took:?}: {}", world.story().await);
     world.status_is(&second, "success", "1 update").await;
     world.settled().await;
-    let shown: Vec<_> = world.runs("#1").await.into_iter().filter(|run| run.kind == RunKind::Preview).map(|run| run.state).collect();
+    let shown: Vec<_> =
+        world.runs("#1").await.into_iter().filter(|run| run.kind == RunKind::Preview).map(|run| run.state).collect();
     assert!(shown.iter().filter(|state| **state == RunState::Succeeded).count() == 1, "{}", world.story().await);
     assert!(world.comment(first.number, &second.as_str()[..10]).await.contains("second"));
 }
@@ -68,11 +80,13 @@ async fn the_outcome_of_many_apps_is_written_a_few_times() {
     const APPS: usize = 24;
     let world = World::with("many", Setup { quiet: "1s", maximum: "15s", ..Setup::default() }).await;
     let maps = |value: &str| {
-        let add = |files: Files, n: usize| files.file(format!("deploy/a{n}/map.yaml"), config_map(&format!("a{n}"), value));
+        let add =
+            |files: Files, n: usize| files.file(format!("deploy/a{n}/map.yaml"), config_map(&format!("a{n}"), value));
         (0..APPS).fold(Files::new(), add)
     };
-    let apps =
-        (0..APPS).fold(maps("one"), |files, n| files.file(format!("apps/a{n}.yaml"), world.app(&format!("a{n}"), &format!("deploy/a{n}"))));
+    let apps = (0..APPS).fold(maps("one"), |files, n| {
+        files.file(format!("apps/a{n}.yaml"), world.app(&format!("a{n}"), &format!("deploy/a{n}")))
+    });
     let base = world.push(apps).await;
     for n in 0..APPS {
         world.healthy(&format!("a{n}"), &base).await;

@@ -7,7 +7,8 @@ use super::push::shop;
 use crate::support::git::git;
 use crate::support::world::{Files, PROJECT, World};
 
-/// T2: a commit may be named by the digits that `apps` prints, by a branch or by a tag; what is acknowledged is in `runs`.
+/// T2: a commit may be named by the digits that `apps` prints, by a branch or by a tag; what is acknowledged is in
+/// `runs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_is_found_before_it_is_promised() {
     let world = World::start("by-hand").await;
@@ -20,8 +21,13 @@ async fn a_revision_is_found_before_it_is_promised() {
     world.healthy("shop", &third).await;
     let side = world.commit("side", &Files::new().file("deploy/settings.yaml", config_map("settings", "side")));
 
-    for (said, meant) in [(first.short(), &first), (second.as_str(), &second), ("v1", &first), ("side", &side), ("refs/heads/main", &third)]
-    {
+    for (said, meant) in [
+        (first.short(), &first),
+        (second.as_str(), &second),
+        ("v1", &first),
+        ("side", &side),
+        ("refs/heads/main", &third),
+    ] {
         let (told, code) = world.cli(&["sync", "shop", "--revision", said]).await;
         assert_eq!(code, 0, "{said}: {told}");
         assert!(told.contains(&format!("shop/shop is being synced to {}", meant.short())), "{said}: {told}");
@@ -61,7 +67,8 @@ async fn a_revision_that_is_not_there_is_an_error_at_once() {
     assert!(told.contains("cannot be synced: its definition was removed"), "{told}");
 }
 
-/// T9: in JSON a run lasts at least as long as its steps took. L2: a pull request's runs are found by its name. L6: one spelling of keys.
+/// T9: in JSON a run lasts at least as long as its steps took. L2: a pull request's runs are found by its name. L6: one
+/// spelling of keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_in_json_are_what_happened() {
     let world = World::start("by-hand-json").await;
@@ -76,7 +83,8 @@ async fn runs_in_json_are_what_happened() {
     for run in runs.as_array().expect("a list") {
         let at = |key: &str| run[key].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).expect("a time");
         let lasted = at("finishedAt").as_millisecond() - at("startedAt").as_millisecond();
-        let steps: i64 = run["steps"].as_array().expect("steps").iter().filter_map(|step| step["millis"].as_i64()).sum();
+        let steps: i64 =
+            run["steps"].as_array().expect("steps").iter().filter_map(|step| step["millis"].as_i64()).sum();
         // Each step and both ends are rounded.
         assert!(lasted + 5 >= steps, "{run}");
     }
@@ -86,14 +94,16 @@ async fn runs_in_json_are_what_happened() {
     assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == "preview"), "{told}");
 }
 
-/// T13+: a preview of a folder knows whose the objects are, and tells what else that app has in the cluster, apart from the changes.
+/// T13+: a preview of a folder knows whose the objects are, and tells what else that app has in the cluster, apart from
+/// the changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_of_a_folder_tells_what_the_folder_lacks() {
     let world = World::start("by-hand-folder").await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("settings.yaml"), super::manifests::config_map("settings", "two")).expect("written");
+    std::fs::write(folder.path().join("settings.yaml"), super::manifests::config_map("settings", "two"))
+        .expect("written");
     let kubeconfig = crate::support::cluster::control_plane().await.kubeconfig().to_owned();
     let (path, kubeconfig) = (folder.path().to_string_lossy().into_owned(), kubeconfig.to_string_lossy().into_owned());
     let renderer = crate::support::tool::program("renderer").to_string_lossy().into_owned();

@@ -1,4 +1,5 @@
-//! No gate is older than what its verdict rests on: who owns the objects, who wants them, and what has to be there for them.
+//! No gate is older than what its verdict rests on: who owns the objects, who wants them, and what has to be there for
+//! them.
 
 use driftless::ids::{AppId, RepoName};
 
@@ -23,8 +24,8 @@ async fn takes(world: &World, app: &str, more: &str) -> Pull {
     world.open_pull(app, files).await
 }
 
-/// X7+: two pull requests take the same object, and both are green until one of them is merged. Whoever merges the other one all the same is told why
-/// nothing came of it.
+/// X7+: two pull requests take the same object, and both are green until one of them is merged. Whoever merges the
+/// other one all the same is told why nothing came of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn x7_what_another_merge_has_taken_is_refused() {
     let world = up("claims-merge", Setup::default()).await;
@@ -56,7 +57,8 @@ async fn x7_a_namespace_that_goes_is_missed() {
     let base = world.push(files).await;
     world.healthy("ground", &base).await;
     world.first_looks().await;
-    let app = world.app("inner", "inner").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
+    let app =
+        world.app("inner", "inner").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
     let files = Files::new().file("apps/inner.yaml", app).file("inner/map.yaml", config_map("inside", "x"));
     let pull = world.open_pull("inner", files).await;
     world.status_is(&pull.head, "success", "1 create").await;
@@ -66,7 +68,9 @@ async fn x7_a_namespace_that_goes_is_missed() {
     world.comment(drop.number, "**1 deletion needs confirmation** for").await;
     assert_eq!(world.gate(&pull.head).map(|gate| gate.state), Some("success".into()), "it is still there");
     world.sync_by_hand("ground", true).await;
-    let gate = world.eventually("the gate fails", async || world.gate(&pull.head).filter(|gate| gate.state == "failure")).await;
+    let gate = world
+        .eventually("the gate fails", async || world.gate(&pull.head).filter(|gate| gate.state == "failure"))
+        .await;
     assert_eq!(gate.description, "1 rejected (inner)");
     world.comment(pull.number, &inner).await;
 }
@@ -79,7 +83,9 @@ async fn x7_an_app_that_was_never_synced_has_a_claim() {
     let early = takes(&world, "early", "").await;
     world.status_is(&early.head, "success", "1 create").await;
     let manual = world.app_with("waits", "waits", "  sync: manual\n");
-    world.push(Files::new().file("apps/waits.yaml", manual).file("waits/shared.yaml", config_map("shared", "waits"))).await;
+    world
+        .push(Files::new().file("apps/waits.yaml", manual).file("waits/shared.yaml", config_map("shared", "waits")))
+        .await;
     world.status_is(&early.head, "failure", "1 rejected (early)").await;
     let comment = world.comment(early.number, "shop/waits").await;
     assert!(comment.contains("has not applied it yet"), "{comment}");
@@ -101,7 +107,9 @@ async fn x7_an_app_whose_first_sync_fails_has_a_claim() {
         .file("fails/shared.yaml", config_map("shared", "fails"))
         .file("fails/broken.yaml", broken);
     world.push(files).await;
-    world.eventually("it fails", async || Some(world.stands("fails").await).filter(|(state, ..)| state == "failed")).await;
+    world
+        .eventually("it fails", async || Some(world.stands("fails").await).filter(|(state, ..)| state == "failed"))
+        .await;
     assert!(world.live("v1 ConfigMap", "shared").await.is_none(), "a bad revision changes nothing");
     let pull = takes(&world, "other", "").await;
     world.status_is(&pull.head, "failure", "1 rejected (other)").await;
@@ -125,17 +133,26 @@ async fn x7_an_app_of_another_repo_that_was_never_synced_has_a_claim() {
     let pull = takes(&world, "mine", "").await;
     world.status_is(&pull.head, "success", "1 create").await;
     let definition = world.app_with("theirs", "theirs", "  sync: manual\n");
-    push_library(&world, &work, &[("apps/theirs.yaml", definition), ("theirs/shared.yaml", config_map("shared", "theirs"))]).await;
+    push_library(
+        &world,
+        &work,
+        &[("apps/theirs.yaml", definition), ("theirs/shared.yaml", config_map("shared", "theirs"))],
+    )
+    .await;
     world.status_is(&pull.head, "failure", "1 rejected (mine)").await;
     world.comment(pull.number, "library/theirs").await;
-    assert_eq!(world.forge.latest_status(PROJECT, &pull.head, "driftless").map(|gate| gate.state), Some("failure".into()));
+    assert_eq!(
+        world.forge.latest_status(PROJECT, &pull.head, "driftless").map(|gate| gate.state),
+        Some("failure".into())
+    );
 }
 
 /// Has the library define an app in a namespace of its own, which renders an object of the world's namespace.
 async fn squat(world: &World, work: &Work, sync: &str) {
     let own = format!("namespace: {}-own", world.namespace);
     let definition = world.app_with("squat", "squat", sync).replace(&format!("namespace: {}", world.namespace), &own);
-    let shared = config_map("shared", "theirs").replace("name: shared", &format!("name: shared\n  namespace: {}", world.namespace));
+    let shared = config_map("shared", "theirs")
+        .replace("name: shared", &format!("name: shared\n  namespace: {}", world.namespace));
     push_library(world, work, &[("apps/squat.yaml", definition), ("squat/shared.yaml", shared)]).await;
 }
 

@@ -35,7 +35,9 @@ async fn all_in_west(world: &World) {
 async fn none_in_west(world: &World) {
     for (kind, name) in OBJECTS {
         world
-            .eventually(&format!("{kind} {name} gone from the west"), async || world.live_in_west(kind, name).await.is_none().then_some(()))
+            .eventually(&format!("{kind} {name} gone from the west"), async || {
+                world.live_in_west(kind, name).await.is_none().then_some(())
+            })
             .await;
     }
 }
@@ -64,14 +66,17 @@ async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
     let comment = world.comment(pull.number, "Merging changes 1 app and DELETES 3 objects").await;
     assert!(comment.contains("deletes 3 objects on cluster west, which the app leaves"), "{comment}");
     assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
-    let row = |cluster: &str| comment.lines().find(|line| line.starts_with("| `shop`") && line.contains(cluster)).map(str::to_owned);
+    let row = |cluster: &str| {
+        comment.lines().find(|line| line.starts_with("| `shop`") && line.contains(cluster)).map(str::to_owned)
+    };
     insta::assert_snapshot!(format!("{}\n{}", row("prod").expect("a row"), row("west").expect("a row")), @r"
     | `shop` | `prod` | 3 |  | definition edited here |
     | `shop` | `west` |  | **3** | definition edited here, the app leaves this cluster, **deletions need confirmation** |
     ");
 
     let merge = world.merge_pull(pull.number).await;
-    let run = run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west, which the app has left").await;
+    let run =
+        run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west, which the app has left").await;
     assert!(run.error.is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")));
     world.comment(pull.number, "3 deletions need confirmation").await;
     world.settled().await;
@@ -138,7 +143,8 @@ async fn what_the_configuration_does_not_reach_stays_and_is_told() {
     let run = world.healthy("shop", &moved).await;
     let told = run.error.expect("a text");
     assert!(
-        told.contains("3 objects of app shop/shop stay on cluster west, which it has left") && told.contains("allow.clusters"),
+        told.contains("3 objects of app shop/shop stay on cluster west, which it has left")
+            && told.contains("allow.clusters"),
         "{told}"
     );
     world.sync_by_hand("shop", true).await;

@@ -10,7 +10,8 @@ use crate::support::world::{Files, World};
 
 /// A `ConfigMap` that is none of ours.
 async fn somebody_elses(world: &World, name: &str) {
-    let object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"whose": "mine"}});
+    let object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
+        "data": {"whose": "mine"}});
     let object = serde_json::from_value(object).expect("an object");
     world.api("v1 ConfigMap").await.create(&PostParams::default(), &object).await.expect("created");
 }
@@ -22,8 +23,9 @@ async fn a_removed_file_is_announced_and_its_object_pruned() {
     world.healthy("shop", &base).await;
     somebody_elses(&world, "neighbour").await;
 
-    let files =
-        Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"])).without("deploy/settings.yaml");
+    let files = Files::new()
+        .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"]))
+        .without("deploy/settings.yaml");
     let pull = world.open_pull("less", files).await;
     world.status_is(&pull.head, "success", "1 delete").await;
     let comment = world.comment(pull.number, "Merging").await;
@@ -42,12 +44,14 @@ async fn a_removed_file_is_announced_and_its_object_pruned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_asks_to_stay_stays() {
     let world = World::start("asks-to-stay").await;
-    let settings = config_map("settings", "one").replace("metadata:\n", "metadata:\n  annotations: {helm.sh/resource-policy: keep}\n");
+    let settings = config_map("settings", "one")
+        .replace("metadata:\n", "metadata:\n  annotations: {helm.sh/resource-policy: keep}\n");
     assert!(settings.contains("resource-policy"), "{settings}");
     let base = world.push(shop(&world).file("deploy/settings.yaml", settings)).await;
     world.healthy("shop", &base).await;
-    let files =
-        Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"])).without("deploy/settings.yaml");
+    let files = Files::new()
+        .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"]))
+        .without("deploy/settings.yaml");
     let pull = world.open_pull("less", files).await;
     assert_eq!(world.status(&pull.head).await.state, "success");
     let comment = world.comment(pull.number, "resource-policy: keep").await;
@@ -74,7 +78,9 @@ async fn a_removed_definition_deletes_nothing() {
     assert_eq!(world.status(&pull.head).await.state, "success");
     world.comment(pull.number, "onDelete: keep").await;
     world.merge_pull(pull.number).await;
-    world.eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(())).await;
+    world
+        .eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(()))
+        .await;
     world.settled().await;
     world.resync().await;
     world.settled().await;
@@ -93,7 +99,9 @@ async fn a_removal_names_its_own_commit() {
     world.healthy("shop", &base).await;
     let removal = world.commit("main", &Files::new().without("apps/shop.yaml"));
     world.push(Files::new().file("README", "words")).await;
-    world.eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(())).await;
+    world
+        .eventually("the app removed", async || (world.app_row("shop").await?.state == AppState::Removed).then_some(()))
+        .await;
     let named = || async { world.app_row("shop").await.expect("the app").state_message };
     assert!(named().await.contains(&format!("removed by {}", removal.short())), "{}", named().await);
     world.push(Files::new().file("README", "other words")).await;
@@ -139,7 +147,9 @@ async fn a_definition_that_breaks_deletes_nothing() {
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
     world.push(Files::new().file("apps/shop.yaml", world.app("shop", "deploy").replace("source:", "sauce:"))).await;
-    world.eventually("the app broken", async || (world.app_row("shop").await?.state == AppState::Broken).then_some(())).await;
+    world
+        .eventually("the app broken", async || (world.app_row("shop").await?.state == AppState::Broken).then_some(()))
+        .await;
     world.settled().await;
     assert!(world.live("apps/v1 Deployment", "web").await.is_some());
     // Mended, it goes on.
@@ -155,10 +165,15 @@ async fn a_branch_that_goes_and_comes_back() {
     let first = world.push_to("release", shop(&world)).await;
     world.healthy("shop", &first).await;
     world.delete_branch("release").await;
-    world.eventually("the app without its branch", async || (world.app_row("shop").await?.state == AppState::Missing).then_some(())).await;
+    world
+        .eventually("the app without its branch", async || {
+            (world.app_row("shop").await?.state == AppState::Missing).then_some(())
+        })
+        .await;
     world.settled().await;
     assert!(world.live("apps/v1 Deployment", "web").await.is_some());
-    let back = world.push_to("release", shop(&world).file("deploy/settings.yaml", config_map("settings", "back"))).await;
+    let back =
+        world.push_to("release", shop(&world).file("deploy/settings.yaml", config_map("settings", "back"))).await;
     world.healthy("shop", &back).await;
     assert_eq!(world.app_row("shop").await.expect("the app").state, AppState::Active);
 }
@@ -173,7 +188,9 @@ async fn what_comes_back_while_it_is_being_deleted_is_made_again() {
     let maps = world.api("v1 ConfigMap").await;
     let finalizers = async |list: serde_json::Value| {
         let patch = serde_json::json!({"metadata": {"finalizers": list}});
-        maps.patch("settings", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&patch)).await.expect("patched");
+        maps.patch("settings", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&patch))
+            .await
+            .expect("patched");
     };
     finalizers(serde_json::json!(["test.driftless.dev/hold"])).await;
     maps.delete("settings", &kube::api::DeleteParams::default()).await.expect("deleted");
@@ -199,7 +216,8 @@ async fn what_comes_back_while_it_is_being_deleted_is_made_again() {
     assert!(map["metadata"]["deletionTimestamp"].is_null(), "{map}");
 }
 
-/// X2+: what a removal does is shown by the `onDelete` that was applied last, as a sync does it, whatever Git says of it since.
+/// X2+: what a removal does is shown by the `onDelete` that was applied last, as a sync does it, whatever Git says of
+/// it since.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_is_shown_by_what_was_applied() {
     let world = World::start("removed-applied").await;

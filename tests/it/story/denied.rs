@@ -10,8 +10,8 @@ use super::push::shop;
 use crate::support::cluster;
 use crate::support::world::{Files, World};
 
-/// X4+ and B9+: an object that may be replaced is not deleted and made again where a policy denies its change, also one that says so in the words
-/// of a field that cannot be set. The preview and the sync tell the policy's own words.
+/// X4+ and B9+: an object that may be replaced is not deleted and made again where a policy denies its change, also one
+/// that says so in the words of a field that cannot be set. The preview and the sync tell the policy's own words.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_policy_denies_is_neither_written_nor_replaced() {
     let world = World::start("denied").await;
@@ -29,15 +29,21 @@ async fn what_a_policy_denies_is_neither_written_nor_replaced() {
     let (policies, bindings): (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) =
         (Api::all(client.clone()), Api::all(client));
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": world.namespace}});
-    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": {
+    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name}, "spec": {
         "failurePolicy": "Fail",
         "matchConstraints": {"namespaceSelector": selector, "resourceRules": [
             {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}]},
-        "validations": [{"expression": "object.spec.replicas <= 3", "message": "change freeze until Monday", "reason": "Invalid"}]}});
-    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+        "validations": [{"expression": "object.spec.replicas <= \
+                                        3", "message": "change freeze until Monday", "reason": "Invalid"}]}});
+    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
         "spec": {"policyName": name, "validationActions": ["Deny"]}});
     policies.create(&PostParams::default(), &serde_json::from_value(policy).expect("a policy")).await.expect("created");
-    bindings.create(&PostParams::default(), &serde_json::from_value(binding).expect("a binding")).await.expect("created");
+    bindings
+        .create(&PostParams::default(), &serde_json::from_value(binding).expect("a binding"))
+        .await
+        .expect("created");
     // A policy counts a moment after it was made.
     let deployments = world.api("apps/v1 Deployment").await;
     let patch = json!({"spec": {"replicas": 9}});
@@ -67,7 +73,8 @@ async fn what_a_policy_denies_is_neither_written_nor_replaced() {
     policies.delete(&name, &DeleteParams::default()).await.expect("deleted");
 }
 
-/// B6: a heal that is refused is tried once for each look, not by the look and by the poll; once it is not refused any more it is done.
+/// B6: a heal that is refused is tried once for each look, not by the look and by the poll; once it is not refused any
+/// more it is done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_heal_that_is_refused_is_tried_once_at_each_look() {
     let world = World::start("denied-heal").await;
@@ -76,22 +83,30 @@ async fn a_heal_that_is_refused_is_tried_once_at_each_look() {
     world.first_looks().await;
     let deployments = world.api("apps/v1 Deployment").await;
     let scale = json!({"spec": {"replicas": 5}});
-    deployments.patch("web", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&scale)).await.expect("scaled");
+    deployments
+        .patch("web", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&scale))
+        .await
+        .expect("scaled");
 
     let name = format!("up-{}", world.namespace);
     let client = cluster::client().await;
     let (policies, bindings): (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) =
         (Api::all(client.clone()), Api::all(client));
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": world.namespace}});
-    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": {
+    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name}, "spec": {
         "failurePolicy": "Fail",
         "matchConstraints": {"namespaceSelector": selector, "resourceRules": [
             {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}]},
         "validations": [{"expression": "object.spec.replicas >= 5", "message": "never scaled down"}]}});
-    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
         "spec": {"policyName": name, "validationActions": ["Deny"]}});
     policies.create(&PostParams::default(), &serde_json::from_value(policy).expect("a policy")).await.expect("created");
-    bindings.create(&PostParams::default(), &serde_json::from_value(binding).expect("a binding")).await.expect("created");
+    bindings
+        .create(&PostParams::default(), &serde_json::from_value(binding).expect("a binding"))
+        .await
+        .expect("created");
     let down = json!({"spec": {"replicas": 2}});
     let dry = kube::api::PatchParams { dry_run: true, ..kube::api::PatchParams::default() };
     world
@@ -101,7 +116,11 @@ async fn a_heal_that_is_refused_is_tried_once_at_each_look() {
         .await;
 
     world.resync().await;
-    world.eventually("a heal that is refused", async || (world.stands("shop").await.2.contains("never scaled down")).then_some(())).await;
+    world
+        .eventually("a heal that is refused", async || {
+            (world.stands("shop").await.2.contains("never scaled down")).then_some(())
+        })
+        .await;
     world.settled().await;
     // T6+: it is not as Git has it, and nobody says that it is.
     assert_ne!(world.stands("shop").await.0, "synced");
@@ -122,5 +141,10 @@ async fn a_heal_that_is_refused_is_tried_once_at_each_look() {
     world.resync().await;
     world.poll().await;
     world.eventually("that it is healed", async || (world.stands("shop").await.0 == "synced").then_some(())).await;
-    assert_eq!(world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["replicas"], 2, "{}", world.story().await);
+    assert_eq!(
+        world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["replicas"],
+        2,
+        "{}",
+        world.story().await
+    );
 }

@@ -12,7 +12,12 @@ use crate::support::world::{Files, World};
 async fn scale(world: &World, replicas: u32) {
     let params = PatchParams { field_manager: Some("kubectl".into()), ..PatchParams::default() };
     let patch = json!({"spec": {"replicas": replicas}});
-    world.api("apps/v1 Deployment").await.patch_subresource("scale", "web", &params, &Patch::Merge(&patch)).await.expect("scaled");
+    world
+        .api("apps/v1 Deployment")
+        .await
+        .patch_subresource("scale", "web", &params, &Patch::Merge(&patch))
+        .await
+        .expect("scaled");
 }
 
 async fn replicas(world: &World) -> i64 {
@@ -40,14 +45,19 @@ async fn a_scale_by_hand_is_healed_and_recorded_once() {
     let runs = world.runs("/shop").await;
     assert_eq!(runs.len(), before + 1, "{}", world.story().await);
     let heal = &runs[0];
-    assert_eq!((heal.kind, heal.state, heal.revision.as_deref()), (RunKind::Heal, RunState::Succeeded, Some(base.as_str())), "{heal:?}");
+    assert_eq!(
+        (heal.kind, heal.state, heal.revision.as_deref()),
+        (RunKind::Heal, RunState::Succeeded, Some(base.as_str())),
+        "{heal:?}"
+    );
     let told = heal.error.as_deref().unwrap_or_default();
     // T6+: what was healed is told as what it was.
     let name = format!("healed: Deployment {}/web differed in spec.replicas, by kubectl", world.namespace);
     assert!(told.starts_with(&name), "{}", world.story().await);
     assert_eq!(world.stands("shop").await.0, "synced");
 
-    // What follows by itself, such as the controllers' words about it, is accepted at the next look; after that, nothing.
+    // What follows by itself, such as the controllers' words about it, is accepted at the next look; after that,
+    // nothing.
     look(&world).await;
     let runs = world.runs("/shop").await.len();
     assert_eq!(runs, before + 1, "{}", world.story().await);
@@ -55,7 +65,8 @@ async fn a_scale_by_hand_is_healed_and_recorded_once() {
     look(&world).await;
     let counts = world.proxy.counts();
     // What the cluster serves is asked anew each time; of objects there are lists alone.
-    let objects = counts.sum(|asked| !matches!(asked.method.as_str(), "LIST" | "WATCH") && !asked.kind.starts_with('/'));
+    let objects =
+        counts.sum(|asked| !matches!(asked.method.as_str(), "LIST" | "WATCH") && !asked.kind.starts_with('/'));
     assert_eq!(objects, 0, "{counts}");
     assert_eq!(world.runs("/shop").await.len(), runs);
 }
@@ -114,7 +125,9 @@ async fn what_failed_is_tried_once_at_each_look() {
     let broken = config_map("settings", "two").replace("data:", "dta:");
     world.push(shop(&world).file("deploy/settings.yaml", broken)).await;
     world
-        .eventually("a failed run", async || world.runs("/shop").await.first().filter(|run| run.state == RunState::Failed).map(drop))
+        .eventually("a failed run", async || {
+            world.runs("/shop").await.first().filter(|run| run.state == RunState::Failed).map(drop)
+        })
         .await;
     world.first_looks().await;
     let before = world.jobs_ended("sync", "failed").await;
@@ -151,7 +164,8 @@ async fn a_preview_tells_drift_from_what_it_changes() {
 async fn a_deleted_namespace_is_not_made_again_by_any_look() {
     let world = World::start("namespace-lost").await;
     let namespace = format!("{}-own", world.namespace);
-    let app = world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
+    let app =
+        world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
     let files = Files::new()
         .file("apps/own.yaml", app)
         .file("own/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))
@@ -162,7 +176,11 @@ async fn a_deleted_namespace_is_not_made_again_by_any_look() {
 
     let namespaces = kube::Api::<k8s_openapi::api::core::v1::Namespace>::all(crate::support::cluster::client().await);
     namespaces.delete(&namespace, &kube::api::DeleteParams::default()).await.expect("deleted");
-    world.eventually("the namespace gone", async || namespaces.get_opt(&namespace).await.expect("an answer").is_none().then_some(())).await;
+    world
+        .eventually("the namespace gone", async || {
+            namespaces.get_opt(&namespace).await.expect("an answer").is_none().then_some(())
+        })
+        .await;
     for _ in 0..3 {
         look(&world).await;
         assert!(namespaces.get_opt(&namespace).await.expect("an answer").is_none(), "{}", world.story().await);
@@ -172,14 +190,17 @@ async fn a_deleted_namespace_is_not_made_again_by_any_look() {
     assert!(row.health_message.contains("driftless sync shop/own"), "{}", row.health_message);
     // A person's word is another matter.
     world.sync_by_hand("own", false).await;
-    world.eventually("the namespace again", async || namespaces.get_opt(&namespace).await.expect("an answer").map(drop)).await;
+    world
+        .eventually("the namespace again", async || namespaces.get_opt(&namespace).await.expect("an answer").map(drop))
+        .await;
     world.healthy("own", &base).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_was_cleaned_up_is_no_drift() {
     let world = World::start("job-done").await;
-    let job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\nspec:\n  ttlSecondsAfterFinished: 0\n  template:\n    spec:\n      \
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\nspec:\n  ttlSecondsAfterFinished: 0\n  \
+               template:\n    spec:\n      \
                restartPolicy: Never\n      containers: [{name: m, image: example.test/m}]\n";
     let files = shop(&world)
         .file("deploy/kustomization.yaml", super::manifests::kustomization(&["settings.yaml", "job.yaml"]))
@@ -198,7 +219,9 @@ async fn a_job_that_was_cleaned_up_is_no_drift() {
         look(&world).await;
     }
     assert_eq!(world.runs("/shop").await.len(), before, "{}", world.story().await);
-    let pull = world.open_pull("other", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
+    let pull = world
+        .open_pull("other", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two")))
+        .await;
     let comment = world.comment(pull.number, "Merging").await;
     assert!(!comment.contains("migrate"), "{comment}");
 }
@@ -210,9 +233,12 @@ async fn what_another_manager_keeps_is_said_although_nothing_changes() {
     let map = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata: {data}\n");
     let base = world.push(shop(&world).file("deploy/settings.yaml", map("{one: a, two: b}"))).await;
     world.healthy("shop", &base).await;
-    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"one": "a"}});
+    let theirs =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"one": "a"}});
     let params = PatchParams::apply("team-b");
     world.api("v1 ConfigMap").await.patch("settings", &params, &Patch::Apply(&theirs)).await.expect("applied");
     let pull = world.open_pull("drop", Files::new().file("deploy/settings.yaml", map("{two: b}"))).await;
-    world.comment(pull.number, "data.one is no longer in Git, but stays in the cluster: it is also set by team-b").await;
+    world
+        .comment(pull.number, "data.one is no longer in Git, but stays in the cluster: it is also set by team-b")
+        .await;
 }

@@ -22,7 +22,8 @@ async fn up_with(words: &str, setup: Setup) -> World {
 async fn end_of(world: &World, branch: &str, files: Files) -> (String, String, String) {
     let pull = world.open_pull(branch, files).await;
     let status = world.status(&pull.head).await;
-    let comment = if status.description == "no app is affected" { String::new() } else { world.comment(pull.number, "").await };
+    let comment =
+        if status.description == "no app is affected" { String::new() } else { world.comment(pull.number, "").await };
     (status.state, status.description, comment)
 }
 
@@ -61,7 +62,8 @@ async fn a_render_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_that_is_not_allowed() {
     let world = up("gate-allow").await;
-    let elsewhere = world.app("other", "other").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
+    let elsewhere =
+        world.app("other", "other").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
     let files = Files::new().file("apps/other.yaml", elsewhere).file("other/map.yaml", config_map("other", "x"));
     let (state, text, comment) = end_of(&world, "elsewhere", files).await;
     assert_eq!(state, "failure", "{text}\n{comment}");
@@ -69,13 +71,16 @@ async fn a_destination_that_is_not_allowed() {
     // X4+: where the manifests name a namespace that is allowed, the destination is refused all the same.
     let own = config_map("own", "x").replace("  name: own", &format!("  name: own\n  namespace: {}", world.namespace));
     let typo = world.app("typo", "typo").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
-    let files =
-        Files::new().file("apps/typo.yaml", typo).file("typo/map.yaml", own).file("deploy/settings.yaml", config_map("settings", "two"));
+    let files = Files::new()
+        .file("apps/typo.yaml", typo)
+        .file("typo/map.yaml", own)
+        .file("deploy/settings.yaml", config_map("settings", "two"));
     let (state, text, comment) = end_of(&world, "typo", files).await;
     assert_eq!((state.as_str(), text.as_str()), ("failure", "destination not allowed (typo), 1 update"), "{comment}");
     assert!(comment.contains("destination namespace kube-system is not allowed"), "{comment}");
     // An object that names a namespace of others itself.
-    let smuggled = config_map("smuggled", "x").replace("  name: smuggled", "  name: smuggled\n  namespace: kube-system");
+    let smuggled =
+        config_map("smuggled", "x").replace("  name: smuggled", "  name: smuggled\n  namespace: kube-system");
     let files = Files::new()
         .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "more.yaml"]))
         .file("deploy/more.yaml", smuggled);
@@ -146,7 +151,8 @@ async fn a_group_of_the_merge_queue_has_a_gate_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_that_driftless_may_not_touch_hides_nothing_else() {
     let world = up("gate-kind").await;
-    let lease = "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata:\n  name: lock\nspec: {holderIdentity: me}\n";
+    let lease =
+        "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata:\n  name: lock\nspec: {holderIdentity: me}\n";
     let files = Files::new()
         .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "lease.yaml"]))
         .file("deploy/lease.yaml", lease)
@@ -160,7 +166,9 @@ async fn a_kind_that_driftless_may_not_touch_hides_nothing_else() {
 async fn what_comes_with_its_own_namespace_is_not_validated() {
     let world = up("gate-namespace").await;
     let namespace = format!("{}-new", world.namespace);
-    let app = world.app("fresh", "fresh").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
+    let app = world
+        .app("fresh", "fresh")
+        .replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
     let files = Files::new()
         .file("apps/fresh.yaml", app)
         .file("fresh/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))
@@ -180,9 +188,12 @@ async fn what_comes_with_its_own_definition_is_not_validated() {
     let world = up_with("gate-crd", setup).await;
     let group = format!("{}.example.test", world.namespace);
     let crd = format!(
-        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: gadgets.{group}\nspec:\n  group: {group}\n  \
-         scope: Namespaced\n  names: {{plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}}\n  versions:\n    - name: v1\n      \
-         served: true\n      storage: true\n      schema:\n        openAPIV3Schema:\n          type: object\n          properties:\n            \
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: \
+         gadgets.{group}\nspec:\n  group: {group}\n  \
+         scope: Namespaced\n  names: {{plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}}\n  \
+         versions:\n    - name: v1\n      \
+         served: true\n      storage: true\n      schema:\n        openAPIV3Schema:\n          type: object\n          \
+         properties:\n            \
          spec: {{type: object, properties: {{size: {{type: integer}}}}}}\n"
     );
     let gadget = format!("apiVersion: {group}/v1\nkind: Gadget\nmetadata:\n  name: one\nspec: {{size: 1}}\n");
@@ -194,7 +205,10 @@ async fn what_comes_with_its_own_definition_is_not_validated() {
     world.status_is(&pull.head, "success", "2 creates, 1 not validated (gadgets)").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("gadgets", &merge).await;
-    assert_eq!(world.inventory("gadgets").await, [format!("CustomResourceDefinition gadgets.{group}"), "Gadget one".to_owned()]);
+    assert_eq!(
+        world.inventory("gadgets").await,
+        [format!("CustomResourceDefinition gadgets.{group}"), "Gadget one".to_owned()]
+    );
     // H1+: nobody has said anything of the Gadget, so that `apps` calls the app no more healthy than its run does.
     world.settled().await;
     let (state, health, message) = world.stands("gadgets").await;
@@ -214,9 +228,9 @@ async fn a_definition_that_the_change_breaks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_away_is_an_error_and_then_mended() {
     let world = up_with("gate-away", Setup { give_up: "1s", ..Setup::default() }).await;
-    world
-        .proxy
-        .add(driftless::dev::fault_proxy::Rule::all(driftless::dev::fault_proxy::Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    world.proxy.add(driftless::dev::fault_proxy::Rule::all(driftless::dev::fault_proxy::Fault::status(
+        http::StatusCode::SERVICE_UNAVAILABLE,
+    )));
     let pull = world.open_pull("away", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     assert_eq!(world.status(&pull.head).await.state, "error");
     world.proxy.clear();
@@ -227,7 +241,8 @@ async fn an_api_server_that_is_away_is_an_error_and_then_mended() {
 async fn a_hook_without_credentials_has_no_gate_and_nothing_to_be_tried_for_ever() {
     let world = World::with("gate-nobody-to-tell", Setup { credentials: false, ..Setup::default() }).await;
     world.commit("main", &shop(&world));
-    let pull = world.open_pull("untold", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    let pull =
+        world.open_pull("untold", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     let store = &world.engine().store;
     let key = format!("preview:{REPO}#{}", pull.number);
     world.eventually("the end of the preview", async || store.job(&key, State::Done).await.expect("the store")).await;
@@ -240,7 +255,8 @@ async fn a_hook_without_credentials_has_no_gate_and_nothing_to_be_tried_for_ever
 async fn what_another_app_of_the_pull_request_brings_fails_no_gate() {
     let world = up("gate-others").await;
     let inner = format!("{}-inner", world.namespace);
-    let app = world.app("inner", "inner").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
+    let app =
+        world.app("inner", "inner").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
     let files = Files::new()
         .file("apps/inner.yaml", app)
         .file("inner/map.yaml", config_map("inside", "x"))
@@ -251,11 +267,13 @@ async fn what_another_app_of_the_pull_request_brings_fails_no_gate() {
     assert!(comment.contains("comes with this change"), "{comment}");
 }
 
-/// L14 and P5: a pull request that changes nothing but how an app is looked after says what, and never that it changes no object.
+/// L14 and P5: a pull request that changes nothing but how an app is looked after says what, and never that it changes
+/// no object.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_policy_is_said() {
     let world = up("gate-policy").await;
-    let files = Files::new().file("apps/shop.yaml", world.app_with("shop", "deploy", "  onDelete: prune\n  drift: ignore\n"));
+    let files =
+        Files::new().file("apps/shop.yaml", world.app_with("shop", "deploy", "  onDelete: prune\n  drift: ignore\n"));
     let (state, text, comment) = end_of(&world, "policy", files).await;
     assert_eq!((state.as_str(), text.as_str()), ("success", "1 definition changed, no object"), "{comment}");
     assert!(comment.contains("**Merging changes the definition of 1 app.**"), "{comment}");

@@ -12,8 +12,8 @@ async fn value(world: &World, name: &str) -> Option<String> {
     world.live("v1 ConfigMap", name).await.and_then(|object| object["data"]["key"].as_str().map(str::to_owned))
 }
 
-/// A4: with `sync: manual`, healing takes the definition and the revision that were applied: a new path is not synced, and nothing that the
-/// old one had is deleted, by a look at the cluster.
+/// A4: with `sync: manual`, healing takes the definition and the revision that were applied: a new path is not synced,
+/// and nothing that the old one had is deleted, by a look at the cluster.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manual_app_is_healed_by_the_definition_that_was_applied() {
     let world = World::start("heal-as-applied").await;
@@ -45,7 +45,11 @@ async fn a_manual_app_is_healed_by_the_definition_that_was_applied() {
 
     // By hand it goes to what is defined.
     world.sync_by_hand("shop", false).await;
-    world.eventually("the new path", async || (world.inventory("shop").await == ["ConfigMap a", "ConfigMap c"]).then_some(())).await;
+    world
+        .eventually("the new path", async || {
+            (world.inventory("shop").await == ["ConfigMap a", "ConfigMap c"]).then_some(())
+        })
+        .await;
     assert_eq!(value(&world, "a").await.as_deref(), Some("two"));
 }
 
@@ -58,19 +62,29 @@ async fn a_pause_stops_a_prune_that_has_not_begun() {
     world.first_looks().await;
     // Not healthy before its pods may run somewhere.
     let label = world.namespace.clone();
-    let waits =
-        deployment("web", "example.test/web:2", 1).replace("    spec:\n", &format!("    spec:\n      nodeSelector: {{{label}: here}}\n"));
+    let waits = deployment("web", "example.test/web:2", 1)
+        .replace("    spec:\n", &format!("    spec:\n      nodeSelector: {{{label}: here}}\n"));
     let files = Files::new()
         .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"]))
         .file("deploy/web.yaml", waits)
         .without("deploy/settings.yaml");
     world.push(files).await;
     world
-        .eventually("a wait for health", async || (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(()))
+        .eventually("a wait for health", async || {
+            (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(())
+        })
         .await;
     world.engine().store.set_paused(&app_id("shop"), true).await.expect("paused");
     let nodes = kube::Api::<k8s_openapi::api::core::v1::Node>::all(cluster::client().await);
-    let node = nodes.list(&kube::api::ListParams::default()).await.expect("nodes").items.remove(0).metadata.name.expect("a name");
+    let node = nodes
+        .list(&kube::api::ListParams::default())
+        .await
+        .expect("nodes")
+        .items
+        .remove(0)
+        .metadata
+        .name
+        .expect("a name");
     let labels = json!({"metadata": {"labels": {label: "here"}}});
     nodes.patch(&node, &PatchParams::default(), &Patch::Merge(&labels)).await.expect("labelled");
     world.settled().await;

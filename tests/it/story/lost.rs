@@ -41,7 +41,8 @@ async fn what_happened_while_the_server_was_away_is_found_after_its_start() {
     world.healthy("shop", &base).await;
     world.stop().await;
     let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    let pull = world.open_pull("meanwhile", Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
+    let pull =
+        world.open_pull("meanwhile", Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
     world.forge.delivered().await;
     world.restart().await;
     world.healthy("shop", &next).await;

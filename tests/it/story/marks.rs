@@ -22,17 +22,26 @@ fn with_old(world: &World) -> Files {
 }
 
 fn without_old() -> Files {
-    Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml"])).without("deploy/old.yaml")
+    Files::new()
+        .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml"]))
+        .without("deploy/old.yaml")
 }
 
 fn map_id(namespace: &str, name: &str) -> ObjectId {
-    ObjectId { group: String::new(), kind: "ConfigMap".into(), namespace: Some(namespace.to_owned()), name: name.to_owned() }
+    ObjectId {
+        group: String::new(),
+        kind: "ConfigMap".into(),
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    }
 }
 
 async fn create_map(namespace: &str, object: &Value) {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
     let api: Api<DynamicObject> = Api::namespaced_with(cluster::client().await, namespace, &resource);
-    api.create(&PostParams::default(), &serde_json::from_value(object.clone()).expect("an object")).await.expect("created");
+    api.create(&PostParams::default(), &serde_json::from_value(object.clone()).expect("an object"))
+        .await
+        .expect("created");
 }
 
 /// A map that bears the marks of an app, which never made it.
@@ -46,7 +55,8 @@ async fn marked_map(instance: &str, app: &str, namespace: &str, name: &str) {
 async fn neighbours(world: &World) {
     let settings = world.live("v1 ConfigMap", "settings").await.expect("there");
     let (labels, annotations) = (&settings["metadata"]["labels"], &settings["metadata"]["annotations"]);
-    let copy = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "copy", "labels": labels, "annotations": annotations}});
+    let copy = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "copy", "labels": labels,
+        "annotations": annotations}});
     create_map(&world.namespace, &copy).await;
     marked_map("another", "shop", &world.namespace, "foreign").await;
 }
@@ -64,7 +74,8 @@ async fn waits_for_word(world: &World, revisions: &[&Oid], object: &str) -> RunR
         .eventually(&format!("a run that needs confirmation about {object}"), async || {
             let run = world.runs("/shop").await.into_iter().next()?;
             let text = run.error.clone().unwrap_or_default();
-            let waits = run.state == RunState::Waiting && revisions.iter().any(|oid| run.revision.as_deref() == Some(oid.as_str()));
+            let waits = run.state == RunState::Waiting
+                && revisions.iter().any(|oid| run.revision.as_deref() == Some(oid.as_str()));
             (waits && text.contains(&object) && text.contains("--allow-destructive")).then_some(run)
         })
         .await
@@ -155,7 +166,12 @@ async fn what_no_known_app_may_delete_is_told_and_left() {
     world.settled().await;
     let log = logs::kept();
     let told = |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(told(&["WARN", "shop/ghost", &format!("ConfigMap {}/of-ghost", world.namespace), "this app is not defined"]));
+    assert!(told(&[
+        "WARN",
+        "shop/ghost",
+        &format!("ConfigMap {}/of-ghost", world.namespace),
+        "this app is not defined"
+    ]));
     assert!(told(&["WARN", &format!("ConfigMap {elsewhere}/out-of-reach"), "allow.namespaces"]));
     assert_eq!(world.runs("/shop").await.len(), runs, "{}", world.story().await);
     // A word does not reach what is not allowed either.
@@ -182,8 +198,9 @@ async fn a_preview_tells_of_them_beforehand() {
     world.start_again().await;
     world.first_looks().await;
 
-    let files =
-        Files::new().file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"])).without("deploy/settings.yaml");
+    let files = Files::new()
+        .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"]))
+        .without("deploy/settings.yaml");
     let pull = world.open_pull("less", files).await;
     world.status_is(&pull.head, "success", "1 delete, needs confirmation").await;
     let comment = world.comment(pull.number, "DELETES 1 object").await;

@@ -1,4 +1,5 @@
-//! Objects that move from one app to another of the same repo: handed over, in whatever order the two are synced, and never deleted.
+//! Objects that move from one app to another of the same repo: handed over, in whatever order the two are synced, and
+//! never deleted.
 
 use driftless::ids::{Oid, RepoName};
 use driftless::queue::{Cause, Key, Request};
@@ -64,7 +65,12 @@ async fn the_old_app_comes_first_and_the_new_one_waits_for_a_person() {
 
     let revision = world.push(moved("2")).await;
     let run = world.healthy("old", &revision).await;
-    assert_eq!((run.counts.pruned, run.error.as_deref()), (0, Some("kept 1 object for app shop/new")), "{}", world.story().await);
+    assert_eq!(
+        (run.counts.pruned, run.error.as_deref()),
+        (0, Some("kept 1 object for app shop/new")),
+        "{}",
+        world.story().await
+    );
     assert_eq!(state(&world, "old", "x").await, Some(ObjectState::Moving));
     // However often is looked.
     for _ in 0..2 {
@@ -75,13 +81,21 @@ async fn the_old_app_comes_first_and_the_new_one_waits_for_a_person() {
 
     world.sync_by_hand("new", false).await;
     let run = world.healthy("new", &revision).await;
-    assert_eq!((run.counts.updated, run.error.as_deref()), (1, Some("took over 1 object from app shop/old")), "{}", world.story().await);
+    assert_eq!(
+        (run.counts.updated, run.error.as_deref()),
+        (1, Some("took over 1 object from app shop/old")),
+        "{}",
+        world.story().await
+    );
     assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before.clone(), "2"));
     assert_eq!(owner(&world, "x").await, "shop/new");
     world.resync().await;
     world.settled().await;
     assert_eq!(uid(&world, "x").await, before);
-    assert_eq!((world.inventory("old").await, world.inventory("new").await.len()), (vec!["ConfigMap old-stays".to_owned()], 2));
+    assert_eq!(
+        (world.inventory("old").await, world.inventory("new").await.len()),
+        (vec!["ConfigMap old-stays".to_owned()], 2)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,11 +174,17 @@ async fn all_that_an_app_has_moves_to_one_that_comes_with_the_same_push() {
     let world = World::start("move-all").await;
     let generated = |dir: &str| {
         let kustomization = kustomization(&["x.yaml"]) + "configMapGenerator:\n  - name: made\n    literals: [a=1]\n";
-        Files::new().file(format!("{dir}/kustomization.yaml"), kustomization).file(format!("{dir}/x.yaml"), config_map("x", "1"))
+        Files::new()
+            .file(format!("{dir}/kustomization.yaml"), kustomization)
+            .file(format!("{dir}/x.yaml"), config_map("x", "1"))
     };
     let base = world.push(generated("old").file("apps/old.yaml", world.app("old", "old"))).await;
     world.healthy("old", &base).await;
-    let made = world.inventory("old").await.into_iter().find_map(|name| Some(name.strip_prefix("ConfigMap made-")?.to_owned()));
+    let made = world
+        .inventory("old")
+        .await
+        .into_iter()
+        .find_map(|name| Some(name.strip_prefix("ConfigMap made-")?.to_owned()));
     let made = format!("made-{}", made.expect("a generated name"));
     let before = [uid(&world, "x").await, uid(&world, &made).await];
     // The old app keeps one object; the new one says where its objects are.
@@ -193,7 +213,11 @@ async fn an_app_that_does_not_render_holds_only_what_it_could_render() {
         .file("apart/kustomization.yaml", "resources: [none.yaml]\n")
         .file("apart/service.yaml", super::manifests::service("apart"));
     world.push(broken).await;
-    world.eventually("it does not render", async || Some(world.stands("apart").await).filter(|(state, ..)| state == "failed")).await;
+    world
+        .eventually("it does not render", async || {
+            Some(world.stands("apart").await).filter(|(state, ..)| state == "failed")
+        })
+        .await;
     let pull = world.open_pull("drop", Files::new().without("old/x.yaml")).await;
     world.status_is(&pull.head, "success", "1 delete").await;
     assert!(!world.comment(pull.number, "DELETES").await.contains("held"), "{}", world.comments(pull.number).concat());
@@ -211,7 +235,11 @@ async fn nothing_is_deleted_while_another_app_does_not_render() {
     let revision = world.push(moved("2").file("new/broken.yaml", "a: [\n")).await;
     let run = world.healthy("old", &revision).await;
     assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
-    assert!(run.error.as_deref().is_some_and(|said| said.starts_with("held: 1 object not deleted, as app shop/new")), "{:?}", run.error);
+    assert!(
+        run.error.as_deref().is_some_and(|said| said.starts_with("held: 1 object not deleted, as app shop/new")),
+        "{:?}",
+        run.error
+    );
     world.resync().await;
     world.settled().await;
     assert_eq!(uid(&world, "x").await, before);
@@ -241,7 +269,12 @@ async fn a_move_of_all_that_an_app_has_is_neither_a_delete_nor_destructive() {
     let world = World::start("move-pull-all").await;
     let base = world.push(two(&world, "  onDelete: prune\n", "")).await;
     both_healthy(&world, &base).await;
-    let all = || Files::new().without("old").file("new/x.yaml", config_map("x", "1")).file("new/old.yaml", config_map("old-stays", "1"));
+    let all = || {
+        Files::new()
+            .without("old")
+            .file("new/x.yaml", config_map("x", "1"))
+            .file("new/old.yaml", config_map("old-stays", "1"))
+    };
     // With the definition, which says that its objects go with it.
     let pull = world.open_pull("all", all().without("apps/old.yaml")).await;
     world.status_is(&pull.head, "success", "2 moves").await;
@@ -279,7 +312,8 @@ async fn a_secret_that_moves_shows_nothing_of_what_it_holds() {
     let world = World::start("move-secret").await;
     let secret = |value: &str| {
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  labels: {{a: \"{value}x\"}}\nstringData:\n  password: hunter2-{value}\n"
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  labels: {{a: \"{value}x\"}}\nstringData:\n  \
+             password: hunter2-{value}\n"
         )
     };
     let base = world.push(two(&world, "", "").file("old/s.yaml", secret("1"))).await;

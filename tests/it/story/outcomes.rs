@@ -31,7 +31,10 @@ async fn a_failure_is_not_erased_by_a_later_fix() {
     assert!(comment.contains("**FAILED** for `shop` on `prod`"), "{comment}");
     assert!(comment.contains(&format!("applied as `{}`, healthy after", merge.short())), "{comment}");
     let notices = world.notices(pull.number);
-    assert!(notices.len() == 1 && notices[0].contains("@you") && notices[0].contains("**failed** for `shop` on `prod`"), "{notices:?}");
+    assert!(
+        notices.len() == 1 && notices[0].contains("@you") && notices[0].contains("**failed** for `shop` on `prod`"),
+        "{notices:?}"
+    );
     assert_eq!(world.notices(fix.number), Vec::<String>::new());
 }
 
@@ -121,12 +124,20 @@ async fn an_app_that_is_never_synced_is_not_told_to_be_synced_by_hand() {
     world.merge_pull(pull.number).await;
     let comment = world.comment(pull.number, "not applied, because of `sync: never`, for `shop` on `prod`").await;
     assert!(!comment.contains("driftless sync"), "{comment}");
-    assert!(world.engine().store.app(&app_id("shop")).await.expect("the store").is_some_and(|row| row.applied_revision.is_none()));
+    assert!(
+        world
+            .engine()
+            .store
+            .app(&app_id("shop"))
+            .await
+            .expect("the store")
+            .is_some_and(|row| row.applied_revision.is_none())
+    );
     assert_eq!(world.stands("shop").await.0, "never");
 }
 
-/// B10+: the base has the merge, and the forge's API still calls the pull request open: whoever looks at it then says that it was merged, and not that
-/// merging affects no app.
+/// B10+: the base has the merge, and the forge's API still calls the pull request open: whoever looks at it then says
+/// that it was merged, and not that merging affects no app.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_the_forge_does_not_know_yet_has_its_outcome() {
     let world = World::start("outcome-behind").await;
@@ -148,7 +159,8 @@ async fn a_merge_that_the_forge_does_not_know_yet_has_its_outcome() {
     world.comment(pull.number, "healthy after").await;
 }
 
-/// B10+: nothing was shown of it before it was merged: its gate does not stay pending until the forge's API has caught up.
+/// B10+: nothing was shown of it before it was merged: its gate does not stay pending until the forge's API has caught
+/// up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_the_forge_does_not_know_yet_leaves_no_gate_pending() {
     let world = World::start("outcome-gate").await;
@@ -166,7 +178,8 @@ async fn a_merge_that_the_forge_does_not_know_yet_leaves_no_gate_pending() {
     world.comment(pull.number, "Merged as").await;
 }
 
-/// B10+: a squash that the forge does not tell of yet looks like a pull request that changes nothing: what was shown stays until the forge says more.
+/// B10+: a squash that the forge does not tell of yet looks like a pull request that changes nothing: what was shown
+/// stays until the forge says more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_squash_that_the_forge_does_not_know_yet_takes_nothing_back() {
     let world = World::start("outcome-squash").await;
@@ -181,7 +194,12 @@ async fn a_squash_that_the_forge_does_not_know_yet_takes_nothing_back() {
     world.engine().queue.enqueue(&[Request::new(key.clone(), Cause::Poll)]).await.expect("queued");
     world
         .eventually("the forge is asked again", async || {
-            let job = world.engine().store.job(&key.to_string(), driftless::store::jobs::State::Pending).await.expect("the store")?;
+            let job = world
+                .engine()
+                .store
+                .job(&key.to_string(), driftless::store::jobs::State::Pending)
+                .await
+                .expect("the store")?;
             (job.attempt >= 1).then_some(())
         })
         .await;
@@ -223,13 +241,17 @@ async fn a_merge_that_goes_where_it_may_not_says_so() {
     let world = World::start("outcome-refused").await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
-    let elsewhere = world.app("other", "other").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
+    let elsewhere =
+        world.app("other", "other").replace(&format!("namespace: {}", world.namespace), "namespace: kube-system");
     let files = Files::new().file("apps/other.yaml", elsewhere).file("other/map.yaml", config_map("other", "x"));
     let pull = world.open_pull("refused", files).await;
     world.status_is(&pull.head, "failure", "destination not allowed (other)").await;
     world.merge_pull(pull.number).await;
     let comment = world.comment(pull.number, "**1 error in the definitions of apps**").await;
-    assert!(comment.contains("destination namespace kube-system is not allowed") && !comment.contains("affected no app"), "{comment}");
+    assert!(
+        comment.contains("destination namespace kube-system is not allowed") && !comment.contains("affected no app"),
+        "{comment}"
+    );
     let notice = world.eventually("people are told", async || world.notices(pull.number).into_iter().next()).await;
     assert!(notice.contains("@you") && notice.contains("kube-system"), "{notice}");
     world.settled().await;

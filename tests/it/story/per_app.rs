@@ -11,7 +11,8 @@ fn change(value: &str) -> Files {
     Files::new().file("deploy/settings.yaml", config_map("settings", value))
 }
 
-/// X6: a definition with a ref that is none fails by itself; it wedges neither the pull request that brings it nor any other one of its repo.
+/// X6: a definition with a ref that is none fails by itself; it wedges neither the pull request that brings it nor any
+/// other one of its repo.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_with_an_impossible_ref_is_the_only_one_at_fault() {
     let world = World::start("per-app-ref").await;

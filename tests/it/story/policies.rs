@@ -56,7 +56,8 @@ async fn a_pinned_app_stays_where_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_may_have_an_object_adopted() {
     let world = World::start("adopted").await;
-    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"key": "theirs"}});
+    let theirs =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"key": "theirs"}});
     let theirs = serde_json::from_value(theirs).expect("an object");
     world.api("v1 ConfigMap").await.create(&PostParams::default(), &theirs).await.expect("created");
     let base = world.push(shop(&world)).await;
@@ -79,7 +80,12 @@ async fn a_fight_over_a_field_ends() {
     let scaled = async || {
         let params = PatchParams { field_manager: Some("scaler".into()), ..PatchParams::default() };
         let patch = json!({"spec": {"replicas": 5}});
-        world.api("apps/v1 Deployment").await.patch_subresource("scale", "web", &params, &Patch::Merge(&patch)).await.expect("scaled");
+        world
+            .api("apps/v1 Deployment")
+            .await
+            .patch_subresource("scale", "web", &params, &Patch::Merge(&patch))
+            .await
+            .expect("scaled");
         look(&world).await;
         world.live("apps/v1 Deployment", "web").await.expect("there")["spec"]["replicas"].as_i64()
     };
@@ -144,7 +150,9 @@ async fn what_is_degraded_is_looked_at_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_looked_at_for_the_apps_that_it_affects() {
     let world = World::start("affected").await;
-    let files = shop(&world).file("apps/other.yaml", world.app("other", "other")).file("other/map.yaml", config_map("other", "one"));
+    let files = shop(&world)
+        .file("apps/other.yaml", world.app("other", "other"))
+        .file("other/map.yaml", config_map("other", "one"));
     let base = world.push(files).await;
     world.healthy("shop", &base).await;
     world.healthy("other", &base).await;
@@ -193,7 +201,12 @@ async fn a_pull_request_shows_the_apps_of_other_repositories() {
     let number = world.forge.open_pull(LIBRARY, "next", "main", "Next").await.expect("opened");
     let comment = world
         .eventually("a comment on the library's pull request", async || {
-            world.forge.comments(LIBRARY, number).into_iter().map(|comment| comment.body).find(|body| body.contains("Merging"))
+            world
+                .forge
+                .comments(LIBRARY, number)
+                .into_iter()
+                .map(|comment| comment.body)
+                .find(|body| body.contains("Merging"))
         })
         .await;
     assert!(comment.contains("shop/reader") || comment.contains("reader"), "{comment}");

@@ -7,7 +7,8 @@ use crate::support::world::{Files, REPO, World};
 
 /// The text without what differs from run to run.
 pub fn redacted(world: &World, text: &str) -> String {
-    let mut text = text.replace(&world.namespace, "NAMESPACE").replace(&world.namespace.replace('-', "%2d"), "INSTANCE");
+    let mut text =
+        text.replace(&world.namespace, "NAMESPACE").replace(&world.namespace.replace('-', "%2d"), "INSTANCE");
     for (open, close, by) in [
         (" at `", "`, ", "BASE"),
         ("`, ", " UTC", "TIME"),
@@ -41,7 +42,12 @@ async fn a_pull_request_is_previewed_merged_and_applied() {
     let pull = world.open_pull("newer", Files::new().file("deploy/web.yaml", web)).await;
 
     let status = world.status(&pull.head).await;
-    assert_eq!((status.state.as_str(), status.description.as_str()), ("success", "1 update"), "{}", world.story().await);
+    assert_eq!(
+        (status.state.as_str(), status.description.as_str()),
+        ("success", "1 update"),
+        "{}",
+        world.story().await
+    );
     assert_eq!(world.states(&pull.head), ["pending", "success"]);
     let comment = world.comment(pull.number, "Merging").await;
     insta::assert_snapshot!("a_pull_request_before_its_merge", redacted(&world, &comment));
@@ -67,8 +73,12 @@ async fn a_pull_request_that_is_closed_changes_nothing() {
     let world = World::start("closed").await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
-    let pull =
-        world.open_pull("off", Files::new().file("deploy/web.yaml", super::manifests::deployment("web", "example.test/web:2", 1))).await;
+    let pull = world
+        .open_pull(
+            "off",
+            Files::new().file("deploy/web.yaml", super::manifests::deployment("web", "example.test/web:2", 1)),
+        )
+        .await;
     world.status(&pull.head).await;
     world.forge.close_pull(crate::support::world::PROJECT, pull.number);
     world.forge.delivered().await;
@@ -81,11 +91,14 @@ async fn a_pull_request_that_is_closed_changes_nothing() {
 async fn previewed_at(world: &World, number: u64, base: &Oid) {
     let store = &world.engine().store;
     let repo = RepoName::new(REPO);
-    let is_there = async || store.preview(&repo, number).await.expect("the store").filter(|preview| preview.base == *base).map(drop);
+    let is_there = async || {
+        store.preview(&repo, number).await.expect("the store").filter(|preview| preview.base == *base).map(drop)
+    };
     world.eventually(&format!("a preview of #{number} at {base}"), is_there).await;
 }
 
-/// H1: a base that moves and changes nothing of what a pull request says edits no comment, also where the preview is made again each time.
+/// H1: a base that moves and changes nothing of what a pull request says edits no comment, also where the preview is
+/// made again each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn h1_a_base_that_moves_edits_no_comment() {
     let world = World::start("quiet-base").await;
@@ -110,17 +123,26 @@ async fn a_new_push_to_the_branch_renews_comment_and_status() {
     let world = World::start("again").await;
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
-    let pull =
-        world.open_pull("two-steps", Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two"))).await;
+    let pull = world
+        .open_pull(
+            "two-steps",
+            Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two")),
+        )
+        .await;
     world.status_is(&pull.head, "success", "1 update").await;
     world.comment(pull.number, "settings").await;
     let next = world
-        .push_to("two-steps", Files::new().file("deploy/service.yaml", super::manifests::service("web").replace("80\n", "81\n")))
+        .push_to(
+            "two-steps",
+            Files::new().file("deploy/service.yaml", super::manifests::service("web").replace("80\n", "81\n")),
+        )
         .await;
     world.status_is(&next, "success", "2 updates").await;
     world.comment(pull.number, &next.as_str()[..10]).await;
     // The base moves under the app: the same pull request is looked at again, and says what it said.
-    let moved = world.push(Files::new().file("deploy/web.yaml", super::manifests::deployment("web", "example.test/web:3", 2))).await;
+    let moved = world
+        .push(Files::new().file("deploy/web.yaml", super::manifests::deployment("web", "example.test/web:3", 2)))
+        .await;
     previewed_at(&world, pull.number, &moved).await;
     world.settled().await;
     world.status_is(&next, "success", "2 updates").await;

@@ -20,7 +20,10 @@ async fn a_push_is_applied_and_healthy() {
     let world = World::start("push").await;
     let revision = world.push(shop(&world)).await;
     let run = world.healthy("shop", &revision).await;
-    assert_eq!((run.state, run.revision.as_deref(), run.author.as_deref()), (RunState::Succeeded, Some(revision.as_str()), Some("Ada")));
+    assert_eq!(
+        (run.state, run.revision.as_deref(), run.author.as_deref()),
+        (RunState::Succeeded, Some(revision.as_str()), Some("Ada"))
+    );
     assert_eq!((run.counts.created, run.counts.failed), (3, 0), "{}", world.story().await);
     let steps: Vec<&str> = run.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(steps, ["render", "plan", "apply"]);
@@ -48,7 +51,12 @@ async fn a_push_that_touches_no_app_starts_no_run() {
     let (counts, next) = (world.proxy.counts().total(), world.push(Files::new().file("README", "words")).await);
     world
         .eventually("the push seen", async || {
-            let seen = world.engine().store.last_seen(&driftless::ids::RepoName::new("shop"), "refs/heads/main").await.expect("the store");
+            let seen = world
+                .engine()
+                .store
+                .last_seen(&driftless::ids::RepoName::new("shop"), "refs/heads/main")
+                .await
+                .expect("the store");
             (seen.as_ref() == Some(&next)).then_some(())
         })
         .await;

@@ -1,4 +1,5 @@
-//! Apps that are made from another ref or repo than a pull request changes: what was read of it is what the gate rests on.
+//! Apps that are made from another ref or repo than a pull request changes: what was read of it is what the gate rests
+//! on.
 
 use driftless::dev::forge::DeliveryFault;
 use driftless::ids::{Oid, RepoName};
@@ -39,7 +40,8 @@ async fn x12_a_push_to_a_ref_that_a_preview_read_is_previewed() {
     world.status_is(&pull.head, "success", "1 create").await;
     // What changes nothing that was read is not told of, and nobody asks the forge.
     world.settled().await;
-    let (states, comments, asked) = (world.states(&pull.head), world.comments(pull.number), world.forge.faults().requests().len());
+    let (states, comments, asked) =
+        (world.states(&pull.head), world.comments(pull.number), world.forge.faults().requests().len());
     world.push_to("feature", Files::new().file("README", "words")).await;
     world.forge.delivered().await;
     world.settled().await;
@@ -126,7 +128,8 @@ async fn x10_a_tree_without_an_end_is_previewed_like_any_other() {
              tree=$(for n in 0 1 2 3 4 5 6 7 8 9; do printf '040000 tree %s\\td%s\\n' $tree $n; done | git mktree)
          done
          apps=$( (git ls-tree FETCH_HEAD:apps; printf '040000 tree %s\\tbomb\\n' $tree) | git mktree)
-         root=$( (git ls-tree FETCH_HEAD | grep -v 'apps$'; printf '040000 tree %s\\tapps\\n' $apps; printf '040000 tree %s\\tbomb\\n' $tree) | git mktree)
+         root=$( (git ls-tree FETCH_HEAD | grep -v 'apps$'; printf '040000 tree %s\\tapps\\n' $apps; printf '040000 \
+         tree %s\\tbomb\\n' $tree) | git mktree)
          git push -q {bare} $(git commit-tree -p FETCH_HEAD -m Bomb $root):refs/heads/bomb"
     ));
     let head: Oid = git(&world.forge.repo_dir(PROJECT), &["rev-parse", "refs/heads/bomb"]).parse().expect("a commit");
@@ -137,7 +140,8 @@ async fn x10_a_tree_without_an_end_is_previewed_like_any_other() {
     world.forge.refs_changed(PROJECT).await.expect("seen");
     world
         .eventually("the branch is looked at", async || {
-            let seen = world.engine().store.last_seen(&RepoName::new("shop"), "refs/heads/main").await.expect("the store");
+            let seen =
+                world.engine().store.last_seen(&RepoName::new("shop"), "refs/heads/main").await.expect("the store");
             (seen.as_ref() == Some(&head)).then_some(())
         })
         .await;

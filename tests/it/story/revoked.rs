@@ -1,4 +1,5 @@
-//! What is taken out of `allow` while the server is down: from its start on nothing there is shown, written, healed or pruned.
+//! What is taken out of `allow` while the server is down: from its start on nothing there is shown, written, healed or
+//! pruned.
 
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -65,7 +66,8 @@ async fn nothing_is_done_where_it_is_no_longer_allowed(west: bool, rule: &str) {
     let (_, _, stands) = world.stands("shop").await;
     assert!(said.contains(rule) || stands.contains(rule), "{said}\n{stands}");
 
-    let pull = world.open_pull("three", Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
+    let pull =
+        world.open_pull("three", Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
     let status = world.status(&pull.head).await;
     // X4+: merging it changes nothing where it should, and nobody has to guess why.
     assert_eq!((status.state.as_str(), status.description.as_str()), ("failure", "destination not allowed (shop)"));

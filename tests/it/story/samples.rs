@@ -1,4 +1,5 @@
-//! The loop over manifests that others wrote, from the folder that `DRIFTLESS_SAMPLES` names; else over some of that sort that stand here.
+//! The loop over manifests that others wrote, from the folder that `DRIFTLESS_SAMPLES` names; else over some of that
+//! sort that stand here.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,20 @@ fn folder(files: Files, from: &Path, to: &str) -> Files {
 
 /// Twelve services, each a Deployment with a Service; built by a base and an overlay.
 fn written_here(files: Files) -> Files {
-    let names = ["ads", "cart", "catalogue", "checkout", "currency", "email", "front", "load", "payment", "advice", "shipping", "store"];
+    let names = [
+        "ads",
+        "cart",
+        "catalogue",
+        "checkout",
+        "currency",
+        "email",
+        "front",
+        "load",
+        "payment",
+        "advice",
+        "shipping",
+        "store",
+    ];
     let mut files = files.file("shop/kustomization.yaml", kustomization(&["base"]));
     let mut members = Vec::new();
     for name in names {
@@ -45,7 +59,9 @@ async fn a_shop_of_many_services() {
     let world = World::start("boutique").await;
     let definition = Files::new().file("apps/boutique.yaml", world.app("boutique", "shop"));
     let (files, changed, objects) = match samples() {
-        Some(path) => (folder(definition, &path.join("online-boutique/kustomize"), "shop"), "shop/base/cartservice.yaml", 35),
+        Some(path) => {
+            (folder(definition, &path.join("online-boutique/kustomize"), "shop"), "shop/base/cartservice.yaml", 35)
+        }
         None => (written_here(definition), "shop/base/cart.yaml", 25),
     };
     let begun = tokio::time::Instant::now();
@@ -57,9 +73,11 @@ async fn a_shop_of_many_services() {
     tracing::info!("pushed, applied and healthy: {objects} objects within {took:?}; {}", steps(&run));
 
     // One component changes.
+    let text = std::fs::read_to_string(
+        samples().map_or_else(PathBuf::new, |path| path.join("online-boutique/kustomize/base/cartservice.yaml")),
+    );
     let text =
-        std::fs::read_to_string(samples().map_or_else(PathBuf::new, |path| path.join("online-boutique/kustomize/base/cartservice.yaml")));
-    let text = text.unwrap_or_else(|_| format!("{}---\n{}", deployment("cart", "example.test/cart:1", 1), service("cart")));
+        text.unwrap_or_else(|_| format!("{}---\n{}", deployment("cart", "example.test/cart:1", 1), service("cart")));
     let text = text.replacen("    spec:\n", "      annotations: {changed: \"yes\"}\n    spec:\n", 1);
     let pull = world.open_pull("change-cart", Files::new().file(changed, text)).await;
     world.status_is(&pull.head, "success", "1 update").await;
@@ -70,7 +88,12 @@ async fn a_shop_of_many_services() {
     let begun = tokio::time::Instant::now();
     let merge = world.merge_pull(pull.number).await;
     let run = world.healthy("boutique", &merge).await;
-    assert_eq!((run.counts.updated, run.counts.unchanged), (1, u32::try_from(objects - 1).expect("a number")), "{}", world.story().await);
+    assert_eq!(
+        (run.counts.updated, run.counts.unchanged),
+        (1, u32::try_from(objects - 1).expect("a number")),
+        "{}",
+        world.story().await
+    );
     tracing::info!("merged and healthy within {:?}; {}", begun.elapsed(), steps(&run));
     world.comment(pull.number, "healthy after").await;
 }
@@ -84,10 +107,12 @@ fn steps(run: &driftless::store::runs::RunRow) -> String {
 async fn podinfo() {
     let world = World::start("podinfo").await;
     let definition = Files::new().file("apps/podinfo.yaml", world.app("podinfo", "podinfo"));
-    let written_here = || format!("{}---\n{}", deployment("podinfo", "example.test/podinfo:6.14.1", 1), service("podinfo"));
+    let written_here =
+        || format!("{}---\n{}", deployment("podinfo", "example.test/podinfo:6.14.1", 1), service("podinfo"));
     let (files, path, text) = match samples() {
         Some(samples) => {
-            let text = std::fs::read_to_string(samples.join("podinfo/kustomize/deployment.yaml")).expect("podinfo's deployment");
+            let text = std::fs::read_to_string(samples.join("podinfo/kustomize/deployment.yaml"))
+                .expect("podinfo's deployment");
             (folder(definition, &samples.join("podinfo/kustomize"), "podinfo"), "podinfo/deployment.yaml", text)
         }
         None => {
@@ -110,7 +135,10 @@ async fn podinfo() {
     world.status_is(&pull.head, "success", "1 update").await;
     let comment = world.comment(pull.number, "Merging changes 1 app").await;
     assert!(comment.contains(":6.14.1\n+") && comment.contains(":6.14.2"), "{comment}");
-    assert!(!comment.contains("-  replicas:") && !comment.contains("drifted"), "the autoscaler's work is not shown: {comment}");
+    assert!(
+        !comment.contains("-  replicas:") && !comment.contains("drifted"),
+        "the autoscaler's work is not shown: {comment}"
+    );
     let merge = world.merge_pull(pull.number).await;
     let run = world.healthy("podinfo", &merge).await;
     assert_eq!((run.counts.updated, run.counts.unchanged), (1, objects - 1), "{}", world.story().await);

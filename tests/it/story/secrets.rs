@@ -29,19 +29,31 @@ async fn no_value_of_a_secret_leaves() {
     use base64::Engine as _;
     let world = World::with("canary", Setup { give_up: "2s", ..Setup::default() }).await;
     let with_secret = kustomization(&["web.yaml", "service.yaml", "settings.yaml", "secret.yaml"]);
-    let files = shop(&world).file("deploy/kustomization.yaml", with_secret).file("deploy/secret.yaml", secret(CANARIES[0], "\"1\""));
+    let files = shop(&world)
+        .file("deploy/kustomization.yaml", with_secret)
+        .file("deploy/secret.yaml", secret(CANARIES[0], "\"1\""));
     let base = world.push(files).await;
     world.healthy("shop", &base).await;
     let live = world.live("v1 Secret", "keys").await.expect("applied");
-    assert_eq!(live["data"]["password"], base64::engine::general_purpose::STANDARD.encode(CANARIES[0]), "it is really applied");
+    assert_eq!(
+        live["data"]["password"],
+        base64::engine::general_purpose::STANDARD.encode(CANARIES[0]),
+        "it is really applied"
+    );
 
     let mut shown = Vec::new();
     // Changed; a number where a text has to be; a value that the server refuses; and one that breaks the render.
     let bad = secret(CANARIES[3], "\"1\"").replace("metadata:", "type: kubernetes.io/tls\nmetadata:");
-    let unreadable = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: keys\nstringData:\n  password: {{{}: [\n", CANARIES[3]);
-    for (branch, text) in
-        [("changed", secret(CANARIES[1], "\"2\"")), ("number", secret("fine", CANARIES[2])), ("refused", bad), ("unreadable", unreadable)]
-    {
+    let unreadable = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: keys\nstringData:\n  password: {{{}: [\n",
+        CANARIES[3]
+    );
+    for (branch, text) in [
+        ("changed", secret(CANARIES[1], "\"2\"")),
+        ("number", secret("fine", CANARIES[2])),
+        ("refused", bad),
+        ("unreadable", unreadable),
+    ] {
         let pull = world.open_pull(branch, Files::new().file("deploy/secret.yaml", text)).await;
         let status = world.status(&pull.head).await;
         let comment = world.comment(pull.number, "").await;
@@ -52,19 +64,32 @@ async fn no_value_of_a_secret_leaves() {
     assert_eq!(shown[4].1, "failure", "{}", shown[4].2);
     // And a sync of what is refused.
     let next = world
-        .push(Files::new().file("deploy/secret.yaml", secret("fine", CANARIES[2])).file("deploy/web.yaml", deployment("web", "x", 2)))
+        .push(
+            Files::new()
+                .file("deploy/secret.yaml", secret("fine", CANARIES[2]))
+                .file("deploy/web.yaml", deployment("web", "x", 2)),
+        )
         .await;
     world
         .eventually("an end of the sync", async || {
-            world.runs("/shop").await.into_iter().find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some())
+            world
+                .runs("/shop")
+                .await
+                .into_iter()
+                .find(|run| run.revision.as_deref() == Some(next.as_str()) && run.finished.is_some())
         })
         .await;
     // And a sync whose refusal of another object quotes what the Secret holds.
     let quoting = format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector: {{app: web}}\n  ports:\n    - port: 80\n      name: {}\n",
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector: {{app: web}}\n  ports:\n    - port: \
+         80\n      name: {}\n",
         CANARIES[0]
     );
-    let next = world.push(Files::new().file("deploy/secret.yaml", secret(CANARIES[0], "\"1\"")).file("deploy/service.yaml", quoting)).await;
+    let next = world
+        .push(
+            Files::new().file("deploy/secret.yaml", secret(CANARIES[0], "\"1\"")).file("deploy/service.yaml", quoting),
+        )
+        .await;
     let refused = world
         .eventually("a refused Service", async || {
             let runs = world.runs("/shop").await;
@@ -96,23 +121,30 @@ async fn no_value_of_a_secret_leaves() {
         let encoded = base64::engine::general_purpose::STANDARD.encode(canary);
         for (place, _, text) in &shown {
             for hidden in [canary, encoded.as_str()] {
-                let at = text.find(hidden).map(|at| text[at.saturating_sub(300)..(at + 100).min(text.len())].to_owned());
+                let at =
+                    text.find(hidden).map(|at| text[at.saturating_sub(300)..(at + 100).min(text.len())].to_owned());
                 assert_eq!(at, None, "{place} shows a secret");
             }
         }
     }
 }
 
-/// S1+: what a template makes of an inline value (a part of a text, a hash) is not the value any more: only its key is shown.
+/// S1+: what a template makes of an inline value (a part of a text, a hash) is not the value any more: only its key is
+/// shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn inline_values_of_a_chart_that_makes_a_secret_stay_hidden() {
     let world = World::with("inline", Setup::default()).await;
     let app = |password: &str, replicas: u32| {
-        let spec = "source: {path: chart}\n  destination: {cluster: prod, namespace: NAMESPACE}".replace("NAMESPACE", &world.namespace);
+        let spec = "source: {path: chart}\n  destination: {cluster: prod, namespace: NAMESPACE}"
+            .replace("NAMESPACE", &world.namespace);
         let values = format!("{{db: {{password: {password}}}, replicas: {replicas}}}");
-        format!("apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: shop}}\nspec:\n  {spec}\n  helm:\n    values: {values}\n")
+        format!(
+            "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: shop}}\nspec:\n  {spec}\n  helm:\n    values: \
+             {values}\n"
+        )
     };
-    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData:\n  url: postgres://shop:{{ .Values.db.password }}@db\n";
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData:\n  url: postgres://shop:{{ \
+                  .Values.db.password }}@db\n";
     let files = Files::new()
         .file("apps/shop.yaml", app(CANARIES[0], 1))
         .file("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n")
@@ -125,9 +157,11 @@ async fn inline_values_of_a_chart_that_makes_a_secret_stay_hidden() {
     for canary in &CANARIES[..2] {
         assert!(!comment.contains(canary), "{comment}");
     }
-    for shown in
-        ["-        password: (hidden, old value)", "+        password: (hidden, new value)", "+      replicas: (hidden, new value)"]
-    {
+    for shown in [
+        "-        password: (hidden, old value)",
+        "+        password: (hidden, new value)",
+        "+      replicas: (hidden, new value)",
+    ] {
         assert!(comment.contains(shown), "{comment}");
     }
 }

@@ -28,10 +28,16 @@ async fn a_manual_app_that_is_behind_is_out_of_sync() {
     world.settled().await;
     assert_eq!(world.stands("shop").await, ("synced".into(), "healthy".into(), String::new()));
     let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    let (state, health, message) =
-        world.eventually("that it is behind", async || Some(world.stands("shop").await).filter(|(state, _, _)| state != "synced")).await;
+    let (state, health, message) = world
+        .eventually("that it is behind", async || {
+            Some(world.stands("shop").await).filter(|(state, _, _)| state != "synced")
+        })
+        .await;
     assert_eq!((state.as_str(), health.as_str()), ("out-of-sync", "healthy"), "{message}");
-    assert!(message.contains(&format!("behind: main is at {}, applied is {}", next.short(), base.short())), "{message}");
+    assert!(
+        message.contains(&format!("behind: main is at {}, applied is {}", next.short(), base.short())),
+        "{message}"
+    );
 }
 
 /// T7: while health is waited for, the pull request and `apps` name the object, the reason and the deadline.
@@ -44,26 +50,34 @@ async fn what_is_waited_for_is_told() {
     world.status(&pull.head).await;
     world.merge_pull(pull.number).await;
     let comment = world.comment(pull.number, "UTC: `Deployment ").await;
-    assert!(comment.contains("waiting for health of `shop` on `prod`") && comment.contains(" waits until "), "{comment}");
+    assert!(
+        comment.contains("waiting for health of `shop` on `prod`") && comment.contains(" waits until "),
+        "{comment}"
+    );
     let (state, health, message) = world.stands("shop").await;
     assert_eq!((state.as_str(), health.as_str()), ("waiting", "progressing"), "{message}");
     assert!(message.contains("fails at") && message.contains("Deployment") && message.contains("web"), "{message}");
 }
 
-/// T11: a restart while health is waited for does not forget what is known: the failure names the object and why. T5: it stays failed while it
-/// is tried again.
+/// T11: a restart while health is waited for does not forget what is known: the failure names the object and why. T5:
+/// it stays failed while it is tried again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_during_a_wait_tells_the_reason_all_the_same() {
     let mut world = World::with("state-restart", Setup { health: "3s", ..Setup::default() }).await;
     world.push(shop(&world).file("deploy/web.yaml", nowhere())).await;
     world
-        .eventually("a wait for health", async || (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(()))
+        .eventually("a wait for health", async || {
+            (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(())
+        })
         .await;
     world.stop().await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     world.start_again().await;
-    let failure =
-        world.eventually("a failure", async || Some(world.app_row("shop").await?.failure).filter(|failure| !failure.is_empty())).await;
+    let failure = world
+        .eventually("a failure", async || {
+            Some(world.app_row("shop").await?.failure).filter(|failure| !failure.is_empty())
+        })
+        .await;
     assert!(failure.contains("Deployment") && !failure.contains("not known"), "{failure}");
     world.settled().await;
     let since = world.app_row("shop").await.expect("the app").failing_since;
@@ -84,7 +98,8 @@ async fn a_restart_during_a_wait_tells_the_reason_all_the_same() {
 async fn what_goes_with_a_namespace_is_told() {
     let world = World::start("state-namespace").await;
     let namespace = format!("{}-own", world.namespace);
-    let app = world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
+    let app =
+        world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
     let files = Files::new()
         .file("apps/own.yaml", app)
         .file("own/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))
@@ -97,19 +112,27 @@ async fn what_goes_with_a_namespace_is_told() {
     let foreign = serde_json::from_value(foreign).expect("a Secret");
     secrets.create(&kube::api::PostParams::default(), &foreign).await.expect("created");
     // T13+: all of it is said before, on the pull request and by what waits for confirmation.
-    let said =
-        ["1 object of this app (1 ConfigMap), of which Git still has ConfigMap", "1 object that is not this app's (1 Secret): Secret"];
+    let said = [
+        "1 object of this app (1 ConfigMap), of which Git still has ConfigMap",
+        "1 object that is not this app's (1 Secret): Secret",
+    ];
     let pull = world.open_pull("no-namespace", Files::new().without("own/namespace.yaml")).await;
     let comment = world.comment(pull.number, "and with it everything in it").await;
     assert!(said.iter().all(|said| comment.contains(said)) && !comment.contains("hunter2"), "{comment}");
     world.merge_pull(pull.number).await;
-    let (_, _, message) =
-        world.eventually("that it is held", async || Some(world.stands("own").await).filter(|(state, _, _)| state == "waiting")).await;
+    let (_, _, message) = world
+        .eventually("that it is held", async || {
+            Some(world.stands("own").await).filter(|(state, _, _)| state == "waiting")
+        })
+        .await;
     assert!(said.iter().all(|said| message.contains(said)) && !message.contains("hunter2"), "{message}");
     world.settled().await;
     world.sync_by_hand("own", true).await;
-    let (_, _, message) =
-        world.eventually("that it is told", async || Some(world.stands("own").await).filter(|(state, _, _)| state == "failed")).await;
+    let (_, _, message) = world
+        .eventually("that it is told", async || {
+            Some(world.stands("own").await).filter(|(state, _, _)| state == "failed")
+        })
+        .await;
     assert!(message.contains("also deleted 1 object that Git still has"), "{message}");
 }
 
@@ -123,7 +146,9 @@ async fn a_preview_of_a_cluster_that_does_not_answer_says_what_it_waits_for() {
     world.proxy.add(Rule::all(Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     let status = world
-        .eventually("what is waited for", async || world.gate(&pull.head).filter(|status| status.description.contains("retrying since")))
+        .eventually("what is waited for", async || {
+            world.gate(&pull.head).filter(|status| status.description.contains("retrying since"))
+        })
         .await;
     assert!(status.state == "pending" && status.description.contains("prod"), "{status:?}");
     let runs = world.runs(&format!("#{}", pull.number)).await;

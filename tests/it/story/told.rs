@@ -9,15 +9,19 @@ fn nowhere(image: &str) -> String {
     deployment("web", image, 1).replace("    spec:\n", "    spec:\n      nodeSelector: {no: where}\n")
 }
 
-/// T18: a confirmed deletion that took what Git still has is told on the pull request that brought it, and on no later one.
+/// T18: a confirmed deletion that took what Git still has is told on the pull request that brought it, and on no later
+/// one.
 #[tokio::test(flavor = "multi_thread")]
 async fn t18_what_a_confirmed_deletion_took_along_is_told_where_it_was_proposed() {
     let world = World::start("told-namespace").await;
     let namespace = format!("{}-own", world.namespace);
-    let app = world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
+    let app =
+        world.app("own", "own").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {namespace}"));
     let space = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n");
-    let files =
-        Files::new().file("apps/own.yaml", app).file("own/namespace.yaml", space.clone()).file("own/map.yaml", config_map("own", "x"));
+    let files = Files::new()
+        .file("apps/own.yaml", app)
+        .file("own/namespace.yaml", space.clone())
+        .file("own/map.yaml", config_map("own", "x"));
     let base = world.push(files).await;
     world.healthy("own", &base).await;
     world.first_looks().await;
@@ -44,7 +48,10 @@ async fn t18_what_a_confirmed_deletion_took_along_is_told_where_it_was_proposed(
     let back = world.push(Files::new().file("own/namespace.yaml", space)).await;
     world.healthy("own", &back).await;
     let comment = world.comment(drop.number, "**Since then**").await;
-    assert!(comment.contains("**FAILED** for `own`") && !comment.contains("1 deletion needs confirmation"), "{comment}");
+    assert!(
+        comment.contains("**FAILED** for `own`") && !comment.contains("1 deletion needs confirmation"),
+        "{comment}"
+    );
 }
 
 /// T19: what is merged while an app is paused is told as not applied, also while an older sync of it is waited for.
@@ -56,7 +63,9 @@ async fn t19_an_older_wait_is_not_the_merges() {
     world.first_looks().await;
     world.push(Files::new().file("deploy/web.yaml", nowhere("example.test/web:2"))).await;
     world
-        .eventually("a wait for health", async || (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(()))
+        .eventually("a wait for health", async || {
+            (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(())
+        })
         .await;
     world.ask("apps/shop+shop/pause", Some(serde_json::json!({}))).await;
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
@@ -66,7 +75,8 @@ async fn t19_an_older_wait_is_not_the_merges() {
     assert!(!comment.contains("waiting for health"), "{comment}");
 }
 
-/// T20: an app that is defined here and renders another branch has its outcome here, and says what its preview has not shown.
+/// T20: an app that is defined here and renders another branch has its outcome here, and says what its preview has not
+/// shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     let world = World::start("told-branch").await;
@@ -82,7 +92,8 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     world.merge_pull(pull.number).await;
     world.healthy("feat", &next).await;
     let comment = world.comment(pull.number, ": applied for `feat` on `prod`, healthy after").await;
-    // The push to the other branch is heard before the merge or after it: what is applied first is what is shown, or the pull request says so.
+    // The push to the other branch is heard before the merge or after it: what is applied first is what is shown, or
+    // the pull request says so.
     let shows = comment.contains("other") || comment.contains("Not as previewed");
     let as_shown = world.runs("/feat").await.iter().any(|run| run.counts.updated == 1);
     assert!(shows || as_shown, "{comment}{}", world.story().await);
@@ -94,7 +105,8 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     world.eventually("its end", async || world.comments(edit.number).into_iter().find(is_over)).await;
 }
 
-/// H2: an object that is kept, because another app may want it, is no delete; that it was deleted later is told where that was proposed.
+/// H2: an object that is kept, because another app may want it, is no delete; that it was deleted later is told where
+/// that was proposed.
 #[tokio::test(flavor = "multi_thread")]
 async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     let world = World::start("told-kept").await;
@@ -115,14 +127,19 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     let pull = world.open_pull("drop", without_extra).await;
     world.status_is(&pull.head, "success", "1 kept").await;
     let comment = world.comment(pull.number, "kept for now, though no longer rendered: 1 object").await;
-    assert!(!comment.contains("DELETES") && comment.contains("it is unknown whether app shop/other renders it"), "{comment}");
+    assert!(
+        !comment.contains("DELETES") && comment.contains("it is unknown whether app shop/other renders it"),
+        "{comment}"
+    );
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
     let comment = world.comment(pull.number, ": applied for `shop` on `prod`, healthy").await;
     assert!(comment.contains("/extra` was **not deleted**. It is kept until it is known"), "{comment}");
     assert!(world.live("v1 ConfigMap", "extra").await.is_some());
 
-    world.push(Files::new().without("other/kustomization.yaml").file("other/extra.yaml", config_map("other", "x"))).await;
+    world
+        .push(Files::new().without("other/kustomization.yaml").file("other/extra.yaml", config_map("other", "x")))
+        .await;
     world.settled().await;
     world.resync().await;
     world.gone("v1 ConfigMap", "extra").await;

@@ -8,14 +8,15 @@ use serde_json::json;
 use crate::support::cluster;
 use crate::support::world::{Files, World};
 
-/// A14: a chart that looks at the cluster's APIs is rendered again at the resync after the cluster has gained one, without a push; what comes out
-/// otherwise is synced, and the look after that finds nothing to do.
+/// A14: a chart that looks at the cluster's APIs is rendered again at the resync after the cluster has gained one,
+/// without a push; what comes out otherwise is synced, and the look after that finds nothing to do.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chart_is_rendered_again_when_the_cluster_gains_an_api() {
     let world = World::start("upgrade").await;
     let group = format!("{}.example.test", world.namespace);
     let template = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: seen}}\ndata:\n  gadgets: {{{{ .Capabilities.APIVersions.Has \"{group}/v1/Gadget\" | quote }}}}\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: seen}}\ndata:\n  gadgets: {{{{ \
+         .Capabilities.APIVersions.Has \"{group}/v1/Gadget\" | quote }}}}\n"
     );
     let files = Files::new()
         .file("apps/charted.yaml", world.app("charted", "chart"))
@@ -33,7 +34,8 @@ async fn a_chart_is_rendered_again_when_the_cluster_gains_an_api() {
         "spec": {
             "group": group, "scope": "Namespaced",
             "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget", "listKind": "GadgetList"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+            "versions": [{"name": "v1", "served": true, "storage": true,
+            "schema": {"openAPIV3Schema": {"type": "object"}}}],
         },
     }))
     .expect("a definition");

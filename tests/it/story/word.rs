@@ -34,9 +34,11 @@ async fn waits(world: &World, revision: &Oid) -> RunRow {
     world
         .eventually(&format!("a run of {revision} that needs confirmation"), async || {
             let row = world.app_row("shop").await?;
-            let there = row.applied_revision.as_ref() == Some(revision) && row.health == AppHealth::Healthy && row.synced_ok;
+            let there =
+                row.applied_revision.as_ref() == Some(revision) && row.health == AppHealth::Healthy && row.synced_ok;
             let run = world.runs("/shop").await.into_iter().next()?;
-            (there && run.state == RunState::Waiting && run.revision.as_deref() == Some(revision.as_str())).then_some(run)
+            (there && run.state == RunState::Waiting && run.revision.as_deref() == Some(revision.as_str()))
+                .then_some(run)
         })
         .await
 }
@@ -60,14 +62,21 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let pull = world.open_pull("most", most_removed().file("deploy/f.yaml", config_map("f", "new"))).await;
     world.status_is(&pull.head, "success", "1 update, 5 deletes, needs confirmation").await;
     world
-        .comment(pull.number, "**After the merge, the deletions in `shop` are held until you confirm them; everything else is applied.**")
+        .comment(
+            pull.number,
+            "**After the merge, the deletions in `shop` are held until you confirm them; everything else is applied.**",
+        )
         .await;
     let merge = world.merge_pull(pull.number).await;
     let run = waits(&world, &merge).await;
     let text = run.error.clone().unwrap_or_default();
     assert_eq!(text, "deletes 5 of the app's 7 objects; to confirm: driftless sync shop/shop --allow-destructive");
-    let comment = world.comment(pull.number, "applied, but **5 deletions need confirmation** for `shop` on `prod`").await;
-    assert!(comment.contains("- 5 deletions of `shop` on `prod`: `driftless sync shop/shop --allow-destructive`"), "{comment}");
+    let comment =
+        world.comment(pull.number, "applied, but **5 deletions need confirmation** for `shop` on `prod`").await;
+    assert!(
+        comment.contains("- 5 deletions of `shop` on `prod`: `driftless sync shop/shop --allow-destructive`"),
+        "{comment}"
+    );
     assert_eq!((value(&world, "f").await.as_deref(), value(&world, "a").await.as_deref()), (Some("new"), Some("a")));
     assert_eq!(told(&world).await, ("waiting".into(), "healthy".into(), text));
 
@@ -78,7 +87,10 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     assert!(comment.contains("held until confirmed: `is no longer in Git`"), "{comment}");
     let merge = world.merge_pull(fix.number).await;
     let run = waits(&world, &merge).await;
-    assert!(run.error.as_deref().is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")), "{run:?}");
+    assert!(
+        run.error.as_deref().is_some_and(|text| text.contains("driftless sync shop/shop --allow-destructive")),
+        "{run:?}"
+    );
     assert_eq!(value(&world, "f").await.as_deref(), Some("mended"));
 
     // Looks at the cluster and pushes that change nothing are no word, and no reason to say it again.
@@ -98,9 +110,15 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     assert_eq!(world.inventory("shop").await, ["ConfigMap f", "Deployment web"]);
     // T18: the end of the deletions stands where they were proposed, and the fix tells of what it found held.
     let done = world.comment(pull.number, "applied, and confirmed deletions are done for `shop` on `prod`").await;
-    assert!(done.contains("- `shop` on `prod`: deletion of `ConfigMap") && done.contains(" confirmed and done"), "{done}");
+    assert!(
+        done.contains("- `shop` on `prod`: deletion of `ConfigMap") && done.contains(" confirmed and done"),
+        "{done}"
+    );
     let found = world.comment(fix.number, "applied for `shop` on `prod`, healthy after").await;
-    assert!(found.contains(", removed by an earlier change, still needed confirmation: `driftless sync shop/shop"), "{found}");
+    assert!(
+        found.contains(", removed by an earlier change, still needed confirmation: `driftless sync shop/shop"),
+        "{found}"
+    );
     assert!(!found.contains("deletions need confirmation"), "{found}");
     for (number, says) in [(pull.number, "confirmed and done"), (fix.number, "healthy after")] {
         let comment = world.comment(number, says).await;
@@ -118,7 +136,9 @@ async fn a_revert_needs_no_word() {
     world.status_is(&pull.head, "success", "5 deletes, needs confirmation").await;
     let merge = world.merge_pull(pull.number).await;
     waits(&world, &merge).await;
-    let back = MAPS[..5].iter().fold(Files::new(), |files, name| files.file(format!("deploy/{name}.yaml"), config_map(name, name)));
+    let back = MAPS[..5]
+        .iter()
+        .fold(Files::new(), |files, name| files.file(format!("deploy/{name}.yaml"), config_map(name, name)));
     let revert = world.push(back).await;
     let run = world.healthy("shop", &revert).await;
     assert_eq!((run.counts.created, run.counts.pruned), (0, 0), "{}", world.story().await);
@@ -167,7 +187,8 @@ async fn a_definition_that_comes_back_takes_its_objects_back() {
     world.push(Files::new().without("apps/shop.yaml")).await;
     world
         .eventually("that all waits", async || {
-            let waits = world.engine().store.waiting_for_word(&crate::support::world::app_id("shop")).await.expect("the store");
+            let waits =
+                world.engine().store.waiting_for_word(&crate::support::world::app_id("shop")).await.expect("the store");
             (waits == 3).then_some(())
         })
         .await;

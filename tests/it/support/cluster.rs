@@ -18,14 +18,17 @@ static CONTROL_PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
 
 /// The control plane that all tests share.
 pub async fn control_plane() -> &'static ControlPlane {
-    CONTROL_PLANE.get_or_init(|| async { ControlPlane::start(&options()).await.expect("a control plane for the tests") }).await
+    CONTROL_PLANE
+        .get_or_init(|| async { ControlPlane::start(&options()).await.expect("a control plane for the tests") })
+        .await
 }
 
 static WEST: OnceCell<ControlPlane> = OnceCell::const_new();
 
 /// A second cluster, for what goes from one to the other.
 pub async fn west() -> &'static ControlPlane {
-    WEST.get_or_init(|| async { ControlPlane::start(&options()).await.expect("a second control plane for the tests") }).await
+    WEST.get_or_init(|| async { ControlPlane::start(&options()).await.expect("a second control plane for the tests") })
+        .await
 }
 
 /// How the tests start a control plane: in a new directory that goes with it.
@@ -50,13 +53,18 @@ pub async fn client() -> kube::Client {
 pub async fn client_for(kubeconfig: &Path) -> kube::Client {
     install_crypto();
     let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a usable kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .expect("a usable kubeconfig");
     kube::Client::try_from(config).expect("a client")
 }
 
 /// A client with the identity of a service account, by a token that the API server issues.
 pub async fn client_as(namespace: &str, account: &str) -> kube::Client {
-    let access = Access { token: service_account_token(namespace, account).await.into(), ..control_plane().await.access().clone() };
+    let access = Access {
+        token: service_account_token(namespace, account).await.into(),
+        ..control_plane().await.access().clone()
+    };
     let directory = tempfile::tempdir().expect("a directory");
     let kubeconfig = directory.path().join("kubeconfig");
     access.write_kubeconfig(&kubeconfig).expect("written");
@@ -71,7 +79,10 @@ pub async fn service_account_token(namespace: &str, account: &str) -> String {
         assert!(tokio::time::Instant::now() < deadline, "no service account {account} in {namespace}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let answer = accounts.create_token_request(account, &PostParams::default(), &TokenRequest::default()).await.expect("a token");
+    let answer = accounts
+        .create_token_request(account, &PostParams::default(), &TokenRequest::default())
+        .await
+        .expect("a token");
     answer.status.expect("a status").token
 }
 

@@ -42,9 +42,10 @@ async fn apply_and_take_token() -> Access {
     for file in files() {
         apply(&client, &object(&file)).await;
     }
-    let secret: Secret =
-        serde_json::from_value(json!({ "metadata": { "name": NAME }, "stringData": { "webhook-secret": "s", "github-token": "t" } }))
-            .expect("a secret");
+    let secret: Secret = serde_json::from_value(
+        json!({ "metadata": { "name": NAME }, "stringData": { "webhook-secret": "s", "github-token": "t" } }),
+    )
+    .expect("a secret");
     Api::<Secret>::namespaced(client.clone(), NAME).create(&PostParams::default(), &secret).await.expect("created");
 
     let token = cluster::service_account_token(NAME, NAME).await;
@@ -59,7 +60,9 @@ async fn apply(client: &kube::Client, object: &DynamicObject) {
         None => Api::all_with(client.clone(), &resource),
     };
     let name = object.metadata.name.as_deref().expect("a name");
-    api.patch(name, &PatchParams::apply("deploy-test"), &Patch::Apply(object)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    api.patch(name, &PatchParams::apply("deploy-test"), &Patch::Apply(object))
+        .await
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
 /// A client with that identity.

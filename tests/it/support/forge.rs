@@ -74,7 +74,8 @@ impl Forge {
     }
 
     pub fn client_as(&self, credentials: GitHubCredentials) -> GitHub {
-        let config = GitHubConfig { api_url: self.forge.api_url(), credentials, ca: None, timeout: Duration::from_secs(2) };
+        let config =
+            GitHubConfig { api_url: self.forge.api_url(), credentials, ca: None, timeout: Duration::from_secs(2) };
         GitHub::new(config, Arc::new(SystemClock)).expect("a sound configuration")
     }
 

@@ -15,7 +15,8 @@ pub fn keep() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let filter = std::env::var("DRIFTLESS_TEST_LOG").unwrap_or_else(|_| "info,driftless=debug".to_owned());
-        let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(false).with_writer(|| Keeper);
+        let subscriber =
+            tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(false).with_writer(|| Keeper);
         subscriber.try_init().expect("nobody else takes the log");
     });
 }

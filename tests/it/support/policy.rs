@@ -9,22 +9,28 @@ use serde_json::{Value, json};
 
 use super::cluster;
 
-/// Lets a policy deny the config maps of one namespace that `expression` is not true of, and waits until `counts` says that it does.
+/// Lets a policy deny the config maps of one namespace that `expression` is not true of, and waits until `counts` says
+/// that it does.
 pub async fn deny(namespace: &str, operation: &str, expression: &str, message: &str, counts: impl AsyncFn() -> bool) {
     let name = format!("deny-{namespace}");
     let client = cluster::client().await;
     let (policies, bindings): (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) =
         (Api::all(client.clone()), Api::all(client));
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
-    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": {
+    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name}, "spec": {
         "failurePolicy": "Fail",
         "matchConstraints": {"namespaceSelector": selector, "resourceRules": [
             {"apiGroups": [""], "apiVersions": ["v1"], "operations": [operation], "resources": ["configmaps"]}]},
         "validations": [{"expression": expression, "message": message, "reason": "Invalid"}]}});
-    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
         "spec": {"policyName": name, "validationActions": ["Deny"]}});
     policies.create(&PostParams::default(), &serde_json::from_value(policy).expect("a policy")).await.expect("created");
-    bindings.create(&PostParams::default(), &serde_json::from_value(binding).expect("a binding")).await.expect("created");
+    bindings
+        .create(&PostParams::default(), &serde_json::from_value(binding).expect("a binding"))
+        .await
+        .expect("created");
     // A policy counts a moment after it was made.
     for _ in 0..150 {
         if counts().await {

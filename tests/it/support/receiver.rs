@@ -44,7 +44,8 @@ async fn receive(secret: &str, State(seen): State<Seen>, headers: HeaderMap, bod
     mac.update(&body);
     let signed = format!("sha256={}", hex::encode(mac.finalize().into_bytes())) == text("x-hub-signature-256");
     let payload: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-    let action = payload.get("action").and_then(|action| action.as_str()).map(|action| format!(" {action}")).unwrap_or_default();
+    let action =
+        payload.get("action").and_then(|action| action.as_str()).map(|action| format!(" {action}")).unwrap_or_default();
     let line = if signed { format!("{}{action}", text("x-github-event")) } else { "bad signature".to_owned() };
     seen.lock().expect("not poisoned").push(line);
 }

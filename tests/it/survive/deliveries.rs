@@ -1,4 +1,5 @@
-//! Deliveries that are doubled, late, out of order or tampered with, and answers of the forge that are lost: the same end.
+//! Deliveries that are doubled, late, out of order or tampered with, and answers of the forge that are lost: the same
+//! end.
 
 use std::time::Duration;
 
@@ -33,7 +34,12 @@ async fn doubled_deliveries_do_everything_once() {
     world.status_is(&pull.head, "success", "1 update").await;
     world.comment(pull.number, "Merging changes 1 app").await;
     world.settled().await;
-    assert_eq!((runs_of(&world, RunKind::Sync).await, runs_of(&world, RunKind::Preview).await), (2, 1), "{}", world.story().await);
+    assert_eq!(
+        (runs_of(&world, RunKind::Sync).await, runs_of(&world, RunKind::Preview).await),
+        (2, 1),
+        "{}",
+        world.story().await
+    );
     let deliveries = world.engine().store.deliveries(10).await.expect("the store");
     let mut copies: Vec<i64> = deliveries.iter().map(|delivery| delivery.copies).collect();
     copies.sort_unstable();
@@ -72,7 +78,8 @@ async fn a_late_delivery_changes_nothing_any_more() {
 async fn a_tampered_delivery_is_refused_and_nothing_happens() {
     let world = up("tampered").await;
     let store = world.engine().store.clone();
-    let (deliveries, jobs) = (store.deliveries(10).await.expect("the store"), store.jobs(100).await.expect("the store"));
+    let (deliveries, jobs) =
+        (store.deliveries(10).await.expect("the store"), store.jobs(100).await.expect("the store"));
     world.forge.fail_deliveries([DeliveryFault::Tamper]);
     let pushed = world.push(change("two")).await;
     world.forge.delivered().await;

@@ -1,9 +1,11 @@
-//! A disk that takes nothing for a while: what is acknowledged is kept, what is not is refused, and all goes on by itself.
+//! A disk that takes nothing for a while: what is acknowledged is kept, what is not is refused, and all goes on by
+//! itself.
 
 use super::{change, shop};
 use crate::support::world::{PROJECT, Setup, World};
 
-/// A1: after a moment in which nothing could be written, a 202 means again that the delivery is there, also after a kill.
+/// A1: after a moment in which nothing could be written, a 202 means again that the delivery is there, also after a
+/// kill.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_after_a_full_disk_is_kept() {
     let mut world = World::with_process("full-disk", Setup { limited: true, ..Setup::default() }).await;

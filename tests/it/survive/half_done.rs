@@ -22,8 +22,11 @@ async fn stored(world: &World) -> App {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_that_was_stored_and_not_followed_by_a_sync() {
     let world = up("half-defined", "").await;
-    let files = Files::new().file("apps/shop.yaml", world.app("shop", "other")).file("other/more.yaml", config_map("more", "two"));
-    let files = files.file("other/settings.yaml", config_map("settings", "one")).file("other/web.yaml", super::deployment());
+    let files = Files::new()
+        .file("apps/shop.yaml", world.app("shop", "other"))
+        .file("other/more.yaml", config_map("more", "two"));
+    let files =
+        files.file("other/settings.yaml", config_map("settings", "one")).file("other/web.yaml", super::deployment());
     // As a push leaves it that was cancelled by the next one between the two.
     let commit = world.commit("main", &files);
     let mut app = stored(&world).await;
@@ -39,11 +42,13 @@ async fn a_removal_that_was_noted_and_not_followed_by_a_sync() {
     let world = up("half-removed", "  onDelete: prune\n").await;
     assert_eq!(stored(&world).await.on_delete, OnDelete::Prune);
     let head = world.commit("main", &Files::new().without("apps/shop.yaml"));
-    let message = format!("its definition was removed by {}; its objects go with it, as `onDelete: prune` said", head.short());
+    let message =
+        format!("its definition was removed by {}; its objects go with it, as `onDelete: prune` said", head.short());
     world.engine().store.set_app_state(&app_id("shop"), AppState::Removed, &message).await.expect("stored");
     world.poll().await;
     world.settled().await;
-    let shown = world.engine().store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store");
+    let shown =
+        world.engine().store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store");
     assert_eq!(shown.len(), 3, "it needs confirmation");
     // Shown once: the next look has nothing to add.
     let runs = world.runs("/shop").await.len();
@@ -65,7 +70,9 @@ async fn a_mirror_that_was_removed_while_the_server_was_away() {
     api.delete("settings", &kube::api::DeleteParams::default()).await.expect("deleted");
     world.first_looks().await;
     world.resync().await;
-    world.eventually("the object healed", async || value(&world, "settings").await.filter(|value| value == "one")).await;
+    world
+        .eventually("the object healed", async || value(&world, "settings").await.filter(|value| value == "one"))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +85,10 @@ async fn only_what_is_needed_is_in_the_mirror() {
     let (engine, repo) = (world.engine(), app_id("shop").repo);
     let held = async |name: &str| engine.mirrors.resolve(&repo, name).await.expect("the mirror").is_some();
     assert!(held("refs/heads/main").await);
-    assert!(held(&format!("refs/pull/{}/head", pull.number)).await, "its commits are compared again when the base moves");
+    assert!(
+        held(&format!("refs/pull/{}/head", pull.number)).await,
+        "its commits are compared again when the base moves"
+    );
     for branch in ["refs/heads/topic", "refs/heads/elsewhere"] {
         assert!(!held(branch).await, "nobody follows {branch}");
         assert_eq!(engine.store.last_seen(&repo, branch).await.expect("the store"), None);

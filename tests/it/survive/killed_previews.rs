@@ -1,4 +1,5 @@
-//! The server is killed at each step of a preview, and started again on the same store: one comment set, one status that is final.
+//! The server is killed at each step of a preview, and started again on the same store: one comment set, one status
+//! that is final.
 
 use std::time::Duration;
 
@@ -43,7 +44,9 @@ async fn killed_at(words: &str, method: Method, path: &str, fault: ApiFault) {
     let before = asked(&world, method.as_str(), path);
     world.forge.faults().add(Some(method.clone()), path, usize::MAX, fault);
     let pull = open(&world).await;
-    world.eventually("that the step is reached", async || (asked(&world, method.as_str(), path) > before).then_some(())).await;
+    world
+        .eventually("that the step is reached", async || (asked(&world, method.as_str(), path) > before).then_some(()))
+        .await;
     // What the forge does without a word, it has done by then.
     tokio::time::sleep(Duration::from_millis(50)).await;
     kill_and_look(world, &pull, &base).await;
@@ -103,9 +106,13 @@ async fn when_the_comment_is_there_and_nobody_has_said_so() {
 /// The status that ends the preview is the second one: the first must be there before the fault is.
 async fn killed_at_the_last_status(words: &str, fault: ApiFault) {
     let (world, base) = up(words).await;
-    world.proxy.add(Rule::all(Fault::Delay(Duration::from_secs(2))).method(Method::PATCH).containing("dryRun=All").times(1));
+    world
+        .proxy
+        .add(Rule::all(Fault::Delay(Duration::from_secs(2))).method(Method::PATCH).containing("dryRun=All").times(1));
     let pull = open(&world).await;
-    world.eventually("a pending status", async || world.gate(&pull.head).filter(|status| status.state == "pending")).await;
+    world
+        .eventually("a pending status", async || world.gate(&pull.head).filter(|status| status.state == "pending"))
+        .await;
     world.forge.faults().add(Some(Method::POST), "/statuses/", usize::MAX, fault);
     world.eventually("the last status", async || (asked(&world, "POST", "/statuses/") == 2).then_some(())).await;
     tokio::time::sleep(Duration::from_millis(50)).await;

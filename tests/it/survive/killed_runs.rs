@@ -9,7 +9,8 @@ use http::Method;
 use super::{change, left_in_order, shop, succeeded, value};
 use crate::support::world::{Files, Setup, World};
 
-/// Pushes the app to a server that `hold` holds up somewhere, kills it there, and looks at what the next one makes of it.
+/// Pushes the app to a server that `hold` holds up somewhere, kills it there, and looks at what the next one makes of
+/// it.
 async fn killed(words: &str, hold: impl FnOnce(&World) -> Option<RuleId>) {
     let mut world = World::with_process(words, Setup::default()).await;
     let rule = hold(&world);
@@ -63,8 +64,10 @@ async fn before_the_first_object_is_applied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_way_through_the_apply() {
-    killed("kill-half", |world| Some(world.proxy.add(Rule::all(Fault::Hang).method(Method::PATCH).containing("force=true").after(1))))
-        .await;
+    killed("kill-half", |world| {
+        Some(world.proxy.add(Rule::all(Fault::Hang).method(Method::PATCH).containing("force=true").after(1)))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +146,9 @@ async fn an_error_after_the_apply_leaves_out_neither_the_wait_nor_the_prune() {
     let first = world.push(shop(&world)).await;
     world.healthy("shop", &first).await;
     world.first_looks().await;
-    let rule = world.proxy.add(Rule::all(Fault::Delay(Duration::from_secs(1))).method(Method::PATCH).containing("force=true").times(1));
+    let rule = world
+        .proxy
+        .add(Rule::all(Fault::Delay(Duration::from_secs(1))).method(Method::PATCH).containing("force=true").times(1));
     let second = world.push(change("two").without("deploy/more.yaml")).await;
     world.eventually("that it applies", async || (world.proxy.struck(rule) > 0).then_some(())).await;
     let lock = world.mirror().join("packed-refs.lock");

@@ -1,4 +1,5 @@
-//! The server is killed while deletes need confirmation, while it does what the word allows, and while it replaces an object.
+//! The server is killed while deletes need confirmation, while it does what the word allows, and while it replaces an
+//! object.
 
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::ids::{ClusterName, Oid};
@@ -11,7 +12,9 @@ use crate::support::world::{Files, Setup, World, app_id};
 
 /// Removes all maps but brings another: all but the Deployment goes, which is more than half.
 fn without_maps() -> Files {
-    ["more", "settings", "three", "four"].iter().fold(Files::new(), |files, name| files.without(&format!("deploy/{name}.yaml")))
+    ["more", "settings", "three", "four"]
+        .iter()
+        .fold(Files::new(), |files, name| files.without(&format!("deploy/{name}.yaml")))
 }
 
 async fn up(words: &str) -> World {
@@ -28,8 +31,10 @@ async fn waits(world: &World, revision: &Oid) {
         .eventually("a run that needs confirmation", async || {
             let runs = world.told_runs().await?;
             let last = runs.iter().find(|run| run["app"] == "shop/shop")?;
-            (last["state"] == "waiting" && last["revision"] == revision.as_str() && last["error"].as_str()?.contains("to confirm"))
-                .then_some(())
+            (last["state"] == "waiting"
+                && last["revision"] == revision.as_str()
+                && last["error"].as_str()?.contains("to confirm"))
+            .then_some(())
         })
         .await;
 }
@@ -72,7 +77,10 @@ async fn a_word_is_waited_for_however_often_the_server_dies() {
     let rows = store.inventory(&app_id("shop")).await.expect("the store");
     let left: Vec<_> = rows.iter().map(|row| (row.key.name.as_str(), row.state)).collect();
     assert_eq!(left, [("new", ObjectState::Applied), ("web", ObjectState::Applied)]);
-    assert!(store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store").is_empty(), "a word holds once");
+    assert!(
+        store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store").is_empty(),
+        "a word holds once"
+    );
     store.close().await;
 }
 
@@ -84,7 +92,8 @@ async fn between_the_delete_and_the_create_of_a_replaced_object() {
     let first = world.push(shop(&world).file("deploy/service.yaml", service(spec))).await;
     succeeded(&world, &first).await;
     let rule = world.proxy.add(Rule::all(Fault::Hang).method(Method::PATCH).containing("force=true"));
-    let asks = "  annotations: {driftless.dev/replace: \"true\"}\nspec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}\n";
+    let asks = "  annotations: {driftless.dev/replace: \"true\"}\nspec: \
+                {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}\n";
     let second = world.push(Files::new().file("deploy/service.yaml", service(asks))).await;
     world.eventually("that it is to be made anew", async || (world.proxy.struck(rule) > 0).then_some(())).await;
     assert!(world.live("v1 Service", "web").await.is_none(), "it was deleted");

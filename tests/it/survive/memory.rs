@@ -15,8 +15,9 @@ fn object(name: &str, values: usize) -> String {
 
 /// Apps on whatever is in their folders.
 fn apps(world: &World, count: usize, folder: impl Fn(usize) -> String) -> Files {
-    (0..count)
-        .fold(Files::new(), |files, number| files.file(format!("apps/h{number}.yaml"), world.app(&format!("h{number}"), &folder(number))))
+    (0..count).fold(Files::new(), |files, number| {
+        files.file(format!("apps/h{number}.yaml"), world.app(&format!("h{number}"), &folder(number)))
+    })
 }
 
 async fn added_by(world: &World, branch: &str, files: Files, says: &str) -> u64 {
@@ -35,8 +36,8 @@ async fn added_by(world: &World, branch: &str, files: Files, says: &str) -> u64 
     added
 }
 
-/// X10: 5 MB of a pull request, made to take as much memory as can be, raise the server by less than 200 MiB. Once as one object that six apps
-/// render, once as objects that each stay below every limit of their own.
+/// X10: 5 MB of a pull request, made to take as much memory as can be, raise the server by less than 200 MiB. Once as
+/// one object that six apps render, once as objects that each stay below every limit of their own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_pull_request_costs_little_memory() {
     let world = World::with_process("memory", Setup::default()).await;
@@ -50,8 +51,9 @@ async fn a_hostile_pull_request_costs_little_memory() {
 
     let folder = |number: usize| format!("bombs/{number}");
     let many = (0..9).fold(apps(&world, 9, folder), |files, number| {
-        (0..3)
-            .fold(files, |files, part| files.file(format!("{}/{part}.json", folder(number)), object(&format!("h{number}-{part}"), 95_000)))
+        (0..3).fold(files, |files, part| {
+            files.file(format!("{}/{part}.json", folder(number)), object(&format!("h{number}-{part}"), 95_000))
+        })
     });
     let added = added_by(&world, "many-objects", many, "more than 800000 values").await;
     assert!(added < MOST, "many objects: {added} KiB");
@@ -65,8 +67,8 @@ fn secret(name: &str, keys: usize) -> String {
     format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"{name}"}},"stringData":{{{entries}}}}}"#)
 }
 
-/// X10+: Secrets of very many keys, whose values are searched for in all texts about an app, take little memory and hold up nobody: an automaton
-/// over all their forms took 1.1 GB, and was built on the threads that serve everybody.
+/// X10+: Secrets of very many keys, whose values are searched for in all texts about an app, take little memory and
+/// hold up nobody: an automaton over all their forms took 1.1 GB, and was built on the threads that serve everybody.
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_of_many_keys_cost_little_and_hold_up_nobody() {
     let world = World::with_process("many-keys", Setup::default()).await;
@@ -95,7 +97,8 @@ async fn secrets_of_many_keys_cost_little_and_hold_up_nobody() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     };
     let added = world.memory().1.saturating_sub(before);
-    writeln!(std::io::stdout(), "many keys: {} MiB more at most, the slowest probe took {slowest:?}", added >> 10).expect("written");
+    writeln!(std::io::stdout(), "many keys: {} MiB more at most, the slowest probe took {slowest:?}", added >> 10)
+        .expect("written");
     assert_eq!(status.state, "success", "{comment}");
     assert!(!comment.contains("9e3779b97f4a7c15"), "{comment}");
     assert!(added < MOST, "{added} KiB");

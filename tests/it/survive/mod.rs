@@ -1,5 +1,5 @@
-//! What must come to the same end whatever goes wrong on the way: a server that is killed, forges and clusters that are away, answers and
-//! deliveries that are lost, and apps beside each other.
+//! What must come to the same end whatever goes wrong on the way: a server that is killed, forges and clusters that are
+//! away, answers and deliveries that are lost, and apps beside each other.
 
 mod deliveries;
 mod full_disk;
@@ -28,7 +28,8 @@ fn shop(world: &World) -> Files {
 }
 
 fn deployment() -> &'static str {
-    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n  selector: {matchLabels: {app: web}}\n  \
+    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n  selector: \
+     {matchLabels: {app: web}}\n  \
      template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: server, image: 'example.test/web:1'}]}\n"
 }
 

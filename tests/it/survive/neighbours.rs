@@ -1,4 +1,5 @@
-//! Apps beside each other: what one says about the schema of a kind must not reach the render of another, whoever comes first.
+//! Apps beside each other: what one says about the schema of a kind must not reach the render of another, whoever comes
+//! first.
 
 use serde_json::{Value, json};
 
@@ -8,7 +9,8 @@ use crate::support::world::{Files, World};
 fn overlay(files: Files, world: &World, name: &str, kustomization: &str, value: &str) -> Files {
     let deployment = |container: &str, selector: &str| {
         format!(
-            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n{selector}  template:\n    metadata: {{labels: \
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n{selector}  template:\n    \
+             metadata: {{labels: \
              {{app: {name}}}}}\n    spec:\n      containers:\n        - {container}\n"
         )
     };
@@ -17,7 +19,10 @@ fn overlay(files: Files, world: &World, name: &str, kustomization: &str, value: 
     let added = "{name: web, image: 'example.test/web:1', env: [{name: ADDED, value: x}]}";
     files
         .file(format!("apps/{name}.yaml"), world.app(name, name))
-        .file(format!("{name}/kustomization.yaml"), format!("resources: [web.yaml]\npatches: [{{path: patch.yaml}}]\n{kustomization}"))
+        .file(
+            format!("{name}/kustomization.yaml"),
+            format!("resources: [web.yaml]\npatches: [{{path: patch.yaml}}]\n{kustomization}"),
+        )
         .file(format!("{name}/web.yaml"), deployment(&own, &selector))
         .file(format!("{name}/patch.yaml"), deployment(added, ""))
 }
@@ -33,7 +38,8 @@ fn custom(files: Files, world: &World, value: &str) -> Files {
         "type": "object",
         "x-kubernetes-group-version-kind": [{"group": "apps", "kind": "Deployment", "version": "v1"}],
     }}});
-    overlay(files, world, "custom", "openapi: {path: schema.json}\n", value).file("custom/schema.json", unknown.to_string())
+    overlay(files, world, "custom", "openapi: {path: schema.json}\n", value)
+        .file("custom/schema.json", unknown.to_string())
 }
 
 /// The variables of an app's Deployment.
@@ -41,7 +47,8 @@ async fn variables(world: &World, name: &str) -> Vec<(String, String)> {
     let live = world.live("apps/v1 Deployment", name).await.expect("applied");
     let list = live["spec"]["template"]["spec"]["containers"][0]["env"].as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut variables: Vec<_> = list.iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect();
+    let mut variables: Vec<_> =
+        list.iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect();
     variables.sort();
     variables
 }

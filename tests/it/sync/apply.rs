@@ -20,7 +20,10 @@ async fn objects_are_applied_marked_and_in_the_inventory() {
     assert_eq!(live["metadata"]["annotations"]["driftless.dev/owner"], owner);
     let rows = world.inventory().await;
     assert_eq!(world.names().await, ["ConfigMap NS/settings", "Deployment NS/web"]);
-    assert!(rows.iter().all(|row| row.state == ObjectState::Applied && row.applied_revision == Some(oid('a'))), "{rows:?}");
+    assert!(
+        rows.iter().all(|row| row.state == ObjectState::Applied && row.applied_revision == Some(oid('a'))),
+        "{rows:?}"
+    );
     assert_eq!(rows[0].uid.as_deref(), live["metadata"]["uid"].as_str());
 }
 
@@ -34,7 +37,10 @@ async fn a_thousand_unchanged_objects_cost_no_request() {
     assert_eq!((done.counts.unchanged, done.counts.created + done.counts.updated), (1_000, 0));
     let counts = world.proxy.counts();
     assert_eq!(counts.total(), 0, "{counts}");
-    assert!(world.inventory().await.iter().all(|row| row.applied_revision == Some(oid('b'))), "they are part of the new revision");
+    assert!(
+        world.inventory().await.iter().all(|row| row.applied_revision == Some(oid('b'))),
+        "they are part of the new revision"
+    );
 
     let mut one = objects;
     one[7] = config_map("m7", &json!({"n": "other"}));
@@ -51,7 +57,10 @@ async fn a_bad_revision_changes_nothing() {
     let mut broken = deployment("web", 1);
     broken["spec"]["replica"] = json!(3);
     world.proxy.forget_counts();
-    let error = world.sync_with('b', &[config_map("a", &json!({"v": "2"})), broken], How::default()).await.expect_err("refused");
+    let error = world
+        .sync_with('b', &[config_map("a", &json!({"v": "2"})), broken], How::default())
+        .await
+        .expect_err("refused");
     assert!(matches!(error, SyncError::Rejected(_)), "{error}");
     assert_eq!(error.class(), Class::Fail);
     let text = error.to_string().replace(&world.namespace, "NS");
@@ -90,7 +99,11 @@ async fn a_cancelled_sync_finishes_the_part_that_has_begun() {
     );
     assert!(world.live("apps", "Deployment", "web").await.is_none());
     let states: Vec<_> = world.inventory().await.into_iter().map(|row| row.state).collect();
-    assert_eq!(states, [ObjectState::Applied, ObjectState::Applied, ObjectState::Claimed], "what may be half done is still owned");
+    assert_eq!(
+        states,
+        [ObjectState::Applied, ObjectState::Applied, ObjectState::Claimed],
+        "what may be half done is still owned"
+    );
     assert_eq!(world.sync('b', &objects).await.counts.created, 1);
 }
 

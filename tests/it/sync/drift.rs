@@ -41,7 +41,12 @@ async fn edit(world: &World, name: &str, patch: &Value) {
     maps.patch(name, &params, &Patch::Merge(patch)).await.expect("edited");
 }
 
-async fn healed(world: &World, objects: &[Value], drifted: &[Drifted], given_up: BTreeSet<ObjectId>) -> Result<u32, SyncError> {
+async fn healed(
+    world: &World,
+    objects: &[Value],
+    drifted: &[Drifted],
+    given_up: BTreeSet<ObjectId>,
+) -> Result<u32, SyncError> {
     let how = How { drifted: Some(ids(drifted)), given_up, ..How::default() };
     let done = world.sync_with('a', objects, how).await?;
     Ok(done.counts.updated + done.counts.created)
@@ -50,7 +55,8 @@ async fn healed(world: &World, objects: &[Value], drifted: &[Drifted], given_up:
 #[tokio::test]
 async fn what_controllers_do_is_no_drift_and_a_look_costs_one_list_a_kind() {
     let mut world = World::new("calm").await;
-    let objects: Vec<Value> = (0..20).map(|n| config_map(&format!("m{n}"), &json!({}))).chain([deployment("web", 2)]).collect();
+    let objects: Vec<Value> =
+        (0..20).map(|n| config_map(&format!("m{n}"), &json!({}))).chain([deployment("web", 2)]).collect();
     world.sync_healthy('a', &objects).await;
     world.become_app("api").await;
     world.sync_healthy('a', &[deployment("api", 1)]).await;
@@ -59,7 +65,8 @@ async fn what_controllers_do_is_no_drift_and_a_look_costs_one_list_a_kind() {
     assert!(found.apps.is_empty(), "{found:?}");
     assert_eq!((found.objects, found.kinds), (22, 2));
     let counts = world.proxy.counts();
-    // The tests share one cluster, and another one may have more config maps in it than a page holds; nobody has that many deployments.
+    // The tests share one cluster, and another one may have more config maps in it than a page holds; nobody has that
+    // many deployments.
     assert_eq!(counts.of("LIST", "apps/v1/deployments"), 1, "{counts}");
     let listed = counts.of("LIST", "apps/v1/deployments") + counts.of("LIST", "v1/configmaps");
     assert_eq!(counts.sum(|asked| asked.method == "LIST"), listed, "{counts}");
@@ -152,7 +159,10 @@ async fn a_fight_is_given_up_after_three_heals_and_the_other_side_named() {
     let judgement = heal::judge(&plan, &drifted, &heals, world.deps.cluster.field_manager(), 3);
     let text = judgement.surrender().join("\n").replace(&world.namespace, "NS");
     assert!(text.starts_with("Deployment NS/web: kubectl (Update of scale"), "{text}");
-    assert!(text.ends_with("changes spec.replicas each time it is healed (3 times); not healed until the next revision"), "{text}");
+    assert!(
+        text.ends_with("changes spec.replicas each time it is healed (3 times); not healed until the next revision"),
+        "{text}"
+    );
     assert_eq!(healed(&world, &objects, &drifted, judgement.given_up).await.expect("nothing to do"), 0);
     assert_eq!(world.live("apps", "Deployment", "web").await.expect("there")["spec"]["replicas"], 9);
 }
@@ -163,7 +173,9 @@ async fn a_kind_that_can_not_be_listed_does_not_hide_the_drift_of_the_others() {
     let objects = [deployment("web", 1), config_map("a", &json!({"k": "1"}))];
     world.sync('a', &objects).await;
     edit(&world, "a", &json!({"data": {"k": "2"}})).await;
-    world.proxy.add(Rule::all(Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)).containing("/apps/v1/deployments?"));
+    world
+        .proxy
+        .add(Rule::all(Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)).containing("/apps/v1/deployments?"));
     let drifted = look(&world).await;
     assert!(drifted.iter().any(|drifted| drifted.id.name == "a"), "{drifted:?}");
     world.proxy.add(Rule::all(Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)));
@@ -206,7 +218,10 @@ async fn healing_never_makes_a_namespace_again() {
 /// Writes as somebody does who edits by hand.
 async fn by_hand<K>(world: &World, name: &str, patch: &Value)
 where
-    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
 {
     let api = kube::Api::<K>::namespaced(crate::support::cluster::client().await, &world.namespace);
     let params = kube::api::PatchParams { field_manager: Some("kubectl-edit".into()), ..Default::default() };
@@ -250,12 +265,14 @@ async fn a_value_that_was_set_by_hand_gives_way_to_a_reference() {
         object
     };
     world.sync('a', &[with(json!({"name": "PASSWORD", "value": "plain"}))]).await;
-    let edit =
-        json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "env": [{"name": "PASSWORD", "value": "by hand"}]}]}}}});
+    let edit = json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "env": [{"name": "PASSWORD",
+        "value": "by hand"}]}]}}}});
     by_hand::<k8s_openapi::api::apps::v1::Deployment>(&world, "web", &edit).await;
     let next = with(json!({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}));
     world.sync('b', std::slice::from_ref(&next)).await;
-    let env = world.live("apps", "Deployment", "web").await.expect("there")["spec"]["template"]["spec"]["containers"][0]["env"][0].clone();
+    let env = world.live("apps", "Deployment", "web").await.expect("there")["spec"]["template"]["spec"]["containers"]
+        [0]["env"][0]
+        .clone();
     assert!(env.get("value").is_none() && env.get("valueFrom").is_some(), "{env}");
 }
 

@@ -109,7 +109,8 @@ async fn rollouts(world: &World) -> String {
     let group = format!("{}.example", world.namespace);
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": any, "status": any}}});
-    let version = json!({"name": "v1", "served": true, "storage": true, "subresources": {"status": {}}, "schema": schema});
+    let version =
+        json!({"name": "v1", "served": true, "storage": true, "subresources": {"status": {}}, "schema": schema});
     let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": format!("rollouts.{group}")},
         "spec": {"group": group, "scope": "Namespaced", "versions": [version],
@@ -126,14 +127,19 @@ async fn rollouts(world: &World) -> String {
     panic!("the definition is never served");
 }
 
-/// H1, H3, H9, B13: what nobody has spoken of is not healthy at once, and what says so of an older generation is not healthy at all.
+/// H1, H3, H9, B13: what nobody has spoken of is not healthy at once, and what says so of an older generation is not
+/// healthy at all.
 #[tokio::test]
 async fn a_custom_resource_is_healthy_once_its_controller_says_so() {
     let mut world = World::new("custom").await;
     let group = rollouts(&world).await;
-    let rollout = |image: &str| json!({"apiVersion": format!("{group}/v1"), "kind": "Rollout", "metadata": {"name": "web"}, "spec": {"image": image}});
+    let rollout = |image: &str| {
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Rollout",
+        "metadata": {"name": "web"}, "spec": {"image": image}})
+    };
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {
-        "storageClassName": "on-first-use", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+        "storageClassName": "on-first-use", "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}}}});
     let started = tokio::time::Instant::now();
     world.sync_healthy('a', &[rollout("a:1"), claim.clone()]).await;
     assert!(started.elapsed() >= Duration::from_secs(9), "nobody has said anything: {:?}", started.elapsed());
@@ -153,12 +159,14 @@ async fn a_custom_resource_is_healthy_once_its_controller_says_so() {
     assert_eq!(world.end().await, WaitOutcome::Done);
 }
 
-/// H6, H8: built-in kinds are waited for until their controllers have seen them, and what stands still on purpose is told beside the run.
+/// H6, H8: built-in kinds are waited for until their controllers have seen them, and what stands still on purpose is
+/// told beside the run.
 #[tokio::test]
 async fn what_stands_beside_a_deployment_is_waited_for() {
     let mut world = World::new("beside").await;
     let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
-    let autoscaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+    let autoscaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
         "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 2}});
     let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
@@ -174,7 +182,10 @@ async fn what_stands_beside_a_deployment_is_waited_for() {
     assert_eq!(world.end().await, WaitOutcome::Done);
     let told = world.deps.store.run(&run).await.expect("read").expect("there").error.unwrap_or_default();
     assert_eq!(told.replace(&world.namespace, "NS"), "suspended: Deployment NS/paused (it is paused)");
-    let key = driftless::manifest::ObjectKey { version: "v2".into(), ..world.key("autoscaling", "HorizontalPodAutoscaler", "web") };
+    let key = driftless::manifest::ObjectKey {
+        version: "v2".into(),
+        ..world.key("autoscaling", "HorizontalPodAutoscaler", "web")
+    };
     let autoscaler = world.deps.cluster.get(&key).await.expect("an answer").expect("there");
     assert!(autoscaler["status"]["conditions"].to_string().contains("AbleToScale"), "{autoscaler}");
 }
@@ -200,7 +211,8 @@ async fn what_is_applied_while_it_is_being_deleted_is_waited_for_until_it_has_go
     );
 }
 
-/// C2: what was lost between the store and the watches is taken up by the next look, an end that nobody acted on is told again.
+/// C2: what was lost between the store and the watches is taken up by the next look, an end that nobody acted on is
+/// told again.
 #[tokio::test]
 async fn a_lost_wait_and_a_lost_end_are_taken_up_again() {
     let mut world = World::new("swept").await;

@@ -40,8 +40,12 @@ async fn what_is_nobodys_is_taken_only_with_leave_and_then_drops_what_the_manife
     let live = world.live("", "ConfigMap", "a").await.expect("there");
     assert_eq!(live["data"], json!({"kept": "3"}), "the field that only the client-side apply had is gone");
     assert!(live["metadata"]["annotations"].get("kubectl.kubernetes.io/last-applied-configuration").is_none());
-    let managers: Vec<_> =
-        live["metadata"]["managedFields"].as_array().expect("a list").iter().map(|entry| entry["manager"].clone()).collect();
+    let managers: Vec<_> = live["metadata"]["managedFields"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| entry["manager"].clone())
+        .collect();
     assert_eq!(managers, ["driftless"]);
 }
 
@@ -50,7 +54,8 @@ async fn two_apps_can_not_have_one_object() {
     let mut world = World::new("twice").await;
     world.sync('a', &[config_map("a", &json!({"of": "web"}))]).await;
     world.become_app("api").await;
-    let error = world.sync_with('a', &[config_map("a", &json!({"of": "api"}))], How::default()).await.expect_err("refused");
+    let error =
+        world.sync_with('a', &[config_map("a", &json!({"of": "api"}))], How::default()).await.expect_err("refused");
     assert!(matches!(error, SyncError::Claim(_) | SyncError::Rejected(_)), "{error}");
     assert_eq!(error.class(), Class::Fail);
     assert!(error.to_string().contains("shop/web"), "{error}");
@@ -90,11 +95,14 @@ async fn held_prune(world: &World) -> tokio::task::JoinHandle<Pruned> {
     world.sync('a', &[a, b.clone()]).await;
     world.sync('b', &[b]).await;
     let held = world.proxy.add(Rule::all(Fault::Delay(Duration::from_secs(3))).method(http::Method::DELETE));
-    let (deps, app, marks, not_wanted) = (world.deps.clone(), world.app.clone(), world.marks.clone(), world.not_wanted().await);
+    let (deps, app, marks, not_wanted) =
+        (world.deps.clone(), world.app.clone(), world.marks.clone(), world.not_wanted().await);
     let allow = world.allow.clone();
     let prune = tokio::spawn(async move {
         let authority = Grants { repo: &app.id.repo, allow: &allow, may_read: &[] }.on(&app.destination.cluster);
-        sync::prune(&deps, &app, &marks, &not_wanted, &authority, Permits::new(&|| Some(allowed()))).await.expect("pruned")
+        sync::prune(&deps, &app, &marks, &not_wanted, &authority, Permits::new(&|| Some(allowed())))
+            .await
+            .expect("pruned")
     });
     struck(world, held).await;
     prune
@@ -119,7 +127,8 @@ async fn an_object_that_gets_another_apps_mark_while_its_delete_is_on_its_way_is
     let mut theirs = before.clone();
     let id = world.key("", "ConfigMap", "a").id();
     Marks::new("elsewhere", &"shop/api".parse().expect("an app")).put(&mut theirs, &id);
-    let marks = json!({"metadata": {"labels": theirs["metadata"]["labels"], "annotations": theirs["metadata"]["annotations"]}});
+    let marks =
+        json!({"metadata": {"labels": theirs["metadata"]["labels"], "annotations": theirs["metadata"]["annotations"]}});
     let maps = Api::<ConfigMap>::namespaced(cluster::client().await, &world.namespace);
     maps.patch("a", &PatchParams::default(), &Patch::Merge(marks)).await.expect("patched");
     let pruned = prune.await.expect("it ends");

@@ -54,7 +54,8 @@ async fn a_superseded_prune_deletes_nothing() {
     let world = world_with_leftovers("superseded-prune").await;
     world.sync('b', &[config_map("a", &json!({}))]).await;
     let (authority, not_wanted) = (world.grants().on(&world.app.destination.cluster), world.not_wanted().await);
-    let pruned = sync::prune(&world.deps, &world.app, &world.marks, &not_wanted, &authority, Permits::new(&|| None)).await;
+    let pruned =
+        sync::prune(&world.deps, &world.app, &world.marks, &not_wanted, &authority, Permits::new(&|| None)).await;
     let error = pruned.expect_err("superseded");
     assert_eq!(error.class(), Class::Cancelled);
     assert!(world.live("", "ConfigMap", "b").await.is_some() && world.live("", "ConfigMap", "c").await.is_some());
@@ -84,8 +85,13 @@ async fn what_lost_our_mark_or_has_anothers_is_kept() {
     let world = world_with_leftovers("marks").await;
     world.sync('b', &[config_map("a", &json!({}))]).await;
     patch(&world, "b", &json!({"metadata": {"annotations": {"driftless.dev/owner": null}}})).await;
-    patch(&world, "c", &json!({"metadata": {"annotations": {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"}}}))
-        .await;
+    patch(
+        &world,
+        "c",
+        &json!({"metadata": {"annotations": {"meta.helm.sh/release-name": "r",
+        "meta.helm.sh/release-namespace": "n"}}}),
+    )
+    .await;
     let pruned = world.prune().await;
     let reasons: Vec<_> = pruned.kept.iter().map(|(key, reason)| (key.name.as_str(), reason.as_str())).collect();
     assert_eq!(reasons, [("c", "it is managed by Helm (n/r)"), ("b", "it no longer carries this app's label")]);
@@ -117,9 +123,17 @@ async fn a_delete_that_a_finalizer_holds_is_waited_for() {
 async fn what_only_its_marks_tell_of_is_pruned_on_a_word_alone() {
     let world = world_with_leftovers("orphans").await;
     let lost = world.key("", "ConfigMap", "b");
-    let uid = world.live("", "ConfigMap", "b").await.expect("there")["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let uid =
+        world.live("", "ConfigMap", "b").await.expect("there")["metadata"]["uid"].as_str().expect("a uid").to_owned();
     world.deps.store.release_all(&world.app.id).await.expect("the store was lost");
-    assert!(world.deps.store.adopt_for_pruning(world.deps.cluster.name(), &world.app.id, &lost, &uid, false).await.expect("adopted"));
+    assert!(
+        world
+            .deps
+            .store
+            .adopt_for_pruning(world.deps.cluster.name(), &world.app.id, &lost, &uid, false)
+            .await
+            .expect("adopted")
+    );
     let pruned = world.prune().await;
     assert_eq!(pruned.deleted, [lost]);
     assert!(world.live("", "ConfigMap", "c").await.is_some(), "only what was confirmed");
@@ -131,11 +145,13 @@ async fn what_is_wanted_under_another_group_is_not_pruned() {
     let world = World::new("pruned-groups").await;
     let regarding = json!({"kind": "Namespace", "name": world.namespace, "namespace": world.namespace});
     let common = |version: &str| {
-        json!({"apiVersion": version, "kind": "Event", "metadata": {"name": "e"}, "eventTime": "2026-01-01T00:00:00.000000Z",
+        json!({"apiVersion": version, "kind": "Event", "metadata": {"name": "e"},
+            "eventTime": "2026-01-01T00:00:00.000000Z",
             "reason": "Made", "action": "Make", "type": "Normal", "reportingInstance": "x"})
     };
     let (mut old, mut new) = (common("v1"), common("events.k8s.io/v1"));
-    (old["involvedObject"], old["message"], old["reportingComponent"]) = (regarding.clone(), json!("one"), json!("example.test/x"));
+    (old["involvedObject"], old["message"], old["reportingComponent"]) =
+        (regarding.clone(), json!("one"), json!("example.test/x"));
     (new["regarding"], new["note"], new["reportingController"]) = (regarding, json!("one"), json!("example.test/x"));
     world.sync('a', &[config_map("a", &json!({})), old]).await;
     let uid = async || world.live("", "Event", "e").await.map(|live| live["metadata"]["uid"].clone());
@@ -145,5 +161,8 @@ async fn what_is_wanted_under_another_group_is_not_pruned() {
     let pruned = world.prune().await;
     assert_eq!((pruned.deleted, pruned.kept.len()), (vec![], 1));
     assert_eq!(uid().await, made);
-    assert!(world.inventory().await.iter().any(|row| row.key.group == "events.k8s.io") && world.inventory().await.len() == 2);
+    assert!(
+        world.inventory().await.iter().any(|row| row.key.group == "events.k8s.io")
+            && world.inventory().await.len() == 2
+    );
 }

@@ -33,7 +33,8 @@ fn job(image: &str) -> Value {
 fn stateful_set(service: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"}, "spec": {
         "serviceName": service, "replicas": 0, "selector": {"matchLabels": {"app": "db"}},
-        "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "web", "image": "example.test/web:1"}]}}}})
+        "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "web",
+        "image": "example.test/web:1"}]}}}})
 }
 
 /// The Deployment with another selector.
@@ -59,21 +60,31 @@ async fn what_asks_for_it_is_replaced_and_nothing_else() {
         before.push(uid(&world, group, kind).await.expect("there"));
     }
     let next = [service(Some("None")), job("example.test/b:1"), selected("two")];
-    let SyncError::Rejected(rejections) = world.sync_with('b', &next, How::default()).await.expect_err("rejected") else {
+    let SyncError::Rejected(rejections) = world.sync_with('b', &next, How::default()).await.expect_err("rejected")
+    else {
         panic!("another error")
     };
     assert_eq!(rejections.len(), 3, "{rejections:#?}");
-    assert!(rejections.iter().all(|one| one.message.contains("annotate it with `driftless.dev/replace: \"true\"`")), "{rejections:#?}");
+    assert!(
+        rejections.iter().all(|one| one.message.contains("annotate it with `driftless.dev/replace: \"true\"`")),
+        "{rejections:#?}"
+    );
 
     let next = next.map(replaceable);
     let plan = world.plan('b', &next, &How::default()).await;
     for change in &plan.changes {
         assert_eq!((change.action, &change.verdict), (Action::Replace, &Verdict::Accepted), "{change:?}");
-        assert!(change.before.is_some() && change.after.as_ref().is_some_and(|after| after["metadata"]["name"] == "web"), "{change:?}");
+        assert!(
+            change.before.is_some() && change.after.as_ref().is_some_and(|after| after["metadata"]["name"] == "web"),
+            "{change:?}"
+        );
     }
     let notes: Vec<&str> = plan.changes.iter().flat_map(|change| &change.notes).map(String::as_str).collect();
     assert!(
-        notes.iter().any(|note| note.contains("spec.selector cannot be changed in place. The new one was validated by a dry run")),
+        notes
+            .iter()
+            .any(|note| note
+                .contains("spec.selector cannot be changed in place. The new one was validated by a dry run")),
         "{notes:?}"
     );
     let done = world.sync('b', &next).await;
@@ -101,7 +112,10 @@ async fn a_mistake_replaces_nothing() {
     let mut unclear = selected("two");
     unclear["metadata"]["annotations"] = json!({"driftless.dev/replace": "Force=true"});
     let error = world.sync_with('b', &[unclear], How::default()).await.expect_err("rejected").to_string();
-    assert!(error.contains("The annotation driftless.dev/replace is \"Force=true\": use \"true\" or \"false\"."), "{error}");
+    assert!(
+        error.contains("The annotation driftless.dev/replace is \"Force=true\": use \"true\" or \"false\"."),
+        "{error}"
+    );
     assert_eq!(uid(&world, "apps", "Deployment").await, before);
 }
 
@@ -135,7 +149,8 @@ async fn what_was_deleted_and_not_made_anew_is_made_by_the_next_run() {
     let world = World::new("replace-half").await;
     world.sync('a', &[service(None)]).await;
     let next = [replaceable(service(Some("None")))];
-    let rule = Rule::all(Fault::status(StatusCode::INTERNAL_SERVER_ERROR)).method(Method::PATCH).containing("force=true");
+    let rule =
+        Rule::all(Fault::status(StatusCode::INTERNAL_SERVER_ERROR)).method(Method::PATCH).containing("force=true");
     let rule = world.proxy.add(rule);
     world.sync_with('b', &next, How::default()).await.expect_err("it fails");
     assert!(world.proxy.struck(rule) > 0 && world.live("", "Service", "web").await.is_none(), "deleted, and not made");
@@ -148,7 +163,10 @@ async fn what_was_deleted_and_not_made_anew_is_made_by_the_next_run() {
 async fn what_is_not_clearly_ours_is_not_replaced() {
     let world = World::new("replace-foreign").await;
     world.sync('a', &[service(None)]).await;
-    let api = kube::Api::<k8s_openapi::api::core::v1::Service>::namespaced(crate::support::cluster::client().await, &world.namespace);
+    let api = kube::Api::<k8s_openapi::api::core::v1::Service>::namespaced(
+        crate::support::cluster::client().await,
+        &world.namespace,
+    );
     let unmark = json!({"metadata": {"annotations": {"driftless.dev/owner": null}}});
     api.patch("web", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&unmark)).await.expect("patched");
     let plan = world.plan('b', &[replaceable(service(Some("None")))], &How::default()).await;
@@ -171,31 +189,53 @@ fn named(mut object: Value, name: &str) -> Value {
 async fn whatever_the_server_calls_it_a_fixed_field_is_replaced() {
     let world = World::new("replace-words").await;
     let (name, group) = (format!("{}-x", world.namespace), format!("{}.example.test", world.namespace));
-    let class = |value: u32| json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {}, "value": value});
-    let storage = |kind: &str| json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {}, "provisioner": "example.com/disk", "parameters": {"kind": kind}});
+    let class = |value: u32| {
+        json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {},
+        "value": value})
+    };
+    let storage = |kind: &str| {
+        json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {},
+        "provisioner": "example.com/disk", "parameters": {"kind": kind}})
+    };
     let volume = |path: &str| {
         json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {}, "spec": {"capacity": {"storage": "1Gi"},
             "accessModes": ["ReadWriteOnce"], "storageClassName": name, "hostPath": {"path": path}}})
     };
-    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer",
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object",
+        "properties": {"size": {"type": "integer",
         "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "Value is immutable"}]}}}}});
-    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("fixed.{group}")}, "spec": {
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("fixed.{group}")}, "spec": {
         "group": group, "scope": "Namespaced", "names": {"kind": "Fixed", "plural": "fixed"},
         "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}});
-    let fixed = |size: u32| json!({"apiVersion": format!("{group}/v1"), "kind": "Fixed", "metadata": {}, "spec": {"size": size}});
+    let fixed = |size: u32| {
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Fixed", "metadata": {},
+        "spec": {"size": size}})
+    };
     let all = |first: bool| {
         let pick = |one, other| if first { one } else { other };
-        let objects =
-            [class(pick(1, 2)), storage(if first { "a" } else { "b" }), volume(if first { "/a" } else { "/b" }), fixed(pick(1, 2))];
+        let objects = [
+            class(pick(1, 2)),
+            storage(if first { "a" } else { "b" }),
+            volume(if first { "/a" } else { "/b" }),
+            fixed(pick(1, 2)),
+        ];
         let mut objects: Vec<Value> = objects.into_iter().map(|object| named(replaceable(object), &name)).collect();
         objects.push(crd.clone());
         objects
     };
     world.sync('a', &all(true)).await;
     let plan = world.plan('b', &all(false), &How::default()).await;
-    let shown: Vec<String> =
-        plan.changes.iter().map(|change| format!("{:?} {} {:?}", change.action, change.key.kind, change.verdict)).collect();
-    let replaced = plan.changes.iter().filter(|change| change.action == Action::Replace && change.verdict == Verdict::Accepted).count();
+    let shown: Vec<String> = plan
+        .changes
+        .iter()
+        .map(|change| format!("{:?} {} {:?}", change.action, change.key.kind, change.verdict))
+        .collect();
+    let replaced = plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Replace && change.verdict == Verdict::Accepted)
+        .count();
     assert_eq!(replaced, 4, "{shown:#?}");
 }
 
@@ -204,13 +244,17 @@ async fn whatever_the_server_calls_it_a_fixed_field_is_replaced() {
 async fn a_change_that_only_a_new_object_can_make_is_replaced() {
     let world = World::new("replace-recreate").await;
     let group = format!("{}.example.test", world.namespace);
-    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer",
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object",
+        "properties": {"size": {"type": "integer",
         "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "choose once"}]}}}}});
-    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("fixed.{group}")}, "spec": {
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("fixed.{group}")}, "spec": {
         "group": group, "scope": "Namespaced", "names": {"kind": "Fixed", "plural": "fixed"},
         "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}});
-    let fixed =
-        |size: u32| json!({"apiVersion": format!("{group}/v1"), "kind": "Fixed", "metadata": {"name": "web"}, "spec": {"size": size}});
+    let fixed = |size: u32| {
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Fixed", "metadata": {"name": "web"},
+        "spec": {"size": size}})
+    };
     world.sync('a', &[crd.clone(), fixed(1)]).await;
     let plan = world.plan('b', &[crd.clone(), fixed(2)], &How::default()).await;
     assert!(plan.changes.iter().any(driftless::plan::Change::is_rejected), "{plan:?}");
@@ -229,7 +273,9 @@ async fn a_replacement_that_is_not_made_says_why() {
     let plan = world.plan('b', &[wrong], &How::default()).await;
     let Verdict::Rejected { message, .. } = &plan.changes[0].verdict else { panic!("{plan:?}") };
     assert!(
-        message.ends_with("`driftless.dev/replace` does not help: the server refuses the manifest as a new object as well."),
+        message.ends_with(
+            "`driftless.dev/replace` does not help: the server refuses the manifest as a new object as well."
+        ),
         "{message}"
     );
 }
@@ -247,28 +293,38 @@ async fn what_a_policy_does_not_let_be_made_again_is_not_deleted() {
     world.sync('a', &[fixed_map("legacy-x", "1"), fixed_map("other", "1")]).await;
     let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "legacy-probe"}});
     let counts = async || policy::is_denied(&world.namespace, &probe).await;
-    policy::deny(&world.namespace, "CREATE", "!object.metadata.name.startsWith('legacy-')", "no more of these", counts).await;
+    policy::deny(&world.namespace, "CREATE", "!object.metadata.name.startsWith('legacy-')", "no more of these", counts)
+        .await;
     let next = [fixed_map("legacy-x", "2"), fixed_map("other", "2")];
     let plan = world.plan('b', &next, &How::default()).await;
-    let [legacy, other] = ["legacy-x", "other"].map(|name| plan.changes.iter().find(|change| change.key.name == name).expect("planned"));
+    let [legacy, other] =
+        ["legacy-x", "other"].map(|name| plan.changes.iter().find(|change| change.key.name == name).expect("planned"));
     let Verdict::Rejected { message, .. } = &legacy.verdict else { panic!("{legacy:?}") };
-    assert!(message.contains("`driftless.dev/replace` does not help") && message.contains("no more of these"), "{message}");
+    assert!(
+        message.contains("`driftless.dev/replace` does not help") && message.contains("no more of these"),
+        "{message}"
+    );
     assert_eq!((other.action, &other.verdict), (Action::Replace, &Verdict::Accepted));
     world.sync_with('b', &next, How::default()).await.expect_err("rejected");
     assert_eq!(world.live("", "ConfigMap", "legacy-x").await.expect("still there")["data"]["k"], "1");
 }
 
-/// B9+: where the new object is refused once the old one is deleted, the old one is put back, is the app's as before, and can be replaced later.
+/// B9+: where the new object is refused once the old one is deleted, the old one is put back, is the app's as before,
+/// and can be replaced later.
 #[tokio::test]
 async fn what_cannot_be_made_again_is_put_back() {
     let world = World::new("replace-back").await;
     world.sync('a', &[fixed_map("x", "1")]).await;
     let before = world.live("", "ConfigMap", "x").await.expect("there");
-    let refuse = |method: Method, what: &str| Rule::all(Fault::status(StatusCode::FORBIDDEN)).method(method).containing(what);
+    let refuse =
+        |method: Method, what: &str| Rule::all(Fault::status(StatusCode::FORBIDDEN)).method(method).containing(what);
     world.proxy.add(refuse(Method::PATCH, "force=true"));
     let next = [fixed_map("x", "2")];
     let error = world.sync_with('b', &next, How::default()).await.expect_err("refused").to_string();
-    assert!(error.contains("It had been deleted to be created again; the old object was put back as it was"), "{error}");
+    assert!(
+        error.contains("It had been deleted to be created again; the old object was put back as it was"),
+        "{error}"
+    );
     let back = world.live("", "ConfigMap", "x").await.expect("put back");
     assert_ne!(back["metadata"]["uid"], before["metadata"]["uid"]);
     for field in ["/data", "/immutable", "/metadata/labels", "/metadata/annotations", "/metadata/managedFields"] {
@@ -292,9 +348,14 @@ async fn what_cannot_be_made_again_is_put_back() {
 #[tokio::test]
 async fn a_quota_is_waited_for_that_still_counts_what_was_deleted() {
     let world = World::new("replace-quota").await;
-    let quota = |hard: &str| json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"count/services": hard}}});
+    let quota = |hard: &str| {
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"},
+        "spec": {"hard": {"count/services": hard}}})
+    };
     world.sync('a', &[service(None), quota("2")]).await;
-    let services = async || world.live("", "ResourceQuota", "small").await.expect("a quota")["status"]["used"]["count/services"] == "1";
+    let services = async || {
+        world.live("", "ResourceQuota", "small").await.expect("a quota")["status"]["used"]["count/services"] == "1"
+    };
     for _ in 0..100 {
         if services().await {
             break;

@@ -35,7 +35,9 @@ impl Authority for Revoked {
     fn ask(&self, verb: Verb, object: &ObjectId) -> Result<(), Refusal> {
         let granted = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         let (all, nothing) = (&self.allow, Allow { namespaces: Vec::new(), ..self.allow.clone() });
-        Grants { repo: &self.repo, allow: if granted { all } else { &nothing }, may_read: &[] }.on(&self.cluster).ask(verb, object)
+        Grants { repo: &self.repo, allow: if granted { all } else { &nothing }, may_read: &[] }
+            .on(&self.cluster)
+            .ask(verb, object)
     }
 }
 
@@ -77,8 +79,8 @@ async fn a_sync_stops_at_the_write_at_which_it_is_no_longer_allowed() {
     assert_eq!(with_value(&world, "granted again").await, NAMES.len());
 }
 
-/// X4: a prune under way stops at the object at which it is no longer allowed; what it has not deleted stays in the inventory, and goes once it
-/// is granted again.
+/// X4: a prune under way stops at the object at which it is no longer allowed; what it has not deleted stays in the
+/// inventory, and goes once it is granted again.
 #[tokio::test]
 async fn a_prune_under_way_stops_and_goes_on_when_it_is_granted_again() {
     let world = World::new("revoked-prune").await;

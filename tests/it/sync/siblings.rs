@@ -13,7 +13,8 @@ fn account() -> Value {
 
 fn pod(class: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "once"}, "spec": {
-        "serviceAccountName": "runner", "priorityClassName": class, "containers": [{"name": "main", "image": "registry.example/a:1"}]}})
+        "serviceAccountName": "runner", "priorityClassName": class, "containers": [{"name": "main",
+        "image": "registry.example/a:1"}]}})
 }
 
 fn class(name: &str) -> Value {
@@ -43,17 +44,24 @@ async fn a_pod_comes_with_what_it_names() {
     let objects = [pod(&name), account(), class(&name)];
     let plan = world.plan('a', &objects, &How::default()).await;
     let change = plan.changes.iter().find(|change| change.key.kind == "Pod").expect("the pod");
-    let Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } } = &change.verdict else { panic!("{change:?}") };
+    let Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } } = &change.verdict else {
+        panic!("{change:?}")
+    };
     assert!(["ServiceAccount", "PriorityClass"].contains(&needs.kind.as_str()), "{needs}");
     assert_eq!(world.sync('a', &objects).await.counts.created, 3);
     assert!(world.live("", "Pod", "once").await.is_some());
     // Alone it is at fault itself.
     let alone = World::new("siblings").await;
-    let error = alone.sync_with('a', &[account(), pod("nobody-has-it")], How::default()).await.expect_err("rejected").to_string();
+    let error = alone
+        .sync_with('a', &[account(), pod("nobody-has-it")], How::default())
+        .await
+        .expect_err("rejected")
+        .to_string();
     assert!(error.contains("nobody-has-it"), "{error}");
 }
 
-/// B1: with its Namespace in the same change nothing of it can be asked about until that is there, and then only in this order.
+/// B1: with its Namespace in the same change nothing of it can be asked about until that is there, and then only in
+/// this order.
 #[tokio::test]
 async fn a_pod_comes_with_its_namespace_and_what_it_names() {
     let world = World::in_namespace(cluster::namespace_name("siblings")).await;
@@ -64,7 +72,8 @@ async fn a_pod_comes_with_its_namespace_and_what_it_names() {
     assert!(world.live("", "Pod", "once").await.is_some());
 }
 
-/// B1: the role of `deploy/base` may not bind what it does not know; so a `RoleBinding` is judged once its Role is there.
+/// B1: the role of `deploy/base` may not bind what it does not know; so a `RoleBinding` is judged once its Role is
+/// there.
 #[tokio::test]
 async fn a_binding_comes_with_its_role_under_the_shipped_role() {
     let world = World::new_as("siblings", deployed::identity().await).await;
@@ -72,7 +81,9 @@ async fn a_binding_comes_with_its_role_under_the_shipped_role() {
     let objects = [binding.clone(), role.clone(), account()];
     let plan = world.plan('a', &objects, &How::default()).await;
     let change = plan.changes.iter().find(|change| change.key.kind == "RoleBinding").expect("the binding");
-    let Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } } = &change.verdict else { panic!("{change:?}") };
+    let Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } } = &change.verdict else {
+        panic!("{change:?}")
+    };
     assert_eq!(needs.kind, "Role");
     assert_eq!(world.sync('a', &objects).await.counts.created, 3);
     let plan = world.plan('b', &objects, &How::default()).await;
@@ -108,10 +119,14 @@ async fn a_namespace_with_a_hash_for_a_name_is_held() {
     world.sync('a', &[config_map("a", &json!({})), config_map("b", &json!({})), namespace(&old)]).await;
     let maps = [config_map("a", &json!({})), config_map("b", &json!({})), namespace(&new)];
     let plan = world.plan('b', &maps, &How::default()).await;
-    let actions: Vec<_> = plan.changes.iter().filter(|change| change.key.kind == "Namespace").map(|change| change.action).collect();
+    let actions: Vec<_> =
+        plan.changes.iter().filter(|change| change.key.kind == "Namespace").map(|change| change.action).collect();
     assert_eq!(actions, [Action::Create, Action::Prune]);
     let held = world.sync_held('b', &maps, How::default()).await;
-    assert_eq!(held.reasons, [format!("deletes Namespace {old} and with it everything in it: nothing was found there")]);
+    assert_eq!(
+        held.reasons,
+        [format!("deletes Namespace {old} and with it everything in it: nothing was found there")]
+    );
 }
 
 /// B1+: a value of the manifest that reads as the server's own words is a mistake in the manifest.

@@ -1,4 +1,5 @@
-//! Fields that exclude each other, where the server has set one of them by itself; and fields that others have set as well.
+//! Fields that exclude each other, where the server has set one of them by itself; and fields that others have set as
+//! well.
 
 use driftless::plan::{Action, Verdict};
 use kube::api::{Patch, PatchParams};
@@ -21,7 +22,10 @@ async fn a_default_of_the_other_choice_is_in_nobodys_way() {
     first["spec"]["template"]["spec"]["volumes"] = json!([{"name": "v"}]);
     world.sync('a', std::slice::from_ref(&first)).await;
     let before = world.live("apps", "Deployment", "web").await.expect("there");
-    assert!(before.pointer("/spec/strategy/rollingUpdate").is_some() && before.pointer("/spec/template/spec/volumes/0/emptyDir").is_some());
+    assert!(
+        before.pointer("/spec/strategy/rollingUpdate").is_some()
+            && before.pointer("/spec/template/spec/volumes/0/emptyDir").is_some()
+    );
     let mut strategy = first.clone();
     strategy["spec"]["strategy"] = json!({"type": "Recreate"});
     for (revision, next) in [('b', strategy), ('c', changed(first))] {
@@ -35,7 +39,10 @@ async fn a_default_of_the_other_choice_is_in_nobodys_way() {
     let after = world.live("apps", "Deployment", "web").await.expect("there");
     assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "in place");
     assert_eq!(after["spec"]["strategy"], json!({"type": "Recreate"}));
-    assert_eq!(after["spec"]["template"]["spec"]["volumes"], json!([{"name": "v", "configMap": {"name": "c", "defaultMode": 420}}]));
+    assert_eq!(
+        after["spec"]["template"]["spec"]["volumes"],
+        json!([{"name": "v", "configMap": {"name": "c", "defaultMode": 420}}])
+    );
 }
 
 /// P4+: what Git drops and another manager keeps is named in the plan and in the run.
@@ -43,7 +50,8 @@ async fn a_default_of_the_other_choice_is_in_nobodys_way() {
 async fn what_another_manager_keeps_is_said() {
     let world = World::new("stays").await;
     world.sync('a', &[config_map("a", &json!({"one": "1", "two": "2"}))]).await;
-    let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &world.namespace);
+    let maps =
+        kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(cluster::client().await, &world.namespace);
     let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"one": "1"}});
     maps.patch("a", &PatchParams::apply("team-b"), &Patch::Apply(&theirs)).await.expect("applied");
     // The last write is ours, so that nothing tells that there is somebody else.

@@ -39,7 +39,10 @@ async fn all_of_an_app_is_not_deleted_without_a_word_and_all_else_is_done() {
     world.sync('a', &maps(&["a", "b"])).await;
     let other = maps(&["c"]);
     let word = world.sync_held('b', &other, How::default()).await;
-    assert_eq!(word.to_string(), "deletes all 2 objects of the app; to confirm: driftless sync shop/web --allow-destructive");
+    assert_eq!(
+        word.to_string(),
+        "deletes all 2 objects of the app; to confirm: driftless sync shop/web --allow-destructive"
+    );
     assert!(is_there(&world, "c").await, "what harms nobody is done");
     assert_eq!(world.prune().await.deleted, []);
     assert!(is_there(&world, "a").await && is_there(&world, "b").await);
@@ -59,7 +62,10 @@ async fn a_word_holds_for_what_was_shown_and_for_nothing_else() {
     let part = AllowDestructive::Shown(shown(&word).into_iter().take(1).collect());
     let left = world.sync_held('b', &maps(&["d"]), How { allow: part, ..How::default() }).await;
     let reasons = left.reasons.join("").replace(&world.namespace, "NS");
-    assert_eq!(reasons, "deletes ConfigMap NS/c, ConfigMap NS/b, which was not listed when the deletions were confirmed");
+    assert_eq!(
+        reasons,
+        "deletes ConfigMap NS/c, ConfigMap NS/b, which was not listed when the deletions were confirmed"
+    );
     assert_eq!(world.prune().await.deleted.len(), 1);
     assert_eq!(world.names().await, ["ConfigMap NS/b", "ConfigMap NS/c", "ConfigMap NS/d"]);
 }
@@ -123,7 +129,10 @@ async fn a_namespace_is_deleted_only_on_a_word_and_its_end_is_waited_for() {
     let with: Vec<Value> = kept.iter().cloned().chain([doomed]).collect();
     world.sync('a', &with).await;
     let word = world.sync_held('b', &kept, How::default()).await;
-    assert_eq!(word.reasons, [format!("deletes Namespace {other} and with it everything in it: nothing was found there")]);
+    assert_eq!(
+        word.reasons,
+        [format!("deletes Namespace {other} and with it everything in it: nothing was found there")]
+    );
     assert_eq!(world.prune().await.deleted, []);
     world.sync_with('b', &kept, given(&word)).await.expect("synced");
     let pruned = world.prune().await;
@@ -153,29 +162,38 @@ async fn post(namespace: &str, object: Value) {
     let kind = kube::core::GroupVersionKind::gvk("", "v1", object["kind"].as_str().expect("a kind"));
     let resource = kube::discovery::ApiResource::from_gvk(&kind);
     let api = kube::Api::<kube::core::DynamicObject>::namespaced_with(client, namespace, &resource);
-    api.create(&kube::api::PostParams::default(), &serde_json::from_value(object).expect("an object")).await.expect("created");
+    api.create(&kube::api::PostParams::default(), &serde_json::from_value(object).expect("an object"))
+        .await
+        .expect("created");
 }
 
-/// T13+: what goes with a Namespace is said before it is confirmed, with whose it is. What the repo may not touch is counted alone, and no Secret's value
-/// is told.
+/// T13+: what goes with a Namespace is said before it is confirmed, with whose it is. What the repo may not touch is
+/// counted alone, and no Secret's value is told.
 #[tokio::test]
 async fn what_is_in_a_namespace_is_told_before_it_is_deleted() {
     let world = World::new("word-contents").await;
     let other = cluster::namespace_name("full");
     let doomed = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}});
-    let inside = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": other}});
+    let inside =
+        |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": other}});
     let rest: Vec<Value> = maps(&["a", "b", "c", "d"]).into_iter().chain([inside("stays")]).collect();
     let all: Vec<Value> = rest.iter().cloned().chain([inside("goes"), doomed]).collect();
     world.sync('a', &all).await;
     let metadata = json!({"name": "theirs", "annotations": {"meta.helm.sh/release-name": "db"}});
-    post(&other, json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": "hunter2-hunter2"}})).await;
+    post(
+        &other,
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata,
+        "stringData": {"password": "hunter2-hunter2"}}),
+    )
+    .await;
     post(&other, json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "somebody"}})).await;
     let word = world.sync_held('b', &rest, How::default()).await;
     let told = word.to_string().replace(&other, "FULL");
     insta::assert_snapshot!(told, @"deletes Namespace FULL and with it everything in it: 2 objects of this app (2 ConfigMap), of which Git still has ConfigMap FULL/stays; 2 objects that are not this app's (1 Secret, 1 ServiceAccount): Secret FULL/theirs of Helm db, ServiceAccount FULL/somebody; to confirm: driftless sync shop/web --allow-destructive");
 }
 
-/// T13+: the same for all objects of a CRD's kind, in whatever namespace they are; of those that the repo may not touch only the number is told.
+/// T13+: the same for all objects of a CRD's kind, in whatever namespace they are; of those that the repo may not touch
+/// only the number is told.
 #[tokio::test]
 async fn what_is_of_a_crds_kind_is_told_before_it_is_deleted() {
     let mut world = World::new("word-crd").await;
@@ -187,7 +205,8 @@ async fn what_is_of_a_crds_kind_is_told_before_it_is_deleted() {
     let all: Vec<Value> = rest.iter().cloned().chain([crd]).collect();
     world.sync('a', &all).await;
     for (namespace, name) in [(&world.namespace, "one"), (&elsewhere, "private")] {
-        let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": name, "namespace": namespace}});
+        let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": name,
+            "namespace": namespace}});
         let key = ObjectKey::of(&widget).expect("a name");
         world.deps.cluster.apply(&key, &widget, driftless::cluster::ApplyMode::default()).await.expect("applied");
     }

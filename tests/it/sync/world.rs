@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftless::app::{
-    Adopt, Allow, App, Authority, ClusterScoped, Destination, DriftPolicy, Grants, OnDelete, Origin, Pattern, Source, SyncPolicy,
+    Adopt, Allow, App, Authority, ClusterScoped, Destination, DriftPolicy, Grants, OnDelete, Origin, Pattern, Source,
+    SyncPolicy,
 };
 use driftless::clock::SystemClock;
 use driftless::cluster::{Cluster, ClusterConfig};
@@ -24,7 +25,8 @@ use driftless::store::runs::RunId;
 use driftless::store::waits::{Wait, WaitObject, WaitPurpose};
 use driftless::sync::health::{WaitEnded, WaitOutcome, Waits};
 use driftless::sync::{
-    self, AllowDestructive, AppliedSync, Known, Permits, Pruned, Purpose, SyncDeps, SyncError, SyncInput, Trust, WaitsForWord,
+    self, AllowDestructive, AppliedSync, Known, Permits, Pruned, Purpose, SyncDeps, SyncError, SyncInput, Trust,
+    WaitsForWord,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -72,7 +74,8 @@ pub fn deployment(name: &str, replicas: u32) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
         "replicas": replicas,
         "selector": {"matchLabels": {"app": name}},
-        "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "web", "image": "example.test/web:1"}]}}}})
+        "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "web",
+        "image": "example.test/web:1"}]}}}})
 }
 
 impl World {
@@ -131,8 +134,10 @@ impl World {
     }
 
     pub async fn plan(&self, revision: char, objects: &[Value], how: &How) -> Plan {
-        let manifests: Vec<Manifest> =
-            objects.iter().map(|object| Manifest::new(object.clone(), Some("deploy/app.yaml".into())).expect("a manifest")).collect();
+        let manifests: Vec<Manifest> = objects
+            .iter()
+            .map(|object| Manifest::new(object.clone(), Some("deploy/app.yaml".into())).expect("a manifest"))
+            .collect();
         let rows = self.inventory().await;
         let known = Known::of(&rows, if how.drifted.is_some() { Trust::Nothing } else { Trust::Applied });
         let unchanged = |id: &ObjectId, hash: &str| known.is_unchanged(id, hash);
@@ -227,7 +232,10 @@ impl World {
 
     /// The next end of a wait, which nobody has acted on.
     pub async fn next_end(&mut self) -> WaitEnded {
-        tokio::time::timeout(Duration::from_mins(1), self.ended.recv()).await.expect("an end within a minute").expect("a sender")
+        tokio::time::timeout(Duration::from_mins(1), self.ended.recv())
+            .await
+            .expect("an end within a minute")
+            .expect("a sender")
     }
 
     /// The next end of a wait, acted on.

@@ -63,7 +63,8 @@ async fn chunks_make_a_body() {
     let server = small().await;
     let body = push().to_string();
     let (first, second) = body.split_at(20);
-    let request = Request::github("push", body.as_bytes()).without("Content-Length").header("Transfer-Encoding", "chunked");
+    let request =
+        Request::github("push", body.as_bytes()).without("Content-Length").header("Transfer-Encoding", "chunked");
     let framed = format!("{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", first.len(), second.len());
     let answer = server.raw(&[request.head().as_bytes(), framed.as_bytes()].concat()).await;
     assert_eq!(answer.outcome(), "accepted");
@@ -77,7 +78,10 @@ async fn bad_framing_is_no_body() {
     assert_eq!(status, 400);
 
     let mut early = TcpStream::connect(server.address).await.expect("connects");
-    early.write_all(Request::github("push", b"").header("Content-Length", "100").head().as_bytes()).await.expect("sends");
+    early
+        .write_all(Request::github("push", b"").header("Content-Length", "100").head().as_bytes())
+        .await
+        .expect("sends");
     early.write_all(b"{").await.expect("sends");
     early.shutdown().await.expect("closes");
     let status = read_answer(&mut early).await.status;
@@ -85,7 +89,8 @@ async fn bad_framing_is_no_body() {
     assert_eq!(server.deliveries().await, 0);
 }
 
-/// L11: what is rightly signed and framed by its chunks is refused all the same when a length is said as well, in either order.
+/// L11: what is rightly signed and framed by its chunks is refused all the same when a length is said as well, in
+/// either order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_length_said_twice_is_refused() {
     let server = small().await;
@@ -112,7 +117,10 @@ async fn a_slow_body_is_given_up() {
     let server = small().await;
     let started = Instant::now();
     let mut stream = TcpStream::connect(server.address).await.expect("connects");
-    stream.write_all(Request::github("push", b"").header("Content-Length", "50").head().as_bytes()).await.expect("sends");
+    stream
+        .write_all(Request::github("push", b"").header("Content-Length", "50").head().as_bytes())
+        .await
+        .expect("sends");
     for _ in 0..20 {
         if stream.write_all(b" ").await.is_err() {
             break;
@@ -140,7 +148,10 @@ async fn only_so_many_bodies_are_read_at_once() {
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(server.address).await.expect("connects");
-        stream.write_all(Request::github("push", b"").header("Content-Length", "50").head().as_bytes()).await.expect("sends");
+        stream
+            .write_all(Request::github("push", b"").header("Content-Length", "50").head().as_bytes())
+            .await
+            .expect("sends");
         held.push(stream);
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -157,7 +168,10 @@ async fn only_so_many_bodies_are_read_at_once() {
 async fn bodies_hold_only_so_much_together() {
     let server = small().await;
     let mut first = TcpStream::connect(server.address).await.expect("connects");
-    first.write_all(Request::github("push", b"").header("Content-Length", "90001").head().as_bytes()).await.expect("sends");
+    first
+        .write_all(Request::github("push", b"").header("Content-Length", "90001").head().as_bytes())
+        .await
+        .expect("sends");
     first.write_all(&b" ".repeat(90_000)).await.expect("sends");
     tokio::time::sleep(Duration::from_millis(100)).await;
     let answer = server.send(&Request::github("push", &b" ".repeat(90_000))).await;
@@ -181,7 +195,12 @@ async fn other_methods_and_paths_are_told_where_to_go() {
     let server = small().await;
     for method in ["GET", "PUT", "DELETE", "PATCH"] {
         let answer = server
-            .raw(format!("{method} /webhooks/github HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").as_bytes())
+            .raw(
+                format!(
+                    "{method} /webhooks/github HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                )
+                .as_bytes(),
+            )
             .await;
         assert!(answer.refused(405).contains("POST"));
         assert!(answer.headers.contains("allow: post"), "{answer:?}");

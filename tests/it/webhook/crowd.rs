@@ -56,7 +56,9 @@ fn fill(stream: &TcpStream) -> std::io::Result<()> {
 
 async fn honest(server: &Server, number: usize) -> Answer {
     let body = push().to_string();
-    server.send(&Request::github("push", body.as_bytes()).header("X-GitHub-Delivery", &format!("honest-{number}"))).await
+    server
+        .send(&Request::github("push", body.as_bytes()).header("X-GitHub-Delivery", &format!("honest-{number}")))
+        .await
 }
 
 /// X8: 2,000 connections that bring nothing, from the same address as the honest ones.
@@ -84,7 +86,8 @@ async fn two_thousand_silent_connections_delay_nobody() {
     assert_eq!(server.deliveries().await, 20);
 }
 
-/// X8: whoever is in the middle of an honest request keeps its connection while others of its peer are within their share.
+/// X8: whoever is in the middle of an honest request keeps its connection while others of its peer are within their
+/// share.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_displaces_its_own_and_not_its_neighbours() {
     let limits = ServerLimits { connections: 8, per_peer: 4, ..ServerLimits::default() };
@@ -111,8 +114,12 @@ async fn from(ip: &str, to: SocketAddr) -> TcpStream {
 /// X8: answers that nobody reads end the connection, although the reader takes some bytes now and then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_read_end_the_connection() {
-    let limits =
-        ServerLimits { requests: u64::MAX, headers: Duration::from_mins(1), write: Duration::from_millis(400), ..ServerLimits::default() };
+    let limits = ServerLimits {
+        requests: u64::MAX,
+        headers: Duration::from_mins(1),
+        write: Duration::from_millis(400),
+        ..ServerLimits::default()
+    };
     let server = Server::behind(limits, IntakeLimits::default(), QueueConfig::default()).await;
     let deaf = TcpStream::connect(server.address).await.expect("connects");
     let (begun, mut buffer) = (Instant::now(), [0; 64]);

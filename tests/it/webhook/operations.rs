@@ -85,7 +85,8 @@ async fn the_socket_tells_its_owner_what_is_queued() {
     let manual = Job::new(Key::Sync("shop/web".parse().expect("an app")), Cause::Resync);
     server.queue.enqueue(&[manual]).await.expect("enqueued");
     let jobs = over_socket(&path, "/api/v1/jobs?limit=10").await;
-    let mut keys: Vec<_> = jobs.as_array().expect("a list").iter().map(|job| job["key"].as_str().expect("a key")).collect();
+    let mut keys: Vec<_> =
+        jobs.as_array().expect("a list").iter().map(|job| job["key"].as_str().expect("a key")).collect();
     keys.sort_unstable();
     assert_eq!(keys, ["push:shop+refs/heads/main", "sync:shop/web"]);
     let deliveries = over_socket(&path, "/api/v1/deliveries").await;

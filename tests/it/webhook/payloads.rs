@@ -73,7 +73,8 @@ async fn only_our_secret_opens_the_door() {
         good.clone().header(name, &format!("sha256={}", hex.to_uppercase())),
         good.clone().header(name, hex),
         good.clone().header(name, &format!("sha256={}", "0".repeat(64))),
-        good.clone().header(name, &driftless_webhooks::Secret::new("x").expect("not empty").github_signature(body.as_bytes())),
+        good.clone()
+            .header(name, &driftless_webhooks::Secret::new("x").expect("not empty").github_signature(body.as_bytes())),
     ];
     for request in bad {
         let error = server.send(&request).await.refused(401);
@@ -95,8 +96,16 @@ async fn bodies_that_make_no_sense_are_refused() {
     let server = Server::start().await;
     let whole = push().to_string();
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let bodies: [&[u8]; 8] =
-        [b"", b"null", b"[]", b"{}", &whole.as_bytes()[..whole.len() / 2], deep.as_bytes(), b"{\"ref\": \"\xff\xfe\"}", b"payload=%7B%7D"];
+    let bodies: [&[u8]; 8] = [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        &whole.as_bytes()[..whole.len() / 2],
+        deep.as_bytes(),
+        b"{\"ref\": \"\xff\xfe\"}",
+        b"payload=%7B%7D",
+    ];
     for body in bodies {
         let answer = server.send(&Request::github("push", body)).await;
         answer.refused(400);
@@ -161,7 +170,8 @@ async fn fields_that_are_needed_are_checked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fields_that_are_not_used_may_be_odd() {
     let server = Server::start().await;
-    let commits: Vec<Value> = (0..2_048).map(|number| json!({ "id": SHA, "message": format!("commit {number}") })).collect();
+    let commits: Vec<Value> =
+        (0..2_048).map(|number| json!({ "id": SHA, "message": format!("commit {number}") })).collect();
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep = push().to_string().replace("\"commits\":[]", &format!("\"commits\":{deep}"));
     let bodies = [

@@ -110,7 +110,10 @@ fn get(path: &str) -> String {
 fn hooks() -> Hooks {
     let repos = || [("Acme/Shop".to_owned(), RepoName::new("shop"))];
     Hooks::new([
-        (HookName::new("github"), Hook::new(Forge::GitHub, vec![LiveSecret::fixed("the new one"), LiveSecret::fixed(SECRET)], repos())),
+        (
+            HookName::new("github"),
+            Hook::new(Forge::GitHub, vec![LiveSecret::fixed("the new one"), LiveSecret::fixed(SECRET)], repos()),
+        ),
         (HookName::new("gitlab"), Hook::new(Forge::GitLab, vec![LiveSecret::fixed(SECRET)], repos())),
     ])
 }
@@ -217,7 +220,8 @@ pub(super) fn pull_request() -> serde_json::Value {
         "repository": { "full_name": "acme/shop" },
         "pull_request": {
             "head": { "sha": SHA, "ref": "change", "repo": { "full_name": "acme/shop" } },
-            "base": { "sha": "1111111111111111111111111111111111111111", "ref": "main", "repo": { "full_name": "acme/shop" } },
+            "base": { "sha": "1111111111111111111111111111111111111111", "ref": "main",
+            "repo": { "full_name": "acme/shop" } },
             "merged": false,
             "draft": false,
         },

@@ -1,4 +1,5 @@
-//! Any bytes, for both forges: first with proofs made of them, then rightly signed, so that the readers are reached too.
+//! Any bytes, for both forges: first with proofs made of them, then rightly signed, so that the readers are reached
+//! too.
 //!
 //! The first line of the input is what the headers say, the rest is the body. Nothing may panic, no proof made of the
 //! input may pass, and what is read has to be tame.

@@ -53,7 +53,8 @@ pub(super) fn with(payload: &serde_json::Value, pointer: &str, value: serde_json
 pub(super) fn without(payload: &serde_json::Value, pointer: &str) -> serde_json::Value {
     let mut changed = payload.clone();
     let (parent, field) = pointer.rsplit_once('/').expect("a pointer begins with a slash");
-    let parent = changed.pointer_mut(parent).and_then(|parent| parent.as_object_mut()).expect("the parent is an object");
+    let parent =
+        changed.pointer_mut(parent).and_then(|parent| parent.as_object_mut()).expect("the parent is an object");
     parent.shift_remove(field).expect("the field is there");
     changed
 }

@@ -18,7 +18,8 @@ pub(super) fn verify<'b>(headers: &dyn Headers, body: &'b [u8], secrets: &[Secre
     let secrets: Vec<&Secret> = secrets.iter().collect();
     if !any(&secrets, |secret| secret.signed(&[body], &[tag])) {
         return Err(Rejection::bad_signature(format!(
-            "{SIGNATURE} does not match the body: the secret at GitHub is another one than here, or the body was changed on its way"
+            "{SIGNATURE} does not match the body: the secret at GitHub is another one than here, or the body was \
+             changed on its way"
         )));
     }
     let encoding = encoding(headers)?;
@@ -31,11 +32,16 @@ pub(super) fn verify<'b>(headers: &dyn Headers, body: &'b [u8], secrets: &[Secre
 fn signature(headers: &dyn Headers) -> Result<[u8; 32], Rejection> {
     match headers.count(SIGNATURE) {
         0 => Err(unsigned(headers)),
-        1 if headers.get(SIGNATURE).is_some_and(|value| value.trim_ascii() == PREFIX) => Err(Rejection::bad_signature(format!(
-            "{SIGNATURE} holds no signature, which is what Gitea sends for a webhook without a secret: give it the secret that is configured here"
-        ))),
+        1 if headers.get(SIGNATURE).is_some_and(|value| value.trim_ascii() == PREFIX) => {
+            Err(Rejection::bad_signature(format!(
+                "{SIGNATURE} holds no signature, which is what Gitea sends for a webhook without a secret: give it the \
+                 secret that is configured here"
+            )))
+        }
         1 => headers.get(SIGNATURE).and_then(digest).ok_or_else(|| {
-            Rejection::bad_signature(format!("{SIGNATURE} is not `sha256=` and 64 lower-case hex digits, as GitHub writes it"))
+            Rejection::bad_signature(format!(
+                "{SIGNATURE} is not `sha256=` and 64 lower-case hex digits, as GitHub writes it"
+            ))
         }),
         count => Err(Rejection::bad_signature(format!("{SIGNATURE} came {count} times: one is expected"))),
     }
@@ -45,11 +51,15 @@ fn unsigned(headers: &dyn Headers) -> Rejection {
     let older = headers.get("X-Hub-Signature");
     Rejection::unsigned(if older.is_some_and(|value| value.starts_with(PREFIX)) {
         format!(
-            "only X-Hub-Signature came, with SHA-256 as Bitbucket writes it: this hook is configured as GitHub's, which sends {SIGNATURE}, \
+            "only X-Hub-Signature came, with SHA-256 as Bitbucket writes it: this hook is configured as GitHub's, \
+             which sends {SIGNATURE}, \
              and Bitbucket is not supported"
         )
     } else if older.is_some() {
-        format!("only X-Hub-Signature (SHA-1) came, which is not secure enough: {SIGNATURE} is needed, so let it pass, or update the forge")
+        format!(
+            "only X-Hub-Signature (SHA-1) came, which is not secure enough: {SIGNATURE} is needed, so let it pass, or \
+             update the forge"
+        )
     } else {
         format!("{SIGNATURE} is missing: give the webhook at GitHub the secret that is configured here")
     })

@@ -1,10 +1,10 @@
 //! GitLab's proofs: a token sent in clear, or a signature.
 //!
-//! A secret that begins with `whsec_` is a signing key: deliveries must bear a signature by it, as Standard Webhooks has
-//! it, over `{webhook-id}.{webhook-timestamp}.{body}`, made within five minutes from now. Several signatures may
-//! stand in the header, one must be right. Any other secret is a token, and has to be in `X-Gitlab-Token`
-//! (GitLab: webhooks; Standard Webhooks: signature scheme). With secrets of both sorts, for the time of the change from
-//! one to the other, a signature that is there is what counts.
+//! A secret that begins with `whsec_` is a signing key: deliveries must bear a signature by it, as Standard Webhooks
+//! has it, over `{webhook-id}.{webhook-timestamp}.{body}`, made within five minutes from now. Several signatures may
+//! stand in the header, one must be right. Any other secret is a token, and has to be in `X-Gitlab-Token` (GitLab:
+//! webhooks; Standard Webhooks: signature scheme). With secrets of both sorts, for the time of the change from one to
+//! the other, a signature that is there is what counts.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +25,12 @@ const WINDOW: u64 = 300;
 /// How many signatures are tried. A forge sends one for each key that is in use.
 const SIGNATURES_MAX: usize = 5;
 
-pub(super) fn verify<'b>(headers: &dyn Headers, body: &'b [u8], secrets: &[Secret], now: i64) -> Result<Verified<'b>, Rejection> {
+pub(super) fn verify<'b>(
+    headers: &dyn Headers,
+    body: &'b [u8],
+    secrets: &[Secret],
+    now: i64,
+) -> Result<Verified<'b>, Rejection> {
     let (keys, tokens): (Vec<&Secret>, Vec<&Secret>) = secrets.iter().partition(|secret| secret.is_signing_key());
     if !keys.is_empty() && (tokens.is_empty() || headers.count(SIGNATURE) > 0) {
         signature(headers, body, &keys, now)?;
@@ -61,23 +66,27 @@ fn token(headers: &dyn Headers, tokens: &[&Secret]) -> Result<(), Rejection> {
     if any(tokens, |secret| secret.is_token(token)) {
         return Ok(());
     }
-    Err(Rejection::bad_signature(format!("{TOKEN} is not the secret of this hook: the secret token at GitLab is another one than here")))
+    Err(Rejection::bad_signature(format!(
+        "{TOKEN} is not the secret of this hook: the secret token at GitLab is another one than here"
+    )))
 }
 
 fn signature(headers: &dyn Headers, body: &[u8], keys: &[&Secret], now: i64) -> Result<(), Rejection> {
     if headers.count(SIGNATURE) == 0 {
         return Err(Rejection::unsigned(format!(
-            "{SIGNATURE} is missing: the secret here is a signing key, so set it as the webhook's signing token at GitLab; {TOKEN} does not count"
+            "{SIGNATURE} is missing: the secret here is a signing key, so set it as the webhook's signing token at \
+             GitLab; {TOKEN} does not count"
         )));
     }
     let (id, timestamp, signatures) = (proof(headers, ID)?, proof(headers, TIMESTAMP)?, proof(headers, SIGNATURE)?);
-    let time =
-        seconds(timestamp).ok_or_else(|| Rejection::bad_signature(format!("{TIMESTAMP} is not a time in whole seconds since 1970")))?;
+    let time = seconds(timestamp)
+        .ok_or_else(|| Rejection::bad_signature(format!("{TIMESTAMP} is not a time in whole seconds since 1970")))?;
     let tags = tags(signatures)?;
     let signed = [id, b".", timestamp, b".", body];
     if !any(keys, |key| key.signed_by_key(&signed, &tags)) {
         return Err(Rejection::bad_signature(format!(
-            "{SIGNATURE} does not match the body: the signing token at GitLab is another one than here, or the body was changed on its way"
+            "{SIGNATURE} does not match the body: the signing token at GitLab is another one than here, or the body \
+             was changed on its way"
         )));
     }
     fresh(time, now)
@@ -108,7 +117,9 @@ fn tags(header: &[u8]) -> Result<Vec<[u8; 32]>, Rejection> {
     match tags.len() {
         0 => Err(Rejection::bad_signature(format!("{SIGNATURE} has no `v1,` with the base64 of 32 bytes in it"))),
         1..=SIGNATURES_MAX => Ok(tags),
-        count => Err(Rejection::bad_signature(format!("{SIGNATURE} has {count} signatures: {SIGNATURES_MAX} are tried at most"))),
+        count => Err(Rejection::bad_signature(format!(
+            "{SIGNATURE} has {count} signatures: {SIGNATURES_MAX} are tried at most"
+        ))),
     }
 }
 
@@ -119,6 +130,7 @@ fn fresh(time: i64, now: i64) -> Result<(), Rejection> {
     }
     let side = if time < now { "ago" } else { "from now" };
     Err(Rejection::stale(format!(
-        "the signature was made {distance} s {side}, and {WINDOW} s are allowed: it is a repetition, or one of the clocks is wrong"
+        "the signature was made {distance} s {side}, and {WINDOW} s are allowed: it is a repetition, or one of the \
+         clocks is wrong"
     )))
 }

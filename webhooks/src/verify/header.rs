@@ -34,6 +34,8 @@ pub(super) fn single<'h>(headers: &'h dyn Headers, name: &str) -> Result<Option<
 
 pub(super) fn required<'h>(headers: &'h dyn Headers, name: &str) -> Result<&'h str, Rejection> {
     single(headers, name)?.filter(|value| !value.is_empty()).ok_or_else(|| {
-        Rejection::malformed(format!("the header {name} is missing: what stands between the forge and here must let it pass"))
+        Rejection::malformed(format!(
+            "the header {name} is missing: what stands between the forge and here must let it pass"
+        ))
     })
 }

@@ -118,7 +118,11 @@ fn the_id_is_there_before_anything_is_parsed() {
 
 #[test]
 fn http_headers_are_read_alike() {
-    let mut headers = http_headers(&[("x-github-delivery", "1"), ("x-github-event", "ping"), ("x-hub-signature-256", GITHUB_SIGNATURE)]);
+    let mut headers = http_headers(&[
+        ("x-github-delivery", "1"),
+        ("x-github-event", "ping"),
+        ("x-hub-signature-256", GITHUB_SIGNATURE),
+    ]);
     assert_eq!(kind(verify(Forge::GitHub, &headers, GITHUB_BODY, &secrets(&[GITHUB_SECRET]), NOW)), None);
     headers.push(("X-HUB-SIGNATURE-256".to_owned(), GITHUB_SIGNATURE.to_owned()));
     assert_eq!(kind(verify(Forge::GitHub, &headers, GITHUB_BODY, &secrets(&[GITHUB_SECRET]), NOW)), Some(BadSignature));
@@ -159,7 +163,10 @@ fn gitlab_tokens_are_compared_whole() {
         assert_eq!(gitlab(&["token"], NOW, &[("X-Gitlab-Token", bad)]), Some(BadSignature), "{bad}");
     }
     assert_eq!(gitlab(&["token"], NOW, &[]), Some(Unsigned));
-    assert_eq!(gitlab(&["token"], NOW, &[("X-Gitlab-Token", "token"), ("x-gitlab-token", "token")]), Some(BadSignature));
+    assert_eq!(
+        gitlab(&["token"], NOW, &[("X-Gitlab-Token", "token"), ("x-gitlab-token", "token")]),
+        Some(BadSignature)
+    );
 }
 
 #[test]
@@ -174,7 +181,11 @@ fn gitlab_signs_as_standard_webhooks_says() {
 fn one_right_signature_of_several_will_do() {
     let time = NOW.to_string();
     let other = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    for good in [format!("{other} {KEY_SIGNATURE}"), format!("{KEY_SIGNATURE} {other}"), format!("v1a,xyz {KEY_SIGNATURE} v2,abc")] {
+    for good in [
+        format!("{other} {KEY_SIGNATURE}"),
+        format!("{KEY_SIGNATURE} {other}"),
+        format!("v1a,xyz {KEY_SIGNATURE} v2,abc"),
+    ] {
         assert_eq!(gitlab(&["whsec_b3RoZXI=", KEY], NOW, &signed(&good, &time)), None, "{good}");
     }
     let many = [other; 6].join(" ");
@@ -211,17 +222,26 @@ fn signatures_age() {
 
 #[test]
 fn id_and_time_are_part_of_the_proof() {
-    for time in ["", "1614265331", " 1614265330", "+1614265330", "01614265330", "-1", "1e9", "99999999999999999999", "now"] {
+    for time in
+        ["", "1614265331", " 1614265330", "+1614265330", "01614265330", "-1", "1e9", "99999999999999999999", "now"]
+    {
         assert_eq!(gitlab(&[KEY], NOW, &signed(KEY_SIGNATURE, time)), Some(BadSignature), "{time}");
     }
     let before_1970 = secrets(&[KEY])[0].gitlab_signature(SIGNED_ID, -5, SIGNED_BODY).expect("a signing key");
-    assert_eq!(gitlab(&[KEY], -5, &signed(&before_1970, "-5")), Some(BadSignature), "a sign is no digit, however well signed");
+    assert_eq!(
+        gitlab(&[KEY], -5, &signed(&before_1970, "-5")),
+        Some(BadSignature),
+        "a sign is no digit, however well signed"
+    );
     let time = NOW.to_string();
     let [id, timestamp, signature] = signed(KEY_SIGNATURE, &time);
     assert_eq!(gitlab(&[KEY], NOW, &[("webhook-id", "other"), timestamp, signature]), Some(BadSignature));
-    for headers in
-        [vec![timestamp, signature], vec![id, signature], vec![id, id, timestamp, signature], vec![id, timestamp, timestamp, signature]]
-    {
+    for headers in [
+        vec![timestamp, signature],
+        vec![id, signature],
+        vec![id, id, timestamp, signature],
+        vec![id, timestamp, timestamp, signature],
+    ] {
         assert_eq!(gitlab(&[KEY], NOW, &headers), Some(BadSignature));
     }
     assert_eq!(gitlab(&[KEY], NOW, &[id, timestamp, signature, signature]), Some(BadSignature));
@@ -277,7 +297,11 @@ fn refusals_say_what_to_do_and_give_nothing_away() {
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature", "sha256=ab")]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", "sha256=")]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", &wrong)]),
-        (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("X-Hub-Signature-256", GITHUB_SIGNATURE)]),
+        (
+            Forge::GitHub,
+            GITHUB_SECRET,
+            &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("X-Hub-Signature-256", GITHUB_SIGNATURE)],
+        ),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE)]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("X-GitHub-Delivery", "\u{1}")]),
         (Forge::GitHub, GITHUB_SECRET, &[("X-Hub-Signature-256", GITHUB_SIGNATURE), ("Content-Type", "text/plain")]),
@@ -293,7 +317,8 @@ fn refusals_say_what_to_do_and_give_nothing_away() {
         (Forge::GitLab, KEY, &[("webhook-id", "other"), timestamp, signature]),
         (Forge::GitLab, KEY, &[id, ("webhook-timestamp", "1614260000"), signature]),
     ];
-    let mut told: Vec<String> = cases.iter().map(|(forge, secret, headers)| refusal(*forge, secret, headers, NOW)).collect();
+    let mut told: Vec<String> =
+        cases.iter().map(|(forge, secret, headers)| refusal(*forge, secret, headers, NOW)).collect();
     told.push(refusal(Forge::GitLab, KEY, &[id, timestamp, signature], NOW + 3_600));
     told.push(refusal(Forge::GitLab, KEY, &[id, timestamp, signature], NOW - 3_600));
     insta::assert_snapshot!(told.join("\n"));

@@ -38,7 +38,9 @@ pub(super) async fn repository(State(forge): State<DevForge>, Path(path): Path<P
 
 pub(super) async fn app(State(forge): State<DevForge>, caller: Caller) -> Response {
     match (&forge.0.config.app, caller) {
-        (Some(app), Caller::App) => Json(shape::app(&forge.view(), app.id, &app.slug, forge.0.clock.now())).into_response(),
+        (Some(app), Caller::App) => {
+            Json(shape::app(&forge.view(), app.id, &app.slug, forge.0.clock.now())).into_response()
+        }
         _ => reply::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"),
     }
 }
@@ -47,7 +49,8 @@ pub(super) async fn installation(State(forge): State<DevForge>, Path(path): Path
     let state = forge.state();
     match (&forge.0.config.app, caller, state.repo(&project(&path))) {
         (Some(app), Caller::App, Some(repo)) => {
-            Json(shape::installation(&forge.view(), INSTALLATION, app.id, &app.slug, repo, state.settings())).into_response()
+            Json(shape::installation(&forge.view(), INSTALLATION, app.id, &app.slug, repo, state.settings()))
+                .into_response()
         }
         (_, Caller::App, None) => reply::not_found(),
         _ => reply::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"),
@@ -63,7 +66,8 @@ pub(super) async fn token(State(forge): State<DevForge>, Path(installation): Pat
     let token = format!("ghs_{}", (0..12).map(|_| Uuid::new_v4().simple().to_string()).collect::<String>());
     forge.state().add_installation_token(token.clone(), expires);
     let body = json!({
-        "token": token, "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "repository_selection": "selected",
+        "token": token, "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "repository_selection": "selected",
         "permissions": {"statuses": "write", "contents": "read", "metadata": "read"},
     });
     (StatusCode::CREATED, Json(body)).into_response()

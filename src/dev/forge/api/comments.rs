@@ -29,7 +29,9 @@ pub(super) async fn list(
 ) -> Response {
     let project = format!("{owner}/{name}");
     let state = forge.state();
-    let Some(repo) = state.repo(&project).filter(|_| state.pull(&project, number).is_some()) else { return reply::not_found() };
+    let Some(repo) = state.repo(&project).filter(|_| state.pull(&project, number).is_some()) else {
+        return reply::not_found();
+    };
     let mut comments: Vec<_> = state.comments_of(&project, number).collect();
     let hidden = stale.map_or(0, |Extension(Stale(newest))| newest);
     comments.truncate(comments.len().saturating_sub(hidden));
@@ -53,9 +55,13 @@ pub(super) async fn create(
         return refusal;
     }
     let mut state = forge.state();
-    let Some(id) = state.add_comment(&project, number, &login, &text.body, forge.0.clock.now()) else { return reply::not_found() };
+    let Some(id) = state.add_comment(&project, number, &login, &text.body, forge.0.clock.now()) else {
+        return reply::not_found();
+    };
     match state.repo(&project).zip(state.comment(&project, id)) {
-        Some((repo, comment)) => (StatusCode::CREATED, Json(shape::comment(&forge.view(), repo, comment))).into_response(),
+        Some((repo, comment)) => {
+            (StatusCode::CREATED, Json(shape::comment(&forge.view(), repo, comment))).into_response()
+        }
         None => reply::not_found(),
     }
 }

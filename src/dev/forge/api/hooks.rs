@@ -11,14 +11,21 @@ use crate::dev::forge::caller::Caller;
 use crate::dev::forge::reply::Paging;
 use crate::dev::forge::{DevForge, json as shape, reply};
 
-/// The hooks of a repository: its own one, if deliveries are sent at all. Who may not see them is told that there is nothing.
-pub(super) async fn list(State(forge): State<DevForge>, Path(path): Path<Project>, caller: Caller, paging: Paging) -> Response {
+/// The hooks of a repository: its own one, if deliveries are sent at all. Who may not see them is told that there is
+/// nothing.
+pub(super) async fn list(
+    State(forge): State<DevForge>,
+    Path(path): Path<Project>,
+    caller: Caller,
+    paging: Paging,
+) -> Response {
     let project = project(&path);
     let state = forge.state();
     let Some(repo) = state.repo(&project).filter(|_| state.may_see_hooks(&caller)) else { return reply::not_found() };
     let url = forge.0.config.webhook_url.clone().filter(|_| !state.settings().is_app_s);
     let last = forge.0.postman.log(repo.hook).into_iter().next();
-    let hooks: Vec<Value> = url.iter().map(|url| shape::hook(&forge.view(), repo, url, state.settings(), last.as_ref())).collect();
+    let hooks: Vec<Value> =
+        url.iter().map(|url| shape::hook(&forge.view(), repo, url, state.settings(), last.as_ref())).collect();
     let page: Value = paging.slice(&hooks).iter().cloned().collect();
     paging.linked(&forge.url(), hooks.len(), Json(page).into_response())
 }

@@ -69,13 +69,19 @@ pub(super) struct NewPull {
     base: String,
 }
 
-pub(super) async fn open(State(forge): State<DevForge>, Path(path): Path<Project>, Json(new): Json<NewPull>) -> Response {
+pub(super) async fn open(
+    State(forge): State<DevForge>,
+    Path(path): Path<Project>,
+    Json(new): Json<NewPull>,
+) -> Response {
     let project = project(&path);
     match forge.open_pull(&project, &new.head, &new.base, &new.title).await {
         Ok(number) => {
             let state = forge.state();
             match state.repo(&project).zip(state.pull(&project, number)) {
-                Some((repo, pull)) => (StatusCode::CREATED, Json(shape::full_pull(&forge.view(), repo, pull, 0))).into_response(),
+                Some((repo, pull)) => {
+                    (StatusCode::CREATED, Json(shape::full_pull(&forge.view(), repo, pull, 0))).into_response()
+                }
                 None => reply::not_found(),
             }
         }
@@ -83,12 +89,18 @@ pub(super) async fn open(State(forge): State<DevForge>, Path(path): Path<Project
     }
 }
 
-pub(super) async fn merge(State(forge): State<DevForge>, Path((owner, name, number)): Path<(String, String, u64)>) -> Response {
+pub(super) async fn merge(
+    State(forge): State<DevForge>,
+    Path((owner, name, number)): Path<(String, String, u64)>,
+) -> Response {
     match forge.merge_pull(&format!("{owner}/{name}"), number).await {
         Ok(commit) => {
-            Json(json!({"sha": commit.to_string(), "merged": true, "message": "Pull Request successfully merged"})).into_response()
+            Json(json!({"sha": commit.to_string(), "merged": true, "message": "Pull Request successfully merged"}))
+                .into_response()
         }
-        Err(DevForgeError::Git(GitError::Conflict { .. })) => reply::error(StatusCode::METHOD_NOT_ALLOWED, "Pull Request is not mergeable"),
+        Err(DevForgeError::Git(GitError::Conflict { .. })) => {
+            reply::error(StatusCode::METHOD_NOT_ALLOWED, "Pull Request is not mergeable")
+        }
         Err(DevForgeError::Unknown(_)) => reply::not_found(),
         Err(error) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

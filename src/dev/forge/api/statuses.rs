@@ -64,7 +64,9 @@ pub(super) async fn create(
     let mut state = forge.state();
     let stored = state.add_status(&project, status);
     match state.repo(&project).zip(stored) {
-        Some((repo, status)) => (StatusCode::CREATED, Json(shape::status(&forge.view(), repo, &status))).into_response(),
+        Some((repo, status)) => {
+            (StatusCode::CREATED, Json(shape::status(&forge.view(), repo, &status))).into_response()
+        }
         None => reply::not_found(),
     }
 }
@@ -76,7 +78,8 @@ fn unfit(state: &Known, project: &str, sha: &Oid, new: &NewStatus) -> Option<Res
     if new.description.as_ref().is_some_and(|text| text.chars().count() > DESCRIPTION) {
         return Some(reply::invalid("Description is too long (maximum is 140 characters)"));
     }
-    let same = state.statuses_of(project, sha).filter(|status| status.context.eq_ignore_ascii_case(&new.context)).count();
+    let same =
+        state.statuses_of(project, sha).filter(|status| status.context.eq_ignore_ascii_case(&new.context)).count();
     (same >= PER_CONTEXT).then(|| reply::invalid("This SHA and context has reached the maximum number of statuses."))
 }
 

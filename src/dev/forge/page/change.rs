@@ -1,5 +1,5 @@
-//! A change that is made on the page: one file of the default branch, edited, as a pull request. So the loop can be gone through without
-//! a clone.
+//! A change that is made on the page: one file of the default branch, edited, as a pull request. So the loop can be
+//! gone through without a clone.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -55,8 +55,10 @@ async fn proposed(forge: &DevForge, project: &str, change: &Change) -> Result<Op
         return Ok(None);
     }
     let branches = git::branches(&dir).await?;
-    let branch =
-        (1..=branches.len() + 1).map(|number| format!("change-{number}")).find(|name| !branches.contains_key(name)).unwrap_or_default();
+    let branch = (1..=branches.len() + 1)
+        .map(|number| format!("change-{number}"))
+        .find(|name| !branches.contains_key(name))
+        .unwrap_or_default();
     forge.commit(project, &branch, &change.title, &[(&change.path, Some(&change.text))]).await?;
     forge.open_pull(project, &branch, BASE, &change.title).await.map(Some)
 }

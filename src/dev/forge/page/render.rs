@@ -25,7 +25,9 @@ pub(super) fn html(markdown: &str) -> String {
 }
 
 fn is_web(address: &str) -> bool {
-    ["https://", "http://"].iter().any(|scheme| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+    ["https://", "http://"]
+        .iter()
+        .any(|scheme| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
 /// Keeps the allowed tags, drops comments, and shows everything else as text.
@@ -55,7 +57,9 @@ mod tests {
 
     #[test]
     fn only_folding_and_code_get_through() {
-        let text = "<!-- driftless:a part 1/1 -->\n**x** <script>alert(1)</script>\n\n<details><summary>s <code>c</code></summary>\n\n```diff\n+<b onclick=x>\n```\n\n</details>\n\n<img src=x onerror=y>\n\n[l](javascript:x) ![i](http://e)";
+        let text = "<!-- driftless:a part 1/1 -->\n**x** <script>alert(1)</script>\n\n<details><summary>s \
+                    <code>c</code></summary>\n\n```diff\n+<b onclick=x>\n```\n\n</details>\n\n<img src=x \
+                    onerror=y>\n\n[l](javascript:x) ![i](http://e)";
         let out = html(text);
         for bad in ["<script", "<img src=x", "javascript:", "onerror=y>", "driftless:a", "http://e\""] {
             assert!(!out.contains(bad), "{bad} in {out}");

@@ -63,7 +63,8 @@ impl Defined {
     }
 
     pub async fn heads(&self, engine: &Engine, seen: &Seen) -> Result<Heads, JobError> {
-        let refs: BTreeSet<(&RepoName, &String)> = self.apps().map(|app| (&app.source.repo, &app.source.ref_name)).collect();
+        let refs: BTreeSet<(&RepoName, &String)> =
+            self.apps().map(|app| (&app.source.repo, &app.source.ref_name)).collect();
         let mut heads = Heads::new();
         for (repo, ref_name) in refs {
             heads.insert((repo.clone(), ref_name.clone()), head_of(engine, seen, repo, ref_name).await?);
@@ -71,7 +72,8 @@ impl Defined {
         Ok(heads)
     }
 
-    /// Names everything that the answer follows from. That an app is synced meanwhile takes nothing from it that is true.
+    /// Names everything that the answer follows from. That an app is synced meanwhile takes nothing from it that is
+    /// true.
     pub fn key(&self, heads: &Heads) -> String {
         let mut hash = Sha256::new();
         let mut add = |part: &str| {

@@ -1,7 +1,7 @@
 //! Asks Git where the refs are that the apps of a repo follow besides the one that their definitions are on.
 //!
-//! What it says is for the look that asks: it is not written down, as nothing was done about it, and an answer that was on its way for long must
-//! not take back what a push has seen since.
+//! What it says is for the look that asks: it is not written down, as nothing was done about it, and an answer that was
+//! on its way for long must not take back what a push has seen since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,15 +13,21 @@ use crate::jobs::Engine;
 use crate::jobs::remembered::wants::Asked;
 use crate::queue::JobError;
 
-/// Nothing is asked where all apps follow the branch of their definitions: whoever looks has come from there. `known` names what is known
-/// without asking: what comes of another state of it is asked for anew.
-pub(in crate::jobs) async fn ask(engine: &Engine, defining: &Repo, known: String, heads: &Heads) -> Result<Arc<Asked>, JobError> {
+/// Nothing is asked where all apps follow the branch of their definitions: whoever looks has come from there. `known`
+/// names what is known without asking: what comes of another state of it is asked for anew.
+pub(in crate::jobs) async fn ask(
+    engine: &Engine,
+    defining: &Repo,
+    known: String,
+    heads: &Heads,
+) -> Result<Arc<Asked>, JobError> {
     let is_told = |(repo, name): &(RepoName, String)| *repo == defining.name && *name == defining.definitions_ref;
     if heads.keys().all(is_told) {
         return Ok(Arc::default());
     }
     let asking = async { fetch(engine, heads).await.map(Arc::new) };
-    let asked = engine.wants.asked.try_get_with(known.clone(), asking).await.map_err(|error: Arc<JobError>| again(&error))?;
+    let asked =
+        engine.wants.asked.try_get_with(known.clone(), asking).await.map_err(|error: Arc<JobError>| again(&error))?;
     if !asked.unseen.is_empty() {
         engine.wants.asked.invalidate(&known).await;
     }

@@ -25,13 +25,24 @@ use crate::tree::Tree;
 /// Apps that are looked at at once; the renderer's own pool decides how many of them are really rendered.
 const AT_ONCE: usize = 8;
 
-pub(in crate::jobs) async fn make(engine: &Engine, defined: &Defined, heads: &Heads, unseen: &Unseen) -> Result<Wanted, JobError> {
+pub(in crate::jobs) async fn make(
+    engine: &Engine,
+    defined: &Defined,
+    heads: &Heads,
+    unseen: &Unseen,
+) -> Result<Wanted, JobError> {
     let looking = &Looking {
         engine,
         defined,
         heads,
         unseen,
-        rows: engine.store.apps_defined_by(&defined.repo).await?.into_iter().map(|row| (row.app.id.clone(), row)).collect(),
+        rows: engine
+            .store
+            .apps_defined_by(&defined.repo)
+            .await?
+            .into_iter()
+            .map(|row| (row.app.id.clone(), row))
+            .collect(),
         traces: traces(engine, heads).await?,
     };
     let each: Vec<_> = defined.apps().map(|app| async move { (app, looking.wants(app).await) }.boxed()).collect();
@@ -60,7 +71,9 @@ async fn traces(engine: &Engine, heads: &Heads) -> Result<BTreeMap<AppId, String
     let mut repos: Vec<&RepoName> = heads.keys().map(|(repo, _)| repo).collect();
     repos.dedup();
     for repo in repos {
-        traces.extend(engine.store.traces_reading(repo).await?.into_iter().filter_map(|(app, trace)| Some((app, trace?))));
+        traces.extend(
+            engine.store.traces_reading(repo).await?.into_iter().filter_map(|(app, trace)| Some((app, trace?))),
+        );
     }
     Ok(traces)
 }

@@ -1,8 +1,9 @@
-//! What the other apps of a repo want, as Git has them now: an object that moves from one app to another is left for the other one and not
-//! deleted, whichever of the two is synced first, and also if the other one waits, is paused, or fails.
+//! What the other apps of a repo want, as Git has them now: an object that moves from one app to another is left for
+//! the other one and not deleted, whichever of the two is synced first, and also if the other one waits, is paused, or
+//! fails.
 //!
-//! An app that is synced at its head has claimed all that it wants, so that only the others are rendered, and these once for each state of
-//! Git: whoever asks next, for whichever app, finds the answer.
+//! An app that is synced at its head has claimed all that it wants, so that only the others are rendered, and these
+//! once for each state of Git: whoever asks next, for whichever app, finds the answer.
 
 mod defined;
 mod fresh;
@@ -37,11 +38,16 @@ pub(in crate::jobs) async fn by_others(
 }
 
 /// What the apps of a repo want in a cluster, as far as they are not known to have it.
-pub(in crate::jobs) async fn of_repo(engine: &Engine, repo: &RepoName, cluster: &ClusterName) -> Result<Arc<Wanted>, JobError> {
+pub(in crate::jobs) async fn of_repo(
+    engine: &Engine,
+    repo: &RepoName,
+    cluster: &ClusterName,
+) -> Result<Arc<Wanted>, JobError> {
     let repo = engine.repo(repo)?;
     let told = Defined::read(engine, repo, cluster, &Seen::new()).await?;
     let told_heads = told.heads(engine, &Seen::new()).await?;
-    // What was pushed to another ref may not have been told of: Git is asked, and what it says counts here before anybody acts on it.
+    // What was pushed to another ref may not have been told of: Git is asked, and what it says counts here before
+    // anybody acts on it.
     let asked = fresh::ask(engine, repo, told.key(&told_heads), &told_heads).await?;
     let Asked { seen, unseen } = asked.as_ref();
     let (defined, heads) = if seen.is_empty() {

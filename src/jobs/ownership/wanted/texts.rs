@@ -1,4 +1,5 @@
-//! Everything that an app is made from, as text: what it read when it last rendered or failed, and what lies where it is.
+//! Everything that an app is made from, as text: what it read when it last rendered or failed, and what lies where it
+//! is.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +66,10 @@ impl Texts<'_> {
                     next.extend(below.into_iter().map(|(name, entry)| (join(&path, &name), entry)));
                 }
                 Mode::File | Mode::Executable => {
-                    if self.text.len() + usize::try_from(self.tree.size(&entry.id)?).unwrap_or(usize::MAX).min(MOST_BYTES) > MOST_BYTES {
+                    if self.text.len()
+                        + usize::try_from(self.tree.size(&entry.id)?).unwrap_or(usize::MAX).min(MOST_BYTES)
+                        > MOST_BYTES
+                    {
                         return Ok(false);
                     }
                     let Ok(text) = String::from_utf8(self.tree.blob(&entry.id)?) else { return Ok(false) };
@@ -151,6 +155,9 @@ mod tests {
         assert_eq!(text("lib", &tree.clone().link("lib/more", "../other")), None);
         assert_eq!(text("lib", &tree.file("lib/large", "x".repeat(MOST_BYTES + 1))), None);
         assert_eq!([ups("a/../../b"), ups("../x ../y"), ups("a..b"), ups("none")], [2, 1, 1, 0]);
-        assert_eq!([first_names("a/b/c", 0), first_names("a/b/c", 2), first_names("a/b/c", usize::MAX)], ["", "a/b", "a/b/c"]);
+        assert_eq!(
+            [first_names("a/b/c", 0), first_names("a/b/c", 2), first_names("a/b/c", usize::MAX)],
+            ["", "a/b", "a/b/c"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A real browser without a window: Chromium, spoken to over a pipe by its `DevTools` protocol.
 //!
-//! It keeps to this machine, with a profile of its own that goes with it. All that it tells of is kept, so that a test can ask at its end
-//! for what must not have been.
+//! It keeps to this machine, with a profile of its own that goes with it. All that it tells of is kept, so that a test
+//! can ask at its end for what must not have been.
 
 mod pipe;
 mod tab;
@@ -55,7 +55,13 @@ impl Browser {
             command.arg("--no-sandbox");
         }
         command.arg("about:blank").env("HOME", folder.path()).env("XDG_CACHE_HOME", folder.path().join("cache"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true).spawn().expect("`sh` is there");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("`sh` is there");
         let (to, from) = child.stdin.take().zip(child.stdout.take()).expect("both were asked for");
         let browser = Self { pipe: Pipe::new(to, from), child, folder };
         if let Err(error) = browser.pipe.call(None, "Browser.getVersion", serde_json::json!({})).await {
@@ -95,7 +101,8 @@ fn program() -> PathBuf {
     let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     assert!(
         path.is_file(),
-        "there is no browser at {}: run `make test`, which unpacks one, or name one with DRIFTLESS_CHROMIUM=/usr/bin/chromium",
+        "there is no browser at {}: run `make test`, which unpacks one, or name one with \
+         DRIFTLESS_CHROMIUM=/usr/bin/chromium",
         path.display()
     );
     path

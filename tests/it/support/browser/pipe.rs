@@ -51,9 +51,15 @@ impl Pipe {
         let mut bytes = message.to_string().into_bytes();
         bytes.push(0);
         self.0.to.lock().await.write_all(&bytes).await.map_err(|error| format!("{method}: {error}"))?;
-        let answer = tokio::time::timeout(ANSWER, answered).await.map_err(|_| format!("{method}: no answer within {ANSWER:?}"))?;
+        let answer = tokio::time::timeout(ANSWER, answered)
+            .await
+            .map_err(|_| format!("{method}: no answer within {ANSWER:?}"))?;
         let mut answer = answer.map_err(|_| format!("{method}: it has ended"))?;
-        if answer["error"].is_null() { Ok(answer["result"].take()) } else { Err(format!("{method}: {}", answer["error"])) }
+        if answer["error"].is_null() {
+            Ok(answer["result"].take())
+        } else {
+            Err(format!("{method}: {}", answer["error"]))
+        }
     }
 
     /// The parameters of all events of a kind in a session, oldest first.

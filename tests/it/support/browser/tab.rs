@@ -58,7 +58,11 @@ impl Tab {
         self.call("Emulation.setDeviceMetricsOverride", size).await;
         self.call("Emulation.setScrollbarsHidden", json!({"hidden": true})).await;
         let scheme = if view.dark { "dark" } else { "light" };
-        self.call("Emulation.setEmulatedMedia", json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]})).await;
+        self.call(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+        )
+        .await;
     }
 
     /// What an expression of the page is.
@@ -79,7 +83,10 @@ impl Tab {
         while self.value(&format!("!!({expression})")).await != true {
             if Instant::now() > deadline {
                 let seen = self.text("document.body.innerText").await;
-                panic!("not within {BOUND:?}: {expression}\nthe page shows:\n{seen}\ncomplaints: {:#?}", self.complaints());
+                panic!(
+                    "not within {BOUND:?}: {expression}\nthe page shows:\n{seen}\ncomplaints: {:#?}",
+                    self.complaints()
+                );
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }

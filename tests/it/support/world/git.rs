@@ -98,7 +98,8 @@ impl World {
         commits
     }
 
-    /// A merge commit of `main` and a pull request with files that neither side has, at the forge and on no branch of it yet.
+    /// A merge commit of `main` and a pull request with files that neither side has, at the forge and on no branch of
+    /// it yet.
     pub fn merge_with(&self, pull: &Pull, files: &Files) -> Oid {
         let bare = self.forge.repo_dir(PROJECT).display().to_string();
         self.work.git(&["fetch", "-q", &bare, "main"]);

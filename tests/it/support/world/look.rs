@@ -61,7 +61,8 @@ impl World {
     /// What `driftless apps` says of an app: its state, its health and the message.
     pub async fn stands(&self, app: &str) -> (String, String, String) {
         let apps = self.ask("apps", None).await;
-        let found = apps.as_array().and_then(|apps| apps.iter().find(|view| view["app"] == format!("{REPO}/{app}"))).cloned();
+        let found =
+            apps.as_array().and_then(|apps| apps.iter().find(|view| view["app"] == format!("{REPO}/{app}"))).cloned();
         let text = |name: &str| found.as_ref().and_then(|view| view[name].as_str()).unwrap_or_default().to_owned();
         (text("state"), text("health"), text("message"))
     }
@@ -76,13 +77,19 @@ impl World {
 
     /// The gate of a commit, once it is no longer pending.
     pub async fn status(&self, sha: &Oid) -> StatusView {
-        self.eventually(&format!("a terminal status of {sha}"), async || self.gate(sha).filter(|status| status.state != "pending")).await
+        self.eventually(&format!("a terminal status of {sha}"), async || {
+            self.gate(sha).filter(|status| status.state != "pending")
+        })
+        .await
     }
 
     /// The gate of a commit, once it is this one.
     pub async fn status_is(&self, sha: &Oid, state: &str, text: &str) {
         let what = format!("the status {state} {text:?} of {sha}");
-        self.eventually(&what, async || self.gate(sha).filter(|status| status.state == state && status.description == text)).await;
+        self.eventually(&what, async || {
+            self.gate(sha).filter(|status| status.state == state && status.description == text)
+        })
+        .await;
     }
 
     /// What the gate says now.
@@ -108,7 +115,8 @@ impl World {
     pub async fn healthy(&self, app: &str, revision: &Oid) -> RunRow {
         self.eventually(&format!("{app} healthy at {revision}"), async || {
             let row = self.app_row(app).await?;
-            let there = row.applied_revision.as_ref() == Some(revision) && row.health == AppHealth::Healthy && row.synced_ok;
+            let there =
+                row.applied_revision.as_ref() == Some(revision) && row.health == AppHealth::Healthy && row.synced_ok;
             let run = self.runs(&format!("/{app}")).await.into_iter().next()?;
             (there && run.state == RunState::Succeeded).then_some(run)
         })
@@ -158,7 +166,8 @@ impl World {
 
     /// Waits until an object is gone.
     pub async fn gone(&self, kind: &str, name: &str) {
-        self.eventually(&format!("{kind} {name} gone"), async || self.live(kind, name).await.is_none().then_some(())).await;
+        self.eventually(&format!("{kind} {name} gone"), async || self.live(kind, name).await.is_none().then_some(()))
+            .await;
     }
 
     /// The administrator's way to a kind in the world's namespace: `apps/v1 Deployment`.

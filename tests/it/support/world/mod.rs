@@ -1,7 +1,8 @@
-//! A whole Driftless: the shared control plane, a forge of its own with one repository, and a server in this process between them.
+//! A whole Driftless: the shared control plane, a forge of its own with one repository, and a server in this process
+//! between them.
 //!
-//! Each world has an instance name and a namespace of its own, so that tests run beside each other. Whatever is waited for is bounded, and
-//! what does not come ends the test with all that the server's history knows.
+//! Each world has an instance name and a namespace of its own, so that tests run beside each other. Whatever is waited
+//! for is bounded, and what does not come ends the test with all that the server's history knows.
 
 mod git;
 mod look;
@@ -84,7 +85,20 @@ impl World {
             forge.create_repo(LIBRARY).await.expect("a repository");
         }
         let work = Work::new();
-        Self { forge, proxy, west, git_faults, namespace, setup, work, relay, _around: around, server: None, process: None, folder }
+        Self {
+            forge,
+            proxy,
+            west,
+            git_faults,
+            namespace,
+            setup,
+            work,
+            relay,
+            _around: around,
+            server: None,
+            process: None,
+            folder,
+        }
     }
 
     async fn start_server(&mut self) {

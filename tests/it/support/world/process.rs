@@ -39,7 +39,9 @@ impl Process {
     fn address(&self) -> Option<std::net::SocketAddr> {
         let text = std::fs::read_to_string(&self.log).ok()?;
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["message"] == "Driftless is running").find_map(|line| line["address"].as_str()?.parse().ok())
+        lines
+            .filter(|line| line["message"] == "Driftless is running")
+            .find_map(|line| line["address"].as_str()?.parse().ok())
     }
 }
 
@@ -65,7 +67,8 @@ impl World {
         let config = folder.join("driftless.yaml");
         let text = setup::text(&self.setup, &self.namespace, &self.forge.api_url(), &self.forge.clone_url(PROJECT));
         std::fs::write(&config, text).expect("written");
-        let log = (1..1000_u32).map(|n| folder.join(format!("server-{n}.log"))).find(|path| !path.exists()).expect("a name");
+        let log =
+            (1..1000_u32).map(|n| folder.join(format!("server-{n}.log"))).find(|path| !path.exists()).expect("a name");
         let program = env!("CARGO_BIN_EXE_driftless");
         let mut command = if self.setup.limited {
             // What is ignored stays so in the program, and its log goes through a process that the limit is not for.
@@ -95,7 +98,11 @@ impl World {
             if let Some(address) = process.address() {
                 break address;
             }
-            assert!(!process.has_ended() && Instant::now() < deadline, "the server does not come up:\n{}", process.tail());
+            assert!(
+                !process.has_ended() && Instant::now() < deadline,
+                "the server does not come up:\n{}",
+                process.tail()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         self.relay.lead_to(Some(address));
@@ -137,7 +144,8 @@ impl World {
     pub async fn end(&mut self) -> Store {
         self.relay.lead_to(None);
         let mut process = self.process.take().expect("the server runs");
-        let killed = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status().expect("`kill` is there");
+        let killed =
+            Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status().expect("`kill` is there");
         assert!(killed.success(), "the server takes a signal");
         let deadline = Instant::now() + DOWN_WITHIN;
         while !process.has_ended() {

@@ -114,8 +114,10 @@ pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> S
     let library_url = clone_url.replace(PROJECT, LIBRARY);
     let definitions = "definitions: {branch: main, globs: ['apps/*.yaml']}";
     let its_allow = format!("allow: {{clusters: [prod], namespaces: ['{namespace}{library_allows}']}}");
-    let second =
-        format!("  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n    {its_allow}\n");
+    let second = format!(
+        "  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n    \
+         {its_allow}\n"
+    );
     let (second, may_read) = if *with_library { (second.as_str(), "    mayRead: [library]\n") } else { ("", "") };
     let renderer = tool::program("renderer");
     format!(

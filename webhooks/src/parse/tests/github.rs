@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{from_github, from_github_as, github, with, without};
-use crate::{Comment, CommentAction, Event, MergeGroup, MergeGroupAction, Oid, PullRequest, PullRequestAction, Push, RejectionKind, Tag};
+use crate::{
+    Comment, CommentAction, Event, MergeGroup, MergeGroupAction, Oid, PullRequest, PullRequestAction, Push,
+    RejectionKind, Tag,
+};
 
 const A: &str = "1f7a0c5ad2b1e0f8c9f0d3f1a3b4c5d6e7f80912";
 const B: &str = "9c3e5b7a8d6f4e2c1b0a99887766554433221100";
@@ -70,8 +73,13 @@ fn read_pull(payload: &Value) -> PullRequest {
 
 #[test]
 fn a_push_is_read() {
-    let moved =
-        Push { project: "Acme/shop".into(), ref_name: "refs/heads/main".into(), before: Some(oid(A)), after: Some(oid(B)), forced: false };
+    let moved = Push {
+        project: "Acme/shop".into(),
+        ref_name: "refs/heads/main".into(),
+        before: Some(oid(A)),
+        after: Some(oid(B)),
+        forced: false,
+    };
     assert_eq!(read_push(&push()), moved);
     assert_eq!(read_push(&with(&push(), "/forced", json!(true))), Push { forced: true, ..moved.clone() });
     assert_eq!(read_push(&with(&push(), "/before", json!(ZEROS))), Push { before: None, ..moved.clone() });
@@ -84,7 +92,8 @@ fn a_push_is_read() {
 #[test]
 fn a_push_of_a_tag_is_a_tag() {
     let pushed = with(&push(), "/ref", json!("refs/tags/v1"));
-    let tag = Tag { project: "Acme/shop".into(), ref_name: "refs/tags/v1".into(), before: Some(oid(A)), after: Some(oid(B)) };
+    let tag =
+        Tag { project: "Acme/shop".into(), ref_name: "refs/tags/v1".into(), before: Some(oid(A)), after: Some(oid(B)) };
     assert_eq!(github("push", &pushed), Ok(Event::Tag(tag)));
     let note = with(&push(), "/ref", json!("refs/notes/commits"));
     assert!(matches!(github("push", &note), Ok(Event::Ignored { .. })));
@@ -150,7 +159,8 @@ fn what_a_pull_request_says_itself_need_not_stand_above_it() {
     let (whole, bare) = (read_pull(&pull_request()), read_pull(&bare));
     assert_eq!((bare.number, bare.project), (whole.number, whole.project));
     let wrong = with(&with(&pull_request(), "/pull_request/number", json!(7)), "/number", json!("7"));
-    let rejection = github("pull_request", &wrong).expect_err("a number that is none is refused, whatever stands below");
+    let rejection =
+        github("pull_request", &wrong).expect_err("a number that is none is refused, whatever stands below");
     assert!(rejection.message.contains("`number`"), "{rejection}");
 }
 
@@ -225,7 +235,9 @@ fn a_merge_group_is_read() {
 #[test]
 fn other_events_are_ignored_and_say_why() {
     for name in ["create", "delete", "star", "workflow_run", "an event of next year"] {
-        let Ok(Event::Ignored { name: told, reason }) = github(name, &json!({ "repository": null })) else { panic!("{name}") };
+        let Ok(Event::Ignored { name: told, reason }) = github(name, &json!({ "repository": null })) else {
+            panic!("{name}")
+        };
         assert_eq!(told, name);
         assert!(!reason.is_empty());
     }
@@ -237,7 +249,9 @@ fn other_events_are_ignored_and_say_why() {
 #[test]
 fn a_form_is_read_like_json() {
     let escapes: Vec<String> = push().to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let read = |body: &str| from_github_as("application/x-www-form-urlencoded", "push", body.as_bytes()).map(|delivery| delivery.event);
+    let read = |body: &str| {
+        from_github_as("application/x-www-form-urlencoded", "push", body.as_bytes()).map(|delivery| delivery.event)
+    };
     assert_eq!(read(&format!("payload={}", escapes.concat())), github("push", &push()));
     for bad in [push().to_string().as_str(), "payload=%ff", "payload=", ""] {
         assert_eq!(read(bad).expect_err("no payload").kind, RejectionKind::Malformed, "{bad}");

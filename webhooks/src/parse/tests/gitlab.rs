@@ -58,7 +58,8 @@ fn branches_move_begin_and_end() {
 
 #[test]
 fn tags_begin_and_end() {
-    let tag = |before, after| Event::Tag(Tag { project: PROJECT.into(), ref_name: "refs/tags/v1.4.0".into(), before, after });
+    let tag =
+        |before, after| Event::Tag(Tag { project: PROJECT.into(), ref_name: "refs/tags/v1.4.0".into(), before, after });
     assert_eq!(read("tag_push"), tag(None, Some(oid(A))));
     assert_eq!(read("tag_delete"), tag(Some(oid(A)), None));
 }
@@ -88,10 +89,19 @@ fn a_merge_request_is_a_pull_request() {
     assert_eq!(pull("merge_request_draft"), PullRequest { draft: true, ..opened.clone() });
     assert_eq!(pull("merge_request_fork"), PullRequest { from_fork: true, ..opened.clone() });
     let merge_commit = Some(oid("5d0c4b3a29181706f5e4d3c2b1a0998877665544"));
-    assert_eq!(pull("merge_request_merge"), PullRequest { action: PullRequestAction::Merged, merge_commit, ..opened.clone() });
-    assert_eq!(pull("merge_request_merge_fast_forward"), PullRequest { action: PullRequestAction::Merged, ..opened.clone() });
+    assert_eq!(
+        pull("merge_request_merge"),
+        PullRequest { action: PullRequestAction::Merged, merge_commit, ..opened.clone() }
+    );
+    assert_eq!(
+        pull("merge_request_merge_fast_forward"),
+        PullRequest { action: PullRequestAction::Merged, ..opened.clone() }
+    );
     let base_ref = "refs/heads/release/1.4".into();
-    assert_eq!(pull("merge_request_update_target"), PullRequest { action: PullRequestAction::Edited, base_ref, ..opened });
+    assert_eq!(
+        pull("merge_request_update_target"),
+        PullRequest { action: PullRequestAction::Edited, base_ref, ..opened }
+    );
 }
 
 #[test]
@@ -109,7 +119,8 @@ fn an_update_says_whether_there_are_commits() {
 fn a_fork_that_is_gone_is_still_a_fork() {
     assert!(pull("merge_request_fork_gone").from_fork);
     let open = fixture("merge_request_open");
-    let unsaid = without(&without(&open, "/object_attributes/source_project_id"), "/object_attributes/target_project_id");
+    let unsaid =
+        without(&without(&open, "/object_attributes/source_project_id"), "/object_attributes/target_project_id");
     assert!(matches!(gitlab(&unsaid), Ok(Event::PullRequest(PullRequest { from_fork: true, .. }))));
 }
 
@@ -154,7 +165,9 @@ fn what_is_of_no_use_is_ignored_with_its_name() {
 
 #[test]
 fn the_body_says_what_it_is() {
-    for payload in [json!({}), json!({ "object_kind": 1 }), json!({ "object_kind": "" }), json!({ "object_kind": "a\nb" })] {
+    for payload in
+        [json!({}), json!({ "object_kind": 1 }), json!({ "object_kind": "" }), json!({ "object_kind": "a\nb" })]
+    {
         let rejection = gitlab(&payload).expect_err("no kind");
         assert_eq!(rejection.kind, RejectionKind::Malformed);
         assert!(rejection.message.contains("`object_kind`"), "{}", rejection.message);
@@ -172,9 +185,14 @@ fn the_id_comes_along() {
 #[test]
 fn every_update_of_a_merge_request_is_a_reason_to_look() {
     let update = fixture("merge_request_update_target");
-    for changes in [json!({ "merge_status": { "previous": "can_be_merged", "current": "unchecked" } }), json!({}), json!(null)] {
+    for changes in
+        [json!({ "merge_status": { "previous": "can_be_merged", "current": "unchecked" } }), json!({}), json!(null)]
+    {
         let told = gitlab(&with(&update, "/changes", changes.clone()));
-        assert!(matches!(told, Ok(Event::PullRequest(PullRequest { action: PullRequestAction::Edited, .. }))), "{changes}: {told:?}");
+        assert!(
+            matches!(told, Ok(Event::PullRequest(PullRequest { action: PullRequestAction::Edited, .. }))),
+            "{changes}: {told:?}"
+        );
     }
     let silent = without(&update, "/changes");
     assert!(matches!(gitlab(&silent), Ok(Event::PullRequest(PullRequest { action: PullRequestAction::Edited, .. }))));

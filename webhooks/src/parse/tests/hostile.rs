@@ -1,5 +1,5 @@
-//! Bodies that a stranger who knows the secret, or a forge gone wrong, may send: each is refused in words that say where,
-//! and that repeat nothing of it.
+//! Bodies that a stranger who knows the secret, or a forge gone wrong, may send: each is refused in words that say
+//! where, and that repeat nothing of it.
 
 use std::collections::BTreeSet;
 
@@ -107,7 +107,17 @@ fn path(pointer: &str) -> String {
 }
 
 fn odd_values() -> Vec<Value> {
-    vec![Value::Null, json!(true), json!(-1), json!(0), json!(1.5), json!(1e300), json!("-1"), json!([MARK]), json!({ MARK: MARK })]
+    vec![
+        Value::Null,
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1.5),
+        json!(1e300),
+        json!("-1"),
+        json!([MARK]),
+        json!({ MARK: MARK }),
+    ]
 }
 
 #[test]
@@ -121,7 +131,8 @@ fn needed_fields_are_named_when_they_are_missing_or_odd() {
             if pointer.ends_with("/action") && odd.is_string() {
                 continue;
             }
-            let Rejection { kind, message } = github(event, &with(&payload_of(event), pointer, odd.clone())).expect_err(pointer);
+            let Rejection { kind, message } =
+                github(event, &with(&payload_of(event), pointer, odd.clone())).expect_err(pointer);
             assert_eq!(kind, RejectionKind::Malformed, "{pointer} {odd}");
             assert!(message.contains(&path(pointer)), "{pointer} {odd}: {message}");
             assert!(!message.contains(MARK), "{message}");
@@ -137,8 +148,15 @@ fn needed_fields_are_named_when_they_are_missing_or_odd() {
 fn hostile_refs_are_refused_wherever_they_stand() {
     let long = format!("refs/heads/{}", "x".repeat(10_000));
     let mut told = BTreeSet::new();
-    for hostile in ["", "../x", "--upload-pack=touch /tmp/x", "refs/heads/../../x", "refs/heads/--upload-pack=x", "refs/heads/a\0b", &long]
-    {
+    for hostile in [
+        "",
+        "../x",
+        "--upload-pack=touch /tmp/x",
+        "refs/heads/../../x",
+        "refs/heads/--upload-pack=x",
+        "refs/heads/a\0b",
+        &long,
+    ] {
         let short = hostile.strip_prefix("refs/heads/").unwrap_or(hostile);
         let results = [
             github("push", &with(&push(), "/ref", json!(hostile))),
@@ -164,7 +182,19 @@ fn hostile_refs_are_refused_wherever_they_stand() {
 #[test]
 fn hostile_projects_and_logins_are_refused() {
     let long = format!("a/{}", "x".repeat(1_000));
-    for hostile in ["", "shop", "/shop", "acme/", "acme//shop", "../shop", "acme/..", "acme/./shop", "acme/sh\0op", "acme/sh\nop", &long] {
+    for hostile in [
+        "",
+        "shop",
+        "/shop",
+        "acme/",
+        "acme//shop",
+        "../shop",
+        "acme/..",
+        "acme/./shop",
+        "acme/sh\0op",
+        "acme/sh\nop",
+        &long,
+    ] {
         for result in [
             github("push", &with(&push(), "/repository/full_name", json!(hostile))),
             gitlab(&with(&fixture("push"), "/project/path_with_namespace", json!(hostile))),
@@ -187,7 +217,9 @@ fn ids_are_refused_unless_they_are_ids() {
         ("pull_request", "/pull_request/base/sha"),
         ("merge_group", "/merge_group/head_sha"),
     ];
-    for hostile in ["", "HEAD", "main", "1f7a0c5", &"A".repeat(40), &"g".repeat(40), &"0".repeat(39), &"a".repeat(10_000)] {
+    for hostile in
+        ["", "HEAD", "main", "1f7a0c5", &"A".repeat(40), &"g".repeat(40), &"0".repeat(39), &"a".repeat(10_000)]
+    {
         for (event, pointer) in fields {
             let rejection = github(event, &with(&payload_of(event), pointer, json!(hostile))).expect_err(hostile);
             assert_eq!(rejection.kind, RejectionKind::Malformed);

@@ -56,7 +56,10 @@ fn assert_tame(event: &Event) {
         Event::Comment(_) | Event::Ping | Event::Ignored { .. } => vec![],
     };
     assert!(refs.iter().all(|name| refs::check(name).is_ok()), "{event:?}");
-    assert!(event.project().is_none_or(|project| !project.chars().any(char::is_control) && project.contains('/')), "{event:?}");
+    assert!(
+        event.project().is_none_or(|project| !project.chars().any(char::is_control) && project.contains('/')),
+        "{event:?}"
+    );
 }
 
 /// A value that nobody expects, of some depth.
