@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::content::{Content, content};
 use super::error::{ApplyError, ClusterError};
 use super::exchange::Answer;
+use super::immutable::is_immutable;
 use crate::ids::ClusterName;
 use crate::manifest::ObjectKey;
 use crate::plan::{Cause, Conflict};
@@ -254,7 +255,8 @@ fn manager(text: &str) -> Option<String> {
 }
 
 fn invalid(key: &ObjectKey, status: &Status) -> ApplyError {
-    let immutable = !status.details.causes.is_empty() && status.details.causes.iter().all(is_immutable);
+    let says_so = |cause: &StatusCause| is_immutable(&cause.reason, &cause.message);
+    let immutable = !status.details.causes.is_empty() && status.details.causes.iter().all(says_so);
     // The server gathers some of them from maps, in another order each time: the same refusal must read the same.
     let mut found: Vec<&StatusCause> = status.details.causes.iter().collect();
     found.sort_by_key(|found| (found.field.len(), &found.field, &found.message));
@@ -263,44 +265,6 @@ fn invalid(key: &ObjectKey, status: &Status) -> ApplyError {
     let message =
         if causes.is_empty() { text(key, &status.message) } else { summary(&causes, status.details.causes.len()) };
     if immutable { ApplyError::Immutable { message, causes } } else { ApplyError::Invalid { message, causes } }
-}
-
-/// Only these texts say that an object would have to be replaced. Any other refusal is a mistake in the manifest.
-fn is_immutable(cause: &StatusCause) -> bool {
-    if !matches!(cause.reason.as_str(), "FieldValueInvalid" | "FieldValueForbidden") {
-        return false;
-    }
-    let text = cause.message.trim_end();
-    if cause.reason == "FieldValueForbidden" && forbids_all_but_some(text) {
-        return true;
-    }
-    // What stands after the value, which may be anything. A text that ends with the value says nothing about it.
-    let why = text.rsplit_once(": ").map_or(text, |(_, why)| why).to_lowercase();
-    !why.ends_with('"') && (why.contains("immutable") || SAID_OTHERWISE.iter().any(|known| why.contains(known)))
-}
-
-/// How the kinds say it that do not speak of immutable fields: a Service's address, the role of a binding, a
-/// `PriorityClass`, a `StorageClass`.
-const SAID_OTHERWISE: [&str; 6] = [
-    "may not change once set",
-    "cannot change roleref",
-    "may not be changed in an update",
-    "updates to parameters are forbidden",
-    "updates to provisioner are forbidden",
-    "updates to reclaimpolicy are forbidden",
-];
-
-/// The texts for a `StatefulSet`, a `PersistentVolumeClaim` and a `Pod` name the few fields that may change. Such a
-/// text quotes no value.
-fn forbids_all_but_some(text: &str) -> bool {
-    let texts = [
-        "updates to statefulset spec for fields other than",
-        "spec is immutable after creation except",
-        "is immutable after creation",
-        "field is immutable when `immutable` is set",
-        "pod updates may not change fields other than",
-    ];
-    texts.iter().any(|known| text.contains(known))
 }
 
 fn summary(causes: &[Cause], all: usize) -> String {

@@ -12,6 +12,7 @@ mod discover;
 mod discovery;
 mod error;
 mod exchange;
+mod immutable;
 mod limiter;
 mod metadata;
 mod objects;

@@ -17,9 +17,10 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::error::{SourceError, chain};
+use super::failure::{Failure, Limits, Outcome};
 use super::greeting::Greeting;
 use super::history::{self, oid};
-use super::http::{Failure, Limits, Outcome, Session};
+use super::http::Session;
 use super::remote::{MIRROR_PREFIX, Remote, fetched_ref, mirror_ref};
 use super::stop::Stop;
 use crate::ids::{Oid, RepoName};

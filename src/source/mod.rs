@@ -8,6 +8,8 @@
 mod compact;
 mod config;
 mod error;
+mod exchange;
+mod failure;
 mod fetch;
 mod greeting;
 mod history;
@@ -243,7 +245,7 @@ impl Mirrors {
 
     fn connection(&self, mirror: &Mirror, remote: &Remote, url: url::Url, stop: &Stop) -> fetch::Connection {
         let config = &self.shared.config;
-        let limits = http::Limits { total: config.timeout, idle: config.idle_timeout, bytes: config.max_pack_bytes };
+        let limits = failure::Limits { total: config.timeout, idle: config.idle_timeout, bytes: config.max_pack_bytes };
         fetch::Connection {
             remote: remote.clone(),
             url,

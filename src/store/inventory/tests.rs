@@ -184,7 +184,7 @@ async fn an_object_without_a_namespace_and_an_unowned_one_have_rows_too() {
     store.record_prints(&prod(), &[(ids[0].clone(), print.clone(), "9".into())]).await.expect("recorded");
     let row = store.inventory_on(&prod()).await.expect("read").remove(0);
     assert_eq!((row.fingerprint, row.resource_version.as_deref()), (Some(print), Some("9")));
-    store.release_all(&web).await.expect("released");
+    store.forget_objects(&prod(), &web, &ids).await.expect("forgotten");
     assert_eq!(store.inventory_on(&prod()).await.expect("read"), []);
 }
 

@@ -16,6 +16,8 @@ mod workload;
 #[cfg(test)]
 mod board_tests;
 #[cfg(test)]
+mod builtin_tests;
+#[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
 mod tests;

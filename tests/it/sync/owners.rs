@@ -82,7 +82,7 @@ async fn an_object_that_moves_to_another_app_of_the_repo_is_handed_over_and_neve
 async fn what_bears_the_mark_of_an_app_that_no_row_knows_is_refused() {
     let mut world = World::new("unknown").await;
     world.sync('a', &[config_map("a", &json!({}))]).await;
-    world.deps.store.release_all(&world.app.id).await.expect("released");
+    world.lose_inventory().await;
     world.become_app("api").await;
     let how = How { adopt: true, given_up: BTreeSet::new(), ..How::default() };
     let error = world.sync_with('a', &[config_map("a", &json!({}))], how).await.expect_err("refused");

@@ -125,7 +125,7 @@ async fn what_only_its_marks_tell_of_is_pruned_on_a_word_alone() {
     let lost = world.key("", "ConfigMap", "b");
     let uid =
         world.live("", "ConfigMap", "b").await.expect("there")["metadata"]["uid"].as_str().expect("a uid").to_owned();
-    world.deps.store.release_all(&world.app.id).await.expect("the store was lost");
+    world.lose_inventory().await;
     assert!(
         world
             .deps

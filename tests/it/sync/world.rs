@@ -125,6 +125,14 @@ impl World {
         Grants { repo: &self.app.id.repo, allow: &self.allow, may_read: &[] }
     }
 
+    /// As after the loss of the store: the objects stay in the cluster, and only their marks tell whose they are.
+    pub async fn lose_inventory(&self) {
+        let (store, cluster, app) = (&self.deps.store, self.deps.cluster.name(), &self.app.id);
+        let ids: Vec<_> = self.inventory().await.iter().map(|row| row.key.id()).collect();
+        store.prune_all(cluster, app).await.expect("the store");
+        store.forget_objects(cluster, app, &ids).await.expect("the store");
+    }
+
     pub async fn inventory(&self) -> Vec<ObjectRow> {
         self.deps.store.inventory(&self.app.id).await.expect("the inventory")
     }
