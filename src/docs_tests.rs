@@ -91,3 +91,17 @@ fn pages_name_what_there_is() {
         }
     }
 }
+
+/// What CONTRIBUTING.md sends its readers to is there.
+#[test]
+fn every_file_that_contributors_are_sent_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("CONTRIBUTING.md")).expect("a page");
+    let named: BTreeSet<&str> = page.split('`').skip(1).step_by(2).filter(|name| is_path(name)).collect();
+    let missing: Vec<&&str> = named.iter().filter(|name| !root.join(name).exists()).collect();
+    assert!(named.len() > 20 && missing.is_empty(), "not there: {missing:?}");
+}
+
+fn is_path(name: &str) -> bool {
+    name.contains('/') && !name.contains(' ') && name.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+}
