@@ -11,11 +11,27 @@ use super::connect::Cluster;
 use super::discovery::{Cached, Discovery};
 use super::error::ClusterError;
 use super::exchange::Ask;
+use crate::manifest::ObjectKey;
 
 #[derive(Deserialize)]
 struct ServerVersion {
     #[serde(rename = "gitVersion")]
     git_version: String,
+}
+
+/// What one version of a group serves, in the form of before aggregated discovery: only there it is said how a kind is
+/// stored.
+#[derive(Deserialize)]
+struct Kinds {
+    #[serde(default)]
+    resources: Vec<Kind>,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    name: String,
+    #[serde(default, rename = "storageVersionHash")]
+    storage_version_hash: String,
 }
 
 impl Cluster {
@@ -25,6 +41,19 @@ impl Cluster {
             return Ok(Arc::clone(&cached.discovery));
         }
         self.discover(None).await
+    }
+
+    /// What the server says of how it stores a kind: kinds of two groups of which it says the same are one kind. None
+    /// where it does not say.
+    pub async fn stored_as(&self, key: &ObjectKey) -> Result<Option<String>, ClusterError> {
+        let resource = self.resource(key).await?;
+        let answer = self.ask(&Ask::get(resource.root())).await?;
+        if answer.status.is_client_error() {
+            return Ok(None);
+        }
+        let list: Kinds = answer::json(self.name(), &answer, None)?;
+        let found = list.resources.into_iter().find(|kind| kind.name == resource.plural);
+        Ok(found.map(|kind| kind.storage_version_hash).filter(|hash| !hash.is_empty()))
     }
 
     /// Asks again what the cluster serves: after a CRD was established, or when a kind is not known.

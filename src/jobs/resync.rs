@@ -54,6 +54,13 @@ pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Resu
             requests.push(Request::new(Key::Sync(app), Cause::Resync));
         }
     }
+    // What was deleted to be made again and is not there is looked for until it is.
+    for app in engine.store.apps_with_replaced(cluster.name()).await? {
+        let key = Key::Sync(app);
+        if !requests.iter().any(|request| request.key == key) && !engine.queue.has_failed(&key).await? {
+            requests.push(Request::new(key, Cause::Resync));
+        }
+    }
     tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(),
         "checked for drift");
     engine.queue.enqueue(&requests).await?;

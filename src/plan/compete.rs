@@ -54,6 +54,12 @@ impl Claims {
     }
 }
 
+/// Whether an object asks for something that a cluster has only one of.
+pub fn asks_for_single(change: &Change) -> bool {
+    let id = change.key.id();
+    change.desired.as_ref().is_some_and(|desired| !singles(&id, &desired.object).is_empty())
+}
+
 fn singles(id: &ObjectId, object: &Value) -> Vec<Single> {
     match (id.group.as_str(), id.kind.as_str()) {
         ("", "Service") => service(&object["spec"]),

@@ -66,8 +66,14 @@ impl Look<'_> {
                     steps.pop();
                 }
             }
+            _ if self.is_default(sides, steps) => {}
             _ => found.push(self.sentence(sides, path, steps)),
         }
+    }
+
+    /// What the server has set by itself: nobody else has, and Git leaves it to the server.
+    fn is_default(&self, sides: Sides<'_>, steps: &[Step<'_>]) -> bool {
+        sides.before.is_none() && sides.live.is_some() && managed::holders(self.live, steps).is_empty()
     }
 
     fn sentence(&self, sides: Sides<'_>, path: &str, steps: &[Step<'_>]) -> String {
@@ -145,6 +151,21 @@ mod tests {
             differences(&key("Deployment"), &web(7, "a:1"), &web(3, "a:1"), &web(3, "a:2")).is_empty(),
             "the change does not touch it"
         );
+    }
+
+    /// P2+: what Git leaves to the server is no difference, whoever is shown a manifest instead of the server's answer.
+    #[test]
+    fn a_default_of_the_server_is_no_difference() {
+        let live = |held: Value| {
+            json!({"metadata": {"managedFields": [{"manager": "driftless", "fieldsV1": {"f:spec": held}}]},
+                "spec": {"replicas": 1, "strategy": {"type": "RollingUpdate"}}})
+        };
+        let (before, after) =
+            (json!({"spec": {"replicas": 1}}), json!({"spec": {"replicas": 1, "strategy": {"type": "Recreate"}}}));
+        let said = |held: Value| differences(&key("Deployment"), &live(held), &before, &after);
+        assert_eq!(said(json!({"f:replicas": {}})), [] as [&str; 0]);
+        let set = said(json!({"f:strategy": {"f:type": {}}}));
+        assert_eq!(set.len(), 1, "somebody has set it");
     }
 
     #[test]

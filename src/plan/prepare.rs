@@ -30,6 +30,8 @@ pub struct Preparing<'a> {
     pub allow: &'a Allow,
     /// How the cluster serves a kind in a version; None where it does not.
     pub served: &'a dyn Fn(&ObjectKey) -> Option<Served>,
+    /// Whether two kinds of different groups are one to the cluster: then objects of one name are one object.
+    pub is_one: &'a dyn Fn(&ObjectKey, &ObjectKey) -> bool,
     /// What the apps of the same change bring to the cluster beside these manifests.
     pub siblings: Option<&'a Siblings>,
 }
@@ -107,12 +109,21 @@ pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
     let mut crds = with.siblings.map(|siblings| siblings.crds().clone()).unwrap_or_default();
     crds.extend(Crds::of(manifests));
     let mut seen: HashMap<ObjectId, Option<String>> = HashMap::new();
+    let mut named: HashMap<ObjectId, Vec<(ObjectKey, Option<String>)>> = HashMap::new();
     let mut prepared = Vec::with_capacity(manifests.len());
     for manifest in manifests {
         let one = prepare_one(manifest, with, &crds);
         let id = id(&one);
+        let key = one.as_ref().map_or_else(|refused| refused.key.clone(), |wanted| wanted.key.clone());
+        let alike = named.entry(ObjectId { group: String::new(), ..id.clone() }).or_default();
+        let twin = alike.iter().find(|(other, _)| other.group != key.group && (with.is_one)(other, &key));
+        if let Some((other, first)) = twin {
+            let message = twins(&key, other, [&manifest.origin, first]);
+            prepared.push(Err(refuse(&key, manifest, message, Vec::new())));
+            continue;
+        }
+        alike.push((key, manifest.origin.clone()));
         if let Some(first) = seen.get(&id) {
-            let place = |origin: &Option<String>| origin.clone().unwrap_or_else(|| "the same render".to_owned());
             let message = format!("{id} is rendered twice: by {} and by {}.", place(first), place(&manifest.origin));
             prepared.push(Err(refuse(
                 &one.map_or_else(|refused| refused.key, |wanted| wanted.key),
@@ -126,6 +137,24 @@ pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
         prepared.push(one);
     }
     prepared
+}
+
+fn place(origin: &Option<String>) -> String {
+    origin.clone().unwrap_or_else(|| "the same render".to_owned())
+}
+
+fn twins(key: &ObjectKey, other: &ObjectKey, [second, first]: [&Option<String>; 2]) -> String {
+    let group = |key: &ObjectKey| match key.group.as_str() {
+        "" => "the core group".to_owned(),
+        group => format!("the group {group}"),
+    };
+    format!(
+        "{key} of {} is the same object as {other} of {}, and both are rendered: by {} and by {}. Remove one of them.",
+        group(key),
+        group(other),
+        place(second),
+        place(first)
+    )
 }
 
 fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepared {

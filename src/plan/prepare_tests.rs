@@ -34,7 +34,9 @@ fn prepared(objects: &[Value]) -> Vec<Prepared> {
     let manifests: Vec<_> =
         objects.iter().map(|o| Manifest::new(o.clone(), Some("a.yaml".to_owned())).expect("a name")).collect();
     let served = |key: &ObjectKey| scope(key).map(|scope| Served { scope, status: true });
-    prepare(&manifests, &Preparing { app: &app, marks: &marks, allow: &allow, served: &served, siblings: None })
+    let is_one = |one: &ObjectKey, other: &ObjectKey| one.kind == "Event" && other.kind == "Event";
+    let with = Preparing { app: &app, marks: &marks, allow: &allow, served: &served, is_one: &is_one, siblings: None };
+    prepare(&manifests, &with)
 }
 
 fn object(api_version: &str, kind: &str, namespace: Option<&str>) -> Value {

@@ -47,6 +47,20 @@ pub fn refuse_beyond(changes: &mut [Change], quotas: &[Value], created: &[Creati
     }
 }
 
+/// Whether a quota has to do with how many objects of a kind there are: then whoever makes or deletes one of them
+/// changes what is left of it.
+pub fn is_counted(change: &Change, plural: &str, quota: &Value) -> bool {
+    let names = counted(change, plural);
+    let of_storage = change.key.group.is_empty() && plural == "persistentvolumeclaims";
+    let of_pods = change.key.group.is_empty() && plural == "pods";
+    let hard = quota.pointer("/spec/hard").and_then(Value::as_object);
+    hard.into_iter().flat_map(|hard| hard.keys()).any(|name| {
+        names.iter().any(|(counted, _)| counted == name)
+            || (of_storage && name.contains("storage"))
+            || (of_pods && !name.starts_with("count/"))
+    })
+}
+
 /// Its scopes are of pods.
 fn is_scoped(quota: &Value) -> bool {
     quota.pointer("/spec/scopes").is_some() || quota.pointer("/spec/scopeSelector").is_some()
@@ -119,6 +133,24 @@ mod tests {
     fn quota(resource: &str, hard: &str, used: &str) -> Value {
         json!({"metadata": {"name": "small", "namespace": "shop"}, "status": {"hard": {resource: hard},
             "used": {resource: used}}})
+    }
+
+    /// X7+: what is counted by a quota in any way.
+    #[test]
+    fn what_a_quota_counts_is_known() {
+        let quota = |resource: &str| json!({"spec": {"hard": {resource: "1"}}});
+        let map = create("ConfigMap", "a", &json!({}));
+        assert!(is_counted(&map, "configmaps", &quota("count/configmaps")));
+        assert!(is_counted(&map, "configmaps", &quota("configmaps")));
+        assert!(
+            !is_counted(&map, "configmaps", &quota("count/secrets")) && !is_counted(&map, "configmaps", &json!({}))
+        );
+        let claim = create("PersistentVolumeClaim", "a", &json!({}));
+        assert!(is_counted(&claim, "persistentvolumeclaims", &quota("requests.storage")));
+        assert!(is_counted(&create("Pod", "a", &json!({})), "pods", &quota("requests.cpu")));
+        let service = create("Service", "a", &json!({"type": "NodePort", "ports": [{"port": 1}]}));
+        assert!(is_counted(&service, "services", &quota("services.nodeports")));
+        assert!(!is_counted(&service, "services", &quota("services.loadbalancers")));
     }
 
     /// H6: each of them has room, and all of them have not.

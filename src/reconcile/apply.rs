@@ -28,7 +28,7 @@ pub async fn plan_apply(
         let facts = side.facts(|wanted| !side.is_unchanged(wanted), &mut HashSet::new()).await?;
         let mut plan = side.plan(facts).await?;
         side.look_into(&mut plan.changes).await;
-        side.together(&mut plan).await?;
+        side.together(&mut plan.changes).await?;
         Ok(plan)
     })
     .await
@@ -134,7 +134,9 @@ impl<'a> Side<'a> {
     pub(super) fn new(cluster: &'a Cluster, input: PlanInput<'a>, kinds: &Kinds) -> Self {
         let PlanInput { app, marks, allow, manifests, siblings, .. } = input;
         let served = |key: &ObjectKey| kinds.served(key);
-        let prepared = plan::prepare(manifests, &plan::Preparing { app, marks, allow, served: &served, siblings });
+        let is_one = |one: &ObjectKey, other: &ObjectKey| kinds.is_one(one, other);
+        let with = plan::Preparing { app, marks, allow, served: &served, is_one: &is_one, siblings };
+        let prepared = plan::prepare(manifests, &with);
         let owned: HashMap<&ObjectId, &Owned> = input.inventory.iter().map(|owned| (&owned.id, owned)).collect();
         let coming = coming(&prepared, siblings, &owned);
         let by_uid = input.inventory.iter().filter_map(|owned| Some((owned.uid.as_deref()?, owned))).collect();
@@ -167,7 +169,7 @@ impl<'a> Side<'a> {
     }
 
     /// A Job that completed as this manifest says, and was cleaned up since.
-    fn is_over(&self, wanted: &Wanted, facts: &Facts) -> bool {
+    pub(super) fn is_over(&self, wanted: &Wanted, facts: &Facts) -> bool {
         let gone = facts.live.is_none() && !facts.as_applied;
         let done = |owned: &&Owned| owned.done && owned.manifest_hash.as_ref() == Some(&wanted.desired.hash);
         gone && self.owned.get(&wanted.key.id()).copied().is_some_and(|owned| done(&owned))
@@ -309,9 +311,9 @@ impl<'a> Side<'a> {
     }
 
     /// Refuses what each object for itself is taken with, and all of them together are not.
-    pub(super) async fn together(&self, plan: &mut Plan) -> Result<(), ReconcileError> {
-        plan::refuse_rivals(&mut plan.changes, self.coming.claims());
-        quota::refuse_beyond(self.cluster, &mut plan.changes).await
+    pub(super) async fn together(&self, changes: &mut [Change]) -> Result<(), ReconcileError> {
+        plan::refuse_rivals(changes, self.coming.claims());
+        quota::refuse_beyond(self.cluster, changes).await
     }
 
     /// What the inventory has and this side lacks.

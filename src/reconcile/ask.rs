@@ -17,8 +17,15 @@ use serde_json::Value;
 /// An object that changes while it is asked about is asked about again.
 const STALE_TRIES: usize = 3;
 
+/// A group, a version of it, and a kind.
+type Place = (String, String, String);
+
 /// How the cluster serves the kinds of some manifests.
-pub(super) struct Kinds(HashMap<(String, String, String), Served>);
+pub(super) struct Kinds {
+    served: HashMap<Place, Served>,
+    /// What the server says of how it stores them, of those that may be one kind under two groups.
+    stored: HashMap<Place, String>,
+}
 
 impl Kinds {
     /// Looks up each kind once; what is not known then is looked up anew, in case its CRD has come since.
@@ -28,7 +35,9 @@ impl Kinds {
     ) -> Result<Self, ReconcileError> {
         let mut kinds = HashMap::new();
         let mut seen = HashSet::new();
-        for Manifest { key, .. } in manifests {
+        let keys: Vec<&ObjectKey> = manifests.map(|manifest| &manifest.key).collect();
+        let alike = called_the_same(keys.iter().copied());
+        for key in keys {
             if !seen.insert(place(key)) {
                 continue;
             }
@@ -41,16 +50,38 @@ impl Kinds {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Self(kinds))
+        let mut stored = HashMap::new();
+        for key in alike {
+            if kinds.contains_key(&place(key)) && !stored.contains_key(&place(key)) {
+                stored.extend(cluster.stored_as(key).await?.map(|stored| (place(key), stored)));
+            }
+        }
+        Ok(Self { served: kinds, stored })
     }
 
     pub(super) fn served(&self, key: &ObjectKey) -> Option<Served> {
-        self.0.get(&place(key)).copied()
+        self.served.get(&place(key)).copied()
+    }
+
+    /// Whether two kinds of different groups are one, so that two objects of one name are one object.
+    pub(super) fn is_one(&self, one: &ObjectKey, other: &ObjectKey) -> bool {
+        let stored = self.stored.get(&place(one));
+        stored.is_some() && stored == self.stored.get(&place(other))
     }
 }
 
-fn place(key: &ObjectKey) -> (String, String, String) {
+fn place(key: &ObjectKey) -> Place {
     (key.group.clone(), key.version.clone(), key.kind.clone())
+}
+
+/// What is called the same under several groups: mostly kinds that have nothing to do with each other.
+fn called_the_same<'a>(keys: impl Iterator<Item = &'a ObjectKey>) -> Vec<&'a ObjectKey> {
+    let mut by_name: HashMap<(&str, &str), Vec<&ObjectKey>> = HashMap::new();
+    for key in keys {
+        by_name.entry((&key.kind, &key.name)).or_default().push(key);
+    }
+    let several = |keys: &Vec<&ObjectKey>| keys.iter().any(|key| key.group != keys[0].group);
+    by_name.into_values().filter(several).flatten().collect()
 }
 
 /// Asks by a dry-run what an apply would do: first without force, and with it where other managers own fields, so that

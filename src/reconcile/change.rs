@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::{Facts, MOVED_TRIES, Side, until};
 use super::ask::Kinds;
+use super::blocked;
 use super::input::{ChangePlan, PlanInput, ReconcileError};
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
@@ -62,7 +63,12 @@ impl Sides<'_> {
             .filter(|name| base_crds.contains(*name))
             .cloned()
             .collect();
-        let mut change_facts = self.change.facts(|wanted| differs(&wanted.key.id()), &mut change_crds).await?;
+        // What the base has refused may be taken with what the change brings.
+        let is_refused = |id: &ObjectId| {
+            base_facts.get(id).is_some_and(|facts| matches!(facts.asked.verdict, Verdict::Rejected { .. }))
+        };
+        let about = |wanted: &Wanted| differs(&wanted.key.id()) || is_refused(&wanted.key.id());
+        let mut change_facts = self.change.facts(about, &mut change_crds).await?;
         for _ in 1..MOVED_TRIES {
             let moved = moved(&base_facts, &change_facts);
             if moved.is_empty() {
@@ -72,14 +78,17 @@ impl Sides<'_> {
             change_facts.extend(self.change.facts(|wanted| moved.contains(&wanted.key.id()), &mut change_crds).await?);
         }
         let wanted = self.change.wanted_uids(&change_facts);
+        let unchanged = blocked::look(&self.change, &base_facts, &change_facts, &differs);
+        let absent: HashSet<ObjectId> =
+            change_facts.iter().filter(|(_, facts)| facts.live.is_none()).map(|(id, _)| id.clone()).collect();
         let mut changes = self.changed(&base_facts, change_facts, &differs);
         changes.extend(self.removed(&base_facts, &wanted).await?);
         let mut changes = self.change.finish(changes);
         self.change.look_into(&mut changes.changes).await;
-        self.change.together(&mut changes).await?;
+        let counted = blocked::together(&self.change, &mut changes.changes, unchanged, &absent).await?;
         let mut already = self.base.plan(base_facts).await?;
         already.changes.retain(|change| !is_nothing(change));
-        Ok(ChangePlan { changes, already })
+        Ok(ChangePlan { changes, already, counted })
     }
 
     fn changed(

@@ -1,6 +1,6 @@
 //! What a plan is made from, and what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::{Allow, App};
 use crate::class::{Class, Classified};
@@ -56,6 +56,8 @@ pub struct ChangePlan {
     pub changes: Plan,
     /// What is different already: drift, or pending while the base is not applied yet.
     pub already: Plan,
+    /// What of it is made and counted by a quota.
+    pub counted: BTreeSet<ObjectId>,
 }
 
 #[derive(Debug, thiserror::Error)]

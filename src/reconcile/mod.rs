@@ -3,6 +3,7 @@
 
 mod apply;
 mod ask;
+mod blocked;
 mod change;
 mod contents;
 mod input;

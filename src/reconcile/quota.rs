@@ -5,13 +5,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::input::ReconcileError;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
+use crate::manifest::ObjectId;
 use crate::plan::{self, Action, Change, Creation, Verdict};
 
 /// Whether a change to a quota is about what it limits.
 fn sets_limits(change: &Change) -> bool {
     let limits = |state: &Option<Value>| state.as_ref().and_then(|state| state.get("spec").cloned());
     limits(&change.before) != limits(&change.after)
+}
+
+/// The objects of `changes` that are made and that a quota of their namespace counts.
+pub(super) async fn counted(cluster: &Cluster, changes: &[Change]) -> Result<BTreeSet<ObjectId>, ReconcileError> {
+    let mut quotas: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut found = BTreeSet::new();
+    for change in changes.iter().filter(|change| change.action == Action::Create) {
+        let Some(namespace) = change.key.namespace.as_deref() else { continue };
+        if !quotas.contains_key(namespace) {
+            quotas.insert(namespace, cluster.quotas(namespace).await?);
+        }
+        let quotas = &quotas[namespace];
+        if quotas.is_empty() {
+            continue;
+        }
+        let plural = match cluster.resource(&change.key).await {
+            Err(ClusterError::UnknownKind { .. }) => continue,
+            resource => resource?.plural,
+        };
+        if quotas.iter().any(|quota| plan::is_counted(change, &plural, quota)) {
+            found.insert(change.key.id());
+        }
+    }
+    Ok(found)
 }
 
 /// Refuses what is created beyond a quota. A quota that may not be read, or that the change itself changes, is left to

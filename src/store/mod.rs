@@ -24,6 +24,7 @@ pub mod jobs;
 pub mod previews;
 pub mod pulls;
 pub mod reads;
+pub mod replaced;
 pub mod reports;
 pub mod rests;
 pub mod runs;

@@ -10,12 +10,13 @@ use super::health::status;
 use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
 use super::permit::{Permits, Writing};
 use super::ready;
-use super::restore::{Back, Restored};
+use super::restore::{About, Back, Restored};
 use super::steps::{self, Late, Part, Step, Work};
 use super::write::{self, Written, is_terminating};
 use crate::ids::AppId;
+use crate::lifecycle::beside;
 use crate::manifest::ObjectId;
-use crate::plan::{Action, Change};
+use crate::plan::{Action, Change, Redactor};
 use crate::store::inventory::{Claim, ObjectRow};
 use crate::store::waits::{Touched, WaitObject};
 
@@ -188,9 +189,10 @@ impl Sync<'_> {
                 Step::Skip(reason) => self.done.skipped.push((work.change.key.clone(), reason.clone())),
             }
         }
-        let authority = self.input.authority;
-        let writes =
-            to_write.iter().map(|work| async { (*work, write::write(self.deps, authority, work, writing).await) });
+        let secrets = self.secrets(&to_write);
+        let SyncInput { app, authority, revision, by_hand, .. } = *self.input;
+        let about = About { app: &app.id, authority, revision, by_hand, secrets: &secrets };
+        let writes = to_write.iter().map(|work| async { (*work, write::write(self.deps, about, work, writing).await) });
         let results: Vec<_> = futures::stream::iter(writes.collect::<Vec<_>>())
             .buffer_unordered(self.deps.cluster.concurrency().max(1))
             .collect()
@@ -230,6 +232,15 @@ impl Sync<'_> {
             _ if !failures.is_empty() => Err(SyncError::Apply(failures)),
             Some(error) => Err(error),
             None => Ok(()),
+        }
+    }
+
+    /// What must not be kept of an object that is replaced.
+    fn secrets(&self, work: &[&Work<'_>]) -> Redactor {
+        if work.iter().any(|work| work.change.action == Action::Replace) {
+            beside(|| Redactor::new(&self.input.plan.changes, []))
+        } else {
+            Redactor::default()
         }
     }
 

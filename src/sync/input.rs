@@ -53,6 +53,8 @@ pub struct SyncInput<'a> {
     /// Whether objects of nobody, or of another tool, may be taken over.
     pub adopt: bool,
     pub purpose: Purpose<'a>,
+    /// A person asks for this very sync.
+    pub by_hand: bool,
 }
 
 /// The part of a sync that a person has to agree to. All else of it is done.

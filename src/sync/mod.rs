@@ -28,3 +28,4 @@ pub use input::{AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, Wai
 pub use known::{Known, Trust, owned};
 pub use permit::{Permits, Writing};
 pub use prune::{Pruned, prune};
+pub use restore::{Lost, look_for};

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::Writing;
+use super::restore::About;
 use super::steps::Work;
 use super::{record, restore};
-use crate::app::{Authority, Verb};
-use crate::class::Classified;
+use crate::app::Verb;
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Deleted};
 use crate::manifest::ObjectKey;
 use crate::plan::deletion::{Record, deletable};
@@ -51,42 +51,71 @@ impl From<ClusterError> for WriteError {
     }
 }
 
+/// The object that was deleted to be made again.
+struct Removed {
+    /// As it was.
+    old: Value,
+    is_kept: bool,
+}
+
 /// All of it or nothing: what was begun with a right is not left half done, as an object would be that is deleted to be
 /// made again.
 pub(super) async fn write(
     deps: &SyncDeps,
-    authority: &dyn Authority,
+    about: About<'_>,
     work: &Work<'_>,
     _permit: &Writing,
 ) -> Result<Written, WriteError> {
     let key = &work.change.key;
-    authority.ask(Verb::Write, &key.id()).map_err(|refusal| WriteError::Sync(refusal.into()))?;
-    let removed = if work.change.action == Action::Replace { remove(&deps.cluster, work).await? } else { None };
-    if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
-        adopt(&deps.cluster, key).await?;
-    }
-    let answer = match restore::made_again(removed.is_some(), || force(&deps.cluster, key, &work.desired.object)).await
-    {
-        Err(ApplyError::Invalid { message, causes }) => {
-            // What was deleted has left nothing: it is put back.
-            if removed.is_none() && take_leftover(&deps.cluster, key, &work.desired.object, &causes).await? {
-                force(&deps.cluster, key, &work.desired.object).await
-            } else {
-                Err(ApplyError::Invalid { message, causes })
-            }
+    about.authority.ask(Verb::Write, &key.id()).map_err(|refusal| WriteError::Sync(refusal.into()))?;
+    let removed = if work.change.action == Action::Replace {
+        let refusal = restore::refusal(deps, about.by_hand, work).await;
+        if let Some(refusal) = refusal.map_err(|error| WriteError::Sync(error.into()))? {
+            return Err(WriteError::Apply(refusal));
         }
-        answer => answer,
+        remove(deps, about, work).await?
+    } else {
+        None
     };
-    let Applied { object, warnings } = match (answer, removed) {
-        (Err(error), Some(old)) if !error.class().is_retry() => {
-            let back = Box::new(restore::put_back(deps, work, &old).await);
-            return Err(WriteError::NotReplaced { error: Box::new(error), back });
+    let Applied { object, warnings } = match (make(&deps.cluster, work, removed.is_some()).await, removed) {
+        (Ok(applied), Some(_)) => {
+            restore::forget(deps, key).await;
+            restore::done(deps, key).await;
+            applied
         }
-        (answer, _) => answer.map_err(WriteError::Apply)?,
+        (Ok(applied), None) => applied,
+        // Whatever it is: what was there is gone until something is made.
+        (Err(WriteError::Apply(error)), Some(Removed { old, is_kept })) => {
+            let back = restore::put_back(deps, key, restore::was_applied(about, work), &old, is_kept).await;
+            if !matches!(back, restore::Back::Gone { .. }) {
+                restore::forget(deps, key).await;
+            }
+            restore::note(deps, work, &back).await;
+            return Err(WriteError::NotReplaced { error: Box::new(error), back: Box::new(back) });
+        }
+        (Err(error), _) => return Err(error),
     };
     let is_dying = is_terminating(&object);
     let object = record::applied(deps, key, &work.desired.hash, &object)?;
     Ok(Written { object, warnings, is_dying })
+}
+
+/// Makes the object what is wanted.
+async fn make(cluster: &Cluster, work: &Work<'_>, was_removed: bool) -> Result<Applied, WriteError> {
+    let (key, wanted) = (&work.change.key, &work.desired.object);
+    if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
+        adopt(cluster, key).await?;
+    }
+    match restore::made_again(was_removed, || force(cluster, key, wanted)).await {
+        // What was deleted has left nothing.
+        Err(ApplyError::Invalid { message, causes }) if !was_removed => {
+            if take_leftover(cluster, key, wanted, &causes).await? {
+                return force(cluster, key, wanted).await.map_err(WriteError::Apply);
+            }
+            Err(WriteError::Apply(ApplyError::Invalid { message, causes }))
+        }
+        answer => answer.map_err(WriteError::Apply),
+    }
 }
 
 async fn force(cluster: &Cluster, key: &ObjectKey, object: &Value) -> Result<Applied, ApplyError> {
@@ -138,18 +167,18 @@ async fn take_leftover(
 
 /// Deletes the object that is to be made anew, and waits until it is gone; the object as it was. If it is not clearly
 /// ours to delete by now, the next plan says so.
-async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Value>, WriteError> {
-    let key = &work.change.key;
-    let Some((old, deleted)) = begin_removal(cluster, work).await? else { return Ok(None) };
-    let uid = old.pointer("/metadata/uid").and_then(Value::as_str);
+async fn remove(deps: &SyncDeps, about: About<'_>, work: &Work<'_>) -> Result<Option<Removed>, WriteError> {
+    let (cluster, key) = (&deps.cluster, &work.change.key);
+    let Some((removed, deleted)) = begin_removal(deps, about, work).await? else { return Ok(None) };
     if deleted != Deleted::Accepted {
-        return Ok(Some(old));
+        return Ok(Some(removed));
     }
+    let uid = removed.old.pointer("/metadata/uid").and_then(Value::as_str);
     let deadline = tokio::time::Instant::now() + GONE_WITHIN;
     loop {
         let left =
             cluster.get(key).await?.filter(|object| object.pointer("/metadata/uid").and_then(Value::as_str) == uid);
-        let Some(left) = left else { return Ok(Some(old)) };
+        let Some(left) = left else { return Ok(Some(removed)) };
         if tokio::time::Instant::now() >= deadline {
             let message = super::health::status::of(&left).message().to_owned();
             return Err(WriteError::Sync(SyncError::NotGone {
@@ -162,9 +191,13 @@ async fn remove(cluster: &Cluster, work: &Work<'_>) -> Result<Option<Value>, Wri
     }
 }
 
-/// The object that goes, as it was; None where there is none.
-async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<(Value, Deleted)>, WriteError> {
-    let key = &work.change.key;
+/// The object that goes, as it was; None where there is none. It is kept before it is deleted.
+async fn begin_removal(
+    deps: &SyncDeps,
+    about: About<'_>,
+    work: &Work<'_>,
+) -> Result<Option<(Removed, Deleted)>, WriteError> {
+    let (cluster, key) = (&deps.cluster, &work.change.key);
     let stale = |message: String| WriteError::Apply(ApplyError::Stale { message });
     // The mark that the new one will bear.
     let annotation = work
@@ -180,8 +213,9 @@ async fn begin_removal(cluster: &Cluster, work: &Work<'_>) -> Result<Option<(Val
         let Some(live) = cluster.get(key).await? else { return Ok(None) };
         let ours =
             deletable(&live, &key.id(), &marks, record).map_err(|kept| stale(format!("it is not replaced: {kept}")))?;
+        let is_kept = restore::keep(deps, about, work, &live).await.map_err(|error| WriteError::Sync(error.into()))?;
         match cluster.delete(key, &ours.replaced()).await {
-            Ok(deleted) => return Ok(Some((live, deleted))),
+            Ok(deleted) => return Ok(Some((Removed { old: live, is_kept }, deleted))),
             Err(ClusterError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,6 +1,7 @@
 //! Plans against a real API server: what a sync would do, and what a pull request changes apart from what differs
 //! already.
 
+mod blocked;
 mod sides;
 mod taken;
 

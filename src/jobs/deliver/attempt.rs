@@ -352,6 +352,7 @@ impl Attempt<'_> {
             prune_limit: limit(engine),
             adopt: app.adopt.0 || self.wish.adopts(),
             purpose,
+            by_hand: self.wish.manual.is_some(),
         };
         // Only an earlier job of this app's own key can have begun one.
         if self.waiting.is_some() {

@@ -3,7 +3,7 @@
 use super::attempt::{Aim, Attempt};
 use super::goal::wanted;
 use super::wish::{Decision, Wish, decide};
-use super::{finish, head, left_clusters};
+use super::{finish, head, left_clusters, missing};
 use crate::app::{App, SyncPolicy};
 use crate::class::Class;
 use crate::ids::{AppId, Oid};
@@ -41,6 +41,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         row = engine.app_row(id).await?;
     }
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
+    let missing = engine.store.replaced_of(id).await?;
     let (aim, revision) = match decide(&row, &wish) {
         Decision::Leave
             if wish.manual.is_none()
@@ -48,12 +49,19 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
                 && row.state == AppState::Active
                 && row.app.sync != SyncPolicy::Never =>
         {
+            missing::look(engine, &row, &missing).await?;
             return head::look(engine, &row, ctx).await;
         }
-        Decision::Leave => return left_alone(engine, &row, &wish, job).await,
+        Decision::Leave => {
+            missing::look(engine, &row, &missing).await?;
+            return left_alone(engine, &row, &wish, job).await;
+        }
         Decision::Apply => match wanted(engine, &row, &wish, ctx).await {
             Ok(revision) => (Aim::Apply, revision),
-            Err(error) => return Err(recorded(engine, id, &wish, job, error).await?),
+            Err(error) => {
+                let error = missing::told(engine, &row, &missing, error).await?;
+                return Err(recorded(engine, id, &wish, job, error).await?);
+            }
         },
         Decision::Heal { revision, report_only } => (Aim::Heal { report_only }, revision),
         Decision::Finish { .. } if !leave::has_left_something(engine, &row).await? => return Ok(()),
@@ -73,6 +81,12 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     let author = author(engine, &row.app, &attempt.revision).await;
     history.revision(&attempt.revision, author.as_deref());
     let mut result = attempt.make(&mut history).await;
+    if !missing.is_empty() {
+        result = match result {
+            Ok(()) => missing::after_success(engine, &row, &missing).await,
+            Err(error) => Err(missing::told(engine, &row, &missing, error).await?),
+        };
+    }
     if result.is_ok() && attempt.is_pinned() && attempt.aim == Aim::Apply {
         result = head::look(engine, &row, ctx).await;
     }

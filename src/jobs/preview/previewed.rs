@@ -16,7 +16,7 @@ use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
-use crate::plan::{Action, Change, Verdict};
+use crate::plan::{self, Action, Change, Verdict};
 use crate::queue::JobError;
 use crate::reconcile::ChangePlan;
 use crate::report::preview::{AppResult, PreviewReport};
@@ -148,8 +148,11 @@ impl Collected {
             change.action != Action::None || change.verdict != Verdict::Accepted || change.left_for.is_some()
         };
         for change in changes.iter().filter(is_shown) {
-            all.rests.extend(rests::of_change(&planned.changes.cluster, &change.key.id()));
+            let (cluster, id) = (&planned.changes.cluster, change.key.id());
+            all.rests.extend(rests::of_change(cluster, &id));
+            all.rests.extend(plan::asks_for_single(change).then(|| rests::singles(cluster)));
         }
+        all.rests.extend(planned.counted.iter().filter_map(|id| rests::counted(&planned.changes.cluster, id)));
         // What it says is different already is not so any more once somebody has written the object.
         for change in already.iter().filter(|change| change.action != Action::None) {
             all.rests.insert(rests::object(&planned.already.cluster, &change.key.id()));

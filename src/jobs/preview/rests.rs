@@ -29,15 +29,25 @@ pub(in crate::jobs) fn of_change(cluster: &ClusterName, id: &ObjectId) -> Vec<St
     if id.group == RBAC {
         tokens.push(rights(cluster));
     }
-    if is_service(id) {
-        tokens.push(services(cluster));
-    }
     tokens
+}
+
+/// What an object rests on that asks for what a cluster has only one of: Services hold that, whatever their namespaces.
+pub(in crate::jobs) fn singles(cluster: &ClusterName) -> String {
+    format!("{cluster} services")
+}
+
+/// What an object rests on that is made and counted by a quota: whoever makes or deletes another one of its kind there
+/// changes what is left.
+pub(in crate::jobs) fn counted(cluster: &ClusterName, id: &ObjectId) -> Option<String> {
+    let ObjectId { group, kind, namespace, .. } = id;
+    namespace.as_ref().map(|namespace| format!("{cluster} count {group} {kind} {namespace}"))
 }
 
 /// What an object that was changed touches.
 pub(in crate::jobs) fn of_touched(cluster: &ClusterName, id: &ObjectId) -> Vec<String> {
     let mut tokens = vec![object(cluster, id)];
+    tokens.extend(counted(cluster, id));
     match (&*id.group, &*id.kind, &id.namespace) {
         ("", "Namespace", _) => tokens.push(namespaced(cluster, &id.name)),
         ("", "ServiceAccount" | "ResourceQuota" | "LimitRange", Some(namespace)) => {
@@ -47,7 +57,7 @@ pub(in crate::jobs) fn of_touched(cluster: &ClusterName, id: &ObjectId) -> Vec<S
             tokens.extend(id.name.split_once('.').map(|(_, served)| group(cluster, served)));
         }
         // Node ports and addresses are given once in a cluster.
-        ("", "Service", _) => tokens.push(services(cluster)),
+        ("", "Service", _) => tokens.push(singles(cluster)),
         (RBAC, "Role" | "ClusterRole", _) => tokens.push(rights(cluster)),
         // Policies and webhooks judge whatever they like, also those that are custom resources of the whole cluster.
         ("admissionregistration.k8s.io" | "apiregistration.k8s.io" | "scheduling.k8s.io" | "node.k8s.io", _, None) => {
@@ -63,14 +73,6 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 
 fn is_namespace(id: &ObjectId) -> bool {
     id.group.is_empty() && id.kind == "Namespace"
-}
-
-pub(super) fn is_service(id: &ObjectId) -> bool {
-    id.group.is_empty() && id.kind == "Service"
-}
-
-fn services(cluster: &ClusterName) -> String {
-    format!("{cluster} services")
 }
 
 pub(in crate::jobs) fn object(cluster: &ClusterName, id: &ObjectId) -> String {
@@ -161,6 +163,20 @@ mod tests {
         of_touched(&prod, touched).iter().any(|token| tokens.contains(token))
     }
 
+    /// X7+: two Services of two namespaces ask for one node port, and a quota counts what others make beside it.
+    #[test]
+    fn what_others_hold_is_rested_on_where_it_counts() {
+        let prod = ClusterName::new("prod");
+        let service = of_touched(&prod, &id("", "Service", Some("b"), "web"));
+        assert!(service.contains(&singles(&prod)) && !service.contains(&singles(&ClusterName::new("west"))));
+        let map = id("", "ConfigMap", Some("a"), "settings");
+        let rests = counted(&prod, &map).expect("of a namespace");
+        assert!(of_touched(&prod, &id("", "ConfigMap", Some("a"), "other")).contains(&rests));
+        for other in [id("", "ConfigMap", Some("b"), "settings"), id("", "Secret", Some("a"), "settings")] {
+            assert!(!of_touched(&prod, &other).contains(&rests), "{other}");
+        }
+    }
+
     /// X7+: what a verdict on a change rests on.
     #[test]
     fn a_change_rests_on_what_the_server_asks_for_it() {
@@ -186,9 +202,7 @@ mod tests {
         }
         let gadget = id("example.test", "Gadget", Some("a"), "one");
         assert!(meet(&gadget, &id("apiextensions.k8s.io", "CustomResourceDefinition", None, "gadgets.example.test")));
-        // X7+: two Services of two namespaces ask for one node port.
-        assert!(meet(&id("", "Service", Some("a"), "web"), &id("", "Service", Some("b"), "web")));
-        assert!(!meet(&map, &id("", "Service", Some("b"), "web")));
+        assert!(!meet(&id("", "Service", Some("a"), "web"), &id("", "Service", Some("b"), "web")));
         let binding = id("rbac.authorization.k8s.io", "RoleBinding", Some("a"), "readers");
         assert!(meet(&binding, &id("rbac.authorization.k8s.io", "ClusterRole", None, "reader")));
         assert!(meet(&id("", "Namespace", None, "a"), &id("", "Namespace", None, "a")));

@@ -186,3 +186,53 @@ async fn x13_a_claim_ends_with_the_right_to_it() {
     world.start_again().await;
     world.status_is(&pull.head, "success", "1 create").await;
 }
+
+/// X7+: what a quota counts in one namespace: a pull request is looked at again once another merge has used up what was
+/// left.
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_what_another_merge_has_used_up_is_missed() {
+    let world = World::start("claims-quota").await;
+    // The control plane makes one config map in each namespace.
+    let quota =
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata:\n  name: small\nspec:\n  hard:\n    count/secrets: \"1\"\n";
+    let files = shop(&world).file("apps/ground.yaml", world.app("ground", "ground")).file("ground/quota.yaml", quota);
+    let base = world.push(files).await;
+    world.healthy("ground", &base).await;
+    world.first_looks().await;
+    world
+        .eventually("the quota counts", async || {
+            world.live("v1 ResourceQuota", "small").await?["status"]["hard"]["count/secrets"].as_str().map(drop)
+        })
+        .await;
+    let adds = async |app: &str| {
+        let secret = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {app}\n");
+        let files = Files::new().file(format!("apps/{app}.yaml"), world.app(app, app));
+        world.open_pull(app, files.file(format!("{app}/secret.yaml"), secret)).await
+    };
+    let (one, two) = (adds("one").await, adds("two").await);
+    world.status_is(&one.head, "success", "1 create").await;
+    world.status_is(&two.head, "success", "1 create").await;
+    let merge = world.merge_pull(one.number).await;
+    world.healthy("one", &merge).await;
+    world.status_is(&two.head, "failure", "1 rejected (two)").await;
+}
+
+/// X7+: a node port that another merge has taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn x7_a_node_port_that_another_merge_has_taken_is_missed() {
+    let world = up("claims-port", Setup::default()).await;
+    let adds = async |app: &str| {
+        let service = format!(
+            "apiVersion: v1\nkind: Service\nmetadata:\n  name: {app}\nspec:\n  type: NodePort\n  ports:\n    - port: \
+             80\n      nodePort: 30762\n"
+        );
+        let files = Files::new().file(format!("apps/{app}.yaml"), world.app(app, app));
+        world.open_pull(app, files.file(format!("{app}/service.yaml"), service)).await
+    };
+    let (one, two) = (adds("one").await, adds("two").await);
+    world.status_is(&one.head, "success", "1 create").await;
+    world.status_is(&two.head, "success", "1 create").await;
+    let merge = world.merge_pull(one.number).await;
+    world.healthy("one", &merge).await;
+    world.status_is(&two.head, "failure", "1 rejected (two)").await;
+}

@@ -333,3 +333,24 @@ async fn x16_what_was_broken_before_is_said_to_whoever_touches_it() {
     let elsewhere = world.open_pull("elsewhere", Files::new().file("notes.md", "x")).await;
     world.status_is(&elsewhere.head, "success", "no app is affected").await;
 }
+
+/// X16+: what the server refuses as the base has it holds up every merge of that app, and each of its pull requests says
+/// so, unless it mends that.
+#[tokio::test(flavor = "multi_thread")]
+async fn x16_what_is_refused_on_the_base_is_said_to_whoever_changes_the_app() {
+    let world = World::start("refused-before").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world
+        .push(Files::new().file("deploy/settings.yaml", config_map("settings", "x").replace("\ndata:", "\ndta:")))
+        .await;
+    world.settled().await;
+    let web = |image: &str| Files::new().file("deploy/web.yaml", deployment("web", image, 2));
+    let beside = world.open_pull("beside", web("example.test/web:2")).await;
+    world.status_is(&beside.head, "failure", "1 rejected (shop), 1 update").await;
+    let comment = world.comment(beside.number, "refused as well").await;
+    assert!(comment.contains("settings") && comment.contains("dta"), "{comment}");
+    let mends = web("example.test/web:3").file("deploy/settings.yaml", config_map("settings", "three"));
+    let mends = world.open_pull("mends", mends).await;
+    world.status_is(&mends.head, "success", "2 updates").await;
+}

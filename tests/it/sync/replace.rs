@@ -152,6 +152,9 @@ async fn what_was_deleted_and_not_made_anew_is_made_by_the_next_run() {
     let rule =
         Rule::all(Fault::status(StatusCode::INTERNAL_SERVER_ERROR)).method(Method::PATCH).containing("force=true");
     let rule = world.proxy.add(rule);
+    // Nor is the old one made again.
+    let broken = Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
+    world.proxy.add(Rule::all(broken).method(Method::POST).containing("fieldManager=driftless").after(1));
     world.sync_with('b', &next, How::default()).await.expect_err("it fails");
     assert!(world.proxy.struck(rule) > 0 && world.live("", "Service", "web").await.is_none(), "deleted, and not made");
     world.proxy.clear();

@@ -51,6 +51,7 @@ pub struct World {
 #[derive(Default)]
 pub struct How {
     pub adopt: bool,
+    pub by_hand: bool,
     pub allow: AllowDestructive,
     /// What a look found to differ; the run is a heal then.
     pub drifted: Option<BTreeSet<ObjectId>>,
@@ -180,6 +181,7 @@ impl World {
             prune_limit: PruneLimit::default(),
             adopt: how.adopt,
             purpose: if how.drifted.is_some() { Purpose::Heal { given_up: &how.given_up } } else { Purpose::Sync },
+            by_hand: how.by_hand,
         };
         // A permit that was given out lasts; the next one is refused.
         let ask = || {

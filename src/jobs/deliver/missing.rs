@@ -1,0 +1,89 @@
+//! Objects that an earlier run has deleted to make them again, and that are not there: after each try of the app to
+//! make what Git says, the old ones are put back, and until there is one or the other that is told.
+
+use crate::app::OnDelete;
+use crate::class::Class;
+use crate::jobs::Engine;
+use crate::queue::JobError;
+use crate::store::apps::{AppRow, AppState};
+use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::replaced::Replaced;
+use crate::sync;
+use crate::sync::{Lost, SyncDeps};
+
+#[derive(Default)]
+struct Found {
+    put_back: Vec<String>,
+    missing: Vec<String>,
+}
+
+/// For an app of which nothing is applied now: its state says what is missing, or that it is there again.
+pub(super) async fn look(engine: &Engine, row: &AppRow, missing: &[Replaced]) -> Result<(), JobError> {
+    let Found { put_back, missing } = find(engine, row, missing).await?;
+    if !put_back.is_empty() || !missing.is_empty() {
+        let text = missing.into_iter().chain(put_back).collect::<Vec<_>>().join("; ");
+        if row.failure != text {
+            engine.store.set_failure(&row.app.id, &text, None).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The error of a try, with what is missing beside it.
+pub(super) async fn told(
+    engine: &Engine,
+    row: &AppRow,
+    missing: &[Replaced],
+    error: JobError,
+) -> Result<JobError, JobError> {
+    // What is newer looks for itself.
+    if error.class == Class::Cancelled {
+        return Ok(error);
+    }
+    let Found { put_back, missing } = find(engine, row, missing).await?;
+    let said: Vec<String> = missing.into_iter().chain(put_back).collect();
+    Ok(if said.is_empty() { error } else { error.reworded(|text| format!("{text}; {}", said.join("; "))) })
+}
+
+/// A try that has come to its end has made what it wanted; where it did not look at an object, that is missing still.
+pub(super) async fn after_success(engine: &Engine, row: &AppRow, missing: &[Replaced]) -> Result<(), JobError> {
+    let Found { missing, .. } = find(engine, row, missing).await?;
+    if missing.is_empty() { Ok(()) } else { Err(JobError::new(Class::Fail, missing.join("; "))) }
+}
+
+async fn find(engine: &Engine, row: &AppRow, missing: &[Replaced]) -> Result<Found, JobError> {
+    let mut found = Found::default();
+    // Nothing is written for a paused app, and what was said of it when it failed stands.
+    if missing.is_empty() || engine.app_row(&row.app.id).await?.paused {
+        return Ok(found);
+    }
+    for replaced in missing {
+        let cluster = match engine.cluster_for(&row.app.id, &replaced.cluster) {
+            Ok(cluster) => cluster.clone(),
+            Err(denied) => {
+                found.missing.push(format!("{} may be missing in the cluster: {denied}", replaced.key));
+                continue;
+            }
+        };
+        let deps = SyncDeps { store: engine.store.clone(), cluster };
+        let authority = engine.grants(&row.app.id.repo)?.on(&replaced.cluster);
+        let inventory = engine.store.inventory_of(&replaced.cluster, &row.app.id).await?;
+        match sync::look_for(&deps, &authority, replaced, is_wanted(row, &inventory, replaced)).await? {
+            Lost::No => {}
+            Lost::PutBack(key) => {
+                found.put_back.push(format!("{key} was missing in the cluster, and was put back as it was"));
+            }
+            Lost::Missing { why, .. } => found.missing.push(why),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the app has not given the object up since.
+fn is_wanted(row: &AppRow, inventory: &[ObjectRow], replaced: &Replaced) -> bool {
+    let goes = row.state == AppState::Removed && row.on_delete() == OnDelete::Prune;
+    let of_it = inventory.iter().find(|row| row.key.id() == replaced.key.id());
+    let is_given_up =
+        |state| matches!(state, ObjectState::Pruning | ObjectState::Deleting | ObjectState::Held | ObjectState::Moving);
+    !goes && of_it.is_some_and(|row| !is_given_up(row.state))
+}

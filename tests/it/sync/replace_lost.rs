@@ -1,0 +1,113 @@
+//! Objects that are deleted to be made again, and can be made neither new nor as they were: what they held is kept until
+//! there is one of their name again.
+
+use driftless::dev::fault_proxy::{Fault, Rule};
+use driftless::store::inventory::ObjectState;
+use driftless::store::replaced::Replaced;
+use driftless::sync::{Lost, look_for};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::world::{How, World, config_map};
+
+fn fixed(mut object: Value) -> Value {
+    object["metadata"]["annotations"] = json!({"driftless.dev/replace": "true"});
+    object["immutable"] = true.into();
+    object
+}
+
+fn fixed_map(value: &str) -> Value {
+    fixed(config_map("x", &json!({"k": value})))
+}
+
+fn secret(value: &str) -> Value {
+    fixed(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "stringData": {"k": value}}))
+}
+
+/// Nothing is made any more, neither by an apply nor by a create that is no trial.
+fn refuse(world: &World, status: StatusCode, trials: usize) {
+    world.proxy.add(Rule::all(Fault::status(status)).method(Method::PATCH).containing("force=true"));
+    world.proxy.add(Rule::all(Fault::status(status)).method(Method::POST).containing("fieldManager").after(trials));
+}
+
+async fn kept(world: &World) -> Vec<Replaced> {
+    world.deps.store.replaced_of(&world.app.id).await.expect("read")
+}
+
+/// B19+: a server that fails between the delete and the create loses nothing: the old object is put back as where it
+/// refuses the new one.
+#[tokio::test]
+async fn what_fails_after_the_delete_is_put_back() {
+    let world = World::new("lost-500").await;
+    world.sync('a', &[fixed_map("1")]).await;
+    let before = world.live("", "ConfigMap", "x").await.expect("there");
+    let broken = Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
+    world.proxy.add(Rule::all(broken).method(Method::PATCH).containing("force=true"));
+    let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("it fails");
+    assert!(error.to_string().contains("the old object was put back as it was"), "{error}");
+    let back = world.live("", "ConfigMap", "x").await.expect("put back");
+    assert_ne!(back["metadata"]["uid"], before["metadata"]["uid"]);
+    assert_eq!(
+        (&back["data"], &back["metadata"]["managedFields"]),
+        (&before["data"], &before["metadata"]["managedFields"])
+    );
+    assert!(kept(&world).await.is_empty());
+    world.proxy.clear();
+    assert_eq!(world.sync('b', &[fixed_map("2")]).await.counts.replaced, 1);
+}
+
+/// B19+: what could not be put back either is kept by the store, and put back as soon as the server takes it: with its
+/// fields in the hands of those who held them, and as the app's.
+#[tokio::test]
+async fn what_is_missing_is_put_back_by_a_later_look() {
+    let world = World::new("lost-kept").await;
+    world.sync('a', &[fixed_map("1")]).await;
+    let before = world.live("", "ConfigMap", "x").await.expect("there");
+    refuse(&world, StatusCode::FORBIDDEN, 1);
+    let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("refused").to_string();
+    assert!(error.contains("it is missing in the cluster. Driftless keeps the old object"), "{error}");
+    let lost = kept(&world).await;
+    assert_eq!(lost.len(), 1);
+    assert!(world.live("", "ConfigMap", "x").await.is_none());
+    let grants = world.grants();
+    let authority = grants.on(&world.app.destination.cluster);
+    let look = async || look_for(&world.deps, &authority, &lost[0], true).await.expect("looked for");
+    let Lost::Missing { why, .. } = look().await else { panic!("the server refuses it still") };
+    assert!(why.contains("is missing in the cluster since ") && why.contains("could not be put back ("), "{why}");
+    assert_eq!(kept(&world).await.len(), 1);
+
+    world.proxy.clear();
+    assert_eq!(look().await, Lost::PutBack(world.key("", "ConfigMap", "x")));
+    let back = world.live("", "ConfigMap", "x").await.expect("put back");
+    for field in ["/data", "/immutable", "/metadata/labels", "/metadata/annotations", "/metadata/managedFields"] {
+        assert_eq!(back.pointer(field), before.pointer(field), "{field}");
+    }
+    assert!(kept(&world).await.is_empty());
+    let rows = world.inventory().await;
+    assert_eq!((rows[0].state, rows[0].uid.as_deref()), (ObjectState::Applied, back["metadata"]["uid"].as_str()));
+    assert!(rows[0].manifest_hash.is_some());
+    // What is there is not touched, and what is wanted no more is not made.
+    assert_eq!(look().await, Lost::No);
+    assert_eq!(look_for(&world.deps, &authority, &lost[0], false).await.expect("looked for"), Lost::No);
+}
+
+/// B19+: no value of a Secret gets into the store, neither with the Secret nor with what quotes it, and the error says
+/// what that means.
+#[tokio::test]
+async fn what_a_secret_held_is_not_kept() {
+    let world = World::new("lost-secret").await;
+    let map = |value: &str| fixed(config_map("x", &json!({"k": value, "url": "db://ada:sesame-opens-7@db"})));
+    world.sync('a', &[secret("sesame-opens-7"), map("1")]).await;
+    refuse(&world, StatusCode::FORBIDDEN, 2);
+    let next = [secret("sesame-opens-8"), map("2")];
+    let error = world.sync_with('b', &next, How::default()).await.expect_err("refused").to_string();
+    assert!(error.contains("Driftless does not keep what it held, because it is a Secret or contains"), "{error}");
+    let lost = kept(&world).await;
+    assert_eq!(lost.len(), 2);
+    for replaced in &lost {
+        assert!(replaced.object.is_none(), "{}", replaced.key);
+    }
+    // The new ones are made by the next run, and nothing is missing then.
+    world.proxy.clear();
+    assert_eq!(world.sync('b', &next).await.counts.created, 2);
+}
