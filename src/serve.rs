@@ -243,7 +243,6 @@ async fn engine(
         definitions: Definitions::default(),
         looked: Looked::default(),
         looked_through: LookedThrough::default(),
-        outcomes: tokio::sync::Mutex::default(),
     };
     Ok((Arc::new(engine), ended))
 }

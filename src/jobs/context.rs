@@ -54,8 +54,6 @@ pub struct Engine {
     pub looked: Looked,
     /// Which clusters' apps are known to be rendered by this renderer, for what the cluster is. Only a hint.
     pub looked_through: LookedThrough,
-    /// Held while what became of a merge is read, changed and written: many apps end at once.
-    pub outcomes: tokio::sync::Mutex<()>,
 }
 
 /// What is not done, because the configuration does not have it or does not grant it.

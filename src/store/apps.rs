@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, decoded, readable};
+use super::{Connection, Store, StoreError, decoded, readable};
 use crate::app::{App, OnDelete};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 
@@ -233,6 +233,11 @@ fn rows(found: &[SqliteRow]) -> Vec<AppRow> {
     readable(decoded::<Raw>(found, "app", "id").into_iter().map(|raw| raw?.try_into()))
 }
 
+/// All apps, by name.
+pub(super) async fn all(conn: &mut Connection) -> Result<Vec<AppRow>, StoreError> {
+    Ok(rows(&sqlx::query(select!("ORDER BY id")).fetch_all(conn).await?))
+}
+
 impl Store {
     /// A count that grows before and after each change of a definition or of whether an app is defined. The store is
     /// this process's alone.
@@ -282,7 +287,7 @@ impl Store {
 
     /// All apps, by name.
     pub async fn apps(&self) -> Result<Vec<AppRow>, StoreError> {
-        Ok(rows(&sqlx::query(select!("ORDER BY id")).fetch_all(self.read()).await?))
+        all(&mut *self.read().acquire().await?).await
     }
 
     /// The apps that a repo defines.

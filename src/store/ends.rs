@@ -3,7 +3,7 @@
 
 use sqlx::FromRow;
 
-use super::{Store, StoreError, readable};
+use super::{Connection, Store, StoreError, readable};
 use crate::ids::{AppId, Oid, RepoName};
 
 /// So many ends of an app are remembered.
@@ -57,6 +57,16 @@ fn ids(app: &str, revision: &str) -> Result<(AppId, Oid), StoreError> {
     Ok((app.parse().map_err(|error| StoreError::corrupt(what(), error))?, revision))
 }
 
+pub(super) async fn of(conn: &mut Connection, repo: &RepoName) -> Result<Vec<EndRow>, StoreError> {
+    let query = sqlx::query_as("SELECT id, app, revision, ended, at FROM app_ends WHERE repo = $1 ORDER BY id");
+    let rows: Vec<RawEnd> = query.bind(repo.as_str()).fetch_all(conn).await?;
+    let read = |RawEnd { id, app, revision, ended, at }: RawEnd| {
+        let (app, revision) = ids(&app, &revision)?;
+        Ok(EndRow { id, app, revision, ended, at })
+    };
+    Ok(readable(rows.into_iter().map(read)))
+}
+
 impl Store {
     /// An app came to an end at these revisions of a repo, which pull requests of that repo may wait for. `ended` is
     /// not looked into. The same end again is not written again.
@@ -86,17 +96,6 @@ impl Store {
         sqlx::query(sql).bind(&app).bind(repo.as_str()).bind(KEPT).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())
-    }
-
-    /// The ends that pull requests of a repo may wait for, in their order.
-    pub async fn ends(&self, repo: &RepoName) -> Result<Vec<EndRow>, StoreError> {
-        let query = sqlx::query_as("SELECT id, app, revision, ended, at FROM app_ends WHERE repo = $1 ORDER BY id");
-        let rows: Vec<RawEnd> = query.bind(repo.as_str()).fetch_all(self.read()).await?;
-        let read = |RawEnd { id, app, revision, ended, at }: RawEnd| {
-            let (app, revision) = ids(&app, &revision)?;
-            Ok(EndRow { id, app, revision, ended, at })
-        };
-        rows.into_iter().map(read).collect()
     }
 
     /// Adds to what a merged pull request tells of an app.
@@ -145,6 +144,10 @@ mod tests {
     use super::*;
     use crate::store::apps::tests::{app_id, oid, store};
 
+    async fn ends(store: &Store, repo: &RepoName) -> Result<Vec<EndRow>, StoreError> {
+        store.snapshot().await?.ends(repo).await
+    }
+
     /// T1: an end stays when another follows, and the same one is not repeated.
     #[tokio::test]
     async fn ends_are_added_and_never_replaced() {
@@ -153,12 +156,12 @@ mod tests {
         for (revision, ended) in [("a", "failed"), ("a", "failed"), ("b", "healthy"), ("a", "failed")] {
             store.put_end(&app, &repo, &[&oid(revision)], ended).await.expect("stored");
         }
-        let ended: Vec<String> = store.ends(&repo).await.expect("read").into_iter().map(|end| end.ended).collect();
+        let ended: Vec<String> = ends(&store, &repo).await.expect("read").into_iter().map(|end| end.ended).collect();
         assert_eq!(ended, ["failed", "healthy", "failed"]);
         for index in 0..50 {
             store.put_end(&app, &repo, &[&oid("c")], &index.to_string()).await.expect("stored");
         }
-        assert_eq!(store.ends(&repo).await.expect("read").len(), 20);
+        assert_eq!(ends(&store, &repo).await.expect("read").len(), 20);
     }
 
     /// T18: an end that is known by two commits of one repo, the source's and the definition's, is not repeated either.
@@ -170,7 +173,7 @@ mod tests {
         for _ in 0..3 {
             store.put_end(&app, &repo, &[&source, &definition], "healthy").await.expect("stored");
         }
-        let revisions: Vec<_> = store.ends(&repo).await.expect("read").into_iter().map(|end| end.revision).collect();
+        let revisions: Vec<_> = ends(&store, &repo).await.expect("read").into_iter().map(|end| end.revision).collect();
         assert_eq!(revisions, [source, definition]);
     }
 

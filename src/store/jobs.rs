@@ -1,5 +1,7 @@
 //! The rows of the queue. What they mean is decided in `queue`; here they are read and written.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
@@ -293,6 +295,12 @@ pub async fn is_failing(conn: &mut SqliteConnection, tenant: &str) -> Result<boo
     Ok(found.is_some())
 }
 
+pub(super) async fn unfinished_keys(conn: &mut SqliteConnection) -> Result<BTreeSet<String>, StoreError> {
+    let query = sqlx::query_scalar("SELECT key FROM jobs WHERE state IN ('pending', 'running', 'failed')");
+    let keys: Vec<String> = query.fetch_all(conn).await?;
+    Ok(keys.into_iter().collect())
+}
+
 impl Store {
     /// After the clock was set back, jobs and reports would wait until it is again as late as it was: all that was
     /// written in what is the future now is moved by as much. Says how many rows that were.
@@ -347,13 +355,6 @@ impl Store {
             .fetch_optional(self.read())
             .await?;
         Ok(row)
-    }
-
-    /// The keys of what is due, runs, or has failed and is tried again.
-    pub async fn unfinished_keys(&self) -> Result<std::collections::BTreeSet<String>, StoreError> {
-        let query = sqlx::query_scalar("SELECT key FROM jobs WHERE state IN ('pending', 'running', 'failed')");
-        let keys: Vec<String> = query.fetch_all(self.read()).await?;
-        Ok(keys.into_iter().collect())
     }
 
     /// Jobs for the eye: running, then pending by due time, then failed, then done; at most `limit`.

@@ -12,9 +12,11 @@ mod disk;
 mod error;
 mod lock;
 mod probe;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod turn;
 
 pub mod apps;
 pub mod deliveries;
@@ -49,7 +51,9 @@ use disk::Disk;
 pub use error::{SqlError, StoreError};
 use lock::{Lock, PRIVATE};
 use probe::Probe;
+pub use snapshot::Snapshot;
 pub use transaction::{Connection, Tx};
+pub use turn::{HeldPull, Turn};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -70,6 +74,8 @@ struct Inner {
     /// How often it was stored which apps there are.
     definition_changes: AtomicU64,
     probe: Probe,
+    /// Whose turn it is to write what is known of pull requests.
+    turns: Arc<tokio::sync::Mutex<()>>,
     _lock: Lock,
 }
 
@@ -93,6 +99,7 @@ impl Store {
             clock,
             definition_changes: AtomicU64::new(0),
             probe: Probe::default(),
+            turns: Arc::default(),
             _lock: lock,
         })))
     }
@@ -154,6 +161,10 @@ impl Store {
             .await?;
         tx.commit().await?;
         self.sync().await
+    }
+
+    fn turns(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.0.turns)
     }
 
     pub fn clock(&self) -> &dyn Clock {

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{Store, StoreError, decoded, readable};
+use super::{Connection, Store, StoreError, decoded, readable};
 use crate::ids::{AppId, Oid, RepoName};
 
 /// A pull request with what was last shown on it.
@@ -83,6 +83,25 @@ fn rows(found: &[SqliteRow]) -> Vec<Pull> {
     readable(decoded::<Row>(found, "a pull request of repo", "repo").into_iter().map(|row| row?.try_into()))
 }
 
+pub(super) async fn last_seen(
+    conn: &mut Connection,
+    repo: &RepoName,
+    ref_name: &str,
+) -> Result<Option<Oid>, StoreError> {
+    ref_column(conn, "SELECT looked FROM refs WHERE repo = $1 AND ref_name = $2", repo, ref_name).await
+}
+
+async fn ref_column(
+    conn: &mut Connection,
+    sql: &'static str,
+    repo: &RepoName,
+    ref_name: &str,
+) -> Result<Option<Oid>, StoreError> {
+    let query = sqlx::query_scalar::<_, Option<String>>(sql).bind(repo.as_str()).bind(ref_name);
+    let oid = query.fetch_optional(conn).await?.flatten();
+    oid.map(|oid| oid.parse().map_err(|error| StoreError::corrupt(format!("{ref_name} of {repo}"), error))).transpose()
+}
+
 impl Store {
     /// Writes down where a ref is, as soon as that is known. Jobs read it here and nowhere else: a mirror is fetched
     /// into by whoever needs a commit, and says only what it holds.
@@ -97,7 +116,8 @@ impl Store {
 
     /// Where a ref is.
     pub async fn ref_head(&self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
-        self.ref_column("SELECT oid FROM refs WHERE repo = $1 AND ref_name = $2", repo, ref_name).await
+        let sql = "SELECT oid FROM refs WHERE repo = $1 AND ref_name = $2";
+        ref_column(&mut *self.read().acquire().await?, sql, repo, ref_name).await
     }
 
     /// Writes down that all was done about where a ref is; None is a ref that is gone. Says whether that is news.
@@ -121,14 +141,7 @@ impl Store {
 
     /// Where a ref was when all was last done about it.
     pub async fn last_seen(&self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
-        self.ref_column("SELECT looked FROM refs WHERE repo = $1 AND ref_name = $2", repo, ref_name).await
-    }
-
-    async fn ref_column(&self, sql: &'static str, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
-        let query = sqlx::query_scalar::<_, Option<String>>(sql).bind(repo.as_str()).bind(ref_name);
-        let oid = query.fetch_optional(self.read()).await?.flatten();
-        oid.map(|oid| oid.parse().map_err(|error| StoreError::corrupt(format!("{ref_name} of {repo}"), error)))
-            .transpose()
+        last_seen(&mut *self.read().acquire().await?, repo, ref_name).await
     }
 
     pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<Option<Pull>, StoreError> {
@@ -180,8 +193,8 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// Writes the whole row.
-    pub async fn put_pull(&self, pull: &Pull) -> Result<(), StoreError> {
+    /// Writes the whole row. Whoever wants that takes a [`super::Turn`].
+    pub(super) async fn put_pull(&self, pull: &Pull) -> Result<(), StoreError> {
         let mut conn = self.write().acquire().await?;
         put(&mut conn, pull, self.now()).await
     }

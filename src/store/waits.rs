@@ -6,7 +6,7 @@ use sqlx::types::Json;
 
 use super::jobs::CLOCKS_DIFFER;
 use super::runs::RunId;
-use super::{Store, StoreError, decoded, readable};
+use super::{Connection, Store, StoreError, decoded, readable};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectKey;
 
@@ -225,9 +225,13 @@ impl Store {
 
     /// The same with how they ended. What cannot be read is named in the log and left out: the others go on.
     pub async fn waits_and_ends(&self) -> Result<Vec<(Wait, Option<WaitOutcome>)>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM waits ORDER BY deadline, app, purpose").fetch_all(self.read()).await?;
-        Ok(readable(decoded::<Raw>(&rows, "a wait of app", "app").into_iter().map(|raw| raw?.read())))
+        all(&mut *self.read().acquire().await?).await
     }
+}
+
+pub(super) async fn all(conn: &mut Connection) -> Result<Vec<(Wait, Option<WaitOutcome>)>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM waits ORDER BY deadline, app, purpose").fetch_all(conn).await?;
+    Ok(readable(decoded::<Raw>(&rows, "a wait of app", "app").into_iter().map(|raw| raw?.read())))
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;

@@ -132,8 +132,8 @@ pub(in crate::jobs) async fn differs(
     app: &AppId,
     objects: &[String],
 ) -> Result<(), JobError> {
-    let _turn = engine.outcomes.lock().await;
-    let Some(mut pull) = engine.store.pull(repo, number).await? else { return Ok(()) };
+    let turn = engine.store.turn().await;
+    let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
     let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
     // What was said when it was merged is said.
@@ -144,5 +144,6 @@ pub(in crate::jobs) async fn differs(
         return Ok(());
     }
     outcome.differs.push(Differs { app: app.clone(), at: DiffersAt::Sync, objects });
-    tell(engine, &mut pull, &mut report, &Known::load(engine).await?).await
+    let known = Known::about(engine, &pull).await?;
+    tell(engine, &mut pull, &mut report, &known).await
 }

@@ -28,12 +28,12 @@ pub(in crate::jobs) async fn merged_by_push(
         return Ok(merged);
     }
     let pushed = engine.mirrors.newest(&repo.name, now, before).await?;
-    for mut pull in open.into_iter().filter(|pull| pushed.contains(&pull.head)) {
+    for pull in open.into_iter().filter(|pull| pushed.contains(&pull.head)) {
         if engine.mirrors.is_ancestor(&repo.name, &pull.head, before).await? {
             continue;
         }
         let commit = engine.mirrors.merged_by(&repo.name, &pull.head, now).await?;
-        merge::merged(engine, &mut pull, &commit).await?;
+        merge::merged(engine, &pull, &commit).await?;
         merged.insert(pull.number);
     }
     Ok(merged)
@@ -50,14 +50,14 @@ pub(in crate::jobs) async fn merged_by_message(
 ) -> Result<(), JobError> {
     let Some(number) = named_pull(&engine.mirrors.commit(&repo.name, revision).await?.summary) else { return Ok(()) };
     let open = engine.store.pull(&repo.name, number).await?;
-    let (Some(mut row), Some(forge)) =
+    let (Some(row), Some(forge)) =
         (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), engine.forge(repo))
     else {
         return Ok(());
     };
     match forge.pull_request(&repo.project, number).await {
         Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => {
-            merge::merged(engine, &mut row, &commit).await
+            merge::merged(engine, &row, &commit).await
         }
         Ok(_) => Ok(()),
         Err(error) => {

@@ -5,32 +5,43 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use crate::app::SyncPolicy;
-use crate::ids::{AppId, Oid};
+use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::queue::{JobError, Key};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::ends::EndRow;
 use crate::store::pulls::Pull;
 
-/// What is known of all apps, read in one go.
+/// What is known of all apps, as of one moment.
 pub(in crate::jobs) struct Known {
-    /// Where the refs were last seen, before anything else was read: what they had queued is among `busy`, or has
-    /// ended.
+    /// Where the bases were last seen: what that had queued is among `busy`, or is among `ends`.
     pub heads: HashMap<String, Oid>,
     pub rows: BTreeMap<AppId, AppRow>,
     /// The keys of the jobs that are not over.
     pub busy: BTreeSet<String>,
     /// When what an app waits for counts as failed.
     pub deadlines: HashMap<AppId, i64>,
+    /// How syncs have ended that pull requests of the repo may wait for.
+    pub ends: Vec<EndRow>,
 }
 
 impl Known {
-    pub async fn load(engine: &Engine) -> Result<Self, JobError> {
-        let rows = engine.store.apps().await?.into_iter().map(|row| (row.app.id.clone(), row)).collect();
-        // After the rows: a job that has written one of them is among these, or has noted its end by now.
-        let busy = engine.store.unfinished_keys().await?;
-        let deadlines = engine.store.waits().await?.into_iter().map(|wait| (wait.app, wait.deadline)).collect();
-        Ok(Self { heads: HashMap::new(), busy, rows, deadlines })
+    /// What pull requests of a repo into these branches may wait for.
+    pub async fn load(engine: &Engine, repo: &RepoName, base_refs: &BTreeSet<&str>) -> Result<Self, JobError> {
+        let mut now = engine.store.snapshot().await?;
+        let mut heads = HashMap::new();
+        for base_ref in base_refs {
+            heads.extend(now.last_seen(repo, base_ref).await?.map(|head| ((*base_ref).to_owned(), head)));
+        }
+        let rows = now.apps().await?.into_iter().map(|row| (row.app.id.clone(), row)).collect();
+        let deadlines = now.waits().await?.into_iter().map(|wait| (wait.app, wait.deadline)).collect();
+        Ok(Self { heads, rows, busy: now.unfinished_keys().await?, deadlines, ends: now.ends(repo).await? })
+    }
+
+    /// What one pull request may wait for.
+    pub async fn about(engine: &Engine, pull: &Pull) -> Result<Self, JobError> {
+        Self::load(engine, &pull.repo, &BTreeSet::from([pull.base_ref.as_str()])).await
     }
 
     /// Where an app stands whose sync has not come to an end. What it waits for is the merge's only if what is applied

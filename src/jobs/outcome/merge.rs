@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::MutexGuard;
-
 use super::end::ask;
 use super::known::Known;
 use super::reviewed;
@@ -15,21 +13,47 @@ use crate::jobs::Engine;
 use crate::queue::{JobError, Key};
 use crate::report::outcome::Event;
 use crate::report::preview::{AppEnd, AppOutcome, AppReport, DefinitionChange, Outcome, PreviewReport};
+use crate::store::HeldPull;
 use crate::store::pulls::{Pull, PullRow};
 
-/// The pull request was merged: its apps are about to be synced.
-pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_commit: &Oid) -> Result<(), JobError> {
-    let Some((reviewed, _turn)) = compared(engine, pull, merge_commit).await? else { return Ok(()) };
+/// So often a merge is compared again, because its pull request was previewed once more meanwhile.
+const TRIES: u32 = 3;
+
+/// The pull request was merged with the head that it was `seen` with: its apps are about to be synced. Compared before
+/// the turn in which it is told, as that takes long, with the preview that was shown last.
+pub(in crate::jobs) async fn merged(engine: &Engine, seen: &Pull, merge_commit: &Oid) -> Result<(), JobError> {
+    let mut seen = seen.clone();
+    let mut tries = 1;
+    loop {
+        let reviewed = Box::pin(reviewed::compare(engine, &seen, merge_commit)).await?;
+        let turn = engine.store.turn().await;
+        let Some(mut now) = turn.pull(&seen.repo, seen.number).await? else { return Ok(()) };
+        // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the
+        // outcome: syncs may have added to it while this compared. Nor is a head merged that was pushed since.
+        if now.head != seen.head || now.is_merged_at(&seen.head) {
+            return Ok(());
+        }
+        if now.report == seen.report || tries == TRIES {
+            return begin(engine, &mut now, merge_commit, reviewed).await;
+        }
+        seen = Pull::clone(&now);
+        tries += 1;
+    }
+}
+
+async fn begin(
+    engine: &Engine,
+    pull: &mut HeldPull<'_>,
+    merge_commit: &Oid,
+    reviewed: Reviewed,
+) -> Result<(), JobError> {
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
     let Reviewed { affected: of_merge, differs, again, definitions, refused } = reviewed;
     let is_told = !of_merge.is_empty() || !definitions.is_empty();
     let report = report_of(pull).or_else(|| is_told.then(|| never_shown(engine, pull, merge_commit)));
-    let Some(mut report) = report else {
-        engine.store.put_pull(pull).await?;
-        return Ok(());
-    };
-    let known = Known::load(engine).await?;
+    let Some(mut report) = report else { return Ok(pull.put().await?) };
+    let known = Known::about(engine, pull).await?;
     let mut apps = Vec::new();
     for (app, (cluster, definition)) in
         affected(&mut report, of_merge, again).into_iter().filter(|(app, _)| !refused.contains(app))
@@ -37,15 +61,8 @@ pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_comm
         if definition == DefinitionChange::Removed
             && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep)
         {
-            add(
-                engine,
-                pull,
-                &app,
-                None,
-                &Event { revision: merge_commit.clone(), end: AppEnd::Kept },
-                engine.clock.now_millis(),
-            )
-            .await?;
+            let event = Event { revision: merge_commit.clone(), end: AppEnd::Kept };
+            add(engine, pull, &app, None, &event, engine.clock.now_millis()).await?;
         }
         let end = known.stands(&app, known.has_merge(engine, pull, &app).await?);
         apps.push(AppOutcome { app, cluster, end, later: Vec::new() });
@@ -57,34 +74,6 @@ pub(in crate::jobs) async fn merged(engine: &Engine, pull: &mut Pull, merge_comm
     tell(engine, pull, &mut report, &known).await
 }
 
-/// So often a merge is compared anew, because its pull request was previewed once more meanwhile.
-const TRIES: u32 = 3;
-
-/// The merge compared with the preview that was shown last, and the turn in which it is told. None where it is told by
-/// now.
-async fn compared<'e>(
-    engine: &'e Engine,
-    pull: &mut Pull,
-    merge_commit: &Oid,
-) -> Result<Option<(Reviewed, MutexGuard<'e, ()>)>, JobError> {
-    let mut tries = 1;
-    loop {
-        let reviewed = Box::pin(reviewed::compare(engine, pull, merge_commit)).await?;
-        let turn = engine.outcomes.lock().await;
-        let now = engine.store.pull(&pull.repo, pull.number).await?.filter(|now| now.head == pull.head);
-        let Some(now) = now else { return Ok(Some((reviewed, turn))) };
-        // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the
-        // outcome: syncs may have added to it while this compared.
-        let (is_told, is_old) = (now.is_merged_at(&pull.head), now.report != pull.report);
-        *pull = now;
-        match (is_told, is_old && tries < TRIES) {
-            (true, _) => return Ok(None),
-            (false, false) => return Ok(Some((reviewed, turn))),
-            (false, true) => tries += 1,
-        }
-    }
-}
-
 /// Whom a merge concerns: they are told of its failure. The push may have told of the merge before the forge did.
 pub(in crate::jobs) async fn concerns(
     engine: &Engine,
@@ -92,14 +81,15 @@ pub(in crate::jobs) async fn concerns(
     number: u64,
     people: Vec<String>,
 ) -> Result<(), JobError> {
-    let _turn = engine.outcomes.lock().await;
-    let Some(mut pull) = engine.store.pull(repo, number).await? else { return Ok(()) };
+    let turn = engine.store.turn().await;
+    let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
     match report.outcome.as_mut() {
         Some(outcome) if outcome.people.is_empty() => outcome.people = people,
         _ => return Ok(()),
     }
-    tell(engine, &mut pull, &mut report, &Known::load(engine).await?).await
+    let known = Known::about(engine, &pull).await?;
+    tell(engine, &mut pull, &mut report, &known).await
 }
 
 /// What is said of a pull request that was merged before there was a preview of it.

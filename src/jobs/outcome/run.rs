@@ -22,18 +22,13 @@ const PATHS: usize = 5_000;
 /// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays:
 /// this only adds to it.
 pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(), JobError> {
-    let _turn = engine.outcomes.lock().await;
-    let pulls = engine.store.unfinished_pulls(repo, heard_after(engine)).await?;
+    let turn = engine.store.turn().await;
+    let pulls = turn.unfinished_pulls(repo, heard_after(engine)).await?;
     if pulls.is_empty() {
         return Ok(());
     }
-    // In this order: what is not among the jobs any more is among the ends.
-    let mut heads = HashMap::new();
-    for ref_name in pulls.iter().map(|pull| &pull.base_ref).collect::<BTreeSet<_>>() {
-        heads.extend(engine.store.last_seen(repo, ref_name).await?.map(|head| (ref_name.clone(), head)));
-    }
-    let known_apps = Known { heads, ..Known::load(engine).await? };
-    let ends = engine.store.ends(repo).await?;
+    let base_refs = pulls.iter().map(|pull| pull.base_ref.as_str()).collect();
+    let known_apps = Known::load(engine, repo, &base_refs).await?;
     let mut contains = Contains::default();
     for mut pull in pulls {
         let Some(merge_commit) = pull.merge_commit.clone() else { continue };
@@ -45,7 +40,9 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
             let changes = Changes::of(&report, &known.app);
             let own = Own::of(&report, &known.app);
             let since = seen.last_id;
-            for end in ends.iter().filter(|end| end.app == known.app && since.is_none_or(|since| end.id > since)) {
+            for end in
+                known_apps.ends.iter().filter(|end| end.app == known.app && since.is_none_or(|since| end.id > since))
+            {
                 // One that was written by another version is left out: it will end again.
                 let Ok(said) = serde_json::from_str(&end.ended) else { continue };
                 if !contains.ask(engine, repo, &merge_commit, &end.revision).await? {
@@ -106,7 +103,9 @@ impl Contains {
         if let Some(known) = self.0.get(&key) {
             return Ok(*known);
         }
-        let within = engine.mirrors.is_ancestor(repo, merge, revision).await?;
+        // What a force push has taken away is in nobody's history.
+        let is_here = engine.mirrors.has_commit(repo, revision).await;
+        let within = is_here && engine.mirrors.is_ancestor(repo, merge, revision).await?;
         self.0.insert(key, within);
         Ok(within)
     }

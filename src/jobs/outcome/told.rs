@@ -12,6 +12,7 @@ use crate::queue::JobError;
 use crate::report::outcome::Event;
 use crate::report::preview::{LaterEnd, PreviewReport};
 use crate::report::{markdown, outcome};
+use crate::store::HeldPull;
 use crate::store::ends::EventRow;
 use crate::store::pulls::Pull;
 
@@ -62,7 +63,7 @@ pub(in crate::jobs) fn json<T: serde::Serialize>(value: &T) -> Result<String, Jo
 /// Brings what was told into the report, and has it shown.
 pub(in crate::jobs) async fn tell(
     engine: &Engine,
-    pull: &mut Pull,
+    pull: &mut HeldPull<'_>,
     report: &mut PreviewReport,
     known: &Known,
 ) -> Result<(), JobError> {
@@ -101,7 +102,7 @@ pub(in crate::jobs) async fn tell(
         engine.outbox.put_notice(&pull.repo, pull.number, &text).await?;
     }
     // The row last: whoever is stopped before finds that it is still to be said.
-    engine.store.put_pull(pull).await?;
+    pull.put().await?;
     Ok(())
 }
 

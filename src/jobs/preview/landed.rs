@@ -41,7 +41,7 @@ pub(in crate::jobs) async fn look(
         return Ok(Landed::Merged);
     }
     // Of other commits than these nothing was shown, and nothing can be told: the preview gives them their gate.
-    let Some(mut row) = known.filter(|row| row.state == PullRow::Open && row.head == *head) else {
+    let Some(row) = known.filter(|row| row.state == PullRow::Open && row.head == *head) else {
         return Ok(Landed::Nothing);
     };
     // Where the base was when its commits were not there yet: at the preview that was shown of them, or when all was
@@ -52,7 +52,7 @@ pub(in crate::jobs) async fn look(
         let is_known = engine.mirrors.has_commit(&repo.name, &before).await;
         if is_known && !engine.mirrors.is_ancestor(&repo.name, head, &before).await? {
             let commit = engine.mirrors.merged_by(&repo.name, head, base).await?;
-            outcome::merged(engine, &mut row, &commit).await?;
+            outcome::merged(engine, &row, &commit).await?;
             return Ok(Landed::Merged);
         }
     }

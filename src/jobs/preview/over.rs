@@ -1,33 +1,41 @@
 //! Pull requests that are merged or closed: what becomes of their gates, and who is asked about the merge.
 
 use super::gate::put_gate;
-use super::told::row_of;
+use super::told::new_row;
 use crate::config::Repo;
 use crate::forge::{PullRequest, StatusState};
 use crate::jobs::refs::{full_ref, head_ref, tested_ref};
 use crate::jobs::{Engine, outcome};
 use crate::queue::{Cause, Finish, JobError, Key, Request};
-use crate::store::pulls::PullRow;
+use crate::store::pulls::{Pull, PullRow};
 
 /// The push of the merge brings the syncs; it is queued here as well, in case its webhook is lost.
 pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
     let Some(merge_commit) = &pull.merge_commit else { return closed(engine, repo, pull).await };
-    let known = engine.store.pull(&repo.name, pull.number).await?;
-    let mut row = match known {
-        Some(known) => known,
-        None => row_of(engine, repo, pull).await?,
-    };
+    let row = as_merged(engine, repo, pull).await?;
     let key = Key::Push { repo: repo.name.clone(), ref_name: full_ref(&pull.base_ref) };
     let cause = Cause::Follow { key: Key::Preview { repo: repo.name.clone(), number: pull.number } };
     engine.queue.enqueue(&[Request::new(key, cause).with_hint(merge_commit.as_str())]).await?;
     settle(engine, repo, pull).await?;
     // Last, so that whoever is stopped before it begins anew; the push may have told of it before.
     if row.state != PullRow::Merged {
-        outcome::merged(engine, &mut row, merge_commit).await?;
+        outcome::merged(engine, &row, merge_commit).await?;
     }
     let mut people = vec![pull.author.clone()];
     people.extend(pull.merged_by.clone().filter(|login| *login != pull.author));
     outcome::concerns(engine, &repo.name, pull.number, people).await
+}
+
+/// The row of a merged pull request, with the head that was merged: it may have been pushed to while nobody looked.
+/// What a push has told of already stays as it was told.
+async fn as_merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
+    let turn = engine.store.turn().await;
+    let mut row = turn.pull_or(new_row(repo, pull)).await?;
+    if row.state != PullRow::Merged {
+        row.head.clone_from(&pull.head);
+        row.put().await?;
+    }
+    Ok(Pull::clone(&row))
 }
 
 /// A push has told of the merge, and the forge's API is behind. It is asked again, as only it knows whom the merge
@@ -45,10 +53,10 @@ pub(in crate::jobs) async fn closed(engine: &Engine, repo: &Repo, pull: &PullReq
 /// In one turn with those who tell of merges: one that a push has told of stays merged, and what was said of it stays
 /// said.
 async fn note_closed(engine: &Engine, repo: &Repo, number: u64) -> Result<(), JobError> {
-    let _turn = engine.outcomes.lock().await;
-    if let Some(mut row) = engine.store.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open) {
+    let turn = engine.store.turn().await;
+    if let Some(mut row) = turn.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open) {
         row.state = PullRow::Closed;
-        engine.store.put_pull(&row).await?;
+        row.put().await?;
     }
     Ok(())
 }

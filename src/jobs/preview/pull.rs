@@ -86,7 +86,7 @@ async fn open(
     }
     row.base = Some(report.base.clone());
     row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
-    if !show(engine, repo, &mut row, &report, kept.as_ref()).await? {
+    if !show(engine, repo, &row, &report, kept.as_ref()).await? {
         return landed(engine, repo, pull).await;
     }
     finish(&report, trouble, &mut history).await
@@ -183,10 +183,10 @@ pub(in crate::jobs) async fn failed(
     // What was said of an older head still holds, if it was said to the end.
     match row {
         Some(row) if unread.is_some() && is_settled(engine, repo, &row.head).await? => Ok(()),
-        Some(mut row) => {
+        Some(row) => {
             let mut report = unavailable(engine, repo, Some(number), &row.head, &row.base_ref, error);
             report.base = row.base.clone().unwrap_or(report.base);
-            show(engine, repo, &mut row, &report, None).await.map(drop)
+            show(engine, repo, &row, &report, None).await.map(drop)
         }
         None => Ok(()),
     }

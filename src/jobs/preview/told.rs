@@ -15,12 +15,6 @@ use crate::report::markdown;
 use crate::report::preview::PreviewReport;
 use crate::store::pulls::{Pull, PullRow};
 
-/// Whether the pull request was merged while it was looked at: what was shown before is what was reviewed, and what
-/// becomes of it is told by now.
-async fn is_merged(engine: &Engine, repo: &Repo, number: u64, head: &Oid) -> Result<bool, JobError> {
-    Ok(engine.store.pull(&repo.name, number).await?.is_some_and(|row| row.is_merged_at(head)))
-}
-
 /// What a preview was made from, kept with what it shows.
 pub(in crate::jobs) struct Kept {
     /// The last change to any object when it began.
@@ -39,29 +33,32 @@ impl Kept {
     }
 }
 
-/// Stores what is to be shown, and has it shown; false where the pull request is merged by now, and nothing was. A pull
-/// request that never touched an app gets a status and no comment.
+/// Stores what is to be shown of a head, and has it shown; false where the pull request is merged by now, or was pushed
+/// to, and nothing was. A pull request that never touched an app gets a status and no comment.
 pub(in crate::jobs) async fn show(
     engine: &Engine,
     repo: &Repo,
-    row: &mut Pull,
+    seen: &Pull,
     report: &PreviewReport,
     kept: Option<&Kept>,
 ) -> Result<bool, JobError> {
+    // In one turn: a merge that came between would be compared with what nobody has been shown.
+    let turn = engine.store.turn().await;
+    let Some(mut row) = turn.pull(&repo.name, seen.number).await? else { return Ok(false) };
+    // What was shown of it before is what was reviewed, and what becomes of that is told by now.
+    if row.state != PullRow::Open || row.head != seen.head {
+        return Ok(false);
+    }
+    (row.base, row.apps) = (seen.base.clone(), seen.apps.clone());
     let report = &as_said_before(report, row.report.as_deref());
     let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
     if says_something {
         row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
     }
-    // In one turn: a merge that came between would be compared with what nobody has been shown.
-    let turn = engine.outcomes.lock().await;
-    if is_merged(engine, repo, row.number, &row.head).await? {
-        return Ok(false);
-    }
     if let Some(kept) = kept {
         kept.keep(engine, repo, row.number).await?;
     }
-    engine.store.put_pull(row).await?;
+    row.put().await?;
     if says_something {
         engine
             .outbox
@@ -70,7 +67,7 @@ pub(in crate::jobs) async fn show(
     }
     drop(turn);
     let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
-    put_gate(engine, repo, Some(row.number), &status).await?;
+    put_gate(engine, repo, Some(seen.number), &status).await?;
     Ok(true)
 }
 
@@ -88,30 +85,33 @@ fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport
 
 /// The row of a pull request whose preview begins; none where it is merged by now, so that no merge is forgotten.
 pub(in crate::jobs) async fn begin(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Option<Pull>, JobError> {
-    let _turn = engine.outcomes.lock().await;
-    if is_merged(engine, repo, pull.number, &pull.head).await? {
+    let turn = engine.store.turn().await;
+    let new = new_row(repo, pull);
+    let mut row = turn.pull_or(new.clone()).await?;
+    if row.is_merged_at(&pull.head) {
         return Ok(None);
     }
-    row_of(engine, repo, pull).await.map(Some)
+    // What was shown of these commits stands until something else is.
+    let base = row.base.take().filter(|_| row.head == pull.head);
+    *row = Pull { base, apps: row.apps.clone(), report: row.report.clone(), ..new };
+    row.put().await?;
+    Ok(Some(Pull::clone(&row)))
 }
 
-pub(in crate::jobs) async fn row_of(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
-    let known = engine.store.pull(&repo.name, pull.number).await?;
-    let row = Pull {
+/// An open pull request of which nothing was shown yet.
+pub(in crate::jobs) fn new_row(repo: &Repo, pull: &PullRequest) -> Pull {
+    Pull {
         repo: repo.name.clone(),
         number: pull.number,
         state: PullRow::Open,
         head: pull.head.clone(),
         base_ref: full_ref(&pull.base_ref),
-        // What was shown of these commits stands until something else is.
-        base: known.as_ref().filter(|known| known.head == pull.head).and_then(|known| known.base.clone()),
+        base: None,
         merge_commit: None,
-        apps: known.as_ref().map(|known| known.apps.clone()).unwrap_or_default(),
-        report: known.and_then(|known| known.report),
+        apps: Vec::new(),
+        report: None,
         unfinished: false,
-    };
-    engine.store.put_pull(&row).await?;
-    Ok(row)
+    }
 }
 
 #[cfg(test)]
