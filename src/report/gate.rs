@@ -80,6 +80,10 @@ fn faults(report: &PreviewReport) -> Vec<String> {
     if !render.is_empty() {
         parts.push(format!("{} ({})", count(render.len(), "render error"), names(&render)));
     }
+    let invalid = named(report, |app| matches!(app.result, AppResult::Invalid { .. }));
+    if !invalid.is_empty() {
+        parts.push(format!("{} ({})", count(invalid.len(), "invalid definition"), names(&invalid)));
+    }
     let refused = named(report, |app| matches!(app.result, AppResult::NotAllowed { .. }));
     if !refused.is_empty() {
         parts.push(format!("destination not allowed ({})", names(&refused)));
@@ -188,6 +192,7 @@ mod tests {
             everything(""),
             report(vec![with(AppResult::Unavailable { message: "x".into() })]),
             report(vec![with(AppResult::NotAllowed { message: "x".into() })]),
+            report(vec![with(AppResult::Invalid { message: "x".into() })]),
             report(vec![
                 with(AppResult::Unavailable { message: "x".into() }),
                 with(AppResult::RenderFailed { message: "x".into(), file: None }),

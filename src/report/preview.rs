@@ -75,6 +75,18 @@ pub struct AppReport {
     /// Why merging applies nothing of it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_back: Option<HeldBack>,
+    /// Where it is rendered from, if that is no commit of the pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendered_from: Option<RenderedFrom>,
+}
+
+/// A commit of another repo or ref than the pull request merges into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderedFrom {
+    pub repo: RepoName,
+    /// As a full ref.
+    pub ref_name: String,
+    pub commit: Oid,
 }
 
 /// Why a merge is not applied by itself.
@@ -94,6 +106,8 @@ pub enum DefinitionChange {
     None,
     Added,
     Edited,
+    /// It was invalid on the base, and is valid with the pull request.
+    Repaired,
     Removed,
 }
 
@@ -109,6 +123,10 @@ pub enum AppResult {
     },
     /// The message names the rule.
     NotAllowed {
+        message: String,
+    },
+    /// Its definition is invalid as the pull request has it, whoever made it so: nothing of it is applied.
+    Invalid {
         message: String,
     },
     /// The cluster or Driftless is at fault. It is tried again.
@@ -188,6 +206,36 @@ pub struct Outcome {
     /// What the merge has made wrong in the definitions of apps: those that these files define stay as they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub definitions: Vec<String>,
+    /// What the report shows besides what was compared after the merge.
+    #[serde(default)]
+    pub previewed: Previewed,
+    /// The head that was merged, where it is known: it may be a newer one than was previewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Oid>,
+    /// What was compared after the merge, as its preview had not shown it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<ComparedAfter>,
+}
+
+/// What people had before the merge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Previewed {
+    /// The report, with the commits and the time that it bears.
+    #[default]
+    Shown,
+    /// A preview of the commits that the report bears, which affected no app.
+    NoApp,
+    /// Nothing: it was merged before it was previewed.
+    Never,
+}
+
+/// Apps as the merge itself has them, compared with the commit of the base that it was made on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparedAfter {
+    pub base: Oid,
+    pub at: Timestamp,
+    pub apps: Vec<AppId>,
 }
 
 /// An app of which a merge does more than its preview has shown.
@@ -418,6 +466,7 @@ impl AppReport {
             before: Vec::new(),
             warnings: Vec::new(),
             held_back: None,
+            rendered_from: None,
         }
     }
 

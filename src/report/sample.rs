@@ -7,7 +7,7 @@ use crate::redact::Known;
 
 use super::preview::{
     AppEnd, AppOutcome, AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, NotChecked, ObjectReport,
-    Outcome, PreviewReport,
+    Outcome, PreviewReport, Previewed,
 };
 
 pub(crate) fn key(kind: &str, name: &str) -> ObjectKey {
@@ -55,6 +55,7 @@ pub(crate) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
         before: vec![],
         warnings: vec![],
         held_back: None,
+        rendered_from: None,
     }
 }
 
@@ -138,6 +139,9 @@ pub(crate) fn merged(text: &str) -> PreviewReport {
         people: Vec::new(),
         differs: Vec::new(),
         definitions: Vec::new(),
+        previewed: Previewed::Shown,
+        head: None,
+        compared: None,
     });
     report
 }

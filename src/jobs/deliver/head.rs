@@ -5,7 +5,7 @@ use crate::class::Class;
 use crate::jobs::desired::{identity, render};
 use crate::jobs::ownership::claims;
 use crate::jobs::{Engine, outcome};
-use crate::queue::{JobContext, JobError, Key};
+use crate::queue::{JobContext, JobError};
 use crate::render::{Purpose, RenderError};
 use crate::store::apps::AppRow;
 
@@ -19,7 +19,7 @@ pub(in crate::jobs) async fn look(engine: &Engine, row: &AppRow, ctx: &JobContex
                                                                          ref");
             Ok(())
         }
-        Ok(()) => outcome::stands_elsewhere(engine, &row.app.source.repo, Key::Sync(row.app.id.clone())).await,
+        Ok(()) => outcome::stands(engine, row).await,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ids::AppId;
 use crate::jobs::{Engine, outcome};
-use crate::queue::{JobError, Key};
+use crate::queue::JobError;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -40,10 +40,7 @@ async fn note(engine: &Engine, told: &mut HashMap<AppId, Instant>) -> Result<(),
         }
         told.insert(app.clone(), Instant::now());
         let Some(row) = engine.store.app(&app).await? else { continue };
-        let repos = [&row.app.source.repo, &app.repo];
-        for repo in if repos[0] == repos[1] { &repos[..1] } else { &repos[..] } {
-            outcome::stands_elsewhere(engine, repo, Key::Sync(app.clone())).await?;
-        }
+        outcome::stands(engine, &row).await?;
     }
     Ok(())
 }

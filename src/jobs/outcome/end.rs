@@ -45,6 +45,17 @@ pub(in crate::jobs) async fn ask(engine: &Engine, repo: &RepoName, follows: Key)
     Ok(engine.queue.enqueue(&[Request::new(Key::Outcome(repo.clone()), Cause::Follow { key: follows })]).await?)
 }
 
+/// Pull requests may wait to tell where an app stands: those of the repo that it is made from, and of the one that
+/// defines it.
+pub(in crate::jobs) async fn stands(engine: &Engine, row: &AppRow) -> Result<(), JobError> {
+    let (app, source) = (&row.app.id, &row.app.source.repo);
+    stands_elsewhere(engine, source, Key::Sync(app.clone())).await?;
+    if app.repo == *source {
+        return Ok(());
+    }
+    stands_elsewhere(engine, &app.repo, Key::Sync(app.clone())).await
+}
+
 /// Somebody's pull requests may wait to tell where an app of this repo stands.
 pub(in crate::jobs) async fn stands_elsewhere(engine: &Engine, repo: &RepoName, follows: Key) -> Result<(), JobError> {
     if engine.store.awaits_ends(repo, heard_after(engine)).await? {

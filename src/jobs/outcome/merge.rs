@@ -12,7 +12,9 @@ use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::queue::{JobError, Key};
 use crate::report::outcome::Event;
-use crate::report::preview::{AppEnd, AppOutcome, AppReport, DefinitionChange, Outcome, PreviewReport};
+use crate::report::preview::{
+    AppEnd, AppOutcome, AppReport, ComparedAfter, DefinitionChange, Outcome, PreviewReport, Previewed, Stopped,
+};
 use crate::store::HeldPull;
 use crate::store::pulls::{Pull, PullRow};
 
@@ -49,10 +51,32 @@ async fn begin(
 ) -> Result<(), JobError> {
     pull.state = PullRow::Merged;
     pull.merge_commit = Some(merge_commit.clone());
-    let Reviewed { affected: of_merge, differs, again, definitions, refused } = reviewed;
+    let Reviewed {
+        affected: of_merge,
+        differs,
+        again,
+        definitions,
+        refused,
+        invalid,
+        is_unseen,
+        previewed: commits,
+        base,
+    } = reviewed;
     let is_told = !of_merge.is_empty() || !definitions.is_empty();
-    let report = report_of(pull).or_else(|| is_told.then(|| never_shown(engine, pull, merge_commit)));
+    let shown = report_of(pull);
+    let previewed = match &shown {
+        _ if is_unseen || shown.as_ref().is_some_and(was_not_made) => Previewed::Never,
+        Some(_) => Previewed::Shown,
+        None if commits.is_none() => Previewed::Never,
+        None => Previewed::NoApp,
+    };
+    let report = shown.or_else(|| is_told.then(|| never_shown(engine, pull, commits)));
     let Some(mut report) = report else { return Ok(pull.put().await?) };
+    let compared = ComparedAfter {
+        base: base.unwrap_or_else(|| report.base.clone()),
+        at: engine.clock.now(),
+        apps: again.iter().map(|app| app.app.clone()).collect(),
+    };
     let known = Known::about(engine, pull).await?;
     let mut apps = Vec::new();
     for (app, (cluster, definition)) in
@@ -64,10 +88,23 @@ async fn begin(
             let event = Event { revision: merge_commit.clone(), end: AppEnd::Kept };
             add(engine, pull, &app, None, &event, engine.clock.now_millis()).await?;
         }
+        if let Some(why) = invalid.get(&app) {
+            let event = Event { revision: merge_commit.clone(), end: AppEnd::Failed { message: why.clone() } };
+            add(engine, pull, &app, None, &event, engine.clock.now_millis()).await?;
+        }
         let end = known.stands(&app, known.has_merge(engine, pull, &app).await?);
         apps.push(AppOutcome { app, cluster, end, later: Vec::new() });
     }
-    report.outcome = Some(Outcome { merged_as: merge_commit.clone(), apps, people: Vec::new(), differs, definitions });
+    report.outcome = Some(Outcome {
+        merged_as: merge_commit.clone(),
+        apps,
+        people: Vec::new(),
+        differs,
+        definitions,
+        previewed,
+        head: Some(pull.head.clone()),
+        compared: Some(compared).filter(|compared| !compared.apps.is_empty()),
+    });
     // Some may have ended before anybody knew that this waits for them. The job waits for its turn, until the row is
     // written.
     ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await?;
@@ -92,13 +129,20 @@ pub(in crate::jobs) async fn concerns(
     tell(engine, &mut pull, &mut report, &known).await
 }
 
-/// What is said of a pull request that was merged before there was a preview of it.
-fn never_shown(engine: &Engine, pull: &Pull, merge_commit: &Oid) -> PreviewReport {
+/// Whether a report shows that there is no preview.
+fn was_not_made(report: &PreviewReport) -> bool {
+    matches!(report.stopped, Some(Stopped::Fork | Stopped::Unavailable { .. }))
+}
+
+/// What is said of a pull request of which nothing was shown: no preview was made before it was merged, or one of these
+/// commits, its head and its base, that affected no app.
+fn never_shown(engine: &Engine, pull: &Pull, commits: Option<[Oid; 2]>) -> PreviewReport {
+    let [head, base] = commits.unwrap_or_else(|| [pull.head.clone(), pull.head.clone()]);
     PreviewReport {
         repo: pull.repo.clone(),
         number: Some(pull.number),
-        head: pull.head.clone(),
-        base: pull.base.clone().unwrap_or_else(|| merge_commit.clone()),
+        head,
+        base,
         base_ref: pull.base_ref.trim_start_matches("refs/heads/").to_owned(),
         at: engine.clock.now(),
         stopped: None,

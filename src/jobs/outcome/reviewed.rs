@@ -45,6 +45,21 @@ pub(in crate::jobs) struct Reviewed {
     pub definitions: Vec<String>,
     /// The apps among them that the configuration does not allow: no sync of them will ever end.
     pub refused: BTreeSet<AppId>,
+    /// The apps among them of which nothing is applied until their definitions are repaired, and why.
+    pub invalid: BTreeMap<AppId, String>,
+    /// Nothing was previewed before the merge.
+    pub is_unseen: bool,
+    /// The commits of the preview: its head and its base.
+    pub previewed: Option<[Oid; 2]>,
+    /// The commit of the base that the merge was compared with.
+    pub base: Option<Oid>,
+}
+
+impl Reviewed {
+    fn of(preview: Option<&PreviewRow>) -> Self {
+        let previewed = preview.map(|preview| [preview.head.clone(), preview.base.clone()]);
+        Self { is_unseen: preview.is_none(), previewed, ..Self::default() }
+    }
 }
 
 /// Compares a merge with its preview. Equal trees are equal content, whatever way led there.
@@ -55,16 +70,16 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
         tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit, "a merge cannot be fetched, \
                                                                                          and was not compared with its \
                                                                                          preview");
-        return Ok(Reviewed::default());
+        return Ok(Reviewed::of(preview.as_ref()));
     }
     let tree = engine.mirrors.tree_id(&repo.name, merge_commit).await?;
     let preview = before_merge(engine, repo, preview, merge_commit).await?;
     let is_broken = told::report_of(pull).is_some_and(|report| is_broken(&report));
     if !is_broken && preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
-        return Ok(Reviewed::default());
+        return Ok(Reviewed::of(preview.as_ref()));
     }
     let Some(base) = base_before(engine, repo, pull, preview.as_ref(), merge_commit).await? else {
-        return Ok(Reviewed::default());
+        return Ok(Reviewed::of(preview.as_ref()));
     };
     let trees = Trees {
         base_ref: pull.base_ref.clone(),
@@ -79,12 +94,20 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
     sides.pairs.retain(|pair| !refused.contains_key(&pair.id));
     if !sides.errors.is_empty() {
         // What is missing may be what cannot be read: nothing is removed by a merge that breaks definitions.
-        sides.pairs.retain(|pair| pair.change.is_some());
+        let is_known = |pair: &Pair| pair.invalid.is_none() || sides.invalid.contains_key(&pair.id);
+        sides.pairs.retain(|pair| pair.change.is_some() && is_known(pair));
     }
     let definitions = sides.errors.iter().map(ToString::to_string).chain(refused.values().cloned()).collect();
     let affected = sides.pairs.iter().filter_map(affected).collect();
-    let mut reviewed =
-        Reviewed { affected, definitions, refused: refused.into_keys().collect(), ..Reviewed::default() };
+    let invalid = sides.pairs.iter().filter_map(|pair| Some((pair.id.clone(), pair.invalid.clone()?))).collect();
+    let mut reviewed = Reviewed {
+        affected,
+        definitions,
+        refused: refused.into_keys().collect(),
+        invalid,
+        base: Some(base.clone()),
+        ..Reviewed::of(preview.as_ref())
+    };
     let looked = preview.as_ref().and_then(Looked::read);
     let old = not_as_looked_at(sides.pairs, looked.as_ref(), &trees).await?;
     if old.is_empty() {
@@ -103,7 +126,7 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
 
 /// Whether the preview itself has told of definitions that no sync will come for.
 fn is_broken(report: &PreviewReport) -> bool {
-    let refused = |app: &AppReport| matches!(app.result, AppResult::NotAllowed { .. });
+    let refused = |app: &AppReport| matches!(app.result, AppResult::NotAllowed { .. } | AppResult::Invalid { .. });
     matches!(report.stopped, Some(Stopped::Definitions { .. })) || report.apps.iter().any(refused)
 }
 

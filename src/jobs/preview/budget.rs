@@ -84,6 +84,8 @@ mod tests {
             base: None,
             change: Some(Side { app, rendered: Ok(Arc::new(rendered)) }),
             definition_changed: true,
+            repairs: false,
+            invalid: None,
         }
     }
 

@@ -137,6 +137,11 @@ async fn one(
     let result = AppResult::Planned { objects: Vec::new() };
     let mut report = AppReport::new(pair.id.clone(), app.destination.cluster.clone(), definition, result);
     (report.definition_diff, report.policies) = (definition_diff, policies);
+    if let Some(message) = &pair.invalid {
+        report.result = AppResult::Invalid { message: message.clone() };
+        return Ok(report);
+    }
+    report.rendered_from = trees.reads.rendered_from(&app);
     let cluster = engine.cluster_for(&app.id, &app.destination.cluster);
     if let Some(side) = &pair.change
         && let Err(denied) = engine.permitted(&side.app)
@@ -280,6 +285,7 @@ pub(in crate::jobs) fn definition_change(pair: &Pair) -> DefinitionChange {
     match (&pair.base, &pair.change) {
         (None, _) => DefinitionChange::Added,
         (_, None) => DefinitionChange::Removed,
+        _ if pair.repairs => DefinitionChange::Repaired,
         _ if pair.definition_changed => DefinitionChange::Edited,
         _ => DefinitionChange::None,
     }

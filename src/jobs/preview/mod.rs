@@ -2,6 +2,7 @@
 
 pub(in crate::jobs) mod brought;
 pub(in crate::jobs) mod budget;
+mod candidate;
 pub(in crate::jobs) mod claimed;
 pub(in crate::jobs) mod compare;
 pub(in crate::jobs) mod edited;
@@ -10,6 +11,7 @@ pub(in crate::jobs) mod fill;
 pub(in crate::jobs) mod gate;
 pub(in crate::jobs) mod granted;
 pub(in crate::jobs) mod group;
+mod invalid;
 pub(in crate::jobs) mod landed;
 pub(in crate::jobs) mod leaving;
 pub(in crate::jobs) mod moves;

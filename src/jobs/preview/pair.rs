@@ -27,6 +27,10 @@ pub(in crate::jobs) struct Pair {
     pub change: Option<Side>,
     /// The pull request adds, edits or removes the definition itself.
     pub definition_changed: bool,
+    /// The definition is invalid on the base, and is not with the pull request.
+    pub repairs: bool,
+    /// Why nothing is applied of it, where its definition is invalid as the pull request has it.
+    pub invalid: Option<String>,
 }
 
 impl Pair {

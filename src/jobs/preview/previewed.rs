@@ -19,7 +19,7 @@ use crate::jobs::Engine;
 use crate::plan::{self, Action, Change, Verdict};
 use crate::queue::JobError;
 use crate::reconcile::ChangePlan;
-use crate::report::preview::{AppResult, PreviewReport};
+use crate::report::preview::{AppResult, DefinitionChange, PreviewReport};
 use crate::store::previews::PreviewRow;
 use crate::trace::Trace;
 
@@ -233,7 +233,11 @@ fn is_settled(report: &PreviewReport) -> bool {
     report.stopped.is_none()
         && report.apps.iter().all(|app| {
             let counts = app.counts();
-            matches!(app.result, AppResult::Planned { .. }) && counts.rejected == 0 && counts.not_validated == 0
+            // The base may be repaired by somebody else.
+            app.definition != DefinitionChange::Repaired
+                && matches!(app.result, AppResult::Planned { .. })
+                && counts.rejected == 0
+                && counts.not_validated == 0
         })
 }
 

@@ -11,6 +11,7 @@ use crate::ids::{Oid, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::context::blocking;
 use crate::queue::{Cause, JobError, Key, Request};
+use crate::report::preview::RenderedFrom;
 use crate::store::reads::ReadRow;
 use crate::trace::Trace;
 
@@ -45,6 +46,14 @@ impl Reads {
             Some(trace) => read.trace.iter_mut().for_each(|all| all.merge(trace)),
             None => read.trace = None,
         }
+    }
+
+    /// The commit that an app was made from, where that is none of the pull request's.
+    pub fn rendered_from(&self, app: &App) -> Option<RenderedFrom> {
+        let (repo, ref_name) = (app.source.repo.clone(), app.source.ref_name.clone());
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let commit = all.get(&(repo.clone(), ref_name.clone()))?.commit.clone()?;
+        Some(RenderedFrom { repo, ref_name, commit })
     }
 
     pub fn take(&self) -> Vec<Read> {

@@ -7,12 +7,14 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
+use super::candidate::{Candidate, Mistake};
+use super::invalid;
 use super::pair::{Pair, Side, Trees};
 use super::previewed::{LookedAt, Seen, Shown};
 use crate::app::{App, DefinitionError, Discovered};
 use crate::class::{Class, Classified};
 use crate::config::Repo;
-use crate::ids::{AppId, Oid, RepoName};
+use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
 use crate::jobs::context::blocking;
 use crate::jobs::desired::affected::Follower;
@@ -33,39 +35,10 @@ pub(in crate::jobs) struct Sides {
     pub errors: Vec<DefinitionError>,
     /// What is said of those of the pairs that the configuration does not allow as the pull request has them.
     pub refused: BTreeMap<AppId, String>,
+    /// Whose definitions are invalid on the base already, and why nothing of them is applied.
+    pub invalid: BTreeMap<AppId, String>,
     /// Every app that was rendered, also where both sides are the same.
     pub looked: Vec<LookedAt>,
-}
-
-struct Candidate {
-    base: Option<App>,
-    change: Option<App>,
-    trace: Option<Trace>,
-    /// Why the configuration does not allow it as the pull request has it.
-    refused: Option<String>,
-}
-
-impl Candidate {
-    /// Whether a pull request touches it, as far as that can be told without a render.
-    fn is_touched(&self, repo: &RepoName, trees: &Trees) -> Result<bool, TreeError> {
-        let (Some(base), Some(change)) = (&self.base, &self.change) else { return Ok(true) };
-        if !base.same_definition(change) {
-            return Ok(true);
-        }
-        if change.source.repo != *repo || change.source.ref_name != trees.base_ref {
-            return Ok(false);
-        }
-        let sides = [trees.base.as_ref(), trees.change.as_ref()];
-        match &self.trace {
-            // It is not rendered any more, so that its trace may be of long ago.
-            Some(trace) if self.refused.is_some() => trace.differs_between(sides[0], sides[1]),
-            None if self.refused.is_some() => {
-                Ok(sides[0].entry(&change.source.path)? != sides[1].entry(&change.source.path)?)
-            }
-            Some(trace) => Ok(trace.differs(sides[1])?.is_some() || trace.differs(sides[0])?.is_some()),
-            None => Ok(true),
-        }
-    }
 }
 
 pub(in crate::jobs) async fn build(
@@ -76,13 +49,18 @@ pub(in crate::jobs) async fn build(
 ) -> Result<Sides, JobError> {
     let (candidates, errors) = candidates(engine, repo, trees).await?;
     let candidates = possibly_affected(repo, trees, candidates).await?;
+    let stays = |(id, candidate): (&AppId, &Candidate)| match &candidate.mistake {
+        Mistake::Stays(why) => Some((id.clone(), why.clone())),
+        _ => None,
+    };
+    let invalid = candidates.iter().filter_map(stays).collect();
     let refused =
         candidates.iter().filter_map(|(id, candidate)| Some((id.clone(), candidate.refused.clone()?))).collect();
     let each: Vec<_> = candidates
         .into_iter()
         .map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed())
         .collect();
-    let mut sides = Sides { pairs: Vec::new(), errors, refused, looked: Vec::new() };
+    let mut sides = Sides { pairs: Vec::new(), errors, refused, invalid, looked: Vec::new() };
     let mut budget = Budget::of_a_preview();
     let mut rendered = futures::stream::iter(each).buffered(AT_ONCE);
     while let Some((looked, pair)) = rendered.try_next().await? {
@@ -93,7 +71,7 @@ pub(in crate::jobs) async fn build(
 }
 
 /// The apps that may differ between the sides, as far as it can be told without a render; none where the definitions
-/// have errors.
+/// have errors, or had some: others may repair them.
 pub(in crate::jobs) async fn affected(
     engine: &Engine,
     repo: &Repo,
@@ -103,7 +81,9 @@ pub(in crate::jobs) async fn affected(
     if !errors.is_empty() {
         return Ok(None);
     }
-    Ok(Some(possibly_affected(repo, trees, candidates).await?.into_keys().collect()))
+    let affected = possibly_affected(repo, trees, candidates).await?;
+    let is_settled = affected.values().all(|candidate| matches!(candidate.mistake, Mistake::None));
+    Ok(is_settled.then(|| affected.into_keys().collect()))
 }
 
 /// Each app as it is defined on either side.
@@ -130,10 +110,7 @@ async fn candidates(
     for Follower { row, trace } in followers {
         traces.insert(row.app.id.clone(), trace.clone());
         if !targets_definitions || row.app.id.repo != repo.name {
-            found.insert(
-                row.app.id.clone(),
-                Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: None },
-            );
+            found.insert(row.app.id.clone(), Candidate::new(Some(row.app.clone()), Some(row.app), trace));
         }
     }
     for (row, why) in not_allowed_any_more(engine, repo, trees).await? {
@@ -142,7 +119,7 @@ async fn candidates(
         if !targets_definitions || row.app.id.repo != repo.name {
             found.insert(
                 row.app.id.clone(),
-                Candidate { base: Some(row.app.clone()), change: Some(row.app), trace, refused: Some(why) },
+                Candidate { refused: Some(why), ..Candidate::new(Some(row.app.clone()), Some(row.app), trace) },
             );
         }
     }
@@ -151,6 +128,7 @@ async fn candidates(
     }
     let base = definitions::discover(engine, repo, Arc::clone(&trees.base)).await?;
     let change = definitions::discover(engine, repo, Arc::clone(&trees.change)).await?;
+    let (base_errors, change_errors) = (base.errors.clone(), change.errors.clone());
     let known: BTreeSet<(String, String)> = base.errors.into_iter().map(|error| (error.file, error.message)).collect();
     let Discovered { apps, mut refused, errors, .. } = change;
     // What is not allowed is said of its app; the others are shown all the same.
@@ -161,11 +139,19 @@ async fn candidates(
         refusals.into_iter().filter_map(|error| Some((error.app.clone()?, error.to_string()))).collect();
     let (mut base, mut change) = (base.apps.into_iter().chain(base.refused).collect::<BTreeMap<_, _>>(), apps);
     change.append(&mut refused);
+    let mut invalid = invalid::complete(
+        &engine.store.apps_defined_by(&repo.name).await?,
+        invalid::Side { apps: &mut base, errors: &base_errors },
+        invalid::Side { apps: &mut change, errors: &change_errors },
+    );
+    for id in &invalid.stayed {
+        traces.insert(id.clone(), trace_of(engine, id).await?);
+    }
     let ids: BTreeSet<AppId> = base.keys().chain(change.keys()).cloned().collect();
     for id in ids {
         let (base, change, trace) = (base.remove(&id), change.remove(&id), traces.remove(&id).flatten());
-        let refused = why.remove(&id.name);
-        found.insert(id, Candidate { base, change, trace, refused });
+        let (refused, mistake) = (why.remove(&id.name), Mistake::of(&id, &mut invalid));
+        found.insert(id, Candidate { base, change, trace, refused, mistake });
     }
     Ok((found, errors))
 }
@@ -224,8 +210,13 @@ async fn pair(
     candidate: Candidate,
     cancel: &CancellationToken,
 ) -> Result<(LookedAt, Option<Pair>), JobError> {
-    let Candidate { base, change, refused, .. } = candidate;
+    let Candidate { base, change, refused, mistake, .. } = candidate;
+    if let Some(why) = mistake.why() {
+        return Ok(not_rendered(id, base, why));
+    }
+    let repairs = matches!(mistake, Mistake::Repaired);
     let definition_changed = match (&base, &change) {
+        _ if repairs => true,
         (Some(base), Some(change)) => !base.same_definition(change),
         _ => true,
     };
@@ -260,8 +251,25 @@ async fn pair(
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
     Ok((
         looked,
-        (definition_changed || !same || refused.is_some()).then_some(Pair { id, base, change, definition_changed }),
+        (definition_changed || !same || refused.is_some()).then_some(Pair {
+            id,
+            base,
+            change,
+            definition_changed,
+            repairs,
+            invalid: None,
+        }),
     ))
+}
+
+/// An app of which nothing is applied, as its definition is invalid.
+fn not_rendered(id: AppId, app: Option<App>, why: &str) -> (LookedAt, Option<Pair>) {
+    let side = || app.clone().map(|app| Side { app, rendered: Err(failed(why.to_owned())) });
+    let (base, change) = (side(), side());
+    let seen = |side: &Option<Side>| Seen::of(side.as_ref(), false);
+    let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
+    let invalid = Some(why.to_owned());
+    (looked, Some(Pair { id, base, change, definition_changed: false, repairs: false, invalid }))
 }
 
 /// Whether the pull request changes anything that a render read before it failed: then its author waits for a word on

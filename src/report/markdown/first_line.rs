@@ -70,7 +70,7 @@ fn subject(report: &PreviewReport) -> Option<String> {
     let is_kept = |app: &AppReport| app.definition == DefinitionChange::Removed && app.stays.is_some();
     let kept: Vec<&AppReport> = report.apps.iter().filter(|app| is_kept(app)).collect();
     let edited = |app: &AppReport| {
-        let defines = matches!(app.definition, DefinitionChange::Edited | DefinitionChange::Added);
+        let defines = !matches!(app.definition, DefinitionChange::None | DefinitionChange::Removed);
         defines && planned(app) && app.counts().changes() == 0 && app.counts().rejected == 0
     };
     let defined = report.apps_that(|app| {
@@ -124,6 +124,7 @@ fn problems(report: &PreviewReport) -> Vec<String> {
     let apps = |which: fn(&AppReport) -> bool| report.apps_that(which);
     [
         (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "does not render:", "app"),
+        (apps(|app| matches!(app.result, AppResult::Invalid { .. })), "the definition is invalid of", "app"),
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "no result yet for", "app"),
         (counts.not_validated, "not validated:", "object"),

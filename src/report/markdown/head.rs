@@ -3,7 +3,7 @@
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
-use super::{first_line, outcome, reviewed, table};
+use super::{compared, first_line, outcome, reviewed, table};
 use crate::plan::{Action, Cause, NotValidated, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{
     AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped,
@@ -16,7 +16,8 @@ const REFERRERS: usize = 10;
 pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     let first = report.outcome.as_ref().map_or_else(|| first_line::text(report), outcome::text);
     document.must(Block::Lines(first));
-    document.must(Block::Lines(compared(report)));
+    document.must(Block::Lines(compared::text(report)));
+    document.head_all(compared::elsewhere(report).map(Block::Lines));
     if let Some(outcome) = &report.outcome {
         if let Some(taken) = outcome::taken_over(report, outcome) {
             document.head(Block::Lines(taken));
@@ -24,7 +25,8 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
         reviewed::write(outcome, document);
         outcome::failures(outcome, document);
     }
-    if let Some(stopped) = &report.stopped {
+    // What kept it from being compared is over with the merge, and what the merge broke is told with its outcome.
+    if let Some(stopped) = report.stopped.as_ref().filter(|_| report.outcome.is_none()) {
         write_stopped(stopped, document);
     }
     table::write(report, document);
@@ -48,17 +50,6 @@ pub(super) fn write_tail(report: &PreviewReport, document: &mut Document) {
     notes(report, "Warnings", warnings, document);
     before(report, document);
     not_checked(report, document);
-}
-
-fn compared(report: &PreviewReport) -> String {
-    let at = report.at.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let what = if report.outcome.is_some() { "Before the merge, this was compared" } else { "Compared" };
-    format!(
-        "{what}: {} merged into {} at {}, {at}.",
-        span(report.head.short()),
-        span(&report.base_ref),
-        span(report.base.short())
-    )
 }
 
 fn write_stopped(stopped: &Stopped, document: &mut Document) {
@@ -104,6 +95,7 @@ fn trouble(app: &AppReport, document: &mut Document) {
             fold(format!("Render error of {name}{place}"), message);
         }
         AppResult::NotAllowed { message } => fold(format!("Destination of {name} not allowed"), message),
+        AppResult::Invalid { message } => fold(format!("Definition of {name} invalid"), message),
         AppResult::Unavailable { message } => {
             fold(format!("Preview of {name} failed; Driftless keeps retrying"), message)
         }
@@ -200,9 +192,14 @@ fn definitions(report: &PreviewReport, document: &mut Document) {
         document.head(Block::Lines("**Policies**".into()));
         document.head(Block::Lines(lines.join("\n")));
     }
-    for app in report.apps.iter().filter(|app| app.definition == DefinitionChange::Edited) {
+    for app in &report.apps {
+        let how = match app.definition {
+            DefinitionChange::Edited => "edited",
+            DefinitionChange::Repaired => "repaired, compared with the last valid one",
+            DefinitionChange::None | DefinitionChange::Added | DefinitionChange::Removed => continue,
+        };
         let Some(diff) = &app.definition_diff else { continue };
-        let summary = format!("Definition of {} edited", html(&app.app.name));
+        let summary = format!("Definition of {} {how}", html(&app.app.name));
         document.head(Block::Fold { summary, notes: String::new(), language: "diff", text: diff.clone() });
     }
 }

@@ -3,6 +3,7 @@
 //! What it says first is what merging does. It never calls anything safe, and never says that nothing changes while
 //! something could not be validated. Every text that is not ours goes through `escape`.
 
+mod compared;
 mod document;
 mod escape;
 mod first_line;

@@ -377,8 +377,8 @@ mod tests {
                 end,
                 later,
             };
-            let (people, differs, definitions) = (Vec::new(), Vec::new(), Vec::new());
-            let outcome = Outcome { merged_as: merged_as.clone(), apps: vec![app], people, differs, definitions };
+            let outcome = crate::report::sample::merged("").outcome.expect("an outcome");
+            let outcome = Outcome { merged_as: merged_as.clone(), apps: vec![app], ..outcome };
             let mut document = Document::default();
             document.must(Block::Lines(text(&outcome)));
             failures(&outcome, &mut document);

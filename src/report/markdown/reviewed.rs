@@ -17,6 +17,10 @@ pub(super) fn write(outcome: &Outcome, document: &mut Document) {
     document.head(Block::Lines(lines.join("\n")));
 }
 
+fn capital(text: &str) -> String {
+    text[..1].to_uppercase() + &text[1..]
+}
+
 fn line(one: &Differs) -> String {
     let app = span(&one.app.name);
     let why = match &one.at {
@@ -27,6 +31,10 @@ fn line(one: &Differs) -> String {
         DiffersAt::Merge => "the merge contains other files than the preview".to_owned(),
         DiffersAt::Sync => "the cluster or the branch changed after the preview".to_owned(),
     };
+    if one.at == DiffersAt::NeverPreviewed && !one.objects.is_empty() {
+        let objects: Vec<String> = one.objects.iter().map(|object| span(object)).collect();
+        return format!("- {app}: the merge changes {}. {}.", join(&objects, NAMED), capital(&why));
+    }
     if one.objects.is_empty() {
         return format!("- {app} cannot be planned as merged: {why}.");
     }

@@ -2,13 +2,13 @@
 
 use super::document::{Block, Document};
 use super::escape::cell;
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, HeldBack, PreviewReport};
+use crate::report::preview::{AppEnd, AppReport, AppResult, DefinitionChange, HeldBack, PreviewReport};
 
 pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     if report.apps.is_empty() {
         return;
     }
-    let rows: Vec<[String; 8]> = report.apps.iter().map(row).collect();
+    let rows: Vec<[String; 8]> = report.apps.iter().map(|app| row(app, waits_for_people(report, app))).collect();
     // A column that says nothing of any app is left out.
     let says = |column: usize| rows.iter().any(|row| !row[column].is_empty());
     let columns: Vec<usize> = (0..HEADER.len()).filter(|column| says(*column)).collect();
@@ -31,7 +31,14 @@ const HEADER: [(&str, &str); 8] = [
     ("Note", "---"),
 ];
 
-fn row(app: &AppReport) -> [String; 8] {
+/// Whether what is said to hold it back still does: a merge that was applied since was not held back.
+fn waits_for_people(report: &PreviewReport, app: &AppReport) -> bool {
+    let Some(outcome) = &report.outcome else { return true };
+    let waits = |end: &AppEnd| matches!(end, AppEnd::Paused | AppEnd::Pinned | AppEnd::Manual | AppEnd::Never);
+    outcome.apps.iter().find(|one| one.app == app.app).is_none_or(|one| waits(&one.end))
+}
+
+fn row(app: &AppReport, waits_for_people: bool) -> [String; 8] {
     let counts = app.counts();
     let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
     let deletes = if counts.deletes == 0 { String::new() } else { format!("**{}**", counts.deletes) };
@@ -41,15 +48,17 @@ fn row(app: &AppReport) -> [String; 8] {
         AppResult::Planned { .. } => None,
         AppResult::RenderFailed { .. } => Some("**render error**".to_owned()),
         AppResult::NotAllowed { .. } => Some("**destination not allowed**".to_owned()),
+        AppResult::Invalid { .. } => Some("**definition invalid**".to_owned()),
         AppResult::Unavailable { .. } => Some("**preview failed, retrying**".to_owned()),
     });
     remarks.extend(match app.definition {
         DefinitionChange::None => None,
         DefinitionChange::Added => Some("definition added here".to_owned()),
         DefinitionChange::Edited => Some("definition edited here".to_owned()),
+        DefinitionChange::Repaired => Some("definition repaired here".to_owned()),
         DefinitionChange::Removed => Some("definition removed here".to_owned()),
     });
-    remarks.extend(app.held_back.map(|held_back| held_back_text(held_back).to_owned()));
+    remarks.extend(app.held_back.filter(|_| waits_for_people).map(|held_back| held_back_text(held_back).to_owned()));
     if app.leaves {
         remarks.push("the app leaves this cluster".to_owned());
     }

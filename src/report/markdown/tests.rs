@@ -4,8 +4,11 @@ use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::comment;
+use crate::ids::RepoName;
 use crate::plan::Action;
-use crate::report::preview::{PreviewReport, Stopped};
+use crate::report::preview::{
+    AppEnd, AppResult, DefinitionChange, Differs, DiffersAt, HeldBack, PreviewReport, RenderedFrom, Stopped,
+};
 use crate::report::sample::{app, everything, key, merged, object, report};
 
 /// As the configuration has it where it says nothing.
@@ -88,6 +91,43 @@ fn the_first_line_of_each_case() {
     ];
     let lines: Vec<String> = cases.iter().map(|case| one(case).lines().next().unwrap_or_default().to_owned()).collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// X16+, T19+: definitions that are invalid on the base, commits of other refs, and pauses before and after the merge.
+#[test]
+fn definitions_that_were_invalid_and_pauses_that_are_over() {
+    let update = || object(Action::Update, key("Deployment", "web"), "-a\n+b");
+    let mut invalid = app("broken", vec![]);
+    invalid.result = AppResult::Invalid {
+        message: "apps/broken.yaml:5: unknown field `destnation`; its objects stay as they are".into(),
+    };
+    let mut repaired = app("repaired", vec![]);
+    repaired.definition = DefinitionChange::Repaired;
+    repaired.definition_diff = Some("-  sync: auto\n+  sync: manual".into());
+    let mut paused = app("paused", vec![update()]);
+    paused.held_back = Some(HeldBack::Paused);
+    paused.rendered_from = Some(RenderedFrom {
+        repo: RepoName::new("library"),
+        ref_name: "refs/heads/release".into(),
+        commit: "f6".repeat(20).parse().expect("an id"),
+    });
+    let open = report(vec![invalid, repaired, paused]);
+    let with = |end: AppEnd| {
+        let mut report = open.clone();
+        let mut outcome = merged("").outcome.expect("an outcome");
+        outcome.apps.truncate(1);
+        (outcome.apps[0].app, outcome.apps[0].end) = (report.apps[2].app.clone(), end);
+        outcome.differs = vec![Differs {
+            app: report.apps[2].app.clone(),
+            at: DiffersAt::NeverPreviewed,
+            objects: vec!["Deployment shop/web".into()],
+        }];
+        report.outcome = Some(outcome);
+        report.apps.drain(..2);
+        one(&report)
+    };
+    let healthy = AppEnd::Healthy { after_seconds: 3, removed: 0, held: Vec::new(), kept: Vec::new() };
+    insta::assert_snapshot!([one(&open), with(AppEnd::Paused), with(healthy)].join("\n\n----\n\n"));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod policies;
 mod pull;
 pub mod push;
 mod reads;
+mod repaired;
 mod reviewed;
 mod revoked;
 mod samples;

@@ -87,6 +87,7 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     let app = world.app("feat", "feat").replace("{path: feat}", "{path: feat, ref: feature}");
     let pull = world.open_pull("adds", Files::new().file("apps/feat.yaml", app.clone())).await;
     world.status_is(&pull.head, "success", "1 create").await;
+    world.comment(pull.number, "Rendered from another ref: `feat` from `feature` at ").await;
     let next = world.push_to("feature", Files::new().file("feat/map.yaml", config_map("feat", "other"))).await;
     world.settled().await;
     world.merge_pull(pull.number).await;
