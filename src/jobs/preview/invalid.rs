@@ -1,5 +1,5 @@
-//! Apps whose definitions are invalid on the base, or as the pull request has them. What is invalid defines nothing, and
-//! removes nothing either: what is applied of such an app stays, by the definition that was read of it last.
+//! Apps whose definitions are invalid on the base, or as the pull request has them. What is invalid defines nothing,
+//! and removes nothing either: what is applied of such an app stays, by the definition that was read of it last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,8 +95,8 @@ mod tests {
         DefinitionError { file: file.into(), line: 3, message: "wrong".into(), app: app.map(str::to_owned) }
     }
 
-    /// What comes of one stored app: whether each side has it, and what is said of it. `defined` and `errors` are of the
-    /// base and of the pull request.
+    /// What comes of one stored app: whether each side has it, and what is said of it. `defined` and `errors` are of
+    /// the base and of the pull request.
     fn of(defined: [bool; 2], errors: [&[DefinitionError]; 2]) -> ([bool; 2], Invalid) {
         let row = row();
         let side = |defined: bool| -> BTreeMap<AppId, App> {

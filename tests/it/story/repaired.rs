@@ -1,5 +1,5 @@
-//! What pull requests are told of that no preview saw: definitions that were invalid, merges while nobody looked, pauses
-//! that are over.
+//! What pull requests are told of that no preview saw: definitions that were invalid, merges while nobody looked,
+//! pauses that are over.
 
 use driftless::store::apps::AppState;
 
@@ -33,8 +33,8 @@ fn settings(value: &str) -> Files {
     Files::new().file("deploy/settings.yaml", config_map("settings", value))
 }
 
-/// X16+: a definition that is invalid on the base. Who changes its app is told so, also once it is repaired; who repairs
-/// it neither adds it nor removes its objects.
+/// X16+: a definition that is invalid on the base. Who changes its app is told so, also once it is repaired; who
+/// repairs it neither adds it nor removes its objects.
 #[tokio::test(flavor = "multi_thread")]
 async fn x16_a_definition_that_is_invalid_on_the_base_is_repaired() {
     let world = up_with_a_typo("repaired").await;
