@@ -111,19 +111,25 @@ async fn begin(
     tell(engine, pull, &mut report, &known).await
 }
 
-/// Whom a merge concerns: they are told of its failure. The push may have told of the merge before the forge did.
+/// What only the forge knows of a merge: the head that was merged, and whom it concerns, who are told of its failure.
+/// The push may have told of the merge before, with the head that was seen last.
 pub(in crate::jobs) async fn concerns(
     engine: &Engine,
     repo: &RepoName,
     number: u64,
+    head: &Oid,
     people: Vec<String>,
 ) -> Result<(), JobError> {
     let turn = engine.store.turn().await;
     let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
-    match report.outcome.as_mut() {
-        Some(outcome) if outcome.people.is_empty() => outcome.people = people,
-        _ => return Ok(()),
+    let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
+    if !outcome.people.is_empty() && outcome.head.as_ref() == Some(head) {
+        return Ok(());
+    }
+    outcome.head = Some(head.clone());
+    if outcome.people.is_empty() {
+        outcome.people = people;
     }
     let known = Known::about(engine, &pull).await?;
     tell(engine, &mut pull, &mut report, &known).await

@@ -23,7 +23,7 @@ pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullReq
     }
     let mut people = vec![pull.author.clone()];
     people.extend(pull.merged_by.clone().filter(|login| *login != pull.author));
-    outcome::concerns(engine, &repo.name, pull.number, people).await
+    outcome::concerns(engine, &repo.name, pull.number, &pull.head, people).await
 }
 
 /// The row of a merged pull request, with the head that was merged: it may have been pushed to while nobody looked.

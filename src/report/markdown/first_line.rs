@@ -124,7 +124,7 @@ fn problems(report: &PreviewReport) -> Vec<String> {
     let apps = |which: fn(&AppReport) -> bool| report.apps_that(which);
     [
         (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "does not render:", "app"),
-        (apps(|app| matches!(app.result, AppResult::Invalid { .. })), "the definition is invalid of", "app"),
+        (apps(|app| matches!(app.result, AppResult::Invalid { .. })), "invalid definition:", "app"),
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "no result yet for", "app"),
         (counts.not_validated, "not validated:", "object"),

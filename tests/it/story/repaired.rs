@@ -40,7 +40,7 @@ async fn x16_a_definition_that_is_invalid_on_the_base_is_repaired() {
     let world = up_with_a_typo("repaired").await;
     let change = world.open_pull("change", settings("two")).await;
     world.status_is(&change.head, "failure", "1 invalid definition (shop)").await;
-    let comment = world.comment(change.number, "the definition is invalid of: 1 app").await;
+    let comment = world.comment(change.number, "invalid definition: 1 app").await;
     assert!(comment.contains("destnation") && comment.contains("**definition invalid**"), "{comment}");
 
     let valid = Files::new().file("apps/shop.yaml", world.app("shop", "deploy"));
@@ -86,13 +86,12 @@ async fn t14_a_merge_while_the_server_was_down_says_what_was_compared() {
     world.start_again().await;
     world.healthy("shop", &merge).await;
 
-    let comment = world.comment(older.number, "Before the merge, this was compared").await;
-    let before = format!("`{}` merged into `main`", older.head.short());
     let newer = format!("The merge contains `{}`, which was not previewed.", newer.short());
-    assert!(comment.contains(&before) && comment.contains(&newer), "{comment}");
-    let comment = world.comment(never.number, "It was not previewed before the merge. After the merge, ").await;
-    assert!(comment.contains(&format!("`{}` was compared with `main` at", merge.short())), "{comment}");
-    assert!(comment.contains("It was merged before it was previewed.") && !comment.contains("Before the"), "{comment}");
+    let comment = world.comment(older.number, &newer).await;
+    let before = format!("Before the merge, this was compared: `{}` merged into `main` at", older.head.short());
+    assert!(comment.contains(&before), "{comment}");
+    let comment = world.comment(never.number, "It was not previewed before the merge.").await;
+    assert!(comment.contains("Merged as") && !comment.contains("Before the merge"), "{comment}");
 }
 
 /// T19+: what was merged while its app was paused is told as applied once it is, and nothing is left of the pause.
