@@ -31,7 +31,13 @@ fn merged(report: &PreviewReport, outcome: &Outcome) -> String {
             format!("Before the merge, this was compared: {}, which affected no app.", into_base(report))
         }
         Previewed::Shown if does_not_merge(report) => {
-            format!("Before the merge, it could not be merged: {}.", sides(report))
+            format!(
+                "Before the merge, {} could not be merged into {} at {}, {}.",
+                span(report.head.short()),
+                span(&report.base_ref),
+                span(report.base.short()),
+                time(report.at)
+            )
         }
         Previewed::Shown => format!("Before the merge, this was compared: {}.", sides(report)),
     }];
