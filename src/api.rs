@@ -5,6 +5,19 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The header in which a command says who uses it.
+pub const USER: &str = "x-driftless-user";
+
+/// The longest name of a person.
+const LONGEST_NAME: usize = 64;
+
+/// A person's name as it is written down: one word, whatever somebody put there.
+pub fn user_name(said: &str) -> Option<String> {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.@+".contains(c) { c } else { '-' };
+    let name: String = said.chars().take(LONGEST_NAME).map(plain).collect();
+    (!name.is_empty()).then_some(name)
+}
+
 /// One app with where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,6 +36,13 @@ pub struct AppView {
     pub applied_revision: Option<String>,
     pub applied_at: Option<String>,
     pub objects: u64,
+    pub paused_since: Option<String>,
+    pub paused_by: Option<String>,
+    pub pinned_revision: Option<String>,
+    pub pinned_by: Option<String>,
+    /// How the cluster differs from what was applied, and who made it so; what is healed again and again as well.
+    pub drift: Option<String>,
+    pub drift_since: Option<String>,
 }
 
 /// One run of an app.
@@ -33,6 +53,11 @@ pub struct RunView {
     pub app: String,
     pub kind: String,
     pub cause: String,
+    /// Who asked for it, where people did, and who of them confirmed deletions.
+    pub by: Option<String>,
+    pub confirmed_by: Option<String>,
+    /// What was applied before; for a preview the base that it was compared with.
+    pub from_revision: Option<String>,
     pub revision: Option<String>,
     pub author: Option<String>,
     pub state: String,
@@ -122,12 +147,21 @@ pub(crate) mod tests {
             applied_revision: None,
             applied_at: None,
             objects: 0,
+            paused_since: None,
+            paused_by: None,
+            pinned_revision: None,
+            pinned_by: None,
+            drift: None,
+            drift_since: None,
         });
         assert_camel_case(&RunView {
             run: String::new(),
             app: String::new(),
             kind: String::new(),
             cause: String::new(),
+            by: None,
+            confirmed_by: None,
+            from_revision: None,
             revision: None,
             author: None,
             state: String::new(),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::app::SyncPolicy;
 use crate::ids::Oid;
-use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
+use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, HealCount, SUSPENDED};
 use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunRow, RunState, without};
 
 /// How long a removed app is listed.
@@ -38,6 +38,8 @@ pub struct Retried {
     /// In milliseconds since 1970.
     pub since: i64,
     pub error: String,
+    /// It has failed for good, until the next look.
+    pub is_over: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +48,10 @@ pub enum Of {
     Sync,
     /// The look at its ref, or at the branch that defines it: what Git says by now is not known.
     Ref,
+    /// The look for what no webhook told.
+    Poll,
+    /// The look at its cluster.
+    Cluster,
 }
 
 /// The state in one word.
@@ -61,7 +67,7 @@ pub enum State {
     Failed,
     /// For health, for deletions, or for confirmation.
     Waiting,
-    /// Its definition, ref or path is not there.
+    /// Its definition or ref is not there.
     Missing,
     /// Its definition cannot be read, or is not allowed.
     Invalid,
@@ -138,7 +144,7 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     }
     if is_failing(row, active) {
         let now = active.map(|_| "retrying now".to_owned());
-        let (paused, pinned) = (since("paused", row.paused_since.filter(|_| row.paused)), pinned(row));
+        let (paused, pinned) = (paused(row), pinned(row));
         let resume = (row.paused || pinned.is_some()).then(|| resume(row));
         return said(
             State::Failed,
@@ -146,8 +152,7 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         );
     }
     if row.paused {
-        let paused = since("paused", row.paused_since);
-        return said(State::Paused, vec![paused, pinned(row), behind(facts), drift(), held(), Some(resume(row))]);
+        return said(State::Paused, vec![paused(row), pinned(row), behind(facts), drift(), held(), Some(resume(row))]);
     }
     if waits() {
         return said(
@@ -197,7 +202,35 @@ fn resume(row: &AppRow) -> String {
 }
 
 fn pinned(row: &AppRow) -> Option<String> {
-    row.pinned_revision.as_ref().map(|revision| format!("pinned to {}", revision.short()))
+    row.pinned_revision.as_ref().map(|revision| format!("pinned to {}{}", revision.short(), by(row.pinned_by.as_ref())))
+}
+
+fn paused(row: &AppRow) -> Option<String> {
+    let since = since("paused", row.paused_since.filter(|_| row.paused))?;
+    Some(format!("{since}{}", by(row.paused_by.as_ref())))
+}
+
+fn by(who: Option<&String>) -> String {
+    who.map(|who| format!(" by {who}")).unwrap_or_default()
+}
+
+/// How the cluster differs from what was applied, as far as the last look knows: what nobody puts back, and what is put
+/// back and changed again.
+pub fn drift(row: &AppRow) -> Option<String> {
+    if row.state != AppState::Active {
+        return None;
+    }
+    if !row.drift.is_empty() {
+        return Some(row.drift.strip_prefix("drift: ").unwrap_or(&row.drift).to_owned());
+    }
+    let fought: Vec<String> = row.heals.iter().map(|(object, count)| fought(object, count)).collect();
+    (!fought.is_empty()).then(|| fought.join("; "))
+}
+
+fn fought(object: &str, HealCount { fields, manager, count }: &HealCount) -> String {
+    let what = if fields.is_empty() { "is gone".to_owned() } else { format!("differs in {}", fields.join(", ")) };
+    let times = if *count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
+    format!("{object} {what}{}, healed {times}", by(manager.as_ref()))
 }
 
 fn confirmed(number: usize) -> Option<String> {
@@ -208,15 +241,18 @@ fn confirmed(number: usize) -> Option<String> {
     }
 }
 
-fn retrying(facts: Facts<'_>, Retried { of, since, error }: &Retried) -> String {
+fn retrying(facts: Facts<'_>, Retried { of, since, error, is_over }: &Retried) -> String {
     let since = time(*since).unwrap_or_default();
-    match of {
-        Of::Sync => format!("retrying since {since}: {error}"),
-        Of::Ref => {
-            let name = facts.row.app.source.ref_name.trim_start_matches("refs/heads/");
-            format!("what {name} is by now is not known since {since}, retrying: {error}")
-        }
-    }
+    let app = &facts.row.app;
+    let what = match of {
+        Of::Sync if !is_over => return format!("retrying since {since}: {error}"),
+        Of::Sync => "syncs fail".to_owned(),
+        Of::Ref => format!("what {} is by now is not known", app.source.ref_name.trim_start_matches("refs/heads/")),
+        Of::Poll => format!("what no webhook tells of {} is not found out", app.source.repo),
+        Of::Cluster => format!("drift on {} is not looked for", app.destination.cluster),
+    };
+    let then = if *is_over { "tried again with the next look" } else { "retrying" };
+    format!("{what} since {since}, {then}: {error}")
 }
 
 /// Why a run waits. That its app was paused is over: one that is paused is told as such.

@@ -69,6 +69,7 @@ mod tests {
             target: "shop/web".into(),
             cause: serde_json::Value::Null,
             revision: None,
+            from_revision: None,
             author: None,
             state,
             error: error.map(str::to_owned),

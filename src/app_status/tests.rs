@@ -38,10 +38,13 @@ pub(crate) fn row() -> AppRow {
         synced_ok: true,
         paused: false,
         paused_since: None,
+        paused_by: None,
         pinned_revision: None,
+        pinned_by: None,
         health: AppHealth::Healthy,
         health_message: String::new(),
         drift: String::new(),
+        drift_since: None,
         failure: String::new(),
         failing_since: None,
         failed_revision: None,
@@ -58,6 +61,7 @@ fn run(state: RunState, revision: &str) -> RunRow {
         target: "shop/web".into(),
         cause: serde_json::Value::Null,
         revision: Some(oid(revision).to_string()),
+        from_revision: None,
         author: None,
         state,
         error: None,
@@ -97,7 +101,7 @@ fn fails(row: &mut AppRow) {
 }
 
 fn retried(of: Of) -> Retried {
-    Retried { of, since: 3_000, error: "the forge answers 401".into() }
+    Retried { of, since: 3_000, error: "the forge answers 401".into(), is_over: false }
 }
 
 fn cases() -> Vec<Case> {
@@ -147,6 +151,18 @@ fn cases() -> Vec<Case> {
         }),
         Case { retried: Some(retried(Of::Sync)), ..case("as in Git, and its sync fails", |_| {}) },
         Case { retried: Some(retried(Of::Ref)), ..case("as in Git, and Git cannot be read", |_| {}) },
+        Case { retried: Some(retried(Of::Poll)), ..case("as in Git, and its repo cannot be looked at", |_| {}) },
+        Case { retried: Some(retried(Of::Cluster)), ..case("as in Git, and its cluster is away", |_| {}) },
+        Case {
+            retried: Some(Retried { is_over: true, ..retried(Of::Cluster) }),
+            ..case("as in Git, and its cluster denies to be looked at", |_| {})
+        },
+        case("paused by somebody", |row| {
+            (row.paused, row.paused_since, row.paused_by) = (true, Some(2_000), Some("uid 1000 (ada)".into()));
+        }),
+        case("pinned by somebody", |row| {
+            (row.pinned_revision, row.pinned_by) = (Some(oid("a")), Some("uid 1000 (ada)".into()));
+        }),
         Case { retried: Some(retried(Of::Sync)), ..case("behind, and its sync fails", behind_head) },
         with_run(case("failed, and a newer revision is applied", fails), RunState::Running, "c"),
         with_run(
@@ -201,6 +217,21 @@ fn cases() -> Vec<Case> {
             })
         },
     ]
+}
+
+/// T6+: what the view over the drift of all apps shows of one.
+#[test]
+fn the_drift_of_an_app() {
+    assert_eq!(drift(&row()), None);
+    let reported = AppRow { drift: "drift: Secret shop/db is gone".into(), ..row() };
+    assert_eq!(drift(&reported).as_deref(), Some("Secret shop/db is gone"));
+    let count = HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2 };
+    let fought = AppRow { heals: Heals::from([("Deployment shop/web".into(), count)]), ..row() };
+    insta::assert_snapshot!(
+        drift(&fought).expect("told"),
+        @"Deployment shop/web differs in spec.replicas by hpa, healed 2 times in a row"
+    );
+    assert_eq!(drift(&AppRow { state: AppState::Removed, ..reported }), None, "nobody looks at it any more");
 }
 
 /// T3, T4, T5, T6, T7, T10: every combination of rows that means something, and what is said of it.

@@ -12,6 +12,9 @@ pub(super) struct ListArgs {
     /// Also list apps that were removed more than a day ago.
     #[arg(long)]
     all: bool,
+    /// Only apps whose objects differ from what was applied: in which fields, since when, and by whom.
+    #[arg(long)]
+    drift: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -20,6 +23,9 @@ pub(super) struct ListArgs {
 pub(super) struct AppArgs {
     /// NAME, or REPO/NAME where two repos use one name. `driftless apps` lists them.
     app: String,
+    /// Your name, which the history shows beside your user id.
+    #[arg(long, value_name = "NAME", env = "USER")]
+    by: Option<String>,
     #[command(flatten)]
     server: Server,
 }
@@ -40,10 +46,12 @@ pub(super) struct SyncArgs {
 }
 
 pub(super) async fn list(args: &ListArgs, format: Format) -> anyhow::Result<Outcome> {
-    let path = if args.all { "/api/v1/apps?all=true" } else { "/api/v1/apps" };
-    let apps: Vec<AppView> = args.server.get(path).await?;
+    let path = format!("/api/v1/apps?all={}&drift={}", args.all, args.drift);
+    let apps: Vec<AppView> = args.server.get(&path).await?;
     match format {
         Format::Json => output::json(&apps)?,
+        Format::Text if apps.is_empty() && args.drift => output::note("no drift, as of the last look at each cluster"),
+        Format::Text if args.drift => output::line(drift_table(&apps)),
         Format::Text if apps.is_empty() => output::note("no apps yet: they appear when their definitions are pushed"),
         Format::Text => output::line(apps_table(&apps)),
     }
@@ -66,6 +74,19 @@ fn apps_table(apps: &[AppView]) -> String {
     output::table(["APP", "DESTINATION", "STATE", "HEALTH", "REVISION", "OBJECTS", "MESSAGE"], rows)
 }
 
+fn drift_table(apps: &[AppView]) -> String {
+    let rows = apps.iter().map(|app| {
+        [
+            app.app.clone(),
+            format!("{}/{}", app.cluster, app.namespace),
+            app.state.clone(),
+            app.drift_since.clone().unwrap_or_else(|| "-".into()),
+            app.drift.clone().unwrap_or_default(),
+        ]
+    });
+    output::table(["APP", "DESTINATION", "STATE", "SINCE", "DRIFT"], rows)
+}
+
 pub(super) async fn sync(args: SyncArgs, format: Format) -> anyhow::Result<Outcome> {
     let SyncArgs { app, revision, allow_destructive, adopt } = args;
     wish(&app, "sync", &SyncRequest { revision, allow_destructive, adopt }, format).await
@@ -80,7 +101,7 @@ pub(super) async fn resume(args: &AppArgs, format: Format) -> anyhow::Result<Out
 }
 
 async fn wish<B: serde::Serialize>(args: &AppArgs, action: &str, body: &B, format: Format) -> anyhow::Result<Outcome> {
-    let answer = args.server.post(&app_path(&args.app, action)?, body).await?;
+    let answer = args.server.post(&app_path(&args.app, action)?, args.by.as_deref(), body).await?;
     match format {
         Format::Json => output::json(&answer)?,
         Format::Text => output::line(&answer.message),
@@ -105,9 +126,25 @@ mod tests {
             applied_revision: Some("0123456789abcdef".into()),
             applied_at: None,
             objects: 4,
+            paused_since: None,
+            paused_by: None,
+            pinned_revision: None,
+            pinned_by: None,
+            drift: None,
+            drift_since: None,
         };
         let failed = app("cart-service", "failed", Some("Deployment shop/cart: spec.replicas: must be positive"));
         insta::assert_snapshot!(apps_table(&[app("web", "synced", None), failed]));
+        let drifted = AppView {
+            drift: Some("Deployment shop/web differs in spec.replicas, by kubectl-edit".into()),
+            drift_since: Some("2026-01-02T03:04:05Z".into()),
+            ..app("web", "out-of-sync", None)
+        };
+        let fought = AppView {
+            drift: Some("Deployment shop/cart differs in spec.replicas by hpa, healed 2 times in a row".into()),
+            ..app("cart-service", "synced", None)
+        };
+        insta::assert_snapshot!(drift_table(&[drifted, fought]), @"");
         insta::assert_snapshot!(apps_table(&[app("web", "synced", None)]), @r"
         APP       DESTINATION  STATE   HEALTH   REVISION    OBJECTS
         shop/web  prod/shop    synced  healthy  0123456789  4

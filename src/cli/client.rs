@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::Answer;
+use crate::api::{Answer, USER, user_name};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Server {
@@ -23,9 +23,15 @@ impl Server {
         self.read(client.get(format!("http://driftless{path}"))).await
     }
 
-    pub async fn post<B: Serialize>(&self, path: &str, body: &B) -> anyhow::Result<Answer> {
+    /// `by` is who asks, as far as that is known.
+    pub async fn post<B: Serialize>(&self, path: &str, by: Option<&str>, body: &B) -> anyhow::Result<Answer> {
         let client = self.client()?;
-        self.read(client.post(format!("http://driftless{path}")).json(body)).await
+        let mut request = client.post(format!("http://driftless{path}")).json(body);
+        // Beyond ASCII no name fits into a header as it is.
+        if let Some(name) = by.and_then(user_name).filter(|name| name.is_ascii()) {
+            request = request.header(USER, name);
+        }
+        self.read(request).await
     }
 
     fn client(&self) -> anyhow::Result<reqwest::Client> {

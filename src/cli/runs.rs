@@ -35,20 +35,23 @@ fn path(limit: u32, app: Option<&str>) -> String {
 
 fn runs_table(runs: &[RunView]) -> String {
     let rows = runs.iter().map(|run| {
-        let revision = run.revision.as_deref().map_or("-", |revision| &revision[..revision.len().min(10)]);
+        let short = |revision: &Option<String>| {
+            revision.as_deref().map_or("-", |revision| &revision[..revision.len().min(10)]).to_owned()
+        };
         let total: u64 = run.steps.iter().map(|step| step.millis).sum();
         [
             run.started_at.clone(),
             run.app.clone(),
             run.kind.clone(),
             run.state.clone(),
-            revision.to_owned(),
+            short(&run.from_revision),
+            short(&run.revision),
             run.cause.clone(),
             format!("{total} ms"),
             text(run),
         ]
     });
-    output::table(["STARTED", "APP", "KIND", "STATE", "REVISION", "CAUSE", "TOOK", "WHAT"], rows)
+    output::table(["STARTED", "APP", "KIND", "STATE", "FROM", "TO", "CAUSE", "TOOK", "WHAT"], rows)
 }
 
 /// Why it failed or what it waits for; what is told beside a success hides nothing of what was done.
@@ -56,7 +59,9 @@ fn text(run: &RunView) -> String {
     let note = run.error.as_deref().and_then(|error| error.lines().next()).unwrap_or_default();
     match (run.state.as_str(), note) {
         (_, "") => run.summary.clone(),
-        ("succeeded", note) if !run.summary.is_empty() => format!("{}; {note}", run.summary),
+        ("succeeded" | "failed" | "cancelled", note) if !run.summary.is_empty() && run.kind != "preview" => {
+            format!("{}; {note}", run.summary)
+        }
         (_, note) => note.to_owned(),
     }
 }
@@ -82,6 +87,9 @@ mod tests {
             app: "shop/web".into(),
             kind: "sync".into(),
             cause: "push".into(),
+            by: None,
+            confirmed_by: None,
+            from_revision: Some("fedcba98765432".into()),
             revision: Some("0123456789abcdef".into()),
             author: Some("Ada".into()),
             state: "succeeded".into(),
@@ -92,7 +100,9 @@ mod tests {
             steps: vec![StepView { step: "render".into(), millis: 7 }, StepView { step: "plan".into(), millis: 11 }],
         };
         let noted = RunView { error: Some("health unknown: Widget shop/a".into()), ..run.clone() };
+        let by = "deletions confirmed by uid 1000 (ada)".to_owned();
+        let first = RunView { from_revision: None, cause: by, ..run.clone() };
         let failed = RunView { state: "failed".into(), error: Some("no kind\nmore".into()), ..run.clone() };
-        insta::assert_snapshot!(runs_table(&[run, noted, failed]));
+        insta::assert_snapshot!(runs_table(&[run, noted, first, failed]));
     }
 }

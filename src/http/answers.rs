@@ -12,7 +12,7 @@ pub(super) fn not_synced(row: &AppRow) -> Option<String> {
     let why = match row.state {
         AppState::Removed if row.on_delete() == OnDelete::Prune => return None,
         AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
-        AppState::Missing => "its definition, ref or path is missing. Restore it",
+        AppState::Missing => "its definition or ref is missing. Restore it",
         AppState::Broken => "its definition cannot be used. Correct it",
         AppState::Active if row.app.sync == SyncPolicy::Never => "its definition says `sync: never`. Change it",
         AppState::Active => return None,
@@ -56,7 +56,8 @@ pub(super) fn paused(row: &AppRow) -> String {
     let id = &row.app.id;
     if row.paused {
         let since = row.paused_since.and_then(time).map(|since| format!(" since {since}")).unwrap_or_default();
-        return format!("{id} is paused already{since}. To continue: driftless resume {id}");
+        let by = row.paused_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        return format!("{id} is paused already{since}{by}. To continue: driftless resume {id}");
     }
     let beside = match (row.state, row.app.sync) {
         (AppState::Removed, _) => ". Its definition was removed: its remaining objects are kept until then".to_owned(),
@@ -127,9 +128,10 @@ mod tests {
             removed(row);
             row.applied_app.as_mut().expect("an app").on_delete = OnDelete::Prune;
         };
+        let paused_by = || (true, Some(1_000), Some("uid 1000 (ada)".to_owned()));
         let cases: [(&str, AppRow); 10] = [
             ("active", row()),
-            ("paused", with(&|row| (row.paused, row.paused_since) = (true, Some(1_000)))),
+            ("paused", with(&|row| (row.paused, row.paused_since, row.paused_by) = paused_by())),
             ("pinned", with(&|row| row.pinned_revision = Some(oid("c")))),
             ("paused and pinned", with(&|row| (row.paused, row.pinned_revision) = (true, Some(oid("c"))))),
             ("never", with(&|row| row.app.sync = SyncPolicy::Never)),

@@ -41,7 +41,7 @@ pub enum CauseView {
     Webhook { hook: String, delivery: String },
     Poll,
     Resync,
-    Manual { by: String, revision: Option<String>, allow_destructive: bool, adopt: bool },
+    Manual { by: String, revision: Option<String>, allow_destructive: bool, adopt: bool, resume: bool },
     Follow { key: String },
 }
 
@@ -51,8 +51,8 @@ impl From<Cause> for CauseView {
             Cause::Webhook { hook, delivery } => Self::Webhook { hook, delivery },
             Cause::Poll => Self::Poll,
             Cause::Resync => Self::Resync,
-            Cause::Manual(Manual { by, revision, allow_destructive, adopt, resume: _ }) => {
-                Self::Manual { by, revision, allow_destructive, adopt }
+            Cause::Manual(Manual { by, revision, allow_destructive, adopt, resume }) => {
+                Self::Manual { by, revision, allow_destructive, adopt, resume }
             }
             Cause::Follow { key } => Self::Follow { key: key.to_string() },
         }

@@ -10,8 +10,9 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::caller::Who;
 use super::standing::{self, Standing};
-use super::{Problem, RevisionError, Revisions, answers};
+use super::{Problem, RevisionError, Revisions, answers, causes};
 use crate::api::{Answer, AppView, PreviewView, RunView, StepView, SyncRequest};
 use crate::app_status::{self, AppStatus};
 use crate::ids::{AppId, Oid, RepoName};
@@ -49,11 +50,15 @@ struct AppsQuery {
     /// Removed apps that nothing is left to do for as well.
     #[serde(default)]
     all: bool,
+    /// Only those that differ from what was applied.
+    #[serde(default)]
+    drift: bool,
 }
 
 async fn apps(State(parts): State<Parts>, Query(query): Query<AppsQuery>) -> Result<Json<Vec<AppView>>, Problem> {
     let all = standing::all(&parts.store).await?;
-    Ok(Json(all.into_iter().filter(|one| query.all || !one.is_over).map(app_view).collect()))
+    let views = all.into_iter().filter(|one| query.all || !one.is_over).map(app_view);
+    Ok(Json(views.filter(|view| !query.drift || view.drift.is_some()).collect()))
 }
 
 fn app_view(standing: Standing) -> AppView {
@@ -70,6 +75,12 @@ fn app_view(standing: Standing) -> AppView {
         applied_revision: row.applied_revision.as_ref().map(ToString::to_string),
         applied_at: row.applied_at.and_then(time),
         objects: u64::try_from(objects).unwrap_or(u64::MAX),
+        drift: app_status::drift(&row),
+        drift_since: row.drift_since.and_then(time),
+        paused_since: row.paused_since.and_then(time),
+        paused_by: row.paused_by,
+        pinned_revision: row.pinned_revision.as_ref().map(ToString::to_string),
+        pinned_by: row.pinned_by,
     }
 }
 
@@ -94,12 +105,15 @@ async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Res
 fn run_view(row: RunRow) -> RunView {
     let kind = run_text::kind(&row).to_owned();
     let (summary, error) = (run_text::summary(&row), run_text::note(&row).map(str::to_owned));
-    let causes: Vec<Cause> = serde_json::from_value(row.cause).unwrap_or_default();
+    let asked: Vec<Cause> = serde_json::from_value(row.cause).unwrap_or_default();
     RunView {
         run: row.id.to_string(),
         app: row.target,
         kind,
-        cause: cause_text(&causes),
+        cause: causes::text(&asked),
+        by: causes::people(&asked),
+        confirmed_by: causes::confirmed(&asked),
+        from_revision: row.from_revision,
         revision: row.revision,
         author: row.author,
         state: word(&row.state),
@@ -116,20 +130,6 @@ fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Why a run was made, in words.
-fn cause_text(causes: &[Cause]) -> String {
-    let text = |cause: &Cause| match cause {
-        Cause::Webhook { hook, .. } => format!("webhook of {hook}"),
-        Cause::Poll => "poll".to_owned(),
-        Cause::Resync => "resync".to_owned(),
-        Cause::Manual(manual) => format!("{} by hand", manual.by),
-        Cause::Follow { key } => key.kind().to_owned(),
-    };
-    let mut words: Vec<String> = causes.iter().map(text).collect();
-    words.dedup();
-    words.join(", ")
-}
-
 fn time(millis: i64) -> Option<String> {
     Timestamp::from_millisecond(millis).ok().map(|at| at.to_string())
 }
@@ -137,6 +137,7 @@ fn time(millis: i64) -> Option<String> {
 async fn sync(
     State(parts): State<Parts>,
     Path(app): Path<String>,
+    Who(by): Who,
     Json(wish): Json<SyncRequest>,
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
@@ -151,8 +152,8 @@ async fn sync(
     let confirms_nothing = allow_destructive && parts.store.waiting_for_word(id).await? == 0;
     let said = answers::synced(&row, found.as_ref().map(|(oid, text)| (oid, text.as_str())), confirms_nothing);
     let revision = found.map(|(oid, _)| oid.to_string());
-    enqueue(&parts, id, Manual { by: "driftless sync".to_owned(), revision, allow_destructive, adopt, resume: false })
-        .await?;
+    tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
+    enqueue(&parts, id, Manual { by, revision, allow_destructive, adopt, resume: false }).await?;
     Ok(accepted(said))
 }
 
@@ -176,23 +177,32 @@ async fn commit(parts: &Parts, row: &AppRow, revision: &str) -> Result<Oid, Prob
     }
 }
 
-async fn pause(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(StatusCode, Json<Answer>), Problem> {
+async fn pause(
+    State(parts): State<Parts>,
+    Path(app): Path<String>,
+    Who(by): Who,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
     answers::not_paused(&row).map_or(Ok(()), refused)?;
     // When it was paused first is told as long as it is.
     if !row.paused {
-        parts.store.set_paused(&row.app.id, true).await?;
+        tracing::info!(app = %row.app.id, by, "an app was paused");
+        parts.store.pause(&row.app.id, &by).await?;
     }
     Ok(accepted(answers::paused(&row)))
 }
 
-async fn resume(State(parts): State<Parts>, Path(app): Path<String>) -> Result<(StatusCode, Json<Answer>), Problem> {
+async fn resume(
+    State(parts): State<Parts>,
+    Path(app): Path<String>,
+    Who(by): Who,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
     if row.paused || row.pinned_revision.is_some() {
-        parts.store.set_paused(&row.app.id, false).await?;
-        parts.store.set_pinned(&row.app.id, None).await?;
-        enqueue(&parts, &row.app.id, Manual { by: "driftless resume".to_owned(), resume: true, ..Manual::default() })
-            .await?;
+        tracing::info!(app = %row.app.id, by, "an app was resumed");
+        parts.store.resume(&row.app.id).await?;
+        parts.store.unpin(&row.app.id).await?;
+        enqueue(&parts, &row.app.id, Manual { by, resume: true, ..Manual::default() }).await?;
     }
     Ok(accepted(answers::resumed(&row)))
 }

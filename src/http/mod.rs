@@ -4,6 +4,8 @@ pub mod answer;
 mod answers;
 pub mod api;
 pub mod apps;
+mod caller;
+mod causes;
 mod framing;
 mod guarded;
 pub mod hooks;

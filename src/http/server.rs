@@ -74,7 +74,7 @@ const HEADER_BYTES: usize = 64 * 1024;
 pub async fn serve<L>(mut listener: L, router: Router, limits: ServerLimits, tasks: Tasks)
 where
     L: Listener,
-    L::Addr: Into<Peer>,
+    L::Addr: Into<Peer> + Clone + Send + Sync + 'static,
 {
     let slots = Slots::new(limits.connections, limits.per_peer);
     let soft = tasks.soft().clone();
@@ -84,26 +84,35 @@ where
             accepted = listener.accept() => accepted,
         };
         // Counted here and not by the task, which may begin later than the next connection comes.
-        let slot = Arc::new(slots.take(address.into()));
+        let slot = Arc::new(slots.take(address.clone().into()));
         let (router, soft, hard) = (router.clone(), soft.clone(), tasks.hard().clone());
         tasks.spawn("connection", async move {
             tokio::select! {
                 () = hard.cancelled() => {}
                 () = slot.displaced() => tracing::debug!("a connection was closed to make room for another"),
-                () = connection(io, router, limits, soft, Arc::clone(&slot)) => {}
+                () = connection(io, address, router, limits, soft, Arc::clone(&slot)) => {}
             }
         });
     }
 }
 
-async fn connection<I>(io: I, router: Router, limits: ServerLimits, soft: CancellationToken, slot: Arc<Slot>)
-where
+/// Each request comes with who has opened the connection.
+async fn connection<I, A>(
+    io: I,
+    address: A,
+    router: Router,
+    limits: ServerLimits,
+    soft: CancellationToken,
+    slot: Arc<Slot>,
+) where
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    A: Clone + Send + Sync + 'static,
 {
     let framing = Arc::new(Framing::default());
     let io = Guarded::new(io, limits.write, Arc::clone(&framing));
     let (requests, fruitless) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(address.clone());
         let mut framed = framing.of(requests.fetch_add(1, Ordering::Relaxed));
         if framed == Framed::Clear && fruitless.fetch_add(1, Ordering::Relaxed) + 1 >= limits.requests {
             framed = Framed::Last;

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::caller::Caller;
+
 /// Whoever connects, as far as its connections are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {
@@ -26,8 +28,8 @@ impl From<SocketAddr> for Peer {
     }
 }
 
-impl From<tokio::net::unix::SocketAddr> for Peer {
-    fn from(_: tokio::net::unix::SocketAddr) -> Self {
+impl From<Caller> for Peer {
+    fn from(_: Caller) -> Self {
         Self::Local
     }
 }

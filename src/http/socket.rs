@@ -4,8 +4,10 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use axum::Router;
-use tokio::net::UnixListener;
+use axum::serve::Listener;
+use tokio::net::{UnixListener, UnixStream};
 
+use super::caller::Caller;
 use super::{ServerLimits, serve};
 use crate::lifecycle::Tasks;
 
@@ -55,8 +57,26 @@ impl Socket {
     /// Serves until the soft stop.
     pub async fn serve(self, router: Router, tasks: Tasks) {
         let Self { listener, file } = self;
-        serve(listener, router, ServerLimits::default(), tasks).await;
+        serve(Local(listener), router, ServerLimits::default(), tasks).await;
         drop(file);
+    }
+}
+
+/// Its connections come with the user who has opened them.
+struct Local(UnixListener);
+
+impl Listener for Local {
+    type Io = UnixStream;
+    type Addr = Caller;
+
+    async fn accept(&mut self) -> (UnixStream, Caller) {
+        let (stream, _) = Listener::accept(&mut self.0).await;
+        let caller = Caller::of(&stream);
+        (stream, caller)
+    }
+
+    fn local_addr(&self) -> std::io::Result<Caller> {
+        Ok(Caller::UNKNOWN)
     }
 }
 

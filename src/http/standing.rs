@@ -6,8 +6,9 @@ use crate::app_status::{self, AppStatus, Facts, Of, Retried};
 use crate::ids::{ClusterName, Oid, RepoName};
 use crate::queue::Key;
 use crate::store::apps::AppRow;
-use crate::store::inventory::{ObjectRow, ObjectState};
-use crate::store::jobs::JobRow;
+use crate::store::inventory::{ObjectRow, ObjectState, Overview};
+use crate::store::jobs::{JobRow, State as JobState};
+use crate::store::runs::RunRow;
 use crate::store::{Store, StoreError};
 
 pub(super) struct Standing {
@@ -15,18 +16,21 @@ pub(super) struct Standing {
     pub status: AppStatus,
     /// It was removed a while ago, and nothing is left to do or to decide.
     pub is_over: bool,
-    /// What it owns where it is.
+    /// What it has in the cluster where it is.
     pub objects: usize,
 }
 
 pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
     let waits: HashMap<_, _> = store.waits().await?.into_iter().map(|wait| (wait.app, wait.deadline)).collect();
     let retried = retried(store).await?;
+    let mut overviews = store.overviews().await?;
+    let runs: HashMap<String, RunRow> =
+        store.last_runs().await?.into_iter().map(|run| (run.target.clone(), run)).collect();
     let mut heads: HashMap<(RepoName, String), Option<Oid>> = HashMap::new();
     let mut all = Vec::new();
     for row in store.apps().await? {
-        let objects = Objects::of(store, &row).await?;
-        let last = store.runs(Some(&row.app.id.to_string()), 1).await?.into_iter().next();
+        let objects = Objects::of(overviews.remove(&row.app.id).unwrap_or_default(), &row);
+        let last = runs.get(&row.app.id.to_string());
         let source = (row.app.source.repo.clone(), row.app.source.ref_name.clone());
         let head = match heads.get(&source) {
             Some(head) => head.clone(),
@@ -36,15 +40,15 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
         let facts = Facts {
             row: &row,
             head: head.as_ref(),
-            last: last.as_ref(),
+            last,
             waits_until: waits.get(&row.app.id).copied(),
             held: held.as_deref(),
-            confirmed: objects.here.iter().filter(|row| row.state == ObjectState::Pruning).count(),
+            confirmed: objects.here.undecided.iter().filter(|row| row.state == ObjectState::Pruning).count(),
             kept: kept.as_deref(),
             retried: keys_of(&row).iter().find_map(|key| retried.get(&key.to_string())),
         };
         let (status, is_over) = (app_status::app_status(facts), app_status::is_over(facts, store.now()));
-        all.push(Standing { status, is_over, objects: objects.here.len(), row });
+        all.push(Standing { status, is_over, objects: objects.here.in_cluster, row });
     }
     Ok(all)
 }
@@ -53,47 +57,52 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
 async fn retried(store: &Store) -> Result<HashMap<String, Retried>, StoreError> {
     let failing = store.failing_jobs().await?.into_iter();
     let retried = |job: JobRow| {
-        let of = if job.key.starts_with("sync:") { Of::Sync } else { Of::Ref };
-        Some((job.key, Retried { of, since: job.failing_since?, error: job.error? }))
+        let of = match job.key.split_once(':')?.0 {
+            "sync" => Of::Sync,
+            "poll" => Of::Poll,
+            "resync" => Of::Cluster,
+            _ => Of::Ref,
+        };
+        let is_over = job.state == JobState::Failed;
+        Some((job.key, Retried { of, since: job.failing_since?, error: job.error?, is_over }))
     };
     Ok(failing.filter_map(retried).collect())
 }
 
 /// The keys of the work that an app's state depends on, its own first.
-fn keys_of(row: &AppRow) -> [Key; 3] {
+fn keys_of(row: &AppRow) -> [Key; 5] {
     let source = &row.app.source;
     let push = |repo: &RepoName, ref_name: &str| Key::Push { repo: repo.clone(), ref_name: ref_name.to_owned() };
     [
         Key::Sync(row.app.id.clone()),
         push(&source.repo, &source.ref_name),
         push(&row.app.id.repo, &row.app.origin.definitions_ref),
+        Key::Resync(row.app.destination.cluster.clone()),
+        Key::Poll(source.repo.clone()),
     ]
 }
 
 /// What an app owns: where it is, and on clusters that it has left.
 struct Objects {
-    here: Vec<ObjectRow>,
-    left: Vec<(ClusterName, Vec<ObjectRow>)>,
+    here: Overview,
+    left: Vec<(ClusterName, Overview)>,
 }
 
 impl Objects {
-    async fn of(store: &Store, row: &AppRow) -> Result<Self, StoreError> {
-        let (id, here) = (&row.app.id, &row.app.destination.cluster);
-        let mut left = Vec::new();
-        for cluster in store.left_clusters(id).await? {
-            let rows = store.inventory_of(&cluster, id).await?;
-            left.push((cluster, rows));
-        }
-        Ok(Self { here: store.inventory_of(here, id).await?, left })
+    fn of(mut overviews: HashMap<ClusterName, Overview>, row: &AppRow) -> Self {
+        let here = overviews.remove(&row.app.destination.cluster).unwrap_or_default();
+        let mut left: Vec<_> = overviews.into_iter().collect();
+        left.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self { here, left }
     }
 
     /// What needs confirmation, and what to type: known from the objects, whatever the last run was about.
     fn held(&self, row: &AppRow) -> Option<String> {
         let of_left =
-            self.left.iter().map(|(cluster, rows)| (rows, format!(" on cluster {cluster}, which it has left")));
+            self.left.iter().map(|(cluster, owned)| (owned, format!(" on cluster {cluster}, which it has left")));
         let parts: Vec<String> = std::iter::once((&self.here, String::new()))
             .chain(of_left)
-            .filter_map(|(rows, place)| held_of(rows, &place))
+            .filter_map(|(owned, place)| held_of(&owned.undecided, &place))
             .collect();
         (!parts.is_empty())
             .then(|| format!("{}; to confirm: driftless sync {} --allow-destructive", parts.join("; "), row.app.id))
@@ -101,13 +110,14 @@ impl Objects {
 
     /// What stays on clusters that the app has left, because nobody may delete it there.
     fn kept(&self, row: &AppRow) -> Option<String> {
-        let is_kept = |row: &&ObjectRow| !row.state.waits_for_word() && row.state != ObjectState::Pruning;
-        let counts = self.left.iter().map(|(cluster, rows)| (cluster, rows.iter().filter(is_kept).count()));
+        let goes = |row: &&ObjectRow| row.state.waits_for_word() || row.state == ObjectState::Pruning;
+        let kept = |owned: &Overview| owned.all.saturating_sub(owned.undecided.iter().filter(goes).count());
+        let counts = self.left.iter().map(|(cluster, owned)| (cluster, kept(owned)));
         let stay = counts.filter(|(_, count)| *count > 0);
         let mut texts: Vec<String> =
             stay.map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left")).collect();
         // Another app wants them, or nobody knows: its run says which.
-        match self.here.iter().filter(|row| row.state == ObjectState::Moving).count() {
+        match self.here.undecided.iter().filter(|row| row.state == ObjectState::Moving).count() {
             0 => {}
             1 => texts.push("1 object is no longer in Git and not deleted".to_owned()),
             count => texts.push(format!("{count} objects are no longer in Git and not deleted")),

@@ -34,7 +34,7 @@ impl<'a> History<'a> {
         Ok(Self {
             engine,
             // The work begins now; it is written down once it is known to do something.
-            new: NewRun { kind, target, cause, revision: None, author: None, begun },
+            new: NewRun { kind, target, cause, revision: None, from_revision: None, author: None, begun },
             run: None,
             written: begun,
             steps: Vec::new(),
@@ -44,6 +44,11 @@ impl<'a> History<'a> {
     pub fn revision(&mut self, revision: &Oid, author: Option<&str>) {
         self.new.revision = Some(revision.clone());
         self.new.author = author.map(str::to_owned);
+    }
+
+    /// What the run begins from.
+    pub fn from(&mut self, revision: Option<&Oid>) {
+        self.new.from_revision = revision.cloned();
     }
 
     /// The run's id. What this target's earlier runs waited for is no longer waited for.

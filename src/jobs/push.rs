@@ -6,6 +6,7 @@ use super::desired::affected::Follower;
 use super::desired::definitions::Reconciled;
 use super::desired::{affected, definitions, visible};
 use super::preview::reads;
+use super::refs::missing_ref;
 use super::{Engine, outcome};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
@@ -41,11 +42,12 @@ pub(in crate::jobs) async fn run(
         outcome::merged_by_message(engine, repo, ref_name, &revision).await?;
         bases.insert((repo.name.clone(), ref_name.to_owned()));
     }
-    let mut to_sync = BTreeSet::new();
+    let (mut to_sync, mut looks) = (BTreeSet::new(), BTreeSet::new());
     if ref_name == repo.definitions_ref {
-        let Reconciled { to_sync: defined, sources } =
+        let Reconciled { to_sync: defined, sources, without_ref } =
             definitions::reconcile(engine, repo, &revision, before.as_ref()).await?;
         to_sync = defined;
+        looks = without_ref;
         bases.extend(sources);
     }
     let tree = engine.mirrors.tree(&repo.name, &revision).await?;
@@ -55,6 +57,11 @@ pub(in crate::jobs) async fn run(
     let mut requests: Vec<_> = to_sync.iter().map(|app| sync_request(app, &key, &revision)).collect();
     requests.extend(previews(engine, &bases, &key).await?);
     requests.extend(reads::previews_of(engine, &repo.name, ref_name, Some(&revision), &key).await?);
+    requests.extend(
+        looks
+            .into_iter()
+            .map(|(repo, ref_name)| Request::new(Key::Push { repo, ref_name }, Cause::Follow { key: key.clone() })),
+    );
     requests.extend(found_again(engine, repo, ref_name, &key).await?);
     tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "checked a ref");
     engine.queue.enqueue(&requests).await?;
@@ -119,13 +126,27 @@ async fn found_again(engine: &Engine, repo: &Repo, ref_name: &str, key: &Key) ->
 
 /// A ref that is gone leaves everything as it is, and says so.
 async fn missing(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
-    let message = format!("{ref_name} is no longer in {}; its objects are kept", repo.name);
+    let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
+    let mut requests = are_missing(engine, repo, ref_name, &key).await?;
+    requests.extend(reads::previews_of(engine, &repo.name, ref_name, None, &key).await?);
+    engine.queue.enqueue(&requests).await?;
+    engine.store.set_ref(&repo.name, ref_name, None).await?;
+    // A look at definitions that did not know yet may have taken up some of them meanwhile.
+    engine.queue.enqueue(&are_missing(engine, repo, ref_name, &key).await?).await?;
+    Ok(())
+}
+
+/// Says so of the apps that follow the ref. Asks for those whose sync fails: that is over.
+async fn are_missing(engine: &Engine, repo: &Repo, ref_name: &str, key: &Key) -> Result<Vec<Request>, JobError> {
+    let mut failing = Vec::new();
     for Follower { row, .. } in affected::followers(engine, &repo.name, ref_name).await? {
+        let message = missing_ref(&row.app.source);
         tracing::warn!(app = %row.app.id, "{message}");
         engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
+        let sync = Key::Sync(row.app.id);
+        if engine.queue.has_failed(&sync).await? {
+            failing.push(Request::new(sync, Cause::Follow { key: key.clone() }));
+        }
     }
-    let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
-    engine.queue.enqueue(&reads::previews_of(engine, &repo.name, ref_name, None, &key).await?).await?;
-    engine.store.set_ref(&repo.name, ref_name, None).await?;
-    Ok(())
+    Ok(failing)
 }

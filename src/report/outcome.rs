@@ -100,7 +100,9 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
 /// The objects that a confirmation is about.
 fn named(end: &AppEnd) -> &[String] {
     match end {
-        AppEnd::Waiting { objects, .. } | AppEnd::Confirmed { objects } | AppEnd::Removed { objects, .. } => objects,
+        AppEnd::Waiting { objects, .. } | AppEnd::Confirmed { objects, .. } | AppEnd::Removed { objects, .. } => {
+            objects
+        }
         _ => &[],
     }
 }
@@ -114,6 +116,16 @@ fn kept(events: &[Event]) -> BTreeSet<&String> {
     let kept =
         events.iter().filter_map(|event| if let AppEnd::Healthy { kept, .. } = &event.end { Some(kept) } else { None });
     kept.flatten().collect()
+}
+
+/// Who confirmed some of these last.
+fn confirmed_by(events: &[Event], objects: &[String]) -> Option<String> {
+    events.iter().rev().find_map(|event| match &event.end {
+        AppEnd::Confirmed { objects: confirmed, by } if objects.iter().any(|object| confirmed.contains(object)) => {
+            by.clone()
+        }
+        _ => None,
+    })
 }
 
 /// What the end of a deletion adds: only what was told to be held or kept is told to be gone, once.
@@ -130,18 +142,19 @@ fn deleted(events: &[Event], removes: bool, end: AppEnd) -> Option<AppEnd> {
         .collect();
     let open: BTreeSet<&String> = held.union(&kept(events)).copied().filter(|object| !gone.contains(object)).collect();
     match end {
-        AppEnd::Confirmed { objects } => {
+        AppEnd::Confirmed { objects, by } => {
             let objects: Vec<String> = objects.into_iter().filter(|object| open.contains(object)).collect();
-            (!objects.is_empty()).then_some(AppEnd::Confirmed { objects })
+            (!objects.is_empty()).then_some(AppEnd::Confirmed { objects, by })
         }
         // The end of an app that was removed is told as that.
         AppEnd::Removed { lost: None, .. } if removes => None,
-        AppEnd::Removed { objects, replaced, lost, .. } => {
+        AppEnd::Removed { objects, replaced, lost, by, .. } => {
             let objects: Vec<String> = objects.into_iter().filter(|object| open.contains(object)).collect();
             let now: BTreeSet<&String> = objects.iter().collect();
             let confirmed = meets(&held, &objects);
             let all = open.is_subset(&now);
-            (!objects.is_empty()).then_some(AppEnd::Removed { objects, replaced, lost, confirmed, all })
+            let by = by.or_else(|| confirmed_by(events, &objects)).filter(|_| confirmed);
+            (!objects.is_empty()).then_some(AppEnd::Removed { objects, replaced, lost, confirmed, by, all })
         }
         end => Some(end),
     }
@@ -165,9 +178,9 @@ pub fn seen_from(own: &Own, end: AppEnd) -> Option<AppEnd> {
         AppEnd::Healthy { after_seconds, removed, held, kept } => {
             AppEnd::Healthy { after_seconds, removed, held, kept: of(kept).0 }
         }
-        AppEnd::Confirmed { objects } => AppEnd::Confirmed { objects: some(of(objects).0)? },
-        AppEnd::Removed { objects, replaced, lost, confirmed, all } => {
-            AppEnd::Removed { objects: some(of(objects).0)?, replaced, lost, confirmed, all }
+        AppEnd::Confirmed { objects, by } => AppEnd::Confirmed { objects: some(of(objects).0)?, by },
+        AppEnd::Removed { objects, replaced, lost, confirmed, by, all } => {
+            AppEnd::Removed { objects: some(of(objects).0)?, replaced, lost, confirmed, by, all }
         }
         end => end,
     })
@@ -314,6 +327,7 @@ mod tests {
             replaced: false,
             lost: lost.map(Into::into),
             confirmed: false,
+            by: None,
             all: false,
         }
     }
@@ -339,7 +353,7 @@ mod tests {
         let ends = [
             event("a", waiting(1, &["Namespace shop"])),
             event("b", waiting(1, &["Namespace shop"])),
-            event("b", AppEnd::Confirmed { objects: names(&["Namespace shop"]) }),
+            event("b", AppEnd::Confirmed { objects: names(&["Namespace shop"]), by: Some("uid 1000 (ada)".into()) }),
             event("b", gone(&["Namespace shop"], None)),
             event("b", healthy(1)),
         ];
@@ -348,6 +362,7 @@ mod tests {
             replaced: false,
             lost: None,
             confirmed: true,
+            by: Some("uid 1000 (ada)".into()),
             all: true,
         };
         let confirmed = ends[2].end.clone();
@@ -404,7 +419,7 @@ mod tests {
             event("c", healthy(0)),
         ];
         let x = names(&["ConfigMap shop/x"]);
-        let done = AppEnd::Removed { objects: x, replaced: false, lost: None, confirmed: false, all: true };
+        let done = AppEnd::Removed { objects: x, replaced: false, lost: None, confirmed: false, by: None, all: true };
         assert_eq!(told_by(&own(&["ConfigMap shop/x"]), &ends), [kept, done]);
         assert_eq!(told_by(&own(&[]), &ends), [healthy(0)], "it is nobody else's");
     }

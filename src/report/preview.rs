@@ -332,6 +332,9 @@ pub enum AppEnd {
     /// What needed confirmation has got it, and is deleted or replaced once the app is healthy.
     Confirmed {
         objects: Vec<String>,
+        /// By whom; none where another version has written it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// Objects are gone, or were replaced.
     Removed {
@@ -344,6 +347,9 @@ pub enum AppEnd {
         /// They had needed confirmation.
         #[serde(default)]
         confirmed: bool,
+        /// Who confirmed, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         /// Nothing of what the merge removes is left.
         #[serde(default)]
         all: bool,

@@ -1,5 +1,7 @@
 //! What is known of each app: its definition, its last render, what of it is applied, and how that is.
 
+mod holds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +19,7 @@ use crate::ids::{AppId, ClusterName, Oid, RepoName};
 #[serde(rename_all = "lowercase")]
 pub enum AppState {
     Active,
-    /// Its ref, path or definition is not there, and nobody has said that this is meant.
+    /// Its ref or definition is not there, and nobody has said that this is meant.
     Missing,
     /// A commit on the unchanged definitions branch has deleted its definition.
     Removed,
@@ -72,11 +74,15 @@ pub struct AppRow {
     pub synced_ok: bool,
     pub paused: bool,
     pub paused_since: Option<i64>,
+    /// Who paused it, where that is known.
+    pub paused_by: Option<String>,
     pub pinned_revision: Option<Oid>,
+    pub pinned_by: Option<String>,
     pub health: AppHealth,
     pub health_message: String,
     /// How the cluster differs from what was applied, where that is reported and not healed.
     pub drift: String,
+    pub drift_since: Option<i64>,
     /// Why syncs fail, since when, and at which revision; empty once one succeeds.
     pub failure: String,
     pub failing_since: Option<i64>,
@@ -129,10 +135,13 @@ struct Raw {
     synced_ok: i64,
     paused: i64,
     paused_since: Option<i64>,
+    paused_by: Option<String>,
     pinned_revision: Option<String>,
+    pinned_by: Option<String>,
     health: AppHealth,
     health_message: String,
     drift: String,
+    drift_since: Option<i64>,
     failure: String,
     failing_since: Option<i64>,
     failed_revision: Option<String>,
@@ -150,8 +159,8 @@ macro_rules! select {
             "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, \
              applied_revision, ",
             "applied_identity, applied_at, applied_definition, synced_ok, paused, paused_since, pinned_revision, \
-             health, health_message, ",
-            "drift, failure, failing_since, failed_revision, state_since, last_run, heals",
+             paused_by, pinned_by, health, health_message, ",
+            "drift, drift_since, failure, failing_since, failed_revision, state_since, last_run, heals",
             $columns,
             " FROM apps ",
             $rest
@@ -193,10 +202,13 @@ impl TryFrom<Raw> for AppRow {
             synced_ok: raw.synced_ok != 0,
             paused: raw.paused != 0,
             paused_since: raw.paused_since,
+            paused_by: raw.paused_by,
+            pinned_by: raw.pinned_by,
             pinned_revision: oid("pinned revision", raw.pinned_revision)?,
             health: raw.health,
             health_message: raw.health_message,
             drift: raw.drift,
+            drift_since: raw.drift_since,
             failure: raw.failure,
             failing_since: raw.failing_since,
             failed_revision: oid("failed revision", raw.failed_revision)?,
@@ -419,6 +431,7 @@ impl Store {
              applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, synced_ok = 1, \
              health = COALESCE($5, health), \
              drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
+             drift_since = CASE WHEN $5 IS NULL THEN drift_since END, \
              failure = CASE WHEN $5 = 'healthy' THEN '' ELSE failure END, \
              failing_since = CASE WHEN $5 = 'healthy' THEN NULL ELSE failing_since END, \
              health_message = CASE WHEN $5 IS NULL THEN health_message ELSE '' END WHERE id = $1",
@@ -451,11 +464,9 @@ impl Store {
 
     /// Remembers how the cluster differs from what was applied, where nobody mends that; empty where it does not.
     pub async fn set_drift(&self, id: &AppId, drift: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE apps SET drift = $2 WHERE id = $1")
-            .bind(id.to_string())
-            .bind(drift)
-            .execute(self.write())
-            .await?;
+        let sql = "UPDATE apps SET drift = $2, drift_since = CASE WHEN $2 = '' THEN NULL WHEN drift = '' THEN $3 ELSE \
+                   drift_since END WHERE id = $1";
+        sqlx::query(sql).bind(id.to_string()).bind(drift).bind(self.now()).execute(self.write()).await?;
         Ok(())
     }
 
@@ -485,30 +496,6 @@ impl Store {
         .execute(self.write())
         .await?;
         Ok(())
-    }
-
-    pub async fn set_paused(&self, id: &AppId, paused: bool) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE apps SET paused = $2, paused_since = CASE WHEN $2 = 0 THEN NULL ELSE COALESCE(paused_since, $3) \
-             END WHERE id = $1",
-        )
-        .bind(id.to_string())
-        .bind(i64::from(paused))
-        .bind(self.now())
-        .execute(self.write())
-        .await?;
-        // A person is told that it is so.
-        self.sync().await
-    }
-
-    /// Holds the app at a revision, or lets it go.
-    pub async fn set_pinned(&self, id: &AppId, revision: Option<&Oid>) -> Result<(), StoreError> {
-        sqlx::query("UPDATE apps SET pinned_revision = $2 WHERE id = $1")
-            .bind(id.to_string())
-            .bind(revision.map(Oid::as_str))
-            .execute(self.write())
-            .await?;
-        self.sync().await
     }
 
     pub async fn set_heals(&self, id: &AppId, heals: &Heals) -> Result<(), StoreError> {

@@ -258,10 +258,12 @@ mod claim;
 mod gone;
 mod left;
 mod moving;
+mod overview;
 mod record;
 
 pub use claim::ClaimError;
 pub use moving::Standing;
+pub use overview::Overview;
 
 #[cfg(test)]
 mod tests;

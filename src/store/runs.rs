@@ -86,6 +86,8 @@ pub struct NewRun {
     /// What asked for it.
     pub cause: Value,
     pub revision: Option<Oid>,
+    /// What it begins from: what was applied before, or the base that a preview is compared with.
+    pub from_revision: Option<Oid>,
     pub author: Option<String>,
     /// When the work began, in milliseconds since 1970: it is written down later, once it is known to do something.
     pub begun: i64,
@@ -100,6 +102,7 @@ pub struct RunRow {
     pub target: String,
     pub cause: Value,
     pub revision: Option<String>,
+    pub from_revision: Option<String>,
     pub author: Option<String>,
     pub state: RunState,
     pub error: Option<String>,
@@ -116,6 +119,7 @@ struct Raw {
     target: String,
     cause: Json<Value>,
     revision: Option<String>,
+    from_revision: Option<String>,
     author: Option<String>,
     state: RunState,
     error: Option<String>,
@@ -133,6 +137,7 @@ impl From<Raw> for RunRow {
             target: raw.target,
             cause: raw.cause.0,
             revision: raw.revision,
+            from_revision: raw.from_revision,
             author: raw.author,
             state: raw.state,
             // What was taken back is nothing.
@@ -164,8 +169,8 @@ impl Store {
         let turn = TURN.fetch_add(1, Ordering::Relaxed);
         let id = RunId(format!("{now:013}-{turn:08}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
         sqlx::query(
-            "INSERT INTO runs (id, kind, target, cause, revision, author, state, started) VALUES ($1, $2, $3, $4, $5, \
-             $6, 'running', $7)",
+            "INSERT INTO runs (id, kind, target, cause, revision, author, state, started, from_revision) VALUES ($1, \
+             $2, $3, $4, $5, $6, 'running', $7, $8)",
         )
         .bind(id.as_str())
         .bind(new.kind)
@@ -174,6 +179,7 @@ impl Store {
         .bind(new.revision.as_ref().map(Oid::as_str))
         .bind(&new.author)
         .bind(new.begun.min(now))
+        .bind(new.from_revision.as_ref().map(Oid::as_str))
         .execute(self.write())
         .await?;
         sqlx::query(
@@ -288,6 +294,14 @@ impl Store {
         let raw: Option<Raw> =
             sqlx::query_as("SELECT * FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(self.read()).await?;
         Ok(raw.map(RunRow::from))
+    }
+
+    /// The newest run of each app.
+    pub async fn last_runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let sql = "SELECT runs.* FROM apps JOIN runs ON runs.id = \
+                   (SELECT id FROM runs WHERE target = apps.id ORDER BY started DESC, id DESC LIMIT 1)";
+        let rows = sqlx::query(sql).fetch_all(self.read()).await?;
+        Ok(readable(decoded::<Raw>(&rows, "run", "id")).into_iter().map(RunRow::from).collect())
     }
 
     /// The newest runs first, of one target or of all.

@@ -228,6 +228,11 @@ impl Sync<'_> {
             .store
             .record_applied(self.deps.cluster.name(), &self.input.app.id, self.input.revision, &applied)
             .await?;
+        self.done.counts.failed += u32::try_from(failures.len()).unwrap_or(u32::MAX);
+        if !to_write.is_empty() {
+            // Whatever ends the run now: what it did until here is known.
+            self.deps.store.set_run_counts(self.input.run, &self.done.counts).await?;
+        }
         match broken {
             _ if !failures.is_empty() => Err(SyncError::Apply(failures)),
             Some(error) => Err(error),

@@ -9,7 +9,7 @@ use crate::dev::forge::DevForge;
 use crate::dev::sample;
 use crate::jobs::Engine;
 use crate::run_text;
-use crate::store::runs::{RunRow, RunState};
+use crate::store::runs::{RunKind, RunRow, RunState};
 
 /// Between two looks at what has happened.
 const LOOK: Duration = Duration::from_millis(200);
@@ -112,11 +112,13 @@ fn outcome(run: &RunRow) -> String {
     let total: u64 = run.steps.iter().map(|step| step.millis).sum();
     let summary = run_text::summary(run);
     let note = run_text::note(run);
+    // What it did before it ended so; a preview's summary is its note.
+    let did = if summary.is_empty() || run.kind == RunKind::Preview { String::new() } else { format!("{summary}; ") };
     match run.state {
         RunState::Running => "running".to_owned(),
         RunState::Waiting => format!("waiting: {}", note.unwrap_or("applied, not healthy yet")),
-        RunState::Cancelled => note.map_or_else(|| "cancelled".to_owned(), |note| format!("cancelled: {note}")),
-        RunState::Failed => format!("FAILED: {}", note.unwrap_or(&summary)),
+        RunState::Cancelled => note.map_or_else(|| "cancelled".to_owned(), |note| format!("cancelled: {did}{note}")),
+        RunState::Failed => note.map_or_else(|| format!("FAILED: {summary}"), |note| format!("FAILED: {did}{note}")),
         RunState::Succeeded => {
             let note = note.map(|note| format!("; {note}")).unwrap_or_default();
             format!("{summary} ({total} ms){note}")
@@ -127,7 +129,7 @@ fn outcome(run: &RunRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::runs::{Counts, RunId, RunKind, Step};
+    use crate::store::runs::{Counts, RunId, Step};
 
     fn run(kind: RunKind, target: &str, state: RunState, counts: Counts, error: Option<&str>) -> String {
         line(&RunRow {
@@ -136,6 +138,7 @@ mod tests {
             target: target.into(),
             cause: serde_json::Value::Null,
             revision: Some("7b13c00104aa".into()),
+            from_revision: None,
             author: None,
             state,
             error: error.map(str::to_owned),

@@ -151,7 +151,8 @@ impl Attempt<'_> {
         }
         if self.wish.allows_destructive() && !word.is_empty() {
             let objects = word.iter().map(ToString::to_string).collect();
-            outcome::ended(engine, self.row, &self.revision, &AppEnd::Confirmed { objects }).await?;
+            let by = self.wish.confirmed_by().map(str::to_owned);
+            outcome::ended(engine, self.row, &self.revision, &AppEnd::Confirmed { objects, by }).await?;
         }
         let (done, writing) = self.apply(plan, judgement.as_ref(), &word, history).await?;
         self.tell_replaced(plan, &word).await?;
@@ -379,7 +380,8 @@ impl Attempt<'_> {
         if objects.is_empty() {
             return Ok(());
         }
-        let end = AppEnd::Removed { objects, replaced: true, lost: None, confirmed: false, all: false };
+        let by = self.wish.confirmed_by().map(str::to_owned);
+        let end = AppEnd::Removed { objects, replaced: true, lost: None, confirmed: false, by, all: false };
         outcome::ended(self.engine, self.row, &self.revision, &end).await
     }
 

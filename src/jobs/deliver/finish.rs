@@ -11,6 +11,7 @@ use crate::app::SyncPolicy;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::jobs::ownership::{leave, left};
 use crate::jobs::{Engine, outcome};
+use crate::manifest::ObjectKey;
 use crate::plan::contents::has_contents;
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
@@ -126,7 +127,7 @@ pub(in crate::jobs) async fn tell_gone(
 ) -> Result<(), JobError> {
     let Some(Of { revision, .. }) = of(engine, run).await?.filter(|_| !pruned.gone.is_empty()) else { return Ok(()) };
     let objects = pruned.gone.iter().take(LISTED).map(ToString::to_string).collect();
-    let end = AppEnd::Removed { objects, replaced: false, lost, confirmed: false, all: false };
+    let end = AppEnd::Removed { objects, replaced: false, lost, confirmed: false, by: None, all: false };
     outcome::ended(engine, row, &revision, &end).await
 }
 
@@ -259,5 +260,7 @@ async fn lost_with(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Opt
     let inventory = engine.store.inventory_of(cluster, &row.app.id).await?;
     let wanted: Vec<_> =
         inventory.into_iter().filter(|row| row.state == ObjectState::Applied).map(|row| row.key).collect();
+    let lost: Vec<_> = took_along::lost(&pruned.gone, &wanted).into_iter().map(ObjectKey::id).collect();
+    engine.store.lose(cluster, &row.app.id, &lost).await?;
     Ok(took_along::text(&pruned.gone, &wanted))
 }

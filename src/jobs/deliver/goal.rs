@@ -7,10 +7,15 @@ use crate::jobs::Engine;
 use crate::queue::{JobContext, JobError};
 use crate::store::apps::AppRow;
 
+/// Where an app should be.
+pub(in crate::jobs) enum Wanted {
+    At(Oid),
+    /// Its ref is not there: for it to come back is for the repo, and no failure of a sync.
+    NoRef,
+}
+
 #[derive(Debug, thiserror::Error)]
 enum SyncProblem {
-    #[error("{ref_name} is not in repo {repo}; the app's objects are kept")]
-    NoRef { repo: String, ref_name: String },
     #[error("{revision:?} is not a commit of repo {repo} that can be fetched. Use its full id")]
     NoRevision { repo: String, revision: String },
 }
@@ -28,7 +33,7 @@ pub(in crate::jobs) async fn wanted(
     row: &AppRow,
     wish: &Wish,
     ctx: &JobContext,
-) -> Result<Oid, JobError> {
+) -> Result<Wanted, JobError> {
     let source = &row.app.source;
     if let Some(revision) = wish.revision() {
         let oid = revision.parse::<Oid>().ok();
@@ -44,14 +49,14 @@ pub(in crate::jobs) async fn wanted(
         let oid = oid
             .filter(|_| known)
             .ok_or_else(|| SyncProblem::NoRevision { repo: source.repo.to_string(), revision: revision.to_owned() })?;
-        engine.store.set_pinned(&row.app.id, Some(&oid)).await?;
-        return Ok(oid);
+        engine.store.pin(&row.app.id, &oid, wish.pinned_by()).await?;
+        return Ok(Wanted::At(oid));
     }
     if wish.resumes() {
         // Also here, as a run that was under way may have pinned the app after it was let go.
-        engine.store.set_pinned(&row.app.id, None).await?;
+        engine.store.unpin(&row.app.id).await?;
     } else if let Some(pinned) = &row.pinned_revision {
-        return Ok(pinned.clone());
+        return Ok(Wanted::At(pinned.clone()));
     }
     // A push has fetched for all of its apps; who comes by another way looks for itself.
     let known =
@@ -60,8 +65,7 @@ pub(in crate::jobs) async fn wanted(
         Some(oid) if engine.mirrors.has_commit(&source.repo, &oid).await => Some(oid),
         _ => refresh(engine, row, ctx).await?,
     };
-    Ok(resolved
-        .ok_or_else(|| SyncProblem::NoRef { repo: source.repo.to_string(), ref_name: source.ref_name.clone() })?)
+    Ok(resolved.map_or(Wanted::NoRef, Wanted::At))
 }
 
 async fn refresh(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<Option<Oid>, JobError> {

@@ -1,7 +1,7 @@
 //! `sync:REPO/APP`: the app should be what Git says. Render, plan, apply; health is then waited for without this job.
 
 use super::attempt::{Aim, Attempt};
-use super::goal::wanted;
+use super::goal::{Wanted, wanted};
 use super::wish::{Decision, Wish, decide};
 use super::{finish, head, left_clusters, missing};
 use crate::app::{App, SyncPolicy};
@@ -10,6 +10,7 @@ use crate::ids::{AppId, Oid};
 use crate::jobs::history::History;
 use crate::jobs::ownership::{leave, left};
 use crate::jobs::preview::rests;
+use crate::jobs::refs::missing_ref;
 use crate::jobs::{Engine, outcome};
 use crate::queue::{Job, JobContext, JobError, Key};
 use crate::report::preview::AppEnd;
@@ -57,7 +58,11 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
             return left_alone(engine, &row, &wish, job).await;
         }
         Decision::Apply => match wanted(engine, &row, &wish, ctx).await {
-            Ok(revision) => (Aim::Apply, revision),
+            Ok(Wanted::At(revision)) => (Aim::Apply, revision),
+            Ok(Wanted::NoRef) => {
+                missing::look(engine, &row, &missing).await?;
+                return without_ref(engine, &row, &wish, job).await;
+            }
             Err(error) => {
                 let error = missing::told(engine, &row, &missing, error).await?;
                 return Err(recorded(engine, id, &wish, job, error).await?);
@@ -80,6 +85,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     let mut history = History::new(engine, kind, id.to_string(), job)?;
     let author = author(engine, &row.app, &attempt.revision).await;
     history.revision(&attempt.revision, author.as_deref());
+    history.from(row.applied_revision.as_ref());
     let mut result = attempt.make(&mut history).await;
     if !missing.is_empty() {
         result = match result {
@@ -114,6 +120,18 @@ async fn left_alone(engine: &Engine, row: &AppRow, wish: &Wish, job: &Job) -> Re
     }
     let text = "nothing was synced: the app's definition is missing, was removed, is invalid, or says `sync: never`";
     History::new(engine, RunKind::Sync, row.app.id.to_string(), job)?.end(RunState::Failed, Some(text), None).await
+}
+
+/// The ref that the app follows is not there: that is where it stands, until the ref is.
+async fn without_ref(engine: &Engine, row: &AppRow, wish: &Wish, job: &Job) -> Result<(), JobError> {
+    let message = missing_ref(&row.app.source);
+    engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
+    if wish.manual.is_some() {
+        let mut history = History::new(engine, RunKind::Sync, row.app.id.to_string(), job)?;
+        history.end(RunState::Failed, Some(&message), None).await?;
+    }
+    // Whoever has just merged such a definition waits to hear of it.
+    outcome::ended(engine, row, &row.definition_commit, &AppEnd::Failed { message }).await
 }
 
 /// The commit that took the definition away, as far as it is known.

@@ -27,11 +27,16 @@ fn is_plural(plural: &str, kind: &str) -> bool {
     plural == kind || plural == format!("{kind}s") || plural == format!("{kind}es") || plural == format!("{stem}ies")
 }
 
-/// What of the wanted objects is gone with those that were deleted, and what to do about it.
+/// Which of the wanted objects are gone with those that were deleted.
+pub(in crate::jobs) fn lost<'k>(gone: &[ObjectKey], wanted: &'k [ObjectKey]) -> Vec<&'k ObjectKey> {
+    let holders: Vec<&ObjectKey> = gone.iter().filter(|key| has_contents(key)).collect();
+    wanted.iter().filter(|key| holders.iter().any(|holder| is_in(key, holder))).collect()
+}
+
+/// The same in words, and what to do about it.
 pub(in crate::jobs) fn text(gone: &[ObjectKey], wanted: &[ObjectKey]) -> Option<String> {
     let holders: Vec<&ObjectKey> = gone.iter().filter(|key| has_contents(key)).collect();
-    let lost: Vec<String> =
-        wanted.iter().filter(|key| holders.iter().any(|holder| is_in(key, holder))).map(ToString::to_string).collect();
+    let lost: Vec<String> = lost(gone, wanted).iter().map(ToString::to_string).collect();
     if lost.is_empty() {
         return None;
     }

@@ -10,6 +10,9 @@ use crate::store::apps::{AppRow, AppState};
 pub(in crate::jobs) struct Wish {
     /// What people asked for, in one.
     pub manual: Option<Manual>,
+    /// Who confirmed, and who asked for the revision: others may have asked for a sync since.
+    confirmed_by: Option<String>,
+    pinned_by: Option<String>,
     /// The periodic look is the only one that asks.
     only_resync: bool,
     /// A wait of the app is over, and nobody else asks.
@@ -22,7 +25,7 @@ impl Wish {
         let asked = || causes.iter().filter(|cause| !waited(cause));
         let only_wait = asked().next().is_none();
         let only_resync = !only_wait && asked().all(|cause| *cause == Cause::Resync);
-        let mut wish = Self { only_resync, only_wait, manual: None };
+        let mut wish = Self { only_resync, only_wait, ..Self::default() };
         for cause in causes {
             let Cause::Manual(manual) = cause else { continue };
             let merged = wish.manual.get_or_insert_with(Manual::default);
@@ -34,12 +37,26 @@ impl Wish {
             merged.revision = manual.revision.clone().or(merged.revision.take());
             merged.allow_destructive |= manual.allow_destructive;
             merged.adopt |= manual.adopt;
+            if manual.allow_destructive {
+                wish.confirmed_by = Some(manual.by.clone());
+            }
+            if manual.revision.is_some() {
+                wish.pinned_by = Some(manual.by.clone());
+            }
         }
         wish
     }
 
     pub fn allows_destructive(&self) -> bool {
         self.manual.as_ref().is_some_and(|manual| manual.allow_destructive)
+    }
+
+    pub fn confirmed_by(&self) -> Option<&str> {
+        self.confirmed_by.as_deref()
+    }
+
+    pub fn pinned_by(&self) -> Option<&str> {
+        self.pinned_by.as_deref()
     }
 
     pub fn adopts(&self) -> bool {

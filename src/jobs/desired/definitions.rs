@@ -8,7 +8,9 @@ use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::context::stoppable;
-use crate::queue::JobError;
+use crate::jobs::desired::removed_by::removed_by;
+use crate::jobs::refs::missing_ref;
+use crate::queue::{JobError, Key};
 use crate::store::apps::{AppRow, AppState};
 use crate::tree::{Tree, TreeError};
 
@@ -50,6 +52,8 @@ pub(in crate::jobs) struct Reconciled {
     /// The repos and refs that apps which came, changed or went are made from: pull requests into these affect other
     /// apps now.
     pub sources: BTreeSet<(RepoName, String)>,
+    /// Where apps stay missing because their ref is not there: a look at it says whether that is still so.
+    pub without_ref: BTreeSet<(RepoName, String)>,
 }
 
 /// Stores what changed, and names the apps to sync for it. `before` is where the branch was at the last look.
@@ -74,11 +78,16 @@ pub(in crate::jobs) async fn reconcile(
     }
     let stored = engine.store.apps_defined_by(&repo.name).await?;
     let by_id: HashMap<&AppId, &AppRow> = stored.iter().map(|row| (&row.app.id, row)).collect();
-    let Reconciled { mut to_sync, mut sources } = Reconciled::default();
+    let Reconciled { mut to_sync, mut sources, mut without_ref } = Reconciled::default();
     let source = |app: &App| (app.source.repo.clone(), app.source.ref_name.clone());
     for (id, app) in &found.apps {
         let known = by_id.get(id);
-        if known.is_none_or(|row| !is_stored(row, app)) {
+        if let Some(row) = known
+            && is_without_ref(engine, row, app).await?
+        {
+            say_missing(engine, row).await?;
+            without_ref.insert(source(app));
+        } else if known.is_none_or(|row| !is_stored(row, app)) {
             sources.insert(source(app));
             sources.extend(known.map(|row| source(&row.app)));
             engine.store.put_app(app, revision).await?;
@@ -96,15 +105,16 @@ pub(in crate::jobs) async fn reconcile(
         if row.state == AppState::Active {
             sources.insert(source(&row.app));
         }
-        if gone(engine, &at, row, &found).await? {
+        // What failed of it is over, as it is not synced any more.
+        if gone(engine, &at, row, &found).await? || engine.queue.has_failed(&Key::Sync(row.app.id.clone())).await? {
             to_sync.insert(row.app.id.clone());
         }
     }
     // A change counts as one of these: then the next look compares once more.
-    if all_found && to_sync.is_empty() {
+    if all_found && to_sync.is_empty() && without_ref.is_empty() {
         engine.definitions.settle(&repo.name, &memory, changes);
     }
-    Ok(Reconciled { to_sync, sources })
+    Ok(Reconciled { to_sync, sources, without_ref })
 }
 
 /// Whether the branch no longer has what it had at the last look. A branch that was away counts as another one.
@@ -116,9 +126,29 @@ async fn is_rewritten(engine: &Engine, repo: &Repo, before: Option<&Oid>, revisi
 }
 
 fn is_stored(row: &AppRow, app: &App) -> bool {
-    row.state == AppState::Active
-        && row.app.same_definition(app)
-        && row.app.origin.definitions_ref == app.origin.definitions_ref
+    row.state == AppState::Active && is_same(row, app)
+}
+
+fn is_same(row: &AppRow, app: &App) -> bool {
+    row.app.same_definition(app) && row.app.origin.definitions_ref == app.origin.definitions_ref
+}
+
+/// Whether an app is missing, and would be so again: its definition is as it was, and nobody has seen its ref since.
+async fn is_without_ref(engine: &Engine, row: &AppRow, app: &App) -> Result<bool, JobError> {
+    let source = &app.source;
+    Ok(row.state == AppState::Missing
+        && is_same(row, app)
+        && engine.repo(&source.repo).is_ok()
+        && engine.store.ref_head(&source.repo, &source.ref_name).await?.is_none())
+}
+
+/// That its definition could not be found may have been the reason before.
+async fn say_missing(engine: &Engine, row: &AppRow) -> Result<(), JobError> {
+    let message = missing_ref(&row.app.source);
+    if row.state_message != message {
+        engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
+    }
+    Ok(())
 }
 
 /// The commit at which the definitions are looked at.
@@ -191,7 +221,7 @@ async fn verdict(
         OnDelete::Prune => "its objects go with it, as `onDelete: prune` said",
     };
     // Many commits may have come with one push: the one that took it away is named.
-    let by = engine.mirrors.last_change(&repo.name, origin, revision).await?;
+    let by = removed_by(engine, repo, &row.app, revision).await?;
     let by = by.as_ref().unwrap_or(revision).short();
     Ok((AppState::Removed, format!("its definition was removed by {by}; {objects}")))
 }

@@ -4,6 +4,7 @@ pub(in crate::jobs) mod affected;
 pub(in crate::jobs) mod definitions;
 pub(in crate::jobs) mod identity;
 pub(in crate::jobs) mod outdated;
+pub(in crate::jobs) mod removed_by;
 pub(in crate::jobs) mod render;
 pub(in crate::jobs) mod visible;
 pub(in crate::jobs) mod volatile;

@@ -75,7 +75,10 @@ async fn open(
         report.stopped = Some(Stopped::Fork);
     } else {
         match make(engine, repo, pull, hint, &mut report, &mut history, job, ctx).await {
-            Ok(Made::Compared(made, what_failed)) => (kept, trouble) = (Some(*made), what_failed),
+            Ok(Made::Compared(made, what_failed)) => {
+                history.from(Some(&made.base));
+                (kept, trouble) = (Some(*made), what_failed);
+            }
             Ok(Made::Merged) => return landed(engine, repo, pull).await,
             Ok(Made::Doubted(error)) => return Err(error),
             Err(error) => {

@@ -196,17 +196,17 @@ fn about(app: &AppOutcome, what: &str) -> Block {
 /// What became of a deletion.
 fn deletion(end: &AppEnd) -> String {
     match end {
-        AppEnd::Confirmed { objects } => {
-            format!("deletion of {} confirmed; it is done once the app is healthy", names(objects))
+        AppEnd::Confirmed { objects, by } => {
+            format!("deletion of {} confirmed{}; it is done once the app is healthy", names(objects), by_whom(by))
         }
         AppEnd::Removed { objects, lost: Some(lost), .. } => {
             format!("**failed** with the deletion of {}: {}", names(objects), span(lost))
         }
-        AppEnd::Removed { objects, replaced: true, .. } => {
-            format!("replacement of {} confirmed and done", names(objects))
+        AppEnd::Removed { objects, replaced: true, by, .. } => {
+            format!("replacement of {} confirmed{} and done", names(objects), by_whom(by))
         }
-        AppEnd::Removed { objects, confirmed: true, .. } => {
-            format!("deletion of {} confirmed and done", names(objects))
+        AppEnd::Removed { objects, confirmed: true, by, .. } => {
+            format!("deletion of {} confirmed{} and done", names(objects), by_whom(by))
         }
         AppEnd::Removed { objects, .. } => {
             format!(
@@ -218,6 +218,10 @@ fn deletion(end: &AppEnd) -> String {
         }
         _ => String::new(),
     }
+}
+
+fn by_whom(by: &Option<String>) -> String {
+    by.as_ref().map(|by| format!(" by {}", span(by))).unwrap_or_default()
 }
 
 fn were(objects: &[String]) -> &'static str {
@@ -353,6 +357,7 @@ mod tests {
             replaced,
             lost: lost.map(str::to_owned),
             confirmed,
+            by: confirmed.then(|| "uid 1000 (ada)".into()),
             all: true,
         };
         let lost =
@@ -360,7 +365,7 @@ mod tests {
         let healthy = |held, kept| AppEnd::Healthy { after_seconds: 3, removed: 0, held, kept };
         let ends = [
             waiting(2, &["Namespace shop", "ConfigMap shop/a"]),
-            AppEnd::Confirmed { objects: space() },
+            AppEnd::Confirmed { objects: space(), by: Some("uid 1000 (ada)".into()) },
             removed(space(), false, None, true),
             removed(names(&["Job shop/a"]), true, None, true),
             removed(space(), false, Some(lost), true),

@@ -107,15 +107,21 @@ async fn pins_pauses_and_health_are_kept() {
     let (store, _dir) = store().await;
     let id = app_id("shop/web");
     store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
-    store.set_paused(&id, true).await.expect("stored");
-    store.set_pinned(&id, Some(&oid("d"))).await.expect("stored");
+    store.pause(&id, "ada").await.expect("stored");
+    store.pin(&id, &oid("d"), Some("bob")).await.expect("stored");
     store.set_app_health(&id, AppHealth::Degraded, "Deployment shop/web makes no progress").await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.paused, row.pinned_revision, row.health), (true, Some(oid("d")), AppHealth::Degraded));
-    store.set_pinned(&id, None).await.expect("stored");
+    assert_eq!((row.paused_by.as_deref(), row.pinned_by.as_deref()), (Some("ada"), Some("bob")));
+    store.pause(&id, "eve").await.expect("stored");
+    let again = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((again.paused_by.as_deref(), again.paused_since), (Some("ada"), row.paused_since), "who paused first");
+    store.resume(&id).await.expect("stored");
+    store.unpin(&id).await.expect("stored");
     store.set_sync_failed(&id).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.pinned_revision, row.synced_ok), (None, false));
+    assert_eq!((row.paused_by, row.pinned_by), (None, None));
 }
 
 /// A4: what healing goes by is the definition that was applied, whatever the definition says since.

@@ -224,3 +224,24 @@ async fn a12_a_claim_of_a_removed_app_to_what_is_gone_is_let_go() {
     claim(&store, &new, &[write("a")]).await.expect("free");
     assert!(claim(&store, &new, &[write("a"), write("b")]).await.is_err(), "what is there is kept");
 }
+
+/// T16+: what went with its namespace is not counted as being in the cluster, and stays the app's; what is to be
+/// decided is named, the rest counted.
+#[tokio::test]
+async fn what_apps_own_at_a_glance() {
+    let (store, _dir) = store().await;
+    let web = app_id("shop/web");
+    claim(&store, &web, &[write("a"), write("b"), write("c"), write("d")]).await.expect("claimed");
+    let objects = [applied("a"), applied("b"), applied("c")];
+    store.record_applied(&prod(), &web, &oid("a"), &objects).await.expect("recorded");
+    let held = BTreeSet::from([key("c").id()]);
+    let wanted = [Claim { write: false, ..write("b") }, write("d")];
+    store.claim(&prod(), &web, &wanted, &held, &BTreeSet::new()).await.expect("claimed");
+    store.lose(&prod(), &web, &[key("b").id(), key("c").id()]).await.expect("stored");
+    let mut overviews = store.overviews().await.expect("read");
+    let of_prod = overviews.get_mut(&web).and_then(|of_app| of_app.remove(&prod())).expect("there");
+    let undecided: Vec<_> = of_prod.undecided.iter().map(|row| (row.key.name.as_str(), row.state)).collect();
+    assert_eq!(undecided, [("a", ObjectState::Pruning), ("c", ObjectState::Held)], "what is held is not lost");
+    let all = states(&store, &web).await;
+    assert_eq!((of_prod.all, of_prod.in_cluster), (4, 2), "{all:?}");
+}

@@ -10,6 +10,7 @@ fn new(target: &str) -> NewRun {
         target: target.into(),
         cause: json!({"push": "main"}),
         revision: None,
+        from_revision: Some(oid("e")),
         author: None,
         begun: 400,
     }

@@ -109,6 +109,25 @@ async fn a_removal_names_its_own_commit() {
     assert!(named().await.contains(&format!("removed by {}", removal.short())), "{}", named().await);
 }
 
+/// T8: also where its file has other definitions, and one of them was edited since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_from_a_file_of_several_names_its_own_commit() {
+    let world = World::start("removed-one").await;
+    let (one, two) = (world.app("one", "one"), world.app("two", "two"));
+    let base = Files::new()
+        .file("apps/all.yaml", format!("{one}---\n{two}"))
+        .file("one/map.yaml", config_map("one", "x"))
+        .file("two/map.yaml", config_map("two", "x"));
+    let base = world.push(base).await;
+    world.healthy("one", &base).await;
+    world.settled().await;
+    let removal = world.commit("main", &Files::new().file("apps/all.yaml", two.clone()));
+    let edited = world.push(Files::new().file("apps/all.yaml", format!("{two}  drift: report\n"))).await;
+    let removed = async || Some(world.app_row("one").await?).filter(|row| row.state == AppState::Removed);
+    let message = world.eventually("the app removed", removed).await.state_message;
+    assert!(message.contains(&format!("removed by {}", removal.short())), "{message}, not {}", edited.short());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_definition_that_said_so_takes_its_objects_along() {
     let world = World::start("removed-all").await;

@@ -28,4 +28,5 @@ mod secrets;
 mod states;
 mod told;
 mod upgrade;
+mod who;
 mod word;

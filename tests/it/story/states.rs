@@ -134,6 +134,9 @@ async fn what_goes_with_a_namespace_is_told() {
         })
         .await;
     assert!(message.contains("also deleted 1 object that Git still has"), "{message}");
+    // Nothing of it is in the cluster any more.
+    let apps = world.ask("apps", None).await;
+    assert_eq!(apps[0]["objects"], 0, "{apps}");
 }
 
 /// P8, A15: a preview whose cluster does not answer says so in its status, and is in the history.

@@ -111,7 +111,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     // T18: the end of the deletions stands where they were proposed, and the fix tells of what it found held.
     let done = world.comment(pull.number, "applied, and confirmed deletions are done for `shop` on `prod`").await;
     assert!(
-        done.contains("- `shop` on `prod`: deletion of `ConfigMap") && done.contains(" confirmed and done"),
+        done.contains("- `shop` on `prod`: deletion of `ConfigMap") && done.contains(" confirmed by `ada` and done"),
         "{done}"
     );
     let found = world.comment(fix.number, "applied for `shop` on `prod`, healthy after").await;
@@ -120,7 +120,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
         "{found}"
     );
     assert!(!found.contains("deletions need confirmation"), "{found}");
-    for (number, says) in [(pull.number, "confirmed and done"), (fix.number, "healthy after")] {
+    for (number, says) in [(pull.number, "confirmed by `ada` and done"), (fix.number, "healthy after")] {
         let comment = world.comment(number, says).await;
         assert!(!comment.contains("deletions need confirmation** for"), "{comment}");
         // X1+: the held deletions of one are nothing that the other has not shown.

@@ -2,6 +2,7 @@
 
 use driftless::class::{Class, Classified};
 use driftless::store::inventory::ObjectState;
+use driftless::store::runs::{NewRun, RunKind};
 use driftless::sync::SyncError;
 use serde_json::{Value, json};
 
@@ -90,9 +91,16 @@ async fn a_job_that_is_gone_is_not_made_again_at_its_revision_but_at_the_next() 
 async fn a_cancelled_sync_finishes_the_part_that_has_begun() {
     let world = World::new("cancelled").await;
     let objects = [config_map("a", &json!({})), config_map("b", &json!({})), deployment("web", 1)];
-    let how = How { cancel_at_first_write: true, ..How::default() };
+    let (target, begun) = (world.app.id.to_string(), world.deps.store.now());
+    let (revision, from_revision, author) = (None, None, None);
+    let new = NewRun { kind: RunKind::Sync, target, cause: json!([]), revision, from_revision, author, begun };
+    let run = world.deps.store.begin_run(&new, 10).await.expect("a run");
+    let how = How { cancel_at_first_write: true, run: Some(run.clone()), ..How::default() };
     let error = world.sync_with('a', &objects, how).await.expect_err("cancelled");
     assert_eq!(error.class(), Class::Cancelled);
+    // T1+: what it did until then is in the history.
+    let counts = world.deps.store.run(&run).await.expect("read").expect("there").counts;
+    assert_eq!((counts.created, counts.updated), (2, 0), "{counts:?}");
     assert!(
         world.live("", "ConfigMap", "a").await.is_some() && world.live("", "ConfigMap", "b").await.is_some(),
         "the part that had begun"

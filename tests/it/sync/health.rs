@@ -175,7 +175,8 @@ async fn what_stands_beside_a_deployment_is_waited_for() {
     let done = world.sync('a', &[deployment("web", 1), autoscaler, budget, paused]).await;
     assert_eq!(done.health.len(), 4);
     let (target, begun) = (world.app.id.to_string(), world.deps.store.now());
-    let new = NewRun { kind: RunKind::Sync, target, cause: json!([]), revision: None, author: None, begun };
+    let (revision, from_revision, author) = (None, None, None);
+    let new = NewRun { kind: RunKind::Sync, target, cause: json!([]), revision, from_revision, author, begun };
     let run = world.deps.store.begin_run(&new, 10).await.expect("a run");
     let wait = world.wait_row(WaitPurpose::Health, done.health, Duration::from_mins(1));
     world.waits.add(Wait { run: run.clone(), ..wait }).await.expect("a wait");

@@ -61,6 +61,8 @@ pub struct How {
     pub superseded: bool,
     /// Asked instead of `allow`.
     pub authority: Option<Box<dyn Authority + Send>>,
+    /// Whose history the run is in; in none otherwise.
+    pub run: Option<RunId>,
 }
 
 pub fn oid(digit: char) -> Oid {
@@ -173,7 +175,7 @@ impl World {
         let input = SyncInput {
             app: &self.app,
             authority: how.authority.as_deref().unwrap_or(&authority),
-            run: &RunId::new("run"),
+            run: how.run.as_ref().unwrap_or(&RunId::new("run")),
             revision: &oid(revision),
             plan: &plan,
             released: &BTreeSet::new(),

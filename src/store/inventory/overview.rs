@@ -1,0 +1,73 @@
+//! What all apps own, at a glance: counts of what is as it should be, and the rows of what is not.
+
+use std::collections::HashMap;
+
+use sqlx::FromRow;
+
+use super::{ObjectRow, Raw};
+use crate::ids::{AppId, ClusterName};
+use crate::store::{Store, StoreError, readable};
+
+/// What an app owns in one cluster.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    pub all: usize,
+    /// How many of them are in the cluster, as far as is known: what was only claimed is not.
+    pub in_cluster: usize,
+    /// Those of which something is to be done or decided, in a stable order.
+    pub undecided: Vec<ObjectRow>,
+}
+
+/// By app, and by cluster.
+pub type Overviews = HashMap<AppId, HashMap<ClusterName, Overview>>;
+
+#[derive(FromRow)]
+struct Count {
+    app: String,
+    cluster: String,
+    objects: i64,
+    there: i64,
+}
+
+#[derive(FromRow)]
+struct Undecided {
+    cluster: String,
+    #[sqlx(flatten)]
+    raw: Raw,
+}
+
+impl Store {
+    /// In two statements, however many apps there are: it is asked for with each scrape of the metrics.
+    pub async fn overviews(&self) -> Result<Overviews, StoreError> {
+        let mut overviews = Overviews::new();
+        let counts: Vec<Count> = sqlx::query_as(
+            "SELECT app, cluster, COUNT(*) AS objects, \
+             SUM(CASE WHEN state = 'claimed' AND uid IS NULL THEN 0 ELSE 1 END) AS there \
+             FROM objects GROUP BY app, cluster",
+        )
+        .fetch_all(self.read())
+        .await?;
+        let named = |count: Count| -> Result<_, StoreError> {
+            let app = count.app.parse::<AppId>().map_err(|error| StoreError::corrupt("an owner", error))?;
+            let number = |count: i64| usize::try_from(count).unwrap_or_default();
+            Ok((app, ClusterName::new(&count.cluster), number(count.objects), number(count.there)))
+        };
+        for (app, cluster, all, in_cluster) in readable(counts.into_iter().map(named)) {
+            let overview = Overview { all, in_cluster, undecided: Vec::new() };
+            overviews.entry(app).or_default().insert(cluster, overview);
+        }
+        let undecided: Vec<Undecided> = sqlx::query_as(
+            "SELECT cluster, api_group, kind, namespace, name, version, app, state, uid, manifest_hash, fingerprint, \
+             settled, resource_version, applied_revision, job_done FROM objects \
+             WHERE state NOT IN ('claimed', 'applied') ORDER BY cluster, api_group, kind, namespace, name",
+        )
+        .fetch_all(self.read())
+        .await?;
+        let named = |row: Undecided| Ok((ClusterName::new(&row.cluster), ObjectRow::try_from(row.raw)?));
+        for (cluster, row) in readable(undecided.into_iter().map(named)) {
+            let of_app = overviews.entry(row.app.clone()).or_default();
+            of_app.entry(cluster).or_default().undecided.push(row);
+        }
+        Ok(overviews)
+    }
+}
