@@ -230,7 +230,8 @@ pub fn drift(row: &AppRow) -> Option<String> {
 fn fought(object: &str, HealCount { fields, manager, count }: &HealCount) -> String {
     let what = if fields.is_empty() { "is gone".to_owned() } else { format!("differs in {}", fields.join(", ")) };
     let times = if *count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
-    format!("{object} {what}{}, healed {times}", by(manager.as_ref()))
+    let by = manager.as_ref().map(|manager| format!(", by {manager}")).unwrap_or_default();
+    format!("{object} {what}{by}, healed {times}")
 }
 
 fn confirmed(number: usize) -> Option<String> {

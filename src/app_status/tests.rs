@@ -229,7 +229,7 @@ fn the_drift_of_an_app() {
     let fought = AppRow { heals: Heals::from([("Deployment shop/web".into(), count)]), ..row() };
     insta::assert_snapshot!(
         drift(&fought).expect("told"),
-        @"Deployment shop/web differs in spec.replicas by hpa, healed 2 times in a row"
+        @"Deployment shop/web differs in spec.replicas, by hpa, healed 2 times in a row"
     );
     assert_eq!(drift(&AppRow { state: AppState::Removed, ..reported }), None, "nobody looks at it any more");
 }

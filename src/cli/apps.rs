@@ -141,10 +141,15 @@ mod tests {
             ..app("web", "out-of-sync", None)
         };
         let fought = AppView {
-            drift: Some("Deployment shop/cart differs in spec.replicas by hpa, healed 2 times in a row".into()),
+            drift: Some("Deployment shop/cart differs in spec.replicas, by hpa, healed 2 times in a row".into()),
             ..app("cart-service", "synced", None)
         };
-        insta::assert_snapshot!(drift_table(&[drifted, fought]), @"");
+        let lines = drift_table(&[drifted, fought]);
+        insta::assert_snapshot!(lines.replace("Deployment shop/", "D "), @r"
+        APP                DESTINATION  STATE        SINCE                 DRIFT
+        shop/web           prod/shop    out-of-sync  2026-01-02T03:04:05Z  D web differs in spec.replicas, by kubectl-edit
+        shop/cart-service  prod/shop    synced       -                     D cart differs in spec.replicas, by hpa, healed 2 times in a row
+        ");
         insta::assert_snapshot!(apps_table(&[app("web", "synced", None)]), @r"
         APP       DESTINATION  STATE   HEALTH   REVISION    OBJECTS
         shop/web  prod/shop    synced  healthy  0123456789  4

@@ -172,10 +172,11 @@ impl World {
         let plan = self.plan(revision, objects, &how).await;
         let cancel = CancellationToken::new();
         let authority = self.grants().on(&self.app.destination.cluster);
+        let nowhere = RunId::new("run");
         let input = SyncInput {
             app: &self.app,
             authority: how.authority.as_deref().unwrap_or(&authority),
-            run: how.run.as_ref().unwrap_or(&RunId::new("run")),
+            run: how.run.as_ref().unwrap_or(&nowhere),
             revision: &oid(revision),
             plan: &plan,
             released: &BTreeSet::new(),
