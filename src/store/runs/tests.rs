@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::{Counts, NewRun, REPLACED, RunId, RunKind, RunState, SUPERSEDED, Step};
+use super::{Counts, LAST_OF_APPS, NewRun, OF_TARGET, REPLACED, RunId, RunKind, RunState, SUPERSEDED, Step};
 use crate::store::Store;
-use crate::store::apps::tests::{oid, store};
+use crate::store::apps::tests::{app, oid, store};
 
 fn new(target: &str) -> NewRun {
     NewRun {
@@ -96,4 +96,26 @@ async fn a_restart_ends_what_was_in_the_middle() {
     let run = store.begin_run(&new("shop/web"), 3).await.expect("begun");
     assert_eq!(store.cancel_running().await.expect("one"), 1);
     assert_eq!(store.run(&run).await.expect("read").expect("there").state, RunState::Cancelled);
+}
+
+/// A scrape of the metrics reads the newest run of each app, and no other.
+#[tokio::test]
+async fn the_newest_run_of_each_app_is_found_by_the_index() {
+    let (store, _dir) = store().await;
+    for name in ["shop/web", "shop/api"] {
+        store.put_app(&app(name, "shop"), &oid("a")).await.expect("stored");
+        ended(&store, name).await;
+    }
+    let newest = ended(&store, "shop/web").await;
+    ended(&store, "shop#7").await;
+    let last = store.last_runs().await.expect("read");
+    let of_web = last.iter().find(|run| run.target == "shop/web").expect("there");
+    assert_eq!((last.len(), &of_web.id, of_web.from_revision.as_deref()), (2, &newest, Some(oid("e").as_str())));
+    for sql in [OF_TARGET, LAST_OF_APPS] {
+        let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let query = sqlx::query_as::<_, (i64, i64, i64, String)>(plan);
+        let steps: Vec<String> =
+            query.fetch_all(store.read()).await.expect("a plan").into_iter().map(|row| row.3).collect();
+        assert!(steps.iter().all(|step| !step.contains("SCAN runs")), "{sql}: {steps:?}");
+    }
 }
