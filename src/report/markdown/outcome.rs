@@ -197,16 +197,20 @@ fn about(app: &AppOutcome, what: &str) -> Block {
 fn deletion(end: &AppEnd) -> String {
     match end {
         AppEnd::Confirmed { objects, by } => {
-            format!("deletion of {} confirmed{}; it is done once the app is healthy", names(objects), by_whom(by))
+            format!(
+                "deletion of {} confirmed{}; it is done once the app is healthy",
+                names(objects),
+                by_whom(by.as_deref())
+            )
         }
         AppEnd::Removed { objects, lost: Some(lost), .. } => {
             format!("**failed** with the deletion of {}: {}", names(objects), span(lost))
         }
         AppEnd::Removed { objects, replaced: true, by, .. } => {
-            format!("replacement of {} confirmed{} and done", names(objects), by_whom(by))
+            format!("replacement of {} confirmed{} and done", names(objects), by_whom(by.as_deref()))
         }
         AppEnd::Removed { objects, confirmed: true, by, .. } => {
-            format!("deletion of {} confirmed{} and done", names(objects), by_whom(by))
+            format!("deletion of {} confirmed{} and done", names(objects), by_whom(by.as_deref()))
         }
         AppEnd::Removed { objects, .. } => {
             format!(
@@ -220,8 +224,8 @@ fn deletion(end: &AppEnd) -> String {
     }
 }
 
-fn by_whom(by: &Option<String>) -> String {
-    by.as_ref().map(|by| format!(" by {}", span(by))).unwrap_or_default()
+fn by_whom(by: Option<&str>) -> String {
+    by.map(|by| format!(" by {}", span(by))).unwrap_or_default()
 }
 
 fn were(objects: &[String]) -> &'static str {
