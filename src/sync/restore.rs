@@ -1,6 +1,6 @@
 //! An object that was deleted to be made again, and is not taken: what was there is put back. It is kept in the store
-//! from before the delete until there is an object of its name again, so that what can not be put back now is by a later
-//! run, whichever process makes it.
+//! from before the delete until there is an object of its name again, so that what can not be put back now is by a
+//! later run, whichever process makes it.
 
 use std::time::Duration;
 

@@ -334,8 +334,8 @@ async fn x16_what_was_broken_before_is_said_to_whoever_touches_it() {
     world.status_is(&elsewhere.head, "success", "no app is affected").await;
 }
 
-/// X16+: what the server refuses as the base has it holds up every merge of that app, and each of its pull requests says
-/// so, unless it mends that.
+/// X16+: what the server refuses as the base has it holds up every merge of that app, and each of its pull requests
+/// says so, unless it mends that.
 #[tokio::test(flavor = "multi_thread")]
 async fn x16_what_is_refused_on_the_base_is_said_to_whoever_changes_the_app() {
     let world = World::start("refused-before").await;

@@ -13,6 +13,7 @@ mod held_back;
 mod lost;
 pub mod manifests;
 mod marks;
+mod missing;
 mod moves;
 mod outcomes;
 mod per_app;

@@ -47,3 +47,57 @@ pub async fn is_denied(namespace: &str, object: &Value) -> bool {
     let params = PostParams { dry_run: true, ..PostParams::default() };
     maps.create(&params, &serde_json::from_value(object.clone()).expect("a map")).await.is_err()
 }
+
+/// Lets a policy deny that a config map is made while there is none of its name: what it asks for as its parameter is
+/// that very object. Waits until it counts.
+pub async fn deny_first(namespace: &str, name: &str) {
+    let policy_name = format!("first-{namespace}");
+    let client = cluster::client().await;
+    let (policies, bindings): (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) =
+        (Api::all(client.clone()), Api::all(client));
+    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": policy_name}, "spec": {
+        "failurePolicy": "Fail", "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+        "matchConstraints": {"namespaceSelector": selector, "resourceRules": [
+            {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]},
+        "matchConditions": [{"name": "labelled", "expression": "has(object.metadata.labels) && 'par' in \
+                                                                object.metadata.labels"}],
+        "validations": [{"expression": "true"}]}});
+    let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": policy_name}, "spec": {"policyName": policy_name, "validationActions": ["Deny"],
+        "paramRef": {"name": name, "namespace": namespace, "parameterNotFoundAction": "Deny"}}});
+    policies.create(&PostParams::default(), &serde_json::from_value(policy).expect("a policy")).await.expect("created");
+    // It counts once it denies what asks for a parameter that is not there, and then it is given the right one.
+    let mut wrong = binding.clone();
+    wrong["spec"]["paramRef"]["name"] = json!("nobody");
+    let made = bindings.create(&PostParams::default(), &serde_json::from_value(wrong).expect("a binding")).await;
+    made.expect("created");
+    let probe =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "labels": {"par": "yes"}}});
+    until(async || is_denied(namespace, &probe).await).await;
+    let patch = json!({"spec": {"paramRef": {"name": name}}});
+    let params = kube::api::PatchParams::default();
+    bindings.patch(&policy_name, &params, &kube::api::Patch::Merge(&patch)).await.expect("patched");
+    until(async || !is_denied(namespace, &probe).await).await;
+}
+
+/// Takes back what [`deny_first`] denies, and waits until nothing of it counts.
+pub async fn allow_first(namespace: &str) {
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(cluster::client().await);
+    let name = format!("first-{namespace}");
+    bindings.delete(&name, &kube::api::DeleteParams::default()).await.expect("deleted");
+    let probe =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "labels": {"par": "yes"}}});
+    until(async || !is_denied(namespace, &probe).await).await;
+}
+
+async fn until(holds: impl AsyncFn() -> bool) {
+    for _ in 0..150 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("the policy does not count");
+}

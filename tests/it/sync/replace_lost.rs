@@ -1,5 +1,5 @@
-//! Objects that are deleted to be made again, and can be made neither new nor as they were: what they held is kept until
-//! there is one of their name again.
+//! Objects that are deleted to be made again, and can be made neither new nor as they were: what they held is kept
+//! until there is one of their name again.
 
 use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::store::inventory::ObjectState;
@@ -54,6 +54,31 @@ async fn what_fails_after_the_delete_is_put_back() {
     assert!(kept(&world).await.is_empty());
     world.proxy.clear();
     assert_eq!(world.sync('b', &[fixed_map("2")]).await.counts.replaced, 1);
+}
+
+/// B19+: what is put back again and again is not deleted any more, until its manifest changes or a person asks.
+#[tokio::test]
+async fn what_is_put_back_again_and_again_is_left_alone() {
+    let world = World::new("lost-again").await;
+    world.sync('a', &[fixed_map("1")]).await;
+    let broken = || Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
+    let rule = world.proxy.add(Rule::all(broken()).method(Method::PATCH).containing("force=true"));
+    for _ in 0..3 {
+        world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("it fails");
+    }
+    let uid = async || world.live("", "ConfigMap", "x").await.expect("there")["metadata"]["uid"].clone();
+    let (left, struck) = (uid().await, world.proxy.struck(rule));
+    let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("it fails").to_string();
+    assert!(error.contains("put back 3 times") && error.contains("left as it is for an hour"), "{error}");
+    assert_eq!((uid().await, world.proxy.struck(rule)), (left.clone(), struck), "it is not touched");
+    let by_hand = How { by_hand: true, ..How::default() };
+    world.sync_with('b', &[fixed_map("2")], by_hand).await.expect_err("it fails");
+    let again = uid().await;
+    assert_ne!(again, left, "a person asks for it");
+    world.sync_with('c', &[fixed_map("3")], How::default()).await.expect_err("it fails");
+    assert_ne!(uid().await, again, "another manifest is tried");
+    world.proxy.clear();
+    assert_eq!(world.sync('c', &[fixed_map("3")]).await.counts.replaced, 1);
 }
 
 /// B19+: what could not be put back either is kept by the store, and put back as soon as the server takes it: with its

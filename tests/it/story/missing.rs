@@ -1,0 +1,54 @@
+//! An object that was deleted to be made again, and that the cluster lets nobody make.
+
+use super::manifests::config_map;
+use super::push::shop;
+use crate::support::policy;
+use crate::support::world::{Files, World};
+
+fn fixed(value: &str) -> String {
+    let more =
+        "metadata:\n  name: legacy\n  labels: {par: \"yes\"}\n  annotations: {driftless.dev/replace: \"true\"}\n";
+    format!("immutable: true\n{}", config_map("legacy", value).replacen("metadata:\n  name: legacy\n", more, 1))
+}
+
+/// B19+: a policy asks for the very object that is replaced, so that once it is deleted neither the new one nor the old
+/// one is taken. What it held outlives a restart, the app says what is missing, and it is put back once that is
+/// possible.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_lets_nobody_make_is_kept_until_it_can_be() {
+    let mut world = World::start("missing").await;
+    let files = shop(&world).file("apps/par.yaml", world.app("par", "par")).file("par/map.yaml", fixed("one"));
+    let base = world.push(files).await;
+    world.healthy("par", &base).await;
+    policy::deny_first(&world.namespace, "legacy").await;
+    world.push(Files::new().file("par/map.yaml", fixed("two"))).await;
+    let fails = async |world: &World, says: &str| {
+        world
+            .eventually("it says what is missing", async || {
+                Some(world.stands("par").await).filter(|(state, _, text)| state == "failed" && text.contains(says))
+            })
+            .await
+            .2
+    };
+    fails(&world, "could not be put back").await;
+    assert!(world.live("v1 ConfigMap", "legacy").await.is_none(), "neither is taken");
+    world.restart().await;
+    world.poll().await;
+    let said = fails(&world, "ConfigMap").await;
+    let said_again = fails(&world, "is missing in the cluster since").await;
+    assert!(said_again.contains("it was deleted to be created again"), "{said}\n{said_again}");
+    let run = world.runs("/par").await.into_iter().next().expect("a run");
+    assert!(run.error.is_some_and(|error| error.contains("is missing in the cluster")));
+    // The new one is still denied while the old one may come back: another policy does not let it be made.
+    let probe = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe-x"},
+        "data": {"key": "two"}});
+    let counts = async || policy::is_denied(&world.namespace, &probe).await;
+    let expression = "!has(object.data) || !('key' in object.data) || object.data.key != 'two'";
+    policy::deny(&world.namespace, "CREATE", expression, "no more of two", counts).await;
+    policy::allow_first(&world.namespace).await;
+    world.poll().await;
+    let live = world.eventually("it is put back", async || world.live("v1 ConfigMap", "legacy").await).await;
+    assert_eq!(live["data"]["key"], "one");
+    let said = fails(&world, "was put back as it was").await;
+    assert!(said.contains("no more of two"), "{said}");
+}
