@@ -124,7 +124,11 @@ pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
         }
         alike.push((key, manifest.origin.clone()));
         if let Some(first) = seen.get(&id) {
-            let message = format!("{id} is rendered twice: by {} and by {}.", place(first), place(&manifest.origin));
+            let message = format!(
+                "{id} is rendered twice: by {} and by {}.",
+                place(first.as_ref()),
+                place(manifest.origin.as_ref())
+            );
             prepared.push(Err(refuse(
                 &one.map_or_else(|refused| refused.key, |wanted| wanted.key),
                 manifest,
@@ -139,8 +143,8 @@ pub fn prepare(manifests: &[Manifest], with: &Preparing<'_>) -> Vec<Prepared> {
     prepared
 }
 
-fn place(origin: &Option<String>) -> String {
-    origin.clone().unwrap_or_else(|| "the same render".to_owned())
+fn place(origin: Option<&String>) -> String {
+    origin.cloned().unwrap_or_else(|| "the same render".to_owned())
 }
 
 fn twins(key: &ObjectKey, other: &ObjectKey, [second, first]: [&Option<String>; 2]) -> String {
@@ -152,8 +156,8 @@ fn twins(key: &ObjectKey, other: &ObjectKey, [second, first]: [&Option<String>; 
         "{key} of {} is the same object as {other} of {}, and both are rendered: by {} and by {}. Remove one of them.",
         group(key),
         group(other),
-        place(second),
-        place(first)
+        place(second.as_ref()),
+        place(first.as_ref())
     )
 }
 

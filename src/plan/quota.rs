@@ -89,7 +89,7 @@ fn counted(change: &Change, plural: &str) -> Vec<(String, u64)> {
         match text(service, "/spec/type") {
             "NodePort" => counted.push(("services.nodeports".to_owned(), ports)),
             "LoadBalancer" => {
-                counted.extend([("services.nodeports".to_owned(), ports), ("services.loadbalancers".to_owned(), 1)])
+                counted.extend([("services.nodeports".to_owned(), ports), ("services.loadbalancers".to_owned(), 1)]);
             }
             _ => {}
         }

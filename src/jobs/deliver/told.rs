@@ -12,7 +12,7 @@ pub(super) fn found(judgement: &Judgement, plan: &Plan) -> String {
         match &change.verdict {
             Verdict::Rejected { message, .. } => parts.push(format!("{} is refused: {message}", change.key)),
             _ if is_replacement(change) => {
-                parts.push(format!("{} differs so that it would have to be replaced", change.key))
+                parts.push(format!("{} differs so that it would have to be replaced", change.key));
             }
             _ => {}
         }

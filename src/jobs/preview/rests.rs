@@ -51,7 +51,7 @@ pub(in crate::jobs) fn of_touched(cluster: &ClusterName, id: &ObjectId) -> Vec<S
     match (&*id.group, &*id.kind, &id.namespace) {
         ("", "Namespace", _) => tokens.push(namespaced(cluster, &id.name)),
         ("", "ServiceAccount" | "ResourceQuota" | "LimitRange", Some(namespace)) => {
-            tokens.push(namespaced(cluster, namespace))
+            tokens.push(namespaced(cluster, namespace));
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition", _) => {
             tokens.extend(id.name.split_once('.').map(|(_, served)| group(cluster, served)));
