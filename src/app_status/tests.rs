@@ -104,6 +104,7 @@ fn retried(of: Of) -> Retried {
     Retried { of, since: 3_000, error: "the forge answers 401".into(), is_over: false }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn cases() -> Vec<Case> {
     let with_run = |case: Case, state, revision| Case { last: Some(run(state, revision)), ..case };
     vec![
