@@ -16,7 +16,7 @@
 
 // Words that every stage uses.
 pub mod class;
-pub mod clock;
+pub use driftless_base::clock;
 pub mod ids;
 pub mod redact;
 pub mod secret;
@@ -24,9 +24,9 @@ pub mod secret;
 // Around the flow: what starts, stops and watches it.
 pub mod api;
 pub mod config;
-pub mod lifecycle;
+pub use driftless_base::lifecycle;
 pub mod telemetry;
-pub mod yaml;
+pub use driftless_base::yaml;
 
 // In: what comes over the network and the socket.
 pub mod http;
@@ -66,7 +66,8 @@ pub mod inspect;
 pub mod serve;
 
 // Try: a real control plane, and what misbehaves on demand.
-pub mod dev;
+#[cfg(feature = "dev")]
+pub use driftless_dev as dev;
 
 // Attack: seeded inputs for what faces strangers.
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod apps;
 mod check;
 mod client;
+#[cfg(feature = "dev")]
 mod dev;
 mod jobs;
 mod outcome;
@@ -36,6 +37,7 @@ enum Command {
     /// Run the server: webhooks in, clusters in sync.
     Serve(ConfigFile),
     /// Run the whole loop on this machine: a forge, a cluster and a sample repository.
+    #[cfg(feature = "dev")]
     Dev(dev::DevArgs),
     /// Check the configuration and the definitions in a checkout; with --online also what forges and clusters grant.
     /// Changes nothing.
@@ -122,6 +124,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
     let environment: &(dyn Environment + Sync) = &ProcessEnvironment;
     match arguments.command {
         Command::Serve(file) => serve::run(&file.config, environment).await,
+        #[cfg(feature = "dev")]
         Command::Dev(args) => dev::run(args, environment).await,
         Command::Check(args) => check::run(&args, environment, format).await,
         Command::Preview(args) => preview::run(args, environment, format).await,

@@ -38,17 +38,26 @@ const OWNED: &[(&str, &[&str])] = &[
     ("gix::", &["source"]),
     ("octocrab::", &["forge/github"]),
     ("sqlx::", &["store"]),
-    ("serde_saphyr::", &["yaml.rs"]),
+    ("serde_saphyr::", &["base/yaml.rs"]),
     ("std::env::var", &["config"]),
-    ("tokio::spawn", &["lifecycle.rs"]),
-    ("SystemTime::now", &["clock.rs"]),
-    ("Timestamp::now", &["clock.rs"]),
+    ("tokio::spawn", &["base/lifecycle.rs"]),
+    ("SystemTime::now", &["base/clock.rs"]),
+    ("Timestamp::now", &["base/clock.rs"]),
     ("println!", &["cli"]),
 ];
 
 /// The production code of each file of `src`, as [`production`] has it.
 fn sources() -> Vec<(PathBuf, String)> {
     read("src").into_iter().map(|(path, text)| (path, production(&text))).collect()
+}
+
+/// The same with the crates beside it, below their names.
+fn sources_of_all() -> Vec<(PathBuf, String)> {
+    let beside = ["base", "dev"].into_iter().flat_map(|name| {
+        let files = read_all(&format!("{name}/src")).into_iter();
+        files.map(move |(path, text)| (Path::new(name).join(path), production(&text)))
+    });
+    sources().into_iter().chain(beside).collect()
 }
 
 /// All files below a folder of the repository, by their paths from there.
@@ -125,7 +134,7 @@ fn modules_name_only_what_they_may() {
 #[test]
 fn each_big_dependency_has_one_owner() {
     let mut wrong = Vec::new();
-    for (path, text) in sources() {
+    for (path, text) in sources_of_all() {
         for (name, owners) in OWNED {
             // `kube::` must not be found in `mykube::`.
             let found = text
@@ -135,7 +144,7 @@ fn each_big_dependency_has_one_owner() {
                 && !owners.iter().any(|owner| path.starts_with(owner) || path == Path::new(&format!("{owner}.rs")))
                 && !is_test(&path)
             {
-                wrong.push(format!("src/{} uses {name}, which belongs to {}", path.display(), owners.join(" and ")));
+                wrong.push(format!("{} uses {name}, which belongs to {}", path.display(), owners.join(" and ")));
             }
         }
     }
@@ -164,7 +173,7 @@ fn only_the_command_line_knows_the_composition() {
 #[test]
 fn no_comment_is_too_wide() {
     let mut wide = Vec::new();
-    for folder in ["src", "webhooks", "tests", "benches"] {
+    for folder in ["src", "base", "dev", "webhooks", "tests", "benches"] {
         for (path, text) in read_all(folder) {
             let is_wide = |line: &&str| {
                 let code = line.trim_start();

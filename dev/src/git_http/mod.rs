@@ -18,8 +18,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 
-use crate::ids::Oid;
 use cgi::Cgi;
+use driftless_webhooks::Oid;
 pub use fault::{GitFault, GitFaults};
 pub use server::GitServer;
 

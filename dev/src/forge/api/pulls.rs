@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::project::{Project, project};
-use crate::dev::forge::git::GitError;
-use crate::dev::forge::reply::Paging;
-use crate::dev::forge::state::Pull;
-use crate::dev::forge::{DevForge, DevForgeError, json as shape, reply};
+use crate::forge::git::GitError;
+use crate::forge::reply::Paging;
+use crate::forge::state::Pull;
+use crate::forge::{DevForge, DevForgeError, json as shape, reply};
 
 #[derive(Deserialize)]
 pub(super) struct Filter {

@@ -27,7 +27,7 @@ use self::rule::Script;
 pub use self::rule::{Fault, Rule, RuleId};
 use self::socket::{ResetSwitch, Resettable};
 use super::access::{Access, AccessError};
-use crate::lifecycle::Tasks;
+use driftless_base::lifecycle::Tasks;
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 

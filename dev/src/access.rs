@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::yaml;
+use driftless_base::yaml;
 
 /// Address, authority and token of an API server.
 #[derive(Clone, Debug)]

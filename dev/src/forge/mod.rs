@@ -24,9 +24,9 @@ mod state;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::clock::Clock;
-use crate::dev::git_http::{GitHttp, GitHttpConfig, GitServer};
-use crate::lifecycle::Tasks;
+use crate::git_http::{GitHttp, GitHttpConfig, GitServer};
+use driftless_base::clock::Clock;
+use driftless_base::lifecycle::Tasks;
 
 pub use config::{DevApp, DevForgeConfig};
 pub use deliver::DeliveryFault;

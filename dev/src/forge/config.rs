@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use crate::dev::git_http::GitFaults;
-use crate::dev::tls::DevTls;
+use crate::git_http::GitFaults;
+use crate::tls::DevTls;
 
 /// How the embedded forge is set up.
 pub struct DevForgeConfig {

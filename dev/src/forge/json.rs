@@ -326,7 +326,7 @@ pub(super) fn delivery(sent: &Sent) -> Value {
 
 pub(super) fn push(view: &View, project: &str, moved: &Moved) -> Value {
     let zeros = "0".repeat(40);
-    let id = |oid: &Option<crate::ids::Oid>| oid.as_ref().map_or_else(|| zeros.clone(), ToString::to_string);
+    let id = |oid: &Option<driftless_webhooks::Oid>| oid.as_ref().map_or_else(|| zeros.clone(), ToString::to_string);
     json!({
         "ref": format!("refs/heads/{}", moved.branch), "before": id(&moved.before), "after": id(&moved.after),
         "forced": false,

@@ -14,8 +14,8 @@ use super::fault::Faults;
 use super::settings::Settings;
 use super::state::{self, CommentView, PullView, State, StatusView};
 use super::{git, json};
-use crate::clock::Clock;
-use crate::dev::git_http::GitServer;
+use crate::git_http::GitServer;
+use driftless_base::clock::Clock;
 
 /// A handle to the running forge; clones share it.
 #[derive(Clone)]

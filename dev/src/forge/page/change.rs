@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::guard::asked_by_the_page;
-use crate::dev::forge::{DevForge, DevForgeError, git};
+use crate::forge::{DevForge, DevForgeError, git};
 
 /// Whom a change is made to.
 const BASE: &str = "main";

@@ -10,8 +10,8 @@ use sha2::Sha256;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::clock::Clock;
-use crate::lifecycle::Tasks;
+use driftless_base::clock::Clock;
+use driftless_base::lifecycle::Tasks;
 
 /// Deliveries that are kept for redelivery.
 const KEPT: usize = 1000;

@@ -7,10 +7,10 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::project::{Project, project};
-use crate::dev::forge::caller::{Caller, login};
-use crate::dev::forge::fault::Stale;
-use crate::dev::forge::reply::Paging;
-use crate::dev::forge::{DevForge, json as shape, reply};
+use crate::forge::caller::{Caller, login};
+use crate::forge::fault::Stale;
+use crate::forge::reply::Paging;
+use crate::forge::{DevForge, json as shape, reply};
 
 /// GitHub's limit on a comment.
 const LIMIT: usize = 65_536;

@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::project::{Project, project};
-use crate::dev::forge::caller::Caller;
-use crate::dev::forge::reply::Paging;
-use crate::dev::forge::{DevForge, json as shape, reply};
+use crate::forge::caller::Caller;
+use crate::forge::reply::Paging;
+use crate::forge::{DevForge, json as shape, reply};
 
 /// The hooks of a repository: its own one, if deliveries are sent at all. Who may not see them is told that there is
 /// nothing.

@@ -9,8 +9,8 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 
 use super::{GitHttp, GitHttpConfig};
-use crate::dev::tls::DevTls;
-use crate::lifecycle::Tasks;
+use crate::tls::DevTls;
+use driftless_base::lifecycle::Tasks;
 
 /// A server on a free port of 127.0.0.1. It stops when it is dropped or its tasks are stopped hard.
 pub struct GitServer {

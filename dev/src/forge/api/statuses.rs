@@ -8,10 +8,10 @@ use driftless_webhooks::Oid;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dev::forge::caller::{Caller, login};
-use crate::dev::forge::reply::Paging;
-use crate::dev::forge::state::{State as Known, Status};
-use crate::dev::forge::{DevForge, git, json as shape, reply};
+use crate::forge::caller::{Caller, login};
+use crate::forge::reply::Paging;
+use crate::forge::state::{State as Known, Status};
+use crate::forge::{DevForge, git, json as shape, reply};
 
 /// GitHub's limits: characters of a description, statuses of one context on one commit.
 const DESCRIPTION: usize = 140;

@@ -9,8 +9,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::project::{Project, project};
-use crate::dev::forge::caller::Caller;
-use crate::dev::forge::{DevForge, json as shape, reply};
+use crate::forge::caller::Caller;
+use crate::forge::{DevForge, json as shape, reply};
 
 /// The id of the one installation.
 const INSTALLATION: u64 = 77;

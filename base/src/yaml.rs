@@ -264,6 +264,17 @@ mod tests {
             Manual,
         }
         #[derive(Debug, Deserialize)]
+        #[serde(try_from = "String")]
+        #[allow(dead_code)]
+        struct Name(String);
+        impl TryFrom<String> for Name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.contains('/').then(|| Self(text.clone())).ok_or_else(|| format!("{text:?} is not REPO/NAME"))
+            }
+        }
+        #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
         #[allow(dead_code)]
         struct All {
@@ -271,7 +282,7 @@ mod tests {
             number: Option<u32>,
             mode: Option<Mode>,
             list: Option<Vec<String>>,
-            app: Option<crate::ids::AppId>,
+            app: Option<Name>,
             any: Option<serde_json::Value>,
         }
         let texts = [
