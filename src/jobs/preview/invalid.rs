@@ -36,7 +36,7 @@ impl Side<'_> {
 
 /// Completes both sides by what is stored of apps that are defined on none of them, or on one, for a mistake in a
 /// definition.
-pub(super) fn complete(rows: &[AppRow], base: Side<'_>, mut change: Side<'_>) -> Invalid {
+pub(super) fn complete(rows: &[AppRow], base: &mut Side<'_>, change: &mut Side<'_>) -> Invalid {
     let mut found = Invalid::default();
     if base.errors.is_empty() && change.errors.is_empty() {
         return found;
@@ -52,7 +52,7 @@ pub(super) fn complete(rows: &[AppRow], base: Side<'_>, mut change: Side<'_>) ->
                     found.repaired.insert(id.clone());
                 }
             }
-            (true, None) => stay(&mut found, &base, &mut change, app),
+            (true, None) => stay(&mut found, base, change, app),
             // Without any error left, it is removed.
             (false, None) if change.errors.is_empty() => {
                 base.apps.insert(id.clone(), app.clone());
@@ -62,7 +62,7 @@ pub(super) fn complete(rows: &[AppRow], base: Side<'_>, mut change: Side<'_>) ->
                 if base.own(app).is_some() && change.own(app).is_some() {
                     base.apps.insert(id.clone(), app.clone());
                     found.stayed.insert(id.clone());
-                    stay(&mut found, &base, &mut change, app);
+                    stay(&mut found, base, change, app);
                 }
             }
         }
@@ -105,8 +105,8 @@ mod tests {
         let (mut base, mut change) = (side(defined[0]), side(defined[1]));
         let found = complete(
             std::slice::from_ref(&row),
-            Side { apps: &mut base, errors: errors[0] },
-            Side { apps: &mut change, errors: errors[1] },
+            &mut Side { apps: &mut base, errors: errors[0] },
+            &mut Side { apps: &mut change, errors: errors[1] },
         );
         ([!base.is_empty(), !change.is_empty()], found)
     }

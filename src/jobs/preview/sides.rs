@@ -141,8 +141,8 @@ async fn candidates(
     change.append(&mut refused);
     let mut invalid = invalid::complete(
         &engine.store.apps_defined_by(&repo.name).await?,
-        invalid::Side { apps: &mut base, errors: &base_errors },
-        invalid::Side { apps: &mut change, errors: &change_errors },
+        &mut invalid::Side { apps: &mut base, errors: &base_errors },
+        &mut invalid::Side { apps: &mut change, errors: &change_errors },
     );
     for id in &invalid.stayed {
         traces.insert(id.clone(), trace_of(engine, id).await?);
@@ -212,7 +212,7 @@ async fn pair(
 ) -> Result<(LookedAt, Option<Pair>), JobError> {
     let Candidate { base, change, refused, mistake, .. } = candidate;
     if let Some(why) = mistake.why() {
-        return Ok(not_rendered(id, base, why));
+        return Ok(not_rendered(id, base.as_ref(), why));
     }
     let repairs = matches!(mistake, Mistake::Repaired);
     let definition_changed = match (&base, &change) {
@@ -263,8 +263,8 @@ async fn pair(
 }
 
 /// An app of which nothing is applied, as its definition is invalid.
-fn not_rendered(id: AppId, app: Option<App>, why: &str) -> (LookedAt, Option<Pair>) {
-    let side = || app.clone().map(|app| Side { app, rendered: Err(failed(why.to_owned())) });
+fn not_rendered(id: AppId, app: Option<&App>, why: &str) -> (LookedAt, Option<Pair>) {
+    let side = || app.cloned().map(|app| Side { app, rendered: Err(failed(why.to_owned())) });
     let (base, change) = (side(), side());
     let seen = |side: &Option<Side>| Seen::of(side.as_ref(), false);
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };

@@ -97,7 +97,7 @@ async fn t14_a_merge_while_the_server_was_down_says_what_was_compared() {
 /// T19+: what was merged while its app was paused is told as applied once it is, and nothing is left of the pause.
 #[tokio::test(flavor = "multi_thread")]
 async fn t19_a_merge_into_a_paused_app_is_told_after_it_is_resumed() {
-    let world = up("repaired-paused").await;
+    let world = up("repaired-resume").await;
     world.ask("apps/shop+shop/pause", Some(serde_json::json!({}))).await;
     let pull = world.open_pull("two", settings("two")).await;
     world.status(&pull.head).await;
