@@ -190,7 +190,7 @@ fn cases() -> Vec<Case> {
         case("as in Git, of unknown health", |row| {
             row.health_message = "health unknown: Widget shop/a (no \
                                                                          status)"
-                .into()
+                .into();
         }),
         case("as in Git, suspended", |row| row.health_message = "suspended: CronJob shop/a (spec.suspend)".into()),
         Case {
@@ -214,7 +214,7 @@ fn cases() -> Vec<Case> {
                     "removed by \
                                                                                           aaaaaaaaaa"
                         .into(),
-                )
+                );
             })
         },
     ]

@@ -23,7 +23,7 @@ pub(super) async fn list(args: &JobsArgs, format: Format) -> anyhow::Result<Outc
     match format {
         Format::Json => output::json(&jobs)?,
         Format::Text if jobs.is_empty() => {
-            output::note(if args.failing { "no failing jobs" } else { "no queued jobs" })
+            output::note(if args.failing { "no failing jobs" } else { "no queued jobs" });
         }
         Format::Text => output::line(jobs_table(&jobs)),
     }

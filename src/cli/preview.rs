@@ -249,10 +249,10 @@ fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
             None | Some(TakeOver::HandedOver { .. }) => {}
             Some(TakeOver::Unmarked) => text += "  already exists; not managed by Driftless yet\n",
             Some(TakeOver::OtherTool { tool, name }) => {
-                text += &format!("  already exists and is managed by {tool} ({name})\n")
+                text += &format!("  already exists and is managed by {tool} ({name})\n");
             }
             Some(TakeOver::OtherApp { instance, app }) => {
-                text += &format!("  belongs to the app {app} of {instance}\n")
+                text += &format!("  belongs to the app {app} of {instance}\n");
             }
         }
         if !change.drops.is_empty() {

@@ -80,7 +80,7 @@ impl Faults {
             }
             (form, value) if is(form, value) => {}
             (form, value) => {
-                self.tell(node, format!("{} should be {}, but is {}", within(what, name), form.words(), value.sort()))
+                self.tell(node, format!("{} should be {}, but is {}", within(what, name), form.words(), value.sort()));
             }
         }
     }

@@ -77,7 +77,7 @@ fn changed(random: &mut StdRng, base: &Files) -> Files {
                 files = files
                     .into_iter()
                     .map(|(path, text)| (path.replacen(&format!("{folder}/"), "moved/", 1), text))
-                    .collect()
+                    .collect();
             }
         }
     }

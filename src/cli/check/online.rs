@@ -79,7 +79,7 @@ async fn forges(config: &Config, forges: &BTreeMap<HookName, Arc<dyn Forge>>, fi
                 answering.insert(&hook.name);
             }
             Err(error) => {
-                findings.problems.push(format!("hook {}: the forge rejects the credentials: {error}", hook.name))
+                findings.problems.push(format!("hook {}: the forge rejects the credentials: {error}", hook.name));
             }
         }
     }

@@ -97,7 +97,7 @@ fn trouble(app: &AppReport, document: &mut Document) {
         AppResult::NotAllowed { message } => fold(format!("Destination of {name} not allowed"), message),
         AppResult::Invalid { message } => fold(format!("Definition of {name} invalid"), message),
         AppResult::Unavailable { message } => {
-            fold(format!("Preview of {name} failed; Driftless keeps retrying"), message)
+            fold(format!("Preview of {name} failed; Driftless keeps retrying"), message);
         }
         AppResult::Planned { objects } => {
             for object in objects {

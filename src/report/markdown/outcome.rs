@@ -119,7 +119,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 ));
             }
             AppEnd::Removed { lost: None, .. } | AppEnd::Confirmed { .. } => {
-                document.head(about(app, &deletion(&app.end)))
+                document.head(about(app, &deletion(&app.end)));
             }
             AppEnd::Healthy { held, kept, .. } => {
                 document.head_all(still_held(app, held).into_iter().chain(still_there(app, kept)));
@@ -155,7 +155,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 )));
             }
             AppEnd::Paused | AppEnd::Pinned => {
-                document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app)))))
+                document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app)))));
             }
             AppEnd::Superseded { by } => {
                 document.head(Block::Lines(format!(
@@ -166,7 +166,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 )));
             }
             AppEnd::Manual => {
-                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app)))))
+                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app)))));
             }
             AppEnd::Running
             | AppEnd::Kept

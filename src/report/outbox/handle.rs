@@ -176,7 +176,7 @@ fn worst(said: &[GateSaid], grace: i64) -> Option<GateWanted> {
     for one in said {
         match read(one, grace) {
             Ok((status, wanted)) if worst.as_ref().is_none_or(|(worst, _)| worst.state < status.state) => {
-                worst = Some((status, wanted))
+                worst = Some((status, wanted));
             }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "a stored status cannot be read and is skipped"),

@@ -289,7 +289,7 @@ impl Sender {
             Halt::Store(error) => return Err(error),
             // What is wanted has not changed: list, and make the comment anew.
             Halt::Lost => {
-                self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?
+                self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?;
             }
             Halt::Gone(error) => {
                 tracing::info!(target = row.target, %error, "the pull request is gone, so nothing is reported there");

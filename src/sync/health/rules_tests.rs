@@ -168,6 +168,7 @@ fn a_phase_is_understood() {
 
 /// H5: conditions of either polarity, wherever they stand.
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn conditions_are_understood_in_both_polarities() {
     let none = || json!({});
     let parent = |kind: &str, status: &str, reason: &str| {

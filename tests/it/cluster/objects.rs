@@ -134,7 +134,7 @@ async fn a_watch_tells_what_is_there_and_what_changes() {
                 .expect("endless");
             match event.expect("an event") {
                 WatchEvent::Applied(object) if object["metadata"]["name"] == "a" => {
-                    told.push(format!("applied {}", object["data"]["k"]))
+                    told.push(format!("applied {}", object["data"]["k"]));
                 }
                 WatchEvent::Deleted(object) => told.push(format!("deleted {}", object["metadata"]["name"])),
                 WatchEvent::Synced => told.push("synced".to_owned()),

@@ -113,6 +113,7 @@ async fn the_repository() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 async fn kustomize() {
     let cases = vec![
         case("an empty kustomization", "k", kustomization("")),

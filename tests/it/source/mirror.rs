@@ -64,10 +64,10 @@ async fn a_broken_mirror_is_cloned_anew() {
             }
         }),
         ("the packs are gone", |forge| {
-            std::fs::remove_dir_all(forge.mirror_dir().join("objects/pack")).expect("removed")
+            std::fs::remove_dir_all(forge.mirror_dir().join("objects/pack")).expect("removed");
         }),
         ("the configuration is garbage", |forge| {
-            std::fs::write(forge.mirror_dir().join("config"), b"[core\n\0").expect("garbage")
+            std::fs::write(forge.mirror_dir().join("config"), b"[core\n\0").expect("garbage");
         }),
         ("HEAD is gone", |forge| std::fs::remove_file(forge.mirror_dir().join("HEAD")).expect("removed")),
     ];

@@ -211,7 +211,7 @@ async fn merges_as_git_does(name: &str, ours: fn(&Work), theirs: fn(&Work)) {
 async fn clean_merges_are_those_of_git() {
     let one = |work: &Work| work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "ours")))));
     merges_as_git_does("two places of a file", one, |work| {
-        work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((15, "theirs")))))
+        work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((15, "theirs")))));
     })
     .await;
     merges_as_git_does("two files", one, |work| work.write("new/file.yaml", "new")).await;
@@ -236,7 +236,7 @@ async fn clean_merges_are_those_of_git() {
 async fn conflicts_are_those_of_git_by_name() {
     let change = |work: &Work| work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "ours")))));
     merges_as_git_does("one line twice", change, |work| {
-        work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "theirs")))))
+        work.write("a.yaml", &format!("a.yaml\n{}", lines(Some((1, "theirs")))));
     })
     .await;
     merges_as_git_does("changed and deleted", change, |work| drop(work.git(&["rm", "-q", "a.yaml"]))).await;

@@ -49,6 +49,7 @@ pub struct World {
 
 /// How a test departs from an ordinary sync.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a departure of its own")]
 pub struct How {
     pub adopt: bool,
     pub by_hand: bool,
