@@ -49,7 +49,7 @@ fn tests(row: &[String]) -> Vec<String> {
 fn every_test_that_the_page_of_faults_names_is_there() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
     let page = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
-    let known: BTreeSet<String> = ["src", "tests", "renderer", "webhooks"]
+    let known: BTreeSet<String> = ["src", "base", "dev", "tests", "renderer", "webhooks"]
         .iter()
         .filter(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).is_dir())
         .flat_map(|folder| functions(folder))

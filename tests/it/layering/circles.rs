@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::imports::Tree;
-use super::{is_test, read};
+use super::{is_test, read_all};
 
 type Edges<'t> = BTreeMap<&'t str, BTreeMap<&'t str, String>>;
 
@@ -54,7 +54,7 @@ fn reached<'t>(edges: &Edges<'t>, from: &str) -> BTreeSet<&'t str> {
 
 fn of_sources(root: &str) -> Vec<Circle> {
     // `main.rs` is a crate of its own.
-    let sources = read(root).into_iter().filter(|(path, _)| !is_test(path) && path.to_str() != Some("main.rs"));
+    let sources = read_all(root).into_iter().filter(|(path, _)| !is_test(path) && path.to_str() != Some("main.rs"));
     let sources: Vec<(String, String)> = sources.map(|(path, text)| (path.display().to_string(), text)).collect();
     circles(&Tree::of(sources.iter().map(|(path, text)| (path.as_str(), text.as_str()))))
 }

@@ -23,20 +23,6 @@ async fn a_pull_request_shows_its_own_changes_apart_from_drift() {
 }
 
 #[tokio::test]
-async fn only_what_differs_between_the_sides_can_fail() {
-    let app = Fixture::new("plan-gate").await;
-    let mut broken = Fixture::bare(deployment("x", "broken"));
-    broken["spec"]["replica"] = json!(1);
-    let (old, new) = (
-        Fixture::bare(config_map("x", "a", &json!({"k": "1"}))),
-        Fixture::bare(config_map("x", "a", &json!({"k": "2"}))),
-    );
-    let both = app.change(&[broken.clone(), old], &[broken, new]).await;
-    assert!(!both.changes.changes.iter().any(Change::is_rejected), "{}", app.show(&both.changes));
-    assert!(both.already.changes.iter().any(Change::is_rejected), "{}", app.show(&both.already));
-}
-
-#[tokio::test]
 async fn what_comes_with_the_change_is_honestly_not_validated() {
     let mut app = Fixture::new("plan-coming").await;
     let group = format!("{}.example", app.namespace);
