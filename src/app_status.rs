@@ -176,6 +176,11 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     if row.pinned_revision.is_some() {
         return said(State::Pinned, vec![pinned(row), behind(facts), drift(), Some(resume(row)), retried()]);
     }
+    if let Some(Retried { of: Of::Sync, is_over: true, error, .. }) = facts.retried {
+        // What could not be healed says why once.
+        let drift = drift().filter(|drift| !drift.contains(error.as_str()));
+        return said(State::Failed, vec![drift, behind(facts), retried()]);
+    }
     if !row.drift.is_empty() {
         return said(State::OutOfSync, vec![drift(), behind(facts), retried()]);
     }

@@ -151,6 +151,12 @@ fn cases() -> Vec<Case> {
             row.pinned_revision = Some(oid("c"));
         }),
         Case { retried: Some(retried(Of::Sync)), ..case("as in Git, and its sync fails", |_| {}) },
+        Case {
+            retried: Some(Retried { is_over: true, ..retried(Of::Sync) }),
+            ..case("drifted, and the heal fails", |row| {
+                row.drift = format!("drift could not be healed: {}", retried(Of::Sync).error);
+            })
+        },
         Case { retried: Some(retried(Of::Ref)), ..case("as in Git, and Git cannot be read", |_| {}) },
         Case { retried: Some(retried(Of::Poll)), ..case("as in Git, and its repo cannot be looked at", |_| {}) },
         Case { retried: Some(retried(Of::Cluster)), ..case("as in Git, and its cluster is away", |_| {}) },

@@ -47,8 +47,8 @@ impl Server {
         let answer = request.send().await.map_err(|error| {
             let why = root(&error);
             anyhow!(
-                "no server answers at {socket} ({why}). Start one with `driftless serve`, or pass its socket with \
-                 --socket or DRIFTLESS_SOCKET: it is `driftless.sock` in the configuration's `data` folder"
+                "no server answers at {socket} ({why}). Start one with `driftless serve` or `driftless dev`, or pass its \
+                 socket with --socket or DRIFTLESS_SOCKET: it is `driftless.sock` in the configuration's `data` folder"
             )
         })?;
         let status = answer.status();

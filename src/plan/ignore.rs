@@ -7,8 +7,8 @@ use super::managed::{Step, holders};
 use super::prepare::Wanted;
 use crate::app::IgnoreDifferences;
 
-/// The manifest without such fields where the live object has other values in them that are not ours, or None where it
-/// has none.
+/// The manifest without such fields where others have set the live object's, or None where they have set none. What
+/// nobody holds, such as a default of the server, is Git's.
 pub fn without_ignored(wanted: &Wanted, live: &Value, rules: &[IgnoreDifferences], manager: &str) -> Option<Wanted> {
     let id = wanted.key.id();
     let mut sent = wanted.clone();
@@ -19,8 +19,11 @@ pub fn without_ignored(wanted: &Wanted, live: &Value, rules: &[IgnoreDifferences
         let mut steps = Vec::new();
         let Some(own) = value(&wanted.desired.object, &names) else { continue };
         let theirs = counterpart(&wanted.desired.object, Some(live), &names, &mut steps);
-        let is_ours = || holders(live, &steps).iter().any(|(name, _)| name == manager);
-        if theirs != Some(own) && !is_ours() && remove(&mut sent.desired.object, &names) {
+        let is_theirs = || {
+            let holders = holders(live, &steps);
+            !holders.is_empty() && holders.iter().all(|(name, _)| name != manager)
+        };
+        if theirs != Some(own) && is_theirs() && remove(&mut sent.desired.object, &names) {
             left.push(pointer.as_str());
         }
     }
@@ -121,7 +124,21 @@ mod tests {
         );
         let mut turned = web(3, "x");
         turned["spec"]["containers"] = json!([{"name": "b", "image": "9"}, {"name": "a", "image": "1"}]);
+        turned["metadata"]["managedFields"][0]["fieldsV1"] =
+            json!({"f:spec": {"f:containers": {"k:{\"name\":\"b\"}": {"f:image": {}}}}});
         let sent = without_ignored(&ours, &turned, &rules, "driftless").expect("found by its name");
         assert!(sent.desired.object["spec"]["containers"][1].get("image").is_none());
+    }
+
+    /// B7+: what nobody has set is Git's, whether it is a default of the server or not there at all, also where an item
+    /// of a list comes in front of the one that the pointer meant.
+    #[test]
+    fn what_nobody_holds_is_gits() {
+        let ours = wanted(&web(4, "nobody"));
+        let rules = [rule("Deployment", &["/spec/replicas", "/spec/containers/0/image"])];
+        let mut live = web(1, "hpa");
+        live["metadata"]["managedFields"] = json!([]);
+        live["spec"]["containers"] = json!([{"name": "b", "image": "2"}]);
+        assert!(without_ignored(&ours, &live, &rules, "driftless").is_none());
     }
 }

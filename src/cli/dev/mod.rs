@@ -34,7 +34,7 @@ pub(super) struct DevArgs {
     /// Use a cluster that is there already, by its kubeconfig's current context.
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
-    /// Where everything is kept; a temporary folder otherwise, which goes at the end.
+    /// Where everything is kept: a new folder each time; a temporary one otherwise, which goes at the end.
     #[arg(long)]
     dir: Option<PathBuf>,
     /// The port of the embedded forge and its page.

@@ -101,6 +101,23 @@ pub(super) fn app_of_the_moment(place: &Place, wishes: &Wishes<'_>, cluster: Clu
     changed(app, place, wishes, cluster)
 }
 
+/// The ref of an app that names none: that of its definition, which is the one that is checked out.
+const HERE: &str = "refs/heads/main";
+
+fn not_here(app: &App, top: &Path) -> String {
+    let (name, path, top) = (&app.id.name, &app.source.path, top.display());
+    match app.source.ref_name.as_str() {
+        HERE => format!("app {name} renders {path}, which is not in {top}"),
+        other => {
+            let short = other.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
+            format!(
+                "app {name} renders {path} of {short}, which is not in {top}. Check {short} out elsewhere, and pass \
+                 its folder as well: DIR"
+            )
+        }
+    }
+}
+
 /// The app that a file defines: FILE, or FILE#NAME where it defines several. `what` is rendered instead of the path
 /// that it names.
 pub(super) fn defined_app(
@@ -113,7 +130,7 @@ pub(super) fn defined_app(
     let (file, name) = definition.split_once('#').map_or((definition, None), |(file, name)| (file, Some(name)));
     let at = canonical(Path::new(file))?;
     let text = std::fs::read_to_string(&at).with_context(|| format!("{file} cannot be read"))?;
-    let parsed = parse_file(&RepoName::new(REPO), "refs/heads/main", file, &text);
+    let parsed = parse_file(&RepoName::new(REPO), HERE, file, &text);
     if let Some(error) = parsed.errors.first() {
         bail!("{error}");
     }
@@ -143,7 +160,9 @@ pub(super) fn defined_app(
                     .context("the definition is not in a Git checkout: pass the repository's folder with --root")?
                     .to_owned(),
             };
-            Place::of(&top.join(&app.source.path), Some(&top))?
+            let path = top.join(&app.source.path);
+            anyhow::ensure!(path.exists(), not_here(&app, &top));
+            Place::of(&path, Some(&top))?
         }
     };
     let app = changed(app, &place, wishes, cluster)?;
@@ -251,5 +270,18 @@ mod tests {
         let (_, two) = defined_app(&format!("{}#two", file("both.yaml")), None, None, &Wishes::default(), cluster())
             .expect("an app");
         assert_eq!(two.id.name, "two");
+    }
+
+    /// L9+: an app of another branch is not in this checkout, and the error says where it is.
+    #[test]
+    fn an_app_of_another_branch_is_not_here() {
+        let dir = checkout();
+        let at = dir.path().join("apps/other.yaml");
+        let text = "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: other}\nspec:\n  \
+                    source: {path: gone, ref: release}\n  destination: {cluster: prod, namespace: shop}\n";
+        std::fs::write(&at, text).expect("a file");
+        let error = defined_app(&at.display().to_string(), None, None, &Wishes::default(), cluster()).err();
+        let error = error.expect("it is not here").to_string();
+        assert!(error.contains("gone of release") && error.contains("DIR"), "{error}");
     }
 }

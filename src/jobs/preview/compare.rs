@@ -168,7 +168,8 @@ async fn one(
         let left = inventory.len() - moved.len();
         report.stays = Some(left);
         let stay = match left {
-            0 => "None of its objects stays in the cluster".to_owned(),
+            0 if !moved.is_empty() => "All of its objects move to other apps".to_owned(),
+            0 => "It has no objects in the cluster".to_owned(),
             1 => "Its object stays in the cluster, as `onDelete: keep` says".to_owned(),
             more => format!("Its {more} objects stay in the cluster, as `onDelete: keep` says"),
         };

@@ -50,11 +50,14 @@ fn merging(report: &PreviewReport) -> String {
     if counts.moves > 0 {
         text.push_str(&format!(" and moves {} from one app to another", count(counts.moves, "object")));
     }
-    if counts.deletes > 0 {
-        text.push_str(&format!(" and DELETES {}", count(counts.deletes, "object")));
+    // Where something is rejected nothing of its app is applied, so nothing of it is deleted either.
+    let applied = report.apps.iter().map(AppReport::counts).filter(|counts| counts.rejected == 0);
+    let (deletes, replaces) = applied.fold((0, 0), |sum, counts| (sum.0 + counts.deletes, sum.1 + counts.replaces));
+    if deletes > 0 {
+        text.push_str(&format!(" and DELETES {}", count(deletes, "object")));
     }
-    if counts.replaces > 0 {
-        text.push_str(&format!(" and REPLACES {}", count(counts.replaces, "object")));
+    if replaces > 0 {
+        text.push_str(&format!(" and REPLACES {}", count(replaces, "object")));
     }
     for problem in problems {
         text.push_str("; ");
@@ -88,7 +91,11 @@ fn subject(report: &PreviewReport) -> Option<String> {
         does.push(format!("changes the definition of {}", count(defined, "app")));
     }
     if !kept.is_empty() {
-        does.push(format!("stops managing {}, whose {} stay", count(kept.len(), "app"), count(stay, "object")));
+        does.push(match stay {
+            // They move to other apps, or there were none.
+            0 => format!("removes the definition of {}", count(kept.len(), "app")),
+            stay => format!("stops managing {}, whose {} stay", count(kept.len(), "app"), count(stay, "object")),
+        });
     }
     (!does.is_empty()).then(|| format!("Merging {}", does.join(" and ")))
 }

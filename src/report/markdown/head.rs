@@ -205,7 +205,8 @@ fn definitions(report: &PreviewReport, document: &mut Document) {
 }
 
 fn destructive(app: &AppReport, document: &mut Document) {
-    if app.destructive.is_empty() {
+    // What is rejected has to be mended first: there is nothing to confirm before.
+    if app.destructive.is_empty() || app.counts().rejected > 0 {
         return;
     }
     let mut lines = vec![

@@ -63,6 +63,18 @@ fn after_the_merge() {
     insta::assert_snapshot!(one(&merged("")));
 }
 
+/// P3+: where something of an app is rejected nothing of it is applied: no deletion is announced, and none is to be
+/// confirmed.
+#[test]
+fn what_is_rejected_deletes_nothing() {
+    let mut taken = object(Action::Create, key("Service", "new"), "+a");
+    taken.verdict = crate::plan::Verdict::Rejected { message: "the port is allocated".into(), causes: Vec::new() };
+    let mut shop = app("shop-eu", vec![taken, object(Action::Prune, key("Service", "old"), "-a")]);
+    shop.destructive = vec!["deletes Service shop/old".into()];
+    let text = one(&report(vec![shop]));
+    assert!(!text.contains("DELETES") && !text.contains("--allow-destructive"), "{text}");
+}
+
 /// P3: what would fail is said first, and what is refused changes nothing.
 #[test]
 fn the_first_line_of_each_case() {

@@ -42,7 +42,7 @@ async fn a_move_of_all_that_an_app_has_is_neither_a_delete_nor_destructive() {
     world.settled().await;
     let pull = world.open_pull("all-kept", all().without("apps/old.yaml")).await;
     world.status_is(&pull.head, "success", "2 moves").await;
-    world.comment(pull.number, "None of its objects stays in the cluster").await;
+    world.comment(pull.number, "All of its objects move to other apps").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
