@@ -51,6 +51,22 @@ fn a_small_file_has_the_documented_defaults() {
     assert_eq!(config.clusters[0].access, ClusterAccess::Kubeconfig { path: kubeconfig, context: None });
 }
 
+/// C9+: two hooks of one forge would report on a project in each other's place.
+#[test]
+fn one_project_is_one_repo_whatever_its_hook() {
+    let hook = "repos:\n  - name: again\n    hook: other\n    project: org/shop\n    url: https://github.com/org/shop.git\n    \
+                definitions: {branch: main, globs: ['other/*.yaml']}\n    allow: {clusters: [prod], namespaces: [other]}\n";
+    let text = VALID.replacen("repos:\n", hook, 1).replacen(
+        "repos:\n",
+        "  - {name: other, forge: github, url: 'https://api.github.com/', secrets: [{env: HOOK_SECRET}]}\nrepos:\n",
+        1,
+    );
+    let error = parse(&text).expect_err("refused").to_string();
+    assert!(error.contains("is listed twice for one forge"), "{error}");
+    let elsewhere = text.replace("https://api.github.com/", "https://github.example.com/api/v3");
+    parse(&elsewhere).expect("another forge has projects of its own");
+}
+
 #[test]
 fn no_secret_is_printed() {
     let printed = format!("{:?}", parse(VALID).expect("a valid file"));

@@ -254,7 +254,11 @@ impl<'a> Side<'a> {
         let live = ask::live(self.cluster, &wanted.key).await;
         let rules = &self.input.app.ignore_differences;
         let sent = match &live {
-            Ok(Some(live)) => plan::without_ignored(wanted, live, rules, self.cluster.field_manager()),
+            Ok(Some(live)) => plan::without_ignored(wanted, live, rules, self.cluster.field_manager()).map(|sent| {
+                // Whether what is not the app's differs from what was guessed is not for it to know.
+                let is_ours = plan::marks::bears_same_mark(live, &wanted.desired.object);
+                if is_ours { sent } else { Wanted { notes: wanted.notes.clone(), ..sent } }
+            }),
             _ => None,
         };
         let asked = ask::dry_run(self.cluster, sent.as_ref().unwrap_or(wanted), &self.coming).await?;

@@ -91,10 +91,10 @@ impl Checker<'_> {
             if !hooks.iter().any(|hook| hook.name.value == repo.hook.value) && !self.names.contains(&repo.hook.value) {
                 self.problem(&repo.hook, format!("no hook is called {:?}; list it under hooks", repo.hook.value));
             }
-            if !projects.insert((repo.hook.value.clone(), repo.project.value.to_lowercase())) {
+            if !projects.insert((forge_of(hooks, &repo.hook.value), repo.project.value.to_lowercase())) {
                 self.problem(
                     &repo.project,
-                    format!("{:?} is listed twice for one hook; one repo can have many apps", repo.project.value),
+                    format!("{:?} is listed twice for one forge; one repo can have many apps", repo.project.value),
                 );
             }
             for other in &repo.may_read {
@@ -123,4 +123,17 @@ impl Checker<'_> {
         };
         Some(ClusterEntry { name: ClusterName::new(name.value), access, concurrency: concurrency? })
     }
+}
+
+/// What names a hook's forge: two hooks of one forge report in the same place on a project.
+fn forge_of(hooks: &[file::Hook], name: &str) -> String {
+    let hook = hooks.iter().find(|hook| hook.name.value == name);
+    hook.map_or_else(
+        || format!("hook {name}"),
+        |hook| {
+            let usual = if hook.forge.value == "gitlab" { "https://gitlab.com" } else { "https://api.github.com" };
+            let url = hook.url.as_ref().map_or(usual, |url| url.value.trim_end_matches('/'));
+            format!("{} {}", hook.forge.value, url.to_lowercase())
+        },
+    )
 }

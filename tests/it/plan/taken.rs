@@ -34,6 +34,21 @@ async fn what_is_there_already_is_taken_only_when_asked_and_never_shown() {
     insta::assert_snapshot!(shown);
 }
 
+/// S1+: whether the value of an object that is not the app's differs from what it guesses is told by nothing.
+#[tokio::test]
+async fn what_is_ignored_of_anothers_object_is_not_told() {
+    let mut app = Fixture::new("plan-oracle").await;
+    let theirs = secret(&app.namespace, "db", &json!({"data": {"pin": "MzEzMzc="}}));
+    apply(&connect_as("somebody").await, &theirs, ApplyMode::default()).await.expect("applied");
+    let rule = json!({"kind": "Secret", "jsonPointers": ["/data/pin"]});
+    app.app.ignore_differences = vec![serde_json::from_value(rule).expect("a rule")];
+    let guess = |pin: &str| Fixture::bare(secret("x", "db", &json!({"data": {"pin": pin}})));
+    let [wrong, right] = [guess("MDAwMDA="), guess("MzEzMzc=")];
+    let said = [app.plan(&[wrong]).await, app.plan(&[right]).await].map(|plan| app.show(&plan));
+    assert_eq!(said[0], said[1]);
+    assert!(!said[0].contains("ignoreDifferences"), "{}", said[0]);
+}
+
 /// B3+: of what `kubectl apply` made only what somebody has set is said to be dropped, not what the server has added by
 /// itself.
 #[tokio::test]
