@@ -198,6 +198,8 @@ pub enum NotValidated {
     CrdInPlan { crd: String },
     /// An object of this change, maybe another app's, has to be there first.
     SiblingInPlan { needs: ObjectId },
+    /// An object of this change, maybe another app's, decides over it more strictly than the server was asked under.
+    LimitedInPlan { by: ObjectId },
     /// What is live has been changed by others so that the server refuses what is applied as well.
     Drifted { message: String },
     /// An admission webhook does not support dry-run.
@@ -212,6 +214,9 @@ impl fmt::Display for NotValidated {
             Self::NamespaceInPlan { namespace } => write!(f, "its namespace {namespace} comes with this change"),
             Self::CrdInPlan { crd } => write!(f, "its definition {crd} comes or changes with this change"),
             Self::SiblingInPlan { needs } => write!(f, "it needs {needs}, which comes with this change"),
+            Self::LimitedInPlan { by } => {
+                write!(f, "{by}, which comes or gets stricter with this change, decides whether it is accepted")
+            }
             Self::Drifted { message } => {
                 write!(
                     f,

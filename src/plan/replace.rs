@@ -10,7 +10,7 @@ use super::normalise::strip_metadata;
 use super::overlay::{overlay, without_allocated};
 use super::prepare::Wanted;
 use super::{Action, Change, Verdict};
-use crate::manifest::ObjectId;
+use crate::manifest::{ObjectId, ObjectKey};
 
 /// The new object under a name of its own, as nothing can be made on trial under a name that is taken. None where the
 /// name is part of what is validated.
@@ -21,15 +21,15 @@ pub fn stand_in(wanted: &Wanted) -> Option<Wanted> {
     let name = format!("driftless-{}", &wanted.desired.hash[..wanted.desired.hash.len().min(16)]);
     let mut other = wanted.clone();
     other.key.name.clone_from(&name);
-    other.desired.object = under_its_name(wanted);
+    other.desired.object = under_its_name(&wanted.key, &wanted.desired.object);
     other.desired.object["metadata"]["name"] = Value::from(name);
     Some(other)
 }
 
 /// The new object as it can be tried while the one that goes is there: what that one holds would be said to be taken.
-pub fn under_its_name(wanted: &Wanted) -> Value {
-    let mut object = wanted.desired.object.clone();
-    if wanted.key.kind == "Service" {
+pub fn under_its_name(key: &ObjectKey, desired: &Value) -> Value {
+    let mut object = desired.clone();
+    if key.kind == "Service" {
         release(&mut object);
     }
     object

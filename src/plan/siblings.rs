@@ -2,12 +2,14 @@
 //! are there, so a refusal for their sake is no fault of the object. By the server's own texts: each rule below asks
 //! for a whole phrase that names what is missing, and for an object of the change that is just that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::change::Action;
 use super::compete::Claims;
 use super::crds::Crds;
+use super::limits::{Stricter, decides_over, decides_the_same, stricter};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 
 /// What all apps of one change bring to one cluster.
@@ -16,6 +18,10 @@ pub struct Siblings {
     objects: HashSet<ObjectId>,
     /// Those that are new or different, as far as is known: a quota that stays as it is explains no refusal.
     changing: HashSet<ObjectId>,
+    /// Of the changing ones those that decide over others by a part, as their manifests say.
+    deciders: BTreeMap<ObjectId, Value>,
+    /// What of them is stricter than it is live.
+    stricter: BTreeMap<ObjectId, Stricter>,
     crds: Crds,
     /// What they ask for of which there is one only.
     claims: Claims,
@@ -29,7 +35,7 @@ impl Siblings {
             let mut id = manifest.key.id();
             id.namespace.get_or_insert_with(|| namespace.to_owned());
             if changes(manifest) {
-                self.changing.insert(id.clone());
+                self.changes(id.clone(), &manifest.key, &manifest.object);
             }
             self.claims.add(&id, &manifest.object);
             self.objects.insert(id);
@@ -45,9 +51,38 @@ impl Siblings {
         self.objects.insert(id);
     }
 
+    fn changes(&mut self, id: ObjectId, key: &ObjectKey, object: &Value) {
+        if decides_by_a_part(key) {
+            self.deciders.insert(id.clone(), object.clone());
+        }
+        self.changing.insert(id);
+    }
+
+    /// What is new or different by its manifest and decides over others by a part.
+    pub fn deciders(&self) -> impl Iterator<Item = (&ObjectId, &Value)> {
+        self.deciders.iter()
+    }
+
+    /// Takes up what such an object is live and will be. What decides already as it will explains no refusal.
+    pub fn found(&mut self, id: &ObjectId, live: Option<&Value>, after: &Value) {
+        if live.is_some_and(|live| decides_the_same(live, after)) {
+            self.changing.remove(id);
+        } else {
+            self.stricter.insert(id.clone(), stricter(live, after));
+        }
+    }
+
+    /// What comes or gets stricter with the change and decides over this object.
+    pub fn limiter_of(&self, key: &ObjectKey, action: Action) -> Option<ObjectId> {
+        let over = |(id, stricter): &(&ObjectId, &Stricter)| decides_over(id, **stricter, key, action);
+        self.stricter.iter().find(over).map(|(id, _)| id.clone())
+    }
+
     pub fn extend(&mut self, other: &Self) {
         self.objects.extend(other.objects.iter().cloned());
         self.changing.extend(other.changing.iter().cloned());
+        self.deciders.extend(other.deciders.iter().map(|(id, object)| (id.clone(), object.clone())));
+        self.stricter.extend(other.stricter.iter().map(|(id, stricter)| (id.clone(), *stricter)));
         self.crds.extend(other.crds.clone());
         self.claims.extend(&other.claims);
     }
@@ -230,7 +265,10 @@ pub fn of_plan<'a>(objects: impl Iterator<Item = (&'a ObjectKey, &'a Value, bool
     let mut siblings = Siblings::default();
     let mut crds: HashMap<_, _> = HashMap::new();
     for (key, object, changes) in objects {
-        siblings.insert(key.id(), changes);
+        siblings.insert(key.id(), false);
+        if changes {
+            siblings.changes(key.id(), key, object);
+        }
         siblings.claims.add(&key.id(), object);
         if key.kind == "CustomResourceDefinition" {
             crds.insert(key.id(), Manifest { key: key.clone(), object: object.clone(), origin: None });

@@ -24,7 +24,8 @@ pub async fn plan_apply(
 ) -> Result<Plan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
-        let side = Side::new(cluster, input, &kinds);
+        let mut side = Side::new(cluster, input, &kinds);
+        side.look_at_deciders().await?;
         let facts = side.facts(|wanted| !side.is_unchanged(wanted), &mut HashSet::new()).await?;
         let mut plan = side.plan(facts).await?;
         side.look_into(&mut plan.changes).await;
@@ -314,8 +315,24 @@ impl<'a> Side<'a> {
         }))
     }
 
-    /// Refuses what each object for itself is taken with, and all of them together are not.
+    /// Finds out what of the change decides already as it will, and what gets stricter.
+    pub(super) async fn look_at_deciders(&mut self) -> Result<(), ReconcileError> {
+        let deciders: Vec<_> = self.coming.deciders().map(|(id, object)| (id.clone(), object.clone())).collect();
+        for (id, object) in deciders {
+            let (live, after) = ask::decider(self.cluster, &id, object).await?;
+            self.coming.found(&id, live.as_ref(), &after);
+        }
+        Ok(())
+    }
+
+    /// Refuses what each object for itself is taken with, and all of them together are not. What was taken under other
+    /// limits than those of the change is not validated.
     pub(super) async fn together(&self, changes: &mut [Change]) -> Result<(), ReconcileError> {
+        for change in changes.iter_mut().filter(|change| change.verdict == Verdict::Accepted) {
+            if let Some(by) = self.coming.limiter_of(&change.key, change.action) {
+                change.verdict = Verdict::NotValidated { reason: NotValidated::LimitedInPlan { by } };
+            }
+        }
         plan::refuse_rivals(changes, self.coming.claims());
         quota::refuse_beyond(self.cluster, changes).await
     }

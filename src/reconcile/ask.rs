@@ -179,7 +179,7 @@ async fn replacement(
         return Ok(Asked::without_result(not_replaced(refused, why)));
     }
     // A policy or a webhook may judge by the name: once the old object is deleted it would be too late to hear of that.
-    match cluster.try_create(&wanted.key, &under_its_name(wanted)).await {
+    match cluster.try_create(&wanted.key, &under_its_name(&wanted.key, &wanted.desired.object)).await {
         Ok(()) => Ok(Asked { replaces: Some(refused), ..asked }),
         Err(error) => match verdict(wanted, error, coming) {
             Ok(Verdict::Rejected { message, .. }) => {
@@ -219,6 +219,27 @@ pub(super) async fn live(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Va
         Err(ClusterError::UnknownKind { .. }) => Ok(None),
         found => found,
     }
+}
+
+/// What is live of an object that decides over others, and what an apply would make of it: its manifest where the
+/// server does not take it, as its own verdict says.
+pub(super) async fn decider(
+    cluster: &Cluster,
+    id: &ObjectId,
+    object: Value,
+) -> Result<(Option<Value>, Value), ReconcileError> {
+    let ObjectId { group, kind, name, namespace } = id.clone();
+    let namespace = namespace.filter(|_| kind != "Namespace");
+    let key = ObjectKey { group, version: "v1".to_owned(), kind, namespace, name };
+    let live = match live(cluster, &key).await {
+        Err(error) if error.class() == Class::Fail => return Ok((None, object)),
+        live => live?,
+    };
+    if live.is_none() {
+        return Ok((None, object));
+    }
+    let applied = cluster.apply(&key, &object, ApplyMode { dry_run: true, force: true }).await;
+    Ok((live, applied.map_or(object, |applied| applied.object)))
 }
 
 /// What becomes of an object that is no longer rendered. None where it is not there any more.

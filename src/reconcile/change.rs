@@ -24,7 +24,8 @@ pub async fn plan_change(
 ) -> Result<ChangePlan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, base.manifests.iter().chain(change.manifests)).await?;
-        let (base, change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
+        let (base, mut change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
+        change.look_at_deciders().await?;
         Sides { base, change, known }.plan().await
     })
     .await

@@ -7,19 +7,13 @@ use serde_json::Value;
 use super::input::ReconcileError;
 use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::ObjectId;
-use crate::plan::{self, Action, Change, Creation, Verdict};
+use crate::plan::{self, Change, Taking, Verdict};
 
-/// Whether a change to a quota is about what it limits.
-fn sets_limits(change: &Change) -> bool {
-    let limits = |state: &Option<Value>| state.as_ref().and_then(|state| state.get("spec").cloned());
-    limits(&change.before) != limits(&change.after)
-}
-
-/// The objects of `changes` that are made and that a quota of their namespace counts.
+/// The objects of `changes` that are made or raised and that a quota of their namespace counts.
 pub(super) async fn counted(cluster: &Cluster, changes: &[Change]) -> Result<BTreeSet<ObjectId>, ReconcileError> {
     let mut quotas: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let mut found = BTreeSet::new();
-    for change in changes.iter().filter(|change| change.action == Action::Create) {
+    for change in changes.iter().filter(|change| plan::may_take(change)) {
         let Some(namespace) = change.key.namespace.as_deref() else { continue };
         if !quotas.contains_key(namespace) {
             quotas.insert(namespace, cluster.quotas(namespace).await?);
@@ -39,36 +33,29 @@ pub(super) async fn counted(cluster: &Cluster, changes: &[Change]) -> Result<BTr
     Ok(found)
 }
 
-/// Refuses what is created beyond a quota. A quota that may not be read, or that the change itself changes, is left to
-/// the sync.
+/// Refuses what goes beyond a quota. One that may not be read is left to the sync.
 pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> Result<(), ReconcileError> {
-    let mut created: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut taking: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, change) in changes.iter().enumerate() {
-        let counts = change.action == Action::Create && change.verdict == Verdict::Accepted;
+        let counts = plan::may_take(change) && change.verdict == Verdict::Accepted;
         if let Some(namespace) = change.key.namespace.as_ref().filter(|_| counts) {
-            created.entry(namespace.clone()).or_default().push(at);
+            taking.entry(namespace.clone()).or_default().push(at);
         }
     }
-    let is_quota = |change: &&Change| {
-        change.key.kind == "ResourceQuota"
-            && change.key.group.is_empty()
-            && change.action != Action::None
-            && sets_limits(change)
-    };
-    let moved: BTreeSet<String> =
-        changes.iter().filter(is_quota).filter_map(|change| change.key.namespace.clone()).collect();
-    for (namespace, places) in
-        created.into_iter().filter(|(namespace, places)| places.len() > 1 && !moved.contains(namespace))
-    {
-        let quotas = cluster.quotas(&namespace).await?;
+    for (namespace, places) in taking {
+        // One alone is counted by its dry-run, but not by a quota that comes with it.
+        if places.len() == 1 && !changes.iter().any(|change| plan::sets_limits(change, &namespace)) {
+            continue;
+        }
+        let quotas = plan::with_changed(cluster.quotas(&namespace).await?, &namespace, changes);
         if quotas.is_empty() {
             continue;
         }
-        let mut creations = Vec::with_capacity(places.len());
+        let mut takings = Vec::with_capacity(places.len());
         for at in places {
-            creations.push(Creation { at, plural: cluster.resource(&changes[at].key).await?.plural });
+            takings.push(Taking { at, plural: cluster.resource(&changes[at].key).await?.plural });
         }
-        plan::refuse_beyond(changes, &quotas, &creations);
+        plan::refuse_beyond(changes, &quotas, &takings);
     }
     Ok(())
 }

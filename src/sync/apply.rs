@@ -1,6 +1,7 @@
 //! Makes the cluster what a plan says, up to its health. Prunes come later, once all is healthy.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::StreamExt;
 
@@ -16,9 +17,15 @@ use super::write::{self, Written, is_terminating};
 use crate::ids::AppId;
 use crate::lifecycle::beside;
 use crate::manifest::ObjectId;
+use crate::plan::siblings::decides_by_a_part;
 use crate::plan::{Action, Change, Redactor};
 use crate::store::inventory::{Claim, ObjectRow};
 use crate::store::waits::{Touched, WaitObject};
+
+const NOT_REMOVED: &str = "It was to be deleted and created again. It was not deleted, because the server does not \
+                           accept the new one now";
+/// Until what limits others counts everywhere: the server's admission reads it from a copy.
+const LIMITS_COUNT_AFTER: Duration = Duration::from_secs(1);
 
 /// Carries a plan out, each part with a permit of its own: a run that is superseded before the first changes nothing,
 /// and one that is superseded later ends after the part that has begun: CRDs and namespaces, what pods need, the rest,
@@ -42,7 +49,7 @@ pub async fn apply(
     ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change)), None).await?;
     let writing = permits.begin()?;
     claim(deps, input, &work, &held).await?;
-    let mut sync = Sync { deps, input, done: AppliedSync::default() };
+    let mut sync = Sync { deps, input, done: AppliedSync::default(), limits: false };
     let writing = sync.parts(&work, permits, writing).await?;
     if work.iter().any(|work| work.step != Step::Write) {
         deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
@@ -119,6 +126,8 @@ struct Sync<'a> {
     deps: &'a SyncDeps,
     input: &'a SyncInput<'a>,
     done: AppliedSync,
+    /// What limits others was written just now.
+    limits: bool,
 }
 
 impl Sync<'_> {
@@ -139,6 +148,9 @@ impl Sync<'_> {
                 late.add(work, &ready::validate(&self.deps.cluster, too_early, Some(&siblings)).await?);
             }
             let after: Vec<&Work<'_>> = work.iter().filter(|work| late.part(work) == Some(part)).collect();
+            if !after.is_empty() {
+                self.until_limits_count().await;
+            }
             ready::validate(&self.deps.cluster, after.iter().copied(), None).await?;
             self.members(&after, &mut turn).await?;
         }
@@ -189,6 +201,9 @@ impl Sync<'_> {
                 Step::Skip(reason) => self.done.skipped.push((work.change.key.clone(), reason.clone())),
             }
         }
+        if to_write.iter().any(|work| work.change.action == Action::Replace) {
+            self.until_limits_count().await;
+        }
         let secrets = self.secrets(&to_write);
         let SyncInput { app, authority, revision, by_hand, .. } = *self.input;
         let about = About { app: &app.id, authority, revision, by_hand, secrets: &secrets };
@@ -211,6 +226,10 @@ impl Sync<'_> {
                     applied.push(object);
                 }
                 Err(write::WriteError::Apply(error)) => failures.push(Failure::new(&work.change.key, error)),
+                Err(write::WriteError::NotRemoved(error)) => {
+                    let then = Some(NOT_REMOVED.to_owned());
+                    failures.push(Failure { then, ..Failure::new(&work.change.key, *error) });
+                }
                 Err(write::WriteError::NotReplaced { error, back }) => {
                     failures.push(Failure { then: Some(back.said()), ..Failure::new(&work.change.key, *error) });
                     if let Back::There(Some(restored)) = *back {
@@ -233,10 +252,17 @@ impl Sync<'_> {
             // Whatever ends the run now: what it did until here is known.
             self.deps.store.set_run_counts(self.input.run, &self.done.counts).await?;
         }
+        self.limits |= to_write.iter().any(|work| decides_by_a_part(&work.change.key));
         match broken {
             _ if !failures.is_empty() => Err(SyncError::Apply(failures)),
             Some(error) => Err(error),
             None => Ok(()),
+        }
+    }
+
+    async fn until_limits_count(&mut self) {
+        if std::mem::take(&mut self.limits) {
+            tokio::time::sleep(LIMITS_COUNT_AFTER).await;
         }
     }
 

@@ -19,6 +19,7 @@ mod ready;
 mod record;
 mod restore;
 mod steps;
+mod trial;
 mod write;
 
 pub use apply::apply;

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::error::{Rejection, SyncError};
 use super::health::{Health, status};
 use super::steps::{Part, Step, Work, part};
+use super::trial;
 use crate::class::Classified;
-use crate::cluster::{ApplyError, ApplyMode, Cluster};
+use crate::cluster::{ApplyError, Cluster};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::{NotValidated, RefusedBy, Siblings, Verdict};
 
@@ -88,10 +89,7 @@ pub(super) async fn validate<'a>(
     siblings: Option<&Siblings>,
 ) -> Result<BTreeMap<ObjectId, ObjectId>, SyncError> {
     let late = work.filter(|work| work.step == Step::Write);
-    let asked = late.map(|work| async move {
-        let mode = ApplyMode { dry_run: true, force: true };
-        (work, cluster.apply(&work.change.key, &work.desired.object, mode).await)
-    });
+    let asked = late.map(|work| async move { (work, trial::ask(cluster, work).await) });
     let answers: Vec<_> =
         futures::stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(cluster.concurrency().max(1)).collect().await;
     let (mut rejections, mut too_early) = (Vec::new(), BTreeMap::new());
@@ -104,7 +102,7 @@ pub(super) async fn validate<'a>(
             continue;
         }
         match answer {
-            Ok(_) | Err(ApplyError::WebhookWithoutDryRun { .. }) => {}
+            Ok(()) => {}
             Err(error) if error.class().is_retry() => {
                 return Err(SyncError::Apply(vec![super::error::Failure::new(&work.change.key, error)]));
             }

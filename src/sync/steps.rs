@@ -128,8 +128,11 @@ impl Late {
     pub(super) fn of(work: &[Work<'_>]) -> Self {
         let mut late = Self::default();
         for work in work {
-            if let Verdict::NotValidated { reason: NotValidated::SiblingInPlan { needs } } = &work.change.verdict {
-                late.insert(work, needs);
+            match &work.change.verdict {
+                Verdict::NotValidated {
+                    reason: NotValidated::SiblingInPlan { needs: first } | NotValidated::LimitedInPlan { by: first },
+                } => late.insert(work, first),
+                _ => {}
             }
         }
         late

@@ -9,7 +9,7 @@ use super::input::SyncDeps;
 use super::permit::Writing;
 use super::restore::About;
 use super::steps::Work;
-use super::{record, restore};
+use super::{record, restore, trial};
 use crate::app::Verb;
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Deleted};
 use crate::manifest::ObjectKey;
@@ -37,6 +37,8 @@ pub(super) fn is_terminating(object: &Value) -> bool {
 
 pub(super) enum WriteError {
     Apply(ApplyError),
+    /// It was to be deleted and made again, and the server would not take the new one any more.
+    NotRemoved(Box<ApplyError>),
     /// It was deleted to be made again, and the server does not take the new one.
     NotReplaced {
         error: Box<ApplyError>,
@@ -213,6 +215,8 @@ async fn begin_removal(
         let Some(live) = cluster.get(key).await? else { return Ok(None) };
         let ours =
             deletable(&live, &key.id(), &marks, record).map_err(|kept| stale(format!("it is not replaced: {kept}")))?;
+        // What came with this very change, such as limits, may have decided otherwise since the plan.
+        trial::ask(cluster, work).await.map_err(|error| WriteError::NotRemoved(Box::new(error)))?;
         let is_kept = restore::keep(deps, about, work, &live).await.map_err(|error| WriteError::Sync(error.into()))?;
         match cluster.delete(key, &ours.replaced()).await {
             Ok(deleted) => return Ok(Some((Removed { old: live, is_kept }, deleted))),

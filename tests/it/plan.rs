@@ -2,6 +2,7 @@
 //! already.
 
 mod blocked;
+mod limits;
 mod sides;
 mod taken;
 

@@ -253,6 +253,10 @@ fn not_validated(app: &AppReport) -> Vec<String> {
             NotValidated::SiblingInPlan { needs } => {
                 format!("it needs {}, which comes with this change", span(&needs.to_string()))
             }
+            NotValidated::LimitedInPlan { by } => {
+                let by = span(&by.to_string());
+                format!("{by}, which comes or gets stricter with this change, decides whether it is accepted")
+            }
             NotValidated::Replaced => {
                 "it is deleted and created again, and cannot be validated while the existing object is present"
                     .to_owned()

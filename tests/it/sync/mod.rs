@@ -6,6 +6,7 @@ mod health;
 mod owners;
 mod prune;
 mod replace;
+mod replace_limits;
 mod replace_lost;
 mod revoked;
 mod siblings;

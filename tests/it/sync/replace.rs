@@ -154,7 +154,7 @@ async fn what_was_deleted_and_not_made_anew_is_made_by_the_next_run() {
     let rule = world.proxy.add(rule);
     // Nor is the old one made again.
     let broken = Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
-    world.proxy.add(Rule::all(broken).method(Method::POST).containing("fieldManager=driftless").after(1));
+    world.proxy.add(Rule::all(broken).method(Method::POST).containing("fieldManager=driftless").after(2));
     world.sync_with('b', &next, How::default()).await.expect_err("it fails");
     assert!(world.proxy.struck(rule) > 0 && world.live("", "Service", "web").await.is_none(), "deleted, and not made");
     world.proxy.clear();
@@ -341,7 +341,7 @@ async fn what_cannot_be_made_again_is_put_back() {
 
     // Nor can the old one be made again: then it is said that it is missing.
     world.proxy.add(refuse(Method::PATCH, "force=true"));
-    world.proxy.add(refuse(Method::POST, "fieldManager=driftless").after(1));
+    world.proxy.add(refuse(Method::POST, "fieldManager=driftless").after(2));
     let error = world.sync_with('d', &[fixed_map("x", "3")], How::default()).await.expect_err("refused").to_string();
     assert!(error.contains("it is missing in the cluster"), "{error}");
     assert!(world.live("", "ConfigMap", "x").await.is_none());

@@ -88,7 +88,7 @@ async fn what_is_missing_is_put_back_by_a_later_look() {
     let world = World::new("lost-kept").await;
     world.sync('a', &[fixed_map("1")]).await;
     let before = world.live("", "ConfigMap", "x").await.expect("there");
-    refuse(&world, StatusCode::FORBIDDEN, 1);
+    refuse(&world, StatusCode::FORBIDDEN, 2);
     let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("refused").to_string();
     assert!(error.contains("it is missing in the cluster. Driftless keeps the old object"), "{error}");
     let lost = kept(&world).await;
@@ -123,7 +123,7 @@ async fn what_a_secret_held_is_not_kept() {
     let world = World::new("lost-secret").await;
     let map = |value: &str| fixed(config_map("x", &json!({"k": value, "url": "db://ada:sesame-opens-7@db"})));
     world.sync('a', &[secret("sesame-opens-7"), map("1")]).await;
-    refuse(&world, StatusCode::FORBIDDEN, 2);
+    refuse(&world, StatusCode::FORBIDDEN, 4);
     let next = [secret("sesame-opens-8"), map("2")];
     let error = world.sync_with('b', &next, How::default()).await.expect_err("refused").to_string();
     assert!(error.contains("Driftless does not keep what it held, because it is a Secret or contains"), "{error}");
