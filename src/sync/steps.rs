@@ -128,11 +128,11 @@ impl Late {
     pub(super) fn of(work: &[Work<'_>]) -> Self {
         let mut late = Self::default();
         for work in work {
-            match &work.change.verdict {
-                Verdict::NotValidated {
-                    reason: NotValidated::SiblingInPlan { needs: first } | NotValidated::LimitedInPlan { by: first },
-                } => late.insert(work, first),
-                _ => {}
+            if let Verdict::NotValidated {
+                reason: NotValidated::SiblingInPlan { needs: first } | NotValidated::LimitedInPlan { by: first },
+            } = &work.change.verdict
+            {
+                late.insert(work, first);
             }
         }
         late

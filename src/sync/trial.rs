@@ -1,5 +1,5 @@
-//! Whether the server would take an object now. What it was asked for the plan is old by then: limits of the same change
-//! may have come since.
+//! Whether the server would take an object now. What it was asked for the plan is old by then: limits of the same
+//! change may have come since.
 
 use super::steps::Work;
 use crate::cluster::{ApplyError, ApplyMode, Cluster};
@@ -29,8 +29,8 @@ fn is_room_made(refusal: &str) -> bool {
     let Some((_, quota)) = refusal.split_once("\" is forbidden: exceeded quota: ") else { return false };
     let Some((_, numbers)) = quota.split_once(", used: ") else { return false };
     let Some((used, limited)) = numbers.split_once(", limited: ") else { return false };
-    let pairs = used.split(',').zip(limited.split(','));
-    pairs.into_iter().all(|(used, limited)| match (whole(used), whole(limited)) {
+    let mut pairs = used.split(',').zip(limited.split(','));
+    pairs.all(|(used, limited)| match (whole(used), whole(limited)) {
         (Some(used), Some(limited)) => used <= limited,
         _ => true,
     })
