@@ -40,6 +40,8 @@ pub struct AppView {
     pub paused_by: Option<String>,
     pub pinned_revision: Option<String>,
     pub pinned_by: Option<String>,
+    #[serde(default)]
+    pub pinned_since: Option<String>,
     /// How the cluster differs from what was applied, and who made it so; what is healed again and again as well.
     pub drift: Option<String>,
     pub drift_since: Option<String>,
@@ -101,6 +103,22 @@ pub struct Answer {
 pub struct PreviewView {
     pub pull_request: String,
     pub markdown: String,
+    #[serde(default)]
+    pub shows: Shows,
+}
+
+/// What a preview comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shows {
+    /// Merging changes nothing.
+    Nothing,
+    Changes,
+    /// It could not be made, or it shows what would go wrong; or what was merged has failed.
+    Wrong,
+    /// A server of an earlier release does not say.
+    #[default]
+    Unknown,
 }
 
 #[cfg(test)]
@@ -151,6 +169,7 @@ pub(crate) mod tests {
             paused_by: None,
             pinned_revision: None,
             pinned_by: None,
+            pinned_since: None,
             drift: None,
             drift_since: None,
         });
@@ -173,6 +192,6 @@ pub(crate) mod tests {
         });
         assert_camel_case(&SyncRequest::default());
         assert_camel_case(&Answer { message: String::new() });
-        assert_camel_case(&PreviewView { pull_request: String::new(), markdown: String::new() });
+        assert_camel_case(&PreviewView { pull_request: String::new(), markdown: String::new(), shows: Shows::Nothing });
     }
 }

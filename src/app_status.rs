@@ -207,7 +207,10 @@ fn resume(row: &AppRow) -> String {
 }
 
 fn pinned(row: &AppRow) -> Option<String> {
-    row.pinned_revision.as_ref().map(|revision| format!("pinned to {}{}", revision.short(), by(row.pinned_by.as_ref())))
+    let revision = row.pinned_revision.as_ref()?;
+    let what = format!("pinned to {}", revision.short());
+    let since = since(&what, row.pinned_since).unwrap_or(what);
+    Some(format!("{since}{}", by(row.pinned_by.as_ref())))
 }
 
 fn paused(row: &AppRow) -> Option<String> {

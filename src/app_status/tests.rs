@@ -41,6 +41,7 @@ pub(crate) fn row() -> AppRow {
         paused_by: None,
         pinned_revision: None,
         pinned_by: None,
+        pinned_since: None,
         health: AppHealth::Healthy,
         health_message: String::new(),
         drift: String::new(),
@@ -169,6 +170,7 @@ fn cases() -> Vec<Case> {
         }),
         case("pinned by somebody", |row| {
             (row.pinned_revision, row.pinned_by) = (Some(oid("a")), Some("uid 1000 (ada)".into()));
+            row.pinned_since = Some(3_000);
         }),
         Case { retried: Some(retried(Of::Sync)), ..case("behind, and its sync fails", behind_head) },
         with_run(case("failed, and a newer revision is applied", fails), RunState::Running, "c"),

@@ -130,6 +130,7 @@ mod tests {
             paused_by: None,
             pinned_revision: None,
             pinned_by: None,
+            pinned_since: None,
             drift: None,
             drift_since: None,
         };

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Server, segment};
 use super::outcome::Outcome;
 use super::output::{self, Format};
-use crate::api::PreviewView;
+use crate::api::{PreviewView, Shows};
 use crate::app::{Allow, App};
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::config::Environment;
@@ -96,7 +96,12 @@ async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Resu
         Format::Json => output::json(&view)?,
         Format::Text => output::line(plain::plain(&view.markdown)),
     }
-    Ok(Outcome::Done)
+    match view.shows {
+        Shows::Nothing => Ok(Outcome::Done),
+        Shows::Changes => Ok(Outcome::Changes),
+        Shows::Wrong => Ok(Outcome::Wrong),
+        Shows::Unknown => bail!("the server is of an earlier release, and does not say whether this changes anything"),
+    }
 }
 
 async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyhow::Result<Outcome> {
@@ -122,16 +127,33 @@ async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyho
     let (plan, owner) = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
     let redactor = Redactor::new(&plan.changes, &rendered.manifests);
+    let lacking = match &owner {
+        Some(owner) => Some(not_here::look(&cluster, owner, &plan).await),
+        None => None,
+    };
+    // The folder that an app's definition names is all of the app.
+    let is_all = owner.as_ref().is_some_and(|owner| args.app.is_some() && owner.app().name == app.id.name);
+    let deletes: Vec<String> =
+        lacking.iter().filter(|_| is_all).flat_map(|lacking| lacking.found.iter().map(ToString::to_string)).collect();
     match format {
-        Format::Json => output::json(&changes.iter().map(|change| shown(change, &redactor)).collect::<Vec<_>>())?,
-        Format::Text => output::line(text(&plan, &changes, &redactor)),
+        Format::Json => {
+            let changed = changes.iter().map(|change| shown(change, &redactor));
+            output::json(&changed.chain(deletes.iter().map(|object| deleted(object))).collect::<Vec<_>>())?;
+        }
+        Format::Text => output::line(text(&plan, &changes, &deletes, &redactor)),
     }
-    if let Some(owner) = owner {
-        output::note(visible(&not_here::text(&cluster, &owner, &plan).await));
+    if let (Some(owner), Some(lacking)) = (&owner, &lacking)
+        && !is_all
+    {
+        output::note(visible(&lacking.text(owner)));
+    } else if let Some(lacking) = &lacking
+        && lacking.unlisted > 0
+    {
+        output::note("some kinds could not be listed: a sync may delete more");
     }
     Ok(if changes.iter().any(|change| change.is_rejected()) {
         Outcome::Wrong
-    } else if changes.is_empty() {
+    } else if changes.is_empty() && deletes.is_empty() {
         Outcome::Done
     } else {
         Outcome::Changes
@@ -229,7 +251,17 @@ fn shown(change: &Change, redactor: &Redactor) -> Shown {
     }
 }
 
-fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
+fn deleted(object: &str) -> Shown {
+    Shown {
+        object: object.to_owned(),
+        action: Action::Prune,
+        verdict: Verdict::Accepted,
+        diff: String::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn text(plan: &Plan, changes: &[&Change], deletes: &[String], redactor: &Redactor) -> String {
     let mut text = String::new();
     for change in changes {
         let word = match change.action {
@@ -267,6 +299,9 @@ fn text(plan: &Plan, changes: &[&Change], redactor: &Redactor) -> String {
         text += &redactor.diff(change).to_string();
         text.push('\n');
     }
+    for object in deletes {
+        text += &format!("delete {object}\n\n");
+    }
     let same = plan.changes.len() - changes.len();
-    visible(&text) + &format!("{} to change, {same} unchanged", changes.len())
+    visible(&text) + &format!("{} to change, {same} unchanged", changes.len() + deletes.len())
 }

@@ -13,15 +13,18 @@ use serde::Deserialize;
 use super::caller::Who;
 use super::standing::{self, Standing};
 use super::{Problem, RevisionError, Revisions, answers, causes};
-use crate::api::{Answer, AppView, PreviewView, RunView, StepView, SyncRequest};
+use crate::api::{Answer, AppView, PreviewView, RunView, Shows, StepView, SyncRequest};
 use crate::app_status::{self, AppStatus};
+use crate::forge::StatusState;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
-use crate::report::{PreviewReport, markdown};
+use crate::report::preview::DefinitionChange;
+use crate::report::{self, PreviewReport, markdown};
 use crate::run_text;
 use crate::store::Store;
 use crate::store::apps::AppRow;
-use crate::store::runs::RunRow;
+use crate::store::apps::holds::{Hold, HoldRow};
+use crate::store::runs::{RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
 /// For Git to say which commit is meant; whoever asks waits a little longer.
@@ -81,6 +84,7 @@ fn app_view(standing: Standing) -> AppView {
         paused_by: row.paused_by,
         pinned_revision: row.pinned_revision.as_ref().map(ToString::to_string),
         pinned_by: row.pinned_by,
+        pinned_since: row.pinned_since.and_then(time),
     }
 }
 
@@ -98,8 +102,40 @@ async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Res
         Some(name) => Some(find(&parts.store, name).await?.app.id.to_string()),
         None => None,
     };
-    let rows = parts.store.runs(target.as_deref(), limit).await?;
-    Ok(Json(rows.into_iter().map(run_view).collect()))
+    let runs = parts.store.runs(target.as_deref(), limit).await?.into_iter().map(|row| (row.started, run_view(row)));
+    // A pause that is over is told by nothing else. What has followed in the same moment stands above it.
+    let holds = parts.store.holds(target.as_deref(), limit).await?.into_iter().map(|row| (row.at, hold_view(row)));
+    let mut all: Vec<(i64, RunView)> = runs.chain(holds).collect();
+    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(Json(all.into_iter().map(|(_, view)| view).collect()))
+}
+
+/// What somebody did to hold an app, as a line of the history.
+fn hold_view(row: HoldRow) -> RunView {
+    let (kind, what) = match row.what {
+        Hold::Pause => ("pause", "paused"),
+        Hold::Resume => ("resume", "resumed"),
+        Hold::Pin => ("pin", "pinned"),
+    };
+    let by = row.who.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+    RunView {
+        run: format!("{kind}-{}", row.id),
+        app: row.app,
+        kind: kind.to_owned(),
+        cause: format!("{what}{by}"),
+        by: row.who,
+        confirmed_by: None,
+        from_revision: None,
+        revision: row.revision,
+        author: None,
+        state: word(&RunState::Succeeded),
+        error: None,
+        started_at: time(row.at).unwrap_or_default(),
+        finished_at: time(row.at),
+        summary: what.to_owned(),
+        steps: Vec::new(),
+    }
 }
 
 fn run_view(row: RunRow) -> RunView {
@@ -200,8 +236,7 @@ async fn resume(
     let row = find(&parts.store, &app).await?;
     if row.paused || row.pinned_revision.is_some() {
         tracing::info!(app = %row.app.id, by, "an app was resumed");
-        parts.store.resume(&row.app.id).await?;
-        parts.store.unpin(&row.app.id).await?;
+        parts.store.resume(&row.app.id, &by).await?;
         enqueue(&parts, &row.app.id, Manual { by, resume: true, ..Manual::default() }).await?;
     }
     Ok(accepted(answers::resumed(&row)))
@@ -238,7 +273,22 @@ async fn preview(
     let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("no preview of {repo}#{number} is known"));
     let pull = parts.store.pull(&RepoName::new(&repo), number).await?.ok_or_else(unknown)?;
     let report: PreviewReport = pull.report.and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(unknown)?;
-    Ok(Json(PreviewView { pull_request: format!("{repo}#{number}"), markdown: markdown::whole(&report) }))
+    let (pull_request, shows) = (format!("{repo}#{number}"), shows(&report));
+    Ok(Json(PreviewView { pull_request, markdown: markdown::whole(&report), shows }))
+}
+
+/// What a preview comes to, as its gate and the ends of its apps have it.
+fn shows(report: &PreviewReport) -> Shows {
+    let is_bad = report::gate(report, "", None).state != StatusState::Success;
+    let has_failed = report.outcome.as_ref().is_some_and(|outcome| {
+        !outcome.definitions.is_empty() || outcome.apps.iter().any(|app| report::outcome::failure(&app.end).is_some())
+    });
+    let defines = report.apps.iter().any(|app| app.definition != DefinitionChange::None);
+    match report.counts() {
+        _ if is_bad || has_failed => Shows::Wrong,
+        counts if counts.changes() + counts.kept > 0 || defines => Shows::Changes,
+        _ => Shows::Nothing,
+    }
 }
 
 impl From<QueueError> for Problem {

@@ -9,7 +9,7 @@ use super::Engine;
 use crate::class::Class;
 use crate::forge::StatusState;
 use crate::ids::Oid;
-use crate::queue::{Job, JobError};
+use crate::queue::{Cause, Job, JobError};
 use crate::report;
 use crate::report::preview::PreviewReport;
 use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunRow, RunState, Step};
@@ -25,6 +25,8 @@ pub(in crate::jobs) struct History<'a> {
     /// When it was first written down, in milliseconds since 1970.
     written: i64,
     steps: Vec<Step>,
+    /// Who has confirmed with it what an earlier run waited for.
+    confirmed_by: Option<String>,
 }
 
 impl<'a> History<'a> {
@@ -38,6 +40,7 @@ impl<'a> History<'a> {
             run: None,
             written: begun,
             steps: Vec::new(),
+            confirmed_by: job.causes.iter().rev().find_map(confirmed_by),
         })
     }
 
@@ -56,7 +59,7 @@ impl<'a> History<'a> {
         if let Some(run) = &self.run {
             return Ok(run.clone());
         }
-        self.engine.store.supersede_runs(&self.new.target).await?;
+        self.engine.store.supersede_runs(&self.new.target, self.confirmed_by.as_deref()).await?;
         self.written = self.engine.clock.now_millis();
         let run = self.engine.store.begin_run(&self.new, KEPT).await?;
         self.run = Some(run.clone());
@@ -132,5 +135,12 @@ impl<'a> History<'a> {
             return Ok(());
         }
         self.end(state, Some(&gate.description), Some(&counts)).await
+    }
+}
+
+fn confirmed_by(cause: &Cause) -> Option<String> {
+    match cause {
+        Cause::Manual(manual) if manual.allow_destructive => Some(manual.by.clone()),
+        _ => None,
     }
 }

@@ -28,9 +28,12 @@ pub fn is_settled(end: &AppEnd) -> bool {
         // What is kept now may be deleted later.
         AppEnd::Healthy { kept, .. } => kept.is_empty(),
         AppEnd::Removed { lost, all, .. } => lost.is_none() && *all,
-        AppEnd::Kept | AppEnd::Pruned | AppEnd::Superseded { .. } | AppEnd::Withdrawn { .. } | AppEnd::Unchanged => {
-            true
-        }
+        AppEnd::Kept
+        | AppEnd::Pruned
+        | AppEnd::Superseded { .. }
+        | AppEnd::Replaced { .. }
+        | AppEnd::Withdrawn { .. }
+        | AppEnd::Unchanged => true,
         _ => false,
     }
 }
@@ -56,6 +59,8 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
         // All is told but what becomes of the objects that were kept.
         (_, end @ AppEnd::Waiting { .. }) if !kept.is_empty() && meets(&kept, named(&end)) => end,
         _ if !kept.is_empty() => return None,
+        // How it ended is said.
+        (Some(_), AppEnd::Replaced { .. }) => return None,
         // That the deletion failed the app is said.
         (Some(AppEnd::Removed { lost: Some(_), .. }), AppEnd::Failed { .. })
             if last.is_some_and(|last| last.revision == event.revision) =>
@@ -224,6 +229,19 @@ fn is_applied(events: &[Event]) -> bool {
     events.iter().any(|event| matches!(event.end, AppEnd::Waiting { .. } | AppEnd::Drifted { .. }))
 }
 
+/// Whether what a later revision comes to, which has nothing of the merge any more, is told as that of the merge being
+/// taken back: nothing of it was told to be applied and well.
+pub fn may_be_taken_back(events: &[Event], end: &AppEnd) -> bool {
+    let is_open = |told: &Event| matches!(told.end, AppEnd::Failed { .. } | AppEnd::Drifted { .. });
+    match end {
+        AppEnd::Healthy { .. } | AppEnd::Unchanged | AppEnd::Failed { .. } | AppEnd::Drifted { .. } => {
+            events.iter().all(is_open)
+        }
+        AppEnd::Waiting { .. } | AppEnd::Replaced { .. } => events.is_empty(),
+        _ => false,
+    }
+}
+
 /// Where an app stands is no event.
 fn is_passing(end: &AppEnd) -> bool {
     matches!(
@@ -308,6 +326,22 @@ mod tests {
         assert_eq!(told(false, ends), [waiting(1, &[]), failed("its deletion")]);
         let ends = vec![event("b", failed("both"))];
         assert_eq!(told(false, ends), [failed("both")], "it was never applied without the other");
+    }
+
+    /// F4: what was replaced before it was healthy stays so, whatever the later one comes to; what failed before has
+    /// failed.
+    #[test]
+    fn what_was_replaced_is_not_told_as_healthy() {
+        let replaced = AppEnd::Replaced { by: oid("b"), healthy: false };
+        let ends = vec![event("a", replaced.clone()), event("b", healthy(0)), event("b", failed("of another"))];
+        assert_eq!(told(false, ends), std::slice::from_ref(&replaced));
+        assert_eq!(told(false, vec![event("a", failed("no")), event("a", replaced)]), [failed("no")]);
+        let ends = [event("a", failed("no"))];
+        for end in [healthy(0), failed("b"), AppEnd::Unchanged] {
+            assert!(may_be_taken_back(&ends, &end) && may_be_taken_back(&[], &end), "{end:?}");
+            assert!(!may_be_taken_back(&[event("a", waiting(1, &[]))], &end), "it was applied, and is told as that");
+        }
+        assert!(may_be_taken_back(&[], &waiting(1, &[])) && !may_be_taken_back(&ends, &waiting(1, &[])));
     }
 
     #[test]

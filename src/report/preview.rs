@@ -368,6 +368,13 @@ pub enum AppEnd {
     Superseded {
         by: Oid,
     },
+    /// It was applied, and a later commit that no longer has it was applied before it came to an end.
+    Replaced {
+        by: Oid,
+        /// It was healthy by then, and its deletions were not done.
+        #[serde(default)]
+        healthy: bool,
+    },
     /// The deletions that needed confirmation never got it, and are no longer wanted.
     Withdrawn {
         deletes: u32,

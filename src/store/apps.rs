@@ -1,6 +1,6 @@
 //! What is known of each app: its definition, its last render, what of it is applied, and how that is.
 
-mod holds;
+pub mod holds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,6 +78,7 @@ pub struct AppRow {
     pub paused_by: Option<String>,
     pub pinned_revision: Option<Oid>,
     pub pinned_by: Option<String>,
+    pub pinned_since: Option<i64>,
     pub health: AppHealth,
     pub health_message: String,
     /// How the cluster differs from what was applied, where that is reported and not healed.
@@ -138,6 +139,7 @@ struct Raw {
     paused_by: Option<String>,
     pinned_revision: Option<String>,
     pinned_by: Option<String>,
+    pinned_since: Option<i64>,
     health: AppHealth,
     health_message: String,
     drift: String,
@@ -159,7 +161,7 @@ macro_rules! select {
             "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, \
              applied_revision, ",
             "applied_identity, applied_at, applied_definition, synced_ok, paused, paused_since, pinned_revision, \
-             paused_by, pinned_by, health, health_message, ",
+             paused_by, pinned_by, pinned_since, health, health_message, ",
             "drift, drift_since, failure, failing_since, failed_revision, state_since, last_run, heals",
             $columns,
             " FROM apps ",
@@ -204,6 +206,7 @@ impl TryFrom<Raw> for AppRow {
             paused_since: raw.paused_since,
             paused_by: raw.paused_by,
             pinned_by: raw.pinned_by,
+            pinned_since: raw.pinned_since,
             pinned_revision: oid("pinned revision", raw.pinned_revision)?,
             health: raw.health,
             health_message: raw.health_message,

@@ -167,6 +167,20 @@ pub fn without(text: &str, note: &str) -> String {
     text.split("; ").filter(|part| !part.starts_with(note)).collect::<Vec<_>>().join("; ")
 }
 
+/// What precedes the command that confirms, in a run's text.
+pub const TO_CONFIRM: &str = "to confirm: ";
+
+/// What stays to be said of a run that waited when a newer one began: what it found, healed and asked for, and how that
+/// was answered, but no command, which is out of date.
+fn superseded(said: &str, counts: &Counts, confirmed_by: Option<&str>) -> String {
+    let answered = confirmed_by.map_or_else(|| "not confirmed".to_owned(), |by| format!("confirmed by {by}"));
+    let did = counts.created + counts.updated + counts.replaced + counts.pruned > 0;
+    let parts = said.split("; ").filter(|part| !part.is_empty() && !part.starts_with(PAUSED_BEFORE_DELETIONS));
+    let parts = parts.map(|part| if part.starts_with(TO_CONFIRM) { answered.clone() } else { part.to_owned() });
+    let parts: Vec<String> = parts.chain([if did { SUPERSEDED } else { REPLACED }.to_owned()]).collect();
+    parts.join("; ")
+}
+
 impl Store {
     /// Begins a run. Of its target only the newest `keep` runs stay in the history, and those that have not ended.
     pub async fn begin_run(&self, new: &NewRun, keep: u32) -> Result<RunId, StoreError> {
@@ -205,19 +219,24 @@ impl Store {
         Ok(sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected())
     }
 
-    /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over.
-    pub async fn supersede_runs(&self, target: &str) -> Result<(), StoreError> {
-        // What a run waits for comes after its writes: whoever reads the history must not take it for one that did
-        // nothing. What it asked for is the newer run's to ask for.
-        let sql = "UPDATE runs SET state = 'cancelled', finished = $2,
-                 error = CASE WHEN state <> 'waiting' THEN error
-                     WHEN (counts ->> 'created') + (counts ->> 'updated') + (counts ->> 'replaced') + (counts ->> \
-                   'pruned') > 0 THEN $3
-                     ELSE $4 END
-             WHERE target = $1 AND state IN ('running', 'waiting')";
-        let query = sqlx::query(sql).bind(target).bind(self.now()).bind(SUPERSEDED).bind(REPLACED);
-        query.execute(self.write()).await?;
-        Ok(())
+    /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over. What was said
+    /// of them stays. `confirmed_by`: who has confirmed with the new run what they waited for.
+    pub async fn supersede_runs(&self, target: &str, confirmed_by: Option<&str>) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let sql = "SELECT * FROM runs WHERE target = $1 AND state IN ('running', 'waiting')";
+        let open: Vec<Raw> = sqlx::query_as(sql).bind(target).fetch_all(&mut *tx).await?;
+        for run in open {
+            // What a run waits for comes after its writes: whoever reads the history must not take it for one that did
+            // nothing. What it asked for is the newer run's to ask for.
+            let said = run.error.unwrap_or_default();
+            let text = match run.state {
+                RunState::Waiting => Some(superseded(&said, &run.counts, confirmed_by)),
+                _ => Some(said).filter(|said| !said.is_empty()),
+            };
+            let sql = "UPDATE runs SET state = 'cancelled', finished = $2, error = $3 WHERE id = $1";
+            sqlx::query(sql).bind(run.id).bind(self.now()).bind(text).execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Writes down in one statement what a run has come to: all of its steps so far, what it did, where it stands. One

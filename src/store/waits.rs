@@ -181,6 +181,12 @@ impl Store {
         Ok(query.bind(app.to_string()).fetch_optional(self.read()).await?.map(RunId::new))
     }
 
+    /// What an app waits for: its health, or else what it deletes.
+    pub async fn wait_of(&self, app: &AppId) -> Result<Option<Wait>, StoreError> {
+        let query = sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 ORDER BY purpose DESC LIMIT 1");
+        query.bind(app.to_string()).fetch_optional(self.read()).await?.map(Wait::try_from).transpose()
+    }
+
     /// Writes down how a wait ended; the first end counts. False when it is not waited for any more, or a newer wait
     /// has taken its place: then its end means nothing. A wait is known by all that it is, as one run may wait for the
     /// same purpose several times.

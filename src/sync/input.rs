@@ -9,7 +9,7 @@ use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Plan;
 use crate::plan::PruneLimit;
 use crate::store::Store;
-use crate::store::runs::{Counts, RunId};
+use crate::store::runs::{Counts, RunId, TO_CONFIRM};
 use crate::store::waits::WaitObject;
 
 /// What a sync works with.
@@ -76,7 +76,7 @@ impl WaitsForWord {
 
 impl std::fmt::Display for WaitsForWord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}; to confirm: {}", self.reasons.join("; "), self.command)
+        write!(f, "{}; {TO_CONFIRM}{}", self.reasons.join("; "), self.command)
     }
 }
 

@@ -12,9 +12,13 @@ use crate::plan::{Marked, Marks, Plan};
 const AT_ONCE: usize = 8;
 const NAMED: usize = 20;
 
-/// Always says something: that no delete is shown must not read as that none would be made.
-pub(super) async fn text(cluster: &Cluster, owner: &Marks, plan: &Plan) -> String {
-    let app = owner.app();
+/// What was found, and how many kinds could not be listed.
+pub(super) struct Lacking {
+    pub found: Vec<ObjectId>,
+    pub unlisted: usize,
+}
+
+pub(super) async fn look(cluster: &Cluster, owner: &Marks, plan: &Plan) -> Lacking {
     let (mut found, unlisted) = match cluster.discovery().await {
         Ok(discovery) => {
             let kinds: Vec<&Resource> = discovery.listable().filter(|resource| resource.kind != "Event").collect();
@@ -24,19 +28,27 @@ pub(super) async fn text(cluster: &Cluster, owner: &Marks, plan: &Plan) -> Strin
     };
     found.retain(|id| !plan.changes.iter().any(|change| change.key.id() == *id));
     found.sort();
-    let partly = if unlisted > 0 { " (some kinds could not be listed)" } else { "" };
-    if found.is_empty() {
-        return format!("Nothing else in the cluster carries the label of app {app}{partly}.");
+    Lacking { found, unlisted }
+}
+
+impl Lacking {
+    /// Always says something: that no delete is shown must not read as that none would be made.
+    pub fn text(&self, owner: &Marks) -> String {
+        let (app, found) = (owner.app(), &self.found);
+        let partly = if self.unlisted > 0 { " (some kinds could not be listed)" } else { "" };
+        if found.is_empty() {
+            return format!("Nothing else in the cluster carries the label of app {app}{partly}.");
+        }
+        let mut lines = vec![format!(
+            "Not in this folder, but in the cluster with the label of app {app}{partly}. If this folder is all of the \
+             app, a sync deletes:"
+        )];
+        lines.extend(found.iter().take(NAMED).map(|id| format!("  {id}")));
+        if found.len() > NAMED {
+            lines.push(format!("  and {} more", found.len() - NAMED));
+        }
+        lines.join("\n")
     }
-    let mut lines = vec![format!(
-        "Not in this folder, but in the cluster with the label of app {app}{partly}. If this folder is all of the app, \
-         a sync deletes:"
-    )];
-    lines.extend(found.iter().take(NAMED).map(|id| format!("  {id}")));
-    if found.len() > NAMED {
-        lines.push(format!("  and {} more", found.len() - NAMED));
-    }
-    lines.join("\n")
 }
 
 /// The objects that bear the marks, and how many kinds could not be listed.

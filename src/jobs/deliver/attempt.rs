@@ -27,8 +27,8 @@ use crate::render::{Purpose as RenderPurpose, Rendered};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow};
 use crate::store::inventory::ObjectState;
-use crate::store::runs::{RunId, RunState};
-use crate::store::waits::WaitPurpose;
+use crate::store::runs::RunState;
+use crate::store::waits::{Wait, WaitPurpose};
 use crate::sync;
 use crate::sync::heal::Judgement;
 use crate::sync::{
@@ -64,8 +64,8 @@ pub(in crate::jobs) struct Attempt<'a> {
     pub wish: &'a Wish,
     pub revision: Oid,
     pub aim: Aim,
-    /// The run that waits for what it applied or deleted.
-    pub waiting: Option<RunId>,
+    /// What is waited for of what was applied or deleted, with the run that waits for it.
+    pub waiting: Option<Wait>,
     pub ctx: &'a JobContext,
 }
 
@@ -187,8 +187,8 @@ impl Attempt<'_> {
 
     /// The run that waits for these very objects is from now on about this revision too.
     async fn go_on_waiting(&self) -> Result<(), JobError> {
-        if let Some(run) = &self.waiting {
-            self.engine.store.set_run_revision(run, &self.revision, None).await?;
+        if let Some(wait) = &self.waiting {
+            self.engine.store.set_run_revision(&wait.run, &self.revision, None).await?;
         }
         Ok(())
     }
@@ -360,7 +360,29 @@ impl Attempt<'_> {
             engine.waits.cancel(&app.id).await?;
         }
         let ask = writing::ask(self.ctx);
-        Ok(history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await?)
+        let done = history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await;
+        let done = done.map_err(JobError::from);
+        if !matches!(&done, Err(error) if error.class == Class::Cancelled) {
+            self.tell_what_is_replaced().await?;
+        }
+        done
+    }
+
+    /// What was applied before and is still waited for comes to no other end: a merge that brought it says so.
+    async fn tell_what_is_replaced(&self) -> Result<(), JobError> {
+        let is_another = self.row.applied_revision.as_ref() != Some(&self.revision);
+        if self.aim != Aim::Apply || self.row.health != AppHealth::Progressing || !is_another {
+            return Ok(());
+        }
+        let healthy = self.waiting.as_ref().is_some_and(|wait| wait.purpose == WaitPurpose::Deletion);
+        outcome::replaced(self.engine, self.row, &self.revision, healthy).await
+    }
+
+    /// Until when the wait lasts that this one goes on with: whatever is healed meanwhile, what was applied has no
+    /// longer to become healthy.
+    fn deadline(&self, identity: &str) -> Option<i64> {
+        let is_same = self.row.applied_identity.as_deref() == Some(identity) && self.wish.manual.is_none();
+        self.waiting.as_ref().filter(|wait| is_same && wait.purpose == WaitPurpose::Health).map(|wait| wait.deadline)
     }
 
     /// From now on a confirmation holds for what needs it. What was confirmed stays confirmed until it is done,
@@ -447,6 +469,6 @@ impl Attempt<'_> {
         if done.health.is_empty() {
             return finish::prune(engine, self.row, &run, self.ctx).await;
         }
-        finish::wait(engine, self.row, &run, WaitPurpose::Health, done.health).await
+        finish::wait_for_health(engine, self.row, &run, done.health, self.deadline(identity)).await
     }
 }

@@ -157,6 +157,24 @@ pub(in crate::jobs) async fn wait(
     wait_on(engine, row, row.app.destination.cluster.clone(), run, purpose, objects).await
 }
 
+/// Waits until these are healthy: no longer than another wait for the same would have, where there was one.
+pub(in crate::jobs) async fn wait_for_health(
+    engine: &Engine,
+    row: &AppRow,
+    run: &RunId,
+    objects: Vec<WaitObject>,
+    until: Option<i64>,
+) -> Result<(), JobError> {
+    let deadline = until.unwrap_or(i64::MAX).min(deadline(engine));
+    let cluster = row.app.destination.cluster.clone();
+    wait_until(engine, row, cluster, run, WaitPurpose::Health, objects, deadline).await
+}
+
+fn deadline(engine: &Engine) -> i64 {
+    let limit = i64::try_from(engine.config.timing.health.as_millis()).unwrap_or(i64::MAX);
+    engine.clock.now_millis().saturating_add(limit)
+}
+
 /// The same on any cluster.
 pub(in crate::jobs) async fn wait_on(
     engine: &Engine,
@@ -166,8 +184,18 @@ pub(in crate::jobs) async fn wait_on(
     purpose: WaitPurpose,
     objects: Vec<WaitObject>,
 ) -> Result<(), JobError> {
-    let limit = i64::try_from(engine.config.timing.health.as_millis()).unwrap_or(i64::MAX);
-    let deadline = engine.clock.now_millis().saturating_add(limit);
+    wait_until(engine, row, cluster, run, purpose, objects, deadline(engine)).await
+}
+
+async fn wait_until(
+    engine: &Engine,
+    row: &AppRow,
+    cluster: ClusterName,
+    run: &RunId,
+    purpose: WaitPurpose,
+    objects: Vec<WaitObject>,
+    deadline: i64,
+) -> Result<(), JobError> {
     engine.store.set_run_state(run, RunState::Waiting, None).await?;
     engine.waits.add(Wait { app: row.app.id.clone(), purpose, run: run.clone(), cluster, objects, deadline }).await?;
     Ok(())

@@ -77,7 +77,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         // What the definition says since is for a sync to apply, never for a look.
         row = row.as_applied().unwrap_or(row);
     }
-    let waiting = engine.store.waiting_run(id).await?;
+    let waiting = engine.store.wait_of(id).await?;
     let attempt = Attempt { engine, row: &row, wish: &wish, revision, aim, waiting, ctx };
     ctx.works_on(attempt.revision.as_str());
     engine.attempted.put(id, attempt.revision.clone());

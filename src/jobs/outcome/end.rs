@@ -33,6 +33,15 @@ pub(in crate::jobs) async fn ended(
     }
 }
 
+/// What was applied of an app had not come to an end when a sync to another revision took its place. `healthy`: only its
+/// deletions were not done.
+pub(in crate::jobs) async fn replaced(engine: &Engine, row: &AppRow, by: &Oid, healthy: bool) -> Result<(), JobError> {
+    let Some(applied) = &row.applied_revision else { return Ok(()) };
+    // Which commit has defined it elsewhere is not known.
+    let source = &row.applied_app.as_deref().unwrap_or(&row.app).source;
+    note(engine, &row.app.id, &source.repo, &[applied], &AppEnd::Replaced { by: by.clone(), healthy }).await
+}
+
 async fn note(engine: &Engine, app: &AppId, repo: &RepoName, revisions: &[&Oid], end: &AppEnd) -> Result<(), JobError> {
     engine.store.put_end(app, repo, revisions, &json(end)?).await?;
     if engine.store.awaits_ends(repo, heard_after(engine)).await? {

@@ -16,7 +16,7 @@ pub(in crate::jobs) mod unseen;
 
 pub(in crate::jobs) use at_sync::at_sync;
 pub(in crate::jobs) use by_push::{merged_by_message, merged_by_push};
-pub(in crate::jobs) use end::{ended, stands, stands_elsewhere};
+pub(in crate::jobs) use end::{ended, replaced, stands, stands_elsewhere};
 pub(in crate::jobs) use known::as_it_is;
 pub(in crate::jobs) use merge::{concerns, merged};
 pub(in crate::jobs) use run::run;

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::by_push::named_pull;
 use super::known::{Known, is_defined_elsewhere};
 use super::told::{add, events, heard_after, report_of, tell};
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::queue::{JobError, Key};
-use crate::report::outcome::{Event, Own, added, seen_from};
+use crate::report::outcome::{Event, Own, added, may_be_taken_back, seen_from};
 use crate::report::preview::{AppEnd, DefinitionChange, PreviewReport};
 use crate::source::Change;
 use crate::store::apps::{AppHealth, AppState};
@@ -49,19 +50,12 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
                     continue;
                 }
                 let Some(said) = seen_from(&own, said) else { continue };
-                let said = match said {
-                    // What was taken back before it was applied has not become healthy.
-                    AppEnd::Healthy { .. } | AppEnd::Unchanged
-                        if seen.events.is_empty()
-                            && taken_back(engine, &pull, &merge_commit, &end.revision).await? =>
-                    {
-                        AppEnd::Superseded { by: end.revision.clone() }
-                    }
-                    said => said,
+                let event = Event { revision: end.revision.clone(), end: said };
+                let Some(event) = of_merge(engine, &mut contains, &pull, &merge_commit, &seen.events, event).await?
+                else {
+                    continue;
                 };
-                if let Some(event) =
-                    added(&seen.events, changes.removes, Event { revision: end.revision.clone(), end: said })
-                {
+                if let Some(event) = added(&seen.events, changes.removes, event) {
                     add(engine, &pull, &known.app, Some(end.id), &event, end.at).await?;
                     seen.events.push(event);
                 }
@@ -111,12 +105,53 @@ impl Contains {
     }
 }
 
-/// Whether a later revision has none of what a merge changed: it was taken back. Compared with the base of the preview,
-/// so that where that has moved before the merge, nothing is called taken back that may not be.
+/// What an end says of a merge that its revision contains. None: nothing.
+async fn of_merge(
+    engine: &Engine,
+    contains: &mut Contains,
+    pull: &Pull,
+    merge: &Oid,
+    told: &[Event],
+    event: Event,
+) -> Result<Option<Event>, JobError> {
+    // What was taken back before it was applied has not become healthy, and what fails then is not what it brought.
+    if may_be_taken_back(told, &event.end) && taken_back(engine, pull, merge, &event.revision).await? {
+        return Ok(Some(Event { end: AppEnd::Superseded { by: event.revision.clone() }, ..event }));
+    }
+    let AppEnd::Replaced { by, .. } = &event.end else { return Ok(Some(event)) };
+    // What still has all that the merge changed tells by its own end how that fares; so does what comes after one that
+    // goes back before the merge.
+    let is_told = contains.ask(engine, &pull.repo, merge, by).await? && changed_since(engine, pull, merge, by).await?;
+    Ok(is_told.then_some(event))
+}
+
+/// What the base was before the merge, as far as it is known: a merge of two parents and a squash tell it. Otherwise
+/// that of the preview: where it has moved before the merge, nothing is called taken back that may not be.
+async fn before(engine: &Engine, pull: &Pull, merge: &Oid) -> Result<Option<Oid>, JobError> {
+    let parents = engine.mirrors.parents(&pull.repo, merge).await?;
+    let named = named_pull(&engine.mirrors.commit(&pull.repo, merge).await?.summary);
+    let is_one = pull.head != *merge && (parents.len() > 1 || named == Some(pull.number));
+    Ok(if is_one { parents.into_iter().next() } else { pull.base.clone() })
+}
+
+/// Whether a later revision lacks something of what a merge changed.
+async fn changed_since(engine: &Engine, pull: &Pull, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
+    let Some(base) = before(engine, pull, merge).await? else { return Ok(true) };
+    let changes = engine.mirrors.changed_paths(&pull.repo, &base, merge, PATHS).await?;
+    let since = engine.mirrors.changed_paths(&pull.repo, merge, revision, PATHS).await?;
+    let since_paths: BTreeSet<&str> = since.changes.iter().map(Change::path).collect();
+    let is_changed = changes.changes.iter().any(|change| since_paths.contains(change.path()));
+    Ok(is_changed || changes.truncated || since.truncated)
+}
+
+/// Whether a later revision has none of what a merge changed: it was taken back.
 async fn taken_back(engine: &Engine, pull: &Pull, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
-    let Some(base) = pull.base.as_ref().filter(|_| merge != revision) else { return Ok(false) };
-    let changes = engine.mirrors.changed_paths(&pull.repo, base, merge, PATHS).await?;
-    let now = engine.mirrors.changed_paths(&pull.repo, base, revision, PATHS).await?;
+    if merge == revision {
+        return Ok(false);
+    }
+    let Some(base) = before(engine, pull, merge).await? else { return Ok(false) };
+    let changes = engine.mirrors.changed_paths(&pull.repo, &base, merge, PATHS).await?;
+    let now = engine.mirrors.changed_paths(&pull.repo, &base, revision, PATHS).await?;
     if changes.truncated || now.truncated || changes.changes.is_empty() {
         return Ok(false);
     }

@@ -49,6 +49,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
     });
     add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept));
     add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned));
+    parts.extend(replaced(outcome));
     let slowest = outcome
         .apps
         .iter()
@@ -60,6 +61,29 @@ pub(super) fn text(outcome: &Outcome) -> String {
         parts.push(format!("applied for {}, healthy after {}", places(&apps), seconds(slowest)));
     }
     format!("**{merged}**: {}.", parts.join("; "))
+}
+
+/// What was applied and did not come to an end, by what has taken its place.
+fn replaced(outcome: &Outcome) -> Vec<String> {
+    let mut apps: BTreeMap<(&str, bool), Vec<&AppOutcome>> = BTreeMap::new();
+    for app in &outcome.apps {
+        if let AppEnd::Replaced { by, healthy } = &app.end {
+            apps.entry((by.short(), *healthy)).or_default().push(app);
+        }
+    }
+    let one = |((by, healthy), apps): ((&str, bool), Vec<&AppOutcome>)| {
+        format!("applied for {}, and {}", places(&apps), replaced_by(by, healthy, apps.len()))
+    };
+    apps.into_iter().map(one).collect()
+}
+
+fn replaced_by(by: &str, healthy: bool, apps: usize) -> String {
+    let before = match (healthy, apps) {
+        (true, _) => "the deletions were done",
+        (false, 1) => "it was healthy",
+        (false, _) => "they were healthy",
+    };
+    format!("**replaced** by {} before {before}", span(by))
 }
 
 fn wrong(outcome: &Outcome) -> String {
@@ -173,6 +197,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             | AppEnd::Pruned
             | AppEnd::Never
             | AppEnd::Unchanged
+            | AppEnd::Replaced { .. }
             | AppEnd::Withdrawn { .. } => {}
         }
     }
@@ -278,6 +303,7 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
             )
         }
         AppEnd::Superseded { by } => format!("reverted by {}", span(by.short())),
+        AppEnd::Replaced { by, healthy } => replaced_by(by.short(), *healthy, 1),
         AppEnd::Pruned => "its objects were deleted".to_owned(),
         AppEnd::Kept => "its definition was removed, and its objects were kept".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),
@@ -350,6 +376,32 @@ mod tests {
 
     fn names(objects: &[&str]) -> Vec<String> {
         objects.iter().map(|object| (*object).to_owned()).collect()
+    }
+
+    /// F4: what was replaced before it was healthy is told as that, with what has replaced it.
+    #[test]
+    fn what_was_replaced_names_what_has_replaced_it() {
+        let by: crate::ids::Oid = "b5".repeat(20).parse().expect("an id");
+        let end = |name: &str, healthy| AppOutcome {
+            app: AppId::new(&RepoName::new("shop"), name),
+            cluster: ClusterName::new("dev"),
+            end: AppEnd::Replaced { by: by.clone(), healthy },
+            later: Vec::new(),
+        };
+        let said = |apps| text(&Outcome { apps, ..crate::report::sample::merged("").outcome.expect("an outcome") });
+        let merged = "**Merged as `c3c3c3c3c3`**";
+        assert_eq!(
+            said(vec![end("web", false)]),
+            format!("{merged}: applied for `web` on `dev`, and **replaced** by `b5b5b5b5b5` before it was healthy.")
+        );
+        assert_eq!(
+            said(vec![end("web", false), end("api", false), end("db", true)]),
+            format!(
+                "{merged}: applied for `web` on `dev`, `api` on `dev`, and **replaced** by `b5b5b5b5b5` before they \
+                 were healthy; applied for `db` on `dev`, and **replaced** by `b5b5b5b5b5` before the deletions were \
+                 done."
+            )
+        );
     }
 
     /// T18, H2: what is told of deletions that were held, confirmed, done or put off.

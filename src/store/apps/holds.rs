@@ -1,36 +1,110 @@
-//! What people hold an app by: pauses and pins, each with who asked for it.
+//! What people hold an app by: pauses and pins, each with who asked for it and when. What was so stays in the history.
+
+use sqlx::FromRow;
 
 use crate::ids::{AppId, Oid};
+use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
+
+/// Of each app, so many are remembered.
+const KEPT: i64 = 50;
+
+/// What somebody did to hold an app, or to let it go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(rename_all = "lowercase")]
+pub enum Hold {
+    Pause,
+    Resume,
+    Pin,
+}
+
+/// One of them, in the history.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct HoldRow {
+    pub id: i64,
+    pub app: String,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub what: Hold,
+    /// Who did it, where that is known.
+    pub who: Option<String>,
+    /// What it was pinned to.
+    pub revision: Option<String>,
+}
 
 impl Store {
     /// When it was paused first, and by whom, is told as long as it is.
     pub async fn pause(&self, id: &AppId, by: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE apps SET paused = 1, paused_since = CASE WHEN paused = 1 THEN paused_since ELSE $2 END, \
-                   paused_by = CASE WHEN paused = 1 THEN paused_by ELSE $3 END WHERE id = $1";
-        sqlx::query(sql).bind(id.to_string()).bind(self.now()).bind(by).execute(self.write()).await?;
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE apps SET paused = 1, paused_since = $2, paused_by = $3 WHERE id = $1 AND paused = 0";
+        let query = sqlx::query(sql).bind(id.to_string()).bind(self.now()).bind(by);
+        if query.execute(&mut *tx).await?.rows_affected() > 0 {
+            self.note_hold(&mut tx, id, Hold::Pause, Some(by), None).await?;
+        }
+        tx.commit().await?;
         // A person is told that it is so.
         self.sync().await
     }
 
-    /// Ends a pause.
-    pub async fn resume(&self, id: &AppId) -> Result<(), StoreError> {
-        let sql = "UPDATE apps SET paused = 0, paused_since = NULL, paused_by = NULL WHERE id = $1";
-        sqlx::query(sql).bind(id.to_string()).execute(self.write()).await?;
+    /// Ends a pause, and lets go of what the app was pinned to.
+    pub async fn resume(&self, id: &AppId, by: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE apps SET paused = 0, paused_since = NULL, paused_by = NULL, pinned_revision = NULL, \
+                   pinned_by = NULL, pinned_since = NULL \
+                   WHERE id = $1 AND (paused = 1 OR pinned_revision IS NOT NULL)";
+        if sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?.rows_affected() > 0 {
+            self.note_hold(&mut tx, id, Hold::Resume, Some(by), None).await?;
+        }
+        tx.commit().await?;
         self.sync().await
     }
 
-    /// Holds the app at a revision.
+    /// Holds the app at a revision. Since when is told as long as it is the same.
     pub async fn pin(&self, id: &AppId, revision: &Oid, by: Option<&str>) -> Result<(), StoreError> {
-        let sql = "UPDATE apps SET pinned_revision = $2, pinned_by = $3 WHERE id = $1";
-        sqlx::query(sql).bind(id.to_string()).bind(revision.as_str()).bind(by).execute(self.write()).await?;
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE apps SET pinned_revision = $2, pinned_by = $3, pinned_since = $4 \
+                   WHERE id = $1 AND (pinned_revision IS NOT $2 OR pinned_by IS NOT $3)";
+        let query = sqlx::query(sql).bind(id.to_string()).bind(revision.as_str()).bind(by).bind(self.now());
+        if query.execute(&mut *tx).await?.rows_affected() > 0 {
+            self.note_hold(&mut tx, id, Hold::Pin, by, Some(revision)).await?;
+        }
+        tx.commit().await?;
         self.sync().await
     }
 
     /// Lets it go.
     pub async fn unpin(&self, id: &AppId) -> Result<(), StoreError> {
-        let sql = "UPDATE apps SET pinned_revision = NULL, pinned_by = NULL WHERE id = $1";
+        let sql = "UPDATE apps SET pinned_revision = NULL, pinned_by = NULL, pinned_since = NULL WHERE id = $1";
         sqlx::query(sql).bind(id.to_string()).execute(self.write()).await?;
         self.sync().await
+    }
+
+    async fn note_hold(
+        &self,
+        tx: &mut Tx,
+        id: &AppId,
+        what: Hold,
+        who: Option<&str>,
+        revision: Option<&Oid>,
+    ) -> Result<(), StoreError> {
+        let app = id.to_string();
+        let sql = "INSERT INTO holds (app, at, what, who, revision) VALUES ($1, $2, $3, $4, $5)";
+        let query = sqlx::query(sql).bind(&app).bind(self.now()).bind(what).bind(who);
+        query.bind(revision.map(Oid::as_str)).execute(&mut **tx).await?;
+        let sql = "DELETE FROM holds WHERE app = $1 AND id NOT IN \
+                   (SELECT id FROM holds WHERE app = $1 ORDER BY id DESC LIMIT $2)";
+        sqlx::query(sql).bind(&app).bind(KEPT).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// The newest first, of one app or of all.
+    pub async fn holds(&self, app: Option<&str>, limit: u32) -> Result<Vec<HoldRow>, StoreError> {
+        let query = match app {
+            Some(app) => sqlx::query_as("SELECT * FROM holds WHERE app = $2 ORDER BY id DESC LIMIT $1")
+                .bind(i64::from(limit))
+                .bind(app),
+            None => sqlx::query_as("SELECT * FROM holds ORDER BY id DESC LIMIT $1").bind(i64::from(limit)),
+        };
+        Ok(query.fetch_all(self.read()).await?)
     }
 }

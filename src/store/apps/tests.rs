@@ -1,3 +1,4 @@
+use super::holds::Hold;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -116,12 +117,23 @@ async fn pins_pauses_and_health_are_kept() {
     store.pause(&id, "eve").await.expect("stored");
     let again = store.app(&id).await.expect("read").expect("there");
     assert_eq!((again.paused_by.as_deref(), again.paused_since), (Some("ada"), row.paused_since), "who paused first");
-    store.resume(&id).await.expect("stored");
-    store.unpin(&id).await.expect("stored");
+    store.pin(&id, &oid("d"), Some("bob")).await.expect("stored");
+    assert_eq!(again.pinned_since, Some(1_000));
+    store.resume(&id, "eve").await.expect("stored");
+    store.resume(&id, "eve").await.expect("stored");
     store.set_sync_failed(&id).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.pinned_revision, row.synced_ok), (None, false));
-    assert_eq!((row.paused_by, row.pinned_by), (None, None));
+    assert_eq!((row.paused_by, row.pinned_by, row.pinned_since), (None, None, None));
+    let done = store.holds(Some("shop/web"), 10).await.expect("read");
+    let done: Vec<_> = done.iter().map(|hold| (hold.what, hold.who.as_deref(), hold.revision.is_some())).collect();
+    assert_eq!(
+        done,
+        [(Hold::Resume, Some("eve"), false), (Hold::Pin, Some("bob"), true), (Hold::Pause, Some("ada"), false)],
+        "F9: each is in the history once, with who did it"
+    );
+    assert_eq!(store.holds(Some("shop/api"), 10).await.expect("read"), []);
+    assert_eq!(store.holds(None, 2).await.expect("read").len(), 2);
 }
 
 /// A4: what healing goes by is the definition that was applied, whatever the definition says since.

@@ -45,30 +45,41 @@ async fn a_run_tells_its_whole_story() {
     assert_eq!(row.cause, json!({"push": "main"}));
 }
 
-/// T1+: a run that applied something and was superseded while it waited says so, and how much.
+/// T1+, F6, F15: a run that applied something and was superseded while it waited says so, how much, and what it had
+/// found and asked for.
 #[tokio::test]
 async fn a_superseded_run_says_that_it_applied() {
     let (store, _dir) = store().await;
     let counts = Counts { created: 2, ..Counts::default() };
     let mut ended = Vec::new();
     let waiting = RunState::Waiting;
-    for (state, text, counts) in [
-        (waiting, Some("deletes 1 of 7; to confirm: driftless sync"), counts),
-        (waiting, None, counts),
-        (RunState::Running, None, counts),
-        (waiting, Some("deletes 1 of 7; to confirm: driftless sync"), Counts { unchanged: 3, ..Counts::default() }),
+    let nothing = Counts { unchanged: 3, ..Counts::default() };
+    let asks = Some("deletes 1 of 7; to confirm: driftless sync");
+    let paused = "healed: Service a was gone; its deletions have not begun because the app is paused. To continue: x";
+    for (state, text, counts, by) in [
+        (waiting, asks, counts, None),
+        (waiting, None, counts, Some("ada")),
+        (RunState::Running, None, counts, None),
+        (waiting, asks, nothing, Some("ada")),
+        (waiting, Some(paused), counts, None),
     ] {
         let run = store.begin_run(&new("shop/web"), 10).await.expect("begun");
         store.write_run(&run, &[], Some(&counts), state, text).await.expect("stored");
-        store.supersede_runs("shop/web").await.expect("superseded");
+        store.supersede_runs("shop/web", by).await.expect("superseded");
         let row = store.run(&run).await.expect("read").expect("there");
         assert_eq!((row.state, row.counts), (RunState::Cancelled, counts));
         ended.push(row.error);
     }
-    let ended: Vec<_> = ended.iter().map(Option::as_deref).collect();
+    let ended: Vec<String> = ended.into_iter().map(Option::unwrap_or_default).collect();
     assert_eq!(
         ended,
-        [Some(SUPERSEDED), Some(SUPERSEDED), None, Some(REPLACED)],
+        [
+            format!("deletes 1 of 7; not confirmed; {SUPERSEDED}"),
+            SUPERSEDED.to_owned(),
+            String::new(),
+            format!("deletes 1 of 7; confirmed by ada; {REPLACED}"),
+            format!("healed: Service a was gone; {SUPERSEDED}"),
+        ],
         "and repeats no command that is out of date"
     );
 }

@@ -119,3 +119,51 @@ async fn a_preview_of_a_folder_tells_what_the_folder_lacks() {
     }
     assert!(!lacks.contains("settings") && !lacks.contains("ReplicaSet") && !lacks.contains("Endpoint"), "{told}");
 }
+
+/// F12: the folder that an app's definition names is all of the app: what it lacks is a change, and a delete.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_of_an_app_counts_what_a_sync_deletes() {
+    let world = World::start("by-hand-app").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |path: &str, text: String| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    };
+    write("apps/shop.yaml", world.app("shop", "deploy"));
+    write("deploy/settings.yaml", super::manifests::config_map("settings", "one"));
+    let kubeconfig = crate::support::cluster::control_plane().await.kubeconfig().to_owned();
+    let kubeconfig = kubeconfig.to_string_lossy().into_owned();
+    let root = folder.path().to_string_lossy().into_owned();
+    let renderer = crate::support::tool::program("renderer").to_string_lossy().into_owned();
+    let app = format!("{root}/apps/shop.yaml");
+    let args = ["preview", "--app", &app, "--root", &root, "--kubeconfig", &kubeconfig, "--renderer", &renderer];
+    let (told, code) = world.cli(&args).await;
+    assert_eq!(code, 2, "{told}");
+    let namespace = &world.namespace;
+    for object in [format!("delete Deployment {namespace}/web"), format!("delete Service {namespace}/web")] {
+        assert!(told.contains(&object), "{object}: {told}");
+    }
+    assert!(told.contains("2 to change, 1 unchanged") && !told.contains("If this folder"), "{told}");
+}
+
+/// F1: `preview --pr` ends as it is documented: 0 for no change, 2 for changes, and 1 for what would go wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_of_a_pull_request_ends_by_what_it_shows() {
+    let world = World::start("by-hand-pr").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let map = |value: &str| super::manifests::config_map("settings", value);
+    for (branch, text, expected) in [
+        ("same", format!("# a comment\n{}", map("one")), 0),
+        ("two", map("two"), 2),
+        ("broken", map("two").replace("data:", "dta:"), 1),
+    ] {
+        let pull = world.open_pull(branch, Files::new().file("deploy/settings.yaml", text)).await;
+        world.status(&pull.head).await;
+        let (told, code) = world.cli(&["preview", "--pr", &format!("shop#{}", pull.number)]).await;
+        assert_eq!(code, expected, "{branch}: {told}");
+    }
+}

@@ -92,7 +92,7 @@ async fn a_pause_stops_a_prune_that_has_not_begun() {
     let text = world.runs("/shop").await.remove(0).error.unwrap_or_default();
     assert!(text.contains("its deletions have not begun") && text.contains("driftless resume shop/shop"), "{text}");
 
-    world.engine().store.resume(&app_id("shop")).await.expect("resumed");
+    world.engine().store.resume(&app_id("shop"), "ada").await.expect("resumed");
     world.sync_by_hand("shop", false).await;
     world.gone("v1 ConfigMap", "settings").await;
     world.settled().await;

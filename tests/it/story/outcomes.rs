@@ -3,9 +3,11 @@
 use driftless::dev::forge::DeliveryFault;
 use driftless::ids::RepoName;
 use driftless::queue::{Cause, Key, Request};
+use driftless::store::runs::{RunKind, RunState};
 
 use super::manifests::{config_map, deployment};
 use super::push::shop;
+use super::states::nowhere;
 use crate::support::git::git;
 use crate::support::world::{Files, PROJECT, REPO, Setup, World, app_id};
 
@@ -257,4 +259,88 @@ async fn a_merge_that_goes_where_it_may_not_says_so() {
     world.settled().await;
     let comment = world.comments(pull.number).concat();
     assert!(!comment.contains("syncing"), "nothing is waited for: {comment}");
+}
+
+/// F4: what was merged and applied, never became healthy, and was replaced by its revert is told as just that, however
+/// often it was healed meanwhile (F4b: or not at all). F5: healing it gives it no more time. F6: what was healed stays
+/// in the history.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
+    let world = World::with("outcome-replaced", Setup { health: "50s", ..Setup::default() }).await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    let pull = world.open_pull("nowhere", Files::new().file("deploy/web.yaml", nowhere())).await;
+    world.status(&pull.head).await;
+    // The base moves on before the merge.
+    let moved = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.healthy("shop", &moved).await;
+    world.merge_pull(pull.number).await;
+    world.comment(pull.number, "waiting for health of `shop` on `prod`").await;
+    let waits = async || world.engine().store.waits().await.expect("the store").pop();
+    let begun = world.eventually("a wait", waits).await;
+    world.api("v1 Service").await.delete("web", &kube::api::DeleteParams::default()).await.expect("deleted");
+    world.resync().await;
+    let healing = async || {
+        let heal = world.runs("/shop").await.into_iter().find(|run| run.kind == RunKind::Heal)?;
+        (heal.state == RunState::Waiting && heal.error.is_some()).then_some(heal)
+    };
+    let heal = world.eventually("a heal that waits", healing).await;
+    let healed = heal.error.clone().unwrap_or_default();
+    assert!(healed.starts_with("healed: Service ") && healed.contains("was gone"), "{healed}");
+    let again = async || waits().await.filter(|wait| wait.run == heal.id);
+    let again = world.eventually("the wait of the heal", again).await;
+    assert_eq!(again.deadline, begun.deadline, "F5: a heal gives no more time");
+
+    let web = || Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:1", 2));
+    let replaced = |by: &driftless::ids::Oid| {
+        format!("applied for `shop` on `prod`, and **replaced** by `{}` before it was healthy.", by.short())
+    };
+    let revert = world.push(web()).await;
+    world.healthy("shop", &revert).await;
+    world.settled().await;
+    let comment = world.comment(pull.number, &replaced(&revert)).await;
+    assert!(!comment.contains("healthy after") && !comment.contains("not applied"), "{comment}");
+    let heal = world.engine().store.run(&heal.id).await.expect("the store").expect("a run");
+    let said = heal.error.unwrap_or_default();
+    assert_eq!(heal.state, RunState::Cancelled);
+    assert!(said.starts_with(&healed) && said.ends_with("superseded by a newer run before it ended"), "F6: {said}");
+
+    // The same with nothing healed; and as long as what comes later has the change as well, it is waited for.
+    let pull = world.open_pull("nowhere-2", Files::new().file("deploy/web.yaml", nowhere())).await;
+    world.status(&pull.head).await;
+    world.merge_pull(pull.number).await;
+    world.comment(pull.number, "waiting for health of `shop` on `prod`").await;
+    let more = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
+    let applied = async |revision: &driftless::ids::Oid| {
+        (world.app_row("shop").await?.applied_revision.as_ref() == Some(revision)).then_some(())
+    };
+    world.eventually("the push applied", async || applied(&more).await).await;
+    world.eventually("the wait for it", async || waits().await.filter(|wait| wait.run != begun.run)).await;
+    world.comment(pull.number, "waiting for health of `shop` on `prod`").await;
+    let revert = world.push(web()).await;
+    world.healthy("shop", &revert).await;
+    world.settled().await;
+    let comment = world.comment(pull.number, &replaced(&revert)).await;
+    assert!(!comment.contains("healthy after") && !comment.contains("not applied"), "{comment}");
+}
+
+/// F4+: what fails after the merge was taken back is not the merge's failure, and what failed does not become healthy
+/// by being taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_is_taken_back_is_told_as_that() {
+    let world = World::start("outcome-failed-back").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let broken = config_map("settings", "two").replace("data:", "dta:");
+    let pull = world.open_pull("broken", Files::new().file("deploy/settings.yaml", broken)).await;
+    world.status(&pull.head).await;
+    world.merge_pull(pull.number).await;
+    world.comment(pull.number, "**FAILED** for `shop` on `prod`").await;
+    let revert = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
+    world.healthy("shop", &revert).await;
+    let comment = world.comment(pull.number, "Since then").await;
+    assert!(comment.contains("**FAILED** for `shop` on `prod`"), "{comment}");
+    assert!(comment.contains(&format!("reverted by `{}`", revert.short())), "{comment}");
+    assert!(!comment.contains("healthy after"), "{comment}");
 }

@@ -11,7 +11,7 @@ use super::push::shop;
 use crate::support::world::{Files, Setup, World};
 
 /// A Deployment whose pods run nowhere.
-fn nowhere() -> String {
+pub fn nowhere() -> String {
     deployment("web", "example.test/web:2", 1).replace("    spec:\n", "    spec:\n      nodeSelector: {no: where}\n")
 }
 

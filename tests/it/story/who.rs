@@ -46,12 +46,21 @@ async fn who_asked_is_told() {
     assert_eq!(run["by"], who("bob"), "{run}");
     assert!(run["cause"].as_str().unwrap_or_default().ends_with(&format!("resumed by {}", who("bob"))), "{run}");
     assert_eq!(view(&world, "apps", "shop/shop").await["pausedBy"], Value::Null);
+    // F9: who paused it, and when, is in the history after it was resumed.
+    let told = world.ask("runs", None).await;
+    let of = |kind: &str| told.as_array().and_then(|runs| runs.iter().find(|run| run["kind"] == kind)).cloned();
+    let (pause, resume) = (of("pause").expect("the pause"), of("resume").expect("that it was resumed"));
+    assert_eq!((&pause["by"], &resume["by"]), (&who("ada").into(), &who("bob").into()), "{told}");
+    assert!(pause["startedAt"].as_str() < resume["startedAt"].as_str(), "{told}");
 
     world.cli(&["sync", "shop", "--revision", first.short(), "--by", "eve <b>"]).await;
     world.healthy("shop", &first).await;
     let app = view(&world, "apps", "shop/shop").await;
     assert_eq!(app["pinnedBy"], who("eve--b-"), "{app}");
     assert!(app["message"].as_str().unwrap_or_default().contains(&format!("by {}", who("eve--b-"))), "{app}");
+    assert!(app["pinnedSince"].is_string() && app["message"].as_str().unwrap_or_default().contains(" since "), "{app}");
+    let (told, _) = world.cli(&["runs", "shop", "-n", "5"]).await;
+    assert!(told.contains("pinned by") && told.contains("paused by"), "{told}");
     let (told, _) = world.cli(&["runs", "shop", "-n", "1"]).await;
     assert!(told.contains(second.short()) && told.contains(first.short()) && told.contains("pinned by uid"), "{told}");
 }

@@ -107,6 +107,10 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     world.settled().await;
     let run = world.runs("/shop").await.remove(0);
     assert_eq!((run.state, run.counts.pruned), (RunState::Succeeded, 5), "{}", world.story().await);
+    // F15: what was confirmed, and by whom, stays in the history of the run that asked for it.
+    let asked = world.runs("/shop").await.remove(1).error.unwrap_or_default();
+    assert!(asked.starts_with("deletes 5 of the app's 7 objects; confirmed by ada; applied "), "{asked}");
+    assert!(!asked.contains("driftless sync"), "{asked}");
     assert_eq!(world.inventory("shop").await, ["ConfigMap f", "Deployment web"]);
     // T18: the end of the deletions stands where they were proposed, and the fix tells of what it found held.
     let done = world.comment(pull.number, "applied, and confirmed deletions are done for `shop` on `prod`").await;
