@@ -272,8 +272,16 @@ async fn preview(
 ) -> Result<Json<PreviewView>, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("no preview of {repo}#{number} is known"));
     let pull = parts.store.pull(&RepoName::new(&repo), number).await?.ok_or_else(unknown)?;
-    let report: PreviewReport = pull.report.and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(unknown)?;
-    let (pull_request, shows) = (format!("{repo}#{number}"), shows(&report));
+    let pull_request = format!("{repo}#{number}");
+    let report = pull.report.as_deref().and_then(|text| serde_json::from_str::<PreviewReport>(text).ok());
+    let Some(report) = report else {
+        // One that affects no app has a preview, and nothing to tell.
+        let made = parts.store.preview(&RepoName::new(&repo), number).await?;
+        made.filter(|made| pull.report.is_none() && made.head == pull.head).ok_or_else(unknown)?;
+        let markdown = "Merging changes nothing in the clusters.".to_owned();
+        return Ok(Json(PreviewView { pull_request, markdown, shows: Shows::Nothing }));
+    };
+    let shows = shows(&report);
     Ok(Json(PreviewView { pull_request, markdown: markdown::whole(&report), shows }))
 }
 

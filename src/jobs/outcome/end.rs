@@ -33,8 +33,8 @@ pub(in crate::jobs) async fn ended(
     }
 }
 
-/// What was applied of an app had not come to an end when a sync to another revision took its place. `healthy`: only its
-/// deletions were not done.
+/// What was applied of an app had not come to an end when a sync to another revision took its place. `healthy`: only
+/// its deletions were not done.
 pub(in crate::jobs) async fn replaced(engine: &Engine, row: &AppRow, by: &Oid, healthy: bool) -> Result<(), JobError> {
     let Some(applied) = &row.applied_revision else { return Ok(()) };
     // Which commit has defined it elsewhere is not known.

@@ -262,8 +262,7 @@ async fn a_merge_that_goes_where_it_may_not_says_so() {
 }
 
 /// F4: what was merged and applied, never became healthy, and was replaced by its revert is told as just that, however
-/// often it was healed meanwhile (F4b: or not at all). F5: healing it gives it no more time. F6: what was healed stays
-/// in the history.
+/// often it was healed meanwhile. F5: healing it gives it no more time. F6: what was healed stays in the history.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
     let world = World::with("outcome-replaced", Setup { health: "50s", ..Setup::default() }).await;
@@ -305,24 +304,6 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
     let said = heal.error.unwrap_or_default();
     assert_eq!(heal.state, RunState::Cancelled);
     assert!(said.starts_with(&healed) && said.ends_with("superseded by a newer run before it ended"), "F6: {said}");
-
-    // The same with nothing healed; and as long as what comes later has the change as well, it is waited for.
-    let pull = world.open_pull("nowhere-2", Files::new().file("deploy/web.yaml", nowhere())).await;
-    world.status(&pull.head).await;
-    world.merge_pull(pull.number).await;
-    world.comment(pull.number, "waiting for health of `shop` on `prod`").await;
-    let more = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
-    let applied = async |revision: &driftless::ids::Oid| {
-        (world.app_row("shop").await?.applied_revision.as_ref() == Some(revision)).then_some(())
-    };
-    world.eventually("the push applied", async || applied(&more).await).await;
-    world.eventually("the wait for it", async || waits().await.filter(|wait| wait.run != begun.run)).await;
-    world.comment(pull.number, "waiting for health of `shop` on `prod`").await;
-    let revert = world.push(web()).await;
-    world.healthy("shop", &revert).await;
-    world.settled().await;
-    let comment = world.comment(pull.number, &replaced(&revert)).await;
-    assert!(!comment.contains("healthy after") && !comment.contains("not applied"), "{comment}");
 }
 
 /// F4+: what fails after the merge was taken back is not the merge's failure, and what failed does not become healthy
