@@ -1,7 +1,7 @@
-use super::holds::Hold;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::holds::Hold;
 use super::{AppHealth, AppRow, AppState, HealCount, Heals};
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use crate::clock::ManualClock;

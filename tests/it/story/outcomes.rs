@@ -304,6 +304,24 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
     let said = heal.error.unwrap_or_default();
     assert_eq!(heal.state, RunState::Cancelled);
     assert!(said.starts_with(&healed) && said.ends_with("superseded by a newer run before it ended"), "F6: {said}");
+
+    // The same with nothing healed; and as long as what comes later has the change as well, it is waited for.
+    let pull = world.open_pull("nowhere-2", Files::new().file("deploy/web.yaml", nowhere())).await;
+    world.status(&pull.head).await;
+    let merge = world.merge_pull(pull.number).await;
+    let waited_for = async |revision: &driftless::ids::Oid| {
+        let applied = world.app_row("shop").await?.applied_revision;
+        waits().await.filter(|_| applied.as_ref() == Some(revision))
+    };
+    world.eventually("the wait for the merge", async || waited_for(&merge).await).await;
+    let more = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
+    world.eventually("the wait for the push", async || waited_for(&more).await).await;
+    assert!(!world.comments(pull.number).concat().contains("**replaced**"), "{:?}", world.comments(pull.number));
+    let revert = world.push(web()).await;
+    world.healthy("shop", &revert).await;
+    world.settled().await;
+    let comment = world.comment(pull.number, &replaced(&revert)).await;
+    assert!(!comment.contains("healthy after") && !comment.contains("not applied"), "{comment}");
 }
 
 /// F4+: what fails after the merge was taken back is not the merge's failure, and what failed does not become healthy
