@@ -236,7 +236,7 @@ impl Store {
             let sql = "UPDATE runs SET state = 'cancelled', finished = $2, error = $3 WHERE id = $1";
             sqlx::query(sql).bind(run.id).bind(self.now()).bind(text).execute(&mut *tx).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Writes down in one statement what a run has come to: all of its steps so far, what it did, where it stands. One
