@@ -62,6 +62,7 @@ pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "dev")]
 pub(super) fn bold(text: &str) -> String {
     paint(text, "1", std::io::stderr().is_terminal())
 }
