@@ -11,8 +11,9 @@ use crate::support::git::{Forge, git, repo};
 
 fn packs(forge: &Forge) -> Vec<PathBuf> {
     let dir = forge.mirror_dir().join("objects/pack");
-    let files = std::fs::read_dir(dir).expect("the packs").flatten().map(|file| file.path());
-    files.filter(|path| path.extension().is_some_and(|ext| ext == "pack")).collect()
+    // For a moment there is none, while a new mirror takes its place.
+    let Ok(files) = std::fs::read_dir(dir) else { return Vec::new() };
+    files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|ext| ext == "pack")).collect()
 }
 
 async fn wait_for(what: &str, met: impl Fn() -> bool) {
