@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::types::Json;
 
+use super::transaction::Query;
 use super::{Store, StoreError, readable};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -203,6 +204,12 @@ macro_rules! one {
     ($before:literal, $after:literal) => {
         concat!(one!($before), $after)
     };
+}
+
+/// The object of such a statement.
+fn of_object<'q>(sql: &'static str, cluster: &'q ClusterName, id: &'q ObjectId) -> Query<'q> {
+    let query = sqlx::query(sql).bind(cluster.as_str()).bind(&id.group).bind(&id.kind);
+    query.bind(none_is_empty(id.namespace.as_ref())).bind(&id.name)
 }
 
 fn none_is_empty(namespace: Option<&String>) -> &str {

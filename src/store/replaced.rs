@@ -4,6 +4,7 @@
 use serde_json::Value;
 use sqlx::FromRow;
 
+use super::transaction::Query;
 use super::{Store, StoreError, readable};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::ObjectKey;
@@ -67,22 +68,25 @@ macro_rules! select {
     };
 }
 
+/// `$1` to `$5`: the object's cluster and name.
+fn of_key<'q>(sql: &'static str, cluster: &'q ClusterName, key: &'q ObjectKey) -> Query<'q> {
+    let query = sqlx::query(sql).bind(cluster.as_str()).bind(&key.group).bind(&key.kind);
+    query.bind(key.namespace.as_deref().unwrap_or_default()).bind(&key.name)
+}
+
 impl Store {
     /// Keeps an object before it is deleted; once this returns it is on disk. Its time is that of now.
     pub async fn keep_replaced(&self, replaced: &Replaced) -> Result<(), StoreError> {
         let Replaced { cluster, app, key, object, applied, .. } = replaced;
-        sqlx::query(
+        of_key(
             "INSERT INTO replaced (cluster, api_group, kind, namespace, name, version, app, object, manifest_hash, \
              applied_revision, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET version = excluded.version, \
              app = excluded.app, object = excluded.object, manifest_hash = excluded.manifest_hash, \
              applied_revision = excluded.applied_revision, since = excluded.since",
+            cluster,
+            key,
         )
-        .bind(cluster.as_str())
-        .bind(&key.group)
-        .bind(&key.kind)
-        .bind(key.namespace.as_deref().unwrap_or_default())
-        .bind(&key.name)
         .bind(&key.version)
         .bind(app.to_string())
         .bind(object.as_ref().map(Value::to_string))
@@ -98,30 +102,20 @@ impl Store {
     pub async fn forget_replaced(&self, cluster: &ClusterName, key: &ObjectKey) -> Result<(), StoreError> {
         let sql = "DELETE FROM replaced WHERE cluster = $1 AND api_group = $2 AND kind = $3 AND namespace = $4 AND \
                    name = $5";
-        sqlx::query(sql)
-            .bind(cluster.as_str())
-            .bind(&key.group)
-            .bind(&key.kind)
-            .bind(key.namespace.as_deref().unwrap_or_default())
-            .bind(&key.name)
-            .execute(self.write())
-            .await?;
+        of_key(sql, cluster, key).execute(self.write()).await?;
         Ok(())
     }
 
     /// An object was put back, as the manifest with this hash was not taken in its place.
     pub async fn note_put_back(&self, cluster: &ClusterName, key: &ObjectKey, hash: &str) -> Result<(), StoreError> {
-        sqlx::query(
+        of_key(
             "INSERT INTO put_back (cluster, api_group, kind, namespace, name, hash, times, last)
              VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
              ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET hash = excluded.hash, \
              times = CASE WHEN put_back.hash = excluded.hash THEN times + 1 ELSE 1 END, last = excluded.last",
+            cluster,
+            key,
         )
-        .bind(cluster.as_str())
-        .bind(&key.group)
-        .bind(&key.kind)
-        .bind(key.namespace.as_deref().unwrap_or_default())
-        .bind(&key.name)
         .bind(hash)
         .bind(self.now())
         .execute(self.write())
@@ -152,14 +146,7 @@ impl Store {
     pub async fn forget_put_back(&self, cluster: &ClusterName, key: &ObjectKey) -> Result<(), StoreError> {
         let sql = "DELETE FROM put_back WHERE cluster = $1 AND api_group = $2 AND kind = $3 AND namespace = $4 AND \
                    name = $5";
-        sqlx::query(sql)
-            .bind(cluster.as_str())
-            .bind(&key.group)
-            .bind(&key.kind)
-            .bind(key.namespace.as_deref().unwrap_or_default())
-            .bind(&key.name)
-            .execute(self.write())
-            .await?;
+        of_key(sql, cluster, key).execute(self.write()).await?;
         Ok(())
     }
 

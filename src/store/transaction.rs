@@ -15,6 +15,9 @@ use super::StoreError;
 /// One connection, within a transaction or not: what statements of several areas are made on.
 pub type Connection = sqlx::SqliteConnection;
 
+/// A statement with what is bound to it so far.
+pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
+
 /// A transaction on the writing connection. Dropped without [`Tx::commit`] it leaves no trace.
 #[must_use = "dropped without `commit` it leaves no trace"]
 pub struct Tx(sqlx::Transaction<'static, Sqlite>);

@@ -6,6 +6,7 @@ use sqlx::types::Json;
 
 use super::jobs::CLOCKS_DIFFER;
 use super::runs::RunId;
+use super::transaction::Query;
 use super::{Connection, Store, StoreError, decoded, readable};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectKey;
@@ -239,8 +240,6 @@ pub(super) async fn all(conn: &mut Connection) -> Result<Vec<(Wait, Option<WaitO
     let rows = sqlx::query("SELECT * FROM waits ORDER BY deadline, app, purpose").fetch_all(conn).await?;
     Ok(readable(decoded::<Raw>(&rows, "a wait of app", "app").into_iter().map(|raw| raw?.read())))
 }
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// `$1` to `$5`: all that a wait is known by.
 fn of_wait<'q>(query: Query<'q>, wait: &'q Wait) -> Query<'q> {

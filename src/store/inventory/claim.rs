@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
-use super::{Claim, Listed, ObjectRow, ObjectState, Raw, none_is_empty, rows};
+use super::{Claim, Listed, ObjectRow, ObjectState, Raw, of_object, rows};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -196,19 +196,14 @@ async fn set_wanted(
     Ok(())
 }
 
-async fn set_state(
+pub(super) async fn set_state(
     connection: &mut SqliteConnection,
     cluster: &ClusterName,
     app: &AppId,
     id: &ObjectId,
     state: ObjectState,
 ) -> Result<(), StoreError> {
-    sqlx::query(one!("UPDATE objects SET state = $7", " AND app = $6"))
-        .bind(cluster.as_str())
-        .bind(&id.group)
-        .bind(&id.kind)
-        .bind(none_is_empty(id.namespace.as_ref()))
-        .bind(&id.name)
+    of_object(one!("UPDATE objects SET state = $7", " AND app = $6"), cluster, id)
         .bind(app.to_string())
         .bind(state)
         .execute(connection)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{ObjectState, none_is_empty};
+use super::ObjectState;
+use super::claim::set_state;
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 use crate::store::{Store, StoreError};
@@ -39,16 +40,7 @@ impl Store {
         let states =
             held.iter().map(|id| (id, ObjectState::Held)).chain(agreed.iter().map(|id| (id, ObjectState::Pruning)));
         for (id, state) in states {
-            sqlx::query(one!("UPDATE objects SET state = $7", " AND app = $6"))
-                .bind(cluster.as_str())
-                .bind(&id.group)
-                .bind(&id.kind)
-                .bind(none_is_empty(id.namespace.as_ref()))
-                .bind(&id.name)
-                .bind(app.to_string())
-                .bind(state)
-                .execute(&mut *tx)
-                .await?;
+            set_state(&mut tx, cluster, app, id, state).await?;
         }
         tx.commit().await
     }

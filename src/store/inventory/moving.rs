@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::FromRow;
 
-use super::{Raw, none_is_empty, rows};
+use super::{Raw, of_object, rows};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::manifest::ObjectId;
 use crate::store::apps::AppState;
@@ -48,15 +48,11 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         for id in ids {
-            sqlx::query(one!(
-                "UPDATE objects SET state = 'moving'",
-                " AND app = $6 AND state IN ('pruning', 'deleting')"
-            ))
-            .bind(cluster.as_str())
-            .bind(&id.group)
-            .bind(&id.kind)
-            .bind(none_is_empty(id.namespace.as_ref()))
-            .bind(&id.name)
+            of_object(
+                one!("UPDATE objects SET state = 'moving'", " AND app = $6 AND state IN ('pruning', 'deleting')"),
+                cluster,
+                id,
+            )
             .bind(app.to_string())
             .execute(&mut *tx)
             .await?;
@@ -75,15 +71,11 @@ impl Store {
         let mut begun = BTreeSet::new();
         let mut tx = self.begin().await?;
         for id in ids {
-            let done = sqlx::query(one!(
-                "UPDATE objects SET state = 'deleting'",
-                " AND app = $6 AND state IN ('pruning', 'deleting')"
-            ))
-            .bind(cluster.as_str())
-            .bind(&id.group)
-            .bind(&id.kind)
-            .bind(none_is_empty(id.namespace.as_ref()))
-            .bind(&id.name)
+            let done = of_object(
+                one!("UPDATE objects SET state = 'deleting'", " AND app = $6 AND state IN ('pruning', 'deleting')"),
+                cluster,
+                id,
+            )
             .bind(app.to_string())
             .execute(&mut *tx)
             .await?;
@@ -99,15 +91,14 @@ impl Store {
     pub async fn undo_deletes(&self, cluster: &ClusterName, app: &AppId, ids: &[ObjectId]) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for id in ids {
-            sqlx::query(one!("UPDATE objects SET state = 'pruning'", " AND app = $6 AND state = 'deleting'"))
-                .bind(cluster.as_str())
-                .bind(&id.group)
-                .bind(&id.kind)
-                .bind(none_is_empty(id.namespace.as_ref()))
-                .bind(&id.name)
-                .bind(app.to_string())
-                .execute(&mut *tx)
-                .await?;
+            of_object(
+                one!("UPDATE objects SET state = 'pruning'", " AND app = $6 AND state = 'deleting'"),
+                cluster,
+                id,
+            )
+            .bind(app.to_string())
+            .execute(&mut *tx)
+            .await?;
         }
         tx.commit().await
     }

@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 
-use super::{AppliedObject, Listed, ObjectState, Print, none_is_empty};
+use super::{AppliedObject, Listed, ObjectState, Print, none_is_empty, of_object};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::store::{Store, StoreError};
@@ -87,14 +87,7 @@ impl Store {
 
     /// Remembers that a Job has completed, so that its going away is no drift.
     pub async fn record_job_done(&self, cluster: &ClusterName, id: &ObjectId) -> Result<(), StoreError> {
-        sqlx::query(one!("UPDATE objects SET job_done = 1"))
-            .bind(cluster.as_str())
-            .bind(&id.group)
-            .bind(&id.kind)
-            .bind(none_is_empty(id.namespace.as_ref()))
-            .bind(&id.name)
-            .execute(self.write())
-            .await?;
+        of_object(one!("UPDATE objects SET job_done = 1"), cluster, id).execute(self.write()).await?;
         Ok(())
     }
 

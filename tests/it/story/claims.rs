@@ -209,12 +209,7 @@ async fn x7_what_another_merge_has_used_up_is_missed() {
         let files = Files::new().file(format!("apps/{app}.yaml"), world.app(app, app));
         world.open_pull(app, files.file(format!("{app}/secret.yaml"), secret)).await
     };
-    let (one, two) = (adds("one").await, adds("two").await);
-    world.status_is(&one.head, "success", "1 create").await;
-    world.status_is(&two.head, "success", "1 create").await;
-    let merge = world.merge_pull(one.number).await;
-    world.healthy("one", &merge).await;
-    world.status_is(&two.head, "failure", "1 rejected (two)").await;
+    only_the_first_passes(&world, adds("one").await, adds("two").await).await;
 }
 
 /// X7+: a node port that another merge has taken.
@@ -229,7 +224,12 @@ async fn x7_a_node_port_that_another_merge_has_taken_is_missed() {
         let files = Files::new().file(format!("apps/{app}.yaml"), world.app(app, app));
         world.open_pull(app, files.file(format!("{app}/service.yaml"), service)).await
     };
-    let (one, two) = (adds("one").await, adds("two").await);
+    only_the_first_passes(&world, adds("one").await, adds("two").await).await;
+}
+
+/// Two pull requests of the apps `one` and `two`, each of which could be merged alone: the second is refused once the
+/// first is merged.
+async fn only_the_first_passes(world: &World, one: Pull, two: Pull) {
     world.status_is(&one.head, "success", "1 create").await;
     world.status_is(&two.head, "success", "1 create").await;
     let merge = world.merge_pull(one.number).await;

@@ -9,19 +9,25 @@ use super::manifests::{config_map, deployment};
 use super::push::shop;
 use super::states::nowhere;
 use crate::support::git::git;
-use crate::support::world::{Files, PROJECT, REPO, Setup, World, app_id};
+use crate::support::world::{Files, PROJECT, Pull, REPO, Setup, World, app_id};
 
-/// T1: a failure stays on its pull request when another one mends it, and its people are told by a comment of its own.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_not_erased_by_a_later_fix() {
-    let world = World::start("outcome-failed").await;
-    let base = world.push(shop(&world)).await;
+/// A pull request that was merged although its gate is red, and has failed.
+async fn broken_merge(world: &World) -> Pull {
+    let base = world.push(shop(world)).await;
     world.healthy("shop", &base).await;
     let broken = config_map("settings", "two").replace("data:", "dta:");
     let pull = world.open_pull("broken", Files::new().file("deploy/settings.yaml", broken)).await;
     world.status(&pull.head).await;
     world.merge_pull(pull.number).await;
     world.comment(pull.number, "**FAILED** for `shop` on `prod`").await;
+    pull
+}
+
+/// T1: a failure stays on its pull request when another one mends it, and its people are told by a comment of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_not_erased_by_a_later_fix() {
+    let world = World::start("outcome-failed").await;
+    let pull = broken_merge(&world).await;
     world.eventually("people are told", async || world.notices(pull.number).into_iter().next()).await;
 
     let fix = world.open_pull("fix", Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
@@ -329,13 +335,7 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_is_taken_back_is_told_as_that() {
     let world = World::start("outcome-failed-back").await;
-    let base = world.push(shop(&world)).await;
-    world.healthy("shop", &base).await;
-    let broken = config_map("settings", "two").replace("data:", "dta:");
-    let pull = world.open_pull("broken", Files::new().file("deploy/settings.yaml", broken)).await;
-    world.status(&pull.head).await;
-    world.merge_pull(pull.number).await;
-    world.comment(pull.number, "**FAILED** for `shop` on `prod`").await;
+    let pull = broken_merge(&world).await;
     let revert = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
     world.healthy("shop", &revert).await;
     let comment = world.comment(pull.number, "Since then").await;
