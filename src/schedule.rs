@@ -10,14 +10,23 @@ use tokio_util::sync::CancellationToken;
 use crate::queue::{Cause, Key, Queue, Request};
 
 /// After a start everything is looked at once, spread over at most this long.
-const FIRST_SPREAD: Duration = Duration::from_secs(5);
+pub const FIRST_SPREAD: Duration = Duration::from_secs(5);
 /// Keys drift apart by up to this share of the interval, so that they do not all come at once for ever.
 const JITTER: f64 = 0.1;
 
-/// Queues each key every `every`, and once soon after the start. Ends with `stop`.
-pub async fn run(queue: Queue, keys: Vec<Key>, every: Duration, seed: u64, stop: CancellationToken) {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let mut next = first(keys, every, &mut rng);
+/// How often, and how the looks differ from each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub every: Duration,
+    /// The first looks are spread over so long.
+    pub first: Duration,
+    pub seed: u64,
+}
+
+/// Queues each key at its pace, and once soon after the start. Ends with `stop`.
+pub async fn run(queue: Queue, keys: Vec<Key>, pace: Pace, stop: CancellationToken) {
+    let mut rng = StdRng::seed_from_u64(pace.seed);
+    let mut next = first(keys, pace, &mut rng);
     while let Some(index) = earliest(&next) {
         let (at, key) = &next[index];
         tokio::select! {
@@ -27,12 +36,12 @@ pub async fn run(queue: Queue, keys: Vec<Key>, every: Duration, seed: u64, stop:
         if let Err(error) = queue.enqueue(&[Request::new(key.clone(), Cause::Resync)]).await {
             tracing::error!(%key, %error, "the resync could not be queued; it will be at the next interval");
         }
-        next[index].0 = Instant::now() + every.mul_f64(1.0 + JITTER * (2.0 * rng.random::<f64>() - 1.0));
+        next[index].0 = Instant::now() + pace.every.mul_f64(1.0 + JITTER * (2.0 * rng.random::<f64>() - 1.0));
     }
 }
 
-fn first(keys: Vec<Key>, every: Duration, rng: &mut StdRng) -> Vec<(Instant, Key)> {
-    let (now, spread) = (Instant::now(), FIRST_SPREAD.min(every));
+fn first(keys: Vec<Key>, pace: Pace, rng: &mut StdRng) -> Vec<(Instant, Key)> {
+    let (now, spread) = (Instant::now(), pace.first.min(pace.every));
     let total = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
     keys.into_iter()
         .zip(0u32..)

@@ -30,7 +30,7 @@ use crate::lifecycle::Tasks;
 use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig, sandbox};
 use crate::report::{Destination, Outbox, OutboxOptions};
-use crate::schedule;
+use crate::schedule::{self, Pace};
 use crate::source::{Mirrors, MirrorsConfig, SourceError};
 use crate::store::{Store, StoreError};
 use crate::sync::health::Waits;
@@ -43,6 +43,8 @@ pub struct Environment {
     pub seed: u64,
     /// The program that closes the renderer's box: this one.
     pub launcher: PathBuf,
+    /// After a start everything is looked at once, spread over so long.
+    pub first_looks: Duration,
     /// Between two writes to a forge (GitHub asks for a second).
     pub between_writes: Duration,
 }
@@ -146,8 +148,8 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let reaper = Arc::clone(&engine);
     let soft = tasks.soft().clone();
     tasks.spawn("idle renderers", async move { reaper.renderer.reap(soft).await });
-    let looks =
-        schedule::run(queue.clone(), looked_at(&config), config.timing.resync, environment.seed, tasks.soft().clone());
+    let pace = Pace { every: config.timing.resync, first: environment.first_looks, seed: environment.seed };
+    let looks = schedule::run(queue.clone(), looked_at(&config), pace, tasks.soft().clone());
     tasks.spawn("resync", looks);
     Worker::new(queue, engine.clone(), tasks, metrics, environment.seed).spawn();
     drop(starting);

@@ -10,6 +10,7 @@ use driftless::clock::SystemClock;
 use driftless::config::{Config, ProcessEnvironment};
 use driftless::lifecycle::Tasks;
 use driftless::queue::{Cause, Key, Request};
+use driftless::schedule::FIRST_SPREAD;
 use driftless::serve::{Environment, Running, start};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -153,6 +154,7 @@ pub async fn run(config: &Path) -> Outcome<()> {
         clock: Arc::new(SystemClock),
         seed: 1,
         launcher: env!("CARGO_BIN_EXE_driftless").into(),
+        first_looks: FIRST_SPREAD,
         between_writes: Duration::from_secs(1),
     };
     let running = start(config, environment, &tasks).await?;

@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::lifecycle::{Stopped, Tasks};
+use crate::schedule::FIRST_SPREAD;
 use crate::{serve, telemetry};
 
 /// A stage of a sync that has begun is finished within this; what is not is taken up again by the next start.
@@ -33,6 +34,7 @@ pub(super) fn surroundings(environment: &(dyn Environment + Sync)) -> anyhow::Re
         clock: Arc::new(SystemClock),
         seed: rand::rng().random(),
         launcher: std::env::current_exe().context("the path of this program is unknown")?,
+        first_looks: FIRST_SPREAD,
         between_writes: Duration::from_secs(1),
     })
 }

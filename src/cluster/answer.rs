@@ -13,6 +13,7 @@ use super::content::{Content, content};
 use super::error::{ApplyError, ClusterError};
 use super::exchange::Answer;
 use super::immutable::is_immutable;
+use super::typed;
 use crate::ids::ClusterName;
 use crate::manifest::ObjectKey;
 use crate::plan::{Cause, Conflict};
@@ -288,7 +289,7 @@ fn malformed(key: &ObjectKey, status: &Status) -> Option<ApplyError> {
         Content::Conversion | Content::Version => &status.message,
     };
     let causes: Vec<_> =
-        detail.lines().filter_map(typed_cause).map(|(field, message)| cause(key, field, message)).collect();
+        detail.lines().filter_map(typed::cause).map(|(field, message)| cause(key, field, &message)).collect();
     let message = match causes.as_slice() {
         [] => text(key, detail.trim()),
         causes => summary(causes, causes.len()),
@@ -298,12 +299,6 @@ fn malformed(key: &ObjectKey, status: &Status) -> Option<ApplyError> {
         None => message,
     };
     Some(ApplyError::Malformed { message, causes })
-}
-
-/// `.spec.replica: field not declared in schema`: a path and what is wrong with it.
-fn typed_cause(line: &str) -> Option<(&str, &str)> {
-    let (field, message) = line.trim().split_once(": ")?;
-    field.starts_with('.').then_some((field, message))
 }
 
 fn cause(key: &ObjectKey, field: &str, message: &str) -> Cause {

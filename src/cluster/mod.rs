@@ -19,6 +19,7 @@ mod objects;
 mod propagation;
 mod request;
 mod rights;
+mod typed;
 mod watch;
 
 pub use connect::{Cluster, ClusterConfig};

@@ -166,8 +166,9 @@ fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// In UTC and always to the millisecond, so that texts sort as times do.
 fn time(millis: i64) -> Option<String> {
-    Timestamp::from_millisecond(millis).ok().map(|at| at.to_string())
+    Timestamp::from_millisecond(millis).ok().map(|at| format!("{at:.3}"))
 }
 
 async fn sync(

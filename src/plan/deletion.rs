@@ -45,7 +45,8 @@ pub enum Kept {
         app: String,
     },
     Unmarked,
-    AsksToStay,
+    /// By this annotation.
+    AsksToStay(&'static str),
     /// Somebody made it anew under its name.
     Another,
     Unrecorded,
@@ -60,7 +61,7 @@ impl fmt::Display for Kept {
             Self::OtherTool { tool, name } => write!(f, "it is managed by {tool} ({name})"),
             Self::OtherApp { instance, app } => write!(f, "it belongs to the app {app} of the instance {instance}"),
             Self::Unmarked => f.write_str("it no longer carries this app's label"),
-            Self::AsksToStay => f.write_str("its annotation `helm.sh/resource-policy: keep` says so"),
+            Self::AsksToStay(annotation) => write!(f, "its annotation `{annotation}` says so"),
             Self::Another => f.write_str("it is not the object that was applied, but another one of the same name"),
             Self::Unrecorded => f.write_str("it is missing from the inventory"),
             Self::WantedAs(other) => {
@@ -133,8 +134,8 @@ pub fn deletable(live: &Value, id: &ObjectId, marks: &Marks, record: Record<'_>)
         Marked::Other { instance, app } => return Err(Kept::OtherApp { instance, app }),
         Marked::No => return Err(Kept::Unmarked),
     }
-    if asks_to_stay(live) {
-        return Err(Kept::AsksToStay);
+    if let Some(annotation) = asks_to_stay(live) {
+        return Err(Kept::AsksToStay(annotation));
     }
     let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
     let uid = text("/metadata/uid").ok_or(Kept::Another)?;
@@ -272,6 +273,18 @@ mod tests {
             ("Flux'", said(&at("labels", "kustomize.toolkit.fluxcd.io/name", json!("apps")), &ours, APPLIED)),
             ("Helm's", said(&at("annotations", "meta.helm.sh/release-name", json!("r")), &ours, APPLIED)),
             ("asks to stay", said(&at("annotations", "helm.sh/resource-policy", json!("keep")), &ours, APPLIED)),
+            (
+                "asks Argo CD",
+                said(
+                    &at("annotations", "argocd.argoproj.io/sync-options", json!("Validate=false, Prune=false")),
+                    &ours,
+                    APPLIED,
+                ),
+            ),
+            (
+                "asks Flux",
+                said(&at("annotations", "kustomize.toolkit.fluxcd.io/prune", json!("disabled")), &ours, APPLIED),
+            ),
         ];
         let table: Vec<String> = rows.iter().map(|(what, said)| format!("{what}: {said}")).collect();
         insta::assert_snapshot!(table.join("\n"), @r#"
@@ -290,6 +303,8 @@ mod tests {
         Flux': kept: it is managed by Flux (kustomize /apps)
         Helm's: kept: it is managed by Helm (/r)
         asks to stay: kept: its annotation `helm.sh/resource-policy: keep` says so
+        asks Argo CD: kept: its annotation `argocd.argoproj.io/sync-options: Prune=false` says so
+        asks Flux: kept: its annotation `kustomize.toolkit.fluxcd.io/prune: disabled` says so
         "#);
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::{Permits, Writing};
-use super::steps::{Part, compare_prunes, part};
+use super::steps::{PruneStep, compare_prunes, prune_step};
 use crate::app::{App, Authority, Verb};
 use crate::cluster::{Cluster, ClusterError, Deleted};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -53,16 +53,13 @@ pub async fn prune(
     let mut rows: Vec<_> = rows.into_iter().filter(goes).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
     let mut pruned = Pruned::default();
-    for part_of in [Part::Last, Part::Rest, Part::Ground, Part::First] {
-        let members: Vec<&ObjectRow> = rows.iter().filter(|row| part(&row.key) == part_of).collect();
-        if members.is_empty() {
-            continue;
-        }
+    for members in rows.chunk_by(|a, b| prune_step(&a.key) == prune_step(&b.key)) {
+        let is_custom = members.iter().any(|row| prune_step(&row.key) == PruneStep::Custom);
         let writing = &permits.begin()?;
         // What another app has claimed since is its object, also before its mark is on it.
         let ids: Vec<ObjectId> = members.iter().map(|row| row.key.id()).collect();
         let begun = deps.store.begin_deletes(deps.cluster.name(), &app.id, &ids).await?;
-        let members = members.into_iter().filter(|row| begun.contains(&row.key.id()));
+        let members = members.iter().filter(|row| begun.contains(&row.key.id()));
         let asks = (marks, not_wanted, wanted, authority);
         let deletes = members.map(|row| async move { (row, delete(&deps.cluster, asks, row, writing).await) });
         let results: Vec<_> = futures::stream::iter(deletes.collect::<Vec<_>>())
@@ -85,6 +82,11 @@ pub async fn prune(
         deps.store.forget_objects(deps.cluster.name(), &app.id, &gone).await?;
         if let Some(error) = broken {
             return Err(error);
+        }
+        // Whoever takes their finalizers off may be among what is still to be deleted: the prune goes on once they are
+        // gone.
+        if is_custom && !pruned.waits.is_empty() {
+            break;
         }
     }
     Ok(pruned)

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::health::status::is_built_in;
 use super::input::{Purpose, SyncInput};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::order::{Stage, compare, stage};
@@ -109,9 +110,28 @@ fn is_ground(group: &str, kind: &str) -> bool {
     }
 }
 
-/// Prunes go the other way.
+/// What a prune deletes together: the other way round, and what controllers look after before the controllers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PruneStep {
+    Last,
+    Custom,
+    Rest,
+    Ground,
+    First,
+}
+
+pub(super) fn prune_step(key: &ObjectKey) -> PruneStep {
+    match part(key) {
+        Part::Last => PruneStep::Last,
+        Part::Rest if !is_built_in(&key.group, &key.kind) => PruneStep::Custom,
+        Part::Rest => PruneStep::Rest,
+        Part::Ground => PruneStep::Ground,
+        Part::First => PruneStep::First,
+    }
+}
+
 pub(super) fn compare_prunes(a: &ObjectKey, b: &ObjectKey) -> Ordering {
-    part(b).cmp(&part(a)).then_with(|| compare(b, a))
+    prune_step(a).cmp(&prune_step(b)).then_with(|| compare(b, a))
 }
 
 /// What a plan's work brings, for what else of it needs that.

@@ -104,8 +104,15 @@ async fn a_signal_ends_all_that_was_started() {
     let pid = running.id().expect("it runs").to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("`kill` is there").success());
     // What it still says is taken, so that it can say it.
-    let end = async { while lines.next_line().await.expect("a line").is_some() {} };
-    tokio::time::timeout(BOUND, end).await.expect("it says no more");
+    let end = async {
+        let mut said = Vec::new();
+        while let Some(line) = lines.next_line().await.expect("a line") {
+            said.push(line);
+        }
+        said
+    };
+    let said = tokio::time::timeout(BOUND, end).await.expect("it says no more");
+    assert!(!said.iter().any(|line| line.contains("WARN") || line.contains("ERROR")), "{said:#?}");
     let status = tokio::time::timeout(BOUND, running.wait()).await.expect("it ends").expect("a child of ours");
     assert!(status.success(), "{status}");
     assert!(TcpStream::connect(server).is_err(), "the API server has outlived it");

@@ -3,7 +3,9 @@ package chart
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"text/template"
 	"time"
 
@@ -12,7 +14,8 @@ import (
 
 // Functions whose result is another one at each call. A use is noted, because a short value can be the same twice.
 var randomFunctions = []string{
-	"randAlpha", "randAlphaNum", "randAscii", "randBytes", "randInt", "randNumeric", "shuffle", "uuidv4",
+	"bcrypt", "encryptAES", "genCA", "genCAWithKey", "genPrivateKey", "genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert",
+	"genSignedCertWithKey", "htpasswd", "randAlpha", "randAlphaNum", "randAscii", "randBytes", "randInt", "randNumeric", "shuffle", "uuidv4",
 }
 
 // Functions that take a time, and take the present where they are given something else.
@@ -30,6 +33,9 @@ func (f *functions) overrides() template.FuncMap {
 	overridden := template.FuncMap{
 		"now":           f.now,
 		"ago":           f.ago,
+		"durationRound": f.durationRound,
+		"keys":          keys,
+		"values":        values,
 		"getHostByName": func(name string) (string, error) { return "", errors.New("getHostByName: a render has no network") },
 		"lookup":        f.lookup,
 	}
@@ -64,6 +70,36 @@ func (f *functions) ago(date any) string {
 		at = f.now()
 	}
 	return f.now().Sub(at).Round(time.Second).String()
+}
+
+// durationRound takes a time for how long it is ago.
+func (f *functions) durationRound(duration any) (string, error) {
+	if at, ok := duration.(time.Time); ok {
+		duration = int64(f.now().Sub(at))
+	}
+	original, ok := sprig.TxtFuncMap()["durationRound"].(func(any) string)
+	if !ok {
+		return "", errors.New("durationRound: the library's is of another shape")
+	}
+	return original(duration), nil
+}
+
+// keys has the names in order: the library leaves it to chance, and a chart that takes the first gets another one each time.
+func keys(dicts ...map[string]any) []string {
+	var all []string
+	for _, dict := range dicts {
+		all = append(all, slices.Sorted(maps.Keys(dict))...)
+	}
+	return all
+}
+
+// values are in the order of their names.
+func values(dict map[string]any) []any {
+	all := make([]any, 0, len(dict))
+	for _, name := range keys(dict) {
+		all = append(all, dict[name])
+	}
+	return all
 }
 
 // noting wraps a function of any shape.

@@ -65,17 +65,33 @@ pub(super) async fn run(args: DevArgs, environment: &(dyn Environment + Sync)) -
     std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be created", dir.display()))?;
     let dir = dir.canonicalize()?;
     unused(&dir)?;
-    let tasks = Tasks::new();
-    let mut plane = None;
+    let mut parts = Parts::default();
     let shown = tokio::select! {
-        result = started(&args, &dir, environment, &tasks, &mut plane) => result,
+        result = started(&args, &dir, environment, &mut parts) => result,
         result = stop_signal() => result.inspect(|()| output::note("\n… stopping")),
     };
-    stop(&tasks, GRACE).await?;
-    if let Some(plane) = plane {
-        plane.stop().await;
-    }
+    parts.stop().await?;
     shown.map(|()| Outcome::Done)
+}
+
+/// What runs, each in need of those before it.
+#[derive(Default)]
+struct Parts {
+    plane: Option<ControlPlane>,
+    forge: Tasks,
+    server: Tasks,
+}
+
+impl Parts {
+    /// The last first: nothing finds gone what it still talks to.
+    async fn stop(self) -> anyhow::Result<()> {
+        let server = stop(&self.server, GRACE).await;
+        self.forge.stop(GRACE).await;
+        if let Some(plane) = self.plane {
+            plane.stop().await;
+        }
+        server.map(drop)
+    }
 }
 
 /// Starts the parts one after the other, and shows what happens.
@@ -83,14 +99,13 @@ async fn started(
     args: &DevArgs,
     dir: &Path,
     environment: &(dyn Environment + Sync),
-    tasks: &Tasks,
-    plane: &mut Option<ControlPlane>,
+    Parts { plane, forge: around, server: tasks }: &mut Parts,
 ) -> anyhow::Result<()> {
     *plane = control_plane(args, dir, environment).await?;
     let kubeconfig = plane.as_ref().map(|plane| plane.kubeconfig().to_owned()).or_else(|| args.kubeconfig.clone());
     let kubeconfig = kubeconfig.context("no cluster")?;
     let kubeconfig = kubeconfig.canonicalize().with_context(|| format!("{} cannot be read", kubeconfig.display()))?;
-    let (forge, ca) = step("starting a forge", forge(args, dir, tasks)).await?;
+    let (forge, ca) = step("starting a forge", forge(args, dir, around)).await?;
     let config = config(args, dir, &kubeconfig, &ca, &forge)?;
     let socket = config.socket.clone();
     let surroundings = surroundings(environment)?;

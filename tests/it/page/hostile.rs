@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{WIDE, closed, opened};
+use super::{WIDE, closed, opened, post_status};
 use crate::support::world::{Files, PROJECT, Setup, World};
 
 const TITLE: &str = "<img src=x onerror=alert(1)><script>alert(2)</script>";
@@ -55,7 +55,9 @@ async fn what_is_hostile_is_shown_and_does_nothing() {
         .await;
     let number = world.forge.open_pull(PROJECT, BRANCH, "main", TITLE).await.expect("opened");
     world.forge.comment_as(PROJECT, number, "<b onclick=alert(21)>eve</b>", COMMENT).expect("written");
-    status(&world, head.as_str()).await;
+    let status = json!({"state": "failure", "context": "<i onclick=alert(22)>c</i>",
+        "description": "<u>description</u>", "target_url": "javascript:alert(23)"});
+    post_status(&world, head.as_str(), &status).await;
 
     let (browser, tab) = opened(&world).await;
     tab.until(
@@ -90,19 +92,4 @@ async fn what_is_hostile_is_shown_and_does_nothing() {
     assert!(tab.text("location.href").await.starts_with(&world.forge.url()), "it has left");
     tab.picture("hostile", WIDE).await;
     closed(browser, &tab).await;
-}
-
-/// As any client of the API may write it.
-async fn status(world: &World, sha: &str) {
-    let url = format!("{}/repos/{PROJECT}/statuses/{sha}", world.forge.api_url());
-    let body = json!({"state": "failure", "context": "<i onclick=alert(22)>c</i>", "description": "<u>description</u>",
-        "target_url": "javascript:alert(23)"});
-    let answer = reqwest::Client::new()
-        .post(url)
-        .bearer_auth(crate::support::world::TOKEN)
-        .json(&body)
-        .send()
-        .await
-        .expect("an answer");
-    assert!(answer.status().is_success(), "{}", answer.text().await.expect("a reason"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{WIDE, closed, opened};
+use super::{WIDE, closed, opened, post_status};
 use crate::story::{manifests, push};
 use crate::support::browser::{Tab, View};
 use crate::support::world::{Files, PROJECT, World};
@@ -36,6 +36,10 @@ const TOO_WIDE: &str = "document.scrollingElement.scrollWidth <= innerWidth ? []
                         ...document.querySelectorAll('body *')]
     .filter(node => node === 'the page' || node.getBoundingClientRect().right > innerWidth).map(node => \
                         (node.outerHTML ?? node).slice(0, 120))";
+
+/// Sentences that have to be scrolled to be read. Only diffs keep their lines.
+const CUT_OFF: &str = "[...document.querySelectorAll('#comments pre:not(:has(.line))')]
+    .filter(node => node.scrollWidth > node.clientWidth).map(node => node.textContent.slice(0, 120))";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_can_read_and_use_the_page() {
@@ -71,15 +75,46 @@ async fn everybody_can_read_and_use_the_page() {
                 tab.view(view).await;
                 assert_eq!(tab.value(FAINT).await, json!([]), "{of} {size} {light}");
                 assert_eq!(tab.value(TOO_WIDE).await, json!([]), "{of} {size} {light}");
+                assert_eq!(tab.value(CUT_OFF).await, json!([]), "{of} {size} {light}");
                 tab.picture(&format!("looks-{of}-{size}-{light}"), view).await;
             }
         }
         tab.view(WIDE).await;
     }
+    what_is_chosen_is_in_sight(&tab).await;
     everything_has_a_name(&tab).await;
     the_keyboard_reaches_everything(&tab).await;
     the_focus_stays(&world, &tab).await;
+    the_worst_status_counts(&world, &tab, pull.head.as_str()).await;
     closed(browser, &tab).await;
+}
+
+/// In the list, where there is one dot for all.
+async fn the_worst_status_counts(world: &World, tab: &Tab, head: &str) {
+    let dot = |state: &str| format!("document.querySelector('.pull[href$=\"/1\"] .dot').classList.contains('{state}')");
+    tab.until(&dot("success")).await;
+    for context in ["a-linter", "z-linter"] {
+        for state in ["failure", "success"] {
+            post_status(world, head, &json!({"state": state, "context": context})).await;
+            tab.until(&dot(state)).await;
+        }
+    }
+}
+
+/// On a narrow screen the list stands above what is chosen in it.
+async fn what_is_chosen_is_in_sight(tab: &Tab) {
+    tab.view(View { width: 360, ..WIDE }).await;
+    for number in [2, 1] {
+        tab.value("scrollTo(0, 0)").await;
+        tab.click(&format!(".pull[href$='/{number}']")).await;
+        tab.until(&format!(
+            "document.querySelector('h1').textContent.endsWith('#{number}') && \
+             document.querySelector('h1').getBoundingClientRect().top < innerHeight / 4"
+        ))
+        .await;
+    }
+    tab.value("scrollTo(0, 0)").await;
+    tab.view(WIDE).await;
 }
 
 /// As a screen reader is told.

@@ -4,8 +4,10 @@ mod hostile;
 mod looks;
 mod pull;
 
+use serde_json::Value;
+
 use crate::support::browser::{Browser, Tab, View};
-use crate::support::world::{PROJECT, World};
+use crate::support::world::{PROJECT, TOKEN, World};
 
 const WIDE: View = View { width: 1280, height: 800, dark: false };
 
@@ -24,4 +26,11 @@ async fn closed(browser: Browser, tab: &Tab) {
     let complaints = tab.complaints();
     assert!(complaints.is_empty(), "{complaints:#?}");
     browser.close().await;
+}
+
+/// As any client of the API may write it.
+async fn post_status(world: &World, sha: &str, status: &Value) {
+    let url = format!("{}/repos/{PROJECT}/statuses/{sha}", world.forge.api_url());
+    let answer = reqwest::Client::new().post(url).bearer_auth(TOKEN).json(status).send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{}", answer.text().await.expect("a reason"));
 }

@@ -95,7 +95,7 @@ async fn a_wait_outlives_the_process() {
     let _ = &mut world;
 }
 
-async fn api(world: &World, group: &str, kind: &str) -> kube::Api<DynamicObject> {
+pub async fn api(world: &World, group: &str, kind: &str) -> kube::Api<DynamicObject> {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
     kube::Api::namespaced_with(cluster::client().await, &world.namespace, &kind)
 }
@@ -105,7 +105,7 @@ async fn patch(world: &World, group: &str, kind: &str, name: &str, patch: &Value
 }
 
 /// A definition of Rollouts in a group of its own, as somebody has installed it.
-async fn rollouts(world: &World) -> String {
+pub async fn rollouts(world: &World) -> String {
     let group = format!("{}.example", world.namespace);
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": any, "status": any}}});

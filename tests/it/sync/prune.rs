@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use driftless::class::{Class, Classified};
+use driftless::manifest::ObjectKey;
 use driftless::store::waits::WaitPurpose;
 use driftless::sync::health::WaitOutcome;
 use driftless::sync::{self, Permits};
@@ -12,7 +13,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::apply::delete;
-use super::world::{World, config_map};
+use super::health::{api, rollouts};
+use super::world::{World, config_map, deployment};
 use crate::support::cluster;
 
 async fn config_maps(world: &World) -> Api<ConfigMap> {
@@ -165,4 +167,29 @@ async fn what_is_wanted_under_another_group_is_not_pruned() {
         world.inventory().await.iter().any(|row| row.key.group == "events.k8s.io")
             && world.inventory().await.len() == 2
     );
+}
+
+/// B25: whoever serves the finalizer of a custom resource may go in the same prune, and goes once that is gone.
+#[tokio::test]
+async fn custom_resources_go_before_what_may_look_after_them() {
+    let mut world = World::new("finalized").await;
+    let group = rollouts(&world).await;
+    let rollout = json!({"apiVersion": format!("{group}/v1"), "kind": "Rollout",
+        "metadata": {"name": "web", "finalizers": ["example.test/operator"]}, "spec": {"image": "a:1"}});
+    let kept = config_map("a", &json!({}));
+    world.sync('a', &[kept.clone(), config_map("config", &json!({})), deployment("operator", 1), rollout]).await;
+    world.sync('b', &[kept]).await;
+    let pruned = world.prune().await;
+    let names = |deleted: &[ObjectKey]| deleted.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
+    assert_eq!((names(&pruned.deleted), pruned.waits.len()), (vec!["web".to_owned()], 1));
+    assert!(world.live("apps", "Deployment", "operator").await.is_some(), "it has to take the finalizer off");
+    assert_eq!(world.prune().await.deleted, [], "told once");
+
+    let wait = world.wait_row(WaitPurpose::Deletion, pruned.waits, Duration::from_secs(30));
+    world.waits.add(wait).await.expect("a wait");
+    let merge = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    api(&world, &group, "Rollout").await.patch("web", &PatchParams::default(), &merge).await.expect("let go");
+    assert_eq!(world.end().await, WaitOutcome::Done);
+    assert_eq!(names(&world.prune().await.deleted), ["operator", "config"]);
+    assert_eq!(world.names().await, ["ConfigMap NS/a"]);
 }

@@ -29,11 +29,13 @@ function show(where, what, make) {
   const open = new Set([...where.querySelectorAll("details[open]")].map(name));
   where.replaceChildren(...[make()].flat());
   for (const fold of where.querySelectorAll("details")) if (open.has(name(fold))) fold.open = true;
-  if (focused) [...where.querySelectorAll("[data-key]")].find(node => node.dataset.key === focused)?.focus();
+  if (focused) [...where.querySelectorAll("[data-key]")].find(node => node.dataset.key === focused)?.focus({preventScroll: true});
 }
 
 const keyed = (key, node) => { node.dataset.key = key; return node };
 const dot = state => el("span", {className: "dot " + (state ?? "dim"), role: "img", ariaLabel: state ?? "no status", title: state ?? "no status"});
+// One word for several statuses: what is worst counts, as at a merge button.
+const worst = statuses => ["error", "failure", "pending", "success"].find(state => statuses.some(status => status.state === state));
 const code = text => el("code", {textContent: text});
 const lineClass = line => /^\+(?!\+\+ )/.test(line) ? "plus" : /^-(?!-- )/.test(line) ? "minus" : /^(@@|diff |index |\+\+\+ |--- )/.test(line) ? "hunk" : "";
 
@@ -79,7 +81,6 @@ function proposing(project, heading, path, word, fields) {
       form.elements.title.value = "";
       for (const [, control] of fields) control.onchange?.();
       location.hash = `#${project}/${number}`;
-      scrollTo(0, 0);
     } catch (error) { said.textContent = error.message }
     button.disabled = false;
   };
@@ -132,7 +133,7 @@ function choices(select, names, first) {
 }
 
 function entry(project, pull, current) {
-  const link = el("a", {className: "pull", href: `#${project}/${pull.number}`}, dot(pull.statuses[0]?.state), el("b", {textContent: pull.title}),
+  const link = el("a", {className: "pull", href: `#${project}/${pull.number}`}, dot(worst(pull.statuses)), el("b", {textContent: pull.title}),
     el("small", {}, `#${pull.number} `, el("span", {className: pull.state, textContent: pull.state}), ` · ${pull.head_ref} into ${pull.base_ref}`));
   if (current) link.ariaCurrent = "page";
   return keyed(link.href, link);
@@ -157,9 +158,7 @@ function checks(project, pull) {
 
 function merging(project, pull) {
   if (pull.state !== "open") return [];
-  const states = pull.statuses.map(status => status.state);
-  const failed = states.some(state => state === "failure" || state === "error");
-  const passed = states.length && states.every(state => state === "success");
+  const state = worst(pull.statuses), passed = state === "success", failed = state === "failure" || state === "error";
   const said = el("p", {className: "said", role: "alert"});
   const button = el("button", {className: passed ? "do" : "do second", textContent: passed ? "Merge" : failed ? "Merge although it failed" : "Merge without waiting"});
   button.onclick = async () => {
@@ -227,5 +226,9 @@ async function refresh() {
   timer = setTimeout(refresh, again ? 0 : EACH);
   again = false;
 }
-addEventListener("hashchange", refresh);
+addEventListener("hashchange", () => {
+  // Where the list stands above it, what was chosen would change out of sight.
+  place("pull").scrollIntoView({block: "start"});
+  refresh();
+});
 refresh();

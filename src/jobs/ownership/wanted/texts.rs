@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::App;
+use crate::app::{App, Destination};
 use crate::jobs::remembered::could::Could;
 use crate::trace::{Asked, Trace};
 use crate::tree::{Mode, Tree, TreeError};
@@ -14,7 +14,7 @@ const MOST_ENTRIES: usize = 5_000;
 
 /// What an app that does not render at this tree could render.
 pub(in crate::jobs) fn of(app: &App, tree: &dyn Tree, traces: &[&Trace]) -> Result<Could, TreeError> {
-    let Ok(definition) = serde_json::to_string(app) else { return Ok(Could::Anything) };
+    let definition = said(app);
     let mut texts = Texts { tree, text: String::new(), seen: BTreeSet::new(), entries: 0, above: usize::MAX };
     texts.take(&app.source.path, &definition);
     let read = traces.iter().flat_map(|trace| trace.iter()).filter(|(_, asked)| matches!(asked, Asked::Read { .. }));
@@ -36,6 +36,18 @@ pub(in crate::jobs) fn of(app: &App, tree: &dyn Tree, traces: &[&Trace]) -> Resu
         }
         root = higher;
     }
+}
+
+/// What a definition says that a template can make names of: words of its policies name no object, nor do those that
+/// Driftless has for its fields.
+fn said(App { id, source, render, destination, .. }: &App) -> String {
+    let Destination { cluster, namespace } = destination;
+    let helm = &render.helm;
+    let files = helm.values_files.join("\n");
+    format!(
+        "{id}\n{}\n{}\n{}\n{cluster}\n{namespace}\n{files}\n{}",
+        source.repo, source.ref_name, source.path, helm.values
+    )
 }
 
 struct Texts<'a> {
@@ -148,6 +160,13 @@ mod tests {
             .file("other/a.yaml", "gamma");
         let found = text("web/overlays/prod", &tree).expect("text");
         assert!(found.contains("alpha") && found.contains("beta") && found.contains("shop/web"), "{found}");
+        // The names of Driftless's own fields are nobody's names.
+        let ours = ["cluster:", "namespace:", "source", "destination", "prune", "keep", "heal", "values", "fin"];
+        assert_eq!(
+            ours.iter().filter(|word| found.contains(**word)).collect::<Vec<_>>(),
+            Vec::<&&str>::new(),
+            "{found}"
+        );
         let alone = text("lib", &tree).expect("text");
         assert!(alone.contains("beta") && !alone.contains("gamma") && !alone.contains("alpha"), "{alone}");
         let found = text("web/base", &tree.clone().file("web/base/chart.tgz", [0xff, 0x00]));

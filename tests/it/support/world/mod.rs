@@ -65,6 +65,10 @@ impl World {
     pub async fn with(words: &str, setup: Setup) -> Self {
         let mut world = Self::without_server(words, setup).await;
         world.start_server().await;
+        // What a start looks for would else come between a test's own steps.
+        if world.setup.first_looks {
+            world.first_looks().await;
+        }
         world
     }
 
@@ -108,6 +112,7 @@ impl World {
             clock: Arc::new(SystemClock),
             seed: 7,
             launcher: env!("CARGO_BIN_EXE_driftless").into(),
+            first_looks: Duration::ZERO,
             between_writes: Duration::from_millis(5),
         };
         let running = serve::start(config, environment, &Tasks::new()).await.expect("the server starts");

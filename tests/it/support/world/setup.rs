@@ -37,6 +37,8 @@ pub struct Setup {
     pub west: West,
     /// Whether the repo may touch its namespace.
     pub allows_namespace: bool,
+    /// Whether a test begins once the looks that follow a start are over.
+    pub first_looks: bool,
     /// Whether the server's process can be kept from writing files: [`super::World::limit_files`].
     pub limited: bool,
 }
@@ -68,6 +70,7 @@ impl Default for Setup {
             library_allows: "*",
             west: West::Unknown,
             allows_namespace: true,
+            first_looks: true,
             limited: false,
         }
     }
