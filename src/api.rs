@@ -42,6 +42,9 @@ pub struct AppView {
     pub pinned_by: Option<String>,
     #[serde(default)]
     pub pinned_since: Option<String>,
+    /// Whether that revision is not in the history of the ref that the app follows.
+    #[serde(default)]
+    pub pinned_off_branch: bool,
     /// How the cluster differs from what was applied, and who made it so; what is healed again and again as well.
     pub drift: Option<String>,
     pub drift_since: Option<String>,
@@ -69,6 +72,15 @@ pub struct RunView {
     /// What changed, such as "2 created, 1 updated".
     pub summary: String,
     pub steps: Vec<StepView>,
+    /// How many runs in a row failed the same way, of which this is the last, and when the first of them began.
+    #[serde(default = "once")]
+    pub times: i64,
+    #[serde(default)]
+    pub since: Option<String>,
+}
+
+fn once() -> i64 {
+    1
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +100,8 @@ pub struct SyncRequest {
     pub allow_destructive: bool,
     /// Objects without an owner may be taken over.
     pub adopt: bool,
+    /// The commit may be one that is not in the history of the ref that the app follows.
+    pub not_on_branch: bool,
 }
 
 /// What the server says to a wish.
@@ -170,6 +184,7 @@ pub(crate) mod tests {
             pinned_revision: None,
             pinned_by: None,
             pinned_since: None,
+            pinned_off_branch: false,
             drift: None,
             drift_since: None,
         });
@@ -189,6 +204,8 @@ pub(crate) mod tests {
             finished_at: None,
             summary: String::new(),
             steps: vec![StepView { step: String::new(), millis: 0 }],
+            times: 1,
+            since: None,
         });
         assert_camel_case(&SyncRequest::default());
         assert_camel_case(&Answer { message: String::new() });

@@ -4,10 +4,13 @@
 use jiff::Timestamp;
 
 use crate::app::SyncPolicy;
-use crate::ids::Oid;
-use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, HealCount, SUSPENDED};
+use crate::ids::{AppId, Oid};
+use crate::manifest::ObjectKey;
+use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, HealCount, STAYS, SUSPENDED};
 use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunRow, RunState, without};
 
+/// How many objects or apps a message names.
+const NAMED: usize = 3;
 /// How long a removed app is listed.
 const REMOVED_LISTED: i64 = 24 * 3_600_000;
 
@@ -27,6 +30,12 @@ pub struct Facts<'a> {
     pub confirmed: usize,
     /// What it has left behind on other clusters, in words.
     pub kept: Option<&'a str>,
+    /// How many objects it has in the cluster where it is.
+    pub objects: usize,
+    /// Which apps have objects that were its, and how many.
+    pub taken_over: &'a [(AppId, usize)],
+    /// What was deleted to be made again, and is not there.
+    pub missing: &'a [ObjectKey],
     /// Work on it, or on the ref that it follows, that fails and is tried again.
     pub retried: Option<&'a Retried>,
 }
@@ -133,7 +142,7 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     match row.state {
         AppState::Missing => return said(State::Missing, vec![Some(row.state_message.clone())]),
         AppState::Broken => return said(State::Invalid, vec![Some(row.state_message.clone())]),
-        AppState::Removed => return said(State::Removed, vec![Some(row.state_message.clone()), held()]),
+        AppState::Removed => return said(State::Removed, vec![Some(removed(facts)), held()]),
         AppState::Active => {}
     }
     if row.app.sync == SyncPolicy::Never {
@@ -148,11 +157,22 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         let resume = (row.paused || pinned.is_some()).then(|| resume(row));
         return said(
             State::Failed,
-            vec![Some(row.failure.clone()), since("failing", row.failing_since), now, paused, pinned, resume],
+            vec![
+                Some(row.failure.clone()),
+                since("failing", row.failing_since),
+                now,
+                paused,
+                missing(facts),
+                pinned,
+                resume,
+            ],
         );
     }
     if row.paused {
-        return said(State::Paused, vec![paused(row), pinned(row), behind(facts), drift(), held(), Some(resume(row))]);
+        return said(
+            State::Paused,
+            vec![paused(row), missing(facts), pinned(row), behind(facts), drift(), held(), Some(resume(row))],
+        );
     }
     if waits() {
         return said(
@@ -203,14 +223,58 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
 }
 
 fn resume(row: &AppRow) -> String {
-    format!("to continue: driftless resume {}", row.app.id)
+    let id = &row.app.id;
+    match &row.pinned_revision {
+        Some(pinned) if row.paused => {
+            format!("to continue at {}: driftless resume {id}; to end the pin as well, run it again", pinned.short())
+        }
+        _ => format!("to continue: driftless resume {id}"),
+    }
+}
+
+/// What of an app that is paused is not put back before it is resumed.
+fn missing(facts: Facts<'_>) -> Option<String> {
+    let named: Vec<String> = facts.missing.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = facts.missing.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (facts.row.paused && !named.is_empty()).then(|| {
+        let (is, was) = if facts.missing.len() == 1 { ("is", "it was") } else { ("are", "they were") };
+        format!(
+            "{}{more} {is} missing in the cluster: {was} deleted to be created again, and could not be; put back only \
+             after the app is resumed",
+            named.join(", ")
+        )
+    })
+}
+
+/// What has become of the objects of an app that was removed.
+fn removed(facts: Facts<'_>) -> String {
+    let said = &facts.row.state_message;
+    let objects = |count: usize| if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
+    let taken = facts.taken_over.iter().take(NAMED).map(|(app, count)| {
+        format!("{} that it had {} {app}'s now", objects(*count), if *count == 1 { "is" } else { "are" })
+    });
+    let mut parts: Vec<String> = taken.collect();
+    let (why, then) = said.split_once(STAYS).map_or((said.as_str(), None), |(why, then)| (why, Some(then)));
+    match then {
+        // What the policy says is of interest where there is something left.
+        Some(then) if facts.objects > 0 && parts.is_empty() => return format!("{why}{STAYS}{then}"),
+        Some(then) if facts.objects > 0 => {
+            let stay = if facts.objects == 1 { "stays" } else { "stay" };
+            parts.push(format!("{} {stay}{then}", objects(facts.objects)));
+        }
+        Some(_) if parts.is_empty() => parts.push("none of its objects is in the cluster".to_owned()),
+        Some(_) | None => {}
+    }
+    [vec![why.to_owned()], parts].concat().join("; ")
 }
 
 fn pinned(row: &AppRow) -> Option<String> {
     let revision = row.pinned_revision.as_ref()?;
     let what = format!("pinned to {}", revision.short());
     let since = since(&what, row.pinned_since).unwrap_or(what);
-    Some(format!("{since}{}", by(row.pinned_by.as_ref())))
+    let off = if row.pinned_off_branch { format!(", which is not on {}", branch(row)) } else { String::new() };
+    Some(format!("{since}{}{off}", by(row.pinned_by.as_ref())))
 }
 
 fn paused(row: &AppRow) -> Option<String> {
@@ -274,9 +338,11 @@ fn health_note(row: &AppRow) -> Option<String> {
     (row.health == AppHealth::Healthy).then(|| row.health_message.clone())
 }
 
-/// Whether its objects are healthy, where that is known: what only nobody has contradicted is not.
-pub fn health(row: &AppRow) -> Option<&'static str> {
+/// Whether its objects are healthy, where it has any and that is known: what only nobody has contradicted is not.
+pub fn health(facts: Facts<'_>) -> Option<&'static str> {
+    let row = facts.row;
     match row.health {
+        AppHealth::Healthy if facts.objects == 0 => None,
         AppHealth::Healthy if row.health_message.contains(HEALTH_UNKNOWN) => Some("unknown"),
         AppHealth::Healthy if row.health_message.contains(SUSPENDED) => Some("suspended"),
         AppHealth::Unknown => None,
@@ -305,16 +371,24 @@ fn is_failing(row: &AppRow, active: Option<&RunRow>) -> bool {
 fn behind(facts: Facts<'_>) -> Option<String> {
     let row = facts.row;
     let applied = row.applied_revision.as_ref()?;
-    let name = row.app.source.ref_name.trim_start_matches("refs/heads/");
+    let name = branch(row);
     match &row.identity {
         None => Some(format!("its definition has changed since {} was applied", applied.short())),
         Some(identity) if row.applied_identity.as_ref() != Some(identity) => {
             let head = facts.head.or(row.rendered_revision.as_ref());
             let head = head.map(|head| format!(" at {}", head.short())).unwrap_or_default();
+            if row.pinned_off_branch && row.pinned_revision.as_ref() == Some(applied) {
+                // What was never on the branch is not behind it.
+                return Some(format!("not what {name} has{head}"));
+            }
             Some(format!("behind: {name} is{head}, applied is {}", applied.short()))
         }
         Some(_) => None,
     }
+}
+
+fn branch(row: &AppRow) -> &str {
+    row.app.source.ref_name.trim_start_matches("refs/heads/")
 }
 
 fn waiting(row: &AppRow, until: Option<i64>) -> String {

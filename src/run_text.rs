@@ -1,5 +1,7 @@
 //! What a run came to, in words: for the command line, the API and the console of `driftless dev` alike. Pure.
 
+use jiff::Timestamp;
+
 use crate::store::runs::{Counts, RunKind, RunRow, RunState};
 
 /// What kind of run it was. A look that reports drift and changes nothing has healed nothing.
@@ -30,8 +32,18 @@ pub fn summary(run: &RunRow) -> String {
     match (counted.is_empty(), run.state) {
         (true, RunState::Succeeded) if reports_drift(run) => "reported, not healed".to_owned(),
         (true, RunState::Succeeded) => "nothing to do".to_owned(),
-        _ => counted,
+        _ => [Some(counted).filter(|counted| !counted.is_empty()), repeated(run)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
     }
+}
+
+/// What fails the same way at each look is one line: how often, and since when; it began last when the run did.
+fn repeated(run: &RunRow) -> Option<String> {
+    let since = Timestamp::from_millisecond(run.since?).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC");
+    (run.times > 1).then(|| format!("failed the same way {} times since {since}", run.times))
 }
 
 /// What there is to say beside what it did: why it failed, what it waits for, whose health is unknown. The gate's text
@@ -77,6 +89,8 @@ mod tests {
             steps: Vec::new(),
             started: 0,
             finished: None,
+            times: 1,
+            since: None,
         };
         format!("{} {:?}: {} | {}", super::kind(&row), row.state, summary(&row), note(&row).unwrap_or("-"))
     }

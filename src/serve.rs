@@ -27,7 +27,7 @@ use crate::jobs::{
     self, Definitions, Engine, Looked, LookedThrough, Orphans, Remembered, Wants, listen_to_waits, note_waits,
 };
 use crate::lifecycle::Tasks;
-use crate::queue::{Key, Queue, QueueConfig, QueueError, Worker};
+use crate::queue::{JobError, Key, Queue, QueueConfig, QueueError, Worker};
 use crate::render::{RenderError, Renderer, RendererConfig, sandbox};
 use crate::report::{Destination, Outbox, OutboxOptions};
 use crate::schedule::{self, Pace};
@@ -166,11 +166,18 @@ struct Finder {
 #[async_trait]
 impl Revisions for Finder {
     async fn find(&self, source: &Source, revision: &str) -> Result<Oid, RevisionError> {
-        let found = jobs::revision::find(&self.engine, source, revision, &self.stop).await;
-        found.map_err(|error| match error.class {
-            Class::Fail => RevisionError::Unknown(error.message()),
-            Class::Retry { .. } | Class::Cancelled => RevisionError::Unavailable(error.message()),
-        })
+        jobs::revision::find(&self.engine, source, revision, &self.stop).await.map_err(revision_error)
+    }
+
+    async fn is_on_ref(&self, source: &Source, commit: &Oid) -> Result<bool, RevisionError> {
+        jobs::revision::is_on_ref(&self.engine, source, commit, &self.stop).await.map_err(revision_error)
+    }
+}
+
+fn revision_error(error: JobError) -> RevisionError {
+    match error.class {
+        Class::Fail => RevisionError::Unknown(error.message()),
+        Class::Retry { .. } | Class::Cancelled => RevisionError::Unavailable(error.message()),
     }
 }
 

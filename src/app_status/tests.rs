@@ -42,6 +42,7 @@ pub(crate) fn row() -> AppRow {
         pinned_revision: None,
         pinned_by: None,
         pinned_since: None,
+        pinned_off_branch: false,
         health: AppHealth::Healthy,
         health_message: String::new(),
         drift: String::new(),
@@ -70,6 +71,8 @@ fn run(state: RunState, revision: &str) -> RunRow {
         steps: Vec::new(),
         started: 1,
         finished: None,
+        times: 1,
+        since: None,
     }
 }
 
@@ -123,6 +126,14 @@ fn cases() -> Vec<Case> {
         case("manual, with another definition", |row| (row.app.sync, row.identity) = (SyncPolicy::Manual, None)),
         case("pinned and behind", |row| {
             behind_head(row);
+            row.pinned_revision = Some(oid("a"));
+        }),
+        case("pinned to what is not on the branch", |row| {
+            behind_head(row);
+            (row.pinned_revision, row.pinned_off_branch) = (Some(oid("a")), true);
+        }),
+        case("paused and pinned", |row| {
+            (row.paused, row.paused_since) = (true, Some(2_000));
             row.pinned_revision = Some(oid("a"));
         }),
         case("pinned to the head", |row| row.pinned_revision = Some(oid("a"))),
@@ -257,17 +268,61 @@ fn how_an_app_stands() {
             confirmed: case.confirmed,
             kept: None,
             retried: case.retried.as_ref(),
+            objects: 1,
+            taken_over: &[],
+            missing: &[],
         };
         let AppStatus { state, message } = app_status(facts);
         format!(
             "{}: {} / {} / {}",
             case.name,
             state.as_str(),
-            health(&case.row).unwrap_or("-"),
+            health(facts).unwrap_or("-"),
             message.unwrap_or_default()
         )
     });
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+}
+
+/// F20+: who has the objects of a removed app is told; an app without objects is not healthy. B19+: what is missing of
+/// a paused app.
+#[test]
+fn whose_the_objects_of_a_removed_app_are() {
+    let removed = format!("its definition was removed by aaaaaaaaaa{STAYS} in the cluster, as `onDelete: keep` says");
+    let removed = AppRow { state: AppState::Removed, state_message: removed, ..row() };
+    let paused = AppRow { paused: true, paused_since: Some(2_000), ..row() };
+    let store = [("shop/store".parse().expect("an app"), 6)];
+    let key = ObjectKey {
+        group: String::new(),
+        version: "v1".into(),
+        kind: "ConfigMap".into(),
+        namespace: Some("shop".into()),
+        name: "x".into(),
+    };
+    let facts = Facts {
+        row: &removed,
+        head: None,
+        last: None,
+        waits_until: None,
+        held: None,
+        confirmed: 0,
+        kept: None,
+        retried: None,
+        objects: 0,
+        taken_over: &store,
+        missing: &[],
+    };
+    let cases = [
+        facts,
+        Facts { objects: 2, ..facts },
+        Facts { objects: 2, taken_over: &[], ..facts },
+        Facts { taken_over: &[], ..facts },
+        Facts { row: &paused, missing: std::slice::from_ref(&key), objects: 1, taken_over: &[], ..facts },
+    ];
+    let line = |facts: Facts<'_>| {
+        format!("{}: {}", health(facts).unwrap_or("-"), app_status(facts).message.unwrap_or_default())
+    };
+    insta::assert_snapshot!(cases.into_iter().map(line).collect::<Vec<_>>().join("\n"));
 }
 
 /// T12: a removed app is listed for a day, and longer only while something is to be decided.
@@ -283,6 +338,9 @@ fn removed_apps_are_listed_for_a_day() {
         confirmed: 0,
         kept: None,
         retried: None,
+        objects: 0,
+        taken_over: &[],
+        missing: &[],
     };
     assert!(!is_over(facts, 1_000 + REMOVED_LISTED));
     assert!(is_over(facts, 1_001 + REMOVED_LISTED));

@@ -37,6 +37,10 @@ pub(super) struct SyncArgs {
     /// Pin the app to this commit until `driftless resume`.
     #[arg(long)]
     revision: Option<String>,
+    /// Pin the app to the commit although it is not in the history of the branch that the app follows, so that no pull
+    /// request has been reviewed for it.
+    #[arg(long, requires = "revision")]
+    not_on_branch: bool,
     /// Confirm the deletions and replacements listed by the waiting run.
     #[arg(long)]
     allow_destructive: bool,
@@ -88,8 +92,8 @@ fn drift_table(apps: &[AppView]) -> String {
 }
 
 pub(super) async fn sync(args: SyncArgs, format: Format) -> anyhow::Result<Outcome> {
-    let SyncArgs { app, revision, allow_destructive, adopt } = args;
-    wish(&app, "sync", &SyncRequest { revision, allow_destructive, adopt }, format).await
+    let SyncArgs { app, revision, not_on_branch, allow_destructive, adopt } = args;
+    wish(&app, "sync", &SyncRequest { revision, allow_destructive, adopt, not_on_branch }, format).await
 }
 
 pub(super) async fn pause(args: &AppArgs, format: Format) -> anyhow::Result<Outcome> {
@@ -131,6 +135,7 @@ mod tests {
             pinned_revision: None,
             pinned_by: None,
             pinned_since: None,
+            pinned_off_branch: false,
             drift: None,
             drift_since: None,
         };

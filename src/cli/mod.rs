@@ -55,7 +55,7 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Pause an app: nothing is applied, healed or deleted until it is resumed.
     Pause(apps::AppArgs),
-    /// Sync an app again after a pause or a pinned revision.
+    /// End a pause, and if there is none a pinned revision, and sync the app.
     Resume(apps::AppArgs),
     /// Close the renderer's box and become its worker.
     #[command(hide = true)]

@@ -98,6 +98,8 @@ mod tests {
             finished_at: None,
             summary: "2 updated".into(),
             steps: vec![StepView { step: "render".into(), millis: 7 }, StepView { step: "plan".into(), millis: 11 }],
+            times: 1,
+            since: None,
         };
         let noted = RunView { error: Some("health unknown: Widget shop/a".into()), ..run.clone() };
         let by = "deletions confirmed by uid 1000 (ada)".to_owned();

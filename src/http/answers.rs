@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::app::{OnDelete, SyncPolicy};
 use crate::ids::Oid;
+use crate::store::apps::holds::Resumed;
 use crate::store::apps::{AppRow, AppState};
 
 /// Why an app cannot be synced, if it cannot: what the job would leave alone is not promised.
@@ -20,16 +21,42 @@ pub(super) fn not_synced(row: &AppRow) -> Option<String> {
     Some(format!("app {} cannot be synced: {why}{}", row.app.id, noted(row)))
 }
 
-/// A sync was queued. `to` is the commit that it goes to, with what was typed for it.
-pub(super) fn synced(row: &AppRow, to: Option<(&Oid, &str)>, confirms_nothing: bool) -> String {
+/// The commit that a sync goes to.
+pub(super) struct To<'a> {
+    pub oid: Oid,
+    /// What was typed for it.
+    pub typed: &'a str,
+    /// Whether it is in the history of the ref that the app follows.
+    pub is_on_ref: bool,
+}
+
+/// The commit that is asked for was never on the branch that the app follows.
+pub(super) fn not_on_branch(row: &AppRow, oid: &Oid, typed: &str) -> String {
+    let typed = if oid.as_str().starts_with(typed) { String::new() } else { format!(" ({typed})") };
+    format!(
+        "app {} was not synced: commit {}{typed} is not in the history of {}, so nobody has merged it. Merge it first; \
+         or add `--not-on-branch` to pin the app to it as it is, without a merge",
+        row.app.id,
+        oid.short(),
+        branch(row)
+    )
+}
+
+/// A sync was queued. `to` is the commit that it goes to.
+pub(super) fn synced(row: &AppRow, to: Option<&To<'_>>, confirms_nothing: bool) -> String {
     let id = &row.app.id;
     let mut said = match (row.state, to, &row.pinned_revision) {
         (AppState::Removed, _, _) => {
             format!("{id} was removed, and its objects are being deleted, as `onDelete: prune` says")
         }
-        (_, Some((oid, text)), _) => {
-            let typed = if text == oid.as_str() { String::new() } else { format!(" ({text})") };
-            format!("{id} is being synced to {}{typed}, and pinned to it until `driftless resume {id}`", oid.short())
+        (_, Some(To { oid, typed, is_on_ref }), _) => {
+            // Its first digits are shown anyway.
+            let typed = if oid.as_str().starts_with(typed) { String::new() } else { format!(" ({typed})") };
+            let off = if *is_on_ref { String::new() } else { format!(", which is not on {}", branch(row)) };
+            format!(
+                "{id} is being synced to {}{typed}{off}, and pinned to it until `driftless resume {id}`",
+                oid.short()
+            )
         }
         (_, None, Some(pinned)) => {
             format!("{id} is being synced to {}, to which it is pinned until `driftless resume {id}`", pinned.short())
@@ -70,13 +97,16 @@ pub(super) fn paused(row: &AppRow) -> String {
     format!("{id} is paused: nothing is applied, healed or deleted until `driftless resume {id}`{beside}")
 }
 
-pub(super) fn resumed(row: &AppRow) -> String {
+/// What ended: a pause and a pin end one after the other.
+pub(super) fn resumed(row: &AppRow, ended: Option<Resumed>) -> String {
     let id = &row.app.id;
-    let was = match (row.paused, &row.pinned_revision) {
-        (false, None) => return format!("{id} was neither paused nor pinned; nothing has changed"),
-        (true, None) => "no longer paused".to_owned(),
-        (false, Some(pinned)) => format!("no longer pinned to {}", pinned.short()),
-        (true, Some(pinned)) => format!("no longer paused, and no longer pinned to {}", pinned.short()),
+    let pinned = row.pinned_revision.as_ref().map(Oid::short);
+    let was = match ended {
+        None => return format!("{id} was neither paused nor pinned; nothing has changed"),
+        Some(Resumed::Pause) => "no longer paused".to_owned(),
+        Some(Resumed::Pin) => {
+            pinned.map_or_else(|| "no longer pinned".to_owned(), |pinned| format!("no longer pinned to {pinned}"))
+        }
     };
     match not_synced(row) {
         Some(_) if row.state == AppState::Active => {
@@ -87,7 +117,12 @@ pub(super) fn resumed(row: &AppRow) -> String {
             format!("{id} is {was}. Its definition was removed: its objects are being deleted")
         }
         None => {
-            format!("{id} is {was}, and is being synced to {}; `driftless runs {id}` shows how it ends", branch(row))
+            let stays = pinned.filter(|_| ended == Some(Resumed::Pause));
+            let to = stays.unwrap_or_else(|| branch(row));
+            let then = stays
+                .map(|pinned| format!(". It stays pinned to {pinned}. To end the pin as well: driftless resume {id}"));
+            let then = then.unwrap_or_default();
+            format!("{id} is {was}, and is being synced to {to}; `driftless runs {id}` shows how it ends{then}")
         }
     }
 }
@@ -149,11 +184,19 @@ mod tests {
             lines.push(format!("{name}:"));
             lines.push(format!("  sync: {}", not_synced(row).unwrap_or_else(|| synced(row, None, false))));
             lines.push(format!("  pause: {}", not_paused(row).unwrap_or_else(|| paused(row))));
-            lines.push(format!("  resume: {}", resumed(row)));
+            let ended = match (row.paused, &row.pinned_revision) {
+                (true, _) => Some(Resumed::Pause),
+                (false, pinned) => pinned.as_ref().map(|_| Resumed::Pin),
+            };
+            lines.push(format!("  resume: {}", resumed(row, ended)));
         }
         let to = oid("d");
-        lines.push(synced(&row(), Some((&to, "v2")), true));
-        lines.push(synced(&row(), Some((&to, to.as_str())), false));
+        let at = |typed, is_on_ref| To { oid: to.clone(), typed, is_on_ref };
+        lines.push(synced(&row(), Some(&at("v2", true)), true));
+        lines.push(synced(&row(), Some(&at(to.as_str(), true)), false));
+        lines.push(synced(&row(), Some(&at(&to.as_str()[..12], false)), false));
+        lines.push(not_on_branch(&row(), &to, "team"));
+        lines.push(not_on_branch(&row(), &to, to.short()));
         insta::assert_snapshot!(lines.join("\n"));
     }
 }

@@ -51,7 +51,8 @@ impl From<Cause> for CauseView {
             Cause::Webhook { hook, delivery } => Self::Webhook { hook, delivery },
             Cause::Poll => Self::Poll,
             Cause::Resync => Self::Resync,
-            Cause::Manual(Manual { by, revision, allow_destructive, adopt, resume }) => {
+            Cause::Manual(Manual { by, revision, allow_destructive, adopt, unpause, resume }) => {
+                let resume = resume || unpause;
                 Self::Manual { by, revision, allow_destructive, adopt, resume }
             }
             Cause::Follow { key } => Self::Follow { key: key.to_string() },

@@ -23,7 +23,7 @@ use crate::report::{self, PreviewReport, markdown};
 use crate::run_text;
 use crate::store::Store;
 use crate::store::apps::AppRow;
-use crate::store::apps::holds::{Hold, HoldRow};
+use crate::store::apps::holds::{Hold, HoldRow, Resumed};
 use crate::store::runs::{RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
@@ -65,7 +65,7 @@ async fn apps(State(parts): State<Parts>, Query(query): Query<AppsQuery>) -> Res
 }
 
 fn app_view(standing: Standing) -> AppView {
-    let Standing { row, status: AppStatus { state, message }, objects, .. } = standing;
+    let Standing { row, status: AppStatus { state, message }, health, objects, .. } = standing;
     let source = &row.app.source;
     AppView {
         app: row.app.id.to_string(),
@@ -74,7 +74,7 @@ fn app_view(standing: Standing) -> AppView {
         source: format!("{} {} {}", source.repo, source.ref_name, source.path).trim_end().to_owned(),
         state: state.as_str().to_owned(),
         message,
-        health: app_status::health(&row).map(str::to_owned),
+        health: health.map(str::to_owned),
         applied_revision: row.applied_revision.as_ref().map(ToString::to_string),
         applied_at: row.applied_at.and_then(time),
         objects: u64::try_from(objects).unwrap_or(u64::MAX),
@@ -85,6 +85,7 @@ fn app_view(standing: Standing) -> AppView {
         pinned_revision: row.pinned_revision.as_ref().map(ToString::to_string),
         pinned_by: row.pinned_by,
         pinned_since: row.pinned_since.and_then(time),
+        pinned_off_branch: row.pinned_off_branch,
     }
 }
 
@@ -115,6 +116,7 @@ async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Res
 fn hold_view(row: HoldRow) -> RunView {
     let (kind, what) = match row.what {
         Hold::Pause => ("pause", "paused"),
+        Hold::Resume if row.revision.is_some() => ("resume", "unpinned"),
         Hold::Resume => ("resume", "resumed"),
         Hold::Pin => ("pin", "pinned"),
     };
@@ -135,6 +137,8 @@ fn hold_view(row: HoldRow) -> RunView {
         finished_at: time(row.at),
         summary: what.to_owned(),
         steps: Vec::new(),
+        times: 1,
+        since: None,
     }
 }
 
@@ -158,6 +162,8 @@ fn run_view(row: RunRow) -> RunView {
         finished_at: row.finished.and_then(time),
         summary,
         steps: row.steps.into_iter().map(|step| StepView { step: step.name, millis: step.millis }).collect(),
+        times: row.times,
+        since: row.since.and_then(time),
     }
 }
 
@@ -180,17 +186,24 @@ async fn sync(
     let row = find(&parts.store, &app).await?;
     let id = &row.app.id;
     answers::not_synced(&row).map_or(Ok(()), refused)?;
-    let SyncRequest { revision, allow_destructive, adopt } = wish;
+    let SyncRequest { revision, allow_destructive, adopt, not_on_branch } = wish;
     let found = match &revision {
-        Some(text) => Some((commit(&parts, &row, text.trim()).await?, text)),
+        Some(text) => {
+            let oid = commit(&parts, &row, text.trim()).await?;
+            let is_on_ref = within(&row, text, parts.revisions.is_on_ref(&row.app.source, &oid)).await?;
+            if !is_on_ref && !not_on_branch {
+                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, answers::not_on_branch(&row, &oid, text)));
+            }
+            Some(answers::To { oid, typed: text.trim(), is_on_ref })
+        }
         None => None,
     };
     // It holds for what was shown, and nothing was.
     let confirms_nothing = allow_destructive && parts.store.waiting_for_word(id).await? == 0;
-    let said = answers::synced(&row, found.as_ref().map(|(oid, text)| (oid, text.as_str())), confirms_nothing);
-    let revision = found.map(|(oid, _)| oid.to_string());
+    let said = answers::synced(&row, found.as_ref(), confirms_nothing);
+    let revision = found.map(|to| to.oid.to_string());
     tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
-    enqueue(&parts, id, Manual { by, revision, allow_destructive, adopt, resume: false }).await?;
+    enqueue(&parts, id, Manual { by, revision, allow_destructive, adopt, ..Manual::default() }).await?;
     Ok(accepted(said))
 }
 
@@ -200,14 +213,23 @@ fn refused(why: String) -> Result<(), Problem> {
 
 /// The commit that is meant. Nothing is queued for one that is not there.
 async fn commit(parts: &Parts, row: &AppRow, revision: &str) -> Result<Oid, Problem> {
+    within(row, revision, parts.revisions.find(&row.app.source, revision)).await
+}
+
+/// What Git answers about a revision, if it does in time.
+async fn within<T>(
+    row: &AppRow,
+    revision: &str,
+    asked: impl Future<Output = Result<T, RevisionError>>,
+) -> Result<T, Problem> {
     let unavailable = |why: &str| {
         let id = &row.app.id;
         Problem::overloaded(format!(
             "app {id} was not synced: revision {revision:?} cannot be resolved now: {why}. Try again"
         ))
     };
-    match tokio::time::timeout(FOUND_WITHIN, parts.revisions.find(&row.app.source, revision)).await {
-        Ok(Ok(oid)) => Ok(oid),
+    match tokio::time::timeout(FOUND_WITHIN, asked).await {
+        Ok(Ok(found)) => Ok(found),
         Ok(Err(RevisionError::Unknown(message))) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message)),
         Ok(Err(RevisionError::Unavailable(why))) => Err(unavailable(&why)),
         Err(_) => Err(unavailable(&format!("Git did not answer within {} s", FOUND_WITHIN.as_secs()))),
@@ -237,10 +259,12 @@ async fn resume(
     let row = find(&parts.store, &app).await?;
     if row.paused || row.pinned_revision.is_some() {
         tracing::info!(app = %row.app.id, by, "an app was resumed");
-        parts.store.resume(&row.app.id, &by).await?;
-        enqueue(&parts, &row.app.id, Manual { by, resume: true, ..Manual::default() }).await?;
+        let resumed = parts.store.resume(&row.app.id, &by).await?;
+        let (unpause, resume) = (resumed == Some(Resumed::Pause), resumed == Some(Resumed::Pin));
+        enqueue(&parts, &row.app.id, Manual { by, unpause, resume, ..Manual::default() }).await?;
+        return Ok(accepted(answers::resumed(&row, resumed)));
     }
-    Ok(accepted(answers::resumed(&row)))
+    Ok(accepted(answers::resumed(&row, None)))
 }
 
 async fn enqueue(parts: &Parts, app: &AppId, manual: Manual) -> Result<(), Problem> {

@@ -19,7 +19,7 @@ fn one(cause: &Cause) -> String {
 
 fn asked(manual: &Manual) -> &'static str {
     match manual {
-        Manual { resume: true, .. } => "resumed",
+        Manual { resume: true, .. } | Manual { unpause: true, .. } => "resumed",
         Manual { revision: Some(_), .. } => "pinned",
         Manual { allow_destructive: true, .. } => "deletions confirmed",
         Manual { adopt: true, .. } => "adoption asked for",

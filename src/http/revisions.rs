@@ -9,6 +9,9 @@ use crate::ids::Oid;
 #[async_trait]
 pub trait Revisions: Send + Sync {
     async fn find(&self, source: &Source, revision: &str) -> Result<Oid, RevisionError>;
+
+    /// Whether a commit is in the history of the source's ref.
+    async fn is_on_ref(&self, source: &Source, commit: &Oid) -> Result<bool, RevisionError>;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

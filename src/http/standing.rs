@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::app_status::{self, AppStatus, Facts, Of, Retried};
-use crate::ids::{ClusterName, Oid, RepoName};
+use crate::ids::{AppId, ClusterName, Oid, RepoName};
+use crate::manifest::ObjectKey;
 use crate::queue::Key;
 use crate::store::apps::AppRow;
 use crate::store::inventory::{ObjectRow, ObjectState, Overview};
@@ -16,6 +17,7 @@ pub(super) struct Standing {
     pub status: AppStatus,
     /// It was removed a while ago, and nothing is left to do or to decide.
     pub is_over: bool,
+    pub health: Option<&'static str>,
     /// What it has in the cluster where it is.
     pub objects: usize,
 }
@@ -26,6 +28,11 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
     let mut overviews = store.overviews().await?;
     let runs: HashMap<String, RunRow> =
         store.last_runs().await?.into_iter().map(|run| (run.target.clone(), run)).collect();
+    let taken_over = store.taken_over().await?;
+    let mut missing: HashMap<AppId, Vec<ObjectKey>> = HashMap::new();
+    for replaced in store.all_replaced().await? {
+        missing.entry(replaced.app).or_default().push(replaced.key);
+    }
     let mut heads: HashMap<(RepoName, String), Option<Oid>> = HashMap::new();
     let mut all = Vec::new();
     for row in store.apps().await? {
@@ -45,10 +52,14 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
             held: held.as_deref(),
             confirmed: objects.here.undecided.iter().filter(|row| row.state == ObjectState::Pruning).count(),
             kept: kept.as_deref(),
+            objects: objects.here.in_cluster,
+            taken_over: taken_over.get(&row.app.id).map_or(&[], Vec::as_slice),
+            missing: missing.get(&row.app.id).map_or(&[], Vec::as_slice),
             retried: keys_of(&row).iter().find_map(|key| retried.get(&key.to_string())),
         };
         let (status, is_over) = (app_status::app_status(facts), app_status::is_over(facts, store.now()));
-        all.push(Standing { status, is_over, objects: objects.here.in_cluster, row });
+        let health = app_status::health(facts);
+        all.push(Standing { status, is_over, health, objects: objects.here.in_cluster, row });
     }
     Ok(all)
 }

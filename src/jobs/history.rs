@@ -25,6 +25,8 @@ pub(in crate::jobs) struct History<'a> {
     /// When it was first written down, in milliseconds since 1970.
     written: i64,
     steps: Vec<Step>,
+    /// What it is about to do, which is told also where it comes to nothing.
+    intent: Option<String>,
     /// Who has confirmed with it what an earlier run waited for.
     confirmed_by: Option<String>,
 }
@@ -40,6 +42,7 @@ impl<'a> History<'a> {
             run: None,
             written: begun,
             steps: Vec::new(),
+            intent: None,
             confirmed_by: job.causes.iter().rev().find_map(confirmed_by),
         })
     }
@@ -54,6 +57,11 @@ impl<'a> History<'a> {
         self.new.from_revision = revision.cloned();
     }
 
+    /// What the run is about to do.
+    pub fn intends(&mut self, intent: Option<String>) {
+        self.intent = intent;
+    }
+
     /// The run's id. What this target's earlier runs waited for is no longer waited for.
     pub async fn begin(&mut self) -> Result<RunId, JobError> {
         if let Some(run) = &self.run {
@@ -63,6 +71,9 @@ impl<'a> History<'a> {
         self.written = self.engine.clock.now_millis();
         let run = self.engine.store.begin_run(&self.new, KEPT).await?;
         self.run = Some(run.clone());
+        if let Some(intent) = &self.intent {
+            self.engine.store.set_run_state(&run, RunState::Running, Some(intent)).await?;
+        }
         Ok(run)
     }
 
@@ -82,7 +93,11 @@ impl<'a> History<'a> {
 
     pub async fn end(&mut self, state: RunState, text: Option<&str>, counts: Option<&Counts>) -> Result<(), JobError> {
         let run = self.begin().await?;
-        Ok(self.engine.store.write_run(&run, &self.steps, counts, state, text).await?)
+        self.engine.store.write_run(&run, &self.steps, counts, state, text).await?;
+        if state == RunState::Failed {
+            self.engine.store.fold_failure(&run).await?;
+        }
+        Ok(())
     }
 
     /// Ends a run that met an error, whatever it had come to.
@@ -91,7 +106,8 @@ impl<'a> History<'a> {
         if state == RunState::Cancelled && self.run.is_none() {
             return Ok(());
         }
-        self.end(state, Some(&error.message()), None).await
+        let text = [Some(error.message()), self.intent.clone()].into_iter().flatten().collect::<Vec<_>>();
+        self.end(state, Some(&text.join("; ")), None).await
     }
 
     /// The same for what is tried again for as long as it takes: the first failure in a row is written down, and the

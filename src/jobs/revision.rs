@@ -73,6 +73,33 @@ pub async fn find(
     }
 }
 
+/// Whether a commit is in the history of the source's ref, as it was last fetched or as it is now.
+pub async fn is_on_ref(
+    engine: &Engine,
+    source: &Source,
+    commit: &Oid,
+    cancel: &CancellationToken,
+) -> Result<bool, JobError> {
+    let repo = engine.repo(&source.repo)?;
+    if is_on_fetched_ref(engine, source, commit).await? {
+        return Ok(true);
+    }
+    let fetched =
+        engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&source.ref_name), cancel).await?;
+    match fetched.into_values().flatten().next() {
+        Some(head) => Ok(engine.mirrors.is_ancestor(&repo.name, commit, &head).await?),
+        None => Ok(false),
+    }
+}
+
+/// The same by what is here.
+pub(super) async fn is_on_fetched_ref(engine: &Engine, source: &Source, commit: &Oid) -> Result<bool, JobError> {
+    match engine.mirrors.resolve(&source.repo, &source.ref_name).await? {
+        Some(head) => Ok(engine.mirrors.is_ancestor(&source.repo, commit, &head).await?),
+        None => Ok(false),
+    }
+}
+
 struct Asked<'a> {
     engine: &'a Engine,
     repo: &'a Repo,

@@ -202,7 +202,7 @@ fn find_defaults(
 }
 
 /// Whether a set of fields has a path, something below it, or all of a value that it leads into.
-fn has(fields: &Value, path: &[String]) -> bool {
+pub(super) fn has(fields: &Value, path: &[String]) -> bool {
     let Some((step, rest)) = path.split_first() else { return true };
     match fields.as_object() {
         Some(fields) if !fields.is_empty() => fields.get(step).is_some_and(|below| rest.is_empty() || has(below, rest)),
@@ -212,13 +212,13 @@ fn has(fields: &Value, path: &[String]) -> bool {
 }
 
 /// Takes a path out of a set of fields, and gives back what was below it.
-fn take(fields: &mut Value, path: &[String]) -> Option<Value> {
+pub(super) fn take(fields: &mut Value, path: &[String]) -> Option<Value> {
     let (last, way) = path.split_last()?;
     let parent = way.iter().try_fold(fields, |fields, step| fields.get_mut(step))?;
     parent.as_object_mut()?.shift_remove(last)
 }
 
-fn put(fields: &mut Value, path: &[String], below: Value) {
+pub(super) fn put(fields: &mut Value, path: &[String], below: Value) {
     let Some((last, way)) = path.split_last() else { return };
     let parent = way.iter().fold(fields, |fields, step| &mut fields[step.as_str()]);
     if parent.is_null() {
@@ -227,7 +227,7 @@ fn put(fields: &mut Value, path: &[String], below: Value) {
     parent[last.as_str()] = below;
 }
 
-fn drop_value(value: &mut Value, path: &[String]) {
+pub(super) fn drop_value(value: &mut Value, path: &[String]) {
     let Some((step, rest)) = path.split_first() else { return };
     if let Some(field) = step.strip_prefix("f:") {
         if rest.is_empty() {
@@ -243,7 +243,7 @@ fn drop_value(value: &mut Value, path: &[String]) {
     }
 }
 
-fn merge(into: &mut Value, from: &Value) {
+pub(super) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, below) in from {
@@ -255,7 +255,7 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 /// `.spec.ports[port=8099,protocol=TCP]`, as the server writes it in conflicts.
-fn shown(path: &[String]) -> String {
+pub(super) fn shown(path: &[String]) -> String {
     let step = |step: &String| match step.strip_prefix("f:") {
         Some(field) => format!(".{field}"),
         None => {

@@ -35,6 +35,9 @@ pub struct Manual {
     /// Objects that exist without a mark may be taken over.
     #[serde(default)]
     pub adopt: bool,
+    /// Ends a pause; what the app is pinned to stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unpause: bool,
     /// Ends a pin, also one that an earlier request asks for and that is not made yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resume: bool,

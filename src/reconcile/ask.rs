@@ -10,7 +10,7 @@ use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
 use crate::plan::{
     Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict,
-    Wanted, bears_same_mark, leftover, prune, stand_in, under_its_name,
+    Wanted, bears_same_mark, leftover, may_be_renamed, prune, renamed, stand_in, under_its_name,
 };
 use serde_json::Value;
 
@@ -104,6 +104,10 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
     };
     match answer {
         Ok(Applied { object, warnings }) => {
+            let (object, conflicts) = match without_renamed(cluster, wanted, &object).await? {
+                Some((healed, held)) => (healed, [conflicts, held].concat()),
+                None => (object, conflicts),
+            };
             Ok(Asked { result: Some(object), conflicts, warnings, ..Asked::without_result(Verdict::Accepted) })
         }
         Err(error) => {
@@ -153,6 +157,29 @@ async fn without_leftover(
             Err(error) if error.class() == Class::Fail => return Ok(None),
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// What an apply would leave, without what came of ours under another name; None where there is nothing of the kind.
+async fn without_renamed(
+    cluster: &Cluster,
+    wanted: &Wanted,
+    answer: &Value,
+) -> Result<Option<(Value, Vec<Conflict>)>, ReconcileError> {
+    let (desired, manager) = (&wanted.desired.object, cluster.field_manager());
+    if !may_be_renamed(answer, desired, manager) {
+        return Ok(None);
+    }
+    let Some(live) = live(cluster, &wanted.key).await?.filter(|live| bears_same_mark(live, desired)) else {
+        return Ok(None);
+    };
+    let Some(renamed) = renamed(&live, desired, manager) else { return Ok(None) };
+    let Some(heals) = renamed.heals(answer) else { return Ok(None) };
+    match cluster.patch_json(&wanted.key, &heals, true).await {
+        Ok(object) => Ok(Some((object, renamed.held))),
+        // What the server does not let go stays, and the heal says so.
+        Err(error) if matches!(error, ClusterError::Conflict { .. }) || error.class() == Class::Fail => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -43,6 +43,10 @@ pub enum AppHealth {
 pub const SUSPENDED: &str = "suspended: ";
 pub const HEALTH_UNKNOWN: &str = "health unknown: ";
 
+/// What comes before what an `onDelete: keep` says in the message of a removed app: who has its objects by then may be
+/// another one.
+pub const STAYS: &str = "; its objects stay";
+
 /// How often in a row the same fields of an object were healed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealCount {
@@ -79,6 +83,8 @@ pub struct AppRow {
     pub pinned_revision: Option<Oid>,
     pub pinned_by: Option<String>,
     pub pinned_since: Option<i64>,
+    /// Whether that revision is not in the history of the app's ref.
+    pub pinned_off_branch: bool,
     pub health: AppHealth,
     pub health_message: String,
     /// How the cluster differs from what was applied, where that is reported and not healed.
@@ -140,6 +146,7 @@ struct Raw {
     pinned_revision: Option<String>,
     pinned_by: Option<String>,
     pinned_since: Option<i64>,
+    pinned_off_branch: i64,
     health: AppHealth,
     health_message: String,
     drift: String,
@@ -161,7 +168,7 @@ macro_rules! select {
             "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, \
              applied_revision, ",
             "applied_identity, applied_at, applied_definition, synced_ok, paused, paused_since, pinned_revision, \
-             paused_by, pinned_by, pinned_since, health, health_message, ",
+             paused_by, pinned_by, pinned_since, pinned_off_branch, health, health_message, ",
             "drift, drift_since, failure, failing_since, failed_revision, state_since, last_run, heals",
             $columns,
             " FROM apps ",
@@ -207,6 +214,7 @@ impl TryFrom<Raw> for AppRow {
             paused_by: raw.paused_by,
             pinned_by: raw.pinned_by,
             pinned_since: raw.pinned_since,
+            pinned_off_branch: raw.pinned_off_branch != 0,
             pinned_revision: oid("pinned revision", raw.pinned_revision)?,
             health: raw.health,
             health_message: raw.health_message,

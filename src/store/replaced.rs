@@ -157,6 +157,12 @@ impl Store {
         Ok(readable(raw.into_iter().map(Replaced::try_from)))
     }
 
+    /// The same of all apps.
+    pub async fn all_replaced(&self) -> Result<Vec<Replaced>, StoreError> {
+        let raw = sqlx::query_as::<_, Raw>(select!("ORDER BY app, cluster, kind, namespace, name"));
+        Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(Replaced::try_from)))
+    }
+
     /// The apps of which something is missing in a cluster that was deleted to be made again.
     pub async fn apps_with_replaced(&self, cluster: &ClusterName) -> Result<Vec<AppId>, StoreError> {
         let apps: Vec<String> = sqlx::query_scalar("SELECT DISTINCT app FROM replaced WHERE cluster = $1 ORDER BY app")

@@ -1,5 +1,7 @@
 //! The history: each attempt to do something for an app or a pull request, and how it ended.
 
+mod again;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -110,6 +112,9 @@ pub struct RunRow {
     pub steps: Vec<Step>,
     pub started: i64,
     pub finished: Option<i64>,
+    /// How many runs in a row failed the same way, of which this is the last, and when the first of them began.
+    pub times: i64,
+    pub since: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -127,6 +132,8 @@ struct Raw {
     steps: Json<Vec<Step>>,
     started: i64,
     finished: Option<i64>,
+    times: i64,
+    since: Option<i64>,
 }
 
 impl From<Raw> for RunRow {
@@ -146,6 +153,8 @@ impl From<Raw> for RunRow {
             steps: raw.steps.0,
             started: raw.started,
             finished: raw.finished,
+            times: raw.times,
+            since: raw.since,
         }
     }
 }
@@ -305,8 +314,8 @@ impl Store {
     /// they were.
     pub async fn cancel_running(&self) -> Result<u64, StoreError> {
         let done = sqlx::query(
-            "UPDATE runs SET state = 'cancelled', error = 'Driftless was restarted', finished = $1 WHERE \
-                         state = 'running'",
+            "UPDATE runs SET state = 'cancelled', error = 'Driftless was restarted' || COALESCE('; ' || error, ''), \
+             finished = $1 WHERE state = 'running'",
         )
         .bind(self.now())
         .execute(self.write())

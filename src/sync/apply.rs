@@ -184,13 +184,13 @@ impl Sync<'_> {
         for work in members {
             match &work.step {
                 Step::Write => to_write.push(*work),
-                // A Job that has completed may be cleaned up by now.
-                Step::Unchanged if work.row.is_some_and(|row| row.job_done) => self.done.counts.unchanged += 1,
                 Step::Unchanged => {
                     self.done.counts.unchanged += 1;
                     let of_row = |field: fn(&ObjectRow) -> Option<String>| work.row.and_then(field);
                     let is_dying = work.change.before.as_ref().is_some_and(is_terminating);
-                    let touched = if is_dying { Touched::Dying } else { Touched::Unchanged };
+                    // A Job that was done may be cleaned up by now, and is not made again.
+                    let is_done = work.row.is_some_and(|row| row.job_done);
+                    let touched = if is_dying && !is_done { Touched::Dying } else { Touched::Unchanged };
                     self.await_health(
                         work,
                         of_row(|row| row.uid.clone()),
@@ -215,8 +215,11 @@ impl Sync<'_> {
         let (mut applied, mut failures, mut broken) = (Vec::new(), Vec::new(), None);
         for (work, result) in results {
             match result {
-                Ok(Written { object, warnings, is_dying }) => {
+                Ok(Written { object, warnings, remains, is_dying }) => {
                     self.count(work.change);
+                    if !remains.is_empty() {
+                        self.done.remains.insert(work.change.key.id(), remains);
+                    }
                     let remarks = work.change.remarks.iter().cloned();
                     self.done
                         .warnings

@@ -1,7 +1,8 @@
 //! What a sync is given, and what it leaves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::remains::Remains;
 use crate::app::{App, Authority};
 use crate::cluster::Cluster;
 use crate::ids::{AppId, Oid};
@@ -88,6 +89,8 @@ pub struct AppliedSync {
     pub health: Vec<WaitObject>,
     /// Objects that were left as they are on purpose, with the reason.
     pub skipped: Vec<(ObjectKey, String)>,
+    /// What of the objects that were written is not as it was meant to be.
+    pub remains: BTreeMap<ObjectId, Remains>,
     /// What the server warned of.
     pub warnings: Vec<(ObjectKey, String)>,
     /// Whether anything is to be pruned once all is healthy.

@@ -17,6 +17,7 @@ mod permit;
 mod prune;
 mod ready;
 mod record;
+mod remains;
 mod restore;
 mod steps;
 mod trial;
@@ -29,4 +30,5 @@ pub use input::{AllowDestructive, AppliedSync, Purpose, SyncDeps, SyncInput, Wai
 pub use known::{Known, Trust, owned};
 pub use permit::{Permits, Writing};
 pub use prune::{Pruned, prune};
+pub use remains::Remains;
 pub use restore::{Lost, look_for};

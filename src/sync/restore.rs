@@ -15,7 +15,7 @@ use crate::app::{Authority, Verb};
 use crate::cluster::{ApplyError, Cluster, ClusterError};
 use crate::ids::{AppId, Oid};
 use crate::manifest::ObjectKey;
-use crate::plan::{Redactor, as_it_was};
+use crate::plan::{Marks, Redactor, as_it_was};
 use crate::redact::holds_secrets;
 use crate::store::StoreError;
 use crate::store::inventory::AppliedObject;
@@ -175,10 +175,11 @@ pub enum Lost {
 }
 
 /// Looks for an object that an earlier run has deleted to make it again, and puts it back where there is none and it
-/// is wanted still.
+/// is wanted still: with the marks of the app that it is the object of by now.
 pub async fn look_for(
     deps: &SyncDeps,
     authority: &dyn Authority,
+    marks: &Marks,
     replaced: &Replaced,
     is_wanted: bool,
 ) -> Result<Lost, SyncError> {
@@ -198,11 +199,13 @@ pub async fn look_for(
         Ok(None) => {}
         Err(error) => return Ok(missing(error.to_string())),
     }
-    let Some(old) = &replaced.object else { return Ok(missing(String::new())) };
+    let Some(mut old) = replaced.object.clone() else { return Ok(missing(String::new())) };
+    // Another app may have had it.
+    marks.put(&mut old, &key.id());
     if let Err(refusal) = authority.ask(Verb::Write, &key.id()) {
         return Ok(missing(refusal.to_string()));
     }
-    match put_back(deps, key, replaced.applied.clone(), old, true).await {
+    match put_back(deps, key, replaced.applied.clone(), &old, true).await {
         Back::There(restored) => {
             if let Some(restored) = restored {
                 let Restored { object, revision } = *restored;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::Writing;
+use super::remains::Remains;
 use super::restore::About;
 use super::steps::Work;
 use super::{record, restore, trial};
@@ -15,7 +16,7 @@ use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Dele
 use crate::manifest::ObjectKey;
 use crate::plan::deletion::{Record, deletable};
 use crate::plan::marks::OWNER_ANNOTATION;
-use crate::plan::{Action, Cause, Marks, Owner, TakeOver, adoption_patch, bears_same_mark, leftover};
+use crate::plan::{Action, Marks, Owner, TakeOver, adoption_patch, bears_same_mark, leftover, renamed};
 use crate::store::inventory::AppliedObject;
 
 /// How often an object that changes under our hands is tried.
@@ -27,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Written {
     pub object: AppliedObject,
     pub warnings: Vec<String>,
+    /// What of it is not as the plan has it.
+    pub remains: Remains,
     /// It was being deleted before, and an apply does not take that back.
     pub is_dying: bool,
 }
@@ -98,8 +101,9 @@ pub(super) async fn write(
         (Err(error), _) => return Err(error),
     };
     let is_dying = is_terminating(&object);
+    let remains = Remains::of(work.change, &work.desired.object, &object);
     let object = record::applied(deps, key, &work.desired.hash, &object)?;
-    Ok(Written { object, warnings, is_dying })
+    Ok(Written { object, warnings, remains, is_dying })
 }
 
 /// Makes the object what is wanted.
@@ -108,10 +112,16 @@ async fn make(cluster: &Cluster, work: &Work<'_>, was_removed: bool) -> Result<A
     if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
         adopt(cluster, key).await?;
     }
+    let manager = cluster.field_manager();
+    let has_renamed = |before: &Value| work.change.takes_over.is_none() && renamed(before, wanted, manager).is_some();
+    if !was_removed && work.change.before.as_ref().is_some_and(has_renamed) {
+        take(cluster, key, wanted, |live| Some(renamed(live, wanted, manager)?.takes)).await?;
+    }
     match restore::made_again(was_removed, || force(cluster, key, wanted)).await {
         // What was deleted has left nothing.
         Err(ApplyError::Invalid { message, causes }) if !was_removed => {
-            if take_leftover(cluster, key, wanted, &causes).await? {
+            let takes = |live: &Value| Some(leftover(live, wanted, &causes, manager)?.takes);
+            if take(cluster, key, wanted, takes).await? {
                 return force(cluster, key, wanted).await.map_err(WriteError::Apply);
             }
             Err(WriteError::Apply(ApplyError::Invalid { message, causes }))
@@ -145,20 +155,20 @@ async fn adopt(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
     Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
 }
 
-/// Makes ours what others have left in an object of ours and the server does not take beside what we apply. Whether
-/// there was any.
-async fn take_leftover(
+/// Makes ours what others have left in an object of ours: what the server does not take beside what we apply, or what
+/// was ours under another name. `takes` finds it in the live object, and is the patch for that. Whether there was any.
+async fn take(
     cluster: &Cluster,
     key: &ObjectKey,
     desired: &Value,
-    causes: &[Cause],
+    takes: impl Fn(&Value) -> Option<Value>,
 ) -> Result<bool, WriteError> {
     for _ in 0..TRIES {
         let Some(live) = cluster.get(key).await?.filter(|live| bears_same_mark(live, desired)) else {
             return Ok(false);
         };
-        let Some(leftover) = leftover(&live, desired, causes, cluster.field_manager()) else { return Ok(false) };
-        match cluster.patch_json(key, &leftover.takes, false).await {
+        let Some(takes) = takes(&live) else { return Ok(false) };
+        match cluster.patch_json(key, &takes, false).await {
             Ok(_) => return Ok(true),
             Err(ClusterError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),

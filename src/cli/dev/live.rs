@@ -146,6 +146,8 @@ mod tests {
             steps: vec![Step { name: "render".into(), millis: 20 }, Step { name: "plan".into(), millis: 60 }],
             started: 0,
             finished: None,
+            times: 1,
+            since: None,
         })
     }
 

@@ -154,6 +154,7 @@ impl Attempt<'_> {
             let by = self.wish.confirmed_by().map(str::to_owned);
             outcome::ended(engine, self.row, &self.revision, &AppEnd::Confirmed { objects, by }).await?;
         }
+        history.intends(judgement.as_ref().and_then(told::to_heal));
         let (done, writing) = self.apply(plan, judgement.as_ref(), &word, history).await?;
         self.tell_replaced(plan, &word).await?;
         self.show(&word, done.waits_for_word.as_ref()).await?;
@@ -424,7 +425,10 @@ impl Attempt<'_> {
         let left =
             left_clusters::mark(engine, app, self.wish.allows_destructive(), &self.revision, &self.ctx.cancel).await?;
         let leaves_nothing = left.is_empty() && !left::is_agreed(engine, &app.id).await?;
-        let healed = judgement.as_ref().and_then(told::healed);
+        let healed = match &judgement {
+            Some(judgement) => told::healed(judgement, &done.remains),
+            None => told::stays(&done.remains),
+        };
         let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
         let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));

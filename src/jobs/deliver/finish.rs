@@ -17,7 +17,7 @@ use crate::queue::{Cause, JobContext, JobError, Key, Request};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
 use crate::store::inventory::{ObjectRow, ObjectState};
-use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunId, RunState, without};
+use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunId, RunKind, RunState, without};
 use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose};
 use crate::sync;
 use crate::sync::{Permits, Pruned, SyncDeps};
@@ -240,12 +240,21 @@ pub(in crate::jobs) async fn end_of(
     })
 }
 
+/// What a heal has found and put back is told however it ends.
+async fn beside_failure(engine: &Engine, run: &RunId, text: &str) -> Result<String, JobError> {
+    let said = engine.store.run(run).await?.filter(|run| run.kind == RunKind::Heal).and_then(|run| run.error);
+    let said = said.map(|said| without(&said, PAUSED_BEFORE_DELETIONS)).filter(|said| !said.is_empty());
+    Ok(said.map_or_else(|| text.to_owned(), |said| format!("{text}; {said}")))
+}
+
 async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
     tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
     engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
     let revision = of(engine, run).await?.map(|of| of.revision);
     engine.store.set_failure(&row.app.id, text, revision.as_ref()).await?;
-    engine.store.set_run_state(run, RunState::Failed, Some(text)).await?;
+    let told = beside_failure(engine, run, text).await?;
+    engine.store.set_run_state(run, RunState::Failed, Some(&told)).await?;
+    engine.store.fold_failure(run).await?;
     let Some(revision) = revision else { return Ok(()) };
     let end = AppEnd::Failed { message: text.to_owned() };
     outcome::ended(engine, row, &revision, &end).await
@@ -258,7 +267,8 @@ async fn again(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result
         engine.store.set_sync_failed(&row.app.id).await?;
     }
     engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
-    engine.store.set_run_state(run, RunState::Cancelled, Some(text)).await?;
+    let told = beside_failure(engine, run, text).await?;
+    engine.store.set_run_state(run, RunState::Cancelled, Some(&told)).await?;
     let key = Key::Sync(row.app.id.clone());
     engine.queue.enqueue(&[Request::new(key, Cause::Resync)]).await?;
     Ok(())

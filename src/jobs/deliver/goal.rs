@@ -4,6 +4,7 @@ use super::wish::Wish;
 use crate::class::{Class, Classified};
 use crate::ids::Oid;
 use crate::jobs::Engine;
+use crate::jobs::revision::is_on_fetched_ref;
 use crate::queue::{JobContext, JobError};
 use crate::store::apps::AppRow;
 
@@ -50,6 +51,8 @@ pub(in crate::jobs) async fn wanted(
             .filter(|_| known)
             .ok_or_else(|| SyncProblem::NoRevision { repo: source.repo.to_string(), revision: revision.to_owned() })?;
         engine.store.pin(&row.app.id, &oid, wish.pinned_by()).await?;
+        let is_on_ref = is_on_fetched_ref(engine, source, &oid).await?;
+        engine.store.set_pinned_off_branch(&row.app.id, !is_on_ref).await?;
         return Ok(Wanted::At(oid));
     }
     if wish.resumes() {

@@ -26,6 +26,11 @@ pub(in crate::jobs) async fn look(engine: &Engine, row: &AppRow, ctx: &JobContex
 async fn rendered(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
     let source = &row.app.source;
     let Some(head) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
+    if let Some(pinned) = &engine.app_row(&row.app.id).await?.pinned_revision {
+        // It may have been merged since, or the branch rewritten.
+        let is_on_ref = engine.mirrors.is_ancestor(&source.repo, pinned, &head).await?;
+        engine.store.set_pinned_off_branch(&row.app.id, !is_on_ref).await?;
+    }
     let tree = engine.mirrors.tree(&source.repo, &head).await?;
     let (identity, trace) = match render::render(engine, &row.app, tree, Purpose::Sync, &ctx.cancel).await? {
         Ok(rendered) => {

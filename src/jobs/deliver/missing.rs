@@ -57,7 +57,12 @@ async fn find(engine: &Engine, row: &AppRow, missing: &[Replaced]) -> Result<Fou
     if missing.is_empty() || engine.app_row(&row.app.id).await?.paused {
         return Ok(found);
     }
+    let marks = engine.marks(&row.app.id);
     for replaced in missing {
+        // Another app may have claimed it since, and puts it back.
+        if engine.store.replaced_of(&row.app.id).await?.iter().all(|now| now.key != replaced.key) {
+            continue;
+        }
         let cluster = match engine.cluster_for(&row.app.id, &replaced.cluster) {
             Ok(cluster) => cluster.clone(),
             Err(denied) => {
@@ -68,7 +73,7 @@ async fn find(engine: &Engine, row: &AppRow, missing: &[Replaced]) -> Result<Fou
         let deps = SyncDeps { store: engine.store.clone(), cluster };
         let authority = engine.grants(&row.app.id.repo)?.on(&replaced.cluster);
         let inventory = engine.store.inventory_of(&replaced.cluster, &row.app.id).await?;
-        match sync::look_for(&deps, &authority, replaced, is_wanted(row, &inventory, replaced)).await? {
+        match sync::look_for(&deps, &authority, &marks, replaced, is_wanted(row, &inventory, replaced)).await? {
             Lost::No => {}
             Lost::PutBack(key) => {
                 found.put_back.push(format!("{key} was missing in the cluster, and was put back as it was"));
@@ -83,7 +88,7 @@ async fn find(engine: &Engine, row: &AppRow, missing: &[Replaced]) -> Result<Fou
 fn is_wanted(row: &AppRow, inventory: &[ObjectRow], replaced: &Replaced) -> bool {
     let goes = row.state == AppState::Removed && row.on_delete() == OnDelete::Prune;
     let of_it = inventory.iter().find(|row| row.key.id() == replaced.key.id());
-    let is_given_up =
-        |state| matches!(state, ObjectState::Pruning | ObjectState::Deleting | ObjectState::Held | ObjectState::Moving);
+    // What moves is this app's until the other one has claimed it, which may fail.
+    let is_given_up = |state| matches!(state, ObjectState::Pruning | ObjectState::Deleting | ObjectState::Held);
     !goes && of_it.is_some_and(|row| !is_given_up(row.state))
 }

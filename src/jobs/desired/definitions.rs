@@ -11,7 +11,7 @@ use crate::jobs::context::stoppable;
 use crate::jobs::desired::removed_by::removed_by;
 use crate::jobs::refs::missing_ref;
 use crate::queue::{JobError, Key};
-use crate::store::apps::{AppRow, AppState};
+use crate::store::apps::{AppRow, AppState, STAYS};
 use crate::tree::{Tree, TreeError};
 
 /// Reads the definitions of a tree.
@@ -217,11 +217,11 @@ async fn verdict(
         return Ok((AppState::Missing, message));
     }
     let objects = match row.on_delete() {
-        OnDelete::Keep => "its objects stay in the cluster, as `onDelete: keep` says",
-        OnDelete::Prune => "its objects go with it, as `onDelete: prune` said",
+        OnDelete::Keep => format!("{STAYS} in the cluster, as `onDelete: keep` says"),
+        OnDelete::Prune => "; its objects go with it, as `onDelete: prune` said".to_owned(),
     };
     // Many commits may have come with one push: the one that took it away is named.
     let by = removed_by(engine, repo, &row.app, revision).await?;
     let by = by.as_ref().unwrap_or(revision).short();
-    Ok((AppState::Removed, format!("its definition was removed by {by}; {objects}")))
+    Ok((AppState::Removed, format!("its definition was removed by {by}{objects}")))
 }

@@ -9,6 +9,17 @@ use crate::store::{Store, StoreError};
 /// Of each app, so many are remembered.
 const KEPT: i64 = 50;
 
+const UNPIN: &str = "UPDATE apps SET pinned_revision = NULL, pinned_by = NULL, pinned_since = NULL, \
+                     pinned_off_branch = 0 WHERE id = $1";
+
+/// What was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// What the app is pinned to stays.
+    Pause,
+    Pin,
+}
+
 /// What somebody did to hold an app, or to let it go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(rename_all = "lowercase")]
@@ -28,7 +39,7 @@ pub struct HoldRow {
     pub what: Hold,
     /// Who did it, where that is known.
     pub who: Option<String>,
-    /// What it was pinned to.
+    /// What it was pinned to; for a resume the pin that it has ended.
     pub revision: Option<String>,
 }
 
@@ -46,17 +57,39 @@ impl Store {
         self.sync().await
     }
 
-    /// Ends a pause, and lets go of what the app was pinned to.
-    pub async fn resume(&self, id: &AppId, by: &str) -> Result<(), StoreError> {
+    /// Ends a pause, and where there is none a pin: somebody who ends a pause may not know that another one has pinned
+    /// the app, because what its branch has is bad.
+    pub async fn resume(&self, id: &AppId, by: &str) -> Result<Option<Resumed>, StoreError> {
         let mut tx = self.begin().await?;
-        let sql = "UPDATE apps SET paused = 0, paused_since = NULL, paused_by = NULL, pinned_revision = NULL, \
-                   pinned_by = NULL, pinned_since = NULL \
-                   WHERE id = $1 AND (paused = 1 OR pinned_revision IS NOT NULL)";
-        if sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?.rows_affected() > 0 {
+        let sql = "UPDATE apps SET paused = 0, paused_since = NULL, paused_by = NULL WHERE id = $1 AND paused = 1";
+        let was_paused = sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?.rows_affected() > 0;
+        let resumed = if was_paused {
             self.note_hold(&mut tx, id, Hold::Resume, Some(by), None).await?;
-        }
+            Some(Resumed::Pause)
+        } else {
+            let pinned: Option<Option<String>> = sqlx::query_scalar("SELECT pinned_revision FROM apps WHERE id = $1")
+                .bind(id.to_string())
+                .fetch_optional(&mut *tx)
+                .await?;
+            match pinned.flatten().and_then(|revision| revision.parse::<Oid>().ok()) {
+                Some(pinned) => {
+                    sqlx::query(UNPIN).bind(id.to_string()).execute(&mut *tx).await?;
+                    self.note_hold(&mut tx, id, Hold::Resume, Some(by), Some(&pinned)).await?;
+                    Some(Resumed::Pin)
+                }
+                None => None,
+            }
+        };
         tx.commit().await?;
-        self.sync().await
+        self.sync().await?;
+        Ok(resumed)
+    }
+
+    /// Remembers whether the revision that an app is pinned to is not in the history of its ref.
+    pub async fn set_pinned_off_branch(&self, id: &AppId, off_branch: bool) -> Result<(), StoreError> {
+        let sql = "UPDATE apps SET pinned_off_branch = $2 WHERE id = $1 AND pinned_off_branch <> $2";
+        sqlx::query(sql).bind(id.to_string()).bind(i64::from(off_branch)).execute(self.write()).await?;
+        Ok(())
     }
 
     /// Holds the app at a revision. Since when is told as long as it is the same.
@@ -74,8 +107,7 @@ impl Store {
 
     /// Lets it go.
     pub async fn unpin(&self, id: &AppId) -> Result<(), StoreError> {
-        let sql = "UPDATE apps SET pinned_revision = NULL, pinned_by = NULL, pinned_since = NULL WHERE id = $1";
-        sqlx::query(sql).bind(id.to_string()).execute(self.write()).await?;
+        sqlx::query(UNPIN).bind(id.to_string()).execute(self.write()).await?;
         self.sync().await
     }
 

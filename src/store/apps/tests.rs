@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::holds::Hold;
+use super::holds::{Hold, Resumed};
 use super::{AppHealth, AppRow, AppState, HealCount, Heals};
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use crate::clock::ManualClock;
@@ -119,8 +119,12 @@ async fn pins_pauses_and_health_are_kept() {
     assert_eq!((again.paused_by.as_deref(), again.paused_since), (Some("ada"), row.paused_since), "who paused first");
     store.pin(&id, &oid("d"), Some("bob")).await.expect("stored");
     assert_eq!(again.pinned_since, Some(1_000));
-    store.resume(&id, "eve").await.expect("stored");
-    store.resume(&id, "eve").await.expect("stored");
+    // F7: a pause and a pin end one after the other.
+    assert_eq!(store.resume(&id, "eve").await.expect("stored"), Some(Resumed::Pause));
+    let row = store.app(&id).await.expect("read").expect("there");
+    assert_eq!((row.paused, row.pinned_revision), (false, Some(oid("d"))));
+    assert_eq!(store.resume(&id, "eve").await.expect("stored"), Some(Resumed::Pin));
+    assert_eq!(store.resume(&id, "eve").await.expect("stored"), None);
     store.set_sync_failed(&id).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.pinned_revision, row.synced_ok), (None, false));
@@ -129,7 +133,12 @@ async fn pins_pauses_and_health_are_kept() {
     let done: Vec<_> = done.iter().map(|hold| (hold.what, hold.who.as_deref(), hold.revision.is_some())).collect();
     assert_eq!(
         done,
-        [(Hold::Resume, Some("eve"), false), (Hold::Pin, Some("bob"), true), (Hold::Pause, Some("ada"), false)],
+        [
+            (Hold::Resume, Some("eve"), true),
+            (Hold::Resume, Some("eve"), false),
+            (Hold::Pin, Some("bob"), true),
+            (Hold::Pause, Some("ada"), false)
+        ],
         "F9: each is in the history once, with who did it"
     );
     assert_eq!(store.holds(Some("shop/api"), 10).await.expect("read"), []);

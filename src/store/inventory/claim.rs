@@ -157,9 +157,21 @@ async fn claim_new(
          SELECT $1, value ->> 'group', value ->> 'kind', value ->> 'namespace', value ->> 'name', value ->> 'version', \
          $2, 'claimed' \
          FROM json_each($3) WHERE true \
-         ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET app = excluded.app, version = \
-         excluded.version, \
-         state = 'claimed', manifest_hash = NULL",
+         ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET \
+         former_app = CASE WHEN objects.app = excluded.app THEN objects.former_app ELSE objects.app END, \
+         app = excluded.app, version = excluded.version, state = 'claimed', manifest_hash = NULL",
+    )
+    .bind(cluster.as_str())
+    .bind(app.to_string())
+    .bind(Json(list()))
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::from)?;
+    // What is missing of them, because it was deleted to be made again, is the new owner's to put back.
+    sqlx::query(
+        "UPDATE replaced SET app = $2 FROM json_each($3) AS a WHERE replaced.cluster = $1 AND replaced.app <> $2 \
+         AND replaced.api_group = a.value ->> 'group' AND replaced.kind = a.value ->> 'kind' \
+         AND replaced.namespace = a.value ->> 'namespace' AND replaced.name = a.value ->> 'name'",
     )
     .bind(cluster.as_str())
     .bind(app.to_string())

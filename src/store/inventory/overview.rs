@@ -36,7 +36,29 @@ struct Undecided {
     raw: Raw,
 }
 
+/// Of each app the apps that have taken objects over from it, and how many they have now.
+pub type TakenOver = HashMap<AppId, Vec<(AppId, usize)>>;
+
 impl Store {
+    /// Who has now what was another app's.
+    pub async fn taken_over(&self) -> Result<TakenOver, StoreError> {
+        let counts: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT former_app, app, COUNT(*) FROM objects WHERE former_app IS NOT NULL AND former_app <> app \
+             GROUP BY former_app, app ORDER BY former_app, COUNT(*) DESC, app",
+        )
+        .fetch_all(self.read())
+        .await?;
+        let named = |(former, app, count): (String, String, i64)| -> Result<_, StoreError> {
+            let id = |text: String| text.parse::<AppId>().map_err(|error| StoreError::corrupt("an owner", error));
+            Ok((id(former)?, (id(app)?, usize::try_from(count).unwrap_or_default())))
+        };
+        let mut found = TakenOver::new();
+        for (former, taken) in readable(counts.into_iter().map(named)) {
+            found.entry(former).or_default().push(taken);
+        }
+        Ok(found)
+    }
+
     /// In two statements, however many apps there are: it is asked for with each scrape of the metrics.
     pub async fn overviews(&self) -> Result<Overviews, StoreError> {
         let mut overviews = Overviews::new();

@@ -28,7 +28,8 @@ async fn a_revision_is_found_before_it_is_promised() {
         ("side", &side),
         ("refs/heads/main", &third),
     ] {
-        let (told, code) = world.cli(&["sync", "shop", "--revision", said]).await;
+        let more = if said == "side" { &["--not-on-branch"][..] } else { &[] };
+        let (told, code) = world.cli(&[&["sync", "shop", "--revision", said], more].concat()).await;
         assert_eq!(code, 0, "{said}: {told}");
         assert!(told.contains(&format!("shop/shop is being synced to {}", meant.short())), "{said}: {told}");
         world.healthy("shop", meant).await;

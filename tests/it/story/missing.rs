@@ -32,6 +32,12 @@ async fn what_a_policy_lets_nobody_make_is_kept_until_it_can_be() {
     };
     fails(&world, "could not be put back").await;
     assert!(world.live("v1 ConfigMap", "legacy").await.is_none(), "neither is taken");
+    // B19+: of a paused app nothing is put back, and it says so.
+    world.cli(&["pause", "par"]).await;
+    let (_, _, said) = world.stands("par").await;
+    assert!(said.contains("put back only after the app is resumed"), "{said}");
+    world.cli(&["resume", "par"]).await;
+    world.settled().await;
     world.restart().await;
     world.poll().await;
     let said = fails(&world, "ConfigMap").await;

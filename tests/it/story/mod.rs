@@ -9,6 +9,7 @@ mod deletes;
 mod denied;
 mod drift;
 mod gates;
+mod heals;
 mod held_back;
 mod lost;
 pub mod manifests;

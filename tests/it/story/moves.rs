@@ -48,7 +48,11 @@ async fn state(world: &World, app: &str, name: &str) -> Option<ObjectState> {
 
 async fn set_paused(world: &World, app: &str, paused: bool) {
     let (store, id) = (&world.engine().store, app_id(app));
-    if paused { store.pause(&id, "ada").await } else { store.resume(&id, "ada").await }.expect("stored");
+    if paused {
+        store.pause(&id, "ada").await.expect("stored");
+    } else {
+        store.resume(&id, "ada").await.expect("stored");
+    }
 }
 
 async fn both_healthy(world: &World, revision: &Oid) {

@@ -1,8 +1,10 @@
 //! Objects that are deleted to be made again, and can be made neither new nor as they were: what they held is kept
 //! until there is one of their name again.
 
+use std::collections::BTreeSet;
+
 use driftless::dev::fault_proxy::{Fault, Rule};
-use driftless::store::inventory::ObjectState;
+use driftless::store::inventory::{Claim, ObjectState};
 use driftless::store::replaced::Replaced;
 use driftless::sync::{Lost, look_for};
 use http::{Method, StatusCode};
@@ -96,7 +98,8 @@ async fn what_is_missing_is_put_back_by_a_later_look() {
     assert!(world.live("", "ConfigMap", "x").await.is_none());
     let grants = world.grants();
     let authority = grants.on(&world.app.destination.cluster);
-    let look = async || look_for(&world.deps, &authority, &lost[0], true).await.expect("looked for");
+    let marks = &world.marks;
+    let look = async || look_for(&world.deps, &authority, marks, &lost[0], true).await.expect("looked for");
     let Lost::Missing { why, .. } = look().await else { panic!("the server refuses it still") };
     assert!(why.contains("is missing in the cluster since ") && why.contains("could not be put back ("), "{why}");
     assert_eq!(kept(&world).await.len(), 1);
@@ -113,7 +116,7 @@ async fn what_is_missing_is_put_back_by_a_later_look() {
     assert!(rows[0].manifest_hash.is_some());
     // What is there is not touched, and what is wanted no more is not made.
     assert_eq!(look().await, Lost::No);
-    assert_eq!(look_for(&world.deps, &authority, &lost[0], false).await.expect("looked for"), Lost::No);
+    assert_eq!(look_for(&world.deps, &authority, marks, &lost[0], false).await.expect("looked for"), Lost::No);
 }
 
 /// B19+: no value of a Secret gets into the store, neither with the Secret nor with what quotes it, and the error says
@@ -135,4 +138,33 @@ async fn what_a_secret_held_is_not_kept() {
     // The new ones are made by the next run, and nothing is missing then.
     world.proxy.clear();
     assert_eq!(world.sync('b', &next).await.counts.created, 2);
+}
+
+/// B19+: an object that moves to another app while it is missing is that app's to put back, under its own mark.
+#[tokio::test]
+async fn what_is_missing_moves_with_its_claim() {
+    let mut world = World::new("lost-moves").await;
+    world.sync('a', &[fixed_map("1")]).await;
+    refuse(&world, StatusCode::FORBIDDEN, 2);
+    world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("refused");
+    assert_eq!(kept(&world).await.len(), 1);
+    let (store, cluster) = (world.deps.store.clone(), world.app.destination.cluster.clone());
+    let old = world.app.id.clone();
+    store.prune_all(&cluster, &old).await.expect("it is no longer wanted");
+    world.become_app("other").await;
+    let claim = Claim { key: world.key("", "ConfigMap", "x"), write: true };
+    let nothing = (BTreeSet::new(), BTreeSet::new());
+    store.claim(&cluster, &world.app.id, &[claim], &nothing.0, &nothing.1).await.expect("claimed");
+    assert!(store.replaced_of(&old).await.expect("read").is_empty());
+    let lost = kept(&world).await;
+    assert_eq!(lost.len(), 1, "it is the other app's");
+    world.proxy.clear();
+    let grants = world.grants();
+    let authority = grants.on(&cluster);
+    let found = look_for(&world.deps, &authority, &world.marks, &lost[0], true).await.expect("looked for");
+    assert_eq!(found, Lost::PutBack(world.key("", "ConfigMap", "x")));
+    let back = world.live("", "ConfigMap", "x").await.expect("put back");
+    assert_eq!(back["data"]["k"], "1");
+    assert_eq!(back["metadata"]["labels"]["driftless.dev/app"], world.marks.label());
+    assert_eq!(world.sync('c', &[fixed_map("3")]).await.counts.replaced, 1, "and goes on as that app's");
 }
