@@ -32,6 +32,8 @@ async fn a_manual_app_is_healed_by_the_definition_that_was_applied() {
     world.first_looks().await;
 
     world.push(Files::new().file("apps/shop.yaml", manual("new"))).await;
+    let is_known = async || (world.app_row("shop").await?.app.source.path == "new").then_some(());
+    world.eventually("the new definition", is_known).await;
     world.settled().await;
     let params = PatchParams { field_manager: Some("somebody".into()), ..PatchParams::default() };
     let edit = json!({"data": {"key": "edited"}});
