@@ -28,6 +28,7 @@ pub(crate) fn row() -> AppRow {
         applied_app: Some(Box::new(app.clone())),
         app,
         definition_commit: oid("a"),
+        applied_definition_commit: Some(oid("a")),
         state: AppState::Active,
         state_message: String::new(),
         identity: Some("one".into()),

@@ -75,6 +75,8 @@ pub struct AppRow {
     pub applied_at: Option<i64>,
     /// The definition that was applied last. None where nothing was, or where another release wrote it.
     pub applied_app: Option<Box<App>>,
+    /// The commit that had defined it so, where that is known.
+    pub applied_definition_commit: Option<Oid>,
     pub synced_ok: bool,
     pub paused: bool,
     pub paused_since: Option<i64>,
@@ -100,7 +102,24 @@ pub struct AppRow {
     pub heals: Heals,
 }
 
+/// A definition, and the commit that has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Defined<'a> {
+    pub app: &'a App,
+    pub commit: &'a Oid,
+}
+
 impl AppRow {
+    /// Known by the commit that had defined it as it was applied: what is said of what was applied is said there.
+    pub fn at_applied_definition(&self) -> Self {
+        let definition_commit = self.applied_definition_commit.as_ref().unwrap_or(&self.definition_commit).clone();
+        Self { definition_commit, ..self.clone() }
+    }
+
+    pub fn defined(&self) -> Defined<'_> {
+        Defined { app: &self.app, commit: &self.definition_commit }
+    }
+
     /// The app as it was applied last: its source, renderer and destination are what healing goes by; what is to become
     /// of it is for its definition as it is now to say. None where that was not written down.
     pub fn as_applied(&self) -> Option<Self> {
@@ -108,7 +127,7 @@ impl AppRow {
         let now = &self.app;
         let app =
             App { sync: now.sync, drift: now.drift, on_delete: now.on_delete, origin: now.origin.clone(), ..applied };
-        Some(Self { app, ..self.clone() })
+        Some(Self { app, ..self.at_applied_definition() })
     }
 
     /// Whether its objects go with its definition, by the form that was applied last.
@@ -139,6 +158,7 @@ struct Raw {
     applied_identity: Option<String>,
     applied_at: Option<i64>,
     applied_definition: Option<String>,
+    applied_definition_commit: Option<String>,
     synced_ok: i64,
     paused: i64,
     paused_since: Option<i64>,
@@ -167,8 +187,9 @@ macro_rules! select {
         concat!(
             "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, \
              applied_revision, ",
-            "applied_identity, applied_at, applied_definition, synced_ok, paused, paused_since, pinned_revision, \
-             paused_by, pinned_by, pinned_since, pinned_off_branch, health, health_message, ",
+            "applied_identity, applied_at, applied_definition, applied_definition_commit, synced_ok, paused, \
+             paused_since, pinned_revision, paused_by, pinned_by, pinned_since, pinned_off_branch, health, \
+             health_message, ",
             "drift, drift_since, failure, failing_since, failed_revision, state_since, last_run, heals",
             $columns,
             " FROM apps ",
@@ -208,6 +229,7 @@ impl TryFrom<Raw> for AppRow {
             applied_at: raw.applied_at,
             // What cannot be read is as good as unknown: it is written again with the next sync.
             applied_app: raw.applied_definition.and_then(|text| applied_app(&text)).map(Box::new),
+            applied_definition_commit: oid("applied definition's commit", raw.applied_definition_commit)?,
             synced_ok: raw.synced_ok != 0,
             paused: raw.paused != 0,
             paused_since: raw.paused_since,
@@ -412,25 +434,25 @@ impl Store {
 
     /// Remembers that a revision was applied, which also ends the count of heals: what was fought over may be another
     /// thing now.
-    pub async fn set_applied(&self, app: &App, revision: &Oid, identity: &str) -> Result<(), StoreError> {
-        self.applied(app, revision, identity, None).await
+    pub async fn set_applied(&self, defined: Defined<'_>, revision: &Oid, identity: &str) -> Result<(), StoreError> {
+        self.applied(defined, revision, identity, None).await
     }
 
     /// The same, with how the app is now, in one step: whoever is stopped before it begins anew, and neither a wait nor
     /// a prune is left out.
     pub async fn set_applied_as(
         &self,
-        app: &App,
+        defined: Defined<'_>,
         revision: &Oid,
         identity: &str,
         health: AppHealth,
     ) -> Result<(), StoreError> {
-        self.applied(app, revision, identity, Some(health)).await
+        self.applied(defined, revision, identity, Some(health)).await
     }
 
     async fn applied(
         &self,
-        app: &App,
+        Defined { app, commit }: Defined<'_>,
         revision: &Oid,
         identity: &str,
         health: Option<AppHealth>,
@@ -439,7 +461,8 @@ impl Store {
             .map_err(|error| StoreError::corrupt("a definition", error))?;
         sqlx::query(
             "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
-             applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, synced_ok = 1, \
+             applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, \
+             applied_definition_commit = $7, synced_ok = 1, \
              health = COALESCE($5, health), \
              drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
              drift_since = CASE WHEN $5 IS NULL THEN drift_since END, \
@@ -453,6 +476,7 @@ impl Store {
         .bind(self.now())
         .bind(health)
         .bind(definition)
+        .bind(commit.as_str())
         .execute(self.write())
         .await?;
         Ok(())

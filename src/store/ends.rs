@@ -116,6 +116,14 @@ impl Store {
         Ok(())
     }
 
+    /// Of a pull request that was not merged after all.
+    pub(super) async fn forget_outcome_events(&self, repo: &RepoName, number: u64) -> Result<(), StoreError> {
+        let sql = "DELETE FROM outcome_events WHERE repo = $1 AND number = $2";
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        sqlx::query(sql).bind(repo.as_str()).bind(number).execute(self.write()).await?;
+        Ok(())
+    }
+
     /// What a merged pull request tells of its apps, oldest first.
     pub async fn outcome_events(&self, repo: &RepoName, number: u64) -> Result<Vec<EventRow>, StoreError> {
         let sql = "SELECT app, end_id, revision, ended, at FROM outcome_events WHERE repo = $1 AND number = $2 ORDER \

@@ -171,6 +171,7 @@ mod tests {
             apps: Vec::new(),
             report: None,
             unfinished: true,
+            merge_confirmed: false,
         };
         store.put_pull(&pull).await?;
         let shown = ShownRow { number: 7, merge_commit: oid("f")?, shown: "new".into() };

@@ -23,12 +23,29 @@ pub struct Pull {
     pub report: Option<String>,
     /// Merged, and what became of it may still change.
     pub unfinished: bool,
+    /// The forge itself says that it is merged. Until it does, a push has told so.
+    pub merge_confirmed: bool,
+}
+
+/// What it means that the forge's API calls a pull request open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalledOpen {
+    /// Nobody has told otherwise.
+    Open,
+    /// The API is behind: the forge has said that it is merged, or a push has merged this very head.
+    Behind,
+    /// A push has merged another head. Whether this one is merged as well, its base tells.
+    Unclear,
 }
 
 impl Pull {
-    /// Whether it was merged with this head. That is final: whoever still takes it for open has read it before.
-    pub fn is_merged_at(&self, head: &Oid) -> bool {
-        self.state == PullRow::Merged && self.head == *head
+    /// What it means that the forge's API calls it open with this head.
+    pub fn called_open(&self, head: &Oid) -> CalledOpen {
+        match self.state {
+            PullRow::Open | PullRow::Closed => CalledOpen::Open,
+            PullRow::Merged if self.merge_confirmed || self.head == *head => CalledOpen::Behind,
+            PullRow::Merged => CalledOpen::Unclear,
+        }
     }
 }
 
@@ -52,15 +69,18 @@ struct Row {
     apps: String,
     report: Option<String>,
     unfinished: i64,
+    merge_confirmed: i64,
 }
 
-const COLUMNS: &str = "repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished";
+const COLUMNS: &str =
+    "repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished, merge_confirmed";
 
 impl TryFrom<Row> for Pull {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let Row { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished } = row;
+        let Row { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished, merge_confirmed } =
+            row;
         let what = || format!("a pull request ({repo}#{number})");
         let oid = |text: String| text.parse::<Oid>().map_err(|error| StoreError::corrupt(what(), error));
         Ok(Self {
@@ -73,6 +93,7 @@ impl TryFrom<Row> for Pull {
             base_ref,
             report,
             unfinished: unfinished != 0,
+            merge_confirmed: merge_confirmed != 0,
             repo: RepoName::new(repo),
         })
     }
@@ -206,15 +227,17 @@ fn number_column(number: u64) -> i64 {
 }
 
 async fn put(conn: &mut SqliteConnection, pull: &Pull, now: i64) -> Result<(), StoreError> {
-    let Pull { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished } = pull;
+    let Pull { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished, merge_confirmed } =
+        pull;
     let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
     let statement = "INSERT INTO pulls (repo, number, state, head, base_ref, base, merge_commit, apps, report, \
-                     updated_at, unfinished)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                     updated_at, unfinished, merge_confirmed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (repo, number) DO UPDATE SET
              state = excluded.state, head = excluded.head, base_ref = excluded.base_ref, base = excluded.base,
              merge_commit = excluded.merge_commit, apps = excluded.apps, report = excluded.report, updated_at = \
-                     excluded.updated_at, unfinished = excluded.unfinished";
+                     excluded.updated_at, unfinished = excluded.unfinished,
+             merge_confirmed = excluded.merge_confirmed";
     sqlx::query(statement)
         .bind(repo.as_str())
         .bind(number_column(*number))
@@ -227,6 +250,7 @@ async fn put(conn: &mut SqliteConnection, pull: &Pull, now: i64) -> Result<(), S
         .bind(report)
         .bind(now)
         .bind(i64::from(*unfinished))
+        .bind(i64::from(*merge_confirmed))
         .execute(conn)
         .await?;
     Ok(())
@@ -284,6 +308,34 @@ mod tests {
         Ok(())
     }
 
+    /// X1+: what it means that the forge's API calls a pull request open, which may be behind.
+    #[test]
+    fn x1_called_open() {
+        let row = |state, merge_confirmed| Pull {
+            repo: RepoName::new("shop"),
+            number: 1,
+            state,
+            head: oid("a"),
+            base_ref: "refs/heads/main".into(),
+            base: None,
+            merge_commit: None,
+            apps: Vec::new(),
+            report: None,
+            unfinished: false,
+            merge_confirmed,
+        };
+        for (state, confirmed, head, means) in [
+            (PullRow::Open, false, "b", CalledOpen::Open),
+            (PullRow::Closed, false, "a", CalledOpen::Open),
+            (PullRow::Merged, false, "a", CalledOpen::Behind),
+            (PullRow::Merged, false, "b", CalledOpen::Unclear),
+            // An older head, of what was squashed since.
+            (PullRow::Merged, true, "b", CalledOpen::Behind),
+        ] {
+            assert_eq!(row(state, confirmed).called_open(&oid(head)), means, "{state:?} {confirmed} {head}");
+        }
+    }
+
     #[tokio::test]
     async fn pull_requests_that_are_long_over_are_forgotten() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
@@ -301,6 +353,7 @@ mod tests {
             apps: Vec::new(),
             report: None,
             unfinished: false,
+            merge_confirmed: false,
         };
         for (number, state) in [(1, PullRow::Open), (2, PullRow::Merged), (3, PullRow::Closed)] {
             store.put_pull(&pull(number, state)).await?;
@@ -328,6 +381,7 @@ mod tests {
             apps: vec![AppId::new(&repo, "web")],
             report: None,
             unfinished: false,
+            merge_confirmed: false,
         };
         store.put_pull(&pull).await?;
         pull.head = oid("b");

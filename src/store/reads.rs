@@ -119,6 +119,7 @@ mod tests {
             apps: Vec::new(),
             report: None,
             unfinished: false,
+            merge_confirmed: false,
         };
         store.put_pull(&pull).await?;
         let read = |commit| ReadRow { repo: library.clone(), ref_name: feature.to_owned(), commit };

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::pulls::Pull;
+use super::pulls::{Pull, PullRow};
 use super::{Store, StoreError};
 use crate::ids::RepoName;
 
@@ -53,6 +53,13 @@ impl Turn {
 }
 
 impl HeldPull<'_> {
+    /// It was told as merged, and is not: what was told of that goes.
+    pub async fn forget_merge(&mut self) -> Result<(), StoreError> {
+        self.turn.store.forget_outcome_events(&self.pull.repo, self.pull.number).await?;
+        (self.pull.state, self.pull.merge_commit, self.pull.unfinished) = (PullRow::Open, None, false);
+        Ok(())
+    }
+
     /// Writes the whole row.
     pub async fn put(&self) -> Result<(), StoreError> {
         self.turn.store.put_pull(&self.pull).await
@@ -81,7 +88,6 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::ids::Oid;
-    use crate::store::pulls::PullRow;
 
     fn oid(digit: &str) -> Oid {
         digit.repeat(40).parse().expect("an id")
@@ -99,6 +105,7 @@ mod tests {
             apps: Vec::new(),
             report: None,
             unfinished: false,
+            merge_confirmed: false,
         }
     }
 

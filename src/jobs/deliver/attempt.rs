@@ -88,7 +88,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         if self.is_as_applied(&identity) {
-            engine.store.set_applied(app, &self.revision, &identity).await?;
+            engine.store.set_applied(self.row.defined(), &self.revision, &identity).await?;
             if self.row.health == AppHealth::Progressing {
                 return self.go_on_waiting().await;
             }
@@ -371,8 +371,7 @@ impl Attempt<'_> {
 
     /// What was applied before and is still waited for comes to no other end: a merge that brought it says so.
     async fn tell_what_is_replaced(&self) -> Result<(), JobError> {
-        let is_another = self.row.applied_revision.as_ref() != Some(&self.revision);
-        if self.aim != Aim::Apply || self.row.health != AppHealth::Progressing || !is_another {
+        if self.aim != Aim::Apply || self.row.health != AppHealth::Progressing {
             return Ok(());
         }
         let healthy = self.waiting.as_ref().is_some_and(|wait| wait.purpose == WaitPurpose::Deletion);
@@ -455,7 +454,7 @@ impl Attempt<'_> {
             let name = format!("applied-{}", engine.marks(&app.id).label());
             engine.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
         }
-        engine.store.set_applied_as(app, &self.revision, identity, health).await?;
+        engine.store.set_applied_as(self.row.defined(), &self.revision, identity, health).await?;
         if let Some(judgement) = judgement {
             engine.store.set_heals(&app.id, &judgement.heals).await?;
             engine.store.set_drift(&app.id, &judgement.surrender().join("; ")).await?;

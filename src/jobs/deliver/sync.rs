@@ -38,7 +38,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
     engine.attempted.forget(id);
     // Only jobs of this key begin and forget waits of the app: what is read here is about what is applied now.
     for ended in engine.store.ended_waits(id).await? {
-        finish::act(engine, &row, &ended, ctx).await?;
+        finish::act(engine, &row.at_applied_definition(), &ended, ctx).await?;
         row = engine.app_row(id).await?;
     }
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::merge;
+use super::merge::ToldBy;
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::Oid;
@@ -33,7 +34,7 @@ pub(in crate::jobs) async fn merged_by_push(
             continue;
         }
         let commit = engine.mirrors.merged_by(&repo.name, &pull.head, now).await?;
-        merge::merged(engine, &pull, &commit).await?;
+        merge::merged(engine, &pull, &commit, ToldBy::Push).await?;
         merged.insert(pull.number);
     }
     Ok(merged)
@@ -57,7 +58,7 @@ pub(in crate::jobs) async fn merged_by_message(
     };
     match forge.pull_request(&repo.project, number).await {
         Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => {
-            merge::merged(engine, &row, &commit).await
+            merge::merged(engine, &row, &commit, ToldBy::Forge).await
         }
         Ok(_) => Ok(()),
         Err(error) => {

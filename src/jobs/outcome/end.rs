@@ -37,9 +37,17 @@ pub(in crate::jobs) async fn ended(
 /// its deletions were not done.
 pub(in crate::jobs) async fn replaced(engine: &Engine, row: &AppRow, by: &Oid, healthy: bool) -> Result<(), JobError> {
     let Some(applied) = &row.applied_revision else { return Ok(()) };
-    // Which commit has defined it elsewhere is not known.
-    let source = &row.applied_app.as_deref().unwrap_or(&row.app).source;
-    note(engine, &row.app.id, &source.repo, &[applied], &AppEnd::Replaced { by: by.clone(), healthy }).await
+    let was = row.as_applied().unwrap_or_else(|| row.clone());
+    if applied != by {
+        let end = AppEnd::Replaced { by: by.clone(), healthy };
+        note(engine, &row.app.id, &was.app.source.repo, &[applied], &end).await?;
+    }
+    // What was merged where it is defined is its definition: that is replaced by another one.
+    if is_defined_elsewhere(engine, &was) && was.definition_commit != row.definition_commit {
+        let end = AppEnd::Replaced { by: row.definition_commit.clone(), healthy };
+        note(engine, &row.app.id, &row.app.id.repo, &[&was.definition_commit], &end).await?;
+    }
+    Ok(())
 }
 
 async fn note(engine: &Engine, app: &AppId, repo: &RepoName, revisions: &[&Oid], end: &AppEnd) -> Result<(), JobError> {

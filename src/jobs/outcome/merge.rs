@@ -18,12 +18,24 @@ use crate::report::preview::{
 use crate::store::HeldPull;
 use crate::store::pulls::{Pull, PullRow};
 
+/// Who says that a pull request is merged. The forge's API may be behind a push, and has the last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::jobs) enum ToldBy {
+    Push,
+    Forge,
+}
+
 /// So often a merge is compared again, because its pull request was previewed once more meanwhile.
 const TRIES: u32 = 3;
 
 /// The pull request was merged with the head that it was `seen` with: its apps are about to be synced. Compared before
 /// the turn in which it is told, as that takes long, with the preview that was shown last.
-pub(in crate::jobs) async fn merged(engine: &Engine, seen: &Pull, merge_commit: &Oid) -> Result<(), JobError> {
+pub(in crate::jobs) async fn merged(
+    engine: &Engine,
+    seen: &Pull,
+    merge_commit: &Oid,
+    told_by: ToldBy,
+) -> Result<(), JobError> {
     let mut seen = seen.clone();
     let mut tries = 1;
     loop {
@@ -32,10 +44,11 @@ pub(in crate::jobs) async fn merged(engine: &Engine, seen: &Pull, merge_commit: 
         let Some(mut now) = turn.pull(&seen.repo, seen.number).await? else { return Ok(()) };
         // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the
         // outcome: syncs may have added to it while this compared. Nor is a head merged that was pushed since.
-        if now.head != seen.head || now.is_merged_at(&seen.head) {
+        if now.head != seen.head || now.state == PullRow::Merged {
             return Ok(());
         }
         if now.report == seen.report || tries == TRIES {
+            now.merge_confirmed = told_by == ToldBy::Forge;
             return begin(engine, &mut now, merge_commit, reviewed).await;
         }
         seen = Pull::clone(&now);
@@ -122,6 +135,10 @@ pub(in crate::jobs) async fn concerns(
 ) -> Result<(), JobError> {
     let turn = engine.store.turn().await;
     let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
+    if pull.state == PullRow::Merged && !pull.merge_confirmed {
+        pull.merge_confirmed = true;
+        pull.put().await?;
+    }
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
     let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
     if !outcome.people.is_empty() && outcome.head.as_ref() == Some(head) {

@@ -11,6 +11,7 @@ pub(in crate::jobs) mod known;
 pub(in crate::jobs) mod merge;
 pub(in crate::jobs) mod reviewed;
 pub(in crate::jobs) mod run;
+pub(in crate::jobs) mod taken_back;
 pub(in crate::jobs) mod told;
 pub(in crate::jobs) mod unseen;
 
@@ -18,6 +19,6 @@ pub(in crate::jobs) use at_sync::at_sync;
 pub(in crate::jobs) use by_push::{merged_by_message, merged_by_push};
 pub(in crate::jobs) use end::{ended, replaced, stands, stands_elsewhere};
 pub(in crate::jobs) use known::as_it_is;
-pub(in crate::jobs) use merge::{concerns, merged};
+pub(in crate::jobs) use merge::{ToldBy, concerns, merged};
 pub(in crate::jobs) use run::run;
-pub(in crate::jobs) use told::report_of;
+pub(in crate::jobs) use told::{json, report_of};

@@ -3,22 +3,17 @@
 //! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say
 //! into the reports: a merge may change a thousand apps, and its comment has all of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use super::by_push::named_pull;
 use super::known::{Known, is_defined_elsewhere};
+use super::taken_back::Merge;
 use super::told::{add, events, heard_after, report_of, tell};
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::queue::{JobError, Key};
 use crate::report::outcome::{Event, Own, added, may_be_taken_back, seen_from};
 use crate::report::preview::{AppEnd, DefinitionChange, PreviewReport};
-use crate::source::Change;
 use crate::store::apps::{AppHealth, AppState};
-use crate::store::pulls::Pull;
-
-/// So many changed paths are compared to tell whether a merge was taken back.
-const PATHS: usize = 5_000;
 
 /// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays:
 /// this only adds to it.
@@ -36,6 +31,7 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
         let Some(mut report) = report_of(&pull) else { continue };
         let Some(outcome) = report.outcome.clone() else { continue };
         let mut told = events(engine, &pull).await?;
+        let mut merge = Merge::new(engine, &pull, &merge_commit);
         for known in &outcome.apps {
             let seen = told.entry(known.app.clone()).or_default();
             let changes = Changes::of(&report, &known.app);
@@ -51,10 +47,8 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
                 }
                 let Some(said) = seen_from(&own, said) else { continue };
                 let event = Event { revision: end.revision.clone(), end: said };
-                let Some(event) = of_merge(engine, &mut contains, &pull, &merge_commit, &seen.events, event).await?
-                else {
-                    continue;
-                };
+                let event = of_merge(&mut merge, &known.app, engine, &mut contains, &seen.events, event).await?;
+                let Some(event) = event else { continue };
                 if let Some(event) = added(&seen.events, changes.removes, event) {
                     add(engine, &pull, &known.app, Some(end.id), &event, end.at).await?;
                     seen.events.push(event);
@@ -62,7 +56,7 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
             }
             if seen.events.is_empty()
                 && let Some(event) =
-                    without_sync(engine, &known_apps, &mut contains, &pull, &merge_commit, &known.app, changes).await?
+                    without_sync(engine, &known_apps, &mut contains, &mut merge, &known.app, changes).await?
             {
                 add(engine, &pull, &known.app, None, &event, engine.clock.now_millis()).await?;
             }
@@ -107,56 +101,23 @@ impl Contains {
 
 /// What an end says of a merge that its revision contains. None: nothing.
 async fn of_merge(
+    merge: &mut Merge<'_>,
+    app: &AppId,
     engine: &Engine,
     contains: &mut Contains,
-    pull: &Pull,
-    merge: &Oid,
     told: &[Event],
     event: Event,
 ) -> Result<Option<Event>, JobError> {
     // What was taken back before it was applied has not become healthy, and what fails then is not what it brought.
-    if may_be_taken_back(told, &event.end) && taken_back(engine, pull, merge, &event.revision).await? {
+    if may_be_taken_back(told, &event.end) && merge.taken_back(app, &event.revision).await? {
         return Ok(Some(Event { end: AppEnd::Superseded { by: event.revision.clone() }, ..event }));
     }
     let AppEnd::Replaced { by, .. } = &event.end else { return Ok(Some(event)) };
     // What still has all that the merge changed tells by its own end how that fares; so does what comes after one that
     // goes back before the merge.
-    let is_told = contains.ask(engine, &pull.repo, merge, by).await? && changed_since(engine, pull, merge, by).await?;
+    let is_told =
+        contains.ask(engine, &merge.pull.repo, merge.commit, by).await? && merge.changed_since(app, by).await?;
     Ok(is_told.then_some(event))
-}
-
-/// What the base was before the merge, as far as it is known: a merge of two parents and a squash tell it. Otherwise
-/// that of the preview: where it has moved before the merge, nothing is called taken back that may not be.
-async fn before(engine: &Engine, pull: &Pull, merge: &Oid) -> Result<Option<Oid>, JobError> {
-    let parents = engine.mirrors.parents(&pull.repo, merge).await?;
-    let named = named_pull(&engine.mirrors.commit(&pull.repo, merge).await?.summary);
-    let is_one = pull.head != *merge && (parents.len() > 1 || named == Some(pull.number));
-    Ok(if is_one { parents.into_iter().next() } else { pull.base.clone() })
-}
-
-/// Whether a later revision lacks something of what a merge changed.
-async fn changed_since(engine: &Engine, pull: &Pull, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
-    let Some(base) = before(engine, pull, merge).await? else { return Ok(true) };
-    let changes = engine.mirrors.changed_paths(&pull.repo, &base, merge, PATHS).await?;
-    let since = engine.mirrors.changed_paths(&pull.repo, merge, revision, PATHS).await?;
-    let since_paths: BTreeSet<&str> = since.changes.iter().map(Change::path).collect();
-    let is_changed = changes.changes.iter().any(|change| since_paths.contains(change.path()));
-    Ok(is_changed || changes.truncated || since.truncated)
-}
-
-/// Whether a later revision has none of what a merge changed: it was taken back.
-async fn taken_back(engine: &Engine, pull: &Pull, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
-    if merge == revision {
-        return Ok(false);
-    }
-    let Some(base) = before(engine, pull, merge).await? else { return Ok(false) };
-    let changes = engine.mirrors.changed_paths(&pull.repo, &base, merge, PATHS).await?;
-    let now = engine.mirrors.changed_paths(&pull.repo, &base, revision, PATHS).await?;
-    if changes.truncated || now.truncated || changes.changes.is_empty() {
-        return Ok(false);
-    }
-    let now: BTreeSet<&str> = now.changes.iter().map(Change::path).collect();
-    Ok(changes.changes.iter().all(|change| !now.contains(change.path())))
 }
 
 /// The outcome for an app that no sync comes for, because what its ref has by now is what was applied before.
@@ -164,11 +125,11 @@ async fn without_sync(
     engine: &Engine,
     known: &Known,
     contains: &mut Contains,
-    pull: &Pull,
-    merge: &Oid,
+    merge: &mut Merge<'_>,
     app: &AppId,
     changes: Changes,
 ) -> Result<Option<Event>, JobError> {
+    let pull = merge.pull;
     // Written at the end of the look at a ref, which has queued the syncs that are due.
     let (Some(row), Some(head)) = (known.rows.get(app), known.heads.get(&pull.base_ref)) else { return Ok(None) };
     let source = &row.app.source;
@@ -187,10 +148,10 @@ async fn without_sync(
     if !follows || changes.removes || !is_settled || known.is_busy(row) {
         return Ok(None);
     }
-    if !contains.ask(engine, &pull.repo, merge, head).await? {
+    if !contains.ask(engine, &pull.repo, merge.commit, head).await? {
         return Ok(None);
     }
-    let end = if changes.objects && taken_back(engine, pull, merge, head).await? {
+    let end = if changes.objects && merge.taken_back(app, head).await? {
         AppEnd::Superseded { by: head.clone() }
     } else {
         AppEnd::Unchanged

@@ -3,13 +3,15 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::fetch::fetch;
 use crate::class::Class;
 use crate::config::Repo;
+use crate::forge::PullRequest;
 use crate::ids::Oid;
 use crate::jobs::{Engine, outcome};
 use crate::queue::JobError;
 use crate::source::Merge;
-use crate::store::pulls::PullRow;
+use crate::store::pulls::{CalledOpen, PullRow};
 
 /// So many tries are made before the forge is believed that a pull request is open of which the base has everything,
 /// maybe by another commit.
@@ -37,7 +39,7 @@ pub(in crate::jobs) async fn look(
         return Ok(Landed::No);
     }
     let known = engine.store.pull(&repo.name, number).await?;
-    if known.as_ref().is_some_and(|row| row.is_merged_at(head)) {
+    if known.as_ref().is_some_and(|row| row.state == PullRow::Merged) {
         return Ok(Landed::Merged);
     }
     // Of other commits than these nothing was shown, and nothing can be told: the preview gives them their gate.
@@ -52,11 +54,57 @@ pub(in crate::jobs) async fn look(
         let is_known = engine.mirrors.has_commit(&repo.name, &before).await;
         if is_known && !engine.mirrors.is_ancestor(&repo.name, head, &before).await? {
             let commit = engine.mirrors.merged_by(&repo.name, head, base).await?;
-            outcome::merged(engine, &row, &commit).await?;
+            outcome::merged(engine, &row, &commit, outcome::ToldBy::Push).await?;
             return Ok(Landed::Merged);
         }
     }
     Ok(Landed::Nothing)
+}
+
+/// What was told as merged, by a push, is not: the forge goes on calling it open with a head that its base lacks. Only
+/// [`stands`] makes one.
+pub(in crate::jobs) struct Contradicted(Oid);
+
+impl Contradicted {
+    pub fn is_at(&self, head: &Oid) -> bool {
+        self.0 == *head
+    }
+}
+
+/// How a pull request stands that the forge's API calls open.
+pub(in crate::jobs) enum Stands {
+    Open,
+    Merged,
+    /// It may be: the forge is asked again.
+    Doubted(JobError),
+    Contradicted(Contradicted),
+}
+
+/// What was told as merged stays that until the forge contradicts it for good: its API may be behind the push, and the
+/// head that was merged may be newer than the one that was seen last.
+pub(in crate::jobs) async fn stands(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    attempt: u32,
+    cancel: &CancellationToken,
+) -> Result<Stands, JobError> {
+    let known = engine.store.pull(&repo.name, pull.number).await?;
+    match known.map_or(CalledOpen::Open, |row| row.called_open(&pull.head)) {
+        CalledOpen::Open => return Ok(Stands::Open),
+        CalledOpen::Behind => return Ok(Stands::Merged),
+        CalledOpen::Unclear => {}
+    }
+    let fetched = fetch(engine, repo, pull, Some(&pull.head), cancel).await?;
+    if engine.mirrors.is_ancestor(&repo.name, &fetched.head, &fetched.base).await? {
+        return Ok(Stands::Merged);
+    }
+    if attempt > DOUBTED {
+        return Ok(Stands::Contradicted(Contradicted(pull.head.clone())));
+    }
+    let text = "a push has merged it, and the forge calls it open with commits that the base lacks. Driftless asks the \
+                forge again";
+    Ok(Stands::Doubted(JobError::new(Class::RETRY, text).shown()))
 }
 
 /// Whether merging what was shown before leaves the base as it is: a squash or a rebase looks like that until the forge

@@ -19,7 +19,7 @@ pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullReq
     settle(engine, repo, pull).await?;
     // Last, so that whoever is stopped before it begins anew; the push may have told of it before.
     if row.state != PullRow::Merged {
-        outcome::merged(engine, &row, merge_commit).await?;
+        outcome::merged(engine, &row, merge_commit, outcome::ToldBy::Forge).await?;
     }
     let mut people = vec![pull.author.clone()];
     people.extend(pull.merged_by.clone().filter(|login| *login != pull.author));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fetch::fetch;
 use super::fill::{empty, fill, unavailable};
 use super::gate::{is_settled, pending, put_gate, target, waits};
-use super::landed::Landed;
+use super::landed::{Landed, Stands};
 use super::over::{closed, landed, merged};
 use super::relook::Look;
 use super::told::{Kept, begin, show};
@@ -64,7 +64,14 @@ async fn open(
     job: &Job,
     ctx: &JobContext,
 ) -> Result<Finish, JobError> {
-    let Some(mut row) = begin(engine, repo, pull).await? else { return landed(engine, repo, pull).await };
+    let contradicted = match landed::stands(engine, repo, pull, job.attempt, &ctx.cancel).await? {
+        Stands::Open => None,
+        Stands::Merged => return landed(engine, repo, pull).await,
+        Stands::Doubted(error) => return Err(error),
+        Stands::Contradicted(contradicted) => Some(contradicted),
+    };
+    let begun = begin(engine, repo, pull, contradicted.as_ref()).await?;
+    let Some(mut row) = begun else { return landed(engine, repo, pull).await };
     ctx.works_on(pull.head.as_str());
     pending(engine, repo, Some(pull.number), &pull.head, job).await?;
     let mut history = History::new(engine, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;

@@ -1,19 +1,20 @@
 //! What is said of a pull request that is open: stored, put into its comment, and into its gate.
 
 use super::gate::{put_gate, target};
+use super::landed::Contradicted;
 use super::previewed::Looked;
 use super::{previewed, reads, rests};
 use crate::class::Class;
 use crate::config::Repo;
 use crate::forge::PullRequest;
 use crate::ids::Oid;
-use crate::jobs::Engine;
 use crate::jobs::refs::full_ref;
+use crate::jobs::{Engine, outcome};
 use crate::queue::JobError;
 use crate::report;
 use crate::report::markdown;
 use crate::report::preview::PreviewReport;
-use crate::store::pulls::{Pull, PullRow};
+use crate::store::pulls::{CalledOpen, Pull, PullRow};
 
 /// What a preview was made from, kept with what it shows.
 pub(in crate::jobs) struct Kept {
@@ -84,18 +85,34 @@ fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport
 }
 
 /// The row of a pull request whose preview begins; none where it is merged by now, so that no merge is forgotten.
-pub(in crate::jobs) async fn begin(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Option<Pull>, JobError> {
+pub(in crate::jobs) async fn begin(
+    engine: &Engine,
+    repo: &Repo,
+    pull: &PullRequest,
+    contradicted: Option<&Contradicted>,
+) -> Result<Option<Pull>, JobError> {
     let turn = engine.store.turn().await;
     let new = new_row(repo, pull);
     let mut row = turn.pull_or(new.clone()).await?;
-    if row.is_merged_at(&pull.head) {
-        return Ok(None);
+    match row.called_open(&pull.head) {
+        CalledOpen::Open => {}
+        CalledOpen::Unclear if contradicted.is_some_and(|one| one.is_at(&pull.head)) => {
+            row.forget_merge().await?;
+            row.report = without_outcome(&row)?;
+        }
+        CalledOpen::Unclear | CalledOpen::Behind => return Ok(None),
     }
     // What was shown of these commits stands until something else is.
     let base = row.base.take().filter(|_| row.head == pull.head);
     *row = Pull { base, apps: row.apps.clone(), report: row.report.clone(), ..new };
     row.put().await?;
     Ok(Some(Pull::clone(&row)))
+}
+
+/// What was shown of it before it was told as merged.
+fn without_outcome(row: &Pull) -> Result<Option<String>, JobError> {
+    let Some(report) = outcome::report_of(row) else { return Ok(None) };
+    Ok(Some(outcome::json(&PreviewReport { outcome: None, ..report })?))
 }
 
 /// An open pull request of which nothing was shown yet.
@@ -111,6 +128,7 @@ pub(in crate::jobs) fn new_row(repo: &Repo, pull: &PullRequest) -> Pull {
         apps: Vec::new(),
         report: None,
         unfinished: false,
+        merge_confirmed: false,
     }
 }
 

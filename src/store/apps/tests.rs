@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::holds::{Hold, Resumed};
-use super::{AppHealth, AppRow, AppState, HealCount, Heals};
+use super::{AppHealth, AppRow, AppState, Defined, HealCount, Heals};
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use crate::clock::ManualClock;
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
@@ -39,6 +39,12 @@ pub(in crate::store) fn app(id: &str, source: &str) -> App {
     }
 }
 
+/// As every definition here is, at the commit `a`.
+fn defined(app: &App) -> Defined<'_> {
+    static COMMIT: std::sync::LazyLock<Oid> = std::sync::LazyLock::new(|| oid("a"));
+    Defined { app, commit: &COMMIT }
+}
+
 #[tokio::test]
 async fn a_definition_is_replaced_and_what_is_known_of_the_app_stays() {
     let (store, _dir) = store().await;
@@ -49,7 +55,7 @@ async fn a_definition_is_replaced_and_what_is_known_of_the_app_stays() {
     assert_eq!((new.applied_revision, new.synced_ok), (None, false));
 
     store.set_rendered(&id, &oid("b"), "identity", "{\"version\":1}").await.expect("stored");
-    store.set_applied(&web, &oid("b"), "identity").await.expect("stored");
+    store.set_applied(defined(&web), &oid("b"), "identity").await.expect("stored");
     store.set_app_state(&id, AppState::Missing, "no path deploy").await.expect("stored");
     store.put_app(&web, &oid("c")).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
@@ -86,13 +92,13 @@ async fn heals_are_forgotten_when_another_identity_is_applied() {
     let (store, _dir) = store().await;
     let id = app_id("shop/web");
     store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
-    store.set_applied(&app("shop/web", "shop"), &oid("a"), "one").await.expect("stored");
+    store.set_applied(defined(&app("shop/web", "shop")), &oid("a"), "one").await.expect("stored");
     let count = HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2 };
     let heals = Heals::from([("Deployment shop/web".to_owned(), count)]);
     store.set_heals(&id, &heals).await.expect("stored");
-    store.set_applied(&app("shop/web", "shop"), &oid("a"), "one").await.expect("stored");
+    store.set_applied(defined(&app("shop/web", "shop")), &oid("a"), "one").await.expect("stored");
     assert_eq!(store.app(&id).await.expect("read").expect("there").heals, heals);
-    store.set_applied(&app("shop/web", "shop"), &oid("b"), "two").await.expect("stored");
+    store.set_applied(defined(&app("shop/web", "shop")), &oid("b"), "two").await.expect("stored");
     assert_eq!(store.app(&id).await.expect("read").expect("there").heals, Heals::new());
 
     store.set_heals(&id, &heals).await.expect("stored");
@@ -153,7 +159,7 @@ async fn the_applied_definition_stays_when_the_definition_moves_on() {
     store.put_app(&old, &oid("a")).await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.as_applied(), row.on_delete()), (None, OnDelete::Keep));
-    store.set_applied(&old, &oid("b"), "identity").await.expect("stored");
+    store.set_applied(defined(&old), &oid("b"), "identity").await.expect("stored");
     let mut new = old.clone();
     (new.source.path, new.sync, new.on_delete) = ("other".into(), SyncPolicy::Manual, OnDelete::Prune);
     store.put_app(&new, &oid("c")).await.expect("stored");
