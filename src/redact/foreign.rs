@@ -55,7 +55,7 @@ const PARSER: [&str; 16] = [
 ];
 
 /// Texts of our own in which nothing but names stands where the star is.
-const OURS: [&str; 44] = [
+const OURS: [&str; 46] = [
     "the path is not in the repository",
     "renders to no object at all",
     "there is no renderer *",
@@ -79,6 +79,8 @@ const OURS: [&str; 44] = [
     "not a Kubernetes object: it has no *",
     "*: data.* is not base64",
     "a * has no metadata.name",
+    "a * has a number as metadata.*",
+    "a * has true or false as metadata.*",
     "a * has another name at each render",
     "lists are nested more than * deep",
     "* has items that are not a list",

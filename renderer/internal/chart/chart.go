@@ -109,7 +109,7 @@ func capabilities(options Options) (*common.Capabilities, error) {
 // once loads the chart anew each time, because a render changes it, and renders it with the clock of its round.
 func once(source *repo.Repo, dir string, options Options, caps *common.Capabilities, round int) ([]object.Object, bool, error) {
 	chartFile := repo.Join(dir, "Chart.yaml")
-	loaded, err := load(source, dir)
+	loaded, in, err := load(source, dir)
 	if err != nil {
 		return nil, false, readable(err, source, chartFile)
 	}
@@ -134,9 +134,9 @@ func once(source *repo.Repo, dir string, options Options, caps *common.Capabilit
 	watched := &functions{options: options, round: round}
 	texts, err := engine.Engine{CustomTemplateFuncs: watched.overrides()}.Render(loaded, rendered)
 	if err != nil {
-		return nil, false, templateFailed(err, source, dir, loaded.Name())
+		return nil, false, templateFailed(err, source, in, loaded.Name())
 	}
-	objects, err := collectObjects(loaded, texts, dir)
+	objects, err := collectObjects(loaded, texts, in)
 	return objects, watched.random, err
 }
 
@@ -152,10 +152,10 @@ func readable(err error, source *repo.Repo, file string) error {
 }
 
 // collectObjects reads the CRDs of crds/, which helm would install first, and then what the templates made.
-func collectObjects(loaded *helm.Chart, texts map[string]string, dir string) ([]object.Object, error) {
+func collectObjects(loaded *helm.Chart, texts map[string]string, in places) ([]object.Object, error) {
 	var all []object.Object
 	for _, crd := range loaded.CRDObjects() {
-		found, err := plain.Parse(crd.File.Data, origin(crd.Filename, dir))
+		found, err := plain.Parse(crd.File.Data, in.origin(crd.Filename))
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +167,7 @@ func collectObjects(loaded *helm.Chart, texts map[string]string, dir string) ([]
 		if strings.HasSuffix(name, "NOTES.txt") || strings.HasPrefix(path.Base(name), "_") {
 			continue
 		}
-		found, hooked, err := parseRendered(texts[name], origin(name, dir))
+		found, hooked, err := parseRendered(texts[name], in.origin(name))
 		if err != nil {
 			return nil, err
 		}
@@ -177,12 +177,6 @@ func collectObjects(loaded *helm.Chart, texts map[string]string, dir string) ([]
 		return nil, notRun(hooks)
 	}
 	return all, object.Duplicates(all)
-}
-
-// origin turns the library's name of a template (chart/templates/a.yaml, chart/charts/sub/templates/b.yaml) into a path.
-func origin(name, dir string) string {
-	_, below, _ := strings.Cut(name, "/")
-	return repo.Join(dir, below)
 }
 
 func parseRendered(text, file string) ([]object.Object, []hook, error) {

@@ -19,17 +19,17 @@ var (
 )
 
 // templateFailed names the file by its path, with the line and column that the engine gives.
-func templateFailed(err error, source *repo.Repo, dir, name string) error {
+func templateFailed(err error, source *repo.Repo, in places, name string) error {
 	if refused := source.WasRefused(); refused != nil {
 		return refused
 	}
 	message := collapse(err.Error())
 	found := place.FindStringSubmatch(message)
 	if found == nil || !strings.HasPrefix(found[1], name+"/") {
-		return failure.New(repo.Join(dir, "Chart.yaml"), "%s", failure.Cut(message))
+		return failure.New(repo.Join(in.dir, "Chart.yaml"), "%s", failure.Cut(message))
 	}
 	message = spaces.ReplaceAllString(opening.ReplaceAllString(message, ""), " ")
-	failed := failure.New(origin(found[1], dir), "%s", failure.Cut(message))
+	failed := failure.New(in.origin(found[1]), "%s", failure.Cut(message))
 	failed.Line, _ = strconv.Atoi(found[2])
 	failed.Column, _ = strconv.Atoi(found[3])
 	return failed

@@ -20,20 +20,20 @@ import (
 var byteOrderMark = []byte{0xEF, 0xBB, 0xBF}
 
 // load reads a chart's directory as helm does: links are followed, and what .helmignore names is left out.
-func load(source *repo.Repo, dir string) (*helm.Chart, error) {
+func load(source *repo.Repo, dir string) (*helm.Chart, places, error) {
 	rules, err := ignoreRules(source, dir)
 	if err != nil {
-		return nil, err
+		return nil, places{}, err
 	}
 	walk := walker{source: source, root: dir, rules: rules, open: map[string]bool{}}
 	if err := walk.directory(""); err != nil {
-		return nil, err
+		return nil, places{}, err
 	}
 	loaded, err := loader.LoadFiles(walk.files)
 	if err != nil {
-		return nil, notLoaded(err, walk.files, dir)
+		return nil, places{}, notLoaded(err, walk.files, dir)
 	}
-	return loaded, nil
+	return loaded, placesOf(loaded, walk.files, dir), nil
 }
 
 // notLoaded names the file that is not YAML, where that is the reason.

@@ -21,6 +21,8 @@ type Failure struct {
 	Line    int    `json:"line,omitempty"`
 	Column  int    `json:"column,omitempty"`
 	Hint    string `json:"hint,omitempty"`
+	// The keys that lead to the value that is wrong, from the root of its document, where that is known.
+	Path []string `json:"-"`
 }
 
 func (f *Failure) Error() string { return f.Message }

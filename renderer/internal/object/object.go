@@ -4,6 +4,8 @@ package object
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"driftless.dev/renderer/internal/failure"
@@ -91,6 +93,9 @@ func check(one Object) error {
 		return nil
 	}
 	metadata, _ := one.Content["metadata"].(map[string]any)
+	if err := unquoted(one, metadata); err != nil {
+		return err
+	}
 	if name, ok := metadata["name"].(string); !ok || name == "" {
 		failed := failure.New(one.Origin, "a %v has no metadata.name", one.Content["kind"])
 		if _, generated := metadata["generateName"]; generated {
@@ -99,6 +104,36 @@ func check(one Object) error {
 		return failed
 	}
 	return secretData(one)
+}
+
+// unquoted refuses what the API takes as a text only, and YAML reads as something else: 1234, true.
+func unquoted(one Object, metadata map[string]any) error {
+	for _, field := range []string{"name", "namespace"} {
+		if err := isText(one, metadata[field], field); err != nil {
+			return err
+		}
+	}
+	for _, field := range []string{"labels", "annotations"} {
+		values, _ := metadata[field].(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			if err := isText(one, values[key], field, key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func isText(one Object, value any, path ...string) error {
+	switch value.(type) {
+	case bool, int64, float64:
+	default:
+		return nil
+	}
+	path = append([]string{"metadata"}, path...)
+	failed := failure.New(one.Origin, "a %v has %s as %s", one.Content["kind"], describe(value), strings.Join(path, "."))
+	failed.Path = path
+	return failed.WithHint("quote it")
 }
 
 // Key names an object whatever its version: group, kind, namespace and name.

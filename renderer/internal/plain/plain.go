@@ -152,6 +152,9 @@ func parseDocument(document []byte, file string, line int) ([]object.Object, err
 	if err != nil {
 		failed := failure.From(err, file)
 		failed.Line = firstContent(document, line)
+		if at := lineOf(document, failed.Path); at > 0 {
+			failed.Line = line + at - 1
+		}
 		return nil, failed
 	}
 	return found, nil

@@ -39,6 +39,30 @@ func parse(document []byte) (*yamlv3.Node, error) {
 	return &root, yamlv3.Unmarshal(document, &root)
 }
 
+// lineOf is the line within a document of the value that keys lead to, or 0.
+func lineOf(document []byte, path []string) int {
+	root, err := parse(document)
+	if err != nil || len(path) == 0 || len(root.Content) != 1 {
+		return 0
+	}
+	node := root.Content[0]
+	for _, key := range path {
+		if node = valueOf(node, key); node == nil {
+			return 0
+		}
+	}
+	return node.Line
+}
+
+func valueOf(node *yamlv3.Node, key string) *yamlv3.Node {
+	for index := 0; node.Kind == yamlv3.MappingNode && index+1 < len(node.Content); index += 2 {
+		if node.Content[index].Value == key {
+			return node.Content[index+1]
+		}
+	}
+	return nil
+}
+
 // givenTwice returns the second of two equal keys of one mapping, or nil. Aliases are not followed: their mappings are looked
 // at where they stand.
 func givenTwice(node *yamlv3.Node) *yamlv3.Node {

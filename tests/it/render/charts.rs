@@ -121,6 +121,37 @@ async fn crds_come_and_tests_are_left_out() -> Result {
     Ok(())
 }
 
+/// X11+: what a subchart makes comes from a file that is there, whatever the subchart is called: by an alias, or in a
+/// folder of another name.
+#[tokio::test]
+async fn the_file_of_a_subchart_is_the_one_that_is_there() -> Result {
+    let named = |name: &str| secret("b").replace("name: s", &format!("name: {name}"));
+    let dependencies = "dependencies:\n- {name: sub, version: 1.0.0, alias: als}\n- {name: sub, version: 1.0.0, alias: \
+                        bls}\n- {name: other, version: 1.0.0}\n";
+    let tree = chart(dependencies)
+        .file("c/charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n")
+        .file("c/charts/sub/templates/b.yaml", named("{{ .Chart.Name }}"))
+        .file("c/charts/sub/charts/deep/Chart.yaml", "apiVersion: v2\nname: deep\nversion: 1.0.0\n")
+        .file("c/charts/sub/charts/deep/templates/d.yaml", named("deep-{{ .Template.Name | sha256sum | trunc 6 }}"))
+        .file("c/charts/elsewhere/Chart.yaml", "apiVersion: v2\nname: other\nversion: 1.0.0\n")
+        .file("c/charts/elsewhere/templates/o.yaml", named("other"));
+    let pool = renderer();
+    let rendered = render(&pool, asking(|_| {}), tree.clone()).await?;
+    let files: std::collections::BTreeSet<&str> =
+        rendered.manifests.iter().filter_map(|manifest| manifest.origin.as_deref()).collect();
+    let real = [
+        "c/charts/elsewhere/templates/o.yaml",
+        "c/charts/sub/charts/deep/templates/d.yaml",
+        "c/charts/sub/templates/b.yaml",
+    ];
+    assert_eq!(files.into_iter().collect::<Vec<_>>(), real);
+    assert_eq!(rendered.manifests.len(), 5, "{:?}", listed(&rendered));
+    let failing = tree.file("c/charts/sub/templates/f.yaml", "a: b\n{{ fail \"no\" }}\n");
+    let answer = failure(render(&pool, asking(|_| {}), failing).await);
+    assert!(answer.starts_with("c/charts/sub/templates/f.yaml:2:"), "{answer}");
+    Ok(())
+}
+
 /// The cluster's upgrade changes what a chart may make, and nothing else.
 #[tokio::test]
 async fn the_identity_of_a_chart_knows_the_cluster() -> Result {

@@ -58,6 +58,29 @@ async fn plain_yaml() {
         case("no kind", ".", one("a.yaml", "\n# values\nreplicas: 1\n")),
         case("no name", ".", one("a.yaml", "apiVersion: v1\nkind: Pod\n")),
         case("generateName", ".", one("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n")),
+        case("a number as a name", ".", one("a.yaml", "# a\napiVersion: v1\nkind: Pod\nmetadata:\n  name: 1234\n")),
+        case(
+            "a number as a namespace, in the second document",
+            ".",
+            one(
+                "a.yaml",
+                format!("{}---\napiVersion: v1\nkind: Pod\nmetadata: {{name: a,\n  namespace: 7}}\n", config_map("a")),
+            ),
+        ),
+        case(
+            "a label that is true",
+            ".",
+            one("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels:\n    b: c\n    x.io/on: true\n"),
+        ),
+        case(
+            "an annotation that is a number, in a list and in JSON",
+            ".",
+            one(
+                "a.json",
+                r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "a", "annotations": {"port": 80.5}}}]}"#,
+            ),
+        ),
         case("one object twice", ".", one("a.yaml", config_map("a")).file("b.yaml", config_map("a"))),
         case("one object twice in one file", ".", one("a.yaml", [config_map("a"), config_map("a")].join("---\n"))),
         case("a kustomization below", "all", one("all/x/kustomization.yaml", "").file("all/a.yaml", config_map("a"))),
