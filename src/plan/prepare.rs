@@ -1,7 +1,7 @@
 //! From rendered manifests to what would be sent: with a namespace, normalised, marked; or refused before anything is
 //! asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -60,6 +60,8 @@ pub struct Refused {
     pub message: String,
     pub causes: Vec<Cause>,
     pub by: RefusedBy,
+    /// The cluster does not know its kind, nor whether it has a namespace.
+    pub is_unknown: bool,
 }
 
 /// Boxed, for a refusal is the rare case.
@@ -71,6 +73,31 @@ pub fn id(prepared: &Prepared) -> ObjectId {
         Ok(wanted) => wanted.key.id(),
         Err(refused) => refused.key.id(),
     }
+}
+
+/// What a side renders, whether or not it can be sent.
+pub struct Rendered {
+    ids: HashSet<ObjectId>,
+    /// Those of which it is not known whether they have a namespace, as their kind is not: they may be in any.
+    placeless: HashSet<ObjectId>,
+}
+
+impl Rendered {
+    pub fn of(prepared: &[Prepared]) -> Self {
+        let refused = prepared.iter().filter_map(|one| one.as_ref().err());
+        let placeless =
+            refused.filter(|refused| refused.is_unknown).map(|one| without_namespace(&one.key.id())).collect();
+        Self { ids: prepared.iter().map(id).collect(), placeless }
+    }
+
+    /// Whether it has an object, so that it is not one which Git no longer has.
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.ids.contains(id) || self.placeless.contains(&without_namespace(id))
+    }
+}
+
+fn without_namespace(id: &ObjectId) -> ObjectId {
+    ObjectId { namespace: None, ..id.clone() }
 }
 
 impl Wanted {
@@ -168,6 +195,7 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
         let message = unknown_kind(&manifest.key, crds);
         return Err(Box::new(Refused {
             by: RefusedBy::Server,
+            is_unknown: true,
             ..*refuse(&manifest.key, &original, message, Vec::new())
         }));
     };
@@ -269,6 +297,7 @@ fn refuse(key: &ObjectKey, original: &Manifest, message: String, causes: Vec<Cau
         message,
         causes,
         by: RefusedBy::Driftless,
+        is_unknown: false,
     })
 }
 

@@ -120,3 +120,23 @@ fn a_number_in_a_secret_is_refused_without_being_shown() {
     secret["stringData"] = json!({"pin": 31_337});
     insta::assert_snapshot!(refusals(&[secret]), @"stringData.pin: must be a string: quote the value");
 }
+
+/// X6+: what is refused is rendered all the same, also where nobody knows whether its kind has a namespace.
+#[test]
+fn what_is_refused_is_rendered() {
+    let unknown = prepared(&[object("h.example/v1", "Box", None), object("v1", "ConfigMap", None)]);
+    assert!(unknown[0].is_err());
+    let rendered = Rendered::of(&unknown);
+    let id = |group: &str, kind: &str, namespace: Option<&str>, name: &str| ObjectId {
+        group: group.into(),
+        kind: kind.into(),
+        namespace: namespace.map(Into::into),
+        name: name.into(),
+    };
+    assert!(
+        rendered.has(&id("h.example", "Box", Some("shop"), "a")) && rendered.has(&id("h.example", "Box", None, "a"))
+    );
+    assert!(!rendered.has(&id("h.example", "Box", Some("shop"), "b")));
+    assert!(rendered.has(&id("", "ConfigMap", Some("shop"), "a")));
+    assert!(!rendered.has(&id("", "ConfigMap", Some("other"), "a")), "a known kind is where it says");
+}

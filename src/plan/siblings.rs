@@ -91,6 +91,12 @@ impl Siblings {
         &self.claims
     }
 
+    /// Takes up the kinds that manifests define, whether or not they are applied: one whose definition is refused is
+    /// not undefined.
+    pub fn define(&mut self, manifests: &[Manifest]) {
+        self.crds.extend(Crds::of(manifests));
+    }
+
     pub fn crds(&self) -> &Crds {
         &self.crds
     }
@@ -204,6 +210,24 @@ fn limits(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
         || why.trim_start_matches('[').starts_with("maximum ") || why.trim_start_matches('[').starts_with("minimum ");
     let range = || is_core(id, "LimitRange") && of_range() && why.contains(" usage per ");
     id.namespace == key.namespace && (quota() || range())
+}
+
+/// Whether an object decides over one that was refused, by the server's words or ours.
+pub(super) fn decides(id: &ObjectId, key: &ObjectKey, refusal: &str) -> bool {
+    let by_quota = || {
+        let of = format!("The quota {} of the namespace {} ", id.name, id.namespace.as_deref().unwrap_or_default());
+        is_core(id, "ResourceQuota") && id.namespace == key.namespace && refusal.starts_with(&of)
+    };
+    let policy = || {
+        let says = |text: String| why(key, refusal).is_some_and(|why| why.contains(&text));
+        id.group == "admissionregistration.k8s.io"
+            && match id.kind.as_str() {
+                "ValidatingAdmissionPolicy" => says(format!("ValidatingAdmissionPolicy '{}' with binding '", id.name)),
+                "ValidatingAdmissionPolicyBinding" => says(format!("' with binding '{}' denied request", id.name)),
+                _ => false,
+            }
+    };
+    limits(id, key, refusal) || by_quota() || policy()
 }
 
 /// A role whose rules have to be held by us before they can be bound to anybody.

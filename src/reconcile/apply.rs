@@ -13,7 +13,9 @@ use crate::class::{Class, Classified as _};
 use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::deletion::WantedUids;
-use crate::plan::{self, Action, Asked, Change, Claim, NotValidated, Plan, Prepared, Siblings, Stage, Verdict, Wanted};
+use crate::plan::{
+    self, Action, Asked, Change, Claim, NotValidated, Plan, Prepared, Rendered, Siblings, Stage, Verdict, Wanted,
+};
 
 /// What a sync of the app at this revision would change: every object of it, with those that stay as they are, and what
 /// it would prune.
@@ -139,7 +141,8 @@ impl<'a> Side<'a> {
         let with = plan::Preparing { app, marks, allow, served: &served, is_one: &is_one, siblings };
         let prepared = plan::prepare(manifests, &with);
         let owned: HashMap<&ObjectId, &Owned> = input.inventory.iter().map(|owned| (&owned.id, owned)).collect();
-        let coming = coming(&prepared, siblings, &owned);
+        let mut coming = coming(&prepared, siblings, &owned);
+        coming.define(manifests);
         let by_uid = input.inventory.iter().filter_map(|owned| Some((owned.uid.as_deref()?, owned))).collect();
         Self { cluster, input, prepared, coming, owned, by_uid }
     }
@@ -334,13 +337,15 @@ impl<'a> Side<'a> {
             }
         }
         plan::refuse_rivals(changes, self.coming.claims());
-        quota::refuse_beyond(self.cluster, changes).await
+        quota::refuse_beyond(self.cluster, changes).await?;
+        plan::name_who_is_in_the_way(changes, &self.leftovers());
+        Ok(())
     }
 
     /// What the inventory has and this side lacks.
     pub(super) fn leftovers(&self) -> Vec<ObjectId> {
-        let rendered: HashSet<_> = self.prepared.iter().map(plan::id).collect();
-        self.input.inventory.iter().map(|owned| owned.id.clone()).filter(|id| !rendered.contains(id)).collect()
+        let rendered = Rendered::of(&self.prepared);
+        self.input.inventory.iter().map(|owned| owned.id.clone()).filter(|id| !rendered.has(id)).collect()
     }
 
     /// Whether an earlier change has removed it, and its delete needs confirmation.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::input::{PlanInput, ReconcileError};
 use super::verdict::verdict;
 use crate::class::{Class, Classified};
-use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError};
+use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Resource};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
 use crate::plan::{
@@ -28,11 +28,13 @@ pub(super) struct Kinds {
 }
 
 impl Kinds {
-    /// Looks up each kind once; what is not known then is looked up anew, in case its CRD has come since.
+    /// Looks up each kind once. For one that is not known the cluster is asked again what it serves, once in all: its
+    /// CRD may be a second old.
     pub(super) async fn of(
         cluster: &Cluster,
         manifests: impl Iterator<Item = &Manifest>,
     ) -> Result<Self, ReconcileError> {
+        let mut known = Known { cluster, is_fresh: false };
         let mut kinds = HashMap::new();
         let mut seen = HashSet::new();
         let keys: Vec<&ObjectKey> = manifests.map(|manifest| &manifest.key).collect();
@@ -41,7 +43,7 @@ impl Kinds {
             if !seen.insert(place(key)) {
                 continue;
             }
-            match cluster.resource(key).await {
+            match known.resource(key).await {
                 Ok(found) => {
                     let scope = if found.namespaced { Scope::Namespaced } else { Scope::Cluster };
                     kinds.insert(place(key), Served { scope, status: found.status });
@@ -67,6 +69,25 @@ impl Kinds {
     pub(super) fn is_one(&self, one: &ObjectKey, other: &ObjectKey) -> bool {
         let stored = self.stored.get(&place(one));
         stored.is_some() && stored == self.stored.get(&place(other))
+    }
+}
+
+/// What a cluster serves, and whether it was asked for these manifests.
+struct Known<'a> {
+    cluster: &'a Cluster,
+    is_fresh: bool,
+}
+
+impl Known<'_> {
+    async fn resource(&mut self, key: &ObjectKey) -> Result<Resource, ClusterError> {
+        match self.cluster.resource(key).await {
+            Err(ClusterError::UnknownKind { .. }) if !self.is_fresh => {
+                self.is_fresh = true;
+                self.cluster.refresh_discovery().await?;
+                self.cluster.resource(key).await
+            }
+            found => found,
+        }
     }
 }
 

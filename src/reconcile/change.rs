@@ -11,7 +11,7 @@ use super::input::{ChangePlan, PlanInput, ReconcileError};
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
 use crate::plan::deletion::WantedUids;
-use crate::plan::{self, Action, Change, NotValidated, Prepared, Verdict, Wanted};
+use crate::plan::{self, Action, Change, NotValidated, Prepared, Rendered, Verdict, Wanted};
 
 /// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which
 /// the app is not defined has no manifests. Both sides have the same inventory.
@@ -133,8 +133,8 @@ impl Sides<'_> {
         let mut removed = self.change.removals(leftovers.clone(), wanted).await?;
         // A refusal of a delete that this change does not bring is not its fault.
         removed.retain(|change| in_base.contains(&change.key.id()) || !change.is_rejected());
-        let rendered: HashSet<_> = self.change.prepared.iter().map(plan::id).collect();
-        let gone = self.base.wanted().filter(|wanted| !rendered.contains(&wanted.key.id()));
+        let rendered = Rendered::of(&self.change.prepared);
+        let gone = self.base.wanted().filter(|wanted| !rendered.has(&wanted.key.id()));
         for wanted in gone.filter(|wanted| !leftovers.contains(&wanted.key.id())) {
             removed.extend(never_applied(wanted, base_facts));
         }

@@ -1,6 +1,7 @@
 //! The whole loop, told as stories: what people do at a forge, and what they then see there and in the cluster.
 
 mod bases;
+mod behind;
 mod burst;
 mod by_hand;
 mod claims;
@@ -11,6 +12,7 @@ mod drift;
 mod gates;
 mod heals;
 mod held_back;
+mod in_the_way;
 mod lost;
 pub mod manifests;
 mod marks;
