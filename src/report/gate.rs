@@ -38,7 +38,7 @@ fn judge(report: &PreviewReport) -> (StatusState, String) {
     }
     let failed = faults(report);
     if !failed.is_empty() {
-        return (StatusState::Failure, join_counts(failed, report.counts()));
+        return (StatusState::Failure, join_counts(failed, report.applied_counts()));
     }
     let unavailable = named(report, |app| matches!(app.result, AppResult::Unavailable { .. }));
     if !unavailable.is_empty() {

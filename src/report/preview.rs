@@ -519,6 +519,18 @@ impl PreviewReport {
         Counts { moves: self.moves().len(), ..sum }
     }
 
+    /// What merging does as things stand: where something is rejected nothing of its app is applied, so nothing of it
+    /// is written, moved or deleted either.
+    pub fn applied_counts(&self) -> Counts {
+        let is_rejected = |app: &&AppReport| app.counts().rejected > 0;
+        let rejected: BTreeSet<String> = self.apps.iter().filter(is_rejected).map(|app| app.app.to_string()).collect();
+        let applied = self.apps.iter().filter(|app| !is_rejected(app)).map(AppReport::counts);
+        let sum = applied.fold(Counts::default(), std::ops::Add::add);
+        let moves = self.moves();
+        let moved = moves.iter().filter(|one| !rejected.contains(&one.from) && !rejected.contains(&one.to));
+        Counts { moves: moved.count(), ..sum }
+    }
+
     pub fn moves(&self) -> BTreeSet<Move> {
         let objects = self.apps.iter().flat_map(|app| app.objects().iter().map(move |object| (app, object)));
         let one = |(app, object): (&AppReport, &ObjectReport)| {

@@ -10,7 +10,20 @@ const NAMED: usize = 10;
 pub(super) fn text(report: &PreviewReport) -> String {
     match &report.outcome {
         Some(outcome) => merged(report, outcome),
-        None => format!("Compared: {}.", sides(report)),
+        None => open(report),
+    }
+}
+
+/// Of what was not compared it is not said that it was.
+fn open(report: &PreviewReport) -> String {
+    let head = span(report.head.short());
+    match &report.stopped {
+        Some(Stopped::MergeConflict { .. } | Stopped::UnrelatedHistory) => {
+            let (base, at) = (span(&report.base_ref), span(report.base.short()));
+            format!("Not compared: {head} cannot be merged into {base} at {at}, {}.", time(report.at))
+        }
+        Some(Stopped::Fork | Stopped::Unavailable { .. }) => format!("Not compared: {head}, {}.", time(report.at)),
+        Some(Stopped::Definitions { .. }) | None => format!("Compared: {}.", sides(report)),
     }
 }
 
@@ -121,6 +134,8 @@ mod tests {
         insta::assert_snapshot!(
             [
                 text(&open),
+                text(&PreviewReport { stopped: Some(Stopped::UnrelatedHistory), ..open.clone() }),
+                text(&PreviewReport { stopped: Some(Stopped::Fork), ..open.clone() }),
                 text(&shown),
                 with(|_, outcome| outcome.previewed = Previewed::NoApp),
                 with(|_, outcome| outcome.head = Some(oid("e5"))),

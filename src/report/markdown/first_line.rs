@@ -2,7 +2,7 @@
 
 use super::escape::span;
 use crate::plan::{RefusedBy, Verdict};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange, PreviewReport, Stopped};
+use crate::report::preview::{AppReport, AppResult, Counts, DefinitionChange, PreviewReport, Stopped};
 use crate::report::words::{count, join};
 
 /// How many apps are named.
@@ -30,7 +30,6 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
 }
 
 fn merging(report: &PreviewReport) -> String {
-    let counts = report.counts();
     let problems = problems(report);
     let refused = refused(report);
     let mut text = match (subject(report), &refused) {
@@ -47,12 +46,10 @@ fn merging(report: &PreviewReport) -> String {
             all => format!("Merging affects {}", count(all, "app")),
         },
     };
-    if counts.moves > 0 {
-        text.push_str(&format!(" and moves {} from one app to another", count(counts.moves, "object")));
+    let Counts { moves, deletes, replaces, .. } = report.applied_counts();
+    if moves > 0 {
+        text.push_str(&format!(" and moves {} from one app to another", count(moves, "object")));
     }
-    // Where something is rejected nothing of its app is applied, so nothing of it is deleted either.
-    let applied = report.apps.iter().map(AppReport::counts).filter(|counts| counts.rejected == 0);
-    let (deletes, replaces) = applied.fold((0, 0), |sum, counts| (sum.0 + counts.deletes, sum.1 + counts.replaces));
     if deletes > 0 {
         text.push_str(&format!(" and DELETES {}", count(deletes, "object")));
     }

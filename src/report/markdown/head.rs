@@ -3,8 +3,8 @@
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
-use super::{compared, first_line, outcome, reviewed, table};
-use crate::plan::{Action, Cause, NotValidated, RefusedBy, TakeOver, Verdict};
+use super::{compared, first_line, outcome, reviewed, table, unvalidated};
+use crate::plan::{Action, Cause, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{
     AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped,
 };
@@ -44,7 +44,7 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
 
 /// What stands below the changes.
 pub(super) fn write_tail(report: &PreviewReport, document: &mut Document) {
-    notes(report, "Not validated", not_validated, document);
+    unvalidated::write(report, document);
     notes(report, "Fields taken from another manager", conflicts, document);
     notes(report, "Objects that exist already", take_overs, document);
     notes(report, "Warnings", warnings, document);
@@ -137,10 +137,18 @@ fn refusal(message: &str, causes: &[Cause]) -> String {
 }
 
 fn deletes(report: &PreviewReport, document: &mut Document) {
-    let mut lines = Vec::new();
-    for (app, object) in
-        objects(report).filter(|(_, object)| matches!(object.action, Action::Prune | Action::Replace) && !object.kept)
-    {
+    let lines: Vec<String> = report.apps.iter().flat_map(deletes_of).collect();
+    if !lines.is_empty() {
+        document.head(Block::Lines("**Deletes**".into()));
+        document.head(Block::Lines(lines.join("\n")));
+    }
+}
+
+fn deletes_of(app: &AppReport) -> Vec<String> {
+    // A sync applies all of an app or nothing.
+    let once = if app.counts().rejected > 0 { ", once nothing of the app is rejected" } else { "" };
+    let goes = |object: &&ObjectReport| matches!(object.action, Action::Prune | Action::Replace) && !object.kept;
+    let line = |object: &ObjectReport| {
         let how = if object.action == Action::Replace { " (deleted and created again)" } else { "" };
         let referrers: Vec<String> = object.referrers.iter().map(|key| span(&key.to_string())).collect();
         let still = if referrers.is_empty() {
@@ -148,12 +156,9 @@ fn deletes(report: &PreviewReport, document: &mut Document) {
         } else {
             format!(", still referred to by {}", join(&referrers, REFERRERS))
         };
-        lines.push(format!("- {} of {}{how}{still}", span(&object.key.to_string()), span(&app.app.name)));
-    }
-    if !lines.is_empty() {
-        document.head(Block::Lines("**Deletes**".into()));
-        document.head(Block::Lines(lines.join("\n")));
-    }
+        format!("- {} of {}{how}{still}{once}", span(&object.key.to_string()), span(&app.app.name))
+    };
+    app.objects().iter().filter(goes).map(line).collect()
 }
 
 /// What changes hands and is not deleted.
@@ -233,46 +238,6 @@ fn notes(report: &PreviewReport, title: &str, of: fn(&AppReport) -> Vec<String>,
         document.tail(Block::Lines(format!("**{title}**")));
         document.tail(Block::Lines(lines.join("\n")));
     }
-}
-
-fn not_validated(app: &AppReport) -> Vec<String> {
-    let why = |object: &ObjectReport| match &object.verdict {
-        Verdict::NotValidated { reason } => Some(match reason {
-            NotValidated::NamespaceInPlan { namespace } => {
-                format!("its namespace {} comes with this change", span(namespace))
-            }
-            NotValidated::CrdInPlan { crd } => {
-                format!("its definition {} comes or changes with this change", span(crd))
-            }
-            NotValidated::Drifted { message } => {
-                format!(
-                    "the object was changed in the cluster, and the server refuses what is applied now as well: {}",
-                    span(message)
-                )
-            }
-            NotValidated::SiblingInPlan { needs } => {
-                format!("it needs {}, which comes with this change", span(&needs.to_string()))
-            }
-            NotValidated::LimitedInPlan { by } => {
-                let by = span(&by.to_string());
-                format!("{by}, which comes or gets stricter with this change, decides whether it is accepted")
-            }
-            NotValidated::Replaced => {
-                "it is deleted and created again, and cannot be validated while the existing object is present"
-                    .to_owned()
-            }
-            NotValidated::WebhookWithoutDryRun { message } => {
-                format!("an admission webhook cannot be asked without effects: {}", span(message))
-            }
-        }),
-        _ => None,
-    };
-    app.objects()
-        .iter()
-        .filter_map(|object| {
-            Some(format!("- {} of {}: {}", span(&object.key.to_string()), span(&app.app.name), why(object)?))
-        })
-        .collect()
 }
 
 fn conflicts(app: &AppReport) -> Vec<String> {

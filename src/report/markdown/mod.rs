@@ -13,6 +13,7 @@ mod objects;
 mod outcome;
 mod reviewed;
 mod table;
+mod unvalidated;
 
 pub use outcome::notice;
 

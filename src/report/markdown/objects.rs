@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
+use super::unvalidated;
 use crate::plan::{Action, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{AppReport, ObjectReport, PreviewReport};
 use crate::report::words::{count, join, natural};
@@ -129,5 +130,6 @@ fn summary(object: &ObjectReport) -> String {
 fn notes(object: &ObjectReport) -> String {
     let origin = object.origin.as_ref().map(|file| format!("From {}.", span(file)));
     let renamed = object.replaces_name.as_ref().map(|key| format!("Takes the place of {}.", span(&key.to_string())));
-    origin.into_iter().chain(renamed).collect::<Vec<_>>().join(" ")
+    let why = unvalidated::why(object).map(|why| format!("Not validated: {why}."));
+    origin.into_iter().chain(renamed).chain(why).collect::<Vec<_>>().join(" ")
 }

@@ -69,7 +69,8 @@ fn row(app: &AppReport, waits_for_people: bool) -> [String; 8] {
     if counts.kept > 0 {
         remarks.push(format!("kept for now: {}", counts.kept));
     }
-    if !app.destructive.is_empty() {
+    // What is rejected has to be mended first: nothing is to be confirmed before.
+    if !app.destructive.is_empty() && counts.rejected == 0 {
         remarks.push("**deletions need confirmation**".to_owned());
     }
     [

@@ -158,7 +158,7 @@ async fn a_kind_that_driftless_may_not_touch_hides_nothing_else() {
         .file("deploy/lease.yaml", lease)
         .file("deploy/settings.yaml", config_map("settings", "two"));
     let (state, text, comment) = end_of(&world, "lease", files).await;
-    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 rejected (shop), 1 update"), "{comment}");
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 rejected (shop)"), "{comment}");
     assert!(comment.contains("leases.coordination.k8s.io") && comment.contains("ConfigMap"), "{comment}");
 }
 
@@ -347,7 +347,7 @@ async fn x16_what_is_refused_on_the_base_is_said_to_whoever_changes_the_app() {
     world.settled().await;
     let web = |image: &str| Files::new().file("deploy/web.yaml", deployment("web", image, 2));
     let beside = world.open_pull("beside", web("example.test/web:2")).await;
-    world.status_is(&beside.head, "failure", "1 rejected (shop), 1 update").await;
+    world.status_is(&beside.head, "failure", "1 rejected (shop)").await;
     let comment = world.comment(beside.number, "refused as well").await;
     assert!(comment.contains("settings") && comment.contains("dta"), "{comment}");
     let mends = web("example.test/web:3").file("deploy/settings.yaml", config_map("settings", "three"));

@@ -89,6 +89,6 @@ async fn what_the_server_refuses_of_a_moved_object_fails_the_gate() {
     let wrong = config_map("x", "2").replace("\ndata:", "\nimmutable: sometimes\ndata:");
     let pull = world.open_pull("wrong", moved("2").file("new/x.yaml", wrong)).await;
     let status = world.status(&pull.head).await;
-    assert_eq!((status.state.as_str(), status.description.as_str()), ("failure", "1 rejected (new), 1 move"));
+    assert_eq!((status.state.as_str(), status.description.as_str()), ("failure", "1 rejected (new)"));
     world.comment(pull.number, "immutable").await;
 }
