@@ -61,6 +61,21 @@ impl Cluster {
         answer::json(self.name(), &answer, Some(key)).map(Some)
     }
 
+    /// The same where its version is not served, or not any more: then in the version that the server prefers.
+    pub async fn get_in_any_version(&self, key: &ObjectKey) -> Result<Option<Value>, ClusterError> {
+        let unknown = match self.get(key).await {
+            Err(unknown @ ClusterError::UnknownKind { .. }) => unknown,
+            found => return found,
+        };
+        let fresh = self.discovery_not_older_than(super::discovery::SECOND_LOOK).await?;
+        match fresh.preferred(&key.group, &key.kind) {
+            Some(other) if other.version != key.version => {
+                self.get(&ObjectKey { version: other.version.clone(), ..key.clone() }).await
+            }
+            _ => Err(unknown),
+        }
+    }
+
     /// The quotas of a namespace. None where there is no such namespace, or where we may not read them.
     pub async fn quotas(&self, namespace: &str) -> Result<Vec<Value>, ClusterError> {
         let target = format!("/api/v1/namespaces/{}/resourcequotas", segment(namespace)?);

@@ -42,6 +42,7 @@ pub enum CauseView {
     Poll,
     Resync,
     Manual { by: String, revision: Option<String>, allow_destructive: bool, adopt: bool, resume: bool },
+    Cluster { cluster: String, gained: Vec<String>, lost: Vec<String>, by: Vec<String> },
     Follow { key: String },
 }
 
@@ -54,6 +55,10 @@ impl From<Cause> for CauseView {
             Cause::Manual(Manual { by, revision, allow_destructive, adopt, unpause, resume }) => {
                 let resume = resume || unpause;
                 Self::Manual { by, revision, allow_destructive, adopt, resume }
+            }
+            Cause::Cluster { cluster, gained, lost, by } => {
+                let by = by.iter().map(ToString::to_string).collect();
+                Self::Cluster { cluster: cluster.to_string(), gained, lost, by }
             }
             Cause::Follow { key } => Self::Follow { key: key.to_string() },
         }

@@ -1,6 +1,11 @@
 //! Why a run was made, and who asked for it, in words. Pure.
 
+use crate::ids::{AppId, ClusterName};
 use crate::queue::{Cause, Manual};
+use crate::report::words::join;
+
+/// How many kinds, and how many apps, are named.
+const KINDS: usize = 3;
 
 /// All causes, each once.
 pub(super) fn text(causes: &[Cause]) -> String {
@@ -13,8 +18,23 @@ fn one(cause: &Cause) -> String {
         Cause::Poll => "poll".to_owned(),
         Cause::Resync => "resync".to_owned(),
         Cause::Manual(manual) => format!("{} by {}", asked(manual), manual.by),
+        Cause::Cluster { cluster, gained, lost, by } => of_cluster(cluster, [gained, lost], by),
         Cause::Follow { key } => key.kind().to_owned(),
     }
+}
+
+fn of_cluster(cluster: &ClusterName, [gained, lost]: [&Vec<String>; 2], by: &[AppId]) -> String {
+    let part = |kinds: &Vec<String>, what: &str| {
+        (!kinds.is_empty()).then(|| format!("cluster {cluster} {what} {}", join(kinds, KINDS)))
+    };
+    let parts: Vec<String> =
+        [part(gained, "now serves"), part(lost, "no longer serves")].into_iter().flatten().collect();
+    if parts.is_empty() {
+        return format!("cluster {cluster} or Driftless was upgraded");
+    }
+    let apps: Vec<String> = by.iter().map(ToString::to_string).collect();
+    let by = if apps.is_empty() { String::new() } else { format!(" (CRD of {})", join(&apps, KINDS)) };
+    format!("{}{by}", parts.join(" and "))
 }
 
 fn asked(manual: &Manual) -> &'static str {
@@ -56,6 +76,31 @@ fn each_once(texts: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A14+: an app that was rendered otherwise says what made it so, and whose CRD.
+    #[test]
+    fn a_cluster_that_serves_something_else_is_named() {
+        let cluster = |gained: &[&str], lost: &[&str], by: &[&str]| {
+            let kinds = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let by = by.iter().map(|app| app.parse().expect("an app")).collect();
+            let cause =
+                Cause::Cluster { cluster: ClusterName::new("dev"), gained: kinds(gained), lost: kinds(lost), by };
+            text(&[cause])
+        };
+        insta::assert_snapshot!(
+            [
+                cluster(&["evil.io/v1/Evil"], &[], &["a/crd"]),
+                cluster(&["a.io/v2/A"], &["a.io/v1/A"], &[]),
+                cluster(&[], &[], &[]),
+            ]
+            .join("\n"),
+            @r"
+        cluster dev now serves evil.io/v1/Evil (CRD of a/crd)
+        cluster dev now serves a.io/v2/A and cluster dev no longer serves a.io/v1/A
+        cluster dev or Driftless was upgraded
+        "
+        );
+    }
 
     /// Who asked is told with what was asked for; who confirmed is not whoever only asked for a sync.
     #[test]

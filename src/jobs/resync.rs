@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::desired::outdated;
 use super::ownership::{leave, orphans};
-use super::preview::rests;
+use super::preview::{facts, rests};
 use crate::ids::{AppId, ClusterName};
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -19,6 +19,7 @@ pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Resu
     rests::spread(engine).await?;
     // An upgrade or a new CRD since the last look is seen now.
     cluster.refresh_discovery().await?;
+    facts::spread(engine, cluster.name()).await?;
     let mut drift = drift::look(&engine.store, cluster, &engine.config.instance).await?;
     let mut requests = Vec::new();
     let apps = engine.store.apps_on(cluster.name()).await?;
@@ -35,8 +36,7 @@ pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Resu
     }
     // What another renderer or another version of the cluster rendered is synced, not healed: nobody has changed it in
     // the cluster.
-    for app in outdated::apps(engine, cluster, &apps).await? {
-        let cause = Cause::Follow { key: Key::Resync(cluster.name().clone()) };
+    for (app, cause) in outdated::apps(engine, cluster, &apps).await? {
         requests.push(Request::new(Key::Sync(app), cause));
     }
     // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone.

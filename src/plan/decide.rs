@@ -182,12 +182,13 @@ pub fn decide_change(
     let change = Change { conflicts, warnings, ..wanted.change(Action::Update, verdict) };
     let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.uid)));
     let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());
+    let before = in_one_version(live, base_asked.result.as_ref(), result.as_ref());
     let mut remarks = live.map(going).unwrap_or_default();
-    if let (Some(before), Some(after)) = (&base_asked.result, &result) {
+    if let (Some(before), Some(after)) = (&before, &result) {
         remarks.extend(stays(before, after, wanted));
     }
     let change = Change { remarks, ..change };
-    let (before, after) = match (ours, base_asked.result.clone(), result) {
+    let (before, after) = match (ours, before, result) {
         (Some((live, Some(owner))), ..) => {
             return Change { before: Some(manifests.0), ..taken_over(change, wanted, live, owner, claim) };
         }
@@ -210,6 +211,16 @@ pub fn decide_change(
         after: Some(after),
         ..change
     }
+}
+
+/// What the base makes of an object, to be compared with `after`. Two versions of one kind spell one object in two
+/// ways, and only the server can translate: then it is what is live, which was read in the version of the change.
+fn in_one_version(live: Option<&Value>, base: Option<&Value>, after: Option<&Value>) -> Option<Value> {
+    let version = |object: Option<&Value>| object.map(|object| object["apiVersion"].clone());
+    if base.is_none() || after.is_none() || version(base) == version(after) {
+        return base.cloned();
+    }
+    live.filter(|live| version(Some(live)) == version(after)).cloned()
 }
 
 /// A prune of a live object that may be deleted, with the answer to its dry-run.

@@ -30,6 +30,10 @@ pub struct Preparing<'a> {
     pub allow: &'a Allow,
     /// How the cluster serves a kind in a version; None where it does not.
     pub served: &'a dyn Fn(&ObjectKey) -> Option<Served>,
+    /// The scope of a kind that the cluster serves in any version.
+    pub scope: &'a dyn Fn(&ObjectKey) -> Option<Scope>,
+    /// Whether the app has an object of this name, by its inventory.
+    pub owned: &'a dyn Fn(&ObjectId) -> bool,
     /// Whether two kinds of different groups are one to the cluster: then objects of one name are one object.
     pub is_one: &'a dyn Fn(&ObjectKey, &ObjectKey) -> bool,
     /// What the apps of the same change bring to the cluster beside these manifests.
@@ -193,10 +197,11 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     let original = manifest.clone();
     let Some(Served { scope, status }) = served(&manifest.key, with, crds) else {
         let message = unknown_kind(&manifest.key, crds);
+        let key = complete(&manifest.key, with, crds);
         return Err(Box::new(Refused {
             by: RefusedBy::Server,
             is_unknown: true,
-            ..*refuse(&manifest.key, &original, message, Vec::new())
+            ..*refuse(&key, &original, message, Vec::new())
         }));
     };
     let mut notes = Vec::new();
@@ -265,6 +270,22 @@ fn served(key: &ObjectKey, with: &Preparing<'_>, crds: &Crds) -> Option<Served> 
     match (defined, (with.served)(key)) {
         (Some(defined), Some(served)) => Some(Served { scope: served.scope, ..defined }),
         (defined, served) => served.or(defined),
+    }
+}
+
+/// The key that an object has in the cluster, also where its version is not served, or its kind not at all: what is
+/// refused is the same object as the one in the inventory, which would be taken for one that Git does not have.
+fn complete(key: &ObjectKey, with: &Preparing<'_>, crds: &Crds) -> ObjectKey {
+    let namespace = key.namespace.as_ref().unwrap_or(&with.app.destination.namespace);
+    let namespaced = ObjectKey { namespace: Some(namespace.clone()), ..key.clone() };
+    let bare = ObjectKey { namespace: None, ..key.clone() };
+    let scope = (with.scope)(key).or_else(|| crds.get(&key.group, &key.kind).map(|crd| crd.scope));
+    match scope {
+        Some(Scope::Namespaced) => namespaced,
+        Some(Scope::Cluster) => bare,
+        None if (with.owned)(&namespaced.id()) => namespaced,
+        None if (with.owned)(&bare.id()) => bare,
+        None => key.clone(),
     }
 }
 

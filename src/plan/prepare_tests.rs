@@ -35,7 +35,18 @@ fn prepared(objects: &[Value]) -> Vec<Prepared> {
         objects.iter().map(|o| Manifest::new(o.clone(), Some("a.yaml".to_owned())).expect("a name")).collect();
     let served = |key: &ObjectKey| scope(key).map(|scope| Served { scope, status: true });
     let is_one = |one: &ObjectKey, other: &ObjectKey| one.kind == "Event" && other.kind == "Event";
-    let with = Preparing { app: &app, marks: &marks, allow: &allow, served: &served, is_one: &is_one, siblings: None };
+    let any_version = |key: &ObjectKey| (key.group == "old.io").then_some(Scope::Namespaced);
+    let owned = |id: &ObjectId| id.group == "gone.io" && id.namespace.as_deref() == Some("shop");
+    let with = Preparing {
+        app: &app,
+        marks: &marks,
+        allow: &allow,
+        served: &served,
+        scope: &any_version,
+        owned: &owned,
+        is_one: &is_one,
+        siblings: None,
+    };
     prepare(&manifests, &with)
 }
 
@@ -53,6 +64,21 @@ fn crd(version: &str) -> Value {
 fn refusals(objects: &[Value]) -> String {
     let refused = prepared(objects).into_iter().filter_map(Result::err);
     refused.map(|refused| refused.message).collect::<Vec<_>>().join("\n")
+}
+
+/// D+: what cannot be sent is the object that the app has all the same, so that its removal is a deletion.
+#[test]
+fn a_version_that_is_not_served_has_its_namespace() {
+    let refused = prepared(&[
+        object("old.io/v1", "Wid", None),
+        object("gone.io/v1", "Wid", None),
+        object("never.io/v1", "Wid", None),
+        object("x.io/v1", "ClusterWidget", Some("elsewhere")),
+        crd("v2"),
+    ]);
+    let keys: Vec<String> =
+        refused.iter().filter_map(|one| one.as_ref().err()).map(|refused| refused.key.id().to_string()).collect();
+    assert_eq!(keys, ["Wid.old.io shop/a", "Wid.gone.io shop/a", "Wid.never.io a", "ClusterWidget.x.io a"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Key;
+use crate::ids::{AppId, ClusterName};
 
 /// More than a person wants to read, and a bound for a key that is asked for all day.
 const CAUSES: usize = 20;
@@ -18,6 +19,8 @@ pub enum Cause {
     Resync,
     /// A person asked for it.
     Manual(Manual),
+    /// A cluster serves other kinds than when the app was rendered, or it was rendered by another release.
+    Cluster { cluster: ClusterName, gained: Vec<String>, lost: Vec<String>, by: Vec<AppId> },
     /// Another job asked for it.
     Follow { key: Key },
 }

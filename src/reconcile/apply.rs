@@ -138,9 +138,19 @@ impl<'a> Side<'a> {
         let PlanInput { app, marks, allow, manifests, siblings, .. } = input;
         let served = |key: &ObjectKey| kinds.served(key);
         let is_one = |one: &ObjectKey, other: &ObjectKey| kinds.is_one(one, other);
-        let with = plan::Preparing { app, marks, allow, served: &served, is_one: &is_one, siblings };
-        let prepared = plan::prepare(manifests, &with);
         let owned: HashMap<&ObjectId, &Owned> = input.inventory.iter().map(|owned| (&owned.id, owned)).collect();
+        let (scope, is_owned) = (|key: &ObjectKey| kinds.scope(key), |id: &ObjectId| owned.contains_key(id));
+        let with = plan::Preparing {
+            app,
+            marks,
+            allow,
+            served: &served,
+            scope: &scope,
+            owned: &is_owned,
+            is_one: &is_one,
+            siblings,
+        };
+        let prepared = plan::prepare(manifests, &with);
         let mut coming = coming(&prepared, siblings, &owned);
         coming.define(manifests);
         let by_uid = input.inventory.iter().filter_map(|owned| Some((owned.uid.as_deref()?, owned))).collect();

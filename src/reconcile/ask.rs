@@ -23,6 +23,8 @@ type Place = (String, String, String);
 /// How the cluster serves the kinds of some manifests.
 pub(super) struct Kinds {
     served: HashMap<Place, Served>,
+    /// The scopes of those that are served in another version than is asked for.
+    elsewhere: HashMap<(String, String), Scope>,
     /// What the server says of how it stores them, of those that may be one kind under two groups.
     stored: HashMap<Place, String>,
 }
@@ -35,7 +37,7 @@ impl Kinds {
         manifests: impl Iterator<Item = &Manifest>,
     ) -> Result<Self, ReconcileError> {
         let mut known = Known { cluster, is_fresh: false };
-        let mut kinds = HashMap::new();
+        let (mut kinds, mut elsewhere) = (HashMap::new(), HashMap::new());
         let mut seen = HashSet::new();
         let keys: Vec<&ObjectKey> = manifests.map(|manifest| &manifest.key).collect();
         let alike = called_the_same(keys.iter().copied());
@@ -44,11 +46,13 @@ impl Kinds {
                 continue;
             }
             match known.resource(key).await {
-                Ok(found) => {
-                    let scope = if found.namespaced { Scope::Namespaced } else { Scope::Cluster };
-                    kinds.insert(place(key), Served { scope, status: found.status });
+                Ok(found) => drop(kinds.insert(place(key), Served { scope: scope(&found), status: found.status })),
+                Err(ClusterError::UnknownKind { .. }) => {
+                    let discovery = cluster.discovery().await?;
+                    if let Some(found) = discovery.preferred(&key.group, &key.kind) {
+                        elsewhere.insert((key.group.clone(), key.kind.clone()), scope(found));
+                    }
                 }
-                Err(ClusterError::UnknownKind { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -58,7 +62,13 @@ impl Kinds {
                 stored.extend(cluster.stored_as(key).await?.map(|stored| (place(key), stored)));
             }
         }
-        Ok(Self { served: kinds, stored })
+        Ok(Self { served: kinds, elsewhere, stored })
+    }
+
+    /// The scope of a kind that is served in any version.
+    pub(super) fn scope(&self, key: &ObjectKey) -> Option<Scope> {
+        let elsewhere = || self.elsewhere.get(&(key.group.clone(), key.kind.clone())).copied();
+        self.served(key).map(|served| served.scope).or_else(elsewhere)
     }
 
     pub(super) fn served(&self, key: &ObjectKey) -> Option<Served> {
@@ -89,6 +99,10 @@ impl Known<'_> {
             found => found,
         }
     }
+}
+
+fn scope(found: &Resource) -> Scope {
+    if found.namespaced { Scope::Namespaced } else { Scope::Cluster }
 }
 
 fn place(key: &ObjectKey) -> Place {
@@ -261,9 +275,21 @@ async fn apply_unless_stale(cluster: &Cluster, wanted: &Wanted, mode: ApplyMode)
     }
 }
 
-/// The live object, or None where there is none, or none can be because its kind is not served yet.
+/// What the manifest would be as an object that is not there yet. None where the server does not tell: that it would
+/// not take it is no fault of a change to the one that is there.
+pub(super) async fn fresh(cluster: &Cluster, wanted: &Wanted) -> Result<Option<Value>, ReconcileError> {
+    let Some(other) = stand_in(wanted) else { return Ok(None) };
+    match cluster.apply(&other.key, &other.desired.object, ApplyMode { dry_run: true, force: true }).await {
+        Ok(Applied { object, .. }) => Ok(Some(object)),
+        Err(error) if error.class() == Class::Fail => Ok(None),
+        Err(source) => Err(ReconcileError::Object { key: wanted.key.clone(), source }),
+    }
+}
+
+/// The live object, in another version where that of the key is not served; None where there is none, or none can be
+/// because its kind is not served yet.
 pub(super) async fn live(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Value>, ClusterError> {
-    match cluster.get(key).await {
+    match cluster.get_in_any_version(key).await {
         Err(ClusterError::UnknownKind { .. }) => Ok(None),
         found => found,
     }

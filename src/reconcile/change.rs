@@ -8,6 +8,7 @@ use super::apply::{Facts, MOVED_TRIES, Side, until};
 use super::ask::Kinds;
 use super::blocked;
 use super::input::{ChangePlan, PlanInput, ReconcileError};
+use super::keeps;
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
 use crate::plan::deletion::WantedUids;
@@ -83,6 +84,7 @@ impl Sides<'_> {
         let absent: HashSet<ObjectId> =
             change_facts.iter().filter(|(_, facts)| facts.live.is_none()).map(|(id, _)| id.clone()).collect();
         let mut changes = self.changed(&base_facts, change_facts, &differs);
+        keeps::look(&self.base, &self.change, &mut changes, &absent).await?;
         changes.extend(self.removed(&base_facts, &wanted).await?);
         let mut changes = self.change.finish(changes);
         self.change.look_into(&mut changes.changes).await;

@@ -7,6 +7,7 @@ mod blocked;
 mod change;
 mod contents;
 mod input;
+mod keeps;
 mod orphans;
 mod quota;
 mod verdict;

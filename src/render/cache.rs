@@ -71,8 +71,8 @@ impl Cache {
         looked.await.map_err(|error| RenderError::Start(error.to_string()))?
     }
 
-    pub(super) async fn keep(&self, key: String, cluster: Option<String>, rendered: Arc<Rendered>) {
-        let packed = tokio::task::spawn_blocking(move || Kept::pack(cluster, &rendered)).await;
+    pub(super) async fn keep(&self, key: String, rendered: Arc<Rendered>) {
+        let packed = tokio::task::spawn_blocking(move || Kept::pack(&rendered)).await;
         let Ok(Some(newest)) = packed else { return };
         let mut all = vec![Arc::new(newest)];
         if let Some(known) = self.0.get(&key).await {
@@ -84,7 +84,7 @@ impl Cache {
 
 impl Kept {
     /// None for what does not read back as it was, as some numbers with a fraction: it is rendered again.
-    fn pack(cluster: Option<String>, rendered: &Arc<Rendered>) -> Option<Self> {
+    fn pack(rendered: &Arc<Rendered>) -> Option<Self> {
         if !rendered.manifests.iter().all(|manifest| reads_back(&manifest.object)) {
             return None;
         }
@@ -92,7 +92,7 @@ impl Kept {
         serde_json::to_writer(&mut encoder, &rendered.manifests).ok()?;
         let manifests = encoder.finish().ok()?.into_boxed_slice();
         Some(Self {
-            cluster,
+            cluster: rendered.cluster.clone(),
             trace: rendered.trace.clone(),
             warnings: rendered.warnings.clone(),
             volatile: rendered.volatile.clone(),
@@ -121,6 +121,7 @@ impl Kept {
             trace: self.trace.clone(),
             warnings: self.warnings.clone(),
             volatile: self.volatile.clone(),
+            cluster: self.cluster.clone(),
             identity: self.identity.clone(),
         })
     }

@@ -114,9 +114,6 @@ struct Rested {
     since: Instant,
 }
 
-/// What one render made, and by which renderer.
-type Made = (Rendered, String);
-
 /// How one try in one worker ended without a result.
 enum Try {
     Error(RenderError),
@@ -177,9 +174,9 @@ impl Renderer {
         let started = Instant::now();
         let made = self.render_at(request, tree, cancel).await;
         drop(place);
-        let (rendered, made_by) = made.inspect_err(|error| self.slow.note(slow_key, error, started.elapsed()))?;
+        let rendered = made.inspect_err(|error| self.slow.note(slow_key, error, started.elapsed()))?;
         let rendered = Arc::new(rendered);
-        self.cache.keep(key, (made_by == "helm").then_some(cluster), Arc::clone(&rendered)).await;
+        self.cache.keep(key, Arc::clone(&rendered)).await;
         Ok(rendered)
     }
 
@@ -191,7 +188,7 @@ impl Renderer {
         cancel: CancellationToken,
     ) -> Result<Rendered, RenderError> {
         let _place = self.places.acquire(Asker { tenant: "", purpose: Purpose::ByHand }, &cancel).await?;
-        Ok(self.render_at(request, tree, cancel).await?.0)
+        self.render_at(request, tree, cancel).await
     }
 
     /// Renders at a place that the caller holds.
@@ -200,7 +197,7 @@ impl Renderer {
         request: RenderRequest,
         tree: Arc<dyn Tree>,
         cancel: CancellationToken,
-    ) -> Result<Made, RenderError> {
+    ) -> Result<Rendered, RenderError> {
         let deadline = Instant::now() + self.config.deadline;
         let mut lost = 0;
         loop {
@@ -229,7 +226,7 @@ impl Renderer {
         tree: Arc<dyn Tree>,
         cancel: &CancellationToken,
         deadline: Instant,
-    ) -> Result<Made, Try> {
+    ) -> Result<Rendered, Try> {
         let killer = worker.killer.clone();
         let limits = Limits {
             output: self.config.max_output,
@@ -285,7 +282,7 @@ impl Renderer {
         }
     }
 
-    fn finish(&self, done: Done, guard: KillOnDrop, request: &RenderRequest) -> Result<Made, Try> {
+    fn finish(&self, done: Done, guard: KillOnDrop, request: &RenderRequest) -> Result<Rendered, Try> {
         guard.disarm();
         let (mut worker, result, trace) = done.map_err(|error| RenderError::Start(error.to_string()))?;
         worker.renders += 1;
@@ -316,15 +313,15 @@ impl Renderer {
         }
     }
 
-    fn rendered(&self, ended: Ended, manifests: Vec<Manifest>, trace: Trace, request: &RenderRequest) -> Made {
+    fn rendered(&self, ended: Ended, manifests: Vec<Manifest>, trace: Trace, request: &RenderRequest) -> Rendered {
         let volatile = ended.volatile.into_iter().filter_map(|field| {
             let object = manifests.get(field.object)?.key.clone();
             Some(VolatileField { object, pointer: field.pointer })
         });
         let volatile = volatile.collect();
-        let cluster = if ended.renderer == "helm" { request.cluster_key() } else { String::new() };
-        let identity = self.identifier.identity(request, &trace, &cluster);
-        (Rendered { manifests, trace, warnings: ended.warnings, volatile, identity }, ended.renderer)
+        let cluster = (ended.renderer == "helm").then(|| request.cluster_key());
+        let identity = self.identifier.identity(request, &trace, cluster.as_deref().unwrap_or_default());
+        Rendered { manifests, trace, warnings: ended.warnings, volatile, cluster, identity }
     }
 
     /// Ends workers that had nothing to do for a while, until `stop`. To be spawned beside the service.

@@ -34,6 +34,13 @@ pub struct ClusterFacts {
     pub api_versions: Vec<String>,
 }
 
+impl ClusterFacts {
+    /// A hash in hex.
+    pub fn key(&self) -> String {
+        digest([serde_json::to_string(self).unwrap_or_default().as_str()])
+    }
+}
+
 /// What a render made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
@@ -43,6 +50,8 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// Fields that another render makes otherwise, where the options keep the live value for them.
     pub volatile: Vec<VolatileField>,
+    /// [`ClusterFacts::key`] of what a chart was told of its cluster; None of anything else than a chart.
+    pub cluster: Option<String>,
     /// Hash over the options, the trace and the renderer's version, and for charts over what they know of the cluster.
     pub identity: String,
 }
@@ -118,8 +127,7 @@ impl RenderRequest {
 
     /// What a chart's render depends on besides, as a hash in hex.
     pub(super) fn cluster_key(&self) -> String {
-        let facts = serde_json::to_string(&self.cluster.as_deref()).unwrap_or_default();
-        digest([facts.as_str()])
+        self.cluster.as_deref().map_or_else(|| digest(["null"]), ClusterFacts::key)
     }
 }
 

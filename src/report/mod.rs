@@ -7,7 +7,7 @@ pub mod outcome;
 pub mod preview;
 #[cfg(test)]
 pub(crate) mod sample;
-mod words;
+pub mod words;
 
 pub use gate::{gate, pending};
 pub use outbox::{Destination, Outbox, OutboxError, OutboxOptions, Target};

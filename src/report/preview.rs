@@ -245,6 +245,31 @@ pub struct Differs {
     pub at: DiffersAt,
     /// The objects that change in a way that was not shown. Empty where the app can't be planned as merged.
     pub objects: Vec<String>,
+    /// Those of them that are made, and those that are deleted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub created: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted: BTreeSet<String>,
+}
+
+impl Differs {
+    /// With what is done to each of the objects, as far as it is known.
+    pub fn new<'a>(
+        app: AppId,
+        at: DiffersAt,
+        objects: Vec<String>,
+        actions: impl Iterator<Item = (String, Action)> + 'a,
+    ) -> Self {
+        let (mut created, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+        for (object, action) in actions.filter(|(object, _)| objects.contains(object)) {
+            match action {
+                Action::Create => drop(created.insert(object)),
+                Action::Prune => drop(deleted.insert(object)),
+                Action::Update | Action::Replace | Action::None => {}
+            }
+        }
+        Self { app, at, objects, created, deleted }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

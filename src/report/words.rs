@@ -1,12 +1,12 @@
 //! Numbers and lists as people write them.
 
 /// `1 update`, `3 updates`.
-pub(super) fn count(number: usize, word: &str) -> String {
+pub fn count(number: usize, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
 /// The first few, and how many more.
-pub(super) fn join<T: AsRef<str>>(items: &[T], most: usize) -> String {
+pub fn join<T: AsRef<str>>(items: &[T], most: usize) -> String {
     let shown: Vec<&str> = items.iter().take(most).map(AsRef::as_ref).collect();
     match items.len().saturating_sub(most) {
         0 => shown.join(", "),

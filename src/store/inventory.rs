@@ -263,6 +263,7 @@ impl Store {
 
 mod claim;
 mod gone;
+mod kinds;
 mod left;
 mod moving;
 mod overview;

@@ -134,10 +134,22 @@ impl Store {
         .bind(Json(tokens))
         .fetch_all(self.read())
         .await?;
-        Ok(found
-            .into_iter()
-            .filter_map(|(repo, number)| Some((RepoName::new(&repo), u64::try_from(number).ok()?)))
-            .collect())
+        Ok(pulls(found))
+    }
+
+    /// The open pull requests whose previews rest on something that begins so and is not `but`.
+    pub async fn pulls_resting_beside(&self, begins: &str, but: &str) -> Result<Vec<(RepoName, u64)>, StoreError> {
+        let found: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT DISTINCT r.repo, r.number FROM preview_rests r
+             JOIN pulls p ON p.repo = r.repo AND p.number = r.number
+             WHERE r.token >= $1 AND r.token < $2 AND r.token <> $3 AND p.state = 'open'",
+        )
+        .bind(begins)
+        .bind(format!("{begins}\u{10FFFF}"))
+        .bind(but)
+        .fetch_all(self.read())
+        .await?;
+        Ok(pulls(found))
     }
 
     /// Up to where objects are known to have changed.
@@ -170,6 +182,11 @@ impl Store {
         sqlx::query("DELETE FROM touched WHERE seq <= $1").bind(seq - KEPT).execute(&mut *tx).await?;
         tx.commit().await
     }
+}
+
+fn pulls(found: Vec<(String, i64)>) -> Vec<(RepoName, u64)> {
+    let pull = |(repo, number): (String, i64)| Some((RepoName::new(&repo), u64::try_from(number).ok()?));
+    found.into_iter().filter_map(pull).collect()
 }
 
 /// SQL has no unsigned numbers; no forge counts this far.

@@ -23,7 +23,9 @@ pub struct Known {
 
 impl Known {
     pub fn of(rows: &[ObjectRow], trust: Trust) -> Self {
-        let trusts = |row: &&ObjectRow| trust == Trust::Applied && row.state == ObjectState::Applied;
+        // Without a fingerprint nobody knows whether it still is: the definition of its kind is another one.
+        let is_known = |row: &ObjectRow| row.state == ObjectState::Applied && row.fingerprint.is_some();
+        let trusts = |row: &&ObjectRow| trust == Trust::Applied && is_known(row);
         let owned = |row: &ObjectRow| Owned {
             resource_version: row.resource_version.clone().filter(|_| trusts(&row)),
             ..owned(row)

@@ -2,9 +2,11 @@
 //! already.
 
 mod blocked;
+mod keeps;
 mod limits;
 mod sides;
 mod taken;
+mod versions;
 
 use driftless::app::{Adopt, Allow, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use driftless::class::Classified as _;

@@ -9,16 +9,22 @@ use crate::cluster::Cluster;
 use crate::ids::{AppId, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::context::blocking;
-use crate::queue::JobError;
+use crate::queue::{Cause, JobError};
+use crate::render::ClusterFacts;
 use crate::store::apps::{AppRow, AppState};
 use crate::trace::Trace;
 
-/// Those of a cluster's apps that have to be rendered again although nothing in Git has changed.
-pub(in crate::jobs) async fn apps(engine: &Engine, cluster: &Cluster, rows: &[AppRow]) -> Result<Vec<AppId>, JobError> {
+/// Those of a cluster's apps that have to be rendered again although nothing in Git has changed, and why.
+pub(in crate::jobs) async fn apps(
+    engine: &Engine,
+    cluster: &Cluster,
+    rows: &[AppRow],
+) -> Result<Vec<(AppId, Cause)>, JobError> {
     let facts = engine.facts(cluster).await?;
     if engine.looked_through.is_known(cluster.name(), &facts) {
         return Ok(Vec::new());
     }
+    let before = engine.looked_through.before(cluster.name());
     let mut found = Vec::new();
     let repos: BTreeSet<&RepoName> = rows.iter().map(|row| &row.app.source.repo).collect();
     for repo in repos {
@@ -28,8 +34,36 @@ pub(in crate::jobs) async fn apps(engine: &Engine, cluster: &Cluster, rows: &[Ap
             }
         }
     }
+    let cause = if found.is_empty() { None } else { Some(why(engine, cluster, before.as_deref(), &facts).await?) };
     engine.looked_through.keep(cluster.name(), facts);
-    Ok(found)
+    Ok(found.into_iter().filter_map(|app| Some((app, cause.clone()?))).collect())
+}
+
+/// What the cluster serves since the last look and what no longer, and the apps whose CRDs say so.
+async fn why(
+    engine: &Engine,
+    cluster: &Cluster,
+    before: Option<&ClusterFacts>,
+    now: &ClusterFacts,
+) -> Result<Cause, JobError> {
+    let Some(before) = before else {
+        let cluster = cluster.name().clone();
+        return Ok(Cause::Cluster { cluster, gained: Vec::new(), lost: Vec::new(), by: Vec::new() });
+    };
+    let gained = kinds_beside(&now.api_versions, &before.api_versions);
+    let lost = kinds_beside(&before.api_versions, &now.api_versions);
+    let groups: BTreeSet<&str> = gained.iter().chain(&lost).filter_map(|kind| kind.split('/').next()).collect();
+    let crds =
+        engine.store.inventory_of_kind(cluster.name(), "apiextensions.k8s.io", "CustomResourceDefinition").await?;
+    let defines = |name: &str| name.split_once('.').is_some_and(|(_, group)| groups.contains(group));
+    let by: BTreeSet<AppId> = crds.into_iter().filter(|row| defines(&row.key.name)).map(|row| row.app).collect();
+    Ok(Cause::Cluster { cluster: cluster.name().clone(), gained, lost, by: by.into_iter().collect() })
+}
+
+/// The kinds of `all`, such as `apps/v1/Deployment`, that `others` has not.
+fn kinds_beside(all: &[String], others: &[String]) -> Vec<String> {
+    let is_kind = |text: &&String| text.split('/').next_back().is_some_and(|last| last.starts_with(char::is_uppercase));
+    all.iter().filter(is_kind).filter(|kind| !others.contains(kind)).cloned().collect()
 }
 
 /// Whether a render of what the last one read could have another identity now.

@@ -9,12 +9,12 @@ use super::told;
 use super::told::{report_of, tell};
 use super::unseen::unseen;
 use crate::app::App;
-use crate::ids::{AppId, Oid, RepoName};
+use crate::ids::{Oid, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::desired::{identity, render};
 use crate::jobs::preview::previewed::Shown;
 use crate::manifest::Manifest;
-use crate::plan::Plan;
+use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
 use crate::render::{Purpose, Rendered};
 use crate::report::preview::{Differs, DiffersAt};
@@ -60,12 +60,12 @@ pub(in crate::jobs) async fn at_sync(
         let later = pushed_since(engine, row, [commit, revision], rendered, &objects, cancel).await?;
         let objects: Vec<String> = objects.iter().filter(|object| !later.contains(*object)).cloned().collect();
         if !objects.is_empty() {
-            differs(engine, repo, *number, app, &objects).await?;
+            differs(engine, repo, *number, plan, &objects).await?;
         }
     }
     // What was pushed to another ref than the definition's since the merge, or before it and unseen, was not shown.
     for (number, _) in defined.iter().filter(|(_, shown)| !shown.steps.is_empty() && !objects.is_empty()) {
-        differs(engine, &app.repo, *number, app, &objects).await?;
+        differs(engine, &app.repo, *number, plan, &objects).await?;
     }
     Ok(())
 }
@@ -129,9 +129,10 @@ pub(in crate::jobs) async fn differs(
     engine: &Engine,
     repo: &RepoName,
     number: u64,
-    app: &AppId,
+    plan: &Plan,
     objects: &[String],
 ) -> Result<(), JobError> {
+    let app = &plan.app;
     let turn = engine.store.turn().await;
     let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
@@ -143,7 +144,12 @@ pub(in crate::jobs) async fn differs(
     if objects.is_empty() {
         return Ok(());
     }
-    outcome.differs.push(Differs { app: app.clone(), at: DiffersAt::Sync, objects });
+    let removed = |change: &Change| change.replaces_name.as_ref().map(|old| (old.id().to_string(), Action::Prune));
+    let actions = plan
+        .changes
+        .iter()
+        .flat_map(|change| std::iter::once((change.key.id().to_string(), change.action)).chain(removed(change)));
+    outcome.differs.push(Differs::new(app.clone(), DiffersAt::Sync, objects, actions));
     let known = Known::about(engine, &pull).await?;
     tell(engine, &mut pull, &mut report, &known).await
 }

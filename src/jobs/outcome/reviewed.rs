@@ -184,7 +184,13 @@ async fn plan_again(
             (Some((from, to)), _) => DiffersAt::BaseMoved { from: from.clone(), to: to.clone() },
             (None, Some(_)) => DiffersAt::Merge,
         };
-        reviewed.differs.push(Differs { app: report.app.clone(), at, objects });
+        let AppResult::Planned { objects: shown } = &report.result else {
+            reviewed.differs.push(Differs::new(report.app.clone(), at, objects, std::iter::empty()));
+            reviewed.again.push(report);
+            continue;
+        };
+        let actions = shown.iter().map(|object| (object.key.id().to_string(), object.action));
+        reviewed.differs.push(Differs::new(report.app.clone(), at, objects, actions));
         reviewed.again.push(report);
     }
 }
@@ -212,7 +218,10 @@ async fn not_as_looked_at(pairs: Vec<Pair>, looked: Option<&Looked>, trees: &Tre
 
 fn is_defined_as(pair: &Pair, one: &LookedAt) -> bool {
     [(&pair.base, &one.base), (&pair.change, &one.change)].into_iter().all(|(side, seen)| match (side, seen) {
-        (Some(side), Some(seen)) => side.app.same_definition(&seen.app),
+        (Some(side), Some(seen)) => {
+            let told = side.rendered.as_ref().ok().and_then(|rendered| rendered.cluster.as_ref());
+            side.app.same_definition(&seen.app) && told == seen.cluster.as_ref()
+        }
         (None, None) => true,
         _ => false,
     })

@@ -77,6 +77,7 @@ mod tests {
             trace: Trace::default(),
             warnings: Vec::new(),
             volatile: Vec::new(),
+            cluster: None,
             identity: String::new(),
         };
         Pair {

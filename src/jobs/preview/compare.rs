@@ -14,7 +14,7 @@ use super::object::{object, show};
 use super::pair::{Pair, Side, Trees};
 use super::previewed::Collected;
 use super::shared::refuse_shared;
-use super::{budget, claimed, edited, leaving};
+use super::{budget, claimed, edited, leaving, schema};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
@@ -208,6 +208,7 @@ async fn one(
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
+            schema::warn(engine, &mut planned.changes).await?;
             collected.add(&pair.id, &planned);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             report.destructive.extend(by_marks_alone);

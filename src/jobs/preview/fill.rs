@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fetch::Fetched;
 use super::pair::Trees;
 use super::previewed::{Collected, Looked};
-use super::{compare, sides};
+use super::{compare, facts, sides};
 use crate::config::Repo;
 use crate::ids::{Oid, RepoName};
 use crate::jobs::Engine;
@@ -54,12 +54,14 @@ pub(in crate::jobs) async fn fill(
         return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new()), None));
     }
     let rendered = std::mem::take(&mut sides.looked);
+    let facts = facts::of(engine, &rendered, &sides.pairs).await?;
     let collected = Collected::default();
     let compared =
         history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
     report.apps = compared.apps;
     let mut looked = Looked::new(author, report, rendered, &collected);
     looked.reads = trees.reads.take();
+    looked.rests.extend(facts);
     Ok((Some(change_tree), looked, compared.trouble))
 }
 

@@ -6,8 +6,12 @@ use crate::manifest::{Manifest, ObjectId};
 use crate::plan;
 use crate::plan::{Action, Change, PruneLimit, Redactor, Verdict};
 use crate::reconcile::ChangePlan;
-use crate::report::preview::{AppReport, AppResult, Difference, DifferenceKind, ObjectReport};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
+use crate::report::words::join;
 use crate::store::inventory::ObjectRow;
+
+/// How many objects are named of which nothing changes.
+const NAMED: usize = 5;
 
 /// Writes what a plan does into a report, without the values of Secrets.
 pub(in crate::jobs) fn show(
@@ -38,10 +42,23 @@ pub(in crate::jobs) fn show(
     for change in planned.changes.changes.iter().filter(|change| !shows(change)) {
         report.warnings.extend(change.remarks.iter().map(|remark| format!("{}: {remark}", change.key)));
     }
+    report.warnings.extend(comes_to_nothing(report, planned));
     report.warnings = redactor.texts(&report.warnings);
     report.warnings.extend(redactor.withholds());
     let shown = planned.changes.changes.iter().filter(|change| shows(change));
     report.result = AppResult::Planned { objects: shown.map(|change| object(change, &redactor)).collect() };
+}
+
+/// Why there is nothing to show of an app whose manifests change: a row without a word would look like a mistake.
+fn comes_to_nothing(report: &AppReport, planned: &ChangePlan) -> Option<String> {
+    let changes = &planned.changes.changes;
+    let is_told = report.definition != DefinitionChange::None || !report.warnings.is_empty();
+    if is_told || changes.is_empty() || changes.iter().any(shows) {
+        return None;
+    }
+    let names: Vec<String> = changes.iter().map(|change| change.key.to_string()).collect();
+    let they = if names.len() == 1 { "the object stays" } else { "the objects stay" };
+    Some(format!("The manifest of {} changes, but {they} the same in the cluster", join(&names, NAMED)))
 }
 
 /// Whether an object is no longer rendered and is not deleted either.
@@ -102,6 +119,11 @@ fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow], redactor
 
 fn difference(change: &Change, kind: DifferenceKind, redactor: &Redactor) -> Difference {
     let detail = match change.action {
+        // Nothing was looked up of what cannot be sent.
+        Action::Create if change.is_rejected() && change.after.is_none() => match redactor.verdict(&change.verdict) {
+            Verdict::Rejected { message, .. } => format!("cannot be applied: {}", message.trim_end_matches('.')),
+            Verdict::Accepted | Verdict::NotValidated { .. } => "cannot be applied".to_owned(),
+        },
         Action::Create => "is missing".to_owned(),
         Action::Prune => std::iter::once("is no longer in Git")
             .chain(change.notes.iter().map(String::as_str))

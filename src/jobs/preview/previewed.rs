@@ -113,6 +113,9 @@ pub(in crate::jobs) struct Seen {
     pub app: App,
     /// What its render asked of the side's tree. None where it reads another repo or ref, or where nobody knows.
     pub trace: Option<Trace>,
+    /// What a chart was told of its cluster, as a hash.
+    #[serde(default)]
+    pub cluster: Option<String>,
 }
 
 impl Seen {
@@ -122,7 +125,8 @@ impl Seen {
             Ok(rendered) => Some(rendered.trace.clone()),
             Err(error) => error.trace().cloned(),
         };
-        Some(Self { app: side.app.clone(), trace: trace.filter(|_| of_the_branch) })
+        let cluster = side.rendered.as_ref().ok().and_then(|rendered| rendered.cluster.clone());
+        Some(Self { app: side.app.clone(), trace: trace.filter(|_| of_the_branch), cluster })
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pair::Trees;
 use super::previewed::{Looked, LookedAt, Seen};
-use super::{granted, reads, sides};
+use super::{facts, granted, reads, sides};
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::Oid;
@@ -37,7 +37,8 @@ pub(in crate::jobs) async fn look(
     job: &Job,
     cancel: &CancellationToken,
 ) -> Result<Look, JobError> {
-    let moved = |cause: &Cause| matches!(cause, Cause::Follow { key: Key::Push { .. } | Key::Sync(_) });
+    let moved =
+        |cause: &Cause| matches!(cause, Cause::Follow { key: Key::Push { .. } | Key::Sync(_) | Key::Resync(_) });
     // Something that the preview rests on besides Git is not what it was.
     let is_touched = job.causes.iter().any(|cause| !matches!(cause, Cause::Follow { key: Key::Push { .. } }));
     if job.attempt > 1 || job.causes.is_empty() || !job.causes.iter().all(moved) {
@@ -137,6 +138,9 @@ impl Before<'_> {
             if !same(one.base.as_ref(), base) || !same(one.change.as_ref(), change) {
                 return Ok(false);
             }
+        }
+        if !facts::are_the_same(engine, &self.looked.apps).await? {
+            return Ok(false);
         }
         let (apps, trees) = (self.looked.apps.clone(), trees.clone());
         let look = move || -> Result<bool, TreeError> {

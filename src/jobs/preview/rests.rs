@@ -88,6 +88,20 @@ fn group(cluster: &ClusterName, group: &str) -> String {
     format!("{cluster} group {group}")
 }
 
+/// What a chart was told of its cluster, by its hash.
+pub(in crate::jobs) fn facts(cluster: &ClusterName, hash: &str) -> String {
+    format!("{cluster} facts {hash}")
+}
+
+/// Whether an object says what a cluster serves: once it is another one, charts may render otherwise, and custom
+/// resources may not be what they were.
+fn defines_kinds(id: &ObjectId) -> bool {
+    matches!(
+        (&*id.group, &*id.kind),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") | ("apiregistration.k8s.io", "APIService")
+    )
+}
+
 fn rights(cluster: &ClusterName) -> String {
     format!("{cluster} rights")
 }
@@ -96,8 +110,8 @@ fn everything(cluster: &ClusterName) -> String {
     format!("{cluster} everything")
 }
 
-/// Asks for a look at each open pull request whose preview rests on what has changed by now. What is not told because
-/// the process ends is told by the next one.
+/// Asks for a look at each open pull request whose preview rests on what has changed by now, and at each cluster that
+/// serves something else. What is not told because the process ends is told by the next one.
 pub(in crate::jobs) async fn spread(engine: &Engine) -> Result<(), JobError> {
     loop {
         let told = engine.store.told_touch().await?;
@@ -107,9 +121,14 @@ pub(in crate::jobs) async fn spread(engine: &Engine) -> Result<(), JobError> {
         let tokens: BTreeSet<String> = touched.iter().flat_map(|one| of_touched(&one.cluster, &one.object)).collect();
         let cause = Cause::Follow { key: Key::Sync(last.app.clone()) };
         let pulls = engine.store.pulls_resting_on(&tokens).await?;
-        let requests: Vec<Request> = pulls
-            .into_iter()
-            .map(|(repo, number)| Request::new(Key::Preview { repo, number }, cause.clone()))
+        let previews = pulls.into_iter().map(|(repo, number)| Key::Preview { repo, number });
+        let defining = touched.iter().filter(|one| defines_kinds(&one.object));
+        let clusters: BTreeSet<&ClusterName> = defining.map(|one| &one.cluster).collect();
+        // One that the configuration no longer has is looked at by nobody.
+        let clusters = clusters.into_iter().filter(|cluster| engine.cluster(cluster).is_ok());
+        let requests: Vec<Request> = previews
+            .chain(clusters.map(|cluster| Key::Resync(cluster.clone())))
+            .map(|key| Request::new(key, cause.clone()))
             .collect();
         engine.queue.enqueue(&requests).await?;
         engine.store.tell_touched(last.seq).await?;

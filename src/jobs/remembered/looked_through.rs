@@ -15,6 +15,11 @@ impl LookedThrough {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).is_some_and(|known| **known == *facts)
     }
 
+    /// What the cluster was then.
+    pub fn before(&self, cluster: &ClusterName) -> Option<Arc<ClusterFacts>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).cloned()
+    }
+
     pub fn keep(&self, cluster: &ClusterName, facts: Arc<ClusterFacts>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.clone(), facts);
     }

@@ -32,16 +32,33 @@ fn line(one: &Differs) -> String {
         DiffersAt::Sync => "the cluster or the branch changed after the preview".to_owned(),
     };
     if one.at == DiffersAt::NeverPreviewed && !one.objects.is_empty() {
-        let objects: Vec<String> = one.objects.iter().map(|object| span(object)).collect();
-        return format!("- {app}: the merge changes {}. {}.", join(&objects, NAMED), capital(&why));
+        return format!("- {app}: the merge {}. {}.", does(one), capital(&why));
     }
     if one.objects.is_empty() {
         return format!("- {app} cannot be planned as merged: {why}.");
     }
-    let objects: Vec<String> = one.objects.iter().map(|object| span(object)).collect();
-    let what = match &one.at {
-        DiffersAt::Sync => "the sync also changes",
-        _ => "the merge also changes",
+    let who = match &one.at {
+        DiffersAt::Sync => "the sync",
+        _ => "the merge",
     };
-    format!("- {app}: {what} {}, which the preview did not show: {why}.", join(&objects, NAMED))
+    format!("- {app}: {who} also {}, which the preview did not show: {why}.", does(one))
+}
+
+/// What is done to the objects, deletions first: `deletes A and changes B, C`.
+fn does(one: &Differs) -> String {
+    let verb = |object: &String| match object {
+        object if one.deleted.contains(object) => "deletes",
+        object if one.created.contains(object) => "creates",
+        _ => "changes",
+    };
+    let part = |wanted: &str| {
+        let objects: Vec<String> =
+            one.objects.iter().filter(|object| verb(object) == wanted).map(|object| span(object)).collect();
+        (!objects.is_empty()).then(|| format!("{wanted} {}", join(&objects, NAMED)))
+    };
+    let parts: Vec<String> = ["deletes", "creates", "changes"].into_iter().filter_map(part).collect();
+    match parts.as_slice() {
+        [first, second, third] => format!("{first}, {second} and {third}"),
+        parts => parts.join(" and "),
+    }
 }

@@ -132,7 +132,9 @@ fn definitions_that_were_invalid_and_pauses_that_are_over() {
         outcome.differs = vec![Differs {
             app: report.apps[2].app.clone(),
             at: DiffersAt::NeverPreviewed,
-            objects: vec!["Deployment shop/web".into()],
+            objects: ["ConfigMap shop/a", "ConfigMap shop/b", "Deployment shop/web"].map(String::from).into(),
+            created: ["ConfigMap shop/a".to_owned()].into(),
+            deleted: ["ConfigMap shop/b".to_owned()].into(),
         }];
         report.outcome = Some(outcome);
         report.apps.drain(..2);

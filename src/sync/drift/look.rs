@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 
 use super::compare::{Comparison, Differs, Drifted, compare};
+use super::kinds;
 use crate::cluster::{Cluster, ClusterError, PartialMeta, Resource};
 use crate::ids::AppId;
 use crate::manifest::ObjectId;
@@ -39,6 +40,7 @@ pub struct Drift {
 /// A kind that can't be listed (forbidden, or its conversion webhook is down) does not hide what happens to the others;
 /// an error is only where none can be.
 pub async fn look(store: &Store, cluster: &Cluster, instance: &str) -> Result<Drift, SyncError> {
+    kinds::look(store, cluster).await?;
     let rows = store.inventory_on(cluster.name()).await?;
     let mut drift = Drift { objects: rows.len(), ..Drift::default() };
     let mut kinds: BTreeMap<Kind, Vec<ObjectRow>> = BTreeMap::new();

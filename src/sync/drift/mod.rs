@@ -4,6 +4,7 @@
 mod compare;
 mod fields;
 mod fingerprint;
+mod kinds;
 mod look;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod burst;
 mod by_hand;
 mod claims;
 mod clusters;
+mod definitions;
 mod deletes;
 mod denied;
 mod drift;
