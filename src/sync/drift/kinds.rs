@@ -39,7 +39,7 @@ pub(super) async fn look(store: &Store, cluster: &Cluster) -> Result<(), SyncErr
     let Some(resource) = discovery.preferred("apiextensions.k8s.io", "CustomResourceDefinition") else { return Ok(()) };
     let crds = match cluster.list_metadata(resource, None).await {
         Ok(list) => list.items,
-        // Then a change of a CRD is found by nothing but the syncs that make it.
+        // Then a change of a CRD is found where its objects are next asked about for another reason.
         Err(error @ ClusterError::Forbidden { .. }) => {
             tracing::debug!(cluster = %cluster.name(), %error, "CRDs cannot be listed");
             return Ok(());
