@@ -47,6 +47,9 @@ pub struct AppView {
     pub pinned_off_branch: bool,
     /// How the cluster differs from what was applied, and who made it so; what is healed again and again as well.
     pub drift: Option<String>,
+    /// Why nobody has looked whether they do.
+    #[serde(default)]
+    pub drift_unknown: Option<String>,
     pub drift_since: Option<String>,
 }
 
@@ -186,6 +189,7 @@ pub(crate) mod tests {
             pinned_since: None,
             pinned_off_branch: false,
             drift: None,
+            drift_unknown: None,
             drift_since: None,
         });
         assert_camel_case(&RunView {

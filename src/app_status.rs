@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::app::SyncPolicy;
+use crate::app::{DriftPolicy, SyncPolicy};
 use crate::ids::{AppId, Oid};
 use crate::manifest::ObjectKey;
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, HealCount, STAYS, SUSPENDED};
@@ -216,7 +216,7 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         (_, Some(behind)) => said(State::Pending, vec![Some(behind), retried()]),
         (_, None) if row.synced_ok => said(State::Synced, vec![retried(), kept.map(str::to_owned), health_note(row)]),
         (SyncPolicy::Manual, None) => {
-            said(State::Pending, vec![Some(format!("synced by hand: driftless sync {}", row.app.id))])
+            said(State::OutOfSync, vec![Some(format!("synced by hand: driftless sync {}", row.app.id)), retried()])
         }
         (_, None) => said(State::Pending, vec![retried()]),
     }
@@ -286,8 +286,23 @@ fn by(who: Option<&String>) -> String {
     who.map(|who| format!(" by {who}")).unwrap_or_default()
 }
 
-/// How the cluster differs from what was applied, as far as the last look knows: what nobody puts back, and what is put
-/// back and changed again.
+/// Why it is not known whether the cluster differs from what was applied, where nobody has looked.
+pub fn drift_unknown(row: &AppRow, state: State) -> Option<String> {
+    if row.applied_revision.is_none() || row.state == AppState::Removed || !row.drift.is_empty() {
+        return None;
+    }
+    let why = match state {
+        State::Missing | State::Invalid | State::Never => state.as_str(),
+        _ if row.app.drift == DriftPolicy::Ignore => "drift: ignore",
+        // Until a sync succeeds that is tried, and what somebody changed meanwhile is not compared.
+        _ if !row.synced_ok => state.as_str(),
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// How the cluster differs from what was applied, as far as the last look knows: what nobody puts back; and what it was
+/// that the last look has put back.
 pub fn drift(row: &AppRow) -> Option<String> {
     if row.state != AppState::Active {
         return None;
@@ -300,7 +315,7 @@ pub fn drift(row: &AppRow) -> Option<String> {
 }
 
 fn fought(object: &str, HealCount { fields, manager, count }: &HealCount) -> String {
-    let what = if fields.is_empty() { "is gone".to_owned() } else { format!("differs in {}", fields.join(", ")) };
+    let what = if fields.is_empty() { "was gone".to_owned() } else { format!("differed in {}", fields.join(", ")) };
     let times = if *count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
     let by = manager.as_ref().map(|manager| format!(", by {manager}")).unwrap_or_default();
     format!("{object} {what}{by}, healed {times}")

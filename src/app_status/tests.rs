@@ -250,9 +250,20 @@ fn the_drift_of_an_app() {
     let fought = AppRow { heals: Heals::from([("Deployment shop/web".into(), count)]), ..row() };
     insta::assert_snapshot!(
         drift(&fought).expect("told"),
-        @"Deployment shop/web differs in spec.replicas, by hpa, healed 2 times in a row"
+        @"Deployment shop/web differed in spec.replicas, by hpa, healed 2 times in a row"
     );
     assert_eq!(drift(&AppRow { state: AppState::Removed, ..reported }), None, "nobody looks at it any more");
+    // A+: that there is no drift is said only where somebody has looked.
+    let mut failed = row();
+    failed.synced_ok = false;
+    let mut ignored = row();
+    ignored.app.drift = DriftPolicy::Ignore;
+    let unknown = [(row(), State::Synced), (failed, State::Failed), (ignored, State::Synced), (row(), State::Missing)]
+        .map(|(row, state)| drift_unknown(&row, state));
+    assert_eq!(
+        unknown,
+        [None, Some("failed"), Some("drift: ignore"), Some("missing")].map(|why| why.map(str::to_owned))
+    );
 }
 
 /// T3, T4, T5, T6, T7, T10: every combination of rows that means something, and what is said of it.

@@ -54,8 +54,15 @@ pub(super) async fn list(args: &ListArgs, format: Format) -> anyhow::Result<Outc
     let apps: Vec<AppView> = args.server.get(&path).await?;
     match format {
         Format::Json => output::json(&apps)?,
-        Format::Text if apps.is_empty() && args.drift => output::note("no drift, as of the last look at each cluster"),
-        Format::Text if args.drift => output::line(drift_table(&apps)),
+        Format::Text if args.drift => {
+            let (drifted, unknown): (Vec<_>, Vec<_>) = apps.into_iter().partition(|app| app.drift.is_some());
+            if drifted.is_empty() {
+                output::note(no_drift(!unknown.is_empty()));
+            } else {
+                output::line(drift_table(&drifted));
+            }
+            not_looked_at(&unknown).into_iter().for_each(output::note);
+        }
         Format::Text if apps.is_empty() => output::note("no apps yet: they appear when their definitions are pushed"),
         Format::Text => output::line(apps_table(&apps)),
     }
@@ -76,6 +83,21 @@ fn apps_table(apps: &[AppView]) -> String {
         ]
     });
     output::table(["APP", "DESTINATION", "STATE", "HEALTH", "REVISION", "OBJECTS", "MESSAGE"], rows)
+}
+
+fn no_drift(apart_from_some: bool) -> &'static str {
+    if apart_from_some {
+        "no drift in the apps that were looked at, as of the last look at each cluster"
+    } else {
+        "no drift, as of the last look at each cluster"
+    }
+}
+
+/// The apps of which it is not known whether they have drifted, each with why.
+fn not_looked_at(apps: &[AppView]) -> Option<String> {
+    let one = |app: &AppView| format!("{} ({})", app.app, app.drift_unknown.as_deref().unwrap_or_default());
+    let all: Vec<String> = apps.iter().map(one).collect();
+    (!all.is_empty()).then(|| format!("not looked at for drift: {}", all.join(", ")))
 }
 
 fn drift_table(apps: &[AppView]) -> String {
@@ -137,6 +159,7 @@ mod tests {
             pinned_since: None,
             pinned_off_branch: false,
             drift: None,
+            drift_unknown: None,
             drift_since: None,
         };
         let failed = app("cart-service", "failed", Some("Deployment shop/cart: spec.replicas: must be positive"));
@@ -147,15 +170,20 @@ mod tests {
             ..app("web", "out-of-sync", None)
         };
         let fought = AppView {
-            drift: Some("Deployment shop/cart differs in spec.replicas, by hpa, healed 2 times in a row".into()),
+            drift: Some("Deployment shop/cart differed in spec.replicas, by hpa, healed 2 times in a row".into()),
             ..app("cart-service", "synced", None)
         };
         let lines = drift_table(&[drifted, fought]);
         insta::assert_snapshot!(lines.replace("Deployment shop/", "D "), @r"
         APP                DESTINATION  STATE        SINCE                 DRIFT
         shop/web           prod/shop    out-of-sync  2026-01-02T03:04:05Z  D web differs in spec.replicas, by kubectl-edit
-        shop/cart-service  prod/shop    synced       -                     D cart differs in spec.replicas, by hpa, healed 2 times in a row
+        shop/cart-service  prod/shop    synced       -                     D cart differed in spec.replicas, by hpa, healed 2 times in a row
         ");
+        let failed = AppView { drift_unknown: Some("failed".into()), ..app("web", "failed", None) };
+        let ignored = AppView { drift_unknown: Some("drift: ignore".into()), ..app("api", "synced", None) };
+        let unknown = not_looked_at(&[failed, ignored]);
+        assert_eq!(unknown.as_deref(), Some("not looked at for drift: shop/web (failed), shop/api (drift: ignore)"));
+        assert_eq!(not_looked_at(&[]), None);
         insta::assert_snapshot!(apps_table(&[app("web", "synced", None)]), @r"
         APP       DESTINATION  STATE   HEALTH   REVISION    OBJECTS
         shop/web  prod/shop    synced  healthy  0123456789  4

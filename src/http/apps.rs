@@ -61,7 +61,8 @@ struct AppsQuery {
 async fn apps(State(parts): State<Parts>, Query(query): Query<AppsQuery>) -> Result<Json<Vec<AppView>>, Problem> {
     let all = standing::all(&parts.store).await?;
     let views = all.into_iter().filter(|one| query.all || !one.is_over).map(app_view);
-    Ok(Json(views.filter(|view| !query.drift || view.drift.is_some()).collect()))
+    let is_meant = |view: &AppView| !query.drift || view.drift.is_some() || view.drift_unknown.is_some();
+    Ok(Json(views.filter(is_meant).collect()))
 }
 
 fn app_view(standing: Standing) -> AppView {
@@ -79,6 +80,7 @@ fn app_view(standing: Standing) -> AppView {
         applied_at: row.applied_at.and_then(time),
         objects: u64::try_from(objects).unwrap_or(u64::MAX),
         drift: app_status::drift(&row),
+        drift_unknown: app_status::drift_unknown(&row, state),
         drift_since: row.drift_since.and_then(time),
         paused_since: row.paused_since.and_then(time),
         paused_by: row.paused_by,
@@ -186,7 +188,7 @@ async fn sync(
     let row = find(&parts.store, &app).await?;
     let id = &row.app.id;
     answers::not_synced(&row).map_or(Ok(()), refused)?;
-    let SyncRequest { revision, allow_destructive, adopt, not_on_branch } = wish;
+    let SyncRequest { revision, allow_destructive: confirms, adopt, not_on_branch } = wish;
     let found = match &revision {
         Some(text) => {
             let oid = commit(&parts, &row, text.trim()).await?;
@@ -199,7 +201,8 @@ async fn sync(
         None => None,
     };
     // It holds for what was shown, and nothing was.
-    let confirms_nothing = allow_destructive && parts.store.waiting_for_word(id).await? == 0;
+    let allow_destructive = confirms && parts.store.waiting_for_word(id).await? > 0;
+    let confirms_nothing = confirms && !allow_destructive;
     let said = answers::synced(&row, found.as_ref(), confirms_nothing);
     let revision = found.map(|to| to.oid.to_string());
     tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");

@@ -1,8 +1,9 @@
 //! What a sync does not do by itself, because it can not be undone or looks like an accident.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::change::{Action, Change, Plan};
+use super::change::{Action, Change};
 use super::contents::Contents;
 use crate::manifest::{ObjectId, ObjectKey};
 
@@ -26,10 +27,21 @@ impl Default for PruneLimit {
 pub enum Destructive {
     /// What is in it, or belongs to it, goes with it.
     Object { key: ObjectKey, action: Action, contents: Option<Box<Contents>> },
-    /// More of the app's objects than one change usually removes.
-    Many { pruned: usize, of: usize },
-    /// All that the app has.
+    /// More of the app's objects than one change usually removes; `all`: those that may be deleted, each of them.
+    Many { pruned: usize, of: usize, all: bool },
+    /// All that the app has, apart from what moves to other apps.
     All { of: usize },
+}
+
+impl Destructive {
+    /// The number of objects of which so many are deleted that this needs confirmation, where that is the reason.
+    pub fn number(&self) -> Option<usize> {
+        match self {
+            Self::Object { .. } => None,
+            Self::Many { pruned, all: true, .. } => Some(*pruned),
+            Self::Many { of, .. } | Self::All { of } => Some(*of),
+        }
+    }
 }
 
 impl fmt::Display for Destructive {
@@ -40,8 +52,8 @@ impl fmt::Display for Destructive {
                 write!(f, "{verb} {key} and with it {}", what_goes(&key.kind))?;
                 contents.as_ref().map_or(Ok(()), |contents| write!(f, ": {contents}"))
             }
-            Self::Many { pruned, of } => write!(f, "deletes {pruned} of the app's {of} objects"),
-            Self::All { of: 1 } => f.write_str("deletes the only object of the app"),
+            Self::Many { pruned, of, .. } => write!(f, "deletes {pruned} of the app's {of} objects"),
+            Self::All { of: 1 } => f.write_str("deletes the last object of the app"),
             Self::All { of } => write!(f, "deletes all {of} objects of the app"),
         }
     }
@@ -56,38 +68,56 @@ fn what_goes(kind: &str) -> &'static str {
     }
 }
 
-/// `inventory` is that before the run. Names that are paired by a generator's hash are no prunes.
-pub fn destructive(plan: &Plan, inventory: &[ObjectId], limit: PruneLimit) -> Vec<Destructive> {
-    let mut found = destructive_objects(&plan.changes);
-    let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
-    let pruned = prunes.filter(|change| inventory.contains(&change.key.id())).count();
-    let of = inventory.len();
-    let stays =
-        |change: &&Change| change.action == Action::None && change.desired.is_none() && change.left_for.is_none();
-    let kept = plan.changes.iter().filter(stays).filter(|change| inventory.contains(&change.key.id())).count();
+/// `inventory` is that before the run. Names that are paired by a generator's hash are no prunes. What moves to another
+/// app counts on neither side, as it may have moved already when a sync comes to this.
+pub fn destructive<'a>(
+    changes: impl IntoIterator<Item = &'a Change>,
+    inventory: &[ObjectId],
+    limit: PruneLimit,
+) -> Vec<Destructive> {
+    let changes: Vec<&Change> = changes.into_iter().collect();
+    let mut found = destructive_objects(changes.iter().copied());
+    let owned: BTreeSet<&ObjectId> = inventory.iter().collect();
+    let number = |counts: &dyn Fn(&Change) -> bool| {
+        changes.iter().filter(|change| counts(change) && owned.contains(&change.key.id())).count()
+    };
+    let pruned = number(&deletes);
+    let of = inventory.len().saturating_sub(number(&|change| change.left_for.is_some() || change.put_off));
+    let kept = number(&|change| {
+        change.action == Action::None && change.desired.is_none() && change.left_for.is_none() && !change.put_off
+    });
     if of > 0 && pruned == of {
         found.push(Destructive::All { of });
     } else if pruned > 0 && pruned + kept >= of {
-        // All that may be deleted: what is kept on purpose makes it no smaller.
-        found.push(Destructive::Many { pruned, of });
-    } else if of > limit.above && is_more(pruned, of, limit.share) {
-        found.push(Destructive::Many { pruned, of });
+        // What is kept on purpose makes it no smaller.
+        found.push(Destructive::Many { pruned, of, all: true });
+    } else if is_too_many(pruned, of, limit) {
+        found.push(Destructive::Many { pruned, of, all: false });
     }
     found
 }
 
+/// Whether an object is deleted by a plan: it is not on its way already, nor kept until more is known.
+pub fn deletes(change: &Change) -> bool {
+    change.action == Action::Prune && !is_going(change) && !change.put_off
+}
+
+pub(super) fn is_too_many(pruned: usize, of: usize, limit: PruneLimit) -> bool {
+    of > limit.above && is_more(pruned, of, limit.share)
+}
+
 /// What of some changes takes others along.
-pub fn destructive_objects(changes: &[Change]) -> Vec<Destructive> {
+pub fn destructive_objects<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<Destructive> {
     let one = |change: &Change| {
         let (key, contents) = (change.removes()?.clone(), change.contents.clone());
         Some(Destructive::Object { key, action: change.action, contents })
     };
-    changes.iter().filter(|change| is_destructive(change)).filter_map(one).collect()
+    changes.into_iter().filter(|change| is_destructive(change)).filter_map(one).collect()
 }
 
 /// Whether what is in an object, or belongs to it, goes with it.
 pub fn is_destructive(change: &Change) -> bool {
-    change.removes().is_some_and(holds_others) && !is_going(change)
+    change.removes().is_some_and(holds_others) && !is_going(change) && !change.put_off
 }
 
 /// Whether an object is being deleted already: nobody can take that back, so it needs no confirmation.
@@ -112,7 +142,7 @@ fn holds_others(key: &ObjectKey) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::change::{Change, Verdict};
+    use super::super::change::{Change, Plan, Verdict};
     use super::*;
     use crate::ids::{AppId, ClusterName, RepoName};
 
@@ -143,7 +173,7 @@ mod tests {
     fn reasons(pruned: &[ObjectKey], inventory: &[ObjectKey]) -> String {
         let plan = plan(pruned.iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect());
         let inventory: Vec<_> = inventory.iter().map(ObjectKey::id).collect();
-        destructive(&plan, &inventory, PruneLimit::default())
+        destructive(&plan.changes, &inventory, PruneLimit::default())
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
@@ -163,7 +193,7 @@ mod tests {
         let four = maps(4);
         assert_eq!(reasons(&four[..3], &four), "");
         assert_eq!(reasons(&four, &four), "deletes all 4 objects of the app");
-        assert_eq!(reasons(&four[..1], &four[..1]), "deletes the only object of the app");
+        assert_eq!(reasons(&four[..1], &four[..1]), "deletes the last object of the app");
         assert_eq!(reasons(&[], &[]), "");
     }
 
@@ -175,8 +205,35 @@ mod tests {
             three[..2].iter().map(|key| Change::new(key.clone(), Action::Prune, Verdict::Accepted)).collect();
         changes.push(Change::new(three[2].clone(), Action::None, Verdict::Accepted));
         let inventory: Vec<_> = three.iter().map(ObjectKey::id).collect();
-        let found = destructive(&plan(changes), &inventory, PruneLimit::default());
-        assert_eq!(found, [Destructive::Many { pruned: 2, of: 3 }]);
+        let found = destructive(&plan(changes).changes, &inventory, PruneLimit::default());
+        assert_eq!(found, [Destructive::Many { pruned: 2, of: 3, all: true }]);
+    }
+
+    /// X2+: an app that is renamed: what moves is no part of it any more, whether or not it has moved by then.
+    #[test]
+    fn what_moves_away_does_not_count() {
+        let three = maps(3);
+        let prune = || Change::new(three[0].clone(), Action::Prune, Verdict::Accepted);
+        let left = three[1..].iter().map(|key| {
+            let mut change = Change::new(key.clone(), Action::Prune, Verdict::Accepted);
+            change.leave(AppId::new(&RepoName::new("shop"), "new"));
+            change
+        });
+        let before: Vec<Change> = std::iter::once(prune()).chain(left).collect();
+        let ids: Vec<_> = three.iter().map(ObjectKey::id).collect();
+        let found = destructive(&before, &ids, PruneLimit::default());
+        assert_eq!(found, [Destructive::All { of: 1 }]);
+        assert_eq!(found, destructive(&[prune()], &ids[..1], PruneLimit::default()), "it has moved already");
+        assert_eq!(destructive(&before[1..], &ids[1..], PruneLimit::default()), [], "all of it moves");
+    }
+
+    /// H2+: what is kept until it is known that no other app wants it is not deleted by this, so nothing is to confirm.
+    #[test]
+    fn what_is_put_off_needs_no_confirmation_yet() {
+        let mut change = Change::new(key("", "Namespace", "shop"), Action::Prune, Verdict::Accepted);
+        change.put_off = true;
+        let ids = [change.key.id(), maps(1)[0].id()];
+        assert_eq!(destructive(&[change], &ids, PruneLimit::default()), []);
     }
 
     /// X2: whatever a pair of names deletes is judged as a delete, should it ever be of a kind that holds others.
@@ -187,7 +244,7 @@ mod tests {
         change.replaces_name = Some(key("", "Namespace", "data-2222222222"));
         assert!(is_destructive(&change));
         let plan = plan(vec![change]);
-        insta::assert_snapshot!(destructive(&plan, &[], PruneLimit::default())[0].to_string(),
+        insta::assert_snapshot!(destructive(&plan.changes, &[], PruneLimit::default())[0].to_string(),
             @"deletes Namespace data-2222222222 and with it everything in it");
     }
 

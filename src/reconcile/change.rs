@@ -12,6 +12,7 @@ use super::keeps;
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
 use crate::plan::deletion::WantedUids;
+use crate::plan::marks::{Marked, Marks};
 use crate::plan::{self, Action, Change, NotValidated, Prepared, Rendered, Verdict, Wanted};
 
 /// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which
@@ -90,7 +91,11 @@ impl Sides<'_> {
         self.change.look_into(&mut changes.changes).await;
         let counted = blocked::together(&self.change, &mut changes.changes, unchanged, &absent).await?;
         let mut already = self.base.plan(base_facts).await?;
-        already.changes.retain(|change| !is_nothing(change));
+        // Where nobody knows what the base wants, nothing is known to be no longer in it, but what is held for that.
+        let is_known = |change: &Change| {
+            self.known == BaseSide::Complete || change.action != Action::Prune || self.base.is_held(&change.key.id())
+        };
+        already.changes.retain(|change| !is_nothing(change) && is_known(change));
         Ok(ChangePlan { changes, already, counted })
     }
 
@@ -138,7 +143,7 @@ impl Sides<'_> {
         let rendered = Rendered::of(&self.change.prepared);
         let gone = self.base.wanted().filter(|wanted| !rendered.has(&wanted.key.id()));
         for wanted in gone.filter(|wanted| !leftovers.contains(&wanted.key.id())) {
-            removed.extend(never_applied(wanted, base_facts));
+            removed.extend(never_applied(wanted, base_facts, self.base.input.marks));
         }
         Ok(removed)
     }
@@ -168,14 +173,15 @@ fn moved(base: &HashMap<ObjectId, Facts>, change: &HashMap<ObjectId, Facts>) -> 
 }
 
 /// The base side has the object, the inventory does not: it would have come, and now does not. Nothing is deleted.
-fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>) -> Option<Change> {
+fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>, marks: &Marks) -> Option<Change> {
     let facts = base_facts.get(&wanted.key.id())?;
-    let note = match facts.live {
-        None => "Never applied, and no longer wanted.",
-        Some(_) => "Kept: it exists, but it is not in the app's inventory.",
+    let owner = |live| match marks.read(live, &wanted.key.id()) {
+        Marked::Other { app, .. } => format!("It belongs to app {app}, and stays."),
+        Marked::Ours | Marked::No => "Kept: it exists, but it is not in the app's inventory.".to_owned(),
     };
+    let note = facts.live.as_ref().map_or_else(|| "Never applied, and no longer wanted.".to_owned(), owner);
     let change = Change::new(wanted.key.clone(), Action::None, Verdict::Accepted);
-    Some(Change { notes: vec![note.to_owned()], before: Some(wanted.manifest.clone()), ..change })
+    Some(Change { notes: vec![note], before: Some(wanted.manifest.clone()), ..change })
 }
 
 fn hashes<'a>(side: &'a Side<'_>) -> HashMap<ObjectId, (bool, &'a str)> {

@@ -101,6 +101,10 @@ fn success(report: &PreviewReport) -> String {
     if report.apps.iter().any(|app| !app.destructive.is_empty() && app.counts().deletes + app.counts().replaces > 0) {
         parts.push("needs confirmation".to_owned());
     }
+    let called_off: usize = report.apps.iter().map(|app| app.called_off.len()).sum();
+    if called_off > 0 {
+        parts.push(format!("{} called off", count(called_off, "deletion")));
+    }
     if counts.kept > 0 {
         parts.push(format!("{} kept", counts.kept));
     }

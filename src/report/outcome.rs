@@ -29,7 +29,7 @@ pub fn is_settled(end: &AppEnd) -> bool {
         AppEnd::Healthy { kept, .. } => kept.is_empty(),
         AppEnd::Removed { lost, all, .. } => lost.is_none() && *all,
         AppEnd::Kept
-        | AppEnd::Pruned
+        | AppEnd::Pruned { .. }
         | AppEnd::Superseded { .. }
         | AppEnd::Replaced { .. }
         | AppEnd::Withdrawn { .. }
@@ -86,8 +86,16 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
         (Some(AppEnd::Waiting { deletes, objects, .. }), AppEnd::Healthy { removed, kept, .. })
             if kept.is_empty() && (removed == 0 || !objects.is_empty()) =>
         {
-            AppEnd::Withdrawn { deletes: *deletes }
+            AppEnd::Withdrawn { deletes: *deletes, objects: objects.clone() }
         }
+        // The others that were held are done.
+        (Some(AppEnd::Removed { .. }), AppEnd::Healthy { kept, .. })
+            if kept.is_empty() && !never_confirmed(events).is_empty() =>
+        {
+            let objects = never_confirmed(events);
+            AppEnd::Withdrawn { deletes: u32::try_from(objects.len()).unwrap_or(u32::MAX), objects }
+        }
+        (_, AppEnd::Pruned { .. }) => AppEnd::Pruned { by: last_confirmed_by(events) },
         (_, end) => end,
     };
     let event = Event { end, ..event };
@@ -116,11 +124,34 @@ fn meets(some: &BTreeSet<&String>, others: &[String]) -> bool {
     others.iter().any(|other| some.contains(other))
 }
 
-/// What was kept at the end of the merge, and is there still.
+/// What was kept at the end of the merge, and is kept still: neither gone nor held by now.
 fn kept(events: &[Event]) -> BTreeSet<&String> {
-    let kept =
-        events.iter().filter_map(|event| if let AppEnd::Healthy { kept, .. } = &event.end { Some(kept) } else { None });
-    kept.flatten().collect()
+    let mut kept = BTreeSet::new();
+    for event in events {
+        if let AppEnd::Healthy { kept: now, .. } = &event.end {
+            kept.extend(now);
+        }
+        for decided in named(&event.end) {
+            kept.remove(decided);
+        }
+    }
+    kept
+}
+
+fn all_named(events: &[Event], which: impl Fn(&AppEnd) -> bool) -> BTreeSet<&String> {
+    events.iter().filter(|event| which(&event.end)).flat_map(|event| named(&event.end)).collect()
+}
+
+/// What was held, and was neither confirmed nor done.
+fn never_confirmed(events: &[Event]) -> Vec<String> {
+    let held = all_named(events, |end| matches!(end, AppEnd::Waiting { .. }));
+    let decided = all_named(events, |end| matches!(end, AppEnd::Confirmed { .. } | AppEnd::Removed { .. }));
+    held.difference(&decided).map(|object| (*object).clone()).collect()
+}
+
+/// Who confirmed last, whatever it was.
+fn last_confirmed_by(events: &[Event]) -> Option<String> {
+    events.iter().rev().find_map(|event| if let AppEnd::Confirmed { by, .. } = &event.end { by.clone() } else { None })
 }
 
 /// Who confirmed some of these last.
@@ -135,16 +166,8 @@ fn confirmed_by(events: &[Event], objects: &[String]) -> Option<String> {
 
 /// What the end of a deletion adds: only what was told to be held or kept is told to be gone, once.
 fn deleted(events: &[Event], removes: bool, end: AppEnd) -> Option<AppEnd> {
-    let held: BTreeSet<&String> = events
-        .iter()
-        .filter(|event| matches!(event.end, AppEnd::Waiting { .. }))
-        .flat_map(|event| named(&event.end))
-        .collect();
-    let gone: BTreeSet<&String> = events
-        .iter()
-        .filter(|event| matches!(event.end, AppEnd::Removed { .. }))
-        .flat_map(|event| named(&event.end))
-        .collect();
+    let held = all_named(events, |end| matches!(end, AppEnd::Waiting { .. }));
+    let gone = all_named(events, |end| matches!(end, AppEnd::Removed { .. }));
     let open: BTreeSet<&String> = held.union(&kept(events)).copied().filter(|object| !gone.contains(object)).collect();
     match end {
         AppEnd::Confirmed { objects, by } => {
@@ -153,10 +176,10 @@ fn deleted(events: &[Event], removes: bool, end: AppEnd) -> Option<AppEnd> {
         }
         // The end of an app that was removed is told as that.
         AppEnd::Removed { lost: None, .. } if removes => None,
-        AppEnd::Removed { objects, replaced, lost, by, .. } => {
+        AppEnd::Removed { objects, replaced, lost, confirmed, by, .. } => {
             let objects: Vec<String> = objects.into_iter().filter(|object| open.contains(object)).collect();
             let now: BTreeSet<&String> = objects.iter().collect();
-            let confirmed = meets(&held, &objects);
+            let confirmed = (confirmed || by.is_some()) && meets(&held, &objects);
             let all = open.is_subset(&now);
             let by = by.or_else(|| confirmed_by(events, &objects)).filter(|_| confirmed);
             (!objects.is_empty()).then_some(AppEnd::Removed { objects, replaced, lost, confirmed, by, all })
@@ -304,15 +327,15 @@ mod tests {
     fn an_app_that_comes_back_was_not_deleted() {
         let ends = vec![event("a", waiting(3, &[])), event("b", healthy(0)), event("c", healthy(0))];
         assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::Superseded { by: oid("b") }]);
-        let ends = vec![event("a", waiting(3, &[])), event("a", AppEnd::Pruned), event("b", healthy(0))];
-        assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::Pruned]);
+        let ends = vec![event("a", waiting(3, &[])), event("a", AppEnd::Pruned { by: None }), event("b", healthy(0))];
+        assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::Pruned { by: None }]);
     }
 
     /// T1: a deletion that was held and then taken back in Git never happened.
     #[test]
     fn a_deletion_that_never_happened_is_not_told_as_done() {
         let ends = vec![event("a", waiting(5, &[])), event("b", healthy(0))];
-        assert_eq!(told(false, ends), [waiting(5, &[]), AppEnd::Withdrawn { deletes: 5 }]);
+        assert_eq!(told(false, ends), [waiting(5, &[]), AppEnd::Withdrawn { deletes: 5, objects: Vec::new() }]);
         let ends = vec![event("a", waiting(5, &[])), event("a", healthy(5))];
         assert_eq!(told(false, ends), [waiting(5, &[]), healthy(5)]);
     }
@@ -360,7 +383,7 @@ mod tests {
             objects: names(objects),
             replaced: false,
             lost: lost.map(Into::into),
-            confirmed: false,
+            confirmed: true,
             by: None,
             all: false,
         }
@@ -431,13 +454,53 @@ mod tests {
         ];
         let told = told_by(&own, &ends);
         assert!(matches!(told[1], AppEnd::Removed { all: false, confirmed: true, .. }), "{told:?}");
-        assert_eq!(told[2..], [healthy(1)]);
+        assert_eq!(told[2..], [AppEnd::Withdrawn { deletes: 1, objects: names(&["a"]) }]);
+        // What waited only with the one that is taken back is done without a confirmation.
+        let freed = AppEnd::Removed {
+            objects: names(&["b"]),
+            replaced: false,
+            lost: None,
+            confirmed: false,
+            by: None,
+            all: false,
+        };
+        let ends = [event("a", waiting(2, &["a", "b"])), event("b", freed.clone()), event("b", healthy(1))];
+        let off = AppEnd::Withdrawn { deletes: 1, objects: names(&["a"]) };
+        assert_eq!(told_by(&own, &ends), [waiting(2, &["a", "b"]), freed, off]);
         // Somebody else's deletion is no end of one that was taken back.
         let ends = [event("a", waiting(2, &["a", "x"])), event("b", gone(&["x"], None)), event("b", healthy(1))];
         assert!(matches!(
             told_by(&own, &ends)[..],
-            [AppEnd::Waiting { deletes: 1, .. }, AppEnd::Withdrawn { deletes: 1 }]
+            [AppEnd::Waiting { deletes: 1, .. }, AppEnd::Withdrawn { deletes: 1, .. }]
         ));
+    }
+
+    /// H2+: what was kept and is held by then may be called off: that no confirmation is needed any more is told.
+    #[test]
+    fn what_was_kept_and_then_held_may_be_called_off() {
+        let space = || names(&["Namespace shop"]);
+        let kept = AppEnd::Healthy { after_seconds: 2, removed: 0, held: Vec::new(), kept: space() };
+        // Another deletion of the app waits on.
+        let ends = [
+            event("a", kept.clone()),
+            event("b", waiting(1, &["Namespace shop"])),
+            event("c", waiting(1, &["ConfigMap shop/x"])),
+            event("d", healthy(1)),
+        ];
+        let off = AppEnd::Withdrawn { deletes: 1, objects: space() };
+        assert_eq!(told_by(&own(&["Namespace shop"]), &ends), [kept, waiting(1, &["Namespace shop"]), off]);
+    }
+
+    /// N+: who confirmed the deletion of a removed app is told on the pull request that removed it.
+    #[test]
+    fn who_confirmed_a_removal_is_told_with_its_end() {
+        let by = || Some("uid 1000 (ada)".to_owned());
+        let ends = vec![
+            event("a", waiting(1, &["ConfigMap shop/x"])),
+            event("a", AppEnd::Confirmed { objects: names(&["ConfigMap shop/x"]), by: by() }),
+            event("a", AppEnd::Pruned { by: None }),
+        ];
+        assert_eq!(told(true, ends).last(), Some(&AppEnd::Pruned { by: by() }));
     }
 
     /// H2: what was kept, because another app may want it, is told to be gone once it is; nothing else is added.

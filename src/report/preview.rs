@@ -68,6 +68,9 @@ pub struct AppReport {
     pub result: AppResult,
     /// Why the deletes will need confirmation, one sentence each. Empty: they will not.
     pub destructive: Vec<String>,
+    /// The deletions and replacements of earlier changes that wait for confirmation and that merging takes back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub called_off: Vec<CalledOff>,
     /// What is different already, whatever this pull request does.
     pub before: Vec<Difference>,
     /// About the app as a whole.
@@ -135,6 +138,14 @@ pub enum AppResult {
     },
 }
 
+/// A deletion or a replacement that is no longer wanted before it was confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalledOff {
+    pub key: ObjectKey,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replacement: bool,
+}
+
 /// One object that differs between the sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectReport {
@@ -184,6 +195,8 @@ pub enum DifferenceKind {
     Drift,
     /// It is to be deleted or replaced, and that needs confirmation.
     Waiting,
+    /// Another app of this or another instance has it by its marks.
+    Foreign,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -403,11 +416,18 @@ pub enum AppEnd {
     /// The deletions that needed confirmation never got it, and are no longer wanted.
     Withdrawn {
         deletes: u32,
+        /// Which: none where another version has written it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        objects: Vec<String>,
     },
     /// Its definition was removed, and its objects stay.
     Kept,
     /// Its definition was removed, and its objects are gone.
-    Pruned,
+    Pruned {
+        /// Who confirmed that, where it needed confirmation and that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
 }
 
 /// How many objects of each sort; for the table, the first line and the status.
@@ -501,6 +521,7 @@ impl AppReport {
             stays: None,
             result,
             destructive: Vec::new(),
+            called_off: Vec::new(),
             before: Vec::new(),
             warnings: Vec::new(),
             held_back: None,
@@ -531,6 +552,16 @@ pub struct Move {
 }
 
 impl PreviewReport {
+    /// Whether merging applies anything of an app: where one of its objects is rejected, or its definition or its
+    /// render is wrong, nothing of it is applied, on whichever cluster.
+    pub fn applies(&self, app: &AppId) -> bool {
+        self.apps.iter().filter(|one| one.app == *app).all(|one| match &one.result {
+            AppResult::Planned { .. } => one.counts().rejected == 0,
+            AppResult::Unavailable { .. } => true,
+            AppResult::RenderFailed { .. } | AppResult::NotAllowed { .. } | AppResult::Invalid { .. } => false,
+        })
+    }
+
     /// How many apps there are of some kind; one that goes from one cluster to another is one app.
     pub fn apps_that(&self, which: impl Fn(&AppReport) -> bool) -> usize {
         let apps: std::collections::BTreeSet<&AppId> =
@@ -547,7 +578,7 @@ impl PreviewReport {
     /// What merging does as things stand: where something is rejected nothing of its app is applied, so nothing of it
     /// is written, moved or deleted either.
     pub fn applied_counts(&self) -> Counts {
-        let is_rejected = |app: &&AppReport| app.counts().rejected > 0;
+        let is_rejected = |app: &&AppReport| !self.applies(&app.app);
         let rejected: BTreeSet<String> = self.apps.iter().filter(is_rejected).map(|app| app.app.to_string()).collect();
         let applied = self.apps.iter().filter(|app| !is_rejected(app)).map(AppReport::counts);
         let sum = applied.fold(Counts::default(), std::ops::Add::add);

@@ -438,7 +438,8 @@ impl Store {
         self.applied(defined, revision, identity, None).await
     }
 
-    /// The same, with how the app is now, in one step: whoever is stopped before it begins anew, and neither a wait nor
+    /// The same, with how the app is now, in one step; what has failed is over where what is applied now was not
+    /// before. Whoever is stopped before it begins anew, and neither a wait nor
     /// a prune is left out.
     pub async fn set_applied_as(
         &self,
@@ -466,8 +467,9 @@ impl Store {
              health = COALESCE($5, health), \
              drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
              drift_since = CASE WHEN $5 IS NULL THEN drift_since END, \
-             failure = CASE WHEN $5 = 'healthy' THEN '' ELSE failure END, \
-             failing_since = CASE WHEN $5 = 'healthy' THEN NULL ELSE failing_since END, \
+             failure = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 THEN '' ELSE failure END, \
+             failing_since = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 THEN NULL ELSE \
+             failing_since END, \
              health_message = CASE WHEN $5 IS NULL THEN health_message ELSE '' END WHERE id = $1",
         )
         .bind(app.id.to_string())

@@ -51,6 +51,8 @@ pub struct ObjectRow {
     pub applied_revision: Option<Oid>,
     /// A Job that was seen to complete.
     pub job_done: bool,
+    /// What its deletion is held for, where that is not the object itself: so many objects, or 0 for others.
+    pub held_of: Option<u32>,
 }
 
 /// What the metadata of a live object came to.
@@ -96,6 +98,7 @@ struct Raw {
     resource_version: Option<String>,
     applied_revision: Option<String>,
     job_done: i64,
+    held_of: Option<i64>,
 }
 
 impl TryFrom<Raw> for ObjectRow {
@@ -114,6 +117,7 @@ impl TryFrom<Raw> for ObjectRow {
             resource_version: raw.resource_version,
             applied_revision: revision.map_err(|error| StoreError::corrupt(format!("a revision of {key}"), error))?,
             job_done: raw.job_done != 0,
+            held_of: raw.held_of.and_then(|of| u32::try_from(of).ok()),
             key,
         })
     }
@@ -123,7 +127,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT api_group, kind, namespace, name, version, app, state, uid, manifest_hash, fingerprint, settled, ",
-            "resource_version, applied_revision, job_done FROM objects ",
+            "resource_version, applied_revision, job_done, held_of FROM objects ",
             $rest
         )
     };
@@ -263,6 +267,7 @@ impl Store {
 
 mod claim;
 mod gone;
+mod held;
 mod kinds;
 mod left;
 mod moving;

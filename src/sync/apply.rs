@@ -8,6 +8,7 @@ use futures::StreamExt;
 use super::error::{Failure, SyncError};
 use super::gate;
 use super::health::status;
+use super::held;
 use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
 use super::permit::{Permits, Writing};
 use super::ready;
@@ -48,6 +49,9 @@ pub async fn apply(
     let work = steps::work(input, &inventory, &held);
     ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change)), None).await?;
     let writing = permits.begin()?;
+    if let Some(word) = &word {
+        deps.store.note_held_of(deps.cluster.name(), &input.app.id, &held::noted(&word.held_for)).await?;
+    }
     claim(deps, input, &work, &held).await?;
     let mut sync = Sync { deps, input, done: AppliedSync::default(), limits: false };
     let writing = sync.parts(&work, permits, writing).await?;

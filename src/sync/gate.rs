@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::error::{Rejection, SyncError};
+use super::held::all_held_for;
 use super::input::{AllowDestructive, SyncInput, WaitsForWord};
 use crate::ids::AppId;
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Action, Change, Plan, TakeOver, Verdict, destructive, is_destructive, is_going};
-use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::plan::{Action, Change, HeldFor, Plan, TakeOver, Verdict, destructive, held, is_destructive, is_going};
+use crate::store::inventory::ObjectRow;
 
 /// How many objects a reason names.
 const NAMED: usize = 3;
@@ -59,7 +60,7 @@ pub(super) fn refuse_foreign(input: &SyncInput<'_>, owners: &BTreeMap<ObjectId, 
 /// What of the plan is held back because it needs confirmation and has not got it. As long as anything is, nothing is
 /// deleted: what stays may refer to any of it.
 pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<WaitsForWord> {
-    let mut reasons = reasons(input, inventory);
+    let Reasons { said: mut reasons, held_for } = reasons(input, inventory);
     if reasons.is_empty() {
         return None;
     }
@@ -79,27 +80,33 @@ pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<Wai
         }
     };
     let command = format!("driftless sync {} --allow-destructive", input.app.id);
-    (!deletes.is_empty()).then_some(WaitsForWord { reasons, deletes, command })
+    (!deletes.is_empty()).then_some(WaitsForWord { reasons, deletes, command, held_for })
 }
 
-fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Vec<String> {
-    let rows: BTreeMap<ObjectId, ObjectState> = inventory.iter().map(|row| (row.key.id(), row.state)).collect();
+/// Why confirmation is needed, in words, and what for of each deletion.
+struct Reasons {
+    said: Vec<String>,
+    held_for: BTreeMap<ObjectId, HeldFor>,
+}
+
+fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Reasons {
+    let rows = all_held_for(inventory);
     let known: Vec<ObjectId> = rows.keys().cloned().collect();
-    let mut reasons: Vec<String> =
-        destructive(input.plan, &known, input.prune_limit).iter().map(ToString::to_string).collect();
-    let prunes = || input.plan.changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
+    let changes = &input.plan.changes;
+    let destructive = destructive(changes, &known, input.prune_limit);
+    let mut said: Vec<String> = destructive.iter().map(ToString::to_string).collect();
+    let prunes = changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
     let marked: Vec<ObjectKey> =
-        prunes().filter(|change| !rows.contains_key(&change.key.id())).map(|change| change.key.clone()).collect();
-    reasons.extend(by_marks_alone(&marked));
-    // What is held stays so, however much the app has grown since.
-    let held: Vec<ObjectKey> = prunes()
-        .filter(|change| rows.get(&change.key.id()) == Some(&ObjectState::Held))
-        .map(|change| change.key.clone())
-        .collect();
-    if reasons.is_empty() && !held.is_empty() {
-        reasons.push(format!("deletes {}, held by an earlier run", named(&held)));
+        prunes.filter(|change| !rows.contains_key(&change.key.id())).map(|change| change.key.clone()).collect();
+    said.extend(by_marks_alone(&marked));
+    let held = held(changes, &rows, &destructive, input.prune_limit);
+    if said.is_empty() && !held.earlier.is_empty() {
+        said.push(format!("deletes {}, held by an earlier run", named(&held.earlier)));
     }
-    reasons
+    if !said.is_empty() && !held.others.is_empty() {
+        said.push(format!("also deletes {}", named(&held.others)));
+    }
+    Reasons { said, held_for: held.held_for }
 }
 
 /// All that goes with a plan, old names that a generator's hash has paired included, save what is replaced without

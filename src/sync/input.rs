@@ -7,8 +7,7 @@ use crate::app::{App, Authority};
 use crate::cluster::Cluster;
 use crate::ids::{AppId, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::Plan;
-use crate::plan::PruneLimit;
+use crate::plan::{HeldFor, Plan, PruneLimit};
 use crate::store::Store;
 use crate::store::runs::{Counts, RunId, TO_CONFIRM};
 use crate::store::waits::WaitObject;
@@ -67,6 +66,8 @@ pub struct WaitsForWord {
     pub deletes: Vec<ObjectKey>,
     /// What to type.
     pub command: String,
+    /// What each deletion of an object of the inventory is held for.
+    pub held_for: BTreeMap<ObjectId, HeldFor>,
 }
 
 impl WaitsForWord {

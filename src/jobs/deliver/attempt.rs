@@ -286,6 +286,10 @@ impl Attempt<'_> {
         // Once: as long as it stays the same, nobody wants to read it every ten minutes.
         if self.row.drift != text {
             engine.store.set_drift(&app.id, &text).await?;
+            let is_gone = judgement.drifted.iter().any(|drifted| drifted.fields.is_empty());
+            if is_gone && self.row.health != AppHealth::Progressing {
+                engine.store.set_app_health(&app.id, AppHealth::Degraded, &text).await?;
+            }
             // Drift that was to be reported is reported: only a fight that was lost is a failure.
             let state = if report_only { RunState::Succeeded } else { RunState::Failed };
             history.end(state, Some(&text), None).await?;

@@ -74,7 +74,7 @@ pub(in crate::jobs) async fn prune(
     let pruned = sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await?;
     note(engine, row, run, &pruned).await?;
     let lost = lost_with(engine, row, &pruned).await?;
-    tell_gone(engine, row, run, &pruned, lost.clone()).await?;
+    tell_gone(engine, row, cluster.name(), run, &pruned, lost.clone()).await?;
     if let Some(text) = lost {
         return failed(engine, row, run, &text).await;
     }
@@ -121,14 +121,27 @@ pub(in crate::jobs) async fn is_paused(engine: &Engine, app: &AppId, run: &RunId
 pub(in crate::jobs) async fn tell_gone(
     engine: &Engine,
     row: &AppRow,
+    cluster: &ClusterName,
     run: &RunId,
     pruned: &Pruned,
     lost: Option<String>,
 ) -> Result<(), JobError> {
     let Some(Of { revision, .. }) = of(engine, run).await?.filter(|_| !pruned.gone.is_empty()) else { return Ok(()) };
-    let objects = pruned.gone.iter().take(LISTED).map(ToString::to_string).collect();
-    let end = AppEnd::Removed { objects, replaced: false, lost, confirmed: false, by: None, all: false };
-    outcome::ended(engine, row, &revision, &end).await
+    // What was confirmed is remembered until all of it is done.
+    let shown = engine.store.shown_deletes(&row.app.id, cluster).await?;
+    let (confirmed, others): (Vec<&ObjectKey>, Vec<&ObjectKey>) =
+        pruned.gone.iter().take(LISTED).partition(|key| shown.contains(&key.id()));
+    // What takes others along needs confirmation.
+    let of_others = lost.clone().filter(|_| confirmed.is_empty());
+    for (objects, confirmed, lost) in [(confirmed, true, lost), (others, false, of_others)] {
+        if objects.is_empty() {
+            continue;
+        }
+        let objects = objects.into_iter().map(ToString::to_string).collect();
+        let end = AppEnd::Removed { objects, replaced: false, lost, confirmed, by: None, all: false };
+        outcome::ended(engine, row, &revision, &end).await?;
+    }
+    Ok(())
 }
 
 /// Writes down what a prune did.
@@ -233,7 +246,7 @@ pub(in crate::jobs) async fn end_of(
         _ if deletes > 0 => {
             AppEnd::Waiting { deletes, objects: names(objects), held: Vec::new(), after_seconds, removed, kept }
         }
-        AppState::Removed => AppEnd::Pruned,
+        AppState::Removed => AppEnd::Pruned { by: None },
         AppState::Active | AppState::Missing | AppState::Broken => {
             AppEnd::Healthy { after_seconds, removed, held: Vec::new(), kept }
         }

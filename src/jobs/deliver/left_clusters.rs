@@ -95,7 +95,7 @@ pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext
                 }
             };
         finish::note(engine, &row, &last.id, &pruned).await?;
-        finish::tell_gone(engine, &row, &last.id, &pruned, None).await?;
+        finish::tell_gone(engine, &row, &name, &last.id, &pruned, None).await?;
         if !pruned.waits.is_empty() {
             return finish::wait_on(engine, &row, name, &last.id, WaitPurpose::Deletion, pruned.waits).await;
         }

@@ -12,9 +12,10 @@ use crate::jobs::ownership::{leave, left};
 use crate::jobs::preview::rests;
 use crate::jobs::refs::missing_ref;
 use crate::jobs::{Engine, outcome};
-use crate::queue::{Job, JobContext, JobError, Key};
+use crate::queue::{Cause, Job, JobContext, JobError, Key};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
+use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{RunKind, RunState};
 
 pub(in crate::jobs) async fn run(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
@@ -41,6 +42,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         finish::act(engine, &row.at_applied_definition(), &ended, ctx).await?;
         row = engine.app_row(id).await?;
     }
+    let job = &confirming(engine, id, job).await?;
     let wish = Wish::of(&Key::Sync(id.clone()), &job.causes);
     let missing = engine.store.replaced_of(id).await?;
     let (aim, revision) = match decide(&row, &wish) {
@@ -103,6 +105,26 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         }
     }
     result
+}
+
+/// The job as it is by now: whoever confirms when nothing is held, or no longer, has asked for a sync and has approved
+/// nothing.
+async fn confirming(engine: &Engine, id: &AppId, job: &Job) -> Result<Job, JobError> {
+    let mut job = job.clone();
+    let confirms = |cause: &Cause| matches!(cause, Cause::Manual(manual) if manual.allow_destructive);
+    if !job.causes.iter().any(confirms) {
+        return Ok(job);
+    }
+    // What was confirmed and is not done yet stays so when a run is tried again.
+    let is_open = |row: &ObjectRow| row.state.waits_for_word() || row.state == ObjectState::Pruning;
+    if !engine.store.inventory(id).await?.iter().any(is_open) {
+        for cause in &mut job.causes {
+            if let Cause::Manual(manual) = cause {
+                manual.allow_destructive = false;
+            }
+        }
+    }
+    Ok(job)
 }
 
 /// What a person asked for is in the history, also where it came to nothing.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::app::{App, Discovered, Memory, OnDelete, Scope};
+use crate::app::{App, DefinitionError, Discovered, Memory, OnDelete, Scope};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
@@ -194,12 +194,16 @@ async fn verdict(
 ) -> Result<(AppState, String), JobError> {
     let At { repo, revision, tree } = at;
     let origin = &row.app.origin.file;
-    if let Some(error) =
-        found.errors.iter().find(|error| error.app.as_deref() == Some(&row.app.id.name) || error.file == *origin)
-    {
+    // What was removed stays so: a mistake that is made elsewhere afterwards says nothing of it.
+    let is_removed = row.state == AppState::Removed;
+    let is_own = |error: &&DefinitionError| match &error.app {
+        Some(app) if is_removed => *app == row.app.id.name,
+        app => app.as_ref() == Some(&row.app.id.name) || error.file == *origin,
+    };
+    if let Some(error) = found.errors.iter().find(is_own) {
         return Ok((AppState::Broken, format!("{error}; its objects are kept")));
     }
-    if let Some(error) = found.errors.first() {
+    if let Some(error) = found.errors.first().filter(|_| !is_removed) {
         let message = format!(
             "its definition is gone from {origin}, but {error}, so this may not be a removal; its objects are kept"
         );

@@ -10,7 +10,7 @@ use crate::ids::AppId;
 use crate::jobs::Engine;
 use crate::queue::JobError;
 use crate::report::outcome::Event;
-use crate::report::preview::{LaterEnd, PreviewReport};
+use crate::report::preview::{AppEnd, LaterEnd, PreviewReport};
 use crate::report::{markdown, outcome};
 use crate::store::HeldPull;
 use crate::store::ends::EventRow;
@@ -79,8 +79,12 @@ pub(in crate::jobs) async fn tell(
             continue;
         };
         app.end = told.events[first].end.clone();
-        let later = told.events.iter().zip(&told.times).skip(first + 1);
-        let later = later.filter_map(|(event, at)| {
+        // What was done before the rest was called off is told as well.
+        let is_told = |(index, (event, _)): &(usize, (&Event, &i64))| {
+            *index > first || (*index < first && matches!(event.end, AppEnd::Removed { .. }))
+        };
+        let later = told.events.iter().zip(&told.times).enumerate().filter(is_told);
+        let later = later.filter_map(|(_, (event, at))| {
             Some(LaterEnd {
                 at: Timestamp::from_millisecond(*at).ok()?,
                 revision: event.revision.clone(),

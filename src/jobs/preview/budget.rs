@@ -87,6 +87,7 @@ mod tests {
             definition_changed: true,
             repairs: false,
             invalid: None,
+            refused: None,
         }
     }
 

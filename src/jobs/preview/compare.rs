@@ -146,7 +146,7 @@ async fn one(
     if let Some(side) = &pair.change
         && let Err(denied) = engine.permitted(&side.app)
     {
-        report.result = AppResult::NotAllowed { message: denied.to_string() };
+        report.result = AppResult::NotAllowed { message: pair.refused.clone().unwrap_or_else(|| denied.to_string()) };
         return Ok(report);
     }
     if let Some(error) = [&pair.change, &pair.base].into_iter().find_map(|side| may_pass(side.as_ref())) {
@@ -167,6 +167,8 @@ async fn one(
             inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
         let left = inventory.len() - moved.len();
         report.stays = Some(left);
+        // No sync is made for that, so nothing holds it back.
+        report.held_back = None;
         let stay = match left {
             0 if !moved.is_empty() => "All of its objects move to other apps".to_owned(),
             0 => "It has no objects in the cluster".to_owned(),

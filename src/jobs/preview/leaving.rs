@@ -20,7 +20,7 @@ pub(in crate::jobs) async fn preview(
     head: &Oid,
     cancel: &CancellationToken,
 ) -> Result<Option<AppReport>, JobError> {
-    let Some(app) = pair.leaves() else { return Ok(None) };
+    let Some(app) = pair.leaves().filter(|_| pair.arrives()) else { return Ok(None) };
     let cluster = &app.destination.cluster;
     let Left { rows, kept } = look(engine, app, cluster).await?;
     if rows.is_empty() && kept.is_none() {

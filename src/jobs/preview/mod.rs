@@ -12,6 +12,7 @@ pub(in crate::jobs) mod fill;
 pub(in crate::jobs) mod gate;
 pub(in crate::jobs) mod granted;
 pub(in crate::jobs) mod group;
+mod held;
 mod invalid;
 pub(in crate::jobs) mod landed;
 pub(in crate::jobs) mod leaving;

@@ -142,10 +142,13 @@ impl Moves {
                 match self.left_for(&plan.app, &plan.cluster, &id) {
                     Some(LeftFor { app, unknown: None }) => change.leave(app),
                     Some(left) => {
+                        let then = if plan::is_destructive(change) {
+                            "you are asked to confirm its deletion"
+                        } else {
+                            "it is deleted, after confirmation where that is needed"
+                        };
                         change.put_off = true;
-                        change
-                            .notes
-                            .push(format!("It is {left}. It is deleted once that app renders and does not want it"));
+                        change.notes.push(format!("It is {left}. Once that app renders and does not want it, {then}"));
                     }
                     None => {}
                 }

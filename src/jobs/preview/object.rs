@@ -1,10 +1,11 @@
 //! What a report says of an object, without the values of Secrets.
 
 use super::edited::{self, Inline};
+use super::held::Held;
 use super::pair::Pair;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan;
-use crate::plan::{Action, Change, PruneLimit, Redactor, Verdict};
+use crate::plan::{Action, Change, PruneLimit, Redactor, TakeOver, Verdict};
 use crate::reconcile::ChangePlan;
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
 use crate::report::words::join;
@@ -34,10 +35,13 @@ pub(in crate::jobs) fn show(
     }
     let known: Vec<ObjectId> = inventory.iter().map(|row| row.key.id()).collect();
     let by_marks_alone = std::mem::take(&mut report.destructive);
-    report.destructive = plan::destructive(&planned.changes, &known, limit).iter().map(ToString::to_string).collect();
+    let held = Held::of(planned, inventory, limit);
+    let own = &planned.changes.changes;
+    report.destructive = plan::destructive(own, &known, limit).iter().map(ToString::to_string).collect();
     report.destructive.extend(by_marks_alone);
-    report.destructive.extend(joins(planned, inventory));
-    report.before = before(planned, applied, inventory, &redactor);
+    report.destructive.extend(joins(own, held.waits));
+    report.before = before(planned, applied, inventory, &held, &redactor);
+    report.called_off.clone_from(&held.called_off);
     report.warnings.extend(planned.changes.changes.iter().filter(|change| stays(change)).map(stay));
     for change in planned.changes.changes.iter().filter(|change| !shows(change)) {
         report.warnings.extend(change.remarks.iter().map(|remark| format!("{}: {remark}", change.key)));
@@ -46,13 +50,20 @@ pub(in crate::jobs) fn show(
     report.warnings = redactor.texts(&report.warnings);
     report.warnings.extend(redactor.withholds());
     let shown = planned.changes.changes.iter().filter(|change| shows(change));
-    report.result = AppResult::Planned { objects: shown.map(|change| object(change, &redactor)).collect() };
+    let mut objects: Vec<ObjectReport> = shown.map(|change| object(change, &redactor)).collect();
+    objects.extend(held.freed.iter().map(|change| {
+        let mut freed = object(change, &redactor);
+        freed.warnings.push(FREED.to_owned());
+        freed
+    }));
+    report.result = AppResult::Planned { objects };
 }
 
 /// Why there is nothing to show of an app whose manifests change: a row without a word would look like a mistake.
 fn comes_to_nothing(report: &AppReport, planned: &ChangePlan) -> Option<String> {
     let changes = &planned.changes.changes;
-    let is_told = report.definition != DefinitionChange::None || !report.warnings.is_empty();
+    let is_told =
+        report.definition != DefinitionChange::None || !report.warnings.is_empty() || !report.called_off.is_empty();
     if is_told || changes.is_empty() || changes.iter().any(shows) {
         return None;
     }
@@ -61,13 +72,15 @@ fn comes_to_nothing(report: &AppReport, planned: &ChangePlan) -> Option<String> 
     Some(format!("The manifest of {} changes, but {they} the same in the cluster", join(&names, NAMED)))
 }
 
+const FREED: &str = "An earlier change removed it from Git. It waited only with what no longer needs confirmation";
+
 /// Whether an object is no longer rendered and is not deleted either.
 fn stays(change: &Change) -> bool {
     !shows(change) && change.desired.is_none() && !change.notes.is_empty()
 }
 
 fn stay(change: &Change) -> String {
-    format!("{} is no longer rendered. {}", change.key, change.notes.join(" "))
+    format!("{} is no longer rendered by this app. {}", change.key, change.notes.join(" "))
 }
 
 fn shows(change: &Change) -> bool {
@@ -96,36 +109,55 @@ pub(in crate::jobs) fn object(change: &Change, redactor: &Redactor) -> ObjectRep
 }
 
 /// Why a delete waits that would not by itself: others wait already.
-fn joins(planned: &ChangePlan, inventory: &[ObjectRow]) -> Option<String> {
-    let waiting = inventory.iter().filter(|row| row.state.waits_for_word()).count();
-    let deletes = planned.changes.changes.iter().any(|change| change.action == Action::Prune);
-    (waiting > 0 && deletes)
-        .then(|| format!("deletes while {waiting} of the app's objects wait already to be deleted or replaced"))
+fn joins(changes: &[Change], waits: usize) -> Option<String> {
+    let others = match waits {
+        0 => return None,
+        1 => "1 deletion or replacement of an earlier change needs confirmation".to_owned(),
+        more => format!("{more} deletions or replacements of earlier changes need confirmation"),
+    };
+    changes.iter().any(plan::deletes).then(|| format!("{others}, and nothing else of the app is deleted before"))
 }
 
-fn before(planned: &ChangePlan, applied: bool, inventory: &[ObjectRow], redactor: &Redactor) -> Vec<Difference> {
+fn before(
+    planned: &ChangePlan,
+    applied: bool,
+    inventory: &[ObjectRow],
+    held: &Held<'_>,
+    redactor: &Redactor,
+) -> Vec<Difference> {
     let waits =
         |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
     let kind = |change: &Change| match applied {
         _ if waits(change) => DifferenceKind::Waiting,
+        _ if other_app(change).is_some() => DifferenceKind::Foreign,
         // It is no longer in Git, and its prune is still to come.
         _ if change.action == Action::Prune => DifferenceKind::Pending,
         true => DifferenceKind::Drift,
         false => DifferenceKind::Pending,
     };
-    let different = planned.already.changes.iter().filter(|change| change.action != Action::None);
+    let different =
+        planned.already.changes.iter().filter(|change| change.action != Action::None && !held.tells(change));
     different.map(|change| difference(change, kind(change), redactor)).collect()
+}
+
+/// The app that an object belongs to in the cluster, where that is another one.
+fn other_app(change: &Change) -> Option<&str> {
+    match &change.takes_over {
+        Some(TakeOver::OtherApp { app, .. }) => Some(app),
+        _ => None,
+    }
 }
 
 fn difference(change: &Change, kind: DifferenceKind, redactor: &Redactor) -> Difference {
     let detail = match change.action {
+        _ if let Some(other) = other_app(change) => other.to_owned(),
         // Nothing was looked up of what cannot be sent.
         Action::Create if change.is_rejected() && change.after.is_none() => match redactor.verdict(&change.verdict) {
             Verdict::Rejected { message, .. } => format!("cannot be applied: {}", message.trim_end_matches('.')),
             Verdict::Accepted | Verdict::NotValidated { .. } => "cannot be applied".to_owned(),
         },
         Action::Create => "is missing".to_owned(),
-        Action::Prune => std::iter::once("is no longer in Git")
+        Action::Prune => std::iter::once("removed from Git")
             .chain(change.notes.iter().map(String::as_str))
             .collect::<Vec<_>>()
             .join("; "),

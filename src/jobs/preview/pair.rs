@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::reads::Reads;
 use crate::app::App;
+use crate::class::{Class, Classified};
 use crate::ids::{AppId, Oid};
 use crate::render::{RenderError, Rendered};
 use crate::tree::Tree;
@@ -31,6 +32,8 @@ pub(in crate::jobs) struct Pair {
     pub repairs: bool,
     /// Why nothing is applied of it, where its definition is invalid as the pull request has it.
     pub invalid: Option<String>,
+    /// Why the configuration does not allow it as the pull request has it, as it will be said after the merge.
+    pub refused: Option<String>,
 }
 
 impl Pair {
@@ -38,6 +41,16 @@ impl Pair {
     pub fn leaves(&self) -> Option<&App> {
         let (Some(base), Some(change)) = (&self.base, &self.change) else { return None };
         (base.app.destination.cluster != change.app.destination.cluster).then_some(&base.app)
+    }
+
+    /// Whether what it has where it leaves is decided about with the merge: nothing is, where nothing of it is applied
+    /// where it goes to.
+    pub fn arrives(&self) -> bool {
+        self.change.as_ref().is_some_and(|change| match &change.rendered {
+            Ok(_) => true,
+            // What may pass is no reason to be silent about deletions.
+            Err(error) => error.class() != Class::Fail,
+        })
     }
 }
 

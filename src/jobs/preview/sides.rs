@@ -137,13 +137,23 @@ async fn candidates(
         errors.into_iter().filter(|error| !known.contains(&(error.file.clone(), error.message.clone()))).collect();
     let mut why: BTreeMap<String, String> =
         refusals.into_iter().filter_map(|error| Some((error.app.clone()?, error.to_string()))).collect();
+    let refused_on_base: BTreeSet<AppId> = base.refused.keys().cloned().collect();
     let (mut base, mut change) = (base.apps.into_iter().chain(base.refused).collect::<BTreeMap<_, _>>(), apps);
     change.append(&mut refused);
+    let stored = engine.store.apps_defined_by(&repo.name).await?;
     let mut invalid = invalid::complete(
-        &engine.store.apps_defined_by(&repo.name).await?,
+        &stored,
         &mut invalid::Side { apps: &mut base, errors: &base_errors },
         &mut invalid::Side { apps: &mut change, errors: &change_errors },
     );
+    // What is refused on the base is not applied either: it is compared with what was valid last.
+    for row in stored.iter().filter(|row| row.state != AppState::Removed && refused_on_base.contains(&row.app.id)) {
+        let id = &row.app.id;
+        if !why.contains_key(&id.name) && !invalid.stays.contains_key(id) && base.contains_key(id) {
+            base.insert(id.clone(), row.app.clone());
+            invalid.repaired.insert(id.clone());
+        }
+    }
     for id in &invalid.stayed {
         traces.insert(id.clone(), trace_of(engine, id).await?);
     }
@@ -258,6 +268,7 @@ async fn pair(
             definition_changed,
             repairs,
             invalid: None,
+            refused,
         }),
     ))
 }
@@ -269,7 +280,7 @@ fn not_rendered(id: AppId, app: Option<&App>, why: &str) -> (LookedAt, Option<Pa
     let seen = |side: &Option<Side>| Seen::of(side.as_ref(), false);
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
     let invalid = Some(why.to_owned());
-    (looked, Some(Pair { id, base, change, definition_changed: false, repairs: false, invalid }))
+    (looked, Some(Pair { id, base, change, definition_changed: false, repairs: false, invalid, refused: None }))
 }
 
 /// Whether the pull request changes anything that a render read before it failed: then its author waits for a word on

@@ -66,7 +66,7 @@ fn merging(report: &PreviewReport) -> String {
 /// What it does to apps, if it does anything to any.
 fn subject(report: &PreviewReport) -> Option<String> {
     let planned = |app: &AppReport| matches!(app.result, AppResult::Planned { .. });
-    let changed = report.apps_that(|app| app.counts().changes() > 0 && app.counts().rejected == 0);
+    let changed = report.apps_that(|app| app.counts().changes() > 0 && report.applies(&app.app));
     let is_kept = |app: &AppReport| app.definition == DefinitionChange::Removed && app.stays.is_some();
     let kept: Vec<&AppReport> = report.apps.iter().filter(|app| is_kept(app)).collect();
     let edited = |app: &AppReport| {
@@ -84,6 +84,7 @@ fn subject(report: &PreviewReport) -> Option<String> {
     if changed > 0 {
         does.push(format!("changes {}", count(changed, "app")));
     }
+    does.extend(called_off(report));
     if defined > 0 {
         does.push(format!("changes the definition of {}", count(defined, "app")));
     }
@@ -95,6 +96,16 @@ fn subject(report: &PreviewReport) -> Option<String> {
         });
     }
     (!does.is_empty()).then(|| format!("Merging {}", does.join(" and ")))
+}
+
+/// The deletions and replacements that wait for confirmation, and do not after the merge.
+pub(super) fn called_off(report: &PreviewReport) -> Option<String> {
+    let all = || report.apps.iter().flat_map(|app| &app.called_off);
+    let replacements = all().filter(|one| one.replacement).count();
+    let numbers = [(all().count() - replacements, "held deletion"), (replacements, "held replacement")];
+    let said: Vec<String> =
+        numbers.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number, what)).collect();
+    (!said.is_empty()).then(|| format!("calls off {}", said.join(" and ")))
 }
 
 fn its_objects(number: usize) -> String {

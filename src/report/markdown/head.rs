@@ -6,7 +6,7 @@ use super::escape::{html, span};
 use super::{compared, first_line, outcome, reviewed, table, unvalidated};
 use crate::plan::{Action, Cause, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{
-    AppReport, AppResult, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped,
+    AppReport, AppResult, CalledOff, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped,
 };
 use crate::report::words::join;
 
@@ -34,11 +34,12 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
         trouble(app, document);
     }
     deletes(report, document);
+    called_off(report, document);
     moves(report, document);
     careful(report, document);
     definitions(report, document);
     for app in &report.apps {
-        destructive(app, document);
+        destructive(report, app, document);
     }
 }
 
@@ -209,9 +210,9 @@ fn definitions(report: &PreviewReport, document: &mut Document) {
     }
 }
 
-fn destructive(app: &AppReport, document: &mut Document) {
+fn destructive(report: &PreviewReport, app: &AppReport, document: &mut Document) {
     // What is rejected has to be mended first: there is nothing to confirm before.
-    if app.destructive.is_empty() || app.counts().rejected > 0 {
+    if app.destructive.is_empty() || !report.applies(&app.app) || outcome::is_decided(report, app) {
         return;
     }
     let mut lines = vec![
@@ -226,6 +227,28 @@ fn destructive(app: &AppReport, document: &mut Document) {
     lines.insert(1, String::new());
     lines.insert(3, String::new());
     document.head(Block::Lines(lines.join("\n")));
+}
+
+/// What an earlier change has taken out of Git, and this one puts back.
+fn called_off(report: &PreviewReport, document: &mut Document) {
+    let line = |app: &AppReport, one: &CalledOff| {
+        let (what, why) = if one.replacement {
+            ("replacement", "it is no longer necessary")
+        } else {
+            ("deletion", "Git has it again")
+        };
+        format!(
+            "- the {what} of {} of {}, which waits for confirmation: {why}",
+            span(&one.key.to_string()),
+            span(&app.app.name)
+        )
+    };
+    let lines: Vec<String> =
+        report.apps.iter().flat_map(|app| app.called_off.iter().map(move |one| line(app, one))).collect();
+    if !lines.is_empty() {
+        document.head(Block::Lines("**Calls off**".into()));
+        document.head(Block::Lines(lines.join("\n")));
+    }
 }
 
 fn objects(report: &PreviewReport) -> impl Iterator<Item = (&AppReport, &ObjectReport)> {
@@ -295,6 +318,7 @@ fn before(report: &PreviewReport, document: &mut Document) {
                 DifferenceKind::Pending => "not applied yet",
                 DifferenceKind::Drift => "drifted",
                 DifferenceKind::Waiting => "held until confirmed",
+                DifferenceKind::Foreign => "owned by another app",
             };
             format!(
                 "- {} of {}, {kind}: {}",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::document::{Block, Document};
 use super::escape::{html, span};
 use crate::report::outcome::failure;
-use crate::report::preview::{AppEnd, AppOutcome, LaterEnd, Outcome, PreviewReport};
+use crate::report::preview::{AppEnd, AppOutcome, AppReport, LaterEnd, Outcome, PreviewReport};
 use crate::report::words::{count, join, seconds};
 
 /// How many apps of one sort the first line names.
@@ -48,7 +48,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
         matches!(end, AppEnd::Withdrawn { .. })
     });
     add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept));
-    add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned));
+    add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned { .. }));
     parts.extend(replaced(outcome));
     let slowest = outcome
         .apps
@@ -94,6 +94,26 @@ fn definitions(outcome: &Outcome, document: &mut Document) {
     for error in &outcome.definitions {
         document.head(folded("Error in a definition".into(), error));
     }
+}
+
+/// Whether what was held of a merge is confirmed, done or called off by now: there is nothing left to confirm.
+pub(super) fn is_decided(report: &PreviewReport, app: &AppReport) -> bool {
+    let all = report.outcome.iter().flat_map(|outcome| &outcome.apps);
+    let last = all.filter(|one| one.app == app.app).map(|one| one.later.last().map_or(&one.end, |later| &later.end));
+    last.into_iter().any(|end| {
+        matches!(
+            end,
+            AppEnd::Healthy { .. }
+                | AppEnd::Confirmed { .. }
+                | AppEnd::Removed { .. }
+                | AppEnd::Withdrawn { .. }
+                | AppEnd::Superseded { .. }
+                | AppEnd::Replaced { .. }
+                | AppEnd::Unchanged
+                | AppEnd::Kept
+                | AppEnd::Pruned { .. }
+        )
+    })
 }
 
 fn deletes(end: &AppEnd) -> usize {
@@ -192,9 +212,16 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             AppEnd::Manual => {
                 document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app)))));
             }
+            AppEnd::Pruned { by: Some(by) } => {
+                document.head(about(app, &format!("deletions confirmed by {}", span(by))));
+            }
+            AppEnd::Withdrawn { objects, .. } if !objects.is_empty() => {
+                document
+                    .head(about(app, &format!("deletion of {} called off before it was confirmed", names(objects))));
+            }
             AppEnd::Running
             | AppEnd::Kept
-            | AppEnd::Pruned
+            | AppEnd::Pruned { by: None }
             | AppEnd::Never
             | AppEnd::Unchanged
             | AppEnd::Replaced { .. }
@@ -238,12 +265,8 @@ fn deletion(end: &AppEnd) -> String {
             format!("deletion of {} confirmed{} and done", names(objects), by_whom(by.as_deref()))
         }
         AppEnd::Removed { objects, .. } => {
-            format!(
-                "{} {} deleted, as no other app wants {}",
-                names(objects),
-                were(objects),
-                if objects.len() == 1 { "it" } else { "them" }
-            )
+            let it = if objects.len() == 1 { "it" } else { "them" };
+            format!("{} {} deleted, as nothing keeps {it} any more", names(objects), were(objects))
         }
         _ => String::new(),
     }
@@ -296,7 +319,10 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         AppEnd::Drifted { .. } => format!("drifted at {revision}"),
         AppEnd::Confirmed { .. } | AppEnd::Removed { .. } => deletion(&later.end),
         AppEnd::Waiting { deletes, .. } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
-        AppEnd::Withdrawn { deletes } => {
+        AppEnd::Withdrawn { objects, .. } if !objects.is_empty() => {
+            format!("deletion of {} called off as of {revision}, before it was confirmed", names(objects))
+        }
+        AppEnd::Withdrawn { deletes, .. } => {
             format!(
                 "{} reverted by {revision} before being confirmed",
                 if *deletes == 1 { "the deletion was" } else { "the deletions were" }
@@ -304,7 +330,10 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         }
         AppEnd::Superseded { by } => format!("reverted by {}", span(by.short())),
         AppEnd::Replaced { by, healthy } => replaced_by(by.short(), *healthy, 1),
-        AppEnd::Pruned => "its objects were deleted".to_owned(),
+        AppEnd::Pruned { by } => {
+            let by = by.as_deref().map(|by| format!(", which was confirmed by {}", span(by))).unwrap_or_default();
+            format!("its objects were deleted{by}")
+        }
         AppEnd::Kept => "its definition was removed, and its objects were kept".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),
         AppEnd::Running

@@ -2,13 +2,16 @@
 
 use super::document::{Block, Document};
 use super::escape::cell;
+use super::outcome;
 use crate::report::preview::{AppEnd, AppReport, AppResult, DefinitionChange, HeldBack, PreviewReport};
 
 pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     if report.apps.is_empty() {
         return;
     }
-    let rows: Vec<[String; 8]> = report.apps.iter().map(|app| row(app, waits_for_people(report, app))).collect();
+    let confirms = |app: &AppReport| report.applies(&app.app) && !outcome::is_decided(report, app);
+    let cells = |app| row(app, waits_for_people(report, app), confirms(app));
+    let rows: Vec<[String; 8]> = report.apps.iter().map(cells).collect();
     // A column that says nothing of any app is left out.
     let says = |column: usize| rows.iter().any(|row| !row[column].is_empty());
     let columns: Vec<usize> = (0..HEADER.len()).filter(|column| says(*column)).collect();
@@ -38,7 +41,7 @@ fn waits_for_people(report: &PreviewReport, app: &AppReport) -> bool {
     outcome.apps.iter().find(|one| one.app == app.app).is_none_or(|one| waits(&one.end))
 }
 
-fn row(app: &AppReport, waits_for_people: bool) -> [String; 8] {
+fn row(app: &AppReport, waits_for_people: bool, confirms: bool) -> [String; 8] {
     let counts = app.counts();
     let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
     let deletes = if counts.deletes == 0 { String::new() } else { format!("**{}**", counts.deletes) };
@@ -66,11 +69,14 @@ fn row(app: &AppReport, waits_for_people: bool) -> [String; 8] {
     for (number, what) in [(moves_away, "moves away"), (counts.moves - moves_away, "taken over")] {
         remarks.extend((number > 0).then(|| format!("{what}: {number}")));
     }
+    if !app.called_off.is_empty() {
+        remarks.push(format!("called off: {}", app.called_off.len()));
+    }
     if counts.kept > 0 {
         remarks.push(format!("kept for now: {}", counts.kept));
     }
     // What is rejected has to be mended first: nothing is to be confirmed before.
-    if !app.destructive.is_empty() && counts.rejected == 0 {
+    if !app.destructive.is_empty() && confirms {
         remarks.push("**deletions need confirmation**".to_owned());
     }
     [

@@ -31,7 +31,7 @@ impl Store {
         agreed: &BTreeSet<ObjectId>,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE objects SET state = $3 WHERE cluster = $1 AND app = $2")
+        sqlx::query("UPDATE objects SET state = $3, held_of = NULL WHERE cluster = $1 AND app = $2")
             .bind(cluster.as_str())
             .bind(app.to_string())
             .bind(ObjectState::Applied)

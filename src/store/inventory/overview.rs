@@ -80,7 +80,7 @@ impl Store {
         }
         let undecided: Vec<Undecided> = sqlx::query_as(
             "SELECT cluster, api_group, kind, namespace, name, version, app, state, uid, manifest_hash, fingerprint, \
-             settled, resource_version, applied_revision, job_done FROM objects \
+             settled, resource_version, applied_revision, job_done, held_of FROM objects \
              WHERE state NOT IN ('claimed', 'applied') ORDER BY cluster, api_group, kind, namespace, name",
         )
         .fetch_all(self.read())

@@ -37,6 +37,7 @@ fn row(meta: &PartialMeta, at: Timestamp) -> ObjectRow {
         resource_version: Some(meta.resource_version.clone()),
         applied_revision: None,
         job_done: false,
+        held_of: None,
     }
 }
 

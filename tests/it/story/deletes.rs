@@ -55,7 +55,10 @@ async fn what_asks_to_stay_stays() {
     let pull = world.open_pull("less", files).await;
     assert_eq!(world.status(&pull.head).await.state, "success");
     let comment = world.comment(pull.number, "resource-policy: keep").await;
-    assert!(comment.contains("settings is no longer rendered") && !comment.contains("DELETES"), "{comment}");
+    assert!(
+        comment.contains("settings is no longer rendered by this app") && !comment.contains("DELETES"),
+        "{comment}"
+    );
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
     world.settled().await;

@@ -206,7 +206,7 @@ async fn a_preview_tells_of_them_beforehand() {
     let comment = world.comment(pull.number, "DELETES 1 object").await;
     let said = |words: &[&str]| comment.lines().any(|line| words.iter().all(|word| line.contains(word)));
     assert!(said(&["settings", "carries this app's label but is missing from Driftless' inventory"]), "{comment}");
-    assert!(said(&["old", "is no longer in Git", "missing from Driftless' inventory"]), "{comment}");
+    assert!(said(&["old", "removed from Git", "missing from Driftless' inventory"]), "{comment}");
     assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
     are_there(&world, &["old", "settings"]).await;
 }

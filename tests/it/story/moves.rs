@@ -12,7 +12,7 @@ use super::manifests::{config_map, kustomization};
 use crate::support::world::{Files, Setup, World, app_id};
 
 /// Two apps, each with an object that stays; `old` has `x` besides. `more` goes into the definitions.
-fn two(world: &World, more_of_old: &str, more_of_new: &str) -> Files {
+pub fn two(world: &World, more_of_old: &str, more_of_new: &str) -> Files {
     Files::new()
         .file("apps/old.yaml", world.app_with("old", "old", more_of_old))
         .file("apps/new.yaml", world.app_with("new", "new", more_of_new))

@@ -145,5 +145,5 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     world.resync().await;
     world.gone("v1 ConfigMap", "extra").await;
     let comment = world.comment(pull.number, "**Since then**").await;
-    assert!(comment.contains("/extra` was deleted, as no other app wants it"), "{comment}");
+    assert!(comment.contains("/extra` was deleted, as nothing keeps it any more"), "{comment}");
 }

@@ -84,7 +84,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let fix = world.open_pull("fix", Files::new().file("deploy/f.yaml", config_map("f", "mended"))).await;
     world.status_is(&fix.head, "success", "1 update").await;
     let comment = world.comment(fix.number, "Merging changes 1 app.").await;
-    assert!(comment.contains("held until confirmed: `is no longer in Git`"), "{comment}");
+    assert!(comment.contains("held until confirmed: `removed from Git`"), "{comment}");
     let merge = world.merge_pull(fix.number).await;
     let run = waits(&world, &merge).await;
     assert!(
