@@ -101,6 +101,7 @@ mod tests {
             resource_version: None,
             applied_revision: None,
             job_done: false,
+            held_of: None,
         }
     }
 
