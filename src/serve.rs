@@ -166,15 +166,17 @@ struct Finder {
 #[async_trait]
 impl Revisions for Finder {
     async fn find(&self, source: &Source, revision: &str) -> Result<Oid, RevisionError> {
-        jobs::revision::find(&self.engine, source, revision, &self.stop).await.map_err(revision_error)
+        jobs::revision::find(&self.engine, source, revision, &self.stop).await.map_err(|error| revision_error(&error))
     }
 
     async fn is_on_ref(&self, source: &Source, commit: &Oid) -> Result<bool, RevisionError> {
-        jobs::revision::is_on_ref(&self.engine, source, commit, &self.stop).await.map_err(revision_error)
+        jobs::revision::is_on_ref(&self.engine, source, commit, &self.stop)
+            .await
+            .map_err(|error| revision_error(&error))
     }
 }
 
-fn revision_error(error: JobError) -> RevisionError {
+fn revision_error(error: &JobError) -> RevisionError {
     match error.class {
         Class::Fail => RevisionError::Unknown(error.message()),
         Class::Retry { .. } | Class::Cancelled => RevisionError::Unavailable(error.message()),

@@ -222,7 +222,7 @@ impl Beside<'_> {
         found: &mut BTreeMap<String, Vec<String>>,
     ) {
         let Some(fields) = fields.as_object() else { return };
-        for key in self.beside(fields, [before, applied, desired]) {
+        for key in Self::beside(fields, [before, applied, desired]) {
             let step = key.split_once(':').and_then(|(kind, name)| step(kind, name));
             if let Some(step) = step {
                 found.entry(step.path(path)).or_default().push(self.manager.to_owned());
@@ -236,7 +236,7 @@ impl Beside<'_> {
         }
     }
 
-    fn beside<'f>(&self, fields: &'f Map<String, Value>, [before, applied, desired]: [&Value; 3]) -> Vec<&'f String> {
+    fn beside<'f>(fields: &'f Map<String, Value>, [before, applied, desired]: [&Value; 3]) -> Vec<&'f String> {
         match (before, applied, desired) {
             (Value::Array(before), Value::Array(applied), Value::Array(desired)) => {
                 let is_there = |key: &&String| {

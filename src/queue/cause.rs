@@ -27,6 +27,7 @@ pub enum Cause {
 
 /// What a person asked for, and who.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Manual {
     pub by: String,
     /// Pins the app to this revision.

@@ -111,6 +111,7 @@ pub struct Defined<'a> {
 
 impl AppRow {
     /// Known by the commit that had defined it as it was applied: what is said of what was applied is said there.
+    #[must_use]
     pub fn at_applied_definition(&self) -> Self {
         let definition_commit = self.applied_definition_commit.as_ref().unwrap_or(&self.definition_commit).clone();
         Self { definition_commit, ..self.clone() }
