@@ -28,7 +28,8 @@ pub struct Kept<'a> {
 /// Whether a change of the manifest may leave something behind: a field goes, or an image is another one. A Secret's
 /// values are nobody's to compare, and what a Pod has besides is the scheduler's.
 pub fn may_keep(key: &ObjectKey, before: &Value, after: &Value) -> bool {
-    let is_told = !is_secret(&key.group, &key.kind) && !(key.group.is_empty() && key.kind == "Pod");
+    let is_pod = key.group.is_empty() && key.kind == "Pod";
+    let is_told = !is_pod && !is_secret(&key.group, &key.kind);
     is_told && loses(&body(before), &body(after))
 }
 

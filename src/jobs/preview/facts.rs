@@ -1,5 +1,5 @@
-//! What charts are told of their clusters: an input of a preview that is not in Git, and that another pull request's CRD
-//! changes.
+//! What charts are told of their clusters: an input of a preview that is not in Git, and that another pull request's
+//! CRD changes.
 
 use std::collections::BTreeSet;
 

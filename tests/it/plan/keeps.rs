@@ -30,7 +30,10 @@ async fn a_service_account_that_git_drops_is_told_to_stay() {
 /// P4++: a policy that loses its egress rules goes on being one of egress, and denies it all.
 #[tokio::test]
 async fn policy_types_that_were_made_of_rules_are_told_to_stay() {
-    let policy = |spec: Value| json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": spec});
+    let policy = |spec: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"},
+            "spec": spec})
+    };
     let rules = json!({"podSelector": {}, "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]});
     let (remarks, action) = remarks("keeps-egress", policy(rules), policy(json!({"podSelector": {}}))).await;
     assert_eq!(action, Action::Update);
