@@ -27,8 +27,8 @@ async fn up(words: &str, files: Files) -> World {
     world
 }
 
-/// H6+: a Service with a fixed node port is renamed. The preview and the sync name the one that has the port and say what
-/// to do; doing that works.
+/// H6+: a Service with a fixed node port is renamed. The preview and the sync name the one that has the port and say
+/// what to do; doing that works.
 #[tokio::test(flavor = "multi_thread")]
 async fn h6_who_has_the_node_port_until_it_is_deleted_is_named() {
     let world = up("way-port", Files::new().file("np/service.yaml", node_port("np-old"))).await;
