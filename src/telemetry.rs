@@ -124,6 +124,7 @@ pub struct Metrics {
     oldest_due: Gauge<f64, AtomicU64>,
     apps: Family<StateLabels, Gauge>,
     reports: Family<ReportLabels, Gauge>,
+    failing: Family<KindLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -147,6 +148,12 @@ impl Default for Metrics {
             "Comments and statuses that wait to be sent, and those of them that a limit holds back",
             reports.clone(),
         );
+        let failing = Family::default();
+        registry.register(
+            "jobs_failing",
+            "Jobs that fail, by kind: tried again soon, or by the next look",
+            failing.clone(),
+        );
         Self {
             registry: std::sync::Mutex::new(registry),
             deliveries,
@@ -156,6 +163,7 @@ impl Default for Metrics {
             oldest_due,
             apps,
             reports,
+            failing,
         }
     }
 }
@@ -190,6 +198,13 @@ impl Metrics {
         }
     }
 
+    /// How many jobs of each kind fail. What is not given keeps its number.
+    pub fn set_failing(&self, counts: impl IntoIterator<Item = (&'static str, i64)>) {
+        for (kind, value) in counts {
+            self.failing.get_or_create(&KindLabels { kind }).set(value);
+        }
+    }
+
     /// What one forge has yet to be told: all that is due, and how much of it the forge's limit on comments holds back.
     pub fn set_reports(&self, forge: &str, due: i64, held: i64) {
         for (state, value) in [("due", due), ("held", held)] {
@@ -218,6 +233,7 @@ mod tests {
         metrics.set_apps([("synced", 4), ("failed", 1)]);
         metrics.set_queue(QueueGauges { pending: 3, running: 1, failed: 0, oldest_due_seconds: 1.5 });
         metrics.set_reports("github", 3, 2);
+        metrics.set_failing([("push", 0), ("sync", 2)]);
         // A family keeps its members in no order.
         let text = metrics.render();
         let mut lines: Vec<_> = text.lines().collect();

@@ -10,7 +10,7 @@ use axum::routing::get;
 
 use super::{Problem, Readiness, standing};
 use crate::app_status::State;
-use crate::queue::Queue;
+use crate::queue::{Key, Queue};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, QueueGauges};
 
@@ -61,6 +61,10 @@ async fn metrics_text(Extracted(ops): Extracted<Measured>) -> Response {
         Ok(counts) => ops.metrics.set_apps(counts),
         Err(error) => tracing::error!(%error, "how the apps stand is unknown"),
     }
+    match failing(ops.queue.store()).await {
+        Ok(counts) => ops.metrics.set_failing(counts),
+        Err(error) => tracing::error!(%error, "which jobs fail is unknown"),
+    }
     match ops.queue.store().backlog().await {
         Ok(lanes) => lanes.iter().for_each(|lane| ops.metrics.set_reports(&lane.lane, lane.due, lane.held)),
         Err(error) => tracing::error!(%error, "it is unknown what is left to be reported"),
@@ -74,6 +78,18 @@ async fn apps(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
     let mut counts: Vec<(&'static str, i64)> = State::ALL.iter().map(|state| (state.as_str(), 0)).collect();
     for one in standing::all(store).await?.into_iter().filter(|one| !one.is_over) {
         if let Some((_, count)) = counts.iter_mut().find(|(state, _)| *state == one.status.state.as_str()) {
+            *count += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// By kind; a kind of which none fails counts as well.
+async fn failing(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
+    let mut counts: Vec<(&'static str, i64)> = Key::KINDS.iter().map(|kind| (*kind, 0)).collect();
+    let keys = store.failing_jobs().await?.into_iter().filter_map(|row| row.key.parse::<Key>().ok());
+    for key in keys {
+        if let Some((_, count)) = counts.iter_mut().find(|(kind, _)| *kind == key.kind()) {
             *count += 1;
         }
     }

@@ -88,6 +88,9 @@ impl Key {
         matches!(self, Self::Outcome(_))
     }
 
+    /// Each of the words of [`Self::kind`].
+    pub const KINDS: [&'static str; 7] = ["push", "preview", "group", "sync", "outcome", "poll", "resync"];
+
     /// The kind of job in one word, for metrics.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -192,7 +195,8 @@ mod tests {
             "poll:shop",
             "resync:prod",
         ] {
-            assert_eq!(text.parse::<Key>()?.to_string(), text);
+            let key = text.parse::<Key>()?;
+            assert_eq!((key.to_string().as_str(), Key::KINDS.contains(&key.kind())), (text, true));
         }
         for text in ["", "push:", "push:shop", "preview:shop#x", "sync:web", "drop:shop"] {
             assert!(text.parse::<Key>().is_err(), "{text}");

@@ -104,19 +104,21 @@ async fn an_app_without_its_ref_stays_missing() {
     assert_eq!(world.stands("shop").await.0, "synced");
 }
 
-/// T12+: a failing sync is over with its app.
+/// T12+, A19: a failing sync is over with its app, in the list and in the metrics.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_sync_of_a_removed_app_is_not_listed() {
     let world = World::start("who-jobs").await;
     world.push(shop(&world).file("deploy/settings.yaml", "kind: [\n")).await;
     let failing = async || world.cli(&["jobs", "--failing"]).await.0.contains("sync:shop/shop").then_some(());
     world.eventually("a failing sync", failing).await;
+    assert_eq!((world.jobs_failing("sync").await, world.jobs_failing("poll").await), (1, 0));
     world.push(Files::new().without("apps/shop.yaml")).await;
     let removed = async || (world.app_row("shop").await?.state == AppState::Removed).then_some(());
     world.eventually("the app removed", removed).await;
     world.settled().await;
     let (told, _) = world.cli(&["jobs", "--failing"]).await;
     assert!(told.contains("no failing jobs"), "{told}");
+    assert_eq!(world.jobs_failing("sync").await, 0);
 }
 
 /// T6+: the drift of all apps in one list, and nothing else in it.

@@ -192,10 +192,18 @@ impl World {
 
     /// How many runs of jobs of a kind ended this way, by the server's own count.
     pub async fn jobs_ended(&self, kind: &str, outcome: &str) -> u64 {
-        let start = format!("driftless_job_runs_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} ");
+        self.measured(&format!("driftless_job_runs_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} ")).await
+    }
+
+    /// How many jobs of a kind fail.
+    pub async fn jobs_failing(&self, kind: &str) -> u64 {
+        self.measured(&format!("driftless_jobs_failing{{kind=\"{kind}\"}} ")).await
+    }
+
+    async fn measured(&self, start: &str) -> u64 {
         let url = format!("http://{}/metrics", self.server.as_ref().expect("a server in this process").probes);
         let text = reqwest::get(url).await.expect("an answer").text().await.expect("metrics");
-        text.lines().filter_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok()).sum()
+        text.lines().filter_map(|line| line.strip_prefix(start)?.parse::<u64>().ok()).sum()
     }
 
     /// All that the server's history and the forge know, for a test that failed.
