@@ -79,17 +79,27 @@ pub(super) fn of(value: &[u8], is_name: &dyn Fn(&str) -> bool, forms: &mut Texts
     }
 }
 
+/// A part of a value, as it is, and encoded where there is room for that.
+pub(super) fn of_part(part: &str, is_encoded: bool, forms: &mut Texts) {
+    let how = if part.chars().count() <= ALONE { How::Alone } else { How::Anywhere };
+    if is_encoded {
+        encoded(part.as_bytes(), forms);
+    } else {
+        forms.push(part, how);
+    }
+}
+
 /// Whether a part of a value says something about it where it stands in another text: from six characters on, or from
 /// four if there are letters and digits. What is shorter, and what names things everywhere, is found in many texts by
 /// chance.
-fn counts(part: &str) -> bool {
+pub(super) fn counts(part: &str) -> bool {
     let is_code = part.contains(|char: char| char.is_ascii_digit()) && part.contains(char::is_alphabetic);
     !is_common(part) && part.len() >= if is_code { SHORTEST } else { PART }
 }
 
 /// Whether a line says only what form the file has: `-----BEGIN CERTIFICATE-----`, `});`, `server {`, `[mysqld]`,
 /// `username:`, a comment's frame, or `enabled: true`, whose value says nothing.
-fn is_structure(line: &str) -> bool {
+pub(super) fn is_structure(line: &str) -> bool {
     if line.starts_with("-----") || !line.contains(char::is_alphanumeric) {
         return true;
     }
@@ -107,7 +117,7 @@ fn is_structure(line: &str) -> bool {
 }
 
 /// `key=value`, or `key: value`, without the value's quotes.
-fn assigned(line: &str) -> Option<(&str, &str)> {
+pub(super) fn assigned(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line
         .split_once('=')
         .or_else(|| line.split_once(": "))
@@ -120,7 +130,7 @@ fn is_common(text: &str) -> bool {
 }
 
 /// What a value in JSON, in `.env` form or in YAML's simplest form holds.
-fn leaves(text: &str) -> Vec<String> {
+pub(super) fn leaves(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     if text.starts_with(['{', '['])
         && let Ok(value) = serde_json::from_str::<Value>(text)

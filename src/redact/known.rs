@@ -1,5 +1,7 @@
 //! The values of the Secrets of a plan, and where they stand in other texts.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use super::HIDDEN;
 use super::forms;
 use super::kind::holds_secrets;
+use super::pieces;
 use super::search::{How, Search, Texts};
 use super::shown::Shown;
 use crate::manifest::ObjectKey;
@@ -44,7 +47,7 @@ impl Known {
     /// This and [`Known::hide`] compute for as long as there are values and text: callers on a runtime use
     /// `lifecycle::beside`.
     pub fn of<'a>(objects: impl IntoIterator<Item = (&'a ObjectKey, &'a Value)>) -> Self {
-        let (mut values, mut names) = (Vec::new(), std::collections::HashSet::new());
+        let (mut values, mut names) = (Vec::new(), HashSet::new());
         for (key, object) in objects {
             names.extend([key.name.to_lowercase(), key.namespace.as_deref().unwrap_or_default().to_lowercase()]);
             if holds_secrets(key, object) {
@@ -54,11 +57,12 @@ impl Known {
         values.sort_unstable();
         values.dedup();
         let mut all = Texts::default();
-        for value in values {
+        for value in &values {
             if !all.is_full() {
-                forms::of(&value, &|text| names.contains(&text.to_lowercase()), &mut all);
+                forms::of(value, &|text| names.contains(&text.to_lowercase()), &mut all);
             }
         }
+        parts(&values, &names, &mut all);
         match all.len() {
             _ if all.is_full() => Self(Values::TooMany),
             0 => Self::default(),
@@ -92,6 +96,28 @@ impl Known {
         }
         out.push_str(&text[at..]);
         Shown::new(out)
+    }
+}
+
+/// Takes up what may be cut out of the values, as long as there is room beside the values themselves: first as it is,
+/// then encoded.
+fn parts(values: &[Vec<u8>], names: &HashSet<String>, all: &mut Texts) {
+    let in_names: HashSet<&str> = names.iter().flat_map(|name| name.split(['-', '.'])).collect();
+    let is_shown = |part: &str| {
+        let part = part.to_lowercase();
+        names.contains(&part) || in_names.contains(part.as_str())
+    };
+    for is_encoded in [false, true] {
+        for text in values.iter().filter_map(|value| std::str::from_utf8(value).ok()) {
+            if !all.has_room() {
+                return;
+            }
+            for part in pieces::of(text, &is_shown) {
+                if all.has_room() {
+                    forms::of_part(&part, is_encoded, all);
+                }
+            }
+        }
     }
 }
 

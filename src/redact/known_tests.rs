@@ -118,6 +118,23 @@ proptest! {
         }
     }
 
+    /// S1+, trials, attacker G+: what is cut out of a value at a separator, however it is written.
+    #[test]
+    fn no_part_of_a_value_survives(part in "[A-Za-z]{2,6}[0-9]{3}[A-Za-z]{1,6}", password in "[b-df-hj-np-tv-z]{6,12}",
+        one in "[-_:/@,;.=&?| ]", other in "[-_:/@,;.=&?| ]", around in "[a-z]{0,5}") {
+        let value = format!("{around}{one}{part}{other}{around}");
+        let url = format!("amqp://{around}:{password}@mq.shop.svc:5672/{around}");
+        let known = known(&json!({"v": value, "url": url}));
+        let written = |part: &str| [part.to_owned(), part.to_uppercase(), STANDARD.encode(part),
+            STANDARD.encode(format!("ada:{part}")), hex::encode(part)];
+        for text in written(&part).into_iter().chain(written(&password)) {
+            let shown = known.hide(&format!("  part: \"{text}\" of it"));
+            prop_assert!(!shown.contains(text.trim()), "{} of {} in {}", text, value, shown);
+        }
+        let plain = known.hide("kind: Service of shop/web");
+        prop_assert_eq!(plain.as_str(), "kind: Service of shop/web");
+    }
+
     #[test]
     fn binary_values_are_found(value in proptest::collection::vec(any::<u8>(), 16..80)) {
         let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"},

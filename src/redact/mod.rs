@@ -11,6 +11,7 @@ mod foreign;
 mod forms;
 mod kind;
 mod known;
+mod pieces;
 mod search;
 mod secret;
 mod shown;

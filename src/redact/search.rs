@@ -74,6 +74,12 @@ impl Texts {
         self.is_full
     }
 
+    /// Whether less than three quarters of what can be searched for are taken up: what is only a part of a value is no
+    /// reason to withhold everything.
+    pub fn has_room(&self) -> bool {
+        !self.is_full && self.bytes.len() < MOST_BYTES / 4 * 3 && self.all.len() < MOST / 4 * 3
+    }
+
     pub fn len(&self) -> usize {
         self.all.len()
     }
