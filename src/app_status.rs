@@ -177,21 +177,28 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     if waits() {
         return said(
             State::Waiting,
-            vec![Some(waiting(row, facts.waits_until)), confirmed(facts.confirmed), held(), retried()],
+            vec![
+                Some(waiting(row, facts.waits_until)),
+                confirmed(facts.confirmed),
+                held(),
+                retried(),
+                pinned(row),
+                unpin(row),
+            ],
         );
     }
     if let Some(run) = active
         && run.state == RunState::Running
     {
-        return said(State::Pending, vec![Some("a sync is under way".to_owned()), retried()]);
+        return said(State::Pending, vec![Some("a sync is under way".to_owned()), retried(), pinned(row), unpin(row)]);
     }
     if held().is_some() {
         // The run that was left waiting says why; what it holds is known without it as well.
         let reason = active.and_then(reason);
-        return said(State::Waiting, vec![reason.or_else(held), drift(), behind(facts)]);
+        return said(State::Waiting, vec![reason.or_else(held), drift(), behind(facts), pinned(row), unpin(row)]);
     }
     if let Some(run) = active {
-        return said(State::Waiting, vec![reason(run)]);
+        return said(State::Waiting, vec![reason(run), pinned(row), unpin(row)]);
     }
     if row.pinned_revision.is_some() {
         return said(State::Pinned, vec![pinned(row), behind(facts), drift(), Some(resume(row)), retried()]);
@@ -220,6 +227,11 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         }
         (_, None) => said(State::Pending, vec![retried()]),
     }
+}
+
+/// How a pin ends, where there is one.
+fn unpin(row: &AppRow) -> Option<String> {
+    row.pinned_revision.as_ref().map(|_| resume(row))
 }
 
 fn resume(row: &AppRow) -> String {

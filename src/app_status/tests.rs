@@ -97,6 +97,11 @@ fn behind_head(row: &mut AppRow) {
     row.rendered_revision = Some(oid("b"));
 }
 
+fn pinned_by_ada(row: &mut AppRow) {
+    (row.pinned_revision, row.pinned_by) = (Some(oid("a")), Some("uid 1000 (ada)".into()));
+    row.pinned_since = Some(3_000);
+}
+
 fn fails(row: &mut AppRow) {
     row.synced_ok = false;
     row.failure = "Deployment shop/web makes no progress".into();
@@ -180,10 +185,7 @@ fn cases() -> Vec<Case> {
         case("paused by somebody", |row| {
             (row.paused, row.paused_since, row.paused_by) = (true, Some(2_000), Some("uid 1000 (ada)".into()));
         }),
-        case("pinned by somebody", |row| {
-            (row.pinned_revision, row.pinned_by) = (Some(oid("a")), Some("uid 1000 (ada)".into()));
-            row.pinned_since = Some(3_000);
-        }),
+        case("pinned by somebody", pinned_by_ada),
         Case { retried: Some(retried(Of::Sync)), ..case("behind, and its sync fails", behind_head) },
         with_run(case("failed, and a newer revision is applied", fails), RunState::Running, "c"),
         with_run(
@@ -194,6 +196,18 @@ fn cases() -> Vec<Case> {
             RunState::Waiting,
             "a",
         ),
+        // Trials V+: whatever is waited for, the pin is said.
+        with_run(
+            case("pinned, and waits for health", |row| {
+                pinned_by_ada(row);
+                row.health = AppHealth::Progressing;
+                row.health_message = "Deployment shop/web: 0 of 1 replicas are available".into();
+            }),
+            RunState::Waiting,
+            "a",
+        ),
+        with_run(case("pinned, and is being applied", pinned_by_ada), RunState::Running, "a"),
+        Case { held: Some("2 to be deleted: confirm"), ..case("pinned, and held", pinned_by_ada) },
         with_run(
             Case {
                 confirmed: 2,

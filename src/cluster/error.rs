@@ -47,6 +47,14 @@ fn api(group: &str, version: &str) -> String {
     if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
+impl ClusterError {
+    /// Whether the conversion webhook of a custom resource's kind gave no answer: the cluster may be well otherwise.
+    pub fn is_conversion(&self) -> bool {
+        let Self::Failed { message, .. } = self else { return false };
+        message.trim_start_matches("Internal error occurred: ").starts_with("conversion webhook for ")
+    }
+}
+
 impl Classified for ClusterError {
     fn class(&self) -> Class {
         match self {

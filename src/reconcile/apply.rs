@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, Kinds};
+use super::facts::Facts;
 use super::input::{Owned, PlanInput, ReconcileError};
 use super::quota;
 use crate::class::{Class, Classified as _};
@@ -61,43 +62,8 @@ pub(super) struct Side<'a> {
     coming: Siblings,
     pub(super) owned: HashMap<&'a ObjectId, &'a Owned>,
     by_uid: HashMap<&'a str, &'a Owned>,
-}
-
-/// What is live of an object, and what the server said to a dry-run of its manifest.
-pub(super) struct Facts {
-    pub(super) live: Option<Value>,
-    /// It is there as the last apply left it, and was not read.
-    as_applied: bool,
-    pub(super) asked: Asked,
-    /// What was asked about in place of the manifest, where some of its fields are left to others.
-    pub(super) sent: Option<Box<Wanted>>,
-}
-
-impl Facts {
-    /// Whether both were taken of the same version of the object: a dry-run answers with the version that it started
-    /// from.
-    fn agree(&self) -> bool {
-        self.as_applied
-            || self.asked.replaces.is_some()
-            || self.asked.result.as_ref().is_none_or(|result| version(Some(result)) == self.version())
-    }
-
-    /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that
-    /// would be made has none.
-    fn by_answer(asked: Asked, left: Option<&str>, wanted: &Wanted) -> Result<Self, Box<Asked>> {
-        match (version(asked.result.as_ref()), left) {
-            _ if asked.result.is_none() || asked.replaces.is_some() => Err(Box::new(asked)),
-            // What was ours before is known by what is live.
-            _ if asked.result.as_ref().is_some_and(|after| plan::may_stay(after, wanted)) => Err(Box::new(asked)),
-            (None, _) => Ok(Self { live: None, as_applied: false, asked, sent: None }),
-            (Some(found), Some(left)) if found == left => Ok(Self { live: None, as_applied: true, asked, sent: None }),
-            _ => Err(Box::new(asked)),
-        }
-    }
-
-    pub(super) fn version(&self) -> Option<&str> {
-        version(self.live.as_ref())
-    }
+    /// The CRDs that the other side of a change has otherwise.
+    pub(super) redefined: HashSet<String>,
 }
 
 /// What comes with the change: of this app's objects those are new or different whose manifest is not the one that was
@@ -129,10 +95,6 @@ fn uid(object: &Value) -> Option<&str> {
     object.pointer("/metadata/uid")?.as_str().filter(|uid| !uid.is_empty())
 }
 
-fn version(object: Option<&Value>) -> Option<&str> {
-    object?.pointer("/metadata/resourceVersion")?.as_str().filter(|version| !version.is_empty())
-}
-
 impl<'a> Side<'a> {
     pub(super) fn new(cluster: &'a Cluster, input: PlanInput<'a>, kinds: &Kinds) -> Self {
         let PlanInput { app, marks, allow, manifests, siblings, .. } = input;
@@ -154,7 +116,7 @@ impl<'a> Side<'a> {
         let mut coming = coming(&prepared, siblings, &owned);
         coming.define(manifests);
         let by_uid = input.inventory.iter().filter_map(|owned| Some((owned.uid.as_deref()?, owned))).collect();
-        Self { cluster, input, prepared, coming, owned, by_uid }
+        Self { cluster, input, prepared, coming, owned, by_uid, redefined: HashSet::new() }
     }
 
     pub(super) fn wanted(&self) -> impl Iterator<Item = &Wanted> {
@@ -220,11 +182,32 @@ impl<'a> Side<'a> {
     async fn ask(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<(ObjectId, Facts), ReconcileError> {
         let mut tries = 1;
         loop {
-            let facts = self.ask_once(wanted, pending).await?;
+            let facts = match self.ask_once(wanted, pending).await {
+                Err(error) => self.unread(wanted, pending, error)?,
+                Ok(facts) => facts,
+            };
             if facts.agree() || tries == MOVED_TRIES {
                 return Ok((wanted.key.id(), facts));
             }
             tries += 1;
+        }
+    }
+
+    /// An object that the conversion webhook of its kind keeps from being read is there. Where the change is about that
+    /// kind it is no outage to be waited for: the change may be what ends it.
+    fn unread(
+        &self,
+        wanted: &Wanted,
+        pending: &HashSet<String>,
+        error: ReconcileError,
+    ) -> Result<Facts, ReconcileError> {
+        let crd = self.coming.crds().get(&wanted.key.group, &wanted.key.kind).map(|crd| crd.name.clone());
+        match crd.filter(|crd| pending.contains(crd) || self.redefined.contains(crd)) {
+            Some(crd) if error.is_conversion() => {
+                let verdict = Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd } };
+                Ok(Facts { live: None, as_applied: true, asked: Asked::without_result(verdict), sent: None })
+            }
+            _ => Err(error),
         }
     }
 

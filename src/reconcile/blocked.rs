@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::apply::{Facts, Side};
+use super::apply::Side;
+use super::facts::Facts;
 use super::input::ReconcileError;
 use super::quota;
 use crate::app::SyncPolicy;

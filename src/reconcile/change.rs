@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{Facts, MOVED_TRIES, Side, until};
+use super::apply::{MOVED_TRIES, Side, until};
 use super::ask::Kinds;
 use super::blocked;
+use super::facts::Facts;
 use super::input::{ChangePlan, PlanInput, ReconcileError};
 use super::keeps;
 use crate::cluster::Cluster;
@@ -26,8 +27,9 @@ pub async fn plan_change(
 ) -> Result<ChangePlan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, base.manifests.iter().chain(change.manifests)).await?;
-        let (base, mut change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
+        let (mut base, mut change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
         change.look_at_deciders().await?;
+        base.redefined = redefined(&base, &change);
         Sides { base, change, known }.plan().await
     })
     .await
@@ -90,12 +92,15 @@ impl Sides<'_> {
         let mut changes = self.change.finish(changes);
         self.change.look_into(&mut changes.changes).await;
         let counted = blocked::together(&self.change, &mut changes.changes, unchanged, &absent).await?;
+        // How what cannot be read differs is not known.
+        let unread: HashSet<ObjectId> =
+            base_facts.iter().filter(|(_, facts)| facts.is_unread()).map(|(id, _)| id.clone()).collect();
         let mut already = self.base.plan(base_facts).await?;
         // Where nobody knows what the base wants, nothing is known to be no longer in it, but what is held for that.
         let is_known = |change: &Change| {
             self.known == BaseSide::Complete || change.action != Action::Prune || self.base.is_held(&change.key.id())
         };
-        already.changes.retain(|change| !is_nothing(change) && is_known(change));
+        already.changes.retain(|change| !is_nothing(change) && is_known(change) && !unread.contains(&change.key.id()));
         Ok(ChangePlan { changes, already, counted })
     }
 
@@ -182,6 +187,13 @@ fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>, marks: 
     let note = facts.live.as_ref().map_or_else(|| "Never applied, and no longer wanted.".to_owned(), owner);
     let change = Change::new(wanted.key.clone(), Action::None, Verdict::Accepted);
     Some(Change { notes: vec![note], before: Some(wanted.manifest.clone()), ..change })
+}
+
+/// The CRDs that differ between the sides.
+fn redefined(base: &Side<'_>, change: &Side<'_>) -> HashSet<String> {
+    let (base, change) = (hashes(base), hashes(change));
+    let ids = base.keys().chain(change.keys()).filter(|id| id.kind == "CustomResourceDefinition");
+    ids.filter(|id| base.get(*id) != change.get(*id)).map(|id| id.name.clone()).collect()
 }
 
 fn hashes<'a>(side: &'a Side<'_>) -> HashMap<ObjectId, (bool, &'a str)> {

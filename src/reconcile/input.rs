@@ -71,6 +71,16 @@ pub enum ReconcileError {
     Cancelled,
 }
 
+impl ReconcileError {
+    /// Whether the conversion webhook of a kind gave no answer.
+    pub(super) fn is_conversion(&self) -> bool {
+        match self {
+            Self::Cluster(error) | Self::Object { source: ApplyError::Cluster(error), .. } => error.is_conversion(),
+            Self::Object { .. } | Self::Cancelled => false,
+        }
+    }
+}
+
 impl Classified for ReconcileError {
     fn class(&self) -> Class {
         match self {

@@ -6,6 +6,7 @@ mod ask;
 mod blocked;
 mod change;
 mod contents;
+mod facts;
 mod input;
 mod keeps;
 mod orphans;

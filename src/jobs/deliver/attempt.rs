@@ -432,7 +432,7 @@ impl Attempt<'_> {
             Some(judgement) => told::healed(judgement, &done.remains),
             None => told::stays(&done.remains),
         };
-        let said = healed.into_iter().chain(leave::said(plan)).chain(word.map(ToString::to_string)).chain(left);
+        let said = healed.into_iter().chain(leave::said(app, plan)).chain(word.map(ToString::to_string)).chain(left);
         let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
         // With nothing to wait for and nothing to prune, this was all.

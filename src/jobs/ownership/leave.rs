@@ -29,7 +29,10 @@ pub(in crate::jobs) async fn for_others(engine: &Engine, row: &AppRow, plan: &mu
     plan.changes.retain(|change| change.action != Action::Prune || !claimed.contains(&change.key.id()));
     for change in plan.changes.iter_mut().filter(|change| change.action == Action::Prune) {
         if let Some(left) = left.remove(&change.key.id()) {
-            change.notes.push(left.to_string());
+            let note = left.to_string();
+            // The app's own head wants what the revision that is applied does not have.
+            let is_own = left.app == row.app.id && !LeftFor::is_held(&note);
+            change.notes.push(if is_own { format!("kept: {} still has it", branch(&row.app)) } else { note });
             change.leave(left.app);
         }
     }
@@ -118,8 +121,12 @@ pub(in crate::jobs) async fn without_others<'a>(
     Ok(Cow::Owned(left))
 }
 
-/// What was taken over from other apps, and left for others, in words.
-pub(in crate::jobs) fn said(plan: &Plan) -> Vec<String> {
+fn branch(app: &App) -> &str {
+    app.source.ref_name.trim_start_matches("refs/heads/")
+}
+
+/// What was taken over from other apps, and left for others or for the app's own head, in words.
+pub(in crate::jobs) fn said(own: &App, plan: &Plan) -> Vec<String> {
     let mut took: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut left, mut held): (BTreeMap<&AppId, usize>, BTreeMap<&AppId, usize>) = Default::default();
     for Change { takes_over, left_for, notes, .. } in &plan.changes {
@@ -132,7 +139,13 @@ pub(in crate::jobs) fn said(plan: &Plan) -> Vec<String> {
         }
     }
     let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
-    let left = left.into_iter().map(|(app, number)| format!("kept {} for app {app}", objects(number)));
+    let left = left.into_iter().map(|(app, number)| {
+        if *app == own.id {
+            format!("kept {} that {} still has, beside what is applied now", objects(number), branch(own))
+        } else {
+            format!("kept {} for app {app}", objects(number))
+        }
+    });
     let held = held.into_iter().map(|(app, number)| {
         format!(
             "held: {} not deleted, as app {app} does not render and may want what is no longer rendered here",
@@ -140,4 +153,40 @@ pub(in crate::jobs) fn said(plan: &Plan) -> Vec<String> {
         )
     });
     took.chain(left).chain(held).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ids::RepoName;
+    use crate::manifest::ObjectKey;
+    use crate::plan::Verdict;
+
+    /// Trials, newcomer V+: what the app's own branch has is not kept for another app.
+    #[test]
+    fn for_whom_objects_are_kept() {
+        let text = "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: web}\nspec:\n  source: {path: web}\n  \
+                    destination: {cluster: prod, namespace: shop}\n";
+        let app =
+            crate::app::parse_file(&RepoName::new("shop"), "refs/heads/main", "apps/web.yaml", text).apps.remove(0);
+        let prune = |name: &str, left_for: &str| {
+            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+            let key = ObjectKey::of(&object).expect("a name");
+            let mut change = Change::new(key, Action::Prune, Verdict::Accepted);
+            change.leave(left_for.parse().expect("an app"));
+            change
+        };
+        let plan = Plan {
+            app: app.id.clone(),
+            cluster: ClusterName::new("prod"),
+            revision: "0123456789012345678901234567890123456789".parse().expect("an id"),
+            changes: vec![prune("a", "shop/web"), prune("b", "shop/web"), prune("c", "shop/cart")],
+        };
+        assert_eq!(
+            said(&app, &plan),
+            ["kept 1 object for app shop/cart", "kept 2 objects that main still has, beside what is applied now"]
+        );
+    }
 }

@@ -15,18 +15,20 @@ use crate::store::inventory::ObjectRow;
 /// How many apps are named.
 const NAMED: usize = 5;
 
-/// Says of each CRD whose versions change which custom resources of known apps there are.
+/// Says of each CRD whose versions or conversion change which custom resources of known apps there are.
 pub(in crate::jobs) async fn warn(engine: &Engine, plan: &mut Plan) -> Result<(), JobError> {
     for at in 0..plan.changes.len() {
         let change = &plan.changes[at];
-        if !redefines(change) {
+        let (redefines, converts) = (redefines(change), converts(change));
+        if !redefines && !converts {
             continue;
         }
         let Some(after) = &change.after else { continue };
         let text = |pointer: &str| after.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
         let rows = engine.store.inventory_of_kind(&plan.cluster, group, kind).await?;
-        let said = remarks(&rows, kind, &served(after), &plan.app.repo);
+        let mut said = if redefines { remarks(&rows, kind, &served(after), &plan.app.repo) } else { Vec::new() };
+        said.extend(converted(&rows, kind, &plan.app.repo).filter(|_| converts));
         plan.changes[at].remarks.extend(said);
     }
     Ok(())
@@ -34,12 +36,30 @@ pub(in crate::jobs) async fn warn(engine: &Engine, plan: &mut Plan) -> Result<()
 
 /// Whether a CRD that is there gets another schema, or is served in other versions.
 fn redefines(change: &Change) -> bool {
+    is_new_in(change, "/spec/versions")
+}
+
+/// Whether a CRD that is there gets another conversion webhook: no dry run asks that before it is applied.
+fn converts(change: &Change) -> bool {
+    let strategy = change.after.as_ref().and_then(|crd| crd.pointer("/spec/conversion/strategy"));
+    is_new_in(change, "/spec/conversion") && strategy.is_some_and(|strategy| strategy == "Webhook")
+}
+
+fn is_new_in(change: &Change, part: &str) -> bool {
     let is_crd = change.key.group == "apiextensions.k8s.io" && change.key.kind == "CustomResourceDefinition";
-    let versions =
-        |object: &Option<Value>| object.as_ref().and_then(|object| object.pointer("/spec/versions").cloned());
-    is_crd
-        && matches!(change.action, Action::Update | Action::Replace)
-        && versions(&change.before) != versions(&change.after)
+    let part = |object: &Option<Value>| object.as_ref().and_then(|object| object.pointer(part).cloned());
+    is_crd && matches!(change.action, Action::Update | Action::Replace) && part(&change.before) != part(&change.after)
+}
+
+fn converted(rows: &[ObjectRow], kind: &str, repo: &RepoName) -> Option<String> {
+    let (is, its) = if rows.len() == 1 { ("is", "it is") } else { ("are", "they are") };
+    let named = named(&rows.iter().collect::<Vec<_>>(), kind, repo);
+    (!rows.is_empty()).then(|| {
+        format!(
+            "{named} {is} not validated: {its} read through the new conversion webhook only after the merge, and \
+             nothing of that kind can be read or synced if it does not answer"
+        )
+    })
 }
 
 fn served(crd: &Value) -> BTreeSet<String> {
@@ -105,6 +125,23 @@ mod tests {
         }
     }
 
+    /// Trials, attacker F+: a conversion webhook that comes is told of, one that goes is not.
+    #[test]
+    fn a_conversion_webhook_that_comes_counts() {
+        let crd = |conversion: &str| {
+            json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": "wids.wid.io"}, "spec": {"conversion": {"strategy": conversion}}})
+        };
+        let change = |before: &str, after: &str| {
+            let key = ObjectKey::of(&crd(after)).expect("a name");
+            let change = Change::new(key, Action::Update, crate::plan::Verdict::Accepted);
+            Change { before: Some(crd(before)), after: Some(crd(after)), ..change }
+        };
+        assert!(converts(&change("None", "Webhook")));
+        assert!(!converts(&change("Webhook", "None")) && !converts(&change("Webhook", "Webhook")));
+        assert!(!redefines(&change("None", "Webhook")));
+    }
+
     /// P7+: what a new schema judges is named with its apps; what can be applied no more as well.
     #[test]
     fn live_objects_of_a_kind_that_changes_are_named() {
@@ -123,6 +160,12 @@ mod tests {
              version that is"
         );
         assert_eq!(lines(&[], &both), "");
+        assert_eq!(
+            converted(&rows[..1], "Wid", &repo).expect("told"),
+            "1 Wid object (cr) is not validated: it is read through the new conversion webhook only after the merge, \
+             and nothing of that kind can be read or synced if it does not answer"
+        );
+        assert_eq!(converted(&[], "Wid", &repo), None);
         let crd = json!({"spec": {"versions": [{"name": "v1", "served": false}, {"name": "v2", "served": true}]}});
         assert_eq!(served(&crd), BTreeSet::from(["v2".to_owned()]));
     }

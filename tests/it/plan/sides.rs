@@ -109,6 +109,58 @@ async fn what_another_app_of_the_change_brings_is_waited_for() {
     );
 }
 
+/// Trials, attacker F+: a conversion webhook that is not there keeps the objects of its kind from being read, and must
+/// not keep the change that repairs it from being previewed.
+#[tokio::test]
+async fn a_conversion_that_is_broken_can_be_repaired() {
+    let mut app = Fixture::new("plan-conversion").await;
+    let group = format!("{}.example", app.namespace);
+    let mut crd = answers::crd(&group);
+    let mut second = crd["spec"]["versions"][0].clone();
+    (second["name"], second["storage"]) = (json!("v2"), json!(false));
+    crd["spec"]["versions"].as_array_mut().expect("versions").push(second);
+    let api = format!("{group}/v2");
+    let widget =
+        |size: u32| json!({"apiVersion": api, "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": size}});
+    app.sync(std::slice::from_ref(&crd)).await;
+    answers::eventually(async || {
+        app.cluster.refresh_discovery().await.expect("discovery");
+        app.plan(&[crd.clone(), widget(1)]).await.changes.iter().all(|change| change.verdict == Verdict::Accepted)
+    })
+    .await;
+    app.sync(&[crd.clone(), widget(1)]).await;
+    let mut broken = crd.clone();
+    broken["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
+        "clientConfig": {"service": {"namespace": "default", "name": "nope"}}}});
+    app.sync(std::slice::from_ref(&broken)).await;
+    let mut live = widget(1);
+    live["metadata"]["namespace"] = json!(app.namespace);
+    answers::eventually(async || app.cluster.get(&key(&live)).await.is_err_and(|error| error.is_conversion())).await;
+
+    let whole = async |base: &[Value], change: &[Value]| {
+        let (base, change) = (manifests(base), manifests(change));
+        let (base, change) = (app.input(&base), app.input(&change));
+        plan_change(&app.cluster, base, change, BaseSide::Complete, &CancellationToken::new()).await
+    };
+    // Nothing of another change is known: that is an outage as before.
+    whole(&[broken.clone(), widget(1)], &[broken.clone(), widget(2)]).await.expect_err("it cannot be read");
+    crd["spec"]["conversion"] = json!({"strategy": "None"});
+    let not_validated = Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd: format!("widgets.{group}") } };
+    for (size, expected) in [
+        (1, vec![(Action::Update, Verdict::Accepted)]),
+        (2, vec![(Action::Update, Verdict::Accepted), (Action::Update, not_validated.clone())]),
+    ] {
+        let both = whole(&[broken.clone(), widget(1)], &[crd.clone(), widget(size)]).await.expect("two plans");
+        let changes: Vec<_> =
+            both.changes.changes.iter().map(|change| (change.action, change.verdict.clone())).collect();
+        assert_eq!(changes, expected, "{}", app.show(&both.changes));
+        assert!(both.already.changes.is_empty(), "{}", app.show(&both.already));
+    }
+    // The sync that applies the repair is planned as well.
+    let plan = app.plan(&[crd.clone(), widget(2)]).await;
+    assert!(plan.changes.iter().any(|change| change.verdict == not_validated), "{}", app.show(&plan));
+}
+
 /// B15, case 09: without the subresource `status` is a field like any other, also while the CRD comes with the change.
 #[tokio::test]
 async fn a_status_that_is_data_is_applied_and_compared() {
