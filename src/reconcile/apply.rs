@@ -183,7 +183,7 @@ impl<'a> Side<'a> {
         let mut tries = 1;
         loop {
             let facts = match self.ask_once(wanted, pending).await {
-                Err(error) => self.unread(wanted, pending, error)?,
+                Err(error) => self.unread(wanted, pending, &error).ok_or(error)?,
                 Ok(facts) => facts,
             };
             if facts.agree() || tries == MOVED_TRIES {
@@ -195,20 +195,13 @@ impl<'a> Side<'a> {
 
     /// An object that the conversion webhook of its kind keeps from being read is there. Where the change is about that
     /// kind it is no outage to be waited for: the change may be what ends it.
-    fn unread(
-        &self,
-        wanted: &Wanted,
-        pending: &HashSet<String>,
-        error: ReconcileError,
-    ) -> Result<Facts, ReconcileError> {
-        let crd = self.coming.crds().get(&wanted.key.group, &wanted.key.kind).map(|crd| crd.name.clone());
-        match crd.filter(|crd| pending.contains(crd) || self.redefined.contains(crd)) {
-            Some(crd) if error.is_conversion() => {
-                let verdict = Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd } };
-                Ok(Facts { live: None, as_applied: true, asked: Asked::without_result(verdict), sent: None })
-            }
-            _ => Err(error),
-        }
+    fn unread(&self, wanted: &Wanted, pending: &HashSet<String>, error: &ReconcileError) -> Option<Facts> {
+        let crd = self.coming.crds().get(&wanted.key.group, &wanted.key.kind)?.name.clone();
+        let is_about_it = pending.contains(&crd) || self.redefined.contains(&crd);
+        (is_about_it && error.is_conversion()).then(|| {
+            let verdict = Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd } };
+            Facts { live: None, as_applied: true, asked: Asked::without_result(verdict), sent: None }
+        })
     }
 
     async fn ask_once(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<Facts, ReconcileError> {

@@ -30,7 +30,8 @@ pub async fn plan_change(
         let (mut base, mut change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
         change.look_at_deciders().await?;
         base.redefined = redefined(&base, &change);
-        Sides { base, change, known }.plan().await
+        // It holds the answers about all objects of both sides: beside the stack of whoever asks.
+        Box::pin(Sides { base, change, known }.plan()).await
     })
     .await
 }
