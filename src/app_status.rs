@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::app::{DriftPolicy, SyncPolicy};
+use crate::app::{DriftPolicy, OnDelete, SyncPolicy};
 use crate::ids::{AppId, Oid};
 use crate::manifest::ObjectKey;
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, HealCount, STAYS, SUSPENDED};
@@ -142,7 +142,12 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     match row.state {
         AppState::Missing => return said(State::Missing, vec![Some(row.state_message.clone())]),
         AppState::Broken => return said(State::Invalid, vec![Some(row.state_message.clone())]),
-        AppState::Removed => return said(State::Removed, vec![Some(removed(facts)), held()]),
+        AppState::Removed => {
+            // Where its objects go with it, that waits for the end of the pause.
+            let goes = row.paused && row.on_delete() == OnDelete::Prune && facts.objects > 0;
+            let resume = goes.then(|| resume(row));
+            return said(State::Removed, vec![Some(removed(facts)), paused(row), resume, held()]);
+        }
         AppState::Active => {}
     }
     if row.app.sync == SyncPolicy::Never {
@@ -191,6 +196,9 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
         && run.state == RunState::Running
     {
         return said(State::Pending, vec![Some("a sync is under way".to_owned()), retried(), pinned(row), unpin(row)]);
+    }
+    if is_left_gone(row) && row.app.drift == DriftPolicy::Heal {
+        return said(State::Failed, vec![drift(), pinned(row), behind(facts), held(), retried()]);
     }
     if held().is_some() {
         // The run that was left waiting says why; what it holds is known without it as well.
@@ -326,7 +334,7 @@ pub fn drift(row: &AppRow) -> Option<String> {
     (!fought.is_empty()).then(|| fought.join("; "))
 }
 
-fn fought(object: &str, HealCount { fields, manager, count }: &HealCount) -> String {
+fn fought(object: &str, HealCount { fields, manager, count, .. }: &HealCount) -> String {
     let what = if fields.is_empty() { "was gone".to_owned() } else { format!("differed in {}", fields.join(", ")) };
     let times = if *count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
     let by = manager.as_ref().map(|manager| format!(", by {manager}")).unwrap_or_default();
@@ -365,10 +373,16 @@ fn health_note(row: &AppRow) -> Option<String> {
     (row.health == AppHealth::Healthy).then(|| row.health_message.clone())
 }
 
+/// Whether what it wants is not there and stays away, as the last look has found it.
+fn is_left_gone(row: &AppRow) -> bool {
+    !row.drift.is_empty() && row.heals.values().any(|count| count.is_left_gone)
+}
+
 /// Whether its objects are healthy, where it has any and that is known: what only nobody has contradicted is not.
 pub fn health(facts: Facts<'_>) -> Option<&'static str> {
     let row = facts.row;
     match row.health {
+        AppHealth::Healthy if row.state == AppState::Active && is_left_gone(row) => Some("degraded"),
         AppHealth::Healthy if facts.objects == 0 => None,
         AppHealth::Healthy if row.health_message.contains(HEALTH_UNKNOWN) => Some("unknown"),
         AppHealth::Healthy if row.health_message.contains(SUSPENDED) => Some("suspended"),

@@ -110,6 +110,12 @@ fn fails(row: &mut AppRow) {
     row.health = AppHealth::Degraded;
 }
 
+fn left_gone(row: &mut AppRow) {
+    row.drift = "Service shop/web: somebody deletes it each time it is healed (3 times)".into();
+    let count = HealCount { fields: Vec::new(), manager: None, count: 3, is_left_gone: true };
+    row.heals = Heals::from([("Service shop/web".into(), count)]);
+}
+
 fn retried(of: Of) -> Retried {
     Retried { of, since: 3_000, error: "the forge answers 401".into(), is_over: false }
 }
@@ -152,6 +158,24 @@ fn cases() -> Vec<Case> {
         Case { held: Some("2 to be deleted: confirm"), ..case("held", |_| {}) },
         Case { held: Some("2 to be deleted: confirm"), ..case("held and behind", behind_head) },
         case("drift is reported", |row| row.drift = "drift: Deployment shop/web differs in spec.replicas".into()),
+        case("an object stays away", left_gone),
+        case("an object stays away, and nothing is to be healed", |row| {
+            left_gone(row);
+            row.app.drift = DriftPolicy::Report;
+        }),
+        case("an object stays away, paused", |row| {
+            left_gone(row);
+            (row.paused, row.paused_since) = (true, Some(2_000));
+        }),
+        case("removed while paused", |row| {
+            (row.state, row.state_message) = (AppState::Removed, "its definition was removed by aaaaaaaaaa".into());
+            (row.paused, row.paused_since, row.paused_by) = (true, Some(2_000), Some("uid 0 (ada)".into()));
+        }),
+        case("removed while paused, with its objects", |row| {
+            (row.state, row.state_message) = (AppState::Removed, "its definition was removed by aaaaaaaaaa".into());
+            row.applied_app.as_mut().expect("applied").on_delete = OnDelete::Prune;
+            (row.paused, row.paused_since) = (true, Some(2_000));
+        }),
         case("never", |row| row.app.sync = SyncPolicy::Never),
         case("failed", fails),
         with_run(case("failed, and the same revision is applied again", fails), RunState::Running, "b"),
@@ -260,7 +284,8 @@ fn the_drift_of_an_app() {
     assert_eq!(drift(&row()), None);
     let reported = AppRow { drift: "drift: Secret shop/db is gone".into(), ..row() };
     assert_eq!(drift(&reported).as_deref(), Some("Secret shop/db is gone"));
-    let count = HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2 };
+    let count =
+        HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2, is_left_gone: false };
     let fought = AppRow { heals: Heals::from([("Deployment shop/web".into(), count)]), ..row() };
     insta::assert_snapshot!(
         drift(&fought).expect("told"),

@@ -22,8 +22,8 @@ use crate::report::preview::DefinitionChange;
 use crate::report::{self, PreviewReport, markdown};
 use crate::run_text;
 use crate::store::Store;
-use crate::store::apps::AppRow;
 use crate::store::apps::holds::{Hold, HoldRow, Resumed};
+use crate::store::apps::{AppRow, AppState};
 use crate::store::runs::{RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
@@ -204,6 +204,11 @@ async fn sync(
     let allow_destructive = confirms && parts.store.waiting_for_word(id).await? > 0;
     let confirms_nothing = confirms && !allow_destructive;
     let said = answers::synced(&row, found.as_ref(), confirms_nothing);
+    if let Some(to) = found.as_ref().filter(|_| row.state == AppState::Active) {
+        // Now, and not when its sync begins: whoever resumes it until then finds the pin, and it is in the history.
+        parts.store.pin(id, &to.oid, Some(&by)).await?;
+        parts.store.set_pinned_off_branch(id, !to.is_on_ref).await?;
+    }
     let revision = found.map(|to| to.oid.to_string());
     tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
     enqueue(&parts, id, Manual { by, revision, allow_destructive, adopt, ..Manual::default() }).await?;

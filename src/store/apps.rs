@@ -54,6 +54,9 @@ pub struct HealCount {
     /// Who changed them, where that is known.
     pub manager: Option<String>,
     pub count: u32,
+    /// The whole object is missing, and is not put back by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_left_gone: bool,
 }
 
 /// By object, as its id is written: `Deployment shop/web`.
@@ -468,9 +471,10 @@ impl Store {
              health = COALESCE($5, health), \
              drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
              drift_since = CASE WHEN $5 IS NULL THEN drift_since END, \
-             failure = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 THEN '' ELSE failure END, \
-             failing_since = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 THEN NULL ELSE \
-             failing_since END, \
+             failure = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 \
+             OR ($5 IS NOT NULL AND failed_applied = 0) THEN '' ELSE failure END, \
+             failing_since = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 \
+             OR ($5 IS NOT NULL AND failed_applied = 0) THEN NULL ELSE failing_since END, \
              health_message = CASE WHEN $5 IS NULL THEN health_message ELSE '' END WHERE id = $1",
         )
         .bind(app.id.to_string())
@@ -487,14 +491,40 @@ impl Store {
 
     /// Remembers that a sync failed, and why. The time is that of the first failure in a row, until one succeeds.
     pub async fn set_failure(&self, id: &AppId, message: &str, revision: Option<&Oid>) -> Result<(), StoreError> {
+        self.failed(id, message, revision, false).await
+    }
+
+    /// The same of what was applied and did not become healthy: to apply it again does not end that.
+    pub async fn set_failure_of_applied(
+        &self,
+        id: &AppId,
+        message: &str,
+        revision: Option<&Oid>,
+    ) -> Result<(), StoreError> {
+        self.failed(id, message, revision, true).await
+    }
+
+    async fn failed(
+        &self,
+        id: &AppId,
+        message: &str,
+        revision: Option<&Oid>,
+        is_applied: bool,
+    ) -> Result<(), StoreError> {
+        // What fails after this very try has applied it is such a failure as well. One without a revision tells the end
+        // of a try again that has told it itself.
         sqlx::query(
-            "UPDATE apps SET synced_ok = 0, failure = $2, failed_revision = COALESCE($3, failed_revision), \
+            "UPDATE apps SET failed_applied = CASE WHEN $5 = 1 THEN 1 \
+             WHEN synced_ok = 1 AND health = 'progressing' AND ($3 IS NULL OR applied_revision = $3) THEN 1 \
+             WHEN $3 IS NULL AND failure <> '' AND synced_ok = 0 THEN failed_applied ELSE 0 END, \
+             synced_ok = 0, failure = $2, failed_revision = COALESCE($3, failed_revision), \
              failing_since = COALESCE(failing_since, $4) WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(message)
         .bind(revision.map(Oid::as_str))
         .bind(self.now())
+        .bind(i64::from(is_applied))
         .execute(self.write())
         .await?;
         Ok(())

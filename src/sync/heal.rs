@@ -28,6 +28,8 @@ pub struct DriftedFields {
     pub by: Option<String>,
     /// The heals before this one that set the same fields, in a row.
     pub healed_before: u32,
+    /// Owners that its manifest names and that are not there, so that Kubernetes deletes it.
+    pub lost_owners: Vec<String>,
 }
 
 impl Judgement {
@@ -36,10 +38,30 @@ impl Judgement {
         self.drifted.iter().any(|drifted| !self.given_up.contains(&drifted.object))
     }
 
+    /// Notes what is missing and stays so: what was given up on, or all of it where nothing is healed.
+    pub fn note_gone(&mut self, heals_nothing: bool) {
+        let gone = self.drifted.iter().filter(|drifted| drifted.fields.is_empty());
+        for drifted in gone.filter(|drifted| heals_nothing || self.given_up.contains(&drifted.object)) {
+            if let Some(count) = self.heals.get_mut(&drifted.object.to_string()) {
+                count.is_left_gone = true;
+            }
+        }
+    }
+
     /// What was given up on, in words: the field and who fights back.
     pub fn surrender(&self) -> Vec<String> {
         let lost = self.drifted.iter().filter(|drifted| self.given_up.contains(&drifted.object));
         lost.map(|drifted| {
+            if !drifted.lost_owners.is_empty() {
+                let (owners, does) =
+                    (drifted.lost_owners.join(", "), if drifted.lost_owners.len() == 1 { "does" } else { "do" });
+                return format!(
+                    "{}: Kubernetes deletes it each time it is healed ({} times), as its `ownerReferences` name \
+                     {owners}, which {does} not exist: take them out of the manifest; not healed until the next \
+                     revision",
+                    drifted.object, drifted.healed_before
+                );
+            }
             let by = drifted.by.as_deref().unwrap_or("somebody");
             let what = if drifted.fields.is_empty() {
                 "deletes it".to_owned()
@@ -77,9 +99,10 @@ pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str, most:
             fields: fields.clone(),
             manager: by.clone(),
             count: if given_up { healed_before } else { healed_before + 1 },
+            is_left_gone: false,
         };
         judgement.heals.insert(id.to_string(), count);
-        judgement.drifted.push(DriftedFields { object: id, fields, by, healed_before });
+        judgement.drifted.push(DriftedFields { object: id, fields, by, healed_before, lost_owners: Vec::new() });
     }
     judgement
 }
@@ -175,7 +198,7 @@ mod tests {
     fn another_field_or_a_quiet_time_begins_anew() {
         let heals = Heals::from([(
             key().id().to_string(),
-            HealCount { fields: vec!["spec.paused".into()], manager: None, count: 3 },
+            HealCount { fields: vec!["spec.paused".into()], manager: None, count: 3, is_left_gone: false },
         )]);
         let judgement = judge(&scaled(1), &seen(), &heals, "driftless", 3);
         assert!(judgement.heals_anything());
@@ -190,5 +213,26 @@ mod tests {
             judge(&plan(Change::new(key(), Action::Create, Verdict::Accepted)), &[], &Heals::new(), "driftless", 3);
         assert_eq!(judgement.drifted[0].fields, Vec::<String>::new());
         assert!(judgement.heals_anything());
+    }
+
+    /// T3+: what is deleted after each heal stays away, which is noted; so is what is only looked at. Whose owner is not
+    /// there is deleted by Kubernetes.
+    #[test]
+    fn what_stays_away_is_noted() {
+        let create = || plan(Change::new(key(), Action::Create, Verdict::Accepted));
+        let judged = |count, heals_nothing| {
+            let count = HealCount { fields: Vec::new(), manager: None, count, is_left_gone: false };
+            let before = Heals::from([(key().id().to_string(), count)]);
+            let mut judgement = judge(&create(), &[], &before, "driftless", 3);
+            judgement.note_gone(heals_nothing);
+            judgement
+        };
+        let is_left_gone = |judgement: &Judgement| judgement.heals[&key().id().to_string()].is_left_gone;
+        assert!(!is_left_gone(&judged(1, false)), "it is healed");
+        assert!(is_left_gone(&judged(3, false)) && is_left_gone(&judged(0, true)));
+        let mut judgement = judged(3, false);
+        judgement.drifted[0].lost_owners = vec!["ConfigMap nothing".into()];
+        insta::assert_snapshot!(judgement.surrender().join("\n"),
+            @"Deployment shop/web: Kubernetes deletes it each time it is healed (3 times), as its `ownerReferences` name ConfigMap nothing, which does not exist: take them out of the manifest; not healed until the next revision");
     }
 }

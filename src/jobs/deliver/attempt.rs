@@ -8,7 +8,7 @@ use futures::FutureExt;
 
 use super::lost::LeftAlone;
 use super::wish::Wish;
-use super::{finish, left_clusters, lost, told, writing};
+use super::{finish, left_clusters, lost, owners, told, writing};
 use crate::app::SyncPolicy;
 use crate::class::Class;
 use crate::ids::Oid;
@@ -271,7 +271,9 @@ impl Attempt<'_> {
         let seen = engine.drifted.get(&app.id).unwrap_or_default();
         drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
         engine.drifted.forget(&app.id);
-        let judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
+        let mut judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
+        judgement.note_gone(report_only);
+        owners::name_lost(cluster, plan, &mut judgement).boxed().await;
         let needs_word = self.is_replaced_anew(plan).await?;
         if judgement.drifted.is_empty() && !needs_word && !plan.changes.iter().any(Change::is_rejected) {
             // What was reported may be over: then nothing is written, and its health is looked at once more.
@@ -476,6 +478,11 @@ impl Attempt<'_> {
         if done.health.is_empty() {
             return finish::prune(engine, self.row, &run, self.ctx).await;
         }
-        finish::wait_for_health(engine, self.row, &run, done.health, self.deadline(identity)).await
+        finish::wait_for_health(engine, self.row, &run, done.health, self.deadline(identity)).await?;
+        if self.row.failure.is_empty() {
+            return Ok(());
+        }
+        // A pull request that has told of the failure tells that it is over.
+        outcome::stands(engine, self.row).await
     }
 }

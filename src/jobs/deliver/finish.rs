@@ -264,7 +264,7 @@ async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Resul
     tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
     engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
     let revision = of(engine, run).await?.map(|of| of.revision);
-    engine.store.set_failure(&row.app.id, text, revision.as_ref()).await?;
+    engine.store.set_failure_of_applied(&row.app.id, text, revision.as_ref()).await?;
     let told = beside_failure(engine, run, text).await?;
     engine.store.set_run_state(run, RunState::Failed, Some(&told)).await?;
     engine.store.fold_failure(run).await?;

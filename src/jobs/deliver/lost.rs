@@ -40,8 +40,9 @@ pub(in crate::jobs) fn leave_alone(plan: &mut Plan, heals: &Heals, most: u32, in
                 Some(format!("the server refuses to change it back: {message}"))
             }
             _ => known.filter(|known| heal::is_lost(change, known, most)).map(|known| {
-                let by = known.manager.as_deref().unwrap_or("another controller");
-                format!("{by} has changed it back after each of {} heals", known.count)
+                let by = known.manager.as_deref().unwrap_or("somebody");
+                let what = if known.fields.is_empty() { "deleted it" } else { "changed it back" };
+                format!("{by} has {what} after each of {} heals", known.count)
             }),
         };
         if let Some(reason) = reason {
@@ -105,7 +106,8 @@ mod tests {
     }
 
     fn fought(count: u32) -> Heals {
-        let count = HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count };
+        let count =
+            HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count, is_left_gone: false };
         Heals::from([(key().id().to_string(), count)])
     }
 

@@ -7,6 +7,7 @@ pub(in crate::jobs) mod head;
 pub(in crate::jobs) mod left_clusters;
 pub(in crate::jobs) mod lost;
 mod missing;
+mod owners;
 pub(in crate::jobs) mod sync;
 mod told;
 pub(in crate::jobs) mod took_along;

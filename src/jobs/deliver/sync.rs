@@ -137,11 +137,24 @@ async fn recorded(engine: &Engine, id: &AppId, wish: &Wish, job: &Job, error: Jo
 
 /// The app became one that is not synced between the request and this job.
 async fn left_alone(engine: &Engine, row: &AppRow, wish: &Wish, job: &Job) -> Result<(), JobError> {
-    if wish.manual.is_none() {
+    // Who lets it go asks for nothing beside that, which is a line of its own.
+    let lets_go = |cause: &Cause| matches!(cause, Cause::Manual(manual) if manual.resume || manual.unpause);
+    let asks = |cause: &&Cause| matches!(cause, Cause::Manual(_)) && !lets_go(cause);
+    if wish.manual.is_none() || job.causes.iter().find(asks).is_none() {
         return Ok(());
     }
-    let text = "nothing was synced: the app's definition is missing, was removed, is invalid, or says `sync: never`";
-    History::new(engine, RunKind::Sync, row.app.id.to_string(), job)?.end(RunState::Failed, Some(text), None).await
+    let text = format!("nothing was synced: {}", why_not(row));
+    History::new(engine, RunKind::Sync, row.app.id.to_string(), job)?.end(RunState::Failed, Some(&text), None).await
+}
+
+fn why_not(row: &AppRow) -> String {
+    let why = match row.state {
+        AppState::Removed => "the app's definition was removed",
+        AppState::Missing => "the app's definition or ref is missing",
+        AppState::Broken => "the app's definition cannot be used",
+        AppState::Active => "the app's definition says `sync: never`",
+    };
+    if row.state_message.is_empty() { why.to_owned() } else { format!("{why} ({})", row.state_message) }
 }
 
 /// The ref that the app follows is not there: that is where it stands, until the ref is.

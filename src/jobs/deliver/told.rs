@@ -107,6 +107,7 @@ mod tests {
             fields: fields.iter().map(ToString::to_string).collect(),
             by: Some("kubectl-edit".into()),
             healed_before: 0,
+            lost_owners: Vec::new(),
         };
         let judgement = Judgement {
             drifted: vec![

@@ -52,6 +52,26 @@ pub(in crate::jobs) async fn add(
     Ok(engine.store.add_outcome_event(&pull.repo, pull.number, &row).await?)
 }
 
+/// What has failed was applied since, and is not healthy yet.
+async fn applied_since(
+    engine: &Engine,
+    pull: &Pull,
+    known: &Known,
+    app: &AppId,
+    told: &Told,
+) -> Result<Option<LaterEnd>, JobError> {
+    let has_failed = told.events.last().is_some_and(|event| outcome::failure(&event.end).is_some());
+    let Some(row) = known.rows.get(app).filter(|row| has_failed && row.failure.is_empty()) else { return Ok(None) };
+    let end = known.stands(app, known.has_merge(engine, pull, app).await?);
+    let at = row.applied_at.and_then(|at| Timestamp::from_millisecond(at).ok());
+    Ok(match (end, at, &row.applied_revision) {
+        (end @ AppEnd::Progressing { .. }, Some(at), Some(revision)) => {
+            Some(LaterEnd { at, revision: revision.clone(), end })
+        }
+        _ => None,
+    })
+}
+
 pub(in crate::jobs) fn heard_after(engine: &Engine) -> i64 {
     engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
 }
@@ -92,6 +112,7 @@ pub(in crate::jobs) async fn tell(
             })
         });
         app.later = later.collect();
+        app.later.extend(applied_since(engine, pull, known, &app.app, told).await?);
     }
     let notice = markdown::notice(&outcome);
     report.outcome = Some(outcome);

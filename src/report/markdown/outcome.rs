@@ -20,13 +20,19 @@ pub(super) fn text(outcome: &Outcome) -> String {
     if !outcome.definitions.is_empty() {
         parts.push(format!("{}, so the apps that they define stay as they were", wrong(outcome)));
     }
+    let (over, failed): (Vec<&AppOutcome>, Vec<&AppOutcome>) =
+        outcome.apps.iter().filter(|app| is_failed(app)).partition(|app| is_over(outcome, app));
+    for (word, apps) in [("**FAILED** for", failed), ("failed at first, but applied since, for", over)] {
+        if !apps.is_empty() {
+            parts.push(format!("{word} {}", places(&apps)));
+        }
+    }
     let mut add = |word: &str, which: fn(&AppEnd) -> bool| {
         let apps: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| which(&app.end)).collect();
         if !apps.is_empty() {
             parts.push(format!("{word} {}", places(&apps)));
         }
     };
-    add("**FAILED** for", |end| failure(end).is_some());
     add("waiting for health of", |end| matches!(end, AppEnd::Progressing { .. }));
     add("applied but **drifted** for", |end| matches!(end, AppEnd::Drifted { .. }));
     let waiting: usize = outcome.apps.iter().map(|app| deletes(&app.end)).sum();
@@ -317,6 +323,10 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
             format!("**failed** at {revision}: {}", span(message.lines().next().unwrap_or_default()))
         }
         AppEnd::Drifted { .. } => format!("drifted at {revision}"),
+        AppEnd::Progressing { message, .. } if !message.is_empty() => {
+            format!("applied as {revision}, waiting for health: {}", span(message))
+        }
+        AppEnd::Progressing { .. } => format!("applied as {revision}, waiting for health"),
         AppEnd::Confirmed { .. } | AppEnd::Removed { .. } => deletion(&later.end),
         AppEnd::Waiting { deletes, .. } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
         AppEnd::Withdrawn { objects, .. } if !objects.is_empty() => {
@@ -336,12 +346,7 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         }
         AppEnd::Kept => "its definition was removed, and its objects were kept".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),
-        AppEnd::Running
-        | AppEnd::Progressing { .. }
-        | AppEnd::Manual
-        | AppEnd::Never
-        | AppEnd::Paused
-        | AppEnd::Pinned => {
+        AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned => {
             format!("under way at {revision}")
         }
     };
@@ -384,6 +389,14 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
         }
     }
     document.parts(1, None).into_iter().next()
+}
+
+/// Whether the very commit of the merge was applied after it had failed. What a later commit mends was wrong.
+fn is_over(outcome: &Outcome, app: &AppOutcome) -> bool {
+    app.later.last().is_some_and(|later| {
+        later.revision == outcome.merged_as
+            && matches!(later.end, AppEnd::Progressing { .. } | AppEnd::Healthy { .. } | AppEnd::Waiting { .. })
+    })
 }
 
 fn is_failed(app: &AppOutcome) -> bool {

@@ -93,7 +93,8 @@ async fn heals_are_forgotten_when_another_identity_is_applied() {
     let id = app_id("shop/web");
     store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
     store.set_applied(defined(&app("shop/web", "shop")), &oid("a"), "one").await.expect("stored");
-    let count = HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2 };
+    let count =
+        HealCount { fields: vec!["spec.replicas".into()], manager: Some("hpa".into()), count: 2, is_left_gone: false };
     let heals = Heals::from([("Deployment shop/web".to_owned(), count)]);
     store.set_heals(&id, &heals).await.expect("stored");
     store.set_applied(defined(&app("shop/web", "shop")), &oid("a"), "one").await.expect("stored");
@@ -192,6 +193,36 @@ async fn a_failure_keeps_its_first_time_until_a_success() {
     store.set_app_health(&id, AppHealth::Healthy, "").await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.failure.as_str(), row.failing_since), ("", None));
+}
+
+/// T5+: what could not be applied is over once it is; what was applied and failed then is not over by applying it again.
+#[tokio::test]
+async fn a_failure_to_apply_is_over_with_the_apply() {
+    let (store, _dir) = store().await;
+    let app = app("shop/web", "shop");
+    let id = &app.id;
+    store.put_app(&app, &oid("a")).await.expect("stored");
+    let (commit, revision) = (oid("a"), oid("b"));
+    let defined = || Defined { app: &app, commit: &commit };
+    let apply = async || {
+        let applied = store.set_applied_as(defined(), &revision, "one", AppHealth::Progressing).await;
+        applied.expect("stored");
+        store.app(id).await.expect("read").expect("there").failure
+    };
+    store.set_failure(id, "refused", Some(&revision)).await.expect("stored");
+    // The end of the job tells the same again.
+    store.set_failure(id, "refused", None).await.expect("stored");
+    assert_eq!(apply().await, "");
+    store.set_failure(id, "could not be deleted", None).await.expect("stored");
+    store.set_failure(id, "could not be deleted", None).await.expect("stored");
+    assert_eq!(apply().await, "could not be deleted", "it had been applied by that very try");
+    store.set_failure_of_applied(id, "not healthy", Some(&revision)).await.expect("stored");
+    assert_eq!(apply().await, "not healthy");
+    store.set_failure(id, "refused", Some(&oid("c"))).await.expect("stored");
+    assert_eq!(apply().await, "refused", "a failure while this one waits for its health");
+    store.set_app_health(id, AppHealth::Degraded, "").await.expect("stored");
+    store.set_failure(id, "refused", Some(&oid("c"))).await.expect("stored");
+    assert_eq!(apply().await, "");
 }
 
 /// C7: an app that another version has written, or that is broken, is left out and named; it stops no other one, and

@@ -6,7 +6,7 @@ use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::store::runs::RunState;
 use serde_json::json;
 
-use super::manifests::{config_map, deployment};
+use super::manifests::{config_map, deployment, kustomization};
 use super::push::shop;
 use crate::support::world::{Files, Setup, World};
 
@@ -211,4 +211,39 @@ async fn a_confirmation_of_nothing_is_answered() {
     assert!(message.contains("`--allow-destructive` has no effect"), "{answer}");
     let answer = world.ask("apps/shop+shop/sync", Some(json!({}))).await;
     assert!(!answer["message"].as_str().unwrap_or_default().contains("allow-destructive"), "{answer}");
+}
+
+/// T5+: a refusal is over once its revision is applied, for the app and for its pull request, although health is still
+/// waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_over_once_it_is_applied() {
+    let world = World::with("state-adopted", Setup { health: "50s", ..Setup::default() }).await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.settled().await;
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pre"}});
+    let theirs = serde_json::from_value(theirs).expect("an object");
+    world.api("v1 ConfigMap").await.create(&kube::api::PostParams::default(), &theirs).await.expect("created");
+    let files = Files::new()
+        .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml", "settings.yaml", "pre.yaml"]))
+        .file("deploy/pre.yaml", config_map("pre", "ours"));
+    let pull = world.open_pull("taken", files.file("deploy/web.yaml", nowhere())).await;
+    world.status(&pull.head).await;
+    let merged = world.merge_pull(pull.number).await;
+    world.comment(pull.number, "**FAILED** for `shop` on `prod`").await;
+    world.settled().await;
+    assert_eq!(world.stands("shop").await.0, "failed");
+
+    let (told, code) = world.cli(&["sync", "shop", "--adopt", "--by", "fay"]).await;
+    assert_eq!(code, 0, "{told}");
+    let waits = async || {
+        let (state, health, message) = world.stands("shop").await;
+        (state == "waiting" && health == "progressing").then_some(message)
+    };
+    let message = world.eventually("that it waits", waits).await;
+    assert!(message.contains("not healthy yet") && !message.contains("exists"), "{message}");
+    let row = world.app_row("shop").await.expect("the app");
+    assert_eq!((row.failure.as_str(), row.failing_since, row.applied_revision), ("", None, Some(merged)));
+    let comment = world.comment(pull.number, "failed at first, but applied since, for `shop` on `prod`").await;
+    assert!(comment.contains("waiting for health") && !comment.contains("FAILED"), "{comment}");
 }

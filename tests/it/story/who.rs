@@ -1,5 +1,6 @@
 //! Who asked for what, and what a person finds of it later.
 
+use driftless::dev::fault_proxy::{Fault, Rule};
 use driftless::store::apps::AppState;
 use serde_json::{Value, json};
 
@@ -147,4 +148,62 @@ async fn the_drift_of_all_apps_is_listed() {
     world.sync_by_hand("shop", false).await;
     world.settled().await;
     assert_eq!(world.ask("apps?drift=true", None).await, json!([]));
+}
+
+/// T2+: a pin that is asked for while a sync runs is known at once: it has a line of its own, and who resumes the app is
+/// told of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_is_known_before_its_sync_begins() {
+    let world = World::start("who-pin").await;
+    let first = world.push(shop(&world)).await;
+    world.healthy("shop", &first).await;
+    world.cli(&["pause", "shop", "--by", "ada"]).await;
+    world.push(settings("two")).await;
+    world.settled().await;
+    // A sync that is under way until the cluster answers.
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    world.cli(&["sync", "shop", "--by", "bob"]).await;
+    let (told, code) = world.cli(&["sync", "shop", "--revision", first.short(), "--by", "eve"]).await;
+    assert_eq!(code, 0, "{told}");
+    let (told, _) = world.cli(&["resume", "shop", "--by", "ada"]).await;
+    assert!(told.contains(&format!("It stays pinned to {}", first.short())), "{told}");
+    let runs = world.ask("runs?app=shop", None).await;
+    let pins: Vec<&Value> = runs.as_array().expect("runs").iter().filter(|run| run["kind"] == "pin").collect();
+    assert!(pins.len() == 1 && pins[0]["by"].as_str().is_some_and(|by| by.contains("eve")), "{runs}");
+    world.proxy.clear();
+    world.settled().await;
+    world.healthy("shop", &first).await;
+    let row = world.app_row("shop").await.expect("the app");
+    assert_eq!((row.paused, row.pinned_revision), (false, Some(first)), "{}", world.story().await);
+    let runs = world.ask("runs?app=shop", None).await;
+    let pins = runs.as_array().expect("runs").iter().filter(|run| run["kind"] == "pin").count();
+    assert_eq!(pins, 1, "{runs}");
+}
+
+/// T2+: a paused app whose definition is removed says both, and to resume it is no failed sync; to sync it is one that
+/// says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_app_that_is_removed_says_both() {
+    let world = World::start("who-removed").await;
+    let first = world.push(shop(&world)).await;
+    world.healthy("shop", &first).await;
+    world.cli(&["pause", "shop", "--by", "ada"]).await;
+    world.push(Files::new().without("apps/shop.yaml")).await;
+    let removed = async || (world.app_row("shop").await?.state == AppState::Removed).then_some(());
+    world.eventually("the app removed", removed).await;
+    world.settled().await;
+    let (state, _, message) = world.stands("shop").await;
+    assert_eq!(state, "removed");
+    assert!(message.contains("definition was removed") && message.contains("paused since "), "{message}");
+    let before = world.runs("/shop").await.len();
+    let (told, code) = world.cli(&["resume", "shop", "--by", "ada"]).await;
+    assert!(code == 0 && told.contains("no longer paused"), "{told}");
+    world.settled().await;
+    assert_eq!(world.runs("/shop").await.len(), before, "{}", world.story().await);
+    assert!(!world.stands("shop").await.2.contains("paused"));
+    world.sync_by_hand("shop", false).await;
+    world.settled().await;
+    let run = world.runs("/shop").await.remove(0);
+    let told = run.error.unwrap_or_default();
+    assert!(told.starts_with("nothing was synced: the app's definition was removed ("), "{told}");
 }
