@@ -219,9 +219,6 @@ async fn a_failure_to_apply_is_over_with_the_apply() {
     store.set_failure_of_applied(id, "not healthy", Some(&revision)).await.expect("stored");
     assert_eq!(apply().await, "not healthy");
     store.set_failure(id, "refused", Some(&oid("c"))).await.expect("stored");
-    assert_eq!(apply().await, "refused", "a failure while this one waits for its health");
-    store.set_app_health(id, AppHealth::Degraded, "").await.expect("stored");
-    store.set_failure(id, "refused", Some(&oid("c"))).await.expect("stored");
     assert_eq!(apply().await, "");
 }
 
