@@ -96,8 +96,9 @@ async fn what_is_kept_for_now_is_not_to_be_confirmed_and_may_be_called_off_later
     assert!(runs.iter().any(|run| run["cause"].as_str().unwrap_or_default().contains("asked for by")), "{runs:?}");
     assert!(runs.iter().all(|run| run["confirmedBy"].is_null()), "{runs:?}");
 
-    world.push(Files::new().without("other/kustomization.yaml").file("other/db.yaml", config_map("other", "x"))).await;
-    world.settled().await;
+    let mended = Files::new().without("other/kustomization.yaml").file("other/db.yaml", config_map("other", "x"));
+    let mended = world.push(mended).await;
+    world.healthy("other", &mended).await;
     world.resync().await;
     waits(&world, "shop").await;
     world.comment(drop.number, "1 deletion needs confirmation").await;

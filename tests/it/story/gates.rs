@@ -239,7 +239,8 @@ async fn an_api_server_that_is_away_is_an_error_and_then_mended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_without_credentials_has_no_gate_and_nothing_to_be_tried_for_ever() {
-    let world = World::with("gate-nobody-to-tell", Setup { credentials: false, ..Setup::default() }).await;
+    let world =
+        World::with("gate-nobody-to-tell", Setup { credentials: false, first_looks: false, ..Setup::default() }).await;
     world.commit("main", &shop(&world));
     let pull =
         world.open_pull("untold", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;

@@ -123,8 +123,10 @@ impl World {
         .await
     }
 
-    /// Waits until no queued jobs, runs or is waited for.
+    /// Waits until no queued jobs, runs or is waited for, and the forge has told all that it had to tell.
     pub async fn settled(&self) {
+        // Where a delivery is held back by a test, what follows of it is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.forge.delivered()).await;
         self.eventually("that there is nothing left to do", async || {
             let store = &self.engine().store;
             let jobs = store.jobs(1000).await.expect("the store");
