@@ -130,31 +130,13 @@ pub struct AppStatus {
 /// How an app stands.
 pub fn app_status(facts: Facts<'_>) -> AppStatus {
     let Facts { row, last, held, kept, .. } = facts;
-    let said = |state, parts: Vec<Option<String>>| {
-        let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-        AppStatus { state, message: (!parts.is_empty()).then(|| parts.join("; ")) }
-    };
     let held = || held.map(str::to_owned);
     let drift = || Some(row.drift.clone());
     let retried = || facts.retried.map(|retried| retrying(facts, retried));
     let active = last.filter(|run| matches!(run.state, RunState::Running | RunState::Waiting));
     let waits = || active.is_some_and(|run| run.state == RunState::Waiting) && row.health == AppHealth::Progressing;
-    match row.state {
-        AppState::Missing => return said(State::Missing, vec![Some(row.state_message.clone())]),
-        AppState::Broken => return said(State::Invalid, vec![Some(row.state_message.clone())]),
-        AppState::Removed => {
-            // Where its objects go with it, that waits for the end of the pause.
-            let goes = row.paused && row.on_delete() == OnDelete::Prune && facts.objects > 0;
-            let resume = goes.then(|| resume(row));
-            return said(State::Removed, vec![Some(removed(facts)), paused(row), resume, held()]);
-        }
-        AppState::Active => {}
-    }
-    if row.app.sync == SyncPolicy::Never {
-        return said(
-            State::Never,
-            vec![Some("`sync: never`: pull requests are previewed, nothing is applied".to_owned())],
-        );
+    if let Some(defined) = as_defined(facts) {
+        return defined;
     }
     if is_failing(row, active) {
         let now = active.map(|_| "retrying now".to_owned());
@@ -234,6 +216,33 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
             said(State::OutOfSync, vec![Some(format!("synced by hand: driftless sync {}", row.app.id)), retried()])
         }
         (_, None) => said(State::Pending, vec![retried()]),
+    }
+}
+
+fn said(state: State, parts: Vec<Option<String>>) -> AppStatus {
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    AppStatus { state, message: (!parts.is_empty()).then(|| parts.join("; ")) }
+}
+
+/// What its definition decides alone: it is not there, cannot be used, or says that nothing is applied.
+fn as_defined(facts: Facts<'_>) -> Option<AppStatus> {
+    let row = facts.row;
+    let because = |state| Some(said(state, vec![Some(row.state_message.clone())]));
+    match row.state {
+        AppState::Missing => because(State::Missing),
+        AppState::Broken => because(State::Invalid),
+        AppState::Removed => {
+            // Where its objects go with it, that waits for the end of the pause.
+            let goes = row.paused && row.on_delete() == OnDelete::Prune && facts.objects > 0;
+            let resume = goes.then(|| resume(row));
+            let held = facts.held.map(str::to_owned);
+            Some(said(State::Removed, vec![Some(removed(facts)), paused(row), resume, held]))
+        }
+        AppState::Active if row.app.sync == SyncPolicy::Never => {
+            let why = "`sync: never`: pull requests are previewed, nothing is applied";
+            Some(said(State::Never, vec![Some(why.to_owned())]))
+        }
+        AppState::Active => None,
     }
 }
 

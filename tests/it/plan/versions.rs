@@ -110,5 +110,5 @@ async fn two_versions_of_a_kind_are_compared_in_one() {
     let both = app.change(&[old], &[new]).await;
     let shown = app.show(&both.changes);
     assert!(!shown.contains("autoscaling.alpha"), "{shown}");
-    assert!(shown.contains("-") && shown.contains("averageUtilization: 50"), "{shown}");
+    assert!(shown.contains('-') && shown.contains("averageUtilization: 50"), "{shown}");
 }
