@@ -1,6 +1,6 @@
 //! Each sync is compared with the plans that merged pull requests have shown.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +9,7 @@ use super::told;
 use super::told::{report_of, tell};
 use super::unseen::unseen;
 use crate::app::App;
-use crate::ids::{Oid, RepoName};
+use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::desired::{identity, render};
 use crate::jobs::preview::previewed::Shown;
@@ -17,7 +17,7 @@ use crate::manifest::Manifest;
 use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
 use crate::render::{Purpose, Rendered};
-use crate::report::preview::{Differs, DiffersAt};
+use crate::report::preview::{AppResult, Differs, DiffersAt, PreviewReport};
 use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectState;
 
@@ -124,6 +124,13 @@ async fn pushed_since(
     Ok(objects.iter().filter(|object| then.get(*object) != now.get(*object)).cloned().collect())
 }
 
+/// What the preview has shown to be done to each object of an app.
+fn shown(report: &PreviewReport, app: &AppId) -> BTreeMap<String, Action> {
+    let of_app = report.apps.iter().find(|one| one.app == *app).map(|one| &one.result);
+    let Some(AppResult::Planned { objects }) = of_app else { return BTreeMap::new() };
+    objects.iter().map(|object| (object.key.id().to_string(), object.action)).collect()
+}
+
 /// A sync is about to change objects of an app in a way that a merged pull request has not shown, or no longer does.
 pub(in crate::jobs) async fn differs(
     engine: &Engine,
@@ -136,6 +143,7 @@ pub(in crate::jobs) async fn differs(
     let turn = engine.store.turn().await;
     let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
+    let shown = shown(&report, app);
     let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };
     // What was said when it was merged is said.
     let told: BTreeSet<String> =
@@ -148,7 +156,9 @@ pub(in crate::jobs) async fn differs(
     let actions = plan
         .changes
         .iter()
-        .flat_map(|change| std::iter::once((change.key.id().to_string(), change.action)).chain(removed(change)));
+        .flat_map(|change| std::iter::once((change.key.id().to_string(), change.action)).chain(removed(change)))
+        // What was to be made and is made otherwise is not also made.
+        .filter(|(object, action)| shown.get(object) != Some(action));
     outcome.differs.push(Differs::new(app.clone(), DiffersAt::Sync, objects, actions));
     let known = Known::about(engine, &pull).await?;
     tell(engine, &mut pull, &mut report, &known).await

@@ -224,3 +224,41 @@ async fn the_objects_of_a_renamed_app_are_the_other_ones() {
     assert!(message.contains("3 objects that it had are shop/store's now"), "{message}");
     assert!(!message.contains("onDelete"), "{message}");
 }
+
+/// T3+: an app of which an object is deleted each time it is healed has failed and is not healthy, and the owner that is
+/// not there is named; another revision that does not touch it changes nothing of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_after_each_heal_has_failed() {
+    let world = World::start("left-gone").await;
+    let owners = "  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: nothing, uid: 11111111-1111-1111-1111-111111111111}]";
+    let named = "  name: settings\n";
+    let owned = config_map("settings", "one").replace(named, &format!("{named}{owners}\n"));
+    assert!(owned.contains(owners), "{owned}");
+    let base = world.push(shop(&world).file("deploy/settings.yaml", owned)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    for _ in 0..=3 {
+        // Kubernetes' garbage collector may have been faster.
+        let _ = world.api("v1 ConfigMap").await.delete("settings", &DeleteParams::default()).await;
+        world.gone("v1 ConfigMap", "settings").await;
+        look(&world).await;
+    }
+    let (state, health, message) = world.stands("shop").await;
+    assert_eq!((state.as_str(), health.as_str()), ("failed", "degraded"), "{message}");
+    let cause =
+        "each time it is healed (3 times), as its `ownerReferences` name ConfigMap nothing, which does not exist";
+    assert!(message.contains(cause), "{message}");
+
+    world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
+    let next = async || world.live("apps/v1 Deployment", "web").await?.to_string().contains("web:2").then_some(());
+    world.eventually("the other change", next).await;
+    world.settled().await;
+    let (state, health, message) = world.stands("shop").await;
+    assert_eq!((state.as_str(), health.as_str()), ("failed", "degraded"), "{message}");
+    assert!(message.contains("is no longer healed: somebody has deleted it after each of 3 heals"), "{message}");
+
+    let mended = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
+    world.healthy("shop", &mended).await;
+    world.settled().await;
+    assert_eq!(world.stands("shop").await, ("synced".into(), "healthy".into(), String::new()));
+}
