@@ -215,8 +215,8 @@ mod tests {
         assert!(judgement.heals_anything());
     }
 
-    /// T3+: what is deleted after each heal stays away, which is noted; so is what is only looked at. Whose owner is not
-    /// there is deleted by Kubernetes.
+    /// T3+: what is deleted after each heal stays away, which is noted; so is what is only looked at. Whose owner is
+    /// not there is deleted by Kubernetes.
     #[test]
     fn what_stays_away_is_noted() {
         let create = || plan(Change::new(key(), Action::Create, Verdict::Accepted));

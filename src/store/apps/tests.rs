@@ -195,7 +195,8 @@ async fn a_failure_keeps_its_first_time_until_a_success() {
     assert_eq!((row.failure.as_str(), row.failing_since), ("", None));
 }
 
-/// T5+: what could not be applied is over once it is; what was applied and failed then is not over by applying it again.
+/// T5+: what could not be applied is over once it is; what was applied and failed then is not over by applying it
+/// again.
 #[tokio::test]
 async fn a_failure_to_apply_is_over_with_the_apply() {
     let (store, _dir) = store().await;

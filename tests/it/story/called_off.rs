@@ -25,6 +25,7 @@ async fn waits(world: &World, app: &str) -> String {
         .eventually("that it waits for confirmation", async || {
             Some(world.stands(app).await)
                 .filter(|(state, _, said)| state == "waiting" && said.contains("allow-destructive"))
+                .filter(|(_, _, said)| !said.starts_with("not healthy yet"))
         })
         .await;
     message

@@ -225,8 +225,8 @@ async fn the_objects_of_a_renamed_app_are_the_other_ones() {
     assert!(!message.contains("onDelete"), "{message}");
 }
 
-/// T3+: an app of which an object is deleted each time it is healed has failed and is not healthy, and the owner that is
-/// not there is named; another revision that does not touch it changes nothing of that.
+/// T3+: an app of which an object is deleted each time it is healed has failed and is not healthy, and the owner that
+/// is not there is named; another revision that does not touch it changes nothing of that.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_deleted_after_each_heal_has_failed() {
     let world = World::start("left-gone").await;

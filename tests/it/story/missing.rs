@@ -63,8 +63,8 @@ async fn what_a_policy_lets_nobody_make_is_kept_until_it_can_be() {
     assert!(said.contains("no more of these"), "{said}");
 }
 
-/// Replaces it until neither the new one nor the old one is taken: what the policy looks up is in a cache of the server,
-/// which may still have the old one when the new one comes.
+/// Replaces it until neither the new one nor the old one is taken: what the policy looks up is in a cache of the
+/// server, which may still have the old one when the new one comes.
 async fn denied(world: &World) -> (&'static str, &'static str) {
     for (old, new) in [("one", "two"), ("two", "one")].into_iter().cycle().take(10) {
         let revision = world.push(Files::new().file("par/map.yaml", fixed(new))).await;

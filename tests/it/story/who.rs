@@ -150,8 +150,8 @@ async fn the_drift_of_all_apps_is_listed() {
     assert_eq!(world.ask("apps?drift=true", None).await, json!([]));
 }
 
-/// T2+: a pin that is asked for while a sync runs is known at once: it has a line of its own, and who resumes the app is
-/// told of it.
+/// T2+: a pin that is asked for while a sync runs is known at once: it has a line of its own, and who resumes the app
+/// is told of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pin_is_known_before_its_sync_begins() {
     let world = World::start("who-pin").await;
