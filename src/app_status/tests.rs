@@ -292,7 +292,7 @@ fn the_drift_of_an_app() {
         @"Deployment shop/web differed in spec.replicas, by hpa, healed 2 times in a row"
     );
     assert_eq!(drift(&AppRow { state: AppState::Removed, ..reported }), None, "nobody looks at it any more");
-    // A+: that there is no drift is said only where somebody has looked.
+    // T6+: that there is no drift is said only where somebody has looked.
     let mut failed = row();
     failed.synced_ok = false;
     let mut ignored = row();

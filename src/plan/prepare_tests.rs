@@ -66,7 +66,7 @@ fn refusals(objects: &[Value]) -> String {
     refused.map(|refused| refused.message).collect::<Vec<_>>().join("\n")
 }
 
-/// D+: what cannot be sent is the object that the app has all the same, so that its removal is a deletion.
+/// X2+: what cannot be sent is the object that the app has all the same, so that its removal is a deletion.
 #[test]
 fn a_version_that_is_not_served_has_its_namespace() {
     let refused = prepared(&[

@@ -118,7 +118,7 @@ proptest! {
         }
     }
 
-    /// S1+, trials, attacker G+: what is cut out of a value at a separator, however it is written.
+    /// S1+: what is cut out of a value at a separator, however it is written.
     #[test]
     fn no_part_of_a_value_survives(part in "[A-Za-z]{2,6}[0-9]{3}[A-Za-z]{1,6}", password in "[b-df-hj-np-tv-z]{6,12}",
         one in "[-_:/@,;.=&?| ]", other in "[-_:/@,;.=&?| ]", around in "[a-z]{0,5}") {

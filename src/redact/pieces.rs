@@ -186,7 +186,7 @@ mod tests {
         of(value, &|_| false)
     }
 
-    /// S1+, trials, attacker G+: what counts of the values that Secrets mostly hold.
+    /// S1+: what counts of the values that Secrets mostly hold.
     #[test]
     fn what_is_cut_out_of_a_value_counts() {
         for (value, part) in [
@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    /// S1+, trials, attacker G+: what every other text has is not taken for a part of a Secret.
+    /// S1+: what every other text has is not taken for a part of a Secret.
     #[test]
     fn what_addresses_and_files_are_made_of_does_not_count() {
         for value in [

@@ -491,7 +491,7 @@ mod tests {
         assert_eq!(told_by(&own(&["Namespace shop"]), &ends), [kept, waiting(1, &["Namespace shop"]), off]);
     }
 
-    /// N+: who confirmed the deletion of a removed app is told on the pull request that removed it.
+    /// T2+: who confirmed the deletion of a removed app is told on the pull request that removed it.
     #[test]
     fn who_confirmed_a_removal_is_told_with_its_end() {
         let by = || Some("uid 1000 (ada)".to_owned());

@@ -164,7 +164,7 @@ mod tests {
     use crate::manifest::ObjectKey;
     use crate::plan::Verdict;
 
-    /// Trials, newcomer V+: what the app's own branch has is not kept for another app.
+    /// T3+: what the app's own branch has is not kept for another app.
     #[test]
     fn for_whom_objects_are_kept() {
         let text = "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: web}\nspec:\n  source: {path: web}\n  \

@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// Trials, attacker F+: a conversion webhook that comes is told of, one that goes is not.
+    /// P7+: a conversion webhook that comes is told of, one that goes is not.
     #[test]
     fn a_conversion_webhook_that_comes_counts() {
         let crd = |conversion: &str| {

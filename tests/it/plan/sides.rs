@@ -109,7 +109,7 @@ async fn what_another_app_of_the_change_brings_is_waited_for() {
     );
 }
 
-/// Trials, attacker F+: a conversion webhook that is not there keeps the objects of its kind from being read, and must
+/// X6+: a conversion webhook that is not there keeps the objects of its kind from being read, and must
 /// not keep the change that repairs it from being previewed.
 #[tokio::test]
 async fn a_conversion_that_is_broken_can_be_repaired() {

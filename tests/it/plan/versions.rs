@@ -47,7 +47,7 @@ async fn serves(app: &Fixture, group: &str, version: &str) {
     .await;
 }
 
-/// D+: what the base cannot say in a version that is served is still in Git: its removal is a deletion of the change.
+/// X2+: what the base cannot say in a version that is served is still in Git: its removal is a deletion of the change.
 #[tokio::test]
 async fn the_removal_of_an_object_in_an_unserved_version_is_a_deletion() {
     let (app, group) = with_widget("version-removed").await;
@@ -65,7 +65,7 @@ async fn the_removal_of_an_object_in_an_unserved_version_is_a_deletion() {
     assert!(!app.show(&plan).contains("Prune"), "{}", app.show(&plan));
 }
 
-/// C+: an object that goes to a version which comes with the change is the one that is there.
+/// P3+: an object that goes to a version which comes with the change is the one that is there.
 #[tokio::test]
 async fn a_move_to_a_version_of_the_same_change_is_an_update() {
     let (app, group) = with_widget("version-moved").await;

@@ -31,7 +31,7 @@ async fn waits(world: &World, app: &str) -> String {
     message
 }
 
-/// H+, I+, G+: the pull request that puts back what is held says that it calls the deletion off, and what else is done
+/// T18+, X2+: the pull request that puts back what is held says that it calls the deletion off, and what else is done
 /// with that; the one that proposed it tells of it, and nothing is held any more that needs no confirmation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_deletion_that_is_called_off_is_told_on_both_pull_requests() {
@@ -66,7 +66,7 @@ async fn a_held_deletion_that_is_called_off_is_told_on_both_pull_requests() {
     assert_eq!(world.stands("shop").await.0, "synced");
 }
 
-/// D+ and I+: what is kept for another app needs no confirmation yet, and none is asked for. Once it does, it is held;
+/// H2+: what is kept for another app needs no confirmation yet, and none is asked for. Once it does, it is held;
 /// and once that is called off, nobody is asked for it for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_kept_for_now_is_not_to_be_confirmed_and_may_be_called_off_later() {
@@ -88,7 +88,7 @@ async fn what_is_kept_for_now_is_not_to_be_confirmed_and_may_be_called_off_later
     let merge = world.merge_pull(drop.number).await;
     world.healthy("shop", &merge).await;
     world.comment(drop.number, "was **not deleted**").await;
-    // C+: who confirms it now has asked for a sync, and approved nothing.
+    // T2+: who confirms it now has asked for a sync, and approved nothing.
     let answer = world.ask("apps/shop+shop/sync", Some(json!({"allowDestructive": true}))).await;
     assert!(answer["message"].as_str().unwrap_or_default().contains("has no effect"), "{answer}");
     world.settled().await;
@@ -112,7 +112,7 @@ async fn what_is_kept_for_now_is_not_to_be_confirmed_and_may_be_called_off_later
     assert_eq!(world.stands("shop").await.0, "synced");
 }
 
-/// L+ and N+: that the last object of an app needs confirmation is said before the merge, also where the others move
+/// X2+, T2+: that the last object of an app needs confirmation is said before the merge, also where the others move
 /// to another app; who confirms that is told on the pull request.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_object_of_a_renamed_app_is_announced_and_held() {
@@ -132,7 +132,7 @@ async fn the_last_object_of_a_renamed_app_is_announced_and_held() {
     let rows = world.engine().store.inventory(&app_id("old")).await.expect("the store");
     assert_eq!(rows.len(), 1, "{rows:?}");
 
-    // M+: a mistake elsewhere is no reason to doubt that it was removed.
+    // X16+: a mistake elsewhere is no reason to doubt that it was removed.
     world.push(Files::new().file("apps/broken.yaml", "apiVersion: driftless.dev/v1\nkind: App\nspec: 7\n")).await;
     world.settled().await;
     let (state, _, message) = world.stands("old").await;

@@ -35,7 +35,7 @@ async fn drop_crd(world: &World, group: &str) {
     let _ = crds.delete(&format!("wids.{group}"), &DeleteParams::default()).await;
 }
 
-/// B+: what a CRD takes out of the objects of another app is drift there, and said before it is merged.
+/// T6+: what a CRD takes out of the objects of another app is drift there, and said before it is merged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crd_that_drops_a_field_is_seen_in_the_objects_of_others() {
     let (world, group) = start("crd-drops").await;
@@ -70,8 +70,8 @@ async fn a_crd_that_drops_a_field_is_seen_in_the_objects_of_others() {
     drop_crd(&world, &group).await;
 }
 
-/// A+: a chart that reads what the cluster serves is previewed again once another pull request's CRD is there, and what
-/// its sync deletes is a deletion in the gate.
+/// X7+: a chart that reads what the cluster serves is previewed again once another pull request's CRD is there, and
+/// what its sync deletes is a deletion in the gate.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_of_a_chart_rests_on_what_the_cluster_serves() {
     let (world, group) = start("crd-charts").await;
@@ -108,7 +108,7 @@ async fn a_preview_of_a_chart_rests_on_what_the_cluster_serves() {
     drop_crd(&world, &group).await;
 }
 
-/// A+: an app whose chart renders otherwise because of another app's CRD says so in its history.
+/// A14+: an app whose chart renders otherwise because of another app's CRD says so in its history.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_renders_otherwise_names_the_crd_that_made_it_so() {
     let (world, group) = start("crd-cause").await;

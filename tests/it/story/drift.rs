@@ -79,7 +79,7 @@ async fn a_deleted_object_comes_back() {
     world.api("v1 ConfigMap").await.delete("settings", &kube::api::DeleteParams::default()).await.expect("deleted");
     look(&world).await;
     assert!(world.live("v1 ConfigMap", "settings").await.is_some(), "{}", world.story().await);
-    // B+: it was gone, and is not.
+    // T6+: it was gone, and is not.
     let views = world.ask("apps?drift=true", None).await;
     let told = views[0]["drift"].as_str().unwrap_or_default();
     assert!(told.ends_with("/settings was gone, healed once"), "{views}");

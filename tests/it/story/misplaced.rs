@@ -4,7 +4,7 @@ use super::manifests::config_map;
 use super::push::shop;
 use crate::support::world::{Files, World};
 
-/// J+, K+: a move to a cluster that is not there changes nothing, and is previewed as that. The pull request that takes
+/// X16+: a move to a cluster that is not there changes nothing, and is previewed as that. The pull request that takes
 /// it back is compared with what is applied.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_to_nowhere_deletes_nothing_and_is_taken_back_as_nothing() {
@@ -39,7 +39,7 @@ async fn a_move_to_nowhere_deletes_nothing_and_is_taken_back_as_nothing() {
     world.healthy("shop", &merge).await;
 }
 
-/// K+: where the base does not render, nothing is called "no longer in Git". What another app owns is told as that.
+/// X16+: where the base does not render, nothing is called "no longer in Git". What another app owns is told as that.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_base_does_not_render_is_not_told_to_be_gone_from_git() {
     let world = World::start("misplaced-base").await;
@@ -57,7 +57,7 @@ async fn what_the_base_does_not_render_is_not_told_to_be_gone_from_git() {
     world.status(&back.head).await;
     let comment = world.comment(back.number, "The base does not render").await;
     assert!(!comment.contains("removed from Git"), "{comment}");
-    // A+: nobody looks for drift in an app whose sync fails, and nobody says that there is none.
+    // T6+: nobody looks for drift in an app whose sync fails, and nobody says that there is none.
     world.resync().await;
     world.settled().await;
     let views = world.ask("apps?drift=true", None).await;

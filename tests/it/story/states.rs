@@ -23,7 +23,7 @@ async fn a_manual_app_that_is_behind_is_out_of_sync() {
     let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
     world.eventually("the app", async || world.app_row("shop").await).await;
     world.settled().await;
-    // E+: nothing is due, and nothing happens by itself.
+    // T3+: nothing is due, and nothing happens by itself.
     let (state, _, message) = world.stands("shop").await;
     assert!(state == "out-of-sync" && message == "synced by hand: driftless sync shop/shop", "{state}: {message}");
     world.sync_by_hand("shop", false).await;
