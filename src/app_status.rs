@@ -168,7 +168,8 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
                 Some(waiting(row, facts.waits_until)),
                 confirmed(facts.confirmed),
                 held(),
-                retried(),
+                // What was applied since is over, though its job may still have to write that down.
+                facts.retried.filter(|one| one.of != Of::Sync || !one.is_over).map(|one| retrying(facts, one)),
                 pinned(row),
                 unpin(row),
             ],

@@ -220,7 +220,16 @@ fn cases() -> Vec<Case> {
             RunState::Waiting,
             "a",
         ),
-        // Trials V+: whatever is waited for, the pin is said.
+        // T5+: what was refused before it was applied is over.
+        with_run(
+            Case {
+                retried: Some(Retried { is_over: true, ..retried(Of::Sync) }),
+                ..case("applied after a refusal, and waits for health", |row| row.health = AppHealth::Progressing)
+            },
+            RunState::Waiting,
+            "a",
+        ),
+        // T3+: whatever is waited for, the pin is said.
         with_run(
             case("pinned, and waits for health", |row| {
                 pinned_by_ada(row);
