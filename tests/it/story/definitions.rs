@@ -62,11 +62,10 @@ async fn a_crd_that_drops_a_field_is_seen_in_the_objects_of_others() {
     let merge = world.merge_pull(pull.number).await;
     world.healthy("defs", &merge).await;
     // No resync is due for an hour: the sync of the CRD asks for the look.
-    world
-        .eventually("an app that is not as in Git", async || (world.stands("cr").await.0 != "synced").then_some(()))
-        .await;
-    let row = world.app_row("cr").await.expect("the app");
-    assert!(!row.drift.is_empty(), "{}", world.story().await);
+    let drifts = async || Some(world.app_row("cr").await?.drift).filter(|drift| !drift.is_empty());
+    let drift = world.eventually("drift of what the schema no longer has", drifts).await;
+    assert!(drift.contains(".spec.keep"), "{drift}");
+    assert_ne!(world.stands("cr").await.0, "synced");
     drop_crd(&world, &group).await;
 }
 
