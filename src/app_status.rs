@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::app::{DriftPolicy, OnDelete, SyncPolicy};
 use crate::ids::{AppId, Oid};
 use crate::manifest::ObjectKey;
+use crate::report::words::{count, join};
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, HealCount, STAYS, SUSPENDED};
 use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunRow, RunState, without};
 
@@ -264,15 +265,13 @@ fn resume(row: &AppRow) -> String {
 
 /// What of an app that is paused is not put back before it is resumed.
 fn missing(facts: Facts<'_>) -> Option<String> {
-    let named: Vec<String> = facts.missing.iter().take(NAMED).map(ToString::to_string).collect();
-    let more = facts.missing.len().saturating_sub(NAMED);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let named: Vec<String> = facts.missing.iter().map(ToString::to_string).collect();
     (facts.row.paused && !named.is_empty()).then(|| {
-        let (is, was) = if facts.missing.len() == 1 { ("is", "it was") } else { ("are", "they were") };
+        let (is, was) = if named.len() == 1 { ("is", "it was") } else { ("are", "they were") };
         format!(
-            "{}{more} {is} missing in the cluster: {was} deleted to be created again, and could not be; put back only \
-             after the app is resumed",
-            named.join(", ")
+            "{} {is} missing in the cluster: {was} deleted to be created again, and could not be; put back only after \
+             the app is resumed",
+            join(&named, NAMED)
         )
     })
 }
@@ -280,9 +279,9 @@ fn missing(facts: Facts<'_>) -> Option<String> {
 /// What has become of the objects of an app that was removed.
 fn removed(facts: Facts<'_>) -> String {
     let said = &facts.row.state_message;
-    let objects = |count: usize| if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
-    let taken = facts.taken_over.iter().take(NAMED).map(|(app, count)| {
-        format!("{} that it had {} {app}'s now", objects(*count), if *count == 1 { "is" } else { "are" })
+    let objects = |number: usize| count(number, "object");
+    let taken = facts.taken_over.iter().take(NAMED).map(|(app, number)| {
+        format!("{} that it had {} {app}'s now", objects(*number), if *number == 1 { "is" } else { "are" })
     });
     let mut parts: Vec<String> = taken.collect();
     let (why, then) = said.split_once(STAYS).map_or((said.as_str(), None), |(why, then)| (why, Some(then)));

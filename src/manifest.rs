@@ -59,6 +59,33 @@ impl ObjectKey {
     }
 }
 
+/// Groups with a dot that the API server defines by itself.
+const BUILT_IN: [&str; 17] = [
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
+
+/// Whether the kinds of a group are the API server's own: all others come with a CRD or an aggregated API, whose groups
+/// have to have a dot.
+pub fn is_built_in(group: &str) -> bool {
+    !group.contains('.') || BUILT_IN.contains(&group)
+}
+
 /// Whether a name can be a part of an object's address in the API. The server takes none with `/` or `%` in it, nor `.`
 /// and `..`; some kinds may have others that would have to be written in another way there, which we don't do.
 pub fn fits_a_path(name: &str) -> bool {
@@ -166,5 +193,15 @@ mod tests {
         assert_eq!(of(json!({"x": 1, "y": [1, 2]}))?, of(json!({"y": [1, 2], "x": 1}))?);
         assert_ne!(of(json!({"x": 1, "y": [1, 2]}))?, of(json!({"x": 1, "y": [2, 1]}))?);
         Ok(())
+    }
+
+    #[test]
+    fn groups_of_the_server_are_known() {
+        for group in ["", "apps", "batch", "networking.k8s.io"] {
+            assert!(is_built_in(group), "{group}");
+        }
+        for group in ["example.com", "gateway.networking.k8s.io", "snapshot.storage.k8s.io"] {
+            assert!(!is_built_in(group), "{group}");
+        }
     }
 }

@@ -116,6 +116,23 @@ fn left_gone(row: &mut AppRow) {
     row.heals = Heals::from([("Service shop/web".into(), count)]);
 }
 
+/// What is known of an app that never ran, and has no objects.
+fn facts(row: &AppRow) -> Facts<'_> {
+    Facts {
+        row,
+        head: None,
+        last: None,
+        waits_until: None,
+        held: None,
+        confirmed: 0,
+        kept: None,
+        retried: None,
+        objects: 0,
+        taken_over: &[],
+        missing: &[],
+    }
+}
+
 fn retried(of: Of) -> Retried {
     Retried { of, since: 3_000, error: "the forge answers 401".into(), is_over: false }
 }
@@ -320,17 +337,14 @@ fn how_an_app_stands() {
     let head = oid("b");
     let lines = cases().into_iter().map(|case| {
         let facts = Facts {
-            row: &case.row,
             head: Some(&head),
             last: case.last.as_ref(),
             waits_until: Some(60_000),
             held: case.held,
             confirmed: case.confirmed,
-            kept: None,
             retried: case.retried.as_ref(),
             objects: 1,
-            taken_over: &[],
-            missing: &[],
+            ..facts(&case.row)
         };
         let AppStatus { state, message } = app_status(facts);
         format!(
@@ -359,19 +373,7 @@ fn whose_the_objects_of_a_removed_app_are() {
         namespace: Some("shop".into()),
         name: "x".into(),
     };
-    let facts = Facts {
-        row: &removed,
-        head: None,
-        last: None,
-        waits_until: None,
-        held: None,
-        confirmed: 0,
-        kept: None,
-        retried: None,
-        objects: 0,
-        taken_over: &store,
-        missing: &[],
-    };
+    let facts = Facts { taken_over: &store, ..facts(&removed) };
     let cases = [
         facts,
         Facts { objects: 2, ..facts },
@@ -389,19 +391,7 @@ fn whose_the_objects_of_a_removed_app_are() {
 #[test]
 fn removed_apps_are_listed_for_a_day() {
     let row = AppRow { state: AppState::Removed, state_since: Some(1_000), ..row() };
-    let facts = Facts {
-        row: &row,
-        head: None,
-        last: None,
-        waits_until: None,
-        held: None,
-        confirmed: 0,
-        kept: None,
-        retried: None,
-        objects: 0,
-        taken_over: &[],
-        missing: &[],
-    };
+    let facts = facts(&row);
     assert!(!is_over(facts, 1_000 + REMOVED_LISTED));
     assert!(is_over(facts, 1_001 + REMOVED_LISTED));
     assert!(!is_over(Facts { held: Some("2 to be deleted"), ..facts }, 1_001 + REMOVED_LISTED));

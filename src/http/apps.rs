@@ -204,14 +204,15 @@ async fn sync(
     let allow_destructive = confirms && parts.store.waiting_for_word(id).await? > 0;
     let confirms_nothing = confirms && !allow_destructive;
     let said = answers::synced(&row, found.as_ref(), confirms_nothing);
-    if let Some(to) = found.as_ref().filter(|_| row.state == AppState::Active) {
+    let revision = found.as_ref().map(|to| to.oid.to_string());
+    tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
+    // First, so that nothing is pinned that is not going to be synced; its job makes the pin as well.
+    enqueue(&parts, id, Manual { by: by.clone(), revision, allow_destructive, adopt, ..Manual::default() }).await?;
+    if let Some(to) = found.filter(|_| row.state == AppState::Active) {
         // Now, and not when its sync begins: whoever resumes it until then finds the pin, and it is in the history.
         parts.store.pin(id, &to.oid, Some(&by)).await?;
         parts.store.set_pinned_off_branch(id, !to.is_on_ref).await?;
     }
-    let revision = found.map(|to| to.oid.to_string());
-    tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
-    enqueue(&parts, id, Manual { by, revision, allow_destructive, adopt, ..Manual::default() }).await?;
     Ok(accepted(said))
 }
 

@@ -106,19 +106,19 @@ pub fn refuse_rivals(changes: &mut [Change], claims: &Claims) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::manifest::ObjectKey;
     use crate::plan::Desired;
 
-    fn change(action: Action, object: &Value, before: Option<Value>) -> Change {
+    pub fn change(action: Action, object: &Value, before: Option<Value>) -> Change {
         let change = Change::new(ObjectKey::of(object).expect("a name"), action, Verdict::Accepted);
         Change { before, desired: Some(Desired { object: object.clone(), hash: String::new() }), ..change }
     }
 
-    fn service(name: &str, namespace: &str, spec: &Value) -> Value {
+    pub fn service(name: &str, namespace: &str, spec: &Value) -> Value {
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec})
     }
 

@@ -81,17 +81,8 @@ pub fn name_who_is_in_the_way(changes: &mut [Change], gone: &[ObjectId]) {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::compete::tests::{change, service};
     use super::*;
-    use crate::plan::Desired;
-
-    fn change(action: Action, object: &Value, before: Option<Value>) -> Change {
-        let change = Change::new(ObjectKey::of(object).expect("a name"), action, Verdict::Accepted);
-        Change { before, desired: Some(Desired { object: object.clone(), hash: String::new() }), ..change }
-    }
-
-    fn service(name: &str, namespace: &str, spec: &Value) -> Value {
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec})
-    }
 
     /// H6+: whoever has it until the change takes it away is named, with what to do; nobody else is.
     #[test]

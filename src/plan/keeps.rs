@@ -194,7 +194,7 @@ mod tests {
         keeps(&Kept { before, after, fresh, manifest })
     }
 
-    /// P4++: a default that was made of rules which have gone.
+    /// P4+: a default that was made of rules which have gone.
     #[test]
     fn a_default_of_what_has_gone_is_named() {
         let of = |types: Value| json!({"kind": "NetworkPolicy", "spec": {"podSelector": {}, "policyTypes": types}});
@@ -210,7 +210,7 @@ mod tests {
         assert!(told(&both, &held, &one, &manifest).is_empty(), "somebody else sets it");
     }
 
-    /// P4++: the twin of a field, and a default of an image, in the container that it is of.
+    /// P4+: the twin of a field, and a default of an image, in the container that it is of.
     #[test]
     fn twins_and_defaults_in_containers_are_named() {
         let pod = |account: Value, policy: &str| {

@@ -2,6 +2,7 @@
 
 mod gate;
 pub mod markdown;
+pub mod merged;
 pub mod outbox;
 pub mod outcome;
 pub mod preview;

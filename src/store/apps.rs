@@ -443,8 +443,7 @@ impl Store {
     }
 
     /// The same, with how the app is now, in one step; what has failed is over where what is applied now was not
-    /// before. Whoever is stopped before it begins anew, and neither a wait nor
-    /// a prune is left out.
+    /// before. Whoever is stopped before it begins anew, and neither a wait nor a prune is left out.
     pub async fn set_applied_as(
         &self,
         defined: Defined<'_>,

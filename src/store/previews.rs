@@ -160,19 +160,7 @@ mod tests {
             Some(PreviewRow { base: oid("d")?, change_tree: Some(oid("e")?), ..row })
         );
         assert_eq!(store.shown_of(&repo, &web, 0).await?, [], "it is not merged");
-        let pull = Pull {
-            repo: repo.clone(),
-            number: 7,
-            state: PullRow::Merged,
-            head: oid("a")?,
-            base_ref: "refs/heads/main".into(),
-            base: None,
-            merge_commit: Some(oid("f")?),
-            apps: Vec::new(),
-            report: None,
-            unfinished: true,
-            merge_confirmed: false,
-        };
+        let pull = Pull { merge_commit: Some(oid("f")?), unfinished: true, ..Pull::sample(&repo, 7, PullRow::Merged) };
         store.put_pull(&pull).await?;
         let shown = ShownRow { number: 7, merge_commit: oid("f")?, shown: "new".into() };
         assert_eq!(store.shown_of(&repo, &web, 0).await?, [shown]);

@@ -27,6 +27,26 @@ pub struct Pull {
     pub merge_confirmed: bool,
 }
 
+#[cfg(test)]
+impl Pull {
+    /// One of which nothing was shown yet.
+    pub(crate) fn sample(repo: &RepoName, number: u64, state: PullRow) -> Self {
+        Self {
+            repo: repo.clone(),
+            number,
+            state,
+            head: "a".repeat(40).parse().expect("an id"),
+            base_ref: "refs/heads/main".into(),
+            base: None,
+            merge_commit: None,
+            apps: Vec::new(),
+            report: None,
+            unfinished: false,
+            merge_confirmed: false,
+        }
+    }
+}
+
 /// What it means that the forge's API calls a pull request open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CalledOpen {
@@ -311,19 +331,7 @@ mod tests {
     /// X1+: what it means that the forge's API calls a pull request open, which may be behind.
     #[test]
     fn x1_called_open() {
-        let row = |state, merge_confirmed| Pull {
-            repo: RepoName::new("shop"),
-            number: 1,
-            state,
-            head: oid("a"),
-            base_ref: "refs/heads/main".into(),
-            base: None,
-            merge_commit: None,
-            apps: Vec::new(),
-            report: None,
-            unfinished: false,
-            merge_confirmed,
-        };
+        let row = |state, merge_confirmed| Pull { merge_confirmed, ..Pull::sample(&RepoName::new("shop"), 1, state) };
         for (state, confirmed, head, means) in [
             (PullRow::Open, false, "b", CalledOpen::Open),
             (PullRow::Closed, false, "a", CalledOpen::Open),
@@ -342,19 +350,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at_millis(1));
         let store = Store::open(&folder.path().join("store.db"), clock.clone()).await?;
         let repo = RepoName::new("shop");
-        let pull = |number, state| Pull {
-            repo: repo.clone(),
-            number,
-            state,
-            head: oid("a"),
-            base_ref: "refs/heads/main".into(),
-            base: None,
-            merge_commit: None,
-            apps: Vec::new(),
-            report: None,
-            unfinished: false,
-            merge_confirmed: false,
-        };
+        let pull = |number, state| Pull::sample(&repo, number, state);
         for (number, state) in [(1, PullRow::Open), (2, PullRow::Merged), (3, PullRow::Closed)] {
             store.put_pull(&pull(number, state)).await?;
         }
@@ -370,19 +366,7 @@ mod tests {
     async fn a_pull_request_reads_as_it_was_written() -> Result<(), Box<dyn std::error::Error>> {
         let (_folder, store) = store().await?;
         let repo = RepoName::new("shop");
-        let mut pull = Pull {
-            repo: repo.clone(),
-            number: 7,
-            state: PullRow::Open,
-            head: oid("a"),
-            base_ref: "refs/heads/main".into(),
-            base: None,
-            merge_commit: None,
-            apps: vec![AppId::new(&repo, "web")],
-            report: None,
-            unfinished: false,
-            merge_confirmed: false,
-        };
+        let mut pull = Pull { apps: vec![AppId::new(&repo, "web")], ..Pull::sample(&repo, 7, PullRow::Open) };
         store.put_pull(&pull).await?;
         pull.head = oid("b");
         pull.report = Some("{}".into());

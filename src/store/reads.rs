@@ -108,19 +108,7 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db"), Arc::new(ManualClock::at_millis(1))).await?;
         let oid = |digit: &str| digit.repeat(40).parse::<Oid>();
         let (shop, library, feature) = (RepoName::new("shop"), RepoName::new("library"), "refs/heads/feature");
-        let mut pull = Pull {
-            repo: shop.clone(),
-            number: 7,
-            state: PullRow::Open,
-            head: oid("a")?,
-            base_ref: "refs/heads/main".into(),
-            base: None,
-            merge_commit: None,
-            apps: Vec::new(),
-            report: None,
-            unfinished: false,
-            merge_confirmed: false,
-        };
+        let mut pull = Pull::sample(&shop, 7, PullRow::Open);
         store.put_pull(&pull).await?;
         let read = |commit| ReadRow { repo: library.clone(), ref_name: feature.to_owned(), commit };
         store.put_preview_reads(&shop, 7, &[read(Some(oid("b")?))]).await?;

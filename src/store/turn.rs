@@ -93,22 +93,6 @@ mod tests {
         digit.repeat(40).parse().expect("an id")
     }
 
-    fn open(repo: &RepoName) -> Pull {
-        Pull {
-            repo: repo.clone(),
-            number: 7,
-            state: PullRow::Open,
-            head: oid("a"),
-            base_ref: "refs/heads/main".into(),
-            base: None,
-            merge_commit: None,
-            apps: Vec::new(),
-            report: None,
-            unfinished: false,
-            merge_confirmed: false,
-        }
-    }
-
     /// T20+: of two that change one pull request at once, the second changes what the first has written.
     #[tokio::test]
     async fn nobody_writes_what_was_read_before_the_turn() {
@@ -117,12 +101,12 @@ mod tests {
         let store = Store::open(&path, Arc::new(ManualClock::at_millis(1))).await.expect("opens");
         let repo = RepoName::new("shop");
         let first = store.turn().await;
-        let mut merged = first.pull_or(open(&repo)).await.expect("read");
+        let mut merged = first.pull_or(Pull::sample(&repo, 7, PullRow::Open)).await.expect("read");
         let second = tokio::spawn({
             let (store, repo) = (store.clone(), repo.clone());
             async move {
                 let turn = store.turn().await;
-                let mut pull = turn.pull_or(open(&repo)).await.expect("read");
+                let mut pull = turn.pull_or(Pull::sample(&repo, 7, PullRow::Open)).await.expect("read");
                 pull.report = Some("{}".into());
                 pull.put().await.expect("written");
             }

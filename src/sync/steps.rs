@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::health::status::is_built_in;
 use super::input::{Purpose, SyncInput};
-use crate::manifest::{ObjectId, ObjectKey};
+use crate::manifest::{ObjectId, ObjectKey, is_built_in};
 use crate::plan::order::{Stage, compare, stage};
 use crate::plan::siblings::of_plan;
 use crate::plan::{Action, Change, Desired, NotValidated, Siblings, Verdict};
@@ -123,7 +122,7 @@ pub(super) enum PruneStep {
 pub(super) fn prune_step(key: &ObjectKey) -> PruneStep {
     match part(key) {
         Part::Last => PruneStep::Last,
-        Part::Rest if !is_built_in(&key.group, &key.kind) => PruneStep::Custom,
+        Part::Rest if !is_built_in(&key.group) => PruneStep::Custom,
         Part::Rest => PruneStep::Rest,
         Part::Ground => PruneStep::Ground,
         Part::First => PruneStep::First,

@@ -273,7 +273,8 @@ impl Attempt<'_> {
         engine.drifted.forget(&app.id);
         let mut judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
         judgement.note_gone(report_only);
-        owners::name_lost(cluster, plan, &mut judgement).boxed().await;
+        let authority = engine.grants(&app.id.repo)?.on(cluster.name());
+        owners::name_lost(cluster, &authority, plan, &mut judgement).boxed().await;
         let needs_word = self.is_replaced_anew(plan).await?;
         if judgement.drifted.is_empty() && !needs_word && !plan.changes.iter().any(Change::is_rejected) {
             // What was reported may be over: then nothing is written, and its health is looked at once more.

@@ -4,34 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::cluster::{Cluster, ClusterError};
+use crate::manifest::is_built_in;
 use crate::store::Store;
 use crate::sync::SyncError;
-
-/// Groups with a dot that the API server defines by itself.
-const BUILT_IN: [&str; 17] = [
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-    "storagemigration.k8s.io",
-];
 
 /// Has the objects of each kind asked about again whose CRD is not the one of the last look.
 pub(super) async fn look(store: &Store, cluster: &Cluster) -> Result<(), SyncError> {
     let mut kinds: BTreeSet<(String, String)> = store.kinds_owned(cluster.name()).await?.into_iter().collect();
-    kinds.retain(|(group, _)| !BUILT_IN.contains(&group.as_str()));
+    kinds.retain(|(group, _)| !is_built_in(group));
     if kinds.is_empty() {
         return Ok(());
     }
@@ -39,12 +19,16 @@ pub(super) async fn look(store: &Store, cluster: &Cluster) -> Result<(), SyncErr
     let Some(resource) = discovery.preferred("apiextensions.k8s.io", "CustomResourceDefinition") else { return Ok(()) };
     let crds = match cluster.list_metadata(resource, None).await {
         Ok(list) => list.items,
-        // Then a change of a CRD is found where its objects are next asked about for another reason.
+        // Then a change of a CRD is found where its objects are next asked about for another reason: what happens to all
+        // others is looked at all the same.
         Err(error @ ClusterError::Forbidden { .. }) => {
             tracing::debug!(cluster = %cluster.name(), %error, "CRDs cannot be listed");
             return Ok(());
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(cluster = %cluster.name(), %error, "CRDs cannot be listed");
+            return Ok(());
+        }
     };
     let crds: HashMap<String, String> =
         crds.into_iter().map(|crd| (crd.name, format!("{}/{}", crd.uid, crd.generation.unwrap_or_default()))).collect();

@@ -83,7 +83,7 @@ pub fn never_waits(group: &str, kind: &str) -> bool {
     }
 }
 
-pub(in crate::sync) fn is_built_in(group: &str, kind: &str) -> bool {
+fn is_built_in(group: &str, kind: &str) -> bool {
     let waits = matches!(
         group,
         "" | "apps"

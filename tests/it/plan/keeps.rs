@@ -10,7 +10,7 @@ async fn remarks(words: &str, before: Value, after: Value) -> (Vec<String>, Acti
     (change.remarks.clone(), change.action)
 }
 
-/// P4++: `serviceAccountName` goes from Git; its twin brings it back.
+/// P4+: `serviceAccountName` goes from Git; its twin brings it back.
 #[tokio::test]
 async fn a_service_account_that_git_drops_is_told_to_stay() {
     let web = Fixture::bare(deployment("x", "web"));
@@ -27,7 +27,7 @@ async fn a_service_account_that_git_drops_is_told_to_stay() {
     assert_eq!(remarks, expected);
 }
 
-/// P4++: a policy that loses its egress rules goes on being one of egress, and denies it all.
+/// P4+: a policy that loses its egress rules goes on being one of egress, and denies it all.
 #[tokio::test]
 async fn policy_types_that_were_made_of_rules_are_told_to_stay() {
     let policy = |spec: Value| {
@@ -41,7 +41,7 @@ async fn policy_types_that_were_made_of_rules_are_told_to_stay() {
     assert_eq!(remarks, [said]);
 }
 
-/// P4++: another tag would have another policy to pull it.
+/// P4+: another tag would have another policy to pull it.
 #[tokio::test]
 async fn a_pull_policy_of_an_older_tag_is_told_to_stay() {
     let of = |image: &str| {
@@ -59,7 +59,7 @@ async fn a_pull_policy_of_an_older_tag_is_told_to_stay() {
     assert!(said.is_empty(), "{said:?}");
 }
 
-/// A sibling of P4++ that must stay quiet: what the server gives to each object by itself, and what others set.
+/// A sibling of P4+ that must stay quiet: what the server gives to each object by itself, and what others set.
 #[tokio::test]
 async fn what_a_service_was_given_is_no_leftover() {
     let service =

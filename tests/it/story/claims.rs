@@ -159,7 +159,7 @@ async fn squat(world: &World, work: &Work, sync: &str) {
 /// X13: what a repo may not write it cannot claim from others, whatever it renders.
 #[tokio::test(flavor = "multi_thread")]
 async fn x13_nobody_claims_what_he_may_not_write() {
-    let world = up("claims-squat", Setup { with_library: true, library_allows: "-own", ..Setup::default() }).await;
+    let world = up("claims-squat", Setup { with_library: true, allows_library: "-own", ..Setup::default() }).await;
     squat(&world, &Work::new(), "").await;
     world
         .eventually("it is refused", async || {

@@ -163,7 +163,7 @@ impl World {
 
     /// The namespaces that the next server lets the library's apps touch.
     pub fn allow_library(&mut self, allows: &'static str) {
-        self.setup.library_allows = allows;
+        self.setup.allows_library = allows;
     }
 
     /// The store of a stopped server, to be put back later.

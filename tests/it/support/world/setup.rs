@@ -33,7 +33,7 @@ pub struct Setup {
     /// Whether there is a second repository, which the first may read.
     pub with_library: bool,
     /// The namespaces that its apps may touch, behind the world's name.
-    pub library_allows: &'static str,
+    pub allows_library: &'static str,
     pub west: West,
     /// Whether the repo may touch its namespace.
     pub allows_namespace: bool,
@@ -67,7 +67,7 @@ impl Default for Setup {
             cluster_scoped: "[]",
             destructive: "{}",
             with_library: false,
-            library_allows: "*",
+            allows_library: "*",
             west: West::Unknown,
             allows_namespace: true,
             first_looks: true,
@@ -105,7 +105,7 @@ pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> S
         credentials,
         destructive,
         with_library,
-        library_allows,
+        allows_library,
         west,
         allows_namespace,
         ..
@@ -116,7 +116,7 @@ pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> S
     let credentials = if *credentials { "    credentials: {token: {env: TOKEN}}\n" } else { "" };
     let library_url = clone_url.replace(PROJECT, LIBRARY);
     let definitions = "definitions: {branch: main, globs: ['apps/*.yaml']}";
-    let its_allow = format!("allow: {{clusters: [prod], namespaces: ['{namespace}{library_allows}']}}");
+    let its_allow = format!("allow: {{clusters: [prod], namespaces: ['{namespace}{allows_library}']}}");
     let second = format!(
         "  - name: library\n    hook: forge\n    project: {LIBRARY}\n    url: {library_url}\n    {definitions}\n    \
          {its_allow}\n"
