@@ -56,6 +56,27 @@ impl Cluster {
         Ok(found.map(|kind| kind.storage_version_hash).filter(|hash| !hash.is_empty()))
     }
 
+    /// The other groups under which the cluster has the very objects of a kind.
+    pub async fn other_groups(&self, kind: &ObjectKey) -> Result<Vec<String>, ClusterError> {
+        let own = match self.resource(kind).await {
+            Err(ClusterError::UnknownKind { .. }) => return Ok(Vec::new()),
+            own => own?,
+        };
+        let discovery = self.discovery().await?;
+        let (mut stored, mut found) = (None, Vec::new());
+        for other in discovery.called_the_same(&own) {
+            if stored.is_none() {
+                stored = self.stored_as(kind).await?;
+            }
+            let (group, version) = (other.group.clone(), other.version.clone());
+            let other = ObjectKey { group: group.clone(), version, ..kind.clone() };
+            if stored.is_some() && stored == self.stored_as(&other).await? {
+                found.push(group);
+            }
+        }
+        Ok(found)
+    }
+
     /// Asks again what the cluster serves: after a CRD was established, or when a kind is not known.
     pub async fn refresh_discovery(&self) -> Result<Arc<Discovery>, ClusterError> {
         let seen = self.inner.discovery.read().await.as_ref().map(|cached| cached.at);

@@ -69,6 +69,12 @@ impl Discovery {
         self.versions(group, kind).first()
     }
 
+    /// The kinds of other groups that have the name of this one, each in the version that the server prefers.
+    pub(super) fn called_the_same<'a>(&'a self, own: &'a Resource) -> impl Iterator<Item = &'a Resource> {
+        let firsts = self.kinds.values().filter_map(|versions| versions.first());
+        firsts.filter(|one| one.kind == own.kind && one.plural == own.plural && one.group != own.group)
+    }
+
     fn versions(&self, group: &str, kind: &str) -> &[Resource] {
         self.kinds.get(&(group.to_owned(), kind.to_owned())).map_or(&[], Vec::as_slice)
     }

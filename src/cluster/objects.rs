@@ -78,13 +78,24 @@ impl Cluster {
 
     /// The quotas of a namespace. None where there is no such namespace, or where we may not read them.
     pub async fn quotas(&self, namespace: &str) -> Result<Vec<Value>, ClusterError> {
-        let target = format!("/api/v1/namespaces/{}/resourcequotas", segment(namespace)?);
+        Ok(self.limits("resourcequotas", namespace).await?.unwrap_or_default())
+    }
+
+    /// The LimitRanges of a namespace, of which there are none without a namespace. None where we may not read them.
+    pub async fn limit_ranges(&self, namespace: &str) -> Result<Option<Vec<Value>>, ClusterError> {
+        self.limits("limitranges", namespace).await
+    }
+
+    async fn limits(&self, plural: &str, namespace: &str) -> Result<Option<Vec<Value>>, ClusterError> {
+        let target = format!("/api/v1/namespaces/{}/{plural}", segment(namespace)?);
         let answer = self.ask(&Ask::get(target)).await?;
-        if matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
-            return Ok(Vec::new());
+        match answer.status {
+            StatusCode::FORBIDDEN => return Ok(None),
+            StatusCode::NOT_FOUND => return Ok(Some(Vec::new())),
+            _ => {}
         }
         let list: Value = answer::json(self.name(), &answer, None)?;
-        Ok(list["items"].as_array().cloned().unwrap_or_default())
+        Ok(Some(list["items"].as_array().cloned().unwrap_or_default()))
     }
 
     /// Server-side apply under our field manager.

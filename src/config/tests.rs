@@ -63,6 +63,15 @@ fn one_project_is_one_repo_whatever_its_hook() {
     );
     let error = parse(&text).expect_err("refused").to_string();
     assert!(error.contains("is listed twice for one forge"), "{error}");
+    for same in [
+        "https://API.github.com",
+        "https://api.github.com:443/",
+        "https://api.github.com./",
+        "http://api.github.com:443",
+    ] {
+        let error = parse(&text.replace("https://api.github.com/", same)).expect_err(same).to_string();
+        assert!(error.contains("is listed twice for one forge"), "{same}: {error}");
+    }
     let elsewhere = text.replace("https://api.github.com/", "https://github.example.com/api/v3");
     parse(&elsewhere).expect("another forge has projects of its own");
 }

@@ -8,6 +8,7 @@ mod deliver;
 mod desired;
 mod handler;
 mod history;
+mod lost_owners;
 mod outcome;
 mod ownership;
 mod poll;

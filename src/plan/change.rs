@@ -57,6 +57,8 @@ pub struct Change {
     pub contents: Option<Box<Contents>>,
     /// What a sync would send. None for a prune, and where it can not be sent.
     pub desired: Option<Desired>,
+    /// What the server would make of a new object, where quotas measure that.
+    pub made: Option<Value>,
     /// The app of the same repo for which an object that is no longer rendered is left, instead of being pruned.
     pub left_for: Option<AppId>,
     /// A prune that does not happen yet, as it is unknown whether another app of the repo wants the object.
@@ -95,6 +97,7 @@ impl Change {
             referrers: Vec::new(),
             contents: None,
             desired: None,
+            made: None,
             left_for: None,
             put_off: false,
             notes: Vec::new(),

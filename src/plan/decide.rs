@@ -13,6 +13,7 @@ use super::marks::{self, Marks};
 use super::overlay::{overlay, without_allocated, without_trial_values};
 use super::owner::{TakeOver, take_over};
 use super::prepare::Wanted;
+use super::quota::measures;
 use super::replace::replaced;
 use super::stays::stays;
 use crate::ids::AppId;
@@ -23,7 +24,8 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     let Asked { verdict, result, conflicts, warnings, replaces } = asked;
     let change = Change { conflicts, warnings, ..wanted.change(Action::Create, verdict) };
     let Some(live) = live else {
-        return Change { after: Some(wanted.manifest.clone()), ..change };
+        let made = result.filter(|_| measures(&wanted.key));
+        return Change { after: Some(wanted.manifest.clone()), made, ..change };
     };
     if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.uid) {
         return match result {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::input::ReconcileError;
 use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::ObjectId;
-use crate::plan::{self, Change, Taking, Verdict};
+use crate::plan::{self, Change, PodLimits, Taking, Verdict};
 
 /// The objects of `changes` that are made or raised and that a quota of their namespace counts.
 pub(super) async fn counted(cluster: &Cluster, changes: &[Change]) -> Result<BTreeSet<ObjectId>, ReconcileError> {
@@ -33,18 +33,31 @@ pub(super) async fn counted(cluster: &Cluster, changes: &[Change]) -> Result<BTr
     Ok(found)
 }
 
-/// Refuses what goes beyond a quota. One that may not be read is left to the sync.
+/// Refuses what goes beyond a quota, and warns of workloads whose pods might. A quota that may not be read is left to
+/// the sync.
 pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> Result<(), ReconcileError> {
     let mut taking: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut starting = BTreeSet::new();
     for (at, change) in changes.iter().enumerate() {
-        let counts = plan::may_take(change) && change.verdict == Verdict::Accepted;
-        if let Some(namespace) = change.key.namespace.as_ref().filter(|_| counts) {
+        let Some(namespace) = &change.key.namespace else { continue };
+        if plan::may_take(change) && change.verdict == Verdict::Accepted {
             taking.entry(namespace.clone()).or_default().push(at);
         }
+        if plan::starts_pods(change) {
+            starting.insert(namespace.clone());
+        }
     }
-    for (namespace, places) in taking {
+    let namespaces: BTreeSet<String> = taking.keys().chain(&starting).cloned().collect();
+    for namespace in namespaces {
+        let places = taking.remove(&namespace).unwrap_or_default();
         // One alone is counted by its dry-run, but not by a quota that comes with it.
-        if places.len() == 1 && !changes.iter().any(|change| plan::sets_limits(change, &namespace)) {
+        let sums = match places.len() {
+            0 => false,
+            1 => changes.iter().any(|change| plan::sets_limits(change, &namespace)),
+            _ => true,
+        };
+        let starts = starting.contains(&namespace);
+        if !sums && !starts {
             continue;
         }
         let quotas = plan::with_changed(cluster.quotas(&namespace).await?, &namespace, changes);
@@ -55,7 +68,17 @@ pub(super) async fn refuse_beyond(cluster: &Cluster, changes: &mut [Change]) -> 
         for at in places {
             takings.push(Taking { at, plural: cluster.resource(&changes[at].key).await?.plural });
         }
-        plan::refuse_beyond(changes, &quotas, &takings);
+        if sums {
+            plan::refuse_beyond(changes, &quotas, &takings);
+        }
+        if starts {
+            let ranges = cluster.limit_ranges(&namespace).await?;
+            let ranges = ranges.map(|ranges| plan::with_changed_ranges(ranges, &namespace, changes));
+            let direct = plan::taken(changes, &takings);
+            let limits =
+                PodLimits { namespace: &namespace, quotas: &quotas, ranges: ranges.as_deref(), direct: &direct };
+            plan::warn_of_pods(changes, &limits);
+        }
     }
     Ok(())
 }

@@ -132,8 +132,13 @@ fn forge_of(hooks: &[file::Hook], name: &str) -> String {
         || format!("hook {name}"),
         |hook| {
             let usual = if hook.forge.value == "gitlab" { "https://gitlab.com" } else { "https://api.github.com" };
-            let url = hook.url.as_ref().map_or(usual, |url| url.value.trim_end_matches('/'));
-            format!("{} {}", hook.forge.value, url.to_lowercase())
+            let url = hook.url.as_ref().map_or(usual, |url| url.value.as_str());
+            // One address in two spellings is one forge: the case of the host, the usual port, a dot or slash at the
+            // end.
+            let Ok(url) = Url::parse(url) else { return format!("{} {url}", hook.forge.value) };
+            let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+            let (port, path) = (url.port_or_known_default().unwrap_or_default(), url.path().trim_end_matches('/'));
+            format!("{} {host}:{port}{}", hook.forge.value, path.to_lowercase())
         },
     )
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::brought::{Brought, held_back};
 use super::edited::Inline;
 use super::moves::Moves;
+use super::names::Names;
 use super::object::{object, show};
 use super::pair::{Pair, Side, Trees};
 use super::previewed::Collected;
@@ -22,6 +23,7 @@ use crate::config::Repo;
 use crate::ids::Oid;
 use crate::jobs::Engine;
 use crate::jobs::desired::volatile;
+use crate::jobs::lost_owners;
 use crate::jobs::ownership::orphans;
 use crate::lifecycle::beside;
 use crate::manifest::Manifest;
@@ -77,8 +79,10 @@ pub(in crate::jobs) async fn all(
         let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
         reports.insert(after, left);
     }
-    refuse_shared(&mut reports);
-    claimed::refuse(engine, &mut reports, moves).await?;
+    let names = Names::find(engine, &reports).await?;
+    collected.rest_on(names.rests(&reports));
+    refuse_shared(&mut reports, &names);
+    claimed::refuse(engine, &mut reports, moves, &names).await?;
     Ok(Compared { apps: reports, trouble: troubles.into_iter().flatten().next() })
 }
 
@@ -211,6 +215,8 @@ async fn one(
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
             schema::warn(engine, &mut planned.changes).await?;
+            let authority = engine.grants(&pair.id.repo)?.on(cluster.name());
+            lost_owners::warn(cluster, &authority, &mut planned.changes.changes).boxed().await;
             collected.add(&pair.id, &planned);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             report.destructive.extend(by_marks_alone);

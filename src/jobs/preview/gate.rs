@@ -66,7 +66,7 @@ pub(in crate::jobs) async fn put_gate(
 ) -> Result<(), JobError> {
     match number {
         Some(number) => engine.outbox.put_gate(&repo.name, number, status).await?,
-        None => engine.outbox.put_status(&repo.name, status).await?,
+        None => engine.outbox.put_group_gate(&repo.name, status).await?,
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod invalid;
 pub(in crate::jobs) mod landed;
 pub(in crate::jobs) mod leaving;
 pub(in crate::jobs) mod moves;
+mod names;
 pub(in crate::jobs) mod object;
 pub(in crate::jobs) mod over;
 pub(in crate::jobs) mod pair;

@@ -163,6 +163,10 @@ impl Collected {
         }
     }
 
+    pub fn rest_on(&self, more: BTreeSet<String>) {
+        self.lock().rests.extend(more);
+    }
+
     pub fn of(&self, app: &AppId) -> Shown {
         self.lock().shown.get(app).cloned().unwrap_or_default()
     }

@@ -1,31 +1,37 @@
 //! An object belongs to one app: two apps of a pull request that would both begin to write it are told so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::names::{Names, under, writes};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
-use crate::plan::{Action, RefusedBy, Verdict};
+use crate::plan::{RefusedBy, Verdict};
 use crate::report::preview::{AppReport, AppResult, ObjectReport};
 
 /// An object belongs to one app. Two that would both begin to write one are told so before the merge, not by the second
-/// one's sync.
-pub(in crate::jobs) fn refuse_shared(reports: &mut [AppReport]) {
-    let mut writers: BTreeMap<(ClusterName, ObjectId), BTreeSet<AppId>> = BTreeMap::new();
-    let writes = |object: &ObjectReport| !matches!(object.action, Action::Prune | Action::None);
+/// one's sync; also where they write it under two API groups.
+pub(in crate::jobs) fn refuse_shared(reports: &mut [AppReport], names: &Names) {
+    let mut writers: BTreeMap<(ClusterName, ObjectId), BTreeMap<AppId, String>> = BTreeMap::new();
+    let one = |report: &AppReport, object: &ObjectReport| {
+        (report.cluster.clone(), names.one(&report.cluster, &object.key.id()))
+    };
     for report in reports.iter() {
         for object in report.objects().iter().filter(|object| writes(object)) {
-            writers.entry((report.cluster.clone(), object.key.id())).or_default().insert(report.app.clone());
+            let apps = writers.entry(one(report, object)).or_default();
+            apps.insert(report.app.clone(), object.key.group.clone());
         }
     }
     for report in reports {
+        let (app, cluster) = (report.app.clone(), report.cluster.clone());
         let AppResult::Planned { objects } = &mut report.result else { continue };
         for object in objects.iter_mut().filter(|object| writes(object)) {
-            let Some(apps) = writers.get(&(report.cluster.clone(), object.key.id())) else { continue };
-            if let Some(other) = apps.iter().find(|app| **app != report.app) {
+            let Some(apps) = writers.get(&(cluster.clone(), names.one(&cluster, &object.key.id()))) else { continue };
+            if let Some((other, group)) = apps.iter().find(|(other, _)| **other != app) {
                 let message = format!(
-                    "{} is rendered by app {other} as well. Two apps cannot own one object: remove it from one of \
+                    "{} is rendered by app {other} as well{}. Two apps cannot own one object: remove it from one of \
                      them.",
-                    object.key
+                    object.key,
+                    under(group, &object.key.group)
                 );
                 object.verdict = Verdict::Rejected { message, causes: Vec::new() };
                 object.refused_by = RefusedBy::Driftless;
@@ -39,6 +45,7 @@ mod tests {
     use super::*;
     use crate::ids::RepoName;
     use crate::manifest::ObjectKey;
+    use crate::plan::Action;
     use crate::report::preview::DefinitionChange;
 
     fn report(app: &str, cluster: &str, action: Action) -> AppReport {
@@ -76,7 +83,7 @@ mod tests {
     }
 
     fn rejected(mut reports: Vec<AppReport>) -> usize {
-        refuse_shared(&mut reports);
+        refuse_shared(&mut reports, &Names::default());
         reports.iter().map(|report| report.counts().rejected).sum()
     }
 
@@ -89,5 +96,27 @@ mod tests {
             0,
             "it moves"
         );
+    }
+
+    /// C3+: one object under two API groups is one object. Kinds that are only called the same are not.
+    #[test]
+    fn one_object_under_two_groups_has_one_writer() {
+        let under = |app: &str, group: &str| {
+            let mut report = report(app, "eu", Action::Create);
+            let AppResult::Planned { objects } = &mut report.result else { panic!("planned") };
+            (objects[0].key.group, objects[0].key.kind) = (group.to_owned(), "Event".to_owned());
+            report
+        };
+        let mut reports = vec![under("web", ""), under("cart", "events.k8s.io")];
+        refuse_shared(&mut reports, &Names::of(&ClusterName::new("eu"), ["", "events.k8s.io"], "Event"));
+        let said = |report: &AppReport| match &report.objects()[0].verdict {
+            Verdict::Rejected { message, .. } => message.clone(),
+            other => format!("{other:?}"),
+        };
+        insta::assert_snapshot!(reports.iter().map(said).collect::<Vec<_>>().join("\n"), @r"
+        Event shop/a is rendered by app shop/cart as well under the API group events.k8s.io. Two apps cannot own one object: remove it from one of them.
+        Event shop/a is rendered by app shop/web as well under the core API group. Two apps cannot own one object: remove it from one of them.
+        ");
+        assert_eq!(rejected(vec![under("web", ""), under("cart", "events.k8s.io")]), 0);
     }
 }

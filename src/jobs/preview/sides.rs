@@ -96,9 +96,26 @@ pub(in crate::jobs) async fn defined(
     Ok(candidates.into_iter().map(|(id, Candidate { base, change, .. })| (id, (base, change))).collect())
 }
 
+/// Each app as it is defined on either side. Of those that the configuration does not allow as the pull request has
+/// them it is said why, also while the definitions were not looked at since that changed.
+async fn candidates(
+    engine: &Engine,
+    repo: &Repo,
+    trees: &Trees,
+) -> Result<(BTreeMap<AppId, Candidate>, Vec<DefinitionError>), JobError> {
+    let (mut found, errors) = defined_on_either(engine, repo, trees).await?;
+    for candidate in found.values_mut().filter(|candidate| candidate.refused.is_none()) {
+        // One that may not read this repo is no concern of its pull requests.
+        let reads = |app: &App| engine.grants(&app.id.repo).is_ok_and(|grants| grants.source(&repo.name).is_ok());
+        let app = candidate.change.as_ref().filter(|app| app.id.repo == repo.name || reads(app));
+        candidate.refused = app.and_then(|app| engine.permitted(app).err()).map(|denied| denied.to_string());
+    }
+    Ok((found, errors))
+}
+
 /// A pull request merges only what it targets: the definitions if its base is their branch, the tree if its base is the
 /// app's ref.
-async fn candidates(
+async fn defined_on_either(
     engine: &Engine,
     repo: &Repo,
     trees: &Trees,

@@ -62,14 +62,23 @@ impl Outbox {
         self.put(&target, RANK_STATUS, &serde_json::to_string(status)?).await
     }
 
-    /// What pull request `number` says of its head. The commit shows the worst of all pull requests that have it as
-    /// head. One that lets the merge pass rests on the pull request's comment as it was put last, and is shown once the
-    /// forge shows that.
+    /// What pull request `number` says of its head. The commit shows the worst of all pull requests and merge groups
+    /// that have it as head. One that lets the merge pass rests on the pull request's comment as it was put last, and
+    /// is shown once the forge shows that.
     pub async fn put_gate(&self, repo: &RepoName, number: u64, status: &NewStatus) -> Result<(), OutboxError> {
+        self.put_row(repo, number_column(number), status).await
+    }
+
+    /// What a merge group says of its head, which has no number: all groups of one head have the same content.
+    pub async fn put_group_gate(&self, repo: &RepoName, status: &NewStatus) -> Result<(), OutboxError> {
+        self.put_row(repo, group_column(&status.sha), status).await
+    }
+
+    async fn put_row(&self, repo: &RepoName, number: i64, status: &NewStatus) -> Result<(), OutboxError> {
         let status_json = serde_json::to_string(status)?;
         let row = GateRow {
             repo: repo.as_str(),
-            number: number_column(number),
+            number,
             context: &status.context,
             sha: status.sha.as_str(),
             status: &status_json,
@@ -162,6 +171,13 @@ impl Outbox {
 
 pub(super) fn number_column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Where the gates of merge groups are beside those of pull requests: below zero, by the commit.
+fn group_column(sha: &Oid) -> i64 {
+    const DIGITS: usize = 15;
+    let digits = sha.as_str().get(..DIGITS).unwrap_or_default();
+    -1 - i64::from_str_radix(digits, 16).unwrap_or_default()
 }
 
 /// The place of a commit's status, by the commit's id as it is stored.

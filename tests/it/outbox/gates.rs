@@ -43,6 +43,24 @@ async fn c9_of_gates_that_come_at_once_the_worst_is_shown() {
     }
 }
 
+/// C9+: a merge group whose commit is a pull request's head as well does not overrule what that says.
+#[tokio::test]
+async fn c9_a_merge_group_and_a_pull_request_of_one_head_show_the_worst() {
+    let scene = Scene::start().await;
+    let group = async |status: NewStatus| scene.outbox.put_group_gate(&scene.repo, &status).await.expect("put");
+    let pull = async |status: NewStatus| scene.outbox.put_gate(&scene.repo, 1, &status).await.expect("put");
+    pull(scene.status(StatusState::Failure, "bad")).await;
+    group(scene.status(StatusState::Success, "fine")).await;
+    scene.sent(&scene.status_target()).await;
+    assert_eq!(scene.states().last().map(String::as_str), Some("failure bad"));
+    pull(scene.status(StatusState::Success, "mended")).await;
+    scene.sent(&scene.status_target()).await;
+    assert!(scene.states().last().is_some_and(|last| last.starts_with("success ")), "{:?}", scene.states());
+    group(scene.status(StatusState::Failure, "together")).await;
+    scene.sent(&scene.status_target()).await;
+    assert_eq!(scene.states().last().map(String::as_str), Some("failure together"));
+}
+
 #[tokio::test]
 async fn a_pull_request_that_moves_on_does_not_hold_up_who_shares_the_head_it_left() {
     let scene = Scene::start().await;

@@ -35,6 +35,26 @@ fn service(name: &str, kind: &str) -> Value {
         "type": kind, "selector": {"app": name}, "ports": [{"port": 80}]}})
 }
 
+fn asks(resources: &Value) -> Value {
+    json!({"serviceAccountName": "runner", "containers": [{"name": "main", "image": "registry.example/a:1",
+        "resources": resources}]})
+}
+
+fn asking_pod(name: &str, cpu: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": asks(&json!({"requests": {"cpu": cpu}}))})
+}
+
+fn deployment(replicas: u32, resources: &Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": replicas,
+        "selector": {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}},
+        "spec": asks(resources)}}})
+}
+
+fn claim(name: &str, size: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}})
+}
+
 fn one<'a>(changes: &'a [Change], name: &str) -> &'a Change {
     changes.iter().find(|change| change.key.name == name).expect("planned")
 }
@@ -120,4 +140,58 @@ async fn what_an_update_takes_of_a_quota_is_counted() {
     assert_eq!(plan.counted.iter().map(|id| id.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     let plan = app.change(&base, &[ports, service("a", "NodePort"), service("b", "ClusterIP")]).await;
     assert_eq!(rejected(&plan.changes.changes), [] as [&str; 0]);
+}
+
+/// B22+: CPU and storage that pods and claims of one change ask for are summed; the server takes each of them alone.
+#[tokio::test]
+async fn what_pods_and_claims_ask_for_together_is_refused() {
+    let mut app = Fixture::new("limits-sum").await;
+    let both = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {
+        "hard": {"requests.cpu": "1", "requests.storage": "1Gi"}}});
+    let base = [account(), both.clone()];
+    app.sync(&base).await;
+    counts(&app, "small", "requests.cpu", "0").await;
+    let with = |more: [Value; 2]| [base.to_vec(), more.to_vec()].concat();
+    let plan = app.change(&base, &with([asking_pod("a", "600m"), asking_pod("b", "0.6")])).await;
+    assert_eq!(rejected(&plan.changes.changes), ["a", "b"]);
+    let Verdict::Rejected { message, .. } = &one(&plan.changes.changes, "a").verdict else { panic!("{plan:?}") };
+    assert!(
+        message.contains("has room for 1 more requests.cpu (0 of 1 used), and this change asks for 1200m"),
+        "{message}"
+    );
+    let plan = app.change(&base, &with([asking_pod("a", "600m"), asking_pod("b", "0.4")])).await;
+    assert_eq!(rejected(&plan.changes.changes), [] as [&str; 0]);
+    let plan = app.change(&base, &with([claim("a", "600Mi"), claim("b", "600Mi")])).await;
+    assert_eq!(rejected(&plan.changes.changes), ["a", "b"]);
+    let plan = app.change(&base, &with([claim("a", "512Mi"), claim("b", "0.5Gi")])).await;
+    assert_eq!(rejected(&plan.changes.changes), [] as [&str; 0]);
+}
+
+/// B22+: pods that controllers make later are an estimate: a warning, and no refusal.
+#[tokio::test]
+async fn pods_of_workloads_that_would_not_fit_are_warned_of() {
+    let mut app = Fixture::new("limits-pods").await;
+    let small = quota("small", "limits.memory", "1Gi");
+    let base = [account(), small.clone()];
+    app.sync(&base).await;
+    counts(&app, "small", "limits.memory", "0").await;
+    let with = |more: &[Value]| [&base[..], more].concat();
+    let limit = |memory: &str| json!({"limits": {"memory": memory}});
+    let plan = app.change(&base, &with(&[deployment(3, &limit("512Mi"))])).await;
+    let web = one(&plan.changes.changes, "web");
+    assert_eq!(web.verdict, Verdict::Accepted);
+    let said = web.remarks.join("\n").replace(&app.namespace, "NS");
+    insta::assert_snapshot!(said, @"Some of its pods may not start: the quota small of the namespace NS has room for 1Gi more limits.memory (0 of 1Gi used), and this change needs about 1536Mi. Raise the quota, or ask for less");
+    let plan = app.change(&base, &with(&[deployment(2, &limit("512Mi"))])).await;
+    assert_eq!(one(&plan.changes.changes, "web").remarks, [] as [&str; 0]);
+    let plan = app.change(&base, &with(&[deployment(1, &json!({}))])).await;
+    let said = one(&plan.changes.changes, "web").remarks.join("\n").replace(&app.namespace, "NS");
+    insta::assert_snapshot!(said, @"Its pods would be refused: the quota small of the namespace NS requires limits.memory of each container, and the container main does not set it. Set it, or add a LimitRange with a default");
+    // What a LimitRange that comes with the change gives them is theirs.
+    let plan = app.change(&base, &with(&[deployment(1, &json!({})), range("100Mi")])).await;
+    assert_eq!(one(&plan.changes.changes, "web").remarks, [] as [&str; 0]);
+    // What is there counts as what it is.
+    app.sync(&with(&[deployment(2, &limit("512Mi"))])).await;
+    let plan = app.change(&with(&[deployment(2, &limit("512Mi"))]), &with(&[deployment(2, &limit("500Mi"))])).await;
+    assert_eq!(one(&plan.changes.changes, "web").remarks, [] as [&str; 0], "less than it has");
 }

@@ -225,6 +225,41 @@ async fn the_objects_of_a_renamed_app_are_the_other_ones() {
     assert!(!message.contains("onDelete"), "{message}");
 }
 
+/// T3+: an object that Kubernetes would delete after each sync is named before the merge; what the app may not read is
+/// not looked at for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_is_not_there_is_named_before_the_merge() {
+    let world = World::start("left-told").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    let settings = world.live("v1 ConfigMap", "settings").await.expect("there");
+    let uid = settings["metadata"]["uid"].as_str().expect("a uid");
+    let none = "11111111-1111-1111-1111-111111111111";
+    let owned = |name: &str, version: &str, kind: &str, owner: &str, uid: &str| {
+        let owners = format!("  ownerReferences: [{{apiVersion: {version}, kind: {kind}, name: {owner}, uid: {uid}}}]");
+        let named = format!("  name: {name}\n");
+        let text = config_map(name, "one").replace(&named, &format!("{named}{owners}\n"));
+        assert!(text.contains(&owners), "{text}");
+        text
+    };
+    let files = Files::new()
+        .file("apps/owned.yaml", world.app("owned", "owned"))
+        .file("owned/lost.yaml", owned("lost", "v1", "ConfigMap", "nothing", none))
+        .file("owned/another.yaml", owned("another", "v1", "ConfigMap", "settings", none))
+        .file("owned/kept.yaml", owned("kept", "v1", "ConfigMap", "settings", uid))
+        .file("owned/hidden.yaml", owned("hidden", "rbac.authorization.k8s.io/v1", "ClusterRole", "nothing", none));
+    let pull = world.open_pull("owned", files).await;
+    world.status_is(&pull.head, "success", "4 creates").await;
+    let comment = world.comment(pull.number, "Kubernetes would delete it after each sync").await;
+    assert_eq!(comment.matches("Kubernetes would delete it").count(), 2, "{comment}");
+    for (name, owner) in [("lost", "nothing"), ("another", "settings")] {
+        let said = format!("ConfigMap {}/{name}", world.namespace);
+        let line = comment.lines().find(|line| line.contains(&said) && line.contains("would delete it"));
+        assert!(line.is_some_and(|line| line.contains(&format!("ConfigMap {owner}"))), "{name}: {comment}");
+    }
+}
+
 /// T3+: an app of which an object is deleted each time it is healed has failed and is not healthy, and the owner that
 /// is not there is named; another revision that does not touch it changes nothing of that.
 #[tokio::test(flavor = "multi_thread")]

@@ -118,3 +118,19 @@ async fn x14_a_gate_follows_what_is_allowed() {
     world.settled().await;
     assert_eq!(world.states(&pull.head), states);
 }
+
+/// X4+: an app whose cluster the configuration no longer has, although `allow` would let it go there: its pull requests
+/// are not green as if there were no such app.
+#[tokio::test(flavor = "multi_thread")]
+async fn x4_an_app_whose_cluster_is_gone_is_not_silent() {
+    let world = World::start("revoked-gone").await;
+    let gone = world.app("gone", "gone").replace("cluster: prod", "cluster: prod-gone");
+    let files = shop(&world).file("apps/gone.yaml", gone).file("gone/map.yaml", config_map("map", "one"));
+    let base = world.push(files).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("two", Files::new().file("gone/map.yaml", config_map("map", "two"))).await;
+    world.status_is(&pull.head, "failure", "destination not allowed (gone)").await;
+    world.comment(pull.number, "cluster prod-gone is not in the configuration").await;
+    let elsewhere = world.open_pull("elsewhere", Files::new().file("README", "words")).await;
+    world.status_is(&elsewhere.head, "success", "no app is affected").await;
+}
