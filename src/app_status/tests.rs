@@ -1,8 +1,9 @@
 use super::*;
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source};
 use crate::ids::{ClusterName, RepoName};
+use crate::manifest::ObjectKey;
 use crate::render::RenderOptions;
-use crate::store::apps::Heals;
+use crate::store::apps::{HealCount, Heals, STAYS};
 use crate::store::runs::{Counts, RunId, RunKind};
 
 fn oid(digit: &str) -> Oid {
@@ -52,7 +53,6 @@ pub(crate) fn row() -> AppRow {
         failing_since: None,
         failed_revision: None,
         state_since: None,
-        last_run: None,
         heals: Heals::new(),
     }
 }

@@ -30,6 +30,12 @@ pub trait Forge: Send + Sync {
     /// The forge's name for messages, and what its limits are counted by: one host and one identity.
     fn name(&self) -> &str;
 
+    /// The branch that a group of this forge's merge queue goes into, by the group's ref. None of what is no group, and
+    /// of a forge that has no merge queue.
+    fn merge_group_base(&self, _ref_name: &str) -> Option<String> {
+        None
+    }
+
     async fn pull_request(&self, project: &str, number: u64) -> Result<PullRequest, ForgeError>;
 
     /// All open pull requests. Asking again costs nothing at the forge while nothing changes.

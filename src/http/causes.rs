@@ -19,7 +19,7 @@ fn one(cause: &Cause) -> String {
         Cause::Resync => "resync".to_owned(),
         Cause::Manual(manual) => format!("{} by {}", asked(manual), manual.by),
         Cause::Cluster { cluster, gained, lost, by } => of_cluster(cluster, [gained, lost], by),
-        Cause::Follow { key } => key.kind().to_owned(),
+        Cause::Follow { key } => key.kind().name.to_owned(),
     }
 }
 

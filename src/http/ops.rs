@@ -10,7 +10,7 @@ use axum::routing::get;
 
 use super::{Problem, Readiness, standing};
 use crate::app_status::State;
-use crate::queue::{Key, Queue};
+use crate::queue::{Key, Kind, Queue};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, QueueGauges};
 
@@ -86,10 +86,10 @@ async fn apps(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
 
 /// By kind; a kind of which none fails counts as well.
 async fn failing(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
-    let mut counts: Vec<(&'static str, i64)> = Key::KINDS.iter().map(|kind| (*kind, 0)).collect();
+    let mut counts: Vec<(&'static str, i64)> = Kind::ALL.iter().map(|kind| (kind.name, 0)).collect();
     let keys = store.failing_jobs().await?.into_iter().filter_map(|row| row.key.parse::<Key>().ok());
     for key in keys {
-        if let Some((_, count)) = counts.iter_mut().find(|(kind, _)| *kind == key.kind()) {
+        if let Some((_, count)) = counts.iter_mut().find(|(kind, _)| *kind == key.kind().name) {
             *count += 1;
         }
     }

@@ -97,6 +97,7 @@ struct Wanted {
     twice: Option<Value>,
     /// Whether the field may not be there beside another one.
     forbids: bool,
+    message: String,
 }
 
 impl Wanted {
@@ -109,7 +110,27 @@ impl Wanted {
             let value = value.trim();
             serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))
         });
-        Some(Self { names: names.collect(), twice, forbids: cause.message.starts_with("Forbidden: ") })
+        Some(Self {
+            names: names.collect(),
+            twice,
+            forbids: cause.message.starts_with("Forbidden: "),
+            message: cause.message.clone(),
+        })
+    }
+
+    /// Whether a field beside the refused one, or that field, is what it is refused for: it is named, or one of several
+    /// of which there may be one, such as a probe's handlers or a volume's sources. Those are objects. What else
+    /// somebody has set beside it is in nobody's way.
+    fn is_about(&self, field: &str, value: &Value) -> bool {
+        if self.twice.is_some() {
+            return false;
+        }
+        let is_named = || {
+            let is_of_a_name = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '-';
+            self.message.split(|letter| !is_of_a_name(letter)).any(|word| word == field)
+        };
+        let is_one_of = || self.message.contains("more than 1 ") && value.is_object();
+        self.names.last().is_some_and(|name| name == field) || is_one_of() || is_named()
     }
 }
 
@@ -129,12 +150,8 @@ fn find(
         if let Some(field) = key.strip_prefix("f:") {
             let is_last = depth + 1 == wanted.names.len();
             let (own, theirs) = (desired.and_then(|value| value.get(field)), live.and_then(|value| value.get(field)));
-            if is_last
-                && wanted.twice.is_none()
-                && own.is_none()
-                && desired.is_some_and(Value::is_object)
-                && theirs.is_some()
-            {
+            let is_beside = is_last && own.is_none() && desired.is_some_and(Value::is_object);
+            if is_beside && theirs.is_some_and(|theirs| wanted.is_about(field, theirs)) {
                 found.push(path.clone());
             } else if field == name {
                 find(below, theirs, own, wanted, path, found);
@@ -348,6 +365,28 @@ mod tests {
         assert!(leftover(&others, &desired, &causes[..1], "driftless").is_none());
         let range = [cause("spec.volumes[0].configMap", "Invalid value: \"\": no")];
         assert!(leftover(&live, &desired, &range, "driftless").is_none());
+    }
+
+    /// B6+: a probe has one handler, and the numbers that others have set on it are in nobody's way.
+    #[test]
+    fn what_is_only_beside_the_refused_field_stays() {
+        let item = |probe: Value| json!({"spec": {"containers": [{"name": "main", "livenessProbe": probe}]}});
+        let mut live =
+            item(json!({"httpGet": {"port": 8080}, "initialDelaySeconds": 60, "terminationGracePeriodSeconds": 77}));
+        let fields = json!({"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": {"f:livenessProbe": {
+            "f:httpGet": {"f:port": {}}, "f:initialDelaySeconds": {}, "f:terminationGracePeriodSeconds": {}}}}}});
+        live["metadata"] = json!({"resourceVersion": "7", "managedFields": [entry("team-b", "Update", &fields),
+            entry("driftless", "Apply", &json!({}))]});
+        let desired = item(json!({"tcpSocket": {"port": 8080}}));
+        let causes = [cause(
+            "spec.containers[0].livenessProbe.tcpSocket",
+            "Forbidden: may not specify more than 1 handler type",
+        )];
+        let found = leftover(&live, &desired, &causes, "driftless").expect("found");
+        let held: Vec<_> = found.held.iter().map(|held| held.field.as_str()).collect();
+        assert_eq!(held, [".spec.containers[name=\"main\"].livenessProbe.httpGet"]);
+        let healed = &found.heals[1]["value"]["containers"][0]["livenessProbe"];
+        assert_eq!((&healed["initialDelaySeconds"], &healed["httpGet"]), (&json!(60), &Value::Null));
     }
 
     /// B6, case 05: a variable that comes from a Secret by now, and has a value that somebody else set.

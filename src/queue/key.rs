@@ -14,8 +14,7 @@ pub enum Key {
     Push { repo: RepoName, ref_name: String },
     /// A pull request changed: what would its merge do?
     Preview { repo: RepoName, number: u64 },
-    /// A merge queue wants a verdict on a group: its ref, from which [`merge_group_base`] tells the branch it goes
-    /// into.
+    /// A merge queue wants a verdict on a group: its ref, which is the forge's to read.
     MergeGroup { repo: RepoName, ref_name: String },
     /// An app should be what Git says.
     Sync(AppId),
@@ -56,13 +55,50 @@ pub enum Priority {
     Resync = 2,
 }
 
+/// What holds for all jobs of one kind: a new kind has a line in [`Kind::ALL`], and one in [`Key::kind`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// What its keys begin with, also for metrics.
+    pub name: &'static str,
+    priority: Priority,
+    /// The schedule asks for it again and again, whatever became of it.
+    pub(super) is_periodic: bool,
+    /// Many of the same may come one after the other, whatever the cause: the apps of a merge end one by one.
+    pub(super) is_debounced: bool,
+}
+
+impl Kind {
+    const PUSH: Self = Self::new("push", Priority::Push);
+    const PREVIEW: Self = Self::new("preview", Priority::Preview);
+    const GROUP: Self = Self::new("group", Priority::Preview);
+    const SYNC: Self = Self::new("sync", Priority::Push);
+    const OUTCOME: Self = Self { is_debounced: true, ..Self::new("outcome", Priority::Preview) };
+    const POLL: Self = Self { is_periodic: true, ..Self::new("poll", Priority::Resync) };
+    const RESYNC: Self = Self { is_periodic: true, ..Self::new("resync", Priority::Resync) };
+
+    pub const ALL: [Self; 7] =
+        [Self::PUSH, Self::PREVIEW, Self::GROUP, Self::SYNC, Self::OUTCOME, Self::POLL, Self::RESYNC];
+
+    const fn new(name: &'static str, priority: Priority) -> Self {
+        Self { name, priority, is_periodic: false, is_debounced: false }
+    }
+}
+
 impl Key {
-    pub fn priority(&self) -> Priority {
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Push { .. } | Self::Sync(_) => Priority::Push,
-            Self::Preview { .. } | Self::MergeGroup { .. } | Self::Outcome(_) => Priority::Preview,
-            Self::Poll(_) | Self::Resync(_) => Priority::Resync,
+            Self::Push { .. } => Kind::PUSH,
+            Self::Preview { .. } => Kind::PREVIEW,
+            Self::MergeGroup { .. } => Kind::GROUP,
+            Self::Sync(_) => Kind::SYNC,
+            Self::Outcome(_) => Kind::OUTCOME,
+            Self::Poll(_) => Kind::POLL,
+            Self::Resync(_) => Kind::RESYNC,
         }
+    }
+
+    pub fn priority(&self) -> Priority {
+        self.kind().priority
     }
 
     /// Whose share of the workers this job uses.
@@ -77,39 +113,6 @@ impl Key {
             Self::Resync(cluster) => Tenant::cluster(cluster),
         }
     }
-
-    /// Whether the schedule asks for it again and again, whatever became of it.
-    pub(super) fn is_periodic(&self) -> bool {
-        matches!(self, Self::Poll(_) | Self::Resync(_))
-    }
-
-    /// Whether many of the same may come one after the other, whatever the cause: the apps of a merge end one by one.
-    pub(super) fn is_debounced(&self) -> bool {
-        matches!(self, Self::Outcome(_))
-    }
-
-    /// Each of the words of [`Self::kind`].
-    pub const KINDS: [&'static str; 7] = ["push", "preview", "group", "sync", "outcome", "poll", "resync"];
-
-    /// The kind of job in one word, for metrics.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Push { .. } => "push",
-            Self::Preview { .. } => "preview",
-            Self::MergeGroup { .. } => "group",
-            Self::Sync(_) => "sync",
-            Self::Outcome(_) => "outcome",
-            Self::Poll(_) => "poll",
-            Self::Resync(_) => "resync",
-        }
-    }
-}
-
-/// The branch that a group of GitHub's merge queue goes into: `refs/heads/gh-readonly-queue/BRANCH/pr-NUMBER-SHA` holds
-/// it.
-pub fn merge_group_base(ref_name: &str) -> Option<String> {
-    let (branch, group) = ref_name.strip_prefix("refs/heads/gh-readonly-queue/")?.rsplit_once('/')?;
-    (!branch.is_empty() && group.starts_with("pr-")).then(|| format!("refs/heads/{branch}"))
 }
 
 impl From<Key> for String {
@@ -130,14 +133,13 @@ impl TryFrom<String> for Key {
 /// `resync:CLUSTER`: the stored form.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.kind().name)?;
         match self {
-            Self::Push { repo, ref_name } => write!(f, "push:{repo}+{ref_name}"),
-            Self::Preview { repo, number } => write!(f, "preview:{repo}#{number}"),
-            Self::MergeGroup { repo, ref_name } => write!(f, "group:{repo}+{ref_name}"),
-            Self::Sync(app) => write!(f, "sync:{app}"),
-            Self::Outcome(repo) => write!(f, "outcome:{repo}"),
-            Self::Poll(repo) => write!(f, "poll:{repo}"),
-            Self::Resync(cluster) => write!(f, "resync:{cluster}"),
+            Self::Push { repo, ref_name } | Self::MergeGroup { repo, ref_name } => write!(f, "{repo}+{ref_name}"),
+            Self::Preview { repo, number } => write!(f, "{repo}#{number}"),
+            Self::Sync(app) => write!(f, "{app}"),
+            Self::Outcome(repo) | Self::Poll(repo) => write!(f, "{repo}"),
+            Self::Resync(cluster) => write!(f, "{cluster}"),
         }
     }
 }
@@ -196,7 +198,7 @@ mod tests {
             "resync:prod",
         ] {
             let key = text.parse::<Key>()?;
-            assert_eq!((key.to_string().as_str(), Key::KINDS.contains(&key.kind())), (text, true));
+            assert_eq!((key.to_string().as_str(), Kind::ALL.contains(&key.kind())), (text, true));
         }
         for text in ["", "push:", "push:shop", "preview:shop#x", "sync:web", "drop:shop"] {
             assert!(text.parse::<Key>().is_err(), "{text}");
@@ -210,19 +212,5 @@ mod tests {
         let (repo, cluster) = (Key::Poll(RepoName::new("prod")), Key::Resync(ClusterName::new("prod")));
         assert_ne!(repo.tenant(), cluster.tenant());
         assert_eq!(Key::Sync(AppId::new(&RepoName::new("prod"), "web")).tenant(), repo.tenant());
-    }
-
-    #[test]
-    fn the_ref_of_a_merge_group_names_its_branch() {
-        let base = |name: &str| merge_group_base(name);
-        assert_eq!(base("refs/heads/gh-readonly-queue/main/pr-7-0a1b").as_deref(), Some("refs/heads/main"));
-        assert_eq!(
-            base("refs/heads/gh-readonly-queue/release/1.2/pr-7-0a1b").as_deref(),
-            Some("refs/heads/release/1.2")
-        );
-        for other in ["refs/heads/main", "refs/heads/gh-readonly-queue/main", "refs/heads/gh-readonly-queue//pr-7-0a1b"]
-        {
-            assert_eq!(base(other), None, "{other}");
-        }
     }
 }

@@ -38,7 +38,7 @@ pub use cause::{Cause, Manual, Request};
 pub use error::{JobError, QueueError};
 pub use finish::Finish;
 pub use job::{Handler, Job};
-pub use key::{Key, KeyError, Priority, Tenant, merge_group_base};
+pub use key::{Key, KeyError, Kind, Priority, Tenant};
 pub use row::known_causes as stored_causes;
 pub use running::{JobContext, Superseded, Writing};
 pub use timing::{QueueConfig, backoff};

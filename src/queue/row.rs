@@ -39,7 +39,7 @@ impl Rows {
 /// An event: the pending row as it is afterwards.
 pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> JobRow {
     let (quiet, maximum) = (millis(config.quiet), millis(config.maximum));
-    let debounced = request.cause.is_debounced() || request.key.is_debounced();
+    let debounced = request.cause.is_debounced() || request.key.kind().is_debounced;
     let younger = vec![request.cause.clone()];
     let Some(pending) = &rows.pending else {
         let idle = rows.last_event().is_none_or(|last| now - last > quiet);
@@ -70,7 +70,7 @@ pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &Que
 pub(super) fn is_set_aside(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> bool {
     let Some(failed) = rows.failed.as_ref().filter(|failed| failed.kills >= config.most_kills) else { return false };
     let asks_again = matches!(request.cause, Cause::Resync | Cause::Poll);
-    let rested = request.key.is_periodic() && now - failed.changed_at >= millis(config.set_aside);
+    let rested = request.key.kind().is_periodic && now - failed.changed_at >= millis(config.set_aside);
     asks_again && !rested && !is_new_commit(failed, request)
 }
 

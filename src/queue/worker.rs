@@ -108,7 +108,7 @@ impl Worker {
         let runner =
             Runner { handler: self.handler.as_ref(), store: self.queue.store(), config: self.queue.config(), jitter };
         let ended = runner.run(&claimed).await;
-        self.metrics.job_ended(claimed.job.key.kind(), outcome(&ended), started.elapsed());
+        self.metrics.job_ended(claimed.job.key.kind().name, outcome(&ended), started.elapsed());
         tracing::debug!(outcome = outcome(&ended).as_str(), "a run ended");
         if let Err(error) = self.queue.finish(&claimed, &ended).await {
             tracing::error!(%error, "the end of a run could not be stored; it is run again");

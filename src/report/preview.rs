@@ -28,7 +28,6 @@ pub struct PreviewReport {
     pub stopped: Option<Stopped>,
     /// The affected apps.
     pub apps: Vec<AppReport>,
-    pub not_checked: Vec<NotChecked>,
     /// Set once it is merged.
     pub outcome: Option<Outcome>,
 }
@@ -198,12 +197,6 @@ pub enum DifferenceKind {
     Waiting,
     /// Another app of this or another instance has it by its marks.
     Foreign,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotChecked {
-    pub what: String,
-    pub why: String,
 }
 
 /// How many objects of each sort; for the table, the first line and the status.

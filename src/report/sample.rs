@@ -6,8 +6,8 @@ use crate::plan::{Action, Cause, Conflict, NotValidated, RefusedBy, TakeOver, Ve
 use crate::redact::Known;
 
 use super::preview::{
-    AppEnd, AppOutcome, AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, NotChecked, ObjectReport,
-    Outcome, PreviewReport, Previewed,
+    AppEnd, AppOutcome, AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport, Outcome,
+    PreviewReport, Previewed,
 };
 
 pub(crate) fn key(kind: &str, name: &str) -> ObjectKey {
@@ -70,7 +70,6 @@ pub(crate) fn report(apps: Vec<AppReport>) -> PreviewReport {
         at: "2026-03-04T05:06:07Z".parse().expect("a time"),
         stopped: None,
         apps,
-        not_checked: vec![],
         outcome: None,
     }
 }
@@ -110,8 +109,6 @@ pub(crate) fn everything(text: &str) -> PreviewReport {
     };
     let mut report = report(vec![eu, us, cn]);
     report.base_ref = format!("main{text}");
-    report.not_checked =
-        vec![NotChecked { what: format!("shop-jp{text}"), why: format!("its source is another repo{text}") }];
     report
 }
 

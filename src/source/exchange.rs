@@ -41,7 +41,6 @@ pub(super) struct Request {
     pub(super) tail: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Arc<Mutex<Vec<u8>>>>,
-    pub(super) names: Vec<String>,
 }
 
 /// A request that is sent when its answer is first looked at.
@@ -84,7 +83,7 @@ impl Exchange {
         let builder = match request.body {
             Some(body) => {
                 let bytes = std::mem::take(&mut *body.lock().unwrap_or_else(PoisonError::into_inner));
-                self.client.post(&request.url).body(super::narrow::narrow(bytes, &request.names))
+                self.client.post(&request.url).body(bytes)
             }
             None => self.client.get(&request.url),
         };

@@ -39,13 +39,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn transport(&self, names: Vec<String>) -> Result<(Transport<Session>, Outcome), SourceError> {
+    fn transport(&self) -> Result<(Transport<Session>, Outcome), SourceError> {
         let session = Session::new(
             self.client.clone(),
             self.runtime.clone(),
             self.stop.token.clone(),
             self.limits,
-            names,
             Arc::clone(&self.greeting),
         );
         let outcome = session.outcome();
@@ -131,40 +130,31 @@ fn is_sha256(error: &gix::Error) -> bool {
 }
 
 /// What a forge has.
-pub(super) struct Listing {
-    pub(super) commits: BTreeMap<String, Oid>,
-    pub(super) head: Option<String>,
-}
-
-pub(super) fn list(repo: &gix::Repository, connection: &Connection) -> Result<Listing, SourceError> {
+/// The commits of `HEAD`, of all branches and tags.
+pub(super) fn list(repo: &gix::Repository, connection: &Connection) -> Result<BTreeMap<String, Oid>, SourceError> {
     connection.greeted(|| list_once(repo, connection))
 }
 
-fn list_once(repo: &gix::Repository, connection: &Connection) -> Result<Listing, SourceError> {
+fn list_once(repo: &gix::Repository, connection: &Connection) -> Result<BTreeMap<String, Oid>, SourceError> {
     // Patterns must have a right side. Nothing is written there, as nothing is fetched.
     let specs = ["HEAD", "refs/heads/*", "refs/tags/*"]
         .map(|name| format!("{name}:refs/listed/{}", name.trim_start_matches("refs/")));
     let remote = connection.git_remote(repo, &specs)?;
-    let (transport, outcome) = connection.transport(Vec::new())?;
+    let (transport, outcome) = connection.transport()?;
     let (map, _) = remote
         .to_connection_with_transport(transport)
         .with_credentials(|_| Ok(None))
         .ref_map(Discard, ref_map::Options::default())
         .map_err(|error| connection.explain_listing(&outcome, error))?;
-    let mut listing = Listing { commits: BTreeMap::new(), head: None };
+    let mut commits = BTreeMap::new();
     for advertised in &map.remote_refs {
         let (name, object) = split(advertised);
-        if let Ref::Symbolic { target, .. } | Ref::Unborn { target, .. } = advertised
-            && name == "HEAD"
-        {
-            listing.head = target.to_str().ok().map(str::to_owned);
-        }
         let wanted = name == "HEAD" || name.starts_with_str("refs/heads/") || name.starts_with_str("refs/tags/");
         if let (true, Some(object), Ok(name)) = (wanted, object, name.to_str()) {
-            listing.commits.insert(name.to_owned(), oid(object));
+            commits.insert(name.to_owned(), oid(object));
         }
     }
-    Ok(listing)
+    Ok(commits)
 }
 
 /// A ref's name and the object that it leads to, past any tag object.
@@ -185,14 +175,19 @@ pub(super) fn fetch(
     connection.greeted(|| fetch_once(repo, connection, names))
 }
 
+/// The forge is asked for the refs that start with the left side, which is one ref's whole name.
+fn spec(name: &str) -> String {
+    format!("+{name}:{}", mirror_ref(name))
+}
+
 fn fetch_once(
     repo: &gix::Repository,
     connection: &Connection,
     names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Option<Oid>>, SourceError> {
-    let specs: Vec<String> = names.iter().map(|name| format!("+{name}:{}", mirror_ref(name))).collect();
+    let specs: Vec<String> = names.iter().map(|name| spec(name)).collect();
     let remote = connection.git_remote(repo, &specs)?;
-    let (transport, outcome) = connection.transport(names.iter().cloned().collect())?;
+    let (transport, outcome) = connection.transport()?;
     let prepared = remote
         .to_connection_with_transport(transport)
         .with_credentials(|_| Ok(None))
@@ -297,4 +292,22 @@ fn edit(repo: &RepoName, name: &str, change: Change) -> Result<RefEdit, SourceEr
         SourceError::git(repo, "a ref cannot be named", error)
     })?;
     Ok(RefEdit { change, name, deref: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the first parts of its name, one pull request's ref would bring all that there ever were: megabytes.
+    #[test]
+    fn a_ref_is_asked_for_by_its_whole_name() -> anyhow::Result<()> {
+        for name in ["refs/pull/7/head", "refs/heads/release/1.2", "refs/tags/v1"] {
+            let spec = spec(name);
+            let mut asked = Vec::new();
+            let parsed = gix::refspec::parse(spec.as_bytes().as_bstr(), gix::refspec::parse::Operation::Fetch)?;
+            parsed.expand_prefixes(&mut asked);
+            assert_eq!(asked, [name]);
+        }
+        Ok(())
+    }
 }

@@ -50,8 +50,6 @@ pub(super) struct Session {
     deadline: Instant,
     limits: Limits,
     outcome: Outcome,
-    /// The refs to ask for, by their whole names; all that Git's side asks for if there are none.
-    names: Vec<String>,
     /// The base that a redirect within the origin led to.
     base: Arc<Mutex<Option<String>>>,
     greeting: Arc<Greeting>,
@@ -63,21 +61,10 @@ impl Session {
         runtime: Handle,
         cancel: CancellationToken,
         limits: Limits,
-        names: Vec<String>,
         greeting: Arc<Greeting>,
     ) -> Self {
         let deadline = Instant::now() + limits.total;
-        Self {
-            client,
-            runtime,
-            cancel,
-            deadline,
-            limits,
-            outcome: Outcome::default(),
-            names,
-            base: Arc::default(),
-            greeting,
-        }
+        Self { client, runtime, cancel, deadline, limits, outcome: Outcome::default(), base: Arc::default(), greeting }
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -92,8 +79,7 @@ impl Session {
         body: Option<Arc<Mutex<Vec<u8>>>>,
     ) -> (Headers, Body) {
         let tail = url.strip_prefix(base_url).unwrap_or_default().to_owned();
-        let request =
-            Request { url: url.to_owned(), tail, headers: header_map(lines), body, names: self.names.clone() };
+        let request = Request { url: url.to_owned(), tail, headers: header_map(lines), body };
         let wait = Wait {
             runtime: self.runtime.clone(),
             cancel: self.cancel.clone(),

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::config::MirrorsConfig;
 use super::error::{SourceError, chain};
-use super::fetch::{self, Connection, Listing};
+use super::fetch::{self, Connection};
 use super::greeting::Greeting;
 use super::remote;
 use crate::ids::{Oid, RepoName};
@@ -183,7 +183,11 @@ impl Mirror {
 
     /// Lists the forge's refs. A mirror that cannot be opened does not stand in the way, and is looked at by the next
     /// fetch.
-    pub(super) fn list(&self, open: &OpenMirrors, connection: &Connection) -> Result<Listing, SourceError> {
+    pub(super) fn list(
+        &self,
+        open: &OpenMirrors,
+        connection: &Connection,
+    ) -> Result<BTreeMap<String, Oid>, SourceError> {
         match self.open_or_create(open) {
             Ok(repo) => fetch::list(&repo, connection),
             Err(error) if error.blames_mirror() => {

@@ -16,7 +16,6 @@ mod history;
 mod http;
 mod merge;
 mod mirror;
-mod narrow;
 mod program;
 mod remote;
 mod stop;
@@ -73,19 +72,6 @@ impl Mirrors {
         remote: &Remote,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<String, Oid>, SourceError> {
-        Ok(self.list(remote, cancel).await?.commits)
-    }
-
-    /// The ref that `HEAD` of the forge points to, as in `refs/heads/main`.
-    pub async fn default_branch(
-        &self,
-        remote: &Remote,
-        cancel: &CancellationToken,
-    ) -> Result<Option<String>, SourceError> {
-        Ok(self.list(remote, cancel).await?.head)
-    }
-
-    async fn list(&self, remote: &Remote, cancel: &CancellationToken) -> Result<fetch::Listing, SourceError> {
         let url = remote.checked()?;
         let (mirror, remote, this) = (self.mirror(&remote.repo)?, remote.clone(), self.clone());
         self.blocking(&remote.repo.clone(), cancel, move |stop| {

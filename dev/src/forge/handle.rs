@@ -12,7 +12,7 @@ use super::deliver::{self, DeliveryFault};
 use super::error::DevForgeError;
 use super::fault::Faults;
 use super::settings::Settings;
-use super::state::{self, CommentView, PullView, State, StatusView};
+use super::state::{self, CommentView, PERSON, PullView, State, StatusView};
 use super::{git, json};
 use crate::git_http::GitServer;
 use driftless_base::clock::Clock;
@@ -30,9 +30,6 @@ pub(super) struct Inner {
     pub postman: deliver::Postman,
     pub git: OnceLock<GitServer>,
 }
-
-/// Who commits, opens and merges here.
-const PERSON: &str = "you";
 
 impl DevForge {
     /// Any user name with the token or an installation's token as the password, as at GitHub.
@@ -117,7 +114,7 @@ impl DevForge {
         self.refs_changed(project).await?;
         let number = self
             .state()
-            .open_pull(project, head, base, title, PERSON, self.0.clock.now())
+            .open_pull(project, [head, base], title, self.0.clock.now())
             .ok_or_else(|| DevForgeError::Unknown(format!("branch {head} or {base} in {project}")))?;
         self.publish_head(project, number).await?;
         self.deliver_pull(project, number, "opened");

@@ -11,6 +11,9 @@ use super::caller::Caller;
 use super::git::Branches;
 use super::settings::Settings;
 
+/// Who commits, opens and merges here.
+pub(super) const PERSON: &str = "you";
+
 pub(super) struct State {
     repos: BTreeMap<String, Repo>,
     next_id: u64,
@@ -234,17 +237,10 @@ impl State {
         updated
     }
 
-    pub(super) fn open_pull(
-        &mut self,
-        project: &str,
-        head: &str,
-        base: &str,
-        title: &str,
-        author: &str,
-        now: Timestamp,
-    ) -> Option<u64> {
+    pub(super) fn open_pull(&mut self, project: &str, branches: [&str; 2], title: &str, now: Timestamp) -> Option<u64> {
         let id = self.id();
         let repo = self.repo_mut(project)?;
+        let [head, base] = branches;
         let (head_oid, base_oid) = (repo.branches.get(head)?.clone(), repo.branches.get(base)?.clone());
         let number = repo.next_number;
         repo.next_number += 1;
@@ -252,7 +248,7 @@ impl State {
             id,
             number,
             title: title.to_owned(),
-            author: author.to_owned(),
+            author: PERSON.to_owned(),
             head_ref: head.to_owned(),
             head: head_oid,
             base_ref: base.to_owned(),

@@ -11,6 +11,7 @@ mod client;
 mod config;
 mod link;
 mod listing;
+mod merge_queue;
 mod path;
 mod settings;
 mod wire;
@@ -59,6 +60,10 @@ impl GitHub {
 impl Forge for GitHub {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn merge_group_base(&self, ref_name: &str) -> Option<String> {
+        merge_queue::base(ref_name)
     }
 
     async fn pull_request(&self, project: &str, number: u64) -> Result<PullRequest, ForgeError> {

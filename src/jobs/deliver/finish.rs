@@ -179,8 +179,8 @@ pub(in crate::jobs) async fn wait_for_health(
     until: Option<i64>,
 ) -> Result<(), JobError> {
     let deadline = until.unwrap_or(i64::MAX).min(deadline(engine));
-    let cluster = row.app.destination.cluster.clone();
-    wait_until(engine, row, cluster, run, WaitPurpose::Health, objects, deadline).await
+    let (app, cluster) = (row.app.id.clone(), row.app.destination.cluster.clone());
+    begin_wait(engine, Wait { app, purpose: WaitPurpose::Health, run: run.clone(), cluster, objects, deadline }).await
 }
 
 fn deadline(engine: &Engine) -> i64 {
@@ -197,20 +197,13 @@ pub(in crate::jobs) async fn wait_on(
     purpose: WaitPurpose,
     objects: Vec<WaitObject>,
 ) -> Result<(), JobError> {
-    wait_until(engine, row, cluster, run, purpose, objects, deadline(engine)).await
+    let (app, deadline) = (row.app.id.clone(), deadline(engine));
+    begin_wait(engine, Wait { app, purpose, run: run.clone(), cluster, objects, deadline }).await
 }
 
-async fn wait_until(
-    engine: &Engine,
-    row: &AppRow,
-    cluster: ClusterName,
-    run: &RunId,
-    purpose: WaitPurpose,
-    objects: Vec<WaitObject>,
-    deadline: i64,
-) -> Result<(), JobError> {
-    engine.store.set_run_state(run, RunState::Waiting, None).await?;
-    engine.waits.add(Wait { app: row.app.id.clone(), purpose, run: run.clone(), cluster, objects, deadline }).await?;
+async fn begin_wait(engine: &Engine, wait: Wait) -> Result<(), JobError> {
+    engine.store.set_run_state(&wait.run, RunState::Waiting, None).await?;
+    engine.waits.add(wait).await?;
     Ok(())
 }
 

@@ -170,7 +170,6 @@ fn never_shown(engine: &Engine, pull: &Pull, commits: Option<[Oid; 2]>) -> Previ
         at: engine.clock.now(),
         stopped: None,
         apps: Vec::new(),
-        not_checked: Vec::new(),
         outcome: None,
     }
 }

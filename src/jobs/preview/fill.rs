@@ -81,7 +81,6 @@ pub(in crate::jobs) fn empty(
         at: engine.clock.now(),
         stopped: None,
         apps: Vec::new(),
-        not_checked: Vec::new(),
         outcome: None,
     }
 }

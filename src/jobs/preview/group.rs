@@ -10,7 +10,7 @@ use crate::ids::{Oid, RepoName};
 use crate::jobs::Engine;
 use crate::jobs::desired::visible;
 use crate::jobs::history::History;
-use crate::queue::{Finish, Job, JobContext, JobError, merge_group_base};
+use crate::queue::{Finish, Job, JobContext, JobError};
 use crate::report;
 use crate::store::runs::RunKind;
 
@@ -27,10 +27,10 @@ pub(in crate::jobs) async fn run_group(
     ctx: &JobContext,
 ) -> Result<Finish, JobError> {
     let repo = engine.repo(repo)?;
-    if forge_of(engine, repo).is_none() {
-        return Ok(Finish::Done);
-    }
-    let Some(base_ref) = merge_group_base(ref_name) else { return group_gone(engine, repo, ref_name, hint).await };
+    let Some(forge) = forge_of(engine, repo) else { return Ok(Finish::Done) };
+    let Some(base_ref) = forge.merge_group_base(ref_name) else {
+        return group_gone(engine, repo, ref_name, hint).await;
+    };
     if let Some(head) = hint {
         pending(engine, repo, None, head, job).await?;
     }
@@ -108,7 +108,8 @@ pub(in crate::jobs) async fn group_failed(
 ) -> Result<(), JobError> {
     let Ok(repo) = engine.repo(repo) else { return Ok(()) };
     let Some(head) = job.hint.as_deref().and_then(|hint| hint.parse().ok()) else { return Ok(()) };
-    let report = unavailable(engine, repo, None, &head, &merge_group_base(ref_name).unwrap_or_default(), error);
+    let base_ref = forge_of(engine, repo).and_then(|forge| forge.merge_group_base(ref_name)).unwrap_or_default();
+    let report = unavailable(engine, repo, None, &head, &base_ref, error);
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await
 }

@@ -39,8 +39,7 @@ fn merging(report: &PreviewReport) -> String {
         }
         (None, Some(refused)) => refused.clone(),
         (None, None) => match report.apps_that(|_| true) {
-            0 if report.not_checked.is_empty() => "Merging affects no app".to_owned(),
-            0 => "Merging affects no app that could be checked".to_owned(),
+            0 => "Merging affects no app".to_owned(),
             // Only where everything was validated may it say that nothing changes.
             all if problems.is_empty() => format!("Merging changes no object of {}", count(all, "affected app")),
             all => format!("Merging affects {}", count(all, "app")),

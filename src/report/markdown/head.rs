@@ -50,7 +50,6 @@ pub(super) fn write_tail(report: &PreviewReport, document: &mut Document) {
     notes(report, "Objects that exist already", take_overs, document);
     notes(report, "Warnings", warnings, document);
     before(report, document);
-    not_checked(report, document);
 }
 
 fn write_stopped(stopped: &Stopped, document: &mut Document) {
@@ -332,16 +331,6 @@ fn before(report: &PreviewReport, document: &mut Document) {
         document.tail(Block::Lines("**Already different in the cluster (not caused by this pull request)**".into()));
         document.tail(Block::Lines(lines.join("\n")));
     }
-}
-
-fn not_checked(report: &PreviewReport, document: &mut Document) {
-    if report.not_checked.is_empty() {
-        return;
-    }
-    let lines: Vec<String> =
-        report.not_checked.iter().map(|item| format!("- {}: {}", span(&item.what), span(&item.why))).collect();
-    document.tail(Block::Lines("**Not checked**".into()));
-    document.tail(Block::Lines(lines.join("\n")));
 }
 
 #[cfg(test)]

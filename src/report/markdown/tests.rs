@@ -82,15 +82,12 @@ fn the_first_line_of_each_case() {
     let mut quiet = object(Action::None, key("Deployment", "web"), "");
     quiet.diff = None;
     let stopped = |stopped| PreviewReport { stopped: Some(stopped), ..report(vec![]) };
-    let mut unchecked = report(vec![]);
-    unchecked.not_checked = everything("").not_checked;
     let mut removed = update();
     removed.action = Action::Prune;
     let mut replaced = update();
     replaced.action = Action::Replace;
     let cases = [
         report(vec![]),
-        unchecked,
         report(vec![app("shop-eu", vec![quiet])]),
         report(vec![app("shop-eu", vec![update()]), app("shop-us", vec![update(), removed.clone()])]),
         report(vec![app("shop-eu", vec![removed, replaced])]),
@@ -190,7 +187,7 @@ fn beyond_ten_parts_the_table_is_complete_and_the_rest_is_on_the_command_line() 
         .map(|n| app(&format!("shop-{n}"), vec![object(Action::Prune, key("ConfigMap", &format!("cfg-{n}")), &diff)]))
         .collect();
     let mut long = report(apps);
-    long.not_checked = everything("").not_checked;
+    long.apps[0].before.clone_from(&everything("").apps[0].before);
     let parts = comment(&long, MOST_PARTS);
     assert_eq!(parts.len(), 10);
     assert_eq!(comment(&long, 2).len(), 2, "A19: it is the configuration's number");
@@ -200,7 +197,7 @@ fn beyond_ten_parts_the_table_is_complete_and_the_rest_is_on_the_command_line() 
         assert!(all.contains(&format!("- `ConfigMap shop/cfg-{n}` of `shop-{n}`")), "so are the deletes");
     }
     assert!(parts[9].contains("more objects not shown here.** `driftless preview --pr shop#7` prints everything."));
-    assert!(parts[9].ends_with("- `shop-jp`: `its source is another repo`"), "and so is what was not checked");
+    assert!(parts[9].ends_with("of `shop-0`, drifted: `.data.a`"), "and so is what is different already");
 }
 
 #[test]
