@@ -12,11 +12,43 @@ use crate::manifest::ObjectKey;
 use crate::redact::{Known, states};
 
 pub(super) fn case(random: &mut StdRng) {
+    let (value, part) = cut(random);
+    let object = object(random, &value);
+    let shown =
+        Known::of([(&key(), &object)]).hide(&format!("{} {part} {}", mutate::text(random, 6), mutate::text(random, 6)));
+    assert!(!shown.contains(&part), "{part:?} of {value:?} is in {:?}", shown.as_str());
+    nested(random);
+    whole(random);
+}
+
+/// A Secret within another object.
+fn nested(random: &mut StdRng) {
+    let value = value(random);
+    let secret = object(random, &value);
+    let within = match random.random_range(0..4) {
+        0 => json!([{"a": secret}]),
+        1 => json!({"template": secret}),
+        2 => json!(secret.to_string()),
+        _ => json!(json!({"kind": "List", "items": [secret]}).to_string()),
+    };
+    let object = json!({"apiVersion": "x.example/v1", "kind": "Thing", "metadata": {"name": "web"}, "spec": within});
+    let key = ObjectKey::of(&object).expect("a name");
+    let (before, after) = states(&key, Some(&object), None, &Known::default());
+    let of_it = format!("{before:?}{after:?}");
+    for form in forms(&value) {
+        assert!(!of_it.contains(form.as_str()), "{form:?} of {value:?} is in {of_it}");
+    }
+}
+
+fn whole(random: &mut StdRng) {
     let (value, key) = (value(random), key());
     let object = object(random, &value);
     let forms = forms(&value);
-    let said = forms.choose(random).expect("forms");
-    let text = format!("{}{said}{}", mutate::text(random, 6), mutate::text(random, 6));
+    let place = random.random_range(0..forms.len());
+    let said = &forms[place];
+    // What a template writes stands by itself.
+    let beside = if place < ENCODED { "" } else { " " };
+    let text = format!("{}{beside}{said}{beside}{}", mutate::text(random, 6), mutate::text(random, 6));
     let known = Known::of([(&key, &object)]);
     let shown = known.hide(&text);
     let (before, after) = states(&key, Some(&object), None, &known);
@@ -37,12 +69,15 @@ fn key() -> ObjectKey {
     }
 }
 
-/// Long enough that it stands nowhere by chance.
+/// Long enough that it stands nowhere by chance, with letters and figures.
 fn value(random: &mut StdRng) -> String {
     let letters: &[char] = &['a', 'b', 'k', 'X', '7', '0', '+', '/', '=', '"', '\\', '\n', ' ', 'é', '-', '&', '%'];
     let middle: String = (0..random.random_range(8..40)).map(|_| *letters.choose(random).expect("letters")).collect();
-    format!("Zq{middle}Qz")
+    format!("Zq7{middle}a0Qz")
 }
+
+/// So many of the forms are what encoders make.
+const ENCODED: usize = 5;
 
 /// In which it might be shown.
 fn forms(value: &str) -> Vec<String> {
@@ -53,7 +88,43 @@ fn forms(value: &str) -> Vec<String> {
         STANDARD.encode(value),
         URL_SAFE_NO_PAD.encode(value),
         url::form_urlencoded::byte_serialize(value.as_bytes()).collect(),
+        value.replace('&', "&amp;").replace('"', "&#34;"),
+        value.replace('&', "&amp;amp;").replace('"', "&amp;quot;"),
+        value.chars().map(|char| if char.is_alphanumeric() { char.to_string() } else { format!("\\{char}") }).collect(),
+        base32(value.as_bytes()),
+        bytes(value, "", " "),
+        bytes(value, "", ":"),
+        bytes(value, "0x", ", "),
+        bytes(value, "\\x", ""),
     ]
+}
+
+fn bytes(value: &str, before: &str, between: &str) -> String {
+    value.bytes().map(|byte| format!("{before}{byte:02x}")).collect::<Vec<_>>().join(between)
+}
+
+/// As templates have it, with padding.
+fn base32(value: &[u8]) -> String {
+    let write = |group: &[u8]| {
+        let bits = group.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte)) << (8 * (5 - group.len()));
+        let letters = (group.len() * 8).div_ceil(5);
+        let letter =
+            |place: usize| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[(bits >> (35 - 5 * place)) as usize & 31]);
+        (0..8).map(|place| if place < letters { letter(place) } else { '=' }).collect::<String>()
+    };
+    value.chunks(5).map(write).collect()
+}
+
+/// A part of a value that no word looks like, cut off by a length or a delimiter.
+fn cut(random: &mut StdRng) -> (String, String) {
+    let pair = |random: &mut StdRng| {
+        let letter = *[b'a', b'k', b'X', b'Q'].choose(random).expect("letters");
+        format!("{}{}", char::from(letter), random.random_range(0..10))
+    };
+    let more: String = (0..random.random_range(4..20)).map(|_| pair(random)).collect();
+    let part = format!("a7K3{more}");
+    let sign = *["", "!", "~~", "$", "%%", "\u{e9}"].choose(random).expect("signs");
+    (format!("horse{sign}{part}{sign}battery"), part)
 }
 
 fn object(random: &mut StdRng, value: &str) -> Value {

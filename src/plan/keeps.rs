@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::adopt::entries;
 use super::drifted::is_ours;
 use super::dropped::step;
-use super::normalise::is_secret;
 use super::overlay::without_allocated;
 use crate::manifest::ObjectKey;
+use crate::redact::holds_secrets;
 
 /// The most that is named of one object.
 const MOST: usize = 10;
@@ -29,7 +29,7 @@ pub struct Kept<'a> {
 /// values are nobody's to compare, and what a Pod has besides is the scheduler's.
 pub fn may_keep(key: &ObjectKey, before: &Value, after: &Value) -> bool {
     let is_pod = key.group.is_empty() && key.kind == "Pod";
-    let is_told = !is_pod && !is_secret(&key.group, &key.kind);
+    let is_told = !is_pod && !holds_secrets(key, before) && !holds_secrets(key, after);
     is_told && loses(&body(before), &body(after))
 }
 

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::managed::{self, Step};
-use super::normalise::is_secret;
 use crate::manifest::ObjectKey;
+use crate::redact::holds_secrets;
 
 /// How much of a value is shown.
 const LONGEST: usize = 60;
@@ -16,7 +16,7 @@ const MOST: usize = 10;
 /// would.
 pub(super) fn differences(key: &ObjectKey, live: &Value, before: &Value, after: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    let look = Look { live, hides_values: is_secret(&key.group, &key.kind) };
+    let look = Look { live, hides_values: holds_secrets(key, live) || holds_secrets(key, after) };
     for part in ["spec", "data", "binaryData", "rules", "webhooks", "roleRef", "subjects"] {
         let sides = Sides { live: live.get(part), before: before.get(part), after: after.get(part) };
         look.walk(sides, part, &mut vec![Step::Field(part)], &mut found);

@@ -16,6 +16,8 @@ const SHORTEST_ENCODED: usize = 6;
 /// lines.
 const WINDOW: usize = 20;
 const LONG: usize = 2 * WINDOW;
+/// Up to this length a value is searched for as templates escape it.
+const SHORT: usize = 256;
 /// So much of the beginning and of the end of a value is searched for in parts.
 const IN_PARTS: usize = 2048;
 /// A shorter part of a value is found by chance, unless it is like a code.
@@ -125,7 +127,7 @@ pub(super) fn assigned(line: &str) -> Option<(&str, &str)> {
     Some((key.trim(), value.trim().trim_matches(['"', '\''])))
 }
 
-fn is_common(text: &str) -> bool {
+pub(super) fn is_common(text: &str) -> bool {
     COMMON.iter().any(|common| common.eq_ignore_ascii_case(text))
 }
 
@@ -178,6 +180,9 @@ fn atom(exact: &str, trimmed: &str, in_all_forms: bool, forms: &mut Texts) {
     }
     push(percent(trimmed, "-_.* ").replace(' ', "+"));
     push(json);
+    if trimmed.len() <= SHORT {
+        templated(trimmed).into_iter().for_each(&mut push);
+    }
     if trimmed.len() >= LONG {
         windows(trimmed, forms);
     }
@@ -187,6 +192,30 @@ fn atom(exact: &str, trimmed: &str, in_all_forms: bool, forms: &mut Texts) {
     }
     // What `data` holds, encoded once more.
     encoded(base64::engine::general_purpose::STANDARD.encode(exact).as_bytes(), forms);
+}
+
+/// As templates write it where markup, shells, regular expressions and Compose read it. A longer value is found there
+/// by its letters and digits.
+fn templated(text: &str) -> Vec<String> {
+    if text.chars().all(char::is_alphanumeric) {
+        return Vec::new();
+    }
+    let markup = |quote: &str, apostrophe: &str| {
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        text.replace('"', quote).replace('\'', apostrophe)
+    };
+    let escaped = |is_special: &dyn Fn(char) -> bool| {
+        let escape = |char: char| if is_special(char) { format!("\\{char}") } else { char.to_string() };
+        text.chars().map(escape).collect::<String>()
+    };
+    let mut found: Vec<String> =
+        [("&#34;", "&#39;"), ("&quot;", "&apos;"), ("&quot;", "&#39;"), ("&quot;", "&#x27;"), ("\"", "'")]
+            .map(|(quote, apostrophe)| markup(quote, apostrophe))
+            .into();
+    found.push(text.replace('$', "$$"));
+    found.push(escaped(&|char| "\\.+*?()|[]{}^$".contains(char)));
+    found.push(escaped(&|char| char.is_ascii() && !char.is_alphanumeric()));
+    found
 }
 
 /// As it stands between the quotes of a JSON string.

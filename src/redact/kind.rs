@@ -1,6 +1,6 @@
 //! Which objects hold secrets.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::manifest::ObjectKey;
 
@@ -10,9 +10,12 @@ pub fn is_secret_kind(group: &str, kind: &str) -> bool {
     !group.contains('.') && kind.to_lowercase().contains("secret")
 }
 
-/// The same of an object, whose fields may tell more than its kind.
-pub fn holds_secrets(key: &ObjectKey, object: &Value) -> bool {
-    let has_string_data =
-        || object.as_object().is_some_and(|fields| fields.keys().any(|name| name.eq_ignore_ascii_case("stringData")));
-    is_secret_kind(&key.group, &key.kind) || (!key.group.contains('.') && has_string_data())
+/// Whether an object is a Secret itself: its fields may tell more than its kind.
+pub(super) fn is_secret(key: &ObjectKey, object: &Value) -> bool {
+    is_secret_kind(&key.group, &key.kind) || object.as_object().is_some_and(has_string_data)
+}
+
+pub(super) fn has_string_data(fields: &Map<String, Value>) -> bool {
+    let holds = |value: &Value| !value.is_null() && !value.is_boolean();
+    fields.iter().any(|(name, value)| name.eq_ignore_ascii_case("stringData") && holds(value))
 }

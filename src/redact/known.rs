@@ -2,20 +2,16 @@
 
 use std::collections::HashSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::HIDDEN;
 use super::forms;
-use super::kind::holds_secrets;
+use super::nested;
 use super::pieces;
 use super::search::{How, Search, Texts};
 use super::shown::Shown;
+use super::squeezed;
 use crate::manifest::ObjectKey;
-
-/// A value in base64 of this length is known by its bytes: its text is one of the forms of these.
-const PACKED: usize = 16;
 
 /// Values that must not be shown. Comparing and searching is all that can be done with them.
 #[derive(Default)]
@@ -25,15 +21,22 @@ pub struct Known(Values);
 enum Values {
     #[default]
     Nothing,
-    These(Box<Search>),
+    These(Box<Searches>),
     /// There is more than can be searched for, so that no text is known to be free of it.
     TooMany,
+}
+
+struct Searches {
+    /// In a text as it is.
+    plain: Search,
+    /// In its letters and digits alone.
+    squeezed: Search,
 }
 
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let forms = match &self.0 {
-            Values::These(search) => search.len(),
+            Values::These(all) => all.plain.len() + all.squeezed.len(),
             Values::Nothing | Values::TooMany => 0,
         };
         f.debug_struct("Known").field("forms", &forms).finish_non_exhaustive()
@@ -50,9 +53,7 @@ impl Known {
         let (mut values, mut names) = (Vec::new(), HashSet::new());
         for (key, object) in objects {
             names.extend([key.name.to_lowercase(), key.namespace.as_deref().unwrap_or_default().to_lowercase()]);
-            if holds_secrets(key, object) {
-                collect(object, &mut values);
-            }
+            nested::values(key, object, &mut values);
         }
         values.sort_unstable();
         values.dedup();
@@ -66,7 +67,11 @@ impl Known {
         match all.len() {
             _ if all.is_full() => Self(Values::TooMany),
             0 => Self::default(),
-            _ => Self(Values::These(Box::new(Search::new(all)))),
+            _ => {
+                let squeezed = squeezed::of(&values, &|text| names.contains(&text.to_lowercase()));
+                let searches = Searches { plain: Search::new(all), squeezed: Search::new(squeezed) };
+                Self(Values::These(Box::new(searches)))
+            }
         }
     }
 
@@ -81,15 +86,15 @@ impl Known {
 
     /// The text with every value taken out.
     pub fn hide(&self, text: &str) -> Shown {
-        let search = match &self.0 {
+        let searches = match &self.0 {
             Values::Nothing => return Shown::new(text.to_owned()),
             Values::TooMany => {
                 return if text.trim().is_empty() { Shown::new(text.to_owned()) } else { Shown::from(HIDDEN) };
             }
-            Values::These(search) => search,
+            Values::These(searches) => searches,
         };
         let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-        for (start, end) in merged(hidden(search, text)) {
+        for (start, end) in merged(hidden(searches, text)) {
             out.push_str(&text[at..start]);
             out.push_str(HIDDEN);
             at = end;
@@ -122,10 +127,17 @@ fn parts(values: &[Vec<u8>], names: &HashSet<String>, all: &mut Texts) {
 }
 
 /// What is to be hidden of a text, in order.
-fn hidden(search: &Search, text: &str) -> Vec<(usize, usize)> {
+fn hidden(searches: &Searches, text: &str) -> Vec<(usize, usize)> {
+    let mut hidden = as_written(&searches.plain, text);
+    hidden.extend(squeezed(&searches.squeezed, text));
+    hidden.sort_unstable();
+    hidden
+}
+
+fn as_written(search: &Search, text: &str) -> Vec<(usize, usize)> {
     // Encodings differ in the case of their letters, and templates change it.
     let folded = text.to_ascii_lowercase();
-    let [mut before, mut after] = [Runs { text, last: (0, 0) }, Runs { text, last: (0, 0) }];
+    let [mut before, mut after] = [Runs::new(text, ENCODED), Runs::new(text, ENCODED)];
     let mut hidden = Vec::new();
     for (at, _) in text.char_indices() {
         let begins = search.begins(&folded.as_bytes()[at..]);
@@ -139,7 +151,24 @@ fn hidden(search: &Search, text: &str) -> Vec<(usize, usize)> {
             }
         }
     }
-    hidden.sort_unstable();
+    hidden
+}
+
+/// What is found where a text says nothing but letters and digits, whatever a template has put between them.
+fn squeezed(search: &Search, text: &str) -> Vec<(usize, usize)> {
+    if search.len() == 0 {
+        return Vec::new();
+    }
+    let letters = squeezed::squeeze(text);
+    let folded = letters.bytes.to_ascii_lowercase();
+    let [mut before, mut after] = [Runs::new(text, ESCAPED), Runs::new(text, ESCAPED)];
+    let mut hidden = Vec::new();
+    for at in 0..folded.len() {
+        let Some((length, how)) = search.begins(&folded[at..]).found.first().copied() else { continue };
+        let (start, end) = (letters.places[at].0, letters.places[at + length - 1].1);
+        let is_run = how == How::Run;
+        hidden.push(if is_run { (before.around(start).0, after.around(end).1) } else { (start, end) });
+    }
     hidden
 }
 
@@ -148,17 +177,26 @@ fn is_alone(text: &str, start: usize, end: usize) -> bool {
     !beside.into_iter().flatten().any(char::is_alphanumeric)
 }
 
+/// What an encoded value consists of besides letters and digits, and one that a template has escaped.
+const ENCODED: &str = "+/_=-%";
+const ESCAPED: &str = "+/_=-%&#;$\\!~^*.@?";
+
 /// Runs of the characters that an encoded or cut value consists of, each looked for once.
 struct Runs<'a> {
     text: &'a str,
+    signs: &'static str,
     last: (usize, usize),
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
+    fn new(text: &'a str, signs: &'static str) -> Self {
+        Self { text, signs, last: (0, 0) }
+    }
+
     /// The run that a place is in, at the beginning or at the end of.
     fn around(&mut self, place: usize) -> (usize, usize) {
         if place < self.last.0 || place > self.last.1 || self.last == (0, 0) {
-            let is_part = |char: char| char.is_ascii_alphanumeric() || "+/_=-%".contains(char);
+            let is_part = |char: char| char.is_ascii_alphanumeric() || self.signs.contains(char);
             let (before, after) = self.text.split_at(place);
             self.last =
                 (before.trim_end_matches(is_part).len(), self.text.len() - after.trim_start_matches(is_part).len());
@@ -177,33 +215,6 @@ fn merged(sorted: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
         }
     }
     merged
-}
-
-/// Everything that a Secret says besides what it is and what describes it.
-fn collect(object: &Value, values: &mut Vec<Vec<u8>>) {
-    for (name, value) in object.as_object().into_iter().flatten() {
-        match name.as_str() {
-            "apiVersion" | "kind" | "metadata" | "type" | "immutable" | "status" => {}
-            _ => scalars(value, name == "data", values),
-        }
-    }
-}
-
-fn scalars(value: &Value, is_data: bool, values: &mut Vec<Vec<u8>>) {
-    match value {
-        Value::String(text) => {
-            let packed: String = text.split_whitespace().collect();
-            let unpacked = STANDARD.decode(&packed).ok();
-            if !is_data || packed.len() < PACKED || unpacked.is_none() {
-                values.push(text.clone().into_bytes());
-            }
-            values.extend(unpacked);
-        }
-        Value::Number(number) => values.push(number.to_string().into_bytes()),
-        Value::Array(items) => items.iter().for_each(|item| scalars(item, is_data, values)),
-        Value::Object(fields) => fields.values().for_each(|value| scalars(value, is_data, values)),
-        Value::Null | Value::Bool(_) => {}
-    }
 }
 
 #[cfg(test)]

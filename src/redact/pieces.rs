@@ -1,13 +1,14 @@
 //! The parts of a value between separators: a password in a connection string, what `replacements` cut out. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::forms::{assigned, counts, is_structure, leaves};
 
 /// What a text is cut at.
-const SEPARATORS: [char; 16] = ['-', '_', '.', ':', '/', '@', ',', ';', '=', '&', '?', '|', '#', '+', ' ', '\t'];
+pub(super) const SEPARATORS: [char; 16] =
+    ['-', '_', '.', ':', '/', '@', ',', ';', '=', '&', '?', '|', '#', '+', ' ', '\t'];
 /// These also join the words of one name, or of one password.
-const JOINS: [char; 3] = ['-', '_', '.'];
+pub(super) const JOINS: [char; 3] = ['-', '_', '.'];
 /// A shorter part that looks like a code is found by chance, unless it stands where a password does.
 const CODE: usize = 6;
 /// A shorter word is found by chance, and so is a shorter name of several words.
@@ -74,15 +75,8 @@ const PLAIN: [&str; 48] = [
 /// Of a file that is what its lines assign, and those lines that assign nothing; the words of its own language are not
 /// the value's.
 pub(super) fn of(value: &str, is_shown: &dyn Fn(&str) -> bool) -> Vec<String> {
-    let value = value.trim();
-    let mut wholes = leaves(value);
-    if value.contains('\n') {
-        wholes.extend(value.lines().map(str::trim).filter(|line| is_value(line)).map(str::to_owned));
-    } else {
-        wholes.push(value.to_owned());
-    }
     let mut found = HashSet::new();
-    for whole in wholes.iter().filter(|whole| !is_packed(whole)) {
+    for whole in wholes(value).iter().filter(|whole| !is_packed(whole)) {
         parts(whole, &mut |part| {
             if part.len() < whole.len() && !found.contains(part) && !is_shown(part) {
                 found.insert(part.to_owned());
@@ -94,22 +88,33 @@ pub(super) fn of(value: &str, is_shown: &dyn Fn(&str) -> bool) -> Vec<String> {
     found
 }
 
+/// The values that a value consists of: itself, or of a file what its lines assign and those that assign nothing.
+pub(super) fn wholes(value: &str) -> Vec<String> {
+    let value = value.trim();
+    let mut wholes = leaves(value);
+    if value.contains('\n') {
+        wholes.extend(value.lines().map(str::trim).filter(|line| is_value(line)).map(str::to_owned));
+    } else {
+        wholes.push(value.to_owned());
+    }
+    wholes
+}
+
 /// Whether a line is one value rather than a line of a language.
 fn is_value(line: &str) -> bool {
     line.contains("://") || assigned(line).is_none() && !is_structure(line) && !line.contains(char::is_whitespace)
 }
 
-fn is_packed(text: &str) -> bool {
+pub(super) fn is_packed(text: &str) -> bool {
     let is_packed = |char: char| char.is_ascii_alphanumeric() || "+/=".contains(char);
     text.len() >= PACKED && text.chars().all(is_packed)
 }
 
 fn parts<'a>(whole: &'a str, take: &mut dyn FnMut(&'a str)) {
     // As one separator cuts it, as all do, and with the names in it whole.
-    for separator in SEPARATORS {
-        if whole.contains(separator) {
-            whole.split(separator).map(bare).filter(|part| says_something(part)).for_each(&mut *take);
-        }
+    let signs: BTreeSet<char> = whole.chars().filter(|char| char.is_ascii() && !char.is_alphanumeric()).collect();
+    for separator in signs {
+        whole.split(separator).map(bare).filter(|part| says_something(part)).for_each(&mut *take);
     }
     whole.split(SEPARATORS).map(bare).filter(|part| says_something(part)).for_each(&mut *take);
     let is_end = |char: char| SEPARATORS.contains(&char) && !JOINS.contains(&char);
@@ -155,7 +160,7 @@ fn says_something(part: &str) -> bool {
 }
 
 /// Letters and digits as no word has them.
-fn is_code(run: &str) -> bool {
+pub(super) fn is_code(run: &str) -> bool {
     let word = run.trim_end_matches(|char: char| char.is_ascii_digit());
     if word.is_empty() {
         return run.len() >= CODE;
@@ -169,12 +174,12 @@ fn is_code(run: &str) -> bool {
 }
 
 /// A host, a file or a version: names with dots between them, none of which is a code.
-fn is_address(part: &str) -> bool {
+pub(super) fn is_address(part: &str) -> bool {
     let is_of_one = |char: char| char.is_alphanumeric() || "-_.".contains(char);
     part.contains('.') && part.chars().all(is_of_one) && !part.split(|char: char| !char.is_alphanumeric()).any(is_code)
 }
 
-fn is_plain(part: &str) -> bool {
+pub(super) fn is_plain(part: &str) -> bool {
     PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(part))
 }
 

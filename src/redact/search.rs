@@ -84,6 +84,10 @@ impl Texts {
         self.all.len()
     }
 
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn of(&self, text: Text) -> &[u8] {
         &self.bytes[text.start as usize..][..text.len as usize]
     }

@@ -6,8 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::kind::holds_secrets;
+use super::documents;
+use super::kind::is_secret;
 use super::known::Known;
+use super::nested::{holds_secrets, is_secret_map};
 use super::{HIDDEN, NEW, OLD};
 use crate::manifest::ObjectKey;
 
@@ -15,8 +17,10 @@ use crate::manifest::ObjectKey;
 const LONGEST_FIELD: usize = 40;
 /// A value that is looked for in the names of fields.
 const SHORTEST_VALUE: usize = 8;
+/// Texts within texts are looked into so often.
+const DEEPEST: usize = 3;
 
-/// Masks two states of one object. Of other objects than Secrets nothing is masked here.
+/// Masks two states of one object. Of other objects than Secrets only the Secrets within are masked here.
 ///
 /// `known` are the values of the plan that the object is of. They are gathered once for all of its objects; where there
 /// are none, those of this one are.
@@ -32,8 +36,10 @@ pub fn states(
     }
     let own = known.is_empty().then(|| Known::of(both.into_iter().flatten().map(|object| (key, object))));
     let known = own.as_ref().unwrap_or(known);
+    let is_whole = both.into_iter().flatten().any(|object| is_secret(key, object));
     let mask = |this: Option<&Value>, other: Option<&Value>, changed| {
-        this.map(|this| Mask { changed, known }.object(this, other))
+        let mask = Mask { changed, known };
+        this.map(|this| if is_whole { mask.object(this, other) } else { mask.within(this, other, "", 0) })
     };
     (mask(before, after, OLD), mask(after, before, NEW))
 }
@@ -44,6 +50,57 @@ struct Mask<'a> {
 }
 
 impl Mask<'_> {
+    /// Masks the Secrets within another object. `field` is what the value stands in.
+    fn within(&self, this: &Value, other: Option<&Value>, field: &str, depth: usize) -> Value {
+        let is_secret = |value: &Value| value.as_object().is_some_and(|fields| is_secret_map(fields, field));
+        match this {
+            Value::Object(_) if is_secret(this) || other.is_some_and(is_secret) => self.object(this, other),
+            Value::Object(fields) => {
+                let mask = |(name, value): (&String, &Value)| {
+                    (name.clone(), self.within(value, other.and_then(|other| other.get(name)), name, depth))
+                };
+                Value::Object(fields.iter().map(mask).collect())
+            }
+            Value::Array(items) => {
+                let mask = |(place, item): (usize, &Value)| {
+                    self.within(item, other.and_then(|other| other.get(place)), "[]", depth)
+                };
+                Value::Array(items.iter().enumerate().map(mask).collect())
+            }
+            Value::String(text) => Value::from(self.text(text, other.and_then(Value::as_str), depth)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => this.clone(),
+        }
+    }
+
+    /// Masks the Secrets that stand in a text.
+    fn text(&self, this: &str, other: Option<&str>, depth: usize) -> String {
+        let mut masked = self.documents(this, other, depth);
+        let hides_change = masked != this
+            && other.is_some_and(|other| other != this && self.documents(other, Some(this), depth) == masked);
+        if hides_change {
+            masked.push_str(if masked.ends_with('\n') { "" } else { "\n" });
+            masked.push_str(self.changed);
+        }
+        masked
+    }
+
+    fn documents(&self, this: &str, other: Option<&str>, depth: usize) -> String {
+        let found = documents::of(this);
+        if found.is_empty() || depth > DEEPEST {
+            return this.to_owned();
+        }
+        let mask = |found: &documents::Found<'_>| match &found.parsed {
+            _ if !found.holds(depth) => found.text.to_owned(),
+            Some(value) if found.text.trim_start().starts_with(['{', '[']) => {
+                let other = other.and_then(|other| serde_json::from_str(other).ok());
+                let masked = self.within(value, other.as_ref(), "[]", depth + 1);
+                serde_json::to_string_pretty(&masked).unwrap_or_else(|_| HIDDEN.to_owned())
+            }
+            _ => documents::masked(found.text),
+        };
+        found.iter().map(mask).collect()
+    }
+
     fn object(&self, this: &Value, other: Option<&Value>) -> Value {
         let Value::Object(fields) = this else { return self.value(this, other) };
         self.fields(fields, other, |name, value, other| match name {

@@ -7,6 +7,7 @@ use crate::manifest::{Manifest, ObjectId};
 use crate::plan;
 use crate::plan::{Action, Change, PruneLimit, Redactor, TakeOver, Verdict};
 use crate::reconcile::ChangePlan;
+use crate::redact::holds_secrets;
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
 use crate::report::words::join;
 use crate::store::inventory::ObjectRow;
@@ -26,8 +27,7 @@ pub(in crate::jobs) fn show(
 ) {
     let both = planned.changes.changes.iter().chain(&planned.already.changes);
     let redactor = Redactor::new(both, base.iter().chain(change));
-    let makes_secrets =
-        base.iter().chain(change).any(|manifest| plan::is_secret(&manifest.key.group, &manifest.key.kind));
+    let makes_secrets = base.iter().chain(change).any(|manifest| holds_secrets(&manifest.key, &manifest.object));
     if report.definition_diff.is_some() {
         let inline = if makes_secrets { Inline::Keys } else { Inline::Values(&redactor) };
         let [before, after] = [&pair.base, &pair.change].map(|side| side.as_ref().map(|side| &side.app));
