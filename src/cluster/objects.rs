@@ -81,7 +81,7 @@ impl Cluster {
         Ok(self.limits("resourcequotas", namespace).await?.unwrap_or_default())
     }
 
-    /// The LimitRanges of a namespace, of which there are none without a namespace. None where we may not read them.
+    /// The `LimitRange`s of a namespace, of which there are none without a namespace. None where we may not read them.
     pub async fn limit_ranges(&self, namespace: &str) -> Result<Option<Vec<Value>>, ClusterError> {
         self.limits("limitranges", namespace).await
     }

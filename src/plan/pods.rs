@@ -160,7 +160,7 @@ fn template<'a>(change: &Change, object: Option<&'a Value>) -> Option<Made<'a>> 
     Some(Made { pods, spec: spec.pointer("/template/spec")?, claims })
 }
 
-/// The LimitRanges of a namespace as the change leaves them.
+/// The `LimitRange`s of a namespace as the change leaves them.
 pub fn with_changed_ranges(mut ranges: Vec<Value>, namespace: &str, changes: &[Change]) -> Vec<Value> {
     let sets = |change: &&Change| {
         change.key.kind == "LimitRange"

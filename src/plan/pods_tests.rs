@@ -118,7 +118,7 @@ fn the_pods_of_each_kind_are_counted() {
     );
 }
 
-/// B22+: a quota for limits refuses each pod that has none, unless a LimitRange gives it one.
+/// B22+: a quota for limits refuses each pod that has none, unless a `LimitRange` gives it one.
 #[test]
 fn what_a_quota_asks_of_each_container_is_told_of() {
     let (quota, web) = (quota("limits.memory", "4Gi", "0"), create(&deployment(1, "1")));

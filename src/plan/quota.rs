@@ -46,10 +46,12 @@ pub fn refuse_beyond(changes: &mut [Change], quotas: &[Value], takings: &[Taking
                 continue;
             }
             let creates = places.iter().all(|at| changes[*at].action == Action::Create);
-            let (takes, fewer) = match usage::is_measured(resource) {
-                true => ("asks for", "ask for less"),
-                false if creates => ("creates", "create fewer"),
-                false => ("adds", "add fewer"),
+            let (takes, fewer) = if usage::is_measured(resource) {
+                ("asks for", "ask for less")
+            } else if creates {
+                ("creates", "create fewer")
+            } else {
+                ("adds", "add fewer")
             };
             let message = format!(
                 "The quota {name} of the namespace {namespace} has room for {} more {resource} ({used} of {hard} \

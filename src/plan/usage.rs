@@ -32,7 +32,7 @@ fn has_short_name(resource: &str) -> bool {
     matches!(resource, "cpu" | "memory" | "ephemeral-storage") || resource.starts_with("hugepages-")
 }
 
-/// What containers get that ask for nothing themselves, by the LimitRanges of their namespace.
+/// What containers get that ask for nothing themselves, by the `LimitRange`s of their namespace.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
     requests: Usage,
@@ -225,7 +225,7 @@ mod tests {
         }
     }
 
-    /// B22+: a LimitRange fills what a container leaves out.
+    /// B22+: a `LimitRange` fills what a container leaves out.
     #[test]
     fn defaults_are_what_limit_ranges_say() {
         let range = |limits: &Value| json!({"spec": {"limits": [limits]}});

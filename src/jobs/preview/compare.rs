@@ -20,7 +20,7 @@ use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
 use crate::config::Repo;
-use crate::ids::Oid;
+use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
 use crate::jobs::desired::volatile;
 use crate::jobs::lost_owners;
@@ -214,9 +214,7 @@ async fn one(
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
-            schema::warn(engine, &mut planned.changes).await?;
-            let authority = engine.grants(&pair.id.repo)?.on(cluster.name());
-            lost_owners::warn(cluster, &authority, &mut planned.changes.changes).boxed().await;
+            warn(engine, cluster, &pair.id, &mut planned).boxed().await?;
             collected.add(&pair.id, &planned);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             report.destructive.extend(by_marks_alone);
@@ -230,6 +228,14 @@ async fn one(
         Err(error) => return Err(error.into()),
     }
     Ok(report)
+}
+
+/// Adds what neither the manifests nor the dry runs tell.
+async fn warn(engine: &Engine, cluster: &Cluster, app: &AppId, planned: &mut ChangePlan) -> Result<(), JobError> {
+    schema::warn(engine, &mut planned.changes).await?;
+    let authority = engine.grants(&app.repo)?.on(cluster.name());
+    lost_owners::warn(cluster, &authority, &mut planned.changes.changes).await;
+    Ok(())
 }
 
 #[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]

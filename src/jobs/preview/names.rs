@@ -1,5 +1,6 @@
 //! A kind that a cluster serves under several API groups: an object of it has a name in each, and is one object.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rests;
@@ -33,8 +34,8 @@ impl Names {
                 report.objects().iter().filter(|object| writes(object)).map(|object| kind_of(&object.key)).collect();
             for kind in kinds {
                 let at = (report.cluster.clone(), kind.group.clone(), kind.kind.clone());
-                if !names.others.contains_key(&at) {
-                    names.others.insert(at, cluster.other_groups(&kind).await?);
+                if let Entry::Vacant(unknown) = names.others.entry(at) {
+                    unknown.insert(cluster.other_groups(&kind).await?);
                 }
             }
         }

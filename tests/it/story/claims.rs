@@ -236,3 +236,57 @@ async fn only_the_first_passes(world: &World, one: Pull, two: Pull) {
     world.healthy("one", &merge).await;
     world.status_is(&two.head, "failure", "1 rejected (two)").await;
 }
+
+/// The same Event under either of its API groups.
+fn event(world: &World, group: &str) -> String {
+    let (version, regarding, message, by) = match group {
+        "" => ("v1", "involvedObject", "message", "reportingComponent"),
+        _ => ("events.k8s.io/v1", "regarding", "note", "reportingController"),
+    };
+    let namespace = &world.namespace;
+    format!(
+        "apiVersion: {version}\nkind: Event\nmetadata:\n  name: once\n{regarding}:\n  kind: Namespace\n  \
+         name: {namespace}\n  namespace: {namespace}\neventTime: '2026-01-01T00:00:00.000000Z'\nreason: Made\naction: \
+         Make\n{message}: one\ntype: Normal\n{by}: example.test/x\nreportingInstance: x\n"
+    )
+}
+
+/// C3+: two apps that render one object under two API groups are told before the merge, whether both come with the pull
+/// request or one of them is there already.
+#[tokio::test(flavor = "multi_thread")]
+async fn c3_one_object_under_two_groups_has_one_app() {
+    let world = up("claims-groups", Setup { admin: true, ..Setup::default() }).await;
+    let both = Files::new()
+        .file("apps/old.yaml", world.app("old", "old"))
+        .file("old/event.yaml", event(&world, ""))
+        .file("apps/new.yaml", world.app("new", "new"))
+        .file("new/event.yaml", event(&world, "events.k8s.io"));
+    let pull = world.open_pull("both", both).await;
+    world.status_is(&pull.head, "failure", "2 rejected (new, old)").await;
+    let comment = world.comment(pull.number, "under the API group events.k8s.io").await;
+    assert!(comment.contains("under the core API group") && comment.contains("own one object"), "{comment}");
+    // One alone may have it, and what is green before it comes is not green after it.
+    let files = Files::new()
+        .file("apps/new.yaml", world.app_with("new", "new", "  adopt: true\n"))
+        .file("new/event.yaml", event(&world, "events.k8s.io"));
+    let new = world.open_pull("new", files).await;
+    world.status_is(&new.head, "success", "1 create").await;
+    let manual = world.app_with("old", "old", "  sync: manual\n");
+    world.push(Files::new().file("apps/old.yaml", manual).file("old/event.yaml", event(&world, ""))).await;
+    world.status_is(&new.head, "failure", "1 rejected (new)").await;
+    let comment = world.comment(new.number, "shop/old").await;
+    assert!(comment.contains("under the core API group, which has not applied it yet"), "{comment}");
+    world.sync_by_hand("old", false).await;
+    world.settled().await;
+    let comment = world.comment(new.number, "which still renders it").await;
+    assert!(comment.contains("belongs to app shop/old under the core API group"), "{comment}");
+    // The pull request that moves it from there is not refused for that.
+    let moves = Files::new()
+        .without("old/event.yaml")
+        .file("old/map.yaml", config_map("stays", "x"))
+        .file("apps/taker.yaml", world.app_with("taker", "taker", "  adopt: true\n"))
+        .file("taker/event.yaml", event(&world, "events.k8s.io"));
+    let moved = world.open_pull("moves", moves).await;
+    let gate = world.status(&moved.head).await;
+    assert_eq!(gate.state, "success", "{gate:?}\n{}", world.comments(moved.number).concat());
+}
