@@ -19,8 +19,8 @@ pub(super) async fn look(store: &Store, cluster: &Cluster) -> Result<(), SyncErr
     let Some(resource) = discovery.preferred("apiextensions.k8s.io", "CustomResourceDefinition") else { return Ok(()) };
     let crds = match cluster.list_metadata(resource, None).await {
         Ok(list) => list.items,
-        // Then a change of a CRD is found where its objects are next asked about for another reason: what happens to all
-        // others is looked at all the same.
+        // Then a change of a CRD is found where its objects are next asked about for another reason: what happens to
+        // all others is looked at all the same.
         Err(error @ ClusterError::Forbidden { .. }) => {
             tracing::debug!(cluster = %cluster.name(), %error, "CRDs cannot be listed");
             return Ok(());
