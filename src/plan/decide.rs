@@ -11,6 +11,7 @@ use super::dropped::dropped;
 use super::live;
 use super::marks::{self, Marks};
 use super::overlay::{overlay, without_allocated, without_trial_values};
+use super::overridden::{injected, overridden};
 use super::owner::{TakeOver, take_over};
 use super::prepare::Wanted;
 use super::quota::measures;
@@ -24,8 +25,11 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     let Asked { verdict, result, conflicts, warnings, replaces } = asked;
     let change = Change { conflicts, warnings, ..wanted.change(Action::Create, verdict) };
     let Some(live) = live else {
+        // What is shown is the manifest: the diff does not tell what the cluster makes of it.
+        let made_of = |result: &Value| [set_otherwise(wanted, result), injected(&wanted.manifest, result)].concat();
+        let remarks = result.as_ref().map(made_of).unwrap_or_default();
         let made = result.filter(|_| measures(&wanted.key));
-        return Change { after: Some(wanted.manifest.clone()), made, ..change };
+        return Change { after: Some(wanted.manifest.clone()), made, remarks, ..change };
     };
     if let Some(owner) = take_over(live, &wanted.key.id(), claim.marks, claim.uid) {
         return match result {
@@ -40,7 +44,7 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     let before = Some(live.clone());
     if let Some(after) = result.map(|after| without_trial_values(after, &wanted.manifest, live)) {
         let action = if same(live, &after) { Action::None } else { Action::Update };
-        let remarks = [going(live), stays(live, &after, wanted)].concat();
+        let remarks = [going(live), stays(live, &after, wanted), set_otherwise(wanted, &after)].concat();
         return Change { action, before, after: Some(after), remarks, ..change };
     }
     let change = Change { remarks: going(live), ..change };
@@ -67,7 +71,13 @@ fn going(live: &Value) -> Vec<String> {
 /// what that was.
 pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
     let Asked { verdict, result, conflicts, warnings, .. } = asked;
-    Change { after: result, conflicts, warnings, ..wanted.change(Action::Update, verdict) }
+    let remarks = result.as_ref().map(|result| set_otherwise(wanted, result)).unwrap_or_default();
+    Change { after: result, conflicts, warnings, remarks, ..wanted.change(Action::Update, verdict) }
+}
+
+/// What of the manifest comes to something else in the cluster.
+fn set_otherwise(wanted: &Wanted, result: &Value) -> Vec<String> {
+    overridden(&wanted.key, &wanted.desired.object, result)
 }
 
 /// The object is not in the app's inventory: nothing of what it holds is shown.
@@ -188,6 +198,11 @@ pub fn decide_change(
     let mut remarks = live.map(going).unwrap_or_default();
     if let (Some(before), Some(after)) = (&before, &result) {
         remarks.extend(stays(before, after, wanted));
+    }
+    // Of what is another's nothing is told.
+    let is_anothers = matches!(ours, Some((_, Some(_))));
+    if let Some(after) = result.as_ref().filter(|_| !is_anothers) {
+        remarks.extend(set_otherwise(wanted, after));
     }
     let change = Change { remarks, ..change };
     let (before, after) = match (ours, before, result) {

@@ -72,7 +72,7 @@ pub fn leftover(live: &Value, desired: &Value, causes: &[Cause], manager: &str) 
 }
 
 /// The parts that a manifest may set, as they are once the leftover is gone.
-fn heals(without: &Value, desired: &Value, test: Value) -> Value {
+pub(super) fn heals(without: &Value, desired: &Value, test: Value) -> Value {
     let healed = overlay(without, desired);
     let mut operations = vec![test];
     for (name, value) in healed.as_object().into_iter().flatten() {

@@ -8,6 +8,7 @@ use super::claim::Claim;
 use super::deletion::{Record, deletable};
 use super::normalise::strip_metadata;
 use super::overlay::{overlay, without_allocated};
+use super::overridden::overridden;
 use super::prepare::Wanted;
 use super::{Action, Change, Verdict};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -92,6 +93,13 @@ fn as_itself(mut result: Value, wanted: &Wanted) -> Value {
     without_allocated(result, &wanted.manifest)
 }
 
+/// What of the manifest came to something else in the trial, apart from what the trial asked for otherwise.
+fn set_otherwise(wanted: &Wanted, result: &Value) -> Vec<String> {
+    let mut asked = under_its_name(&wanted.key, &wanted.desired.object);
+    asked["metadata"]["name"].clone_from(&result["metadata"]["name"]);
+    overridden(&wanted.key, &asked, result)
+}
+
 /// The change of an object that has to be replaced. `before` is what it is compared with; the refusal of its update
 /// stands where it is not clearly ours to delete.
 pub(super) fn replaced(
@@ -132,8 +140,9 @@ pub(super) fn replaced(
         format!("{why} cannot be changed in place")
     };
     let notes = [change.notes, vec![format!("Deleted and created again, because {why}.{validated}")]].concat();
+    let remarks = result.as_ref().map(|result| set_otherwise(wanted, result)).unwrap_or_default();
     let after = result.map_or_else(|| wanted.manifest.clone(), |result| as_itself(result, wanted));
-    Change { before: Some(before), after: Some(after), warnings, notes, ..change }
+    Change { before: Some(before), after: Some(after), remarks, warnings, notes, ..change }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
 use crate::plan::{
     Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict,
-    Wanted, bears_same_mark, leftover, may_be_renamed, prune, renamed, stand_in, under_its_name,
+    Wanted, bears_same_mark, emptied, fill_empty, leftover, may_be_renamed, prune, renamed, stand_in, under_its_name,
 };
 use serde_json::Value;
 
@@ -138,7 +138,9 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
         answer => answer,
     };
     match answer {
-        Ok(Applied { object, warnings }) => {
+        Ok(Applied { mut object, warnings }) => {
+            // The sync applies it once more.
+            fill_empty(&wanted.desired.object, &mut object);
             let (object, conflicts) = match without_renamed(cluster, wanted, &object).await? {
                 Some((healed, held)) => (healed, [conflicts, held].concat()),
                 None => (object, conflicts),
@@ -182,11 +184,12 @@ async fn without_leftover(
         if !bears_same_mark(&live, &wanted.desired.object) {
             return Ok(None);
         }
-        let Some(leftover) = leftover(&live, &wanted.desired.object, causes, cluster.field_manager()) else {
-            return Ok(None);
-        };
-        match cluster.patch_json(&wanted.key, &leftover.heals, true).await {
-            Ok(object) => return Ok(Some((object, leftover.held))),
+        let desired = &wanted.desired.object;
+        let left = leftover(&live, desired, causes, cluster.field_manager()).map(|left| (left.heals, left.held));
+        let to_empty = || emptied(&live, desired, causes).map(|emptied| (emptied.heals, Vec::new()));
+        let Some((heals, held)) = left.or_else(to_empty) else { return Ok(None) };
+        match cluster.patch_json(&wanted.key, &heals, true).await {
+            Ok(object) => return Ok(Some((object, held))),
             // A controller has written between the read and the patch.
             Err(ClusterError::Conflict { .. }) if tries < 3 => tries += 1,
             Err(error) if error.class() == Class::Fail => return Ok(None),

@@ -97,10 +97,10 @@ fn key_of(line: &str) -> Option<(&str, &str)> {
     (is_name && value_begins).then(|| (key, value.trim().trim_end_matches(',').trim_matches(['"', '\''])))
 }
 
-/// What [`masked`] leaves out of a text and may be a value of its own.
+/// What [`masked`] leaves out of a text that cannot be parsed and may be a value of its own.
 pub(super) fn hidden_values(text: &str) -> Vec<&str> {
     let mut values = Vec::new();
-    walk(text, &mut |line| {
+    walk(text, false, &mut |line| {
         if let Line::Value { value, .. } | Line::Text { value, .. } = line
             && !value.starts_with(['|', '>'])
         {
@@ -111,10 +111,11 @@ pub(super) fn hidden_values(text: &str) -> Vec<&str> {
     values
 }
 
-/// A document that is a Secret, or has one, without its values: names of fields stay, and what says what it is.
-pub(super) fn masked(text: &str) -> String {
+/// A document that is a Secret, or has one, without its values: names of fields stay, and what says what it is. Of one
+/// that cannot be parsed, which may be a manual with an example, all stays but what `data` holds.
+pub(super) fn masked(text: &str, is_parsed: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    walk(text, &mut |line| match line {
+    walk(text, is_parsed, &mut |line| match line {
         Line::Shown(line) => out.push_str(line),
         Line::Value { before, end, .. } => out.push_str(&format!("{before} {HIDDEN}{end}")),
         Line::Text { indent, end, .. } => out.push_str(&format!("{indent}{HIDDEN}{end}")),
@@ -138,7 +139,7 @@ enum Line<'a> {
     },
 }
 
-fn walk<'a>(text: &'a str, take: &mut dyn FnMut(Line<'a>)) {
+fn walk<'a>(text: &'a str, is_parsed: bool, take: &mut dyn FnMut(Line<'a>)) {
     // Within what holds values, and within a value of several lines, by how far what they are in is indented.
     let (mut holder, mut block): (Option<usize>, Option<usize>) = (None, None);
     for whole in text.split_inclusive('\n') {
@@ -152,7 +153,8 @@ fn walk<'a>(text: &'a str, take: &mut dyn FnMut(Line<'a>)) {
         let indent = &line[..line.len() - line.trim_start().len()];
         holder = holder.filter(|holder| depth > *holder);
         block = block.filter(|block| depth > *block);
-        let text = Line::Text { indent, value: line.trim(), end };
+        let is_within = is_parsed || holder.is_some();
+        let text = if is_within { Line::Text { indent, value: line.trim(), end } } else { Line::Shown(whole) };
         let Some((key, value)) = key_of(line).filter(|_| block.is_none()) else {
             take(text);
             continue;
@@ -164,7 +166,7 @@ fn walk<'a>(text: &'a str, take: &mut dyn FnMut(Line<'a>)) {
         }
         let is_shown = SHOWN.contains(&key) && holder.is_none() && !value.contains(['{', '[']);
         let colon = line.find(':').unwrap_or(line.len() - 1);
-        if value.is_empty() || is_shown {
+        if value.is_empty() || is_shown || !is_within && !is_holder(key) {
             take(Line::Shown(whole));
         } else {
             take(Line::Value { before: &line[..=colon], value, end });
@@ -184,8 +186,19 @@ mod tests {
         let shown = "(hidden)\napiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  labels: (hidden)\nstringData:\n  \
                      name: (hidden)\n  \"file\": (hidden)\n    (hidden)\n    (hidden)\n  a:\n    (hidden)\nother: \
                      (hidden)\n---\n";
-        assert_eq!(masked(text), shown);
+        assert_eq!(masked(text, true), shown);
         assert!(looks_like_secret(text));
+    }
+
+    /// S1+: of a manual or a template only what the Secret in it holds is masked.
+    #[test]
+    fn what_is_beside_a_secret_in_a_manual_stays() {
+        let text = "Make a Secret: like this\n\n    kind: Secret\n    metadata:\n      name: db\n    data:\n      p: \
+                    hunter2\n    type: Opaque\n\nThen: wait.\n";
+        let shown = text.replace("hunter2", "(hidden)");
+        assert!(looks_like_secret(text));
+        assert_eq!(masked(text, false), shown);
+        assert_eq!(hidden_values(text), ["hunter2"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What must never be shown is taken out here: values of Secrets, in whatever form they stand in other texts.
 //!
 //! Two rules, both of them lists of what *may* be shown. Of a Secret, also of one within another object, that is its
-//! kind, name, namespace, type and the names of its keys ([`states`]). Of every other text about the objects of a plan it
-//! is what holds none of the Secrets' values ([`Known::hide`]). The type [`Shown`] is a text that came out of here:
+//! kind, name, namespace, type and the names of its keys ([`states`]). Of every other text about the objects of a plan
+//! it is what holds none of the Secrets' values ([`Known::hide`]). The type [`Shown`] is a text that came out of here:
 //! reports and stored texts take it, so that one who forgets the rule does not compile.
 //!
 //! Pure.

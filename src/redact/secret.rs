@@ -96,7 +96,7 @@ impl Mask<'_> {
                 let masked = self.within(value, other.as_ref(), "[]", depth + 1);
                 serde_json::to_string_pretty(&masked).unwrap_or_else(|_| HIDDEN.to_owned())
             }
-            _ => documents::masked(found.text),
+            parsed => documents::masked(found.text, parsed.is_some()),
         };
         found.iter().map(mask).collect()
     }

@@ -3,25 +3,29 @@
 use serde_json::Value;
 
 use super::drift::changed_fields;
-use crate::plan::{Change, stays_beside};
+use crate::plan::{Change, overridden_fields, stays_beside};
 
 /// What of one object is not as its plan has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remains {
     /// Fields that the plan changes and that are as they were.
     pub unchanged: Vec<String>,
-    /// What others have added in the place of what was ours, and what stays there: a sentence each.
+    /// What others have added in the place of what was ours and stays there, and what the cluster sets otherwise than
+    /// Git: a sentence each.
     pub added: Vec<String>,
 }
 
 impl Remains {
     /// `applied` is what the server has answered to the apply of `desired`.
     pub(super) fn of(change: &Change, desired: &Value, applied: &Value) -> Self {
-        let (Some(before), Some(after)) = (&change.before, &change.after) else { return Self::default() };
+        let otherwise = overridden_fields(desired, applied);
+        let (Some(before), Some(after)) = (&change.before, &change.after) else {
+            return Self { unchanged: Vec::new(), added: otherwise };
+        };
         let done = changed_fields(before, applied);
         let is_done = |field: &String| done.iter().any(|done| is_within(field, done) || is_within(done, field));
         let unchanged = changed_fields(before, after).into_iter().filter(|field| !is_done(field)).collect();
-        Self { unchanged, added: stays_beside(before, applied, desired) }
+        Self { unchanged, added: [stays_beside(before, applied, desired), otherwise].concat() }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -16,7 +16,9 @@ use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Dele
 use crate::manifest::ObjectKey;
 use crate::plan::deletion::{Record, deletable};
 use crate::plan::marks::OWNER_ANNOTATION;
-use crate::plan::{Action, Marks, Owner, TakeOver, adoption_patch, bears_same_mark, leftover, renamed};
+use crate::plan::{
+    Action, Marks, Owner, TakeOver, adoption_patch, bears_same_mark, emptied, has_null_for_empty, leftover, renamed,
+};
 use crate::store::inventory::AppliedObject;
 
 /// How often an object that changes under our hands is tried.
@@ -120,11 +122,18 @@ async fn make(cluster: &Cluster, work: &Work<'_>, was_removed: bool) -> Result<A
     match restore::made_again(was_removed, || force(cluster, key, wanted)).await {
         // What was deleted has left nothing.
         Err(ApplyError::Invalid { message, causes }) if !was_removed => {
-            let takes = |live: &Value| Some(leftover(live, wanted, &causes, manager)?.takes);
+            let empties = |live: &Value| Some(emptied(live, wanted, &causes)?.empties);
+            let takes = |live: &Value| {
+                leftover(live, wanted, &causes, manager).map(|left| left.takes).or_else(|| empties(live))
+            };
             if take(cluster, key, wanted, takes).await? {
                 return force(cluster, key, wanted).await.map_err(WriteError::Apply);
             }
             Err(WriteError::Apply(ApplyError::Invalid { message, causes }))
+        }
+        // The first apply takes the fields of a map away, and the second one finds them gone.
+        Ok(applied) if has_null_for_empty(wanted, &applied.object) => {
+            force(cluster, key, wanted).await.map_err(WriteError::Apply)
         }
         answer => answer.map_err(WriteError::Apply),
     }

@@ -1,5 +1,6 @@
 //! Syncs, prunes, health and drift on the real API server.
 
+mod admission;
 mod apply;
 mod drift;
 mod health;
