@@ -18,6 +18,7 @@
 pub mod class;
 pub use driftless_base::clock;
 pub mod ids;
+pub mod nearest;
 pub mod redact;
 pub mod secret;
 

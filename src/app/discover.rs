@@ -12,6 +12,9 @@ use crate::tree::{Mode, Tree, TreeEntry, TreeError};
 /// No definition is longer; what is, is something else at the glob.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
+/// So many names of a tree are looked at for definitions that no glob reaches.
+const LOOKED_THROUGH: usize = 50_000;
+
 /// Deeper folders than any repository has, so that a hostile tree ends.
 const DEEPEST: usize = 64;
 
@@ -218,6 +221,66 @@ impl Scope<'_> {
             }
             Mode::File | Mode::Executable | Mode::Directory => Ok(None),
         }
+    }
+
+    /// The apps that a file would define, where no glob reaches it: nobody reads it.
+    pub fn ignored(&self, tree: &dyn Tree, file: &str) -> Result<Vec<String>, TreeError> {
+        let is_yaml = [".yaml", ".yml"].iter().any(|end| file.ends_with(end));
+        if !is_yaml || self.globs.is_match(file) {
+            return Ok(Vec::new());
+        }
+        let Some(TreeEntry { mode: Mode::File | Mode::Executable, id }) = tree.entry(file)? else {
+            return Ok(Vec::new());
+        };
+        if tree.size(&id)? > LARGEST_FILE {
+            return Ok(Vec::new());
+        }
+        let text = String::from_utf8_lossy(&tree.blob(&id)?).into_owned();
+        if !text.contains(native::API_VERSION) {
+            return Ok(Vec::new());
+        }
+        let parsed = native::parse_file(self.repo, self.definitions_ref, file, &text);
+        let names = parsed.apps.into_iter().map(|app| app.id.name);
+        let mut names: Vec<String> = names.chain(parsed.errors.into_iter().filter_map(|error| error.app)).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The same of all files of a tree, by their paths; of a very large one only of a part.
+    pub fn ignored_in(&self, tree: &dyn Tree) -> Result<Vec<(String, Vec<String>)>, TreeError> {
+        let (mut folders, mut left, mut found) = (vec![(String::new(), 0)], LOOKED_THROUGH, Vec::new());
+        while let Some((folder, depth)) = folders.pop() {
+            for (name, entry) in tree.list(&folder)?.unwrap_or_default() {
+                if left == 0 {
+                    return Ok(found);
+                }
+                left -= 1;
+                let path = join(&folder, &name);
+                match entry.mode {
+                    Mode::Directory if depth < DEEPEST && name != ".git" => folders.push((path, depth + 1)),
+                    Mode::File | Mode::Executable => {
+                        let apps = self.ignored(tree, &path)?;
+                        found.extend((!apps.is_empty()).then_some((path, apps)));
+                    }
+                    Mode::Directory | Mode::Link | Mode::Submodule => {}
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// What is said of such a file.
+    pub fn why_ignored(&self, apps: &[String]) -> String {
+        let (what, is) = if apps.len() == 1 { ("app", "is") } else { ("apps", "are") };
+        format!(
+            "it defines {what} {}, which {is} ignored: definitions.globs of repo {} ({}) do not match the file. Move \
+             the file, or add a glob",
+            apps.join(", "),
+            self.repo,
+            self.globs.patterns().join(", ")
+        )
     }
 
     /// What can be told from the definition alone; the objects are looked at when they are rendered.

@@ -267,3 +267,24 @@ fn x10_the_limits_hold_whatever_is_remembered() {
         }
     }
 }
+
+/// A definition where no glob reaches is named, with what to do.
+#[test]
+fn a_definition_outside_of_the_globs_is_named() {
+    let app = "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: lost}\nspec:\n  source: {path: x}\n  \
+               destination: {cluster: prod, namespace: x}\n";
+    let tree = MemoryTree::new()
+        .file("apps/shop.yaml", app.replace("lost", "shop"))
+        .file("deploy/lost.yaml", app)
+        .file("deploy/broken.yml", app.replace("lost", "broken").replace("kind: App", "kind: App\nx: 1"))
+        .file("docs/apps.md", app)
+        .file("deploy/map.yaml", "apiVersion: v1\nkind: ConfigMap\n");
+    let globs = Globs::new(["apps/*.yaml"]).expect("globs");
+    let repo = RepoName::new("shop");
+    let allow = Allow::default();
+    let scope = Scope { repo: &repo, definitions_ref: "refs/heads/main", globs: &globs, allow: &allow, may_read: &[] };
+    let found = scope.ignored_in(&tree).expect("read");
+    let of = |file: &str, app: &str| (file.to_owned(), vec![app.to_owned()]);
+    assert_eq!(found, [of("deploy/broken.yml", "broken"), of("deploy/lost.yaml", "lost")]);
+    insta::assert_snapshot!(scope.why_ignored(&found[1].1), @"it defines app lost, which is ignored: definitions.globs of repo shop (apps/*.yaml) do not match the file. Move the file, or add a glob");
+}

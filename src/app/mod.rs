@@ -2,11 +2,13 @@
 //! never read.
 
 mod allow;
+mod checks;
 mod definition;
 mod discover;
 mod extent;
 mod globs;
 mod grants;
+mod mistakes;
 mod native;
 
 pub use allow::{Allow, ClusterScoped, Pattern, Refusal};

@@ -13,15 +13,14 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::checks::{check_name, check_namespace, check_path};
+use super::mistakes;
 use super::{Adopt, App, Destination, DriftPolicy, IgnoreDifferences, OnDelete, Origin, Source, SyncPolicy};
 use crate::ids::{AppId, ClusterName, RepoName};
 use crate::render::{HelmOptions, KustomizeOptions, RenderOptions, RendererKind};
 use crate::yaml::{self, Document, Spanned};
 
 pub const API_VERSION: &str = "driftless.dev/v1";
-
-/// A label's value holds 63 characters, and names derived from an app's need some of them.
-const LONGEST_NAME: usize = 53;
 
 /// Documents in one file. A repository with more apps has more files.
 const MOST_DOCUMENTS: usize = 2000;
@@ -132,7 +131,7 @@ pub fn parse_file(repo: &RepoName, definitions_ref: &str, file: &str, text: &str
         match parse_document(repo, definitions_ref, file, document) {
             Ok(Some(app)) => parsed.apps.push(app),
             Ok(None) => {}
-            Err(error) => parsed.errors.push(error),
+            Err(errors) => parsed.errors.extend(errors),
         }
     }
     parsed
@@ -143,41 +142,57 @@ fn parse_document(
     definitions_ref: &str,
     file: &str,
     document: Document<'_>,
-) -> Result<Option<App>, DefinitionError> {
+) -> Result<Option<App>, Vec<DefinitionError>> {
     let failed = |line, message: String, app| DefinitionError { file: file.to_owned(), line, message, app };
-    let header: Header = yaml::parse(document).map_err(|error| failed(error.line, error.message, None))?;
+    let header: Header = yaml::parse(document).map_err(|error| vec![failed(error.line, error.message, None)])?;
     if !header.api_version.as_deref().is_some_and(|version| version.starts_with("driftless.dev/")) {
         return Ok(None);
     }
     let name = header.metadata.and_then(|metadata| metadata.name);
     if header.api_version.as_deref() != Some(API_VERSION) || header.kind.as_deref() != Some("App") {
         let message = format!("only `kind: App` of `apiVersion: {API_VERSION}` is supported");
-        return Err(failed(document.first_line + 1, message, name));
+        return Err(vec![failed(document.first_line + 1, message, name)]);
     }
-    let parsed: File = yaml::parse(document).map_err(|error| failed(error.line, error.message, name.clone()))?;
-    let line = |spanned: &Spanned<String>| line_of(spanned, document);
-    let checks = [
-        (&parsed.metadata.name, check_name(&parsed.metadata.name.value)),
-        (&parsed.spec.source.path, check_path(&parsed.spec.source.path.value)),
-        (&parsed.spec.destination.namespace, check_namespace(&parsed.spec.destination.namespace.value)),
-    ];
-    for (at, check) in checks {
-        check.map_err(|message| failed(line(at), message, name.clone()))?;
-    }
-    check_values(&parsed.spec.helm.values)
-        .map_err(|message| failed(line_of_values(document), message, name.clone()))?;
-    for rule in &parsed.spec.ignore_differences {
-        check_pointers(&rule.value).map_err(|message| {
-            let line = u32::try_from(rule.referenced.line()).unwrap_or(0) + document.first_line;
-            failed(line, message, name.clone())
-        })?;
+    let parsed: File = match yaml::parse(document) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let first = [(error.line.saturating_sub(document.first_line), error.message)];
+            let all = yaml::parse(document).map(|node| mistakes::all(&node)).unwrap_or_default();
+            let all = if all.is_empty() { first.to_vec() } else { all };
+            let told = |(line, message)| failed(document.first_line + line, message, name.clone());
+            return Err(all.into_iter().map(told).collect());
+        }
+    };
+    let errors: Vec<_> =
+        wrong(&parsed, document).into_iter().map(|(line, message)| failed(line, message, name.clone())).collect();
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let origin = Origin {
         file: file.to_owned(),
-        line: line(&parsed.metadata.name),
+        line: line_of(&parsed.metadata.name, document),
         definitions_ref: definitions_ref.to_owned(),
     };
     Ok(Some(app(repo, definitions_ref, parsed, origin)))
+}
+
+/// What no type refuses, with the lines of the file.
+fn wrong(parsed: &File, document: Document<'_>) -> Vec<(u32, String)> {
+    let spec = &parsed.spec;
+    let checks = [
+        (&parsed.metadata.name, check_name(&parsed.metadata.name.value)),
+        (&spec.source.path, check_path(&spec.source.path.value)),
+        (&spec.destination.namespace, check_namespace(&spec.destination.namespace.value)),
+    ];
+    let texts = checks.into_iter().map(|(at, check)| (line_of(at, document), check));
+    let values = [(line_of_values(document), check_values(&spec.helm.values))];
+    let line =
+        |rule: &Spanned<IgnoreDifferences>| u32::try_from(rule.referenced.line()).unwrap_or(0) + document.first_line;
+    let rules = spec.ignore_differences.iter().map(|rule| (line(rule), check_pointers(&rule.value)));
+    let checked = texts.chain(values).chain(rules);
+    let mut found: Vec<_> = checked.filter_map(|(line, check)| Some((line, check.err()?))).collect();
+    found.sort();
+    found
 }
 
 /// Values of a chart are a map. As a text they would be no values at all, and they may hold secrets, so that what was
@@ -239,43 +254,6 @@ fn full_ref(name: &str) -> String {
 /// `./deploy//eu/` is `deploy/eu`, and `.` is the root.
 fn clean_path(path: &str) -> String {
     path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
-}
-
-fn check_name(name: &str) -> Result<(), String> {
-    if name.len() > LONGEST_NAME {
-        return Err(format!("metadata.name has {} characters; the limit is {LONGEST_NAME}", name.len()));
-    }
-    check_label(name).map_err(|rule| format!("metadata.name {name:?} is not a DNS label: {rule}"))
-}
-
-fn check_namespace(name: &str) -> Result<(), String> {
-    if name.len() > 63 {
-        return Err("spec.destination.namespace has more than 63 characters".into());
-    }
-    check_label(name).map_err(|rule| format!("spec.destination.namespace {name:?} is not a DNS label: {rule}"))
-}
-
-/// RFC 1123, as Kubernetes uses it for names.
-fn check_label(name: &str) -> Result<(), &'static str> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || !name.chars().all(inner) || name.starts_with('-') || name.ends_with('-') {
-        return Err("use lower-case letters, digits and `-`, beginning and ending with a letter or digit");
-    }
-    Ok(())
-}
-
-fn check_path(path: &str) -> Result<(), String> {
-    let refuse = |rule| Err(format!("spec.source.path {path:?} {rule}; it is relative to the root of the repo"));
-    if path.starts_with('/') {
-        return refuse("is absolute");
-    }
-    if path.split('/').any(|part| part == "..") {
-        return refuse("contains `..`");
-    }
-    if path.contains('\0') || path.len() > 1000 {
-        return refuse("is no path");
-    }
-    Ok(())
 }
 
 /// What names an object, whose it is and what is in a Secret is never anybody else's.

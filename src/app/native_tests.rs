@@ -100,3 +100,60 @@ fn every_wrong_document_is_named_with_its_line() {
     let messages: Vec<_> = parsed.errors.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(messages.join("\n"));
 }
+
+/// Every mistake of one definition is told at once, with its line, its key and what is allowed; a value only where one
+/// of a few words is expected, and where it is a word.
+#[test]
+fn every_mistake_of_one_definition_is_told_at_once() {
+    let text = "\
+apiVersion: driftless.dev/v1
+kind: App
+metadata: {name: Shop}
+spec:
+  source: {repository: shop, path: /etc}
+  destination: {cluster: prod}
+  sync: sometimes
+  onDelete: hunter2
+  adopt: yes please
+  drift: [heal]
+  helm: {valuesFiles: values.yaml, allowLookup: sure, values: {password: hunter2}}
+  kustomise: {}
+  ignoreDifferences:
+    - {kind: Deployment, jsonPointer: /spec/replicas}
+";
+    let parsed = parse(text);
+    assert!(parsed.apps.is_empty());
+    assert!(parsed.errors.iter().all(|error| error.app.as_deref() == Some("Shop")));
+    let messages: Vec<_> = parsed.errors.iter().map(ToString::to_string).collect();
+    assert!(!messages.join("").contains("hunter2"));
+    insta::assert_snapshot!(messages.join("\n"));
+    // What no type refuses, together as well.
+    let parsed = parse(&MINIMAL.replace("name: shop-eu", "name: Shop").replace("./deploy/eu/", "../x"));
+    assert_eq!(parsed.errors.len(), 2, "{:?}", parsed.errors);
+}
+
+/// Where the parser accepts a definition nothing is called a mistake, and what it refuses has one.
+#[test]
+fn mistakes_are_what_the_types_refuse() {
+    let with = |line: &str| parse(&MINIMAL.replace("spec:", &format!("spec:\n  {line}")));
+    for right in [
+        "renderer: helm",
+        "kustomize: {loadRestriction: none}",
+        "helm: {valuesFiles: [a.yaml], values: {a: 1}, allowLookup: true, nondeterministic: keep}",
+        "sync: never",
+        "drift: ignore",
+        "onDelete: prune",
+        "adopt: true",
+        "ignoreDifferences: [{group: apps, kind: Deployment, name: a, namespace: b, jsonPointers: [/spec/replicas]}]",
+    ] {
+        assert_eq!(with(right).errors, [], "{right}");
+        let document = yaml::documents(right)[0];
+        let node: Spanned<yaml::Node> = yaml::parse(document).expect("YAML");
+        let yaml::Node::Map(pairs) = node.value else { panic!("a map") };
+        for (key, _) in pairs {
+            let wrong = with(&format!("{key}: 3.5"));
+            assert_eq!(wrong.errors.len(), 1, "{key}: {:?}", wrong.errors);
+            assert!(wrong.errors[0].message.starts_with(&format!("spec.{key} ")), "{:?}", wrong.errors);
+        }
+    }
+}

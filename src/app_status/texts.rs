@@ -95,14 +95,15 @@ pub(super) fn confirmed(number: usize) -> Option<String> {
 pub(super) fn retrying(facts: Facts<'_>, Retried { of, since, error, is_over }: &Retried) -> String {
     let since = time(*since).unwrap_or_default();
     let app = &facts.row.app;
+    let then = if *is_over { "tried again with the next look" } else { "retrying" };
     let what = match of {
+        // It says by itself what it means for the app.
+        Of::Ref => return format!("{error}; failing since {since}, {then}"),
         Of::Sync if !is_over => return format!("retrying since {since}: {error}"),
         Of::Sync => "syncs fail".to_owned(),
-        Of::Ref => format!("what {} is by now is not known", app.source.ref_name.trim_start_matches("refs/heads/")),
         Of::Poll => format!("what no webhook tells of {} is not found out", app.source.repo),
         Of::Cluster => format!("drift on {} is not looked for", app.destination.cluster),
     };
-    let then = if *is_over { "tried again with the next look" } else { "retrying" };
     format!("{what} since {since}, {then}: {error}")
 }
 

@@ -101,6 +101,9 @@ fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> an
             1 => findings.passed.push(format!("{} defines 1 app", dir.display())),
             apps => findings.passed.push(format!("{} defines {apps} apps", dir.display())),
         }
+        for (file, apps) in repo.scope().ignored_in(&DirTree::new(dir))? {
+            findings.notes.push(format!("{}/{file}: {}", dir.display(), repo.scope().why_ignored(&apps)));
+        }
         findings.problems.extend(found.errors.iter().map(|error| format!("{}/{error}", dir.display())));
         let apps = (found.errors.is_empty() && !found.apps.is_empty()).then(|| found.apps.into_values().collect());
         let checkout = Checkout { repo: repo.name.clone(), dir: dir.clone(), apps };

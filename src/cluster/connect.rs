@@ -33,6 +33,8 @@ pub struct ClusterConfig {
     pub in_cluster: bool,
     /// The most requests at once; at least one.
     pub concurrency: usize,
+    /// How long a request waits for others before it: they may never be answered.
+    pub wait: Duration,
     /// The field manager of server-side apply.
     pub field_manager: String,
     /// What becomes of the objects that a pruned one owns.
@@ -48,6 +50,7 @@ impl ClusterConfig {
             context: None,
             in_cluster: false,
             concurrency: 16,
+            wait: Duration::from_mins(2),
             field_manager: "driftless".to_owned(),
             propagation: Propagation::Background,
         }
@@ -64,6 +67,7 @@ pub struct Cluster {
 pub(super) struct Inner {
     pub(super) name: ClusterName,
     pub(super) field_manager: String,
+    pub(super) wait: Duration,
     pub(super) propagation: Propagation,
     pub(super) client: Client,
     /// Its own client, because a watch may be silent for longer than any answer may take.
@@ -83,7 +87,8 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// Reads the configuration and builds the clients. Nothing is asked of the cluster yet.
     pub async fn connect(config: ClusterConfig) -> Result<Self, ClusterError> {
-        let ClusterConfig { name, kubeconfig, context, in_cluster, concurrency, field_manager, propagation } = config;
+        let ClusterConfig { name, kubeconfig, context, in_cluster, concurrency, wait, field_manager, propagation } =
+            config;
         let failed = |message| ClusterError::Configuration { cluster: name.clone(), message };
         let mut kube_config = load(kubeconfig, context, in_cluster).await.map_err(failed)?;
         // Repeating is decided here, by what the answer says, and not below us.
@@ -99,6 +104,7 @@ impl Cluster {
         let inner = Inner {
             name,
             field_manager,
+            wait,
             propagation,
             client,
             watches,

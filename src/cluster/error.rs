@@ -17,6 +17,9 @@ pub enum ClusterError {
     /// 429, more often than we waited for.
     #[error("cluster {cluster} rejects requests: too many requests")]
     TooMany { cluster: ClusterName, after: Duration },
+    /// Others wait for its answers, and there was no room for one more.
+    #[error("cluster {cluster} could not be asked within {seconds} s: {what}. Driftless retries")]
+    Busy { cluster: ClusterName, what: &'static str, seconds: u64 },
     /// 5xx that are not the object's fault.
     #[error("cluster {cluster} failed ({status}): {message}")]
     Failed { cluster: ClusterName, status: u16, message: String, after: Option<Duration> },
@@ -48,6 +51,27 @@ fn api(group: &str, version: &str) -> String {
 }
 
 impl ClusterError {
+    /// The error without what the server says, which may repeat what an object holds: for where nobody knows whose
+    /// object that is. What RBAC refuses names no more than who asks for what.
+    pub fn outline(&self) -> String {
+        match self {
+            Self::Failed { cluster, status, .. } => format!("cluster {cluster} failed ({status})"),
+            Self::Conflict { cluster, .. } => format!("cluster {cluster}: conflict"),
+            Self::WebhookWithoutDryRun { .. } => "an admission webhook does not support dry runs".to_owned(),
+            Self::Refused { cluster, status, .. } => format!("cluster {cluster} refused ({status})"),
+            Self::Unreadable { cluster, .. } => format!("cluster {cluster} sent an answer that cannot be read"),
+            Self::Configuration { .. }
+            | Self::Unreachable { .. }
+            | Self::TooMany { .. }
+            | Self::Busy { .. }
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::UnknownKind { .. }
+            | Self::NoNamespace { .. }
+            | Self::BadName { .. } => self.to_string(),
+        }
+    }
+
     /// Whether the conversion webhook of a custom resource's kind gave no answer: the cluster may be well otherwise.
     pub fn is_conversion(&self) -> bool {
         let Self::Failed { message, .. } = self else { return false };
@@ -61,9 +85,11 @@ impl Classified for ClusterError {
             Self::TooMany { after, .. } => Class::Retry { after: Some(*after) },
             Self::Failed { after, .. } => Class::Retry { after: *after },
             // Credentials are rotated without any delivery that would tell.
-            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::Conflict { .. } | Self::Unreadable { .. } => {
-                Class::RETRY
-            }
+            Self::Unreachable { .. }
+            | Self::Busy { .. }
+            | Self::Unauthorized { .. }
+            | Self::Conflict { .. }
+            | Self::Unreadable { .. } => Class::RETRY,
             Self::Configuration { .. }
             | Self::Forbidden { .. }
             | Self::UnknownKind { .. }

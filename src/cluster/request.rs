@@ -26,8 +26,10 @@ impl Cluster {
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, ClusterError> {
         let mut wait = Duration::from_secs(1);
         for _ in 0..PATIENCE {
-            let Some(permit) = self.inner.limiter.acquire().await else {
-                return Err(self.unreachable("the connection is being closed"));
+            let permit = match tokio::time::timeout(self.inner.wait, self.inner.limiter.acquire()).await {
+                Ok(Some(permit)) => permit,
+                Ok(None) => return Err(self.unreachable("the connection is being closed")),
+                Err(_) => return Err(self.busy("as many requests as it may get at once wait for answers")),
             };
             let answer = self.once(ask).await?;
             if answer.status != StatusCode::TOO_MANY_REQUESTS {
@@ -62,6 +64,10 @@ impl Cluster {
             Ok(answer) => answer.map_err(|message| self.unreachable(&message)),
             Err(_) => Err(self.unreachable(&format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))),
         }
+    }
+
+    pub(super) fn busy(&self, what: &'static str) -> ClusterError {
+        ClusterError::Busy { cluster: self.name().clone(), what, seconds: self.inner.wait.as_secs() }
     }
 
     fn unreachable(&self, message: &str) -> ClusterError {

@@ -64,19 +64,29 @@ impl Cluster {
             Err(error) if is_forbidden(&error) => {
                 Err(ClusterError::Forbidden { cluster: cluster.clone(), message: chain(&error) })
             }
+            // What the server says is told as such.
+            Err(error) if let Some(status) = status_of(&error) => {
+                Err(ClusterError::Failed { cluster: cluster.clone(), status, message: chain(&error), after: None })
+            }
             Err(error) => Err(ClusterError::Unreachable { cluster: cluster.clone(), message: chain(&error) }),
         })
     }
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
-    let of_api = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == 403);
+    status_of(error) == Some(403)
+}
+
+fn status_of(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => of_api(error),
-        watcher::Error::WatchError(status) => status.code == 403,
-        watcher::Error::NoResourceVersion => false,
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        },
+        watcher::Error::WatchError(status) => Some(status.code),
+        watcher::Error::NoResourceVersion => None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::form::{FILE, Form, Key, Preset};
 use super::types::Problem;
+use crate::nearest::unknown;
 use crate::yaml::{Node, Spanned};
 
 pub(super) fn faults(file: &Spanned<Node>) -> Vec<Problem> {
@@ -34,7 +35,7 @@ impl Faults {
         for (name, value) in pairs {
             match keys.iter().find(|key| key.name == name) {
                 Some(key) => self.value(what, key, value),
-                None => self.tell(value, unknown(what, name, keys)),
+                None => self.tell(value, unknown(what, name, keys.iter().map(|key| key.name))),
             }
         }
         for key in keys.iter().filter(|key| key.default == Preset::Required) {
@@ -115,28 +116,4 @@ fn called(entry: &Spanned<Node>) -> Option<&str> {
         Node::Text(name) if !name.is_empty() => Some(name.as_str()),
         _ => None,
     })
-}
-
-fn unknown(what: &str, name: &str, keys: &[Key]) -> String {
-    let nearest = keys.iter().map(|key| (distance(&name.to_lowercase(), &key.name.to_lowercase()), key.name)).min();
-    let hint = match nearest {
-        Some((distance, near)) if distance <= 1 + near.len() / 4 => format!("did you mean `{near}`?"),
-        _ => format!("it may have {}", keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")),
-    };
-    format!("{what} has no key `{name}`: {hint}")
-}
-
-/// How many letters have to be changed, added or left out.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }

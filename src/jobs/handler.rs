@@ -39,8 +39,9 @@ impl Handler for Engine {
             Key::Preview { repo, number } => pull::failed(self, repo, *number, job, error).await,
             Key::MergeGroup { repo, ref_name } => group::group_failed(self, repo, ref_name, job, error).await,
             Key::Sync(app) => sync::failed(self, app, job, error).await,
+            Key::Push { repo, ref_name } => push::failed(self, repo, ref_name, error).await,
             // Nobody waits for these; the log and the metrics have them.
-            Key::Push { .. } | Key::Outcome(_) | Key::Poll(_) | Key::Resync(_) => Ok(()),
+            Key::Outcome(_) | Key::Poll(_) | Key::Resync(_) => Ok(()),
         }
     }
 }

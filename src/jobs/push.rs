@@ -8,13 +8,66 @@ use super::desired::{affected, definitions, visible};
 use super::preview::reads;
 use super::refs::missing_ref;
 use super::{Engine, outcome};
+use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
+use crate::report::preview::AppEnd;
 use crate::store::apps::{AppRow, AppState};
 use crate::store::pulls::{Pull, PullRow};
 
 pub(in crate::jobs) async fn run(
+    engine: &Engine,
+    repo: &RepoName,
+    ref_name: &str,
+    hint: Option<&Oid>,
+    ctx: &JobContext,
+) -> Result<(), JobError> {
+    look(engine, repo, ref_name, hint, ctx).await.map_err(|error| not_applied(repo, ref_name, error))
+}
+
+/// What it means for people that a push could not be looked at: the log, the list of jobs and each app that follows the
+/// ref say so.
+fn not_applied(repo: &RepoName, ref_name: &str, error: JobError) -> JobError {
+    if error.class == Class::Cancelled {
+        return error;
+    }
+    error.reworded(|text| {
+        let (branch, text) = (ref_name.trim_start_matches("refs/heads/"), text.trim_end_matches('.'));
+        format!(
+            "the last push to {branch} of repo {repo} is not applied: {text}. Apps that follow it stay at the commit \
+             that was applied last"
+        )
+    })
+}
+
+/// Who has merged something with this push hears that nothing of it is applied, and why. What was told of an app stays
+/// as it was told.
+pub(in crate::jobs) async fn failed(
+    engine: &Engine,
+    repo: &RepoName,
+    ref_name: &str,
+    error: &JobError,
+) -> Result<(), JobError> {
+    let end = AppEnd::Failed { message: error.message() };
+    let base_ref = ref_name.trim_start_matches("refs/heads/");
+    for pull in engine.store.unfinished_pulls(repo, outcome::heard_after(engine)).await? {
+        let (Some(merge), Some(report)) = (&pull.merge_commit, outcome::report_of(&pull)) else { continue };
+        if pull.base_ref.trim_start_matches("refs/heads/") != base_ref {
+            continue;
+        }
+        let told = outcome::events(engine, &pull).await?;
+        for app in report.outcome.into_iter().flat_map(|outcome| outcome.apps) {
+            let is_told = told.get(&app.app).is_some_and(|told| !told.events.is_empty());
+            if let Some(row) = engine.store.app(&app.app).await?.filter(|_| !is_told) {
+                outcome::ended(engine, &row, merge, &end).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn look(
     engine: &Engine,
     repo: &RepoName,
     ref_name: &str,

@@ -7,12 +7,30 @@ use super::Engine;
 use super::desired::outdated;
 use super::ownership::{leave, orphans};
 use super::preview::{facts, rests};
+use crate::cluster::ClusterError;
 use crate::ids::{AppId, ClusterName};
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::store::apps::{AppHealth, AppRow, AppState};
-use crate::sync::drift;
+use crate::sync::{SyncError, drift};
 
 pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
+    look(engine, cluster).await.map_err(without_quotes)
+}
+
+/// What a server says of objects of all apps may repeat what they hold.
+fn without_quotes(error: JobError) -> JobError {
+    let source = error.source();
+    let of_cluster = source.downcast_ref::<ClusterError>().or(match source.downcast_ref::<SyncError>() {
+        Some(SyncError::Cluster(error)) => Some(error),
+        _ => None,
+    });
+    match of_cluster.map(ClusterError::outline) {
+        Some(outline) => error.reworded(|_| outline),
+        None => error,
+    }
+}
+
+async fn look(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     let cluster = engine.cluster(cluster)?;
     engine.waits.sweep().await?;
     // What an earlier process had no time to tell.

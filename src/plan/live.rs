@@ -45,8 +45,10 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn walk<'a>(&self, sides: Sides<'a>, path: &str, steps: &mut Vec<Step<'a>>, found: &mut Vec<String>) {
-        if sides.before == sides.after || sides.live == sides.before || sides.live == sides.after || found.len() >= MOST
-        {
+        if sides.before == sides.after || sides.live == sides.after || found.len() >= MOST {
+            return;
+        }
+        if self.is_as_in_git(sides.live, sides.before, steps) {
             return;
         }
         match (sides.before, sides.after) {
@@ -73,7 +75,36 @@ impl Look<'_> {
 
     /// What the server has set by itself: nobody else has, and Git leaves it to the server.
     fn is_default(&self, sides: Sides<'_>, steps: &[Step<'_>]) -> bool {
-        sides.before.is_none() && sides.live.is_some() && managed::holders(self.live, steps).is_empty()
+        sides.before.is_none() && sides.live.is_some() && !managed::is_set(self.live, steps)
+    }
+
+    /// Whether a value is what Git has, apart from what the server has added within it.
+    fn is_as_in_git<'a>(&self, live: Option<&'a Value>, before: Option<&'a Value>, steps: &mut Vec<Step<'a>>) -> bool {
+        match (live, before) {
+            (Some(Value::Object(live)), Some(Value::Object(before))) => {
+                let has_all = before.keys().all(|name| live.contains_key(name));
+                has_all
+                    && live.iter().all(|(name, value)| {
+                        steps.push(Step::Field(name));
+                        let is_same = match before.get(name) {
+                            Some(before) => self.is_as_in_git(Some(value), Some(before), steps),
+                            None => !managed::is_set(self.live, steps),
+                        };
+                        steps.pop();
+                        is_same
+                    })
+            }
+            (Some(Value::Array(live)), Some(Value::Array(before))) => {
+                live.len() == before.len()
+                    && live.iter().zip(before).all(|(live, before)| {
+                        steps.push(Step::Item(live));
+                        let is_same = self.is_as_in_git(Some(live), Some(before), steps);
+                        steps.pop();
+                        is_same
+                    })
+            }
+            (live, before) => live == before,
+        }
     }
 
     fn sentence(&self, sides: Sides<'_>, path: &str, steps: &[Step<'_>]) -> String {
@@ -166,6 +197,24 @@ mod tests {
         assert_eq!(said(json!({"f:replicas": {}})), [] as [&str; 0]);
         let set = said(json!({"f:strategy": {"f:type": {}}}));
         assert_eq!(set.len(), 1, "somebody has set it");
+    }
+
+    /// P2+: what the server adds within what Git sets is no difference either, whether that goes or was empty.
+    #[test]
+    fn a_default_within_what_git_sets_is_no_difference() {
+        let live = |more: Value| {
+            json!({"metadata": {"managedFields": [{"manager": "driftless", "operation": "Apply", "fieldsV1": {"f:spec":
+                {"f:probe": {"f:httpGet": {"f:path": {}}}, "f:strategy": {}}}}, more]},
+                "spec": {"probe": {"httpGet": {"path": "/", "scheme": "HTTP"}, "timeoutSeconds": 1},
+                "strategy": {"type": "RollingUpdate"}}})
+        };
+        let before = json!({"spec": {"probe": {"httpGet": {"path": "/"}}, "strategy": {}}});
+        let after = json!({"spec": {"strategy": {"type": "Recreate"}}});
+        let said = |more: Value| differences(&key("Deployment"), &live(more), &before, &after);
+        assert_eq!(said(json!({})), [] as [&str; 0]);
+        let by = |fields: Value| json!({"manager": "edit", "operation": "Update", "fieldsV1": {"f:spec": fields}});
+        assert_eq!(said(by(json!({"f:probe": {"f:timeoutSeconds": {}}}))).len(), 1, "somebody has set it");
+        assert_eq!(said(by(json!({"f:strategy": {"f:type": {}}}))).len(), 1);
     }
 
     #[test]

@@ -33,6 +33,27 @@ pub(super) fn holders(live: &Value, path: &[Step<'_>]) -> Vec<(String, String)> 
     found
 }
 
+/// Whether somebody has set a field. Who applies a map, even an empty one, has not set what the server adds to it.
+pub(super) fn is_set(live: &Value, path: &[Step<'_>]) -> bool {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let sets = |entry: &Value| {
+        let applies = entry["operation"] == "Apply";
+        if applies { holds_itself(&entry["fieldsV1"], path) } else { holds(&entry["fieldsV1"], path) }
+    };
+    entries.into_iter().flatten().any(sets)
+}
+
+fn holds_itself(fields: &Value, path: &[Step<'_>]) -> bool {
+    let Value::Object(fields) = fields else { return false };
+    match path.split_first() {
+        None => true,
+        Some((Step::Field(name), rest)) => {
+            fields.get(&format!("f:{name}")).is_some_and(|below| holds_itself(below, rest))
+        }
+        Some((Step::Item(item), rest)) => items(fields, item).any(|below| holds_itself(below, rest)),
+    }
+}
+
 /// One step on the way to a field.
 #[derive(Clone, Copy)]
 pub(super) enum Step<'a> {

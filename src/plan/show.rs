@@ -18,6 +18,15 @@ impl Redactor {
         changes: impl IntoIterator<Item = &'a Change>,
         manifests: impl IntoIterator<Item = &'a Manifest>,
     ) -> Self {
+        Self::beside(changes, manifests, &[])
+    }
+
+    /// The same with objects that are in neither.
+    pub fn beside<'a>(
+        changes: impl IntoIterator<Item = &'a Change>,
+        manifests: impl IntoIterator<Item = &'a Manifest>,
+        objects: &'a [(ObjectKey, Value)],
+    ) -> Self {
         let of_change = |change: &'a Change| {
             let desired = change.desired.as_ref().map(|desired| &desired.object);
             [change.before.as_ref(), change.after.as_ref(), desired]
@@ -27,7 +36,8 @@ impl Redactor {
         };
         let changes = changes.into_iter().flat_map(of_change);
         let manifests = manifests.into_iter().map(|manifest| (&manifest.key, &manifest.object));
-        Self(Known::of(changes.chain(manifests).collect::<Vec<(&ObjectKey, &Value)>>()))
+        let objects = objects.iter().map(|(key, object)| (key, object));
+        Self(Known::of(changes.chain(manifests).chain(objects).collect::<Vec<(&ObjectKey, &Value)>>()))
     }
 
     /// What is to be said where the Secrets hold more than can be searched for.

@@ -22,6 +22,8 @@ const SHORT: usize = 256;
 const IN_PARTS: usize = 2048;
 /// A shorter part of a value is found by chance, unless it is like a code.
 const PART: usize = 6;
+/// More in base64 is no user and password.
+const LONGEST_PACKED: usize = 16 * 1024;
 /// So many parts of a value are searched for in every form; the others as they are and encoded once.
 const IN_ALL_FORMS: usize = 400;
 
@@ -141,8 +143,19 @@ pub(super) fn leaves(text: &str) -> Vec<String> {
     } else {
         found.extend(text.lines().filter_map(assigned).map(|(_, value)| value.to_owned()));
     }
+    let packed: Vec<String> = found.iter().map(String::as_str).chain([text]).filter_map(packed).flatten().collect();
+    found.extend(packed);
     found.retain(|leaf| counts(leaf));
     found
+}
+
+/// What a user and a password in base64 are: `auth` of `.dockerconfigjson`, `_auth` of `.npmrc`, `Basic …`.
+fn packed(text: &str) -> Option<[String; 2]> {
+    let word = text.split_whitespace().next_back().filter(|word| word.len() <= LONGEST_PACKED)?;
+    let bytes = STANDARD_NO_PAD.decode(word.trim_end_matches('=')).ok()?;
+    let whole = String::from_utf8(bytes).ok().filter(|whole| !whole.contains(char::is_control))?;
+    let password = whole.split_once(':')?.1.to_owned();
+    Some([password, whole])
 }
 
 fn strings(value: &Value, found: &mut Vec<String>) {

@@ -182,3 +182,19 @@ fn short_lines_are_found() {
         assert_eq!(known.hide(plain), plain);
     }
 }
+
+/// X11+: a registry's `auth` is a user and a password in base64, and so are `_auth` of npm and a header.
+#[test]
+fn a_password_in_base64_is_found_by_itself() {
+    let auth = STANDARD.encode("ci-bot:s3cr3t/Pa:ss");
+    let docker = json!({"auths": {"registry.example.com": {"auth": auth}}}).to_string();
+    let npm = format!("//registry.example.com/:_auth={auth}\nalways-auth=true\n");
+    for value in [docker, npm, format!("Basic {auth}"), format!("authorization: Basic {auth}"), auth.clone()] {
+        let known = known(&json!({"value": value}));
+        for hidden in ["s3cr3t/Pa:ss", "ci-bot:s3cr3t/Pa:ss", &auth, &STANDARD.encode("s3cr3t/Pa:ss")] {
+            let shown = known.hide(&format!("login failed with '{hidden}'"));
+            assert_eq!(shown.as_str(), "login failed with '(hidden)'", "{value}: {hidden}");
+        }
+        assert_eq!(known.hide("always-auth, registry").as_str(), "always-auth, registry", "{value}");
+    }
+}

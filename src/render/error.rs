@@ -70,6 +70,11 @@ pub enum RenderError {
     Protocol(String),
     #[error("too many renders are waiting for a worker")]
     Overloaded,
+    #[error(
+        "the render did not begin within {seconds} s, because other renders take all workers that are left to this \
+         repo. Driftless retries"
+    )]
+    Busy { seconds: u64 },
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// What a render needs beside its tree cannot be had: a ref of another repo, or what the cluster serves.
@@ -104,9 +109,11 @@ impl Classified for RenderError {
             RenderError::Cancelled => Class::Cancelled,
             RenderError::Missing { class, .. } => *class,
             RenderError::Overloaded => Class::Retry { after: Some(Duration::from_secs(1)) },
-            RenderError::Start(_) | RenderError::Pipe(_) | RenderError::Protocol(_) | RenderError::Tree(_) => {
-                Class::RETRY
-            }
+            RenderError::Busy { .. }
+            | RenderError::Start(_)
+            | RenderError::Pipe(_)
+            | RenderError::Protocol(_)
+            | RenderError::Tree(_) => Class::RETRY,
         }
     }
 }

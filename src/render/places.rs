@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::error::RenderError;
+
+/// How long a render waits for a place. Each render has a limit of its own.
+const WAIT: Duration = Duration::from_mins(10);
 
 /// What a render is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +119,7 @@ impl Places {
         tokio::select! {
             place = place => place.map_err(|_| RenderError::Cancelled),
             () = cancel.cancelled() => Err(RenderError::Cancelled),
+            () = tokio::time::sleep(WAIT) => Err(RenderError::Busy { seconds: WAIT.as_secs() }),
         }
     }
 
@@ -179,6 +184,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::class::Classified;
 
     async fn ask(places: &Places, tenant: &str, purpose: Purpose) -> Option<Place> {
         let cancel = CancellationToken::new();
@@ -230,6 +236,18 @@ mod tests {
         let of = |what: &str| order.iter().position(|one| one == what);
         assert!(of("b Preview") < of("a Preview") && of("c Preview") < of("a Preview"), "{order:?}");
         assert!(of("a Sync") < of("a Preview"), "{order:?}");
+    }
+
+    /// A9+: whoever has waited for long is tried again, so that its worker is free for others.
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_not_waited_for_for_ever() {
+        let places = Places::new(1, 1);
+        let _held = ask(&places, "a", Purpose::Sync).await;
+        let asker = Asker { tenant: "a", purpose: Purpose::Sync };
+        let Err(busy) = places.acquire(asker, &CancellationToken::new()).await else { panic!("it is held") };
+        assert!(busy.class().is_retry());
+        insta::assert_snapshot!(busy.to_string(), @"the render did not begin within 600 s, because other renders take all workers that are left to this repo. Driftless retries");
+        assert!(places.lock().waiting.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -224,7 +224,11 @@ pub enum AppEnd {
         objects: Vec<String>,
     },
     /// Its definition was removed, and its objects stay.
-    Kept,
+    Kept {
+        /// It had none.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        nothing: bool,
+    },
     /// Its definition was removed, and its objects are gone.
     Pruned {
         /// Who confirmed that, where it needed confirmation and that is known.

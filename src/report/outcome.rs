@@ -28,7 +28,7 @@ pub fn is_settled(end: &AppEnd) -> bool {
         // What is kept now may be deleted later.
         AppEnd::Healthy { kept, .. } => kept.is_empty(),
         AppEnd::Removed { lost, all, .. } => lost.is_none() && *all,
-        AppEnd::Kept
+        AppEnd::Kept { .. }
         | AppEnd::Pruned { .. }
         | AppEnd::Superseded { .. }
         | AppEnd::Replaced { .. }

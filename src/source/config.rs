@@ -12,6 +12,8 @@ pub struct MirrorsConfig {
     pub tls_ca: Option<PathBuf>,
     /// For one listing or fetch as a whole.
     pub timeout: Duration,
+    /// How long a job waits for another one that changes the same mirror.
+    pub wait: Duration,
     /// Without a byte from the forge.
     pub idle_timeout: Duration,
     /// The most bytes of one answer.
@@ -35,6 +37,7 @@ impl MirrorsConfig {
             dir: dir.into(),
             tls_ca: None,
             timeout: Duration::from_mins(10),
+            wait: Duration::from_mins(2),
             idle_timeout: Duration::from_secs(30),
             max_pack_bytes: 4 << 30,
             max_object_bytes: 128 << 20,

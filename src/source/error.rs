@@ -76,6 +76,13 @@ pub enum SourceError {
     )]
     Sha256 { repo: RepoName },
 
+    /// Whatever changes a mirror does so alone.
+    #[error(
+        "work on repo {repo} did not begin within {seconds} s, because it waited for another fetch of the repo, or for \
+         its mirror to be made compact. Driftless retries; if this lasts, check how fast the forge answers"
+    )]
+    Busy { repo: RepoName, seconds: u64 },
+
     #[error("repo {repo} has not been fetched yet")]
     NotMirrored { repo: RepoName },
 
@@ -141,6 +148,7 @@ impl Classified for SourceError {
             | Self::Protocol { .. }
             | Self::TimedOut { .. }
             | Self::MergeTimedOut { .. }
+            | Self::Busy { .. }
             | Self::NoGit { .. }
             | Self::NotMirrored { .. }
             | Self::NoCommit { .. }
@@ -209,6 +217,7 @@ mod tests {
             SourceError::TooLarge { repo: repo.clone(), limit: 1024 },
             SourceError::ObjectTooLarge { repo: repo.clone(), limit: 1024 },
             SourceError::Sha256 { repo: repo.clone() },
+            SourceError::Busy { repo: repo.clone(), seconds: 120 },
             SourceError::NotMirrored { repo: repo.clone() },
             SourceError::NoCommit { repo: repo.clone(), commit: base.clone() },
             SourceError::NotACommit { repo: repo.clone(), ref_name: "\"refs/tags/blob\"".to_owned() },

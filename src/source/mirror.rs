@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::config::MirrorsConfig;
@@ -80,6 +81,13 @@ impl Mirror {
             greeting: Arc::default(),
             in_use: std::sync::Mutex::default(),
         })
+    }
+
+    /// Waits until nobody else changes the mirror, within a limit: a forge that hangs must not hold up whoever comes
+    /// next for as long as it likes.
+    pub(super) async fn hold(&self, within: Duration) -> Result<OwnedMutexGuard<()>, SourceError> {
+        let held = tokio::time::timeout(within, Arc::clone(&self.lock).lock_owned()).await;
+        held.map_err(|_| SourceError::Busy { repo: self.repo.clone(), seconds: within.as_secs() })
     }
 
     pub(super) fn tree_in_use(&self, commit: &Oid) -> Option<Arc<dyn Tree>> {

@@ -99,7 +99,7 @@ impl Mirrors {
         }
         let mirror = self.mirror(&remote.repo)?;
         let lock = tokio::select! {
-            lock = Arc::clone(&mirror.lock).lock_owned() => lock,
+            lock = mirror.hold(self.shared.config.wait) => lock?,
             () = cancel.cancelled() => return Err(SourceError::Cancelled { repo: remote.repo.clone() }),
         };
         let (names, this, owned) = (refs.iter().cloned().collect(), self.clone(), remote.clone());
@@ -129,7 +129,7 @@ impl Mirrors {
             remote::check_ref(repo, name)?;
         }
         let names: Vec<String> = refs.to_vec();
-        let _lock = Arc::clone(&self.mirror(repo)?.lock).lock_owned().await;
+        let _lock = self.mirror(repo)?.hold(self.shared.config.wait).await?;
         self.read(repo, move |git, repo| fetch::delete(git, repo, names.iter().map(String::as_str))).await
     }
 
@@ -145,7 +145,7 @@ impl Mirrors {
     /// letters, digits, `-`); `None` lets it go. The revision that an app runs at must outlive a forced push.
     pub async fn keep(&self, repo: &RepoName, name: &str, commit: Option<&Oid>) -> Result<(), SourceError> {
         let (name, commit) = (name.to_owned(), commit.cloned());
-        let _lock = Arc::clone(&self.mirror(repo)?.lock).lock_owned().await;
+        let _lock = self.mirror(repo)?.hold(self.shared.config.wait).await?;
         self.read(repo, move |git, repo| fetch::keep(git, repo, &name, commit.as_ref())).await
     }
 

@@ -9,8 +9,12 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+
+/// How long a disk may take.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// The log that commits are appended to.
 pub(super) struct Disk {
@@ -41,6 +45,16 @@ impl Disk {
 
     /// Returns once everything that was committed before the call is on disk.
     pub(super) async fn sync(&self) -> io::Result<()> {
+        let synced = tokio::time::timeout(WAIT, self.sync_when_due()).await;
+        synced.unwrap_or_else(|_| {
+            // What becomes of what is under way nobody will hear.
+            self.doubt.store(true, Ordering::SeqCst);
+            let message = format!("nothing was written within {} s", WAIT.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        })
+    }
+
+    async fn sync_when_due(&self) -> io::Result<()> {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut served = self.served.lock().await;
         if *served >= mine {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::MigrateError;
 
 use crate::class::{Class, Classified};
+use crate::ids::RepoName;
 
 /// Why a statement failed, for those who hold a [`super::Connection`].
 pub type SqlError = sqlx::Error;
@@ -47,8 +48,24 @@ pub enum StoreError {
          continues."
     )]
     NotWritable(String),
-    #[error("the store failed: {0}")]
+    #[error(
+        "what is known of the pull requests of repo {repo} could not be written within {seconds} s, because other work \
+         on them has not ended. Driftless retries"
+    )]
+    Busy { repo: RepoName, seconds: u64 },
+    #[error("{}", sql(.0))]
     Sql(#[from] sqlx::Error),
+}
+
+fn sql(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            "the store could not be used within 30 s, because other work uses all its connections. Driftless retries; \
+             if this lasts, check the disk of the data folder"
+                .to_owned()
+        }
+        error => format!("the store failed: {error}"),
+    }
 }
 
 impl StoreError {
@@ -76,7 +93,7 @@ impl Classified for StoreError {
         match self {
             // A full disk, a busy file, a lost connection: all that time may heal.
             Self::Sql(error) if !is_ours(error) => Class::RETRY,
-            Self::Disk(_) | Self::NotWritable(_) => Class::RETRY,
+            Self::Disk(_) | Self::NotWritable(_) | Self::Busy { .. } => Class::RETRY,
             _ => Class::Fail,
         }
     }

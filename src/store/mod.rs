@@ -33,10 +33,11 @@ pub mod runs;
 pub mod shown_deletes;
 pub mod waits;
 
+use std::collections::HashMap;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -46,6 +47,7 @@ use sqlx::sqlite::{
 use sqlx::{FromRow, Row};
 
 use crate::clock::Clock;
+use crate::ids::RepoName;
 
 use disk::Disk;
 pub use error::{SqlError, StoreError};
@@ -74,8 +76,8 @@ struct Inner {
     /// How often it was stored which apps there are.
     definition_changes: AtomicU64,
     probe: Probe,
-    /// Whose turn it is to write what is known of pull requests.
-    turns: Arc<tokio::sync::Mutex<()>>,
+    /// Whose turn it is to write what is known of the pull requests of a repo.
+    turns: Mutex<HashMap<RepoName, Arc<tokio::sync::Mutex<()>>>>,
     _lock: Lock,
 }
 
@@ -99,7 +101,7 @@ impl Store {
             clock,
             definition_changes: AtomicU64::new(0),
             probe: Probe::default(),
-            turns: Arc::default(),
+            turns: Mutex::default(),
             _lock: lock,
         })))
     }
@@ -163,8 +165,9 @@ impl Store {
         self.sync().await
     }
 
-    fn turns(&self) -> Arc<tokio::sync::Mutex<()>> {
-        Arc::clone(&self.0.turns)
+    fn turn_of(&self, repo: &RepoName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(repo.clone()).or_default())
     }
 
     pub fn clock(&self) -> &dyn Clock {

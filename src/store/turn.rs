@@ -5,6 +5,7 @@
 //! its [`Turn`], and cannot outlive it.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -12,10 +13,15 @@ use super::pulls::{Pull, PullRow};
 use super::{Store, StoreError};
 use crate::ids::RepoName;
 
-/// While this lives, nobody else writes what is known of pull requests. Compare, render and ask before it: all wait.
+/// How long a turn is waited for. Each is a few statements.
+const WAIT: Duration = Duration::from_mins(1);
+
+/// While this lives, nobody else writes what is known of the pull requests of the repo. Compare, render and ask before
+/// it: all wait.
 #[must_use = "the turn is over when this is dropped"]
 pub struct Turn {
     store: Store,
+    repo: RepoName,
     _held: OwnedMutexGuard<()>,
 }
 
@@ -26,25 +32,28 @@ pub struct HeldPull<'t> {
 }
 
 impl Store {
-    pub async fn turn(&self) -> Turn {
-        Turn { _held: self.turns().lock_owned().await, store: self.clone() }
+    /// Each repo has turns of its own.
+    pub async fn turn(&self, repo: &RepoName) -> Result<Turn, StoreError> {
+        let held = tokio::time::timeout(WAIT, self.turn_of(repo).lock_owned()).await;
+        let held = held.map_err(|_| StoreError::Busy { repo: repo.clone(), seconds: WAIT.as_secs() })?;
+        Ok(Turn { _held: held, repo: repo.clone(), store: self.clone() })
     }
 }
 
 impl Turn {
-    pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<Option<HeldPull<'_>>, StoreError> {
-        Ok(self.store.pull(repo, number).await?.map(|pull| self.hold(pull)))
+    pub async fn pull(&self, number: u64) -> Result<Option<HeldPull<'_>>, StoreError> {
+        Ok(self.store.pull(&self.repo, number).await?.map(|pull| self.hold(pull)))
     }
 
-    /// The same, or this one where none is known.
+    /// The same, or this one of the repo where none is known.
     pub async fn pull_or(&self, new: Pull) -> Result<HeldPull<'_>, StoreError> {
-        let known = self.store.pull(&new.repo, new.number).await?;
-        Ok(self.hold(known.unwrap_or(new)))
+        let known = self.store.pull(&self.repo, new.number).await?;
+        Ok(self.hold(known.unwrap_or(Pull { repo: self.repo.clone(), ..new })))
     }
 
     /// See [`Store::unfinished_pulls`].
-    pub async fn unfinished_pulls(&self, repo: &RepoName, after: i64) -> Result<Vec<HeldPull<'_>>, StoreError> {
-        Ok(self.store.unfinished_pulls(repo, after).await?.into_iter().map(|pull| self.hold(pull)).collect())
+    pub async fn unfinished_pulls(&self, after: i64) -> Result<Vec<HeldPull<'_>>, StoreError> {
+        Ok(self.store.unfinished_pulls(&self.repo, after).await?.into_iter().map(|pull| self.hold(pull)).collect())
     }
 
     fn hold(&self, pull: Pull) -> HeldPull<'_> {
@@ -83,9 +92,9 @@ impl DerefMut for HeldPull<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
+    use crate::class::Classified;
     use crate::clock::ManualClock;
     use crate::ids::Oid;
 
@@ -100,12 +109,12 @@ mod tests {
         let path = folder.path().join("store.db");
         let store = Store::open(&path, Arc::new(ManualClock::at_millis(1))).await.expect("opens");
         let repo = RepoName::new("shop");
-        let first = store.turn().await;
+        let first = store.turn(&repo).await.expect("a turn");
         let mut merged = first.pull_or(Pull::sample(&repo, 7, PullRow::Open)).await.expect("read");
         let second = tokio::spawn({
             let (store, repo) = (store.clone(), repo.clone());
             async move {
-                let turn = store.turn().await;
+                let turn = store.turn(&repo).await.expect("a turn");
                 let mut pull = turn.pull_or(Pull::sample(&repo, 7, PullRow::Open)).await.expect("read");
                 pull.report = Some("{}".into());
                 pull.put().await.expect("written");
@@ -119,5 +128,20 @@ mod tests {
         second.await.expect("it ends");
         let known = store.pull(&repo, 7).await.expect("read").expect("a row");
         assert_eq!((known.state, known.report.as_deref()), (PullRow::Merged, Some("{}")));
+    }
+
+    /// A9+: a turn that does not end holds up nobody of another repo, and those of its own repo for a minute.
+    #[tokio::test]
+    async fn a_turn_holds_up_its_own_repo_alone_and_not_for_ever() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("store.db");
+        let store = Store::open(&path, Arc::new(ManualClock::at_millis(1))).await.expect("opens");
+        let (shop, bank) = (RepoName::new("shop"), RepoName::new("bank"));
+        tokio::time::pause();
+        let _held = store.turn(&shop).await.expect("a turn");
+        assert!(store.turn(&bank).await.is_ok());
+        let Err(busy) = store.turn(&shop).await else { panic!("it is held") };
+        assert!(busy.class().is_retry());
+        insta::assert_snapshot!(busy.to_string(), @"what is known of the pull requests of repo shop could not be written within 60 s, because other work on them has not ended. Driftless retries");
     }
 }

@@ -1,5 +1,6 @@
 //! What is waited for: rows with deadlines, so that a wait outlives the process that began it.
 
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -10,6 +11,7 @@ use super::transaction::Query;
 use super::{Connection, Store, StoreError, decoded, readable};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectKey;
+use crate::redact::Shown;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(rename_all = "lowercase")]
@@ -67,16 +69,16 @@ pub struct Wait {
     pub deadline: i64,
 }
 
-/// How a wait ended.
+/// How a wait ended. What a server or a controller has said is in it as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitOutcome {
     Done,
     /// An object that was being deleted when it was applied is gone: it has to be made again.
-    Gone(String),
+    Gone(Shown),
     /// An object will not get better by waiting; the worst first.
-    Failed(String),
+    Failed(Shown),
     /// The deadline has passed, with what was still waited for.
-    TimedOut(String),
+    TimedOut(Shown),
 }
 
 /// The end of a wait. Its row stays in the store until its app's job has acted on it and called [`Store::end_wait`].
@@ -97,11 +99,15 @@ impl WaitOutcome {
     }
 
     fn read(outcome: &str, detail: String) -> Result<Self, StoreError> {
+        let shown = |detail: String| {
+            let read = Shown::deserialize(detail.into_deserializer());
+            read.map_err(|error: serde::de::value::Error| StoreError::corrupt("an end of a wait", error))
+        };
         match outcome {
             "done" => Ok(Self::Done),
-            "gone" => Ok(Self::Gone(detail)),
-            "failed" => Ok(Self::Failed(detail)),
-            "timedout" => Ok(Self::TimedOut(detail)),
+            "gone" => shown(detail).map(Self::Gone),
+            "failed" => shown(detail).map(Self::Failed),
+            "timedout" => shown(detail).map(Self::TimedOut),
             other => Err(StoreError::corrupt("an end of a wait", format!("{other:?}"))),
         }
     }

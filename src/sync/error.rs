@@ -119,6 +119,16 @@ fn listed<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     }
 }
 
+impl SyncError {
+    /// See [`ClusterError::outline`].
+    pub fn outline(&self) -> String {
+        match self {
+            Self::Cluster(error) => error.outline(),
+            error => error.to_string(),
+        }
+    }
+}
+
 impl From<Refusal> for SyncError {
     fn from(refusal: Refusal) -> Self {
         Self::NotAllowed(Box::new(refusal))

@@ -99,7 +99,7 @@ pub async fn look(
                 return Err(error.into());
             }
             Err(error) => {
-                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "objects of this kind \
+                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, error = error.outline(), "objects of this kind \
                                                                                                   that carry \
                                                                                                   Driftless' labels \
                                                                                                   cannot be listed");

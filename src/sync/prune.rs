@@ -1,17 +1,21 @@
 //! Deletes what an app no longer wants, once all that it wants is healthy.
 
+use std::sync::{Mutex, PoisonError};
+
 use futures::StreamExt;
 use serde_json::Value;
 
 use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::{Permits, Writing};
+use super::secrets::{self, SeenSecrets, ShownError};
 use super::steps::{PruneStep, compare_prunes, prune_step};
 use crate::app::{App, Authority, Verb};
 use crate::cluster::{Cluster, ClusterError, Deleted};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Marks;
 use crate::plan::deletion::{NotWanted, Record, WantedUids, prunable};
+use crate::redact::holds_secrets;
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::waits::{Touched, WaitObject};
 
@@ -34,7 +38,7 @@ pub struct Pruned {
 /// Deletes the objects that the inventory has and the app no longer wants: with the last apply, which a gate has
 /// allowed, they were marked so. Only what is clearly ours ([`prunable`]), and only what a look has found to be wanted
 /// by no other app; in the reverse of the order of an apply. What `authority` does not grant any more stays, and is an
-/// error.
+/// error. No error shows a value of a Secret that the app has, or had before this.
 pub async fn prune(
     deps: &SyncDeps,
     app: &App,
@@ -42,7 +46,20 @@ pub async fn prune(
     not_wanted: &NotWanted,
     authority: &dyn Authority,
     permits: Permits<'_>,
-) -> Result<Pruned, SyncError> {
+) -> Result<Pruned, ShownError> {
+    let secrets = Mutex::default();
+    match work(deps, app, Asks { marks, not_wanted, authority, secrets: &secrets }, permits).await {
+        Ok(pruned) => Ok(pruned),
+        Err(error) => {
+            let objects = std::mem::take(&mut *secrets.lock().unwrap_or_else(PoisonError::into_inner));
+            let seen = SeenSecrets { objects: &objects, ..SeenSecrets::default() };
+            Err(secrets::show_error(&error, &deps.store, &deps.cluster, &app.id, seen).await)
+        }
+    }
+}
+
+async fn work(deps: &SyncDeps, app: &App, asks: Asks<'_>, permits: Permits<'_>) -> Result<Pruned, SyncError> {
+    let not_wanted = asks.not_wanted;
     let rows = deps.store.inventory_of(deps.cluster.name(), &app.id).await?;
     let goes = |row: &ObjectRow| {
         matches!(row.state, ObjectState::Pruning | ObjectState::Deleting) && not_wanted.has(&row.key.id())
@@ -60,8 +77,7 @@ pub async fn prune(
         let ids: Vec<ObjectId> = members.iter().map(|row| row.key.id()).collect();
         let begun = deps.store.begin_deletes(deps.cluster.name(), &app.id, &ids).await?;
         let members = members.iter().filter(|row| begun.contains(&row.key.id()));
-        let asks = (marks, not_wanted, wanted, authority);
-        let deletes = members.map(|row| async move { (row, delete(&deps.cluster, asks, row, writing).await) });
+        let deletes = members.map(|row| async move { (row, delete(&deps.cluster, asks, wanted, row, writing).await) });
         let results: Vec<_> = futures::stream::iter(deletes.collect::<Vec<_>>())
             .buffered(deps.cluster.concurrency().max(1))
             .collect()
@@ -132,14 +148,30 @@ impl Pruned {
 }
 
 /// What is asked before an object is deleted.
-type Asks<'a> = (&'a Marks, &'a NotWanted, &'a WantedUids, &'a dyn Authority);
+#[derive(Clone, Copy)]
+struct Asks<'a> {
+    marks: &'a Marks,
+    not_wanted: &'a NotWanted,
+    authority: &'a dyn Authority,
+    /// The Secrets that were read to be deleted: what is said later may still repeat them.
+    secrets: &'a Mutex<Vec<(ObjectKey, Value)>>,
+}
 
-async fn delete(cluster: &Cluster, asks: Asks<'_>, row: &ObjectRow, _permit: &Writing) -> Result<End, SyncError> {
-    let (marks, not_wanted, wanted, authority) = asks;
+async fn delete(
+    cluster: &Cluster,
+    asks: Asks<'_>,
+    wanted: &WantedUids,
+    row: &ObjectRow,
+    _permit: &Writing,
+) -> Result<End, SyncError> {
+    let Asks { marks, not_wanted, authority, secrets } = asks;
     let mut last = None;
     for _ in 0..TRIES {
         authority.ask(Verb::Delete, &row.key.id())?;
         let Some((key, live)) = read(cluster, row).await? else { return Ok(End::Gone) };
+        if holds_secrets(&key, &live) {
+            secrets.lock().unwrap_or_else(PoisonError::into_inner).push((key.clone(), live.clone()));
+        }
         let ours = match prunable(&live, &row.key.id(), marks, Record::of_row(row.uid.as_deref()), wanted) {
             Ok(ours) => ours,
             Err(kept) => return Ok(End::Kept(kept.to_string())),

@@ -165,6 +165,12 @@ async fn an_installation_as_the_readme_has_it_passes() {
     let (said, code) = site.check(&["--definitions", "shop=shop"]).await;
     assert!(said.contains("has the required rights on 3 kinds"), "{said}");
     assert_eq!(code, 0);
+
+    // A definition that nobody reads.
+    site.write("shop/elsewhere/lost.yaml", &site.app("lost"));
+    let (said, code) = site.check(&["--definitions", "shop=shop"]).await;
+    assert!(said.contains("note  shop/elsewhere/lost.yaml: it defines app lost, which is ignored"), "{said}");
+    assert_eq!(code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

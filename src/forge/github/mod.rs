@@ -16,13 +16,12 @@ mod path;
 mod settings;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::sync::Mutex;
 
 pub use self::config::{GitHubConfig, GitHubCredentials, GitHubSetupError};
 
@@ -53,6 +52,10 @@ impl GitHub {
         let client = Client::new(config, clock)?;
         let name = client.api.host().to_owned();
         Ok(Self { client, listings: Listings::new(), identity: Mutex::default(), name })
+    }
+
+    fn known_identity(&self) -> MutexGuard<'_, Option<(u64, Identity)>> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,13 +146,14 @@ impl Forge for GitHub {
     }
 
     async fn whoami(&self) -> Result<Identity, ForgeError> {
-        let mut known = self.identity.lock().await;
         let version = self.client.auth.version();
-        if let Some((_, identity)) = known.as_ref().filter(|(of, _)| *of == version) {
-            return Ok(identity.clone());
+        let known = self.known_identity().as_ref().filter(|(of, _)| *of == version).cloned();
+        if let Some((_, identity)) = known {
+            return Ok(identity);
         }
+        // Asked twice rather than waited for: the forge may not answer whoever came first.
         let identity = self.client.auth.identity(&self.client.api).await?;
-        *known = Some((version, identity.clone()));
+        *self.known_identity() = Some((version, identity.clone()));
         Ok(identity)
     }
 

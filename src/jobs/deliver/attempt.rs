@@ -32,18 +32,16 @@ use crate::store::waits::{Wait, WaitPurpose};
 use crate::sync;
 use crate::sync::heal::Judgement;
 use crate::sync::{
-    AllowDestructive, AppliedSync, Known, Permits, Purpose, SyncDeps, SyncInput, Trust, WaitsForWord, Writing, drift,
-    heal,
+    AllowDestructive, AppliedSync, Known, Permits, Purpose, Secrets, SeenSecrets, SyncDeps, SyncInput, Trust,
+    WaitsForWord, Writing, drift, heal, quotes_a_server,
 };
 
-/// A server quotes in its refusals what it was asked about, and what it has: what the app's Secrets hold, in Git and in
-/// the cluster, is taken out of them, as it is for a preview.
-fn without_secrets(error: JobError, rendered: Option<&Rendered>, plan: Option<&Plan>) -> JobError {
-    beside(|| {
-        let manifests = rendered.into_iter().flat_map(|rendered| &rendered.manifests);
-        let redactor = Redactor::new(plan.into_iter().flat_map(|plan| &plan.changes), manifests);
-        error.reworded(|text| redactor.text(text).into())
-    })
+fn seen<'a>(rendered: Option<&'a Rendered>, plan: Option<&'a Plan>) -> SeenSecrets<'a> {
+    SeenSecrets {
+        changes: plan.map_or(&[], |plan| &plan.changes),
+        manifests: [rendered.map_or(&[], |rendered| &rendered.manifests), &[]],
+        objects: &[],
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +101,29 @@ impl Attempt<'_> {
         if matches!(self.aim, Aim::Apply | Aim::Remove) {
             claims::keep_wants(engine, app, rendered.as_deref().map_or(&[], |rendered| &rendered.manifests)).await?;
         }
-        done.map_err(|error| without_secrets(error, rendered.as_deref(), plan.as_ref()))
+        match done {
+            Err(error) if error.class != Class::Cancelled => {
+                Err(self.without_secrets(error, rendered.as_deref(), plan.as_ref()).await)
+            }
+            done => done,
+        }
+    }
+
+    /// A server quotes in its refusals what it was asked about, and what it has: what the app's Secrets hold, in Git
+    /// and in the cluster, is taken out of them, as it is for a preview. What the plan has not seen is read.
+    async fn without_secrets(&self, error: JobError, rendered: Option<&Rendered>, plan: Option<&Plan>) -> JobError {
+        if !quotes_a_server(error.source()) {
+            let redactor = seen(rendered, plan).redactor();
+            return beside(|| error.reworded(|text| redactor.text(text).into()));
+        }
+        let secrets = self.secrets(rendered, plan).await;
+        error.reworded(|text| secrets.show(text).into())
+    }
+
+    async fn secrets(&self, rendered: Option<&Rendered>, plan: Option<&Plan>) -> Secrets {
+        let (engine, cluster) = (self.engine, &self.row.app.destination.cluster);
+        let place = (cluster, engine.clusters.get(cluster));
+        Secrets::read(&engine.store, place, &self.row.app.id, seen(rendered, plan)).await
     }
 
     /// Plans, and does what is planned. Its errors may quote values of Secrets: those that the plan has seen, too.
@@ -123,9 +143,9 @@ impl Attempt<'_> {
                 let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
                 let mut left = lost::leave_alone(plan, &self.row.heals, engine.config.heals, &inventory);
                 if !left.said.is_empty() {
-                    // The server's words may quote what it was asked about.
-                    let manifests = rendered.into_iter().flat_map(|rendered| &rendered.manifests);
-                    left.said = beside(|| Redactor::new(&plan.changes, manifests).texts(&left.said));
+                    // The server's words may quote what it was asked about, and what it has.
+                    let secrets = self.secrets(rendered, Some(plan)).await;
+                    left.said = left.said.iter().map(|said| secrets.show(said).into()).collect();
                 }
                 left
             }

@@ -9,7 +9,7 @@ use crate::store::apps::{AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::replaced::Replaced;
 use crate::sync;
-use crate::sync::{Lost, SyncDeps};
+use crate::sync::{Lost, Secrets, SeenSecrets, SyncDeps};
 
 #[derive(Default)]
 struct Found {
@@ -78,7 +78,11 @@ async fn find(engine: &Engine, row: &AppRow, missing: &[Replaced]) -> Result<Fou
             Lost::PutBack(key) => {
                 found.put_back.push(format!("{key} was missing in the cluster, and was put back as it was"));
             }
-            Lost::Missing { why, .. } => found.missing.push(why),
+            Lost::Missing { why, .. } => {
+                let place = (&replaced.cluster, engine.clusters.get(&replaced.cluster));
+                let secrets = Secrets::read(&engine.store, place, &row.app.id, SeenSecrets::default()).await;
+                found.missing.push(secrets.show(&why).into());
+            }
         }
     }
     Ok(found)

@@ -32,7 +32,7 @@ pub async fn note_waits(engine: Arc<Engine>, stop: CancellationToken) {
 }
 
 async fn note(engine: &Engine, told: &mut HashMap<AppId, Instant>) -> Result<(), JobError> {
-    let waiting = engine.waits.waiting();
+    let waiting = engine.waits.waiting().await;
     told.retain(|app, _| waiting.iter().any(|(waits, _)| waits == app));
     for (app, text) in waiting {
         if !engine.store.set_waiting(&app, &text).await? || told.get(&app).is_some_and(|at| at.elapsed() < TELL_EVERY) {

@@ -200,8 +200,9 @@ async fn verdict(
         Some(app) if is_removed => *app == row.app.id.name,
         app => app.as_ref() == Some(&row.app.id.name) || error.file == *origin,
     };
-    if let Some(error) = found.errors.iter().find(is_own) {
-        return Ok((AppState::Broken, format!("{error}; its objects are kept")));
+    let own: Vec<String> = found.errors.iter().filter(is_own).map(ToString::to_string).collect();
+    if !own.is_empty() {
+        return Ok((AppState::Broken, format!("{}; its objects are kept", own.join("; "))));
     }
     if let Some(error) = found.errors.first().filter(|_| !is_removed) {
         let message = format!(

@@ -140,8 +140,8 @@ pub(in crate::jobs) async fn differs(
     objects: &[String],
 ) -> Result<(), JobError> {
     let app = &plan.app;
-    let turn = engine.store.turn().await;
-    let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
+    let turn = engine.store.turn(repo).await?;
+    let Some(mut pull) = turn.pull(number).await? else { return Ok(()) };
     let Some(mut report) = report_of(&pull) else { return Ok(()) };
     let shown = shown(&report, app);
     let Some(outcome) = report.outcome.as_mut() else { return Ok(()) };

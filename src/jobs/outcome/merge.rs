@@ -40,8 +40,8 @@ pub(in crate::jobs) async fn merged(
     let mut tries = 1;
     loop {
         let reviewed = Box::pin(reviewed::compare(engine, &seen, merge_commit)).await?;
-        let turn = engine.store.turn().await;
-        let Some(mut now) = turn.pull(&seen.repo, seen.number).await? else { return Ok(()) };
+        let turn = engine.store.turn(&seen.repo).await?;
+        let Some(mut now) = turn.pull(seen.number).await? else { return Ok(()) };
         // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the
         // outcome: syncs may have added to it while this compared. Nor is a head merged that was pushed since.
         if now.head != seen.head || now.state == PullRow::Merged {
@@ -98,7 +98,8 @@ async fn begin(
         if definition == DefinitionChange::Removed
             && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep)
         {
-            let event = Event { revision: merge_commit.clone(), end: AppEnd::Kept };
+            let nothing = engine.store.inventory(&app).await?.is_empty();
+            let event = Event { revision: merge_commit.clone(), end: AppEnd::Kept { nothing } };
             add(engine, pull, &app, None, &event, engine.clock.now_millis()).await?;
         }
         if let Some(why) = invalid.get(&app) {
@@ -133,8 +134,8 @@ pub(in crate::jobs) async fn concerns(
     head: &Oid,
     people: Vec<String>,
 ) -> Result<(), JobError> {
-    let turn = engine.store.turn().await;
-    let Some(mut pull) = turn.pull(repo, number).await? else { return Ok(()) };
+    let turn = engine.store.turn(repo).await?;
+    let Some(mut pull) = turn.pull(number).await? else { return Ok(()) };
     if pull.state == PullRow::Merged && !pull.merge_confirmed {
         pull.merge_confirmed = true;
         pull.put().await?;

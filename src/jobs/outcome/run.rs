@@ -18,8 +18,8 @@ use crate::store::apps::{AppHealth, AppState};
 /// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays:
 /// this only adds to it.
 pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(), JobError> {
-    let turn = engine.store.turn().await;
-    let pulls = turn.unfinished_pulls(repo, heard_after(engine)).await?;
+    let turn = engine.store.turn(repo).await?;
+    let pulls = turn.unfinished_pulls(heard_after(engine)).await?;
     if pulls.is_empty() {
         return Ok(());
     }
@@ -91,6 +91,10 @@ impl Contains {
         if let Some(known) = self.0.get(&key) {
             return Ok(*known);
         }
+        // What is told of the merge itself holds also where Git cannot be reached.
+        if merge == revision {
+            return Ok(true);
+        }
         // What a force push has taken away is in nobody's history.
         let is_here = engine.mirrors.has_commit(repo, revision).await;
         let within = is_here && engine.mirrors.is_ancestor(repo, merge, revision).await?;
@@ -109,7 +113,10 @@ async fn of_merge(
     event: Event,
 ) -> Result<Option<Event>, JobError> {
     // What was taken back before it was applied has not become healthy, and what fails then is not what it brought.
-    if may_be_taken_back(told, &event.end) && merge.taken_back(app, &event.revision).await? {
+    if may_be_taken_back(told, &event.end)
+        && event.revision != *merge.commit
+        && merge.taken_back(app, &event.revision).await?
+    {
         return Ok(Some(Event { end: AppEnd::Superseded { by: event.revision.clone() }, ..event }));
     }
     let AppEnd::Replaced { by, .. } = &event.end else { return Ok(Some(event)) };

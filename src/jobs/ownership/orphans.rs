@@ -128,8 +128,7 @@ async fn look_once(engine: &Engine, cluster: &Cluster) -> Result<(), JobError> {
     if looked() {
         return Ok(());
     }
-    let turn = engine.orphans.turn(cluster.name());
-    let _turn = turn.lock().await;
+    let _turn = engine.orphans.turn(cluster.name()).await?;
     if !looked() {
         let found = every_kind(engine, cluster, &BTreeSet::new()).await?;
         engine.orphans.found(cluster.name(), true, &found);

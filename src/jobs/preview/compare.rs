@@ -35,6 +35,7 @@ use crate::report::preview::{AppReport, AppResult, DefinitionChange};
 use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectRow;
 use crate::sync::marked::Orphan;
+use crate::sync::{Secrets, SeenSecrets, quotes_a_server};
 
 /// Apps that are planned at once; each cluster bounds its own requests.
 const AT_ONCE: usize = 4;
@@ -99,6 +100,7 @@ async fn by_itself(
     cancel: &CancellationToken,
 ) -> Result<(AppReport, Option<JobError>), JobError> {
     let (id, definition) = (pair.id.clone(), definition_change(&pair));
+    let rendered = [&pair.base, &pair.change].map(|side| Some(Arc::clone(side.as_ref()?.rendered.as_ref().ok()?)));
     let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
     let (error, cluster) =
         match (Box::pin(one(engine, trees, head, pair, moves, siblings, collected, cancel)).await, cluster) {
@@ -106,6 +108,15 @@ async fn by_itself(
             (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
             (Err(error), _) => return Err(error),
         };
+    let error = if quotes_a_server(error.source()) {
+        let manifests = rendered.each_ref().map(|side| side.as_ref().map_or(&[][..], |side| &side.manifests[..]));
+        let place = (&cluster, engine.clusters.get(&cluster));
+        let seen = SeenSecrets { manifests, ..SeenSecrets::default() };
+        let secrets = Secrets::read(&engine.store, place, &id, seen).await;
+        error.reworded(|text| secrets.show(text).into())
+    } else {
+        error
+    };
     let report = AppReport::new(id.clone(), cluster, definition, AppResult::Unavailable { message: error.message() });
     let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
     Ok((report, trouble))

@@ -26,11 +26,12 @@ pub(super) struct Side<'a> {
 
 impl Side<'_> {
     /// What is wrong with the definition of an app that is not among the others.
-    fn own(&self, app: &App) -> Option<&DefinitionError> {
+    fn own(&self, app: &App) -> Option<String> {
         let is_own = |error: &&DefinitionError| {
             error.app.as_deref().map_or(error.file == app.origin.file, |name| *name == *app.id.name)
         };
-        self.errors.iter().find(is_own)
+        let own: Vec<String> = self.errors.iter().filter(is_own).map(ToString::to_string).collect();
+        (!own.is_empty()).then(|| own.join("; "))
     }
 }
 

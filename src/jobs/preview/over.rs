@@ -29,7 +29,7 @@ pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullReq
 /// The row of a merged pull request, with the head that was merged: it may have been pushed to while nobody looked.
 /// What a push has told of already stays as it was told.
 async fn as_merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
-    let turn = engine.store.turn().await;
+    let turn = engine.store.turn(&repo.name).await?;
     let mut row = turn.pull_or(new_row(repo, pull)).await?;
     if row.state != PullRow::Merged {
         row.head.clone_from(&pull.head);
@@ -53,8 +53,8 @@ pub(in crate::jobs) async fn closed(engine: &Engine, repo: &Repo, pull: &PullReq
 /// In one turn with those who tell of merges: one that a push has told of stays merged, and what was said of it stays
 /// said.
 async fn note_closed(engine: &Engine, repo: &Repo, number: u64) -> Result<(), JobError> {
-    let turn = engine.store.turn().await;
-    if let Some(mut row) = turn.pull(&repo.name, number).await?.filter(|row| row.state == PullRow::Open) {
+    let turn = engine.store.turn(&repo.name).await?;
+    if let Some(mut row) = turn.pull(number).await?.filter(|row| row.state == PullRow::Open) {
         row.state = PullRow::Closed;
         row.put().await?;
     }

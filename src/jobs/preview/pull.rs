@@ -10,6 +10,7 @@ use super::over::{closed, landed, merged};
 use super::relook::Look;
 use super::told::{Kept, begin, show};
 use super::{landed, relook};
+use crate::class::Class;
 use crate::config::Repo;
 use crate::forge::{Forge, PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
@@ -41,7 +42,12 @@ pub(in crate::jobs) async fn run(
     };
     match pull.state {
         PullState::Open => Box::pin(open(engine, repo, &pull, hint, job, ctx)).await,
-        PullState::Merged => merged(engine, repo, &pull).await.map(|()| Finish::Done),
+        PullState::Merged => match merged(engine, repo, &pull).await {
+            Err(error) if error.class != Class::Cancelled => {
+                Err(error.reworded(|text| format!("the merge of this pull request is not applied yet: {text}")))
+            }
+            done => done.map(|()| Finish::Done),
+        },
         PullState::Closed => closed(engine, repo, &pull).await.map(|()| Finish::Done),
     }
 }

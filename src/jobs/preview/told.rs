@@ -44,15 +44,16 @@ pub(in crate::jobs) async fn show(
     kept: Option<&Kept>,
 ) -> Result<bool, JobError> {
     // In one turn: a merge that came between would be compared with what nobody has been shown.
-    let turn = engine.store.turn().await;
-    let Some(mut row) = turn.pull(&repo.name, seen.number).await? else { return Ok(false) };
+    let turn = engine.store.turn(&repo.name).await?;
+    let Some(mut row) = turn.pull(seen.number).await? else { return Ok(false) };
     // What was shown of it before is what was reviewed, and what becomes of that is told by now.
     if row.state != PullRow::Open || row.head != seen.head {
         return Ok(false);
     }
     (row.base, row.apps) = (seen.base.clone(), seen.apps.clone());
     let report = &as_said_before(report, row.report.as_deref());
-    let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
+    let says_something =
+        report.stopped.is_some() || !report.apps.is_empty() || !report.not_checked.is_empty() || row.report.is_some();
     if says_something {
         row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
     }
@@ -91,7 +92,7 @@ pub(in crate::jobs) async fn begin(
     pull: &PullRequest,
     contradicted: Option<&Contradicted>,
 ) -> Result<Option<Pull>, JobError> {
-    let turn = engine.store.turn().await;
+    let turn = engine.store.turn(&repo.name).await?;
     let new = new_row(repo, pull);
     let mut row = turn.pull_or(new.clone()).await?;
     match row.called_open(&pull.head) {

@@ -4,13 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
+use crate::class::{Class, Classified};
 use crate::ids::{AppId, ClusterName};
 use crate::sync::marked::{Kind, Orphan, Refused};
 
 /// So many are remembered of one cluster; whoever needs to know of the others looks again.
 const REMEMBERED: usize = 20_000;
+
+/// How long a look waits for the same look that another one makes.
+const WAIT: Duration = Duration::from_mins(2);
+
+/// Another look at the same cluster has not ended.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the app's first sync did not begin within {} s, because another first sync is still looking for objects of \
+     Driftless on cluster {cluster}. Driftless retries",
+    WAIT.as_secs()
+)]
+pub struct Busy {
+    cluster: ClusterName,
+}
+
+impl Classified for Busy {
+    fn class(&self) -> Class {
+        Class::RETRY
+    }
+}
 
 /// What the last looks at each cluster found.
 #[derive(Default)]
@@ -88,7 +110,13 @@ impl Orphans {
         }
     }
 
-    pub fn turn(&self, cluster: &ClusterName) -> Arc<tokio::sync::Mutex<()>> {
+    /// Waits for whoever makes the same look, within a limit: the cluster may not answer it.
+    pub async fn turn(&self, cluster: &ClusterName) -> Result<OwnedMutexGuard<()>, Busy> {
+        let held = tokio::time::timeout(WAIT, self.lock_of(cluster).lock_owned()).await;
+        held.map_err(|_| Busy { cluster: cluster.clone() })
+    }
+
+    fn lock_of(&self, cluster: &ClusterName) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(cluster.clone()).or_default())
     }
 
@@ -102,13 +130,15 @@ mod tests {
     use super::*;
 
     /// C6: a look that hangs in one cluster holds up no other cluster's.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn each_cluster_has_a_turn_of_its_own() {
         let orphans = Orphans::default();
         let (hanging, healthy) = (ClusterName::new("hanging"), ClusterName::new("healthy"));
-        let turn = orphans.turn(&hanging);
-        let _held = turn.lock().await;
-        assert!(orphans.turn(&healthy).try_lock().is_ok());
-        assert!(orphans.turn(&hanging).try_lock().is_err(), "who needs the same look waits for it");
+        let _held = orphans.turn(&hanging).await.expect("nobody looks");
+        assert!(orphans.turn(&healthy).await.is_ok());
+        // A9+: who needs the same look waits for it, and not for ever.
+        let busy = orphans.turn(&hanging).await.expect_err("it hangs");
+        assert!(busy.class().is_retry());
+        insta::assert_snapshot!(busy.to_string(), @"the app's first sync did not begin within 120 s, because another first sync is still looking for objects of Driftless on cluster hanging. Driftless retries");
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn text(outcome: &Outcome) -> String {
     add("applied, and the deletions were reverted before being confirmed, for", |end| {
         matches!(end, AppEnd::Withdrawn { .. })
     });
-    add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept));
+    add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept { nothing: false }));
+    add("definition removed, there were no objects:", |end| matches!(end, AppEnd::Kept { nothing: true }));
     add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned { .. }));
     parts.extend(replaced(outcome));
     let slowest = outcome
@@ -116,7 +117,7 @@ pub(super) fn is_decided(report: &PreviewReport, app: &AppReport) -> bool {
                 | AppEnd::Superseded { .. }
                 | AppEnd::Replaced { .. }
                 | AppEnd::Unchanged
-                | AppEnd::Kept
+                | AppEnd::Kept { .. }
                 | AppEnd::Pruned { .. }
         )
     })
@@ -226,7 +227,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                     .head(about(app, &format!("deletion of {} called off before it was confirmed", names(objects))));
             }
             AppEnd::Running
-            | AppEnd::Kept
+            | AppEnd::Kept { .. }
             | AppEnd::Pruned { by: None }
             | AppEnd::Never
             | AppEnd::Unchanged
@@ -344,7 +345,8 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
             let by = by.as_deref().map(|by| format!(", which was confirmed by {}", span(by))).unwrap_or_default();
             format!("its objects were deleted{by}")
         }
-        AppEnd::Kept => "its definition was removed, and its objects were kept".to_owned(),
+        AppEnd::Kept { nothing: false } => "its definition was removed, and its objects were kept".to_owned(),
+        AppEnd::Kept { nothing: true } => "its definition was removed, and it had no objects".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),
         AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned => {
             format!("under way at {revision}")

@@ -22,11 +22,11 @@ pub(super) async fn look(store: &Store, cluster: &Cluster) -> Result<(), SyncErr
         // Then a change of a CRD is found where its objects are next asked about for another reason: what happens to
         // all others is looked at all the same.
         Err(error @ ClusterError::Forbidden { .. }) => {
-            tracing::debug!(cluster = %cluster.name(), %error, "CRDs cannot be listed");
+            tracing::debug!(cluster = %cluster.name(), error = error.outline(), "CRDs cannot be listed");
             return Ok(());
         }
         Err(error) => {
-            tracing::warn!(cluster = %cluster.name(), %error, "CRDs cannot be listed");
+            tracing::warn!(cluster = %cluster.name(), error = error.outline(), "CRDs cannot be listed");
             return Ok(());
         }
     };

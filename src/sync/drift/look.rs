@@ -74,7 +74,7 @@ fn seen(
         match look {
             Ok(comparison) => found.push((kind, comparison)),
             Err(error) => {
-                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, %error, "a kind cannot be \
+                tracing::warn!(cluster = %cluster.name(), group = kind.0, kind = kind.1, error = error.outline(), "a kind cannot be \
                                                                                                   listed, so its drift \
                                                                                                   is not detected");
                 broken = Some(error);

@@ -259,9 +259,10 @@ impl Board {
     }
 
     /// What is waited for, and for which object and why, the worst first.
-    pub(super) fn waiting(&self) -> Vec<(AppId, String)> {
+    pub(super) fn waiting(&self) -> Vec<(AppId, ClusterName, String)> {
+        let cluster = |key: &WaitKey| Some(self.waits.get(key)?.wait.cluster.clone());
         let text = |key: &WaitKey| match self.standing(key)? {
-            Standing::Waiting(text) => Some((key.0.clone(), text)),
+            Standing::Waiting(text) => Some((key.0.clone(), cluster(key)?, text)),
             Standing::Done(_) | Standing::Gone(_) | Standing::Failed(_) => None,
         };
         self.waits.keys().filter_map(text).collect()

@@ -18,8 +18,10 @@ use crate::ids::{AppId, ClusterName};
 use crate::lifecycle::Tasks;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::marks::APP_LABEL;
+use crate::redact::Shown;
 use crate::store::waits::{Wait, WaitEnded, WaitOutcome, WaitPurpose};
 use crate::store::{Store, StoreError};
+use crate::sync::secrets::{Secrets, SeenSecrets};
 
 /// How long an app has to become healthy unless configured otherwise.
 pub const HEALTHY_WITHIN: Duration = Duration::from_mins(10);
@@ -30,6 +32,8 @@ const IDLE_LOOK: Duration = Duration::from_secs(30);
 const SEEN_WITHIN: i64 = 15_000;
 /// Between two looks at objects that may be read and not watched.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Apps whose Secrets are read at once, for what is said of them.
+const TOLD_AT_ONCE: usize = 64;
 /// After a kind could not be resolved, or a watch ended.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
@@ -42,6 +46,8 @@ struct Inner {
     tasks: Tasks,
     clusters: HashMap<ClusterName, Cluster>,
     board: Mutex<Board>,
+    /// What was said last of what is waited for, as the board has it and as it is shown.
+    told: Mutex<HashMap<AppId, (String, Shown)>>,
     deadlines: Notify,
     ended: mpsc::Sender<WaitEnded>,
     /// The board's time goes on from here, whatever is done to the clock.
@@ -58,7 +64,16 @@ impl Waits {
         ended: mpsc::Sender<WaitEnded>,
     ) -> Self {
         let began = (Instant::now(), store.now());
-        let inner = Inner { store, tasks, clusters, board: Mutex::default(), deadlines: Notify::new(), ended, began };
+        let inner = Inner {
+            store,
+            tasks,
+            clusters,
+            board: Mutex::default(),
+            told: Mutex::default(),
+            deadlines: Notify::new(),
+            ended,
+            began,
+        };
         let waits = Self(Arc::new(inner));
         let (tasks, deadlines) = (waits.0.tasks.clone(), waits.clone());
         tasks.spawn("wait deadlines", async move { deadlines.watch_deadlines().await });
@@ -108,8 +123,28 @@ impl Waits {
     }
 
     /// What is waited for now, and why it is not over yet.
-    pub fn waiting(&self) -> Vec<(AppId, String)> {
-        self.board().waiting()
+    pub async fn waiting(&self) -> Vec<(AppId, Shown)> {
+        let waiting = self.board().waiting();
+        self.told().retain(|app, _| waiting.iter().any(|(of, ..)| of == app));
+        let texts = waiting.into_iter().map(|(app, cluster, text)| async move {
+            // The Secrets are read again only for a text that is another one.
+            let told = self.told().get(&app).filter(|told| told.0 == text).map(|told| told.1.clone());
+            let shown = match told {
+                Some(shown) => shown,
+                None => self.secrets(&app, &cluster).await.show(&text),
+            };
+            self.told().insert(app.clone(), (text, shown.clone()));
+            (app, shown)
+        });
+        futures::stream::iter(texts.collect::<Vec<_>>()).buffer_unordered(TOLD_AT_ONCE).collect().await
+    }
+
+    async fn secrets(&self, app: &AppId, cluster: &ClusterName) -> Secrets {
+        Secrets::read(&self.0.store, (cluster, self.0.clusters.get(cluster)), app, SeenSecrets::default()).await
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<AppId, (String, Shown)>> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets what an app waits for, without a word.
@@ -149,28 +184,39 @@ impl Waits {
 
     async fn end(&self, over: impl IntoIterator<Item = Over>) {
         for Over { wait, standing } in over {
-            let outcome = match standing {
-                Standing::Done(notes) => {
-                    self.note_on_run(&wait, &notes).await;
-                    WaitOutcome::Done
+            match standing {
+                Standing::Done(notes) if notes.is_empty() => self.tell(wait, WaitOutcome::Done).await,
+                standing => {
+                    // A cluster that does not answer holds up the end of no other wait.
+                    let waits = self.clone();
+                    self.0.tasks.spawn("the end of a wait", async move { waits.end_with_text(wait, standing).await });
                 }
-                Standing::Gone(text) => WaitOutcome::Gone(text),
-                Standing::Failed(text) => WaitOutcome::Failed(text),
-                Standing::Waiting(text) => WaitOutcome::TimedOut(text),
-            };
-            self.tell(wait, outcome).await;
+            }
         }
     }
 
+    /// What a controller or the server says may repeat a value of the app's Secrets.
+    async fn end_with_text(&self, wait: Wait, standing: Standing) {
+        let secrets = self.secrets(&wait.app, &wait.cluster).await;
+        let outcome = match standing {
+            Standing::Done(notes) => {
+                let notes: Vec<Shown> = notes.iter().map(|note| secrets.show(note)).collect();
+                self.note_on_run(&wait, &notes).await;
+                WaitOutcome::Done
+            }
+            Standing::Gone(text) => WaitOutcome::Gone(secrets.show(&text)),
+            Standing::Failed(text) => WaitOutcome::Failed(secrets.show(&text)),
+            Standing::Waiting(text) => WaitOutcome::TimedOut(secrets.show(&text)),
+        };
+        self.tell(wait, outcome).await;
+    }
+
     /// What is not simply healthy stands in the history beside the end of the run.
-    async fn note_on_run(&self, wait: &Wait, notes: &[String]) {
-        if notes.is_empty() {
-            return;
-        }
+    async fn note_on_run(&self, wait: &Wait, notes: &[Shown]) {
         let noted = async {
             let Some(run) = self.0.store.run(&wait.run).await? else { return Ok(()) };
             let said = run.error.unwrap_or_default();
-            let new = notes.iter().filter(|note| !said.contains(note.as_str())).cloned();
+            let new = notes.iter().filter(|note| !said.contains(note.as_str())).cloned().map(String::from);
             let text: Vec<String> = Some(said.clone()).filter(|said| !said.is_empty()).into_iter().chain(new).collect();
             self.0.store.set_run_state(&wait.run, run.state, Some(&text.join("; "))).await
         };
@@ -249,7 +295,7 @@ impl Waits {
                 }
                 Err(error) => {
                     self.board().trouble(kind, &error.to_string());
-                    tracing::warn!(%error, kind = kind.name, "cannot watch a kind yet");
+                    tracing::warn!(error = error.outline(), kind = kind.name, "cannot watch a kind yet");
                 }
             }
             if self.board().forget_if_idle(kind) {
@@ -272,13 +318,13 @@ impl Waits {
                     }
                     Some(Err(error @ ClusterError::Forbidden { .. })) => {
                         self.board().trouble(kind, &error.to_string());
-                        tracing::warn!(%error, kind = kind.name, "watching a kind is forbidden; its objects are polled \
+                        tracing::warn!(error = error.outline(), kind = kind.name, "watching a kind is forbidden; its objects are polled \
                                                                   instead");
                         return Listened::Forbidden;
                     }
                     Some(Err(error)) => {
                         self.board().trouble(kind, &error.to_string());
-                        tracing::debug!(%error, kind = kind.name, "a watch was interrupted and restarted");
+                        tracing::debug!(error = error.outline(), kind = kind.name, "a watch was interrupted and restarted");
                     }
                     None => return Listened::Ended,
                 },

@@ -361,6 +361,53 @@ async fn too_many_requests_are_waited_for_and_lower_the_concurrency() {
     );
 }
 
+/// A9+: a cluster that answers nothing holds up those who come next for a limited time, and they hear why.
+#[tokio::test]
+async fn who_waits_for_a_cluster_that_hangs_is_told_so() {
+    let namespace = cluster::namespace("hangs").await;
+    let tasks = Tasks::new();
+    let proxy = FaultProxy::start(cluster::control_plane().await.access(), &tasks).await.expect("a proxy");
+    let directory = tempfile::tempdir().expect("a directory");
+    let kubeconfig = directory.path().join("kubeconfig");
+    proxy.write_kubeconfig(&kubeconfig).expect("a kubeconfig");
+    let config = ClusterConfig {
+        concurrency: 4,
+        wait: Duration::from_secs(1),
+        ..ClusterConfig::new(ClusterName::new("hanging"), Some(kubeconfig))
+    };
+    let hanging = Cluster::connect(config).await.expect("a cluster");
+    let rule = proxy.add(Rule::all(Fault::Hang));
+    let first = tokio::spawn({
+        let hanging = hanging.clone();
+        async move { hanging.discovery().await.map(drop) }
+    });
+    while proxy.struck(rule) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let error = hanging.discovery().await.expect_err("the first still waits");
+    assert!(error.class().is_retry());
+    insta::assert_snapshot!(error.to_string(), @"cluster hanging could not be asked within 1 s: others still wait for the list of its APIs. Driftless retries");
+    first.abort();
+    proxy.clear();
+
+    hanging.discovery().await.expect("it answers again");
+    let rule = proxy.add(Rule::all(Fault::Hang).containing("/configmaps/"));
+    let object = config_map(&namespace, "a", &json!({}));
+    let all: Vec<_> = (0..4)
+        .map(|_| {
+            let (hanging, key) = (hanging.clone(), super::key(&object));
+            tokio::spawn(async move { hanging.get(&key).await.map(drop) })
+        })
+        .collect();
+    while proxy.struck(rule) < 4 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let error = hanging.get(&super::key(&object)).await.expect_err("there is no room");
+    assert!(error.class().is_retry());
+    insta::assert_snapshot!(error.to_string(), @"cluster hanging could not be asked within 1 s: as many requests as it may get at once wait for answers. Driftless retries");
+    all.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 pub fn crd(group: &str) -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",

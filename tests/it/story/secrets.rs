@@ -1,11 +1,14 @@
 //! A Secret's value is shown nowhere.
 
+use base64::Engine as _;
+use driftless::store::runs::{RunRow, RunState};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::manifests::{deployment, kustomization};
 use super::push::shop;
-use crate::support::logs;
 use crate::support::world::{Files, Setup, World};
+use crate::support::{logs, policy};
 
 const CANARIES: [&str; 4] = ["CANARY-alpha-7781", "CANARY-beta-7782", "90210777", "CANARY-gamma-7783"];
 
@@ -26,7 +29,6 @@ async fn api(world: &World, path: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_value_of_a_secret_leaves() {
-    use base64::Engine as _;
     let world = World::with("canary", Setup { give_up: "2s", ..Setup::default() }).await;
     let with_secret = kustomization(&["web.yaml", "service.yaml", "settings.yaml", "secret.yaml"]);
     let files = shop(&world)
@@ -164,4 +166,101 @@ async fn inline_values_of_a_chart_that_makes_a_secret_stay_hidden() {
     ] {
         assert!(comment.contains(shown), "{comment}");
     }
+}
+
+/// What people, the store and the log are told.
+async fn all_that_is_told(world: &World) -> String {
+    let mut told = world.story().await;
+    for path in ["/api/v1/apps", "/api/v1/runs", "/api/v1/jobs"] {
+        told.push_str(&api(world, path).await);
+    }
+    for run in world.runs("/shop").await {
+        told.push_str(&format!("{run:?}"));
+    }
+    told + &logs::kept()
+}
+
+async fn tells_no(world: &World, canary: &str) {
+    let told = all_that_is_told(world).await;
+    for hidden in [canary.to_owned(), base64::engine::general_purpose::STANDARD.encode(canary)] {
+        let at = told.find(&hidden).map(|at| told[at.saturating_sub(300)..(at + 100).min(told.len())].to_owned());
+        assert_eq!(at, None, "a secret is told");
+    }
+}
+
+/// An app with a Secret that holds what Git does not have.
+async fn with_a_live_value(words: &str, health: &'static str, canary: &str) -> World {
+    let world = World::with(words, Setup { give_up: "2s", health, ..Setup::default() }).await;
+    let all = kustomization(&["web.yaml", "service.yaml", "settings.yaml", "secret.yaml"]);
+    let files = shop(&world)
+        .file("deploy/kustomization.yaml", all)
+        .file("deploy/secret.yaml", secret("one-in-git-5512", "\"1\""));
+    let base = world.push(files).await;
+    world.healthy("shop", &base).await;
+    let patch = serde_json::json!({"stringData": {"rotated": canary}});
+    let api = world.api("v1 Secret").await;
+    api.patch("keys", &PatchParams::default(), &Patch::Merge(&patch)).await.expect("patched");
+    world
+}
+
+async fn failed_at(world: &World, revision: &str) -> RunRow {
+    world
+        .eventually("a failed sync", async || {
+            let of_it = |run: &RunRow| run.revision.as_deref() == Some(revision) && run.state == RunState::Failed;
+            world.runs("/shop").await.into_iter().find(of_it)
+        })
+        .await
+}
+
+/// X11+: what a policy says to a delete repeats what a Secret holds in the cluster alone; then what a Secret has held
+/// that the same prune deletes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_prune_tells_no_value_of_a_live_secret() {
+    let canary = "CANARY-rotated-4471";
+    let world = with_a_live_value("canary-prune", "40s", canary).await;
+    let maps = world.api("v1 ConfigMap").await;
+    let counts = async || {
+        let params = DeleteParams { dry_run: true, ..DeleteParams::default() };
+        maps.delete("settings", &params).await.is_err()
+    };
+    let message = format!("the database still knows {canary}");
+    policy::deny(&world.namespace, "DELETE", "oldObject.metadata.name != 'settings'", &message, counts).await;
+    let rest = kustomization(&["web.yaml", "service.yaml", "secret.yaml"]);
+    let next = world.push(Files::new().file("deploy/kustomization.yaml", rest)).await;
+    let run = failed_at(&world, next.as_str()).await;
+    assert!(run.error.as_deref().unwrap_or_default().contains("the database still knows (hidden)"), "{run:?}");
+    tells_no(&world, canary).await;
+
+    let rest = kustomization(&["web.yaml", "service.yaml"]);
+    let next = world.push(Files::new().file("deploy/kustomization.yaml", rest)).await;
+    let run = failed_at(&world, next.as_str()).await;
+    assert_eq!(world.live("v1 Secret", "keys").await, None, "it went with the same prune");
+    assert!(run.error.as_deref().unwrap_or_default().contains("the database still knows (hidden)"), "{run:?}");
+    tells_no(&world, canary).await;
+}
+
+/// X11+: what a controller says of an object that does not become healthy repeats what a Secret holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_health_tells_no_value_of_a_live_secret() {
+    let canary = "CANARY-rotated-4472";
+    let world = with_a_live_value("canary-health", "14s", canary).await;
+    let pods = world.api("v1 Pod").await;
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
+        "spec": {"containers": [{"name": "a", "image": "example.test/a:1"}]}});
+    let counts = async || {
+        let params = PostParams { dry_run: true, ..PostParams::default() };
+        pods.create(&params, &serde_json::from_value(pod.clone()).expect("a pod")).await.is_err()
+    };
+    let message = format!("the token {canary} is not known");
+    policy::deny_kind(&world.namespace, "pods", "CREATE", "false", &message, counts).await;
+    let next = world.push(Files::new().file("deploy/web.yaml", deployment("web", "x", 3))).await;
+    world
+        .eventually("what is waited for", async || {
+            api(&world, "/api/v1/apps").await.contains("the token (hidden) is not known").then_some(())
+        })
+        .await;
+    tells_no(&world, canary).await;
+    let run = failed_at(&world, next.as_str()).await;
+    assert!(run.error.as_deref().unwrap_or_default().contains("the token (hidden) is not known"), "{run:?}");
+    tells_no(&world, canary).await;
 }

@@ -1,8 +1,11 @@
 //! What is told of a merge, when, and on which pull request.
 
+use axum::http::StatusCode;
+use driftless::dev::git_http::GitFault;
+
 use super::manifests::{config_map, deployment, kustomization};
 use super::push::shop;
-use crate::support::world::{Files, Setup, World};
+use crate::support::world::{Files, REPO, Setup, World};
 
 /// A Deployment whose pods run nowhere.
 fn nowhere(image: &str) -> String {
@@ -146,4 +149,50 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     world.gone("v1 ConfigMap", "extra").await;
     let comment = world.comment(pull.number, "**Since then**").await;
     assert!(comment.contains("/extra` was deleted, as nothing keeps it any more"), "{comment}");
+}
+
+/// A19+: what a push that cannot be read means is told where people look, also on the pull request that was merged by
+/// it; and that it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_cannot_be_read_says_what_that_means() {
+    let world = World::with("push-fails", Setup { give_up: "1s", ..Setup::default() }).await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let change = Files::new().file("deploy/settings.yaml", config_map("settings", "two"));
+    let pull = world.open_pull("change", change).await;
+    world.status_is(&pull.head, "success", "1 update").await;
+    world.settled().await;
+    world.git_faults.always(Some(GitFault::Refuse(StatusCode::SERVICE_UNAVAILABLE)));
+    let merge = world.merge_pull(pull.number).await;
+    let told = format!("the last push to main of repo {REPO} is not applied: the forge answered 503");
+    world
+        .eventually("that the app says so", async || {
+            Some(world.stands("shop").await.2).filter(|message| message.contains(&told))
+        })
+        .await;
+    let jobs = world.ask("jobs", None).await.to_string();
+    assert!(jobs.contains(&told) && jobs.contains("stay at the commit that was applied last"), "{jobs}");
+    world.comment(pull.number, "is not applied").await;
+    world.git_faults.clear();
+    world.healthy("shop", &merge).await;
+    world.comment(pull.number, "healthy after").await;
+    assert!(!world.stands("shop").await.2.contains("not applied"));
+}
+
+/// An app whose definition is where no glob reaches is ignored, and the pull request that adds it says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_nobody_reads_is_told_on_its_pull_request() {
+    let world = World::start("nobody-reads").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let lost = Files::new().file("elsewhere/lost.yaml", world.app("lost", "deploy"));
+    let pull = world.open_pull("lost", lost).await;
+    let comment = world.comment(pull.number, "**Not checked**").await;
+    assert!(comment.contains("elsewhere/lost.yaml"), "{comment}");
+    assert!(comment.contains("it defines app lost, which is ignored: definitions.globs of repo"), "{comment}");
+    world.status_is(&pull.head, "success", "").await;
+    let other = world.open_pull("other", Files::new().file("elsewhere/map.yaml", config_map("x", "y"))).await;
+    world.status_is(&other.head, "success", "").await;
+    world.settled().await;
+    assert_eq!(world.comments(other.number).len(), 0, "what affects no app is not told");
 }

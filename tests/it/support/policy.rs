@@ -12,6 +12,18 @@ use super::cluster;
 /// Lets a policy deny the config maps of one namespace that `expression` is not true of, and waits until `counts` says
 /// that it does.
 pub async fn deny(namespace: &str, operation: &str, expression: &str, message: &str, counts: impl AsyncFn() -> bool) {
+    deny_kind(namespace, "configmaps", operation, expression, message, counts).await;
+}
+
+/// The same for any kind of the core group.
+pub async fn deny_kind(
+    namespace: &str,
+    resource: &str,
+    operation: &str,
+    expression: &str,
+    message: &str,
+    counts: impl AsyncFn() -> bool,
+) {
     let name = format!("deny-{namespace}");
     let client = cluster::client().await;
     let (policies, bindings): (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) =
@@ -21,7 +33,7 @@ pub async fn deny(namespace: &str, operation: &str, expression: &str, message: &
         "metadata": {"name": name}, "spec": {
         "failurePolicy": "Fail",
         "matchConstraints": {"namespaceSelector": selector, "resourceRules": [
-            {"apiGroups": [""], "apiVersions": ["v1"], "operations": [operation], "resources": ["configmaps"]}]},
+            {"apiGroups": [""], "apiVersions": ["v1"], "operations": [operation], "resources": [resource]}]},
         "validations": [{"expression": expression, "message": message, "reason": "Invalid"}]}});
     let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": {"name": name},

@@ -25,8 +25,8 @@ use driftless::store::runs::RunId;
 use driftless::store::waits::{Wait, WaitObject, WaitPurpose};
 use driftless::sync::health::{WaitEnded, WaitOutcome, Waits};
 use driftless::sync::{
-    self, AllowDestructive, AppliedSync, Known, Permits, Pruned, Purpose, SyncDeps, SyncError, SyncInput, Trust,
-    WaitsForWord,
+    self, AllowDestructive, AppliedSync, Known, Permits, Pruned, Purpose, ShownError, SyncDeps, SyncError, SyncInput,
+    Trust, WaitsForWord,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -219,11 +219,11 @@ impl World {
     }
 
     /// With no other app that wants any of it.
-    pub async fn try_prune(&self) -> Result<Pruned, SyncError> {
+    pub async fn try_prune(&self) -> Result<Pruned, ShownError> {
         self.prune_as(&self.grants().on(&self.app.destination.cluster)).await
     }
 
-    pub async fn prune_as(&self, authority: &dyn Authority) -> Result<Pruned, SyncError> {
+    pub async fn prune_as(&self, authority: &dyn Authority) -> Result<Pruned, ShownError> {
         let (not_wanted, allowed) = (self.not_wanted().await, || Some(allowed()));
         sync::prune(&self.deps, &self.app, &self.marks, &not_wanted, authority, Permits::new(&allowed)).await
     }

@@ -73,3 +73,23 @@ fn what_becomes_of_deletions() {
     });
     insta::assert_snapshot!(said.join("\n\n----\n\n"));
 }
+
+/// T18+: who had no objects keeps none.
+#[test]
+fn what_was_removed_and_had_nothing() {
+    let end = |name: &str, nothing| AppOutcome {
+        app: AppId::new(&RepoName::new("shop"), name),
+        cluster: ClusterName::new("dev"),
+        end: AppEnd::Kept { nothing },
+        later: Vec::new(),
+    };
+    let said = |apps| text(&Outcome { apps, ..crate::report::sample::merged("").outcome.expect("an outcome") });
+    assert_eq!(
+        said(vec![end("web", true), end("api", false)]),
+        "**Merged as `c3c3c3c3c3`**: definition removed, objects kept: `api` on `dev`; definition removed, there \
+         were no objects: `web` on `dev`."
+    );
+    // As an earlier version has written it.
+    let read: AppEnd = serde_json::from_str(r#"{"end": "kept"}"#).expect("read");
+    assert_eq!(read, AppEnd::Kept { nothing: false });
+}
