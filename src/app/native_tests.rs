@@ -157,3 +157,28 @@ fn mistakes_are_what_the_types_refuse() {
         }
     }
 }
+
+/// The keys that are told are those that the types take.
+#[test]
+fn the_keys_of_the_types_are_told() {
+    for map in [
+        "metadata: {name: a}\nspec: {ZZZ: 1}",
+        "metadata: {ZZZ: 1}\nspec: {}",
+        "metadata: {name: a}\nspec: {source: {ZZZ: 1}}",
+        "metadata: {name: a}\nspec: {kustomize: {ZZZ: 1}}",
+        "metadata: {name: a}\nspec: {helm: {ZZZ: 1}}",
+        "metadata: {name: a}\nspec: {destination: {ZZZ: 1}}",
+        "metadata: {name: a}\nspec: {ignoreDifferences: [{ZZZ: 1}]}",
+    ] {
+        let text = format!("apiVersion: driftless.dev/v1\nkind: App\n{map}\n");
+        let of_types = yaml::parse::<File>(yaml::documents(&text)[0]).expect_err("a key that there is none of").message;
+        let (_, of_types) = of_types.split_once("expected ").expect("what is expected");
+        let of_types = of_types.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "");
+        let told = parse(&text).errors.into_iter().map(|error| error.message);
+        let told: Vec<String> = told
+            .filter_map(|message| Some(message.split_once("has no key `ZZZ`: it may have ")?.1.replace('`', "")))
+            .collect();
+        let keys = |listed: &str| listed.split(", ").map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(told.iter().map(|told| keys(told)).collect::<Vec<_>>(), [keys(&of_types)], "{map}");
+    }
+}
