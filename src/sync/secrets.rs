@@ -1,5 +1,5 @@
-//! The Secrets that an app has in a cluster: what a server, a webhook or a controller says of its objects may repeat one
-//! of their values, and is shown without it.
+//! The Secrets that an app has in a cluster: what a server, a webhook or a controller says of its objects may repeat
+//! one of their values, and is shown without it.
 
 use std::collections::HashSet;
 use std::time::Duration;
