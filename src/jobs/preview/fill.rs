@@ -9,12 +9,10 @@ use super::{compare, facts, sides};
 use crate::config::Repo;
 use crate::ids::{Oid, RepoName};
 use crate::jobs::Engine;
-use crate::jobs::context::blocking;
 use crate::jobs::history::History;
 use crate::queue::{JobContext, JobError};
-use crate::report::preview::{NotChecked, PreviewReport, Stopped};
-use crate::source::{Change, Merge, SourceError};
-use crate::tree::{Tree, TreeError};
+use crate::report::preview::{PreviewReport, Stopped};
+use crate::source::{Merge, SourceError};
 
 /// Compares the two sides, and writes what it finds into the report. The tree that merging gives, what was looked at,
 /// and what kept an app from being compared, where it may pass.
@@ -55,7 +53,6 @@ pub(in crate::jobs) async fn fill(
         report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
         return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new()), None));
     }
-    report.not_checked = ignored(engine, repo, &trees, head).await?;
     let rendered = std::mem::take(&mut sides.looked);
     let facts = facts::of(engine, &rendered, &sides.pairs).await?;
     let collected = Collected::default();
@@ -66,35 +63,6 @@ pub(in crate::jobs) async fn fill(
     looked.reads = trees.reads.take();
     looked.rests.extend(facts);
     Ok((Some(change_tree), looked, compared.trouble))
-}
-
-/// So many files of a pull request are looked at for definitions that nobody reads.
-const FILES: usize = 1_000;
-
-/// Definitions that the pull request adds or changes where no glob reaches them.
-async fn ignored(engine: &Engine, repo: &Repo, trees: &Trees, head: &Oid) -> Result<Vec<NotChecked>, JobError> {
-    if trees.base_ref != repo.definitions_ref {
-        return Ok(Vec::new());
-    }
-    let changes = engine.mirrors.changed_paths(&repo.name, &trees.base_commit, head, FILES).await?.changes;
-    let (config, name) = (Arc::clone(&engine.config), repo.name.clone());
-    let (base, change) = (Arc::clone(&trees.base), Arc::clone(&trees.change));
-    let look = move || -> Result<Vec<NotChecked>, TreeError> {
-        let mut found = Vec::new();
-        let Some(repo) = config.repo(&name) else { return Ok(found) };
-        for path in changes.iter().map(Change::path) {
-            let id = |tree: &Arc<dyn Tree>| Ok::<_, TreeError>(tree.entry(path)?.map(|entry| entry.id));
-            if id(&base)? == id(&change)? {
-                continue;
-            }
-            let apps = repo.scope().ignored(change.as_ref(), path)?;
-            if !apps.is_empty() {
-                found.push(NotChecked { what: path.to_owned(), why: repo.scope().why_ignored(&apps) });
-            }
-        }
-        Ok(found)
-    };
-    Ok(blocking(look).await??)
 }
 
 pub(in crate::jobs) fn empty(

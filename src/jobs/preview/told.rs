@@ -52,8 +52,7 @@ pub(in crate::jobs) async fn show(
     }
     (row.base, row.apps) = (seen.base.clone(), seen.apps.clone());
     let report = &as_said_before(report, row.report.as_deref());
-    let says_something =
-        report.stopped.is_some() || !report.apps.is_empty() || !report.not_checked.is_empty() || row.report.is_some();
+    let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
     if says_something {
         row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
     }

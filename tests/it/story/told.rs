@@ -178,21 +178,3 @@ async fn a_push_that_cannot_be_read_says_what_that_means() {
     world.comment(pull.number, "healthy after").await;
     assert!(!world.stands("shop").await.2.contains("not applied"));
 }
-
-/// An app whose definition is where no glob reaches is ignored, and the pull request that adds it says so.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_definition_that_nobody_reads_is_told_on_its_pull_request() {
-    let world = World::start("nobody-reads").await;
-    let base = world.push(shop(&world)).await;
-    world.healthy("shop", &base).await;
-    let lost = Files::new().file("elsewhere/lost.yaml", world.app("lost", "deploy"));
-    let pull = world.open_pull("lost", lost).await;
-    let comment = world.comment(pull.number, "**Not checked**").await;
-    assert!(comment.contains("elsewhere/lost.yaml"), "{comment}");
-    assert!(comment.contains("it defines app lost, which is ignored: definitions.globs of repo"), "{comment}");
-    world.status_is(&pull.head, "success", "").await;
-    let other = world.open_pull("other", Files::new().file("elsewhere/map.yaml", config_map("x", "y"))).await;
-    world.status_is(&other.head, "success", "").await;
-    world.settled().await;
-    assert_eq!(world.comments(other.number).len(), 0, "what affects no app is not told");
-}
