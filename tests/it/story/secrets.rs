@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use driftless::store::runs::{RunRow, RunState};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::manifests::{deployment, kustomization};
@@ -210,6 +210,25 @@ async fn failed_at(world: &World, revision: &str) -> RunRow {
             world.runs("/shop").await.into_iter().find(of_it)
         })
         .await
+}
+
+/// X11+: what a policy says to a delete repeats what a Secret holds in the cluster alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_prune_tells_no_value_of_a_live_secret() {
+    let canary = "CANARY-rotated-4471";
+    let world = with_a_live_value("canary-prune", "40s", canary).await;
+    let maps = world.api("v1 ConfigMap").await;
+    let counts = async || {
+        let params = DeleteParams { dry_run: true, ..DeleteParams::default() };
+        maps.delete("settings", &params).await.is_err()
+    };
+    let message = format!("the database still knows {canary}");
+    policy::deny(&world.namespace, "DELETE", "oldObject.metadata.name != 'settings'", &message, counts).await;
+    let rest = kustomization(&["web.yaml", "service.yaml", "secret.yaml"]);
+    let next = world.push(Files::new().file("deploy/kustomization.yaml", rest)).await;
+    let run = failed_at(&world, next.as_str()).await;
+    assert!(run.error.as_deref().unwrap_or_default().contains("the database still knows (hidden)"), "{run:?}");
+    tells_no(&world, canary).await;
 }
 
 /// X11+: what a controller says of an object that does not become healthy repeats what a Secret holds.
