@@ -106,11 +106,13 @@ fn bytes(value: &str, before: &str, between: &str) -> String {
 /// As templates have it, with padding.
 fn base32(value: &[u8]) -> String {
     let write = |group: &[u8]| {
-        let bits = group.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte)) << (8 * (5 - group.len()));
-        let letters = (group.len() * 8).div_ceil(5);
-        let letter =
-            |place: usize| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[(bits >> (35 - 5 * place)) as usize & 31]);
-        (0..8).map(|place| if place < letters { letter(place) } else { '=' }).collect::<String>()
+        let bits: Vec<u8> = group.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+        let letter = |five: &[u8]| {
+            let number = (0..5).fold(0, |number, at| number * 2 + five.get(at).copied().unwrap_or(0));
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(number)])
+        };
+        let letters: String = bits.chunks(5).map(letter).collect();
+        format!("{letters:=<8}")
     };
     value.chunks(5).map(write).collect()
 }

@@ -28,11 +28,18 @@ pub fn fill_empty(desired: &Value, result: &mut Value) -> bool {
             true
         }
         (Value::Object(fields), Value::Object(of)) => {
-            let fill = |(name, value): (&String, &Value)| of.get_mut(name).is_some_and(|of| fill_empty(value, of));
-            fields.iter().map(fill).fold(false, |any, one| any || one)
+            let mut any = false;
+            for (name, value) in fields {
+                any |= of.get_mut(name).is_some_and(|of| fill_empty(value, of));
+            }
+            any
         }
         (Value::Array(items), Value::Array(of)) if items.len() == of.len() => {
-            items.iter().zip(of).map(|(item, of)| fill_empty(item, of)).fold(false, |any, one| any || one)
+            let mut any = false;
+            for (item, of) in items.iter().zip(of) {
+                any |= fill_empty(item, of);
+            }
+            any
         }
         _ => false,
     }

@@ -137,12 +137,10 @@ fn is_once(items: &[Value], name: &str) -> bool {
 /// Whether a server has kept what was said, in its own writing. What says nothing is left to its defaults.
 fn is_same(desired: &Value, result: Option<&Value>) -> bool {
     match (desired, result) {
-        (Value::Null, _) => true,
+        (Value::Null, _) | (Value::Bool(false), None) => true,
         (Value::Object(fields), None) => fields.is_empty(),
-        (Value::Array(items), None) => items.is_empty(),
-        (Value::Array(items), Some(Value::Null)) => items.is_empty(),
+        (Value::Array(items), None | Some(Value::Null)) => items.is_empty(),
         (Value::String(text), _) if text.is_empty() => true,
-        (Value::Bool(false), None) => true,
         (Value::Number(number), None) => number.as_f64() == Some(0.0),
         (_, Some(result)) if desired == result => true,
         (Value::Number(one), Some(Value::Number(other))) => one.as_f64() == other.as_f64(),
