@@ -1,5 +1,5 @@
 //! Secrets within other objects: as an item of a custom resource, which hands it on to other clusters or namespaces, or
-//! as a text in a ConfigMap. Pure.
+//! as a text in a `ConfigMap`. Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

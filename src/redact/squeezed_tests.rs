@@ -20,7 +20,7 @@ pub(crate) fn templated(value: &str) -> Vec<String> {
         let text = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         text.replace('"', quote).replace('\'', "&#39;")
     };
-    let each = |write: &dyn Fn(u8) -> String| value.bytes().map(|byte| write(byte)).collect::<Vec<_>>();
+    let each = |write: &dyn Fn(u8) -> String| value.bytes().map(write).collect::<Vec<_>>();
     let base32 = base32(value.as_bytes()).to_uppercase();
     vec![
         markup("&#34;"),
