@@ -2,13 +2,14 @@
 //! requests. Pure.
 
 mod facts;
+mod removal;
 mod texts;
 
 pub use facts::{AppStatus, Facts, Of, Retried, State};
+pub use removal::Removal;
 
 use texts::{
-    behind, confirmed, fought, health_note, missing, paused, pinned, reason, removed, resume, retrying, since, unpin,
-    waiting,
+    behind, confirmed, fought, health_note, missing, paused, pinned, reason, resume, retrying, since, unpin, waiting,
 };
 
 use crate::app::{DriftPolicy, OnDelete, SyncPolicy};
@@ -125,11 +126,13 @@ fn as_defined(facts: Facts<'_>) -> Option<AppStatus> {
         AppState::Missing => because(State::Missing),
         AppState::Broken => because(State::Invalid),
         AppState::Removed => {
-            // Where its objects go with it, that waits for the end of the pause.
-            let goes = row.paused && row.on_delete() == OnDelete::Prune && facts.objects > 0;
+            // Where its objects go with it, that waits for the end of the pause or the pin.
+            let is_held = row.paused || row.pinned_revision.is_some();
+            let goes = is_held && row.on_delete() == OnDelete::Prune && facts.removal.objects > 0;
             let resume = goes.then(|| resume(row));
-            let held = facts.held.map(str::to_owned);
-            Some(said(State::Removed, vec![Some(removed(facts)), paused(row), resume, held]))
+            let (held, kept) = (facts.held.map(str::to_owned), facts.kept.map(str::to_owned));
+            let parts = vec![Some(facts.removal.says(row)), paused(row), pinned(row), resume, held, kept];
+            Some(said(State::Removed, parts))
         }
         AppState::Active if row.app.sync == SyncPolicy::Never => {
             let why = "`sync: never`: pull requests are previewed, nothing is applied";
@@ -198,7 +201,10 @@ pub fn is_over(facts: Facts<'_>, now: i64) -> bool {
 /// does.
 fn is_failing(row: &AppRow, active: Option<&RunRow>) -> bool {
     let failed = row.failed_revision.as_ref().map(Oid::as_str);
-    let is_news = active.is_some_and(|run| failed.is_some() && run.revision.as_deref() != failed);
+    // Of what is applied otherwise than it was the failure is forgotten, so that this is the same once more.
+    let waits_again = row.health == AppHealth::Progressing && active.is_some_and(|run| run.state == RunState::Waiting);
+    let is_other = |run: &RunRow| failed.is_some() && run.revision.as_deref() != failed;
+    let is_news = !waits_again && active.is_some_and(is_other);
     !row.failure.is_empty() && !is_news
 }
 

@@ -1,6 +1,7 @@
 //! What is known of an app, and how it can stand.
 
-use crate::ids::{AppId, Oid};
+use super::removal::Removal;
+use crate::ids::Oid;
 use crate::manifest::ObjectKey;
 use crate::store::apps::AppRow;
 use crate::store::runs::RunRow;
@@ -23,8 +24,8 @@ pub struct Facts<'a> {
     pub kept: Option<&'a str>,
     /// How many objects it has in the cluster where it is.
     pub objects: usize,
-    /// Which apps have objects that were its, and how many.
-    pub taken_over: &'a [(AppId, usize)],
+    /// What is left of it, should its definition be removed.
+    pub removal: &'a Removal,
     /// What was deleted to be made again, and is not there.
     pub missing: &'a [ObjectKey],
     /// Work on it, or on the ref that it follows, that fails and is tried again.

@@ -1,9 +1,9 @@
 use super::*;
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source};
-use crate::ids::{ClusterName, RepoName};
+use crate::ids::{AppId, ClusterName, RepoName};
 use crate::manifest::ObjectKey;
 use crate::render::RenderOptions;
-use crate::store::apps::{HealCount, Heals, STAYS};
+use crate::store::apps::{GOES, HealCount, Heals, STAYS};
 use crate::store::runs::{Counts, RunId, RunKind};
 
 fn oid(digit: &str) -> Oid {
@@ -117,6 +117,8 @@ fn left_gone(row: &mut AppRow) {
 }
 
 /// What is known of an app that never ran, and has no objects.
+static NOTHING_LEFT: Removal = Removal { objects: 0, held: Vec::new(), moving: 0, taken_over: Vec::new() };
+
 fn facts(row: &AppRow) -> Facts<'_> {
     Facts {
         row,
@@ -128,7 +130,7 @@ fn facts(row: &AppRow) -> Facts<'_> {
         kept: None,
         retried: None,
         objects: 0,
-        taken_over: &[],
+        removal: &NOTHING_LEFT,
         missing: &[],
     }
 }
@@ -203,6 +205,15 @@ fn cases() -> Vec<Case> {
             }),
             RunState::Waiting,
             "b",
+        ),
+        // T7+: what failed is applied once more with a commit that changes nothing of it.
+        with_run(
+            case("failed, and applied again as part of another revision", |row| {
+                fails(row);
+                (row.synced_ok, row.health) = (true, AppHealth::Progressing);
+            }),
+            RunState::Waiting,
+            "c",
         ),
         case("failed and paused and pinned", |row| {
             fails(row);
@@ -344,6 +355,7 @@ fn how_an_app_stands() {
             confirmed: case.confirmed,
             retried: case.retried.as_ref(),
             objects: 1,
+            removal: &Removal { objects: 1, ..Removal::default() },
             ..facts(&case.row)
         };
         let AppStatus { state, message } = app_status(facts);
@@ -363,9 +375,19 @@ fn how_an_app_stands() {
 #[test]
 fn whose_the_objects_of_a_removed_app_are() {
     let removed = format!("its definition was removed by aaaaaaaaaa{STAYS} in the cluster, as `onDelete: keep` says");
+    let said = removed.clone();
     let removed = AppRow { state: AppState::Removed, state_message: removed, ..row() };
     let paused = AppRow { paused: true, paused_since: Some(2_000), ..row() };
-    let store = [("shop/store".parse().expect("an app"), 6)];
+    let store: AppId = "shop/store".parse().expect("an app");
+    let left = |objects, taken: usize| Removal {
+        objects,
+        taken_over: (taken > 0).then(|| (store.clone(), taken)).into_iter().collect(),
+        ..Removal::default()
+    };
+    let left = [left(0, 6), left(2, 6), left(2, 0), left(0, 0), left(1, 0)];
+    let pruned = said.replace(STAYS, GOES).replace(" in the cluster, as `onDelete: keep` says", ", as it said");
+    let pruned = AppRow { state: AppState::Removed, state_message: pruned, ..row() };
+    let west = Removal { objects: 5, held: vec![(ClusterName::new("west"), 3)], moving: 1, ..Removal::default() };
     let key = ObjectKey {
         group: String::new(),
         version: "v1".into(),
@@ -373,13 +395,17 @@ fn whose_the_objects_of_a_removed_app_are() {
         namespace: Some("shop".into()),
         name: "x".into(),
     };
-    let facts = Facts { taken_over: &store, ..facts(&removed) };
+    let facts = facts(&removed);
     let cases = [
-        facts,
-        Facts { objects: 2, ..facts },
-        Facts { objects: 2, taken_over: &[], ..facts },
-        Facts { taken_over: &[], ..facts },
-        Facts { row: &paused, missing: std::slice::from_ref(&key), objects: 1, taken_over: &[], ..facts },
+        Facts { removal: &left[0], ..facts },
+        Facts { removal: &left[1], objects: 2, ..facts },
+        Facts { removal: &left[2], objects: 2, ..facts },
+        Facts { removal: &left[3], ..facts },
+        Facts { row: &paused, missing: std::slice::from_ref(&key), objects: 1, removal: &left[4], ..facts },
+        // F20+: what went to another app did not go with the removed one.
+        Facts { row: &pruned, removal: &left[0], ..facts },
+        Facts { row: &pruned, removal: &left[1], objects: 2, ..facts },
+        Facts { row: &pruned, removal: &west, objects: 2, ..facts },
     ];
     let line = |facts: Facts<'_>| {
         format!("{}: {}", health(facts).unwrap_or("-"), app_status(facts).message.unwrap_or_default())

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::facts::{Facts, Of, Retried};
-use crate::report::words::{count, join};
-use crate::store::apps::{AppHealth, AppRow, HealCount, STAYS};
+use crate::report::words::join;
+use crate::store::apps::{AppHealth, AppRow, HealCount};
 use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunRow, without};
 
 /// How many objects or apps a message names.
@@ -36,28 +36,6 @@ pub(super) fn missing(facts: Facts<'_>) -> Option<String> {
             join(&named, NAMED)
         )
     })
-}
-
-/// What has become of the objects of an app that was removed.
-pub(super) fn removed(facts: Facts<'_>) -> String {
-    let said = &facts.row.state_message;
-    let objects = |number: usize| count(number, "object");
-    let taken = facts.taken_over.iter().take(NAMED).map(|(app, number)| {
-        format!("{} that it had {} {app}'s now", objects(*number), if *number == 1 { "is" } else { "are" })
-    });
-    let mut parts: Vec<String> = taken.collect();
-    let (why, then) = said.split_once(STAYS).map_or((said.as_str(), None), |(why, then)| (why, Some(then)));
-    match then {
-        // What the policy says is of interest where there is something left.
-        Some(then) if facts.objects > 0 && parts.is_empty() => return format!("{why}{STAYS}{then}"),
-        Some(then) if facts.objects > 0 => {
-            let stay = if facts.objects == 1 { "stays" } else { "stay" };
-            parts.push(format!("{} {stay}{then}", objects(facts.objects)));
-        }
-        Some(_) if parts.is_empty() => parts.push("none of its objects is in the cluster".to_owned()),
-        Some(_) | None => {}
-    }
-    [vec![why.to_owned()], parts].concat().join("; ")
 }
 
 pub(super) fn pinned(row: &AppRow) -> Option<String> {

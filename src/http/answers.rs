@@ -4,13 +4,17 @@
 use jiff::Timestamp;
 
 use crate::app::{OnDelete, SyncPolicy};
+use crate::app_status::Removal;
 use crate::ids::Oid;
 use crate::store::apps::holds::Resumed;
 use crate::store::apps::{AppRow, AppState};
 
 /// Why an app cannot be synced, if it cannot: what the job would leave alone is not promised.
-pub(super) fn not_synced(row: &AppRow) -> Option<String> {
+///
+/// `confirms` something that was held before it became so: that is taken from anybody.
+pub(super) fn not_synced(row: &AppRow, confirms: bool) -> Option<String> {
     let why = match row.state {
+        AppState::Removed if confirms => return None,
         AppState::Removed if row.on_delete() == OnDelete::Prune => return None,
         AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
         AppState::Missing => "its definition or ref is missing. Restore it",
@@ -42,12 +46,21 @@ pub(super) fn not_on_branch(row: &AppRow, oid: &Oid, typed: &str) -> String {
     )
 }
 
+/// What `--allow-destructive` comes to.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Confirms {
+    /// It was given, and nothing is held.
+    pub nothing: bool,
+    /// What is held.
+    pub held: bool,
+}
+
 /// A sync was queued. `to` is the commit that it goes to.
-pub(super) fn synced(row: &AppRow, to: Option<&To<'_>>, confirms_nothing: bool) -> String {
+pub(super) fn synced(row: &AppRow, to: Option<&To<'_>>, confirms: Confirms, removal: &Removal) -> String {
     let id = &row.app.id;
     let mut said = match (row.state, to, &row.pinned_revision) {
         (AppState::Removed, _, _) => {
-            format!("{id} was removed, and its objects are being deleted, as `onDelete: prune` says")
+            format!("{id} was removed: {}", removal.becomes(row, confirms.held))
         }
         (_, Some(To { oid, typed, is_on_ref }), _) => {
             // Its first digits are shown anyway.
@@ -64,10 +77,14 @@ pub(super) fn synced(row: &AppRow, to: Option<&To<'_>>, confirms_nothing: bool) 
         (_, None, None) => format!("{id} is being synced"),
     };
     said += &format!("; `driftless runs {id}` shows how it ends");
-    if row.paused {
-        said += &format!(". It stays paused: nothing else is applied until `driftless resume {id}`");
+    if row.paused && row.state != AppState::Removed {
+        let by = row.paused_by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+        said += &format!(". It stays paused{by}: nothing else is applied until `driftless resume {id}`");
     }
-    if confirms_nothing {
+    if let Some(held) = removal.confirmed().filter(|_| confirms.held && row.state != AppState::Removed) {
+        said += &format!(". Confirmed with it: {held}");
+    }
+    if confirms.nothing {
         said += ". Nothing needs confirmation yet, so `--allow-destructive` has no effect: deletions are shown first";
     }
     said
@@ -94,11 +111,14 @@ pub(super) fn paused(row: &AppRow) -> String {
         }
         (AppState::Active, _) => String::new(),
     };
-    format!("{id} is paused: nothing is applied, healed or deleted until `driftless resume {id}`{beside}")
+    format!(
+        "{id} is paused: nothing is applied, healed or deleted until `driftless resume {id}`, except by a `driftless \
+         sync {id}`{beside}"
+    )
 }
 
 /// What ended: a pause and a pin end one after the other.
-pub(super) fn resumed(row: &AppRow, ended: Option<Resumed>) -> String {
+pub(super) fn resumed(row: &AppRow, ended: Option<Resumed>, removal: &Removal) -> String {
     let id = &row.app.id;
     let pinned = row.pinned_revision.as_ref().map(Oid::short);
     let was = match ended {
@@ -108,13 +128,18 @@ pub(super) fn resumed(row: &AppRow, ended: Option<Resumed>) -> String {
             pinned.map_or_else(|| "no longer pinned".to_owned(), |pinned| format!("no longer pinned to {pinned}"))
         }
     };
-    match not_synced(row) {
+    match not_synced(row, false) {
         Some(_) if row.state == AppState::Active => {
             format!("{id} is {was}. Its definition says `sync: never`, so nothing is applied")
         }
         Some(_) => format!("{id} is {was}. It is not synced{}", noted(row)),
         None if row.state == AppState::Removed => {
-            format!("{id} is {was}. Its definition was removed: its objects are being deleted")
+            let pin = pinned.filter(|_| ended == Some(Resumed::Pause));
+            let then = match pin {
+                Some(pinned) => format!("it stays pinned to {pinned}. To end the pin as well: driftless resume {id}"),
+                None => removal.becomes(row, false),
+            };
+            format!("{id} is {was}. Its definition was removed: {then}")
         }
         None => {
             let stays = pinned.filter(|_| ended == Some(Resumed::Pause));
@@ -182,19 +207,24 @@ mod tests {
         let mut lines = Vec::new();
         for (name, row) in &cases {
             lines.push(format!("{name}:"));
-            lines.push(format!("  sync: {}", not_synced(row).unwrap_or_else(|| synced(row, None, false))));
+            let removal = Removal { objects: 2, ..Removal::default() };
+            let sync = || synced(row, None, Confirms::default(), &removal);
+            lines.push(format!("  sync: {}", not_synced(row, false).unwrap_or_else(sync)));
             lines.push(format!("  pause: {}", not_paused(row).unwrap_or_else(|| paused(row))));
             let ended = match (row.paused, &row.pinned_revision) {
                 (true, _) => Some(Resumed::Pause),
                 (false, pinned) => pinned.as_ref().map(|_| Resumed::Pin),
             };
-            lines.push(format!("  resume: {}", resumed(row, ended)));
+            lines.push(format!("  resume: {}", resumed(row, ended, &removal)));
         }
         let to = oid("d");
         let at = |typed, is_on_ref| To { oid: to.clone(), typed, is_on_ref };
-        lines.push(synced(&row(), Some(&at("v2", true)), true));
-        lines.push(synced(&row(), Some(&at(to.as_str(), true)), false));
-        lines.push(synced(&row(), Some(&at(&to.as_str()[..12], false)), false));
+        let sync = |row: &AppRow, to: Option<&To<'_>>, nothing| {
+            synced(row, to, Confirms { nothing, held: false }, &Removal::default())
+        };
+        lines.push(sync(&row(), Some(&at("v2", true)), true));
+        lines.push(sync(&row(), Some(&at(to.as_str(), true)), false));
+        lines.push(sync(&row(), Some(&at(&to.as_str()[..12], false)), false));
         lines.push(not_on_branch(&row(), &to, "team"));
         lines.push(not_on_branch(&row(), &to, to.short()));
         insta::assert_snapshot!(lines.join("\n"));

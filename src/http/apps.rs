@@ -14,7 +14,7 @@ use super::caller::Who;
 use super::standing::{self, Standing};
 use super::{Problem, RevisionError, Revisions, answers, causes};
 use crate::api::{Answer, AppView, PreviewView, RunView, Shows, StepView, SyncRequest};
-use crate::app_status::{self, AppStatus};
+use crate::app_status::{self, AppStatus, Removal};
 use crate::forge::StatusState;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
@@ -187,8 +187,10 @@ async fn sync(
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
     let id = &row.app.id;
-    answers::not_synced(&row).map_or(Ok(()), refused)?;
     let SyncRequest { revision, allow_destructive: confirms, adopt, not_on_branch } = wish;
+    // It holds for what was shown, and nothing was.
+    let allow_destructive = confirms && parts.store.waiting_for_word(id).await? > 0;
+    answers::not_synced(&row, allow_destructive).map_or(Ok(()), refused)?;
     let found = match &revision {
         Some(text) => {
             let oid = commit(&parts, &row, text.trim()).await?;
@@ -200,10 +202,9 @@ async fn sync(
         }
         None => None,
     };
-    // It holds for what was shown, and nothing was.
-    let allow_destructive = confirms && parts.store.waiting_for_word(id).await? > 0;
     let confirms_nothing = confirms && !allow_destructive;
-    let said = answers::synced(&row, found.as_ref(), confirms_nothing);
+    let wish = answers::Confirms { nothing: confirms_nothing, held: allow_destructive };
+    let said = answers::synced(&row, found.as_ref(), wish, &standing::removal(&parts.store, &row).await?);
     let revision = found.as_ref().map(|to| to.oid.to_string());
     tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
     // First, so that nothing is pinned that is not going to be synced; its job makes the pin as well.
@@ -271,9 +272,23 @@ async fn resume(
         let resumed = parts.store.resume(&row.app.id, &by).await?;
         let (unpause, resume) = (resumed == Some(Resumed::Pause), resumed == Some(Resumed::Pin));
         enqueue(&parts, &row.app.id, Manual { by, unpause, resume, ..Manual::default() }).await?;
-        return Ok(accepted(answers::resumed(&row, resumed)));
+        let_go_on(&parts, &row.app.id).await?;
+        return Ok(accepted(answers::resumed(&row, resumed, &removal(&parts, &row).await?)));
     }
-    Ok(accepted(answers::resumed(&row, None)))
+    Ok(accepted(answers::resumed(&row, None, &removal(&parts, &row).await?)))
+}
+
+/// The apps that have waited for what this one kept while it was held go on with it.
+async fn let_go_on(parts: &Parts, app: &AppId) -> Result<(), Problem> {
+    let waiting = parts.store.waiting_for(app).await?;
+    let cause = Cause::Follow { key: Key::Sync(app.clone()) };
+    let requests: Vec<_> = waiting.into_iter().map(|waiting| Request::new(Key::Sync(waiting), cause.clone())).collect();
+    Ok(parts.queue.enqueue(&requests).await?)
+}
+
+/// What is left of an app, if its definition was removed: read only then.
+async fn removal(parts: &Parts, row: &AppRow) -> Result<Removal, Problem> {
+    Ok(if row.state == AppState::Removed { standing::removal(&parts.store, row).await? } else { Removal::default() })
 }
 
 async fn enqueue(parts: &Parts, app: &AppId, manual: Manual) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::app_status::{self, AppStatus, Facts, Of, Retried};
+use crate::app_status::{self, AppStatus, Facts, Of, Removal, Retried};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::manifest::ObjectKey;
 use crate::queue::Key;
@@ -44,6 +44,7 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
             None => heads.entry(source.clone()).or_insert(store.last_seen(&source.0, &source.1).await?).clone(),
         };
         let (held, kept) = (objects.held(&row), objects.kept(&row));
+        let removal = objects.removal(&row, taken_over.get(&row.app.id));
         let facts = Facts {
             row: &row,
             head: head.as_ref(),
@@ -53,7 +54,7 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
             confirmed: objects.here.undecided.iter().filter(|row| row.state == ObjectState::Pruning).count(),
             kept: kept.as_deref(),
             objects: objects.here.in_cluster,
-            taken_over: taken_over.get(&row.app.id).map_or(&[], Vec::as_slice),
+            removal: &removal,
             missing: missing.get(&row.app.id).map_or(&[], Vec::as_slice),
             retried: keys_of(&row).iter().find_map(|key| retried.get(&key.to_string())),
         };
@@ -62,6 +63,13 @@ pub(super) async fn all(store: &Store) -> Result<Vec<Standing>, StoreError> {
         all.push(Standing { status, is_over, health, objects: objects.here.in_cluster, row });
     }
     Ok(all)
+}
+
+/// What is left of an app whose definition was removed.
+pub(super) async fn removal(store: &Store, row: &AppRow) -> Result<Removal, StoreError> {
+    let mut overviews = store.overviews().await?;
+    let objects = Objects::of(overviews.remove(&row.app.id).unwrap_or_default(), row);
+    Ok(objects.removal(row, store.taken_over().await?.get(&row.app.id)))
 }
 
 /// The work that fails and is tried again, by its key.
@@ -105,6 +113,20 @@ impl Objects {
         let mut left: Vec<_> = overviews.into_iter().collect();
         left.sort_by(|(one, _), (other, _)| one.cmp(other));
         Self { here, left }
+    }
+
+    /// What is left of the app, should its definition be removed.
+    fn removal(&self, row: &AppRow, taken_over: Option<&Vec<(AppId, usize)>>) -> Removal {
+        let here = (&row.app.destination.cluster, &self.here);
+        let all = || std::iter::once(here).chain(self.left.iter().map(|(cluster, owned)| (cluster, owned)));
+        let held = |owned: &Overview| owned.undecided.iter().filter(|row| row.state.waits_for_word()).count();
+        let held = all().map(|(cluster, owned)| (cluster.clone(), held(owned))).filter(|(_, number)| *number > 0);
+        Removal {
+            objects: all().map(|(_, owned)| owned.in_cluster).sum(),
+            held: held.collect(),
+            moving: self.here.undecided.iter().filter(|row| row.state == ObjectState::Moving).count(),
+            taken_over: taken_over.cloned().unwrap_or_default(),
+        }
     }
 
     /// What needs confirmation, and what to type: known from the objects, whatever the last run was about.

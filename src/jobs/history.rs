@@ -100,6 +100,15 @@ impl<'a> History<'a> {
         Ok(())
     }
 
+    /// The same, unless the last run of the same commit came to just that: what is tried again and again is in the
+    /// history once.
+    pub async fn end_once(&mut self, state: RunState, text: &str) -> Result<(), JobError> {
+        if self.says_the_same(state, text, Counts::default()).await? {
+            return Ok(());
+        }
+        self.end(state, Some(text), None).await
+    }
+
     /// Ends a run that met an error, whatever it had come to.
     pub async fn end_with(&mut self, error: &JobError) -> Result<(), JobError> {
         let state = if error.class == Class::Cancelled { RunState::Cancelled } else { RunState::Failed };
@@ -119,8 +128,7 @@ impl<'a> History<'a> {
         Ok(error)
     }
 
-    /// Whether the last preview of the same commit came to the same: what is looked at again and again is in the
-    /// history once.
+    /// Whether the last run of the same commit came to the same.
     async fn says_the_same(&self, state: RunState, text: &str, counts: Counts) -> Result<bool, JobError> {
         let last = self.engine.store.runs(Some(&self.new.target), 1).await?.into_iter().next();
         let revision = self.new.revision.as_ref().map(Oid::as_str);

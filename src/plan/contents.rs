@@ -136,7 +136,10 @@ impl fmt::Display for Contents {
         if !self.own.is_empty() {
             let mut text = format!("{} of this app ({})", objects(total(&self.own)), kinds(&self.own));
             if !self.wanted.is_empty() {
-                text += &format!(", of which Git still has {}", some(&self.wanted));
+                text += &format!(
+                    ", of which Git still has {}: once they are deleted with it, the app cannot be applied",
+                    some(&self.wanted)
+                );
             }
             parts.push(text);
         }
@@ -253,7 +256,7 @@ mod tests {
         ];
         insta::assert_snapshot!(
             told(&all, &[&all[0]], &|_| true),
-            @"2 objects of this app (2 ConfigMap), of which Git still has ConfigMap shop/a; 3 objects that are not this app's (2 Secret, 1 Deployment): Deployment shop/d of Argo CD store, Secret shop/s of the app shop/cart, Secret shop/t"
+            @"2 objects of this app (2 ConfigMap), of which Git still has ConfigMap shop/a: once they are deleted with it, the app cannot be applied; 3 objects that are not this app's (2 Secret, 1 Deployment): Deployment shop/d of Argo CD store, Secret shop/s of the app shop/cart, Secret shop/t"
         );
         insta::assert_snapshot!(told(&all, &[], &|_| false),
             @"2 objects of this app (2 ConfigMap); 3 objects of others that this repo may not touch");

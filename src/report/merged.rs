@@ -120,6 +120,13 @@ pub struct LaterEnd {
     pub end: AppEnd,
 }
 
+/// Objects that another app has now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedOver {
+    pub app: AppId,
+    pub objects: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "end")]
 pub enum AppEnd {
@@ -203,6 +210,11 @@ pub enum AppEnd {
     Paused,
     /// The app is held at another revision.
     Pinned,
+    /// It takes objects of an app that is paused or pinned, and waits until that one is resumed.
+    Waits {
+        owner: AppId,
+        pinned: bool,
+    },
     /// Nothing had to be applied: what was there before is the same.
     Unchanged,
     /// A later commit took the change back before it was applied, or undid the removal before it was done.
@@ -216,23 +228,61 @@ pub enum AppEnd {
         #[serde(default)]
         healthy: bool,
     },
-    /// The deletions that needed confirmation never got it, and are no longer wanted.
+    /// The deletions that needed confirmation were not done, and are no longer wanted.
     Withdrawn {
         deletes: u32,
         /// Which: none where another version has written it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         objects: Vec<String>,
+        /// Some had got it, and were not done yet.
+        #[serde(default)]
+        confirmed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// It was applied, and a person has pinned the app to a revision that has nothing of it.
+    RolledBack {
+        to: Oid,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// Its definition was removed, and its objects stay.
     Kept {
         /// It had none.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         nothing: bool,
+        /// Which apps take them, as it was previewed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        moves: Vec<HandedOver>,
+        /// Some stay nobody's.
+        #[serde(default)]
+        stay: bool,
     },
-    /// Its definition was removed, and its objects are gone.
+    /// Its definition was removed, and its objects are gone, or other apps' now.
     Pruned {
+        /// How many objects were deleted.
+        #[serde(default)]
+        removed: u32,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        handed_over: Vec<HandedOver>,
+        /// How many others are about to take.
+        #[serde(default)]
+        left: u32,
         /// Who confirmed that, where it needed confirmation and that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
+}
+
+#[cfg(test)]
+impl AppEnd {
+    /// Deletions that nobody had confirmed.
+    pub fn withdrawn(deletes: u32, objects: Vec<String>) -> Self {
+        Self::Withdrawn { deletes, objects, confirmed: false, by: None }
+    }
+
+    /// The end of an app that is removed with all of its objects.
+    pub fn pruned_by(by: Option<String>) -> Self {
+        Self::Pruned { removed: 1, handed_over: Vec::new(), left: 0, by }
+    }
 }

@@ -5,6 +5,7 @@ pub mod markdown;
 pub mod merged;
 pub mod outbox;
 pub mod outcome;
+pub mod placed;
 pub mod preview;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::{AppId, Oid};
 use crate::plan::Action;
+use crate::report::placed;
 use crate::report::preview::{AppEnd, AppResult, DefinitionChange, PreviewReport};
 
 /// So many events of one app are told.
@@ -19,7 +20,8 @@ pub struct Event {
 
 /// Whether this is how a merge ended, for good or ill. What is not is told until it is over.
 pub fn is_end(end: &AppEnd) -> bool {
-    is_settled(end) || failure(end).is_some() || matches!(end, AppEnd::Drifted { .. } | AppEnd::Healthy { .. })
+    let is_applied = matches!(end, AppEnd::Drifted { .. } | AppEnd::Healthy { .. } | AppEnd::RolledBack { .. });
+    is_applied || is_settled(end) || failure(end).is_some()
 }
 
 /// Whether nothing that follows has to do with the merge.
@@ -86,16 +88,21 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
         (Some(AppEnd::Waiting { deletes, objects, .. }), AppEnd::Healthy { removed, kept, .. })
             if kept.is_empty() && (removed == 0 || !objects.is_empty()) =>
         {
-            AppEnd::Withdrawn { deletes: *deletes, objects: objects.clone() }
+            AppEnd::Withdrawn { deletes: *deletes, objects: objects.clone(), confirmed: false, by: None }
         }
-        // The others that were held are done.
-        (Some(AppEnd::Removed { .. }), AppEnd::Healthy { kept, .. })
-            if kept.is_empty() && !never_confirmed(events).is_empty() =>
+        // The others that were held are done. What was confirmed and waited for health is not, unless that was told.
+        (Some(AppEnd::Removed { .. } | AppEnd::Confirmed { .. }), AppEnd::Healthy { kept, .. })
+            if kept.is_empty() && !never_done(events).is_empty() =>
         {
-            let objects = never_confirmed(events);
-            AppEnd::Withdrawn { deletes: u32::try_from(objects.len()).unwrap_or(u32::MAX), objects }
+            let objects = never_done(events);
+            let by = confirmed_by(events, &objects);
+            let confirmed = meets(&all_named(events, |end| matches!(end, AppEnd::Confirmed { .. })), &objects);
+            let deletes = u32::try_from(objects.len()).unwrap_or(u32::MAX);
+            AppEnd::Withdrawn { deletes, objects, confirmed, by }
         }
-        (_, AppEnd::Pruned { .. }) => AppEnd::Pruned { by: last_confirmed_by(events) },
+        (_, AppEnd::Pruned { removed, handed_over, left, .. }) => {
+            AppEnd::Pruned { removed, handed_over, left, by: last_confirmed_by(events) }
+        }
         (_, end) => end,
     };
     let event = Event { end, ..event };
@@ -142,11 +149,17 @@ fn all_named(events: &[Event], which: impl Fn(&AppEnd) -> bool) -> BTreeSet<&Str
     events.iter().filter(|event| which(&event.end)).flat_map(|event| named(&event.end)).collect()
 }
 
-/// What was held, and was neither confirmed nor done.
-fn never_confirmed(events: &[Event]) -> Vec<String> {
-    let held = all_named(events, |end| matches!(end, AppEnd::Waiting { .. }));
-    let decided = all_named(events, |end| matches!(end, AppEnd::Confirmed { .. } | AppEnd::Removed { .. }));
-    held.difference(&decided).map(|object| (*object).clone()).collect()
+/// What was held or confirmed, and was not done.
+fn never_done(events: &[Event]) -> Vec<String> {
+    let held = held(events);
+    let done = all_named(events, |end| matches!(end, AppEnd::Removed { .. }));
+    held.difference(&done).map(|object| (*object).clone()).collect()
+}
+
+/// What was told to wait for confirmation. It may have got that while the app's health was waited for, which is told
+/// first.
+fn held(events: &[Event]) -> BTreeSet<&String> {
+    all_named(events, |end| matches!(end, AppEnd::Waiting { .. } | AppEnd::Confirmed { .. }))
 }
 
 /// Who confirmed last, whatever it was.
@@ -166,12 +179,13 @@ fn confirmed_by(events: &[Event], objects: &[String]) -> Option<String> {
 
 /// What the end of a deletion adds: only what was told to be held or kept is told to be gone, once.
 fn deleted(events: &[Event], removes: bool, end: AppEnd) -> Option<AppEnd> {
-    let held = all_named(events, |end| matches!(end, AppEnd::Waiting { .. }));
+    let held = held(events);
     let gone = all_named(events, |end| matches!(end, AppEnd::Removed { .. }));
     let open: BTreeSet<&String> = held.union(&kept(events)).copied().filter(|object| !gone.contains(object)).collect();
     match end {
+        // Nobody can confirm what was not shown.
         AppEnd::Confirmed { objects, by } => {
-            let objects: Vec<String> = objects.into_iter().filter(|object| open.contains(object)).collect();
+            let objects: Vec<String> = objects.into_iter().filter(|object| !gone.contains(object)).collect();
             (!objects.is_empty()).then_some(AppEnd::Confirmed { objects, by })
         }
         // The end of an app that was removed is told as that.
@@ -236,7 +250,8 @@ impl Own {
                 report.definition == DefinitionChange::Removed || !matches!(report.result, AppResult::Planned { .. });
             for object in report.objects() {
                 let goes = matches!(object.action, Action::Prune | Action::Replace).then_some(&object.key);
-                own.objects.extend(goes.into_iter().chain(&object.replaces_name).map(ToString::to_string));
+                let left = report.leaves.then_some(&report.cluster);
+                own.objects.extend(goes.into_iter().chain(&object.replaces_name).map(|key| placed::name(key, left)));
             }
         }
         own
@@ -255,7 +270,8 @@ fn is_applied(events: &[Event]) -> bool {
 /// Whether what a later revision comes to, which has nothing of the merge any more, is told as that of the merge being
 /// taken back: nothing of it was told to be applied and well.
 pub fn may_be_taken_back(events: &[Event], end: &AppEnd) -> bool {
-    let is_open = |told: &Event| matches!(told.end, AppEnd::Failed { .. } | AppEnd::Drifted { .. });
+    let is_open =
+        |told: &Event| matches!(told.end, AppEnd::Failed { .. } | AppEnd::Drifted { .. } | AppEnd::RolledBack { .. });
     match end {
         AppEnd::Healthy { .. } | AppEnd::Unchanged | AppEnd::Failed { .. } | AppEnd::Drifted { .. } => {
             events.iter().all(is_open)
@@ -269,7 +285,13 @@ pub fn may_be_taken_back(events: &[Event], end: &AppEnd) -> bool {
 fn is_passing(end: &AppEnd) -> bool {
     matches!(
         end,
-        AppEnd::Running | AppEnd::Progressing { .. } | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned
+        AppEnd::Running
+            | AppEnd::Progressing { .. }
+            | AppEnd::Manual
+            | AppEnd::Never
+            | AppEnd::Paused
+            | AppEnd::Pinned
+            | AppEnd::Waits { .. }
     )
 }
 
@@ -280,3 +302,6 @@ pub fn first(events: &[Event]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod called_off_tests;

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use super::merged::{AppEnd, AppOutcome, ComparedAfter, Differs, DiffersAt, LaterEnd, Outcome, Previewed};
+pub use super::merged::{
+    AppEnd, AppOutcome, ComparedAfter, Differs, DiffersAt, HandedOver, LaterEnd, Outcome, Previewed,
+};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::manifest::ObjectKey;
 use crate::plan::{Action, Conflict, RefusedBy, TakeOver, Verdict};
@@ -78,6 +80,9 @@ pub struct AppReport {
     /// Why merging applies nothing of it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_back: Option<HeldBack>,
+    /// Whom it waits for, where that is another app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
     /// Where it is rendered from, if that is no commit of the pull request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rendered_from: Option<RenderedFrom>,
@@ -100,6 +105,22 @@ pub enum HeldBack {
     Pinned,
     Manual,
     Never,
+    /// It takes objects of an app that is paused or pinned.
+    Owner,
+}
+
+/// An app that a person holds, and whose objects do not go to another one before it is resumed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    pub app: AppId,
+    pub pinned: bool,
+}
+
+impl WaitsFor {
+    /// `is paused`, or `is pinned`.
+    pub fn is_held(&self) -> &'static str {
+        if self.pinned { "is pinned" } else { "is paused" }
+    }
 }
 
 /// What the pull request does to the definition of the app.
@@ -144,6 +165,9 @@ pub struct CalledOff {
     pub key: ObjectKey,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replacement: bool,
+    /// It needs no confirmation any more, and waits for health.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
 }
 
 /// One object that differs between the sides.
@@ -294,6 +318,7 @@ impl AppReport {
             before: Vec::new(),
             warnings: Vec::new(),
             held_back: None,
+            waits_for: None,
             rendered_from: None,
         }
     }

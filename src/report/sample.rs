@@ -56,6 +56,7 @@ pub(crate) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
         before: vec![],
         warnings: vec![],
         held_back: None,
+        waits_for: None,
         rendered_from: None,
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::FromRow;
 
-pub use row::{AppHealth, AppRow, AppState, Defined, HEALTH_UNKNOWN, HealCount, Heals, STAYS, SUSPENDED};
+pub use row::{AppHealth, AppRow, AppState, Defined, GOES, HEALTH_UNKNOWN, HealCount, Heals, STAYS, SUSPENDED};
 
 use row::{Raw, rows};
 

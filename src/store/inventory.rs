@@ -248,14 +248,16 @@ impl Store {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    /// What of an app is to go and has not: what needs confirmation, and what was left for other apps.
-    pub async fn put_off(&self, app: &AppId) -> Result<Vec<ObjectRow>, StoreError> {
-        let raw = sqlx::query_as::<_, Raw>(select!(
-            "WHERE app = $1 AND state IN ($2, $3, $4) ORDER BY cluster, api_group, kind, namespace, name"
-        ));
+    /// What of an app is to go and has not, by its cluster: what needs confirmation, and what was left for other apps.
+    pub async fn put_off(&self, app: &AppId) -> Result<Vec<(ClusterName, ObjectRow)>, StoreError> {
+        let raw = sqlx::query_as::<_, overview::Undecided>(
+            "SELECT * FROM objects WHERE app = $1 AND state IN ($2, $3, $4) \
+             ORDER BY cluster, api_group, kind, namespace, name",
+        );
         let raw =
             raw.bind(app.to_string()).bind(ObjectState::Held).bind(ObjectState::Outdated).bind(ObjectState::Moving);
-        Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(ObjectRow::try_from)))
+        let placed = |row: overview::Undecided| Ok((ClusterName::new(&row.cluster), ObjectRow::try_from(row.raw)?));
+        Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(placed)))
     }
 
     /// What all apps own in a cluster.
@@ -268,6 +270,7 @@ impl Store {
 mod claim;
 mod gone;
 mod held;
+mod kept;
 mod kinds;
 mod left;
 mod moving;
@@ -275,6 +278,7 @@ mod overview;
 mod record;
 
 pub use claim::ClaimError;
+pub use kept::{Kept, KeptBy};
 pub use moving::Standing;
 pub use overview::Overview;
 

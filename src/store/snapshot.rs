@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use crate::ids::{Oid, RepoName};
 
 /// The store as it was when this was first read from.
-pub struct Snapshot(sqlx::Transaction<'static, Sqlite>);
+pub struct Snapshot(pub(super) sqlx::Transaction<'static, Sqlite>);
 
 impl Store {
     /// To be dropped soon: the log cannot be emptied meanwhile.

@@ -8,14 +8,14 @@ use futures::FutureExt;
 
 use super::lost::LeftAlone;
 use super::wish::Wish;
-use super::{finish, left_clusters, lost, owners, told, writing};
+use super::{finish, kept, left_clusters, lost, owners, told, writing};
 use crate::app::SyncPolicy;
 use crate::class::Class;
 use crate::ids::Oid;
 use crate::jobs::desired::identity::identity;
 use crate::jobs::desired::{render, volatile};
 use crate::jobs::history::History;
-use crate::jobs::ownership::{claims, leave, left, orphans, released};
+use crate::jobs::ownership::{claims, leave, left, orphans, released, stale};
 use crate::jobs::preview::compare::limit;
 use crate::jobs::{Engine, outcome};
 use crate::lifecycle::beside;
@@ -138,6 +138,13 @@ impl Attempt<'_> {
         let plan = planned.insert(history.timed("plan", self.plan(rendered)).await?);
         leave::for_others(engine, self.row, plan).await?;
         orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, plan).await?;
+        if self.aim == Aim::Apply {
+            stale::hand_over(engine, plan).await?;
+            let manifests = rendered.map_or(&[][..], |rendered| &rendered.manifests);
+            if kept::waits(engine, self.row, plan, manifests, history, self.waiting.is_some()).await? {
+                return Ok(());
+            }
+        }
         let left = match self.aim {
             Aim::Apply if self.wish.manual.is_none() => {
                 let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
@@ -169,8 +176,9 @@ impl Attempt<'_> {
         if self.was_paused().await? {
             return Ok(());
         }
-        if self.wish.allows_destructive() && !word.is_empty() {
-            let objects = word.iter().map(ToString::to_string).collect();
+        let mut objects: Vec<String> = word.iter().map(ToString::to_string).collect();
+        objects.extend(left_clusters::confirmable(engine, self.row).await?);
+        if self.wish.allows_destructive() && !objects.is_empty() {
             let by = self.wish.confirmed_by().map(str::to_owned);
             outcome::ended(engine, self.row, &self.revision, &AppEnd::Confirmed { objects, by }).await?;
         }
@@ -398,6 +406,9 @@ impl Attempt<'_> {
 
     /// What was applied before and is still waited for comes to no other end: a merge that brought it says so.
     async fn tell_what_is_replaced(&self) -> Result<(), JobError> {
+        if self.aim == Aim::Apply && self.wish.revision().is_some() {
+            outcome::rolled_back(self.engine, self.row, &self.revision, self.wish.pinned_by()).await?;
+        }
         if self.aim != Aim::Apply || self.row.health != AppHealth::Progressing {
             return Ok(());
         }

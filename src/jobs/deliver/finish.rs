@@ -7,14 +7,15 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::{took_along, writing};
-use crate::app::SyncPolicy;
+use crate::app::{OnDelete, SyncPolicy};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::jobs::ownership::{leave, left};
 use crate::jobs::{Engine, outcome};
 use crate::manifest::ObjectKey;
 use crate::plan::contents::has_contents;
 use crate::queue::{Cause, JobContext, JobError, Key, Request};
-use crate::report::preview::AppEnd;
+use crate::report::placed;
+use crate::report::preview::{AppEnd, HandedOver};
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunId, RunKind, RunState, without};
@@ -137,7 +138,7 @@ pub(in crate::jobs) async fn tell_gone(
         if objects.is_empty() {
             continue;
         }
-        let objects = objects.into_iter().map(ToString::to_string).collect();
+        let objects = objects.into_iter().map(|key| placed(row, cluster, key)).collect();
         let end = AppEnd::Removed { objects, replaced: false, lost, confirmed, by: None, all: false };
         outcome::ended(engine, row, &revision, &end).await?;
     }
@@ -221,6 +222,11 @@ pub(in crate::jobs) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunI
     outcome::ended(engine, row, &revision, &end).await
 }
 
+/// An object as ends name it: with its cluster where the app has left that.
+pub(in crate::jobs) fn placed(row: &AppRow, cluster: &ClusterName, key: &ObjectKey) -> String {
+    placed::name(key, (*cluster != row.app.destination.cluster).then_some(cluster))
+}
+
 /// How a sync of an app has ended that has nothing left to do by itself.
 pub(in crate::jobs) async fn end_of(
     engine: &Engine,
@@ -229,9 +235,11 @@ pub(in crate::jobs) async fn end_of(
     removed: u32,
 ) -> Result<AppEnd, JobError> {
     let (kept, objects): (Vec<_>, Vec<_>) =
-        engine.store.put_off(&row.app.id).await?.into_iter().partition(|row| row.state == ObjectState::Moving);
-    let deletes = u32::try_from(objects.len()).unwrap_or(u32::MAX);
-    let names = |rows: Vec<ObjectRow>| rows.iter().take(LISTED).map(|row| row.key.to_string()).collect::<Vec<_>>();
+        engine.store.put_off(&row.app.id).await?.into_iter().partition(|(_, row)| row.state == ObjectState::Moving);
+    let [left, deletes] = [&kept, &objects].map(|rows| u32::try_from(rows.len()).unwrap_or(u32::MAX));
+    let names = |rows: Vec<(ClusterName, ObjectRow)>| -> Vec<String> {
+        rows.iter().take(LISTED).map(|(cluster, object)| placed(row, cluster, &object.key)).collect()
+    };
     let (kept, after_seconds) = (names(kept), took.as_secs());
     let drift = engine.store.app(&row.app.id).await?.map(|row| row.drift).unwrap_or_default();
     Ok(match row.state {
@@ -239,7 +247,16 @@ pub(in crate::jobs) async fn end_of(
         _ if deletes > 0 => {
             AppEnd::Waiting { deletes, objects: names(objects), held: Vec::new(), after_seconds, removed, kept }
         }
-        AppState::Removed => AppEnd::Pruned { by: None },
+        // What was held since before is done.
+        AppState::Removed if row.on_delete() == OnDelete::Keep => {
+            AppEnd::Kept { nothing: false, moves: Vec::new(), stay: true }
+        }
+        AppState::Removed => {
+            let taken = engine.store.taken_over().await?.remove(&row.app.id).unwrap_or_default();
+            let objects = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let handed_over = taken.into_iter().map(|(app, number)| HandedOver { app, objects: objects(number) });
+            AppEnd::Pruned { removed, handed_over: handed_over.collect(), left, by: None }
+        }
         AppState::Active | AppState::Missing | AppState::Broken => {
             AppEnd::Healthy { after_seconds, removed, held: Vec::new(), kept }
         }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{finish, writing};
-use crate::app::App;
+use crate::app::{App, OnDelete};
 use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
 use crate::jobs::ownership::leave;
@@ -56,14 +56,26 @@ pub(in crate::jobs) async fn mark(
     Ok(said)
 }
 
+/// What a confirmation is about on clusters that the app has left, as it was shown.
+pub(super) async fn confirmable(engine: &Engine, row: &AppRow) -> Result<Vec<String>, JobError> {
+    let mut found = Vec::new();
+    for cluster in engine.store.left_clusters(&row.app.id).await? {
+        let shown = engine.store.shown_deletes(&row.app.id, &cluster).await?;
+        let rows = engine.store.inventory_of(&cluster, &row.app.id).await?;
+        let held = rows.iter().filter(|row| row.state == ObjectState::Held && shown.contains(&row.key.id()));
+        found.extend(held.map(|held| finish::placed(row, &cluster, &held.key)));
+    }
+    Ok(found)
+}
+
 /// Deletes what a person has agreed to, once the app is healthy where it is. What a cluster that is away still has is
 /// tried again, and nothing else waits for that.
 pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext) -> Result<(), JobError> {
-    let clusters = agreed(engine, id).await?;
+    let Some(row) = engine.store.app(id).await? else { return Ok(()) };
+    let clusters = agreed(engine, &row).await?;
     if clusters.is_empty() {
         return Ok(());
     }
-    let Some(row) = engine.store.app(id).await? else { return Ok(()) };
     if !is_settled(engine, &row).await? {
         return Ok(());
     }
@@ -77,7 +89,13 @@ pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext
         let allowed: BTreeSet<ObjectId> = rows.iter().map(|row| row.key.id()).collect();
         let agreed: BTreeSet<ObjectId> =
             rows.iter().filter(|row| row.state == ObjectState::Pruning).map(|row| row.key.id()).collect();
-        engine.store.set_left(&name, id, &allowed.difference(&agreed).cloned().collect(), &agreed).await?;
+        let is_left = name != row.app.destination.cluster;
+        let rest = if is_left {
+            engine.store.set_left(&name, id, &allowed.difference(&agreed).cloned().collect(), &agreed).await?;
+            allowed.difference(&agreed).cloned().collect()
+        } else {
+            engine.store.shown_deletes(id, &name).await?.difference(&agreed).cloned().collect()
+        };
         let deps = SyncDeps { store: engine.store.clone(), cluster: engine.cluster_for(id, &name)?.clone() };
         let authority = engine.grants(&id.repo)?.on(&name);
         let not_wanted = leave::before_prune(engine, &row, &name).await?;
@@ -99,7 +117,7 @@ pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext
         if !pruned.waits.is_empty() {
             return finish::wait_on(engine, &row, name, &last.id, WaitPurpose::Deletion, pruned.waits).await;
         }
-        engine.store.put_shown_deletes(id, &name, &allowed.difference(&agreed).cloned().collect()).await?;
+        engine.store.put_shown_deletes(id, &name, &rest).await?;
     }
     finish::succeeded(engine, &row, &last.id).await
 }
@@ -107,6 +125,7 @@ pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext
 /// Whether there is nothing left to do or to wait for where the app is now.
 async fn is_settled(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
     Ok(match row.state {
+        AppState::Removed if row.on_delete() == OnDelete::Keep => true,
         AppState::Removed => engine.store.inventory_of(&row.app.destination.cluster, &row.app.id).await?.is_empty(),
         AppState::Active | AppState::Missing | AppState::Broken => row.health == AppHealth::Healthy,
     })

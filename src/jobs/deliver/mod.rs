@@ -1,9 +1,11 @@
 //! The app should be what Git says: `sync:REPO/APP`, and what comes after it.
 
 pub(in crate::jobs) mod attempt;
+mod confirmed;
 pub(in crate::jobs) mod finish;
 pub(in crate::jobs) mod goal;
 pub(in crate::jobs) mod head;
+mod kept;
 pub(in crate::jobs) mod left_clusters;
 pub(in crate::jobs) mod lost;
 mod missing;

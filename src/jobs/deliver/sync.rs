@@ -3,7 +3,7 @@
 use super::attempt::{Aim, Attempt};
 use super::goal::{Wanted, wanted};
 use super::wish::{Decision, Wish, decide};
-use super::{finish, head, left_clusters, missing};
+use super::{confirmed, finish, head, left_clusters, missing};
 use crate::app::{App, SyncPolicy};
 use crate::class::Class;
 use crate::ids::{AppId, Oid};
@@ -74,6 +74,11 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         Decision::Finish { .. } if !leave::has_left_something(engine, &row).await? => return Ok(()),
         Decision::Finish { revision } => (Aim::Finish, revision),
         Decision::Remove => (Aim::Remove, removed_at(engine, &row).await?),
+        // The end of the job does it.
+        Decision::Confirm => {
+            let revision = removed_at(engine, &row).await?;
+            return confirmed::begin(engine, &row, &wish, revision, job).await;
+        }
     };
     if matches!(aim, Aim::Heal { .. } | Aim::Finish) {
         // What the definition says since is for a sync to apply, never for a look.

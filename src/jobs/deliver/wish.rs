@@ -99,6 +99,8 @@ pub(in crate::jobs) enum Decision {
     },
     /// Its definition is gone, and said that its objects go with it.
     Remove,
+    /// Its definition is gone and its objects stay, except those whose deletion was held before and is confirmed now.
+    Confirm,
 }
 
 pub(in crate::jobs) fn decide(row: &AppRow, wish: &Wish) -> Decision {
@@ -111,7 +113,10 @@ pub(in crate::jobs) fn decide(row: &AppRow, wish: &Wish) -> Decision {
     }
     match row.state {
         AppState::Active => {}
+        // A pin ends with `resume`, as a pause does.
+        AppState::Removed if row.pinned_revision.is_some() && !asked => return Decision::Leave,
         AppState::Removed if row.on_delete() == OnDelete::Prune => return Decision::Remove,
+        AppState::Removed if wish.allows_destructive() => return Decision::Confirm,
         AppState::Removed | AppState::Missing | AppState::Broken => return Decision::Leave,
     }
     if row.app.sync == SyncPolicy::Never {

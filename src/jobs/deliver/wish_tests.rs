@@ -22,6 +22,7 @@ fn decided(row: &AppRow, causes: &[Cause]) -> &'static str {
         Decision::Heal { report_only: true, .. } => "report",
         Decision::Finish { .. } => "finish",
         Decision::Remove => "remove",
+        Decision::Confirm => "confirm",
     }
 }
 
@@ -61,7 +62,7 @@ fn what_is_done_by_policy_and_cause() {
     let push = [Cause::Follow { key: Key::Push { repo: RepoName::new("shop"), ref_name: "refs/heads/main".into() } }];
     let (look, hand) = ([Cause::Resync], [Cause::Manual(Manual::default())]);
     let wait = [Cause::Follow { key: key() }];
-    let table: [(&str, AppRow, [&str; 4]); 12] = [
+    let table: [(&str, AppRow, [&str; 4]); 13] = [
         ("auto", row(), ["apply", HEAL, "apply", "leave"]),
         ("auto that failed", with(|row| row.synced_ok = false), ["apply", "apply", "apply", "leave"]),
         ("manual", with(|row| row.app.sync = SyncPolicy::Manual), ["leave", HEAL, "apply", "leave"]),
@@ -92,6 +93,14 @@ fn what_is_done_by_policy_and_cause() {
                 row.applied_app.as_mut().expect("applied").on_delete = OnDelete::Prune;
             }),
             ["remove", "remove", "remove", "leave"],
+        ),
+        (
+            "removed, prune, pinned",
+            with(|row| {
+                (row.state, row.pinned_revision) = (AppState::Removed, row.applied_revision.clone());
+                row.applied_app.as_mut().expect("applied").on_delete = OnDelete::Prune;
+            }),
+            ["leave", "leave", "remove", "leave"],
         ),
     ];
     for (name, row, expected) in table {

@@ -11,7 +11,7 @@ use crate::jobs::context::stoppable;
 use crate::jobs::desired::removed_by::removed_by;
 use crate::jobs::refs::missing_ref;
 use crate::queue::{JobError, Key};
-use crate::store::apps::{AppRow, AppState, STAYS};
+use crate::store::apps::{AppRow, AppState, GOES, STAYS};
 use crate::tree::{Tree, TreeError};
 
 /// Reads the definitions of a tree.
@@ -223,7 +223,7 @@ async fn verdict(
     }
     let objects = match row.on_delete() {
         OnDelete::Keep => format!("{STAYS} in the cluster, as `onDelete: keep` says"),
-        OnDelete::Prune => "; its objects go with it, as `onDelete: prune` said".to_owned(),
+        OnDelete::Prune => format!("{GOES}, as `onDelete: prune` said"),
     };
     // Many commits may have come with one push: the one that took it away is named.
     let by = removed_by(engine, repo, &row.app, revision).await?;

@@ -50,6 +50,18 @@ pub(in crate::jobs) async fn replaced(engine: &Engine, row: &AppRow, by: &Oid, h
     Ok(())
 }
 
+/// A person has pinned the app to another revision than the one that was applied.
+pub(in crate::jobs) async fn rolled_back(
+    engine: &Engine,
+    row: &AppRow,
+    to: &Oid,
+    by: Option<&str>,
+) -> Result<(), JobError> {
+    let Some(applied) = row.applied_revision.as_ref().filter(|applied| *applied != to) else { return Ok(()) };
+    let end = AppEnd::RolledBack { to: to.clone(), by: by.map(str::to_owned) };
+    note(engine, &row.app.id, &row.app.source.repo, &[applied], &end).await
+}
+
 async fn note(engine: &Engine, app: &AppId, repo: &RepoName, revisions: &[&Oid], end: &AppEnd) -> Result<(), JobError> {
     engine.store.put_end(app, repo, revisions, &json(end)?).await?;
     if engine.store.awaits_ends(repo, heard_after(engine)).await? {

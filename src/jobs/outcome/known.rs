@@ -11,6 +11,7 @@ use crate::queue::{JobError, Key};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::ends::EndRow;
+use crate::store::inventory::KeptBy;
 use crate::store::pulls::Pull;
 
 /// What is known of all apps, as of one moment.
@@ -22,6 +23,8 @@ pub(in crate::jobs) struct Known {
     pub busy: BTreeSet<String>,
     /// When what an app waits for counts as failed.
     pub deadlines: HashMap<AppId, i64>,
+    /// Who waits for what another app keeps, as a person holds that one.
+    pub kept: HashMap<AppId, (AppId, KeptBy)>,
     /// How syncs have ended that pull requests of the repo may wait for.
     pub ends: Vec<EndRow>,
 }
@@ -36,7 +39,8 @@ impl Known {
         }
         let rows = now.apps().await?.into_iter().map(|row| (row.app.id.clone(), row)).collect();
         let deadlines = now.waits().await?.into_iter().map(|wait| (wait.app, wait.deadline)).collect();
-        Ok(Self { heads, rows, busy: now.unfinished_keys().await?, deadlines, ends: now.ends(repo).await? })
+        let kept = now.waiting_for_kept().await?.into_iter().map(|(app, owner, by)| (app, (owner, by))).collect();
+        Ok(Self { heads, rows, busy: now.unfinished_keys().await?, deadlines, kept, ends: now.ends(repo).await? })
     }
 
     /// What one pull request may wait for.
@@ -47,8 +51,12 @@ impl Known {
     /// Where an app stands whose sync has not come to an end. What it waits for is the merge's only if what is applied
     /// has it: it may be older.
     pub fn stands(&self, app: &AppId, has_merge: bool) -> AppEnd {
-        let Some(row) = self.rows.get(app).filter(|row| row.state == AppState::Active) else { return AppEnd::Running };
+        let Some(row) = self.rows.get(app) else { return AppEnd::Running };
         match row.app.sync {
+            // What becomes of its objects waits for the same.
+            _ if row.state == AppState::Removed && row.paused => AppEnd::Paused,
+            _ if row.state == AppState::Removed && row.pinned_revision.is_some() => AppEnd::Pinned,
+            _ if row.state != AppState::Active => AppEnd::Running,
             SyncPolicy::Never => AppEnd::Never,
             _ if row.health == AppHealth::Progressing && has_merge => {
                 let until = self.deadlines.get(app).and_then(|until| Timestamp::from_millisecond(*until).ok());
@@ -56,6 +64,9 @@ impl Known {
             }
             _ if row.paused => AppEnd::Paused,
             _ if row.pinned_revision.is_some() => AppEnd::Pinned,
+            _ if let Some((owner, by)) = self.kept.get(app) => {
+                AppEnd::Waits { owner: owner.clone(), pinned: *by == KeptBy::Pinned }
+            }
             SyncPolicy::Manual => AppEnd::Manual,
             SyncPolicy::Auto => AppEnd::Running,
         }

@@ -13,7 +13,8 @@ use crate::jobs::Engine;
 use crate::queue::{JobError, Key};
 use crate::report::outcome::Event;
 use crate::report::preview::{
-    AppEnd, AppOutcome, AppReport, ComparedAfter, DefinitionChange, Outcome, PreviewReport, Previewed, Stopped,
+    AppEnd, AppOutcome, AppReport, ComparedAfter, DefinitionChange, HandedOver, Outcome, PreviewReport, Previewed,
+    Stopped,
 };
 use crate::store::HeldPull;
 use crate::store::pulls::{Pull, PullRow};
@@ -99,7 +100,7 @@ async fn begin(
             && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep)
         {
             let nothing = engine.store.inventory(&app).await?.is_empty();
-            let event = Event { revision: merge_commit.clone(), end: AppEnd::Kept { nothing } };
+            let event = Event { revision: merge_commit.clone(), end: kept(&report, &app, nothing) };
             add(engine, pull, &app, None, &event, engine.clock.now_millis()).await?;
         }
         if let Some(why) = invalid.get(&app) {
@@ -151,6 +152,18 @@ pub(in crate::jobs) async fn concerns(
     }
     let known = Known::about(engine, &pull).await?;
     tell(engine, &mut pull, &mut report, &known).await
+}
+
+/// What becomes of the objects of an app whose definition is removed and keeps them.
+fn kept(report: &PreviewReport, app: &AppId, nothing: bool) -> AppEnd {
+    let own = app.to_string();
+    let mut moves: BTreeMap<String, u32> = BTreeMap::new();
+    for one in report.moves().into_iter().filter(|one| one.from == own) {
+        *moves.entry(one.to).or_default() += 1;
+    }
+    let to = |(app, objects): (String, u32)| Some(HandedOver { app: app.parse().ok()?, objects });
+    let stay = report.apps.iter().filter(|one| one.app == *app).any(|one| one.stays.is_some_and(|stays| stays > 0));
+    AppEnd::Kept { nothing, moves: moves.into_iter().filter_map(to).collect(), stay }
 }
 
 /// Whether a report shows that there is no preview.

@@ -17,7 +17,7 @@ pub(in crate::jobs) mod unseen;
 
 pub(in crate::jobs) use at_sync::at_sync;
 pub(in crate::jobs) use by_push::{merged_by_message, merged_by_push};
-pub(in crate::jobs) use end::{ended, replaced, stands, stands_elsewhere};
+pub(in crate::jobs) use end::{ended, replaced, rolled_back, stands, stands_elsewhere};
 pub(in crate::jobs) use known::as_it_is;
 pub(in crate::jobs) use merge::{ToldBy, concerns, merged};
 pub(in crate::jobs) use run::run;

@@ -119,6 +119,11 @@ async fn of_merge(
     {
         return Ok(Some(Event { end: AppEnd::Superseded { by: event.revision.clone() }, ..event }));
     }
+    // Who pins an app to what has the merge as well takes nothing of it back.
+    if let AppEnd::RolledBack { to, .. } = &event.end {
+        let has_it = contains.ask(engine, &merge.pull.repo, merge.commit, to).await?;
+        return Ok((!has_it).then_some(event));
+    }
     let AppEnd::Replaced { by, .. } = &event.end else { return Ok(Some(event)) };
     // What still has all that the merge changed tells by its own end how that fares; so does what comes after one that
     // goes back before the merge.

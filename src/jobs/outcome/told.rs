@@ -1,6 +1,6 @@
 //! What was told of a merged pull request, and the comment that tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use crate::ids::AppId;
 use crate::jobs::Engine;
 use crate::queue::JobError;
 use crate::report::outcome::Event;
-use crate::report::preview::{AppEnd, LaterEnd, PreviewReport};
+use crate::report::preview::{AppEnd, LaterEnd, Move, PreviewReport};
 use crate::report::{markdown, outcome};
 use crate::store::HeldPull;
 use crate::store::ends::EventRow;
@@ -89,6 +89,7 @@ pub(in crate::jobs) async fn tell(
 ) -> Result<(), JobError> {
     let told = events(engine, pull).await?;
     let Some(mut outcome) = report.outcome.take() else { return Ok(()) };
+    let moved = report.moves();
     let mut settled = true;
     for app in &mut outcome.apps {
         let none = Told::default();
@@ -98,17 +99,23 @@ pub(in crate::jobs) async fn tell(
             app.end = known.stands(&app.app, known.has_merge(engine, pull, &app.app).await?);
             continue;
         };
-        app.end = told.events[first].end.clone();
+        app.end = without_moved(told.events[first].end.clone(), &moved, &app.app);
         // What was done before the rest was called off is told as well.
-        let is_told = |(index, (event, _)): &(usize, (&Event, &i64))| {
-            *index > first || (*index < first && matches!(event.end, AppEnd::Removed { .. }))
+        let is_deletion = matches!(app.end, AppEnd::Removed { .. } | AppEnd::Pruned { .. } | AppEnd::Withdrawn { .. });
+        let is_told = |(index, (event, _)): &(usize, (&Event, &i64))| match event.end {
+            _ if *index > first => true,
+            _ if *index == first => false,
+            AppEnd::Removed { .. } => true,
+            // The end of the deletion says who confirmed it.
+            AppEnd::Confirmed { .. } => !is_deletion,
+            _ => false,
         };
         let later = told.events.iter().zip(&told.times).enumerate().filter(is_told);
         let later = later.filter_map(|(_, (event, at))| {
             Some(LaterEnd {
                 at: Timestamp::from_millisecond(*at).ok()?,
                 revision: event.revision.clone(),
-                end: event.end.clone(),
+                end: without_moved(event.end.clone(), &moved, &app.app),
             })
         });
         app.later = later.collect();
@@ -129,6 +136,15 @@ pub(in crate::jobs) async fn tell(
     // The row last: whoever is stopped before finds that it is still to be said.
     pull.put().await?;
     Ok(())
+}
+
+/// What another app takes over with the merge is told among the moves, and not as something that is still there.
+fn without_moved(mut end: AppEnd, moved: &BTreeSet<Move>, app: &AppId) -> AppEnd {
+    if let AppEnd::Healthy { kept, .. } | AppEnd::Waiting { kept, .. } = &mut end {
+        let app = app.to_string();
+        kept.retain(|name| !moved.iter().any(|one| one.from == app && one.key.to_string() == *name));
+    }
+    end
 }
 
 /// What was shown last. A report of another version counts as none: the next preview writes a new one.

@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Verb};
+use crate::app::{App, OnDelete, Verb};
 use crate::class::Class;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::jobs::Engine;
@@ -12,6 +12,7 @@ use crate::plan::contents::has_contents;
 use crate::plan::{Change, destructive_objects};
 use crate::queue::JobError;
 use crate::reconcile::{Owned, PlanInput, plan_apply};
+use crate::store::apps::{AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::sync;
 
@@ -51,14 +52,29 @@ pub(in crate::jobs) async fn look(engine: &Engine, app: &App, cluster: &ClusterN
 
 /// Whether a person has agreed to deletes on clusters that the app has left, and they are not done yet.
 pub(in crate::jobs) async fn is_agreed(engine: &Engine, app: &AppId) -> Result<bool, JobError> {
-    Ok(!agreed(engine, app).await?.is_empty())
+    match engine.store.app(app).await? {
+        Some(row) => Ok(!agreed(engine, &row).await?.is_empty()),
+        None => Ok(false),
+    }
 }
 
-pub(in crate::jobs) async fn agreed(engine: &Engine, app: &AppId) -> Result<Vec<ClusterName>, JobError> {
+/// Where deletions were confirmed that the app's own syncs do not make: where it has left, and everywhere once its
+/// definition was removed and its other objects stay.
+pub(in crate::jobs) async fn agreed(engine: &Engine, row: &AppRow) -> Result<Vec<ClusterName>, JobError> {
+    let app = &row.app.id;
+    let mut clusters = engine.store.left_clusters(app).await?;
+    if row.state == AppState::Removed && row.on_delete() == OnDelete::Keep {
+        clusters.push(row.app.destination.cluster.clone());
+    }
     let mut agreed = Vec::new();
-    for cluster in engine.store.left_clusters(app).await? {
+    for cluster in clusters {
         let rows = engine.store.inventory_of(&cluster, app).await?;
-        if engine.clusters.contains_key(&cluster) && rows.iter().any(|row| row.state == ObjectState::Pruning) {
+        let shown = engine.store.shown_deletes(app, &cluster).await?;
+        let is_agreed = |object: &ObjectRow| {
+            let is_left = cluster != row.app.destination.cluster;
+            object.state == ObjectState::Pruning && (is_left || shown.contains(&object.key.id()))
+        };
+        if engine.clusters.contains_key(&cluster) && rows.iter().any(is_agreed) {
             agreed.push(cluster);
         }
     }

@@ -5,4 +5,5 @@ pub(in crate::jobs) mod leave;
 pub(in crate::jobs) mod left;
 pub(in crate::jobs) mod orphans;
 pub(in crate::jobs) mod released;
+pub(in crate::jobs) mod stale;
 pub(in crate::jobs) mod wanted;

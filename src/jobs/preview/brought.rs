@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::moves::Moves;
 use super::pair::{Pair, Side};
 use crate::app::{App, SyncPolicy};
 use crate::ids::{AppId, ClusterName};
@@ -11,7 +12,7 @@ use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::siblings::decides_otherwise;
 use crate::plan::{Plan, Siblings, Verdict};
 use crate::queue::JobError;
-use crate::report::preview::HeldBack;
+use crate::report::preview::{HeldBack, WaitsFor};
 use crate::store::apps::AppRow;
 
 #[derive(Default)]
@@ -27,12 +28,12 @@ pub(in crate::jobs) struct Brought {
 }
 
 impl Brought {
-    pub async fn by(engine: &Engine, pairs: &[Pair]) -> Result<Self, JobError> {
+    pub async fn by(engine: &Engine, pairs: &[Pair], moves: &Moves) -> Result<Self, JobError> {
         let mut brought = Self::default();
         for pair in pairs {
             let Some(Side { app, .. }) = &pair.change else { continue };
             let row = engine.store.app(&pair.id).await?;
-            brought.add(pair, held_back(row.as_ref(), app));
+            brought.add(pair, held_back(row.as_ref(), app, moves.waits(&pair.id)));
         }
         Ok(brought)
     }
@@ -97,15 +98,17 @@ fn in_words(held_back: HeldBack) -> &'static str {
         HeldBack::Manual => "`sync: manual`",
         HeldBack::Paused => "it is paused",
         HeldBack::Pinned => "it is pinned",
+        HeldBack::Owner => "it waits for an app that is paused or pinned",
     }
 }
 
-/// Why merging applies nothing of an app by itself, by its definition after the merge.
-pub(in crate::jobs) fn held_back(row: Option<&AppRow>, app: &App) -> Option<HeldBack> {
+/// Why merging applies nothing of an app by itself, by its definition after the merge, and whom it waits for.
+pub(in crate::jobs) fn held_back(row: Option<&AppRow>, app: &App, waits: Option<&WaitsFor>) -> Option<HeldBack> {
     match (row, app.sync) {
         (_, SyncPolicy::Never) => Some(HeldBack::Never),
         (Some(row), _) if row.paused => Some(HeldBack::Paused),
         (Some(row), _) if row.pinned_revision.is_some() => Some(HeldBack::Pinned),
+        (_, SyncPolicy::Manual | SyncPolicy::Auto) if waits.is_some() => Some(HeldBack::Owner),
         (_, SyncPolicy::Manual) => Some(HeldBack::Manual),
         (_, SyncPolicy::Auto) => None,
     }

@@ -1,6 +1,7 @@
 //! The affected apps of a pull request, planned: what is shown of each.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -24,14 +25,14 @@ use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
 use crate::jobs::desired::volatile;
 use crate::jobs::lost_owners;
-use crate::jobs::ownership::orphans;
+use crate::jobs::ownership::{orphans, stale};
 use crate::lifecycle::beside;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{Change, PruneLimit, Redactor};
 use crate::queue::JobError;
 use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
-use crate::report::preview::{AppReport, AppResult, DefinitionChange};
+use crate::report::preview::{AppReport, AppResult, DefinitionChange, HeldBack};
 use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectRow;
 use crate::sync::marked::Orphan;
@@ -61,7 +62,8 @@ pub(in crate::jobs) async fn all(
         leaving.extend(leaving::preview(engine, pair, head, cancel).await?);
     }
     let moves = Moves::find(engine, repo, trees, &pairs, cancel).boxed().await?;
-    let (moves, siblings) = (&moves, &Brought::by(engine, &pairs).await?);
+    let siblings = &Brought::by(engine, &pairs, &moves).await?;
+    let moves = &moves;
     let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
     let each = pairs.into_iter().map(|pair| {
         let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
@@ -173,26 +175,14 @@ async fn one(
     }
     report.warnings.extend(warnings(&pair));
     let row = engine.store.app(&pair.id).await?;
-    report.held_back = held_back(row.as_ref(), &app);
+    let waits = pair.change.as_ref().and_then(|_| moves.waits(&pair.id));
+    report.held_back = held_back(row.as_ref(), &app, waits);
+    report.waits_for = waits.filter(|_| report.held_back == Some(HeldBack::Owner)).cloned();
     // What was applied last says what becomes of the objects, not what Git says since.
     let on_delete = row.as_ref().map_or(app.on_delete, AppRow::on_delete);
     let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
     if pair.change.is_none() && on_delete == OnDelete::Keep {
-        let moved: Vec<Change> =
-            inventory.iter().filter_map(|row| moves.away(&pair.id, &report.cluster, &row.key)).collect();
-        let left = inventory.len() - moved.len();
-        report.stays = Some(left);
-        // No sync is made for that, so nothing holds it back.
-        report.held_back = None;
-        let stay = match left {
-            0 if !moved.is_empty() => "All of its objects move to other apps".to_owned(),
-            0 => "It has no objects in the cluster".to_owned(),
-            1 => "Its object stays in the cluster, as `onDelete: keep` says".to_owned(),
-            more => format!("Its {more} objects stay in the cluster, as `onDelete: keep` says"),
-        };
-        report.warnings.push(format!("Its definition is removed. {stay}."));
-        report.result =
-            AppResult::Planned { objects: moved.iter().map(|change| object(change, &Redactor::default())).collect() };
+        objects_stay(engine, &pair.id, &mut report, &inventory, moves).await?;
         return Ok(report);
     }
     let cluster = match cluster {
@@ -206,7 +196,7 @@ async fn one(
     let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
     let change = manifests(engine, pair.change.as_ref()).await?;
     let orphans = orphans::known(engine, cluster, &pair.id).await?;
-    match compare(
+    let compared = compare_twice(
         engine,
         cluster,
         trees,
@@ -219,9 +209,8 @@ async fn one(
         moves,
         siblings,
         cancel,
-    )
-    .await
-    {
+    );
+    match compared.await? {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
@@ -241,12 +230,72 @@ async fn one(
     Ok(report)
 }
 
+/// A definition is removed whose objects stay, except those that move to other apps.
+async fn objects_stay(
+    engine: &Engine,
+    app: &AppId,
+    report: &mut AppReport,
+    inventory: &[ObjectRow],
+    moves: &Moves,
+) -> Result<(), JobError> {
+    let moved: Vec<Change> = inventory.iter().filter_map(|row| moves.away(app, &report.cluster, &row.key)).collect();
+    let left = inventory.len() - moved.len();
+    report.stays = Some(left);
+    // No sync is made for that, so nothing but what a person holds is held back.
+    let is_held = matches!(report.held_back, Some(HeldBack::Paused | HeldBack::Pinned)) && !moved.is_empty();
+    report.held_back = report.held_back.filter(|_| is_held);
+    let stay = match left {
+        0 if is_held => "All of its objects move to other apps once it is resumed".to_owned(),
+        0 if !moved.is_empty() => "All of its objects move to other apps".to_owned(),
+        0 => "It has no objects in the cluster".to_owned(),
+        1 => "Its object stays in the cluster, as `onDelete: keep` says".to_owned(),
+        more => format!("Its {more} objects stay in the cluster, as `onDelete: keep` says"),
+    };
+    report.warnings.push(format!("Its definition is removed. {stay}."));
+    report.warnings.extend(leaving::stays(engine, app).await?);
+    let objects = moved.iter().map(|change| object(change, &Redactor::default())).collect();
+    report.result = AppResult::Planned { objects };
+    Ok(())
+}
+
 /// Adds what neither the manifests nor the dry runs tell.
 async fn warn(engine: &Engine, cluster: &Cluster, app: &AppId, planned: &mut ChangePlan) -> Result<(), JobError> {
     schema::warn(engine, &mut planned.changes).await?;
     let authority = engine.grants(&app.repo)?.on(cluster.name());
     lost_owners::warn(cluster, &authority, &mut planned.changes.changes).await;
     Ok(())
+}
+
+/// Once more with what turns out to be let go by those whose marks it bears.
+#[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]
+async fn compare_twice(
+    engine: &Engine,
+    cluster: &Cluster,
+    trees: &Trees,
+    head: &Oid,
+    app: &App,
+    pair: &Pair,
+    sides: [&[Manifest]; 2],
+    inventory: &[ObjectRow],
+    orphans: &[Orphan],
+    moves: &Moves,
+    siblings: &Brought,
+    cancel: &CancellationToken,
+) -> Result<Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError>, JobError> {
+    let mut handed_over = moves.to(&pair.id).cloned().unwrap_or_default();
+    let first =
+        compare(engine, cluster, trees, head, app, pair, sides, inventory, orphans, &handed_over, siblings, cancel)
+            .await;
+    let stale = match &first {
+        Ok((planned, _)) => stale::find(engine, &planned.changes).await?,
+        Err(_) => BTreeMap::new(),
+    };
+    if stale.is_empty() {
+        return Ok(first);
+    }
+    handed_over.extend(stale);
+    Ok(compare(engine, cluster, trees, head, app, pair, sides, inventory, orphans, &handed_over, siblings, cancel)
+        .await)
 }
 
 #[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]
@@ -260,7 +309,7 @@ async fn compare(
     [base, change]: [&[Manifest]; 2],
     inventory: &[ObjectRow],
     orphans: &[Orphan],
-    moves: &Moves,
+    handed_over: &BTreeMap<ObjectId, AppId>,
     siblings: &Brought,
     cancel: &CancellationToken,
 ) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
@@ -277,7 +326,7 @@ async fn compare(
         inventory: &owned,
         // A preview looks at everything, so that it can tell what had drifted before.
         unchanged: &|_, _| false,
-        handed_over: moves.to(&pair.id),
+        handed_over: Some(handed_over),
         adopt,
         reveals: false,
         siblings: None,

@@ -21,12 +21,15 @@ pub(super) struct Held<'a> {
 
 impl<'a> Held<'a> {
     pub fn of(planned: &'a ChangePlan, inventory: &[ObjectRow], limit: PruneLimit) -> Self {
+        // What was confirmed, or needed no confirmation, may wait for health.
+        let is_pending = |state: ObjectState| state.waits_for_word() || state == ObjectState::Pruning;
         let waiting: BTreeMap<ObjectId, ObjectState> =
-            inventory.iter().filter(|row| row.state.waits_for_word()).map(|row| (row.key.id(), row.state)).collect();
+            inventory.iter().filter(|row| is_pending(row.state)).map(|row| (row.key.id(), row.state)).collect();
+        let held = waiting.values().filter(|state| state.waits_for_word()).count();
         let changes = &planned.changes.changes;
         // Nothing is applied of an app that is refused in part, and what waits goes on waiting.
         if waiting.is_empty() || changes.iter().any(Change::is_rejected) {
-            return Self { waits: waiting.len(), ..Self::default() };
+            return Self { waits: held, ..Self::default() };
         }
         let is_back = |change: &&Change| {
             let goes = matches!(change.action, Action::Prune | Action::Replace);
@@ -38,10 +41,12 @@ impl<'a> Held<'a> {
             .map(|change| CalledOff {
                 key: change.key.clone(),
                 replacement: waiting.get(&change.key.id()) == Some(&ObjectState::Outdated),
+                confirmed: waiting.get(&change.key.id()) == Some(&ObjectState::Pruning),
             })
             .collect();
-        let waits = waiting.len() - called_off.len();
-        if called_off.is_empty() {
+        let off = called_off.iter().filter(|one| !one.confirmed).count();
+        let waits = held - off;
+        if off == 0 {
             return Self { called_off, freed: Vec::new(), waits };
         }
         let freed = freed(planned, inventory, &called_off, limit);

@@ -1,26 +1,68 @@
-//! What a pull request that moves an app to another cluster does to the one that it leaves.
+//! What a pull request does on other clusters than the one where an app is: it leaves one, or is removed while
+//! something of it is still on one that it has left.
 
 use tokio_util::sync::CancellationToken;
 
 use super::object::object;
 use super::pair::Pair;
+use crate::app::{App, OnDelete};
 use crate::class::Class;
-use crate::ids::Oid;
+use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
 use crate::jobs::ownership::left::{Left, look, objects, removals};
 use crate::lifecycle::beside;
 use crate::plan::{Action, Change, Redactor, Verdict, destructive_objects};
 use crate::queue::JobError;
 use crate::report::preview::{AppReport, AppResult, DefinitionChange};
+use crate::store::apps::AppRow;
 
-/// What a pull request that moves an app to another cluster does to the one that it leaves.
+/// What a pull request that moves an app to another cluster does to the one that it leaves, and one that removes it to
+/// those that it has left.
 pub(in crate::jobs) async fn preview(
     engine: &Engine,
     pair: &Pair,
     head: &Oid,
     cancel: &CancellationToken,
+) -> Result<Vec<AppReport>, JobError> {
+    if let Some(app) = pair.leaves().filter(|_| pair.arrives()) {
+        return Ok(one(engine, app, DefinitionChange::Edited, head, cancel).await?.into_iter().collect());
+    }
+    let (Some(base), None) = (&pair.base, &pair.change) else { return Ok(Vec::new()) };
+    let row = engine.store.app(&pair.id).await?;
+    if row.as_ref().map_or(base.app.on_delete, AppRow::on_delete) == OnDelete::Keep {
+        return Ok(Vec::new());
+    }
+    let mut reports = Vec::new();
+    for cluster in engine.store.left_clusters(&pair.id).await? {
+        let mut left = base.app.clone();
+        left.destination.cluster = cluster;
+        reports.extend(one(engine, &left, DefinitionChange::Removed, head, cancel).await?);
+    }
+    Ok(reports)
+}
+
+/// What a removed app, whose objects stay, has elsewhere.
+pub(in crate::jobs) async fn stays(engine: &Engine, app: &AppId) -> Result<Vec<String>, JobError> {
+    let mut said = Vec::new();
+    for cluster in engine.store.left_clusters(app).await? {
+        let rows = engine.store.inventory_of(&cluster, app).await?;
+        let held = rows.iter().filter(|row| row.state.waits_for_word()).count();
+        let place = format!("on cluster {cluster}, which it has left");
+        said.extend((rows.len() > held).then(|| format!("{} stay {place}", objects(rows.len() - held))));
+        said.extend((held > 0).then(|| {
+            format!("{} {place}, still held until confirmed: driftless sync {app} --allow-destructive", objects(held))
+        }));
+    }
+    Ok(said)
+}
+
+async fn one(
+    engine: &Engine,
+    app: &App,
+    definition: DefinitionChange,
+    head: &Oid,
+    cancel: &CancellationToken,
 ) -> Result<Option<AppReport>, JobError> {
-    let Some(app) = pair.leaves().filter(|_| pair.arrives()) else { return Ok(None) };
     let cluster = &app.destination.cluster;
     let Left { rows, kept } = look(engine, app, cluster).await?;
     if rows.is_empty() && kept.is_none() {
@@ -48,10 +90,11 @@ pub(in crate::jobs) async fn preview(
     let all = objects(deletes.len());
     let mut destructive = Vec::new();
     if !deletes.is_empty() {
-        destructive.push(format!("deletes {all} on cluster {cluster}, which the app leaves"));
+        let leaves = if definition == DefinitionChange::Removed { "has left" } else { "leaves" };
+        destructive.push(format!("deletes {all} on cluster {cluster}, which the app {leaves}"));
         destructive.extend(destructive_objects(&changes).iter().map(ToString::to_string));
     }
     let planned = AppResult::Planned { objects: deletes };
-    let report = AppReport::new(app.id.clone(), cluster.clone(), DefinitionChange::Edited, planned);
+    let report = AppReport::new(app.id.clone(), cluster.clone(), definition, planned);
     Ok(Some(AppReport { leaves: true, destructive, warnings, ..report }))
 }

@@ -19,7 +19,9 @@ use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan;
 use crate::plan::{Action, Change, Plan, TakeOver, Verdict};
 use crate::queue::JobError;
+use crate::report::preview::WaitsFor;
 use crate::store::apps::AppState;
+use crate::store::inventory::KeptBy;
 
 #[derive(Default)]
 pub(in crate::jobs) struct Moves {
@@ -27,6 +29,8 @@ pub(in crate::jobs) struct Moves {
     taken: BTreeMap<AppId, BTreeMap<ObjectId, AppId>>,
     /// What it is before the pull request, as Git has it.
     bases: BTreeMap<(AppId, ObjectId), Manifest>,
+    /// Whom it waits for, because that one is held by a person and keeps what it has.
+    waits: BTreeMap<AppId, WaitsFor>,
     /// What the apps of the pull request render after it, as far as another one of them does not any more.
     wanted: BTreeMap<(ClusterName, ObjectId), BTreeSet<AppId>>,
     /// The same of the apps that it does not touch.
@@ -54,10 +58,10 @@ impl Moves {
         let after: HashMap<&AppId, After<'_>> =
             pairs.iter().filter_map(|pair| Some((&pair.id, After::of(pair)?))).collect();
         for pair in pairs {
-            let owned: BTreeSet<ObjectId> =
-                engine.store.inventory(&pair.id).await?.iter().map(|row| row.key.id()).collect();
-            moves.dropped(engine, pair, &owned, &after).await?;
+            moves.dropped(engine, pair, &after).await?;
             let Some(after_it) = after.get(&pair.id) else { continue };
+            // On another cluster it owns nothing yet, whatever it has of the same names where it was.
+            let owned = owned(engine, after_it.cluster, &pair.id).await?;
             let new: Vec<ObjectId> = after_it.ids.difference(&owned).cloned().collect();
             let mut asked = BTreeMap::new();
             for (id, owner) in engine.store.owners(after_it.cluster, &pair.id, &new).await? {
@@ -75,6 +79,12 @@ impl Moves {
                     moves.taken.entry(pair.id.clone()).or_default().insert(id, owner);
                 }
             }
+            let Some(taken) = moves.taken.get(&pair.id) else { continue };
+            let kept = engine.store.kept_by_others(after_it.cluster, &pair.id, &new).await?;
+            if let Some(kept) = kept.into_iter().find(|kept| taken.contains_key(&kept.object)) {
+                let pinned = kept.by == KeptBy::Pinned;
+                moves.waits.insert(pair.id.clone(), WaitsFor { app: kept.owner, pinned });
+            }
         }
         Ok(moves)
     }
@@ -84,11 +94,11 @@ impl Moves {
         &mut self,
         engine: &Engine,
         pair: &Pair,
-        owned: &BTreeSet<ObjectId>,
         after: &HashMap<&AppId, After<'_>>,
     ) -> Result<(), JobError> {
         let Some(side) = pair.change.as_ref().or(pair.base.as_ref()) else { return Ok(()) };
         let cluster = &side.app.destination.cluster;
+        let owned = owned(engine, cluster, &pair.id).await?;
         let kept = after.get(&pair.id).map(|after| &after.ids);
         let dropped = || owned.iter().filter(|id| kept.is_none_or(|kept| !kept.contains(id)));
         if dropped().next().is_none() {
@@ -117,6 +127,11 @@ impl Moves {
     /// The objects that an app begins to render and others let go, with these.
     pub fn to(&self, app: &AppId) -> Option<&BTreeMap<ObjectId, AppId>> {
         self.taken.get(app)
+    }
+
+    /// Whom an app waits for that takes what another one keeps.
+    pub fn waits(&self, app: &AppId) -> Option<&WaitsFor> {
+        self.waits.get(app)
     }
 
     fn left_for(&self, app: &AppId, cluster: &ClusterName, id: &ObjectId) -> Option<LeftFor> {
@@ -168,6 +183,10 @@ impl<'a> After<'a> {
         let ids = rendered.manifests.iter().flat_map(|manifest| identity::ids(app, manifest)).collect();
         Some(Self { pair, cluster: &app.destination.cluster, ids })
     }
+}
+
+async fn owned(engine: &Engine, cluster: &ClusterName, app: &AppId) -> Result<BTreeSet<ObjectId>, JobError> {
+    Ok(engine.store.inventory_of(cluster, app).await?.iter().map(|row| row.key.id()).collect())
 }
 
 /// What an app keeps in a cluster after the merge. None: that is not known.

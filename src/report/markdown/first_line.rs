@@ -101,7 +101,9 @@ fn subject(report: &PreviewReport) -> Option<String> {
 pub(super) fn called_off(report: &PreviewReport) -> Option<String> {
     let all = || report.apps.iter().flat_map(|app| &app.called_off);
     let replacements = all().filter(|one| one.replacement).count();
-    let numbers = [(all().count() - replacements, "held deletion"), (replacements, "held replacement")];
+    let confirmed = all().filter(|one| one.confirmed).count();
+    let held = all().count() - replacements - confirmed;
+    let numbers = [(held, "held deletion"), (confirmed, "pending deletion"), (replacements, "held replacement")];
     let said: Vec<String> =
         numbers.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number, what)).collect();
     (!said.is_empty()).then(|| format!("calls off {}", said.join(" and ")))

@@ -137,14 +137,29 @@ fn refusal(message: &str, causes: &[Cause]) -> String {
 }
 
 fn deletes(report: &PreviewReport, document: &mut Document) {
-    let lines: Vec<String> = report.apps.iter().flat_map(deletes_of).collect();
+    let place = Place::of(report);
+    let lines: Vec<String> = report.apps.iter().flat_map(|app| deletes_of(app, place)).collect();
     if !lines.is_empty() {
         document.head(Block::Lines("**Deletes**".into()));
         document.head(Block::Lines(lines.join("\n")));
     }
 }
 
-fn deletes_of(app: &AppReport) -> Vec<String> {
+/// Whether a line has to say which cluster is meant.
+#[derive(Clone, Copy)]
+struct Place(bool);
+
+impl Place {
+    fn of(report: &PreviewReport) -> Self {
+        Self(report.apps.iter().any(|app| app.cluster != report.apps[0].cluster))
+    }
+
+    fn on(self, app: &AppReport) -> String {
+        if self.0 { format!(" on {}", span(app.cluster.as_str())) } else { String::new() }
+    }
+}
+
+fn deletes_of(app: &AppReport, place: Place) -> Vec<String> {
     // A sync applies all of an app or nothing.
     let once = if app.counts().rejected > 0 { ", once nothing of the app is rejected" } else { "" };
     let goes = |object: &&ObjectReport| matches!(object.action, Action::Prune | Action::Replace) && !object.kept;
@@ -156,7 +171,8 @@ fn deletes_of(app: &AppReport) -> Vec<String> {
         } else {
             format!(", still referred to by {}", join(&referrers, REFERRERS))
         };
-        format!("- {} of {}{how}{still}{once}", span(&object.key.to_string()), span(&app.app.name))
+        let on = place.on(app);
+        format!("- {} of {}{on}{how}{still}{once}", span(&object.key.to_string()), span(&app.app.name))
     };
     app.objects().iter().filter(goes).map(line).collect()
 }
@@ -230,6 +246,7 @@ fn destructive(report: &PreviewReport, app: &AppReport, document: &mut Document)
 
 /// What an earlier change has taken out of Git, and this one puts back.
 fn called_off(report: &PreviewReport, document: &mut Document) {
+    let place = Place::of(report);
     let line = |app: &AppReport, one: &CalledOff| {
         let (what, why) = if one.replacement {
             ("replacement", "it is no longer necessary")
@@ -237,9 +254,11 @@ fn called_off(report: &PreviewReport, document: &mut Document) {
             ("deletion", "Git has it again")
         };
         format!(
-            "- the {what} of {} of {}, which waits for confirmation: {why}",
+            "- the {what} of {} of {}{}, which waits for {}: {why}",
             span(&one.key.to_string()),
-            span(&app.app.name)
+            span(&app.app.name),
+            place.on(app),
+            if one.confirmed { "the app's health" } else { "confirmation" }
         )
     };
     let lines: Vec<String> =

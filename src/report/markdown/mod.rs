@@ -11,6 +11,7 @@ mod head;
 mod long;
 mod objects;
 mod outcome;
+mod places;
 mod reviewed;
 mod table;
 mod unvalidated;

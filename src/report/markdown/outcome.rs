@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
+use super::places::{NAMED, handed_over, named, names, place};
 use crate::report::outcome::failure;
 use crate::report::preview::{AppEnd, AppOutcome, AppReport, LaterEnd, Outcome, PreviewReport};
-use crate::report::words::{count, join, seconds};
-
-/// How many apps of one sort the first line names.
-const NAMED: usize = 5;
+use crate::report::words::{count, seconds};
 
 pub(super) fn text(outcome: &Outcome) -> String {
     let merged = format!("Merged as {}", span(outcome.merged_as.short()));
@@ -27,35 +25,54 @@ pub(super) fn text(outcome: &Outcome) -> String {
             parts.push(format!("{word} {}", places(&apps)));
         }
     }
-    let mut add = |word: &str, which: fn(&AppEnd) -> bool| {
+    let mut add = |word: &str, which: &dyn Fn(&AppEnd) -> bool| {
         let apps: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| which(&app.end)).collect();
         if !apps.is_empty() {
             parts.push(format!("{word} {}", places(&apps)));
         }
     };
-    add("waiting for health of", |end| matches!(end, AppEnd::Progressing { .. }));
-    add("applied but **drifted** for", |end| matches!(end, AppEnd::Drifted { .. }));
+    add("waiting for health of", &|end| matches!(end, AppEnd::Progressing { .. }));
+    add("applied but **drifted** for", &|end| matches!(end, AppEnd::Drifted { .. }));
     let waiting: usize = outcome.apps.iter().map(|app| deletes(&app.end)).sum();
     let held = format!(
         "applied, but **{} confirmation** for",
         if waiting == 1 { "1 deletion needs".to_owned() } else { format!("{waiting} deletions need") }
     );
-    add(&held, |end| matches!(end, AppEnd::Waiting { .. }));
-    add("applied, and **confirmed deletions** are under way for", |end| matches!(end, AppEnd::Confirmed { .. }));
-    add("applied, and confirmed deletions are done for", |end| matches!(end, AppEnd::Removed { lost: None, .. }));
-    add("being applied for", |end| matches!(end, AppEnd::Running));
-    add("to be synced by hand for", |end| matches!(end, AppEnd::Manual));
-    add("not applied, because of `sync: never`, for", |end| matches!(end, AppEnd::Never));
-    add("not applied, because it is **paused**, for", |end| matches!(end, AppEnd::Paused));
-    add("not applied, because it is **pinned** to another revision, for", |end| matches!(end, AppEnd::Pinned));
-    add("nothing had to be applied for", |end| matches!(end, AppEnd::Unchanged));
-    add("**not applied**, because a later commit reverted it, for", |end| matches!(end, AppEnd::Superseded { .. }));
-    add("applied, and the deletions were reverted before being confirmed, for", |end| {
-        matches!(end, AppEnd::Withdrawn { .. })
+    add(&held, &|end| matches!(end, AppEnd::Waiting { .. }));
+    add("applied, and **confirmed deletions** are under way for", &|end| matches!(end, AppEnd::Confirmed { .. }));
+    add("applied, and confirmed deletions are done for", &|end| matches!(end, AppEnd::Removed { lost: None, .. }));
+    add("being applied for", &|end| matches!(end, AppEnd::Running));
+    add("to be synced by hand for", &|end| matches!(end, AppEnd::Manual));
+    add("not applied, because of `sync: never`, for", &|end| matches!(end, AppEnd::Never));
+    add("not applied, because it is **paused**, for", &|end| matches!(end, AppEnd::Paused));
+    add("not applied, because it is **pinned** to another revision, for", &|end| matches!(end, AppEnd::Pinned));
+    add("not applied, because it takes over objects of an app that is **paused** or **pinned**, for", &|end| {
+        matches!(end, AppEnd::Waits { .. })
     });
-    add("definition removed, objects kept:", |end| matches!(end, AppEnd::Kept { nothing: false }));
-    add("definition removed, there were no objects:", |end| matches!(end, AppEnd::Kept { nothing: true }));
-    add("deleted with its objects:", |end| matches!(end, AppEnd::Pruned { .. }));
+    add("nothing had to be applied for", &|end| matches!(end, AppEnd::Unchanged));
+    add("**not applied**, because a later commit reverted it, for", &|end| matches!(end, AppEnd::Superseded { .. }));
+    add("applied, and the deletions were reverted before being confirmed, for", &|end| {
+        matches!(end, AppEnd::Withdrawn { confirmed: false, .. })
+    });
+    add("applied, and the deletions were **called off** before they were done, for", &|end| {
+        matches!(end, AppEnd::Withdrawn { confirmed: true, .. })
+    });
+    add("applied, and **rolled back** to another revision, for", &|end| matches!(end, AppEnd::RolledBack { .. }));
+    add(
+        "definition removed, objects kept:",
+        &|end| matches!(end, AppEnd::Kept { nothing: false, moves, stay } if moves.is_empty() || *stay),
+    );
+    add("definition removed, there were no objects:", &|end| matches!(end, AppEnd::Kept { nothing: true, .. }));
+    add(
+        "definition removed, objects go to other apps:",
+        &|end| matches!(end, AppEnd::Kept { nothing: false, moves, stay: false } if !moves.is_empty()),
+    );
+    let handed =
+        |end: &AppEnd| matches!(end, AppEnd::Pruned { handed_over: to, left, .. } if *left > 0 || !to.is_empty());
+    let has_deleted = |end: &AppEnd| matches!(end, AppEnd::Pruned { removed, .. } if *removed > 0);
+    add("deleted with its objects:", &|end| matches!(end, AppEnd::Pruned { .. }) && !handed(end));
+    add("removed, and its objects handed over to other apps:", &|end| handed(end) && !has_deleted(end));
+    add("removed, and its objects deleted or handed over to other apps:", &|end| handed(end) && has_deleted(end));
     parts.extend(replaced(outcome));
     let slowest = outcome
         .apps
@@ -106,21 +123,30 @@ fn definitions(outcome: &Outcome, document: &mut Document) {
 /// Whether what was held of a merge is confirmed, done or called off by now: there is nothing left to confirm.
 pub(super) fn is_decided(report: &PreviewReport, app: &AppReport) -> bool {
     let all = report.outcome.iter().flat_map(|outcome| &outcome.apps);
-    let last = all.filter(|one| one.app == app.app).map(|one| one.later.last().map_or(&one.end, |later| &later.end));
-    last.into_iter().any(|end| {
-        matches!(
-            end,
-            AppEnd::Healthy { .. }
-                | AppEnd::Confirmed { .. }
-                | AppEnd::Removed { .. }
-                | AppEnd::Withdrawn { .. }
-                | AppEnd::Superseded { .. }
-                | AppEnd::Replaced { .. }
-                | AppEnd::Unchanged
-                | AppEnd::Kept { .. }
-                | AppEnd::Pruned { .. }
-        )
-    })
+    // What it waits for beside that, and what fails, says nothing about what was held.
+    let decides = |end: &AppEnd| match end {
+        AppEnd::Waiting { .. } => Some(false),
+        end => is_decision(end).then_some(true),
+    };
+    let ends = all
+        .filter(|one| one.app == app.app)
+        .flat_map(|one| std::iter::once(&one.end).chain(one.later.iter().map(|later| &later.end)));
+    ends.filter_map(decides).last().unwrap_or_default()
+}
+
+fn is_decision(end: &AppEnd) -> bool {
+    matches!(
+        end,
+        AppEnd::Healthy { .. }
+            | AppEnd::Confirmed { .. }
+            | AppEnd::Removed { .. }
+            | AppEnd::Withdrawn { .. }
+            | AppEnd::Superseded { .. }
+            | AppEnd::Replaced { .. }
+            | AppEnd::Unchanged
+            | AppEnd::Kept { .. }
+            | AppEnd::Pruned { .. }
+    )
 }
 
 fn deletes(end: &AppEnd) -> usize {
@@ -131,11 +157,7 @@ fn deletes(end: &AppEnd) -> usize {
 }
 
 fn places(apps: &[&AppOutcome]) -> String {
-    let shown: Vec<String> = apps
-        .iter()
-        .take(NAMED)
-        .map(|app| format!("{} on {}", span(&app.app.name), span(app.cluster.as_str())))
-        .collect();
+    let shown: Vec<String> = apps.iter().take(NAMED).map(|app| place(app, named(&app.end))).collect();
     match apps.len().saturating_sub(NAMED) {
         0 => shown.join(", "),
         more => format!("{} and {}", shown.join(", "), count(more, "more app")),
@@ -170,7 +192,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 ));
             }
             AppEnd::Removed { lost: None, .. } | AppEnd::Confirmed { .. } => {
-                document.head(about(app, &deletion(&app.end)));
+                document.head(about(app, &deletion(app, &app.end)));
             }
             AppEnd::Healthy { held, kept, .. } => {
                 document.head_all(still_held(app, held).into_iter().chain(still_there(app, kept)));
@@ -184,12 +206,8 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             AppEnd::Waiting { objects, held: others, kept, .. } => {
                 let held = count(deletes(&app.end), "deletion");
                 let command = span(&format!("driftless sync {} --allow-destructive", app.app));
-                let which = if objects.is_empty() { String::new() } else { format!(" ({})", names(objects)) };
-                document.head(Block::Lines(format!(
-                    "- {held} of {} on {}: {command}{which}",
-                    span(&app.app.name),
-                    span(app.cluster.as_str())
-                )));
+                let which = if objects.is_empty() { String::new() } else { format!(" ({})", names(app, objects)) };
+                document.head(Block::Lines(format!("- {held} of {}: {command}{which}", place(app, objects))));
                 document.head_all(still_held(app, others).into_iter().chain(still_there(app, kept)));
             }
             AppEnd::Progressing { message, until } => {
@@ -208,6 +226,12 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             AppEnd::Paused | AppEnd::Pinned => {
                 document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app)))));
             }
+            AppEnd::Waits { owner, pinned } => {
+                let is = if *pinned { "pinned" } else { "paused" };
+                let owner = owner.to_string();
+                let resume = span(&format!("driftless resume {owner}"));
+                document.head(about(app, &format!("waits for {}, which is {is}: {resume}", span(&owner))));
+            }
             AppEnd::Superseded { by } => {
                 document.head(Block::Lines(format!(
                     "- {} on {}: reverted by {}",
@@ -219,16 +243,22 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             AppEnd::Manual => {
                 document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app)))));
             }
-            AppEnd::Pruned { by: Some(by) } => {
-                document.head(about(app, &format!("deletions confirmed by {}", span(by))));
+            AppEnd::Pruned { by, handed_over: to, left, .. } => {
+                let by = by.as_ref().map(|by| format!("deletions confirmed by {}", span(by)));
+                let said: Vec<String> = handed_over(to, *left).into_iter().chain(by).collect();
+                if !said.is_empty() {
+                    document.head(about(app, &said.join("; ")));
+                }
             }
-            AppEnd::Withdrawn { objects, .. } if !objects.is_empty() => {
-                document
-                    .head(about(app, &format!("deletion of {} called off before it was confirmed", names(objects))));
+            AppEnd::Withdrawn { objects, confirmed, by, .. } if !objects.is_empty() => {
+                let off = called_off(app, objects, *confirmed, by.as_deref());
+                document.head(about(app, &format!("{off}{}", before(*confirmed))));
+            }
+            AppEnd::RolledBack { to, by } => {
+                document.head(about(app, &rolled_back(app, to.short(), by.as_deref())));
             }
             AppEnd::Running
             | AppEnd::Kept { .. }
-            | AppEnd::Pruned { by: None }
             | AppEnd::Never
             | AppEnd::Unchanged
             | AppEnd::Replaced { .. }
@@ -243,40 +273,54 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
     }
 }
 
-/// The first few, as they are written.
-fn names(objects: &[String]) -> String {
-    join(&objects.iter().map(|object| span(object)).collect::<Vec<_>>(), NAMED)
+fn about(app: &AppOutcome, what: &str) -> Block {
+    about_these(app, named(&app.end), what)
 }
 
-fn about(app: &AppOutcome, what: &str) -> Block {
-    Block::Lines(format!("- {} on {}: {what}", span(&app.app.name), span(app.cluster.as_str())))
+fn about_these(app: &AppOutcome, objects: &[String], what: &str) -> Block {
+    Block::Lines(format!("- {}: {what}", place(app, objects)))
 }
 
 /// What became of a deletion.
-fn deletion(end: &AppEnd) -> String {
+fn deletion(app: &AppOutcome, end: &AppEnd) -> String {
     match end {
         AppEnd::Confirmed { objects, by } => {
             format!(
                 "deletion of {} confirmed{}; it is done once the app is healthy",
-                names(objects),
+                names(app, objects),
                 by_whom(by.as_deref())
             )
         }
         AppEnd::Removed { objects, lost: Some(lost), .. } => {
-            format!("**failed** with the deletion of {}: {}", names(objects), span(lost))
+            format!("**failed** with the deletion of {}: {}", names(app, objects), span(lost))
         }
         AppEnd::Removed { objects, replaced: true, by, .. } => {
-            format!("replacement of {} confirmed{} and done", names(objects), by_whom(by.as_deref()))
+            format!("replacement of {} confirmed{} and done", names(app, objects), by_whom(by.as_deref()))
         }
         AppEnd::Removed { objects, confirmed: true, by, .. } => {
-            format!("deletion of {} confirmed{} and done", names(objects), by_whom(by.as_deref()))
+            format!("deletion of {} confirmed{} and done", names(app, objects), by_whom(by.as_deref()))
         }
         AppEnd::Removed { objects, .. } => {
             let it = if objects.len() == 1 { "it" } else { "them" };
-            format!("{} {} deleted, as nothing keeps {it} any more", names(objects), were(objects))
+            format!("{} {} deleted, as nothing keeps {it} any more", names(app, objects), were(objects))
         }
         _ => String::new(),
     }
+}
+
+fn called_off(app: &AppOutcome, objects: &[String], confirmed: bool, by: Option<&str>) -> String {
+    let confirmed = if confirmed { format!(", confirmed{},", by_whom(by)) } else { String::new() };
+    format!("deletion of {}{confirmed} called off", names(app, objects))
+}
+
+/// When it was called off.
+fn before(confirmed: bool) -> &'static str {
+    if confirmed { " before it was done" } else { " before it was confirmed" }
+}
+
+fn rolled_back(app: &AppOutcome, to: &str, by: Option<&str>) -> String {
+    let resume = span(&format!("driftless resume {}", app.app));
+    format!("**rolled back** to {}{}, and pinned there: {resume}", span(to), by_whom(by))
 }
 
 fn by_whom(by: Option<&str>) -> String {
@@ -293,9 +337,9 @@ fn still_held(app: &AppOutcome, held: &[String]) -> Option<Block> {
     let deletion = if held.len() == 1 { "deletion" } else { "deletions" };
     let text = format!(
         "then, the {deletion} of {}, removed by an earlier change, still needed confirmation: {command}",
-        names(held)
+        names(app, held)
     );
-    (!held.is_empty()).then(|| about(app, &text))
+    (!held.is_empty()).then(|| about_these(app, held, &text))
 }
 
 /// What should be gone, and is not yet.
@@ -303,10 +347,10 @@ fn still_there(app: &AppOutcome, kept: &[String]) -> Option<Block> {
     let (it, wants) = if kept.len() == 1 { ("It is", "it") } else { ("They are", "them") };
     let text = format!(
         "{} {} **not deleted**. {it} kept until it is known that no other app wants {wants}",
-        names(kept),
+        names(app, kept),
         were(kept)
     );
-    (!kept.is_empty()).then(|| about(app, &text))
+    (!kept.is_empty()).then(|| about_these(app, kept, &text))
 }
 
 fn folded(summary: String, text: &str) -> Block {
@@ -328,11 +372,13 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
             format!("applied as {revision}, waiting for health: {}", span(message))
         }
         AppEnd::Progressing { .. } => format!("applied as {revision}, waiting for health"),
-        AppEnd::Confirmed { .. } | AppEnd::Removed { .. } => deletion(&later.end),
+        AppEnd::Confirmed { .. } | AppEnd::Removed { .. } => deletion(app, &later.end),
         AppEnd::Waiting { deletes, .. } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
-        AppEnd::Withdrawn { objects, .. } if !objects.is_empty() => {
-            format!("deletion of {} called off as of {revision}, before it was confirmed", names(objects))
+        AppEnd::Withdrawn { objects, confirmed, by, .. } if !objects.is_empty() => {
+            let off = called_off(app, objects, *confirmed, by.as_deref());
+            format!("{off} as of {revision},{}", before(*confirmed))
         }
+        AppEnd::RolledBack { to, by } => rolled_back(app, to.short(), by.as_deref()),
         AppEnd::Withdrawn { deletes, .. } => {
             format!(
                 "{} reverted by {revision} before being confirmed",
@@ -341,18 +387,21 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         }
         AppEnd::Superseded { by } => format!("reverted by {}", span(by.short())),
         AppEnd::Replaced { by, healthy } => replaced_by(by.short(), *healthy, 1),
-        AppEnd::Pruned { by } => {
+        AppEnd::Pruned { removed: 0, handed_over: to, left, .. } if handed_over(to, *left).is_some() => {
+            handed_over(to, *left).unwrap_or_default()
+        }
+        AppEnd::Pruned { by, .. } => {
             let by = by.as_deref().map(|by| format!(", which was confirmed by {}", span(by))).unwrap_or_default();
             format!("its objects were deleted{by}")
         }
-        AppEnd::Kept { nothing: false } => "its definition was removed, and its objects were kept".to_owned(),
-        AppEnd::Kept { nothing: true } => "its definition was removed, and it had no objects".to_owned(),
+        AppEnd::Kept { nothing: false, .. } => "its definition was removed, and its objects were kept".to_owned(),
+        AppEnd::Kept { nothing: true, .. } => "its definition was removed, and it had no objects".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),
-        AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned => {
+        AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned | AppEnd::Waits { .. } => {
             format!("under way at {revision}")
         }
     };
-    format!("- {}: {} on {}: {what}", time(later.at), span(&app.app.name), span(app.cluster.as_str()))
+    format!("- {}: {}: {what}", time(later.at), place(app, named(&later.end)))
 }
 
 fn needs(deletes: u32) -> String {

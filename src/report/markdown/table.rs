@@ -37,7 +37,9 @@ const HEADER: [(&str, &str); 8] = [
 /// Whether what is said to hold it back still does: a merge that was applied since was not held back.
 fn waits_for_people(report: &PreviewReport, app: &AppReport) -> bool {
     let Some(outcome) = &report.outcome else { return true };
-    let waits = |end: &AppEnd| matches!(end, AppEnd::Paused | AppEnd::Pinned | AppEnd::Manual | AppEnd::Never);
+    let waits = |end: &AppEnd| {
+        matches!(end, AppEnd::Paused | AppEnd::Pinned | AppEnd::Manual | AppEnd::Never | AppEnd::Waits { .. })
+    };
     outcome.apps.iter().find(|one| one.app == app.app).is_none_or(|one| waits(&one.end))
 }
 
@@ -61,9 +63,10 @@ fn row(app: &AppReport, waits_for_people: bool, confirms: bool) -> [String; 8] {
         DefinitionChange::Repaired => Some("definition repaired here".to_owned()),
         DefinitionChange::Removed => Some("definition removed here".to_owned()),
     });
-    remarks.extend(app.held_back.filter(|_| waits_for_people).map(|held_back| held_back_text(held_back).to_owned()));
+    remarks.extend(app.held_back.filter(|_| waits_for_people).map(|held_back| held_back_text(held_back, app)));
     if app.leaves {
-        remarks.push("the app leaves this cluster".to_owned());
+        let has_left = app.definition == DefinitionChange::Removed;
+        remarks.push(if has_left { "the app has left this cluster" } else { "the app leaves this cluster" }.to_owned());
     }
     let moves_away = app.objects().iter().filter(|object| object.moves_to.is_some()).count();
     for (number, what) in [(moves_away, "moves away"), (counts.moves - moves_away, "taken over")] {
@@ -91,11 +94,23 @@ fn row(app: &AppReport, waits_for_people: bool, confirms: bool) -> [String; 8] {
     ]
 }
 
-fn held_back_text(held_back: HeldBack) -> &'static str {
-    match held_back {
+fn held_back_text(held_back: HeldBack, app: &AppReport) -> String {
+    let text = match held_back {
         HeldBack::Paused => "**paused: applied after `driftless resume`**",
         HeldBack::Pinned => "**pinned: applied after `driftless resume`**",
         HeldBack::Manual => "synced by hand",
         HeldBack::Never => "`sync: never`",
-    }
+        HeldBack::Owner => match &app.waits_for {
+            Some(owner) => {
+                return format!(
+                    "**waits for {}, which {}: applied after {}**",
+                    cell(&owner.app.to_string()),
+                    owner.is_held(),
+                    cell(&format!("driftless resume {}", owner.app))
+                );
+            }
+            None => "waits for another app",
+        },
+    };
+    text.to_owned()
 }

@@ -45,15 +45,15 @@ fn a_failure_is_never_erased() {
 fn an_app_that_comes_back_was_not_deleted() {
     let ends = vec![event("a", waiting(3, &[])), event("b", healthy(0)), event("c", healthy(0))];
     assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::Superseded { by: oid("b") }]);
-    let ends = vec![event("a", waiting(3, &[])), event("a", AppEnd::Pruned { by: None }), event("b", healthy(0))];
-    assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::Pruned { by: None }]);
+    let ends = vec![event("a", waiting(3, &[])), event("a", AppEnd::pruned_by(None)), event("b", healthy(0))];
+    assert_eq!(told(true, ends), [waiting(3, &[]), AppEnd::pruned_by(None)]);
 }
 
 /// T1: a deletion that was held and then taken back in Git never happened.
 #[test]
 fn a_deletion_that_never_happened_is_not_told_as_done() {
     let ends = vec![event("a", waiting(5, &[])), event("b", healthy(0))];
-    assert_eq!(told(false, ends), [waiting(5, &[]), AppEnd::Withdrawn { deletes: 5, objects: Vec::new() }]);
+    assert_eq!(told(false, ends), [waiting(5, &[]), AppEnd::withdrawn(5, Vec::new())]);
     let ends = vec![event("a", waiting(5, &[])), event("a", healthy(5))];
     assert_eq!(told(false, ends), [waiting(5, &[]), healthy(5)]);
 }
@@ -169,12 +169,12 @@ fn each_deletion_has_its_own_end() {
     ];
     let told = told_by(&own, &ends);
     assert!(matches!(told[1], AppEnd::Removed { all: false, confirmed: true, .. }), "{told:?}");
-    assert_eq!(told[2..], [AppEnd::Withdrawn { deletes: 1, objects: names(&["a"]) }]);
+    assert_eq!(told[2..], [AppEnd::withdrawn(1, names(&["a"]))]);
     // What waited only with the one that is taken back is done without a confirmation.
     let freed =
         AppEnd::Removed { objects: names(&["b"]), replaced: false, lost: None, confirmed: false, by: None, all: false };
     let ends = [event("a", waiting(2, &["a", "b"])), event("b", freed.clone()), event("b", healthy(1))];
-    let off = AppEnd::Withdrawn { deletes: 1, objects: names(&["a"]) };
+    let off = AppEnd::withdrawn(1, names(&["a"]));
     assert_eq!(told_by(&own, &ends), [waiting(2, &["a", "b"]), freed, off]);
     // Somebody else's deletion is no end of one that was taken back.
     let ends = [event("a", waiting(2, &["a", "x"])), event("b", gone(&["x"], None)), event("b", healthy(1))];
@@ -196,7 +196,7 @@ fn what_was_kept_and_then_held_may_be_called_off() {
         event("c", waiting(1, &["ConfigMap shop/x"])),
         event("d", healthy(1)),
     ];
-    let off = AppEnd::Withdrawn { deletes: 1, objects: space() };
+    let off = AppEnd::withdrawn(1, space());
     assert_eq!(told_by(&own(&["Namespace shop"]), &ends), [kept, waiting(1, &["Namespace shop"]), off]);
 }
 
@@ -207,9 +207,9 @@ fn who_confirmed_a_removal_is_told_with_its_end() {
     let ends = vec![
         event("a", waiting(1, &["ConfigMap shop/x"])),
         event("a", AppEnd::Confirmed { objects: names(&["ConfigMap shop/x"]), by: by() }),
-        event("a", AppEnd::Pruned { by: None }),
+        event("a", AppEnd::pruned_by(None)),
     ];
-    assert_eq!(told(true, ends).last(), Some(&AppEnd::Pruned { by: by() }));
+    assert_eq!(told(true, ends).last(), Some(&AppEnd::pruned_by(by())));
 }
 
 /// H2: what was kept, because another app may want it, is told to be gone once it is; nothing else is added.

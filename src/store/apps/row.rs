@@ -43,6 +43,8 @@ pub const HEALTH_UNKNOWN: &str = "health unknown: ";
 /// What comes before what an `onDelete: keep` says in the message of a removed app: who has its objects by then may be
 /// another one.
 pub const STAYS: &str = "; its objects stay";
+/// The same of an `onDelete: prune`.
+pub const GOES: &str = "; its objects go with it";
 
 /// How often in a row the same fields of an object were healed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
+use super::kept::{Kept, KeptBy, kept};
 use super::{Claim, Listed, ObjectRow, ObjectState, Raw, of_object, rows};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, ClusterName};
@@ -23,6 +24,11 @@ pub enum ClaimError {
     Taken { object: ObjectId, cluster: ClusterName, owner: AppId, by: AppId },
     #[error("{object} in cluster {cluster} is being deleted by app {owner}; it is created again once it is gone")]
     BeingDeleted { object: ObjectId, cluster: ClusterName, owner: AppId },
+    #[error(
+        "{object} in cluster {cluster} belongs to app {owner}, which is {}: nothing that it owns is handed over before \
+         `driftless resume {owner}`", by.as_str()
+    )]
+    Kept { object: ObjectId, cluster: ClusterName, owner: AppId, by: KeptBy },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -31,7 +37,8 @@ impl Classified for ClaimError {
     fn class(&self) -> Class {
         match self {
             Self::Taken { .. } => Class::Fail,
-            Self::BeingDeleted { .. } => Class::RETRY,
+            // Who tries again finds out for whom to wait.
+            Self::BeingDeleted { .. } | Self::Kept { .. } => Class::RETRY,
             Self::Store(error) => error.class(),
         }
     }
@@ -141,6 +148,9 @@ async fn claim_new(
         return Ok(());
     }
     let list = || keys.iter().map(|key| Listed::key(key)).collect::<Vec<_>>();
+    if let Some(Kept { object, owner, by }) = kept(connection, cluster, app, list()).await?.into_iter().next() {
+        return Err(ClaimError::Kept { object, cluster: cluster.clone(), owner, by });
+    }
     for (object, owner, state) in owners_of(connection, cluster, list()).await? {
         if owner != *app && owner.repo == app.repo && state == ObjectState::Deleting {
             return Err(ClaimError::BeingDeleted { object, cluster: cluster.clone(), owner });
@@ -158,7 +168,10 @@ async fn claim_new(
          $2, 'claimed' \
          FROM json_each($3) WHERE true \
          ON CONFLICT (cluster, api_group, kind, namespace, name) DO UPDATE SET \
-         former_app = CASE WHEN objects.app = excluded.app THEN objects.former_app ELSE objects.app END, \
+         former_app = CASE WHEN objects.app = excluded.app THEN objects.former_app \
+         WHEN objects.former_app IS NULL THEN objects.app \
+         WHEN ' ' || objects.former_app || ' ' LIKE '% ' || objects.app || ' %' THEN objects.former_app \
+         ELSE objects.former_app || ' ' || objects.app END, \
          app = excluded.app, version = excluded.version, state = 'claimed', manifest_hash = NULL",
     )
     .bind(cluster.as_str())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ObjectState;
 use super::claim::set_state;
 use crate::ids::{AppId, ClusterName};
-use crate::manifest::ObjectId;
+use crate::manifest::{ObjectId, ObjectKey};
 use crate::store::{Store, StoreError};
 
 impl Store {
@@ -19,6 +19,34 @@ impl Store {
         .fetch_all(self.read())
         .await?;
         Ok(names.into_iter().map(ClusterName::new).collect())
+    }
+
+    /// What is held of these is to be deleted, as a person has confirmed it, and nothing else is. Answers which that
+    /// were.
+    pub async fn confirm_held(
+        &self,
+        cluster: &ClusterName,
+        app: &AppId,
+        shown: &BTreeSet<ObjectId>,
+    ) -> Result<Vec<ObjectKey>, StoreError> {
+        let rows = self.inventory_of(cluster, app).await?;
+        let mut held = Vec::new();
+        let mut tx = self.begin().await?;
+        for row in rows {
+            let id = row.key.id();
+            match row.state {
+                ObjectState::Held if shown.contains(&id) => {
+                    set_state(&mut tx, cluster, app, &id, ObjectState::Pruning).await?;
+                    held.push(row.key);
+                }
+                ObjectState::Pruning if !shown.contains(&id) => {
+                    set_state(&mut tx, cluster, app, &id, ObjectState::Applied).await?;
+                }
+                _ => {}
+            }
+        }
+        tx.commit().await?;
+        Ok(held)
     }
 
     /// Decides about all that an app has on a cluster which it has left: these need confirmation, these are to be

@@ -1,6 +1,6 @@
 //! What all apps own, at a glance: counts of what is as it should be, and the rows of what is not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::FromRow;
 
@@ -29,11 +29,12 @@ struct Count {
     there: i64,
 }
 
+/// A row with its cluster.
 #[derive(FromRow)]
-struct Undecided {
-    cluster: String,
+pub(super) struct Undecided {
+    pub cluster: String,
     #[sqlx(flatten)]
-    raw: Raw,
+    pub raw: Raw,
 }
 
 /// Of each app the apps that have taken objects over from it, and how many they have now.
@@ -43,20 +44,28 @@ impl Store {
     /// Who has now what was another app's.
     pub async fn taken_over(&self) -> Result<TakenOver, StoreError> {
         let counts: Vec<(String, String, i64)> = sqlx::query_as(
-            "SELECT former_app, app, COUNT(*) FROM objects WHERE former_app IS NOT NULL AND former_app <> app \
-             GROUP BY former_app, app ORDER BY former_app, COUNT(*) DESC, app",
+            "SELECT former_app, app, COUNT(*) FROM objects WHERE former_app IS NOT NULL GROUP BY former_app, app",
         )
         .fetch_all(self.read())
         .await?;
+        let id = |text: &str| text.parse::<AppId>().map_err(|error| StoreError::corrupt("an owner", error));
+        // Every app that had them, the first one first.
         let named = |(former, app, count): (String, String, i64)| -> Result<_, StoreError> {
-            let id = |text: String| text.parse::<AppId>().map_err(|error| StoreError::corrupt("an owner", error));
-            Ok((id(former)?, (id(app)?, usize::try_from(count).unwrap_or_default())))
+            let former = former.split(' ').map(id).collect::<Result<Vec<_>, _>>()?;
+            Ok((former, id(&app)?, usize::try_from(count).unwrap_or_default()))
         };
-        let mut found = TakenOver::new();
-        for (former, taken) in readable(counts.into_iter().map(named)) {
-            found.entry(former).or_default().push(taken);
+        let mut sums: HashMap<AppId, BTreeMap<AppId, usize>> = HashMap::new();
+        for (former, app, count) in readable(counts.into_iter().map(named)) {
+            for former in former.into_iter().filter(|former| *former != app) {
+                *sums.entry(former).or_default().entry(app.clone()).or_default() += count;
+            }
         }
-        Ok(found)
+        let sorted = |taken: BTreeMap<AppId, usize>| {
+            let mut taken: Vec<_> = taken.into_iter().collect();
+            taken.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            taken
+        };
+        Ok(sums.into_iter().map(|(former, taken)| (former, sorted(taken))).collect())
     }
 
     /// In two statements, however many apps there are: it is asked for with each scrape of the metrics.

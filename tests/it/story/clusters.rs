@@ -169,3 +169,89 @@ async fn what_the_configuration_does_not_reach_stays_and_is_told() {
     world.sync_by_hand("shop", true).await;
     none_in_west(&world).await;
 }
+
+/// Waits until the app's objects in the west are held.
+async fn held_in_west(world: &World, merge: &Oid) {
+    run_says(world, merge, RunState::Waiting, "deletes 3 objects on cluster west, which the app has left").await;
+    world.settled().await;
+}
+
+/// X2+: an app that has left a cluster is removed: what one confirmation deletes was shown, by cluster, on the pull
+/// request, in its outcome, and in the answer to the command.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_removal_of_an_app_that_moved_names_each_cluster() {
+    let world = in_west("moved-removed").await;
+    let prunes = world.app_with("shop", "deploy", "  onDelete: prune\n");
+    let moved = world.open_pull("move", to_prod(&world).file("apps/shop.yaml", prunes)).await;
+    assert!(world.status(&moved.head).await.description.contains("needs confirmation"));
+    let merge = world.merge_pull(moved.number).await;
+    held_in_west(&world, &merge).await;
+    // Where they are, and not where the app is.
+    let comment = world.comment(moved.number, "**3 deletions need confirmation** for `shop` on `west`").await;
+    assert!(comment.contains("- 3 deletions of `shop` on `west`: "), "{comment}");
+
+    let removed = world.open_pull("remove", Files::new().without("apps/shop.yaml")).await;
+    world.status_is(&removed.head, "success", "6 deletes, needs confirmation").await;
+    let comment = world.comment(removed.number, "DELETES 6 objects").await;
+    assert!(comment.contains("deletes 3 objects on cluster west, which the app has left"), "{comment}");
+    let lines = |cluster: &str| comment.lines().filter(|line| line.ends_with(&format!("on `{cluster}`"))).count();
+    assert_eq!([lines("west"), lines("prod")], [3, 3], "{comment}");
+    world.merge_pull(removed.number).await;
+    let comment =
+        world.comment(removed.number, "**6 deletions need confirmation** for `shop` on `prod` and `west`").await;
+    assert!(comment.contains(" on `prod`; ") && comment.contains(" on `west`)"), "{comment}");
+    world.settled().await;
+    let (told, _) = world.cli(&["sync", "shop", "--allow-destructive", "--by", "ada"]).await;
+    assert!(told.contains("6 deletions (3 on prod, 3 on west) confirmed, and under way"), "{told}");
+    none_in_west(&world).await;
+    for (kind, name) in OBJECTS {
+        world.gone(kind, name).await;
+    }
+    world.settled().await;
+    assert_eq!(world.inventory("shop").await, Vec::<String>::new());
+    let comment = world.comment(moved.number, "confirmed deletions are done for `shop` on `west`").await;
+    assert!(comment.contains("confirmed by `uid"), "{comment}");
+}
+
+/// L15+: what a removed app has left elsewhere can be confirmed by the command that is named for it, though its objects
+/// stay; what it has there is in nobody's way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_removed_app_has_left_elsewhere_can_still_be_confirmed() {
+    let world = in_west("moved-kept").await;
+    let moved = world.open_pull("move", to_prod(&world)).await;
+    assert!(world.status(&moved.head).await.description.contains("needs confirmation"));
+    let merge = world.merge_pull(moved.number).await;
+    held_in_west(&world, &merge).await;
+    let removed = world.open_pull("remove", Files::new().without("apps/shop.yaml")).await;
+    assert_eq!(world.status(&removed.head).await.state, "success");
+    let said = "3 objects on cluster west, which it has left, still held until confirmed";
+    world.comment(removed.number, said).await;
+    world.merge_pull(removed.number).await;
+    let command = "driftless sync shop/shop --allow-destructive";
+    let told = async || {
+        let (state, _, message) = world.stands("shop").await;
+        (state == "removed" && message.contains(command)).then_some(message)
+    };
+    world.eventually("the removed app", told).await;
+    world.settled().await;
+
+    // Its old place is free for the next one.
+    let back = world.app("back", "deploy").replace("cluster: prod", "cluster: west");
+    let taking = world.open_pull("back", Files::new().file("apps/back.yaml", back)).await;
+    assert_eq!(world.status(&taking.head).await.state, "success");
+    let comment = world.comment(taking.number, "moves 3 objects").await;
+    assert!(!comment.contains("Driftless refuses"), "{comment}");
+
+    let (told, code) = world.cli(&["sync", "shop", "--allow-destructive", "--by", "ada"]).await;
+    assert!(code == 0 && told.contains("3 deletions (3 on west) confirmed, and under way"), "{told}");
+    none_in_west(&world).await;
+    world.settled().await;
+    for (kind, name) in OBJECTS {
+        assert!(world.live(kind, name).await.is_some(), "{kind} {name} stays");
+    }
+    let (_, _, message) = world.stands("shop").await;
+    assert!(!message.contains("to confirm") && message.contains("its objects stay"), "{message}");
+    world.comment(moved.number, "confirmed deletions are done for `shop` on `west`").await;
+    let (told, code) = world.cli(&["sync", "shop", "--allow-destructive", "--by", "ada"]).await;
+    assert!(code != 0 && told.contains("its objects are kept"), "nothing is held any more: {told}");
+}

@@ -1,6 +1,7 @@
 //! Objects that move from one app to another of the same repo: handed over, in whatever order the two are synced, and
 //! never deleted.
 
+mod kept;
 mod shown;
 
 use driftless::ids::{Oid, RepoName};
@@ -102,24 +103,6 @@ async fn the_old_app_comes_first_and_the_new_one_waits_for_a_person() {
         (world.inventory("old").await, world.inventory("new").await.len()),
         (vec!["ConfigMap old-stays".to_owned()], 2)
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_new_app_comes_first() {
-    let world = World::start("move-new-first").await;
-    let base = world.push(two(&world, "", "")).await;
-    both_healthy(&world, &base).await;
-    let before = uid(&world, "x").await;
-    set_paused(&world, "old", true).await;
-    let revision = world.push(moved("2")).await;
-    let run = world.healthy("new", &revision).await;
-    assert_eq!(run.error.as_deref(), Some("took over 1 object from app shop/old"), "{}", world.story().await);
-    set_paused(&world, "old", false).await;
-    world.sync_by_hand("old", false).await;
-    let run = world.healthy("old", &revision).await;
-    assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
-    assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before, "2"));
-    assert_eq!(owner(&world, "x").await, "shop/new");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -189,7 +189,7 @@ async fn what_is_in_a_namespace_is_told_before_it_is_deleted() {
     post(&other, json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "somebody"}})).await;
     let word = world.sync_held('b', &rest, How::default()).await;
     let told = word.to_string().replace(&other, "FULL");
-    insta::assert_snapshot!(told, @"deletes Namespace FULL and with it everything in it: 2 objects of this app (2 ConfigMap), of which Git still has ConfigMap FULL/stays; 2 objects that are not this app's (1 Secret, 1 ServiceAccount): Secret FULL/theirs of Helm db, ServiceAccount FULL/somebody; also deletes ConfigMap FULL/goes; to confirm: driftless sync shop/web --allow-destructive");
+    insta::assert_snapshot!(told, @"deletes Namespace FULL and with it everything in it: 2 objects of this app (2 ConfigMap), of which Git still has ConfigMap FULL/stays: once they are deleted with it, the app cannot be applied; 2 objects that are not this app's (1 Secret, 1 ServiceAccount): Secret FULL/theirs of Helm db, ServiceAccount FULL/somebody; also deletes ConfigMap FULL/goes; to confirm: driftless sync shop/web --allow-destructive");
 }
 
 /// T13+: the same for all objects of a CRD's kind, in whatever namespace they are; of those that the repo may not touch

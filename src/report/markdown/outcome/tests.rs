@@ -80,7 +80,7 @@ fn what_was_removed_and_had_nothing() {
     let end = |name: &str, nothing| AppOutcome {
         app: AppId::new(&RepoName::new("shop"), name),
         cluster: ClusterName::new("dev"),
-        end: AppEnd::Kept { nothing },
+        end: AppEnd::Kept { nothing, moves: Vec::new(), stay: !nothing },
         later: Vec::new(),
     };
     let said = |apps| text(&Outcome { apps, ..crate::report::sample::merged("").outcome.expect("an outcome") });
@@ -91,5 +91,5 @@ fn what_was_removed_and_had_nothing() {
     );
     // As an earlier version has written it.
     let read: AppEnd = serde_json::from_str(r#"{"end": "kept"}"#).expect("read");
-    assert_eq!(read, AppEnd::Kept { nothing: false });
+    assert_eq!(read, AppEnd::Kept { nothing: false, moves: Vec::new(), stay: false });
 }

@@ -1,0 +1,60 @@
+//! Objects that bear the mark of an app which has let go of them: they asked to stay when it no longer rendered them.
+
+use std::collections::BTreeMap;
+
+use crate::ids::AppId;
+use crate::jobs::Engine;
+use crate::manifest::ObjectId;
+use crate::plan::{Plan, TakeOver};
+use crate::queue::JobError;
+use crate::store::apps::{AppRow, AppState};
+
+/// Which objects that a plan would take have only the mark of another app of the repo: the inventory knows that app,
+/// and it neither has the object nor renders it.
+pub(in crate::jobs) async fn find(engine: &Engine, plan: &Plan) -> Result<BTreeMap<ObjectId, AppId>, JobError> {
+    let marks = engine.marks(&plan.app);
+    let marked = plan.changes.iter().filter_map(|change| match &change.takes_over {
+        Some(TakeOver::OtherApp { instance, app }) if marks.is_instance(instance) => {
+            let app: AppId = app.parse().ok()?;
+            (app.repo == plan.app.repo).then(|| (change.key.id(), app))
+        }
+        _ => None,
+    });
+    let mut found: BTreeMap<ObjectId, AppId> = marked.collect();
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let ids: Vec<ObjectId> = found.keys().cloned().collect();
+    for (id, _) in engine.store.owners(&plan.cluster, &plan.app, &ids).await? {
+        found.remove(&id);
+    }
+    for (id, _) in engine.store.wanted_by_others(&plan.cluster, &plan.app, &ids).await? {
+        found.remove(&id);
+    }
+    let mut has_let_go: BTreeMap<AppId, bool> = BTreeMap::new();
+    for app in found.values() {
+        if !has_let_go.contains_key(app) {
+            let row = engine.store.app(app).await?;
+            has_let_go.insert(app.clone(), row.is_some_and(|row| knows_its_own(&row)));
+        }
+    }
+    found.retain(|_, app| has_let_go.get(app).copied().unwrap_or_default());
+    Ok(found)
+}
+
+/// Whether what is not in an app's inventory is not its: right after the loss of a store nothing is.
+fn knows_its_own(row: &AppRow) -> bool {
+    let is_there = matches!(row.state, AppState::Active | AppState::Removed);
+    is_there && !row.paused && row.applied_revision.is_some()
+}
+
+/// Says so in the plan of a sync.
+pub(in crate::jobs) async fn hand_over(engine: &Engine, plan: &mut Plan) -> Result<(), JobError> {
+    let stale = find(engine, plan).await?;
+    for change in &mut plan.changes {
+        if let Some(app) = stale.get(&change.key.id()) {
+            change.takes_over = Some(TakeOver::HandedOver { app: app.to_string() });
+        }
+    }
+    Ok(())
+}
