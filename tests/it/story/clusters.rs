@@ -194,7 +194,8 @@ async fn the_removal_of_an_app_that_moved_names_each_cluster() {
     world.status_is(&removed.head, "success", "6 deletes, needs confirmation").await;
     let comment = world.comment(removed.number, "DELETES 6 objects").await;
     assert!(comment.contains("deletes 3 objects on cluster west, which the app has left"), "{comment}");
-    let lines = |cluster: &str| comment.lines().filter(|line| line.ends_with(&format!("on `{cluster}`"))).count();
+    let is_of = |line: &&str, cluster: &str| line.starts_with("- `") && line.ends_with(&format!("on `{cluster}`"));
+    let lines = |cluster: &str| comment.lines().filter(|line| is_of(line, cluster)).count();
     assert_eq!([lines("west"), lines("prod")], [3, 3], "{comment}");
     world.merge_pull(removed.number).await;
     let comment =
