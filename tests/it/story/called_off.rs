@@ -139,6 +139,6 @@ async fn the_last_object_of_a_renamed_app_is_announced_and_held() {
     assert!(state == "removed" && message.contains("its definition was removed by"), "{state}: {message}");
     world.sync_by_hand("old", true).await;
     world.gone("v1 ConfigMap", "old-stays").await;
-    let comment = world.comment(pull.number, "deleted with its objects: `old` on `prod`").await;
+    let comment = world.comment(pull.number, "its objects deleted or handed over to other apps: `old` on `prod`").await;
     assert!(comment.contains("deletions confirmed by `ada`") && !comment.contains("allow-destructive"), "{comment}");
 }
