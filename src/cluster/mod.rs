@@ -8,6 +8,7 @@
 mod answer;
 mod connect;
 mod content;
+mod contents;
 mod discover;
 mod discovery;
 mod error;
@@ -23,6 +24,7 @@ mod typed;
 mod watch;
 
 pub use connect::{Cluster, ClusterConfig};
+pub use contents::Listed;
 pub use discovery::{Discovery, Resource};
 pub use error::{ApplyError, ClusterError};
 pub use metadata::{ManagedEntry, MetadataList, OwnerReference, PartialMeta};

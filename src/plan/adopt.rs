@@ -1,9 +1,12 @@
 //! Taking over from client-side apply: `kubectl apply` keeps the fields that it set under its own name, so that a field
 //! which our manifest no longer has would stay for ever. Its entries become ours.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
-use super::managed::is_item;
+use super::keyed::{by_key, children};
+use super::managed::{entries, merge};
 use super::normalise::LAST_APPLIED;
 
 const MANAGERS: [&str; 3] = ["kubectl-client-side-apply", "kubectl", "before-first-apply"];
@@ -44,28 +47,15 @@ pub(super) fn applied_fields(live: &Value) -> Value {
 /// default, such as a webhook.
 fn set_of(fields: &Value, applied: Option<&Value>, items: bool) -> Option<Value> {
     let below = fields.as_object()?;
+    let of_applied = applied.map(|applied| children(below, applied)).unwrap_or_default();
     let mut kept = Map::new();
     for (key, fields) in below {
         let is_leaf = fields.as_object().is_none_or(|fields| fields.keys().all(|key| key == "."));
-        let item = |keys: &str| applied.and_then(Value::as_array)?.iter().find(|item| is_item(keys, item));
-        let value = match key.split_once(':') {
-            Some(("f", name)) => applied.and_then(|applied| applied.get(name)).filter(|value| !value.is_null()),
-            Some(("k", _)) => match item(key) {
-                Some(item) => Some(item),
-                None if items => {
-                    kept.insert(key.clone(), fields.clone());
-                    continue;
-                }
-                None => None,
-            },
-            Some(("v", text)) => {
-                let wanted = serde_json::from_str::<Value>(text).ok();
-                applied
-                    .and_then(Value::as_array)
-                    .and_then(|applied| applied.iter().find(|value| Some(*value) == wanted.as_ref()))
-            }
-            _ => None,
-        };
+        let value = of_applied.get(key.as_str()).copied().filter(|value| !key.starts_with("f:") || !value.is_null());
+        if value.is_none() && items && key.starts_with("k:") {
+            kept.insert(key.clone(), fields.clone());
+            continue;
+        }
         if is_leaf && value.is_some() {
             kept.insert(key.clone(), fields.clone());
         } else if let Some(set) = set_of(fields, value, items) {
@@ -73,10 +63,6 @@ fn set_of(fields: &Value, applied: Option<&Value>, items: bool) -> Option<Value>
         }
     }
     (!kept.is_empty()).then_some(Value::Object(kept))
-}
-
-pub(super) fn entries(live: &Value) -> &[Value] {
-    live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The JSON patch that makes the entries of client-side apply an Apply entry of `manager`, and nothing where there are
@@ -137,44 +123,35 @@ pub(super) fn drop_adopted(after: &mut Value, live: &Value, desired: &Value) {
 }
 
 fn drop_below(after: &mut Value, fields: &Value, desired: &Value, others: &[&Value]) {
-    for (key, below) in fields.as_object().into_iter().flatten() {
+    let Some(fields) = fields.as_object() else { return };
+    let wanted = children(fields, desired);
+    let places = after.as_array().map(|items| by_key(fields.keys(), items)).unwrap_or_default();
+    let mut gone = BTreeSet::new();
+    for (key, below) in fields {
         let held: Vec<&Value> = others.iter().filter_map(|other| other.get(key)).collect();
-        if let Some(name) = key.strip_prefix("f:") {
-            match desired.get(name) {
-                Some(desired) => {
-                    if let Some(after) = after.get_mut(name) {
-                        drop_below(after, below, desired, &held);
-                    }
+        let place = places.get(key.as_str()).copied();
+        match (wanted.get(key.as_str()), key.strip_prefix("f:")) {
+            (Some(desired), Some(name)) => {
+                if let Some(after) = after.get_mut(name) {
+                    drop_below(after, below, desired, &held);
                 }
-                None if held.is_empty() => {
-                    after.as_object_mut().map(|after| after.shift_remove(name));
-                }
-                None => {}
             }
-        } else if let (Value::Array(items), Some(desired)) = (&mut *after, desired.as_array()) {
-            match desired.iter().find(|item| is_item(key, item)) {
-                Some(desired) => {
-                    items
-                        .iter_mut()
-                        .filter(|item| is_item(key, item))
-                        .for_each(|item| drop_below(item, below, desired, &held));
+            (Some(desired), None) => {
+                if let Some(item) = place.and_then(|place| after.get_mut(place)) {
+                    drop_below(item, below, desired, &held);
                 }
-                None if held.is_empty() => items.retain(|item| !is_item(key, item)),
-                None => {}
             }
+            (None, Some(name)) if held.is_empty() => {
+                after.as_object_mut().map(|after| after.shift_remove(name));
+            }
+            // Where the manifest has no list there either, the list itself goes.
+            (None, None) if held.is_empty() && desired.is_array() => gone.extend(place),
+            (None, _) => {}
         }
     }
-}
-
-/// The union of two sets of fields.
-pub(super) fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, below) in from {
-                merge(into.entry(key.clone()).or_insert_with(|| json!({})), below);
-            }
-        }
-        (into, from) => *into = from.clone(),
+    if let Some(items) = after.as_array_mut().filter(|_| !gone.is_empty()) {
+        let mut place = 0..;
+        items.retain(|_| !place.next().is_some_and(|place| gone.contains(&place)));
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::change::{Conflict, Verdict};
+use super::taken::Taken;
 
 /// What the server said to a dry-run of one manifest.
 #[derive(Clone)]
@@ -11,6 +12,8 @@ pub struct Asked {
     /// The object as it would be. None where it was refused or could not be asked.
     pub result: Option<Value>,
     pub conflicts: Vec<Conflict>,
+    /// What of others is taken over, as it was ours under another name, and the object as it would be with that.
+    pub takes: Option<Box<(Taken, Value)>>,
     pub warnings: Vec<String>,
     /// The refusal to change a field that can not change, where the manifest asks to be replaced then. All else is
     /// about the new object.
@@ -19,6 +22,6 @@ pub struct Asked {
 
 impl Asked {
     pub fn without_result(verdict: Verdict) -> Self {
-        Self { verdict, result: None, conflicts: Vec::new(), warnings: Vec::new(), replaces: None }
+        Self { verdict, result: None, conflicts: Vec::new(), takes: None, warnings: Vec::new(), replaces: None }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::contents::Contents;
 use super::owner::TakeOver;
+use super::taken::Taken;
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 
@@ -39,6 +40,8 @@ pub struct Change {
     pub origin: Option<String>,
     /// Fields that another manager holds and that the sync would take.
     pub conflicts: Vec<Conflict>,
+    /// Items of others that were ours under another name, and that the sync would take over to drop them.
+    pub takes: Option<Box<Taken>>,
     /// Fields that change and have another value in the cluster than Git has now, one sentence each.
     pub live: Vec<String>,
     /// What a person should know even where nothing of the object changes, one sentence each.
@@ -88,6 +91,7 @@ impl Change {
             refused_by: RefusedBy::Server,
             origin: None,
             conflicts: Vec::new(),
+            takes: None,
             live: Vec::new(),
             remarks: Vec::new(),
             warnings: Vec::new(),

@@ -17,13 +17,15 @@ use super::prepare::Wanted;
 use super::quota::measures;
 use super::replace::replaced;
 use super::stays::stays;
+use super::taken::Taken;
 use crate::ids::AppId;
 use crate::manifest::ObjectKey;
 
 /// What an apply would do.
 pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<'_>) -> Change {
-    let Asked { verdict, result, conflicts, warnings, replaces } = asked;
-    let change = Change { conflicts, warnings, ..wanted.change(Action::Create, verdict) };
+    let Asked { verdict, result, conflicts, takes, warnings, replaces } = asked;
+    let (takes, result) = healed(takes, result);
+    let change = Change { conflicts, takes, warnings, ..wanted.change(Action::Create, verdict) };
     let Some(live) = live else {
         // What is shown is the manifest: the diff does not tell what the cluster makes of it.
         let made_of = |result: &Value| [set_otherwise(wanted, result), injected(&wanted.manifest, result)].concat();
@@ -58,6 +60,14 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
     Change { action: Action::Update, before, after: Some(after), ..change }
 }
 
+/// What is taken over with an apply, and the object as both together leave it.
+fn healed(takes: Option<Box<(Taken, Value)>>, result: Option<Value>) -> (Option<Box<Taken>>, Option<Value>) {
+    match takes.map(|takes| *takes) {
+        Some((taken, healed)) => (Some(Box::new(taken)), Some(healed)),
+        None => (None, result),
+    }
+}
+
 /// An apply does not take a delete back.
 fn going(live: &Value) -> Vec<String> {
     let is_going = live.pointer("/metadata/deletionTimestamp").is_some();
@@ -70,9 +80,10 @@ fn going(live: &Value) -> Vec<String> {
 /// What an apply of another manifest would do to an object that is known to be as our last apply left it, though not
 /// what that was.
 pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
-    let Asked { verdict, result, conflicts, warnings, .. } = asked;
+    let Asked { verdict, result, conflicts, takes, warnings, .. } = asked;
+    let (takes, result) = healed(takes, result);
     let remarks = result.as_ref().map(|result| set_otherwise(wanted, result)).unwrap_or_default();
-    Change { after: result, conflicts, warnings, remarks, ..wanted.change(Action::Update, verdict) }
+    Change { after: result, conflicts, takes, warnings, remarks, ..wanted.change(Action::Update, verdict) }
 }
 
 /// What of the manifest comes to something else in the cluster.
@@ -116,6 +127,7 @@ fn taken_over(change: Change, wanted: &Wanted, live: &Value, owner: TakeOver, cl
         drops,
         takes_over: Some(owner),
         conflicts: Vec::new(),
+        takes: None,
         warnings: Vec::new(),
         ..change
     }
@@ -190,8 +202,9 @@ pub fn decide_change(
         let refused = refused.clone();
         return replaced(wanted, live, before, asked, refused, claim);
     }
-    let Asked { verdict, result, conflicts, warnings, .. } = asked;
-    let change = Change { conflicts, warnings, ..wanted.change(Action::Update, verdict) };
+    let Asked { verdict, result, conflicts, takes, warnings, .. } = asked;
+    let (takes, result) = healed(takes, result);
+    let change = Change { conflicts, takes, warnings, ..wanted.change(Action::Update, verdict) };
     let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.uid)));
     let manifests = (base_wanted.manifest.clone(), wanted.manifest.clone());
     let before = in_one_version(live, base_asked.result.as_ref(), result.as_ref());

@@ -9,8 +9,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::marks::{Marked, Marks};
-use super::owner::{TakeOver, asks_to_stay, controller, other_tool};
+use super::asks::{asks_to_outlive, asks_to_stay};
+use super::marks::{APP_LABEL, Marked, Marks, OWNER_ANNOTATION};
+use super::owner::{TakeOver, controller, other_tool};
 use crate::manifest::ObjectId;
 
 /// What our records say of an object.
@@ -44,8 +45,12 @@ pub enum Kept {
         instance: String,
         app: String,
     },
-    Unmarked,
-    /// By this annotation.
+    /// These of our marks are not on it any more: who wants to keep an object takes one off.
+    Unmarked {
+        label: bool,
+        annotation: bool,
+    },
+    /// By this mark.
     AsksToStay(&'static str),
     /// Somebody made it anew under its name.
     Another,
@@ -60,8 +65,14 @@ impl fmt::Display for Kept {
             Self::Controller(owner) => write!(f, "{owner} controls it"),
             Self::OtherTool { tool, name } => write!(f, "it is managed by {tool} ({name})"),
             Self::OtherApp { instance, app } => write!(f, "it belongs to the app {app} of the instance {instance}"),
-            Self::Unmarked => f.write_str("it no longer carries this app's label"),
-            Self::AsksToStay(annotation) => write!(f, "its annotation `{annotation}` says so"),
+            Self::Unmarked { label: true, annotation: false } => write!(f, "its label `{APP_LABEL}` is not this app's"),
+            Self::Unmarked { label: false, .. } => {
+                write!(f, "its annotation `{OWNER_ANNOTATION}` is not this object's")
+            }
+            Self::Unmarked { label: true, annotation: true } => {
+                write!(f, "neither its label `{APP_LABEL}` nor its annotation `{OWNER_ANNOTATION}` is this app's")
+            }
+            Self::AsksToStay(mark) => write!(f, "its {mark} says so"),
             Self::Another => f.write_str("it is not the object that was applied, but another one of the same name"),
             Self::Unrecorded => f.write_str("it is missing from the inventory"),
             Self::WantedAs(other) => {
@@ -81,11 +92,19 @@ fn group(group: &str) -> &str {
 
 /// The objects that an app wants, by their uids: whatever name one of them has elsewhere, it is not deleted.
 #[derive(Debug, Default)]
-pub struct WantedUids(BTreeMap<String, ObjectId>);
+pub struct WantedUids {
+    uids: BTreeMap<String, ObjectId>,
+    ends: bool,
+}
 
 impl WantedUids {
     pub fn of(wanted: impl IntoIterator<Item = (String, ObjectId)>) -> Self {
-        Self(wanted.into_iter().collect())
+        Self { uids: wanted.into_iter().collect(), ends: false }
+    }
+
+    /// The app wants nothing any more where it was: it is removed, or has left.
+    pub fn ended(self, ends: bool) -> Self {
+        Self { ends, ..self }
     }
 }
 
@@ -115,9 +134,14 @@ pub fn prunable(
 ) -> Result<Deletable, Kept> {
     // First, as its mark may name it as it is wanted by now.
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
-    match uid.and_then(|uid| wanted.0.get(uid)) {
-        Some(other) if other != id => Err(Kept::WantedAs(other.clone())),
-        _ => deletable(live, id, marks, record),
+    match uid.and_then(|uid| wanted.uids.get(uid)) {
+        Some(other) if other != id => return Err(Kept::WantedAs(other.clone())),
+        _ => {}
+    }
+    let ours = deletable(live, id, marks, record)?;
+    match asks_to_outlive(live).filter(|_| wanted.ends) {
+        Some(mark) => Err(Kept::AsksToStay(mark)),
+        None => Ok(ours),
     }
 }
 
@@ -132,7 +156,10 @@ pub fn deletable(live: &Value, id: &ObjectId, marks: &Marks, record: Record<'_>)
     match marks.read(live, id) {
         Marked::Ours => {}
         Marked::Other { instance, app } => return Err(Kept::OtherApp { instance, app }),
-        Marked::No => return Err(Kept::Unmarked),
+        Marked::No => return Err(Kept::Unmarked { label: !marks.has_label(live), annotation: true }),
+    }
+    if !marks.has_label(live) {
+        return Err(Kept::Unmarked { label: true, annotation: false });
     }
     if let Some(annotation) = asks_to_stay(live) {
         return Err(Kept::AsksToStay(annotation));
@@ -254,6 +281,8 @@ mod tests {
         let plain_owner = json!([{"kind": "ReplicaSet", "name": "r"}]);
         let mut copied = live();
         copied["metadata"]["annotations"] = json!({});
+        let mut bare = copied.clone();
+        bare["metadata"]["labels"] = json!({});
         let rows = [
             ("ours", said(&live(), &ours, APPLIED)),
             ("claimed and never recorded", said(&live(), &ours, Record::Claimed)),
@@ -261,7 +290,10 @@ mod tests {
             ("made anew", said(&live(), &ours, Record::Applied { uid: "other" })),
             ("no uid", said(&with("uid", json!("")), &ours, Record::Claimed)),
             ("no version", said(&with("resourceVersion", json!("")), &ours, APPLIED)),
-            ("without mark", said(&copied, &ours, APPLIED)),
+            ("without annotation", said(&copied, &ours, APPLIED)),
+            ("without label", said(&with("labels", json!({})), &ours, APPLIED)),
+            ("with another's label", said(&at("labels", "driftless.dev/app", json!("x")), &ours, APPLIED)),
+            ("without marks", said(&bare, &ours, APPLIED)),
             ("another app's", said(&live(), &marks("api"), APPLIED)),
             (
                 "another instance's",
@@ -294,7 +326,10 @@ mod tests {
         made anew: kept: it is not the object that was applied, but another one of the same name
         no uid: kept: it is not the object that was applied, but another one of the same name
         no version: deleted: u in version None
-        without mark: kept: it no longer carries this app's label
+        without annotation: kept: its annotation `driftless.dev/owner` is not this object's
+        without label: kept: its label `driftless.dev/app` is not this app's
+        with another's label: kept: its label `driftless.dev/app` is not this app's
+        without marks: kept: neither its label `driftless.dev/app` nor its annotation `driftless.dev/owner` is this app's
         another app's: kept: it belongs to the app shop/web of the instance driftless
         another instance's: kept: it belongs to the app shop/web of the instance driftless
         a controller's: kept: ReplicaSet/r controls it
@@ -318,6 +353,19 @@ mod tests {
         };
         assert_eq!(asked(&[("u", &other)]), Err(Kept::WantedAs(other.clone())));
         assert_eq!(asked(&[("v", &other), ("u", &id())]), Ok("u".to_owned()));
+    }
+
+    /// X2+: what Argo CD keeps when its app goes is kept when the app wants nothing any more, and not before.
+    #[test]
+    fn what_outlives_its_app_is_kept_when_that_ends() {
+        let mut object = live();
+        object["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] = json!("Delete=false");
+        let asked = |ends: bool| {
+            let wanted = WantedUids::of([]).ended(ends);
+            prunable(&object, &id(), &marks("web"), APPLIED, &wanted).map(drop)
+        };
+        assert_eq!(asked(false), Ok(()));
+        assert!(matches!(asked(true), Err(Kept::AsksToStay(_))));
     }
 
     /// C4: what nobody has looked for, and what another app wants, is not pruned.

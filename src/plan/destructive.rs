@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::asks::asks_for_confirmation;
 use super::change::{Action, Change};
 use super::contents::Contents;
 use crate::manifest::{ObjectId, ObjectKey};
@@ -27,6 +28,8 @@ impl Default for PruneLimit {
 pub enum Destructive {
     /// What is in it, or belongs to it, goes with it.
     Object { key: ObjectKey, action: Action, contents: Option<Box<Contents>> },
+    /// It asks for that itself, by this mark.
+    Asks { key: ObjectKey, mark: &'static str },
     /// More of the app's objects than one change usually removes; `all`: those that may be deleted, each of them.
     Many { pruned: usize, of: usize, all: bool },
     /// All that the app has, apart from what moves to other apps.
@@ -37,7 +40,7 @@ impl Destructive {
     /// The number of objects of which so many are deleted that this needs confirmation, where that is the reason.
     pub fn number(&self) -> Option<usize> {
         match self {
-            Self::Object { .. } => None,
+            Self::Object { .. } | Self::Asks { .. } => None,
             Self::Many { pruned, all: true, .. } => Some(*pruned),
             Self::Many { of, .. } | Self::All { of } => Some(*of),
         }
@@ -52,6 +55,7 @@ impl fmt::Display for Destructive {
                 write!(f, "{verb} {key} and with it {}", what_goes(&key.kind))?;
                 contents.as_ref().map_or(Ok(()), |contents| write!(f, ": {contents}"))
             }
+            Self::Asks { key, mark } => write!(f, "deletes {key}, whose {mark} asks for confirmation"),
             Self::Many { pruned, of, .. } => write!(f, "deletes {pruned} of the app's {of} objects"),
             Self::All { of: 1 } => f.write_str("deletes the last object of the app"),
             Self::All { of } => write!(f, "deletes all {of} objects of the app"),
@@ -110,14 +114,24 @@ pub(super) fn is_too_many(pruned: usize, of: usize, limit: PruneLimit) -> bool {
 pub fn destructive_objects<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<Destructive> {
     let one = |change: &Change| {
         let (key, contents) = (change.removes()?.clone(), change.contents.clone());
+        if let (Some(mark), false) = (asks(change), holds_others(&key)) {
+            return Some(Destructive::Asks { key, mark });
+        }
         Some(Destructive::Object { key, action: change.action, contents })
     };
     changes.into_iter().filter(|change| is_destructive(change)).filter_map(one).collect()
 }
 
-/// Whether what is in an object, or belongs to it, goes with it.
+/// Whether what is in an object, or belongs to it, goes with it, or the object itself asks for confirmation.
 pub fn is_destructive(change: &Change) -> bool {
-    change.removes().is_some_and(holds_others) && !is_going(change) && !change.put_off
+    let needs = change.removes().is_some_and(holds_others) || asks(change).is_some();
+    needs && !is_going(change) && !change.put_off
+}
+
+/// The mark by which an object that goes for good asks for confirmation.
+fn asks(change: &Change) -> Option<&'static str> {
+    let goes = change.action == Action::Prune;
+    change.before.as_ref().filter(|_| goes).and_then(asks_for_confirmation)
 }
 
 /// Whether an object is being deleted already: nobody can take that back, so it needs no confirmation.
@@ -207,6 +221,22 @@ mod tests {
         let inventory: Vec<_> = three.iter().map(ObjectKey::id).collect();
         let found = destructive(&plan(changes).changes, &inventory, PruneLimit::default());
         assert_eq!(found, [Destructive::Many { pruned: 2, of: 3, all: true }]);
+    }
+
+    /// X2+: what asks for confirmation by itself is asked about, and only when it goes for good.
+    #[test]
+    fn what_asks_for_confirmation_needs_it() {
+        let mark = serde_json::json!({"argocd.argoproj.io/sync-options": "Prune=confirm"});
+        let mut change = Change::new(key("", "ConfigMap", "a"), Action::Prune, Verdict::Accepted);
+        change.before = Some(serde_json::json!({"metadata": {"annotations": mark}}));
+        let said = destructive_objects([&change]).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            said,
+            ["deletes ConfigMap shop/a, whose annotation `argocd.argoproj.io/sync-options: Prune=confirm` asks for \
+              confirmation"]
+        );
+        change.action = Action::Update;
+        assert!(!is_destructive(&change));
     }
 
     /// X2+: an app that is renamed: what moves is no part of it any more, whether or not it has moved by then.

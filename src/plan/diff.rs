@@ -1,6 +1,7 @@
 //! What changes of one object, as lines and as fields. Everything that a person is shown of an object comes from here,
 //! and is redacted.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,13 @@ pub(super) fn diff(change: &Change, known: &Known) -> ObjectDiff {
     let fields = match (&before, &after) {
         (Some(before), Some(after)) => fields(before, after).iter().map(|field| known.hide(field).into()).collect(),
         _ => Vec::new(),
+    };
+    let fields = match (&change.before, &change.after) {
+        // Nothing else says what has become of the object.
+        (Some(before), Some(after)) if fields.is_empty() && change.takes_over.is_none() => {
+            marks::differing(before, after).iter().map(|field| known.hide(field).into()).collect()
+        }
+        _ => fields,
     };
     if let (Some(before), Some(after)) = (&mut before, &mut after) {
         embedded::write_out(before, after);
@@ -210,13 +218,16 @@ fn compare_items(old: &[Value], new: &[Value], path: &str, found: &mut Vec<Strin
     let (Some(old_names), Some(new_names)) = (names(old), names(new)) else {
         return compare_places(old, new, path, found);
     };
-    let place = |names: &[String], name: &String| names.iter().position(|known| known == name);
-    let added = new_names.iter().filter(|name| !old_names.contains(name));
+    let places = |names: &'_ [String]| -> HashMap<String, usize> {
+        names.iter().enumerate().rev().map(|(place, name)| (name.clone(), place)).collect()
+    };
+    let (old_places, new_places) = (places(&old_names), places(&new_names));
+    let added = new_names.iter().filter(|name| !old_places.contains_key(*name));
     let before = found.len();
     for name in old_names.iter().chain(added) {
         let path = format!("{path}[{name}]");
-        match (place(&old_names, name), place(&new_names, name)) {
-            (Some(at), Some(to)) => compare(&old[at], &new[to], &path, found),
+        match (old_places.get(name), new_places.get(name)) {
+            (Some(at), Some(to)) => compare(&old[*at], &new[*to], &path, found),
             _ => found.push(path),
         }
     }

@@ -1,9 +1,11 @@
 //! Whether a refusal is about what somebody else has made of an object since it was applied. Pure.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::change::Cause;
-use super::managed::is_item;
+use super::keyed::{canonical, children};
 use super::marks::OWNER_ANNOTATION;
 
 /// Names on the way to a field, without the places in lists: those are of the object that was refused, which nobody has
@@ -39,21 +41,17 @@ pub(super) fn is_ours(entry: &Value) -> bool {
 
 /// Fields that another manager holds, and that are not as they were applied.
 fn changed(fields: &Value, live: &Value, applied: Option<&Value>, path: &mut Names, found: &mut Vec<Names>) {
-    let below = fields.as_object().into_iter().flatten().filter(|(key, _)| *key != ".");
     let mut is_leaf = true;
-    for (key, below) in below {
-        is_leaf = false;
-        if let Some(name) = key.strip_prefix("f:") {
-            let Some(live) = live.get(name) else { continue };
-            path.push(name.to_owned());
-            changed(below, live, applied.and_then(|applied| applied.get(name)), path, found);
-            path.pop();
-        } else {
-            let item = |value: &Value| {
-                value.as_array().and_then(|items| items.iter().find(|item| is_item(key, item)).cloned())
-            };
-            let Some(live) = item(live) else { continue };
-            changed(below, &live, applied.and_then(item).as_ref(), path, found);
+    if let Some(fields) = fields.as_object() {
+        let (there, was) = (children(fields, live), applied.map(|applied| children(fields, applied)));
+        for (key, below) in fields.iter().filter(|(key, _)| *key != ".") {
+            is_leaf = false;
+            let Some(live) = there.get(key.as_str()) else { continue };
+            let applied = was.as_ref().and_then(|was| was.get(key.as_str()).copied());
+            let name = key.strip_prefix("f:");
+            path.extend(name.map(str::to_owned));
+            changed(below, live, applied, path, found);
+            path.truncate(path.len() - usize::from(name.is_some()));
         }
     }
     if is_leaf && applied != Some(live) && !path.is_empty() {
@@ -76,8 +74,14 @@ fn missing(applied: &Value, live: &Value, path: &mut Names, found: &mut Vec<Name
             }
         }
         (Value::Array(applied), Value::Array(live)) => {
-            for item in applied.iter().filter(|item| item.get("name").is_some()) {
-                match live.iter().find(|other| other.get("name") == item.get("name")) {
+            let name = |item: &Value| item.get("name").map(canonical);
+            let mut there: HashMap<String, &Value> = HashMap::new();
+            for (name, item) in live.iter().filter_map(|item| Some((name(item)?, item))) {
+                there.entry(name).or_insert(item);
+            }
+            for item in applied {
+                let Some(name) = name(item) else { continue };
+                match there.get(&name) {
                     Some(other) => missing(item, other, path, found),
                     None => found.push(path.clone()),
                 }

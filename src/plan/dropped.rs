@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 
-use super::adopt::{applied_fields, entries, is_client_side};
+use super::adopt::{applied_fields, is_client_side};
 use super::diff::field;
+use super::keyed::children;
+use super::managed::entries;
 use super::normalise::LAST_APPLIED;
 
 /// The most paths that are named.
@@ -34,16 +36,19 @@ fn walk(
     path: &str,
     found: &mut Vec<String>,
 ) {
-    for (key, below) in fields.as_object().into_iter().flatten() {
+    let Some(fields) = fields.as_object() else { return };
+    let there = children(fields, live);
+    let of_manifest = manifest.map(|manifest| children(fields, manifest)).unwrap_or_default();
+    for (key, below) in fields {
         let Some((kind, name)) = key.split_once(':') else { continue };
         let Some(step) = step(kind, name) else { continue };
-        let Some(live) = step.of(live) else { continue };
+        let Some(live) = there.get(key.as_str()).copied() else { continue };
         let path = step.path(path);
         if path.contains(LAST_APPLIED) {
             continue;
         }
         let theirs: Vec<&Value> = others.iter().filter_map(|other| other.get(key)).collect();
-        match manifest.and_then(|manifest| step.of(manifest)) {
+        match of_manifest.get(key.as_str()).copied() {
             Some(manifest) => walk(below, &theirs, live, Some(manifest), &path, found),
             None if theirs.is_empty() => found.push(path),
             // A part of it may be another manager's.
@@ -57,28 +62,20 @@ pub(super) enum Step {
     Field(String),
     /// An item of a list, by its keys.
     Item(Value),
-    /// An item of a set, by its value.
-    Member(Value),
+    /// An item of a set, whose value is not ours to show.
+    Member,
 }
 
 pub(super) fn step(kind: &str, name: &str) -> Option<Step> {
     match kind {
         "f" => Some(Step::Field(name.to_owned())),
         "k" => serde_json::from_str(name).ok().map(Step::Item),
-        "v" => serde_json::from_str(name).ok().map(Step::Member),
+        "v" => Some(Step::Member),
         _ => None,
     }
 }
 
 impl Step {
-    pub(super) fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        match self {
-            Self::Field(name) => value.get(name),
-            Self::Item(keys) => value.as_array()?.iter().find(|item| is_item(item, keys)),
-            Self::Member(wanted) => value.as_array()?.iter().find(|item| *item == wanted),
-        }
-    }
-
     pub(super) fn path(&self, path: &str) -> String {
         match self {
             Self::Field(name) => field(path, name),
@@ -88,16 +85,9 @@ impl Step {
                     named.map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).unwrap_or_default();
                 format!("{path}[{name}]")
             }
-            // The value itself is not ours to show.
-            Self::Member(_) => format!("{path}[one item]"),
+            Self::Member => format!("{path}[one item]"),
         }
     }
-}
-
-/// A key that the item leaves out has its default there.
-fn is_item(item: &Value, keys: &Value) -> bool {
-    keys.as_object()
-        .is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! What an object keeps that Git does not set and that a new object of the same manifest would not have: defaults that
 //! were made of fields which have gone since, and the deprecated twins of such fields. Pure.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
-use super::adopt::entries;
 use super::drifted::is_ours;
-use super::dropped::step;
+use super::keyed::{by_key, canonical};
+use super::managed::entries;
 use super::overlay::without_allocated;
 use crate::manifest::ObjectKey;
 use crate::redact::holds_secrets;
@@ -66,21 +68,11 @@ fn loses(before: &Value, after: &Value) -> bool {
             Some(now) => loses(value, now) || (name == "image" && value != now),
         }),
         (Value::Array(before), Value::Array(after)) => {
-            after.len() < before.len()
-                || before
-                    .iter()
-                    .enumerate()
-                    .any(|(at, value)| twin(after, value, at).is_none_or(|now| loses(value, now)))
+            let twins = Twins::of(after);
+            let is_lost = |(at, value): (usize, &Value)| twins.of_item(value, at).is_none_or(|now| loses(value, now));
+            after.len() < before.len() || before.iter().enumerate().any(is_lost)
         }
         _ => false,
-    }
-}
-
-/// The item of another list that stands for the same: by its name, or by its place where it has none.
-fn twin<'a>(list: &'a [Value], item: &Value, at: usize) -> Option<&'a Value> {
-    match item.get("name") {
-        Some(name) => list.iter().find(|other| other.get("name") == Some(name)),
-        None => list.get(at),
     }
 }
 
@@ -100,16 +92,49 @@ impl<'a> Place<'a> {
         Self { before: of(self.before), fresh: of(self.fresh), manifest: of(self.manifest), others }
     }
 
-    fn item(&self, item: &Value, at: usize) -> Self {
-        let of = |list: Option<&'a Value>| twin(list?.as_array()?, item, at);
-        let is_this = |key: &str| {
-            let found = key.split_once(':').and_then(|(kind, name)| step(kind, name));
-            found.is_some_and(|step| step.of(&Value::Array(vec![item.clone()])).is_some())
+    /// The places of all items of a list, so that each is looked through once.
+    fn items(&self, items: &[Value]) -> Vec<Self> {
+        let lists = [self.before, self.fresh, self.manifest].map(|list| list.and_then(Value::as_array));
+        let [before, fresh, manifest] = lists.map(|list| list.map(|list| Twins::of(list)));
+        let mut others: Vec<Vec<&'a Value>> = vec![Vec::new(); items.len()];
+        for fields in self.others.iter().filter_map(|fields| fields.as_object()) {
+            let places = by_key(fields.keys(), items);
+            for (key, below) in fields {
+                if let Some(place) = places.get(key.as_str()) {
+                    others[*place].push(below);
+                }
+            }
+        }
+        let place = |(at, (item, others)): (usize, (&Value, _))| {
+            let [before, fresh, manifest] =
+                [&before, &fresh, &manifest].map(|list| list.as_ref().and_then(|list| list.of_item(item, at)));
+            Self { before, fresh, manifest, others }
         };
-        let held =
-            |fields: &&'a Value| fields.as_object()?.iter().find(|(key, _)| is_this(key)).map(|(_, below)| below);
-        let others = self.others.iter().filter_map(held).collect();
-        Self { before: of(self.before), fresh: of(self.fresh), manifest: of(self.manifest), others }
+        items.iter().zip(others).enumerate().map(place).collect()
+    }
+}
+
+/// The items of a list by what they are compared by: their names, or their places where they have none.
+struct Twins<'a> {
+    list: &'a [Value],
+    by_name: HashMap<String, &'a Value>,
+}
+
+impl<'a> Twins<'a> {
+    fn of(list: &'a [Value]) -> Self {
+        let mut by_name = HashMap::new();
+        for (name, item) in list.iter().filter_map(|item| Some((canonical(item.get("name")?), item))) {
+            by_name.entry(name).or_insert(item);
+        }
+        Self { list, by_name }
+    }
+
+    /// What stands for the same item of another list.
+    fn of_item(&self, item: &Value, at: usize) -> Option<&'a Value> {
+        match item.get("name") {
+            Some(name) => self.by_name.get(&canonical(name)).copied(),
+            None => self.list.get(at),
+        }
     }
 }
 
@@ -124,8 +149,8 @@ fn walk(after: &Value, place: &Place<'_>, path: &str, found: &mut Vec<String>) {
             }
         }
         (Value::Array(items), Some(Value::Array(fresh))) if is_of_objects(items) && is_of_objects(fresh) => {
-            for (at, item) in items.iter().enumerate() {
-                walk(item, &place.item(item, at), &format!("{path}/{at}"), found);
+            for (at, (item, place)) in items.iter().zip(place.items(items)).enumerate() {
+                walk(item, &place, &format!("{path}/{at}"), found);
             }
         }
         _ => {

@@ -4,11 +4,15 @@
 //! server's default for the other of two fields that exclude each other, such as the numbers of a rolling update beside
 //! `Recreate`.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::change::{Cause, Conflict};
-use super::managed::{is_item, writers};
+use super::keyed::children;
+use super::managed::{merge, writers};
 use super::overlay::overlay;
+use super::paths::{drop_value, has, put, shown, take};
 
 /// What is in the way, and how it goes.
 pub struct Leftover {
@@ -144,8 +148,10 @@ fn find(
     found: &mut Vec<Vec<String>>,
 ) {
     let depth = path.iter().filter(|step| step.starts_with("f:")).count();
-    let Some(name) = wanted.names.get(depth) else { return };
-    for (key, below) in fields.as_object().into_iter().flatten() {
+    let (Some(name), Some(fields)) = (wanted.names.get(depth), fields.as_object()) else { return };
+    let [their_items, own_items] =
+        [live, desired].map(|list| list.filter(|list| list.is_array()).map(|list| children(fields, list)));
+    for (key, below) in fields {
         path.push(key.clone());
         if let Some(field) = key.strip_prefix("f:") {
             let is_last = depth + 1 == wanted.names.len();
@@ -157,18 +163,17 @@ fn find(
                 find(below, theirs, own, wanted, path, found);
             }
         } else if key.starts_with("k:") {
-            let item = |value: Option<&'_ Value>| {
-                value.and_then(Value::as_array).and_then(|items| items.iter().find(|item| is_item(key, item)).cloned())
-            };
-            match (item(live), item(desired)) {
+            let [theirs, own] = [&their_items, &own_items]
+                .map(|items| items.as_ref().and_then(|items| items.get(key.as_str()).copied()));
+            match (theirs, own) {
                 (Some(theirs), None) => {
                     let rest = &wanted.names[depth..];
-                    let same = rest.iter().try_fold(&theirs, |value, name| value.get(name));
+                    let same = rest.iter().try_fold(theirs, |value, name| value.get(name));
                     if wanted.twice.is_some() && same == wanted.twice.as_ref() {
                         found.push(path.clone());
                     }
                 }
-                (theirs, own) => find(below, theirs.as_ref(), own.as_ref(), wanted, path, found),
+                (theirs, own) => find(below, theirs, own, wanted, path, found),
             }
         }
         path.pop();
@@ -198,15 +203,16 @@ fn find_defaults(
         if desired.is_object() {
             find_defaults(ours, live, desired, wanted, path, found);
         }
-        for (key, below) in
-            ours.and_then(Value::as_object).into_iter().flatten().filter(|(key, _)| key.starts_with("k:"))
-        {
-            let item = |value: &Value| {
-                value.as_array().and_then(|items| items.iter().find(|item| is_item(key, item)).cloned())
-            };
-            let (Some(live), Some(desired)) = (item(live), item(desired)) else { continue };
+        let Some(ours) = ours.and_then(Value::as_object) else {
+            path.pop();
+            return;
+        };
+        let [live, desired] =
+            [live, desired].map(|list| if list.is_array() { children(ours, list) } else { HashMap::new() });
+        for (key, below) in ours {
+            let (Some(live), Some(desired)) = (live.get(key.as_str()), desired.get(key.as_str())) else { continue };
             path.push(key.clone());
-            find_defaults(Some(below), &live, &desired, wanted, path, found);
+            find_defaults(Some(below), live, desired, wanted, path, found);
             path.pop();
         }
         path.pop();
@@ -216,72 +222,6 @@ fn find_defaults(
     for field in theirs.keys().filter(|field| !own.contains_key(*field) && is_in_the_way(field)) {
         found.push([path.as_slice(), &[format!("f:{field}")]].concat());
     }
-}
-
-/// Whether a set of fields has a path, something below it, or all of a value that it leads into.
-pub(super) fn has(fields: &Value, path: &[String]) -> bool {
-    let Some((step, rest)) = path.split_first() else { return true };
-    match fields.as_object() {
-        Some(fields) if !fields.is_empty() => fields.get(step).is_some_and(|below| rest.is_empty() || has(below, rest)),
-        // A list or an object that is held as a whole.
-        _ => true,
-    }
-}
-
-/// Takes a path out of a set of fields, and gives back what was below it.
-pub(super) fn take(fields: &mut Value, path: &[String]) -> Option<Value> {
-    let (last, way) = path.split_last()?;
-    let parent = way.iter().try_fold(fields, |fields, step| fields.get_mut(step))?;
-    parent.as_object_mut()?.shift_remove(last)
-}
-
-pub(super) fn put(fields: &mut Value, path: &[String], below: Value) {
-    let Some((last, way)) = path.split_last() else { return };
-    let parent = way.iter().fold(fields, |fields, step| &mut fields[step.as_str()]);
-    if parent.is_null() {
-        *parent = json!({});
-    }
-    parent[last.as_str()] = below;
-}
-
-pub(super) fn drop_value(value: &mut Value, path: &[String]) {
-    let Some((step, rest)) = path.split_first() else { return };
-    if let Some(field) = step.strip_prefix("f:") {
-        if rest.is_empty() {
-            value.as_object_mut().map(|fields| fields.shift_remove(field));
-        } else if let Some(below) = value.get_mut(field) {
-            drop_value(below, rest);
-        }
-    } else if let Value::Array(items) = value {
-        match rest {
-            [] => items.retain(|item| !is_item(step, item)),
-            rest => items.iter_mut().filter(|item| is_item(step, item)).for_each(|item| drop_value(item, rest)),
-        }
-    }
-}
-
-pub(super) fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, below) in from {
-                merge(into.entry(key.clone()).or_insert_with(|| json!({})), below);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
-}
-
-/// `.spec.ports[port=8099,protocol=TCP]`, as the server writes it in conflicts.
-pub(super) fn shown(path: &[String]) -> String {
-    let step = |step: &String| match step.strip_prefix("f:") {
-        Some(field) => format!(".{field}"),
-        None => {
-            let key: Map<String, Value> =
-                step.strip_prefix("k:").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-            format!("[{}]", key.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(","))
-        }
-    };
-    path.iter().map(step).collect()
 }
 
 #[cfg(test)]

@@ -2,19 +2,28 @@
 
 use serde_json::{Map, Value};
 
+use super::keyed::Key;
+
 /// Entries of managers who wrote the object itself, not a subresource of it.
 pub(super) fn writers(live: &Value) -> impl Iterator<Item = &Value> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     entries.into_iter().flatten().filter(|entry| entry.get("subresource").is_none())
 }
 
-/// Whether an item of a list is the one that `k:{…}` names. What the item leaves out has its default.
-pub(super) fn is_item(key: &str, item: &Value) -> bool {
-    let Some(Value::Object(key)) = key.strip_prefix("k:").and_then(|text| serde_json::from_str(text).ok()) else {
-        return false;
-    };
-    let known = key.iter().filter(|(name, value)| item.get(*name) == Some(*value)).count();
-    known > 0 && key.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value))
+pub(super) fn entries(live: &Value) -> &[Value] {
+    live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The union of two sets of fields.
+pub(super) fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, below) in from {
+                merge(into.entry(key.clone()).or_insert_with(|| Value::Object(Map::new())), below);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
 }
 
 /// The managers that hold a field, whatever subresource they wrote it through, newest first, with the time of their
@@ -73,7 +82,8 @@ fn holds(fields: &Value, path: &[Step<'_>]) -> bool {
 }
 
 fn items<'a>(fields: &'a Map<String, Value>, item: &'a Value) -> impl Iterator<Item = &'a Value> {
-    fields.iter().filter(move |(key, _)| is_item(key, item)).map(|(_, below)| below)
+    let is = move |key: &str| Key::parse(key).is_some_and(|key| key.is(item));
+    fields.iter().filter(move |(key, _)| is(key)).map(|(_, below)| below)
 }
 
 #[cfg(test)]

@@ -79,6 +79,11 @@ impl Marks {
         }
     }
 
+    /// Whether an object has this app's label.
+    pub fn has_label(&self, object: &Value) -> bool {
+        object.pointer("/metadata/labels").and_then(|labels| labels.get(APP_LABEL)?.as_str()) == Some(&self.label)
+    }
+
     /// Reads the marks of an object that has the name `id`.
     pub fn read(&self, object: &Value, id: &ObjectId) -> Marked {
         let annotation =
@@ -145,9 +150,32 @@ pub fn bears_same_mark(live: &Value, desired: &Value) -> bool {
     mark(desired).is_some() && mark(live) == mark(desired)
 }
 
+const MARKS: [(&str, &str); 2] = [("labels", APP_LABEL), ("annotations", OWNER_ANNOTATION)];
+
+/// The fields of our marks that differ between two states of an object.
+pub(super) fn differing(before: &Value, after: &Value) -> Vec<String> {
+    let value = |object: &Value, (field, name): (&str, &str)| object["metadata"][field].get(name).cloned();
+    let differs = MARKS.into_iter().filter(|mark| value(before, *mark) != value(after, *mark));
+    differs.map(|(field, name)| format!("metadata.{field}[{name}]")).collect()
+}
+
+/// A sentence, where what an apply has come to does not bear the marks that were sent: the cluster took them off.
+pub fn taken_off(sent: &Value, answer: &Value) -> Option<String> {
+    let has = |object: &Value, (field, name): (&str, &str)| object["metadata"][field].get(name).cloned();
+    let gone = MARKS.into_iter().filter(|mark| has(sent, *mark).is_some() && has(answer, *mark) != has(sent, *mark));
+    let gone: Vec<String> = gone.map(|(field, name)| format!("the {} `{name}`", field.trim_end_matches('s'))).collect();
+    let gone = gone.join(" and ");
+    (!gone.is_empty()).then(|| {
+        format!(
+            "The cluster takes off {gone} when it is written, so Driftless will not delete this object. Exempt \
+             `driftless.dev/` from the policy or webhook that does so"
+        )
+    })
+}
+
 /// Takes the marks off, for what is shown and compared.
 pub fn strip(object: &mut Value) {
-    for (field, name) in [("labels", APP_LABEL), ("annotations", OWNER_ANNOTATION)] {
+    for (field, name) in MARKS {
         let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
         let Some(entries) = metadata.get_mut(field).and_then(Value::as_object_mut) else { continue };
         if entries.shift_remove(name).is_some() && entries.is_empty() {
@@ -224,5 +252,27 @@ mod tests {
         fn no_annotation_is_too_odd(value in ".{0,60}") {
             let _ = marks("driftless", "web").read_annotation(Some(&value), &id("Role", None, "x"));
         }
+    }
+
+    /// C3+: a mark that somebody took off is named as what differs, and one that the cluster takes off at each write is
+    /// told.
+    #[test]
+    fn a_mark_that_is_gone_is_named() {
+        let id = id("ConfigMap", Some("shop"), "a");
+        let mut sent = json!({"metadata": {"name": "a", "labels": {"own": "x"}}});
+        Marks::new("driftless", &AppId::new(&RepoName::new("shop"), "web")).put(&mut sent, &id);
+        let mut live = sent.clone();
+        assert!(differing(&live, &sent).is_empty() && taken_off(&sent, &live).is_none());
+        live["metadata"]["labels"] = json!({"own": "y"});
+        assert_eq!(differing(&live, &sent), ["metadata.labels[driftless.dev/app]"]);
+        assert_eq!(
+            taken_off(&sent, &live).expect("a sentence"),
+            "The cluster takes off the label `driftless.dev/app` when it is written, so Driftless will not delete this \
+             object. Exempt `driftless.dev/` from the policy or webhook that does so"
+        );
+        live["metadata"]["annotations"] = json!({});
+        assert!(
+            taken_off(&sent, &live).is_some_and(|said| said.contains("app` and the annotation `driftless.dev/owner`"))
+        );
     }
 }

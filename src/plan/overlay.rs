@@ -1,6 +1,8 @@
 //! Stands in for the server where it can not be asked: the live object with the manifest laid over it, and objects
 //! without what a server would allocate.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 /// `live` with everything that `manifest` says. Items of lists are matched by their names, and those without one by
@@ -22,7 +24,11 @@ pub fn overlay(live: &Value, manifest: &Value) -> Value {
 
 fn items(old: &[Value], new: &[Value]) -> Vec<Value> {
     let name = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
-    let by_name = |wanted: String| old.iter().find(|item| name(item).as_ref() == Some(&wanted));
+    let mut named: HashMap<String, &Value> = HashMap::new();
+    for (name, item) in old.iter().filter_map(|item| Some((name(item)?, item))) {
+        named.entry(name).or_insert(item);
+    }
+    let by_name = |wanted: String| named.get(&wanted).copied();
     let by_place = |place: usize| old.get(place).filter(|item| old.len() == new.len() && name(item).is_none());
     let find = |place, item| name(item).map_or_else(|| by_place(place), by_name);
     let merge = |(place, item)| find(place, item).map_or_else(|| item.clone(), |old| overlay(old, item));

@@ -61,26 +61,6 @@ pub fn other_tool(object: &Value, id: &ObjectId) -> Option<TakeOver> {
     label("applyset.kubernetes.io/part-of").and_then(|set| tool("ApplySet", set.to_owned()))
 }
 
-/// The annotation by which an object asks to stay when nobody renders it any more: a team that comes from another tool
-/// has guarded its data with that tool's.
-///
-/// - <https://helm.sh/docs/howto/charts_tips_and_tricks/#tell-helm-not-to-uninstall-a-resource>
-/// - <https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/#no-prune-resources>
-/// - <https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-garbage-collection-of-resources>
-pub fn asks_to_stay(object: &Value) -> Option<&'static str> {
-    let annotation = |name: &str| entry(object, "/metadata/annotations", name).unwrap_or_default();
-    let options = || annotation("argocd.argoproj.io/sync-options").split(',').map(str::trim);
-    if annotation("helm.sh/resource-policy").eq_ignore_ascii_case("keep") {
-        Some("helm.sh/resource-policy: keep")
-    } else if options().any(|option| option == "Prune=false") {
-        Some("argocd.argoproj.io/sync-options: Prune=false")
-    } else if annotation("kustomize.toolkit.fluxcd.io/prune").eq_ignore_ascii_case("disabled") {
-        Some("kustomize.toolkit.fluxcd.io/prune: disabled")
-    } else {
-        None
-    }
-}
-
 fn entry<'a>(object: &'a Value, field: &str, name: &str) -> Option<&'a str> {
     object.pointer(field)?.get(name)?.as_str().filter(|value| !value.is_empty())
 }

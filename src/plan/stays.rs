@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
-use super::adopt::entries;
 use super::drifted::is_ours;
 use super::dropped::step;
+use super::keyed::children;
+use super::managed::entries;
 use super::overlay::overlay;
 use super::prepare::Wanted;
 
@@ -57,16 +58,19 @@ fn walk(
     path: &str,
     found: &mut Vec<String>,
 ) {
-    for (key, below) in fields.as_object().into_iter().flatten() {
+    let Some(fields) = fields.as_object() else { return };
+    let there = children(fields, after);
+    let of_wanted = wanted.map(|wanted| children(fields, wanted)).unwrap_or_default();
+    for (key, below) in fields {
         let Some(step) = key.split_once(':').and_then(|(kind, name)| step(kind, name)) else { continue };
-        let Some(after) = step.of(after) else { continue };
+        let Some(after) = there.get(key.as_str()).copied() else { continue };
         let theirs: Vec<Held<'_>> =
             others.iter().filter_map(|other| Some(Held { fields: other.fields.get(key)?, ..*other })).collect();
         if theirs.is_empty() {
             continue;
         }
         let path = step.path(path);
-        let wanted = wanted.and_then(|wanted| step.of(wanted));
+        let wanted = of_wanted.get(key.as_str()).copied();
         let is_whole =
             |fields: &Value| fields.get(".").is_some() || fields.as_object().is_none_or(serde_json::Map::is_empty);
         if wanted.is_none() && is_whole(below) && theirs.iter().any(|other| is_whole(other.fields)) {

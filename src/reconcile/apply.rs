@@ -133,6 +133,12 @@ impl<'a> Side<'a> {
         owned.is_some_and(|owned| owned.manifest_hash.as_ref() == Some(&wanted.desired.hash))
     }
 
+    /// The uid of the object to which this very manifest was applied last.
+    fn applied_to(&self, wanted: &Wanted) -> Option<&str> {
+        let owned = self.owned.get(&wanted.key.id()).filter(|_| self.is_applied(wanted));
+        owned.and_then(|owned| owned.uid.as_deref())
+    }
+
     /// What is known of an object. One that the inventory has under another group, with the same uid, is the same
     /// object.
     pub(super) fn claim(&self, id: &ObjectId, live: Option<&Value>) -> Claim<'a> {
@@ -224,7 +230,7 @@ impl<'a> Side<'a> {
         }
         if owned.is_none() || left.is_some() {
             // Likely a new object, or one as we left it: then one request is enough.
-            let asked = ask::dry_run(self.cluster, wanted, &self.coming).await?;
+            let asked = ask::dry_run(self.cluster, wanted, &self.coming, self.applied_to(wanted)).await?;
             return match Facts::by_answer(asked, left, wanted) {
                 Ok(facts) => Ok(facts),
                 Err(asked) => {
@@ -233,8 +239,8 @@ impl<'a> Side<'a> {
                 }
             };
         }
-        let (live, asked) =
-            tokio::join!(ask::live(self.cluster, &wanted.key), ask::dry_run(self.cluster, wanted, &self.coming));
+        let asked = ask::dry_run(self.cluster, wanted, &self.coming, self.applied_to(wanted));
+        let (live, asked) = tokio::join!(ask::live(self.cluster, &wanted.key), asked);
         let asked = asked?;
         Ok(Facts { live: unless_rejected(&asked, live)?, as_applied: false, asked, sent: None })
     }
@@ -251,7 +257,8 @@ impl<'a> Side<'a> {
             }),
             _ => None,
         };
-        let asked = ask::dry_run(self.cluster, sent.as_ref().unwrap_or(wanted), &self.coming).await?;
+        let applied = self.applied_to(wanted);
+        let asked = ask::dry_run(self.cluster, sent.as_ref().unwrap_or(wanted), &self.coming, applied).await?;
         Ok(Facts { live: unless_rejected(&asked, live)?, as_applied: false, asked, sent: sent.map(Box::new) })
     }
 
@@ -296,12 +303,13 @@ impl<'a> Side<'a> {
 
     /// The uids of what this side has, as far as it is there.
     pub(super) fn wanted_uids(&self, facts: &HashMap<ObjectId, Facts>) -> WantedUids {
-        WantedUids::of(self.wanted().filter_map(|wanted| {
+        let uids = self.wanted().filter_map(|wanted| {
             let id = wanted.key.id();
             let live = facts.get(&id).and_then(|facts| uid(facts.live.as_ref()?));
             let known = || self.owned.get(&id).and_then(|owned| owned.uid.as_deref());
             Some((live.or_else(known)?.to_owned(), id))
-        }))
+        });
+        WantedUids::of(uids).ended(self.prepared.is_empty())
     }
 
     /// Finds out what of the change decides already as it will, and what gets stricter.

@@ -6,11 +6,14 @@ use super::input::{PlanInput, ReconcileError};
 use super::verdict::verdict;
 use crate::class::{Class, Classified};
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Resource};
+use crate::lifecycle::beside;
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
+use crate::plan::marks::taken_off;
 use crate::plan::{
-    Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Verdict,
-    Wanted, bears_same_mark, emptied, fill_empty, leftover, may_be_renamed, prune, renamed, stand_in, under_its_name,
+    Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Taken,
+    Verdict, Wanted, bears_same_mark, emptied, fill_empty, leftover, may_be_renamed, prune, renamed, stand_in,
+    under_its_name,
 };
 use serde_json::Value;
 
@@ -120,8 +123,14 @@ fn called_the_same<'a>(keys: impl Iterator<Item = &'a ObjectKey>) -> Vec<&'a Obj
 }
 
 /// Asks by a dry-run what an apply would do: first without force, and with it where other managers own fields, so that
-/// the plan shows the result and whose the fields are.
-pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Siblings) -> Result<Asked, ReconcileError> {
+/// the plan shows the result and whose the fields are. `applied`: the uid of the object to which this very manifest was
+/// applied last.
+pub(super) async fn dry_run(
+    cluster: &Cluster,
+    wanted: &Wanted,
+    coming: &Siblings,
+    applied: Option<&str>,
+) -> Result<Asked, ReconcileError> {
     let apply = async |force| apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force }).await;
     let (answer, conflicts) = match apply(false).await {
         Err(ApplyError::Conflicts { conflicts }) => (apply(true).await, conflicts),
@@ -138,14 +147,15 @@ pub(super) async fn dry_run(cluster: &Cluster, wanted: &Wanted, coming: &Sibling
         answer => answer,
     };
     match answer {
-        Ok(Applied { mut object, warnings }) => {
+        Ok(mut answer) => {
             // The sync applies it once more.
-            fill_empty(&wanted.desired.object, &mut object);
-            let (object, conflicts) = match without_renamed(cluster, wanted, &object).await? {
-                Some((healed, held)) => (healed, [conflicts, held].concat()),
-                None => (object, conflicts),
-            };
-            Ok(Asked { result: Some(object), conflicts, warnings, ..Asked::without_result(Verdict::Accepted) })
+            fill_empty(&wanted.desired.object, &mut answer.object);
+            let (Applied { object, warnings }, found) = with_renamed(cluster, wanted, answer, applied).await?;
+            let (takes, held) = found.unzip();
+            let conflicts = [conflicts, held.unwrap_or_default()].concat();
+            let accepted = Asked::without_result(Verdict::Accepted);
+            let warnings = warnings.into_iter().chain(taken_off(&wanted.desired.object, &object)).collect();
+            Ok(Asked { result: Some(object), conflicts, takes: takes.map(Box::new), warnings, ..accepted })
         }
         Err(error) => {
             // Not what a policy or a webhook denies: to delete an object and create it again must not be a way around
@@ -198,25 +208,67 @@ async fn without_leftover(
     }
 }
 
-/// What an apply would leave, without what came of ours under another name; None where there is nothing of the kind.
+/// What came of ours under another name, with what is to be taken over.
+type Found = ((Taken, Value), Vec<Conflict>);
+
+/// What a look for it has come to.
+enum Came {
+    Seen(Option<Found>),
+    /// The object has changed since the answer.
+    Moved,
+}
+
+/// The answer to a dry-run, with what came of ours under another name. An object that changes meanwhile is asked about
+/// again: what is missed now is not found later, as ours is there again by then.
+async fn with_renamed(
+    cluster: &Cluster,
+    wanted: &Wanted,
+    mut answer: Applied,
+    applied: Option<&str>,
+) -> Result<(Applied, Option<Found>), ReconcileError> {
+    for _ in 0..STALE_TRIES {
+        if let Came::Seen(found) = without_renamed(cluster, wanted, &answer.object, applied).await? {
+            return Ok((answer, found));
+        }
+        match apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force: true }).await {
+            Ok(next) => answer = next,
+            Err(_) => break,
+        }
+        fill_empty(&wanted.desired.object, &mut answer.object);
+    }
+    Ok((answer, None))
+}
+
+/// What came of ours under another name, and what an apply would leave without it. Only what was applied before tells
+/// what was ours, so that a new manifest takes nothing of others.
 async fn without_renamed(
     cluster: &Cluster,
     wanted: &Wanted,
     answer: &Value,
-) -> Result<Option<(Value, Vec<Conflict>)>, ReconcileError> {
+    applied: Option<&str>,
+) -> Result<Came, ReconcileError> {
     let (desired, manager) = (&wanted.desired.object, cluster.field_manager());
-    if !may_be_renamed(answer, desired, manager) {
-        return Ok(None);
+    let version = |object: &Value| object.pointer("/metadata/resourceVersion").cloned();
+    let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
+    if applied.is_none() || uid(answer).as_ref().and_then(Value::as_str) != applied {
+        return Ok(Came::Seen(None));
+    }
+    if !beside(|| may_be_renamed(answer, desired, manager)) {
+        return Ok(Came::Seen(None));
     }
     let Some(live) = live(cluster, &wanted.key).await?.filter(|live| bears_same_mark(live, desired)) else {
-        return Ok(None);
+        return Ok(Came::Seen(None));
     };
-    let Some(renamed) = renamed(&live, desired, manager) else { return Ok(None) };
-    let Some(heals) = renamed.heals(answer) else { return Ok(None) };
+    if version(&live) != version(answer) {
+        return Ok(Came::Moved);
+    }
+    let Some(renamed) = beside(|| renamed(&live, answer, desired, manager)) else { return Ok(Came::Seen(None)) };
+    let Some(heals) = renamed.heals(answer) else { return Ok(Came::Seen(None)) };
     match cluster.patch_json(&wanted.key, &heals, true).await {
-        Ok(object) => Ok(Some((object, renamed.held))),
+        Ok(object) => Ok(Came::Seen(Some(((renamed.taken, object), renamed.held)))),
+        Err(ClusterError::Conflict { .. }) => Ok(Came::Moved),
         // What the server does not let go stays, and the heal says so.
-        Err(error) if matches!(error, ClusterError::Conflict { .. }) || error.class() == Class::Fail => Ok(None),
+        Err(error) if error.class() == Class::Fail => Ok(Came::Seen(None)),
         Err(error) => Err(error.into()),
     }
 }
@@ -232,7 +284,7 @@ async fn replacement(
 ) -> Result<Asked, ReconcileError> {
     let asked = match stand_in(wanted) {
         // Once only: the stand-in is not there, so nothing of it can be immutable.
-        Some(other) => Box::pin(dry_run(cluster, &Wanted { replace: false, ..other }, coming)).await?,
+        Some(other) => Box::pin(dry_run(cluster, &Wanted { replace: false, ..other }, coming, None)).await?,
         None if is_immutable => Asked::without_result(Verdict::NotValidated { reason: NotValidated::Replaced }),
         None => {
             let why = "the refusal does not say that a field cannot change";

@@ -18,6 +18,7 @@ use super::write::{self, Written, is_terminating};
 use crate::ids::AppId;
 use crate::lifecycle::beside;
 use crate::manifest::ObjectId;
+use crate::plan::contents::has_contents;
 use crate::plan::siblings::decides_by_a_part;
 use crate::plan::{Action, Change, Redactor};
 use crate::store::inventory::{Claim, ObjectRow};
@@ -53,6 +54,7 @@ pub async fn apply(
         deps.store.note_held_of(deps.cluster.name(), &input.app.id, &held::noted(&word.held_for)).await?;
     }
     claim(deps, input, &work, &held).await?;
+    forget_kept(deps, input).await?;
     let mut sync = Sync { deps, input, done: AppliedSync::default(), limits: false };
     let writing = sync.parts(&work, permits, writing).await?;
     if work.iter().any(|work| work.step != Step::Write) {
@@ -88,6 +90,20 @@ async fn claim(
     let left: Vec<ObjectId> =
         input.plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
     Ok(deps.store.leave(deps.cluster.name(), &input.app.id, &left).await?)
+}
+
+/// What holds others and is kept is the app's no longer, from now on: nobody has confirmed its deletion, so that no
+/// later step may come to it.
+async fn forget_kept(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<(), SyncError> {
+    let is_kept = |change: &&Change| {
+        change.action == Action::None
+            && change.desired.is_none()
+            && change.left_for.is_none()
+            && !change.put_off
+            && has_contents(&change.key)
+    };
+    let kept: Vec<ObjectId> = input.plan.changes.iter().filter(is_kept).map(|change| change.key.id()).collect();
+    Ok(deps.store.forget_objects(deps.cluster.name(), &input.app.id, &kept).await?)
 }
 
 /// Takes what only its marks tell of into the inventory: as one to prune if that has been confirmed, else as one that

@@ -22,6 +22,7 @@ mod remains;
 mod restore;
 mod secrets;
 mod steps;
+mod take;
 mod trial;
 mod write;
 

@@ -13,14 +13,16 @@ use super::steps::{PruneStep, compare_prunes, prune_step};
 use crate::app::{App, Authority, Verb};
 use crate::cluster::{Cluster, ClusterError, Deleted};
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::Marks;
 use crate::plan::deletion::{NotWanted, Record, WantedUids, prunable};
+use crate::plan::{Marks, kept_for};
 use crate::redact::holds_secrets;
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::waits::{Touched, WaitObject};
 
 /// How often an object that changes under our hands is tried.
 const TRIES: usize = 4;
+/// What the app may not touch is not named to it.
+const SOMEBODYS: &str = "an object of others";
 
 /// What a prune did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,7 +68,8 @@ async fn work(deps: &SyncDeps, app: &App, asks: Asks<'_>, permits: Permits<'_>) 
     };
     let stays =
         |row: &&ObjectRow| !matches!(row.state, ObjectState::Pruning | ObjectState::Deleting | ObjectState::Held);
-    let wanted = &WantedUids::of(rows.iter().filter(stays).filter_map(|row| Some((row.uid.clone()?, row.key.id()))));
+    let wanted = WantedUids::of(rows.iter().filter(stays).filter_map(|row| Some((row.uid.clone()?, row.key.id()))));
+    let wanted = &wanted.ended(!rows.iter().any(|row| stays(&row)));
     let mut rows: Vec<_> = rows.into_iter().filter(goes).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
     let mut pruned = Pruned::default();
@@ -180,6 +183,10 @@ async fn delete(
         // One that is being deleted already needs only to be waited for.
         if live.pointer("/metadata/deletionTimestamp").is_some() {
             return Ok(End::Deleting { uid });
+        }
+        if let Some((id, mark)) = cluster.stays_in(&key).await? {
+            let who = if authority.ask(Verb::Delete, &id).is_ok() { id.to_string() } else { SOMEBODYS.to_owned() };
+            return Ok(End::Kept(kept_for(&who, mark)));
         }
         let Some(may_delete) = ours.pruned(not_wanted) else { return Ok(End::Left) };
         match cluster.delete(&key, &may_delete).await {

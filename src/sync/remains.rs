@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::drift::changed_fields;
+use crate::lifecycle::beside;
 use crate::plan::{Change, overridden_fields, stays_beside};
 
 /// What of one object is not as its plan has it.
@@ -10,8 +11,8 @@ use crate::plan::{Change, overridden_fields, stays_beside};
 pub struct Remains {
     /// Fields that the plan changes and that are as they were.
     pub unchanged: Vec<String>,
-    /// What others have added in the place of what was ours and stays there, and what the cluster sets otherwise than
-    /// Git: a sentence each.
+    /// What others have added in the place of what was ours and stays there, what the cluster sets otherwise than Git,
+    /// and what it has taken off: a sentence each.
     pub added: Vec<String>,
 }
 
@@ -25,7 +26,7 @@ impl Remains {
         let done = changed_fields(before, applied);
         let is_done = |field: &String| done.iter().any(|done| is_within(field, done) || is_within(done, field));
         let unchanged = changed_fields(before, after).into_iter().filter(|field| !is_done(field)).collect();
-        Self { unchanged, added: [stays_beside(before, applied, desired), otherwise].concat() }
+        Self { unchanged, added: [beside(|| stays_beside(before, applied, desired)), otherwise].concat() }
     }
 
     pub fn is_empty(&self) -> bool {

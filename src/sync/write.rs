@@ -10,15 +10,14 @@ use super::permit::Writing;
 use super::remains::Remains;
 use super::restore::About;
 use super::steps::Work;
+use super::take::Takes;
 use super::{record, restore, trial};
 use crate::app::Verb;
 use crate::cluster::{Applied, ApplyError, ApplyMode, Cluster, ClusterError, Deleted};
 use crate::manifest::ObjectKey;
 use crate::plan::deletion::{Record, deletable};
-use crate::plan::marks::OWNER_ANNOTATION;
-use crate::plan::{
-    Action, Marks, Owner, TakeOver, adoption_patch, bears_same_mark, emptied, has_null_for_empty, leftover, renamed,
-};
+use crate::plan::marks::{OWNER_ANNOTATION, taken_off};
+use crate::plan::{Action, Marks, Owner, TakeOver, emptied, has_null_for_empty, leftover};
 use crate::store::inventory::AppliedObject;
 
 /// How often an object that changes under our hands is tried.
@@ -103,39 +102,51 @@ pub(super) async fn write(
         (Err(error), _) => return Err(error),
     };
     let is_dying = is_terminating(&object);
-    let remains = Remains::of(work.change, &work.desired.object, &object);
+    let mut remains = Remains::of(work.change, &work.desired.object, &object);
+    remains.added.extend(taken_off(&work.desired.object, &object));
     let object = record::applied(deps, key, &work.desired.hash, &object)?;
     Ok(Written { object, warnings, remains, is_dying })
 }
 
-/// Makes the object what is wanted.
+/// Makes the object what is wanted. Where that is refused nothing of it has changed.
 async fn make(cluster: &Cluster, work: &Work<'_>, was_removed: bool) -> Result<Applied, WriteError> {
-    let (key, wanted) = (&work.change.key, &work.desired.object);
-    if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
-        adopt(cluster, key).await?;
+    let mut takes = Takes::new(cluster, &work.change.key);
+    let made = apply_taking(cluster, work, was_removed, &mut takes).await;
+    if made.is_err() {
+        takes.undo().await;
     }
-    let manager = cluster.field_manager();
-    let has_renamed = |before: &Value| work.change.takes_over.is_none() && renamed(before, wanted, manager).is_some();
-    if !was_removed && work.change.before.as_ref().is_some_and(has_renamed) {
-        take(cluster, key, wanted, |live| Some(renamed(live, wanted, manager)?.takes)).await?;
+    made.map_err(WriteError::Apply)
+}
+
+/// Takes over first what the plan has shown to be taken over, and nothing else.
+async fn apply_taking(
+    cluster: &Cluster,
+    work: &Work<'_>,
+    was_removed: bool,
+    takes: &mut Takes<'_>,
+) -> Result<Applied, ApplyError> {
+    let (key, wanted, manager) = (&work.change.key, &work.desired.object, cluster.field_manager());
+    if let Some(TakeOver::Unmarked | TakeOver::OtherTool { .. }) = work.change.takes_over {
+        takes.adopt().await?;
+    }
+    if let Some(renamed) = work.change.takes.as_ref().filter(|_| !was_removed) {
+        takes.take(wanted, |live| renamed.takes(live, manager)).await?;
     }
     match restore::made_again(was_removed, || force(cluster, key, wanted)).await {
         // What was deleted has left nothing.
         Err(ApplyError::Invalid { message, causes }) if !was_removed => {
             let empties = |live: &Value| Some(emptied(live, wanted, &causes)?.empties);
-            let takes = |live: &Value| {
+            let left = |live: &Value| {
                 leftover(live, wanted, &causes, manager).map(|left| left.takes).or_else(|| empties(live))
             };
-            if take(cluster, key, wanted, takes).await? {
-                return force(cluster, key, wanted).await.map_err(WriteError::Apply);
+            if takes.take(wanted, left).await? {
+                return force(cluster, key, wanted).await;
             }
-            Err(WriteError::Apply(ApplyError::Invalid { message, causes }))
+            Err(ApplyError::Invalid { message, causes })
         }
         // The first apply takes the fields of a map away, and the second one finds them gone.
-        Ok(applied) if has_null_for_empty(wanted, &applied.object) => {
-            force(cluster, key, wanted).await.map_err(WriteError::Apply)
-        }
-        answer => answer.map_err(WriteError::Apply),
+        Ok(applied) if has_null_for_empty(wanted, &applied.object) => force(cluster, key, wanted).await,
+        answer => answer,
     }
 }
 
@@ -148,42 +159,6 @@ async fn force(cluster: &Cluster, key: &ObjectKey, object: &Value) -> Result<App
         }
     }
     cluster.apply(key, object, mode).await
-}
-
-/// Makes the fields of client-side apply ours.
-async fn adopt(cluster: &Cluster, key: &ObjectKey) -> Result<(), WriteError> {
-    for _ in 0..TRIES {
-        let Some(live) = cluster.get(key).await? else { return Ok(()) };
-        let Some(patch) = adoption_patch(&live, cluster.field_manager()) else { return Ok(()) };
-        match cluster.patch_json(key, &patch, false).await {
-            Ok(_) => return Ok(()),
-            Err(ClusterError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
-}
-
-/// Makes ours what others have left in an object of ours: what the server does not take beside what we apply, or what
-/// was ours under another name. `takes` finds it in the live object, and is the patch for that. Whether there was any.
-async fn take(
-    cluster: &Cluster,
-    key: &ObjectKey,
-    desired: &Value,
-    takes: impl Fn(&Value) -> Option<Value>,
-) -> Result<bool, WriteError> {
-    for _ in 0..TRIES {
-        let Some(live) = cluster.get(key).await?.filter(|live| bears_same_mark(live, desired)) else {
-            return Ok(false);
-        };
-        let Some(takes) = takes(&live) else { return Ok(false) };
-        match cluster.patch_json(key, &takes, false).await {
-            Ok(_) => return Ok(true),
-            Err(ClusterError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(WriteError::Apply(ApplyError::Stale { message: "it changes too fast to be taken over".to_owned() }))
 }
 
 /// Deletes the object that is to be made anew, and waits until it is gone; the object as it was. If it is not clearly
@@ -228,7 +203,7 @@ async fn begin_removal(
         .and_then(|annotations| annotations.get(OWNER_ANNOTATION)?.as_str());
     let marks =
         annotation.and_then(Owner::parse).and_then(|owner| Some(Marks::new(&owner.instance, &owner.app.parse().ok()?)));
-    let marks = marks.ok_or_else(|| stale("it does not carry this app's label".to_owned()))?;
+    let marks = marks.ok_or_else(|| stale("it does not carry this app's marks".to_owned()))?;
     let record = work.row.map_or(Record::None, |row| Record::of_row(row.uid.as_deref()));
     for _ in 0..TRIES {
         let Some(live) = cluster.get(key).await? else { return Ok(None) };

@@ -51,6 +51,7 @@ pub(in crate::jobs) fn leave_alone(plan: &mut Plan, heals: &Heals, most: u32, in
             change.verdict = Verdict::Accepted;
             change.after.clone_from(&change.before);
             change.conflicts.clear();
+            change.takes = None;
         }
     }
     left

@@ -44,7 +44,7 @@ async fn look(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_renamed_by_hand_does_not_stay_beside_ours() {
     let world = World::start("renamed").await;
-    let more = "          env: [{name: A, value: \"1\"}]\n      volumes: [{name: v, configMap: {name: settings}}]\n";
+    let more = "          env: [{name: A, value: \"https://a.example.test\"}]\n      volumes: [{name: v, configMap: {name: settings}}]\n";
     let web = deployment("web", "example.test/web:1", 1) + more;
     let base = world.push(shop(&world).file("deploy/web.yaml", web)).await;
     world.healthy("shop", &base).await;

@@ -6,6 +6,7 @@ mod drift;
 mod health;
 mod owners;
 mod prune;
+mod renamed;
 mod replace;
 mod replace_limits;
 mod replace_lost;

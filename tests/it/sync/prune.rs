@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use driftless::class::{Class, Classified};
 use driftless::manifest::ObjectKey;
+use driftless::plan::Action;
 use driftless::store::waits::WaitPurpose;
 use driftless::sync::health::WaitOutcome;
-use driftless::sync::{self, Permits};
+use driftless::sync::{self, AllowDestructive, Permits};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::apply::delete;
 use super::health::{api, rollouts};
-use super::world::{World, config_map, deployment};
+use super::world::{How, World, config_map, deployment};
 use crate::support::cluster;
 
 async fn config_maps(world: &World) -> Api<ConfigMap> {
@@ -96,8 +97,90 @@ async fn what_lost_our_mark_or_has_anothers_is_kept() {
     .await;
     let pruned = world.prune().await;
     let reasons: Vec<_> = pruned.kept.iter().map(|(key, reason)| (key.name.as_str(), reason.as_str())).collect();
-    assert_eq!(reasons, [("c", "it is managed by Helm (n/r)"), ("b", "it no longer carries this app's label")]);
+    let unmarked = "its annotation `driftless.dev/owner` is not this object's";
+    assert_eq!(reasons, [("c", "it is managed by Helm (n/r)"), ("b", unmarked)]);
     assert!(world.live("", "ConfigMap", "b").await.is_some() && world.live("", "ConfigMap", "c").await.is_some());
+}
+
+/// C3+: both marks are needed: who takes the label alone off keeps the object as well, and the reason names it.
+#[tokio::test]
+async fn what_lost_the_label_alone_is_kept() {
+    let world = world_with_leftovers("label").await;
+    world.sync('b', &[config_map("a", &json!({}))]).await;
+    patch(&world, "b", &json!({"metadata": {"labels": {"driftless.dev/app": null}}})).await;
+    let pruned = world.prune().await;
+    let reasons: Vec<_> = pruned.kept.iter().map(|(key, reason)| (key.name.as_str(), reason.as_str())).collect();
+    assert_eq!(reasons, [("b", "its label `driftless.dev/app` is not this app's")]);
+    assert!(world.live("", "ConfigMap", "b").await.is_some() && world.live("", "ConfigMap", "c").await.is_none());
+}
+
+fn in_namespace(mut object: Value, namespace: &str) -> Value {
+    object["metadata"]["namespace"] = json!(namespace);
+    object
+}
+
+/// A Namespace with two objects in it, and one that stays in Git.
+fn guarded(world: &World) -> (String, [Value; 4]) {
+    let space = format!("{}-guarded", world.namespace);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}});
+    let [data, more] = ["data", "more"].map(|name| in_namespace(config_map(name, &json!({})), &space));
+    let objects = [namespace, data, more, config_map("stays", &json!({}))];
+    (space, objects)
+}
+
+async fn there(world: &World, space: &str) -> [bool; 3] {
+    let of = async |kind: &str, namespace: Option<&str>, name: &str| {
+        let key = ObjectKey { namespace: namespace.map(str::to_owned), ..world.key("", kind, name) };
+        let live = world.deps.cluster.get(&key).await.expect("an answer");
+        live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_none())
+    };
+    [
+        of("Namespace", None, space).await,
+        of("ConfigMap", Some(space), "data").await,
+        of("ConfigMap", Some(space), "more").await,
+    ]
+}
+
+/// X2+: what asks to stay keeps the Namespace that it is in, which needs no confirmation then.
+#[tokio::test]
+async fn what_asks_to_stay_keeps_its_namespace() {
+    let world = World::new("keeps-namespace").await;
+    let (space, mut objects) = guarded(&world);
+    objects[1]["metadata"]["annotations"] = json!({"argocd.argoproj.io/sync-options": "Prune=false"});
+    world.sync('a', &objects).await;
+    let plan = world.plan('b', &objects[3..], &How::default()).await;
+    let namespace = plan.changes.iter().find(|change| change.key.kind == "Namespace").expect("the Namespace");
+    let said = format!(
+        "Kept: ConfigMap {space}/data would be deleted with it, and has the annotation \
+         `argocd.argoproj.io/sync-options: Prune=false`."
+    );
+    assert_eq!((namespace.action, namespace.notes.as_slice()), (Action::None, [said].as_slice()));
+    world.sync('b', &objects[3..]).await;
+    let pruned = world.prune().await;
+    assert_eq!(pruned.deleted.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["more"]);
+    assert_eq!(there(&world, &space).await, [true, true, false]);
+}
+
+/// X2+: also where it asks for that only once the deletion is confirmed.
+#[tokio::test]
+async fn what_asks_to_stay_at_last_keeps_its_namespace() {
+    let world = World::new("keeps-late").await;
+    let (space, objects) = guarded(&world);
+    world.sync('a', &objects).await;
+    let shown = world.inventory().await.into_iter().map(|row| row.key.id()).collect();
+    let how = How { allow: AllowDestructive::Shown(shown), ..How::default() };
+    world.sync_with('b', &objects[3..], how).await.expect("synced");
+    let maps: Api<ConfigMap> = Api::namespaced(cluster::client().await, &space);
+    let guard = json!({"metadata": {"labels": {"kustomize.toolkit.fluxcd.io/prune": "disabled"}}});
+    maps.patch("data", &PatchParams::default(), &Patch::Merge(&guard)).await.expect("patched");
+    let pruned = world.prune().await;
+    let reason = pruned.kept.iter().find(|(key, _)| key.kind == "Namespace").map(|(_, reason)| reason.as_str());
+    let said = format!(
+        "ConfigMap {space}/data would be deleted with it, and has the label \
+         `kustomize.toolkit.fluxcd.io/prune: disabled`"
+    );
+    assert_eq!(reason, Some(said.as_str()));
+    assert_eq!(there(&world, &space).await, [true, true, false]);
 }
 
 /// T16: one object that is shown is one object that is counted.

@@ -171,6 +171,11 @@ impl World {
 
     pub async fn sync_with(&self, revision: char, objects: &[Value], how: How) -> Result<AppliedSync, SyncError> {
         let plan = self.plan(revision, objects, &how).await;
+        self.apply(revision, &plan, how).await
+    }
+
+    /// Carries out a plan, whatever has become of the cluster since it was made.
+    pub async fn apply(&self, revision: char, plan: &Plan, how: How) -> Result<AppliedSync, SyncError> {
         let cancel = CancellationToken::new();
         let authority = self.grants().on(&self.app.destination.cluster);
         let nowhere = RunId::new("run");
@@ -179,7 +184,7 @@ impl World {
             authority: how.authority.as_deref().unwrap_or(&authority),
             run: how.run.as_ref().unwrap_or(&nowhere),
             revision: &oid(revision),
-            plan: &plan,
+            plan,
             released: &BTreeSet::new(),
             allow_destructive: &how.allow,
             prune_limit: PruneLimit::default(),
