@@ -150,11 +150,16 @@ pub fn drift_unknown(row: &AppRow, state: State) -> Option<String> {
     let why = match state {
         State::Missing | State::Invalid | State::Never => state.as_str(),
         _ if row.app.drift == DriftPolicy::Ignore => "drift: ignore",
-        // Until a sync succeeds that is tried, and what somebody changed meanwhile is not compared.
-        _ if !row.synced_ok => state.as_str(),
+        // What is applied of it is compared with the next look at its cluster.
+        _ if !row.synced_ok && !was_looked_at(row) => state.as_str(),
         _ => return None,
     };
     Some(why.to_owned())
+}
+
+/// Whether what is applied was compared with the cluster since syncs fail.
+fn was_looked_at(row: &AppRow) -> bool {
+    row.drift_looked.zip(row.failing_since).is_some_and(|(looked, failing)| looked >= failing)
 }
 
 /// How the cluster differs from what was applied, as far as the last look knows: what nobody puts back; and what it was
@@ -198,13 +203,11 @@ pub fn is_over(facts: Facts<'_>, now: i64) -> bool {
 }
 
 /// A failure lasts until a sync succeeds: trying the same revision again does not change it, only another revision
-/// does.
+/// does. Where what was applied has failed, another revision that renders the same does not, either.
 fn is_failing(row: &AppRow, active: Option<&RunRow>) -> bool {
     let failed = row.failed_revision.as_ref().map(Oid::as_str);
-    // Of what is applied otherwise than it was the failure is forgotten, so that this is the same once more.
-    let waits_again = row.health == AppHealth::Progressing && active.is_some_and(|run| run.state == RunState::Waiting);
-    let is_other = |run: &RunRow| failed.is_some() && run.revision.as_deref() != failed;
-    let is_news = !waits_again && active.is_some_and(is_other);
+    let is_same = row.failed_applied && row.identity == row.applied_identity;
+    let is_news = active.is_some_and(|run| !is_same && failed.is_some() && run.revision.as_deref() != failed);
     !row.failure.is_empty() && !is_news
 }
 

@@ -49,9 +49,11 @@ pub(crate) fn row() -> AppRow {
         health_message: String::new(),
         drift: String::new(),
         drift_since: None,
+        drift_looked: None,
         failure: String::new(),
         failing_since: None,
         failed_revision: None,
+        failed_applied: false,
         state_since: None,
         heals: Heals::new(),
     }
@@ -332,6 +334,10 @@ fn the_drift_of_an_app() {
     // T6+: that there is no drift is said only where somebody has looked.
     let mut failed = row();
     failed.synced_ok = false;
+    let looked = AppRow { failing_since: Some(5), drift_looked: Some(7), ..failed.clone() };
+    let since = AppRow { failing_since: Some(9), ..looked.clone() };
+    assert_eq!(drift_unknown(&looked, State::Failed), None, "what is applied was looked at");
+    assert_eq!(drift_unknown(&since, State::Failed).as_deref(), Some("failed"));
     let mut ignored = row();
     ignored.app.drift = DriftPolicy::Ignore;
     let unknown = [(row(), State::Synced), (failed, State::Failed), (ignored, State::Synced), (row(), State::Missing)]
@@ -423,4 +429,17 @@ fn removed_apps_are_listed_for_a_day() {
     assert!(!is_over(Facts { held: Some("2 to be deleted"), ..facts }, 1_001 + REMOVED_LISTED));
     let active = AppRow { state: AppState::Active, ..row.clone() };
     assert!(!is_over(Facts { row: &active, ..facts }, i64::MAX));
+}
+
+/// T7+: a commit that changes nothing of an app does not end its failure, nor the alert for it.
+#[test]
+fn what_is_applied_and_has_failed_is_failed_until_something_else_is_applied() {
+    let mut row = row();
+    fails(&mut row);
+    row.failed_applied = true;
+    let waits = run(RunState::Waiting, "c");
+    let state = |row: &AppRow| app_status(Facts { last: Some(&waits), ..facts(row) }).state;
+    assert_eq!(state(&row), State::Failed, "the same, by a later commit");
+    row.identity = Some("two".into());
+    assert_ne!(state(&row), State::Failed, "it may be mended");
 }

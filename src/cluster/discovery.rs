@@ -75,7 +75,7 @@ impl Discovery {
         firsts.filter(|one| one.kind == own.kind && one.plural == own.plural && one.group != own.group)
     }
 
-    fn versions(&self, group: &str, kind: &str) -> &[Resource] {
+    pub fn versions(&self, group: &str, kind: &str) -> &[Resource] {
         self.kinds.get(&(group.to_owned(), kind.to_owned())).map_or(&[], Vec::as_slice)
     }
 

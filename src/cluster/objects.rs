@@ -200,6 +200,25 @@ impl Cluster {
         Ok(if body.pointer("/metadata/deletionTimestamp").is_some() { Deleted::Accepted } else { Deleted::Gone })
     }
 
+    /// The live object where the conversion webhook of its kind keeps it from being read in the version of this key:
+    /// the version in which it is stored needs none. `unread`: the error with which it was read.
+    pub async fn get_unconverted(
+        &self,
+        key: &ObjectKey,
+        unread: ClusterError,
+    ) -> Result<Option<(ObjectKey, Value)>, ClusterError> {
+        let discovery = self.discovery().await?;
+        let others = discovery.versions(&key.group, &key.kind).iter().filter(|other| other.version != key.version);
+        for other in others {
+            let key = ObjectKey { version: other.version.clone(), ..key.clone() };
+            match self.get(&key).await {
+                Err(error) if error.is_conversion() || matches!(error, ClusterError::UnknownKind { .. }) => {}
+                found => return Ok(found?.map(|live| (key, live))),
+            }
+        }
+        Err(unread)
+    }
+
     /// Names an object in the version that the server prefers now.
     pub async fn locate(&self, id: &ObjectId) -> Result<ObjectKey, ClusterError> {
         let ObjectId { group, kind, namespace, name } = id.clone();

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
+use super::deliver::failing;
 use super::desired::outdated;
 use super::ownership::{leave, orphans};
 use super::preview::{facts, rests};
@@ -44,6 +45,11 @@ async fn look(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     // What an app has on a cluster that it has left is not looked after any more.
     let here: BTreeSet<&AppId> = apps.iter().map(|row| &row.app.id).collect();
     drift.apps.retain(|id, _| here.contains(id));
+    // What fails is not healed: where nothing differs, that is all there is to know.
+    let is_as_left =
+        |row: &&AppRow| failing::is_looked_at(row) && row.drift.is_empty() && !drift.apps.contains_key(&row.app.id);
+    let as_left: Vec<AppId> = apps.iter().filter(is_as_left).map(|row| row.app.id.clone()).collect();
+    engine.store.set_drift_looked(&as_left).await?;
     for (app, objects) in std::mem::take(&mut drift.apps) {
         engine.drifted.put(&app, objects);
         // A heal that was refused is the poll's to try again: once for each look, not twice.

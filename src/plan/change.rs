@@ -66,9 +66,15 @@ pub struct Change {
     pub left_for: Option<AppId>,
     /// A prune that does not happen yet, as it is unknown whether another app of the repo wants the object.
     pub put_off: bool,
+    /// Why an object is deleted or replaced although no commit says so: nobody has reviewed that.
+    pub unreviewed: Option<String>,
     /// What was done to the manifest before it was sent, or why an object that is no longer rendered is kept.
     pub notes: Vec<String>,
 }
+
+/// What to do where the conversion of a kind keeps an object from being read.
+pub const REPAIR_CONVERSION: &str = "Repair the conversion webhook of its kind, or `spec.conversion` of its CRD: until \
+                                     then it is not deleted";
 
 /// A manifest as a sync sends it.
 #[derive(Clone)]
@@ -104,6 +110,7 @@ impl Change {
             made: None,
             left_for: None,
             put_off: false,
+            unreviewed: None,
             notes: Vec::new(),
         }
     }
@@ -211,6 +218,8 @@ pub enum NotValidated {
     Drifted { message: String },
     /// An admission webhook does not support dry-run.
     WebhookWithoutDryRun { message: String },
+    /// It is to be deleted, and the conversion of its kind keeps it from being read.
+    Unread { message: String },
     /// It is deleted and made anew, and can't be made on trial beside the one that is there.
     Replaced,
 }
@@ -234,6 +243,7 @@ impl fmt::Display for NotValidated {
             Self::WebhookWithoutDryRun { message } => {
                 write!(f, "an admission webhook cannot be asked by a dry run: {message}")
             }
+            Self::Unread { message } => write!(f, "it cannot be read: {message}. {REPAIR_CONVERSION}"),
             Self::Replaced => f.write_str(
                 "it is deleted and created again, and cannot be validated while the existing object is present",
             ),

@@ -1,12 +1,15 @@
 //! What a sync does not do by itself, because it can not be undone or looks like an accident.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::asks::asks_for_confirmation;
 use super::change::{Action, Change};
 use super::contents::Contents;
 use crate::manifest::{ObjectId, ObjectKey};
+
+/// How many objects a reason names.
+const NAMED: usize = 3;
 
 /// How much of an app may be pruned without confirmation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +31,8 @@ impl Default for PruneLimit {
 pub enum Destructive {
     /// What is in it, or belongs to it, goes with it.
     Object { key: ObjectKey, action: Action, contents: Option<Box<Contents>> },
+    /// No commit has said that they go, so nobody has reviewed it. `why` is what has.
+    Unreviewed { keys: Vec<ObjectKey>, replaced: bool, why: String },
     /// It asks for that itself, by this mark.
     Asks { key: ObjectKey, mark: &'static str },
     /// More of the app's objects than one change usually removes; `all`: those that may be deleted, each of them.
@@ -40,7 +45,7 @@ impl Destructive {
     /// The number of objects of which so many are deleted that this needs confirmation, where that is the reason.
     pub fn number(&self) -> Option<usize> {
         match self {
-            Self::Object { .. } | Self::Asks { .. } => None,
+            Self::Object { .. } | Self::Asks { .. } | Self::Unreviewed { .. } => None,
             Self::Many { pruned, all: true, .. } => Some(*pruned),
             Self::Many { of, .. } | Self::All { of } => Some(*of),
         }
@@ -55,11 +60,24 @@ impl fmt::Display for Destructive {
                 write!(f, "{verb} {key} and with it {}", what_goes(&key.kind))?;
                 contents.as_ref().map_or(Ok(()), |contents| write!(f, ": {contents}"))
             }
+            Self::Unreviewed { keys, replaced, why } => {
+                let verb = if *replaced { "replaces" } else { "deletes" };
+                write!(f, "{verb} {}, although no commit asks for it: {why}", named(keys))
+            }
             Self::Asks { key, mark } => write!(f, "deletes {key}, whose {mark} asks for confirmation"),
             Self::Many { pruned, of, .. } => write!(f, "deletes {pruned} of the app's {of} objects"),
             Self::All { of: 1 } => f.write_str("deletes the last object of the app"),
             Self::All { of } => write!(f, "deletes all {of} objects of the app"),
         }
+    }
+}
+
+/// The first few, and how many more.
+pub fn named(keys: &[ObjectKey]) -> String {
+    let shown: Vec<String> = keys.iter().take(NAMED).map(ToString::to_string).collect();
+    match keys.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -119,13 +137,30 @@ pub fn destructive_objects<'a>(changes: impl IntoIterator<Item = &'a Change>) ->
         }
         Some(Destructive::Object { key, action: change.action, contents })
     };
-    changes.into_iter().filter(|change| is_destructive(change)).filter_map(one).collect()
+    let changes: Vec<&Change> = changes.into_iter().filter(|change| is_destructive(change)).collect();
+    let holding = changes.iter().copied().filter(|change| change.removes().is_some_and(holds_others));
+    holding.filter_map(one).chain(unreviewed(&changes)).collect()
 }
 
-/// Whether what is in an object, or belongs to it, goes with it, or the object itself asks for confirmation.
+/// What nobody has reviewed, by what has caused it.
+fn unreviewed(changes: &[&Change]) -> Vec<Destructive> {
+    let mut causes: BTreeMap<(&str, bool), Vec<ObjectKey>> = BTreeMap::new();
+    for change in changes {
+        if let Some(why) = &change.unreviewed {
+            causes.entry((why, change.action == Action::Replace)).or_default().push(change.key.clone());
+        }
+    }
+    let one = |((why, replaced), keys): ((&str, bool), _)| Destructive::Unreviewed { keys, replaced, why: why.into() };
+    causes.into_iter().map(one).collect()
+}
+
+/// Whether a change needs confirmation by itself: what is in an object, or belongs to it, goes with it, the object itself
+/// asks for it, or nobody has reviewed that it goes.
 pub fn is_destructive(change: &Change) -> bool {
+    let is_unreviewed = change.unreviewed.is_some() && matches!(change.action, Action::Prune | Action::Replace);
     let needs = change.removes().is_some_and(holds_others) || asks(change).is_some();
-    needs && !is_going(change) && !change.put_off
+    // What is put off is deleted later, and nobody looks at it again then.
+    (needs && !change.put_off || is_unreviewed) && !is_going(change)
 }
 
 /// The mark by which an object that goes for good asks for confirmation.
@@ -209,6 +244,38 @@ mod tests {
         assert_eq!(reasons(&four, &four), "deletes all 4 objects of the app");
         assert_eq!(reasons(&four[..1], &four[..1]), "deletes the last object of the app");
         assert_eq!(reasons(&[], &[]), "");
+    }
+
+    /// A14+: what no commit asks for needs confirmation by itself, and says what has caused it.
+    #[test]
+    fn what_no_commit_asks_for_is_held() {
+        let why = |cause: &str| Some(cause.to_owned());
+        let of = |key: &ObjectKey, action, cause: Option<String>| Change {
+            unreviewed: cause,
+            ..Change::new(key.clone(), action, Verdict::Accepted)
+        };
+        let all = maps(9);
+        let changes = [
+            of(&all[0], Action::Prune, why("cluster prod now serves a.io/v1/A")),
+            of(&all[1], Action::Prune, why("cluster prod now serves a.io/v1/A")),
+            of(&all[2], Action::Replace, why("Driftless was upgraded")),
+            of(&all[3], Action::Update, why("an update is none")),
+            of(&all[4], Action::Prune, None),
+        ];
+        assert_eq!(changes.each_ref().map(is_destructive), [true, true, true, false, false]);
+        let put_off = Change { put_off: true, ..changes[0].clone() };
+        assert!(is_destructive(&put_off), "nobody looks at it again before it is deleted");
+        let inventory: Vec<_> = all.iter().map(ObjectKey::id).collect();
+        let reasons = destructive(&changes, &inventory, PruneLimit::default());
+        let said: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "deletes ConfigMap shop/m0, ConfigMap shop/m1, although no commit asks for it: cluster prod now \
+                 serves a.io/v1/A",
+                "replaces ConfigMap shop/m2, although no commit asks for it: Driftless was upgraded",
+            ]
+        );
     }
 
     /// X2+: what is kept on purpose does not make the loss of all the rest a small one.

@@ -56,12 +56,14 @@ pub use adopt::adoption_patch;
 pub use asked::Asked;
 pub use asks::{asks_to_stay, keep_for, keeps as kept_for, who_stays};
 pub use assemble::assemble;
-pub use change::{Action, Cause, Change, Conflict, Desired, NotValidated, Plan, RefusedBy, Verdict};
+pub use change::{Action, Cause, Change, Conflict, Desired, NotValidated, Plan, REPAIR_CONVERSION, RefusedBy, Verdict};
 pub use claim::Claim;
 pub use compete::{asks_for_single, refuse_rivals};
 pub use crds::{Crd, Crds, Scope};
 pub use decide::{decide, decide_as_applied, decide_change, prune};
-pub use destructive::{Destructive, PruneLimit, deletes, destructive, destructive_objects, is_destructive, is_going};
+pub use destructive::{
+    Destructive, PruneLimit, deletes, destructive, destructive_objects, is_destructive, is_going, named,
+};
 pub use diff::{Line, ObjectDiff, Sign, diff_values, same};
 pub use drifted::explains;
 pub use emptied::{Emptied, emptied, fill_empty, has_null_for_empty};

@@ -76,6 +76,9 @@ impl Redactor {
             Verdict::NotValidated { reason: NotValidated::Drifted { message } } => {
                 Verdict::NotValidated { reason: NotValidated::Drifted { message: hide(message) } }
             }
+            Verdict::NotValidated { reason: NotValidated::Unread { message } } => {
+                Verdict::NotValidated { reason: NotValidated::Unread { message: hide(message) } }
+            }
             Verdict::NotValidated { reason } => Verdict::NotValidated { reason: reason.clone() },
         }
     }

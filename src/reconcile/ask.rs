@@ -147,10 +147,10 @@ pub(super) async fn dry_run(
         answer => answer,
     };
     match answer {
-        Ok(mut answer) => {
+        Ok(answer) => {
+            let (Applied { mut object, warnings }, found) = with_renamed(cluster, wanted, answer, applied).await?;
             // The sync applies it once more.
-            fill_empty(&wanted.desired.object, &mut answer.object);
-            let (Applied { object, warnings }, found) = with_renamed(cluster, wanted, answer, applied).await?;
+            fill_empty(&wanted.desired.object, &mut object);
             let (takes, held) = found.unzip();
             let conflicts = [conflicts, held.unwrap_or_default()].concat();
             let accepted = Asked::without_result(Verdict::Accepted);
@@ -234,7 +234,6 @@ async fn with_renamed(
             Ok(next) => answer = next,
             Err(_) => break,
         }
-        fill_empty(&wanted.desired.object, &mut answer.object);
     }
     Ok((answer, None))
 }
@@ -382,7 +381,23 @@ pub(super) async fn removal(
         Err(ClusterError::UnknownKind { .. }) => return Ok(None),
         key => key?,
     };
+    let mut key = key;
     let object = match live(cluster, &key).await {
+        Err(error) if error.is_conversion() => match cluster.get_unconverted(&key, error).await {
+            Ok(found) => Ok(found.map(|(readable, live)| {
+                key = readable;
+                live
+            })),
+            // The others are not at fault for that, and neither is the cluster.
+            Err(error) if error.is_conversion() => {
+                let verdict = Verdict::NotValidated { reason: NotValidated::Unread { message: error.to_string() } };
+                return Ok(Some(Change::new(key, crate::plan::Action::Prune, verdict)));
+            }
+            Err(error) => Err(error),
+        },
+        live => live,
+    };
+    let object = match object {
         // We may not touch this kind any more: the others are not at fault for that.
         Err(error) if error.class() == Class::Fail => {
             let verdict = Verdict::Rejected { message: error.to_string(), causes: Vec::new() };

@@ -99,6 +99,11 @@ pub struct Identifier {
 }
 
 impl Identifier {
+    /// Another one renders otherwise, or may.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// The identities that a render with this trace may have: that of a chart, and that of anything else.
     pub fn identities(&self, request: &RenderRequest, trace: &Trace) -> [String; 2] {
         [self.identity(request, trace, &request.cluster_key()), self.identity(request, trace, "")]

@@ -27,7 +27,7 @@ macro_rules! select {
             "applied_identity, applied_at, applied_definition, applied_definition_commit, synced_ok, paused, \
              paused_since, pinned_revision, paused_by, pinned_by, pinned_since, pinned_off_branch, health, \
              health_message, ",
-            "drift, drift_since, failure, failing_since, failed_revision, state_since, heals",
+            "drift, drift_since, drift_looked, failure, failing_since, failed_revision, failed_applied, state_since, heals",
             $columns,
             " FROM apps ",
             $rest

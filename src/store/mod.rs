@@ -21,6 +21,7 @@ mod turn;
 pub mod apps;
 pub mod deliveries;
 pub mod ends;
+pub mod group_reads;
 pub mod inventory;
 pub mod jobs;
 pub mod previews;
@@ -31,6 +32,7 @@ pub mod reports;
 pub mod rests;
 pub mod runs;
 pub mod shown_deletes;
+pub mod unreviewed;
 pub mod waits;
 
 use std::collections::HashMap;

@@ -68,11 +68,11 @@ impl Store {
         Ok(pulls(query.fetch_all(self.read()).await?))
     }
 
-    /// The refs of a repo that previews of open pull requests were made from.
+    /// The refs of a repo that previews of open pull requests and of merge groups were made from.
     pub async fn refs_that_previews_read(&self, repo: &RepoName) -> Result<Vec<String>, StoreError> {
-        let sql =
-            "SELECT DISTINCT r.ref_name FROM preview_reads r JOIN pulls p ON p.repo = r.repo AND p.number = r.number
-             WHERE r.of_repo = $1 AND p.state = 'open' ORDER BY r.ref_name";
+        let sql = "SELECT r.ref_name FROM preview_reads r JOIN pulls p ON p.repo = r.repo AND p.number = r.number
+             WHERE r.of_repo = $1 AND p.state = 'open' UNION SELECT ref_name FROM group_reads WHERE of_repo = $1 ORDER \
+                   BY 1";
         Ok(sqlx::query_scalar(sql).bind(repo.as_str()).fetch_all(self.read()).await?)
     }
 

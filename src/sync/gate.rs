@@ -7,11 +7,10 @@ use super::held::all_held_for;
 use super::input::{AllowDestructive, SyncInput, WaitsForWord};
 use crate::ids::AppId;
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Action, Change, HeldFor, Plan, TakeOver, Verdict, destructive, held, is_destructive, is_going};
+use crate::plan::{
+    Action, Change, HeldFor, Plan, TakeOver, Verdict, destructive, held, is_destructive, is_going, named,
+};
 use crate::store::inventory::ObjectRow;
-
-/// How many objects a reason names.
-const NAMED: usize = 3;
 
 /// Refuses a plan of which the server has rejected any part: a bad revision changes nothing.
 pub(super) fn refuse_rejected<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Result<(), SyncError> {
@@ -118,14 +117,6 @@ fn removed(plan: &Plan) -> Vec<ObjectKey> {
         _ => change.removes().cloned(),
     };
     plan.changes.iter().filter_map(gone).collect()
-}
-
-fn named(keys: &[ObjectKey]) -> String {
-    let shown: Vec<String> = keys.iter().take(NAMED).map(ToString::to_string).collect();
-    match keys.len().saturating_sub(NAMED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 /// Why the deletes of objects that no inventory has need confirmation.

@@ -8,19 +8,21 @@ use serde_json::Value;
 use super::error::SyncError;
 use super::input::SyncDeps;
 use super::permit::{Permits, Writing};
-use super::secrets::{self, SeenSecrets, ShownError};
+use super::secrets::{self, Secrets, SeenSecrets, ShownError};
 use super::steps::{PruneStep, compare_prunes, prune_step};
 use crate::app::{App, Authority, Verb};
 use crate::cluster::{Cluster, ClusterError, Deleted};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::deletion::{NotWanted, Record, WantedUids, prunable};
-use crate::plan::{Marks, kept_for};
-use crate::redact::holds_secrets;
+use crate::plan::{Marks, REPAIR_CONVERSION, kept_for};
+use crate::redact::{Shown, holds_secrets};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::waits::{Touched, WaitObject};
 
 /// How often an object that changes under our hands is tried.
 const TRIES: usize = 4;
+/// How many objects a message names.
+const NAMED: usize = 3;
 /// What the app may not touch is not named to it.
 const SOMEBODYS: &str = "an object of others";
 
@@ -33,6 +35,8 @@ pub struct Pruned {
     pub gone: Vec<ObjectKey>,
     /// Left in the cluster, with the reason; they are no longer in the inventory.
     pub kept: Vec<(ObjectKey, String)>,
+    /// To be deleted, and not read, as the conversion of their kind is broken; with the reason.
+    pub unread: Vec<(ObjectKey, Shown)>,
     /// Those of the deleted that finalizers or a grace period still keep.
     pub waits: Vec<WaitObject>,
 }
@@ -50,17 +54,28 @@ pub async fn prune(
     permits: Permits<'_>,
 ) -> Result<Pruned, ShownError> {
     let secrets = Mutex::default();
-    match work(deps, app, Asks { marks, not_wanted, authority, secrets: &secrets }, permits).await {
-        Ok(pruned) => Ok(pruned),
-        Err(error) => {
-            let objects = std::mem::take(&mut *secrets.lock().unwrap_or_else(PoisonError::into_inner));
-            let seen = SeenSecrets { objects: &objects, ..SeenSecrets::default() };
-            Err(secrets::show_error(&error, &deps.store, &deps.cluster, &app.id, seen).await)
+    let done = work(deps, app, Asks { marks, not_wanted, authority, secrets: &secrets }, permits).await;
+    let objects = std::mem::take(&mut *secrets.lock().unwrap_or_else(PoisonError::into_inner));
+    let seen = SeenSecrets { objects: &objects, ..SeenSecrets::default() };
+    match done {
+        Ok((pruned, unread)) if unread.is_empty() => Ok(pruned),
+        Ok((pruned, unread)) => {
+            let place = (deps.cluster.name(), Some(&deps.cluster));
+            let secrets = Secrets::read(&deps.store, place, &app.id, seen).await;
+            let unread = unread.into_iter().map(|(key, why)| (key, secrets.show(&why))).collect();
+            Ok(Pruned { unread, ..pruned })
         }
+        Err(error) => Err(secrets::show_error(&error, &deps.store, &deps.cluster, &app.id, seen).await),
     }
 }
 
-async fn work(deps: &SyncDeps, app: &App, asks: Asks<'_>, permits: Permits<'_>) -> Result<Pruned, SyncError> {
+/// What was done, and why some could not be read, as the server says it.
+async fn work(
+    deps: &SyncDeps,
+    app: &App,
+    asks: Asks<'_>,
+    permits: Permits<'_>,
+) -> Result<(Pruned, Vec<(ObjectKey, String)>), SyncError> {
     let not_wanted = asks.not_wanted;
     let rows = deps.store.inventory_of(deps.cluster.name(), &app.id).await?;
     let goes = |row: &ObjectRow| {
@@ -72,7 +87,7 @@ async fn work(deps: &SyncDeps, app: &App, asks: Asks<'_>, permits: Permits<'_>) 
     let wanted = &wanted.ended(!rows.iter().any(|row| stays(&row)));
     let mut rows: Vec<_> = rows.into_iter().filter(goes).collect();
     rows.sort_by(|a, b| compare_prunes(&a.key, &b.key));
-    let mut pruned = Pruned::default();
+    let (mut pruned, mut unread) = (Pruned::default(), Vec::new());
     for members in rows.chunk_by(|a, b| prune_step(&a.key) == prune_step(&b.key)) {
         let is_custom = members.iter().any(|row| prune_step(&row.key) == PruneStep::Custom);
         let writing = &permits.begin()?;
@@ -90,6 +105,10 @@ async fn work(deps: &SyncDeps, app: &App, asks: Asks<'_>, permits: Permits<'_>) 
         for (row, result) in results {
             match result {
                 Ok(End::Left) => left.push(row.key.id()),
+                Ok(End::Unread(why)) => {
+                    left.push(row.key.id());
+                    unread.push((row.key.clone(), why));
+                }
                 Ok(end) => pruned.note(row, end, &mut gone),
                 Err(error) => {
                     left.push(row.key.id());
@@ -108,7 +127,7 @@ async fn work(deps: &SyncDeps, app: &App, asks: Asks<'_>, permits: Permits<'_>) 
             break;
         }
     }
-    Ok(pruned)
+    Ok((pruned, unread))
 }
 
 /// What became of one object.
@@ -120,9 +139,22 @@ enum End {
     Kept(String),
     /// It stays, and stays in the inventory.
     Left,
+    /// So does what cannot be read.
+    Unread(String),
 }
 
 impl Pruned {
+    /// What is not deleted, why, and what to do.
+    pub fn not_read(&self) -> Option<String> {
+        let one = |(key, why): &(ObjectKey, Shown)| format!("{key}: {why}");
+        let named: Vec<String> = self.unread.iter().take(NAMED).map(one).collect();
+        let more = match self.unread.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        (!named.is_empty()).then(|| format!("could not delete {}{more}. {REPAIR_CONVERSION}", named.join("; ")))
+    }
+
     fn note(&mut self, row: &ObjectRow, end: End, gone: &mut Vec<ObjectId>) {
         // One that was being deleted already was told by the prune that began with it.
         let is_new = row.state == ObjectState::Pruning;
@@ -145,7 +177,7 @@ impl Pruned {
                 self.kept.push((row.key.clone(), reason));
                 gone.push(row.key.id());
             }
-            End::Left => {}
+            End::Left | End::Unread(_) => {}
         }
     }
 }
@@ -171,7 +203,12 @@ async fn delete(
     let mut last = None;
     for _ in 0..TRIES {
         authority.ask(Verb::Delete, &row.key.id())?;
-        let Some((key, live)) = read(cluster, row).await? else { return Ok(End::Gone) };
+        let (key, live) = match read(cluster, row).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(End::Gone),
+            Err(error) if error.is_conversion() => return Ok(End::Unread(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
         if holds_secrets(&key, &live) {
             secrets.lock().unwrap_or_else(PoisonError::into_inner).push((key.clone(), live.clone()));
         }
@@ -193,6 +230,7 @@ async fn delete(
             Ok(Deleted::Gone | Deleted::NotFound) => return Ok(End::Gone),
             Ok(Deleted::Accepted) => return Ok(End::Deleting { uid }),
             Err(error @ ClusterError::Conflict { .. }) => last = Some(error),
+            Err(error) if error.is_conversion() => return Ok(End::Unread(error.to_string())),
             Err(error) => return Err(error.into()),
         }
     }
@@ -200,12 +238,16 @@ async fn delete(
     Err(last.unwrap_or(ClusterError::Conflict { cluster: cluster.name().clone(), message }).into())
 }
 
-/// The live object, in a version that the cluster still serves. None where it is gone, alone or with its kind.
+/// The live object, in a version that the cluster still serves and in which it can be read. None where it is gone,
+/// alone or with its kind.
 async fn read(cluster: &Cluster, row: &ObjectRow) -> Result<Option<(ObjectKey, Value)>, ClusterError> {
     let key = match cluster.locate(&row.key.id()).await {
         Ok(key) => key,
         Err(ClusterError::UnknownKind { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    Ok(cluster.get(&key).await?.map(|live| (key, live)))
+    match cluster.get(&key).await {
+        Err(error) if error.is_conversion() => cluster.get_unconverted(&key, error).await,
+        found => Ok(found?.map(|live| (key, live))),
+    }
 }

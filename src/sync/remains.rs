@@ -11,8 +11,8 @@ use crate::plan::{Change, overridden_fields, stays_beside};
 pub struct Remains {
     /// Fields that the plan changes and that are as they were.
     pub unchanged: Vec<String>,
-    /// What others have added in the place of what was ours and stays there, what the cluster sets otherwise than Git,
-    /// and what it has taken off: a sentence each.
+    /// What others have added in the place of what was ours, and what stays there; what the cluster has taken off, and
+    /// what it sets otherwise than Git: a sentence each.
     pub added: Vec<String>,
 }
 

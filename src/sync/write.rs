@@ -136,10 +136,10 @@ async fn apply_taking(
         // What was deleted has left nothing.
         Err(ApplyError::Invalid { message, causes }) if !was_removed => {
             let empties = |live: &Value| Some(emptied(live, wanted, &causes)?.empties);
-            let left = |live: &Value| {
+            let in_the_way = |live: &Value| {
                 leftover(live, wanted, &causes, manager).map(|left| left.takes).or_else(|| empties(live))
             };
-            if takes.take(wanted, left).await? {
+            if takes.take(wanted, in_the_way).await? {
                 return force(cluster, key, wanted).await;
             }
             Err(ApplyError::Invalid { message, causes })

@@ -8,7 +8,7 @@ use futures::FutureExt;
 
 use super::lost::LeftAlone;
 use super::wish::Wish;
-use super::{finish, kept, left_clusters, lost, owners, told, writing};
+use super::{finish, kept, left_clusters, lost, owners, told, unreviewed, writing};
 use crate::app::SyncPolicy;
 use crate::class::Class;
 use crate::ids::Oid;
@@ -87,6 +87,9 @@ impl Attempt<'_> {
         }
         if self.is_as_applied(&identity) {
             engine.store.set_applied(self.row.defined(), &self.revision, &identity).await?;
+            if let Some(rendered) = &rendered {
+                unreviewed::keep(engine, app, rendered).await?;
+            }
             if self.row.health == AppHealth::Progressing {
                 return self.go_on_waiting().await;
             }
@@ -145,6 +148,9 @@ impl Attempt<'_> {
                 return Ok(());
             }
         }
+        if let Some(rendered) = rendered {
+            unreviewed::mark(engine, self.row, &self.revision, rendered, plan, &self.ctx.cancel).boxed().await?;
+        }
         let left = match self.aim {
             Aim::Apply if self.wish.manual.is_none() => {
                 let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
@@ -186,7 +192,11 @@ impl Attempt<'_> {
         let (done, writing) = self.apply(plan, judgement.as_ref(), &word, history).await?;
         self.tell_replaced(plan, &word).await?;
         self.show(&word, done.waits_for_word.as_ref()).await?;
-        self.applied(plan, done, identity, judgement, left, writing, history).await
+        self.applied(plan, done, identity, judgement, left, writing, history).await?;
+        match rendered {
+            Some(rendered) => unreviewed::keep(engine, app, rendered).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just
@@ -327,6 +337,28 @@ impl Attempt<'_> {
         }
         engine.store.set_heals(&app.id, &judgement.heals).await?;
         Ok(None)
+    }
+
+    /// Reports how the cluster differs from what was applied, of each object that the applied revision has as it was
+    /// applied last: what a sync has written that failed half way is no drift.
+    pub async fn report_drift(&self, history: &mut History<'_>) -> Result<(), JobError> {
+        let (engine, app) = (self.engine, &self.row.app);
+        engine.permitted(app)?;
+        let rendered = history.timed("render", self.render()).await?;
+        let mut plan = history.timed("plan", self.plan(Some(&rendered))).await?;
+        let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+        let is_as_applied = |change: &Change| {
+            let hash = change.desired.as_ref().map(|desired| &desired.hash);
+            let row = rows.iter().find(|row| row.key.id() == change.key.id());
+            hash.is_some() && row.is_some_and(|row| row.manifest_hash.as_ref() == hash)
+        };
+        plan.changes.retain(is_as_applied);
+        if let Some(over) = self.judge(&plan, true, history).await?
+            && over.drifted.is_empty()
+        {
+            engine.store.set_drift(&app.id, "").await?;
+        }
+        Ok(())
     }
 
     /// Whether something has to be replaced to be as it was, which needs confirmation, and nobody was told yet.

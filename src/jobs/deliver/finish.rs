@@ -76,7 +76,7 @@ pub(in crate::jobs) async fn prune(
     note(engine, row, run, &pruned).await?;
     let lost = lost_with(engine, row, &pruned).await?;
     tell_gone(engine, row, cluster.name(), run, &pruned, lost.clone()).await?;
-    if let Some(text) = lost {
+    if let Some(text) = lost.or_else(|| pruned.not_read()) {
         return failed(engine, row, run, &text).await;
     }
     if !pruned.waits.is_empty() {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{finish, writing};
 use crate::app::{App, OnDelete};
+use crate::class::Class;
 use crate::ids::{AppId, Oid};
 use crate::jobs::Engine;
 use crate::jobs::ownership::leave;
@@ -114,6 +115,11 @@ pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext
             };
         finish::note(engine, &row, &last.id, &pruned).await?;
         finish::tell_gone(engine, &row, &name, &last.id, &pruned, None).await?;
+        if let Some(text) = pruned.not_read() {
+            let text = format!("on cluster {name}, which the app has left: {text}");
+            engine.store.set_run_state(&last.id, RunState::Waiting, Some(&text)).await?;
+            return Err(JobError::new(Class::Fail, text));
+        }
         if !pruned.waits.is_empty() {
             return finish::wait_on(engine, &row, name, &last.id, WaitPurpose::Deletion, pruned.waits).await;
         }

@@ -2,6 +2,7 @@
 
 pub(in crate::jobs) mod attempt;
 mod confirmed;
+pub(in crate::jobs) mod failing;
 pub(in crate::jobs) mod finish;
 pub(in crate::jobs) mod goal;
 pub(in crate::jobs) mod head;
@@ -13,6 +14,7 @@ mod owners;
 pub(in crate::jobs) mod sync;
 mod told;
 pub(in crate::jobs) mod took_along;
+mod unreviewed;
 pub(in crate::jobs) mod wait_notes;
 pub(in crate::jobs) mod waits;
 pub(in crate::jobs) mod wish;

@@ -1,9 +1,11 @@
 //! `sync:REPO/APP`: the app should be what Git says. Render, plan, apply; health is then waited for without this job.
 
+use futures::FutureExt;
+
 use super::attempt::{Aim, Attempt};
 use super::goal::{Wanted, wanted};
 use super::wish::{Decision, Wish, decide};
-use super::{confirmed, finish, head, left_clusters, missing};
+use super::{confirmed, failing, finish, head, left_clusters, missing};
 use crate::app::{App, SyncPolicy};
 use crate::class::Class;
 use crate::ids::{AppId, Oid};
@@ -107,6 +109,7 @@ async fn one(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result
         history.end_with(error).await?;
         if error.class == Class::Fail && kind == RunKind::Sync {
             engine.store.set_failure(id, &error.message(), Some(&attempt.revision)).await?;
+            failing::look(engine, id, job, ctx).boxed().await;
         }
     }
     result

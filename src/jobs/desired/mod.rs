@@ -2,7 +2,9 @@
 
 pub(in crate::jobs) mod affected;
 pub(in crate::jobs) mod definitions;
+pub(in crate::jobs) mod facts_change;
 pub(in crate::jobs) mod identity;
+pub(in crate::jobs) mod mentions;
 pub(in crate::jobs) mod outdated;
 pub(in crate::jobs) mod removed_by;
 pub(in crate::jobs) mod render;

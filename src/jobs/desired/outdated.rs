@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::facts_change::FactsChange;
 use super::{identity, render};
 use crate::class::Class;
 use crate::cluster::Cluster;
@@ -50,20 +51,14 @@ async fn why(
         let cluster = cluster.name().clone();
         return Ok(Cause::Cluster { cluster, gained: Vec::new(), lost: Vec::new(), by: Vec::new() });
     };
-    let gained = kinds_beside(&now.api_versions, &before.api_versions);
-    let lost = kinds_beside(&before.api_versions, &now.api_versions);
-    let groups: BTreeSet<&str> = gained.iter().chain(&lost).filter_map(|kind| kind.split('/').next()).collect();
+    let change = FactsChange::between(before, now);
+    let groups = change.groups();
     let crds =
         engine.store.inventory_of_kind(cluster.name(), "apiextensions.k8s.io", "CustomResourceDefinition").await?;
     let defines = |name: &str| name.split_once('.').is_some_and(|(_, group)| groups.contains(group));
     let by: BTreeSet<AppId> = crds.into_iter().filter(|row| defines(&row.key.name)).map(|row| row.app).collect();
+    let FactsChange { gained, lost, .. } = change;
     Ok(Cause::Cluster { cluster: cluster.name().clone(), gained, lost, by: by.into_iter().collect() })
-}
-
-/// The kinds of `all`, such as `apps/v1/Deployment`, that `others` has not.
-fn kinds_beside(all: &[String], others: &[String]) -> Vec<String> {
-    let is_kind = |text: &&String| text.split('/').next_back().is_some_and(|last| last.starts_with(char::is_uppercase));
-    all.iter().filter(is_kind).filter(|kind| !others.contains(kind)).cloned().collect()
 }
 
 /// Whether a render of what the last one read could have another identity now.

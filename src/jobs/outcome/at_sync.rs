@@ -32,20 +32,7 @@ pub(in crate::jobs) async fn at_sync(
     cancel: &CancellationToken,
 ) -> Result<(), JobError> {
     let (app, repo) = (&row.app.id, &row.app.source.repo);
-    let mut merged = Vec::new();
-    for shown in engine.store.shown_of(repo, app, told::heard_after(engine)).await? {
-        let commit = &shown.merge_commit;
-        let is_new = match &row.applied_revision {
-            Some(applied) => !engine.mirrors.is_ancestor(repo, commit, applied).await?,
-            None => true,
-        };
-        if is_new
-            && engine.mirrors.is_ancestor(repo, commit, revision).await?
-            && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
-        {
-            merged.push((shown.number, shown.merge_commit, what));
-        }
-    }
+    let merged = by_source(engine, row, revision).await?;
     let defined = by_definition(engine, row).await?;
     let shown: Vec<&Shown> =
         merged.iter().map(|(_, _, shown)| shown).chain(defined.iter().map(|(_, shown)| shown)).collect();
@@ -68,6 +55,40 @@ pub(in crate::jobs) async fn at_sync(
         differs(engine, &app.repo, *number, plan, &objects).await?;
     }
     Ok(())
+}
+
+/// Those of the objects of a plan with which is done what pull requests have shown whose merges it brings.
+pub(in crate::jobs) async fn shown_steps(
+    engine: &Engine,
+    row: &AppRow,
+    revision: &Oid,
+    plan: &Plan,
+) -> Result<BTreeSet<String>, JobError> {
+    let mut shown: Vec<Shown> =
+        by_source(engine, row, revision).await?.into_iter().map(|(_, _, shown)| shown).collect();
+    shown.extend(by_definition(engine, row).await?.into_iter().map(|(_, shown)| shown));
+    let is_shown = |(object, what): &(&String, &String)| shown.iter().any(|one| one.steps.get(*object) == Some(*what));
+    Ok(Shown::of(&plan.changes).steps.iter().filter(is_shown).map(|(object, _)| object.clone()).collect())
+}
+
+/// What merged pull requests have shown whose merges a sync brings, with their numbers and merge commits.
+async fn by_source(engine: &Engine, row: &AppRow, revision: &Oid) -> Result<Vec<(u64, Oid, Shown)>, JobError> {
+    let (app, repo) = (&row.app.id, &row.app.source.repo);
+    let mut merged = Vec::new();
+    for shown in engine.store.shown_of(repo, app, told::heard_after(engine)).await? {
+        let commit = &shown.merge_commit;
+        let is_new = match &row.applied_revision {
+            Some(applied) => !engine.mirrors.is_ancestor(repo, commit, applied).await?,
+            None => true,
+        };
+        if is_new
+            && engine.mirrors.is_ancestor(repo, commit, revision).await?
+            && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
+        {
+            merged.push((shown.number, shown.merge_commit, what));
+        }
+    }
+    Ok(merged)
 }
 
 /// What merged pull requests have shown whose merges bring the definition that this sync is the first to apply, where

@@ -15,7 +15,7 @@ pub(in crate::jobs) mod taken_back;
 pub(in crate::jobs) mod told;
 pub(in crate::jobs) mod unseen;
 
-pub(in crate::jobs) use at_sync::at_sync;
+pub(in crate::jobs) use at_sync::{at_sync, shown_steps};
 pub(in crate::jobs) use by_push::{merged_by_message, merged_by_push};
 pub(in crate::jobs) use end::{ended, replaced, rolled_back, stands, stands_elsewhere};
 pub(in crate::jobs) use known::as_it_is;

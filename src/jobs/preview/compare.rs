@@ -16,7 +16,7 @@ use super::object::{object, show};
 use super::pair::{Pair, Side, Trees};
 use super::previewed::Collected;
 use super::shared::refuse_shared;
-use super::{budget, claimed, edited, leaving, schema};
+use super::{budget, charts, claimed, edited, leaving, schema};
 use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
@@ -215,6 +215,7 @@ async fn one(
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
             warn(engine, cluster, &pair.id, &mut planned).boxed().await?;
+            charts::warn(engine, cluster, &mut planned.changes, cancel).boxed().await?;
             collected.add(&pair.id, &planned);
             let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
             report.destructive.extend(by_marks_alone);
@@ -384,7 +385,7 @@ fn warnings(pair: &Pair) -> Vec<String> {
     let mut warnings =
         rendered(&pair.change).map(|rendered: Arc<Rendered>| rendered.warnings.clone()).unwrap_or_default();
     if let Some(Side { rendered: Err(error), .. }) = &pair.base {
-        warnings.push(format!("The base does not render, so everything counts as new: {error}"));
+        warnings.push(format!("The base does not render, so this is compared with what is in the cluster: {error}"));
     }
     warnings
 }

@@ -4,6 +4,7 @@ use super::fetch::{Fetched, PreviewError, take};
 use super::fill::{empty, fill, unavailable};
 use super::gate::{is_settled, pending, put_gate, target, waits};
 use super::pull::{finish, forge_of, quiet};
+use super::reads;
 use crate::config::Repo;
 use crate::forge::StatusState;
 use crate::ids::{Oid, RepoName};
@@ -12,6 +13,7 @@ use crate::jobs::desired::visible;
 use crate::jobs::history::History;
 use crate::queue::{Finish, Job, JobContext, JobError};
 use crate::report;
+use crate::store::group_reads::GroupRow;
 use crate::store::runs::RunKind;
 
 /// A merge group whose head has not come by then never comes: the forge has dissolved it.
@@ -41,6 +43,7 @@ pub(in crate::jobs) async fn run_group(
         && is_settled(engine, repo, head).await?
     {
         // It was judged, and then merged or dissolved.
+        engine.store.forget_group_reads(&repo.name, ref_name).await?;
         return Ok(Finish::Done);
     }
     let Some(head) = group_head(engine, repo, there, hint).await else {
@@ -59,11 +62,10 @@ pub(in crate::jobs) async fn run_group(
     history.revision(&head, None);
     let mut report = empty(engine, &repo.name, None, &head, &base_ref);
     let fetched = Fetched { base_ref, base, head, merge: false, tested: None };
-    let trouble = match fill(engine, repo, &fetched, &mut report, "", &mut history, ctx)
-        .await
-        .and_then(|(_, _, failed)| quiet(job, failed))
-    {
-        Ok(trouble) => trouble,
+    let filled = fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await;
+    let filled = filled.and_then(|(_, looked, failed)| Ok((looked, quiet(job, failed)?)));
+    let (looked, trouble) = match filled {
+        Ok(filled) => filled,
         Err(error) => {
             waits(engine, repo, None, &fetched.head, job, &error).await?;
             return Err(history.end_first(job, error).await?);
@@ -71,6 +73,9 @@ pub(in crate::jobs) async fn run_group(
     };
     let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
     put_gate(engine, repo, None, &status).await?;
+    // What it was made from may move while the group waits for its other checks.
+    let group = GroupRow { repo: repo.name.clone(), ref_name: ref_name.to_owned(), head: fetched.head.clone() };
+    reads::keep_of_group(engine, &group, &looked.reads).await?;
     engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
     finish(&report, trouble, &mut history).await
 }
@@ -87,6 +92,7 @@ async fn group_head(engine: &Engine, repo: &Repo, fetched: Option<Oid>, hint: Op
 /// Nobody waits for the checks of a group that is gone; its commit is not left pending all the same.
 async fn group_gone(engine: &Engine, repo: &Repo, ref_name: &str, hint: Option<&Oid>) -> Result<Finish, JobError> {
     tracing::info!(repo = %repo.name, ref_name, "a merge group is gone");
+    engine.store.forget_group_reads(&repo.name, ref_name).await?;
     let Some(head) = hint else { return Ok(Finish::Done) };
     let context = &engine.config.status_context;
     if let Some(mut status) = engine.outbox.wanted_status(&repo.name, head, context).await?

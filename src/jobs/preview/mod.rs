@@ -3,6 +3,7 @@
 pub(in crate::jobs) mod brought;
 pub(in crate::jobs) mod budget;
 mod candidate;
+pub(in crate::jobs) mod charts;
 pub(in crate::jobs) mod claimed;
 pub(in crate::jobs) mod compare;
 pub(in crate::jobs) mod edited;

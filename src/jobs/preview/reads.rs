@@ -12,6 +12,7 @@ use crate::jobs::Engine;
 use crate::jobs::context::blocking;
 use crate::queue::{Cause, JobError, Key, Request};
 use crate::report::preview::RenderedFrom;
+use crate::store::group_reads::GroupRow;
 use crate::store::reads::ReadRow;
 use crate::trace::Trace;
 
@@ -77,7 +78,19 @@ pub(in crate::jobs) async fn keep(
 ) -> Result<(), JobError> {
     let rows: Vec<ReadRow> = reads.iter().map(|read| read.row(read.commit.clone())).collect();
     engine.store.put_preview_reads(repo, number, &rows).await?;
-    let cause = Cause::Follow { key: Key::Preview { repo: repo.clone(), number } };
+    look_at_moved(engine, rows, Key::Preview { repo: repo.clone(), number }).await
+}
+
+/// The same of a merge group.
+pub(in crate::jobs) async fn keep_of_group(engine: &Engine, group: &GroupRow, reads: &[Read]) -> Result<(), JobError> {
+    let rows: Vec<ReadRow> = reads.iter().map(|read| read.row(read.commit.clone())).collect();
+    engine.store.put_group_reads(group, &rows).await?;
+    let key = Key::MergeGroup { repo: group.repo.clone(), ref_name: group.ref_name.clone() };
+    look_at_moved(engine, rows, key).await
+}
+
+async fn look_at_moved(engine: &Engine, rows: Vec<ReadRow>, key: Key) -> Result<(), JobError> {
+    let cause = Cause::Follow { key };
     let mut requests = Vec::new();
     for ReadRow { repo, ref_name, commit } in rows {
         if engine.store.last_seen(&repo, &ref_name).await? != commit {
@@ -111,7 +124,7 @@ pub(in crate::jobs) async fn moved(engine: &Engine, reads: &[Read]) -> Result<Op
     Ok(Some(rows))
 }
 
-/// A look at each open pull request whose preview read a ref when it was elsewhere.
+/// A look at each open pull request and merge group whose preview read a ref when it was elsewhere.
 pub(in crate::jobs) async fn previews_of(
     engine: &Engine,
     repo: &RepoName,
@@ -121,10 +134,15 @@ pub(in crate::jobs) async fn previews_of(
 ) -> Result<Vec<Request>, JobError> {
     let pulls = engine.store.pulls_that_read(repo, ref_name, now).await?;
     let request = |(repo, number)| Request::new(Key::Preview { repo, number }, Cause::Follow { key: key.clone() });
-    Ok(pulls.into_iter().map(request).collect())
+    let groups = engine.store.groups_that_read(repo, ref_name, now).await?;
+    let of_group = |GroupRow { repo, ref_name, head }: GroupRow| {
+        let cause = Cause::Follow { key: key.clone() };
+        Request::new(Key::MergeGroup { repo, ref_name }, cause).with_hint(head.as_str())
+    };
+    Ok(pulls.into_iter().map(request).chain(groups.into_iter().map(of_group)).collect())
 }
 
-/// Whether the preview of an open pull request was made from a ref.
+/// Whether the preview of an open pull request, or of a merge group, was made from a ref.
 pub(in crate::jobs) async fn is_read(engine: &Engine, repo: &RepoName, ref_name: &str) -> Result<bool, JobError> {
     Ok(engine.store.refs_that_previews_read(repo).await?.iter().any(|read| read == ref_name))
 }

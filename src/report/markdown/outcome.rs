@@ -62,10 +62,13 @@ pub(super) fn text(outcome: &Outcome) -> String {
         "definition removed, objects kept:",
         &|end| matches!(end, AppEnd::Kept { nothing: false, moves, stay } if moves.is_empty() || *stay),
     );
-    add("definition removed, there were no objects:", &|end| matches!(end, AppEnd::Kept { nothing: true, .. }));
+    add(
+        "definition removed, there were no objects:",
+        &|end| matches!(end, AppEnd::Kept { nothing: true, moves, .. } if moves.is_empty()),
+    );
     add(
         "definition removed, objects go to other apps:",
-        &|end| matches!(end, AppEnd::Kept { nothing: false, moves, stay: false } if !moves.is_empty()),
+        &|end| matches!(end, AppEnd::Kept { moves, stay: false, .. } if !moves.is_empty()),
     );
     let handed =
         |end: &AppEnd| matches!(end, AppEnd::Pruned { handed_over: to, left, .. } if *left > 0 || !to.is_empty());
@@ -394,8 +397,8 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
             let by = by.as_deref().map(|by| format!(", which was confirmed by {}", span(by))).unwrap_or_default();
             format!("its objects were deleted{by}")
         }
-        AppEnd::Kept { nothing: false, .. } => "its definition was removed, and its objects were kept".to_owned(),
         AppEnd::Kept { nothing: true, .. } => "its definition was removed, and it had no objects".to_owned(),
+        AppEnd::Kept { .. } => "its definition was removed, and its objects were kept".to_owned(),
         AppEnd::Unchanged => format!("{revision} changes nothing of it"),
         AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned | AppEnd::Waits { .. } => {
             format!("under way at {revision}")
@@ -429,7 +432,7 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
         what.push(format!("the deployment **failed** for {}", places(&failed)));
     }
     if !outcome.definitions.is_empty() {
-        what.push(format!("there is {}, and what they define is not applied", wrong(outcome)));
+        what.push(format!("the commit has {}, and what they define is not applied", wrong(outcome)));
     }
     document.must(Block::Lines(format!("{mentions}after the merge as {merged}, {}.", what.join("; "))));
     definitions(outcome, &mut document);

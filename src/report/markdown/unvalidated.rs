@@ -2,7 +2,7 @@
 
 use super::document::{Block, Document};
 use super::escape::span;
-use crate::plan::{NotValidated, Verdict};
+use crate::plan::{NotValidated, REPAIR_CONVERSION, Verdict};
 use crate::report::preview::{AppReport, ObjectReport, PreviewReport};
 
 const MEANS: &str = "A dry run cannot tell yet whether the cluster accepts these, which does not fail the check. The \
@@ -52,6 +52,7 @@ pub(super) fn why(object: &ObjectReport) -> Option<String> {
             let by = span(&by.to_string());
             format!("{by}, which comes or gets stricter with this change, decides whether it is accepted")
         }
+        NotValidated::Unread { message } => format!("it cannot be read: {}. {REPAIR_CONVERSION}", span(message)),
         NotValidated::Replaced => {
             "it is deleted and created again, and cannot be validated while the existing object is present".to_owned()
         }

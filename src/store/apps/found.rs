@@ -126,6 +126,17 @@ impl Store {
         Ok(())
     }
 
+    /// Remembers that what is applied of these apps was compared with the cluster, although their syncs fail.
+    pub async fn set_drift_looked(&self, apps: &[AppId]) -> Result<(), StoreError> {
+        if apps.is_empty() {
+            return Ok(());
+        }
+        let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
+        let sql = "UPDATE apps SET drift_looked = $1 WHERE id IN (SELECT value FROM json_each($2))";
+        sqlx::query(sql).bind(self.now()).bind(apps).execute(self.write()).await?;
+        Ok(())
+    }
+
     /// Remembers what an app that is not healthy yet waits for. Says whether that is news.
     pub async fn set_waiting(&self, id: &AppId, what: &str) -> Result<bool, StoreError> {
         let sql =

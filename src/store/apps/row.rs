@@ -94,10 +94,14 @@ pub struct AppRow {
     /// How the cluster differs from what was applied, where that is reported and not healed.
     pub drift: String,
     pub drift_since: Option<i64>,
+    /// When what is applied was last compared with the cluster although syncs fail.
+    pub drift_looked: Option<i64>,
     /// Why syncs fail, since when, and at which revision; empty once one succeeds.
     pub failure: String,
     pub failing_since: Option<i64>,
     pub failed_revision: Option<Oid>,
+    /// What failed is what is applied: it does not become healthy.
+    pub failed_applied: bool,
     /// Since when it is in its state, where that is known.
     pub state_since: Option<i64>,
     pub heals: Heals,
@@ -173,9 +177,11 @@ pub(super) struct Raw {
     health_message: String,
     drift: String,
     drift_since: Option<i64>,
+    drift_looked: Option<i64>,
     failure: String,
     failing_since: Option<i64>,
     failed_revision: Option<String>,
+    failed_applied: i64,
     state_since: Option<i64>,
     heals: String,
 }
@@ -217,9 +223,11 @@ impl TryFrom<Raw> for AppRow {
             health_message: raw.health_message,
             drift: raw.drift,
             drift_since: raw.drift_since,
+            drift_looked: raw.drift_looked,
             failure: raw.failure,
             failing_since: raw.failing_since,
             failed_revision: oid("failed revision", raw.failed_revision)?,
+            failed_applied: raw.failed_applied != 0,
             state_since: raw.state_since,
             heals: serde_json::from_str(&raw.heals).map_err(|error| StoreError::corrupt(what("heal count"), error))?,
         })

@@ -116,7 +116,7 @@ async fn x7_an_app_whose_first_sync_fails_has_a_claim() {
     world.comment(pull.number, "shop/fails").await;
 }
 
-async fn push_library(world: &World, work: &Work, files: &[(&str, String)]) {
+pub(super) async fn push_library(world: &World, work: &Work, files: &[(&str, String)]) {
     for (path, text) in files {
         work.write(path, text);
     }

@@ -3,6 +3,7 @@
 
 use driftless::dev::forge::DeliveryFault;
 use driftless::ids::{Oid, RepoName};
+use driftless::queue::{Cause, Key, Request};
 
 use super::manifests::config_map;
 use super::push::shop;
@@ -72,6 +73,37 @@ async fn x12_a_look_finds_that_such_a_ref_has_moved() {
     world.forge.delivered().await;
     world.poll().await;
     world.comment(pull.number, "changed-since").await;
+}
+
+/// X12+: a merge group is looked at again when a ref moves that one of its apps reads, until it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn x12_a_push_to_a_ref_that_a_merge_group_read_is_looked_at() {
+    let world = up("reads-group", Setup::default()).await;
+    world.push_to("feature", feature("reviewed")).await;
+    let branch = "gh-readonly-queue/main/pr-7-0123456789012345678901234567890123456789";
+    let app = world.app("feat", "feat").replace("path: feat", "path: feat, ref: feature");
+    let head = world.commit(branch, &Files::new().file("apps/feat.yaml", app));
+    let (repo, ref_name) = (RepoName::new("shop"), format!("refs/heads/{branch}"));
+    let key = Key::MergeGroup { repo: repo.clone(), ref_name: ref_name.clone() };
+    let request = Request::new(key, Cause::Poll).with_hint(head.as_str());
+    world.engine().queue.enqueue(&[request]).await.expect("queued");
+    world.status_is(&head, "success", "1 create").await;
+    world.settled().await;
+    let typo = config_map("map", "changed").replace("data:", "datum:");
+    world.push_to("feature", Files::new().file("feat/map.yaml", typo)).await;
+    world.status_is(&head, "failure", "1 render error (feat)").await;
+    world.push_to("feature", feature("back-again")).await;
+    world.status_is(&head, "success", "1 create").await;
+    world.settled().await;
+    // The group is gone: nobody follows the ref any more.
+    world.delete_branch(branch).await;
+    let asked = world.engine().store.refs_that_previews_read(&repo).await.expect("the store");
+    assert_eq!(asked, ["refs/heads/feature"]);
+    world.push_to("feature", feature("once-more")).await;
+    let store = &world.engine().store;
+    let is_over = async || store.refs_that_previews_read(&repo).await.expect("the store").is_empty().then_some(());
+    world.eventually("nobody reads it", is_over).await;
+    assert_eq!(world.gate(&head).map(|gate| gate.state), Some("success".into()));
 }
 
 /// X12: an app that is made from another repo.

@@ -1,14 +1,17 @@
 //! What a prune deletes, and what it never does.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use driftless::class::{Class, Classified};
 use driftless::manifest::ObjectKey;
-use driftless::plan::Action;
+use driftless::plan::{Action, Verdict};
 use driftless::store::waits::WaitPurpose;
 use driftless::sync::health::WaitOutcome;
 use driftless::sync::{self, AllowDestructive, Permits};
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -16,6 +19,7 @@ use serde_json::{Value, json};
 use super::apply::delete;
 use super::health::{api, rollouts};
 use super::world::{How, World, config_map, deployment};
+use crate::cluster::answers;
 use crate::support::cluster;
 
 async fn config_maps(world: &World) -> Api<ConfigMap> {
@@ -275,4 +279,97 @@ async fn custom_resources_go_before_what_may_look_after_them() {
     assert_eq!(world.end().await, WaitOutcome::Done);
     assert_eq!(names(&world.prune().await.deleted), ["operator", "config"]);
     assert_eq!(world.names().await, ["ConfigMap NS/a"]);
+}
+
+/// What the CRD of the test is to be: two versions, of which one is stored.
+fn two_versions(group: &str, stored: &str, served: &[&str], broken: bool) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let version = |name: &str| {
+        let is_served = served.contains(&name);
+        json!({"name": name, "served": is_served, "storage": name == stored, "schema": schema})
+    };
+    let webhook = json!({"conversionReviewVersions": ["v1"],
+        "clientConfig": {"service": {"namespace": "default", "name": "nope"}}});
+    let conversion = if broken {
+        json!({"strategy": "Webhook", "webhook": webhook})
+    } else {
+        json!({"strategy": "None", "webhook": null})
+    };
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("wids.{group}")},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"kind": "Wid", "plural": "wids"},
+            "versions": [version("v1"), version("v2")], "conversion": conversion}})
+}
+
+/// X6+: what a broken conversion keeps from being read in one version is deleted as it is stored; where it cannot be
+/// read at all, that is its own problem, and the rest is deleted.
+#[tokio::test]
+async fn what_cannot_be_converted_keeps_nothing_else_from_being_deleted() {
+    let world = World::new("unread").await;
+    let group = format!("{}.example.test", world.namespace);
+    let crds: Api<CustomResourceDefinition> = Api::all(cluster::client().await);
+    let name = format!("wids.{group}");
+    let set = async |crd: Value| {
+        crds.patch(&name, &PatchParams::default(), &Patch::Merge(crd)).await.expect("patched");
+    };
+    let first = serde_json::from_value(two_versions(&group, "v1", &["v1", "v2"], false)).expect("a CRD");
+    crds.create(&PostParams::default(), &first).await.expect("created");
+    let wid = |name: &str| {
+        let metadata = json!({"name": name});
+        json!({"apiVersion": format!("{group}/v2"), "kind": "Wid", "metadata": metadata, "spec": {"size": 1}})
+    };
+    answers::eventually(async || {
+        let found = world.deps.cluster.refresh_discovery().await.expect("discovery");
+        found.resolve(&group, "v2", "Wid").is_some()
+    })
+    .await;
+    let maps = ["a", "b", "c"].map(|name| config_map(name, &json!({})));
+    let [a, b, c] = maps;
+    world.sync('a', &[wid("stored"), wid("stuck"), a.clone(), b, c.clone()]).await;
+    world.sync('b', &[wid("stuck"), a.clone(), c.clone()]).await;
+    let tested = AssertUnwindSafe(async {
+        set(two_versions(&group, "v1", &["v1", "v2"], true)).await;
+        let unread = async |name: &str| {
+            let key = ObjectKey { version: "v2".into(), ..world.key(&group, "Wid", name) };
+            world.deps.cluster.get(&key).await.is_err_and(|error| error.is_conversion())
+        };
+        answers::eventually(async || unread("stored").await).await;
+        let plan = world.plan('b', &[a.clone(), c.clone()], &How::default()).await;
+        let of_kind = plan.changes.iter().filter(|change| change.key.kind == "Wid");
+        let planned: Vec<_> = of_kind.map(|change| (change.action, change.verdict.clone())).collect();
+        let pruned = world.prune().await;
+        let mut names: Vec<_> = pruned.deleted.iter().map(|key| key.name.clone()).collect();
+        names.sort();
+        let as_stored = (planned, names, pruned.unread.len());
+        // What is stored in a version that is not served has to be converted.
+        set(two_versions(&group, "v2", &["v2"], true)).await;
+        answers::eventually(async || {
+            world.deps.cluster.refresh_discovery().await.expect("discovery");
+            unread("stuck").await
+        })
+        .await;
+        world.sync('c', &[a]).await;
+        (as_stored, world.prune().await)
+    })
+    .catch_unwind()
+    .await;
+    // A kind that cannot be listed keeps the namespaces of other tests from being deleted.
+    set(two_versions(&group, "v2", &["v2"], false)).await;
+    let (as_stored, pruned) = match tested {
+        Ok(tested) => tested,
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+    let planned = vec![(Action::Prune, Verdict::Accepted); 2];
+    assert_eq!(as_stored, (planned, vec!["b".to_owned(), "stored".to_owned()], 0));
+    assert_eq!(pruned.deleted.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["c"]);
+    let told = pruned.not_read().expect("told");
+    assert!(told.starts_with(&format!("could not delete Wid {}/stuck: ", world.namespace)), "{told}");
+    assert!(told.contains("conversion webhook for") && told.contains("`spec.conversion` of its CRD"), "{told}");
+    let left: Vec<_> = world.names().await;
+    assert!(left.len() == 2 && left[1].ends_with("/stuck"), "{left:?}");
+    let key = ObjectKey { version: "v2".into(), ..world.key(&group, "Wid", "stuck") };
+    answers::eventually(async || world.deps.cluster.get(&key).await.is_ok()).await;
+    let prune = world.prune().await;
+    assert_eq!(prune.deleted.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["stuck"], "once it is repaired");
+    crds.delete(&name, &kube::api::DeleteParams::default()).await.expect("deleted");
 }

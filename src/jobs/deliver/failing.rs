@@ -1,0 +1,48 @@
+//! The drift of an app whose sync fails: what is applied of it is compared with the cluster, and what differs is
+//! reported. Nothing is healed, as the next sync that succeeds puts it right.
+
+use super::attempt::{Aim, Attempt};
+use super::wish::Wish;
+use crate::app::DriftPolicy;
+use crate::class::Class;
+use crate::ids::AppId;
+use crate::jobs::Engine;
+use crate::jobs::history::History;
+use crate::queue::{Job, JobContext, JobError};
+use crate::store::apps::{AppRow, AppState};
+use crate::store::runs::RunKind;
+
+/// Reports how the cluster differs from what is applied, where the last look at it has seen a difference and the sync
+/// that would put it right has failed. What goes wrong with that is no other failure of the app.
+pub(super) async fn look(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) {
+    if let Err(error) = report(engine, id, job, ctx).await
+        && error.class != Class::Cancelled
+    {
+        tracing::warn!(app = %id, error = error.message(), "the drift of an app whose sync fails is not known");
+    }
+}
+
+async fn report(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContext) -> Result<(), JobError> {
+    let row = engine.app_row(id).await?;
+    let was_told = !row.drift.is_empty();
+    if !is_looked_at(&row) || (engine.drifted.get(id).is_none() && !was_told) {
+        return Ok(());
+    }
+    let Some(revision) = row.applied_revision.clone() else { return Ok(()) };
+    let row = row.as_applied().unwrap_or(row);
+    let wish = Wish::default();
+    let aim = Aim::Heal { report_only: true };
+    let attempt = Attempt { engine, row: &row, wish: &wish, revision, aim, waiting: None, ctx };
+    let mut history = History::new(engine, RunKind::Heal, id.to_string(), job)?;
+    history.revision(&attempt.revision, None);
+    attempt.report_drift(&mut history).await?;
+    Ok(engine.store.set_drift_looked(std::slice::from_ref(id)).await?)
+}
+
+/// Whether anybody wants to know of its drift.
+pub(in crate::jobs) fn is_looked_at(row: &AppRow) -> bool {
+    row.state == AppState::Active
+        && !row.synced_ok
+        && row.applied_revision.is_some()
+        && row.app.drift != DriftPolicy::Ignore
+}

@@ -1,0 +1,221 @@
+//! What a sync deletes or replaces although no commit asks for it: a chart that renders otherwise as its cluster serves
+//! something else by now, or anything that another release of Driftless renders otherwise. Nobody has reviewed that, so
+//! it needs confirmation.
+//!
+//! Whether a commit asks for it is known by a render of what is applied, by what is so now: what that has, and the
+//! wanted revision has not, goes by a commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::cluster::Cluster;
+use crate::ids::Oid;
+use crate::jobs::Engine;
+use crate::jobs::desired::facts_change::FactsChange;
+use crate::jobs::desired::{identity, mentions, render};
+use crate::jobs::outcome;
+use crate::manifest::{Manifest, ObjectId};
+use crate::plan::{Action, Change, Plan};
+use crate::queue::JobError;
+use crate::render::{ClusterFacts, Purpose, Rendered};
+use crate::store::apps::AppRow;
+use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::unreviewed::RenderedBy;
+
+/// Notes of each object that the plan deletes or replaces why, where no commit asks for it and no merged pull request
+/// has shown it.
+pub(super) async fn mark(
+    engine: &Engine,
+    row: &AppRow,
+    revision: &Oid,
+    rendered: &Rendered,
+    plan: &mut Plan,
+    cancel: &CancellationToken,
+) -> Result<(), JobError> {
+    let owned = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+    let owned: BTreeMap<ObjectId, &ObjectRow> = owned.iter().map(|row| (row.key.id(), row)).collect();
+    let mut going: Vec<(usize, &ObjectRow)> = Vec::new();
+    for (at, change) in plan.changes.iter().enumerate().filter(|(_, change)| goes(change)) {
+        going.extend(owned.get(&change.key.id()).map(|row| (at, *row)));
+    }
+    if going.is_empty() {
+        return Ok(());
+    }
+    let known = engine.store.unreviewed_of(&plan.cluster, &plan.app).await?;
+    let otherwise = if going.iter().any(|(_, row)| is_applied(row)) {
+        Otherwise::find(engine, row, rendered, plan, cancel).await?
+    } else {
+        None
+    };
+    if otherwise.is_none() && known.is_empty() {
+        return Ok(());
+    }
+    let reviewed = outcome::shown_steps(engine, row, revision, plan).await?;
+    let mut noted = BTreeMap::new();
+    for (at, owned) in going {
+        let change = &mut plan.changes[at];
+        let id = change.key.id();
+        let why = match owned.state {
+            ObjectState::Applied | ObjectState::Claimed => {
+                otherwise.as_ref().filter(|now| now.takes(change, owned)).map(|now| now.why.clone())
+            }
+            ObjectState::Held | ObjectState::Outdated | ObjectState::Moving => known.get(&id).cloned(),
+            // Begun, and nothing to ask about any more.
+            ObjectState::Pruning | ObjectState::Deleting => continue,
+        };
+        let why = why.filter(|_| !reviewed.contains(&id.to_string()));
+        if why.as_ref() != known.get(&id) {
+            noted.insert(id, why.clone());
+        }
+        change.unreviewed = why;
+    }
+    Ok(engine.store.put_unreviewed(&plan.cluster, &plan.app, &noted).await?)
+}
+
+/// Remembers what the render was made by that is applied now.
+pub(super) async fn keep(engine: &Engine, app: &App, rendered: &Rendered) -> Result<(), JobError> {
+    let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
+    let facts = match &rendered.cluster {
+        Some(key) => {
+            let facts = engine.facts(cluster).await?;
+            // The cluster is another one again: the next sync compares by a render.
+            let Some(facts) = Some(facts).filter(|facts| facts.key() == *key) else { return Ok(()) };
+            Some((key.clone(), outcome::json(&*facts)?))
+        }
+        None => None,
+    };
+    let by = RenderedBy { renderer: engine.renderer.identifier().version().to_owned(), facts };
+    if engine.store.rendered_by(&app.id).await?.as_ref() != Some(&by) {
+        engine.store.put_rendered_by(&app.id, &by).await?;
+    }
+    Ok(())
+}
+
+/// Whether an object goes: at once, or once it is known that no other app wants it.
+fn goes(change: &Change) -> bool {
+    matches!(change.action, Action::Prune | Action::Replace) || change.left_for.is_some()
+}
+
+/// What was never applied was in nobody's review either.
+fn is_applied(row: &ObjectRow) -> bool {
+    matches!(row.state, ObjectState::Applied | ObjectState::Claimed) && row.applied_revision.is_some()
+}
+
+/// What is applied comes out otherwise now.
+struct Otherwise {
+    /// The objects that it has now, with hashes. None where it does not render any more.
+    then: Option<BTreeMap<ObjectId, String>>,
+    /// Those of the wanted revision.
+    now: BTreeMap<ObjectId, String>,
+    why: String,
+}
+
+impl Otherwise {
+    async fn find(
+        engine: &Engine,
+        row: &AppRow,
+        rendered: &Rendered,
+        plan: &Plan,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Self>, JobError> {
+        let app = row.applied_app.as_deref().unwrap_or(&row.app);
+        let Some(applied) = row.applied_revision.as_ref().filter(|_| app.destination.cluster == plan.cluster) else {
+            return Ok(None);
+        };
+        let before = engine.store.rendered_by(&app.id).await?;
+        let renderer = engine.renderer.identifier();
+        let is_same = |before: &RenderedBy| {
+            let key = before.facts.as_ref().map(|(key, _)| key);
+            before.renderer == renderer.version() && key == rendered.cluster.as_ref()
+        };
+        if before.as_ref().is_some_and(is_same) || !engine.mirrors.has_commit(&app.source.repo, applied).await {
+            return Ok(None);
+        }
+        let tree = engine.mirrors.tree(&app.source.repo, applied).await?;
+        let then = render::render(engine, app, tree, Purpose::Sync, cancel).await?.ok();
+        let is_as_applied = |then: &Rendered| row.applied_identity.as_deref() == Some(&identity::identity(app, then));
+        if then.as_deref().is_some_and(is_as_applied) {
+            return Ok(None);
+        }
+        let cluster = engine.cluster_for(&app.id, &plan.cluster)?;
+        let why = why(engine, cluster, app, applied, before, then.as_deref().unwrap_or(rendered)).await?;
+        let then = then.map(|then| hashes(app, &then.manifests));
+        Ok(Some(Self { then, now: hashes(&row.app, &rendered.manifests), why }))
+    }
+
+    /// Whether no commit is behind it.
+    fn takes(&self, change: &Change, row: &ObjectRow) -> bool {
+        let id = change.key.id();
+        if !is_applied(row) {
+            return false;
+        }
+        match (&self.then, &change.desired) {
+            (None, None) => true,
+            (Some(then), None) => !then.contains_key(&id),
+            // Deleted to be made again as it is wanted now.
+            (then, Some(desired)) => {
+                let is_another = row.manifest_hash.as_ref() != Some(&desired.hash);
+                is_another && then.as_ref().is_none_or(|then| then.get(&id) == self.now.get(&id))
+            }
+        }
+    }
+}
+
+fn hashes(app: &App, manifests: &[Manifest]) -> BTreeMap<ObjectId, String> {
+    let named = |manifest: &Manifest| identity::ids(app, manifest).map(|id| (id, manifest.hash()));
+    manifests.iter().flat_map(named).collect()
+}
+
+/// What makes it come out otherwise, as far as that is known.
+async fn why(
+    engine: &Engine,
+    cluster: &Cluster,
+    app: &App,
+    applied: &Oid,
+    before: Option<RenderedBy>,
+    now: &Rendered,
+) -> Result<String, JobError> {
+    let mut said = Vec::new();
+    let renderer = engine.renderer.identifier();
+    let facts = before.as_ref().and_then(|before| before.facts.as_ref());
+    if let Some(facts) = facts.and_then(|(_, facts)| serde_json::from_str::<ClusterFacts>(facts).ok()) {
+        let told_now = engine.facts(cluster).await?;
+        let mut change = FactsChange::between(&facts, &told_now);
+        let groups = change.groups();
+        if groups.len() > 1 {
+            let tree = engine.mirrors.tree(&app.source.repo, applied).await?;
+            let asked = mentions::of(app, tree, now.trace.clone(), groups).await?;
+            if !asked.is_empty() {
+                change.only(&asked);
+            }
+        }
+        let crds = crds(engine, cluster, app, &change.groups()).await?;
+        said.extend(change.describe(cluster.name(), &crds));
+    }
+    if before.is_some_and(|before| before.renderer != renderer.version()) {
+        said.push("Driftless was upgraded".to_owned());
+    }
+    if said.is_empty() {
+        return Ok(format!("cluster {} or Driftless was upgraded", cluster.name()));
+    }
+    Ok(said.join(" and "))
+}
+
+/// The CRDs of some groups that apps have. Only apps of the same repo are named.
+async fn crds(
+    engine: &Engine,
+    cluster: &Cluster,
+    app: &App,
+    groups: &BTreeSet<String>,
+) -> Result<Vec<String>, JobError> {
+    let rows =
+        engine.store.inventory_of_kind(cluster.name(), "apiextensions.k8s.io", "CustomResourceDefinition").await?;
+    let is_of = |name: &str| name.split_once('.').is_some_and(|(_, group)| groups.contains(group));
+    let named = |row: ObjectRow| {
+        let of = if row.app.repo == app.id.repo { format!(" of {}", row.app.name) } else { String::new() };
+        format!("CRD {}{of}", row.key.name)
+    };
+    Ok(rows.into_iter().filter(|row| is_of(&row.key.name)).map(named).collect())
+}
