@@ -102,7 +102,7 @@ fn kinds<'a>(discovery: &'a Discovery, holder: &ObjectKey) -> Vec<&'a Resource> 
         return discovery.removable().filter(|resource| resource.namespaced && resource.kind != "Event").collect();
     }
     let crd = holder.name.split_once('.');
-    crd.into_iter().flat_map(|(plural, group)| discovery.by_plural(group, plural)).collect()
+    crd.into_iter().filter_map(|(plural, group)| discovery.by_plural(group, plural)).collect()
 }
 
 fn found(resource: &Resource, meta: &PartialMeta) -> Found {

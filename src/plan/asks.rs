@@ -12,11 +12,13 @@ use super::change::{Action, Change, RefusedBy, Verdict};
 use super::contents::Found;
 use crate::manifest::ObjectId;
 
+/// Flux reads it as an annotation and as a label.
+const FLUX: &str = "kustomize.toolkit.fluxcd.io/prune";
+
 /// The mark by which an object asks to stay when nobody renders it any more.
 pub fn asks_to_stay(object: &Value) -> Option<&'static str> {
     let annotation = |name: &str| entry(object, "annotations", name);
     let is_disabled = |value: &str| value.eq_ignore_ascii_case("disabled");
-    const FLUX: &str = "kustomize.toolkit.fluxcd.io/prune";
     if annotation("helm.sh/resource-policy").eq_ignore_ascii_case("keep") {
         Some("annotation `helm.sh/resource-policy: keep`")
     } else if has_option(object, "Prune=false") {

@@ -103,6 +103,7 @@ impl WantedUids {
     }
 
     /// The app wants nothing any more where it was: it is removed, or has left.
+    #[must_use]
     pub fn ended(self, ends: bool) -> Self {
         Self { ends, ..self }
     }

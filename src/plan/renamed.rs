@@ -142,7 +142,9 @@ impl Look {
         for key in ours.keys().filter(|key| self.presumes_missing || !there.contains_key(key.as_str())) {
             let (Some(made), Some(manifest)) = (made.get(key.as_str()), manifest.get(key.as_str())) else { continue };
             if tells("", &without_key(key, manifest)) {
-                content(key, made).into_iter().for_each(|content| missing.entry(content).or_default().push(key));
+                if let Some(content) = content(key, made) {
+                    missing.entry(content).or_default().push(key);
+                }
             }
         }
         let below = |key: &String| [path, std::slice::from_ref(key)].concat();

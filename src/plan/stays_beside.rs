@@ -62,9 +62,12 @@ fn walk(
     }
 }
 
+/// Tells by an item or entry as it was before an apply, and as it is after it.
+type Tells<'v> = Box<dyn Fn(&Value, &Value) -> bool + 'v>;
+
 /// Whether what others hold, and nobody wants, may be in the place of something of ours that was missing: any item of a
 /// list, and an entry of a map that has the value of ours.
-fn beside<'v>(ours: &Value, [before, applied, desired]: [&'v Value; 3]) -> Box<dyn Fn(&Value, &Value) -> bool + 'v> {
+fn beside<'v>(ours: &Value, [before, applied, desired]: [&'v Value; 3]) -> Tells<'v> {
     let no = Map::new();
     let ours = ours.as_object().unwrap_or(&no);
     match (before, applied, desired) {

@@ -213,7 +213,7 @@ type Found = ((Taken, Value), Vec<Conflict>);
 
 /// What a look for it has come to.
 enum Came {
-    Seen(Option<Found>),
+    Seen(Option<Box<Found>>),
     /// The object has changed since the answer.
     Moved,
 }
@@ -228,7 +228,7 @@ async fn with_renamed(
 ) -> Result<(Applied, Option<Found>), ReconcileError> {
     for _ in 0..STALE_TRIES {
         if let Came::Seen(found) = without_renamed(cluster, wanted, &answer.object, applied).await? {
-            return Ok((answer, found));
+            return Ok((answer, found.map(|found| *found)));
         }
         match apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force: true }).await {
             Ok(next) => answer = next,
@@ -264,7 +264,7 @@ async fn without_renamed(
     let Some(renamed) = beside(|| renamed(&live, answer, desired, manager)) else { return Ok(Came::Seen(None)) };
     let Some(heals) = renamed.heals(answer) else { return Ok(Came::Seen(None)) };
     match cluster.patch_json(&wanted.key, &heals, true).await {
-        Ok(object) => Ok(Came::Seen(Some(((renamed.taken, object), renamed.held)))),
+        Ok(object) => Ok(Came::Seen(Some(Box::new(((renamed.taken, object), renamed.held))))),
         Err(ClusterError::Conflict { .. }) => Ok(Came::Moved),
         // What the server does not let go stays, and the heal says so.
         Err(error) if error.class() == Class::Fail => Ok(Came::Seen(None)),

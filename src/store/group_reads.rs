@@ -79,7 +79,7 @@ mod tests {
         let read = |commit| ReadRow { repo: library.clone(), ref_name: side.to_owned(), commit };
         store.put_group_reads(&group, &[read(Some(oid("b")?))]).await?;
         assert_eq!(store.groups_that_read(&library, side, Some(&oid("b")?)).await?, []);
-        assert_eq!(store.groups_that_read(&library, side, Some(&oid("c")?)).await?, [group.clone()]);
+        assert_eq!(store.groups_that_read(&library, side, Some(&oid("c")?)).await?, std::slice::from_ref(&group));
         assert_eq!(store.groups_that_read(&shop, side, Some(&oid("c")?)).await?, []);
         assert_eq!(store.refs_that_previews_read(&library).await?, [side]);
         store.put_group_reads(&group, &[read(None)]).await?;

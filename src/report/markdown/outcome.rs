@@ -134,7 +134,7 @@ pub(super) fn is_decided(report: &PreviewReport, app: &AppReport) -> bool {
     let ends = all
         .filter(|one| one.app == app.app)
         .flat_map(|one| std::iter::once(&one.end).chain(one.later.iter().map(|later| &later.end)));
-    ends.filter_map(decides).last().unwrap_or_default()
+    ends.filter_map(decides).next_back().unwrap_or_default()
 }
 
 fn is_decision(end: &AppEnd) -> bool {

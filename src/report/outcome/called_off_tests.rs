@@ -18,12 +18,12 @@ fn names() -> Vec<String> {
     vec!["PersistentVolumeClaim shop/cache".to_owned()]
 }
 
-fn ada() -> Option<String> {
-    Some("uid 1000 (ada)".to_owned())
+fn ada() -> String {
+    "uid 1000 (ada)".to_owned()
 }
 
 fn confirmed() -> AppEnd {
-    AppEnd::Confirmed { objects: names(), by: ada() }
+    AppEnd::Confirmed { objects: names(), by: Some(ada()) }
 }
 
 fn healthy() -> AppEnd {
@@ -36,13 +36,13 @@ fn healthy() -> AppEnd {
 fn a_confirmation_before_the_merge_is_healthy_is_told() {
     let gone = |by| AppEnd::Removed { objects: names(), replaced: false, lost: None, confirmed: true, by, all: true };
     let ends = vec![event("a", confirmed()), event("a", gone(None)), event("a", healthy())];
-    assert_eq!(told(ends), [confirmed(), gone(ada())]);
+    assert_eq!(told(ends), [confirmed(), gone(Some(ada()))]);
 }
 
 /// T18+: what was confirmed, and is wanted again before it is done, was not deleted.
 #[test]
 fn a_confirmed_deletion_that_is_called_off_was_not_done() {
-    let off = AppEnd::Withdrawn { deletes: 1, objects: names(), confirmed: true, by: ada() };
+    let off = AppEnd::Withdrawn { deletes: 1, objects: names(), confirmed: true, by: Some(ada()) };
     let replaced = AppEnd::Replaced { by: "b".repeat(40).parse().expect("an id"), healthy: false };
     let ends = vec![event("a", confirmed()), event("a", replaced), event("b", healthy())];
     assert_eq!(told(ends), [confirmed(), off]);
@@ -51,7 +51,7 @@ fn a_confirmed_deletion_that_is_called_off_was_not_done() {
 /// T4+: what was applied and rolled back was applied, whatever holds the app since.
 #[test]
 fn what_was_rolled_back_was_applied() {
-    let back = AppEnd::RolledBack { to: "c".repeat(40).parse().expect("an id"), by: ada() };
+    let back = AppEnd::RolledBack { to: "c".repeat(40).parse().expect("an id"), by: Some(ada()) };
     let ends = vec![event("a", back.clone()), event("a", healthy())];
     assert_eq!(told(ends.clone()), [back.clone(), healthy()]);
     assert_eq!(first(&ends), Some(0), "which is told first");

@@ -62,6 +62,7 @@ pub struct HealCount {
 pub type Heals = BTreeMap<String, HealCount>;
 
 /// One app, without its trace, which may be large.
+#[expect(clippy::struct_excessive_bools, reason = "the facts of a row, each by itself")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppRow {
     pub app: App,

@@ -61,7 +61,7 @@ impl Store {
         .bind(owner.to_string())
         .fetch_all(self.read())
         .await?;
-        let apps = readable(found.into_iter().map(named));
+        let apps = readable(found.into_iter().map(|app: String| named(&app)));
         Ok(apps.into_iter().filter(|app| app.repo == owner.repo).collect())
     }
 }
@@ -77,13 +77,13 @@ impl Snapshot {
         )
         .fetch_all(&mut *self.0)
         .await?;
-        let read = |(app, owner, by): (String, String, KeptBy)| Ok((named(app)?, named(owner)?, by));
+        let read = |(app, owner, by): (String, String, KeptBy)| Ok((named(&app)?, named(&owner)?, by));
         let waiting: Vec<(AppId, AppId, KeptBy)> = readable(found.into_iter().map(read));
         Ok(waiting.into_iter().filter(|(app, owner, _)| app.repo == owner.repo).collect())
     }
 }
 
-fn named(app: String) -> Result<AppId, StoreError> {
+fn named(app: &str) -> Result<AppId, StoreError> {
     app.parse().map_err(|error| StoreError::corrupt("an app", error))
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn kept(
     .await?;
     let read = |(group, kind, namespace, name, owner, by): (String, String, String, String, String, KeptBy)| {
         let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
-        Ok(Kept { object: ObjectId { group, kind, namespace, name }, owner: named(owner)?, by })
+        Ok(Kept { object: ObjectId { group, kind, namespace, name }, owner: named(&owner)?, by })
     };
     let kept = found.into_iter().map(read).collect::<Result<Vec<Kept>, StoreError>>()?;
     Ok(kept.into_iter().filter(|one| one.owner.repo == app.repo).collect())
