@@ -116,3 +116,24 @@ async fn what_cannot_go_is_not_taken_over() {
     assert_eq!(names(&world, VOLUMES).await, ["other", "settings"]);
     assert!(holds(&world, "kubectl-edit", "other").await && !holds(&world, "driftless", "other").await);
 }
+
+/// X1+: a refused apply changes nothing: what was taken over for it is held by whoever held it, and an item that is not
+/// as the plan saw it is not taken at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_apply_gives_back_what_it_took() {
+    let world = World::new("give-back").await;
+    let ours = web(&json!([]), &json!([{"name": "settings", "configMap": {"name": "settings"}}]));
+    world.sync('a', std::slice::from_ref(&ours)).await;
+    edit(&world, json!([{"op": "replace", "path": format!("{VOLUMES}/0/name"), "value": "other"}])).await;
+    let plan = plan(&world, &ours).await;
+    assert!(plan.changes[0].takes.is_some(), "{:?}", plan.changes[0].conflicts);
+    // Between the plan and the write somebody begins to need it.
+    add(&world, &json!({"volumeMounts": [{"name": "other", "mountPath": "/b"}]}), &json!({})).await;
+    world.apply('a', &plan, again()).await.expect_err("the mount needs it");
+    assert_eq!(names(&world, VOLUMES).await, ["other"]);
+    assert!(holds(&world, "kubectl-edit", "other").await && !holds(&world, "driftless", "other").await);
+
+    // What is planned now is done, and what was ours comes back once nobody needs the other name.
+    world.sync_with('a', std::slice::from_ref(&ours), again()).await.expect("synced");
+    assert_eq!(names(&world, VOLUMES).await, ["other", "settings"]);
+}
