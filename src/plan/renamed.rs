@@ -141,10 +141,10 @@ impl Look {
         let mut missing: BTreeMap<String, Vec<&String>> = BTreeMap::new();
         for key in ours.keys().filter(|key| self.presumes_missing || !there.contains_key(key.as_str())) {
             let (Some(made), Some(manifest)) = (made.get(key.as_str()), manifest.get(key.as_str())) else { continue };
-            if tells("", &without_key(key, manifest)) {
-                if let Some(content) = content(key, made) {
-                    missing.entry(content).or_default().push(key);
-                }
+            if tells("", &without_key(key, manifest))
+                && let Some(content) = content(key, made)
+            {
+                missing.entry(content).or_default().push(key);
             }
         }
         let below = |key: &String| [path, std::slice::from_ref(key)].concat();

@@ -248,18 +248,6 @@ impl Store {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    /// What of an app is to go and has not, by its cluster: what needs confirmation, and what was left for other apps.
-    pub async fn put_off(&self, app: &AppId) -> Result<Vec<(ClusterName, ObjectRow)>, StoreError> {
-        let raw = sqlx::query_as::<_, overview::Undecided>(
-            "SELECT * FROM objects WHERE app = $1 AND state IN ($2, $3, $4) \
-             ORDER BY cluster, api_group, kind, namespace, name",
-        );
-        let raw =
-            raw.bind(app.to_string()).bind(ObjectState::Held).bind(ObjectState::Outdated).bind(ObjectState::Moving);
-        let placed = |row: overview::Undecided| Ok((ClusterName::new(&row.cluster), ObjectRow::try_from(row.raw)?));
-        Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(placed)))
-    }
-
     /// What all apps own in a cluster.
     pub async fn inventory_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
         let raw = sqlx::query_as::<_, Raw>(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));

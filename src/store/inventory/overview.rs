@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::FromRow;
 
-use super::{ObjectRow, Raw};
+use super::{ObjectRow, ObjectState, Raw};
 use crate::ids::{AppId, ClusterName};
 use crate::store::{Store, StoreError, readable};
 
@@ -100,5 +100,17 @@ impl Store {
             of_app.entry(cluster).or_default().undecided.push(row);
         }
         Ok(overviews)
+    }
+
+    /// What of an app is to go and has not, by its cluster: what needs confirmation, and what was left for other apps.
+    pub async fn put_off(&self, app: &AppId) -> Result<Vec<(ClusterName, ObjectRow)>, StoreError> {
+        let raw = sqlx::query_as::<_, Undecided>(
+            "SELECT * FROM objects WHERE app = $1 AND state IN ($2, $3, $4) \
+             ORDER BY cluster, api_group, kind, namespace, name",
+        );
+        let raw =
+            raw.bind(app.to_string()).bind(ObjectState::Held).bind(ObjectState::Outdated).bind(ObjectState::Moving);
+        let placed = |row: Undecided| Ok((ClusterName::new(&row.cluster), ObjectRow::try_from(row.raw)?));
+        Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(placed)))
     }
 }

@@ -145,7 +145,7 @@ async fn an_app_that_renders_otherwise_names_the_crd_that_made_it_so() {
     drop_crd(&world, &group).await;
 }
 
-/// A ConfigMap that a chart has as long as the cluster does not serve the kind.
+/// A `ConfigMap` that a chart has as long as the cluster does not serve the kind.
 fn unless_served(group: &str, name: &str) -> String {
     format!(
         "{{{{- if not (.Capabilities.APIVersions.Has \"{group}/v1/Wid\") }}}}\napiVersion: v1\nkind: ConfigMap\n\
