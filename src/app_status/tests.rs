@@ -212,7 +212,7 @@ fn cases() -> Vec<Case> {
         with_run(
             case("failed, and applied again as part of another revision", |row| {
                 fails(row);
-                (row.synced_ok, row.health) = (true, AppHealth::Progressing);
+                (row.synced_ok, row.health, row.failed_applied) = (true, AppHealth::Progressing, true);
             }),
             RunState::Waiting,
             "c",

@@ -138,19 +138,19 @@ pub fn destructive_objects<'a>(changes: impl IntoIterator<Item = &'a Change>) ->
         Some(Destructive::Object { key, action: change.action, contents })
     };
     let changes: Vec<&Change> = changes.into_iter().filter(|change| is_destructive(change)).collect();
-    let holding = changes.iter().copied().filter(|change| change.removes().is_some_and(holds_others));
+    let holding = changes.iter().copied().filter(|change| needs(change));
     holding.filter_map(one).chain(unreviewed(&changes)).collect()
 }
 
 /// What nobody has reviewed, by what has caused it.
 fn unreviewed(changes: &[&Change]) -> Vec<Destructive> {
-    let mut causes: BTreeMap<(&str, bool), Vec<ObjectKey>> = BTreeMap::new();
+    let mut causes: BTreeMap<(bool, &str), Vec<ObjectKey>> = BTreeMap::new();
     for change in changes {
         if let Some(why) = &change.unreviewed {
-            causes.entry((why, change.action == Action::Replace)).or_default().push(change.key.clone());
+            causes.entry((change.action == Action::Replace, why)).or_default().push(change.key.clone());
         }
     }
-    let one = |((why, replaced), keys): ((&str, bool), _)| Destructive::Unreviewed { keys, replaced, why: why.into() };
+    let one = |((replaced, why), keys): ((bool, &str), _)| Destructive::Unreviewed { keys, replaced, why: why.into() };
     causes.into_iter().map(one).collect()
 }
 
@@ -158,9 +158,13 @@ fn unreviewed(changes: &[&Change]) -> Vec<Destructive> {
 /// asks for it, or nobody has reviewed that it goes.
 pub fn is_destructive(change: &Change) -> bool {
     let is_unreviewed = change.unreviewed.is_some() && matches!(change.action, Action::Prune | Action::Replace);
-    let needs = change.removes().is_some_and(holds_others) || asks(change).is_some();
     // What is put off is deleted later, and nobody looks at it again then.
-    (needs && !change.put_off || is_unreviewed) && !is_going(change)
+    (needs(change) && !change.put_off || is_unreviewed) && !is_going(change)
+}
+
+/// Whether it needs that for what it is about, and not for who has asked.
+fn needs(change: &Change) -> bool {
+    change.removes().is_some_and(holds_others) || asks(change).is_some()
 }
 
 /// The mark by which an object that goes for good asks for confirmation.

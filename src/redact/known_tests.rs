@@ -192,8 +192,8 @@ fn a_password_in_base64_is_found_by_itself() {
     for value in [docker, npm, format!("Basic {auth}"), format!("authorization: Basic {auth}"), auth.clone()] {
         let known = known(&json!({"value": value}));
         for hidden in ["s3cr3t/Pa:ss", "ci-bot:s3cr3t/Pa:ss", &auth, &STANDARD.encode("s3cr3t/Pa:ss")] {
-            let shown = known.hide(&format!("login failed with '{hidden}'"));
-            assert_eq!(shown.as_str(), "login failed with '(hidden)'", "{value}: {hidden}");
+            let shown = known.hide(&format!("login failed for '{hidden}'"));
+            assert_eq!(shown.as_str(), "login failed for '(hidden)'", "{value}: {hidden}");
         }
         assert_eq!(known.hide("always-auth, registry").as_str(), "always-auth, registry", "{value}");
     }
