@@ -154,8 +154,8 @@ fn unreviewed(changes: &[&Change]) -> Vec<Destructive> {
     causes.into_iter().map(one).collect()
 }
 
-/// Whether a change needs confirmation by itself: what is in an object, or belongs to it, goes with it, the object itself
-/// asks for it, or nobody has reviewed that it goes.
+/// Whether a change needs confirmation by itself: what is in an object, or belongs to it, goes with it, the object
+/// itself asks for it, or nobody has reviewed that it goes.
 pub fn is_destructive(change: &Change) -> bool {
     let is_unreviewed = change.unreviewed.is_some() && matches!(change.action, Action::Prune | Action::Replace);
     // What is put off is deleted later, and nobody looks at it again then.
