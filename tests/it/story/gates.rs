@@ -221,7 +221,8 @@ async fn a_definition_that_the_change_breaks() {
     let world = up("gate-definition").await;
     let broken = world.app("shop", "deploy").replace("destination:", "destnation:");
     let (state, text, comment) = end_of(&world, "broken", Files::new().file("apps/shop.yaml", broken)).await;
-    assert_eq!((state.as_str(), text.as_str()), ("failure", "1 error in the definitions of apps"), "{comment}");
+    // The key that is not known, and the one that is missing.
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "2 errors in the definitions of apps"), "{comment}");
     assert!(comment.contains("apps/shop.yaml:") && comment.contains("destnation"), "{comment}");
 }
 

@@ -231,10 +231,10 @@ async fn a_merge_that_breaks_a_definition_says_so() {
         .file("apps/other.yaml", world.app("other", "other"))
         .file("other/map.yaml", config_map("other", "x"));
     let pull = world.open_pull("broken", files).await;
-    world.status_is(&pull.head, "failure", "1 error in the definitions of apps").await;
+    world.status_is(&pull.head, "failure", "2 errors in the definitions of apps").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("other", &merge).await;
-    let comment = world.comment(pull.number, "**1 error in the definitions of apps**").await;
+    let comment = world.comment(pull.number, "**2 errors in the definitions of apps**").await;
     assert!(comment.contains("destnation") && !comment.contains("affected no app"), "{comment}");
     world.comment(pull.number, "applied for `other` on `prod`").await;
     let notice = world.eventually("people are told", async || world.notices(pull.number).into_iter().next()).await;
@@ -338,8 +338,7 @@ async fn a_failure_that_is_taken_back_is_told_as_that() {
     let pull = broken_merge(&world).await;
     let revert = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
     world.healthy("shop", &revert).await;
-    let comment = world.comment(pull.number, "Since then").await;
+    let comment = world.comment(pull.number, &format!("reverted by `{}`", revert.short())).await;
     assert!(comment.contains("**FAILED** for `shop` on `prod`"), "{comment}");
-    assert!(comment.contains(&format!("reverted by `{}`", revert.short())), "{comment}");
     assert!(!comment.contains("healthy after"), "{comment}");
 }
