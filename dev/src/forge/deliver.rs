@@ -186,8 +186,8 @@ impl Postman {
             .body(letter.body.clone());
         match request.send().await {
             Ok(answer) => Some(answer.status().as_u16()),
-            // Nobody listens while the server stops and starts.
-            Err(error) if error.is_connect() => None,
+            // Nobody listens while the server stops and starts, or stops listening halfway.
+            Err(error) if error.is_connect() || error.is_request() => None,
             Err(error) => {
                 tracing::warn!(event = letter.event, error = %error.without_url(), "a webhook could not be delivered");
                 None
