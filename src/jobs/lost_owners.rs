@@ -10,14 +10,20 @@ use crate::report::words::join;
 
 /// How many owners are named.
 const NAMED: usize = 5;
+/// So many objects of a preview are looked at, and so many owners of each: a request is made for each of them.
+const OBJECTS: usize = 50;
+const OWNERS: usize = 10;
 
 /// The owners of an object, if it is deleted for the lack of them. While one of them is there, or that is not known, or
 /// not for this app to know, there are none.
 pub(super) async fn of(cluster: &Cluster, authority: &dyn Authority, change: &Change) -> Vec<String> {
     let desired = change.desired.as_ref();
-    let owners = desired.and_then(|desired| desired.object.pointer("/metadata/ownerReferences")?.as_array());
+    let owners = desired.map(|desired| owners(&desired.object)).unwrap_or_default();
+    if owners.len() > OWNERS {
+        return Vec::new();
+    }
     let mut lost = Vec::new();
-    for owner in owners.into_iter().flatten() {
+    for owner in owners {
         match name_if_lost(cluster, authority, change.key.namespace.as_deref(), owner).await {
             Some(name) => lost.push(name),
             None => return Vec::new(),
@@ -29,10 +35,16 @@ pub(super) async fn of(cluster: &Cluster, authority: &dyn Authority, change: &Ch
 /// Says before the merge of each object that is written that it would not stay.
 pub(super) async fn warn(cluster: &Cluster, authority: &dyn Authority, changes: &mut [Change]) {
     let writes = |change: &Change| matches!(change.action, Action::Create | Action::Update | Action::Replace);
-    for change in changes.iter_mut().filter(|change| writes(change) && !change.is_rejected()) {
+    let has_owners = |change: &Change| change.desired.as_ref().is_some_and(|one| !owners(&one.object).is_empty());
+    let looked_at = |change: &&mut Change| writes(change) && !change.is_rejected() && has_owners(change);
+    for change in changes.iter_mut().filter(looked_at).take(OBJECTS) {
         let lost = of(cluster, authority, change).await;
         change.remarks.extend((!lost.is_empty()).then(|| say(&lost, change.key.namespace.as_deref())));
     }
+}
+
+fn owners(object: &Value) -> &[Value] {
+    object.pointer("/metadata/ownerReferences").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn say(lost: &[String], namespace: Option<&str>) -> String {

@@ -93,6 +93,7 @@ async fn look(
         // Before anything of them is applied.
         outcome::merged_by_push(engine, repo, ref_name, before.as_ref(), &revision).await?;
         outcome::merged_by_message(engine, repo, ref_name, &revision).await?;
+        engine.store.forget_merged_groups(&repo.name, &revision).await?;
         bases.insert((repo.name.clone(), ref_name.to_owned()));
     }
     let (mut to_sync, mut looks) = (BTreeSet::new(), BTreeSet::new());

@@ -41,6 +41,13 @@ impl Store {
         Ok(())
     }
 
+    /// The groups of a repo that were merged, as a branch is now at their head.
+    pub async fn forget_merged_groups(&self, repo: &RepoName, head: &Oid) -> Result<(), StoreError> {
+        let sql = "DELETE FROM group_reads WHERE repo = $1 AND head = $2";
+        sqlx::query(sql).bind(repo.as_str()).bind(head.as_str()).execute(self.write()).await?;
+        Ok(())
+    }
+
     /// The merge groups whose previews read a ref when it was elsewhere than at `now`.
     pub async fn groups_that_read(
         &self,
@@ -86,6 +93,13 @@ mod tests {
         assert_eq!(store.groups_that_read(&library, side, None).await?, []);
         store.forget_group_reads(&shop, &group.ref_name).await?;
         assert_eq!(store.groups_that_read(&library, side, Some(&oid("c")?)).await?, []);
+        assert!(store.refs_that_previews_read(&library).await?.is_empty());
+
+        // A branch that is at its head has it merged.
+        store.put_group_reads(&group, &[read(None)]).await?;
+        store.forget_merged_groups(&shop, &oid("b")?).await?;
+        assert_eq!(store.refs_that_previews_read(&library).await?, [side]);
+        store.forget_merged_groups(&shop, &group.head).await?;
         assert!(store.refs_that_previews_read(&library).await?.is_empty());
         Ok(())
     }

@@ -27,16 +27,15 @@ pub struct Pull {
     pub merge_confirmed: bool,
 }
 
-#[cfg(test)]
 impl Pull {
-    /// One of which nothing was shown yet.
-    pub(crate) fn sample(repo: &RepoName, number: u64, state: PullRow) -> Self {
+    /// An open one of which nothing was shown yet.
+    pub fn open(repo: &RepoName, number: u64, head: Oid, base_ref: String) -> Self {
         Self {
             repo: repo.clone(),
             number,
-            state,
-            head: "a".repeat(40).parse().expect("an id"),
-            base_ref: "refs/heads/main".into(),
+            state: PullRow::Open,
+            head,
+            base_ref,
             base: None,
             merge_commit: None,
             apps: Vec::new(),
@@ -44,6 +43,12 @@ impl Pull {
             unfinished: false,
             merge_confirmed: false,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sample(repo: &RepoName, number: u64, state: PullRow) -> Self {
+        let head = "a".repeat(40).parse().expect("an id");
+        Self { state, ..Self::open(repo, number, head, "refs/heads/main".into()) }
     }
 }
 

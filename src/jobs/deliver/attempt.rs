@@ -20,7 +20,7 @@ use crate::jobs::preview::compare::limit;
 use crate::jobs::{Engine, outcome};
 use crate::lifecycle::beside;
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Action, Change, Plan, Redactor};
+use crate::plan::{Action, Change, Plan};
 use crate::queue::{JobContext, JobError};
 use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
 use crate::render::{Purpose as RenderPurpose, Rendered};
@@ -323,7 +323,8 @@ impl Attempt<'_> {
             return Ok(Some(judgement));
         }
         let text = if report_only { told::found(&judgement, plan) } else { told::not_healed(&judgement, plan) };
-        let text = beside(|| String::from(Redactor::new(&plan.changes, []).text(&text)));
+        // The plan of a failing app has not all of its Secrets.
+        let text = String::from(self.secrets(None, Some(plan)).await.show(&text));
         // Once: as long as it stays the same, nobody wants to read it every ten minutes.
         if self.row.drift != text {
             engine.store.set_drift(&app.id, &text).await?;

@@ -11,6 +11,7 @@ use crate::jobs::history::History;
 use crate::queue::{Job, JobContext, JobError};
 use crate::store::apps::{AppRow, AppState};
 use crate::store::runs::RunKind;
+use crate::sync::quotes_a_server;
 
 /// Reports how the cluster differs from what is applied, where the last look at it has seen a difference and the sync
 /// that would put it right has failed. What goes wrong with that is no other failure of the app.
@@ -18,7 +19,10 @@ pub(super) async fn look(engine: &Engine, id: &AppId, job: &Job, ctx: &JobContex
     if let Err(error) = report(engine, id, job, ctx).await
         && error.class != Class::Cancelled
     {
-        tracing::warn!(app = %id, error = error.message(), "the drift of an app whose sync fails is not known");
+        // What a server says may repeat what the app's Secrets hold.
+        let why =
+            if quotes_a_server(error.source()) { "the cluster refuses a look".to_owned() } else { error.message() };
+        tracing::warn!(app = %id, error = why, "the drift of an app whose sync fails is not known");
     }
 }
 

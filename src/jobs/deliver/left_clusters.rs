@@ -116,7 +116,8 @@ pub(in crate::jobs) async fn prune(engine: &Engine, id: &AppId, ctx: &JobContext
         finish::note(engine, &row, &last.id, &pruned).await?;
         finish::tell_gone(engine, &row, &name, &last.id, &pruned, None).await?;
         if let Some(text) = pruned.not_read() {
-            let text = format!("on cluster {name}, which the app has left: {text}");
+            let place = if is_left { ", which the app has left" } else { "" };
+            let text = format!("on cluster {name}{place}: {text}");
             engine.store.set_run_state(&last.id, RunState::Waiting, Some(&text)).await?;
             return Err(JobError::new(Class::Fail, text));
         }

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::class::{Class, Classified};
+use crate::ids::RepoName;
 use crate::jobs::Engine;
 use crate::queue::JobError;
 use crate::render::{Asker, Failure, Purpose, RenderError, RenderRequest, Rendered};
@@ -19,13 +20,25 @@ pub(in crate::jobs) async fn render(
     purpose: Purpose,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
+    render_for(engine, &app.id.repo, app, tree, purpose, cancel).await
+}
+
+/// The same in the share of another repo, which asks for it.
+pub(in crate::jobs) async fn render_for(
+    engine: &Engine,
+    asks: &RepoName,
+    app: &App,
+    tree: Arc<dyn Tree>,
+    purpose: Purpose,
+    cancel: &CancellationToken,
+) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
     // A definition that names a cluster which is none, or may not go there, is at fault itself, and no other app of the
     // pull request is.
     if let Err(denied) = engine.permitted(app) {
         return Ok(Err(failed(denied.to_string())));
     }
     let request = request(engine, app).await?;
-    let asker = Asker { tenant: app.id.repo.as_str(), purpose };
+    let asker = Asker { tenant: asks.as_str(), purpose };
     match engine.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await {
         Err(error) if error.class() != Class::Fail => Err(error.into()),
         result => Ok(result),

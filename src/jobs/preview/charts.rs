@@ -16,7 +16,7 @@ use crate::jobs::desired::{mentions, render};
 use crate::manifest::ObjectKey;
 use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
-use crate::render::{Asker, ClusterFacts, Purpose, Rendered};
+use crate::render::{Asker, ClusterFacts, Purpose, RenderRequest, Rendered};
 use crate::report::words::{count, join};
 use crate::store::apps::{AppRow, AppState};
 use crate::tree::Tree;
@@ -47,6 +47,9 @@ pub(in crate::jobs) async fn warn(
     plan: &mut Plan,
     cancel: &CancellationToken,
 ) -> Result<(), JobError> {
+    if !plan.changes.iter().any(|change| is_crd(&change.key)) {
+        return Ok(());
+    }
     let now = engine.facts(cluster).await?;
     let Some((at, then)) = then(&now, &plan.changes) else { return Ok(()) };
     let then = Arc::new(then);
@@ -57,7 +60,7 @@ pub(in crate::jobs) async fn warn(
             unknown += 1;
             continue;
         }
-        let rendered = both(engine, &row, tree, &then, cancel);
+        let rendered = both(engine, &plan.app.repo, &row, tree, &then, cancel);
         match tokio::time::timeout_at(end, rendered).await {
             Ok(Ok(both)) => found.extend(both.and_then(|(now, then)| otherwise(&row, &now, then.as_deref()))),
             // A chart that cannot be rendered is told by its own sync.
@@ -139,24 +142,26 @@ async fn charts(engine: &Engine, cluster: &Cluster) -> Result<Vec<(AppRow, Arc<d
 
 type Both = (Arc<Rendered>, Option<Arc<Rendered>>);
 
-/// What an app renders to now and then. None where it does not render now, or is no chart.
+/// What an app renders to now and then. None where it does not render now, or is no chart. Whose pull request it is has
+/// it rendered, so that it takes no place of the app's own repo.
 async fn both(
     engine: &Engine,
+    asks: &RepoName,
     row: &AppRow,
     tree: Arc<dyn Tree>,
     then: &Arc<ClusterFacts>,
     cancel: &CancellationToken,
 ) -> Result<Option<Both>, JobError> {
     let app = &row.app;
-    let Ok(now) = render::render(engine, app, Arc::clone(&tree), Purpose::Preview, cancel).await? else {
+    let Ok(now) = render::render_for(engine, asks, app, Arc::clone(&tree), Purpose::Preview, cancel).await? else {
         return Ok(None);
     };
     if now.cluster.is_none() {
         return Ok(None);
     }
     let request = render::request(engine, app).await?;
-    let request = crate::render::RenderRequest { cluster: Some(Arc::clone(then)), ..request };
-    let asker = Asker { tenant: app.id.repo.as_str(), purpose: Purpose::Preview };
+    let request = RenderRequest { cluster: Some(Arc::clone(then)), ..request };
+    let asker = Asker { tenant: asks.as_str(), purpose: Purpose::Preview };
     let then = engine.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await;
     match then {
         Ok(then) => Ok(Some((now, Some(then)))),

@@ -21,7 +21,7 @@ use crate::app::{App, OnDelete};
 use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
 use crate::config::Repo;
-use crate::ids::{AppId, Oid};
+use crate::ids::{AppId, ClusterName, Oid};
 use crate::jobs::Engine;
 use crate::jobs::desired::volatile;
 use crate::jobs::lost_owners;
@@ -30,7 +30,7 @@ use crate::lifecycle::beside;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{Change, PruneLimit, Redactor};
 use crate::queue::JobError;
-use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, plan_change, plan_orphans};
+use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, ReconcileError, plan_change, plan_orphans};
 use crate::render::{RenderError, Rendered};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, HeldBack};
 use crate::store::apps::AppRow;
@@ -62,15 +62,15 @@ pub(in crate::jobs) async fn all(
         leaving.extend(leaving::preview(engine, pair, head, cancel).await?);
     }
     let moves = Moves::find(engine, repo, trees, &pairs, cancel).boxed().await?;
-    let siblings = &Brought::by(engine, &pairs, &moves).await?;
-    let moves = &moves;
+    let siblings = Brought::by(engine, &pairs, &moves).await?;
+    let whole = &Whole { engine, trees, head, moves: &moves, siblings: &siblings, collected, cancel };
     let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
     let each = pairs.into_iter().map(|pair| {
         let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
         async move {
             // Never closed.
             let _share = at_once.acquire_many(weight).await;
-            Box::pin(by_itself(engine, trees, head, pair, moves, siblings, collected, cancel)).await
+            Box::pin(by_itself(whole, pair)).await
         }
         .boxed()
     });
@@ -85,60 +85,60 @@ pub(in crate::jobs) async fn all(
     let names = Names::find(engine, &reports).await?;
     collected.rest_on(names.rests(&reports));
     refuse_shared(&mut reports, &names);
-    claimed::refuse(engine, &mut reports, moves, &names).await?;
+    claimed::refuse(engine, &mut reports, &moves, &names).await?;
     Ok(Compared { apps: reports, trouble: troubles.into_iter().flatten().next() })
 }
 
+/// What all apps of a pull request have in common.
+struct Whole<'a> {
+    engine: &'a Engine,
+    trees: &'a Trees,
+    head: &'a Oid,
+    moves: &'a Moves,
+    siblings: &'a Brought,
+    collected: &'a Collected,
+    cancel: &'a CancellationToken,
+}
+
 /// One app, whatever it meets: what is wrong with it is said of it alone.
-#[expect(clippy::too_many_arguments, reason = "what one app is compared with, spelled out once")]
-async fn by_itself(
-    engine: &Engine,
-    trees: &Trees,
-    head: &Oid,
-    pair: Pair,
-    moves: &Moves,
-    siblings: &Brought,
-    collected: &Collected,
-    cancel: &CancellationToken,
-) -> Result<(AppReport, Option<JobError>), JobError> {
+async fn by_itself(whole: &Whole<'_>, pair: Pair) -> Result<(AppReport, Option<JobError>), JobError> {
     let (id, definition) = (pair.id.clone(), definition_change(&pair));
     let rendered = [&pair.base, &pair.change].map(|side| Some(Arc::clone(side.as_ref()?.rendered.as_ref().ok()?)));
     let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
-    let (error, cluster) =
-        match (Box::pin(one(engine, trees, head, pair, moves, siblings, collected, cancel)).await, cluster) {
-            (Ok(report), _) => return Ok((report, None)),
-            (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
-            (Err(error), _) => return Err(error),
-        };
-    let error = if quotes_a_server(error.source()) {
-        let manifests = rendered.each_ref().map(|side| side.as_ref().map_or(&[][..], |side| &side.manifests[..]));
-        let place = (&cluster, engine.clusters.get(&cluster));
-        let seen = SeenSecrets { manifests, ..SeenSecrets::default() };
-        let secrets = Secrets::read(&engine.store, place, &id, seen).await;
-        error.reworded(|text| secrets.show(text).into())
-    } else {
-        error
+    let (error, cluster) = match (Box::pin(one(whole, pair)).await, cluster) {
+        (Ok(report), _) => return Ok((report, None)),
+        (Err(error), Some(cluster)) if error.class != Class::Cancelled => (error, cluster),
+        (Err(error), _) => return Err(error),
     };
+    let manifests = rendered.each_ref().map(|side| side.as_ref().map_or(&[][..], |side| &side.manifests[..]));
+    let error = without_secrets(whole.engine, &id, &cluster, manifests, error).await;
     let report = AppReport::new(id.clone(), cluster, definition, AppResult::Unavailable { message: error.message() });
     let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
     Ok((report, trouble))
+}
+
+/// What a server says may repeat what it was asked about, and what it has.
+async fn without_secrets(
+    engine: &Engine,
+    id: &AppId,
+    cluster: &ClusterName,
+    manifests: [&[Manifest]; 2],
+    error: JobError,
+) -> JobError {
+    if !quotes_a_server(error.source()) {
+        return error;
+    }
+    let seen = SeenSecrets { manifests, ..SeenSecrets::default() };
+    let secrets = Secrets::read(&engine.store, (cluster, engine.clusters.get(cluster)), id, seen).await;
+    error.reworded(|text| secrets.show(text).into())
 }
 
 /// Values of apps that are compared at once: each is copied a few times on the way, so that large apps are compared one
 /// after the other.
 const VALUES_AT_ONCE: u32 = 200_000;
 
-#[expect(clippy::too_many_arguments, reason = "what one app is compared with, spelled out once")]
-async fn one(
-    engine: &Engine,
-    trees: &Trees,
-    head: &Oid,
-    pair: Pair,
-    moves: &Moves,
-    siblings: &Brought,
-    collected: &Collected,
-    cancel: &CancellationToken,
-) -> Result<AppReport, JobError> {
+async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
+    let &Whole { engine, trees, head, moves, siblings, collected, cancel } = whole;
     let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
         return Err(JobError::new(Class::Fail, format!("app {} is on neither side", pair.id)));
     };
@@ -196,21 +196,20 @@ async fn one(
     let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
     let change = manifests(engine, pair.change.as_ref()).await?;
     let orphans = orphans::known(engine, cluster, &pair.id).await?;
-    let compared = compare_twice(
+    let comparison = Comparison {
         engine,
         cluster,
         trees,
         head,
-        &app,
-        &pair,
-        [&base, &change],
-        &inventory,
-        &orphans,
-        moves,
+        app: &app,
+        pair: &pair,
+        sides: [&base, &change],
+        inventory: &inventory,
+        orphans: &orphans,
         siblings,
         cancel,
-    );
-    match compared.await? {
+    };
+    match comparison.make(moves).await? {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
@@ -224,7 +223,8 @@ async fn one(
             beside(|| show(&mut report, &planned, &pair, [&base, &change], &inventory, applied, limit(engine)));
         }
         Err(error) if error.class() == Class::Fail => {
-            report.result = AppResult::Unavailable { message: error.to_string() }
+            let error = without_secrets(engine, &pair.id, cluster.name(), [&base, &change], error.into()).await;
+            report.result = AppResult::Unavailable { message: error.message() }
         }
         Err(error) => return Err(error.into()),
     }
@@ -267,80 +267,69 @@ async fn warn(engine: &Engine, cluster: &Cluster, app: &AppId, planned: &mut Cha
     Ok(())
 }
 
-/// Once more with what turns out to be let go by those whose marks it bears.
-#[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]
-async fn compare_twice(
-    engine: &Engine,
-    cluster: &Cluster,
-    trees: &Trees,
-    head: &Oid,
-    app: &App,
-    pair: &Pair,
-    sides: [&[Manifest]; 2],
-    inventory: &[ObjectRow],
-    orphans: &[Orphan],
-    moves: &Moves,
-    siblings: &Brought,
-    cancel: &CancellationToken,
-) -> Result<Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError>, JobError> {
-    let mut handed_over = moves.to(&pair.id).cloned().unwrap_or_default();
-    let first =
-        compare(engine, cluster, trees, head, app, pair, sides, inventory, orphans, &handed_over, siblings, cancel)
-            .await;
-    let stale = match &first {
-        Ok((planned, _)) => stale::find(engine, &planned.changes).await?,
-        Err(_) => BTreeMap::new(),
-    };
-    if stale.is_empty() {
-        return Ok(first);
-    }
-    handed_over.extend(stale);
-    Ok(compare(engine, cluster, trees, head, app, pair, sides, inventory, orphans, &handed_over, siblings, cancel)
-        .await)
+/// The two sides of one app, and what is there.
+struct Comparison<'a> {
+    engine: &'a Engine,
+    cluster: &'a Cluster,
+    trees: &'a Trees,
+    head: &'a Oid,
+    app: &'a App,
+    pair: &'a Pair,
+    /// The manifests of the base and of the change.
+    sides: [&'a [Manifest]; 2],
+    inventory: &'a [ObjectRow],
+    orphans: &'a [Orphan],
+    siblings: &'a Brought,
+    cancel: &'a CancellationToken,
 }
 
-#[allow(clippy::too_many_arguments, reason = "the two sides of one comparison, spelled out once")]
-async fn compare(
-    engine: &Engine,
-    cluster: &Cluster,
-    trees: &Trees,
-    head: &Oid,
-    app: &App,
-    pair: &Pair,
-    [base, change]: [&[Manifest]; 2],
-    inventory: &[ObjectRow],
-    orphans: &[Orphan],
-    handed_over: &BTreeMap<ObjectId, AppId>,
-    siblings: &Brought,
-    cancel: &CancellationToken,
-) -> Result<(ChangePlan, Vec<Change>), crate::reconcile::ReconcileError> {
-    let marks = engine.marks(&pair.id);
-    let owned: Vec<Owned> = inventory.iter().map(crate::sync::owned).collect();
-    let allow = engine.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
-    let base_app = pair.base.as_ref().map_or(app, |side| &side.app);
-    let input = |app, revision, manifests, adopt| PlanInput {
-        app,
-        marks: &marks,
-        allow: &allow,
-        revision,
-        manifests,
-        inventory: &owned,
-        // A preview looks at everything, so that it can tell what had drifted before.
-        unchanged: &|_, _| false,
-        handed_over: Some(handed_over),
-        adopt,
-        reveals: false,
-        siblings: None,
-    };
-    let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
-    let siblings = siblings.to(app);
-    let change = PlanInput { siblings, ..input(app, head, change, app.adopt.0) };
-    let planned = plan_change(cluster, base, change, base_side(pair), cancel).await?;
-    let marked = match orphans {
-        [] => Vec::new(),
-        _ => plan_orphans(cluster, PlanInput { inventory: &orphans::as_owned(orphans), ..change }, cancel).await?,
-    };
-    Ok((planned, marked))
+type Planned = Result<(ChangePlan, Vec<Change>), ReconcileError>;
+
+impl Comparison<'_> {
+    /// Once more with what turns out to be let go by those whose marks it bears.
+    async fn make(&self, moves: &Moves) -> Result<Planned, JobError> {
+        let mut handed_over = moves.to(&self.pair.id).cloned().unwrap_or_default();
+        let first = self.with(&handed_over).await;
+        let stale = match &first {
+            Ok((planned, _)) => stale::find(self.engine, &planned.changes).await?,
+            Err(_) => BTreeMap::new(),
+        };
+        if stale.is_empty() {
+            return Ok(first);
+        }
+        handed_over.extend(stale);
+        Ok(self.with(&handed_over).await)
+    }
+
+    async fn with(&self, handed_over: &BTreeMap<ObjectId, AppId>) -> Planned {
+        let Self { engine, cluster, trees, head, app, pair, sides: [base, change], orphans, cancel, .. } = *self;
+        let marks = engine.marks(&pair.id);
+        let owned: Vec<Owned> = self.inventory.iter().map(crate::sync::owned).collect();
+        let allow = engine.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
+        let base_app = pair.base.as_ref().map_or(app, |side| &side.app);
+        let input = |app, revision, manifests, adopt| PlanInput {
+            app,
+            marks: &marks,
+            allow: &allow,
+            revision,
+            manifests,
+            inventory: &owned,
+            // A preview looks at everything, so that it can tell what had drifted before.
+            unchanged: &|_, _| false,
+            handed_over: Some(handed_over),
+            adopt,
+            reveals: false,
+            siblings: None,
+        };
+        let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
+        let change = PlanInput { siblings: self.siblings.to(app), ..input(app, head, change, app.adopt.0) };
+        let planned = plan_change(cluster, base, change, base_side(pair), cancel).await?;
+        let marked = match orphans {
+            [] => Vec::new(),
+            _ => plan_orphans(cluster, PlanInput { inventory: &orphans::as_owned(orphans), ..change }, cancel).await?,
+        };
+        Ok((planned, marked))
+    }
 }
 
 fn base_side(pair: &Pair) -> BaseSide {

@@ -1,7 +1,6 @@
 //! Pull requests that are merged or closed: what becomes of their gates, and who is asked about the merge.
 
 use super::gate::put_gate;
-use super::told::new_row;
 use crate::config::Repo;
 use crate::forge::{PullRequest, StatusState};
 use crate::jobs::refs::{full_ref, head_ref, tested_ref};
@@ -30,7 +29,8 @@ pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullReq
 /// What a push has told of already stays as it was told.
 async fn as_merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
     let turn = engine.store.turn(&repo.name).await?;
-    let mut row = turn.pull_or(new_row(repo, pull)).await?;
+    let mut row =
+        turn.pull_or(Pull::open(&repo.name, pull.number, pull.head.clone(), full_ref(&pull.base_ref))).await?;
     if row.state != PullRow::Merged {
         row.head.clone_from(&pull.head);
         row.put().await?;

@@ -92,7 +92,7 @@ pub(in crate::jobs) async fn begin(
     contradicted: Option<&Contradicted>,
 ) -> Result<Option<Pull>, JobError> {
     let turn = engine.store.turn(&repo.name).await?;
-    let new = new_row(repo, pull);
+    let new = Pull::open(&repo.name, pull.number, pull.head.clone(), full_ref(&pull.base_ref));
     let mut row = turn.pull_or(new.clone()).await?;
     match row.called_open(&pull.head) {
         CalledOpen::Open => {}
@@ -113,23 +113,6 @@ pub(in crate::jobs) async fn begin(
 fn without_outcome(row: &Pull) -> Result<Option<String>, JobError> {
     let Some(report) = outcome::report_of(row) else { return Ok(None) };
     Ok(Some(outcome::json(&PreviewReport { outcome: None, ..report })?))
-}
-
-/// An open pull request of which nothing was shown yet.
-pub(in crate::jobs) fn new_row(repo: &Repo, pull: &PullRequest) -> Pull {
-    Pull {
-        repo: repo.name.clone(),
-        number: pull.number,
-        state: PullRow::Open,
-        head: pull.head.clone(),
-        base_ref: full_ref(&pull.base_ref),
-        base: None,
-        merge_commit: None,
-        apps: Vec::new(),
-        report: None,
-        unfinished: false,
-        merge_confirmed: false,
-    }
 }
 
 #[cfg(test)]
