@@ -8,7 +8,7 @@ use futures::FutureExt;
 
 use super::lost::LeftAlone;
 use super::wish::Wish;
-use super::{finish, kept, left_clusters, lost, owners, told, unreviewed, writing};
+use super::{finish, kept, left_clusters, lost, told, unreviewed, writing};
 use crate::app::SyncPolicy;
 use crate::class::Class;
 use crate::ids::Oid;
@@ -20,7 +20,7 @@ use crate::jobs::preview::compare::limit;
 use crate::jobs::{Engine, outcome};
 use crate::lifecycle::beside;
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Plan};
 use crate::queue::{JobContext, JobError};
 use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
 use crate::render::{Purpose as RenderPurpose, Rendered};
@@ -33,7 +33,7 @@ use crate::sync;
 use crate::sync::heal::Judgement;
 use crate::sync::{
     AllowDestructive, AppliedSync, Known, Permits, Purpose, Secrets, SeenSecrets, SyncDeps, SyncInput, Trust,
-    WaitsForWord, Writing, drift, heal, quotes_a_server,
+    WaitsForWord, Writing, quotes_a_server,
 };
 
 fn seen<'a>(rendered: Option<&'a Rendered>, plan: Option<&'a Plan>) -> SeenSecrets<'a> {
@@ -123,7 +123,7 @@ impl Attempt<'_> {
         error.reworded(|text| secrets.show(text).into())
     }
 
-    async fn secrets(&self, rendered: Option<&Rendered>, plan: Option<&Plan>) -> Secrets {
+    pub(super) async fn secrets(&self, rendered: Option<&Rendered>, plan: Option<&Plan>) -> Secrets {
         let (engine, cluster) = (self.engine, &self.row.app.destination.cluster);
         let place = (cluster, engine.clusters.get(cluster));
         Secrets::read(&engine.store, place, &self.row.app.id, seen(rendered, plan)).await
@@ -232,7 +232,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {
+    pub(super) async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let tree = engine.mirrors.tree(&app.source.repo, &self.revision).await?;
         let purpose = if self.wish.manual.is_some() { RenderPurpose::ByHand } else { RenderPurpose::Sync };
@@ -251,7 +251,7 @@ impl Attempt<'_> {
     }
 
     /// What is to be done, the deletes of what only its marks tell of included.
-    async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
+    pub(super) async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
         let (engine, app) = (self.engine, &self.row.app);
         let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
         let marks = engine.marks(&app.id);
@@ -295,82 +295,6 @@ impl Attempt<'_> {
             plan.changes.extend(orphans::accepted(&app.id, prunes));
         }
         Ok(plan)
-    }
-
-    /// Whether drift is to be healed. None: there is none, or it was reported and that is all.
-    async fn judge(
-        &self,
-        plan: &Plan,
-        report_only: bool,
-        history: &mut History<'_>,
-    ) -> Result<Option<Judgement>, JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
-        let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
-        let seen = engine.drifted.get(&app.id).unwrap_or_default();
-        drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
-        engine.drifted.forget(&app.id);
-        let mut judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
-        judgement.note_gone(report_only);
-        let authority = engine.grants(&app.id.repo)?.on(cluster.name());
-        owners::name_lost(cluster, &authority, plan, &mut judgement).boxed().await;
-        let needs_word = self.is_replaced_anew(plan).await?;
-        if judgement.drifted.is_empty() && !needs_word && !plan.changes.iter().any(Change::is_rejected) {
-            // What was reported may be over: then nothing is written, and its health is looked at once more.
-            let was_reported = self.row.health == AppHealth::Degraded || !self.row.drift.is_empty();
-            return Ok(was_reported.then_some(judgement));
-        }
-        if !report_only && (judgement.heals_anything() || needs_word) {
-            return Ok(Some(judgement));
-        }
-        let text = if report_only { told::found(&judgement, plan) } else { told::not_healed(&judgement, plan) };
-        // The plan of a failing app has not all of its Secrets.
-        let text = String::from(self.secrets(None, Some(plan)).await.show(&text));
-        // Once: as long as it stays the same, nobody wants to read it every ten minutes.
-        if self.row.drift != text {
-            engine.store.set_drift(&app.id, &text).await?;
-            let is_gone = judgement.drifted.iter().any(|drifted| drifted.fields.is_empty());
-            if is_gone && self.row.health != AppHealth::Progressing {
-                engine.store.set_app_health(&app.id, AppHealth::Degraded, &text).await?;
-            }
-            // Drift that was to be reported is reported: only a fight that was lost is a failure.
-            let state = if report_only { RunState::Succeeded } else { RunState::Failed };
-            history.end(state, Some(&text), None).await?;
-        }
-        engine.store.set_heals(&app.id, &judgement.heals).await?;
-        Ok(None)
-    }
-
-    /// Reports how the cluster differs from what was applied, of each object that the applied revision has as it was
-    /// applied last: what a sync has written that failed half way is no drift.
-    pub async fn report_drift(&self, history: &mut History<'_>) -> Result<(), JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
-        engine.permitted(app)?;
-        let rendered = history.timed("render", self.render()).await?;
-        let mut plan = history.timed("plan", self.plan(Some(&rendered))).await?;
-        let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
-        let is_as_applied = |change: &Change| {
-            let hash = change.desired.as_ref().map(|desired| &desired.hash);
-            let row = rows.iter().find(|row| row.key.id() == change.key.id());
-            hash.is_some() && row.is_some_and(|row| row.manifest_hash.as_ref() == hash)
-        };
-        plan.changes.retain(is_as_applied);
-        if let Some(over) = self.judge(&plan, true, history).await?
-            && over.drifted.is_empty()
-        {
-            engine.store.set_drift(&app.id, "").await?;
-        }
-        Ok(())
-    }
-
-    /// Whether something has to be replaced to be as it was, which needs confirmation, and nobody was told yet.
-    async fn is_replaced_anew(&self, plan: &Plan) -> Result<bool, JobError> {
-        let replaced: Vec<ObjectId> =
-            plan.changes.iter().filter(|change| told::is_replacement(change)).map(|change| change.key.id()).collect();
-        if replaced.is_empty() {
-            return Ok(false);
-        }
-        let rows = self.engine.store.inventory_of(&plan.cluster, &plan.app).await?;
-        Ok(!rows.iter().any(|row| row.state == ObjectState::Outdated && replaced.contains(&row.key.id())))
     }
 
     /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a

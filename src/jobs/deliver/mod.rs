@@ -6,6 +6,7 @@ pub(in crate::jobs) mod failing;
 pub(in crate::jobs) mod finish;
 pub(in crate::jobs) mod goal;
 pub(in crate::jobs) mod head;
+mod judge;
 mod kept;
 pub(in crate::jobs) mod left_clusters;
 pub(in crate::jobs) mod lost;
