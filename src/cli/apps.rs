@@ -12,7 +12,7 @@ pub(super) struct ListArgs {
     /// Also list apps that were removed more than a day ago.
     #[arg(long)]
     all: bool,
-    /// Only apps whose objects differ from what was applied: in which fields, since when, and by whom.
+    /// List only apps with drift: in which fields, since when, and changed by whom.
     #[arg(long)]
     drift: bool,
     #[command(flatten)]
@@ -21,9 +21,9 @@ pub(super) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct AppArgs {
-    /// NAME, or REPO/NAME where two repos use one name. `driftless apps` lists them.
+    /// The app: NAME, or REPO/NAME if several repos use that name. `driftless apps` lists them.
     app: String,
-    /// Your name, which the history shows beside your user id.
+    /// Your name, shown in the history beside your user ID.
     #[arg(long, value_name = "NAME", env = "USER")]
     by: Option<String>,
     #[command(flatten)]
@@ -34,17 +34,17 @@ pub(super) struct AppArgs {
 pub(super) struct SyncArgs {
     #[command(flatten)]
     app: AppArgs,
-    /// Pin the app to this commit until `driftless resume`.
+    /// Pin the app to this commit (an ID, its first digits, a branch or a tag) until `driftless resume`.
     #[arg(long)]
     revision: Option<String>,
-    /// Pin the app to the commit although it is not in the history of the branch that the app follows, so that no pull
-    /// request has been reviewed for it.
+    /// Allow a --revision that is not in the history of the branch that the app follows. No pull request was reviewed
+    /// for such a commit.
     #[arg(long, requires = "revision")]
     not_on_branch: bool,
     /// Confirm the deletions and replacements listed by the waiting run.
     #[arg(long)]
     allow_destructive: bool,
-    /// Take over objects that exist already and that no app owns.
+    /// Take over existing objects that no app owns.
     #[arg(long)]
     adopt: bool,
 }
@@ -61,7 +61,7 @@ pub(super) async fn list(args: &ListArgs, format: Format) -> anyhow::Result<Outc
             } else {
                 output::line(drift_table(&drifted));
             }
-            not_looked_at(&unknown).into_iter().for_each(output::note);
+            not_checked(&unknown).into_iter().for_each(output::note);
         }
         Format::Text if apps.is_empty() => output::note("no apps yet: they appear when their definitions are pushed"),
         Format::Text => output::line(apps_table(&apps)),
@@ -85,19 +85,19 @@ fn apps_table(apps: &[AppView]) -> String {
     output::table(["APP", "DESTINATION", "STATE", "HEALTH", "REVISION", "OBJECTS", "MESSAGE"], rows)
 }
 
-fn no_drift(apart_from_some: bool) -> &'static str {
-    if apart_from_some {
-        "no drift in the apps that were looked at, as of the last look at each cluster"
+fn no_drift(some_unknown: bool) -> &'static str {
+    if some_unknown {
+        "no drift in the checked apps, as of the last drift check of each cluster"
     } else {
-        "no drift, as of the last look at each cluster"
+        "no drift, as of the last drift check of each cluster"
     }
 }
 
-/// The apps of which it is not known whether they have drifted, each with why.
-fn not_looked_at(apps: &[AppView]) -> Option<String> {
+/// The apps whose drift is unknown, each with the reason.
+fn not_checked(apps: &[AppView]) -> Option<String> {
     let one = |app: &AppView| format!("{} ({})", app.app, app.drift_unknown.as_deref().unwrap_or_default());
     let all: Vec<String> = apps.iter().map(one).collect();
-    (!all.is_empty()).then(|| format!("not looked at for drift: {}", all.join(", ")))
+    (!all.is_empty()).then(|| format!("not checked for drift: {}", all.join(", ")))
 }
 
 fn drift_table(apps: &[AppView]) -> String {
@@ -181,9 +181,9 @@ mod tests {
         ");
         let failed = AppView { drift_unknown: Some("failed".into()), ..app("web", "failed", None) };
         let ignored = AppView { drift_unknown: Some("drift: ignore".into()), ..app("api", "synced", None) };
-        let unknown = not_looked_at(&[failed, ignored]);
-        assert_eq!(unknown.as_deref(), Some("not looked at for drift: shop/web (failed), shop/api (drift: ignore)"));
-        assert_eq!(not_looked_at(&[]), None);
+        let unknown = not_checked(&[failed, ignored]);
+        assert_eq!(unknown.as_deref(), Some("not checked for drift: shop/web (failed), shop/api (drift: ignore)"));
+        assert_eq!(not_checked(&[]), None);
         insta::assert_snapshot!(apps_table(&[app("web", "synced", None)]), @r"
         APP       DESTINATION  STATE   HEALTH   REVISION    OBJECTS
         shop/web  prod/shop    synced  healthy  0123456789  4

@@ -1,5 +1,5 @@
-//! `check`: is the configuration right, and are the definitions in a folder? Nothing is touched; with `--online` what
-//! it names is asked.
+//! `check`: whether the configuration and the definitions of a folder are valid. Changes nothing. With `--online` it
+//! also queries the forges and clusters of the configuration.
 
 mod offline;
 mod online;
@@ -23,11 +23,11 @@ pub(super) struct CheckArgs {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE", env = "DRIFTLESS_CONFIG", default_value = "/etc/driftless/driftless.yaml")]
     config: PathBuf,
-    /// A checkout whose definitions are read as well, and rendered with --online: REPO=DIR, with a repo of the
-    /// configuration. May be repeated.
+    /// A checkout whose app definitions to check, as REPO=DIR with a repo of the configuration. With --online, the apps
+    /// are also rendered. May be repeated.
     #[arg(long, value_name = "REPO=DIR", value_parser = checkout)]
     definitions: Vec<(String, PathBuf)>,
-    /// Also ask the forges (credentials, webhooks) and the clusters (rights), and test the renderer's sandbox.
+    /// Also check the forges (credentials, webhooks), the clusters (rights) and the renderer's sandbox.
     #[arg(long)]
     online: bool,
 }
@@ -68,7 +68,7 @@ pub(super) async fn run(
 
 fn print(report: &Report) {
     let Findings { passed, notes, problems } = &report.findings;
-    for (word, texts) in [("ok   ", passed), ("note ", notes), ("WRONG", problems)] {
+    for (word, texts) in [("ok   ", passed), ("note ", notes), ("ERROR", problems)] {
         for text in texts {
             output::line(format!("{word} {text}"));
         }
@@ -83,9 +83,10 @@ fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> an
     for (name, dir) in &args.definitions {
         let Some(repo) = config.repos.iter().find(|repo| repo.name.as_str() == name) else {
             let known: Vec<&str> = config.repos.iter().map(|repo| repo.name.as_str()).collect();
-            findings
-                .problems
-                .push(format!("--definitions {name}: the configuration has no such repo; it has {}", known.join(", ")));
+            findings.problems.push(format!(
+                "--definitions {name}: the configuration has no such repo. It has: {}",
+                known.join(", ")
+            ));
             continue;
         };
         if !dir.is_dir() {
@@ -95,9 +96,10 @@ fn definitions(config: &Config, args: &CheckArgs, findings: &mut Findings) -> an
         let found = repo.scope().discover(&DirTree::new(dir))?;
         match found.apps.len() {
             0 if !found.errors.is_empty() => {}
-            0 => findings
-                .notes
-                .push(format!("{} defines no app; repos[{name}].definitions.globs says where they are", dir.display())),
+            0 => findings.notes.push(format!(
+                "{} defines no app in the files that match repos[{name}].definitions.globs",
+                dir.display()
+            )),
             1 => findings.passed.push(format!("{} defines 1 app", dir.display())),
             apps => findings.passed.push(format!("{} defines {apps} apps", dir.display())),
         }

@@ -12,7 +12,7 @@ use crate::api::{Answer, USER, user_name};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Server {
-    /// The running server's socket: driftless.sock in its data folder.
+    /// The socket of the running server: driftless.sock in its data folder.
     #[arg(long, env = "DRIFTLESS_SOCKET", default_value = "/var/lib/driftless/driftless.sock")]
     pub socket: PathBuf,
 }
@@ -47,8 +47,9 @@ impl Server {
         let answer = request.send().await.map_err(|error| {
             let why = root(&error);
             anyhow!(
-                "no server answers at {socket} ({why}). Start one with `driftless serve` or `driftless dev`, or pass its \
-                 socket with --socket or DRIFTLESS_SOCKET: it is `driftless.sock` in the configuration's `data` folder"
+                "no server answers at {socket} ({why}). Start one with `driftless serve` or `driftless dev`, or pass \
+                 its socket with --socket or DRIFTLESS_SOCKET. The socket is `driftless.sock` in the `data` folder of \
+                 the configuration"
             )
         })?;
         let status = answer.status();
@@ -60,7 +61,7 @@ impl Server {
             bail!("{message} (HTTP {})", status.as_u16());
         }
         serde_json::from_slice(&body)
-            .with_context(|| format!("the server at {socket} has another version than this command"))
+            .with_context(|| format!("the server at {socket} and this command have different versions"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `jobs`: what is queued, what runs, and what could not be done.
+//! `jobs`: what is queued, running and failing.
 
 use clap::Args;
 
@@ -9,7 +9,7 @@ use crate::http::api::JobView;
 
 #[derive(Debug, Args)]
 pub(super) struct JobsArgs {
-    /// Only jobs that fail.
+    /// List only failing jobs.
     #[arg(long)]
     failing: bool,
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub(super) async fn list(args: &JobsArgs, format: Format) -> anyhow::Result<Outc
     match format {
         Format::Json => output::json(&jobs)?,
         Format::Text if jobs.is_empty() => {
-            output::note(if args.failing { "no failing jobs" } else { "no queued jobs" });
+            output::note(if args.failing { "no failing jobs" } else { "no queued or running jobs" });
         }
         Format::Text => output::line(jobs_table(&jobs)),
     }

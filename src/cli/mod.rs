@@ -1,4 +1,4 @@
-//! The command line. One small file each; what a command does is elsewhere.
+//! The command line, with a small file for each command. The work of a command is elsewhere.
 
 mod apps;
 mod check;
@@ -27,37 +27,39 @@ use output::Format;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// How results are printed: text for people, json for programs.
+    /// Output format: text for people, json for programs.
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server: webhooks in, clusters in sync.
+    /// Run the server.
     Serve(ConfigFile),
-    /// Run the whole loop on this machine: a forge, a cluster and a sample repository.
+    /// Try Driftless on this machine, with a forge, a cluster and a sample repository.
     #[cfg(feature = "dev")]
     Dev(dev::DevArgs),
-    /// Check the configuration and the definitions in a checkout; with --online also what forges and clusters grant.
-    /// Changes nothing.
+    /// Check the configuration and the definitions of apps.
+    ///
+    /// With --online, also checks the permissions at the forges and in the clusters. Changes nothing.
     Check(check::CheckArgs),
-    /// Show what a folder would change in a cluster, or what a pull request's preview said. Exits 0 for no change, 2
-    /// for changes, 1 for an error.
+    /// Show what a folder or a pull request would change in a cluster.
+    ///
+    /// Exits 0 for no change, 2 for changes and 1 for an error. Changes nothing.
     Preview(preview::PreviewArgs),
     /// Sync an app now.
     Sync(apps::SyncArgs),
-    /// List the apps.
+    /// List the apps with their state.
     Apps(apps::ListArgs),
     /// List previews, syncs and heals, newest first.
     Runs(runs::RunsArgs),
-    /// List jobs that are queued, running or failing.
+    /// List queued, running and failing jobs.
     Jobs(jobs::JobsArgs),
-    /// Pause an app: nothing is applied, healed or deleted until it is resumed.
+    /// Pause an app: Driftless applies, heals and deletes nothing until you resume it.
     Pause(apps::AppArgs),
-    /// End a pause, and if there is none a pinned revision, and sync the app.
+    /// End a pause and sync the app. If the app is not paused, end its pin.
     Resume(apps::AppArgs),
-    /// Close the renderer's box and become its worker.
+    /// Enter the renderer's sandbox and start its worker.
     #[command(hide = true)]
     Sandbox(SandboxArgs),
 }
@@ -71,10 +73,10 @@ struct ConfigFile {
 
 #[derive(Debug, Args)]
 struct SandboxArgs {
-    /// The Landlock ABI that the kernel must have.
+    /// The lowest Landlock ABI that the kernel must support.
     #[arg(long, default_value_t = 1)]
     required: u8,
-    /// The newest Landlock ABI that is used.
+    /// The newest Landlock ABI to use.
     #[arg(long, default_value_t = Landlock::NEWEST)]
     newest: u8,
     worker: PathBuf,
@@ -100,13 +102,13 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Help and versions are answers. A mistake ends with 1, as any other error: 2 would say that there are changes.
+/// Help and versions are answers. A usage error exits 1, as any other error: 2 would mean that there are changes.
 fn say(usage: &clap::Error) -> ExitCode {
     let told = usage.print();
     if usage.use_stderr() || told.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Nothing of a runtime may exist when the box closes.
+/// No runtime may exist when the process enters the sandbox.
 fn sandbox(SandboxArgs { required, newest, worker }: &SandboxArgs) -> ExitCode {
     let error = crate::render::sandbox::enter_and_exec(worker, Landlock { required: *required, newest: *newest });
     output::error(&anyhow::Error::from(error));

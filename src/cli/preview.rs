@@ -1,5 +1,5 @@
-//! `preview`: what a folder would change in a cluster, with no configuration at all; or what was said on a pull
-//! request, in full.
+//! `preview`: what a folder would change in a cluster, without any configuration; or the full preview of a pull
+//! request.
 
 mod not_here;
 mod place;
@@ -30,35 +30,35 @@ use place::{Place, Wishes, app_of_the_moment, defined_app};
 
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
-    /// A folder with plain YAML, a kustomization or a chart; or one file with manifests.
+    /// A folder with plain YAML, a kustomization or a chart, or a file with manifests.
     #[arg(required_unless_present_any = ["pr", "app"], conflicts_with = "pr")]
     dir: Option<PathBuf>,
-    /// A file that defines an app, which says what is rendered and how: FILE, or FILE#NAME where it defines several.
+    /// The definition of the app to preview: FILE, or FILE#NAME if the file defines several apps.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pr", "release"])]
     app: Option<String>,
-    /// A file with values for a chart, after those that the app names. May be repeated; later ones win.
+    /// A values file for a chart, in addition to those of the app. May be repeated; later files override earlier ones.
     #[arg(long, value_name = "FILE", conflicts_with = "pr")]
     values: Vec<PathBuf>,
-    /// The release's name for a chart, which is the app's name in a sync [default: preview].
+    /// The release name for a chart. In a sync, it is the app's name [default: preview].
     #[arg(long, value_name = "NAME", conflicts_with = "pr")]
     release: Option<String>,
-    /// The kubeconfig's context; its current one otherwise.
+    /// The context in the kubeconfig [default: the current context].
     #[arg(long)]
     context: Option<String>,
-    /// The kubeconfig; the one that kubectl takes otherwise.
+    /// The kubeconfig [default: the one that kubectl uses].
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
     /// Namespace for objects that do not set one [default: the app's, or `default`].
     #[arg(short, long)]
     namespace: Option<String>,
-    /// The repository that DIR is in, for bases and values outside DIR [default: the Git checkout that it is in, or
+    /// The root of the repository, for bases and values outside DIR [default: the Git checkout that contains DIR, or
     /// DIR].
     #[arg(long)]
     root: Option<PathBuf>,
-    /// The renderer's worker.
+    /// The renderer's program.
     #[arg(long, env = "DRIFTLESS_RENDERER", default_value = "/usr/local/bin/driftless-renderer")]
     renderer: PathBuf,
-    /// The whole text of a pull request's preview, asked of the running server.
+    /// Print the full preview of a pull request, from the running server.
     #[arg(long, value_name = "REPO#NUMBER")]
     pr: Option<String>,
     #[command(flatten)]
@@ -100,7 +100,10 @@ async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Resu
         Shows::Nothing => Ok(Outcome::Done),
         Shows::Changes => Ok(Outcome::Changes),
         Shows::Wrong => Ok(Outcome::Wrong),
-        Shows::Unknown => bail!("the server is of an earlier release, and does not say whether this changes anything"),
+        Shows::Unknown => bail!(
+            "the server is older than this command and does not report whether the pull request changes anything. \
+             Upgrade the server"
+        ),
     }
 }
 
@@ -284,11 +287,11 @@ fn text(plan: &Plan, changes: &[&Change], deletes: &[String], redactor: &Redacto
                 text += &format!("  already exists and is managed by {tool} ({name})\n");
             }
             Some(TakeOver::OtherApp { instance, app }) => {
-                text += &format!("  belongs to the app {app} of {instance}\n");
+                text += &format!("  belongs to app {app} of instance {instance}\n");
             }
         }
         if !change.drops.is_empty() {
-            text += &format!("  taking it over drops {}\n", change.drops.join(", "));
+            text += &format!("  taking it over deletes {}\n", change.drops.join(", "));
         }
         for conflict in &change.conflicts {
             text += &format!("  takes {} from {}\n", conflict.field, conflict.manager);

@@ -7,11 +7,11 @@ use super::Arguments;
 const HEAD: &str = "\
 # Commands
 
-Every command takes `-o, --output text|json` and `-h, --help`. `driftless preview` exits 0 for no change, 2 for \
-                    changes and 1 for an error; every other
-command exits 0 or 1. Results go to standard output, progress and errors to standard error.
+Every command has `-o, --output text|json` and `-h, --help`. `driftless preview` exits 0 for no change, 2 for changes \
+                    and 1 for an error. Every other
+command exits 0 or 1. Results go to standard output; progress and errors go to standard error.
 
-This page is written from the program itself, and a test compares them.
+This page is generated from the program. A test compares them.
 ";
 
 fn page() -> String {
@@ -25,11 +25,11 @@ fn page() -> String {
 }
 
 fn section(command: &Command) -> String {
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let mut text = format!("\n## `driftless {}`\n\n{about}\n", command.get_name());
     let shown: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_hide_set()).collect();
     if !shown.is_empty() {
-        text.push_str("\n| argument | what it is for |\n|---|---|\n");
+        text.push_str("\n| argument | description |\n|---|---|\n");
     }
     for arg in shown {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");

@@ -9,9 +9,9 @@ use crate::api::RunView;
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
-    /// Only the runs of this app, NAME or REPO/NAME, or of this pull request, REPO#NUMBER.
+    /// List only the runs of this app (NAME or REPO/NAME) or of this pull request (REPO#NUMBER).
     app: Option<String>,
-    /// How many runs to list.
+    /// The maximum number of runs to list.
     #[arg(short = 'n', long, default_value_t = 20)]
     limit: u32,
     #[command(flatten)]

@@ -81,121 +81,132 @@ const fn key(name: &'static str, form: Form, default: Preset, about: &'static st
 }
 
 pub(super) const SECRET: &[Key] = &[
-    key("env", Text, Words("none"), "The name of an environment variable. It is read at the start."),
-    key("file", Text, Words("none"), "A file, read again when it changes."),
+    key("env", Text, Words("none"), "The name of an environment variable. Read at startup."),
+    key("file", Text, Words("none"), "The path of a file. Read again when it changes."),
 ];
 
 const APP: &[Key] = &[
-    key("id", Number(ANY), Required, "The App's id."),
-    key("privateKey", Secret, Required, "The PEM file that GitHub gave for download."),
+    key("id", Number(ANY), Required, "The App's ID."),
+    key("privateKey", Secret, Required, "The private key that GitHub generated for the App, as PEM."),
 ];
 
 const CREDENTIALS: &[Key] = &[
-    key("token", Secret, Words("none"), "A personal access token. Either this or `app`."),
-    key("app", Map(APP), Words("none"), "A GitHub App, whose installation is looked up by repository."),
+    key("token", Secret, Words("none"), "A personal access token. Set either this or `app`."),
+    key("app", Map(APP), Words("none"), "A GitHub App. Its installation is looked up for each repository."),
 ];
 
 const HOOK: &[Key] = &[
-    key("name", Text, Required, "The last segment of its path: deliveries come to `/webhooks/NAME`."),
-    key("forge", Text, Required, "`github` (also Gitea, which speaks its language) or `gitlab`."),
+    key("name", Text, Required, "The last part of the webhook's path: `/webhooks/NAME`."),
+    key("forge", Text, Required, "`github` (also for Gitea, which is compatible) or `gitlab`."),
     key(
         "url",
         Text,
         Words("the forge's public API"),
-        "The forge's API, such as `https://HOST/api/v3` of a GitHub Enterprise Server.",
+        "The URL of the forge's API, such as `https://HOST/api/v3` for GitHub Enterprise Server.",
     ),
-    key("secrets", Secrets, Required, "What deliveries may be signed with; several while one is changed for another."),
+    key("secrets", Secrets, Required, "The secrets that sign the deliveries. List two during a rotation."),
     key(
         "credentials",
         Map(CREDENTIALS),
         Words("none"),
-        "Who reports and reads at the forge. Without them nothing is reported, and only public repositories can be \
-         read. Not with `gitlab` yet.",
+        "The credentials for the forge. Without them Driftless posts no comments or statuses, and can only read public \
+         repositories. Not supported for `gitlab` yet.",
     ),
 ];
 
 const DEFINITIONS: &[Key] = &[
-    key("branch", Text, Required, "The branch whose definitions of apps count."),
-    key("globs", Texts, Required, "Where they are. `*` stays within its folder, `**` goes deeper."),
+    key("branch", Text, Required, "The branch with the definitions of apps."),
+    key("globs", Texts, Required, "The files with definitions. `*` matches within a folder, `**` matches any depth."),
 ];
 
 const CLUSTER_SCOPED: &[Key] = &[
-    key("group", Text, Words("any group"), "The API group; `\"\"` is the core group."),
-    key("kind", Text, Required, "A kind, by pattern."),
-    key("name", Text, Is("'*'"), "The names among its objects, by pattern."),
+    key("group", Text, Words("any group"), "The API group. `\"\"` is the core group."),
+    key("kind", Text, Required, "A pattern for the kind."),
+    key("name", Text, Is("'*'"), "A pattern for the names of the objects."),
 ];
 
 const ALLOW: &[Key] = &[
-    key("clusters", Texts, Is("[]"), "Clusters, by pattern."),
+    key("clusters", Texts, Is("[]"), "Patterns for the clusters."),
     key(
         "namespaces",
         Texts,
         Is("[]"),
-        "Namespaces, by pattern: of objects, and of an app's `destination`. A Namespace object counts as its own name.",
+        "Patterns for the namespaces of objects and of an app's `destination`. A Namespace object counts by its name.",
     ),
-    key("clusterScoped", List("entry", CLUSTER_SCOPED), Is("[]"), "Cluster-scoped kinds."),
+    key("clusterScoped", List("entry", CLUSTER_SCOPED), Is("[]"), "The cluster-scoped kinds."),
 ];
 
 const REPO: &[Key] = &[
-    key("name", Text, Required, "Our name of it, at most 80 bytes; no space, `/`, `+`, `#` or `:`."),
-    key("hook", Text, Required, "The hook that tells of it."),
-    key("project", Text, Required, "The forge's name of it, such as `acme/shop`."),
-    key("url", Text, Required, "Where it is cloned from, over https."),
-    key("definitions", Map(DEFINITIONS), Required, "Where the definitions of its apps are."),
+    key(
+        "name",
+        Text,
+        Required,
+        "The name of the repo in Driftless: at most 80 bytes, without spaces, `/`, `+`, `#` or `:`.",
+    ),
+    key("hook", Text, Required, "The hook that sends its webhooks."),
+    key("project", Text, Required, "The name of the repository at the forge, such as `acme/shop`."),
+    key("url", Text, Required, "The https URL to clone it from."),
+    key("definitions", Map(DEFINITIONS), Required, "Where to find the definitions of its apps."),
     key(
         "allow",
         Map(ALLOW),
         Is("{}"),
-        "What its apps may touch. Nothing in Git can widen it, and what is not listed is refused.",
+        "What its apps may touch. Everything else is refused, and nothing in Git can extend it.",
     ),
-    key("mayRead", Texts, Is("[]"), "Other repos that its apps may read."),
+    key("mayRead", Texts, Is("[]"), "Other repos that its apps may use as their source."),
 ];
 
 const CLUSTER: &[Key] = &[
-    key("name", Text, Required, "The name by which apps and `allow` know it."),
-    key("kubeconfig", Text, Words("none"), "A kubeconfig. Either this or `inCluster: true`."),
-    key("context", Text, Words("its current context"), "The kubeconfig's context."),
-    key("inCluster", Flag, Is("false"), "Whether it is the cluster that Driftless runs in."),
-    key("concurrency", Number(AT_ONCE), Is("16"), "Requests at once."),
+    key("name", Text, Required, "The name of the cluster in apps and in `allow`."),
+    key("kubeconfig", Text, Words("none"), "The path of a kubeconfig. Set either this or `inCluster: true`."),
+    key("context", Text, Words("its current context"), "The context in the kubeconfig."),
+    key("inCluster", Flag, Is("false"), "Use the cluster that Driftless runs in."),
+    key("concurrency", Number(AT_ONCE), Is("16"), "The maximum number of concurrent requests."),
 ];
 
 const TIMING: &[Key] = &[
-    key("quiet", Span(Duration::ZERO), Is("1s"), "A job waits for this long after the last event."),
-    key("maximum", Span(Duration::ZERO), Is("15s"), "And for this long after the first one at most."),
-    key("resync", Span(SHORTEST_RESYNC), Is("10m"), "How often everything is looked at, whatever webhooks told."),
-    key("health", Span(Duration::ZERO), Is("10m"), "How long a sync may take to become healthy before it has failed."),
+    key("quiet", Span(Duration::ZERO), Is("1s"), "How long a job waits after the last event."),
+    key("maximum", Span(Duration::ZERO), Is("15s"), "The maximum time that a job waits after the first event."),
+    key(
+        "resync",
+        Span(SHORTEST_RESYNC),
+        Is("10m"),
+        "How often every repository and cluster is checked, with or without webhooks.",
+    ),
+    key("health", Span(Duration::ZERO), Is("10m"), "How long an app may take to become healthy before its sync fails."),
     key(
         "giveUp",
         Span(Duration::ZERO),
         Is("10m"),
-        "After this long of retrying, the status says `error`; retries go on.",
+        "How long a job is retried before the commit status becomes `error`. Retries continue.",
     ),
 ];
 
 const DESTRUCTIVE: &[Key] = &[
-    key("share", Share, Is("0.5"), "Pruning more than this part of an app needs confirmation,"),
-    key("count", Number(ANY), Is("4"), "if the app has more than this many objects."),
+    key("share", Share, Is("0.5"), "Pruning more than this share of an app needs confirmation,"),
+    key("count", Number(ANY), Is("4"), "if the app has more objects than this."),
 ];
 
 const HEALING: &[Key] = &[key(
     "attempts",
     Number(ATTEMPTS),
     Is("3"),
-    "If another controller keeps changing a field back, Driftless stops after so many heals, and names it.",
+    "How often Driftless reverts a field that another controller keeps changing. Then it stops and names the \
+     controller.",
 )];
 
 const COMMENT: &[Key] = &[key(
     "parts",
     Number(PARTS),
     Is("10"),
-    "A preview takes up at most so many comments. `driftless preview --pr` prints the rest.",
+    "The maximum number of comments for one preview. `driftless preview --pr` prints the rest.",
 )];
 
 const PRUNE: &[Key] = &[key(
     "propagation",
     Text,
     Is("background"),
-    "`background`, or `foreground`: then an object stays until all that it owns is gone.",
+    "`background` or `foreground`. With `foreground`, an object stays until everything that it owns is deleted.",
 )];
 
 pub(super) const FILE: &[Key] = &[
@@ -203,46 +214,46 @@ pub(super) const FILE: &[Key] = &[
         "instance",
         Text,
         Is("driftless"),
-        "Tells instances apart that share a cluster or a forge: up to 40 letters, digits, `-`, `_`, `.`.",
+        "The name of this instance, if several share a cluster or a forge: up to 40 letters, digits, `-`, `_` and `.`.",
     ),
     key("statusContext", Text, Is("driftless"), "The name of the commit status."),
-    key("listen", Text, Is("0.0.0.0:8080"), "Where webhooks are taken."),
+    key("listen", Text, Is("0.0.0.0:8080"), "The address for webhooks."),
     key(
         "probes",
         Text,
         Words("the address of `listen`, with the next port"),
-        "Where `/healthz`, `/readyz` and `/metrics` are served, whatever goes on at `listen`.",
+        "The address for `/healthz`, `/readyz` and `/metrics`. Load at `listen` does not affect it.",
     ),
-    key("data", Text, Is("/var/lib/driftless"), "The store and the mirrors of repositories."),
-    key("socket", Text, Words("`driftless.sock` in `data`"), "The Unix socket of the command line."),
-    key("renderer", Text, Is("/usr/local/bin/driftless-renderer"), "The renderer's program."),
+    key("data", Text, Is("/var/lib/driftless"), "The folder for the database and the mirrors of repositories."),
+    key("socket", Text, Words("`driftless.sock` in `data`"), "The Unix socket for the command line."),
+    key("renderer", Text, Is("/usr/local/bin/driftless-renderer"), "The path of the renderer's program."),
     key(
         "landlock",
         Number(LANDLOCK),
         Is("1"),
-        "The Landlock ABI that the kernel must have for the renderer's sandbox.",
+        "The lowest Landlock ABI that the kernel must support for the renderer's sandbox.",
     ),
     key(
         "ca",
         Text,
         Words("none"),
-        "A PEM file with certificate authorities to trust beside the system's, for the forges' Git and API.",
+        "A PEM file with certificate authorities for the forges' Git and API, in addition to the system's.",
     ),
     key(
         "publicUrl",
         Text,
         Words("none"),
-        "Where the forge reaches `listen`; `check --online` compares it with the webhooks.",
+        "The URL at which the forge reaches `listen`. `check --online` compares it with the webhooks.",
     ),
-    key("workers", Number(AT_ONCE), Is("16"), "Jobs at once."),
-    key("timing", Map(TIMING), Is("{}"), "When jobs run, and when they give up."),
-    key("destructive", Map(DESTRUCTIVE), Is("{}"), "From when on pruning needs confirmation."),
+    key("workers", Number(AT_ONCE), Is("16"), "The maximum number of concurrent jobs."),
+    key("timing", Map(TIMING), Is("{}"), "When jobs run, and how long they wait."),
+    key("destructive", Map(DESTRUCTIVE), Is("{}"), "When pruning needs confirmation."),
     key("healing", Map(HEALING), Is("{}"), "How drift is healed."),
     key("comment", Map(COMMENT), Is("{}"), "The comment on a pull request."),
     key("prune", Map(PRUNE), Is("{}"), "How objects are deleted."),
     key("hooks", List("hook", HOOK), Words("none"), "The forges that send webhooks."),
-    key("repos", List("repo", REPO), Words("none"), "The repositories that are followed."),
-    key("clusters", List("cluster", CLUSTER), Words("none"), "The clusters that apps may be in."),
+    key("repos", List("repo", REPO), Words("none"), "The repositories to follow."),
+    key("clusters", List("cluster", CLUSTER), Words("none"), "The clusters that apps can use."),
 ];
 
 impl Form {

@@ -69,7 +69,7 @@ fn a_check_finds_what_would_not_work() {
         "no-kubeconfig",
         "repo shop: allow.clusters has \"prd\", which matches no cluster of the configuration (prod)",
     ] {
-        assert!(told.lines().any(|line| line.starts_with("WRONG") && line.contains(wrong)), "{wrong}: {told}");
+        assert!(told.lines().any(|line| line.starts_with("ERROR") && line.contains(wrong)), "{wrong}: {told}");
     }
     assert!(told.contains("note  hook unused: no repo names it") && !told.contains("\"pro*\""), "{told}");
 

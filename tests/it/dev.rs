@@ -90,7 +90,7 @@ async fn a_signal_ends_all_that_was_started() {
         while let Some(line) = lines.next_line().await.expect("a line") {
             seen.push_str(&line);
             seen.push('\n');
-            if line.contains("Ctrl-C ends it all") {
+            if line.contains("Press Ctrl-C to stop") {
                 return;
             }
         }

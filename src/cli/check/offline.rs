@@ -35,17 +35,17 @@ pub(super) async fn look_without_asking(config: &Config, findings: &mut Findings
 
 fn nothing_to_do(config: &Config, findings: &mut Findings) {
     let lists = [
-        ("hooks", config.hooks.is_empty(), "no delivery is accepted, and no repo can name one"),
-        ("repos", config.repos.is_empty(), "nothing is followed"),
+        ("hooks", config.hooks.is_empty(), "no webhook is accepted, and no repo can refer to a hook"),
+        ("repos", config.repos.is_empty(), "no repository is followed"),
         ("clusters", config.clusters.is_empty(), "nothing can be synced or previewed"),
     ];
     for (key, _, consequence) in lists.iter().filter(|(_, empty, _)| *empty) {
         findings
             .problems
-            .push(format!("{key} is empty: {consequence}. List at least one; docs/configuration.md has the keys"));
+            .push(format!("{key} is empty: {consequence}. List at least one; the keys are in docs/configuration.md"));
     }
     for hook in config.hooks.iter().filter(|hook| !config.repos.iter().any(|repo| repo.hook == hook.name)) {
-        findings.notes.push(format!("hook {}: no repo names it, so its deliveries are ignored", hook.name));
+        findings.notes.push(format!("hook {}: no repo uses it, so its deliveries are ignored", hook.name));
     }
 }
 
@@ -57,11 +57,11 @@ fn unknown_clusters(config: &Config, findings: &mut Findings) {
         for pattern in repo.allow.clusters.iter().filter(|pattern| !known(pattern)) {
             let names: Vec<&str> = config.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
             findings.problems.push(format!(
-                "repo {}: allow.clusters has {:?}, which matches no cluster of the configuration ({}). Correct it, or \
-                 define the cluster",
+                "repo {}: allow.clusters has {:?}, which matches no cluster of the configuration ({}). Correct the \
+                 pattern, or define the cluster",
                 repo.name,
                 String::from(pattern.clone()),
-                if names.is_empty() { "it has none".to_owned() } else { names.join(", ") }
+                if names.is_empty() { "there is none".to_owned() } else { names.join(", ") }
             ));
         }
         if repo.allow.clusters.is_empty() {

@@ -1,4 +1,4 @@
-//! What is asked with `--online`: the forges, the clusters, and the renderer's box.
+//! What `--online` checks: the forges, the clusters, and the renderer's sandbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::tree::memory::MemoryTree;
 
 pub(super) async fn ask(config: &Config, checkouts: &[Checkout], report: &mut Report) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    // One that cannot be used was told already.
+    // A hook that cannot be used was reported already.
     let usable = config
         .hooks
         .iter()
@@ -32,18 +32,18 @@ pub(super) async fn ask(config: &Config, checkouts: &[Checkout], report: &mut Re
     forges(config, &usable.collect(), &mut report.findings).await;
     match Mirrors::check_git(Path::new("git")).await {
         Ok(_) => report.findings.passed.push("git can merge pull requests".into()),
-        Err(error) => report.findings.problems.push(format!("no pull request can be previewed: {error}")),
+        Err(error) => report.findings.problems.push(format!("pull requests cannot be previewed: {error}")),
     }
     let launcher = std::env::current_exe()?;
     let renderer =
         Renderer::new(RendererConfig { landlock: config.landlock, ..RendererConfig::new(launcher, &config.renderer) })?;
     let renders = match sandbox::enforced(config.landlock) {
-        Ok(enforced) => format!("the renderer renders in its sandbox: {enforced}"),
+        Ok(enforced) => format!("the renderer works in its sandbox: {enforced}"),
         // Why is said by the render that fails.
-        Err(_) => "the renderer renders in its sandbox".to_owned(),
+        Err(_) => "the renderer works in its sandbox".to_owned(),
     };
     let boxed = note(&mut report.findings, renders, one_map(&renderer).await);
-    // Without its box nothing can be rendered, which is said already.
+    // Without its sandbox nothing can be rendered, which was reported already.
     let checkouts = if boxed { checkouts } else { &[] };
     for entry in &config.clusters {
         cluster(config, entry, checkouts, &renderer, report).await;
@@ -68,14 +68,19 @@ async fn forges(config: &Config, forges: &BTreeMap<HookName, Arc<dyn Forge>>, fi
     for hook in &config.hooks {
         let Some(forge) = forges.get(&hook.name) else {
             if hook.credentials.is_none() {
-                let text = "without credentials nothing is reported, and only public repositories can be read";
+                let text = "without credentials Driftless posts no comments or statuses, and reads only public repos";
                 findings.notes.push(format!("hook {}: {text}", hook.name));
             }
             continue;
         };
         match forge.whoami().await {
             Ok(identity) => {
-                findings.passed.push(format!("hook {}: {} takes us for {}", hook.name, forge.name(), identity.login));
+                findings.passed.push(format!(
+                    "hook {}: authenticated at {} as {}",
+                    hook.name,
+                    forge.name(),
+                    identity.login
+                ));
                 answering.insert(&hook.name);
             }
             Err(error) => {
@@ -83,7 +88,7 @@ async fn forges(config: &Config, forges: &BTreeMap<HookName, Arc<dyn Forge>>, fi
             }
         }
     }
-    // Of a forge that does not know us nothing more is to be learned.
+    // A forge that rejects the credentials cannot be checked further.
     for repo in config.repos.iter().filter(|repo| answering.contains(&repo.hook)) {
         repository(config, repo, forges[&repo.hook].as_ref(), findings).await;
     }
@@ -119,7 +124,7 @@ async fn cluster(
         let uses = uses(config, entry, checkouts, renderer, &Arc::new(facts), &mut report.findings).await;
         if uses.is_empty() {
             report.findings.notes.push(format!(
-                "cluster {}: no repo may use it. Add it to `allow.clusters` of a repo, or remove it",
+                "cluster {}: no repo may use this cluster. Add it to `allow.clusters` of a repo, or remove it",
                 entry.name
             ));
         }
@@ -173,7 +178,7 @@ async fn keys(
     let source: &RepoName = &app.source.repo;
     let checkout = checkouts.iter().find(|checkout| checkout.repo == *source);
     let checkout = checkout.ok_or_else(|| {
-        format!("its source is repo {source}: pass a checkout of it as well, with --definitions {source}=DIR")
+        format!("its source is repo {source}. Also pass a checkout of that repo: --definitions {source}=DIR")
     })?;
     let request = RenderRequest {
         path: app.source.path.clone(),

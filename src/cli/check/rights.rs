@@ -28,7 +28,7 @@ pub(super) fn judge(rights: &ClusterRights, findings: &mut Findings) {
 }
 
 fn who(rights: &ClusterRights) -> &str {
-    rights.identity.as_deref().unwrap_or("our identity")
+    rights.identity.as_deref().unwrap_or("the identity of Driftless")
 }
 
 /// None where nothing is missing.

@@ -1,4 +1,4 @@
-//! `dev`: the whole loop on this machine, on loopback, with no account and no cluster of one's own.
+//! `dev`: Driftless with a forge and a cluster, on this machine and on loopback.
 
 mod live;
 
@@ -31,19 +31,19 @@ const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
-    /// Use a cluster that is there already, by its kubeconfig's current context.
+    /// Use an existing cluster: the current context of this kubeconfig.
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
-    /// Where everything is kept: a new folder each time; a temporary one otherwise, which goes at the end.
+    /// A new folder for all data [default: a temporary folder, deleted at the end].
     #[arg(long)]
     dir: Option<PathBuf>,
     /// The port of the embedded forge and its page.
     #[arg(long, default_value_t = 7070)]
     forge_port: u16,
-    /// The port where Driftless takes webhooks.
+    /// The port for webhooks.
     #[arg(long, default_value_t = 7080)]
     port: u16,
-    /// Stop when the first pull request was previewed, merged and applied.
+    /// Stop after the first pull request is previewed, merged and applied.
     #[arg(long)]
     once: bool,
     #[arg(long, env = "DRIFTLESS_RENDERER", default_value = "/usr/local/bin/driftless-renderer", hide = true)]
@@ -130,7 +130,7 @@ async fn started(
 fn free(port: u16, flag: &str) -> anyhow::Result<()> {
     std::net::TcpListener::bind(loopback(port)).map(drop).with_context(|| {
         format!(
-            "port {port} is in use, perhaps by another `driftless dev`: stop it, or choose another port with {flag}, \
+            "port {port} is in use, perhaps by another `driftless dev`. Stop that, or choose another port with {flag}, \
              as in `make dev ARGS='--forge-port 7170 --port 7180'`"
         )
     })
@@ -143,7 +143,7 @@ const CONFIG: &str = "driftless.yaml";
 fn unused(dir: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
         !dir.join(CONFIG).exists(),
-        "{} contains an earlier run that cannot be continued: remove the folder, or choose another one with --dir",
+        "{} contains an earlier run, which cannot be continued. Remove the folder, or choose another one with --dir",
         dir.display()
     );
     Ok(())
@@ -171,7 +171,7 @@ async fn control_plane(
         (Some(folder), _) => Programs::Assets(folder),
         (None, Some(program)) => Programs::Bundled(program),
         (None, None) => anyhow::bail!(
-            "no control plane found: run `make dev`, which builds one, or pass a cluster with --kubeconfig, or set \
+            "no control plane found. Run `make dev`, which builds one, or pass a cluster with --kubeconfig, or set \
              KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver"
         ),
     };
@@ -283,24 +283,24 @@ struct About<'a> {
 impl About<'_> {
     fn introduction(&self, ready: &str) -> String {
         let nodes = if self.simulated {
-            "\n                The API server is real; its node is simulated by kwok: pods become ready, and nothing \
-             runs in them."
+            "\n                The API server is real. Its node is simulated by kwok: pods become ready, but no \
+             container runs."
         } else {
             ""
         };
         format!(
-            "\n{ready} Open {url} in a browser: a first pull request comes in a moment.\n\
+            "\n{ready} Open {url} in a browser. The first pull request appears there in a moment.\n\
              \n  the cluster   export KUBECONFIG={kubeconfig}{nodes}\
              \n  the server    export DRIFTLESS_SOCKET={socket}\
              \n  the repo      GIT_SSL_CAINFO={ca} git clone {clone}\n\
-             \nTry next, with the two exports in another terminal:\
-             \n  1. Read the comment on the pull request, and merge it on the page: the comment then says what became \
-             of it.\
-             \n  2. Propose a change of your own, on the page or by a push.\
-             \n  3. Change something behind its back: `kubectl -n shop scale deploy/web --replicas=9` is healed within \
+             \nTo try next (in another terminal, with the two exports):\
+             \n  1. Read the comment on the pull request, and merge it on the page. The comment then shows the \
+             outcome.\
+             \n  2. Propose a change, on the page or with a push.\
+             \n  3. Cause drift: `kubectl -n shop scale deploy/web --replicas=9`. Driftless reverts it within \
              20 s.\
-             \n  4. Ask the server: `{program} apps`, and `runs`.\
-             \nCtrl-C ends it all.\n",
+             \n  4. Query the server: `{program} apps` and `{program} runs`.\
+             \nPress Ctrl-C to stop.\n",
             url = self.forge.url(),
             kubeconfig = self.kubeconfig.display(),
             socket = self.socket.display(),

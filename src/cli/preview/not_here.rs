@@ -1,5 +1,5 @@
-//! What an app has in the cluster and a folder lacks. Whether a sync would delete it depends on whether the folder is
-//! all of the app, which nobody knows here: it is told apart from the changes.
+//! Objects that an app has in the cluster and that are not in the folder. A sync deletes them if the folder is the
+//! whole app. That is unknown here, so they are shown apart from the changes.
 
 use futures::StreamExt as _;
 
@@ -32,7 +32,7 @@ pub(super) async fn look(cluster: &Cluster, owner: &Marks, plan: &Plan) -> Lacki
 }
 
 impl Lacking {
-    /// Always says something: that no delete is shown must not read as that none would be made.
+    /// Always has a text: showing no deletion must not suggest that a sync makes none.
     pub fn text(&self, owner: &Marks) -> String {
         let (app, found) = (owner.app(), &self.found);
         let partly = if self.unlisted > 0 { " (some kinds could not be listed)" } else { "" };
@@ -40,8 +40,8 @@ impl Lacking {
             return format!("Nothing else in the cluster carries the label of app {app}{partly}.");
         }
         let mut lines = vec![format!(
-            "Not in this folder, but in the cluster with the label of app {app}{partly}. If this folder is all of the \
-             app, a sync deletes:"
+            "These objects in the cluster carry the label of app {app} and are not in this folder{partly}. If this \
+             folder is the whole app, a sync deletes them:"
         )];
         lines.extend(found.iter().take(NAMED).map(|id| format!("  {id}")));
         if found.len() > NAMED {

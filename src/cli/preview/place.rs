@@ -111,8 +111,8 @@ fn not_here(app: &App, top: &Path) -> String {
         other => {
             let short = other.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
             format!(
-                "app {name} renders {path} of {short}, which is not in {top}. Check {short} out elsewhere, and pass \
-                 its folder as well: DIR"
+                "app {name} renders {path} of {short}, which is not in {top}. Check out {short} elsewhere, and also \
+                 pass that folder, as DIR"
             )
         }
     }
@@ -140,14 +140,14 @@ pub(super) fn defined_app(
     }
     let app = match (apps.pop(), apps.is_empty()) {
         (Some(app), true) => app,
-        (Some(_), false) => bail!("{file} defines several apps: choose one with --app {file}#NAME"),
+        (Some(_), false) => bail!("{file} defines several apps. Choose one with --app {file}#NAME"),
         (None, _) => bail!("{definition} defines no app"),
     };
     let place = match what {
         Some(what) => Place::of(what, root)?,
         None if app.source.repo.as_str() != REPO => {
             bail!(
-                "the source of app {} is repo {}: pass a folder of a checkout of it as well, DIR",
+                "the source of app {} is repo {}. Also pass a folder in a checkout of that repo, as DIR",
                 app.id.name,
                 app.source.repo
             )
@@ -157,7 +157,7 @@ pub(super) fn defined_app(
             let top = match root {
                 Some(root) => canonical(root)?,
                 None => repository(folder)
-                    .context("the definition is not in a Git checkout: pass the repository's folder with --root")?
+                    .context("the definition is not in a Git checkout. Pass the root of the repository with --root")?
                     .to_owned(),
             };
             let path = top.join(&app.source.path);

@@ -91,27 +91,28 @@ fn the_defaults_of_the_table_are_those_of_the_types() {
 const HEAD: &str = "\
 # Configuration
 
-One YAML file: `driftless serve --config FILE`, otherwise `DRIFTLESS_CONFIG`, otherwise \
-                    `/etc/driftless/driftless.yaml`. It is the only root of trust:
-nothing in Git can widen what stands here. Unknown keys are refused. `driftless check --config FILE` names everything \
-                    that is wrong at once, with its line.
+The server reads one YAML file: the one that `driftless serve --config FILE` names, otherwise the one in \
+                    `DRIFTLESS_CONFIG`, otherwise
+`/etc/driftless/driftless.yaml`. This file is the only root of trust: nothing in Git can extend what it allows. \
+                    Unknown keys are errors.
+`driftless check --config FILE` reports all errors at once, with their lines.
 
-Paths count from the file's folder. In patterns `*` stands for any characters and `?` for one. A secret never stands \
-                    in the file: it is given
-as `{env: NAME}` or `{file: PATH}`.
+- Relative paths start at the file's folder.
+- In patterns, `*` matches any characters and `?` matches one.
+- Secrets are never in the file. Refer to them with `{env: NAME}` or `{file: PATH}`.
 
-The command line takes some of it from the environment: `DRIFTLESS_CONFIG`, `DRIFTLESS_SOCKET` (the running server's \
-                    socket), `DRIFTLESS_RENDERER` (the
-renderer's program, for `preview` and `dev`) and `RUST_LOG` (what is logged).
+The command line reads these environment variables: `DRIFTLESS_CONFIG`, `DRIFTLESS_SOCKET` (the socket of the running \
+                    server), `DRIFTLESS_RENDERER`
+(the renderer's program, for `preview` and `dev`) and `RUST_LOG` (the log filter).
 
-This page is written from the table of keys in `src/config/form.rs`, and a test compares them.
+This page is generated from the table of keys in `src/config/form.rs`. A test compares them.
 ";
 
 fn reference() -> String {
     let mut text = HEAD.to_owned();
     for (place, keys) in table() {
         let heading = if place.is_empty() { "The file".to_owned() } else { format!("`{place}`") };
-        text.push_str(&format!("\n## {heading}\n\n| key | value | default | what it is for |\n|---|---|---|---|\n"));
+        text.push_str(&format!("\n## {heading}\n\n| key | value | default | description |\n|---|---|---|---|\n"));
         for key in keys {
             let default = match key.default {
                 Preset::Required => "required".to_owned(),

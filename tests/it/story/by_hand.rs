@@ -111,10 +111,10 @@ async fn a_preview_of_a_folder_tells_what_the_folder_lacks() {
     let args = ["preview", &path, "--kubeconfig", &kubeconfig, "-n", &world.namespace, "--renderer", &renderer];
     let (told, code) = world.cli(&args).await;
     assert_eq!(code, 2, "{told}");
-    let (changes, lacks) = told.split_once("Not in this folder").expect("what it lacks");
+    let (changes, lacks) = told.split_once("These objects in the cluster").expect("what it lacks");
     assert!(changes.contains("update ConfigMap") && !changes.contains("delete "), "{told}");
     let namespace = &world.namespace;
-    assert!(lacks.contains("of app shop/shop") && lacks.contains("a sync deletes:"), "{told}");
+    assert!(lacks.contains("of app shop/shop") && lacks.contains("a sync deletes them:"), "{told}");
     for object in [format!("Deployment {namespace}/web"), format!("Service {namespace}/web")] {
         assert!(lacks.contains(&object), "{object}: {told}");
     }

@@ -63,5 +63,5 @@ async fn what_the_base_does_not_render_is_not_told_to_be_gone_from_git() {
     let views = world.ask("apps?drift=true", None).await;
     assert!(views[0]["driftUnknown"].is_null(), "{views}");
     let (told, code) = world.cli(&["apps", "--drift"]).await;
-    assert!(code == 0 && !told.contains("not looked at"), "{told}");
+    assert!(code == 0 && !told.contains("not checked"), "{told}");
 }
