@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Cause, Key, Queue, Request};
+use crate::queue::{Key, Queue, Request, Trigger};
 
 /// After a start everything is looked at once, spread over at most this long.
 pub const FIRST_SPREAD: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ pub async fn run(queue: Queue, keys: Vec<Key>, pace: Pace, stop: CancellationTok
             () = stop.cancelled() => return,
             () = tokio::time::sleep_until(*at) => {}
         }
-        if let Err(error) = queue.enqueue(&[Request::new(key.clone(), Cause::Resync)]).await {
+        if let Err(error) = queue.enqueue(&[Request::new(key.clone(), Trigger::Resync)]).await {
             tracing::error!(%key, %error, "the resync could not be queued; it will be at the next interval");
         }
         next[index].0 = Instant::now() + pace.every.mul_f64(1.0 + JITTER * (2.0 * rng.random::<f64>() - 1.0));

@@ -24,7 +24,8 @@ use crate::http::{
 };
 use crate::ids::{ClusterName, HookName, Oid};
 use crate::jobs::{
-    self, Definitions, Engine, Looked, LookedThrough, Orphans, Remembered, Wants, listen_to_waits, note_waits,
+    self, Context, Definitions, Looked, LookedThrough, Remembered, UnclaimedCache, UnrecordedCache, listen_to_waits,
+    note_waits,
 };
 use crate::lifecycle::Tasks;
 use crate::queue::{JobError, Key, Queue, QueueConfig, QueueError, Worker};
@@ -95,7 +96,7 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where probes and metrics are served.
     pub probes: SocketAddr,
-    pub engine: Arc<Engine>,
+    pub context: Arc<Context>,
     pub tasks: Tasks,
 }
 
@@ -114,7 +115,7 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     store.cancel_running().await?;
     let queue = Queue::start(store.clone(), queue_config(&config), tasks).await?;
     let metrics = Arc::new(Metrics::default());
-    let (engine, ended) = engine(&config, &environment, store, queue.clone(), tasks).await?;
+    let (context, ended) = context(&config, &environment, store, queue.clone(), tasks).await?;
 
     let (listener, address) = listen("listen", config.listen).await?;
     let (probes_listener, probes) = listen("probes", config.probes).await?;
@@ -132,45 +133,45 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     tasks.spawn("http", http::serve(listener, public, limits, tasks.clone()));
     let watched = http::probes(readiness.clone(), queue.clone(), metrics.clone());
     tasks.spawn("probes", http::serve(probes_listener, watched, ServerLimits::probes(), tasks.clone()));
-    let revisions = Arc::new(Finder { engine: Arc::clone(&engine), stop: tasks.soft().clone() });
-    let private = http::private(&queue, http::apps::router(engine.store.clone(), queue.clone(), revisions));
+    let revisions = Arc::new(Finder { context: Arc::clone(&context), stop: tasks.soft().clone() });
+    let private = http::private(&queue, http::apps::router(context.store.clone(), queue.clone(), revisions));
     tasks.spawn("socket", Socket::bind(&config.socket)?.serve(private, tasks.clone()));
 
-    match engine.mirrors.git_version().await {
+    match context.mirrors.git_version().await {
         Ok(version) => tracing::info!(version, "git merges pull requests"),
         // Syncs go on without: only previews need merges.
         Err(error) => tracing::error!("no pull request can be previewed: {error}"),
     }
-    engine.outbox.run_sender(tasks);
-    tasks.spawn("ends of waits", listen_to_waits(Arc::clone(&engine), ended, tasks.soft().clone()));
-    tasks.spawn("what is waited for", note_waits(Arc::clone(&engine), tasks.soft().clone()));
-    engine.waits.resume().await?;
-    let reaper = Arc::clone(&engine);
+    context.outbox.run_sender(tasks);
+    tasks.spawn("ends of waits", listen_to_waits(Arc::clone(&context), ended, tasks.soft().clone()));
+    tasks.spawn("what is waited for", note_waits(Arc::clone(&context), tasks.soft().clone()));
+    context.waits.resume().await?;
+    let reaper = Arc::clone(&context);
     let soft = tasks.soft().clone();
     tasks.spawn("idle renderers", async move { reaper.renderer.reap(soft).await });
     let pace = Pace { every: config.timing.resync, first: environment.first_looks, seed: environment.seed };
     let looks = schedule::run(queue.clone(), looked_at(&config), pace, tasks.soft().clone());
     tasks.spawn("resync", looks);
-    Worker::new(queue, engine.clone(), tasks, metrics, environment.seed).spawn();
+    Worker::new(queue, context.clone(), tasks, metrics, environment.seed).spawn();
     drop(starting);
     tracing::info!(%address, %probes, instance = config.instance, "Driftless is running");
-    Ok(Running { address, probes, engine, tasks: tasks.clone() })
+    Ok(Running { address, probes, context, tasks: tasks.clone() })
 }
 
 /// What the API asks of Git.
 struct Finder {
-    engine: Arc<Engine>,
+    context: Arc<Context>,
     stop: CancellationToken,
 }
 
 #[async_trait]
 impl Revisions for Finder {
     async fn find(&self, source: &Source, revision: &str) -> Result<Oid, RevisionError> {
-        jobs::revision::find(&self.engine, source, revision, &self.stop).await.map_err(|error| revision_error(&error))
+        jobs::revision::find(&self.context, source, revision, &self.stop).await.map_err(|error| revision_error(&error))
     }
 
     async fn is_on_ref(&self, source: &Source, commit: &Oid) -> Result<bool, RevisionError> {
-        jobs::revision::is_on_ref(&self.engine, source, commit, &self.stop)
+        jobs::revision::is_on_ref(&self.context, source, commit, &self.stop)
             .await
             .map_err(|error| revision_error(&error))
     }
@@ -213,13 +214,13 @@ fn looked_at(config: &Config) -> Vec<Key> {
     repos.chain(config.clusters.iter().map(|cluster| Key::Resync(cluster.name.clone()))).collect()
 }
 
-async fn engine(
+async fn context(
     config: &Arc<Config>,
     environment: &Environment,
     store: Store,
     queue: Queue,
     tasks: &Tasks,
-) -> Result<(Arc<Engine>, mpsc::Receiver<crate::sync::health::WaitEnded>), ServeError> {
+) -> Result<(Arc<Context>, mpsc::Receiver<crate::sync::health::WaitEnded>), ServeError> {
     let mut clusters = BTreeMap::new();
     for entry in &config.clusters {
         let mut access = cluster_config(entry);
@@ -235,7 +236,7 @@ async fn engine(
     // The end of a wait is acted on at once; more than these are rows until then.
     let (sender, ended) = mpsc::channel(1024);
     let by_name: HashMap<ClusterName, Cluster> = clusters.clone().into_iter().collect();
-    let engine = Engine {
+    let context = Context {
         outbox: outbox(config, environment, &store, &forges),
         waits: Waits::start(store.clone(), tasks.clone(), by_name, sender),
         mirrors: Mirrors::new(mirrors, tasks)?,
@@ -249,13 +250,13 @@ async fn engine(
         forges,
         drifted: Remembered::default(),
         attempted: Remembered::default(),
-        wants: Wants::default(),
-        orphans: Orphans::default(),
+        wants: UnclaimedCache::default(),
+        unrecorded: UnrecordedCache::default(),
         definitions: Definitions::default(),
         looked: Looked::default(),
         looked_through: LookedThrough::default(),
     };
-    Ok((Arc::new(engine), ended))
+    Ok((Arc::new(context), ended))
 }
 
 /// The pool of workers, on a kernel whose sandbox is what the configuration requires.

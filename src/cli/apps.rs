@@ -115,18 +115,18 @@ fn drift_table(apps: &[AppView]) -> String {
 
 pub(super) async fn sync(args: SyncArgs, format: Format) -> anyhow::Result<Outcome> {
     let SyncArgs { app, revision, not_on_branch, allow_destructive, adopt } = args;
-    wish(&app, "sync", &SyncRequest { revision, allow_destructive, adopt, not_on_branch }, format).await
+    ask(&app, "sync", &SyncRequest { revision, allow_destructive, adopt, not_on_branch }, format).await
 }
 
 pub(super) async fn pause(args: &AppArgs, format: Format) -> anyhow::Result<Outcome> {
-    wish(args, "pause", &serde_json::json!({}), format).await
+    ask(args, "pause", &serde_json::json!({}), format).await
 }
 
 pub(super) async fn resume(args: &AppArgs, format: Format) -> anyhow::Result<Outcome> {
-    wish(args, "resume", &serde_json::json!({}), format).await
+    ask(args, "resume", &serde_json::json!({}), format).await
 }
 
-async fn wish<B: serde::Serialize>(args: &AppArgs, action: &str, body: &B, format: Format) -> anyhow::Result<Outcome> {
+async fn ask<B: serde::Serialize>(args: &AppArgs, action: &str, body: &B, format: Format) -> anyhow::Result<Outcome> {
     let answer = args.server.post(&app_path(&args.app, action)?, args.by.as_deref(), body).await?;
     match format {
         Format::Json => output::json(&answer)?,

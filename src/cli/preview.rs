@@ -26,7 +26,7 @@ use crate::plan::{Action, Change, Marks, Plan, Redactor, TakeOver, Verdict};
 use crate::reconcile::{Owned, PlanInput, plan_apply};
 use crate::redact::visible;
 use crate::render::{ClusterFacts, RenderRequest, Rendered, Renderer, RendererConfig};
-use place::{Place, Wishes, app_of_the_moment, defined_app};
+use place::{Overrides, Place, app_of_the_moment, defined_app};
 
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
@@ -108,14 +108,14 @@ async fn pull_request(server: &Server, pr: &str, format: Format) -> anyhow::Resu
 }
 
 async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyhow::Result<Outcome> {
-    let wishes =
-        Wishes { values: &args.values, release: args.release.as_deref(), namespace: args.namespace.as_deref() };
+    let overrides =
+        Overrides { values: &args.values, release: args.release.as_deref(), namespace: args.namespace.as_deref() };
     // Before the cluster is asked for: what is wrong here is wrong whatever the cluster says.
     let (place, app) = match (&args.app, dir) {
-        (Some(definition), dir) => defined_app(definition, dir, args.root.as_deref(), &wishes, cluster_name(args))?,
+        (Some(definition), dir) => defined_app(definition, dir, args.root.as_deref(), &overrides, cluster_name(args))?,
         (None, Some(dir)) => {
             let place = Place::of(dir, args.root.as_deref())?;
-            let app = app_of_the_moment(&place, &wishes, cluster_name(args))?;
+            let app = app_of_the_moment(&place, &overrides, cluster_name(args))?;
             (place, app)
         }
         (None, None) => bail!("pass a folder, or an app with --app"),

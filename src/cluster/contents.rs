@@ -11,8 +11,8 @@ use super::error::ClusterError;
 use super::metadata::PartialMeta;
 use crate::class::{Class, Classified as _};
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::asks_to_stay;
 use crate::plan::contents::{Found, has_contents, is_namespace};
+use crate::plan::has_keep_policy;
 
 /// So many kinds are listed for one object, at most.
 const KINDS: usize = 400;
@@ -83,7 +83,7 @@ impl Cluster {
                 Ok(list) => {
                     let stays = |meta: &PartialMeta| {
                         let found = found(resource, meta);
-                        asks_to_stay(&found.object).map(|mark| (found.id, mark))
+                        has_keep_policy(&found.object).map(|mark| (found.id, mark))
                     };
                     if let Some(stays) = list.items.iter().find_map(stays) {
                         return Ok(Some(stays));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use crate::queue::{Cause, Manual, Queue, stored_causes};
+use crate::queue::{Manual, Queue, Trigger, stored_causes};
 use crate::store::deliveries::StoredDelivery;
 use crate::store::jobs::{JobRow, State as JobState};
 use crate::store::reports::LateReport;
@@ -24,7 +24,7 @@ pub struct JobView {
     pub key: String,
     /// `pending`, `running`, `failed` or `done`.
     pub state: String,
-    pub causes: Vec<CauseView>,
+    pub causes: Vec<TriggerView>,
     pub hint: Option<String>,
     pub first_event: Timestamp,
     pub last_event: Timestamp,
@@ -37,7 +37,7 @@ pub struct JobView {
 /// Why a job exists. The stored form has a spelling of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum CauseView {
+pub enum TriggerView {
     Webhook { hook: String, delivery: String },
     Poll,
     Resync,
@@ -46,21 +46,21 @@ pub enum CauseView {
     Follow { key: String },
 }
 
-impl From<Cause> for CauseView {
-    fn from(cause: Cause) -> Self {
+impl From<Trigger> for TriggerView {
+    fn from(cause: Trigger) -> Self {
         match cause {
-            Cause::Webhook { hook, delivery } => Self::Webhook { hook, delivery },
-            Cause::Poll => Self::Poll,
-            Cause::Resync => Self::Resync,
-            Cause::Manual(Manual { by, revision, allow_destructive, adopt, unpause, resume }) => {
+            Trigger::Webhook { hook, delivery } => Self::Webhook { hook, delivery },
+            Trigger::Poll => Self::Poll,
+            Trigger::Resync => Self::Resync,
+            Trigger::Manual(Manual { by, revision, allow_destructive, adopt, unpause, resume }) => {
                 let resume = resume || unpause;
                 Self::Manual { by, revision, allow_destructive, adopt, resume }
             }
-            Cause::Cluster { cluster, gained, lost, by } => {
+            Trigger::Cluster { cluster, gained, lost, by } => {
                 let by = by.iter().map(ToString::to_string).collect();
                 Self::Cluster { cluster: cluster.to_string(), gained, lost, by }
             }
-            Cause::Follow { key } => Self::Follow { key: key.to_string() },
+            Trigger::Follow { key } => Self::Follow { key: key.to_string() },
         }
     }
 }
@@ -141,7 +141,7 @@ fn job_view(row: &JobRow) -> Result<JobView, StoreError> {
     Ok(JobView {
         key: row.key.clone(),
         state: state.to_owned(),
-        causes: causes.into_iter().map(CauseView::from).collect(),
+        causes: causes.into_iter().map(TriggerView::from).collect(),
         hint: row.hint.clone(),
         first_event: time(row.first_event)?,
         last_event: time(row.last_event)?,
@@ -179,12 +179,13 @@ mod tests {
     fn all_keys_are_in_camel_case() {
         let at = Timestamp::UNIX_EPOCH;
         let key = "sync:shop/web".parse().expect("a key");
-        let webhook = Cause::Webhook { hook: "github".into(), delivery: "1".into() };
-        let causes = [webhook, Cause::Poll, Cause::Resync, Cause::Manual(Manual::default()), Cause::Follow { key }];
+        let webhook = Trigger::Webhook { hook: "github".into(), delivery: "1".into() };
+        let causes =
+            [webhook, Trigger::Poll, Trigger::Resync, Trigger::Manual(Manual::default()), Trigger::Follow { key }];
         assert_camel_case(&JobView {
             key: String::new(),
             state: String::new(),
-            causes: causes.into_iter().map(CauseView::from).collect(),
+            causes: causes.into_iter().map(TriggerView::from).collect(),
             hint: None,
             first_event: at,
             last_event: at,

@@ -17,7 +17,7 @@ use crate::api::{Answer, AppView, PreviewView, RunView, Shows, StepView, SyncReq
 use crate::app_status::{self, AppStatus, Removal};
 use crate::forge::StatusState;
 use crate::ids::{AppId, Oid, RepoName};
-use crate::queue::{Cause, Key, Manual, Queue, QueueError, Request};
+use crate::queue::{Key, Manual, Queue, QueueError, Request, Trigger};
 use crate::report::preview::DefinitionChange;
 use crate::report::{self, PreviewReport, markdown};
 use crate::run_text;
@@ -147,7 +147,7 @@ fn hold_view(row: HoldRow) -> RunView {
 fn run_view(row: RunRow) -> RunView {
     let kind = run_text::kind(&row).to_owned();
     let (summary, error) = (run_text::summary(&row), run_text::note(&row).map(str::to_owned));
-    let asked: Vec<Cause> = serde_json::from_value(row.cause).unwrap_or_default();
+    let asked: Vec<Trigger> = serde_json::from_value(row.cause).unwrap_or_default();
     RunView {
         run: row.id.to_string(),
         app: row.target,
@@ -183,13 +183,13 @@ async fn sync(
     State(parts): State<Parts>,
     Path(app): Path<String>,
     Who(by): Who,
-    Json(wish): Json<SyncRequest>,
+    Json(request): Json<SyncRequest>,
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
     let id = &row.app.id;
-    let SyncRequest { revision, allow_destructive: confirms, adopt, not_on_branch } = wish;
+    let SyncRequest { revision, allow_destructive: confirms, adopt, not_on_branch } = request;
     // It holds for what was shown, and nothing was.
-    let allow_destructive = confirms && parts.store.waiting_for_word(id).await? > 0;
+    let allow_destructive = confirms && parts.store.awaiting_confirmation(id).await? > 0;
     answers::not_synced(&row, allow_destructive).map_or(Ok(()), refused)?;
     let found = match &revision {
         Some(text) => {
@@ -203,8 +203,8 @@ async fn sync(
         None => None,
     };
     let confirms_nothing = confirms && !allow_destructive;
-    let wish = answers::Confirms { nothing: confirms_nothing, held: allow_destructive };
-    let said = answers::synced(&row, found.as_ref(), wish, &standing::removal(&parts.store, &row).await?);
+    let request = answers::Confirms { nothing: confirms_nothing, held: allow_destructive };
+    let said = answers::synced(&row, found.as_ref(), request, &standing::removal(&parts.store, &row).await?);
     let revision = found.as_ref().map(|to| to.oid.to_string());
     tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
     // First, so that nothing is pinned that is not going to be synced; its job makes the pin as well.
@@ -281,7 +281,7 @@ async fn resume(
 /// The apps that have waited for what this one kept while it was held go on with it.
 async fn let_go_on(parts: &Parts, app: &AppId) -> Result<(), Problem> {
     let waiting = parts.store.waiting_for(app).await?;
-    let cause = Cause::Follow { key: Key::Sync(app.clone()) };
+    let cause = Trigger::Follow { key: Key::Sync(app.clone()) };
     let requests: Vec<_> = waiting.into_iter().map(|waiting| Request::new(Key::Sync(waiting), cause.clone())).collect();
     Ok(parts.queue.enqueue(&requests).await?)
 }
@@ -292,7 +292,7 @@ async fn removal(parts: &Parts, row: &AppRow) -> Result<Removal, Problem> {
 }
 
 async fn enqueue(parts: &Parts, app: &AppId, manual: Manual) -> Result<(), Problem> {
-    Ok(parts.queue.enqueue(&[Request::new(Key::Sync(app.clone()), Cause::Manual(manual))]).await?)
+    Ok(parts.queue.enqueue(&[Request::new(Key::Sync(app.clone()), Trigger::Manual(manual))]).await?)
 }
 
 fn accepted(message: String) -> (StatusCode, Json<Answer>) {

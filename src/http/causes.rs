@@ -1,25 +1,25 @@
 //! Why a run was made, and who asked for it, in words. Pure.
 
 use crate::ids::{AppId, ClusterName};
-use crate::queue::{Cause, Manual};
+use crate::queue::{Manual, Trigger};
 use crate::report::words::join;
 
 /// How many kinds, and how many apps, are named.
 const KINDS: usize = 3;
 
 /// All causes, each once.
-pub(super) fn text(causes: &[Cause]) -> String {
+pub(super) fn text(causes: &[Trigger]) -> String {
     each_once(causes.iter().map(one))
 }
 
-fn one(cause: &Cause) -> String {
+fn one(cause: &Trigger) -> String {
     match cause {
-        Cause::Webhook { hook, .. } => format!("webhook of {hook}"),
-        Cause::Poll => "poll".to_owned(),
-        Cause::Resync => "resync".to_owned(),
-        Cause::Manual(manual) => format!("{} by {}", asked(manual), manual.by),
-        Cause::Cluster { cluster, gained, lost, by } => of_cluster(cluster, [gained, lost], by),
-        Cause::Follow { key } => key.kind().name.to_owned(),
+        Trigger::Webhook { hook, .. } => format!("webhook of {hook}"),
+        Trigger::Poll => "poll".to_owned(),
+        Trigger::Resync => "resync".to_owned(),
+        Trigger::Manual(manual) => format!("{} by {}", asked(manual), manual.by),
+        Trigger::Cluster { cluster, gained, lost, by } => of_cluster(cluster, [gained, lost], by),
+        Trigger::Follow { key } => key.kind().name.to_owned(),
     }
 }
 
@@ -48,17 +48,18 @@ fn asked(manual: &Manual) -> &'static str {
 }
 
 /// The people who asked, if any did.
-pub(super) fn people(causes: &[Cause]) -> Option<String> {
+pub(super) fn people(causes: &[Trigger]) -> Option<String> {
     listed(causes, |_| true)
 }
 
 /// Those of them who confirmed what is deleted or replaced.
-pub(super) fn confirmed(causes: &[Cause]) -> Option<String> {
+pub(super) fn confirmed(causes: &[Trigger]) -> Option<String> {
     listed(causes, |manual| manual.allow_destructive)
 }
 
-fn listed(causes: &[Cause], counts: impl Fn(&Manual) -> bool) -> Option<String> {
-    let manual = causes.iter().filter_map(|cause| if let Cause::Manual(manual) = cause { Some(manual) } else { None });
+fn listed(causes: &[Trigger], counts: impl Fn(&Manual) -> bool) -> Option<String> {
+    let manual =
+        causes.iter().filter_map(|cause| if let Trigger::Manual(manual) = cause { Some(manual) } else { None });
     let people = each_once(manual.filter(|manual| counts(manual)).map(|manual| manual.by.clone()));
     (!people.is_empty()).then_some(people)
 }
@@ -84,7 +85,7 @@ mod tests {
             let kinds = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
             let by = by.iter().map(|app| app.parse().expect("an app")).collect();
             let cause =
-                Cause::Cluster { cluster: ClusterName::new("dev"), gained: kinds(gained), lost: kinds(lost), by };
+                Trigger::Cluster { cluster: ClusterName::new("dev"), gained: kinds(gained), lost: kinds(lost), by };
             text(&[cause])
         };
         insta::assert_snapshot!(
@@ -108,16 +109,16 @@ mod tests {
         let by = |by: &str, change: &dyn Fn(&mut Manual)| {
             let mut manual = Manual { by: by.into(), ..Manual::default() };
             change(&mut manual);
-            Cause::Manual(manual)
+            Trigger::Manual(manual)
         };
         let causes = [
-            Cause::Webhook { hook: "forge".into(), delivery: "1".into() },
+            Trigger::Webhook { hook: "forge".into(), delivery: "1".into() },
             by("uid 1000 (ada)", &|_| {}),
             by("uid 1001 (bob)", &|manual| manual.allow_destructive = true),
             by("uid 1001 (bob)", &|manual| manual.revision = Some("a".repeat(40))),
             by("uid 1000 (ada)", &|manual| manual.resume = true),
-            Cause::Resync,
-            Cause::Webhook { hook: "forge".into(), delivery: "2".into() },
+            Trigger::Resync,
+            Trigger::Webhook { hook: "forge".into(), delivery: "2".into() },
         ];
         insta::assert_snapshot!(text(&causes).replace(", ", "\n"), @r"
         webhook of forge

@@ -3,7 +3,7 @@
 use driftless_webhooks::{Event, MergeGroupAction, PullRequest, PullRequestAction};
 
 use crate::ids::RepoName;
-use crate::queue::{Cause, Key, Request};
+use crate::queue::{Key, Request, Trigger};
 
 /// What is to be looked at because of an event, or why nothing is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Routed {
 const MERGE_QUEUE: &str = "refs/heads/gh-readonly-queue/";
 
 /// `repo` is the configured repo of the event's project. The commits that the payload names are hints: the refs decide.
-pub fn route(event: &Event, repo: &RepoName, cause: &Cause) -> Routed {
+pub fn route(event: &Event, repo: &RepoName, cause: &Trigger) -> Routed {
     let repo = repo.clone();
     let request = |key| Request::new(key, cause.clone());
     match event {
@@ -110,7 +110,7 @@ mod tests {
 
     /// The key and the hint, or the reason.
     fn routed(event: &Event) -> Result<Asked, String> {
-        match route(event, &RepoName::new("shop"), &Cause::Poll) {
+        match route(event, &RepoName::new("shop"), &Trigger::Poll) {
             Routed::Requests(requests) => {
                 assert_eq!(requests.len(), 1);
                 Ok((requests[0].key.to_string(), requests[0].hint.clone()))

@@ -119,7 +119,7 @@ impl Objects {
     fn removal(&self, row: &AppRow, taken_over: Option<&Vec<(AppId, usize)>>) -> Removal {
         let here = (&row.app.destination.cluster, &self.here);
         let all = || std::iter::once(here).chain(self.left.iter().map(|(cluster, owned)| (cluster, owned)));
-        let held = |owned: &Overview| owned.undecided.iter().filter(|row| row.state.waits_for_word()).count();
+        let held = |owned: &Overview| owned.undecided.iter().filter(|row| row.state.pending_confirmation()).count();
         let held = all().map(|(cluster, owned)| (cluster.clone(), held(owned))).filter(|(_, number)| *number > 0);
         Removal {
             objects: all().map(|(_, owned)| owned.in_cluster).sum(),
@@ -143,7 +143,7 @@ impl Objects {
 
     /// What stays on clusters that the app has left, because nobody may delete it there.
     fn kept(&self, row: &AppRow) -> Option<String> {
-        let goes = |row: &&ObjectRow| row.state.waits_for_word() || row.state == ObjectState::Pruning;
+        let goes = |row: &&ObjectRow| row.state.pending_confirmation() || row.state == ObjectState::Pruning;
         let kept = |owned: &Overview| owned.all.saturating_sub(owned.undecided.iter().filter(goes).count());
         let counts = self.left.iter().map(|(cluster, owned)| (cluster, kept(owned)));
         let stay = counts.filter(|(_, count)| *count > 0);
@@ -161,7 +161,7 @@ impl Objects {
 
 fn held_of(objects: &[ObjectRow], place: &str) -> Option<String> {
     let held: Vec<String> =
-        objects.iter().filter(|row| row.state.waits_for_word()).map(|row| row.key.to_string()).collect();
+        objects.iter().filter(|row| row.state.pending_confirmation()).map(|row| row.key.to_string()).collect();
     let shown = held.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
     match held.len() {
         0 => None,

@@ -20,7 +20,7 @@ use super::route::{Routed, route};
 use super::{Hooks, Problem};
 use crate::clock::Clock;
 use crate::ids::{HookName, RepoName};
-use crate::queue::{Accepted, Cause, Queue, Request as Job};
+use crate::queue::{Accepted, Queue, Request as Job, Trigger};
 use crate::store::deliveries::NewDelivery;
 use crate::telemetry::Metrics;
 
@@ -116,7 +116,7 @@ async fn receive(State(intake): State<Arc<Intake>>, signed: SignedDelivery) -> R
 }
 
 fn requested(signed: &SignedDelivery) -> Routed {
-    let cause = Cause::Webhook { hook: signed.hook.to_string(), delivery: signed.delivery.id.delivery.clone() };
+    let cause = Trigger::Webhook { hook: signed.hook.to_string(), delivery: signed.delivery.id.delivery.clone() };
     let project = signed.delivery.event.project();
     match (&signed.repo, project) {
         (None, Some(project)) => {

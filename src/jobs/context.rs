@@ -9,8 +9,8 @@ use super::remembered::Remembered;
 use super::remembered::definitions::Definitions;
 use super::remembered::looked::Looked;
 use super::remembered::looked_through::LookedThrough;
-use super::remembered::orphans::Orphans;
-use super::remembered::wants::Wants;
+use super::remembered::unclaimed::UnclaimedCache;
+use super::remembered::unrecorded::UnrecordedCache;
 use crate::app::{App, Grants, Refusal};
 use crate::class::{Class, Classified};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ use crate::sync::drift::Drifted;
 use crate::sync::health::Waits;
 
 /// Everything that a job may use. Made once, in `serve`.
-pub struct Engine {
+pub struct Context {
     pub config: Arc<Config>,
     pub clock: Arc<dyn Clock>,
     pub tasks: Tasks,
@@ -47,9 +47,9 @@ pub struct Engine {
     /// The revision that the sync of an app works on, or has failed at.
     pub attempted: Remembered<Oid>,
     /// What apps want that are not synced at their heads. Bounded by itself.
-    pub wants: Wants,
+    pub wants: UnclaimedCache,
     /// What bears the marks of an app and is in no inventory. Only a hint as well.
-    pub orphans: Orphans,
+    pub unrecorded: UnrecordedCache,
     pub definitions: Definitions,
     pub looked: Looked,
     /// Which clusters' apps are known to be rendered by this renderer, for what the cluster is. Only a hint.
@@ -88,7 +88,7 @@ impl Classified for Unknown {
     }
 }
 
-impl Engine {
+impl Context {
     pub(super) fn repo(&self, name: &RepoName) -> Result<&Repo, Unknown> {
         self.config.repo(name).ok_or_else(|| Unknown::Repo(name.clone()))
     }

@@ -8,27 +8,27 @@ use futures::{FutureExt, TryFutureExt};
 
 use super::deliver::sync;
 use super::preview::{group, pull};
-use super::{Engine, outcome, poll, push, resync};
+use super::{Context, outcome, poll, push, resync};
 use crate::ids::Oid;
-use crate::queue::{Finish, Handler, Job, JobContext, JobError, Key};
+use crate::queue::{Finish, Handler, Job, JobError, Key, RunningJob};
 
 fn done((): ()) -> Finish {
     Finish::Done
 }
 
 #[async_trait]
-impl Handler for Engine {
-    async fn run(&self, job: &Job, ctx: JobContext) -> Result<Finish, JobError> {
+impl Handler for Context {
+    async fn run(&self, job: &Job, running: RunningJob) -> Result<Finish, JobError> {
         // A hint that is no commit is no hint: the ref decides anyway.
         let hint = job.hint.as_deref().and_then(|text| Oid::from_str(text).ok());
         let hint = hint.as_ref();
         let work: BoxFuture<'_, Result<Finish, JobError>> = match &job.key {
-            Key::Push { repo, ref_name } => push::run(self, repo, ref_name, hint, &ctx).map_ok(done).boxed(),
-            Key::Preview { repo, number } => pull::run(self, repo, *number, hint, job, &ctx).boxed(),
-            Key::MergeGroup { repo, ref_name } => group::run_group(self, repo, ref_name, hint, job, &ctx).boxed(),
-            Key::Sync(app) => sync::run(self, app, job, &ctx).map_ok(done).boxed(),
+            Key::Push { repo, ref_name } => push::run(self, repo, ref_name, hint, &running).map_ok(done).boxed(),
+            Key::Preview { repo, number } => pull::run(self, repo, *number, hint, job, &running).boxed(),
+            Key::MergeGroup { repo, ref_name } => group::run_group(self, repo, ref_name, hint, job, &running).boxed(),
+            Key::Sync(app) => sync::run(self, app, job, &running).map_ok(done).boxed(),
             Key::Outcome(repo) => outcome::run(self, repo).map_ok(done).boxed(),
-            Key::Poll(repo) => poll::run(self, repo, job.attempt, &ctx.cancel).map_ok(done).boxed(),
+            Key::Poll(repo) => poll::run(self, repo, job.attempt, &running.cancel).map_ok(done).boxed(),
             Key::Resync(cluster) => resync::run(self, cluster).map_ok(done).boxed(),
         };
         work.await

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Engine;
+use super::Context;
 use crate::class::Class;
 use crate::forge::StatusState;
 use crate::ids::Oid;
-use crate::queue::{Cause, Job, JobError};
+use crate::queue::{Job, JobError, Trigger};
 use crate::report;
 use crate::report::preview::PreviewReport;
 use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunRow, RunState, Step};
@@ -19,7 +19,7 @@ const KEPT: u32 = 50;
 
 /// A run that is under way. It is written down once it is known to do something, its steps when it ends or waits.
 pub(in crate::jobs) struct History<'a> {
-    engine: &'a Engine,
+    context: &'a Context,
     new: NewRun,
     run: Option<RunId>,
     /// When it was first written down, in milliseconds since 1970.
@@ -32,11 +32,11 @@ pub(in crate::jobs) struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    pub fn new(engine: &'a Engine, kind: RunKind, target: String, job: &Job) -> Result<Self, JobError> {
+    pub fn new(context: &'a Context, kind: RunKind, target: String, job: &Job) -> Result<Self, JobError> {
         let cause = serde_json::to_value(&job.causes).map_err(|error| JobError::new(Class::Fail, error))?;
-        let begun = engine.clock.now_millis();
+        let begun = context.clock.now_millis();
         Ok(Self {
-            engine,
+            context,
             // The work begins now; it is written down once it is known to do something.
             new: NewRun { kind, target, cause, revision: None, from_revision: None, author: None, begun },
             run: None,
@@ -67,19 +67,19 @@ impl<'a> History<'a> {
         if let Some(run) = &self.run {
             return Ok(run.clone());
         }
-        self.engine.store.supersede_runs(&self.new.target, self.confirmed_by.as_deref()).await?;
-        self.written = self.engine.clock.now_millis();
-        let run = self.engine.store.begin_run(&self.new, KEPT).await?;
+        self.context.store.supersede_runs(&self.new.target, self.confirmed_by.as_deref()).await?;
+        self.written = self.context.clock.now_millis();
+        let run = self.context.store.begin_run(&self.new, KEPT).await?;
         self.run = Some(run.clone());
         if let Some(intent) = &self.intent {
-            self.engine.store.set_run_state(&run, RunState::Running, Some(intent)).await?;
+            self.context.store.set_run_state(&run, RunState::Running, Some(intent)).await?;
         }
         Ok(run)
     }
 
     /// How long ago the run was written down: since then it changes the cluster.
     pub fn took(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.engine.clock.now_millis() - self.written).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.context.clock.now_millis() - self.written).unwrap_or(0))
     }
 
     /// Does one step and notes how long it took.
@@ -93,9 +93,9 @@ impl<'a> History<'a> {
 
     pub async fn end(&mut self, state: RunState, text: Option<&str>, counts: Option<&Counts>) -> Result<(), JobError> {
         let run = self.begin().await?;
-        self.engine.store.write_run(&run, &self.steps, counts, state, text).await?;
+        self.context.store.write_run(&run, &self.steps, counts, state, text).await?;
         if state == RunState::Failed {
-            self.engine.store.fold_failure(&run).await?;
+            self.context.store.fold_failure(&run).await?;
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl<'a> History<'a> {
 
     /// Whether the last run of the same commit came to the same.
     async fn says_the_same(&self, state: RunState, text: &str, counts: Counts) -> Result<bool, JobError> {
-        let last = self.engine.store.runs(Some(&self.new.target), 1).await?.into_iter().next();
+        let last = self.context.store.runs(Some(&self.new.target), 1).await?.into_iter().next();
         let revision = self.new.revision.as_ref().map(Oid::as_str);
         let is_same = |last: RunRow| {
             last.state == state
@@ -153,7 +153,7 @@ impl<'a> History<'a> {
             ..Counts::default()
         };
         // Its gate says in one line what came of it, and whether that is a failure.
-        let gate = report::gate(report, &self.engine.config.status_context, None);
+        let gate = report::gate(report, &self.context.config.status_context, None);
         let state = if gate.state == StatusState::Success { RunState::Succeeded } else { RunState::Failed };
         if self.says_the_same(state, &gate.description, counts).await? {
             return Ok(());
@@ -162,9 +162,9 @@ impl<'a> History<'a> {
     }
 }
 
-fn confirmed_by(cause: &Cause) -> Option<String> {
+fn confirmed_by(cause: &Trigger) -> Option<String> {
     match cause {
-        Cause::Manual(manual) if manual.allow_destructive => Some(manual.by.clone()),
+        Trigger::Manual(manual) if manual.allow_destructive => Some(manual.by.clone()),
         _ => None,
     }
 }

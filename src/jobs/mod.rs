@@ -19,12 +19,12 @@ mod remembered;
 mod resync;
 pub mod revision;
 
-pub use context::{Engine, Unknown};
+pub use context::{Context, Unknown};
 pub use deliver::wait_notes::note_waits;
 pub use deliver::waits::listen_to_waits;
 pub use remembered::Remembered;
 pub use remembered::definitions::Definitions;
 pub use remembered::looked::Looked;
 pub use remembered::looked_through::LookedThrough;
-pub use remembered::orphans::Orphans;
-pub use remembered::wants::Wants;
+pub use remembered::unclaimed::UnclaimedCache;
+pub use remembered::unrecorded::UnrecordedCache;

@@ -5,42 +5,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
+use super::Context;
 use super::preview::granted;
 use super::refs::full_ref;
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
-use crate::queue::{Cause, JobError, Key, Request, Tenant};
+use crate::queue::{JobError, Key, Request, Tenant, Trigger};
 use crate::store::apps::AppState;
 use crate::store::pulls::{Pull, PullRow};
 
 pub(in crate::jobs) async fn run(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     attempt: u32,
     cancel: &CancellationToken,
 ) -> Result<(), JobError> {
-    let repo = engine.repo(repo)?;
+    let repo = context.repo(repo)?;
     // First, as it does not depend on whether the forge answers; and once, however often the forge has to be asked.
     if attempt == 1 {
-        engine.queue.look_again(&Tenant::repo(&repo.name)).await?;
+        context.queue.look_again(&Tenant::repo(&repo.name)).await?;
     }
-    engine.outbox.try_again(&repo.name).await?;
+    context.outbox.try_again(&repo.name).await?;
     // What was granted when the server was started anew.
-    engine.queue.enqueue(&granted::previews(engine, &repo.name).await?).await?;
-    let remote = engine.remote(repo).await?;
-    let refs = engine.mirrors.list_refs(&remote, cancel).await?;
+    context.queue.enqueue(&granted::previews(context, &repo.name).await?).await?;
+    let remote = context.remote(repo).await?;
+    let refs = context.mirrors.list_refs(&remote, cancel).await?;
     // Before the forge's API is asked, which may be down while its Git is up.
-    engine.queue.enqueue(&moved_refs(engine, repo, &refs).await?).await?;
-    if let Some(forge) = engine.forge(repo) {
+    context.queue.enqueue(&moved_refs(context, repo, &refs).await?).await?;
+    if let Some(forge) = context.forge(repo) {
         let open = forge.open_pull_requests(&repo.project).await?.items;
-        engine.queue.enqueue(&changed_pulls(engine, repo, &open).await?).await?;
+        context.queue.enqueue(&changed_pulls(context, repo, &open).await?).await?;
         // A merge moves a ref: where none moved since the last look, nothing was merged.
-        if engine.looked.differs(&repo.name, &refs) {
+        if context.looked.differs(&repo.name, &refs) {
             let closed = forge.recently_closed(&repo.project).await?;
-            engine.queue.enqueue(&missed_pulls(engine, repo, &open, &closed).await?).await?;
-            engine.looked.keep(&repo.name, refs);
+            context.queue.enqueue(&missed_pulls(context, repo, &open, &closed).await?).await?;
+            context.looked.keep(&repo.name, refs);
         }
     }
     Ok(())
@@ -48,40 +48,40 @@ pub(in crate::jobs) async fn run(
 
 /// Pull requests that were opened and merged between two looks, and that nobody has told of.
 async fn missed_pulls(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     open: &[PullRequest],
     closed: &[PullRequest],
 ) -> Result<Vec<Request>, JobError> {
-    let stored = engine.store.highest_pull(&repo.name).await?;
+    let stored = context.store.highest_pull(&repo.name).await?;
     let seen = open.iter().chain(closed).map(|pull| pull.number).max().unwrap_or_default();
-    let Some(before) = engine.looked.raise(&repo.name, seen.max(stored.unwrap_or_default())).or(stored) else {
+    let Some(before) = context.looked.raise(&repo.name, seen.max(stored.unwrap_or_default())).or(stored) else {
         // The first look of all: what was merged before it is nobody's news.
         return Ok(Vec::new());
     };
     let mut requests = Vec::new();
     for pull in closed.iter().filter(|pull| pull.state == PullState::Merged && pull.number > before) {
-        if engine.store.pull(&repo.name, pull.number).await?.is_none() {
-            requests.push(Request::new(Key::Preview { repo: repo.name.clone(), number: pull.number }, Cause::Poll));
+        if context.store.pull(&repo.name, pull.number).await?.is_none() {
+            requests.push(Request::new(Key::Preview { repo: repo.name.clone(), number: pull.number }, Trigger::Poll));
         }
     }
     Ok(requests)
 }
 
 /// The refs that count are the definitions branch, what apps follow, and what open previews were made from.
-async fn moved_refs(engine: &Engine, repo: &Repo, refs: &BTreeMap<String, Oid>) -> Result<Vec<Request>, JobError> {
+async fn moved_refs(context: &Context, repo: &Repo, refs: &BTreeMap<String, Oid>) -> Result<Vec<Request>, JobError> {
     let mut watched = BTreeSet::from([repo.definitions_ref.clone()]);
-    for row in engine.store.apps_reading(&repo.name).await? {
+    for row in context.store.apps_reading(&repo.name).await? {
         if matches!(row.state, AppState::Active | AppState::Missing) {
             watched.insert(row.app.source.ref_name);
         }
     }
-    watched.extend(engine.store.refs_that_previews_read(&repo.name).await?);
+    watched.extend(context.store.refs_that_previews_read(&repo.name).await?);
     let mut requests = Vec::new();
     for ref_name in watched {
-        let (now, before) = (refs.get(&ref_name), engine.store.last_seen(&repo.name, &ref_name).await?);
-        if now != before.as_ref() || !is_here(engine, repo, before.as_ref()).await {
-            let request = Request::new(Key::Push { repo: repo.name.clone(), ref_name }, Cause::Poll);
+        let (now, before) = (refs.get(&ref_name), context.store.last_seen(&repo.name, &ref_name).await?);
+        if now != before.as_ref() || !is_here(context, repo, before.as_ref()).await {
+            let request = Request::new(Key::Push { repo: repo.name.clone(), ref_name }, Trigger::Poll);
             requests.push(now.map_or(request.clone(), |oid| request.with_hint(oid.as_str())));
         }
     }
@@ -89,18 +89,18 @@ async fn moved_refs(engine: &Engine, repo: &Repo, refs: &BTreeMap<String, Oid>) 
 }
 
 /// A mirror may have been removed or made anew since the ref was last seen. Who heals from it does not fetch.
-async fn is_here(engine: &Engine, repo: &Repo, commit: Option<&Oid>) -> bool {
+async fn is_here(context: &Context, repo: &Repo, commit: Option<&Oid>) -> bool {
     match commit {
-        Some(commit) => engine.mirrors.has_commit(&repo.name, commit).await,
+        Some(commit) => context.mirrors.has_commit(&repo.name, commit).await,
         None => true,
     }
 }
 
 /// Pull requests that look otherwise than when they were last previewed, and those that left the list: they were merged
 /// or closed.
-async fn changed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest]) -> Result<Vec<Request>, JobError> {
+async fn changed_pulls(context: &Context, repo: &Repo, open: &[PullRequest]) -> Result<Vec<Request>, JobError> {
     let known: BTreeMap<u64, Pull> =
-        engine.store.pulls(&repo.name, PullRow::Open).await?.into_iter().map(|pull| (pull.number, pull)).collect();
+        context.store.pulls(&repo.name, PullRow::Open).await?.into_iter().map(|pull| (pull.number, pull)).collect();
     let mut numbers: BTreeSet<u64> = known.keys().copied().collect();
     for pull in open {
         let same = known
@@ -112,6 +112,6 @@ async fn changed_pulls(engine: &Engine, repo: &Repo, open: &[PullRequest]) -> Re
             numbers.insert(pull.number)
         };
     }
-    let request = |number| Request::new(Key::Preview { repo: repo.name.clone(), number }, Cause::Poll);
+    let request = |number| Request::new(Key::Preview { repo: repo.name.clone(), number }, Trigger::Poll);
     Ok(numbers.into_iter().map(request).collect())
 }

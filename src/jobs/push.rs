@@ -4,26 +4,26 @@ use std::collections::BTreeSet;
 
 use super::desired::affected::Follower;
 use super::desired::definitions::Reconciled;
-use super::desired::{affected, definitions, visible};
+use super::desired::{affected, definitions, fetch_commit};
 use super::preview::reads;
 use super::refs::missing_ref;
-use super::{Engine, outcome};
+use super::{Context, outcome};
 use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
-use crate::queue::{Cause, JobContext, JobError, Key, Request};
+use crate::queue::{JobError, Key, Request, RunningJob, Trigger};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppRow, AppState};
 use crate::store::pulls::{Pull, PullRow};
 
 pub(in crate::jobs) async fn run(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     ref_name: &str,
     hint: Option<&Oid>,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<(), JobError> {
-    look(engine, repo, ref_name, hint, ctx).await.map_err(|error| not_applied(repo, ref_name, error))
+    look(context, repo, ref_name, hint, running).await.map_err(|error| not_applied(repo, ref_name, error))
 }
 
 /// What it means for people that a push could not be looked at: the log, the list of jobs and each app that follows the
@@ -44,23 +44,23 @@ fn not_applied(repo: &RepoName, ref_name: &str, error: JobError) -> JobError {
 /// Who has merged something with this push hears that nothing of it is applied, and why. What was told of an app stays
 /// as it was told.
 pub(in crate::jobs) async fn failed(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     ref_name: &str,
     error: &JobError,
 ) -> Result<(), JobError> {
     let end = AppEnd::Failed { message: error.message() };
     let base_ref = ref_name.trim_start_matches("refs/heads/");
-    for pull in engine.store.unfinished_pulls(repo, outcome::heard_after(engine)).await? {
+    for pull in context.store.unfinished_pulls(repo, outcome::heard_after(context)).await? {
         let (Some(merge), Some(report)) = (&pull.merge_commit, outcome::report_of(&pull)) else { continue };
         if pull.base_ref.trim_start_matches("refs/heads/") != base_ref {
             continue;
         }
-        let told = outcome::events(engine, &pull).await?;
+        let told = outcome::events(context, &pull).await?;
         for app in report.outcome.into_iter().flat_map(|outcome| outcome.apps) {
             let is_told = told.get(&app.app).is_some_and(|told| !told.events.is_empty());
-            if let Some(row) = engine.store.app(&app.app).await?.filter(|_| !is_told) {
-                outcome::ended(engine, &row, merge, &end).await?;
+            if let Some(row) = context.store.app(&app.app).await?.filter(|_| !is_told) {
+                outcome::ended(context, &row, merge, &end).await?;
             }
         }
     }
@@ -68,97 +68,101 @@ pub(in crate::jobs) async fn failed(
 }
 
 async fn look(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     ref_name: &str,
     hint: Option<&Oid>,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<(), JobError> {
-    let repo = engine.repo(repo)?;
-    if !is_followed(engine, repo, ref_name).await? {
-        return leave(engine, repo, ref_name).await;
+    let repo = context.repo(repo)?;
+    if !is_followed(context, repo, ref_name).await? {
+        return leave(context, repo, ref_name).await;
     }
-    let remote = engine.remote(repo).await?;
-    let fetched = visible::fetch(&engine.mirrors, &remote, &[ref_name.to_owned()], hint, &ctx.cancel).await?;
+    let remote = context.remote(repo).await?;
+    let fetched = fetch_commit::fetch(&context.mirrors, &remote, &[ref_name.to_owned()], hint, &running.cancel).await?;
     let revision = fetched.get(ref_name).cloned().flatten();
-    let Some(revision) = revision else { return missing(engine, repo, ref_name).await };
-    ctx.works_on(revision.as_str());
-    engine.store.see_ref(&repo.name, ref_name, &revision).await?;
+    let Some(revision) = revision else { return missing(context, repo, ref_name).await };
+    running.works_on(revision.as_str());
+    context.store.see_ref(&repo.name, ref_name, &revision).await?;
 
     let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
-    let before = engine.store.last_seen(&repo.name, ref_name).await?;
+    let before = context.store.last_seen(&repo.name, ref_name).await?;
     let moved = before.as_ref() != Some(&revision);
     let mut bases = BTreeSet::new();
     if moved {
         // Before anything of them is applied.
-        outcome::merged_by_push(engine, repo, ref_name, before.as_ref(), &revision).await?;
-        outcome::merged_by_message(engine, repo, ref_name, &revision).await?;
-        engine.store.forget_merged_groups(&repo.name, &revision).await?;
+        outcome::merged_by_push(context, repo, ref_name, before.as_ref(), &revision).await?;
+        outcome::merged_by_message(context, repo, ref_name, &revision).await?;
+        context.store.forget_merged_groups(&repo.name, &revision).await?;
         bases.insert((repo.name.clone(), ref_name.to_owned()));
     }
     let (mut to_sync, mut looks) = (BTreeSet::new(), BTreeSet::new());
     if ref_name == repo.definitions_ref {
         let Reconciled { to_sync: defined, sources, without_ref } =
-            definitions::reconcile(engine, repo, &revision, before.as_ref()).await?;
+            definitions::reconcile(context, repo, &revision, before.as_ref()).await?;
         to_sync = defined;
         looks = without_ref;
         bases.extend(sources);
     }
-    let tree = engine.mirrors.tree(&repo.name, &revision).await?;
-    let followers = affected::followers(engine, &repo.name, ref_name).await?;
+    let tree = context.mirrors.tree(&repo.name, &revision).await?;
+    let followers = affected::followers(context, &repo.name, ref_name).await?;
     to_sync.extend(affected::by_tree(followers, tree).await?);
 
     let mut requests: Vec<_> = to_sync.iter().map(|app| sync_request(app, &key, &revision)).collect();
-    requests.extend(previews(engine, &bases, &key).await?);
-    requests.extend(reads::previews_of(engine, &repo.name, ref_name, Some(&revision), &key).await?);
+    requests.extend(previews(context, &bases, &key).await?);
+    requests.extend(reads::previews_of(context, &repo.name, ref_name, Some(&revision), &key).await?);
     requests.extend(
         looks
             .into_iter()
-            .map(|(repo, ref_name)| Request::new(Key::Push { repo, ref_name }, Cause::Follow { key: key.clone() })),
+            .map(|(repo, ref_name)| Request::new(Key::Push { repo, ref_name }, Trigger::Follow { key: key.clone() })),
     );
-    requests.extend(found_again(engine, repo, ref_name, &key).await?);
+    requests.extend(found_again(context, repo, ref_name, &key).await?);
     tracing::info!(repo = %repo.name, ref_name, %revision, apps = to_sync.len(), "checked a ref");
-    engine.queue.enqueue(&requests).await?;
+    context.queue.enqueue(&requests).await?;
     // Last, so that whatever went wrong before is found again by the next look.
-    engine.store.set_ref(&repo.name, ref_name, Some(&revision)).await?;
+    context.store.set_ref(&repo.name, ref_name, Some(&revision)).await?;
     // A merge that needs no sync has come to its end with this look.
-    outcome::stands_elsewhere(engine, &repo.name, key).await
+    outcome::stands_elsewhere(context, &repo.name, key).await
 }
 
 /// Whether anything here depends on where this ref is. Most pushes are to branches that only their pull requests speak
 /// of.
-async fn is_followed(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<bool, JobError> {
+async fn is_followed(context: &Context, repo: &Repo, ref_name: &str) -> Result<bool, JobError> {
     if ref_name == repo.definitions_ref {
         return Ok(true);
     }
     let follows = |row: &AppRow| row.state != AppState::Removed && row.app.source.ref_name == ref_name;
-    Ok(engine.store.apps_reading(&repo.name).await?.iter().any(follows)
-        || reads::is_read(engine, &repo.name, ref_name).await?)
+    Ok(context.store.apps_reading(&repo.name).await?.iter().any(follows)
+        || reads::is_read(context, &repo.name, ref_name).await?)
 }
 
 /// Nobody follows the ref: it is not fetched, and what was once fetched of it is not kept, so that nobody takes it for
 /// news later.
-async fn leave(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
+async fn leave(context: &Context, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
     tracing::debug!(repo = %repo.name, ref_name, "no app uses the ref");
-    engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
-    engine.store.set_ref(&repo.name, ref_name, None).await?;
+    context.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
+    context.store.set_ref(&repo.name, ref_name, None).await?;
     Ok(())
 }
 
 fn sync_request(app: &AppId, key: &Key, revision: &Oid) -> Request {
-    Request::new(Key::Sync(app.clone()), Cause::Follow { key: key.clone() }).with_hint(revision.as_str())
+    Request::new(Key::Sync(app.clone()), Trigger::Follow { key: key.clone() }).with_hint(revision.as_str())
 }
 
 /// Every open pull request into a base that moved, or that apps begin or cease to follow: also one that had a conflict,
 /// an error or no affected app. Most of them find in Git that nothing is to be done.
-async fn previews(engine: &Engine, bases: &BTreeSet<(RepoName, String)>, key: &Key) -> Result<Vec<Request>, JobError> {
+async fn previews(
+    context: &Context,
+    bases: &BTreeSet<(RepoName, String)>,
+    key: &Key,
+) -> Result<Vec<Request>, JobError> {
     let mut requests = Vec::new();
     let repos: BTreeSet<&RepoName> = bases.iter().map(|(repo, _)| repo).collect();
     for repo in repos {
-        let open = engine.store.pulls(repo, PullRow::Open).await?;
+        let open = context.store.pulls(repo, PullRow::Open).await?;
         let old = open.into_iter().filter(|pull| bases.contains(&(repo.clone(), pull.base_ref.clone())));
         let request = |pull: Pull| {
-            Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Cause::Follow { key: key.clone() })
+            Request::new(Key::Preview { repo: pull.repo, number: pull.number }, Trigger::Follow { key: key.clone() })
         };
         requests.extend(old.map(request));
     }
@@ -166,40 +170,40 @@ async fn previews(engine: &Engine, bases: &BTreeSet<(RepoName, String)>, key: &K
 }
 
 /// Apps that were missing this ref: whether they are still defined is for the branch of their definitions to say.
-async fn found_again(engine: &Engine, repo: &Repo, ref_name: &str, key: &Key) -> Result<Vec<Request>, JobError> {
-    let missing = engine.store.missing_reading(&repo.name).await?;
+async fn found_again(context: &Context, repo: &Repo, ref_name: &str, key: &Key) -> Result<Vec<Request>, JobError> {
+    let missing = context.store.missing_reading(&repo.name).await?;
     let missed = missing.into_iter().filter(|row| row.app.source.ref_name == ref_name);
     let by: BTreeSet<RepoName> = missed.map(|row| row.app.id.repo).collect();
     let request = |name: RepoName| {
-        let defining = engine.repo(&name).ok()?;
+        let defining = context.repo(&name).ok()?;
         let definitions = Key::Push { ref_name: defining.definitions_ref.clone(), repo: name };
-        (definitions != *key).then(|| Request::new(definitions, Cause::Follow { key: key.clone() }))
+        (definitions != *key).then(|| Request::new(definitions, Trigger::Follow { key: key.clone() }))
     };
     Ok(by.into_iter().filter_map(request).collect())
 }
 
 /// A ref that is gone leaves everything as it is, and says so.
-async fn missing(engine: &Engine, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
+async fn missing(context: &Context, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
     let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
-    let mut requests = are_missing(engine, repo, ref_name, &key).await?;
-    requests.extend(reads::previews_of(engine, &repo.name, ref_name, None, &key).await?);
-    engine.queue.enqueue(&requests).await?;
-    engine.store.set_ref(&repo.name, ref_name, None).await?;
+    let mut requests = are_missing(context, repo, ref_name, &key).await?;
+    requests.extend(reads::previews_of(context, &repo.name, ref_name, None, &key).await?);
+    context.queue.enqueue(&requests).await?;
+    context.store.set_ref(&repo.name, ref_name, None).await?;
     // A look at definitions that did not know yet may have taken up some of them meanwhile.
-    engine.queue.enqueue(&are_missing(engine, repo, ref_name, &key).await?).await?;
+    context.queue.enqueue(&are_missing(context, repo, ref_name, &key).await?).await?;
     Ok(())
 }
 
 /// Says so of the apps that follow the ref. Asks for those whose sync fails: that is over.
-async fn are_missing(engine: &Engine, repo: &Repo, ref_name: &str, key: &Key) -> Result<Vec<Request>, JobError> {
+async fn are_missing(context: &Context, repo: &Repo, ref_name: &str, key: &Key) -> Result<Vec<Request>, JobError> {
     let mut failing = Vec::new();
-    for Follower { row, .. } in affected::followers(engine, &repo.name, ref_name).await? {
+    for Follower { row, .. } in affected::followers(context, &repo.name, ref_name).await? {
         let message = missing_ref(&row.app.source);
         tracing::warn!(app = %row.app.id, "{message}");
-        engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
+        context.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
         let sync = Key::Sync(row.app.id);
-        if engine.queue.has_failed(&sync).await? {
-            failing.push(Request::new(sync, Cause::Follow { key: key.clone() }));
+        if context.queue.has_failed(&sync).await? {
+            failing.push(Request::new(sync, Trigger::Follow { key: key.clone() }));
         }
     }
     Ok(failing)

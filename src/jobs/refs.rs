@@ -1,6 +1,6 @@
 //! The names of refs, as forges give them.
 
-use super::Engine;
+use super::Context;
 use crate::app::Source;
 use crate::config::{ForgeKind, Repo};
 
@@ -14,8 +14,8 @@ pub(in crate::jobs) fn full_ref(branch: &str) -> String {
 }
 
 /// The ref under which a forge keeps the head of a pull request, whatever branch or fork it is on.
-pub(in crate::jobs) fn head_ref(engine: &Engine, repo: &Repo, number: u64) -> String {
-    match engine.config.hook(&repo.hook).map(|hook| hook.forge) {
+pub(in crate::jobs) fn head_ref(context: &Context, repo: &Repo, number: u64) -> String {
+    match context.config.hook(&repo.hook).map(|hook| hook.forge) {
         Some(ForgeKind::GitLab) => format!("refs/merge-requests/{number}/head"),
         Some(ForgeKind::GitHub) | None => format!("refs/pull/{number}/head"),
     }
@@ -23,8 +23,8 @@ pub(in crate::jobs) fn head_ref(engine: &Engine, repo: &Repo, number: u64) -> St
 
 /// The ref under which a forge keeps its own test merge. It is there while the pull request can be merged, and may be
 /// of older heads.
-pub(in crate::jobs) fn tested_ref(engine: &Engine, repo: &Repo, number: u64) -> String {
-    match engine.config.hook(&repo.hook).map(|hook| hook.forge) {
+pub(in crate::jobs) fn tested_ref(context: &Context, repo: &Repo, number: u64) -> String {
+    match context.config.hook(&repo.hook).map(|hook| hook.forge) {
         Some(ForgeKind::GitLab) => format!("refs/merge-requests/{number}/merge"),
         Some(ForgeKind::GitHub) | None => format!("refs/pull/{number}/merge"),
     }

@@ -3,19 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
+use super::Context;
 use super::deliver::failing;
 use super::desired::outdated;
-use super::ownership::{leave, orphans};
+use super::ownership::{handover, unrecorded};
 use super::preview::{facts, rests};
 use crate::cluster::ClusterError;
 use crate::ids::{AppId, ClusterName};
-use crate::queue::{Cause, JobError, Key, Request};
+use crate::queue::{JobError, Key, Request, Trigger};
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::sync::{SyncError, drift};
 
-pub(in crate::jobs) async fn run(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
-    look(engine, cluster).await.map_err(without_quotes)
+pub(in crate::jobs) async fn run(context: &Context, cluster: &ClusterName) -> Result<(), JobError> {
+    look(context, cluster).await.map_err(without_quotes)
 }
 
 /// What a server says of objects of all apps may repeat what they hold.
@@ -31,17 +31,17 @@ fn without_quotes(error: JobError) -> JobError {
     }
 }
 
-async fn look(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
-    let cluster = engine.cluster(cluster)?;
-    engine.waits.sweep().await?;
+async fn look(context: &Context, cluster: &ClusterName) -> Result<(), JobError> {
+    let cluster = context.cluster(cluster)?;
+    context.waits.sweep().await?;
     // What an earlier process had no time to tell.
-    rests::spread(engine).await?;
+    rests::spread(context).await?;
     // An upgrade or a new CRD since the last look is seen now.
     cluster.refresh_discovery().await?;
-    facts::spread(engine, cluster.name()).await?;
-    let mut drift = drift::look(&engine.store, cluster, &engine.config.instance).await?;
+    facts::spread(context, cluster.name()).await?;
+    let mut drift = drift::look(&context.store, cluster, &context.config.instance).await?;
     let mut requests = Vec::new();
-    let apps = engine.store.apps_on(cluster.name()).await?;
+    let apps = context.store.apps_on(cluster.name()).await?;
     // What an app has on a cluster that it has left is not looked after any more.
     let here: BTreeSet<&AppId> = apps.iter().map(|row| &row.app.id).collect();
     drift.apps.retain(|id, _| here.contains(id));
@@ -49,18 +49,18 @@ async fn look(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
     let is_as_left =
         |row: &&AppRow| failing::is_looked_at(row) && row.drift.is_empty() && !drift.apps.contains_key(&row.app.id);
     let as_left: Vec<AppId> = apps.iter().filter(is_as_left).map(|row| row.app.id.clone()).collect();
-    engine.store.set_drift_looked(&as_left).await?;
+    context.store.set_drift_looked(&as_left).await?;
     for (app, objects) in std::mem::take(&mut drift.apps) {
-        engine.drifted.put(&app, objects);
+        context.drifted.put(&app, objects);
         // A heal that was refused is the poll's to try again: once for each look, not twice.
-        if engine.queue.has_failed(&Key::Sync(app.clone())).await? {
+        if context.queue.has_failed(&Key::Sync(app.clone())).await? {
             continue;
         }
-        requests.push(Request::new(Key::Sync(app), Cause::Resync));
+        requests.push(Request::new(Key::Sync(app), Trigger::Resync));
     }
     // What another renderer or another version of the cluster rendered is synced, not healed: nobody has changed it in
     // the cluster.
-    for (app, cause) in outdated::apps(engine, cluster, &apps).await? {
+    for (app, cause) in outdated::apps(context, cluster, &apps).await? {
         requests.push(Request::new(Key::Sync(app), cause));
     }
     // What did not become healthy, or could not be healed, is looked at once more, as what was in its way may be gone.
@@ -69,27 +69,27 @@ async fn look(engine: &Engine, cluster: &ClusterName) -> Result<(), JobError> {
         |row: &AppRow| row.state == AppState::Active && (row.health == AppHealth::Degraded || !row.drift.is_empty());
     for row in apps.into_iter().filter(failed) {
         let key = Key::Sync(row.app.id);
-        if !requests.iter().any(|request| request.key == key) && !engine.queue.has_failed(&key).await? {
-            requests.push(Request::new(key, Cause::Resync));
+        if !requests.iter().any(|request| request.key == key) && !context.queue.has_failed(&key).await? {
+            requests.push(Request::new(key, Trigger::Resync));
         }
     }
-    for app in leave::no_longer_wanted(engine, cluster.name()).await? {
+    for app in handover::no_longer_wanted(context, cluster.name()).await? {
         if !requests.iter().any(|request| request.key == Key::Sync(app.clone())) {
-            requests.push(Request::new(Key::Sync(app), Cause::Resync));
+            requests.push(Request::new(Key::Sync(app), Trigger::Resync));
         }
     }
     // What was deleted to be made again and is not there is looked for until it is.
-    for app in engine.store.apps_with_replaced(cluster.name()).await? {
+    for app in context.store.apps_with_replaced(cluster.name()).await? {
         let key = Key::Sync(app);
-        if !requests.iter().any(|request| request.key == key) && !engine.queue.has_failed(&key).await? {
-            requests.push(Request::new(key, Cause::Resync));
+        if !requests.iter().any(|request| request.key == key) && !context.queue.has_failed(&key).await? {
+            requests.push(Request::new(key, Trigger::Resync));
         }
     }
     tracing::info!(cluster = %cluster.name(), objects = drift.objects, kinds = drift.kinds, apps = requests.len(),
         "checked for drift");
-    engine.queue.enqueue(&requests).await?;
-    let untold = orphans::after_look(engine, cluster, drift).await?;
-    let requests: Vec<_> = untold.into_iter().map(|app| Request::new(Key::Sync(app), Cause::Resync)).collect();
-    engine.queue.enqueue(&requests).await?;
+    context.queue.enqueue(&requests).await?;
+    let untold = unrecorded::after_look(context, cluster, drift).await?;
+    let requests: Vec<_> = untold.into_iter().map(|app| Request::new(Key::Sync(app), Trigger::Resync)).collect();
+    context.queue.enqueue(&requests).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
+use super::Context;
 use crate::app::Source;
 use crate::class::{Class, Classified};
 use crate::config::Repo;
@@ -36,21 +36,21 @@ impl Classified for RevisionProblem {
 
 /// Finds a commit and sees to it that it can be read.
 pub async fn find(
-    engine: &Engine,
+    context: &Context,
     source: &Source,
     revision: &str,
     cancel: &CancellationToken,
 ) -> Result<Oid, JobError> {
-    let repo = engine.repo(&source.repo)?;
+    let repo = context.repo(&source.repo)?;
     let exact = revision.parse::<Oid>().ok();
     if let Some(oid) = &exact
-        && engine.mirrors.has_commit(&repo.name, oid).await
+        && context.mirrors.has_commit(&repo.name, oid).await
     {
         return Ok(oid.clone());
     }
-    let remote = engine.remote(repo).await?;
-    let refs = engine.mirrors.list_refs(&remote, cancel).await?;
-    let asked = Asked { engine, repo, remote: &remote, revision, cancel };
+    let remote = context.remote(repo).await?;
+    let refs = context.mirrors.list_refs(&remote, cancel).await?;
+    let asked = Asked { context, repo, remote: &remote, revision, cancel };
     match named(&refs, revision) {
         Named::One(name) => return asked.head_of(&name).await,
         Named::Several(found) => return Err(asked.ambiguous(found)),
@@ -63,9 +63,9 @@ pub async fn find(
     let heads: BTreeSet<&Oid> = refs.values().filter(|oid| oid.as_str().starts_with(revision)).collect();
     match (heads.len(), refs.iter().find(|(_, oid)| heads.contains(oid))) {
         (1, Some((name, _))) if name.starts_with("refs/") => drop(asked.head_of(name).await?),
-        _ => drop(engine.mirrors.fetch(&remote, std::slice::from_ref(&source.ref_name), cancel).await?),
+        _ => drop(context.mirrors.fetch(&remote, std::slice::from_ref(&source.ref_name), cancel).await?),
     }
-    let found = engine.mirrors.commits_from(&repo.name, revision).await?;
+    let found = context.mirrors.commits_from(&repo.name, revision).await?;
     match <[Oid; 1]>::try_from(found) {
         Ok([one]) => Ok(one),
         Err(found) if found.is_empty() => Err(asked.unknown()),
@@ -75,33 +75,33 @@ pub async fn find(
 
 /// Whether a commit is in the history of the source's ref, as it was last fetched or as it is now.
 pub async fn is_on_ref(
-    engine: &Engine,
+    context: &Context,
     source: &Source,
     commit: &Oid,
     cancel: &CancellationToken,
 ) -> Result<bool, JobError> {
-    let repo = engine.repo(&source.repo)?;
-    if is_on_fetched_ref(engine, source, commit).await? {
+    let repo = context.repo(&source.repo)?;
+    if is_on_fetched_ref(context, source, commit).await? {
         return Ok(true);
     }
     let fetched =
-        engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&source.ref_name), cancel).await?;
+        context.mirrors.fetch(&context.remote(repo).await?, std::slice::from_ref(&source.ref_name), cancel).await?;
     match fetched.into_values().flatten().next() {
-        Some(head) => Ok(engine.mirrors.is_ancestor(&repo.name, commit, &head).await?),
+        Some(head) => Ok(context.mirrors.is_ancestor(&repo.name, commit, &head).await?),
         None => Ok(false),
     }
 }
 
 /// The same by what is here.
-pub(super) async fn is_on_fetched_ref(engine: &Engine, source: &Source, commit: &Oid) -> Result<bool, JobError> {
-    match engine.mirrors.resolve(&source.repo, &source.ref_name).await? {
-        Some(head) => Ok(engine.mirrors.is_ancestor(&source.repo, commit, &head).await?),
+pub(super) async fn is_on_fetched_ref(context: &Context, source: &Source, commit: &Oid) -> Result<bool, JobError> {
+    match context.mirrors.resolve(&source.repo, &source.ref_name).await? {
+        Some(head) => Ok(context.mirrors.is_ancestor(&source.repo, commit, &head).await?),
         None => Ok(false),
     }
 }
 
 struct Asked<'a> {
-    engine: &'a Engine,
+    context: &'a Context,
     repo: &'a Repo,
     remote: &'a Remote,
     revision: &'a str,
@@ -110,7 +110,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     async fn head_of(&self, name: &str) -> Result<Oid, JobError> {
-        let fetched = self.engine.mirrors.fetch(self.remote, &[name.to_owned()], self.cancel).await?;
+        let fetched = self.context.mirrors.fetch(self.remote, &[name.to_owned()], self.cancel).await?;
         fetched.into_values().flatten().next().ok_or_else(|| self.unknown())
     }
 

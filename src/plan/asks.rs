@@ -16,7 +16,7 @@ use crate::manifest::ObjectId;
 const FLUX: &str = "kustomize.toolkit.fluxcd.io/prune";
 
 /// The mark by which an object asks to stay when nobody renders it any more.
-pub fn asks_to_stay(object: &Value) -> Option<&'static str> {
+pub fn has_keep_policy(object: &Value) -> Option<&'static str> {
     let annotation = |name: &str| entry(object, "annotations", name);
     let is_disabled = |value: &str| value.eq_ignore_ascii_case("disabled");
     if annotation("helm.sh/resource-policy").eq_ignore_ascii_case("keep") {
@@ -36,7 +36,7 @@ pub fn asks_to_stay(object: &Value) -> Option<&'static str> {
 
 /// The mark by which an object asks to stay when its app is removed.
 pub fn asks_to_outlive(object: &Value) -> Option<&'static str> {
-    asks_to_stay(object).or_else(|| {
+    has_keep_policy(object).or_else(|| {
         has_option(object, "Delete=false").then_some("annotation `argocd.argoproj.io/sync-options: Delete=false`")
     })
 }
@@ -54,7 +54,7 @@ pub fn asks_for_confirmation(object: &Value) -> Option<&'static str> {
 
 /// The first object of some that asks to stay.
 pub fn who_stays(found: &[Found]) -> Option<(&ObjectId, &'static str)> {
-    found.iter().find_map(|found| asks_to_stay(&found.object).map(|mark| (&found.id, mark)))
+    found.iter().find_map(|found| has_keep_policy(&found.object).map(|mark| (&found.id, mark)))
 }
 
 /// What keeps an object that would take along what asks to stay.
@@ -118,7 +118,7 @@ mod tests {
         let said = rows.iter().map(|object| {
             let of = |mark: Option<&str>| mark.map_or("-", |_| "yes");
             let [stays, outlives, asks] =
-                [asks_to_stay(object), asks_to_outlive(object), asks_for_confirmation(object)].map(of);
+                [has_keep_policy(object), asks_to_outlive(object), asks_for_confirmation(object)].map(of);
             format!("{} stays {stays}, outlives {outlives}, asks {asks}", object["metadata"])
         });
         insta::assert_snapshot!(said.collect::<Vec<_>>().join("\n"), @r#"

@@ -3,17 +3,17 @@
 use serde_json::Value;
 
 use super::adopt::{drop_adopted, strip_last_applied};
-use super::asked::Asked;
 use super::change::{Action, Cause, Change, RefusedBy, Verdict};
 use super::claim::Claim;
 use super::diff::same;
 use super::dropped::dropped;
+use super::dry_run::DryRun;
 use super::live;
 use super::marks::{self, Marks};
 use super::overlay::{overlay, without_allocated, without_trial_values};
 use super::overridden::{injected, overridden};
 use super::owner::{TakeOver, take_over};
-use super::prepare::Wanted;
+use super::prepare::PreparedObject;
 use super::quota::measures;
 use super::replace::replaced;
 use super::stays::stays;
@@ -22,8 +22,8 @@ use crate::ids::AppId;
 use crate::manifest::ObjectKey;
 
 /// What an apply would do.
-pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<'_>) -> Change {
-    let Asked { verdict, result, conflicts, takes, warnings, replaces } = asked;
+pub fn decide(wanted: &PreparedObject, live: Option<&Value>, asked: DryRun, claim: Claim<'_>) -> Change {
+    let DryRun { verdict, result, conflicts, takes, warnings, replaces } = asked;
     let (takes, result) = healed(takes, result);
     let change = Change { conflicts, takes, warnings, ..wanted.change(Action::Create, verdict) };
     let Some(live) = live else {
@@ -40,8 +40,8 @@ pub fn decide(wanted: &Wanted, live: Option<&Value>, asked: Asked, claim: Claim<
         };
     }
     if let Some(refused) = replaces {
-        let asked = Asked { result, ..Asked::without_result(change.verdict) };
-        return replaced(wanted, live, live.clone(), Asked { warnings: change.warnings, ..asked }, refused, claim);
+        let asked = DryRun { result, ..DryRun::without_result(change.verdict) };
+        return replaced(wanted, live, live.clone(), DryRun { warnings: change.warnings, ..asked }, refused, claim);
     }
     let before = Some(live.clone());
     if let Some(after) = result.map(|after| without_trial_values(after, &wanted.manifest, live)) {
@@ -70,8 +70,8 @@ fn healed(takes: Option<Box<(Taken, Value)>>, result: Option<Value>) -> (Option<
 
 /// An apply does not take a delete back.
 fn going(live: &Value) -> Vec<String> {
-    let is_going = live.pointer("/metadata/deletionTimestamp").is_some();
-    is_going
+    let is_terminating = live.pointer("/metadata/deletionTimestamp").is_some();
+    is_terminating
         .then(|| "It is being deleted in the cluster. It is created again once it is gone".to_owned())
         .into_iter()
         .collect()
@@ -79,20 +79,20 @@ fn going(live: &Value) -> Vec<String> {
 
 /// What an apply of another manifest would do to an object that is known to be as our last apply left it, though not
 /// what that was.
-pub fn decide_as_applied(wanted: &Wanted, asked: Asked) -> Change {
-    let Asked { verdict, result, conflicts, takes, warnings, .. } = asked;
+pub fn decide_as_applied(wanted: &PreparedObject, asked: DryRun) -> Change {
+    let DryRun { verdict, result, conflicts, takes, warnings, .. } = asked;
     let (takes, result) = healed(takes, result);
     let remarks = result.as_ref().map(|result| set_otherwise(wanted, result)).unwrap_or_default();
     Change { after: result, conflicts, takes, warnings, remarks, ..wanted.change(Action::Update, verdict) }
 }
 
 /// What of the manifest comes to something else in the cluster.
-fn set_otherwise(wanted: &Wanted, result: &Value) -> Vec<String> {
+fn set_otherwise(wanted: &PreparedObject, result: &Value) -> Vec<String> {
     overridden(&wanted.key, &wanted.desired.object, result)
 }
 
 /// The object is not in the app's inventory: nothing of what it holds is shown.
-fn taken_over(change: Change, wanted: &Wanted, live: &Value, owner: TakeOver, claim: Claim<'_>) -> Change {
+fn taken_over(change: Change, wanted: &PreparedObject, live: &Value, owner: TakeOver, claim: Claim<'_>) -> Change {
     let (key, adopt, owner) = (&wanted.key, claim.adopt, handed_over(owner, claim));
     let refused = match &owner {
         TakeOver::OtherApp { instance, app } => Some(anothers(key, instance, app, claim.marks)),
@@ -134,7 +134,7 @@ fn taken_over(change: Change, wanted: &Wanted, live: &Value, owner: TakeOver, cl
 }
 
 /// What taking an object over would change of it, apart from its marks.
-fn revealed(change: Change, wanted: &Wanted, live: &Value, mut after: Value, owner: TakeOver) -> Change {
+fn revealed(change: Change, wanted: &PreparedObject, live: &Value, mut after: Value, owner: TakeOver) -> Change {
     drop_adopted(&mut after, live, &wanted.desired.object);
     let plain = |object: &Value| {
         let mut object = object.clone();
@@ -184,10 +184,10 @@ fn unspoken(verdict: Verdict) -> Verdict {
 
 /// What a change makes of an object that both its sides may have: the first lens of a preview.
 pub fn decide_change(
-    wanted: &Wanted,
+    wanted: &PreparedObject,
     live: Option<&Value>,
-    base: Option<(&Wanted, &Asked)>,
-    asked: Asked,
+    base: Option<(&PreparedObject, &DryRun)>,
+    asked: DryRun,
     claim: Claim<'_>,
 ) -> Change {
     let base_accepted = base.filter(|(_, base)| !matches!(base.verdict, Verdict::Rejected { .. }));
@@ -202,7 +202,7 @@ pub fn decide_change(
         let refused = refused.clone();
         return replaced(wanted, live, before, asked, refused, claim);
     }
-    let Asked { verdict, result, conflicts, takes, warnings, .. } = asked;
+    let DryRun { verdict, result, conflicts, takes, warnings, .. } = asked;
     let (takes, result) = healed(takes, result);
     let change = Change { conflicts, takes, warnings, ..wanted.change(Action::Update, verdict) };
     let ours = live.map(|live| (live, take_over(live, &wanted.key.id(), claim.marks, claim.uid)));

@@ -8,14 +8,14 @@ fn marks(app: &str) -> Marks {
     Marks::new("driftless", &AppId::new(&RepoName::new("shop"), app))
 }
 
-fn wanted(data: &Value) -> Wanted {
+fn wanted(data: &Value) -> PreparedObject {
     let manifest =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": data});
     let key = ObjectKey::of(&manifest).expect("a name");
     let mut object = manifest.clone();
     marks("web").put(&mut object, &key.id());
     let hash = crate::manifest::Manifest::new(manifest.clone(), None).expect("a name").hash();
-    Wanted { key, manifest, desired: Desired { object, hash }, origin: None, notes: Vec::new(), replace: false }
+    PreparedObject { key, manifest, desired: Desired { object, hash }, origin: None, notes: Vec::new(), replace: false }
 }
 
 /// The object as a server holds it after an apply of ours.
@@ -26,8 +26,8 @@ fn live(data: &Value) -> Value {
     object
 }
 
-fn accepted(result: Value) -> Asked {
-    Asked { result: Some(result), ..Asked::without_result(Verdict::Accepted) }
+fn accepted(result: Value) -> DryRun {
+    DryRun { result: Some(result), ..DryRun::without_result(Verdict::Accepted) }
 }
 
 fn claim(marks: &Marks, in_inventory: bool, adopt: bool) -> Claim<'_> {
@@ -111,7 +111,7 @@ fn a_refusal_of_a_take_over_does_not_quote_the_other_owner() {
     let verdict =
         Verdict::Rejected { message: "data.theirs: Invalid value: hidden-value".to_owned(), causes: vec![cause] };
     let conflict = Conflict { field: ".data.k".to_owned(), manager: "somebody".to_owned() };
-    let asked = Asked { conflicts: vec![conflict], ..Asked::without_result(verdict) };
+    let asked = DryRun { conflicts: vec![conflict], ..DryRun::without_result(verdict) };
     let change = decide(&wanted(&json!({"k": "1"})), Some(&theirs), asked, claim(&ours, false, true));
     assert!(change.is_rejected() && change.conflicts.is_empty());
     assert!(!format!("{:?}", change.verdict).contains("hidden-value"));
@@ -122,9 +122,9 @@ fn what_could_not_be_asked_is_unchanged_only_where_the_same_was_applied() {
     let ours = marks("web");
     let data = json!({"k": "1"});
     let verdict = Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message: "w".to_owned() } };
-    let decide = |wanted: &Wanted, applied: Option<&str>| {
+    let decide = |wanted: &PreparedObject, applied: Option<&str>| {
         let claim = Claim { applied_hash: applied, ..claim(&ours, true, false) };
-        decide(wanted, Some(&live(&data)), Asked::without_result(verdict.clone()), claim)
+        decide(wanted, Some(&live(&data)), DryRun::without_result(verdict.clone()), claim)
     };
     let same = wanted(&data);
     assert_eq!(decide(&same, Some(&same.desired.hash)).action, Action::None);
@@ -159,7 +159,7 @@ fn both_sides_through_the_server_cancel_what_it_fills_in() {
         claim(&ours, true, false),
     );
     assert_eq!(same.action, Action::None, "two ways to write one object");
-    let rejected = Asked::without_result(Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() });
+    let rejected = DryRun::without_result(Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() });
     let found =
         decide_change(&change, Some(&live(&json!({"k": "0"}))), Some((&base, &rejected)), b, claim(&ours, true, false));
     assert_eq!(found.before, Some(live(&json!({"k": "0"}))), "live takes the place of a base that is refused");
@@ -175,7 +175,7 @@ fn what_another_app_of_the_repo_lets_go_is_taken_with_the_servers_word() {
     assert_eq!((change.action, &change.verdict, &change.before), (Action::Update, &Verdict::Accepted, &None));
     assert_eq!(change.takes_over, Some(TakeOver::HandedOver { app: "shop/api".to_owned() }));
     let refused = Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() };
-    let change = decide(&wanted(&json!({"k": "2"})), Some(&object), Asked::without_result(refused), let_go(&theirs));
+    let change = decide(&wanted(&json!({"k": "2"})), Some(&object), DryRun::without_result(refused), let_go(&theirs));
     assert_eq!(message(&change), "no");
     // Only by the app whose mark it bears.
     let other = AppId::new(&RepoName::new("shop"), "cart");

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::asks::{asks_to_outlive, asks_to_stay};
+use super::asks::{asks_to_outlive, has_keep_policy};
 use super::marks::{APP_LABEL, Marked, Marks, OWNER_ANNOTATION};
 use super::owner::{TakeOver, controller, other_tool};
 use crate::manifest::ObjectId;
@@ -162,7 +162,7 @@ pub fn deletable(live: &Value, id: &ObjectId, marks: &Marks, record: Record<'_>)
     if !marks.has_label(live) {
         return Err(Kept::Unmarked { label: true, annotation: false });
     }
-    if let Some(annotation) = asks_to_stay(live) {
+    if let Some(annotation) = has_keep_policy(live) {
         return Err(Kept::AsksToStay(annotation));
     }
     let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -121,7 +121,7 @@ pub fn destructive<'a>(
 
 /// Whether an object is deleted by a plan: it is not on its way already, nor kept until more is known.
 pub fn deletes(change: &Change) -> bool {
-    change.action == Action::Prune && !is_going(change) && !change.put_off
+    change.action == Action::Prune && !is_terminating(change) && !change.put_off
 }
 
 pub(super) fn is_too_many(pruned: usize, of: usize, limit: PruneLimit) -> bool {
@@ -159,7 +159,7 @@ fn unreviewed(changes: &[&Change]) -> Vec<Destructive> {
 pub fn is_destructive(change: &Change) -> bool {
     let is_unreviewed = change.unreviewed.is_some() && matches!(change.action, Action::Prune | Action::Replace);
     // What is put off is deleted later, and nobody looks at it again then.
-    (needs(change) && !change.put_off || is_unreviewed) && !is_going(change)
+    (needs(change) && !change.put_off || is_unreviewed) && !is_terminating(change)
 }
 
 /// Whether it needs that for what it is about, and not for who has asked.
@@ -174,7 +174,7 @@ fn asks(change: &Change) -> Option<&'static str> {
 }
 
 /// Whether an object is being deleted already: nobody can take that back, so it needs no confirmation.
-pub fn is_going(change: &Change) -> bool {
+pub fn is_terminating(change: &Change) -> bool {
     change.action == Action::Prune
         && change.before.as_ref().is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
 }

@@ -20,7 +20,7 @@ pub enum HeldFor {
 
 /// The deletions of a plan by what they are held for.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct AwaitingConfirmation {
     /// Those that were held by an earlier run and still are, whatever else goes.
     pub earlier: Vec<ObjectKey>,
     /// Those that need no confirmation: they wait only if others do.
@@ -35,7 +35,7 @@ pub fn held<'a>(
     rows: &BTreeMap<ObjectId, Option<HeldFor>>,
     reasons: &[Destructive],
     limit: PruneLimit,
-) -> Held {
+) -> AwaitingConfirmation {
     let goes: Vec<&Change> = changes.into_iter().filter(|change| deletes(change)).collect();
     let so_far = |change: &Change| rows.get(&change.key.id()).copied().flatten();
     let counted: Vec<usize> = goes
@@ -47,7 +47,7 @@ pub fn held<'a>(
     let waiting = rows.values().filter(|held| matches!(held, Some(HeldFor::Number { .. }))).count();
     let is_still_many = counted.len() >= waiting.min(of) || is_too_many(counted.len(), of, limit);
     let now_many = reasons.iter().find_map(Destructive::number);
-    let mut found = Held::default();
+    let mut found = AwaitingConfirmation::default();
     for change in &goes {
         let before = so_far(change);
         let stays = match before {

@@ -4,12 +4,17 @@
 use serde_json::Value;
 
 use super::managed::{Step, holders};
-use super::prepare::Wanted;
+use super::prepare::PreparedObject;
 use crate::app::IgnoreDifferences;
 
 /// The manifest without such fields where others have set the live object's, or None where they have set none. What
 /// nobody holds, such as a default of the server, is Git's.
-pub fn without_ignored(wanted: &Wanted, live: &Value, rules: &[IgnoreDifferences], manager: &str) -> Option<Wanted> {
+pub fn without_ignored(
+    wanted: &PreparedObject,
+    live: &Value,
+    rules: &[IgnoreDifferences],
+    manager: &str,
+) -> Option<PreparedObject> {
     let id = wanted.key.id();
     let mut sent = wanted.clone();
     let mut left = Vec::new();
@@ -90,10 +95,10 @@ mod tests {
     use crate::manifest::ObjectKey;
     use crate::plan::Desired;
 
-    fn wanted(object: &Value) -> Wanted {
+    fn wanted(object: &Value) -> PreparedObject {
         let key = ObjectKey::of(object).expect("a name");
         let desired = Desired { object: object.clone(), hash: "h".to_owned() };
-        Wanted { key, manifest: object.clone(), desired, origin: None, notes: Vec::new(), replace: false }
+        PreparedObject { key, manifest: object.clone(), desired, origin: None, notes: Vec::new(), replace: false }
     }
 
     fn web(replicas: u32, holder: &str) -> Value {

@@ -18,7 +18,7 @@ pub(super) fn differences(key: &ObjectKey, live: &Value, before: &Value, after: 
     let mut found = Vec::new();
     let look = Look { live, hides_values: holds_secrets(key, live) || holds_secrets(key, after) };
     for part in ["spec", "data", "binaryData", "rules", "webhooks", "roleRef", "subjects"] {
-        let sides = Sides { live: live.get(part), before: before.get(part), after: after.get(part) };
+        let sides = Lenses { live: live.get(part), before: before.get(part), after: after.get(part) };
         look.walk(sides, part, &mut vec![Step::Field(part)], &mut found);
     }
     found.truncate(MOST);
@@ -26,13 +26,13 @@ pub(super) fn differences(key: &ObjectKey, live: &Value, before: &Value, after: 
 }
 
 #[derive(Clone, Copy)]
-struct Sides<'a> {
+struct Lenses<'a> {
     live: Option<&'a Value>,
     before: Option<&'a Value>,
     after: Option<&'a Value>,
 }
 
-impl<'a> Sides<'a> {
+impl<'a> Lenses<'a> {
     fn map(self, get: impl Fn(&'a Value) -> Option<&'a Value>) -> Self {
         Self { live: self.live.and_then(&get), before: self.before.and_then(&get), after: self.after.and_then(&get) }
     }
@@ -44,7 +44,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn walk<'a>(&self, sides: Sides<'a>, path: &str, steps: &mut Vec<Step<'a>>, found: &mut Vec<String>) {
+    fn walk<'a>(&self, sides: Lenses<'a>, path: &str, steps: &mut Vec<Step<'a>>, found: &mut Vec<String>) {
         if sides.before == sides.after || sides.live == sides.after || found.len() >= MOST {
             return;
         }
@@ -74,7 +74,7 @@ impl Look<'_> {
     }
 
     /// What the server has set by itself: nobody else has, and Git leaves it to the server.
-    fn is_default(&self, sides: Sides<'_>, steps: &[Step<'_>]) -> bool {
+    fn is_default(&self, sides: Lenses<'_>, steps: &[Step<'_>]) -> bool {
         sides.before.is_none() && sides.live.is_some() && !managed::is_set(self.live, steps)
     }
 
@@ -107,7 +107,7 @@ impl Look<'_> {
         }
     }
 
-    fn sentence(&self, sides: Sides<'_>, path: &str, steps: &[Step<'_>]) -> String {
+    fn sentence(&self, sides: Lenses<'_>, path: &str, steps: &[Step<'_>]) -> String {
         let by = managed::holders(self.live, steps)
             .into_iter()
             .next()
@@ -123,7 +123,7 @@ impl Look<'_> {
 }
 
 /// What happens to the number of pods, which is not what Git's two values look like.
-fn effect(path: &str, sides: Sides<'_>) -> Option<&'static str> {
+fn effect(path: &str, sides: Lenses<'_>) -> Option<&'static str> {
     let number = |value: Option<&Value>| value.and_then(Value::as_i64);
     let (live, after) = (number(sides.live)?, number(sides.after)?);
     path.ends_with("eplicas").then_some(if after < live { "scales down" } else { "scales up" })

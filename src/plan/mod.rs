@@ -1,7 +1,6 @@
 //! What would change: manifests against live objects. Pure: the reads are done by `reconcile`.
 
 mod adopt;
-mod asked;
 mod asks;
 mod assemble;
 mod change;
@@ -15,6 +14,7 @@ mod destructive;
 mod diff;
 mod drifted;
 mod dropped;
+mod dry_run;
 mod embedded;
 mod emptied;
 mod give_back;
@@ -43,7 +43,7 @@ mod quota;
 mod refer;
 mod renamed;
 mod replace;
-mod replace_wish;
+mod replace_annotation;
 mod show;
 pub mod siblings;
 mod stays;
@@ -53,8 +53,7 @@ mod usage;
 mod yaml;
 
 pub use adopt::adoption_patch;
-pub use asked::Asked;
-pub use asks::{asks_to_stay, keep_for, keeps as kept_for, who_stays};
+pub use asks::{has_keep_policy, keep_for, keeps as kept_for, who_stays};
 pub use assemble::assemble;
 pub use change::{Action, Cause, Change, Conflict, Desired, NotValidated, Plan, REPAIR_CONVERSION, RefusedBy, Verdict};
 pub use claim::Claim;
@@ -62,13 +61,14 @@ pub use compete::{asks_for_single, refuse_rivals};
 pub use crds::{Crd, Crds, Scope};
 pub use decide::{decide, decide_as_applied, decide_change, prune};
 pub use destructive::{
-    Destructive, PruneLimit, deletes, destructive, destructive_objects, is_destructive, is_going, named,
+    Destructive, PruneLimit, deletes, destructive, destructive_objects, is_destructive, is_terminating, named,
 };
 pub use diff::{Line, ObjectDiff, Sign, diff_values, same};
 pub use drifted::explains;
+pub use dry_run::DryRun;
 pub use emptied::{Emptied, emptied, fill_empty, has_null_for_empty};
 pub use give_back::give_back;
-pub use held::{Held, HeldFor, held};
+pub use held::{AwaitingConfirmation, HeldFor, held};
 pub use ignore::without_ignored;
 pub use in_the_way::name_who_is_in_the_way;
 pub use keeps::{Kept, keeps, may_keep};
@@ -79,11 +79,11 @@ pub use order::Stage;
 pub use overridden::overridden_fields;
 pub use owner::{TakeOver, controller};
 pub use pods::{PodLimits, starts_pods, warn_of_pods, with_changed_ranges};
-pub use prepare::{Prepared, Preparing, Refused, Rendered, Served, Wanted, comparable, id, prepare};
+pub use prepare::{Prepared, PreparedObject, Preparing, Refused, Rendered, Served, comparable, id, prepare};
 pub use quota::{Taking, is_counted, may_take, refuse_beyond, sets_limits, taken, with_changed};
 pub use renamed::{Renamed, may_be_renamed, renamed};
-pub use replace::{as_it_was, stand_in, under_its_name};
-pub use replace_wish::REPLACE_ANNOTATION;
+pub use replace::{as_it_was, trial_copy, under_its_name};
+pub use replace_annotation::REPLACE_ANNOTATION;
 pub use show::Redactor;
 pub use siblings::Siblings;
 pub use stays::may_stay;

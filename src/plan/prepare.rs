@@ -9,7 +9,7 @@ use super::change::{Action, Cause, Change, Desired, RefusedBy, Verdict};
 use super::crds::{Crds, Scope};
 use super::marks::{self, Marks};
 use super::normalise::normalise;
-use super::replace_wish::asks_for_it;
+use super::replace_annotation::asks_for_it;
 use super::siblings::Siblings;
 use crate::app::{Allow, App};
 use crate::manifest::{Manifest, ObjectId, ObjectKey, fits_a_path};
@@ -42,7 +42,7 @@ pub struct Preparing<'a> {
 
 /// A manifest that can be sent.
 #[derive(Clone)]
-pub struct Wanted {
+pub struct PreparedObject {
     /// Complete: with the namespace that the object will have.
     pub key: ObjectKey,
     /// Normalised and with its namespace, without our marks: what Git says of the object.
@@ -69,7 +69,7 @@ pub struct Refused {
 }
 
 /// Boxed, for a refusal is the rare case.
-pub type Prepared = Result<Wanted, Box<Refused>>;
+pub type Prepared = Result<PreparedObject, Box<Refused>>;
 
 /// The complete id of a prepared manifest, refused or not.
 pub fn id(prepared: &Prepared) -> ObjectId {
@@ -104,7 +104,7 @@ fn without_namespace(id: &ObjectId) -> ObjectId {
     ObjectId { namespace: None, ..id.clone() }
 }
 
-impl Wanted {
+impl PreparedObject {
     /// A change of this object about which the server was not asked yet.
     pub fn change(&self, action: Action, verdict: Verdict) -> Change {
         Change {
@@ -253,7 +253,7 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     let hash = manifest.hash();
     let mut object = manifest.object.clone();
     with.marks.put(&mut object, &key.id());
-    Ok(Wanted {
+    Ok(PreparedObject {
         key,
         manifest: manifest.object,
         desired: Desired { object, hash },

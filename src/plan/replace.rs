@@ -3,19 +3,19 @@
 
 use serde_json::Value;
 
-use super::asked::Asked;
 use super::claim::Claim;
 use super::deletion::{Record, deletable};
+use super::dry_run::DryRun;
 use super::normalise::strip_metadata;
 use super::overlay::{overlay, without_allocated};
 use super::overridden::overridden;
-use super::prepare::Wanted;
+use super::prepare::PreparedObject;
 use super::{Action, Change, Verdict};
 use crate::manifest::{ObjectId, ObjectKey};
 
 /// The new object under a name of its own, as nothing can be made on trial under a name that is taken. None where the
 /// name is part of what is validated.
-pub fn stand_in(wanted: &Wanted) -> Option<Wanted> {
+pub fn trial_copy(wanted: &PreparedObject) -> Option<PreparedObject> {
     if matches!(wanted.key.kind.as_str(), "CustomResourceDefinition" | "Namespace" | "APIService") {
         return None;
     }
@@ -86,7 +86,7 @@ fn untried(wanted: &Value, live: &Value) -> Option<String> {
 }
 
 /// What the server answered for the stand-in, as it would be of the object itself.
-fn as_itself(mut result: Value, wanted: &Wanted) -> Value {
+fn as_itself(mut result: Value, wanted: &PreparedObject) -> Value {
     result["metadata"]["name"] = Value::from(wanted.key.name.clone());
     // What was released for the trial is wanted all the same.
     let result = overlay(&result, &wanted.desired.object);
@@ -94,7 +94,7 @@ fn as_itself(mut result: Value, wanted: &Wanted) -> Value {
 }
 
 /// What of the manifest came to something else in the trial, apart from what the trial asked for otherwise.
-fn set_otherwise(wanted: &Wanted, result: &Value) -> Vec<String> {
+fn set_otherwise(wanted: &PreparedObject, result: &Value) -> Vec<String> {
     let mut asked = under_its_name(&wanted.key, &wanted.desired.object);
     asked["metadata"]["name"].clone_from(&result["metadata"]["name"]);
     overridden(&wanted.key, &asked, result)
@@ -103,15 +103,15 @@ fn set_otherwise(wanted: &Wanted, result: &Value) -> Vec<String> {
 /// The change of an object that has to be replaced. `before` is what it is compared with; the refusal of its update
 /// stands where it is not clearly ours to delete.
 pub(super) fn replaced(
-    wanted: &Wanted,
+    wanted: &PreparedObject,
     live: &Value,
     before: Value,
-    asked: Asked,
+    asked: DryRun,
     refused: Verdict,
     claim: Claim<'_>,
 ) -> Change {
     let id: ObjectId = wanted.key.id();
-    let Asked { verdict, result, warnings, .. } = asked;
+    let DryRun { verdict, result, warnings, .. } = asked;
     // What only its mark tells of is not deleted on the way.
     let record = claim.uid.map_or(Record::None, |uid| Record::Applied { uid });
     let kept = match (deletable(live, &id, claim.marks, record), untried(&wanted.desired.object, live)) {

@@ -8,7 +8,7 @@ use super::dropped::step;
 use super::keyed::children;
 use super::managed::entries;
 use super::overlay::overlay;
-use super::prepare::Wanted;
+use super::prepare::PreparedObject;
 
 /// The most that is named of one object.
 const MOST: usize = 10;
@@ -16,7 +16,7 @@ const MOST: usize = 10;
 const CONTROLLERS: &str = "kube-controller-manager";
 
 /// A sentence for each field that we held in `before`, that is no longer wanted, and that is there `after` an apply.
-pub(super) fn stays(before: &Value, after: &Value, wanted: &Wanted) -> Vec<String> {
+pub(super) fn stays(before: &Value, after: &Value, wanted: &PreparedObject) -> Vec<String> {
     // What is left to others on purpose is in Git.
     let wanted = overlay(&wanted.manifest, &wanted.desired.object);
     let ours = entries(before).iter().filter(|entry| is_ours(entry));
@@ -30,7 +30,7 @@ pub(super) fn stays(before: &Value, after: &Value, wanted: &Wanted) -> Vec<Strin
 }
 
 /// Whether `after` has anything that others hold and is not wanted: only then has it to be known what was ours before.
-pub fn may_stay(after: &Value, wanted: &Wanted) -> bool {
+pub fn may_stay(after: &Value, wanted: &PreparedObject) -> bool {
     let wanted = overlay(&wanted.manifest, &wanted.desired.object);
     others(after).filter(|(manager, _)| *manager != CONTROLLERS).any(|(manager, fields)| {
         let mut found = Vec::new();
@@ -112,7 +112,7 @@ mod tests {
         let before = object(&json!({"k:{\"name\":\"A\"}": item, "k:{\"name\":\"B\"}": item}));
         let manifest = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
             "spec": {"containers": [{"name": "web", "env": []}]}});
-        let wanted = Wanted {
+        let wanted = PreparedObject {
             key: ObjectKey::of(&manifest).expect("a name"),
             desired: Desired { object: manifest.clone(), hash: String::new() },
             manifest,

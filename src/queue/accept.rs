@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::row::{self, Rows};
 use super::running::Runs;
-use super::{Cause, QueueConfig, QueueError, Request};
+use super::{QueueConfig, QueueError, Request, Trigger};
 use crate::store::deliveries::{self, Name, NewDelivery};
 use crate::store::jobs::{self, State};
 use crate::store::{Connection, Store};
@@ -194,7 +194,7 @@ impl<'a> Batch<'a> {
 
 /// A forge or a person is told that it is safe. What jobs ask for comes again with them, should the power fail.
 fn is_promised(item: &Item) -> bool {
-    item.delivery.is_some() || item.requests.iter().any(|request| matches!(request.cause, Cause::Manual(_)))
+    item.delivery.is_some() || item.requests.iter().any(|request| matches!(request.cause, Trigger::Manual(_)))
 }
 
 /// A delivery whose work fails is sent again by people who want it done.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::row::causes;
-use super::{Cause, Finish, JobContext, JobError, Key};
+use super::{Finish, JobError, Key, RunningJob, Trigger};
 use crate::store::StoreError;
 use crate::store::jobs::JobRow;
 
@@ -13,7 +13,7 @@ use crate::store::jobs::JobRow;
 pub struct Job {
     pub key: Key,
     /// Oldest first; at most twenty.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<Trigger>,
     /// The commit that the last event spoke of. The ref decides, as events come late and out of order.
     pub hint: Option<String>,
     /// 1 for the first; a run that was cancelled does not count.
@@ -27,9 +27,9 @@ pub struct Job {
 /// Does the work of every kind of job.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Looks at `job.key` and does what is to be done. Dropped a second after `ctx.cancel` if it has not returned by
-    /// then.
-    async fn run(&self, job: &Job, ctx: JobContext) -> Result<Finish, JobError>;
+    /// Looks at `job.key` and does what is to be done. Dropped a second after `running.cancel` if it has not returned
+    /// by then.
+    async fn run(&self, job: &Job, running: RunningJob) -> Result<Finish, JobError>;
 
     /// Tells people that the job failed: for good, or (`still_trying`) for longer than is bearable. Not called again
     /// for the same text. If it fails itself the job stays pending. Not called for an error that people were shown

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::choose::choose;
-use super::row::{self, Again, Rows};
+use super::row::{self, Requeue, Rows};
 use super::running::Run;
 use super::timing::{backoff, millis};
 use super::{Finish, Job, Key, Queue, QueueError};
@@ -23,7 +23,7 @@ pub(super) struct Claimed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
     Done(Finish),
-    Again(Again),
+    Requeue(Requeue),
     Failed {
         error: String,
         /// What people were told of it, now or before.
@@ -116,7 +116,7 @@ impl Queue {
                 failed.failing_since = before.and_then(|before| before.failing_since).or(failed.failing_since);
                 jobs::put(&mut tx, &failed).await?;
             }
-            Ended::Again(again) => {
+            Ended::Requeue(again) => {
                 let rows = Rows::new(jobs::of_key(&mut tx, &claimed.key).await?);
                 jobs::put(&mut tx, &row::back_to_pending(&running, rows.pending.as_ref(), again, now)).await?;
             }
@@ -140,7 +140,7 @@ impl Queue {
             // The first time it was the process's fault; a job that ends the process again and again has to wait.
             let earlier = u32::try_from(running.attempt - 1).unwrap_or(0);
             let pause = if earlier == 0 { 0 } else { millis(backoff(earlier, 0.5)) };
-            let row = row::back_to_pending(&running, rows.pending.as_ref(), &Again::Lost { pause, killed: all }, now);
+            let row = row::back_to_pending(&running, rows.pending.as_ref(), &Requeue::Lost { pause, killed: all }, now);
             jobs::delete(&mut tx, &running.key, State::Running).await?;
             jobs::put(&mut tx, &row).await?;
             freed += 1;

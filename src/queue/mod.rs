@@ -5,20 +5,20 @@
 //! all of them.
 
 mod accept;
-mod cause;
 mod choose;
 mod error;
 mod finish;
 mod job;
 mod key;
+mod last_report;
 mod lease;
 mod row;
 mod run;
 mod running;
-mod said;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod trigger;
 mod worker;
 
 use std::sync::{Arc, Mutex};
@@ -34,14 +34,14 @@ use choose::Served;
 use running::Runs;
 
 pub use accept::Accepted;
-pub use cause::{Cause, Manual, Request};
 pub use error::{JobError, QueueError};
 pub use finish::Finish;
 pub use job::{Handler, Job};
 pub use key::{Key, KeyError, Kind, Priority, Tenant};
 pub use row::known_causes as stored_causes;
-pub use running::{JobContext, Superseded, Writing};
+pub use running::{RunningJob, Superseded, Writing};
 pub use timing::{QueueConfig, backoff};
+pub use trigger::{Manual, Request, Trigger};
 pub use worker::Worker;
 
 /// Callers that wait for the same commit; beyond that the answer is "overloaded".
@@ -136,7 +136,7 @@ impl Queue {
             .iter()
             .filter_map(|row| {
                 let key = row.key.parse().ok()?;
-                Some(Request { key, cause: Cause::Resync, hint: None })
+                Some(Request { key, cause: Trigger::Resync, hint: None })
             })
             .collect();
         self.enqueue(&again).await?;

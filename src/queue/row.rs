@@ -2,8 +2,8 @@
 //! of events can be tried.
 
 use super::Finish;
-use super::cause::{self, Cause, Request};
 use super::timing::{QueueConfig, millis};
+use super::trigger::{self, Request, Trigger};
 use crate::store::StoreError;
 use crate::store::jobs::{JobRow, State};
 
@@ -57,7 +57,7 @@ pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &Que
     };
     JobRow {
         hint: request.hint.clone().or_else(|| pending.hint.clone()),
-        causes: cause_text(&cause::merge(known_causes(pending), younger)),
+        causes: cause_text(&trigger::merge(known_causes(pending), younger)),
         last_event: now,
         due: due.max(pending.not_before),
         changed_at: now,
@@ -69,7 +69,7 @@ pub(super) fn after_event(rows: &Rows, request: &Request, now: i64, config: &Que
 /// schedule alone asks for may have been there by chance, and is tried again after a while.
 pub(super) fn is_set_aside(rows: &Rows, request: &Request, now: i64, config: &QueueConfig) -> bool {
     let Some(failed) = rows.failed.as_ref().filter(|failed| failed.kills >= config.most_kills) else { return false };
-    let asks_again = matches!(request.cause, Cause::Resync | Cause::Poll);
+    let asks_again = matches!(request.cause, Trigger::Resync | Trigger::Poll);
     let rested = request.key.kind().is_periodic && now - failed.changed_at >= millis(config.set_aside);
     asks_again && !rested && !is_new_commit(failed, request)
 }
@@ -86,7 +86,7 @@ fn inherited_kills(failed: Option<&JobRow>, request: &Request, config: &QueueCon
     }
 }
 
-fn fresh(request: &Request, now: i64, causes: &[Cause]) -> JobRow {
+fn fresh(request: &Request, now: i64, causes: &[Trigger]) -> JobRow {
     JobRow {
         key: request.key.to_string(),
         state: State::Pending,
@@ -124,7 +124,7 @@ pub(super) fn claimed(pending: &JobRow, owner: &str, now: i64, config: &QueueCon
 
 /// How a run ended without having succeeded or failed for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum Requeue {
     /// Nobody's fault: the attempt does not count. Due after `pause`, unless an event says otherwise.
     Cancelled { pause: i64 },
     /// Its process ended (`killed`), or its lease did: the attempt counts.
@@ -135,19 +135,19 @@ pub(super) enum Again {
 }
 
 /// The run is to be repeated: the pending row as it is afterwards, merged with what has come in meanwhile.
-pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again: &Again, now: i64) -> JobRow {
+pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again: &Requeue, now: i64) -> JobRow {
     let mut row =
         JobRow { state: State::Pending, lease_owner: None, lease_until: None, changed_at: now, ..running.clone() };
     match again {
-        Again::Cancelled { pause } => {
+        Requeue::Cancelled { pause } => {
             row.attempt -= 1;
             row.due = now + pause;
         }
-        Again::Lost { pause, killed } => {
+        Requeue::Lost { pause, killed } => {
             row.due = now + pause;
             row.kills += i64::from(*killed);
         }
-        Again::Failing { pause, wait, error, reported } => {
+        Requeue::Failing { pause, wait, error, reported } => {
             row.kills = 0;
             row.failing_since.get_or_insert(now);
             row.not_before = now + wait;
@@ -164,13 +164,13 @@ pub(super) fn back_to_pending(running: &JobRow, pending: Option<&JobRow>, again:
         row.kills = 0;
     }
     row.hint = newer.hint.clone().or(row.hint);
-    row.causes = cause_text(&cause::merge(known_causes(&row), known_causes(newer)));
+    row.causes = cause_text(&trigger::merge(known_causes(&row), known_causes(newer)));
     // The newest burst has its own window, else an old event would make every later one due at once.
     row.first_event = newer.first_event;
     row.last_event = newer.last_event.max(row.last_event);
     row.due = match again {
-        Again::Cancelled { .. } => newer.due,
-        Again::Lost { .. } | Again::Failing { .. } => newer.due.min(row.due),
+        Requeue::Cancelled { .. } => newer.due,
+        Requeue::Lost { .. } | Requeue::Failing { .. } => newer.due.min(row.due),
     }
     .max(row.not_before);
     row
@@ -207,13 +207,13 @@ pub(super) fn failed(running: &JobRow, error: &str, reported: Option<&str>, now:
 
 /// Why the job exists. A cause that this version does not know counts as "something may have changed": what is to be
 /// done follows from what is there.
-pub(super) fn causes(row: &JobRow) -> Result<Vec<Cause>, StoreError> {
+pub(super) fn causes(row: &JobRow) -> Result<Vec<Trigger>, StoreError> {
     let corrupt = |error| StoreError::corrupt(format!("causes of the job {}", row.key), error);
     let listed: Vec<serde_json::Value> = serde_json::from_str(&row.causes).map_err(corrupt)?;
     let known = |cause: serde_json::Value| {
         serde_json::from_value(cause).unwrap_or_else(|error| {
             tracing::warn!(key = row.key, %error, "a cause of a job is of another version, and counts as a poll");
-            Cause::Poll
+            Trigger::Poll
         })
     };
     Ok(listed.into_iter().map(known).collect())
@@ -221,14 +221,14 @@ pub(super) fn causes(row: &JobRow) -> Result<Vec<Cause>, StoreError> {
 
 /// The same of a row that an event is merged with: one that cannot be read must not keep the event, and all that come
 /// with it, from being stored.
-pub fn known_causes(row: &JobRow) -> Vec<Cause> {
+pub fn known_causes(row: &JobRow) -> Vec<Trigger> {
     causes(row).unwrap_or_else(|error| {
         tracing::error!(%error, "the causes of a job are replaced by a poll");
-        vec![Cause::Poll]
+        vec![Trigger::Poll]
     })
 }
 
-fn cause_text(causes: &[Cause]) -> String {
+fn cause_text(causes: &[Trigger]) -> String {
     // Texts, numbers and booleans under fixed names: nothing in there can fail to be written.
     serde_json::to_string(causes).unwrap_or_else(|_| "[]".to_owned())
 }
@@ -239,13 +239,13 @@ mod tests {
     use crate::ids::RepoName;
     use crate::queue::Key;
 
-    fn request(cause: Cause, hint: Option<&str>) -> Request {
+    fn request(cause: Trigger, hint: Option<&str>) -> Request {
         let request = Request::new(Key::Preview { repo: RepoName::new("shop"), number: 7 }, cause);
         hint.map_or(request.clone(), |hint| request.with_hint(hint))
     }
 
-    fn webhook() -> Cause {
-        Cause::Webhook { hook: "github".into(), delivery: "1".into() }
+    fn webhook() -> Trigger {
+        Trigger::Webhook { hook: "github".into(), delivery: "1".into() }
     }
 
     fn pending(causes: &str) -> Rows {
@@ -259,7 +259,7 @@ mod tests {
         let config = QueueConfig::default();
         for broken in ["{", r#"[{"kind":"moon_phase","full":true}]"#, "[7]"] {
             let row = after_event(&pending(broken), &request(webhook(), Some("b")), 2_000, &config);
-            assert_eq!(causes(&row).expect("readable"), [Cause::Poll, webhook()], "{broken}");
+            assert_eq!(causes(&row).expect("readable"), [Trigger::Poll, webhook()], "{broken}");
             assert_eq!(row.hint.as_deref(), Some("b"));
         }
     }
@@ -272,10 +272,11 @@ mod tests {
         row.kills = config.most_kills;
         let rows = Rows { failed: Some(failed(&row, "set aside", None, 1_000)), ..Rows::default() };
         let vain =
-            |cause: Cause, hint: Option<&str>| is_set_aside(&rows, &request(cause, hint), 1_000_000_000, &config);
-        let kills = |cause: Cause, hint: Option<&str>| after_event(&rows, &request(cause, hint), 2_000, &config).kills;
-        assert!(vain(Cause::Resync, None) && vain(Cause::Poll, Some("a")));
-        assert!(!vain(Cause::Poll, Some("b")) && !vain(webhook(), Some("a")));
+            |cause: Trigger, hint: Option<&str>| is_set_aside(&rows, &request(cause, hint), 1_000_000_000, &config);
+        let kills =
+            |cause: Trigger, hint: Option<&str>| after_event(&rows, &request(cause, hint), 2_000, &config).kills;
+        assert!(vain(Trigger::Resync, None) && vain(Trigger::Poll, Some("a")));
+        assert!(!vain(Trigger::Poll, Some("b")) && !vain(webhook(), Some("a")));
         assert_eq!(
             (kills(webhook(), Some("a")), kills(webhook(), Some("b"))),
             (config.most_kills - 1, 0),
@@ -283,7 +284,7 @@ mod tests {
         );
 
         let look = Key::Resync(crate::ids::ClusterName::new("prod"));
-        let look = |now| is_set_aside(&rows, &Request::new(look.clone(), Cause::Resync), now, &config);
+        let look = |now| is_set_aside(&rows, &Request::new(look.clone(), Trigger::Resync), now, &config);
         assert!(
             look(2_000) && !look(2_000 + millis(config.set_aside)),
             "what nobody but the schedule asks for comes back after a while"

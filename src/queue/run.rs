@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
+use super::last_report::Said;
 use super::lease::{Claimed, Ended};
-use super::row::Again;
-use super::said::Said;
+use super::row::Requeue;
 use super::timing::millis;
-use super::{Finish, Handler, Job, JobContext, JobError, QueueConfig, backoff};
+use super::{Finish, Handler, Job, JobError, QueueConfig, RunningJob, backoff};
 use crate::class::Class;
 use crate::store::Store;
 use crate::store::jobs::State;
@@ -48,23 +48,23 @@ impl Runner<'_> {
             let aside = SetAside { key: claimed.row.key.clone(), kills };
             return self.failed(claimed, &JobError::new(Class::Fail, aside)).await;
         }
-        let context = JobContext::new(claimed.run.clone());
+        let context = RunningJob::new(claimed.run.clone());
         let cancel = context.cancel.clone();
         let result = self.guarded(&claimed.job, context, &cancel).await;
         let error = match result {
             Ok(finish) => return Ended::Done(finish),
-            Err(_) if cancel.is_cancelled() => return Ended::Again(Again::Cancelled { pause: 0 }),
+            Err(_) if cancel.is_cancelled() => return Ended::Requeue(Requeue::Cancelled { pause: 0 }),
             Err(error) => error,
         };
         match error.class {
-            Class::Cancelled => Ended::Again(Again::Cancelled { pause: millis(HELD_UP) }),
+            Class::Cancelled => Ended::Requeue(Requeue::Cancelled { pause: millis(HELD_UP) }),
             Class::Retry { after } => self.failing(claimed, &error, after).await,
             Class::Fail => self.failed(claimed, &error).await,
         }
     }
 
     /// Runs the handler, but not for ever, not beyond a cancellation, and not with a panic.
-    async fn guarded(&self, job: &Job, context: JobContext, cancel: &CancellationToken) -> Result<Finish, JobError> {
+    async fn guarded(&self, job: &Job, context: RunningJob, cancel: &CancellationToken) -> Result<Finish, JobError> {
         let handled = AssertUnwindSafe(self.handler.run(job, context)).catch_unwind();
         let cancelled = async {
             cancel.cancelled().await;
@@ -92,7 +92,7 @@ impl Runner<'_> {
         let report = unbearable && !error.is_shown() && !said.was_said_of_its_commit(claimed.row.reported.as_deref());
         let reported = report && self.report(claimed, error, true).await.is_ok();
         let reported = reported.then(|| said.to_string());
-        Ended::Again(Again::Failing {
+        Ended::Requeue(Requeue::Failing {
             pause: millis(backoff(claimed.job.attempt, self.jitter)),
             wait: after.map_or(0, millis),
             error: text,
@@ -115,7 +115,7 @@ impl Runner<'_> {
         match self.report(claimed, error, false).await {
             Ok(()) => Ended::Failed { error: text, reported },
             // People have to hear of it: the job stays in the queue until they have.
-            Err(unreported) => Ended::Again(Again::Failing {
+            Err(unreported) => Ended::Requeue(Requeue::Failing {
                 pause: millis(backoff(claimed.job.attempt, self.jitter)),
                 wait: 0,
                 error: format!("{text} (which could not be reported: {unreported})"),

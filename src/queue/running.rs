@@ -90,7 +90,7 @@ impl Run {
 
 /// What a run is given beside its job.
 #[derive(Debug, Clone)]
-pub struct JobContext {
+pub struct RunningJob {
     pub cancel: CancellationToken,
     run: Arc<Run>,
 }
@@ -111,7 +111,7 @@ impl Classified for Superseded {
 #[must_use = "the run can be cancelled as soon as this is dropped"]
 pub struct Writing(Arc<Run>);
 
-impl JobContext {
+impl RunningJob {
     pub(super) fn new(run: Arc<Run>) -> Self {
         Self { cancel: run.token.clone(), run }
     }
@@ -153,11 +153,11 @@ mod tests {
     use super::*;
     use crate::ids::RepoName;
 
-    fn begin(hint: Option<&str>) -> (Runs, Key, JobContext) {
+    fn begin(hint: Option<&str>) -> (Runs, Key, RunningJob) {
         let runs = Runs::default();
         let key = Key::Preview { repo: RepoName::new("shop"), number: 7 };
         let run = runs.begin(&key, hint.map(str::to_owned), CancellationToken::new());
-        (runs, key, JobContext::new(run))
+        (runs, key, RunningJob::new(run))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::lease::{Claimed, Ended};
-use super::row::Again;
+use super::row::Requeue;
 use super::run::Runner;
 use super::{Handler, Queue, QueueError};
 use crate::lifecycle::Tasks;
@@ -165,7 +165,7 @@ fn outcome(ended: &Ended) -> JobOutcome {
     match ended {
         Ended::Done(_) => JobOutcome::Done,
         Ended::Failed { .. } => JobOutcome::Failed,
-        Ended::Again(Again::Failing { .. }) => JobOutcome::Retried,
-        Ended::Again(Again::Cancelled { .. } | Again::Lost { .. }) => JobOutcome::Cancelled,
+        Ended::Requeue(Requeue::Failing { .. }) => JobOutcome::Retried,
+        Ended::Requeue(Requeue::Cancelled { .. } | Requeue::Lost { .. }) => JobOutcome::Cancelled,
     }
 }

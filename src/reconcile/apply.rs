@@ -15,7 +15,8 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::deletion::WantedUids;
 use crate::plan::{
-    self, Action, Asked, Change, Claim, NotValidated, Plan, Prepared, Rendered, Siblings, Stage, Verdict, Wanted,
+    self, Action, Change, Claim, DryRun, NotValidated, Plan, Prepared, PreparedObject, Rendered, Siblings, Stage,
+    Verdict,
 };
 
 /// What a sync of the app at this revision would change: every object of it, with those that stay as they are, and what
@@ -27,7 +28,7 @@ pub async fn plan_apply(
 ) -> Result<Plan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
-        let mut side = Side::new(cluster, input, &kinds);
+        let mut side = PlanSide::new(cluster, input, &kinds);
         side.look_at_deciders().await?;
         let facts = side.facts(|wanted| !side.is_unchanged(wanted), &mut HashSet::new()).await?;
         let mut plan = side.plan(facts).await?;
@@ -54,7 +55,7 @@ pub(super) async fn until<T>(
 pub(super) const MOVED_TRIES: usize = 4;
 
 /// The manifests of one revision, ready to be asked about.
-pub(super) struct Side<'a> {
+pub(super) struct PlanSide<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) input: PlanInput<'a>,
     pub(super) prepared: Vec<Prepared>,
@@ -84,7 +85,7 @@ fn coming(prepared: &[Prepared], others: Option<&Siblings>, owned: &HashMap<&Obj
 
 /// What is live, or nothing where it can not be read for the reason for which the object is rejected: a name that is
 /// none, a kind that we may not touch. The other objects of the plan are not at fault for that.
-fn unless_rejected(asked: &Asked, live: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
+fn unless_rejected(asked: &DryRun, live: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
     match live {
         Err(error) if error.class() == Class::Fail && matches!(asked.verdict, Verdict::Rejected { .. }) => Ok(None),
         live => live,
@@ -95,7 +96,7 @@ fn uid(object: &Value) -> Option<&str> {
     object.pointer("/metadata/uid")?.as_str().filter(|uid| !uid.is_empty())
 }
 
-impl<'a> Side<'a> {
+impl<'a> PlanSide<'a> {
     pub(super) fn new(cluster: &'a Cluster, input: PlanInput<'a>, kinds: &Kinds) -> Self {
         let PlanInput { app, marks, allow, manifests, siblings, .. } = input;
         let served = |key: &ObjectKey| kinds.served(key);
@@ -119,22 +120,22 @@ impl<'a> Side<'a> {
         Self { cluster, input, prepared, coming, owned, by_uid, redefined: HashSet::new() }
     }
 
-    pub(super) fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &PreparedObject> {
         self.prepared.iter().filter_map(|one| one.as_ref().ok())
     }
 
-    pub(super) fn is_unchanged(&self, wanted: &Wanted) -> bool {
+    pub(super) fn is_unchanged(&self, wanted: &PreparedObject) -> bool {
         (self.input.unchanged)(&wanted.key.id(), &wanted.desired.hash)
     }
 
     /// Whether this very manifest was applied last.
-    pub(super) fn is_applied(&self, wanted: &Wanted) -> bool {
+    pub(super) fn is_applied(&self, wanted: &PreparedObject) -> bool {
         let owned = self.owned.get(&wanted.key.id());
         owned.is_some_and(|owned| owned.manifest_hash.as_ref() == Some(&wanted.desired.hash))
     }
 
     /// The uid of the object to which this very manifest was applied last.
-    fn applied_to(&self, wanted: &Wanted) -> Option<&str> {
+    fn applied_to(&self, wanted: &PreparedObject) -> Option<&str> {
         let owned = self.owned.get(&wanted.key.id()).filter(|_| self.is_applied(wanted));
         owned.and_then(|owned| owned.uid.as_deref())
     }
@@ -151,7 +152,7 @@ impl<'a> Side<'a> {
     }
 
     /// A Job that completed as this manifest says, and was cleaned up since.
-    pub(super) fn is_over(&self, wanted: &Wanted, facts: &Facts) -> bool {
+    pub(super) fn is_over(&self, wanted: &PreparedObject, facts: &Facts) -> bool {
         let gone = facts.live.is_none() && !facts.as_applied;
         let done = |owned: &&Owned| owned.done && owned.manifest_hash.as_ref() == Some(&wanted.desired.hash);
         gone && self.owned.get(&wanted.key.id()).copied().is_some_and(|owned| done(&owned))
@@ -161,12 +162,13 @@ impl<'a> Side<'a> {
     /// not be asked about yet. `pending` are the CRDs that are known to change; those that are found to are added.
     pub(super) async fn facts(
         &self,
-        about: impl Fn(&Wanted) -> bool,
+        about: impl Fn(&PreparedObject) -> bool,
         pending: &mut HashSet<String>,
     ) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
         // What another app makes of a CRD is not there yet either.
         pending.extend(self.input.siblings.iter().flat_map(|siblings| siblings.changing_crds()).map(str::to_owned));
-        let is_first = |wanted: &Wanted| plan::order::stage(&wanted.key.group, &wanted.key.kind) == Stage::First;
+        let is_first =
+            |wanted: &PreparedObject| plan::order::stage(&wanted.key.group, &wanted.key.kind) == Stage::First;
         let picked =
             |first: bool| self.wanted().filter(move |wanted| is_first(wanted) == first).filter(|wanted| about(wanted));
         let mut facts = self.ask_all(picked(true), &HashSet::new()).await?;
@@ -177,7 +179,7 @@ impl<'a> Side<'a> {
 
     async fn ask_all<'w>(
         &'w self,
-        wanted: impl Iterator<Item = &'w Wanted>,
+        wanted: impl Iterator<Item = &'w PreparedObject>,
         pending: &HashSet<String>,
     ) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
         let at_once = self.cluster.concurrency();
@@ -185,7 +187,11 @@ impl<'a> Side<'a> {
         futures::stream::iter(each).buffer_unordered(at_once).try_collect().await
     }
 
-    async fn ask(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<(ObjectId, Facts), ReconcileError> {
+    async fn ask(
+        &self,
+        wanted: &PreparedObject,
+        pending: &HashSet<String>,
+    ) -> Result<(ObjectId, Facts), ReconcileError> {
         let mut tries = 1;
         loop {
             let facts = match self.ask_once(wanted, pending).await {
@@ -201,20 +207,20 @@ impl<'a> Side<'a> {
 
     /// An object that the conversion webhook of its kind keeps from being read is there. Where the change is about that
     /// kind it is no outage to be waited for: the change may be what ends it.
-    fn unread(&self, wanted: &Wanted, pending: &HashSet<String>, error: &ReconcileError) -> Option<Facts> {
+    fn unread(&self, wanted: &PreparedObject, pending: &HashSet<String>, error: &ReconcileError) -> Option<Facts> {
         let crd = self.coming.crds().get(&wanted.key.group, &wanted.key.kind)?.name.clone();
         let is_about_it = pending.contains(&crd) || self.redefined.contains(&crd);
         (is_about_it && error.is_conversion()).then(|| {
             let verdict = Verdict::NotValidated { reason: NotValidated::CrdInPlan { crd } };
-            Facts { live: None, as_applied: true, asked: Asked::without_result(verdict), sent: None }
+            Facts { live: None, as_applied: true, asked: DryRun::without_result(verdict), sent: None }
         })
     }
 
-    async fn ask_once(&self, wanted: &Wanted, pending: &HashSet<String>) -> Result<Facts, ReconcileError> {
+    async fn ask_once(&self, wanted: &PreparedObject, pending: &HashSet<String>) -> Result<Facts, ReconcileError> {
         let crd = self.coming.crds().get(&wanted.key.group, &wanted.key.kind).filter(|crd| pending.contains(&crd.name));
         if let Some(crd) = crd {
             let reason = NotValidated::CrdInPlan { crd: crd.name.clone() };
-            let asked = Asked::without_result(Verdict::NotValidated { reason });
+            let asked = DryRun::without_result(Verdict::NotValidated { reason });
             return Ok(Facts {
                 live: ask::live(self.cluster, &wanted.key).await?,
                 as_applied: false,
@@ -246,14 +252,14 @@ impl<'a> Side<'a> {
     }
 
     /// What is left to others is known by what is live alone.
-    async fn ask_without_ignored(&self, wanted: &Wanted) -> Result<Facts, ReconcileError> {
+    async fn ask_without_ignored(&self, wanted: &PreparedObject) -> Result<Facts, ReconcileError> {
         let live = ask::live(self.cluster, &wanted.key).await;
         let rules = &self.input.app.ignore_differences;
         let sent = match &live {
             Ok(Some(live)) => plan::without_ignored(wanted, live, rules, self.cluster.field_manager()).map(|sent| {
                 // Whether what is not the app's differs from what was guessed is not for it to know.
                 let is_ours = plan::marks::bears_same_mark(live, &wanted.desired.object);
-                if is_ours { sent } else { Wanted { notes: wanted.notes.clone(), ..sent } }
+                if is_ours { sent } else { PreparedObject { notes: wanted.notes.clone(), ..sent } }
             }),
             _ => None,
         };
@@ -264,7 +270,7 @@ impl<'a> Side<'a> {
 
     /// The names of the CRDs that are not live as this side has them.
     fn changed_crds(&self, facts: &HashMap<ObjectId, Facts>) -> HashSet<String> {
-        let is_changed = |wanted: &&Wanted| {
+        let is_changed = |wanted: &&PreparedObject| {
             let id = wanted.key.id();
             facts.get(&id).is_some_and(|facts| {
                 if facts.as_applied {
@@ -369,7 +375,7 @@ impl<'a> Side<'a> {
 
     /// The manifests with their namespaces: what the app consists of afterwards.
     fn rendered(&self) -> Vec<crate::manifest::Manifest> {
-        let manifest = |wanted: &Wanted| crate::manifest::Manifest {
+        let manifest = |wanted: &PreparedObject| crate::manifest::Manifest {
             key: wanted.key.clone(),
             object: wanted.manifest.clone(),
             origin: wanted.origin.clone(),

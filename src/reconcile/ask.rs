@@ -11,9 +11,9 @@ use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::deletion::{Deletable, Record, WantedUids, prunable};
 use crate::plan::marks::taken_off;
 use crate::plan::{
-    Asked, Cause, Change, Conflict, NotValidated, REPLACE_ANNOTATION, RefusedBy, Scope, Served, Siblings, Taken,
-    Verdict, Wanted, bears_same_mark, emptied, fill_empty, leftover, may_be_renamed, prune, renamed, stand_in,
-    under_its_name,
+    Cause, Change, Conflict, DryRun, NotValidated, PreparedObject, REPLACE_ANNOTATION, RefusedBy, Scope, Served,
+    Siblings, Taken, Verdict, bears_same_mark, emptied, fill_empty, leftover, may_be_renamed, prune, renamed,
+    trial_copy, under_its_name,
 };
 use serde_json::Value;
 
@@ -127,10 +127,10 @@ fn called_the_same<'a>(keys: impl Iterator<Item = &'a ObjectKey>) -> Vec<&'a Obj
 /// applied last.
 pub(super) async fn dry_run(
     cluster: &Cluster,
-    wanted: &Wanted,
+    wanted: &PreparedObject,
     coming: &Siblings,
     applied: Option<&str>,
-) -> Result<Asked, ReconcileError> {
+) -> Result<DryRun, ReconcileError> {
     let apply = async |force| apply_unless_stale(cluster, wanted, ApplyMode { dry_run: true, force }).await;
     let (answer, conflicts) = match apply(false).await {
         Err(ApplyError::Conflicts { conflicts }) => (apply(true).await, conflicts),
@@ -140,7 +140,7 @@ pub(super) async fn dry_run(
         Err(ApplyError::Invalid { message, causes }) => match without_leftover(cluster, wanted, &causes).await? {
             Some((object, held)) => {
                 let conflicts = [conflicts, held].concat();
-                return Ok(Asked { result: Some(object), conflicts, ..Asked::without_result(Verdict::Accepted) });
+                return Ok(DryRun { result: Some(object), conflicts, ..DryRun::without_result(Verdict::Accepted) });
             }
             None => Err(ApplyError::Invalid { message, causes }),
         },
@@ -153,9 +153,9 @@ pub(super) async fn dry_run(
             fill_empty(&wanted.desired.object, &mut object);
             let (takes, held) = found.unzip();
             let conflicts = [conflicts, held.unwrap_or_default()].concat();
-            let accepted = Asked::without_result(Verdict::Accepted);
+            let accepted = DryRun::without_result(Verdict::Accepted);
             let warnings = warnings.into_iter().chain(taken_off(&wanted.desired.object, &object)).collect();
-            Ok(Asked { result: Some(object), conflicts, takes: takes.map(Box::new), warnings, ..accepted })
+            Ok(DryRun { result: Some(object), conflicts, takes: takes.map(Box::new), warnings, ..accepted })
         }
         Err(error) => {
             // Not what a policy or a webhook denies: to delete an object and create it again must not be a way around
@@ -171,11 +171,11 @@ pub(super) async fn dry_run(
                 refused @ Verdict::Rejected { .. } if may_replace => {
                     replacement(cluster, wanted, coming, refused, is_immutable).await
                 }
-                refused if wanted.replace => Ok(Asked {
+                refused if wanted.replace => Ok(DryRun {
                     conflicts,
-                    ..Asked::without_result(not_replaced(refused, "the refusal is not about the change of a field"))
+                    ..DryRun::without_result(not_replaced(refused, "the refusal is not about the change of a field"))
                 }),
-                refused => Ok(Asked { conflicts, ..Asked::without_result(refused) }),
+                refused => Ok(DryRun { conflicts, ..DryRun::without_result(refused) }),
             }
         }
     }
@@ -185,7 +185,7 @@ pub(super) async fn dry_run(
 /// request, as a dry-run cannot stand on another.
 async fn without_leftover(
     cluster: &Cluster,
-    wanted: &Wanted,
+    wanted: &PreparedObject,
     causes: &[Cause],
 ) -> Result<Option<(Value, Vec<Conflict>)>, ReconcileError> {
     let mut tries = 1;
@@ -222,7 +222,7 @@ enum Came {
 /// again: what is missed now is not found later, as ours is there again by then.
 async fn with_renamed(
     cluster: &Cluster,
-    wanted: &Wanted,
+    wanted: &PreparedObject,
     mut answer: Applied,
     applied: Option<&str>,
 ) -> Result<(Applied, Option<Found>), ReconcileError> {
@@ -242,7 +242,7 @@ async fn with_renamed(
 /// what was ours, so that a new manifest takes nothing of others.
 async fn without_renamed(
     cluster: &Cluster,
-    wanted: &Wanted,
+    wanted: &PreparedObject,
     answer: &Value,
     applied: Option<&str>,
 ) -> Result<Came, ReconcileError> {
@@ -276,33 +276,33 @@ async fn without_renamed(
 /// that, and the object is replaced. Where nothing can be made on trial the server's words decide.
 async fn replacement(
     cluster: &Cluster,
-    wanted: &Wanted,
+    wanted: &PreparedObject,
     coming: &Siblings,
     refused: Verdict,
     is_immutable: bool,
-) -> Result<Asked, ReconcileError> {
-    let asked = match stand_in(wanted) {
+) -> Result<DryRun, ReconcileError> {
+    let asked = match trial_copy(wanted) {
         // Once only: the stand-in is not there, so nothing of it can be immutable.
-        Some(other) => Box::pin(dry_run(cluster, &Wanted { replace: false, ..other }, coming, None)).await?,
-        None if is_immutable => Asked::without_result(Verdict::NotValidated { reason: NotValidated::Replaced }),
+        Some(other) => Box::pin(dry_run(cluster, &PreparedObject { replace: false, ..other }, coming, None)).await?,
+        None if is_immutable => DryRun::without_result(Verdict::NotValidated { reason: NotValidated::Replaced }),
         None => {
             let why = "the refusal does not say that a field cannot change";
-            return Ok(Asked::without_result(not_replaced(refused, why)));
+            return Ok(DryRun::without_result(not_replaced(refused, why)));
         }
     };
     if !is_immutable && asked.verdict != Verdict::Accepted {
         let why = "the server refuses the manifest as a new object as well";
-        return Ok(Asked::without_result(not_replaced(refused, why)));
+        return Ok(DryRun::without_result(not_replaced(refused, why)));
     }
     // A policy or a webhook may judge by the name: once the old object is deleted it would be too late to hear of that.
     match cluster.try_create(&wanted.key, &under_its_name(&wanted.key, &wanted.desired.object)).await {
-        Ok(()) => Ok(Asked { replaces: Some(refused), ..asked }),
+        Ok(()) => Ok(DryRun { replaces: Some(refused), ..asked }),
         Err(error) => match verdict(wanted, error, coming) {
             Ok(Verdict::Rejected { message, .. }) => {
                 let why = format!("the server refuses it as a new object ({})", message.trim_end_matches('.'));
-                Ok(Asked::without_result(not_replaced(refused, &why)))
+                Ok(DryRun::without_result(not_replaced(refused, &why)))
             }
-            Ok(verdict) => Ok(Asked { replaces: Some(refused), ..Asked::without_result(verdict) }),
+            Ok(verdict) => Ok(DryRun { replaces: Some(refused), ..DryRun::without_result(verdict) }),
             Err(source) => Err(ReconcileError::Object { key: wanted.key.clone(), source }),
         },
     }
@@ -319,7 +319,11 @@ fn not_replaced(refused: Verdict, why: &str) -> Verdict {
     }
 }
 
-async fn apply_unless_stale(cluster: &Cluster, wanted: &Wanted, mode: ApplyMode) -> Result<Applied, ApplyError> {
+async fn apply_unless_stale(
+    cluster: &Cluster,
+    wanted: &PreparedObject,
+    mode: ApplyMode,
+) -> Result<Applied, ApplyError> {
     let mut tries = 1;
     loop {
         match cluster.apply(&wanted.key, &wanted.desired.object, mode).await {
@@ -331,8 +335,8 @@ async fn apply_unless_stale(cluster: &Cluster, wanted: &Wanted, mode: ApplyMode)
 
 /// What the manifest would be as an object that is not there yet. None where the server does not tell: that it would
 /// not take it is no fault of a change to the one that is there.
-pub(super) async fn fresh(cluster: &Cluster, wanted: &Wanted) -> Result<Option<Value>, ReconcileError> {
-    let Some(other) = stand_in(wanted) else { return Ok(None) };
+pub(super) async fn fresh(cluster: &Cluster, wanted: &PreparedObject) -> Result<Option<Value>, ReconcileError> {
+    let Some(other) = trial_copy(wanted) else { return Ok(None) };
     match cluster.apply(&other.key, &other.desired.object, ApplyMode { dry_run: true, force: true }).await {
         Ok(Applied { object, .. }) => Ok(Some(object)),
         Err(error) if error.class() == Class::Fail => Ok(None),

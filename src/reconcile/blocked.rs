@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::apply::Side;
+use super::apply::PlanSide;
 use super::facts::Facts;
 use super::input::ReconcileError;
 use super::quota;
 use crate::app::SyncPolicy;
 use crate::manifest::ObjectId;
-use crate::plan::{self, Action, Change, Verdict, Wanted};
+use crate::plan::{self, Action, Change, PreparedObject, Verdict};
 
 const NOTE: &str = "This change leaves it as it is on the base, where it is refused as well. Nothing of the app is \
                     applied as long as it is.";
@@ -17,7 +17,7 @@ const NOTE: &str = "This change leaves it as it is on the base, where it is refu
 /// What a sync of the merge would write or be refused of objects that are the same on both sides, and that are not in
 /// the cluster as they are in Git.
 pub(super) fn look(
-    side: &Side<'_>,
+    side: &PlanSide<'_>,
     base: &HashMap<ObjectId, Facts>,
     change: &HashMap<ObjectId, Facts>,
     differs: &impl Fn(&ObjectId) -> bool,
@@ -43,7 +43,7 @@ pub(super) fn look(
 
 /// What is there, is the app's, and was applied as it is wanted holds up nothing: where the server does not take it any
 /// more it is left as it is, and that is said of the app.
-fn may_be_in_the_way(side: &Side<'_>, wanted: &Wanted, facts: &Facts) -> bool {
+fn may_be_in_the_way(side: &PlanSide<'_>, wanted: &PreparedObject, facts: &Facts) -> bool {
     let is_refused = matches!(facts.asked.verdict, Verdict::Rejected { .. });
     let is_ours = side.owned.get(&wanted.key.id()).is_some_and(|owned| owned.uid.is_some());
     match &facts.live {
@@ -56,7 +56,7 @@ fn may_be_in_the_way(side: &Side<'_>, wanted: &Wanted, facts: &Facts) -> bool {
 /// and does not change. `absent` is not in the cluster, whatever the change makes of it. What of all this is made and
 /// counted by a quota.
 pub(super) async fn together(
-    side: &Side<'_>,
+    side: &PlanSide<'_>,
     changes: &mut Vec<Change>,
     unchanged: Vec<Change>,
     absent: &HashSet<ObjectId>,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{MOVED_TRIES, Side, until};
+use super::apply::{MOVED_TRIES, PlanSide, until};
 use super::ask::Kinds;
 use super::blocked;
 use super::facts::Facts;
@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
 use crate::plan::deletion::WantedUids;
 use crate::plan::marks::{Marked, Marks};
-use crate::plan::{self, Action, Change, NotValidated, Prepared, Rendered, Verdict, Wanted};
+use crate::plan::{self, Action, Change, NotValidated, Prepared, PreparedObject, Rendered, Verdict};
 
 /// Compares two sides of one app on one cluster: the head of the base branch, and the merge into it. A side on which
 /// the app is not defined has no manifests. Both sides have the same inventory.
@@ -27,11 +27,11 @@ pub async fn plan_change(
 ) -> Result<ChangePlan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, base.manifests.iter().chain(change.manifests)).await?;
-        let (mut base, mut change) = (Side::new(cluster, base, &kinds), Side::new(cluster, change, &kinds));
+        let (mut base, mut change) = (PlanSide::new(cluster, base, &kinds), PlanSide::new(cluster, change, &kinds));
         change.look_at_deciders().await?;
         base.redefined = redefined(&base, &change);
         // It holds the answers about all objects of both sides: beside the stack of whoever asks.
-        Box::pin(Sides { base, change, known }.plan()).await
+        Box::pin(Lenses { base, change, known }.plan()).await
     })
     .await
 }
@@ -45,13 +45,13 @@ pub enum BaseSide {
     Unknown,
 }
 
-struct Sides<'a> {
-    base: Side<'a>,
-    change: Side<'a>,
+struct Lenses<'a> {
+    base: PlanSide<'a>,
+    change: PlanSide<'a>,
     known: BaseSide,
 }
 
-impl Sides<'_> {
+impl Lenses<'_> {
     async fn plan(self) -> Result<ChangePlan, ReconcileError> {
         let (base_hashes, change_hashes) = (hashes(&self.base), hashes(&self.change));
         let differs = |id: &ObjectId| base_hashes.get(id) != change_hashes.get(id);
@@ -73,7 +73,7 @@ impl Sides<'_> {
         let is_refused = |id: &ObjectId| {
             base_facts.get(id).is_some_and(|facts| matches!(facts.asked.verdict, Verdict::Rejected { .. }))
         };
-        let about = |wanted: &Wanted| differs(&wanted.key.id()) || is_refused(&wanted.key.id());
+        let about = |wanted: &PreparedObject| differs(&wanted.key.id()) || is_refused(&wanted.key.id());
         let mut change_facts = self.change.facts(about, &mut change_crds).await?;
         for _ in 1..MOVED_TRIES {
             let moved = moved(&base_facts, &change_facts);
@@ -111,7 +111,8 @@ impl Sides<'_> {
         mut facts: HashMap<ObjectId, Facts>,
         differs: &impl Fn(&ObjectId) -> bool,
     ) -> Vec<Change> {
-        let base: HashMap<ObjectId, &Wanted> = self.base.wanted().map(|wanted| (wanted.key.id(), wanted)).collect();
+        let base: HashMap<ObjectId, &PreparedObject> =
+            self.base.wanted().map(|wanted| (wanted.key.id(), wanted)).collect();
         let mut changes = Vec::new();
         for one in self.change.prepared.iter().filter(|one| differs(&plan::id(one))) {
             let id = plan::id(one);
@@ -158,7 +159,7 @@ impl Sides<'_> {
 /// Drift never fails a gate: where the server refuses what is applied in the same fields, it refuses what somebody made
 /// of these since. What nobody has changed, and what a policy or a webhook denies, is refused when it is merged as
 /// well.
-fn not_the_drifts_fault(verdict: Verdict, base: &Facts, applied: &Wanted) -> Verdict {
+fn not_the_drifts_fault(verdict: Verdict, base: &Facts, applied: &PreparedObject) -> Verdict {
     match (verdict, &base.asked.verdict, &base.live) {
         (Verdict::Rejected { message, causes }, Verdict::Rejected { causes: before, .. }, Some(live))
             if causes.iter().all(|cause| before.contains(cause))
@@ -179,7 +180,7 @@ fn moved(base: &HashMap<ObjectId, Facts>, change: &HashMap<ObjectId, Facts>) -> 
 }
 
 /// The base side has the object, the inventory does not: it would have come, and now does not. Nothing is deleted.
-fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>, marks: &Marks) -> Option<Change> {
+fn never_applied(wanted: &PreparedObject, base_facts: &HashMap<ObjectId, Facts>, marks: &Marks) -> Option<Change> {
     let facts = base_facts.get(&wanted.key.id())?;
     let owner = |live| match marks.read(live, &wanted.key.id()) {
         Marked::Other { app, .. } => format!("It belongs to app {app}, and stays."),
@@ -191,13 +192,13 @@ fn never_applied(wanted: &Wanted, base_facts: &HashMap<ObjectId, Facts>, marks: 
 }
 
 /// The CRDs that differ between the sides.
-fn redefined(base: &Side<'_>, change: &Side<'_>) -> HashSet<String> {
+fn redefined(base: &PlanSide<'_>, change: &PlanSide<'_>) -> HashSet<String> {
     let (base, change) = (hashes(base), hashes(change));
     let ids = base.keys().chain(change.keys()).filter(|id| id.kind == "CustomResourceDefinition");
     ids.filter(|id| base.get(*id) != change.get(*id)).map(|id| id.name.clone()).collect()
 }
 
-fn hashes<'a>(side: &'a Side<'_>) -> HashMap<ObjectId, (bool, &'a str)> {
+fn hashes<'a>(side: &'a PlanSide<'_>) -> HashMap<ObjectId, (bool, &'a str)> {
     side.prepared.iter().map(|one| (plan::id(one), hash(one))).collect()
 }
 

@@ -2,22 +2,22 @@
 
 use std::collections::HashSet;
 
-use super::apply::Side;
+use super::apply::PlanSide;
 use crate::cluster::Listed;
 use crate::manifest::ObjectId;
 use crate::plan::contents::{Contents, Viewer, has_contents};
-use crate::plan::{Change, is_going, keep_for, who_stays};
+use crate::plan::{Change, is_terminating, keep_for, who_stays};
 
 /// So many of a plan are looked into. What holds others is rarely deleted, and hardly ever many at once.
 const LOOKED_INTO: usize = 8;
 
-impl Side<'_> {
+impl PlanSide<'_> {
     /// Finds out what goes with what a plan removes. What can't be found out is told as unknown, and fails nothing.
     /// What asks to stay keeps what it would go with: nothing of that is deleted.
     pub(super) async fn look_into(&self, changes: &mut [Change]) {
         let wanted: HashSet<ObjectId> = self.wanted().map(|wanted| wanted.key.id()).collect();
         let removed = |change: &&mut Change| {
-            !change.is_rejected() && !is_going(change) && change.removes().is_some_and(has_contents)
+            !change.is_rejected() && !is_terminating(change) && change.removes().is_some_and(has_contents)
         };
         for change in changes.iter_mut().filter(removed).take(LOOKED_INTO) {
             let Some(holder) = change.removes().cloned() else { continue };

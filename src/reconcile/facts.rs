@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use crate::plan::{self, Asked, Wanted};
+use crate::plan::{self, DryRun, PreparedObject};
 
 /// What is live of an object, and what the server said to a dry-run of its manifest.
 pub(super) struct Facts {
     pub(super) live: Option<Value>,
     /// It is there as the last apply left it, and was not read.
     pub(super) as_applied: bool,
-    pub(super) asked: Asked,
+    pub(super) asked: DryRun,
     /// What was asked about in place of the manifest, where some of its fields are left to others.
-    pub(super) sent: Option<Box<Wanted>>,
+    pub(super) sent: Option<Box<PreparedObject>>,
 }
 
 impl Facts {
@@ -25,7 +25,7 @@ impl Facts {
 
     /// What the answer to a dry-run alone tells, if it does: its version is that of the object as it is, and one that
     /// would be made has none.
-    pub(super) fn by_answer(asked: Asked, left: Option<&str>, wanted: &Wanted) -> Result<Self, Box<Asked>> {
+    pub(super) fn by_answer(asked: DryRun, left: Option<&str>, wanted: &PreparedObject) -> Result<Self, Box<DryRun>> {
         match (version(asked.result.as_ref()), left) {
             _ if asked.result.is_none() || asked.replaces.is_some() => Err(Box::new(asked)),
             // What was ours before is known by what is live.

@@ -5,24 +5,24 @@ use std::collections::{HashMap, HashSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::apply::Side;
+use super::apply::PlanSide;
 use super::ask;
 use super::input::ReconcileError;
 use crate::manifest::ObjectId;
-use crate::plan::{self, Action, Change, Kept, Verdict, Wanted};
+use crate::plan::{self, Action, Change, Kept, PreparedObject, Verdict};
 
 /// So many objects of an app are asked about, each with one request.
 const MOST: usize = 50;
 
 /// Adds to each object that stays in place, and of which the change takes something away, what of it remains.
 pub(super) async fn look(
-    base: &Side<'_>,
-    change: &Side<'_>,
+    base: &PlanSide<'_>,
+    change: &PlanSide<'_>,
     changes: &mut [Change],
     absent: &HashSet<ObjectId>,
 ) -> Result<(), ReconcileError> {
-    let before: HashMap<ObjectId, &Wanted> = base.wanted().map(|wanted| (wanted.key.id(), wanted)).collect();
-    let after: HashMap<ObjectId, &Wanted> = change.wanted().map(|wanted| (wanted.key.id(), wanted)).collect();
+    let before: HashMap<ObjectId, &PreparedObject> = base.wanted().map(|wanted| (wanted.key.id(), wanted)).collect();
+    let after: HashMap<ObjectId, &PreparedObject> = change.wanted().map(|wanted| (wanted.key.id(), wanted)).collect();
     let picked = changes.iter().enumerate().filter_map(|(at, change)| {
         let id = change.key.id();
         let (before, after) = (before.get(&id)?, after.get(&id)?);
@@ -30,9 +30,9 @@ pub(super) async fn look(
         let is_plain = change.verdict == Verdict::Accepted && change.takes_over.is_none();
         let asks = in_place && is_plain && plan::may_keep(&change.key, &before.manifest, &after.manifest);
         let desired = change.desired.clone().filter(|_| asks)?;
-        Some((at, Wanted { desired, ..(*after).clone() }))
+        Some((at, PreparedObject { desired, ..(*after).clone() }))
     });
-    let picked: Vec<(usize, Wanted)> = picked.take(MOST).collect();
+    let picked: Vec<(usize, PreparedObject)> = picked.take(MOST).collect();
     let each = picked.iter().map(async |(at, wanted)| {
         let fresh = ask::fresh(change.cluster, wanted).await?;
         Ok::<_, ReconcileError>(fresh.map(|fresh| (*at, wanted, fresh)))

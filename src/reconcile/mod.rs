@@ -9,11 +9,11 @@ mod contents;
 mod facts;
 mod input;
 mod keeps;
-mod orphans;
 mod quota;
+mod unrecorded;
 mod verdict;
 
 pub use apply::plan_apply;
 pub use change::{BaseSide, plan_change};
 pub use input::{ChangePlan, Owned, PlanInput, ReconcileError};
-pub use orphans::plan_orphans;
+pub use unrecorded::plan_unrecorded;

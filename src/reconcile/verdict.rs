@@ -3,11 +3,11 @@
 use crate::class::{Class, Classified};
 use crate::cluster::ApplyError;
 use crate::plan::siblings::without_namespace;
-use crate::plan::{Cause, NotValidated, REPLACE_ANNOTATION, Siblings, Verdict, Wanted};
+use crate::plan::{Cause, NotValidated, PreparedObject, REPLACE_ANNOTATION, Siblings, Verdict};
 
 /// The verdict on the object, or the error where the object is not at fault. `coming` is what all apps of the change
 /// bring.
-pub(super) fn verdict(wanted: &Wanted, error: ApplyError, coming: &Siblings) -> Result<Verdict, ApplyError> {
+pub(super) fn verdict(wanted: &PreparedObject, error: ApplyError, coming: &Siblings) -> Result<Verdict, ApplyError> {
     let key = &wanted.key;
     let rejected = |message: String, causes: Vec<Cause>| Verdict::Rejected { message, causes };
     if let Some(needs) = error.may_name_others().and_then(|text| coming.needed_by(key, &wanted.manifest, text)) {

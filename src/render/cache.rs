@@ -13,7 +13,7 @@ use moka::future::Cache as Moka;
 use serde_json::Value;
 
 use super::error::RenderError;
-use super::request::{Rendered, VolatileField};
+use super::request::{NondeterministicField, Rendered};
 use crate::manifest::Manifest;
 use crate::trace::Trace;
 use crate::tree::Tree;
@@ -31,7 +31,7 @@ struct Kept {
     cluster: Option<String>,
     trace: Trace,
     warnings: Vec<String>,
-    volatile: Vec<VolatileField>,
+    nondeterministic: Vec<NondeterministicField>,
     identity: String,
     /// A list of [`Manifest`] as JSON, compressed.
     manifests: Box<[u8]>,
@@ -95,7 +95,7 @@ impl Kept {
             cluster: rendered.cluster.clone(),
             trace: rendered.trace.clone(),
             warnings: rendered.warnings.clone(),
-            volatile: rendered.volatile.clone(),
+            nondeterministic: rendered.nondeterministic.clone(),
             identity: rendered.identity.clone(),
             manifests,
             in_use: Mutex::new(Arc::downgrade(rendered)),
@@ -120,7 +120,7 @@ impl Kept {
             manifests,
             trace: self.trace.clone(),
             warnings: self.warnings.clone(),
-            volatile: self.volatile.clone(),
+            nondeterministic: self.nondeterministic.clone(),
             cluster: self.cluster.clone(),
             identity: self.identity.clone(),
         })

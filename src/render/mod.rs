@@ -22,4 +22,4 @@ pub use error::{Failure, RenderError};
 pub use options::{HelmOptions, KustomizeOptions, LoadRestriction, Nondeterministic, RenderOptions, RendererKind};
 pub use places::{Asker, Purpose};
 pub use pool::{Identifier, Renderer, RendererConfig};
-pub use request::{ClusterFacts, RenderRequest, Rendered, VolatileField};
+pub use request::{ClusterFacts, NondeterministicField, RenderRequest, Rendered};

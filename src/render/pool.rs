@@ -14,7 +14,7 @@ use super::error::{Failure, RenderError};
 use super::paths::Paths;
 use super::places::{Asker, Places, Purpose};
 use super::process::Worker;
-use super::request::{RenderRequest, Rendered, VolatileField, digest};
+use super::request::{NondeterministicField, RenderRequest, Rendered, digest};
 use super::sandbox::Landlock;
 use super::session::{self, Ended, Limits, Trouble};
 use super::slow::Slow;
@@ -319,14 +319,14 @@ impl Renderer {
     }
 
     fn rendered(&self, ended: Ended, manifests: Vec<Manifest>, trace: Trace, request: &RenderRequest) -> Rendered {
-        let volatile = ended.volatile.into_iter().filter_map(|field| {
+        let nondeterministic = ended.volatile.into_iter().filter_map(|field| {
             let object = manifests.get(field.object)?.key.clone();
-            Some(VolatileField { object, pointer: field.pointer })
+            Some(NondeterministicField { object, pointer: field.pointer })
         });
-        let volatile = volatile.collect();
+        let nondeterministic = nondeterministic.collect();
         let cluster = (ended.renderer == "helm").then(|| request.cluster_key());
         let identity = self.identifier.identity(request, &trace, cluster.as_deref().unwrap_or_default());
-        Rendered { manifests, trace, warnings: ended.warnings, volatile, cluster, identity }
+        Rendered { manifests, trace, warnings: ended.warnings, nondeterministic, cluster, identity }
     }
 
     /// Ends workers that had nothing to do for a while, until `stop`. To be spawned beside the service.

@@ -49,7 +49,7 @@ pub struct Rendered {
     /// What the libraries had to say on the way: deprecated fields and the like.
     pub warnings: Vec<String>,
     /// Fields that another render makes otherwise, where the options keep the live value for them.
-    pub volatile: Vec<VolatileField>,
+    pub nondeterministic: Vec<NondeterministicField>,
     /// [`ClusterFacts::key`] of what a chart was told of its cluster; None of anything else than a chart.
     pub cluster: Option<String>,
     /// Hash over the options, the trace and the renderer's version, and for charts over what they know of the cluster.
@@ -58,7 +58,7 @@ pub struct Rendered {
 
 /// One field, by its RFC 6901 pointer, of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolatileField {
+pub struct NondeterministicField {
     pub object: ObjectKey,
     pub pointer: String,
 }
@@ -85,7 +85,7 @@ struct WireHelm<'a> {
     values_files: &'a [String],
     values: &'a Value,
     empty_lookup: bool,
-    keep_volatile: bool,
+    keep_nondeterministic: bool,
     kube_version: &'a str,
     api_versions: &'a [String],
 }
@@ -112,7 +112,7 @@ impl RenderRequest {
                 values_files: &helm.values_files,
                 values: &helm.values,
                 empty_lookup: helm.allow_lookup,
-                keep_volatile: helm.nondeterministic == Nondeterministic::Keep,
+                keep_nondeterministic: helm.nondeterministic == Nondeterministic::Keep,
                 kube_version,
                 api_versions,
             },

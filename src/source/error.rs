@@ -168,7 +168,7 @@ impl SourceError {
     }
 
     /// Whether the forge may be another one than it was when it greeted us.
-    pub(super) fn blames_greeting(&self) -> bool {
+    pub(super) fn blames_handshake(&self) -> bool {
         match self {
             Self::Unauthenticated { .. }
             | Self::NotFound { .. }

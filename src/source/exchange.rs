@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::{Failure, Limits, Outcome};
-use super::greeting::Greeting;
+use super::handshake::HandshakeCache;
 
 /// What Git's side wants to send; a fetch sends a few kilobytes, so it is gathered first.
 pub(super) struct PostBody(Arc<Mutex<Vec<u8>>>);
@@ -51,7 +51,7 @@ pub(super) struct Exchange {
     client: Client,
     base: Arc<Mutex<Option<String>>>,
     left: u64,
-    greeting: Arc<Greeting>,
+    greeting: Arc<HandshakeCache>,
     /// Parts of the answer that came already.
     read_ahead: VecDeque<Bytes>,
 }
@@ -62,7 +62,7 @@ impl Exchange {
         request: Request,
         client: Client,
         base: Arc<Mutex<Option<String>>>,
-        greeting: Arc<Greeting>,
+        greeting: Arc<HandshakeCache>,
         wait: Wait,
     ) -> (Headers, Body) {
         let left = wait.limits.bytes;
@@ -74,7 +74,7 @@ impl Exchange {
 
     fn send(&mut self) -> io::Result<Option<Vec<u8>>> {
         let Some(request) = self.request.take() else { return Ok(None) };
-        let greets = request.body.is_none() && Greeting::is_at(&request.tail);
+        let greets = request.body.is_none() && HandshakeCache::is_at(&request.tail);
         if greets && let Some((lines, body)) = self.greeting.find(&request.url) {
             self.read_ahead.push_back(body);
             return Ok(Some(lines));
@@ -115,7 +115,7 @@ impl Exchange {
     /// Reads a greeting to its end and keeps it, unless it is too long to be one.
     fn remember(&mut self, url: String, lines: &[u8]) -> io::Result<()> {
         let mut body = Vec::new();
-        while body.len() <= Greeting::LONGEST {
+        while body.len() <= HandshakeCache::LONGEST {
             let chunk = self.receive()?;
             if chunk.is_empty() {
                 self.greeting.keep(url, lines, &body);

@@ -18,7 +18,7 @@ use url::Url;
 
 use super::error::{SourceError, chain};
 use super::failure::{Failure, Limits, Outcome};
-use super::greeting::Greeting;
+use super::handshake::HandshakeCache;
 use super::history::{self, oid};
 use super::http::Session;
 use super::remote::{MIRROR_PREFIX, Remote, fetched_ref, mirror_ref};
@@ -35,7 +35,7 @@ pub(super) struct Connection {
     pub(super) runtime: Handle,
     pub(super) stop: Stop,
     pub(super) max_object_bytes: u64,
-    pub(super) greeting: Arc<Greeting>,
+    pub(super) greeting: Arc<HandshakeCache>,
 }
 
 impl Connection {
@@ -83,7 +83,7 @@ impl Connection {
     /// Does it once more with a new greeting where the forge may have changed since the one that was remembered.
     fn greeted<T>(&self, work: impl Fn() -> Result<T, SourceError>) -> Result<T, SourceError> {
         match work() {
-            Err(error) if error.blames_greeting() && self.greeting.forget() => work(),
+            Err(error) if error.blames_handshake() && self.greeting.forget() => work(),
             result => result,
         }
     }

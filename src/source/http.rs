@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{SourceError, chain};
 use super::exchange::{Body, Exchange, Headers, PostBody, Request, Wait};
 use super::failure::{Limits, Outcome};
-use super::greeting::Greeting;
+use super::handshake::HandshakeCache;
 
 /// A client with the system's roots, and those of `tls_ca` (PEM) beside them.
 pub(super) fn client(tls_ca: Option<&Path>, idle: Duration) -> Result<Client, SourceError> {
@@ -52,7 +52,7 @@ pub(super) struct Session {
     outcome: Outcome,
     /// The base that a redirect within the origin led to.
     base: Arc<Mutex<Option<String>>>,
-    greeting: Arc<Greeting>,
+    greeting: Arc<HandshakeCache>,
 }
 
 impl Session {
@@ -61,7 +61,7 @@ impl Session {
         runtime: Handle,
         cancel: CancellationToken,
         limits: Limits,
-        greeting: Arc<Greeting>,
+        greeting: Arc<HandshakeCache>,
     ) -> Self {
         let deadline = Instant::now() + limits.total;
         Self { client, runtime, cancel, deadline, limits, outcome: Outcome::default(), base: Arc::default(), greeting }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::config::MirrorsConfig;
 use super::error::{SourceError, chain};
 use super::fetch::{self, Connection};
-use super::greeting::Greeting;
+use super::handshake::HandshakeCache;
 use super::remote;
 use crate::ids::{Oid, RepoName};
 use crate::tree::Tree;
@@ -62,7 +62,7 @@ pub(super) struct Mirror {
     pub(super) suspect: Arc<AtomicBool>,
     strikes: AtomicU32,
     replaced: std::sync::Mutex<Option<Instant>>,
-    pub(super) greeting: Arc<Greeting>,
+    pub(super) greeting: Arc<HandshakeCache>,
     /// The tree that was last asked for, as long as somebody reads it: many apps of one push share what they decode.
     in_use: std::sync::Mutex<Option<(Oid, Weak<dyn Tree>)>>,
 }

@@ -11,7 +11,7 @@ mod error;
 mod exchange;
 mod failure;
 mod fetch;
-mod greeting;
+mod handshake;
 mod history;
 mod http;
 mod merge;

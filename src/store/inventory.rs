@@ -32,7 +32,7 @@ pub enum ObjectState {
 
 impl ObjectState {
     /// Whether something about the object needs confirmation.
-    pub fn waits_for_word(self) -> bool {
+    pub fn pending_confirmation(self) -> bool {
         matches!(self, Self::Held | Self::Outdated)
     }
 }
@@ -46,7 +46,7 @@ pub struct ObjectRow {
     pub uid: Option<String>,
     /// Of the manifest that was applied last.
     pub manifest_hash: Option<String>,
-    pub fingerprint: Option<Print>,
+    pub fingerprint: Option<Fingerprint>,
     pub resource_version: Option<String>,
     pub applied_revision: Option<Oid>,
     /// A Job that was seen to complete.
@@ -57,7 +57,7 @@ pub struct ObjectRow {
 
 /// What the metadata of a live object came to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct Print {
+pub struct Fingerprint {
     pub digest: String,
     /// False while an equal digest does not prove that the object is the same.
     pub settled: bool,
@@ -79,7 +79,7 @@ pub struct AppliedObject {
     pub uid: String,
     pub resource_version: String,
     pub manifest_hash: String,
-    pub fingerprint: Print,
+    pub fingerprint: Fingerprint,
 }
 
 #[derive(FromRow)]
@@ -113,7 +113,7 @@ impl TryFrom<Raw> for ObjectRow {
             state: raw.state,
             uid: raw.uid,
             manifest_hash: raw.manifest_hash,
-            fingerprint: raw.fingerprint.map(|digest| Print { digest, settled: raw.settled != 0 }),
+            fingerprint: raw.fingerprint.map(|digest| Fingerprint { digest, settled: raw.settled != 0 }),
             resource_version: raw.resource_version,
             applied_revision: revision.map_err(|error| StoreError::corrupt(format!("a revision of {key}"), error))?,
             job_done: raw.job_done != 0,
@@ -165,7 +165,7 @@ struct Listed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     applied: Option<&'a AppliedObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    print: Option<&'a Print>,
+    print: Option<&'a Fingerprint>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_version: Option<&'a str>,
 }
@@ -238,7 +238,7 @@ impl Store {
     }
 
     /// How many objects of an app need confirmation to be deleted or replaced.
-    pub async fn waiting_for_word(&self, app: &AppId) -> Result<u32, StoreError> {
+    pub async fn awaiting_confirmation(&self, app: &AppId) -> Result<u32, StoreError> {
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM objects WHERE app = $1 AND state IN ($2, $3)")
             .bind(app.to_string())
             .bind(ObjectState::Held)
@@ -267,7 +267,7 @@ mod record;
 
 pub use claim::ClaimError;
 pub use kept::{Kept, KeptBy};
-pub use moving::Standing;
+pub use moving::AppHead;
 pub use overview::Overview;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod transaction;
 mod turn;
 
 pub mod apps;
+pub mod confirmable;
 pub mod deliveries;
 pub mod ends;
 pub mod group_reads;
@@ -31,7 +32,6 @@ pub mod replaced;
 pub mod reports;
 pub mod rests;
 pub mod runs;
-pub mod shown_deletes;
 pub mod unreviewed;
 pub mod waits;
 

@@ -9,7 +9,7 @@ use super::error::{Failure, SyncError};
 use super::gate;
 use super::health::status;
 use super::held;
-use super::input::{AppliedSync, Purpose, SyncDeps, SyncInput, WaitsForWord};
+use super::input::{AppliedSync, PendingConfirmation, Purpose, SyncDeps, SyncInput};
 use super::permit::{Permits, Writing};
 use super::ready;
 use super::restore::{About, Back, Restored};
@@ -45,8 +45,8 @@ pub async fn apply(
     if let Purpose::Heal { .. } = input.purpose {
         gate::refuse_lost_namespace(input, &inventory)?;
     }
-    let word = gate::word(input, &inventory);
-    let held = word.as_ref().map(WaitsForWord::held).unwrap_or_default();
+    let word = gate::pending_confirmation(input, &inventory);
+    let held = word.as_ref().map(PendingConfirmation::held).unwrap_or_default();
     let work = steps::work(input, &inventory, &held);
     ready::validate(&deps.cluster, work.iter().filter(|work| gate::is_other_apps(work.change)), None).await?;
     let writing = permits.begin()?;
@@ -60,9 +60,9 @@ pub async fn apply(
     if work.iter().any(|work| work.step != Step::Write) {
         deps.store.record_revision(deps.cluster.name(), &input.app.id, input.revision).await?;
     }
-    adopt_orphans(deps, input, &inventory, &held).await?;
+    adopt_unrecorded(deps, input, &inventory, &held).await?;
     sync.done.prunes = prunes(input, &inventory, &work, &held);
-    sync.done.waits_for_word = word;
+    sync.done.pending_confirmation = word;
     Ok((sync.done, writing))
 }
 
@@ -108,7 +108,7 @@ async fn forget_kept(deps: &SyncDeps, input: &SyncInput<'_>) -> Result<(), SyncE
 
 /// Takes what only its marks tell of into the inventory: as one to prune if that has been confirmed, else as one that
 /// waits for it.
-async fn adopt_orphans(
+async fn adopt_unrecorded(
     deps: &SyncDeps,
     input: &SyncInput<'_>,
     inventory: &[ObjectRow],

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::error::{Rejection, SyncError};
 use super::held::all_held_for;
-use super::input::{AllowDestructive, SyncInput, WaitsForWord};
+use super::input::{AllowDestructive, PendingConfirmation, SyncInput};
 use crate::ids::AppId;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::{
-    Action, Change, HeldFor, Plan, TakeOver, Verdict, destructive, held, is_destructive, is_going, named,
+    Action, Change, HeldFor, Plan, TakeOver, Verdict, destructive, held, is_destructive, is_terminating, named,
 };
 use crate::store::inventory::ObjectRow;
 
@@ -58,7 +58,7 @@ pub(super) fn refuse_foreign(input: &SyncInput<'_>, owners: &BTreeMap<ObjectId, 
 
 /// What of the plan is held back because it needs confirmation and has not got it. As long as anything is, nothing is
 /// deleted: what stays may refer to any of it.
-pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<WaitsForWord> {
+pub(super) fn pending_confirmation(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<PendingConfirmation> {
     let Reasons { said: mut reasons, held_for } = reasons(input, inventory);
     if reasons.is_empty() {
         return None;
@@ -79,7 +79,7 @@ pub(super) fn word(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Option<Wai
         }
     };
     let command = format!("driftless sync {} --allow-destructive", input.app.id);
-    (!deletes.is_empty()).then_some(WaitsForWord { reasons, deletes, command, held_for })
+    (!deletes.is_empty()).then_some(PendingConfirmation { reasons, deletes, command, held_for })
 }
 
 /// Why confirmation is needed, in words, and what for of each deletion.
@@ -94,7 +94,7 @@ fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Reasons {
     let changes = &input.plan.changes;
     let destructive = destructive(changes, &known, input.prune_limit);
     let mut said: Vec<String> = destructive.iter().map(ToString::to_string).collect();
-    let prunes = changes.iter().filter(|change| change.action == Action::Prune && !is_going(change));
+    let prunes = changes.iter().filter(|change| change.action == Action::Prune && !is_terminating(change));
     let marked: Vec<ObjectKey> =
         prunes.filter(|change| !rows.contains_key(&change.key.id())).map(|change| change.key.clone()).collect();
     said.extend(by_marks_alone(&marked));
@@ -112,7 +112,7 @@ fn reasons(input: &SyncInput<'_>, inventory: &[ObjectRow]) -> Reasons {
 /// harm.
 fn removed(plan: &Plan) -> Vec<ObjectKey> {
     let gone = |change: &Change| match change.action {
-        Action::Prune if !is_going(change) => Some(change.key.clone()),
+        Action::Prune if !is_terminating(change) => Some(change.key.clone()),
         Action::Prune | Action::Replace if !is_destructive(change) => None,
         _ => change.removes().cloned(),
     };

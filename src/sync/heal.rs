@@ -133,7 +133,7 @@ mod tests {
     use crate::ids::ClusterName;
     use crate::manifest::ObjectKey;
     use crate::plan::Verdict;
-    use crate::store::inventory::Print;
+    use crate::store::inventory::Fingerprint;
 
     fn key() -> ObjectKey {
         ObjectKey {
@@ -166,7 +166,7 @@ mod tests {
             {"manager": "hpa", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale",
                 "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}});
         let meta = Box::new(PartialMeta::of(&object).expect("metadata"));
-        let print = Print { digest: String::new(), settled: true };
+        let print = Fingerprint { digest: String::new(), settled: true };
         vec![Drifted {
             app: "shop/web".parse().expect("an app"),
             id: key().id(),

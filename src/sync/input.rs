@@ -59,7 +59,7 @@ pub struct SyncInput<'a> {
 
 /// The part of a sync that a person has to agree to. All else of it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitsForWord {
+pub struct PendingConfirmation {
     /// What is destructive about it, in words.
     pub reasons: Vec<String>,
     /// What it would delete or replace, and leaves as it is: the confirmation holds for these.
@@ -70,13 +70,13 @@ pub struct WaitsForWord {
     pub held_for: BTreeMap<ObjectId, HeldFor>,
 }
 
-impl WaitsForWord {
+impl PendingConfirmation {
     pub(super) fn held(&self) -> BTreeSet<ObjectId> {
         self.deletes.iter().map(ObjectKey::id).collect()
     }
 }
 
-impl std::fmt::Display for WaitsForWord {
+impl std::fmt::Display for PendingConfirmation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}; {TO_CONFIRM}{}", self.reasons.join("; "), self.command)
     }
@@ -97,5 +97,5 @@ pub struct AppliedSync {
     /// Whether anything is to be pruned once all is healthy.
     pub prunes: bool,
     /// What was left out of it until a person agrees.
-    pub waits_for_word: Option<WaitsForWord>,
+    pub pending_confirmation: Option<PendingConfirmation>,
 }

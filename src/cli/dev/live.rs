@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::output;
 use crate::dev::forge::DevForge;
 use crate::dev::sample;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::run_text;
 use crate::store::runs::{RunKind, RunRow, RunState};
 
@@ -15,7 +15,7 @@ use crate::store::runs::{RunKind, RunRow, RunState};
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) struct Show {
-    engine: Arc<Engine>,
+    context: Arc<Context>,
     forge: DevForge,
     runs: BTreeMap<String, RunState>,
     /// Of each pull request, what was said last.
@@ -24,8 +24,8 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(engine: Arc<Engine>, forge: DevForge) -> Self {
-        Self { engine, forge, runs: BTreeMap::new(), pulls: BTreeMap::new(), comments: BTreeMap::new() }
+    pub(super) fn new(context: Arc<Context>, forge: DevForge) -> Self {
+        Self { context, forge, runs: BTreeMap::new(), pulls: BTreeMap::new(), comments: BTreeMap::new() }
     }
 
     /// Goes on for ever; with `once` until the first pull request is merged and applied.
@@ -50,7 +50,7 @@ impl Show {
     }
 
     async fn tell_runs(&mut self) -> anyhow::Result<()> {
-        for run in self.engine.store.runs(None, 50).await?.into_iter().rev() {
+        for run in self.context.store.runs(None, 50).await?.into_iter().rev() {
             if self.runs.insert(run.id.to_string(), run.state) != Some(run.state) && run.state != RunState::Running {
                 output::note(line(&run));
             }

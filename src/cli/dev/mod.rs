@@ -123,7 +123,7 @@ async fn started(
     };
     output::note(about.introduction(&output::bold("Driftless is running.")));
     forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
-    Show::new(Arc::clone(&server.engine), forge).live(args.once).await
+    Show::new(Arc::clone(&server.context), forge).live(args.once).await
 }
 
 /// Looked at before anything slow begins.

@@ -77,17 +77,17 @@ fn repository(folder: &Path) -> Option<&Path> {
 
 /// What the flags say of how it is rendered.
 #[derive(Default)]
-pub(super) struct Wishes<'a> {
+pub(super) struct Overrides<'a> {
     pub values: &'a [PathBuf],
     pub release: Option<&'a str>,
     pub namespace: Option<&'a str>,
 }
 
 /// An app of the moment: nothing owns anything, so existing objects are shown as updates of theirs.
-pub(super) fn app_of_the_moment(place: &Place, wishes: &Wishes<'_>, cluster: ClusterName) -> anyhow::Result<App> {
+pub(super) fn app_of_the_moment(place: &Place, overrides: &Overrides<'_>, cluster: ClusterName) -> anyhow::Result<App> {
     let repo = RepoName::new(REPO);
     let app = App {
-        id: AppId::new(&repo, wishes.release.unwrap_or("preview")),
+        id: AppId::new(&repo, overrides.release.unwrap_or("preview")),
         source: Source { repo, ref_name: String::new(), path: place.path.clone() },
         render: RenderOptions::default(),
         destination: Destination { cluster: cluster.clone(), namespace: "default".to_owned() },
@@ -98,7 +98,7 @@ pub(super) fn app_of_the_moment(place: &Place, wishes: &Wishes<'_>, cluster: Clu
         ignore_differences: Vec::new(),
         origin: Origin { file: String::new(), line: 0, definitions_ref: String::new() },
     };
-    changed(app, place, wishes, cluster)
+    changed(app, place, overrides, cluster)
 }
 
 /// The ref of an app that names none: that of its definition, which is the one that is checked out.
@@ -124,7 +124,7 @@ pub(super) fn defined_app(
     definition: &str,
     what: Option<&Path>,
     root: Option<&Path>,
-    wishes: &Wishes<'_>,
+    overrides: &Overrides<'_>,
     cluster: ClusterName,
 ) -> anyhow::Result<(Place, App)> {
     let (file, name) = definition.split_once('#').map_or((definition, None), |(file, name)| (file, Some(name)));
@@ -165,15 +165,15 @@ pub(super) fn defined_app(
             Place::of(&path, Some(&top))?
         }
     };
-    let app = changed(app, &place, wishes, cluster)?;
+    let app = changed(app, &place, overrides, cluster)?;
     Ok((place, app))
 }
 
-fn changed(mut app: App, place: &Place, wishes: &Wishes<'_>, cluster: ClusterName) -> anyhow::Result<App> {
-    for file in wishes.values {
+fn changed(mut app: App, place: &Place, overrides: &Overrides<'_>, cluster: ClusterName) -> anyhow::Result<App> {
+    for file in overrides.values {
         app.render.helm.values_files.push(place.within(file)?);
     }
-    if let Some(namespace) = wishes.namespace {
+    if let Some(namespace) = overrides.namespace {
         namespace.clone_into(&mut app.destination.namespace);
     }
     app.destination.cluster = cluster;
@@ -244,13 +244,13 @@ mod tests {
         let dir = checkout();
         let place = Place::of(&dir.path().join("chart"), None).expect("a place");
         let values = [dir.path().join("values/prod.yaml")];
-        let wishes = Wishes { values: &values, release: Some("shop"), namespace: Some("eu") };
-        let app = app_of_the_moment(&place, &wishes, cluster()).expect("an app");
+        let overrides = Overrides { values: &values, release: Some("shop"), namespace: Some("eu") };
+        let app = app_of_the_moment(&place, &overrides, cluster()).expect("an app");
         assert_eq!(app.render.helm.values_files, ["values/prod.yaml"]);
         assert_eq!((app.id.name.as_str(), app.destination.namespace.as_str()), ("shop", "eu"));
         let outside = tempfile::NamedTempFile::new().expect("a file");
         let outside = [outside.path().to_owned()];
-        let error = app_of_the_moment(&place, &Wishes { values: &outside, ..Wishes::default() }, cluster())
+        let error = app_of_the_moment(&place, &Overrides { values: &outside, ..Overrides::default() }, cluster())
             .expect_err("outside");
         assert!(error.to_string().contains("it is outside"), "{error}");
     }
@@ -260,14 +260,15 @@ mod tests {
     fn a_definition_says_what_is_rendered_and_how() {
         let dir = checkout();
         let file = |name: &str| dir.path().join("apps").join(name).display().to_string();
-        let (place, app) = defined_app(&file("shop.yaml"), None, None, &Wishes::default(), cluster()).expect("an app");
+        let (place, app) =
+            defined_app(&file("shop.yaml"), None, None, &Overrides::default(), cluster()).expect("an app");
         assert_eq!(place.path, "chart");
         assert_eq!((app.id.name.as_str(), app.destination.namespace.as_str()), ("shop", "shop"));
         assert_eq!(app.render.helm.values_files, ["values/prod.yaml"]);
         let several =
-            defined_app(&file("both.yaml"), None, None, &Wishes::default(), cluster()).err().expect("which one?");
+            defined_app(&file("both.yaml"), None, None, &Overrides::default(), cluster()).err().expect("which one?");
         assert!(several.to_string().contains("#NAME"), "{several}");
-        let (_, two) = defined_app(&format!("{}#two", file("both.yaml")), None, None, &Wishes::default(), cluster())
+        let (_, two) = defined_app(&format!("{}#two", file("both.yaml")), None, None, &Overrides::default(), cluster())
             .expect("an app");
         assert_eq!(two.id.name, "two");
     }
@@ -280,7 +281,7 @@ mod tests {
         let text = "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {name: other}\nspec:\n  \
                     source: {path: gone, ref: release}\n  destination: {cluster: prod, namespace: shop}\n";
         std::fs::write(&at, text).expect("a file");
-        let error = defined_app(&at.display().to_string(), None, None, &Wishes::default(), cluster()).err();
+        let error = defined_app(&at.display().to_string(), None, None, &Overrides::default(), cluster()).err();
         let error = error.expect("it is not here").to_string();
         assert!(error.contains("gone of release") && error.contains("DIR"), "{error}");
     }

@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
+use super::goal::Intent;
 use super::lost::LeftAlone;
-use super::wish::Wish;
-use super::{finish, kept, left_clusters, lost, told, unreviewed, writing};
+use super::{finish, kept, lost, previous_clusters, told, unreviewed, writing};
 use crate::app::SyncPolicy;
 use crate::class::Class;
 use crate::ids::Oid;
 use crate::jobs::desired::identity::identity;
-use crate::jobs::desired::{render, volatile};
+use crate::jobs::desired::{nondeterministic, render};
 use crate::jobs::history::History;
-use crate::jobs::ownership::{claims, leave, left, orphans, released, stale};
+use crate::jobs::ownership::{claims, handover, left, releasing, stale, unrecorded};
 use crate::jobs::preview::compare::limit;
-use crate::jobs::{Engine, outcome};
+use crate::jobs::{Context, outcome};
 use crate::lifecycle::beside;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::{Action, Plan};
-use crate::queue::{JobContext, JobError};
-use crate::reconcile::{PlanInput, plan_apply, plan_orphans};
+use crate::queue::{JobError, RunningJob};
+use crate::reconcile::{PlanInput, plan_apply, plan_unrecorded};
 use crate::render::{Purpose as RenderPurpose, Rendered};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow};
@@ -32,8 +32,8 @@ use crate::store::waits::{Wait, WaitPurpose};
 use crate::sync;
 use crate::sync::heal::Judgement;
 use crate::sync::{
-    AllowDestructive, AppliedSync, Known, Permits, Purpose, Secrets, SeenSecrets, SyncDeps, SyncInput, Trust,
-    WaitsForWord, Writing, quotes_a_server,
+    AllowDestructive, AppliedSync, Known, PendingConfirmation, Permits, Purpose, Secrets, SeenSecrets, SyncDeps,
+    SyncInput, Trust, Writing, quotes_a_server,
 };
 
 fn seen<'a>(rendered: Option<&'a Rendered>, plan: Option<&'a Plan>) -> SeenSecrets<'a> {
@@ -57,23 +57,23 @@ pub(in crate::jobs) enum Aim {
 
 /// One try to bring one app to one revision.
 pub(in crate::jobs) struct Attempt<'a> {
-    pub engine: &'a Engine,
+    pub context: &'a Context,
     pub row: &'a AppRow,
-    pub wish: &'a Wish,
+    pub intent: &'a Intent,
     pub revision: Oid,
     pub aim: Aim,
     /// What is waited for of what was applied or deleted, with the run that waits for it.
     pub waiting: Option<Wait>,
-    pub ctx: &'a JobContext,
+    pub running: &'a RunningJob,
 }
 
 impl Attempt<'_> {
     pub async fn make(&self, history: &mut History<'_>) -> Result<(), JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
+        let (context, app) = (self.context, &self.row.app);
         // What was granted when the definition was read may be revoked by now.
         match self.aim {
-            Aim::Remove => drop(engine.cluster_for(&app.id, &app.destination.cluster)?),
-            Aim::Apply | Aim::Heal { .. } | Aim::Finish => engine.permitted(app)?,
+            Aim::Remove => drop(context.cluster_for(&app.id, &app.destination.cluster)?),
+            Aim::Apply | Aim::Heal { .. } | Aim::Finish => context.permitted(app)?,
         }
         let rendered = match self.aim {
             Aim::Remove => None,
@@ -86,23 +86,23 @@ impl Attempt<'_> {
             return Ok(());
         }
         if self.is_as_applied(&identity) {
-            engine.store.set_applied(self.row.defined(), &self.revision, &identity).await?;
+            context.store.set_applied(self.row.defined(), &self.revision, &identity).await?;
             if let Some(rendered) = &rendered {
-                unreviewed::keep(engine, app, rendered).await?;
+                unreviewed::keep(context, app, rendered).await?;
             }
             if self.row.health == AppHealth::Progressing {
                 return self.go_on_waiting().await;
             }
             let end = match outcome::as_it_is(self.row) {
-                AppEnd::Healthy { .. } => finish::end_of(engine, self.row, Duration::ZERO, 0).await?,
+                AppEnd::Healthy { .. } => finish::end_of(context, self.row, Duration::ZERO, 0).await?,
                 end => end,
             };
-            return outcome::ended(engine, self.row, &self.revision, &end).await;
+            return outcome::ended(context, self.row, &self.revision, &end).await;
         }
         let mut plan = None;
         let done = self.carry_out(rendered.as_deref(), &identity, &mut plan, history).await;
         if matches!(self.aim, Aim::Apply | Aim::Remove) {
-            claims::keep_wants(engine, app, rendered.as_deref().map_or(&[], |rendered| &rendered.manifests)).await?;
+            claims::keep_wants(context, app, rendered.as_deref().map_or(&[], |rendered| &rendered.manifests)).await?;
         }
         match done {
             Err(error) if error.class != Class::Cancelled => {
@@ -124,9 +124,9 @@ impl Attempt<'_> {
     }
 
     pub(super) async fn secrets(&self, rendered: Option<&Rendered>, plan: Option<&Plan>) -> Secrets {
-        let (engine, cluster) = (self.engine, &self.row.app.destination.cluster);
-        let place = (cluster, engine.clusters.get(cluster));
-        Secrets::read(&engine.store, place, &self.row.app.id, seen(rendered, plan)).await
+        let (context, cluster) = (self.context, &self.row.app.destination.cluster);
+        let place = (cluster, context.clusters.get(cluster));
+        Secrets::read(&context.store, place, &self.row.app.id, seen(rendered, plan)).await
     }
 
     /// Plans, and does what is planned. Its errors may quote values of Secrets: those that the plan has seen, too.
@@ -137,24 +137,24 @@ impl Attempt<'_> {
         planned: &mut Option<Plan>,
         history: &mut History<'_>,
     ) -> Result<(), JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
+        let (context, app) = (self.context, &self.row.app);
         let plan = planned.insert(history.timed("plan", self.plan(rendered)).await?);
-        leave::for_others(engine, self.row, plan).await?;
-        orphans::hand_on(engine, engine.cluster_for(&app.id, &app.destination.cluster)?, plan).await?;
+        handover::keep_needed_by_others(context, self.row, plan).await?;
+        unrecorded::hand_on(context, context.cluster_for(&app.id, &app.destination.cluster)?, plan).await?;
         if self.aim == Aim::Apply {
-            stale::hand_over(engine, plan).await?;
+            stale::hand_over(context, plan).await?;
             let manifests = rendered.map_or(&[][..], |rendered| &rendered.manifests);
-            if kept::waits(engine, self.row, plan, manifests, history, self.waiting.is_some()).await? {
+            if kept::waits(context, self.row, plan, manifests, history, self.waiting.is_some()).await? {
                 return Ok(());
             }
         }
         if let Some(rendered) = rendered {
-            unreviewed::mark(engine, self.row, &self.revision, rendered, plan, &self.ctx.cancel).boxed().await?;
+            unreviewed::mark(context, self.row, &self.revision, rendered, plan, &self.running.cancel).boxed().await?;
         }
         let left = match self.aim {
-            Aim::Apply if self.wish.manual.is_none() => {
-                let inventory = engine.store.inventory_of(&app.destination.cluster, &app.id).await?;
-                let mut left = lost::leave_alone(plan, &self.row.heals, engine.config.heals, &inventory);
+            Aim::Apply if self.intent.manual.is_none() => {
+                let inventory = context.store.inventory_of(&app.destination.cluster, &app.id).await?;
+                let mut left = lost::leave_alone(plan, &self.row.heals, context.config.heals, &inventory);
                 if !left.said.is_empty() {
                     // The server's words may quote what it was asked about, and what it has.
                     let secrets = self.secrets(rendered, Some(plan)).await;
@@ -169,32 +169,32 @@ impl Attempt<'_> {
                 Some(judgement) => Some(judgement),
                 // What was left for another app and is not wanted by it any more is no drift, nor is what only its
                 // marks tell of.
-                None if leave::is_all_that_is_to_do(engine, plan).await? => None,
+                None if handover::only_prunes_left(context, plan).await? => None,
                 None => return Ok(()),
             },
-            Aim::Finish if !leave::is_all_that_is_to_do(engine, plan).await? => return Ok(()),
+            Aim::Finish if !handover::only_prunes_left(context, plan).await? => return Ok(()),
             Aim::Apply | Aim::Finish | Aim::Remove => None,
         };
         if self.aim == Aim::Apply {
-            outcome::at_sync(engine, self.row, &self.revision, plan, rendered, &self.ctx.cancel).await?;
+            outcome::at_sync(context, self.row, &self.revision, plan, rendered, &self.running.cancel).await?;
         }
-        let word = self.word().await?;
+        let confirmed = self.confirmed().await?;
         if self.was_paused().await? {
             return Ok(());
         }
-        let mut objects: Vec<String> = word.iter().map(ToString::to_string).collect();
-        objects.extend(left_clusters::confirmable(engine, self.row).await?);
-        if self.wish.allows_destructive() && !objects.is_empty() {
-            let by = self.wish.confirmed_by().map(str::to_owned);
-            outcome::ended(engine, self.row, &self.revision, &AppEnd::Confirmed { objects, by }).await?;
+        let mut objects: Vec<String> = confirmed.iter().map(ToString::to_string).collect();
+        objects.extend(previous_clusters::confirmable(context, self.row).await?);
+        if self.intent.allows_destructive() && !objects.is_empty() {
+            let by = self.intent.confirmed_by().map(str::to_owned);
+            outcome::ended(context, self.row, &self.revision, &AppEnd::Confirmed { objects, by }).await?;
         }
         history.intends(judgement.as_ref().and_then(told::to_heal));
-        let (done, writing) = self.apply(plan, judgement.as_ref(), &word, history).await?;
-        self.tell_replaced(plan, &word).await?;
-        self.show(&word, done.waits_for_word.as_ref()).await?;
+        let (done, writing) = self.apply(plan, judgement.as_ref(), &confirmed, history).await?;
+        self.tell_replaced(plan, &confirmed).await?;
+        self.show(&confirmed, done.pending_confirmation.as_ref()).await?;
         self.applied(plan, done, identity, judgement, left, writing, history).await?;
         match rendered {
-            Some(rendered) => unreviewed::keep(engine, app, rendered).await,
+            Some(rendered) => unreviewed::keep(context, app, rendered).await,
             None => Ok(()),
         }
     }
@@ -202,7 +202,7 @@ impl Attempt<'_> {
     /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just
     /// that.
     async fn was_paused(&self) -> Result<bool, JobError> {
-        Ok(self.wish.manual.is_none() && self.engine.app_row(&self.row.app.id).await?.paused)
+        Ok(self.intent.manual.is_none() && self.context.app_row(&self.row.app.id).await?.paused)
     }
 
     /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
@@ -210,7 +210,7 @@ impl Attempt<'_> {
         let row = self.row;
         let same = row.synced_ok && row.applied_identity.as_deref() == Some(identity);
         self.aim == Aim::Apply
-            && self.wish.manual.is_none()
+            && self.intent.manual.is_none()
             && same
             && (row.health != AppHealth::Progressing || self.waiting.is_some())
     }
@@ -227,46 +227,46 @@ impl Attempt<'_> {
     /// The run that waits for these very objects is from now on about this revision too.
     async fn go_on_waiting(&self) -> Result<(), JobError> {
         if let Some(wait) = &self.waiting {
-            self.engine.store.set_run_revision(&wait.run, &self.revision, None).await?;
+            self.context.store.set_run_revision(&wait.run, &self.revision, None).await?;
         }
         Ok(())
     }
 
     pub(super) async fn render(&self) -> Result<std::sync::Arc<Rendered>, JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
-        let tree = engine.mirrors.tree(&app.source.repo, &self.revision).await?;
-        let purpose = if self.wish.manual.is_some() { RenderPurpose::ByHand } else { RenderPurpose::Sync };
-        let rendered = render::render(engine, app, tree, purpose, &self.ctx.cancel).await??;
+        let (context, app) = (self.context, &self.row.app);
+        let tree = context.mirrors.tree(&app.source.repo, &self.revision).await?;
+        let purpose = if self.intent.manual.is_some() { RenderPurpose::ByHand } else { RenderPurpose::Sync };
+        let rendered = render::render(context, app, tree, purpose, &self.running.cancel).await??;
         let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
         // A look goes back to what was applied, and a pin holds there: whether that is what Git says by now is told by
         // the last render of it.
         if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) && !self.is_pinned() {
-            engine.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
+            context.store.set_rendered(&app.id, &self.revision, &identity(app, &rendered), &trace).await?;
         }
         Ok(rendered)
     }
 
     pub fn is_pinned(&self) -> bool {
-        self.row.pinned_revision.is_some() || self.wish.revision().is_some()
+        self.row.pinned_revision.is_some() || self.intent.revision().is_some()
     }
 
     /// What is to be done, the deletes of what only its marks tell of included.
     pub(super) async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
-        let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
-        let marks = engine.marks(&app.id);
-        let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
+        let (context, app) = (self.context, &self.row.app);
+        let cluster = context.cluster_for(&app.id, &app.destination.cluster)?;
+        let marks = context.marks(&app.id);
+        let inventory = context.store.inventory_of(cluster.name(), &app.id).await?;
         // Who asks by hand, and who saw drift, has everything looked at; so has an app of which something could not be
         // healed.
         let is_well = self.row.synced_ok && self.row.drift.is_empty() && self.row.health != AppHealth::Degraded;
-        let trusts = self.aim == Aim::Apply && self.wish.manual.is_none() && is_well;
+        let trusts = self.aim == Aim::Apply && self.intent.manual.is_none() && is_well;
         let known = Known::of(&inventory, if trusts { Trust::Applied } else { Trust::Nothing });
         let unchanged = |id: &ObjectId, hash: &str| known.is_unchanged(id, hash);
         let manifests = match rendered {
             Some(rendered) => {
-                let settled = volatile::settled(engine, app, rendered).await?;
+                let settled = nondeterministic::settled(context, app, rendered).await?;
                 if matches!(self.aim, Aim::Heal { .. } | Aim::Finish) {
-                    leave::without_others(engine, app, settled, &inventory).await?
+                    handover::without_others(context, app, settled, &inventory).await?
                 } else {
                     settled
                 }
@@ -276,34 +276,34 @@ impl Attempt<'_> {
         let input = PlanInput {
             app,
             marks: &marks,
-            allow: &engine.repo(&app.id.repo)?.allow,
+            allow: &context.repo(&app.id.repo)?.allow,
             revision: &self.revision,
             manifests: &manifests,
             inventory: &known.owned,
             unchanged: &unchanged,
             // Whether another app lets go is looked at with the claims.
             handed_over: None,
-            adopt: app.adopt.0 || self.wish.adopts(),
+            adopt: app.adopt.0 || self.intent.adopts(),
             reveals: false,
             siblings: None,
         };
-        let mut plan = plan_apply(cluster, input, &self.ctx.cancel).boxed().await?;
-        let orphans = orphans::of_sync(engine, cluster, self.row, self.wish.manual.is_some()).await?;
-        if !orphans.is_empty() {
-            let input = PlanInput { inventory: &orphans::as_owned(&orphans), ..input };
-            let prunes = plan_orphans(cluster, input, &self.ctx.cancel).boxed().await?;
-            plan.changes.extend(orphans::accepted(&app.id, prunes));
+        let mut plan = plan_apply(cluster, input, &self.running.cancel).boxed().await?;
+        let unrecorded = unrecorded::of_sync(context, cluster, self.row, self.intent.manual.is_some()).await?;
+        if !unrecorded.is_empty() {
+            let input = PlanInput { inventory: &unrecorded::as_owned(&unrecorded), ..input };
+            let prunes = plan_unrecorded(cluster, input, &self.running.cancel).boxed().await?;
+            plan.changes.extend(unrecorded::accepted(&app.id, prunes));
         }
         Ok(plan)
     }
 
     /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a
     /// confirmed run was about to do when it was stopped or failed.
-    async fn word(&self) -> Result<BTreeSet<ObjectId>, JobError> {
-        let (store, app) = (&self.engine.store, &self.row.app.id);
+    async fn confirmed(&self) -> Result<BTreeSet<ObjectId>, JobError> {
+        let (store, app) = (&self.context.store, &self.row.app.id);
         let cluster = &self.row.app.destination.cluster;
-        let mut shown = store.shown_deletes(app, cluster).await?;
-        if !self.wish.allows_destructive() && !shown.is_empty() {
+        let mut shown = store.confirmable(app, cluster).await?;
+        if !self.intent.allows_destructive() && !shown.is_empty() {
             let inventory = store.inventory_of(cluster, app).await?;
             shown.retain(|id| inventory.iter().any(|row| row.state == ObjectState::Pruning && row.key.id() == *id));
         }
@@ -314,25 +314,25 @@ impl Attempt<'_> {
         &self,
         plan: &Plan,
         judgement: Option<&Judgement>,
-        word: &BTreeSet<ObjectId>,
+        confirmed: &BTreeSet<ObjectId>,
         history: &mut History<'_>,
     ) -> Result<(AppliedSync, Writing), JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
+        let (context, app) = (self.context, &self.row.app);
         let run = history.begin().await?;
         let deps = SyncDeps {
-            store: engine.store.clone(),
-            cluster: engine.cluster_for(&app.id, &app.destination.cluster)?.clone(),
+            store: context.store.clone(),
+            cluster: context.cluster_for(&app.id, &app.destination.cluster)?.clone(),
         };
-        let authority = engine.grants(&app.id.repo)?.on(&app.destination.cluster);
-        let released = released::apps(engine, plan, &self.ctx.cancel).await?;
+        let authority = context.grants(&app.id.repo)?.on(&app.destination.cluster);
+        let released = releasing::owners(context, plan, &self.running.cancel).await?;
         let allow_destructive =
-            if word.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(word.clone()) };
+            if confirmed.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(confirmed.clone()) };
         let nothing = BTreeSet::new();
         let purpose = match judgement {
             Some(judgement) => Purpose::Heal { given_up: &judgement.given_up },
             // What failed before is tried again, and that is no reason to make a namespace again that somebody has
             // deleted.
-            None if self.wish.is_resync() => Purpose::Heal { given_up: &nothing },
+            None if self.intent.is_resync() => Purpose::Heal { given_up: &nothing },
             None => Purpose::Sync,
         };
         let input = SyncInput {
@@ -343,16 +343,16 @@ impl Attempt<'_> {
             plan,
             released: &released,
             allow_destructive: &allow_destructive,
-            prune_limit: limit(engine),
-            adopt: app.adopt.0 || self.wish.adopts(),
+            prune_limit: limit(context),
+            adopt: app.adopt.0 || self.intent.adopts(),
             purpose,
-            by_hand: self.wish.manual.is_some(),
+            by_hand: self.intent.manual.is_some(),
         };
         // Only an earlier job of this app's own key can have begun one.
         if self.waiting.is_some() {
-            engine.waits.cancel(&app.id).await?;
+            context.waits.cancel(&app.id).await?;
         }
-        let ask = writing::ask(self.ctx);
+        let ask = writing::ask(self.running);
         let done = history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await;
         let done = done.map_err(JobError::from);
         if !matches!(&done, Err(error) if error.class == Class::Cancelled) {
@@ -363,43 +363,45 @@ impl Attempt<'_> {
 
     /// What was applied before and is still waited for comes to no other end: a merge that brought it says so.
     async fn tell_what_is_replaced(&self) -> Result<(), JobError> {
-        if self.aim == Aim::Apply && self.wish.revision().is_some() {
-            outcome::rolled_back(self.engine, self.row, &self.revision, self.wish.pinned_by()).await?;
+        if self.aim == Aim::Apply && self.intent.revision().is_some() {
+            outcome::rolled_back(self.context, self.row, &self.revision, self.intent.pinned_by()).await?;
         }
         if self.aim != Aim::Apply || self.row.health != AppHealth::Progressing {
             return Ok(());
         }
         let healthy = self.waiting.as_ref().is_some_and(|wait| wait.purpose == WaitPurpose::Deletion);
-        outcome::replaced(self.engine, self.row, &self.revision, healthy).await
+        outcome::replaced(self.context, self.row, &self.revision, healthy).await
     }
 
     /// Until when the wait lasts that this one goes on with: whatever is healed meanwhile, what was applied has no
     /// longer to become healthy.
     fn deadline(&self, identity: &str) -> Option<i64> {
-        let is_same = self.row.applied_identity.as_deref() == Some(identity) && self.wish.manual.is_none();
+        let is_same = self.row.applied_identity.as_deref() == Some(identity) && self.intent.manual.is_none();
         self.waiting.as_ref().filter(|wait| is_same && wait.purpose == WaitPurpose::Health).map(|wait| wait.deadline)
     }
 
     /// From now on a confirmation holds for what needs it. What was confirmed stays confirmed until it is done,
     /// whatever comes between.
-    async fn show(&self, word: &BTreeSet<ObjectId>, waits: Option<&WaitsForWord>) -> Result<(), JobError> {
-        let (store, app) = (&self.engine.store, &self.row.app.id);
+    async fn show(&self, confirmed: &BTreeSet<ObjectId>, waits: Option<&PendingConfirmation>) -> Result<(), JobError> {
+        let (store, app) = (&self.context.store, &self.row.app.id);
         let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);
-        let shown: BTreeSet<ObjectId> = waiting.chain(word.iter().cloned()).collect();
-        Ok(store.put_shown_deletes(app, &self.row.app.destination.cluster, &shown).await?)
+        let shown: BTreeSet<ObjectId> = waiting.chain(confirmed.iter().cloned()).collect();
+        Ok(store.put_confirmable(app, &self.row.app.destination.cluster, &shown).await?)
     }
 
     /// What was to be replaced and needed confirmation is replaced.
-    async fn tell_replaced(&self, plan: &Plan, word: &BTreeSet<ObjectId>) -> Result<(), JobError> {
-        let replaced =
-            plan.changes.iter().filter(|change| change.action == Action::Replace && word.contains(&change.key.id()));
+    async fn tell_replaced(&self, plan: &Plan, confirmed: &BTreeSet<ObjectId>) -> Result<(), JobError> {
+        let replaced = plan
+            .changes
+            .iter()
+            .filter(|change| change.action == Action::Replace && confirmed.contains(&change.key.id()));
         let objects: Vec<String> = replaced.map(|change| change.key.to_string()).collect();
         if objects.is_empty() {
             return Ok(());
         }
-        let by = self.wish.confirmed_by().map(str::to_owned);
+        let by = self.intent.confirmed_by().map(str::to_owned);
         let end = AppEnd::Removed { objects, replaced: true, lost: None, confirmed: false, by, all: false };
-        outcome::ended(self.engine, self.row, &self.revision, &end).await
+        outcome::ended(self.context, self.row, &self.revision, &end).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "what one attempt came to, written down at once")]
@@ -413,22 +415,29 @@ impl Attempt<'_> {
         writing: Writing,
         history: &mut History<'_>,
     ) -> Result<(), JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
+        let (context, app) = (self.context, &self.row.app);
         let run = history.begin().await?;
-        let word = done.waits_for_word.as_ref();
-        let left =
-            left_clusters::mark(engine, app, self.wish.allows_destructive(), &self.revision, &self.ctx.cancel).await?;
-        let leaves_nothing = left.is_empty() && !left::is_agreed(engine, &app.id).await?;
+        let confirmed = done.pending_confirmation.as_ref();
+        let left = previous_clusters::mark(
+            context,
+            app,
+            self.intent.allows_destructive(),
+            &self.revision,
+            &self.running.cancel,
+        )
+        .await?;
+        let leaves_nothing = left.is_empty() && !left::is_agreed(context, &app.id).await?;
         let healed = match &judgement {
             Some(judgement) => told::healed(judgement, &done.remains),
             None => told::stays(&done.remains),
         };
-        let said = healed.into_iter().chain(leave::said(app, plan)).chain(word.map(ToString::to_string)).chain(left);
+        let said =
+            healed.into_iter().chain(handover::said(app, plan)).chain(confirmed.map(ToString::to_string)).chain(left);
         let said: Vec<String> = said.collect();
         let said = (!said.is_empty()).then(|| said.join("; "));
         // With nothing to wait for and nothing to prune, this was all.
         let is_over =
-            self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && word.is_none() && leaves_nothing;
+            self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && confirmed.is_none() && leaves_nothing;
         let (state, health) = if is_over {
             (RunState::Succeeded, AppHealth::Healthy)
         } else {
@@ -436,42 +445,42 @@ impl Attempt<'_> {
         };
         history.end(state, said.as_deref(), Some(&done.counts)).await?;
         if self.aim == Aim::Remove {
-            if word.is_none() {
-                engine.store.prune_all(&app.destination.cluster, &app.id).await?;
+            if confirmed.is_none() {
+                context.store.prune_all(&app.destination.cluster, &app.id).await?;
             }
             // A definition that comes back finds nothing as it was applied.
-            engine.store.set_sync_failed(&app.id).await?;
+            context.store.set_sync_failed(&app.id).await?;
             drop(writing);
-            return finish::prune(engine, self.row, &run, self.ctx).await;
+            return finish::prune(context, self.row, &run, self.running).await;
         }
         if self.row.applied_revision.as_ref() != Some(&self.revision) {
             // A forced push must not take away what healing goes back to.
-            let name = format!("applied-{}", engine.marks(&app.id).label());
-            engine.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
+            let name = format!("applied-{}", context.marks(&app.id).label());
+            context.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
         }
-        engine.store.set_applied_as(self.row.defined(), &self.revision, identity, health).await?;
+        context.store.set_applied_as(self.row.defined(), &self.revision, identity, health).await?;
         if let Some(judgement) = judgement {
-            engine.store.set_heals(&app.id, &judgement.heals).await?;
-            engine.store.set_drift(&app.id, &judgement.surrender().join("; ")).await?;
+            context.store.set_heals(&app.id, &judgement.heals).await?;
+            context.store.set_drift(&app.id, &judgement.surrender().join("; ")).await?;
         } else {
-            engine.store.set_heals(&app.id, &left_alone.heals).await?;
-            engine.store.set_drift(&app.id, &left_alone.said.join("; ")).await?;
+            context.store.set_heals(&app.id, &left_alone.heals).await?;
+            context.store.set_drift(&app.id, &left_alone.said.join("; ")).await?;
         }
         // All is written down: from here on something newer may stop the run.
         drop(writing);
         if is_over {
-            engine.store.put_shown_deletes(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
-            let end = finish::end_of(engine, self.row, history.took(), done.counts.replaced).await?;
-            return outcome::ended(engine, self.row, &self.revision, &end).await;
+            context.store.put_confirmable(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
+            let end = finish::end_of(context, self.row, history.took(), done.counts.replaced).await?;
+            return outcome::ended(context, self.row, &self.revision, &end).await;
         }
         if done.health.is_empty() {
-            return finish::prune(engine, self.row, &run, self.ctx).await;
+            return finish::prune(context, self.row, &run, self.running).await;
         }
-        finish::wait_for_health(engine, self.row, &run, done.health, self.deadline(identity)).await?;
+        finish::wait_for_health(context, self.row, &run, done.health, self.deadline(identity)).await?;
         if self.row.failure.is_empty() {
             return Ok(());
         }
         // A pull request that has told of the failure tells that it is over.
-        outcome::stands(engine, self.row).await
+        outcome::stands(context, self.row).await
     }
 }

@@ -2,11 +2,11 @@
 //! still does, wherever it is. Who confirms it has it deleted, and nothing else.
 
 use super::finish::placed;
-use super::left_clusters;
-use super::wish::Wish;
+use super::goal::Intent;
+use super::previous_clusters;
 use crate::ids::Oid;
 use crate::jobs::history::History;
-use crate::jobs::{Engine, outcome};
+use crate::jobs::{Context, outcome};
 use crate::queue::{Job, JobError};
 use crate::report::preview::AppEnd;
 use crate::report::words::count;
@@ -15,19 +15,19 @@ use crate::store::runs::{RunKind, RunState};
 
 /// Marks what was confirmed; the end of the job deletes it.
 pub(super) async fn begin(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
-    wish: &Wish,
+    intent: &Intent,
     revision: Oid,
     job: &Job,
 ) -> Result<(), JobError> {
     let (app, here) = (&row.app.id, &row.app.destination.cluster);
-    let mut objects = left_clusters::confirmable(engine, row).await?;
-    let mut clusters = engine.store.left_clusters(app).await?;
+    let mut objects = previous_clusters::confirmable(context, row).await?;
+    let mut clusters = context.store.previous_clusters(app).await?;
     clusters.push(here.clone());
     for cluster in clusters {
-        let shown = engine.store.shown_deletes(app, &cluster).await?;
-        let confirmed = engine.store.confirm_held(&cluster, app, &shown).await?;
+        let shown = context.store.confirmable(app, &cluster).await?;
+        let confirmed = context.store.confirm_held(&cluster, app, &shown).await?;
         if cluster == *here {
             objects.extend(confirmed.iter().map(|key| placed(row, &cluster, key)));
         }
@@ -35,10 +35,10 @@ pub(super) async fn begin(
     if objects.is_empty() {
         return Ok(());
     }
-    let mut history = History::new(engine, RunKind::Sync, app.to_string(), job)?;
+    let mut history = History::new(context, RunKind::Sync, app.to_string(), job)?;
     history.revision(&revision, None);
     let text = format!("deletes {}, which was held until confirmed", count(objects.len(), "object"));
     history.end(RunState::Waiting, Some(&text), None).await?;
-    let by = wish.confirmed_by().map(str::to_owned);
-    outcome::ended(engine, row, &revision, &AppEnd::Confirmed { objects, by }).await
+    let by = intent.confirmed_by().map(str::to_owned);
+    outcome::ended(context, row, &revision, &AppEnd::Confirmed { objects, by }).await
 }

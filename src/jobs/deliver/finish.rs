@@ -9,11 +9,11 @@ use futures::FutureExt;
 use super::{took_along, writing};
 use crate::app::{OnDelete, SyncPolicy};
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::jobs::ownership::{leave, left};
-use crate::jobs::{Engine, outcome};
+use crate::jobs::ownership::{handover, left};
+use crate::jobs::{Context, outcome};
 use crate::manifest::ObjectKey;
 use crate::plan::contents::has_contents;
-use crate::queue::{Cause, JobContext, JobError, Key, Request};
+use crate::queue::{JobError, Key, Request, RunningJob, Trigger};
 use crate::report::placed;
 use crate::report::preview::{AppEnd, HandedOver};
 use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
@@ -29,77 +29,77 @@ const LISTED: usize = 2_000;
 /// Acts on a wait that is over, and forgets it: that one, and no other that acting on it has begun. It may be acted on
 /// twice, if the process dies in between.
 pub(in crate::jobs) async fn act(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     ended: &WaitEnded,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<(), JobError> {
     let WaitEnded { wait, outcome } = ended;
     match outcome {
         // What is gone by now leaves the inventory with a second look.
         // What was found out on a cluster that is the app's no more is not told.
-        _ if let Err(denied) = engine.cluster_for(&row.app.id, &wait.cluster) => {
-            failed(engine, row, &wait.run, &denied.to_string()).await?;
+        _ if let Err(denied) = context.cluster_for(&row.app.id, &wait.cluster) => {
+            failed(context, row, &wait.run, &denied.to_string()).await?;
         }
-        WaitOutcome::Done => prune(engine, row, &wait.run, ctx).await?,
-        WaitOutcome::Gone(text) => again(engine, row, &wait.run, text).await?,
-        WaitOutcome::Failed(text) => failed(engine, row, &wait.run, text).await?,
+        WaitOutcome::Done => prune(context, row, &wait.run, running).await?,
+        WaitOutcome::Gone(text) => again(context, row, &wait.run, text).await?,
+        WaitOutcome::Failed(text) => failed(context, row, &wait.run, text).await?,
         WaitOutcome::TimedOut(text) => {
-            let limit = engine.config.timing.health.as_secs();
-            failed(engine, row, &wait.run, &format!("not healthy after {limit} s: {text}")).await?;
+            let limit = context.config.timing.health.as_secs();
+            failed(context, row, &wait.run, &format!("not healthy after {limit} s: {text}")).await?;
         }
     }
-    engine.store.end_wait(wait).await?;
+    context.store.end_wait(wait).await?;
     Ok(())
 }
 
 /// Everything that the app wants is healthy: what it no longer wants goes, unless it is held back.
 pub(in crate::jobs) async fn prune(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     run: &RunId,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<(), JobError> {
-    if is_paused(engine, &row.app.id, run).await? {
-        settled(engine, &row.app.id, run).await?;
+    if is_paused(context, &row.app.id, run).await? {
+        settled(context, &row.app.id, run).await?;
         let note = format!("{PAUSED_BEFORE_DELETIONS}. To continue: driftless resume {}", row.app.id);
-        return tell_of_pause(engine, run, Some(note)).await;
+        return tell_of_pause(context, run, Some(note)).await;
     }
-    tell_of_pause(engine, run, None).await?;
-    let cluster = engine.cluster_for(&row.app.id, &row.app.destination.cluster)?;
-    let deps = SyncDeps { store: engine.store.clone(), cluster: cluster.clone() };
-    let authority = engine.grants(&row.app.id.repo)?.on(cluster.name());
-    let not_wanted = leave::before_prune(engine, row, cluster.name()).await?;
-    let permits = writing::ask(ctx);
-    let marks = engine.marks(&row.app.id);
+    tell_of_pause(context, run, None).await?;
+    let cluster = context.cluster_for(&row.app.id, &row.app.destination.cluster)?;
+    let deps = SyncDeps { store: context.store.clone(), cluster: cluster.clone() };
+    let authority = context.grants(&row.app.id.repo)?.on(cluster.name());
+    let not_wanted = handover::recheck(context, row, cluster.name()).await?;
+    let permits = writing::ask(running);
+    let marks = context.marks(&row.app.id);
     let pruned = sync::prune(&deps, &row.app, &marks, &not_wanted, &authority, Permits::new(&permits)).boxed().await?;
-    note(engine, row, run, &pruned).await?;
-    let lost = lost_with(engine, row, &pruned).await?;
-    tell_gone(engine, row, cluster.name(), run, &pruned, lost.clone()).await?;
+    note(context, row, run, &pruned).await?;
+    let lost = lost_with(context, row, &pruned).await?;
+    tell_gone(context, row, cluster.name(), run, &pruned, lost.clone()).await?;
     if let Some(text) = lost.or_else(|| pruned.not_read()) {
-        return failed(engine, row, run, &text).await;
+        return failed(context, row, run, &text).await;
     }
     if !pruned.waits.is_empty() {
-        return wait(engine, row, run, WaitPurpose::Deletion, pruned.waits).await;
+        return wait(context, row, run, WaitPurpose::Deletion, pruned.waits).await;
     }
-    if left::is_agreed(engine, &row.app.id).await? {
+    if left::is_agreed(context, &row.app.id).await? {
         // The end of the job goes on with it.
-        return settled(engine, &row.app.id, run).await;
+        return settled(context, &row.app.id, run).await;
     }
-    succeeded(engine, row, run).await
+    succeeded(context, row, run).await
 }
 
 /// Nothing is left to wait for. What is suspended, or of unknown health, is told of the app as it is told of its run.
-async fn settled(engine: &Engine, app: &AppId, run: &RunId) -> Result<(), JobError> {
-    let said = engine.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
+async fn settled(context: &Context, app: &AppId, run: &RunId) -> Result<(), JobError> {
+    let said = context.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
     let is_note = |part: &&str| part.starts_with(SUSPENDED) || part.starts_with(HEALTH_UNKNOWN);
     let notes: Vec<&str> = said.split("; ").filter(is_note).collect();
-    Ok(engine.store.set_app_health(app, AppHealth::Healthy, &notes.join("; ")).await?)
+    Ok(context.store.set_app_health(app, AppHealth::Healthy, &notes.join("; ")).await?)
 }
 
 /// Adds to what is said of a run that its app is paused, or takes it back.
-async fn tell_of_pause(engine: &Engine, run: &RunId, note: Option<String>) -> Result<(), JobError> {
-    let said = engine.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
+async fn tell_of_pause(context: &Context, run: &RunId, note: Option<String>) -> Result<(), JobError> {
+    let said = context.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
     let mut parts = vec![without(&said, PAUSED_BEFORE_DELETIONS)];
     parts.extend(note);
     parts.retain(|part| !part.is_empty());
@@ -107,29 +107,29 @@ async fn tell_of_pause(engine: &Engine, run: &RunId, note: Option<String>) -> Re
     if text == said {
         return Ok(());
     }
-    Ok(engine.store.set_run_state(run, RunState::Waiting, Some(&text)).await?)
+    Ok(context.store.set_run_state(run, RunState::Waiting, Some(&text)).await?)
 }
 
 /// Whether an app was paused after this run had begun. Who syncs a paused app by hand means that sync, its deletions
 /// included.
-pub(in crate::jobs) async fn is_paused(engine: &Engine, app: &AppId, run: &RunId) -> Result<bool, JobError> {
-    let Some(row) = engine.store.app(app).await?.filter(|row| row.paused) else { return Ok(false) };
-    let began = engine.store.run(run).await?.map(|run| run.started);
+pub(in crate::jobs) async fn is_paused(context: &Context, app: &AppId, run: &RunId) -> Result<bool, JobError> {
+    let Some(row) = context.store.app(app).await?.filter(|row| row.paused) else { return Ok(false) };
+    let began = context.store.run(run).await?.map(|run| run.started);
     Ok(row.paused_since.zip(began).is_some_and(|(paused, began)| began <= paused))
 }
 
 /// The pull request that brought a deletion which was held or put off says that it is done, whichever sync has done it.
 pub(in crate::jobs) async fn tell_gone(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     cluster: &ClusterName,
     run: &RunId,
     pruned: &Pruned,
     lost: Option<String>,
 ) -> Result<(), JobError> {
-    let Some(Of { revision, .. }) = of(engine, run).await?.filter(|_| !pruned.gone.is_empty()) else { return Ok(()) };
+    let Some(Of { revision, .. }) = of(context, run).await?.filter(|_| !pruned.gone.is_empty()) else { return Ok(()) };
     // What was confirmed is remembered until all of it is done.
-    let shown = engine.store.shown_deletes(&row.app.id, cluster).await?;
+    let shown = context.store.confirmable(&row.app.id, cluster).await?;
     let (confirmed, others): (Vec<&ObjectKey>, Vec<&ObjectKey>) =
         pruned.gone.iter().take(LISTED).partition(|key| shown.contains(&key.id()));
     // What takes others along needs confirmation.
@@ -140,19 +140,24 @@ pub(in crate::jobs) async fn tell_gone(
         }
         let objects = objects.into_iter().map(|key| placed(row, cluster, key)).collect();
         let end = AppEnd::Removed { objects, replaced: false, lost, confirmed, by: None, all: false };
-        outcome::ended(engine, row, &revision, &end).await?;
+        outcome::ended(context, row, &revision, &end).await?;
     }
     Ok(())
 }
 
 /// Writes down what a prune did.
-pub(in crate::jobs) async fn note(engine: &Engine, row: &AppRow, run: &RunId, pruned: &Pruned) -> Result<(), JobError> {
+pub(in crate::jobs) async fn note(
+    context: &Context,
+    row: &AppRow,
+    run: &RunId,
+    pruned: &Pruned,
+) -> Result<(), JobError> {
     let did_something = !pruned.deleted.is_empty() || !pruned.kept.is_empty();
-    if did_something && let Some(known) = engine.store.run(run).await? {
+    if did_something && let Some(known) = context.store.run(run).await? {
         let mut counts = known.counts;
         counts.pruned += u32::try_from(pruned.deleted.len()).unwrap_or(u32::MAX);
         counts.kept += u32::try_from(pruned.kept.len()).unwrap_or(u32::MAX);
-        engine.store.set_run_counts(run, &counts).await?;
+        context.store.set_run_counts(run, &counts).await?;
     }
     for (key, reason) in &pruned.kept {
         tracing::warn!(app = %row.app.id, object = %key, reason, "an object that is no longer wanted was kept");
@@ -162,64 +167,64 @@ pub(in crate::jobs) async fn note(engine: &Engine, row: &AppRow, run: &RunId, pr
 
 /// Waits without holding a worker.
 pub(in crate::jobs) async fn wait(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     run: &RunId,
     purpose: WaitPurpose,
     objects: Vec<WaitObject>,
 ) -> Result<(), JobError> {
-    wait_on(engine, row, row.app.destination.cluster.clone(), run, purpose, objects).await
+    wait_on(context, row, row.app.destination.cluster.clone(), run, purpose, objects).await
 }
 
 /// Waits until these are healthy: no longer than another wait for the same would have, where there was one.
 pub(in crate::jobs) async fn wait_for_health(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     run: &RunId,
     objects: Vec<WaitObject>,
     until: Option<i64>,
 ) -> Result<(), JobError> {
-    let deadline = until.unwrap_or(i64::MAX).min(deadline(engine));
+    let deadline = until.unwrap_or(i64::MAX).min(deadline(context));
     let (app, cluster) = (row.app.id.clone(), row.app.destination.cluster.clone());
-    begin_wait(engine, Wait { app, purpose: WaitPurpose::Health, run: run.clone(), cluster, objects, deadline }).await
+    begin_wait(context, Wait { app, purpose: WaitPurpose::Health, run: run.clone(), cluster, objects, deadline }).await
 }
 
-fn deadline(engine: &Engine) -> i64 {
-    let limit = i64::try_from(engine.config.timing.health.as_millis()).unwrap_or(i64::MAX);
-    engine.clock.now_millis().saturating_add(limit)
+fn deadline(context: &Context) -> i64 {
+    let limit = i64::try_from(context.config.timing.health.as_millis()).unwrap_or(i64::MAX);
+    context.clock.now_millis().saturating_add(limit)
 }
 
 /// The same on any cluster.
 pub(in crate::jobs) async fn wait_on(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     cluster: ClusterName,
     run: &RunId,
     purpose: WaitPurpose,
     objects: Vec<WaitObject>,
 ) -> Result<(), JobError> {
-    let (app, deadline) = (row.app.id.clone(), deadline(engine));
-    begin_wait(engine, Wait { app, purpose, run: run.clone(), cluster, objects, deadline }).await
+    let (app, deadline) = (row.app.id.clone(), deadline(context));
+    begin_wait(context, Wait { app, purpose, run: run.clone(), cluster, objects, deadline }).await
 }
 
-async fn begin_wait(engine: &Engine, wait: Wait) -> Result<(), JobError> {
-    engine.store.set_run_state(&wait.run, RunState::Waiting, None).await?;
-    engine.waits.add(wait).await?;
+async fn begin_wait(context: &Context, wait: Wait) -> Result<(), JobError> {
+    context.store.set_run_state(&wait.run, RunState::Waiting, None).await?;
+    context.waits.add(wait).await?;
     Ok(())
 }
 
-pub(in crate::jobs) async fn succeeded(engine: &Engine, row: &AppRow, run: &RunId) -> Result<(), JobError> {
-    settled(engine, &row.app.id, run).await?;
-    let Some(Of { revision, took, removed }) = of(engine, run).await? else { return Ok(()) };
-    let end = end_of(engine, row, took, removed).await?;
+pub(in crate::jobs) async fn succeeded(context: &Context, row: &AppRow, run: &RunId) -> Result<(), JobError> {
+    settled(context, &row.app.id, run).await?;
+    let Some(Of { revision, took, removed }) = of(context, run).await? else { return Ok(()) };
+    let end = end_of(context, row, took, removed).await?;
     if matches!(end, AppEnd::Waiting { .. }) {
         // Its text says since the apply what waits, and what to type.
-        engine.store.set_run_state(run, RunState::Waiting, None).await?;
+        context.store.set_run_state(run, RunState::Waiting, None).await?;
     } else {
-        engine.store.put_shown_deletes(&row.app.id, &row.app.destination.cluster, &BTreeSet::new()).await?;
-        engine.store.set_run_state(run, RunState::Succeeded, None).await?;
+        context.store.put_confirmable(&row.app.id, &row.app.destination.cluster, &BTreeSet::new()).await?;
+        context.store.set_run_state(run, RunState::Succeeded, None).await?;
     }
-    outcome::ended(engine, row, &revision, &end).await
+    outcome::ended(context, row, &revision, &end).await
 }
 
 /// An object as ends name it: with its cluster where the app has left that.
@@ -229,19 +234,19 @@ pub(in crate::jobs) fn placed(row: &AppRow, cluster: &ClusterName, key: &ObjectK
 
 /// How a sync of an app has ended that has nothing left to do by itself.
 pub(in crate::jobs) async fn end_of(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     took: Duration,
     removed: u32,
 ) -> Result<AppEnd, JobError> {
     let (kept, objects): (Vec<_>, Vec<_>) =
-        engine.store.put_off(&row.app.id).await?.into_iter().partition(|(_, row)| row.state == ObjectState::Moving);
+        context.store.put_off(&row.app.id).await?.into_iter().partition(|(_, row)| row.state == ObjectState::Moving);
     let [left, deletes] = [&kept, &objects].map(|rows| u32::try_from(rows.len()).unwrap_or(u32::MAX));
     let names = |rows: Vec<(ClusterName, ObjectRow)>| -> Vec<String> {
         rows.iter().take(LISTED).map(|(cluster, object)| placed(row, cluster, &object.key)).collect()
     };
     let (kept, after_seconds) = (names(kept), took.as_secs());
-    let drift = engine.store.app(&row.app.id).await?.map(|row| row.drift).unwrap_or_default();
+    let drift = context.store.app(&row.app.id).await?.map(|row| row.drift).unwrap_or_default();
     Ok(match row.state {
         AppState::Active if deletes == 0 && !drift.is_empty() => AppEnd::Drifted { message: drift },
         _ if deletes > 0 => {
@@ -252,7 +257,7 @@ pub(in crate::jobs) async fn end_of(
             AppEnd::Kept { nothing: false, moves: Vec::new(), stay: true }
         }
         AppState::Removed => {
-            let taken = engine.store.taken_over().await?.remove(&row.app.id).unwrap_or_default();
+            let taken = context.store.taken_over().await?.remove(&row.app.id).unwrap_or_default();
             let objects = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
             let handed_over = taken.into_iter().map(|(app, number)| HandedOver { app, objects: objects(number) });
             AppEnd::Pruned { removed, handed_over: handed_over.collect(), left, by: None }
@@ -264,36 +269,36 @@ pub(in crate::jobs) async fn end_of(
 }
 
 /// What a heal has found and put back is told however it ends.
-async fn beside_failure(engine: &Engine, run: &RunId, text: &str) -> Result<String, JobError> {
-    let said = engine.store.run(run).await?.filter(|run| run.kind == RunKind::Heal).and_then(|run| run.error);
+async fn beside_failure(context: &Context, run: &RunId, text: &str) -> Result<String, JobError> {
+    let said = context.store.run(run).await?.filter(|run| run.kind == RunKind::Heal).and_then(|run| run.error);
     let said = said.map(|said| without(&said, PAUSED_BEFORE_DELETIONS)).filter(|said| !said.is_empty());
     Ok(said.map_or_else(|| text.to_owned(), |said| format!("{text}; {said}")))
 }
 
-async fn failed(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
+async fn failed(context: &Context, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
     tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
-    engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
-    let revision = of(engine, run).await?.map(|of| of.revision);
-    engine.store.set_failure_of_applied(&row.app.id, text, revision.as_ref()).await?;
-    let told = beside_failure(engine, run, text).await?;
-    engine.store.set_run_state(run, RunState::Failed, Some(&told)).await?;
-    engine.store.fold_failure(run).await?;
+    context.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
+    let revision = of(context, run).await?.map(|of| of.revision);
+    context.store.set_failure_of_applied(&row.app.id, text, revision.as_ref()).await?;
+    let told = beside_failure(context, run, text).await?;
+    context.store.set_run_state(run, RunState::Failed, Some(&told)).await?;
+    context.store.fold_failure(run).await?;
     let Some(revision) = revision else { return Ok(()) };
     let end = AppEnd::Failed { message: text.to_owned() };
-    outcome::ended(engine, row, &revision, &end).await
+    outcome::ended(context, row, &revision, &end).await
 }
 
 /// What was dying when it was applied is gone: the next sync makes it again, and tells how that ended.
-async fn again(engine: &Engine, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
+async fn again(context: &Context, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
     // Where nothing is applied without a person, what was applied is healed.
     if row.app.sync != SyncPolicy::Manual {
-        engine.store.set_sync_failed(&row.app.id).await?;
+        context.store.set_sync_failed(&row.app.id).await?;
     }
-    engine.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
-    let told = beside_failure(engine, run, text).await?;
-    engine.store.set_run_state(run, RunState::Cancelled, Some(&told)).await?;
+    context.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
+    let told = beside_failure(context, run, text).await?;
+    context.store.set_run_state(run, RunState::Cancelled, Some(&told)).await?;
     let key = Key::Sync(row.app.id.clone());
-    engine.queue.enqueue(&[Request::new(key, Cause::Resync)]).await?;
+    context.queue.enqueue(&[Request::new(key, Trigger::Resync)]).await?;
     Ok(())
 }
 
@@ -304,24 +309,24 @@ struct Of {
     removed: u32,
 }
 
-async fn of(engine: &Engine, run: &RunId) -> Result<Option<Of>, JobError> {
-    let Some(known) = engine.store.run(run).await? else { return Ok(None) };
-    let took = Duration::from_millis(u64::try_from(engine.clock.now_millis() - known.started).unwrap_or(0));
+async fn of(context: &Context, run: &RunId) -> Result<Option<Of>, JobError> {
+    let Some(known) = context.store.run(run).await? else { return Ok(None) };
+    let took = Duration::from_millis(u64::try_from(context.clock.now_millis() - known.started).unwrap_or(0));
     let removed = known.counts.pruned + known.counts.replaced;
     let revision = known.revision.and_then(|revision| revision.parse().ok());
     Ok(revision.map(|revision| Of { revision, took, removed }))
 }
 
 /// What the deletion of a Namespace or a CRD has deleted with it although it is still in Git.
-async fn lost_with(engine: &Engine, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
+async fn lost_with(context: &Context, row: &AppRow, pruned: &Pruned) -> Result<Option<String>, JobError> {
     if row.state == AppState::Removed || !pruned.gone.iter().any(has_contents) {
         return Ok(None);
     }
-    let cluster = engine.cluster(&row.app.destination.cluster)?.name();
-    let inventory = engine.store.inventory_of(cluster, &row.app.id).await?;
+    let cluster = context.cluster(&row.app.destination.cluster)?.name();
+    let inventory = context.store.inventory_of(cluster, &row.app.id).await?;
     let wanted: Vec<_> =
         inventory.into_iter().filter(|row| row.state == ObjectState::Applied).map(|row| row.key).collect();
     let lost: Vec<_> = took_along::lost(&pruned.gone, &wanted).into_iter().map(ObjectKey::id).collect();
-    engine.store.lose(cluster, &row.app.id, &lost).await?;
+    context.store.lose(cluster, &row.app.id, &lost).await?;
     Ok(took_along::text(&pruned.gone, &wanted))
 }

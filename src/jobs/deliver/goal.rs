@@ -1,85 +1,149 @@
-//! The revision that an app should be at.
+//! What is to be done about an app, from what is known of it and who asked. Pure.
 
-use super::wish::Wish;
-use crate::class::{Class, Classified};
+use crate::app::{DriftPolicy, OnDelete, SyncPolicy};
 use crate::ids::Oid;
-use crate::jobs::Engine;
-use crate::jobs::revision::is_on_fetched_ref;
-use crate::queue::{JobContext, JobError};
-use crate::store::apps::AppRow;
+use crate::queue::{Key, Manual, Trigger};
+use crate::store::apps::{AppRow, AppState};
 
-/// Where an app should be.
-pub(in crate::jobs) enum Wanted {
-    At(Oid),
-    /// Its ref is not there: for it to come back is for the repo, and no failure of a sync.
-    NoRef,
+/// What the causes of a job ask for, taken together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::jobs) struct Intent {
+    /// What people asked for, in one.
+    pub manual: Option<Manual>,
+    /// Who confirmed, and who asked for the revision: others may have asked for a sync since.
+    confirmed_by: Option<String>,
+    pinned_by: Option<String>,
+    /// The periodic look is the only one that asks.
+    only_resync: bool,
+    /// A wait of the app is over, and nobody else asks.
+    only_wait: bool,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum SyncProblem {
-    #[error("{revision:?} is not a commit of repo {repo} that can be fetched. Use its full id")]
-    NoRevision { repo: String, revision: String },
-}
-
-impl Classified for SyncProblem {
-    fn class(&self) -> Class {
-        Class::Fail
-    }
-}
-
-/// The revision that the app should be at: what a person asks for, what it is pinned to, or its ref as it was last
-/// fetched.
-pub(in crate::jobs) async fn wanted(
-    engine: &Engine,
-    row: &AppRow,
-    wish: &Wish,
-    ctx: &JobContext,
-) -> Result<Wanted, JobError> {
-    let source = &row.app.source;
-    if let Some(revision) = wish.revision() {
-        let oid = revision.parse::<Oid>().ok();
-        let known = match &oid {
-            // It was looked for before it was promised; a mirror that was made anew since has it after a fetch.
-            Some(oid) if engine.mirrors.has_commit(&source.repo, oid).await => true,
-            Some(oid) => {
-                refresh(engine, row, ctx).await?;
-                engine.mirrors.has_commit(&source.repo, oid).await
+impl Intent {
+    pub fn of(app: &Key, causes: &[Trigger]) -> Self {
+        let waited = |cause: &Trigger| matches!(cause, Trigger::Follow { key } if key == app);
+        let asked = || causes.iter().filter(|cause| !waited(cause));
+        let only_wait = asked().next().is_none();
+        let only_resync = !only_wait && asked().all(|cause| *cause == Trigger::Resync);
+        let mut intent = Self { only_resync, only_wait, ..Self::default() };
+        for cause in causes {
+            let Trigger::Manual(manual) = cause else { continue };
+            let merged = intent.manual.get_or_insert_with(Manual::default);
+            merged.by.clone_from(&manual.by);
+            if manual.resume {
+                merged.revision = None;
             }
-            None => false,
-        };
-        let oid = oid
-            .filter(|_| known)
-            .ok_or_else(|| SyncProblem::NoRevision { repo: source.repo.to_string(), revision: revision.to_owned() })?;
-        engine.store.pin(&row.app.id, &oid, wish.pinned_by()).await?;
-        let is_on_ref = is_on_fetched_ref(engine, source, &oid).await?;
-        engine.store.set_pinned_off_branch(&row.app.id, !is_on_ref).await?;
-        return Ok(Wanted::At(oid));
+            merged.resume |= manual.resume;
+            merged.revision = manual.revision.clone().or(merged.revision.take());
+            merged.allow_destructive |= manual.allow_destructive;
+            merged.adopt |= manual.adopt;
+            if manual.allow_destructive {
+                intent.confirmed_by = Some(manual.by.clone());
+            }
+            if manual.revision.is_some() {
+                intent.pinned_by = Some(manual.by.clone());
+            }
+        }
+        intent
     }
-    if wish.resumes() {
-        // Also here, as a run that was under way may have pinned the app after it was let go.
-        engine.store.unpin(&row.app.id).await?;
-    } else if let Some(pinned) = &row.pinned_revision {
-        return Ok(Wanted::At(pinned.clone()));
+
+    pub fn allows_destructive(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.allow_destructive)
     }
-    // A push has fetched for all of its apps; who comes by another way looks for itself.
-    let known =
-        if wish.manual.is_some() { None } else { engine.store.ref_head(&source.repo, &source.ref_name).await? };
-    let resolved = match known {
-        Some(oid) if engine.mirrors.has_commit(&source.repo, &oid).await => Some(oid),
-        _ => refresh(engine, row, ctx).await?,
-    };
-    Ok(resolved.map_or(Wanted::NoRef, Wanted::At))
+
+    pub fn confirmed_by(&self) -> Option<&str> {
+        self.confirmed_by.as_deref()
+    }
+
+    pub fn pinned_by(&self) -> Option<&str> {
+        self.pinned_by.as_deref()
+    }
+
+    pub fn adopts(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.adopt)
+    }
+
+    /// Whether nothing but the periodic look asks: Git says nothing new, and nobody waits for an answer.
+    pub fn is_resync(&self) -> bool {
+        self.only_resync
+    }
+
+    /// Whether a person has let the app go on: it is pinned to nothing, unless to what was asked for since.
+    pub fn resumes(&self) -> bool {
+        self.manual.as_ref().is_some_and(|manual| manual.resume)
+    }
+
+    /// Whether Git may say something new: neither the periodic look nor the end of a wait is all that asks.
+    pub fn is_news(&self) -> bool {
+        !self.only_resync && !self.only_wait
+    }
+
+    pub fn revision(&self) -> Option<&str> {
+        self.manual.as_ref()?.revision.as_deref()
+    }
 }
 
-async fn refresh(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<Option<Oid>, JobError> {
-    let source = &row.app.source;
-    engine.permitted(&row.app)?;
-    let repo = engine.repo(&source.repo)?;
-    let refs = std::slice::from_ref(&source.ref_name);
-    let mut fetched = engine.mirrors.fetch(&engine.remote(repo).await?, refs, &ctx.cancel).await?;
-    let head = fetched.remove(&source.ref_name).flatten();
-    if let Some(head) = &head {
-        engine.store.see_ref(&source.repo, &source.ref_name, head).await?;
-    }
-    Ok(head)
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::jobs) enum Goal {
+    Skip,
+    /// Bring the app to what its ref says, or to what it is pinned to.
+    Apply,
+    /// Bring it back to what was applied last.
+    Heal {
+        revision: Oid,
+        report_only: bool,
+    },
+    /// Its drift is nobody's business, but there may be something to prune that was left for another app.
+    PruneLeftovers {
+        revision: Oid,
+    },
+    /// Its definition is gone, and said that its objects go with it.
+    Remove,
+    /// Its definition is gone and its objects stay, except those whose deletion was held before and is confirmed now.
+    Confirm,
 }
+
+pub(in crate::jobs) fn decide(row: &AppRow, intent: &Intent) -> Goal {
+    let asked = intent.manual.is_some();
+    if intent.only_wait {
+        return Goal::Skip;
+    }
+    if row.paused && !asked {
+        return paused(row, intent);
+    }
+    match row.state {
+        AppState::Active => {}
+        // A pin ends with `resume`, as a pause does.
+        AppState::Removed if row.pinned_revision.is_some() && !asked => return Goal::Skip,
+        AppState::Removed if row.on_delete() == OnDelete::Prune => return Goal::Remove,
+        AppState::Removed if intent.allows_destructive() => return Goal::Confirm,
+        AppState::Removed | AppState::Missing | AppState::Broken => return Goal::Skip,
+    }
+    if row.app.sync == SyncPolicy::Never {
+        return Goal::Skip;
+    }
+    match &row.applied_revision {
+        Some(revision) if intent.only_resync && row.synced_ok => match row.app.drift {
+            DriftPolicy::Ignore => Goal::PruneLeftovers { revision: revision.clone() },
+            policy => Goal::Heal { revision: revision.clone(), report_only: policy == DriftPolicy::Report },
+        },
+        _ if row.app.sync == SyncPolicy::Manual && !asked => Goal::Skip,
+        _ => Goal::Apply,
+    }
+}
+
+/// Nothing is written for a paused app. Whether it has drifted is looked at, so that whoever paused it is told.
+fn paused(row: &AppRow, intent: &Intent) -> Goal {
+    let is_looked_at =
+        row.state == AppState::Active && row.app.sync != SyncPolicy::Never && row.app.drift != DriftPolicy::Ignore;
+    match &row.applied_revision {
+        Some(revision) if intent.only_resync && row.synced_ok && is_looked_at => {
+            Goal::Heal { revision: revision.clone(), report_only: true }
+        }
+        _ => Goal::Skip,
+    }
+}
+
+#[cfg(test)]
+#[path = "goal_tests.rs"]
+mod tests;

@@ -4,37 +4,37 @@
 use crate::class::Class;
 use crate::jobs::desired::{identity, render};
 use crate::jobs::ownership::claims;
-use crate::jobs::{Engine, outcome};
-use crate::queue::{JobContext, JobError};
+use crate::jobs::{Context, outcome};
+use crate::queue::{JobError, RunningJob};
 use crate::render::{Purpose, RenderError};
 use crate::store::apps::AppRow;
 
 /// Renders the head and remembers what came out of it. What cannot be told now is told by the next push: nothing waits
 /// for it.
-pub(in crate::jobs) async fn look(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
-    match rendered(engine, row, ctx).await {
+pub(in crate::jobs) async fn look(context: &Context, row: &AppRow, running: &RunningJob) -> Result<(), JobError> {
+    match rendered(context, row, running).await {
         Err(error) if error.class == Class::Cancelled => Err(error),
         Err(error) => {
             tracing::debug!(app = %row.app.id, error = error.message(), "could not check whether an app is behind its \
                                                                          ref");
             Ok(())
         }
-        Ok(()) => outcome::stands(engine, row).await,
+        Ok(()) => outcome::stands(context, row).await,
     }
 }
 
-async fn rendered(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(), JobError> {
+async fn rendered(context: &Context, row: &AppRow, running: &RunningJob) -> Result<(), JobError> {
     let source = &row.app.source;
-    let Some(head) = engine.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
-    if let Some(pinned) = &engine.app_row(&row.app.id).await?.pinned_revision {
+    let Some(head) = context.mirrors.resolve(&source.repo, &source.ref_name).await? else { return Ok(()) };
+    if let Some(pinned) = &context.app_row(&row.app.id).await?.pinned_revision {
         // It may have been merged since, or the branch rewritten.
-        let is_on_ref = engine.mirrors.is_ancestor(&source.repo, pinned, &head).await?;
-        engine.store.set_pinned_off_branch(&row.app.id, !is_on_ref).await?;
+        let is_on_ref = context.mirrors.is_ancestor(&source.repo, pinned, &head).await?;
+        context.store.set_pinned_off_branch(&row.app.id, !is_on_ref).await?;
     }
-    let tree = engine.mirrors.tree(&source.repo, &head).await?;
-    let (identity, trace) = match render::render(engine, &row.app, tree, Purpose::Sync, &ctx.cancel).await? {
+    let tree = context.mirrors.tree(&source.repo, &head).await?;
+    let (identity, trace) = match render::render(context, &row.app, tree, Purpose::Sync, &running.cancel).await? {
         Ok(rendered) => {
-            claims::keep_wants(engine, &row.app, &rendered.manifests).await?;
+            claims::keep_wants(context, &row.app, &rendered.manifests).await?;
             (identity::identity(&row.app, &rendered), serde_json::to_string(&rendered.trace))
         }
         // What does not render is not what is applied.
@@ -42,5 +42,5 @@ async fn rendered(engine: &Engine, row: &AppRow, ctx: &JobContext) -> Result<(),
         Err(error) => return Err(error.into()),
     };
     let trace = trace.map_err(|error| JobError::new(Class::Fail, error))?;
-    Ok(engine.store.set_rendered(&row.app.id, &head, &identity, &trace).await?)
+    Ok(context.store.set_rendered(&row.app.id, &head, &identity, &trace).await?)
 }

@@ -22,14 +22,14 @@ impl Attempt<'_> {
         report_only: bool,
         history: &mut History<'_>,
     ) -> Result<Option<Judgement>, JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
-        let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
-        let seen = engine.drifted.get(&app.id).unwrap_or_default();
-        drift::accept(&engine.store, cluster, &seen, plan).boxed().await?;
-        engine.drifted.forget(&app.id);
-        let mut judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), engine.config.heals);
+        let (context, app) = (self.context, &self.row.app);
+        let cluster = context.cluster_for(&app.id, &app.destination.cluster)?;
+        let seen = context.drifted.get(&app.id).unwrap_or_default();
+        drift::accept(&context.store, cluster, &seen, plan).boxed().await?;
+        context.drifted.forget(&app.id);
+        let mut judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), context.config.heals);
         judgement.note_gone(report_only);
-        let authority = engine.grants(&app.id.repo)?.on(cluster.name());
+        let authority = context.grants(&app.id.repo)?.on(cluster.name());
         owners::name_lost(cluster, &authority, plan, &mut judgement).boxed().await;
         let needs_word = self.is_replaced_anew(plan).await?;
         if judgement.drifted.is_empty() && !needs_word && !plan.changes.iter().any(Change::is_rejected) {
@@ -45,27 +45,27 @@ impl Attempt<'_> {
         let text = String::from(self.secrets(None, Some(plan)).await.show(&text));
         // Once: as long as it stays the same, nobody wants to read it every ten minutes.
         if self.row.drift != text {
-            engine.store.set_drift(&app.id, &text).await?;
+            context.store.set_drift(&app.id, &text).await?;
             let is_gone = judgement.drifted.iter().any(|drifted| drifted.fields.is_empty());
             if is_gone && self.row.health != AppHealth::Progressing {
-                engine.store.set_app_health(&app.id, AppHealth::Degraded, &text).await?;
+                context.store.set_app_health(&app.id, AppHealth::Degraded, &text).await?;
             }
             // Drift that was to be reported is reported: only a fight that was lost is a failure.
             let state = if report_only { RunState::Succeeded } else { RunState::Failed };
             history.end(state, Some(&text), None).await?;
         }
-        engine.store.set_heals(&app.id, &judgement.heals).await?;
+        context.store.set_heals(&app.id, &judgement.heals).await?;
         Ok(None)
     }
 
     /// Reports how the cluster differs from what was applied, of each object that the applied revision has as it was
     /// applied last: what a sync has written that failed half way is no drift.
     pub async fn report_drift(&self, history: &mut History<'_>) -> Result<(), JobError> {
-        let (engine, app) = (self.engine, &self.row.app);
-        engine.permitted(app)?;
+        let (context, app) = (self.context, &self.row.app);
+        context.permitted(app)?;
         let rendered = history.timed("render", self.render()).await?;
         let mut plan = history.timed("plan", self.plan(Some(&rendered))).await?;
-        let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+        let rows = context.store.inventory_of(&plan.cluster, &plan.app).await?;
         let is_as_applied = |change: &Change| {
             let hash = change.desired.as_ref().map(|desired| &desired.hash);
             let row = rows.iter().find(|row| row.key.id() == change.key.id());
@@ -75,7 +75,7 @@ impl Attempt<'_> {
         if let Some(over) = self.judge(&plan, true, history).await?
             && over.drifted.is_empty()
         {
-            engine.store.set_drift(&app.id, "").await?;
+            context.store.set_drift(&app.id, "").await?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Attempt<'_> {
         if replaced.is_empty() {
             return Ok(false);
         }
-        let rows = self.engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+        let rows = self.context.store.inventory_of(&plan.cluster, &plan.app).await?;
         Ok(!rows.iter().any(|row| row.state == ObjectState::Outdated && replaced.contains(&row.key.id())))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::jobs::history::History;
 use crate::jobs::ownership::claims;
-use crate::jobs::{Engine, outcome};
+use crate::jobs::{Context, outcome};
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
@@ -19,7 +19,7 @@ const NAMED: usize = 3;
 /// Whether a sync waits for apps that keep what it would take. Says so in the history, and to the pull requests; with
 /// the next look, and once one of these apps is resumed, it is tried again.
 pub(in crate::jobs) async fn waits(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     plan: &Plan,
     manifests: &[Manifest],
@@ -29,18 +29,18 @@ pub(in crate::jobs) async fn waits(
     // What another app has claimed may not be there, so that no mark tells of it.
     let is_anothers = |change: &&Change| change.takes_over.is_some() || change.action == Action::Create;
     let ids: Vec<ObjectId> = plan.changes.iter().filter(is_anothers).map(|change| change.key.id()).collect();
-    let kept = engine.store.kept_by_others(&plan.cluster, &plan.app, &ids).await?;
+    let kept = context.store.kept_by_others(&plan.cluster, &plan.app, &ids).await?;
     if kept.is_empty() {
         return Ok(false);
     }
     // The next look applies what Git says, instead of looking for drift from what is applied.
-    engine.store.set_sync_failed(&row.app.id).await?;
+    context.store.set_sync_failed(&row.app.id).await?;
     // What was applied before is told first, as long as its health is waited for.
     if !waits_for_health {
         history.end_once(RunState::Waiting, &text(&kept)).await?;
     }
-    claims::keep_wants(engine, &row.app, manifests).await?;
-    outcome::stands(engine, row).await?;
+    claims::keep_wants(context, &row.app, manifests).await?;
+    outcome::stands(context, row).await?;
     Ok(true)
 }
 

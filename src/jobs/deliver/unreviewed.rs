@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cluster::Cluster;
 use crate::ids::Oid;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::desired::facts_change::FactsChange;
 use crate::jobs::desired::{identity, mentions, render};
 use crate::jobs::outcome;
@@ -27,14 +27,14 @@ use crate::store::unreviewed::RenderedBy;
 /// Notes of each object that the plan deletes or replaces why, where no commit asks for it and no merged pull request
 /// has shown it.
 pub(super) async fn mark(
-    engine: &Engine,
+    context: &Context,
     row: &AppRow,
     revision: &Oid,
     rendered: &Rendered,
     plan: &mut Plan,
     cancel: &CancellationToken,
 ) -> Result<(), JobError> {
-    let owned = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+    let owned = context.store.inventory_of(&plan.cluster, &plan.app).await?;
     let owned: BTreeMap<ObjectId, &ObjectRow> = owned.iter().map(|row| (row.key.id(), row)).collect();
     let mut going: Vec<(usize, &ObjectRow)> = Vec::new();
     for (at, change) in plan.changes.iter().enumerate().filter(|(_, change)| goes(change)) {
@@ -43,16 +43,16 @@ pub(super) async fn mark(
     if going.is_empty() {
         return Ok(());
     }
-    let known = engine.store.unreviewed_of(&plan.cluster, &plan.app).await?;
+    let known = context.store.unreviewed_of(&plan.cluster, &plan.app).await?;
     let otherwise = if going.iter().any(|(_, row)| is_applied(row)) {
-        Otherwise::find(engine, row, rendered, plan, cancel).await?
+        Otherwise::find(context, row, rendered, plan, cancel).await?
     } else {
         None
     };
     if otherwise.is_none() && known.is_empty() {
         return Ok(());
     }
-    let reviewed = outcome::shown_steps(engine, row, revision, plan).await?;
+    let reviewed = outcome::shown_steps(context, row, revision, plan).await?;
     let mut noted = BTreeMap::new();
     for (at, owned) in going {
         let change = &mut plan.changes[at];
@@ -71,24 +71,24 @@ pub(super) async fn mark(
         }
         change.unreviewed = why;
     }
-    Ok(engine.store.put_unreviewed(&plan.cluster, &plan.app, &noted).await?)
+    Ok(context.store.put_unreviewed(&plan.cluster, &plan.app, &noted).await?)
 }
 
 /// Remembers what the render was made by that is applied now.
-pub(super) async fn keep(engine: &Engine, app: &App, rendered: &Rendered) -> Result<(), JobError> {
-    let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
+pub(super) async fn keep(context: &Context, app: &App, rendered: &Rendered) -> Result<(), JobError> {
+    let cluster = context.cluster_for(&app.id, &app.destination.cluster)?;
     let facts = match &rendered.cluster {
         Some(key) => {
-            let facts = engine.facts(cluster).await?;
+            let facts = context.facts(cluster).await?;
             // The cluster is another one again: the next sync compares by a render.
             let Some(facts) = Some(facts).filter(|facts| facts.key() == *key) else { return Ok(()) };
             Some((key.clone(), outcome::json(&*facts)?))
         }
         None => None,
     };
-    let by = RenderedBy { renderer: engine.renderer.identifier().version().to_owned(), facts };
-    if engine.store.rendered_by(&app.id).await?.as_ref() != Some(&by) {
-        engine.store.put_rendered_by(&app.id, &by).await?;
+    let by = RenderedBy { renderer: context.renderer.identifier().version().to_owned(), facts };
+    if context.store.rendered_by(&app.id).await?.as_ref() != Some(&by) {
+        context.store.put_rendered_by(&app.id, &by).await?;
     }
     Ok(())
 }
@@ -114,7 +114,7 @@ struct Otherwise {
 
 impl Otherwise {
     async fn find(
-        engine: &Engine,
+        context: &Context,
         row: &AppRow,
         rendered: &Rendered,
         plan: &Plan,
@@ -124,23 +124,23 @@ impl Otherwise {
         let Some(applied) = row.applied_revision.as_ref().filter(|_| app.destination.cluster == plan.cluster) else {
             return Ok(None);
         };
-        let before = engine.store.rendered_by(&app.id).await?;
-        let renderer = engine.renderer.identifier();
+        let before = context.store.rendered_by(&app.id).await?;
+        let renderer = context.renderer.identifier();
         let is_same = |before: &RenderedBy| {
             let key = before.facts.as_ref().map(|(key, _)| key);
             before.renderer == renderer.version() && key == rendered.cluster.as_ref()
         };
-        if before.as_ref().is_some_and(is_same) || !engine.mirrors.has_commit(&app.source.repo, applied).await {
+        if before.as_ref().is_some_and(is_same) || !context.mirrors.has_commit(&app.source.repo, applied).await {
             return Ok(None);
         }
-        let tree = engine.mirrors.tree(&app.source.repo, applied).await?;
-        let then = render::render(engine, app, tree, Purpose::Sync, cancel).await?.ok();
+        let tree = context.mirrors.tree(&app.source.repo, applied).await?;
+        let then = render::render(context, app, tree, Purpose::Sync, cancel).await?.ok();
         let is_as_applied = |then: &Rendered| row.applied_identity.as_deref() == Some(&identity::identity(app, then));
         if then.as_deref().is_some_and(is_as_applied) {
             return Ok(None);
         }
-        let cluster = engine.cluster_for(&app.id, &plan.cluster)?;
-        let why = why(engine, cluster, app, applied, before, then.as_deref().unwrap_or(rendered)).await?;
+        let cluster = context.cluster_for(&app.id, &plan.cluster)?;
+        let why = why(context, cluster, app, applied, before, then.as_deref().unwrap_or(rendered)).await?;
         let then = then.map(|then| hashes(app, &then.manifests));
         Ok(Some(Self { then, now: hashes(&row.app, &rendered.manifests), why }))
     }
@@ -170,7 +170,7 @@ fn hashes(app: &App, manifests: &[Manifest]) -> BTreeMap<ObjectId, String> {
 
 /// What makes it come out otherwise, as far as that is known.
 async fn why(
-    engine: &Engine,
+    context: &Context,
     cluster: &Cluster,
     app: &App,
     applied: &Oid,
@@ -178,20 +178,20 @@ async fn why(
     now: &Rendered,
 ) -> Result<String, JobError> {
     let mut said = Vec::new();
-    let renderer = engine.renderer.identifier();
+    let renderer = context.renderer.identifier();
     let facts = before.as_ref().and_then(|before| before.facts.as_ref());
     if let Some(facts) = facts.and_then(|(_, facts)| serde_json::from_str::<ClusterFacts>(facts).ok()) {
-        let told_now = engine.facts(cluster).await?;
+        let told_now = context.facts(cluster).await?;
         let mut change = FactsChange::between(&facts, &told_now);
         let groups = change.groups();
         if groups.len() > 1 {
-            let tree = engine.mirrors.tree(&app.source.repo, applied).await?;
+            let tree = context.mirrors.tree(&app.source.repo, applied).await?;
             let asked = mentions::of(app, tree, now.trace.clone(), groups).await?;
             if !asked.is_empty() {
                 change.only(&asked);
             }
         }
-        let crds = crds(engine, cluster, app, &change.groups()).await?;
+        let crds = crds(context, cluster, app, &change.groups()).await?;
         said.extend(change.describe(cluster.name(), &crds));
     }
     if before.is_some_and(|before| before.renderer != renderer.version()) {
@@ -205,13 +205,13 @@ async fn why(
 
 /// The CRDs of some groups that apps have. Only apps of the same repo are named.
 async fn crds(
-    engine: &Engine,
+    context: &Context,
     cluster: &Cluster,
     app: &App,
     groups: &BTreeSet<String>,
 ) -> Result<Vec<String>, JobError> {
     let rows =
-        engine.store.inventory_of_kind(cluster.name(), "apiextensions.k8s.io", "CustomResourceDefinition").await?;
+        context.store.inventory_of_kind(cluster.name(), "apiextensions.k8s.io", "CustomResourceDefinition").await?;
     let is_of = |name: &str| name.split_once('.').is_some_and(|(_, group)| groups.contains(group));
     let named = |row: ObjectRow| {
         let of = if row.app.repo == app.id.repo { format!(" of {}", row.app.name) } else { String::new() };

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ids::AppId;
-use crate::jobs::{Engine, outcome};
+use crate::jobs::{Context, outcome};
 use crate::queue::JobError;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -18,29 +18,30 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// Writes down what the waits of this process wait for, until it stops.
-pub async fn note_waits(engine: Arc<Engine>, stop: CancellationToken) {
+pub async fn note_waits(context: Arc<Context>, stop: CancellationToken) {
     let mut told = HashMap::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        if let Err(error) = note(&engine, &mut told).await {
+        if let Err(error) = note(&context, &mut told).await {
             tracing::warn!(error = error.message(), "the object that a sync waits for could not be stored");
         }
     }
 }
 
-async fn note(engine: &Engine, told: &mut HashMap<AppId, Instant>) -> Result<(), JobError> {
-    let waiting = engine.waits.waiting().await;
+async fn note(context: &Context, told: &mut HashMap<AppId, Instant>) -> Result<(), JobError> {
+    let waiting = context.waits.waiting().await;
     told.retain(|app, _| waiting.iter().any(|(waits, _)| waits == app));
     for (app, text) in waiting {
-        if !engine.store.set_waiting(&app, &text).await? || told.get(&app).is_some_and(|at| at.elapsed() < TELL_EVERY) {
+        if !context.store.set_waiting(&app, &text).await? || told.get(&app).is_some_and(|at| at.elapsed() < TELL_EVERY)
+        {
             continue;
         }
         told.insert(app.clone(), Instant::now());
-        let Some(row) = engine.store.app(&app).await? else { continue };
-        outcome::stands(engine, &row).await?;
+        let Some(row) = context.store.app(&app).await? else { continue };
+        outcome::stands(context, &row).await?;
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::jobs::Engine;
-use crate::queue::{Cause, Key, Queue, QueueError, Request};
+use crate::jobs::Context;
+use crate::queue::{Key, Queue, QueueError, Request, Trigger};
 use crate::store::waits::WaitEnded;
 
 /// The pause before an end is written down once more, and the longest one: it doubles.
@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Writes down how each wait ended and queues its app. The job acts on the row, so that nothing is lost with this
 /// process; what could not even be written down is told again by the next start, or by the next look at a cluster.
-pub async fn listen_to_waits(engine: Arc<Engine>, mut ended: mpsc::Receiver<WaitEnded>, stop: CancellationToken) {
+pub async fn listen_to_waits(context: Arc<Context>, mut ended: mpsc::Receiver<WaitEnded>, stop: CancellationToken) {
     loop {
         let next = tokio::select! {
             () = stop.cancelled() => return,
@@ -26,7 +26,7 @@ pub async fn listen_to_waits(engine: Arc<Engine>, mut ended: mpsc::Receiver<Wait
         let Some(over) = next else { return };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = take_up(&engine.queue, &over) => {}
+            () = take_up(&context.queue, &over) => {}
         }
     }
 }
@@ -48,7 +48,7 @@ async fn note(queue: &Queue, over: &WaitEnded) -> Result<(), QueueError> {
         return Ok(());
     }
     let key = Key::Sync(app.clone());
-    queue.enqueue(&[Request::new(key.clone(), Cause::Follow { key })]).await
+    queue.enqueue(&[Request::new(key.clone(), Trigger::Follow { key })]).await
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::ids::{AppId, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::JobError;
 use crate::store::apps::AppRow;
 use crate::trace::Trace;
@@ -18,11 +18,11 @@ pub(in crate::jobs) struct Follower {
 
 /// The active apps whose manifests come from this ref.
 pub(in crate::jobs) async fn followers(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     ref_name: &str,
 ) -> Result<Vec<Follower>, JobError> {
-    let found = engine.store.followers(repo).await?;
+    let found = context.store.followers(repo).await?;
     Ok(found
         .into_iter()
         .filter(|(row, _)| row.app.source.ref_name == ref_name)

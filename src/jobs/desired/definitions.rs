@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::app::{App, DefinitionError, Discovered, Memory, OnDelete, Scope};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::context::stoppable;
 use crate::jobs::desired::removed_by::removed_by;
 use crate::jobs::refs::missing_ref;
@@ -16,28 +16,28 @@ use crate::tree::{Tree, TreeError};
 
 /// Reads the definitions of a tree.
 pub(in crate::jobs) async fn discover(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     tree: Arc<dyn Tree>,
 ) -> Result<Discovered, JobError> {
-    Ok(read(engine, repo, tree).await?.0)
+    Ok(read(context, repo, tree).await?.0)
 }
 
-async fn read(engine: &Engine, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Discovered, Arc<Memory>), JobError> {
-    let last = engine.definitions.last(&repo.name);
+async fn read(context: &Context, repo: &Repo, tree: Arc<dyn Tree>) -> Result<(Discovered, Arc<Memory>), JobError> {
+    let last = context.definitions.last(&repo.name);
     let (found, memory) =
-        scoped(engine, repo, move |scope, stopped| scope.discover_again(tree.as_ref(), &last, stopped)).await?;
+        scoped(context, repo, move |scope, stopped| scope.discover_again(tree.as_ref(), &last, stopped)).await?;
     let memory = Arc::new(memory);
-    engine.definitions.keep(&repo.name, &memory);
+    context.definitions.keep(&repo.name, &memory);
     Ok((found, memory))
 }
 
 async fn scoped<T: Send + 'static>(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     look: impl FnOnce(Scope<'_>, &dyn Fn() -> bool) -> Result<T, TreeError> + Send + 'static,
 ) -> Result<T, JobError> {
-    let (config, name) = (Arc::clone(&engine.config), repo.name.clone());
+    let (config, name) = (Arc::clone(&context.config), repo.name.clone());
     let look = move |stopped: &dyn Fn() -> bool| {
         let repo = config.repo(&name).expect("a repo that was configured a moment ago");
         look(repo.scope(), stopped)
@@ -58,39 +58,39 @@ pub(in crate::jobs) struct Reconciled {
 
 /// Stores what changed, and names the apps to sync for it. `before` is where the branch was at the last look.
 pub(in crate::jobs) async fn reconcile(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     revision: &Oid,
     before: Option<&Oid>,
 ) -> Result<Reconciled, JobError> {
-    let tree = engine.mirrors.tree(&repo.name, revision).await?;
-    let (found, memory) = read(engine, repo, Arc::clone(&tree)).await?;
+    let tree = context.mirrors.tree(&repo.name, revision).await?;
+    let (found, memory) = read(context, repo, Arc::clone(&tree)).await?;
     for error in &found.errors {
         tracing::warn!(repo = %repo.name, "{error}");
     }
-    if is_rewritten(engine, repo, before, revision).await? {
+    if is_rewritten(context, repo, before, revision).await? {
         // What is found on the new history is defined by it: the next commit that removes it does so on purpose.
-        engine.store.define_at(&found.apps.keys().cloned().collect::<Vec<_>>(), revision).await?;
+        context.store.define_at(&found.apps.keys().cloned().collect::<Vec<_>>(), revision).await?;
     }
-    let changes = engine.store.definition_changes();
-    if engine.definitions.is_settled(&repo.name, &memory, changes) {
+    let changes = context.store.definition_changes();
+    if context.definitions.is_settled(&repo.name, &memory, changes) {
         return Ok(Reconciled::default());
     }
-    let stored = engine.store.apps_defined_by(&repo.name).await?;
+    let stored = context.store.apps_defined_by(&repo.name).await?;
     let by_id: HashMap<&AppId, &AppRow> = stored.iter().map(|row| (&row.app.id, row)).collect();
     let Reconciled { mut to_sync, mut sources, mut without_ref } = Reconciled::default();
     let source = |app: &App| (app.source.repo.clone(), app.source.ref_name.clone());
     for (id, app) in &found.apps {
         let known = by_id.get(id);
         if let Some(row) = known
-            && is_without_ref(engine, row, app).await?
+            && is_without_ref(context, row, app).await?
         {
-            say_missing(engine, row).await?;
+            say_missing(context, row).await?;
             without_ref.insert(source(app));
         } else if known.is_none_or(|row| !is_stored(row, app)) {
             sources.insert(source(app));
             sources.extend(known.map(|row| source(&row.app)));
-            engine.store.put_app(app, revision).await?;
+            context.store.put_app(app, revision).await?;
             to_sync.insert(id.clone());
         } else if known.is_some_and(|row| row.identity.is_none()) {
             // It was stored by a look that was stopped before the sync was queued.
@@ -106,21 +106,21 @@ pub(in crate::jobs) async fn reconcile(
             sources.insert(source(&row.app));
         }
         // What failed of it is over, as it is not synced any more.
-        if gone(engine, &at, row, &found).await? || engine.queue.has_failed(&Key::Sync(row.app.id.clone())).await? {
+        if gone(context, &at, row, &found).await? || context.queue.has_failed(&Key::Sync(row.app.id.clone())).await? {
             to_sync.insert(row.app.id.clone());
         }
     }
     // A change counts as one of these: then the next look compares once more.
     if all_found && to_sync.is_empty() && without_ref.is_empty() {
-        engine.definitions.settle(&repo.name, &memory, changes);
+        context.definitions.settle(&repo.name, &memory, changes);
     }
     Ok(Reconciled { to_sync, sources, without_ref })
 }
 
 /// Whether the branch no longer has what it had at the last look. A branch that was away counts as another one.
-async fn is_rewritten(engine: &Engine, repo: &Repo, before: Option<&Oid>, revision: &Oid) -> Result<bool, JobError> {
+async fn is_rewritten(context: &Context, repo: &Repo, before: Option<&Oid>, revision: &Oid) -> Result<bool, JobError> {
     match before {
-        Some(before) => Ok(!engine.mirrors.is_ancestor(&repo.name, before, revision).await?),
+        Some(before) => Ok(!context.mirrors.is_ancestor(&repo.name, before, revision).await?),
         None => Ok(true),
     }
 }
@@ -134,19 +134,19 @@ fn is_same(row: &AppRow, app: &App) -> bool {
 }
 
 /// Whether an app is missing, and would be so again: its definition is as it was, and nobody has seen its ref since.
-async fn is_without_ref(engine: &Engine, row: &AppRow, app: &App) -> Result<bool, JobError> {
+async fn is_without_ref(context: &Context, row: &AppRow, app: &App) -> Result<bool, JobError> {
     let source = &app.source;
     Ok(row.state == AppState::Missing
         && is_same(row, app)
-        && engine.repo(&source.repo).is_ok()
-        && engine.store.ref_head(&source.repo, &source.ref_name).await?.is_none())
+        && context.repo(&source.repo).is_ok()
+        && context.store.ref_head(&source.repo, &source.ref_name).await?.is_none())
 }
 
 /// That its definition could not be found may have been the reason before.
-async fn say_missing(engine: &Engine, row: &AppRow) -> Result<(), JobError> {
+async fn say_missing(context: &Context, row: &AppRow) -> Result<(), JobError> {
     let message = missing_ref(&row.app.source);
     if row.state_message != message {
-        engine.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
+        context.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
     }
     Ok(())
 }
@@ -160,34 +160,34 @@ struct At<'a> {
 
 /// A definition that is not there any more. True when its objects are to be pruned, because it said so while it was
 /// there.
-async fn gone(engine: &Engine, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<bool, JobError> {
-    let (state, message) = verdict(engine, at, row, found).await?;
+async fn gone(context: &Context, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<bool, JobError> {
+    let (state, message) = verdict(context, at, row, found).await?;
     // By which commit it was removed does not change with what is pushed after that.
     let is_news = row.state != state || (row.state_message != message && state != AppState::Removed);
     if is_news {
         tracing::warn!(app = %row.app.id, "{message}");
-        engine.store.set_app_state(&row.app.id, state, &message).await?;
+        context.store.set_app_state(&row.app.id, state, &message).await?;
     }
     if state != AppState::Removed || row.on_delete() != OnDelete::Prune {
         return Ok(false);
     }
-    Ok(row.state != AppState::Removed || is_forgotten(engine, row).await?)
+    Ok(row.state != AppState::Removed || is_forgotten(context, row).await?)
 }
 
 /// Whether nobody is on the way to prune the objects of a removed app: a look that was stopped may have left word of
 /// the removal and no job.
-async fn is_forgotten(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
+async fn is_forgotten(context: &Context, row: &AppRow) -> Result<bool, JobError> {
     let (app, cluster) = (&row.app.id, &row.app.destination.cluster);
-    if engine.store.waiting_run(app).await?.is_some() {
+    if context.store.waiting_run(app).await?.is_some() {
         return Ok(false);
     }
     // What was shown needs confirmation.
-    let shown = engine.store.shown_deletes(app, cluster).await?;
-    Ok(engine.store.inventory_of(cluster, app).await?.iter().any(|object| !shown.contains(&object.key.id())))
+    let shown = context.store.confirmable(app, cluster).await?;
+    Ok(context.store.inventory_of(cluster, app).await?.iter().any(|object| !shown.contains(&object.key.id())))
 }
 
 async fn verdict(
-    engine: &Engine,
+    context: &Context,
     at: &At<'_>,
     row: &AppRow,
     found: &Discovered,
@@ -211,10 +211,10 @@ async fn verdict(
         return Ok((AppState::Missing, message));
     }
     let (app, tree) = (row.app.clone(), Arc::clone(tree));
-    if let Some(why) = scoped(engine, repo, move |scope, _| scope.hidden(tree.as_ref(), &app)).await? {
+    if let Some(why) = scoped(context, repo, move |scope, _| scope.hidden(tree.as_ref(), &app)).await? {
         return Ok((AppState::Missing, format!("its definition was not found, but {why}; its objects are kept")));
     }
-    if !engine.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {
+    if !context.mirrors.is_ancestor(&repo.name, &row.definition_commit, revision).await? {
         let message = format!(
             "its definition is gone from {origin} after {} was rewritten; its objects are kept",
             repo.definitions_ref
@@ -226,7 +226,7 @@ async fn verdict(
         OnDelete::Prune => format!("{GOES}, as `onDelete: prune` said"),
     };
     // Many commits may have come with one push: the one that took it away is named.
-    let by = removed_by(engine, repo, &row.app, revision).await?;
+    let by = removed_by(context, repo, &row.app, revision).await?;
     let by = by.as_ref().unwrap_or(revision).short();
     Ok((AppState::Removed, format!("its definition was removed by {by}{objects}")))
 }

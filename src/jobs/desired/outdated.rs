@@ -8,72 +8,72 @@ use super::{identity, render};
 use crate::class::Class;
 use crate::cluster::Cluster;
 use crate::ids::{AppId, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::context::blocking;
-use crate::queue::{Cause, JobError};
+use crate::queue::{JobError, Trigger};
 use crate::render::ClusterFacts;
 use crate::store::apps::{AppRow, AppState};
 use crate::trace::Trace;
 
 /// Those of a cluster's apps that have to be rendered again although nothing in Git has changed, and why.
 pub(in crate::jobs) async fn apps(
-    engine: &Engine,
+    context: &Context,
     cluster: &Cluster,
     rows: &[AppRow],
-) -> Result<Vec<(AppId, Cause)>, JobError> {
-    let facts = engine.facts(cluster).await?;
-    if engine.looked_through.is_known(cluster.name(), &facts) {
+) -> Result<Vec<(AppId, Trigger)>, JobError> {
+    let facts = context.facts(cluster).await?;
+    if context.looked_through.is_known(cluster.name(), &facts) {
         return Ok(Vec::new());
     }
-    let before = engine.looked_through.before(cluster.name());
+    let before = context.looked_through.before(cluster.name());
     let mut found = Vec::new();
     let repos: BTreeSet<&RepoName> = rows.iter().map(|row| &row.app.source.repo).collect();
     for repo in repos {
-        for (row, trace) in engine.store.followers(repo).await? {
-            if row.app.destination.cluster == *cluster.name() && is_outdated(engine, &row, trace).await? {
+        for (row, trace) in context.store.followers(repo).await? {
+            if row.app.destination.cluster == *cluster.name() && is_outdated(context, &row, trace).await? {
                 found.push(row.app.id);
             }
         }
     }
-    let cause = if found.is_empty() { None } else { Some(why(engine, cluster, before.as_deref(), &facts).await?) };
-    engine.looked_through.keep(cluster.name(), facts);
+    let cause = if found.is_empty() { None } else { Some(why(context, cluster, before.as_deref(), &facts).await?) };
+    context.looked_through.keep(cluster.name(), facts);
     Ok(found.into_iter().filter_map(|app| Some((app, cause.clone()?))).collect())
 }
 
 /// What the cluster serves since the last look and what no longer, and the apps whose CRDs say so.
 async fn why(
-    engine: &Engine,
+    context: &Context,
     cluster: &Cluster,
     before: Option<&ClusterFacts>,
     now: &ClusterFacts,
-) -> Result<Cause, JobError> {
+) -> Result<Trigger, JobError> {
     let Some(before) = before else {
         let cluster = cluster.name().clone();
-        return Ok(Cause::Cluster { cluster, gained: Vec::new(), lost: Vec::new(), by: Vec::new() });
+        return Ok(Trigger::Cluster { cluster, gained: Vec::new(), lost: Vec::new(), by: Vec::new() });
     };
     let change = FactsChange::between(before, now);
     let groups = change.groups();
     let crds =
-        engine.store.inventory_of_kind(cluster.name(), "apiextensions.k8s.io", "CustomResourceDefinition").await?;
+        context.store.inventory_of_kind(cluster.name(), "apiextensions.k8s.io", "CustomResourceDefinition").await?;
     let defines = |name: &str| name.split_once('.').is_some_and(|(_, group)| groups.contains(group));
     let by: BTreeSet<AppId> = crds.into_iter().filter(|row| defines(&row.key.name)).map(|row| row.app).collect();
     let FactsChange { gained, lost, .. } = change;
-    Ok(Cause::Cluster { cluster: cluster.name().clone(), gained, lost, by: by.into_iter().collect() })
+    Ok(Trigger::Cluster { cluster: cluster.name().clone(), gained, lost, by: by.into_iter().collect() })
 }
 
 /// Whether a render of what the last one read could have another identity now.
-async fn is_outdated(engine: &Engine, row: &AppRow, trace: Option<String>) -> Result<bool, JobError> {
+async fn is_outdated(context: &Context, row: &AppRow, trace: Option<String>) -> Result<bool, JobError> {
     let (AppState::Active, Some(identity), Some(trace)) = (row.state, row.identity.clone(), trace) else {
         return Ok(false);
     };
-    let request = match render::request(engine, &row.app).await {
+    let request = match render::request(context, &row.app).await {
         Ok(request) => request,
         // The definition names a cluster that is none: its own job says so.
         Err(error) if error.class == Class::Fail => return Ok(false),
         Err(error) => return Err(error),
     };
     let app = row.app.clone();
-    let renderer = engine.renderer.identifier();
+    let renderer = context.renderer.identifier();
     blocking(move || {
         // A trace of another version of Driftless does not parse: that is another renderer, too.
         let Ok(trace) = serde_json::from_str::<Trace>(&trace) else { return true };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::{App, parse_file};
 use crate::config::Repo;
 use crate::ids::Oid;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::context::blocking;
 use crate::queue::JobError;
 use crate::tree::{Tree, TreeError};
@@ -17,17 +17,17 @@ const LARGEST: u64 = 4 << 20;
 
 /// None where that is too long ago.
 pub(in crate::jobs) async fn removed_by(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     app: &App,
     revision: &Oid,
 ) -> Result<Option<Oid>, JobError> {
     let mut at = revision.clone();
     for _ in 0..CHANGES {
-        let Some(changed) = engine.mirrors.last_change(&repo.name, &app.origin.file, &at).await? else { break };
-        let parent = engine.mirrors.parents(&repo.name, &changed).await?.into_iter().next();
+        let Some(changed) = context.mirrors.last_change(&repo.name, &app.origin.file, &at).await? else { break };
+        let parent = context.mirrors.parents(&repo.name, &changed).await?.into_iter().next();
         let Some(parent) = parent else { return Ok(Some(changed)) };
-        let tree = engine.mirrors.tree(&repo.name, &parent).await?;
+        let tree = context.mirrors.tree(&repo.name, &parent).await?;
         let (app, of) = (app.clone(), (repo.name.clone(), repo.definitions_ref.clone()));
         let had_it = blocking(move || -> Result<bool, TreeError> {
             let Some(text) = text(&tree, &app.origin.file)? else { return Ok(false) };

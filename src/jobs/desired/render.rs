@@ -7,25 +7,25 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::class::{Class, Classified};
 use crate::ids::RepoName;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::JobError;
 use crate::render::{Asker, Failure, Purpose, RenderError, RenderRequest, Rendered};
 use crate::tree::Tree;
 
 /// An error of the user's is a result; one of ours ends the job, to be tried again.
 pub(in crate::jobs) async fn render(
-    engine: &Engine,
+    context: &Context,
     app: &App,
     tree: Arc<dyn Tree>,
     purpose: Purpose,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
-    render_for(engine, &app.id.repo, app, tree, purpose, cancel).await
+    render_for(context, &app.id.repo, app, tree, purpose, cancel).await
 }
 
 /// The same in the share of another repo, which asks for it.
 pub(in crate::jobs) async fn render_for(
-    engine: &Engine,
+    context: &Context,
     asks: &RepoName,
     app: &App,
     tree: Arc<dyn Tree>,
@@ -34,25 +34,25 @@ pub(in crate::jobs) async fn render_for(
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
     // A definition that names a cluster which is none, or may not go there, is at fault itself, and no other app of the
     // pull request is.
-    if let Err(denied) = engine.permitted(app) {
+    if let Err(denied) = context.permitted(app) {
         return Ok(Err(failed(denied.to_string())));
     }
-    let request = request(engine, app).await?;
+    let request = request(context, app).await?;
     let asker = Asker { tenant: asks.as_str(), purpose };
-    match engine.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await {
+    match context.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await {
         Err(error) if error.class() != Class::Fail => Err(error.into()),
         result => Ok(result),
     }
 }
 
-pub(in crate::jobs) async fn request(engine: &Engine, app: &App) -> Result<RenderRequest, JobError> {
-    let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
+pub(in crate::jobs) async fn request(context: &Context, app: &App) -> Result<RenderRequest, JobError> {
+    let cluster = context.cluster_for(&app.id, &app.destination.cluster)?;
     Ok(RenderRequest {
         path: app.source.path.clone(),
         options: app.render.clone(),
         release: app.id.name.clone(),
         namespace: app.destination.namespace.clone(),
-        cluster: Some(engine.facts(cluster).await?),
+        cluster: Some(context.facts(cluster).await?),
     })
 }
 

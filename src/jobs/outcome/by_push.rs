@@ -7,14 +7,14 @@ use super::merge::ToldBy;
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::Oid;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::JobError;
 use crate::store::pulls::PullRow;
 
 /// Pull requests whose heads a push has brought into their base: they are merged, whatever the forge's API says or does
 /// not say.
 pub(in crate::jobs) async fn merged_by_push(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     ref_name: &str,
     before: Option<&Oid>,
@@ -23,18 +23,18 @@ pub(in crate::jobs) async fn merged_by_push(
     let mut merged = BTreeSet::new();
     // A branch without a commit of its own is not merged by a push to its base.
     let Some(before) = before else { return Ok(merged) };
-    let mut open = engine.store.pulls(&repo.name, PullRow::Open).await?;
+    let mut open = context.store.pulls(&repo.name, PullRow::Open).await?;
     open.retain(|pull| pull.base_ref == ref_name);
     if open.is_empty() {
         return Ok(merged);
     }
-    let pushed = engine.mirrors.newest(&repo.name, now, before).await?;
+    let pushed = context.mirrors.newest(&repo.name, now, before).await?;
     for pull in open.into_iter().filter(|pull| pushed.contains(&pull.head)) {
-        if engine.mirrors.is_ancestor(&repo.name, &pull.head, before).await? {
+        if context.mirrors.is_ancestor(&repo.name, &pull.head, before).await? {
             continue;
         }
-        let commit = engine.mirrors.merged_by(&repo.name, &pull.head, now).await?;
-        merge::merged(engine, &pull, &commit, ToldBy::Push).await?;
+        let commit = context.mirrors.merged_by(&repo.name, &pull.head, now).await?;
+        merge::merged(context, &pull, &commit, ToldBy::Push).await?;
         merged.insert(pull.number);
     }
     Ok(merged)
@@ -44,21 +44,21 @@ pub(in crate::jobs) async fn merged_by_push(
 /// Whether that is so is the forge's to say, and when it does not, the merge is told of by its webhook or the next
 /// look.
 pub(in crate::jobs) async fn merged_by_message(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     ref_name: &str,
     revision: &Oid,
 ) -> Result<(), JobError> {
-    let Some(number) = named_pull(&engine.mirrors.commit(&repo.name, revision).await?.summary) else { return Ok(()) };
-    let open = engine.store.pull(&repo.name, number).await?;
+    let Some(number) = named_pull(&context.mirrors.commit(&repo.name, revision).await?.summary) else { return Ok(()) };
+    let open = context.store.pull(&repo.name, number).await?;
     let (Some(row), Some(forge)) =
-        (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), engine.forge(repo))
+        (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), context.forge(repo))
     else {
         return Ok(());
     };
     match forge.pull_request(&repo.project, number).await {
         Ok(PullRequest { state: PullState::Merged, merge_commit: Some(commit), .. }) => {
-            merge::merged(engine, &row, &commit, ToldBy::Forge).await
+            merge::merged(context, &row, &commit, ToldBy::Forge).await
         }
         Ok(_) => Ok(()),
         Err(error) => {

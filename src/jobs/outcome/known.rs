@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::app::SyncPolicy;
 use crate::ids::{AppId, Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::{JobError, Key};
 use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
@@ -31,8 +31,8 @@ pub(in crate::jobs) struct Known {
 
 impl Known {
     /// What pull requests of a repo into these branches may wait for.
-    pub async fn load(engine: &Engine, repo: &RepoName, base_refs: &BTreeSet<&str>) -> Result<Self, JobError> {
-        let mut now = engine.store.snapshot().await?;
+    pub async fn load(context: &Context, repo: &RepoName, base_refs: &BTreeSet<&str>) -> Result<Self, JobError> {
+        let mut now = context.store.snapshot().await?;
         let mut heads = HashMap::new();
         for base_ref in base_refs {
             heads.extend(now.last_seen(repo, base_ref).await?.map(|head| ((*base_ref).to_owned(), head)));
@@ -44,8 +44,8 @@ impl Known {
     }
 
     /// What one pull request may wait for.
-    pub async fn about(engine: &Engine, pull: &Pull) -> Result<Self, JobError> {
-        Self::load(engine, &pull.repo, &BTreeSet::from([pull.base_ref.as_str()])).await
+    pub async fn about(context: &Context, pull: &Pull) -> Result<Self, JobError> {
+        Self::load(context, &pull.repo, &BTreeSet::from([pull.base_ref.as_str()])).await
     }
 
     /// Where an app stands whose sync has not come to an end. What it waits for is the merge's only if what is applied
@@ -74,19 +74,19 @@ impl Known {
 
     /// Whether what is applied of an app has a merge: its source is at it, or the definition that was merged is what
     /// was applied.
-    pub async fn has_merge(&self, engine: &Engine, pull: &Pull, app: &AppId) -> Result<bool, JobError> {
+    pub async fn has_merge(&self, context: &Context, pull: &Pull, app: &AppId) -> Result<bool, JobError> {
         // Only a wait asks.
         let row = self.rows.get(app).filter(|row| row.health == AppHealth::Progressing);
         let (Some(row), Some(merge)) = (row, &pull.merge_commit) else { return Ok(false) };
         let follows = row.app.source.repo == pull.repo;
         if let Some(applied) = row.applied_revision.as_ref().filter(|_| follows)
-            && engine.mirrors.is_ancestor(&pull.repo, merge, applied).await?
+            && context.mirrors.is_ancestor(&pull.repo, merge, applied).await?
         {
             return Ok(true);
         }
         let as_defined = row.applied_app.as_ref().is_some_and(|applied| applied.same_definition(&row.app));
-        let is_defined = app.repo == pull.repo && is_defined_elsewhere(engine, row) && as_defined;
-        Ok(is_defined && engine.mirrors.is_ancestor(&pull.repo, merge, &row.definition_commit).await?)
+        let is_defined = app.repo == pull.repo && is_defined_elsewhere(context, row) && as_defined;
+        Ok(is_defined && context.mirrors.is_ancestor(&pull.repo, merge, &row.definition_commit).await?)
     }
 
     pub fn is_busy(&self, row: &AppRow) -> bool {
@@ -97,9 +97,9 @@ impl Known {
 }
 
 /// Whether an app's definition is on another branch, or in another repo, than what it renders.
-pub(in crate::jobs) fn is_defined_elsewhere(engine: &Engine, row: &AppRow) -> bool {
+pub(in crate::jobs) fn is_defined_elsewhere(context: &Context, row: &AppRow) -> bool {
     let source = &row.app.source;
-    let defined_on = engine.repo(&row.app.id.repo).map(|repo| &repo.definitions_ref);
+    let defined_on = context.repo(&row.app.id.repo).map(|repo| &repo.definitions_ref);
     row.app.id.repo != source.repo || defined_on.is_ok_and(|defined_on| *defined_on != source.ref_name)
 }
 

@@ -9,7 +9,7 @@ use super::reviewed::{Affected, Reviewed};
 use super::told::{add, report_of, tell};
 use crate::app::OnDelete;
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::{JobError, Key};
 use crate::report::outcome::Event;
 use crate::report::preview::{
@@ -32,7 +32,7 @@ const TRIES: u32 = 3;
 /// The pull request was merged with the head that it was `seen` with: its apps are about to be synced. Compared before
 /// the turn in which it is told, as that takes long, with the preview that was shown last.
 pub(in crate::jobs) async fn merged(
-    engine: &Engine,
+    context: &Context,
     seen: &Pull,
     merge_commit: &Oid,
     told_by: ToldBy,
@@ -40,8 +40,8 @@ pub(in crate::jobs) async fn merged(
     let mut seen = seen.clone();
     let mut tries = 1;
     loop {
-        let reviewed = Box::pin(reviewed::compare(engine, &seen, merge_commit)).await?;
-        let turn = engine.store.turn(&seen.repo).await?;
+        let reviewed = Box::pin(reviewed::compare(context, &seen, merge_commit)).await?;
+        let turn = context.store.turn(&seen.repo).await?;
         let Some(mut now) = turn.pull(seen.number).await? else { return Ok(()) };
         // The push of a merge and the forge's word on it are heard at once, and only the first of them begins the
         // outcome: syncs may have added to it while this compared. Nor is a head merged that was pushed since.
@@ -50,7 +50,7 @@ pub(in crate::jobs) async fn merged(
         }
         if now.report == seen.report || tries == TRIES {
             now.merge_confirmed = told_by == ToldBy::Forge;
-            return begin(engine, &mut now, merge_commit, reviewed).await;
+            return begin(context, &mut now, merge_commit, reviewed).await;
         }
         seen = Pull::clone(&now);
         tries += 1;
@@ -58,7 +58,7 @@ pub(in crate::jobs) async fn merged(
 }
 
 async fn begin(
-    engine: &Engine,
+    context: &Context,
     pull: &mut HeldPull<'_>,
     merge_commit: &Oid,
     reviewed: Reviewed,
@@ -84,14 +84,14 @@ async fn begin(
         None if commits.is_none() => Previewed::Never,
         None => Previewed::NoApp,
     };
-    let report = shown.or_else(|| is_told.then(|| never_shown(engine, pull, commits)));
+    let report = shown.or_else(|| is_told.then(|| never_shown(context, pull, commits)));
     let Some(mut report) = report else { return Ok(pull.put().await?) };
     let compared = ComparedAfter {
         base: base.unwrap_or_else(|| report.base.clone()),
-        at: engine.clock.now(),
+        at: context.clock.now(),
         apps: again.iter().map(|app| app.app.clone()).collect(),
     };
-    let known = Known::about(engine, pull).await?;
+    let known = Known::about(context, pull).await?;
     let mut apps = Vec::new();
     for (app, (cluster, definition)) in
         affected(&mut report, of_merge, again).into_iter().filter(|(app, _)| !refused.contains(app))
@@ -99,15 +99,15 @@ async fn begin(
         if definition == DefinitionChange::Removed
             && known.rows.get(&app).is_none_or(|row| row.on_delete() == OnDelete::Keep)
         {
-            let nothing = engine.store.inventory(&app).await?.is_empty();
+            let nothing = context.store.inventory(&app).await?.is_empty();
             let event = Event { revision: merge_commit.clone(), end: kept(&report, &app, nothing) };
-            add(engine, pull, &app, None, &event, engine.clock.now_millis()).await?;
+            add(context, pull, &app, None, &event, context.clock.now_millis()).await?;
         }
         if let Some(why) = invalid.get(&app) {
             let event = Event { revision: merge_commit.clone(), end: AppEnd::Failed { message: why.clone() } };
-            add(engine, pull, &app, None, &event, engine.clock.now_millis()).await?;
+            add(context, pull, &app, None, &event, context.clock.now_millis()).await?;
         }
-        let end = known.stands(&app, known.has_merge(engine, pull, &app).await?);
+        let end = known.stands(&app, known.has_merge(context, pull, &app).await?);
         apps.push(AppOutcome { app, cluster, end, later: Vec::new() });
     }
     report.outcome = Some(Outcome {
@@ -122,20 +122,20 @@ async fn begin(
     });
     // Some may have ended before anybody knew that this waits for them. The job waits for its turn, until the row is
     // written.
-    ask(engine, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await?;
-    tell(engine, pull, &mut report, &known).await
+    ask(context, &pull.repo, Key::Preview { repo: pull.repo.clone(), number: pull.number }).await?;
+    tell(context, pull, &mut report, &known).await
 }
 
 /// What only the forge knows of a merge: the head that was merged, and whom it concerns, who are told of its failure.
 /// The push may have told of the merge before, with the head that was seen last.
 pub(in crate::jobs) async fn concerns(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     number: u64,
     head: &Oid,
     people: Vec<String>,
 ) -> Result<(), JobError> {
-    let turn = engine.store.turn(repo).await?;
+    let turn = context.store.turn(repo).await?;
     let Some(mut pull) = turn.pull(number).await? else { return Ok(()) };
     if pull.state == PullRow::Merged && !pull.merge_confirmed {
         pull.merge_confirmed = true;
@@ -150,8 +150,8 @@ pub(in crate::jobs) async fn concerns(
     if outcome.people.is_empty() {
         outcome.people = people;
     }
-    let known = Known::about(engine, &pull).await?;
-    tell(engine, &mut pull, &mut report, &known).await
+    let known = Known::about(context, &pull).await?;
+    tell(context, &mut pull, &mut report, &known).await
 }
 
 /// What becomes of the objects of an app whose definition is removed and keeps them.
@@ -173,7 +173,7 @@ fn was_not_made(report: &PreviewReport) -> bool {
 
 /// What is said of a pull request of which nothing was shown: no preview was made before it was merged, or one of these
 /// commits, its head and its base, that affected no app.
-fn never_shown(engine: &Engine, pull: &Pull, commits: Option<[Oid; 2]>) -> PreviewReport {
+fn never_shown(context: &Context, pull: &Pull, commits: Option<[Oid; 2]>) -> PreviewReport {
     let [head, base] = commits.unwrap_or_else(|| [pull.head.clone(), pull.head.clone()]);
     PreviewReport {
         repo: pull.repo.clone(),
@@ -181,7 +181,7 @@ fn never_shown(engine: &Engine, pull: &Pull, commits: Option<[Oid; 2]>) -> Previ
         head,
         base,
         base_ref: pull.base_ref.trim_start_matches("refs/heads/").to_owned(),
-        at: engine.clock.now(),
+        at: context.clock.now(),
         stopped: None,
         apps: Vec::new(),
         outcome: None,

@@ -11,10 +11,10 @@ use super::told;
 use super::unseen::unseen;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::jobs::Engine;
-use crate::jobs::desired::visible;
+use crate::jobs::Context;
+use crate::jobs::desired::fetch_commit;
 use crate::jobs::preview::compare::Compared;
-use crate::jobs::preview::pair::{Pair, Trees};
+use crate::jobs::preview::comparison::{AppComparison, MergeTrees};
 use crate::jobs::preview::previewed::{Collected, Looked, LookedAt};
 use crate::jobs::preview::{compare, relook, sides};
 use crate::queue::JobError;
@@ -63,38 +63,38 @@ impl Reviewed {
 }
 
 /// Compares a merge with its preview. Equal trees are equal content, whatever way led there.
-pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit: &Oid) -> Result<Reviewed, JobError> {
-    let repo = engine.repo(&pull.repo)?;
-    let preview = engine.store.preview(&repo.name, pull.number).await?;
-    if !is_here(engine, repo, pull, merge_commit).await {
+pub(in crate::jobs) async fn compare(context: &Context, pull: &Pull, merge_commit: &Oid) -> Result<Reviewed, JobError> {
+    let repo = context.repo(&pull.repo)?;
+    let preview = context.store.preview(&repo.name, pull.number).await?;
+    if !is_here(context, repo, pull, merge_commit).await {
         tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit, "a merge cannot be fetched, \
                                                                                          and was not compared with its \
                                                                                          preview");
         return Ok(Reviewed::of(preview.as_ref()));
     }
-    let tree = engine.mirrors.tree_id(&repo.name, merge_commit).await?;
-    let preview = before_merge(engine, repo, preview, merge_commit).await?;
+    let tree = context.mirrors.tree_id(&repo.name, merge_commit).await?;
+    let preview = before_merge(context, repo, preview, merge_commit).await?;
     let is_broken = told::report_of(pull).is_some_and(|report| is_broken(&report));
     if !is_broken && preview.as_ref().is_some_and(|preview| preview.change_tree.as_ref() == Some(&tree)) {
         return Ok(Reviewed::of(preview.as_ref()));
     }
-    let Some(base) = base_before(engine, repo, pull, preview.as_ref(), merge_commit).await? else {
+    let Some(base) = base_before(context, repo, pull, preview.as_ref(), merge_commit).await? else {
         return Ok(Reviewed::of(preview.as_ref()));
     };
-    let trees = Trees {
+    let trees = MergeTrees {
         base_ref: pull.base_ref.clone(),
         base_commit: base.clone(),
-        base: engine.mirrors.tree(&repo.name, &base).await?,
-        change: engine.mirrors.tree(&repo.name, merge_commit).await?,
+        base: context.mirrors.tree(&repo.name, &base).await?,
+        change: context.mirrors.tree(&repo.name, merge_commit).await?,
         reads: Arc::default(),
     };
-    let cancel = engine.tasks.hard().clone();
-    let mut sides = sides::build(engine, repo, &trees, &cancel).await?;
+    let cancel = context.tasks.hard().clone();
+    let mut sides = sides::build(context, repo, &trees, &cancel).await?;
     let refused = std::mem::take(&mut sides.refused);
     sides.pairs.retain(|pair| !refused.contains_key(&pair.id));
     if !sides.errors.is_empty() {
         // What is missing may be what cannot be read: nothing is removed by a merge that breaks definitions.
-        let is_known = |pair: &Pair| pair.invalid.is_none() || sides.invalid.contains_key(&pair.id);
+        let is_known = |pair: &AppComparison| pair.invalid.is_none() || sides.invalid.contains_key(&pair.id);
         sides.pairs.retain(|pair| pair.change.is_some() && is_known(pair));
     }
     let definitions = sides.errors.iter().map(ToString::to_string).chain(refused.values().cloned()).collect();
@@ -120,7 +120,7 @@ pub(in crate::jobs) async fn compare(engine: &Engine, pull: &Pull, merge_commit:
         merge_commit,
         preview: preview.as_ref(),
     };
-    Box::pin(plan_again(engine, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
+    Box::pin(plan_again(context, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
     Ok(reviewed)
 }
 
@@ -132,16 +132,16 @@ fn is_broken(report: &PreviewReport) -> bool {
 
 /// A preview that was made after the merge says nothing about it.
 async fn before_merge(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     preview: Option<PreviewRow>,
     merge: &Oid,
 ) -> Result<Option<PreviewRow>, JobError> {
     let Some(preview) = preview else { return Ok(None) };
-    if !engine.mirrors.has_commit(&repo.name, &preview.base).await {
+    if !context.mirrors.has_commit(&repo.name, &preview.base).await {
         return Ok(Some(preview));
     }
-    let is_after = engine.mirrors.is_ancestor(&repo.name, merge, &preview.base).await?;
+    let is_after = context.mirrors.is_ancestor(&repo.name, merge, &preview.base).await?;
     Ok(Some(preview).filter(|_| !is_after))
 }
 
@@ -153,16 +153,16 @@ struct About<'a> {
 }
 
 async fn plan_again(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
-    pairs: Vec<Pair>,
+    trees: &MergeTrees,
+    pairs: Vec<AppComparison>,
     about: &About<'_>,
     cancel: &CancellationToken,
     reviewed: &mut Reviewed,
 ) {
     let collected = Collected::default();
-    let planned = compare::all(engine, repo, trees, about.merge_commit, pairs, &collected, cancel);
+    let planned = compare::all(context, repo, trees, about.merge_commit, pairs, &collected, cancel);
     let reports = match tokio::time::timeout(PLANNED_WITHIN, planned).await {
         Ok(Ok(Compared { apps, trouble: None })) => apps,
         // The syncs say what is wrong with the cluster.
@@ -196,11 +196,15 @@ async fn plan_again(
 }
 
 /// The apps whose input is not what the preview looked at. Where it is, so is the plan.
-async fn not_as_looked_at(pairs: Vec<Pair>, looked: Option<&Looked>, trees: &Trees) -> Result<Vec<Pair>, JobError> {
+async fn not_as_looked_at(
+    pairs: Vec<AppComparison>,
+    looked: Option<&Looked>,
+    trees: &MergeTrees,
+) -> Result<Vec<AppComparison>, JobError> {
     let Some(looked) = looked else { return Ok(pairs) };
     let apps: BTreeMap<AppId, LookedAt> = looked.apps.iter().map(|one| (one.app.clone(), one.clone())).collect();
     let trees = trees.clone();
-    let look = move || -> Result<Vec<Pair>, TreeError> {
+    let look = move || -> Result<Vec<AppComparison>, TreeError> {
         let mut old = Vec::new();
         for pair in pairs {
             let same = match apps.get(&pair.id) {
@@ -216,7 +220,7 @@ async fn not_as_looked_at(pairs: Vec<Pair>, looked: Option<&Looked>, trees: &Tre
     Ok(crate::jobs::context::blocking(look).await??)
 }
 
-fn is_defined_as(pair: &Pair, one: &LookedAt) -> bool {
+fn is_defined_as(pair: &AppComparison, one: &LookedAt) -> bool {
     [(&pair.base, &one.base), (&pair.change, &one.change)].into_iter().all(|(side, seen)| match (side, seen) {
         (Some(side), Some(seen)) => {
             let told = side.rendered.as_ref().ok().and_then(|rendered| rendered.cluster.as_ref());
@@ -227,7 +231,7 @@ fn is_defined_as(pair: &Pair, one: &LookedAt) -> bool {
     })
 }
 
-fn affected(pair: &Pair) -> Option<Affected> {
+fn affected(pair: &AppComparison) -> Option<Affected> {
     let side = pair.change.as_ref().or(pair.base.as_ref())?;
     Some(Affected {
         app: pair.id.clone(),
@@ -237,19 +241,19 @@ fn affected(pair: &Pair) -> Option<Affected> {
 }
 
 /// Whether the commit can be read; the webhook of a merge may be faster than the fetch of its push.
-async fn is_here(engine: &Engine, repo: &Repo, pull: &Pull, commit: &Oid) -> bool {
-    if engine.mirrors.has_commit(&repo.name, commit).await {
+async fn is_here(context: &Context, repo: &Repo, pull: &Pull, commit: &Oid) -> bool {
+    if context.mirrors.has_commit(&repo.name, commit).await {
         return true;
     }
-    let Ok(remote) = engine.remote(repo).await else { return false };
+    let Ok(remote) = context.remote(repo).await else { return false };
     let refs = std::slice::from_ref(&pull.base_ref);
-    let fetched = visible::fetch(&engine.mirrors, &remote, refs, Some(commit), engine.tasks.hard()).await;
-    fetched.is_ok() && engine.mirrors.has_commit(&repo.name, commit).await
+    let fetched = fetch_commit::fetch(&context.mirrors, &remote, refs, Some(commit), context.tasks.hard()).await;
+    fetched.is_ok() && context.mirrors.has_commit(&repo.name, commit).await
 }
 
 /// What the base was before the merge.
 async fn base_before(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     pull: &Pull,
     preview: Option<&PreviewRow>,
@@ -257,10 +261,10 @@ async fn base_before(
 ) -> Result<Option<Oid>, JobError> {
     if let Some(preview) = preview
         && pull.head == *merge_commit
-        && engine.mirrors.is_ancestor(&repo.name, &preview.base, merge_commit).await?
+        && context.mirrors.is_ancestor(&repo.name, &preview.base, merge_commit).await?
     {
         // The base was moved to the head itself.
         return Ok(Some(preview.base.clone()));
     }
-    Ok(engine.mirrors.parents(&repo.name, merge_commit).await?.into_iter().next())
+    Ok(context.mirrors.parents(&repo.name, merge_commit).await?.into_iter().next())
 }

@@ -9,7 +9,7 @@ use super::known::{Known, is_defined_elsewhere};
 use super::taken_back::Merge;
 use super::told::{add, events, heard_after, report_of, tell};
 use crate::ids::{AppId, Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::{JobError, Key};
 use crate::report::outcome::{Event, Own, added, may_be_taken_back, seen_from};
 use crate::report::preview::{AppEnd, DefinitionChange, PreviewReport};
@@ -17,21 +17,21 @@ use crate::store::apps::{AppHealth, AppState};
 
 /// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays:
 /// this only adds to it.
-pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(), JobError> {
-    let turn = engine.store.turn(repo).await?;
-    let pulls = turn.unfinished_pulls(heard_after(engine)).await?;
+pub(in crate::jobs) async fn run(context: &Context, repo: &RepoName) -> Result<(), JobError> {
+    let turn = context.store.turn(repo).await?;
+    let pulls = turn.unfinished_pulls(heard_after(context)).await?;
     if pulls.is_empty() {
         return Ok(());
     }
     let base_refs = pulls.iter().map(|pull| pull.base_ref.as_str()).collect();
-    let known_apps = Known::load(engine, repo, &base_refs).await?;
+    let known_apps = Known::load(context, repo, &base_refs).await?;
     let mut contains = Contains::default();
     for mut pull in pulls {
         let Some(merge_commit) = pull.merge_commit.clone() else { continue };
         let Some(mut report) = report_of(&pull) else { continue };
         let Some(outcome) = report.outcome.clone() else { continue };
-        let mut told = events(engine, &pull).await?;
-        let mut merge = Merge::new(engine, &pull, &merge_commit);
+        let mut told = events(context, &pull).await?;
+        let mut merge = Merge::new(context, &pull, &merge_commit);
         for known in &outcome.apps {
             let seen = told.entry(known.app.clone()).or_default();
             let changes = Changes::of(&report, &known.app);
@@ -42,26 +42,26 @@ pub(in crate::jobs) async fn run(engine: &Engine, repo: &RepoName) -> Result<(),
             {
                 // One that was written by another version is left out: it will end again.
                 let Ok(said) = serde_json::from_str(&end.ended) else { continue };
-                if !contains.ask(engine, repo, &merge_commit, &end.revision).await? {
+                if !contains.ask(context, repo, &merge_commit, &end.revision).await? {
                     continue;
                 }
                 let Some(said) = seen_from(&own, said) else { continue };
                 let event = Event { revision: end.revision.clone(), end: said };
-                let event = of_merge(&mut merge, &known.app, engine, &mut contains, &seen.events, event).await?;
+                let event = of_merge(&mut merge, &known.app, context, &mut contains, &seen.events, event).await?;
                 let Some(event) = event else { continue };
                 if let Some(event) = added(&seen.events, changes.removes, event) {
-                    add(engine, &pull, &known.app, Some(end.id), &event, end.at).await?;
+                    add(context, &pull, &known.app, Some(end.id), &event, end.at).await?;
                     seen.events.push(event);
                 }
             }
             if seen.events.is_empty()
                 && let Some(event) =
-                    without_sync(engine, &known_apps, &mut contains, &mut merge, &known.app, changes).await?
+                    without_sync(context, &known_apps, &mut contains, &mut merge, &known.app, changes).await?
             {
-                add(engine, &pull, &known.app, None, &event, engine.clock.now_millis()).await?;
+                add(context, &pull, &known.app, None, &event, context.clock.now_millis()).await?;
             }
         }
-        tell(engine, &mut pull, &mut report, &known_apps).await?;
+        tell(context, &mut pull, &mut report, &known_apps).await?;
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ impl Changes {
 struct Contains(HashMap<(Oid, Oid), bool>);
 
 impl Contains {
-    async fn ask(&mut self, engine: &Engine, repo: &RepoName, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
+    async fn ask(&mut self, context: &Context, repo: &RepoName, merge: &Oid, revision: &Oid) -> Result<bool, JobError> {
         let key = (merge.clone(), revision.clone());
         if let Some(known) = self.0.get(&key) {
             return Ok(*known);
@@ -96,8 +96,8 @@ impl Contains {
             return Ok(true);
         }
         // What a force push has taken away is in nobody's history.
-        let is_here = engine.mirrors.has_commit(repo, revision).await;
-        let within = is_here && engine.mirrors.is_ancestor(repo, merge, revision).await?;
+        let is_here = context.mirrors.has_commit(repo, revision).await;
+        let within = is_here && context.mirrors.is_ancestor(repo, merge, revision).await?;
         self.0.insert(key, within);
         Ok(within)
     }
@@ -107,7 +107,7 @@ impl Contains {
 async fn of_merge(
     merge: &mut Merge<'_>,
     app: &AppId,
-    engine: &Engine,
+    context: &Context,
     contains: &mut Contains,
     told: &[Event],
     event: Event,
@@ -121,20 +121,20 @@ async fn of_merge(
     }
     // Who pins an app to what has the merge as well takes nothing of it back.
     if let AppEnd::RolledBack { to, .. } = &event.end {
-        let has_it = contains.ask(engine, &merge.pull.repo, merge.commit, to).await?;
+        let has_it = contains.ask(context, &merge.pull.repo, merge.commit, to).await?;
         return Ok((!has_it).then_some(event));
     }
     let AppEnd::Replaced { by, .. } = &event.end else { return Ok(Some(event)) };
     // What still has all that the merge changed tells by its own end how that fares; so does what comes after one that
     // goes back before the merge.
     let is_told =
-        contains.ask(engine, &merge.pull.repo, merge.commit, by).await? && merge.changed_since(app, by).await?;
+        contains.ask(context, &merge.pull.repo, merge.commit, by).await? && merge.changed_since(app, by).await?;
     Ok(is_told.then_some(event))
 }
 
 /// The outcome for an app that no sync comes for, because what its ref has by now is what was applied before.
 async fn without_sync(
-    engine: &Engine,
+    context: &Context,
     known: &Known,
     contains: &mut Contains,
     merge: &mut Merge<'_>,
@@ -149,7 +149,7 @@ async fn without_sync(
     // Or what was merged is its definition, and that is applied.
     let base = Key::Push { repo: pull.repo.clone(), ref_name: pull.base_ref.clone() };
     let is_defined =
-        app.repo == pull.repo && is_defined_elsewhere(engine, row) && !known.busy.contains(&base.to_string());
+        app.repo == pull.repo && is_defined_elsewhere(context, row) && !known.busy.contains(&base.to_string());
     let as_defined = || row.applied_app.as_ref().is_some_and(|applied| applied.same_definition(&row.app));
     let follows = follows || (is_defined && as_defined());
     let is_settled = row.state == AppState::Active
@@ -160,7 +160,7 @@ async fn without_sync(
     if !follows || changes.removes || !is_settled || known.is_busy(row) {
         return Ok(None);
     }
-    if !contains.ask(engine, &pull.repo, merge.commit, head).await? {
+    if !contains.ask(context, &pull.repo, merge.commit, head).await? {
         return Ok(None);
     }
     let end = if changes.objects && merge.taken_back(app, head).await? {

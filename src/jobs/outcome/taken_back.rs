@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::by_push::named_pull;
 use crate::ids::{AppId, Oid};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::preview::previewed::{Looked, Seen};
 use crate::queue::JobError;
 use crate::source::{Change, Changes};
@@ -16,7 +16,7 @@ const PATHS: usize = 5_000;
 
 /// A merge. A merge of a thousand apps asks a thousand times: what it changes is read once.
 pub(in crate::jobs) struct Merge<'a> {
-    engine: &'a Engine,
+    context: &'a Context,
     pub pull: &'a Pull,
     pub commit: &'a Oid,
     brought: Option<Brought>,
@@ -33,8 +33,8 @@ struct Brought {
 }
 
 impl<'a> Merge<'a> {
-    pub fn new(engine: &'a Engine, pull: &'a Pull, commit: &'a Oid) -> Self {
-        Self { engine, pull, commit, brought: None, between: HashMap::new() }
+    pub fn new(context: &'a Context, pull: &'a Pull, commit: &'a Oid) -> Self {
+        Self { context, pull, commit, brought: None, between: HashMap::new() }
     }
 
     /// Whether a later revision lacks something of what it changed of an app.
@@ -80,20 +80,20 @@ impl<'a> Merge<'a> {
     }
 
     async fn read(&self) -> Result<Brought, JobError> {
-        let (engine, pull) = (self.engine, self.pull);
-        let base = before(engine, pull, self.commit).await?;
+        let (context, pull) = (self.context, self.pull);
+        let base = before(context, pull, self.commit).await?;
         let changes = match &base {
-            Some(base) => engine.mirrors.changed_paths(&pull.repo, base, self.commit, PATHS).await?,
+            Some(base) => context.mirrors.changed_paths(&pull.repo, base, self.commit, PATHS).await?,
             None => Changes { changes: Vec::new(), truncated: false },
         };
-        let preview = engine.store.preview(&pull.repo, pull.number).await?;
+        let preview = context.store.preview(&pull.repo, pull.number).await?;
         Ok(Brought { base, changes, looked: preview.as_ref().and_then(Looked::read) })
     }
 
     async fn compare(&mut self, from: Oid, to: &Oid) -> Result<(), JobError> {
         let key = (from, to.clone());
         if !self.between.contains_key(&key) {
-            let changes = self.engine.mirrors.changed_paths(&self.pull.repo, &key.0, to, PATHS).await?;
+            let changes = self.context.mirrors.changed_paths(&self.pull.repo, &key.0, to, PATHS).await?;
             self.between.insert(key, changes);
         }
         Ok(())
@@ -102,9 +102,9 @@ impl<'a> Merge<'a> {
 
 /// A merge of two parents and a squash tell what the base was before. Otherwise it is that of the preview: where it has
 /// moved before the merge, nothing is called taken back that may not be.
-async fn before(engine: &Engine, pull: &Pull, merge: &Oid) -> Result<Option<Oid>, JobError> {
-    let parents = engine.mirrors.parents(&pull.repo, merge).await?;
-    let named = named_pull(&engine.mirrors.commit(&pull.repo, merge).await?.summary);
+async fn before(context: &Context, pull: &Pull, merge: &Oid) -> Result<Option<Oid>, JobError> {
+    let parents = context.mirrors.parents(&pull.repo, merge).await?;
+    let named = named_pull(&context.mirrors.commit(&pull.repo, merge).await?.summary);
     let is_one = pull.head != *merge && (parents.len() > 1 || named == Some(pull.number));
     Ok(if is_one { parents.into_iter().next() } else { pull.base.clone() })
 }

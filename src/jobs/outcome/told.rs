@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::known::Known;
 use crate::ids::AppId;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::JobError;
 use crate::report::outcome::Event;
 use crate::report::preview::{AppEnd, LaterEnd, Move, PreviewReport};
@@ -28,9 +28,9 @@ pub(in crate::jobs) struct Told {
     pub last_id: Option<i64>,
 }
 
-pub(in crate::jobs) async fn events(engine: &Engine, pull: &Pull) -> Result<BTreeMap<AppId, Told>, JobError> {
+pub(in crate::jobs) async fn events(context: &Context, pull: &Pull) -> Result<BTreeMap<AppId, Told>, JobError> {
     let mut told: BTreeMap<AppId, Told> = BTreeMap::new();
-    for row in engine.store.outcome_events(&pull.repo, pull.number).await? {
+    for row in context.store.outcome_events(&pull.repo, pull.number).await? {
         let Ok(end) = serde_json::from_str(&row.ended) else { continue };
         let known = told.entry(row.app).or_default();
         known.events.push(Event { revision: row.revision, end });
@@ -41,7 +41,7 @@ pub(in crate::jobs) async fn events(engine: &Engine, pull: &Pull) -> Result<BTre
 }
 
 pub(in crate::jobs) async fn add(
-    engine: &Engine,
+    context: &Context,
     pull: &Pull,
     app: &AppId,
     end_id: Option<i64>,
@@ -49,12 +49,12 @@ pub(in crate::jobs) async fn add(
     at: i64,
 ) -> Result<(), JobError> {
     let row = EventRow { app: app.clone(), end_id, revision: event.revision.clone(), ended: json(&event.end)?, at };
-    Ok(engine.store.add_outcome_event(&pull.repo, pull.number, &row).await?)
+    Ok(context.store.add_outcome_event(&pull.repo, pull.number, &row).await?)
 }
 
 /// What has failed was applied since, and is not healthy yet.
 async fn applied_since(
-    engine: &Engine,
+    context: &Context,
     pull: &Pull,
     known: &Known,
     app: &AppId,
@@ -62,7 +62,7 @@ async fn applied_since(
 ) -> Result<Option<LaterEnd>, JobError> {
     let has_failed = told.events.last().is_some_and(|event| outcome::failure(&event.end).is_some());
     let Some(row) = known.rows.get(app).filter(|row| has_failed && row.failure.is_empty()) else { return Ok(None) };
-    let end = known.stands(app, known.has_merge(engine, pull, app).await?);
+    let end = known.stands(app, known.has_merge(context, pull, app).await?);
     let at = row.applied_at.and_then(|at| Timestamp::from_millisecond(at).ok());
     Ok(match (end, at, &row.applied_revision) {
         (end @ AppEnd::Progressing { .. }, Some(at), Some(revision)) => {
@@ -72,8 +72,8 @@ async fn applied_since(
     })
 }
 
-pub(in crate::jobs) fn heard_after(engine: &Engine) -> i64 {
-    engine.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
+pub(in crate::jobs) fn heard_after(context: &Context) -> i64 {
+    context.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(in crate::jobs) fn json<T: serde::Serialize>(value: &T) -> Result<String, JobError> {
@@ -82,12 +82,12 @@ pub(in crate::jobs) fn json<T: serde::Serialize>(value: &T) -> Result<String, Jo
 
 /// Brings what was told into the report, and has it shown.
 pub(in crate::jobs) async fn tell(
-    engine: &Engine,
+    context: &Context,
     pull: &mut HeldPull<'_>,
     report: &mut PreviewReport,
     known: &Known,
 ) -> Result<(), JobError> {
-    let told = events(engine, pull).await?;
+    let told = events(context, pull).await?;
     let Some(mut outcome) = report.outcome.take() else { return Ok(()) };
     let moved = report.moves();
     let mut settled = true;
@@ -96,7 +96,7 @@ pub(in crate::jobs) async fn tell(
         let told = told.get(&app.app).unwrap_or(&none);
         settled &= told.events.iter().any(|event| outcome::is_settled(&event.end));
         let Some(first) = outcome::first(&told.events) else {
-            app.end = known.stands(&app.app, known.has_merge(engine, pull, &app.app).await?);
+            app.end = known.stands(&app.app, known.has_merge(context, pull, &app.app).await?);
             continue;
         };
         app.end = without_moved(told.events[first].end.clone(), &moved, &app.app);
@@ -119,7 +119,7 @@ pub(in crate::jobs) async fn tell(
             })
         });
         app.later = later.collect();
-        app.later.extend(applied_since(engine, pull, known, &app.app, told).await?);
+        app.later.extend(applied_since(context, pull, known, &app.app, told).await?);
     }
     let notice = markdown::notice(&outcome);
     report.outcome = Some(outcome);
@@ -129,9 +129,12 @@ pub(in crate::jobs) async fn tell(
         return Ok(());
     }
     (pull.unfinished, pull.report) = (!settled, after);
-    engine.outbox.put_outcome(&pull.repo, pull.number, &markdown::comment(report, engine.config.comment_parts)).await?;
+    context
+        .outbox
+        .put_outcome(&pull.repo, pull.number, &markdown::comment(report, context.config.comment_parts))
+        .await?;
     if let Some(text) = notice {
-        engine.outbox.put_notice(&pull.repo, pull.number, &text).await?;
+        context.outbox.put_notice(&pull.repo, pull.number, &text).await?;
     }
     // The row last: whoever is stopped before finds that it is still to be said.
     pull.put().await?;

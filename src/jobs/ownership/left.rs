@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, OnDelete, Verb};
 use crate::class::Class;
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::plan::contents::has_contents;
 use crate::plan::{Change, destructive_objects};
 use crate::queue::JobError;
@@ -25,10 +25,10 @@ pub(in crate::jobs) struct Left {
 }
 
 /// Deletes obey the configuration, and go nowhere without it.
-pub(in crate::jobs) async fn look(engine: &Engine, app: &App, cluster: &ClusterName) -> Result<Left, JobError> {
-    let rows = engine.store.inventory_of(cluster, &app.id).await?;
-    let grants = engine.grants(&app.id.repo)?;
-    let refused = if engine.clusters.contains_key(cluster) {
+pub(in crate::jobs) async fn look(context: &Context, app: &App, cluster: &ClusterName) -> Result<Left, JobError> {
+    let rows = context.store.inventory_of(cluster, &app.id).await?;
+    let grants = context.grants(&app.id.repo)?;
+    let refused = if context.clusters.contains_key(cluster) {
         grants.cluster(cluster).err().map(|refusal| refusal.to_string())
     } else {
         Some(format!(
@@ -51,30 +51,30 @@ pub(in crate::jobs) async fn look(engine: &Engine, app: &App, cluster: &ClusterN
 }
 
 /// Whether a person has agreed to deletes on clusters that the app has left, and they are not done yet.
-pub(in crate::jobs) async fn is_agreed(engine: &Engine, app: &AppId) -> Result<bool, JobError> {
-    match engine.store.app(app).await? {
-        Some(row) => Ok(!agreed(engine, &row).await?.is_empty()),
+pub(in crate::jobs) async fn is_agreed(context: &Context, app: &AppId) -> Result<bool, JobError> {
+    match context.store.app(app).await? {
+        Some(row) => Ok(!agreed(context, &row).await?.is_empty()),
         None => Ok(false),
     }
 }
 
 /// Where deletions were confirmed that the app's own syncs do not make: where it has left, and everywhere once its
 /// definition was removed and its other objects stay.
-pub(in crate::jobs) async fn agreed(engine: &Engine, row: &AppRow) -> Result<Vec<ClusterName>, JobError> {
+pub(in crate::jobs) async fn agreed(context: &Context, row: &AppRow) -> Result<Vec<ClusterName>, JobError> {
     let app = &row.app.id;
-    let mut clusters = engine.store.left_clusters(app).await?;
+    let mut clusters = context.store.previous_clusters(app).await?;
     if row.state == AppState::Removed && row.on_delete() == OnDelete::Keep {
         clusters.push(row.app.destination.cluster.clone());
     }
     let mut agreed = Vec::new();
     for cluster in clusters {
-        let rows = engine.store.inventory_of(&cluster, app).await?;
-        let shown = engine.store.shown_deletes(app, &cluster).await?;
+        let rows = context.store.inventory_of(&cluster, app).await?;
+        let shown = context.store.confirmable(app, &cluster).await?;
         let is_agreed = |object: &ObjectRow| {
             let is_left = cluster != row.app.destination.cluster;
             object.state == ObjectState::Pruning && (is_left || shown.contains(&object.key.id()))
         };
-        if engine.clusters.contains_key(&cluster) && rows.iter().any(is_agreed) {
+        if context.clusters.contains_key(&cluster) && rows.iter().any(is_agreed) {
             agreed.push(cluster);
         }
     }
@@ -88,7 +88,7 @@ pub(in crate::jobs) fn objects(number: usize) -> String {
 /// What goes with a Namespace, a CRD and the like among objects that need confirmation. A cluster that is away holds
 /// nothing up.
 pub(in crate::jobs) async fn what_goes_with(
-    engine: &Engine,
+    context: &Context,
     app: &App,
     cluster: &ClusterName,
     rows: &[&ObjectRow],
@@ -98,7 +98,7 @@ pub(in crate::jobs) async fn what_goes_with(
     let rows: Vec<ObjectRow> = rows.iter().filter(|row| has_contents(&row.key)).map(|row| (*row).clone()).collect();
     let mut left = app.clone();
     left.destination.cluster = cluster.clone();
-    match removals(engine, &left, &rows, revision, cancel).await {
+    match removals(context, &left, &rows, revision, cancel).await {
         Ok(changes) => Ok(destructive_objects(&changes).iter().map(ToString::to_string).collect()),
         Err(error) if error.class == Class::Cancelled => Err(error),
         Err(error) => {
@@ -110,7 +110,7 @@ pub(in crate::jobs) async fn what_goes_with(
 
 /// What deleting objects on the cluster that an app leaves would do.
 pub(in crate::jobs) async fn removals(
-    engine: &Engine,
+    context: &Context,
     app: &App,
     rows: &[ObjectRow],
     revision: &Oid,
@@ -120,7 +120,7 @@ pub(in crate::jobs) async fn removals(
         return Ok(Vec::new());
     }
     let inventory: Vec<Owned> = rows.iter().map(sync::owned).collect();
-    let (marks, allow) = (engine.marks(&app.id), &engine.repo(&app.id.repo)?.allow);
+    let (marks, allow) = (context.marks(&app.id), &context.repo(&app.id.repo)?.allow);
     let input = PlanInput {
         app,
         marks: &marks,
@@ -134,5 +134,5 @@ pub(in crate::jobs) async fn removals(
         reveals: false,
         siblings: None,
     };
-    Ok(plan_apply(engine.cluster_for(&app.id, &app.destination.cluster)?, input, cancel).boxed().await?.changes)
+    Ok(plan_apply(context.cluster_for(&app.id, &app.destination.cluster)?, input, cancel).boxed().await?.changes)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::AppId;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::manifest::ObjectId;
 use crate::plan::{Plan, TakeOver};
 use crate::queue::JobError;
@@ -11,8 +11,8 @@ use crate::store::apps::{AppRow, AppState};
 
 /// Which objects that a plan would take have only the mark of another app of the repo: the inventory knows that app,
 /// and it neither has the object nor renders it.
-pub(in crate::jobs) async fn find(engine: &Engine, plan: &Plan) -> Result<BTreeMap<ObjectId, AppId>, JobError> {
-    let marks = engine.marks(&plan.app);
+pub(in crate::jobs) async fn find(context: &Context, plan: &Plan) -> Result<BTreeMap<ObjectId, AppId>, JobError> {
+    let marks = context.marks(&plan.app);
     let marked = plan.changes.iter().filter_map(|change| match &change.takes_over {
         Some(TakeOver::OtherApp { instance, app }) if marks.is_instance(instance) => {
             let app: AppId = app.parse().ok()?;
@@ -25,16 +25,16 @@ pub(in crate::jobs) async fn find(engine: &Engine, plan: &Plan) -> Result<BTreeM
         return Ok(found);
     }
     let ids: Vec<ObjectId> = found.keys().cloned().collect();
-    for (id, _) in engine.store.owners(&plan.cluster, &plan.app, &ids).await? {
+    for (id, _) in context.store.owners(&plan.cluster, &plan.app, &ids).await? {
         found.remove(&id);
     }
-    for (id, _) in engine.store.wanted_by_others(&plan.cluster, &plan.app, &ids).await? {
+    for (id, _) in context.store.wanted_by_others(&plan.cluster, &plan.app, &ids).await? {
         found.remove(&id);
     }
     let mut has_let_go: BTreeMap<AppId, bool> = BTreeMap::new();
     for app in found.values() {
         if !has_let_go.contains_key(app) {
-            let row = engine.store.app(app).await?;
+            let row = context.store.app(app).await?;
             has_let_go.insert(app.clone(), row.is_some_and(|row| knows_its_own(&row)));
         }
     }
@@ -49,8 +49,8 @@ fn knows_its_own(row: &AppRow) -> bool {
 }
 
 /// Says so in the plan of a sync.
-pub(in crate::jobs) async fn hand_over(engine: &Engine, plan: &mut Plan) -> Result<(), JobError> {
-    let stale = find(engine, plan).await?;
+pub(in crate::jobs) async fn hand_over(context: &Context, plan: &mut Plan) -> Result<(), JobError> {
+    let stale = find(context, plan).await?;
     for change in &mut plan.changes {
         if let Some(app) = stale.get(&change.key.id()) {
             change.takes_over = Some(TakeOver::HandedOver { app: app.to_string() });

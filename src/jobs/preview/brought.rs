@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::comparison::{AppComparison, AppVersion};
 use super::moves::Moves;
-use super::pair::{Pair, Side};
 use crate::app::{App, SyncPolicy};
 use crate::ids::{AppId, ClusterName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::siblings::decides_otherwise;
 use crate::plan::{Plan, Siblings, Verdict};
@@ -28,20 +28,20 @@ pub(in crate::jobs) struct Brought {
 }
 
 impl Brought {
-    pub async fn by(engine: &Engine, pairs: &[Pair], moves: &Moves) -> Result<Self, JobError> {
+    pub async fn by(context: &Context, pairs: &[AppComparison], moves: &Moves) -> Result<Self, JobError> {
         let mut brought = Self::default();
         for pair in pairs {
-            let Some(Side { app, .. }) = &pair.change else { continue };
-            let row = engine.store.app(&pair.id).await?;
+            let Some(AppVersion { app, .. }) = &pair.change else { continue };
+            let row = context.store.app(&pair.id).await?;
             brought.add(pair, held_back(row.as_ref(), app, moves.waits(&pair.id)));
         }
         Ok(brought)
     }
 
-    fn add(&mut self, pair: &Pair, held_back: Option<HeldBack>) {
-        let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { return };
+    fn add(&mut self, pair: &AppComparison, held_back: Option<HeldBack>) {
+        let Some(AppVersion { app, rendered: Ok(rendered) }) = &pair.change else { return };
         let before: HashMap<&ObjectKey, &Manifest> = match &pair.base {
-            Some(Side { rendered: Ok(base), .. }) if pair.leaves().is_none() => {
+            Some(AppVersion { rendered: Ok(base), .. }) if pair.leaves().is_none() => {
                 base.manifests.iter().map(|one| (&one.key, one)).collect()
             }
             _ => HashMap::new(),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::pair::Pair;
+use super::comparison::AppComparison;
 use crate::render::{Failure, RenderError};
 
 /// Values that all differing apps of one preview may render to together: some 60 MB of memory, and far more text than a
@@ -19,7 +19,7 @@ impl Budget {
     }
 
     /// Keeps what a pair renders to while there is room for it, and lets it go otherwise.
-    pub fn charge(&mut self, mut pair: Pair) -> Pair {
+    pub fn charge(&mut self, mut pair: AppComparison) -> AppComparison {
         if let Some(left) = self.0.checked_sub(values(&pair)) {
             self.0 = left;
             return pair;
@@ -38,7 +38,7 @@ impl Budget {
 
 /// The values of both sides of an app, which are held until it is compared: numbers, texts, lists and objects, at any
 /// depth.
-pub(in crate::jobs) fn values(pair: &Pair) -> usize {
+pub(in crate::jobs) fn values(pair: &AppComparison) -> usize {
     fn count(value: &Value) -> usize {
         1 + match value {
             Value::Array(items) => items.iter().map(count).sum(),
@@ -58,11 +58,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::jobs::preview::pair::Side;
+    use crate::jobs::preview::comparison::AppVersion;
     use crate::manifest::Manifest;
     use crate::trace::Trace;
 
-    fn pair(name: &str, values: usize) -> Pair {
+    fn pair(name: &str, values: usize) -> AppComparison {
         let text = format!(
             "apiVersion: driftless.dev/v1\nkind: App\nmetadata: {{name: {name}}}\nspec:\n  source: {{path: {name}}}\n  \
              destination: {{cluster: prod, namespace: shop}}\n"
@@ -76,14 +76,14 @@ mod tests {
             manifests,
             trace: Trace::default(),
             warnings: Vec::new(),
-            volatile: Vec::new(),
+            nondeterministic: Vec::new(),
             cluster: None,
             identity: String::new(),
         };
-        Pair {
+        AppComparison {
             id: app.id.clone(),
             base: None,
-            change: Some(Side { app, rendered: Ok(Arc::new(rendered)) }),
+            change: Some(AppVersion { app, rendered: Ok(Arc::new(rendered)) }),
             definition_changed: true,
             repairs: false,
             invalid: None,
@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    fn failure(pair: &Pair) -> Option<String> {
+    fn failure(pair: &AppComparison) -> Option<String> {
         pair.change.as_ref()?.rendered.as_ref().err().map(ToString::to_string)
     }
 

@@ -1,7 +1,7 @@
 //! An app that a pull request may affect, as each side defines it.
 
+use super::comparison::MergeTrees;
 use super::invalid::Invalid;
-use super::pair::Trees;
 use crate::app::App;
 use crate::ids::{AppId, RepoName};
 use crate::trace::Trace;
@@ -58,7 +58,7 @@ impl Candidate {
     }
 
     /// Whether a pull request touches it, as far as that can be told without a render.
-    pub fn is_touched(&self, repo: &RepoName, trees: &Trees) -> Result<bool, TreeError> {
+    pub fn is_touched(&self, repo: &RepoName, trees: &MergeTrees) -> Result<bool, TreeError> {
         let (Some(base), Some(change)) = (&self.base, &self.change) else { return Ok(true) };
         if !base.same_definition(change) {
             return Ok(true);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::ids::{AppId, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::desired::facts_change::FactsChange;
 use crate::jobs::desired::{mentions, render};
 use crate::manifest::ObjectKey;
@@ -42,7 +42,7 @@ struct Otherwise {
 
 /// Says at the first CRD of a plan by which the cluster serves something else which charts come out otherwise then.
 pub(in crate::jobs) async fn warn(
-    engine: &Engine,
+    context: &Context,
     cluster: &Cluster,
     plan: &mut Plan,
     cancel: &CancellationToken,
@@ -50,17 +50,17 @@ pub(in crate::jobs) async fn warn(
     if !plan.changes.iter().any(|change| is_crd(&change.key)) {
         return Ok(());
     }
-    let now = engine.facts(cluster).await?;
+    let now = context.facts(cluster).await?;
     let Some((at, then)) = then(&now, &plan.changes) else { return Ok(()) };
     let then = Arc::new(then);
     let (mut found, mut unknown) = (Vec::new(), 0);
     let end = tokio::time::Instant::now() + WITHIN;
-    for (looked, (row, tree)) in charts(engine, cluster).await?.into_iter().enumerate() {
+    for (looked, (row, tree)) in charts(context, cluster).await?.into_iter().enumerate() {
         if looked >= RENDERED {
             unknown += 1;
             continue;
         }
-        let rendered = both(engine, &plan.app.repo, &row, tree, &then, cancel);
+        let rendered = both(context, &plan.app.repo, &row, tree, &then, cancel);
         match tokio::time::timeout_at(end, rendered).await {
             Ok(Ok(both)) => found.extend(both.and_then(|(now, then)| otherwise(&row, &now, then.as_deref()))),
             // A chart that cannot be rendered is told by its own sync.
@@ -122,16 +122,16 @@ fn served(crd: Option<&Value>) -> BTreeMap<String, String> {
 }
 
 /// The apps of a cluster whose files ask for what it serves, each with the tree of its last render.
-async fn charts(engine: &Engine, cluster: &Cluster) -> Result<Vec<(AppRow, Arc<dyn Tree>)>, JobError> {
+async fn charts(context: &Context, cluster: &Cluster) -> Result<Vec<(AppRow, Arc<dyn Tree>)>, JobError> {
     let mut found = Vec::new();
-    for row in engine.store.apps_on(cluster.name()).await? {
+    for row in context.store.apps_on(cluster.name()).await? {
         let Some(revision) = row.rendered_revision.as_ref().filter(|_| row.state == AppState::Active) else { continue };
-        let trace = engine.store.trace(&row.app.id).await?;
+        let trace = context.store.trace(&row.app.id).await?;
         let Some(trace) = trace.and_then(|trace| serde_json::from_str(&trace).ok()) else { continue };
-        if !engine.mirrors.has_commit(&row.app.source.repo, revision).await {
+        if !context.mirrors.has_commit(&row.app.source.repo, revision).await {
             continue;
         }
-        let tree = engine.mirrors.tree(&row.app.source.repo, revision).await?;
+        let tree = context.mirrors.tree(&row.app.source.repo, revision).await?;
         let word = BTreeSet::from([CAPABILITIES.to_owned()]);
         if !mentions::of(&row.app, Arc::clone(&tree), trace, word).await?.is_empty() {
             found.push((row, tree));
@@ -145,7 +145,7 @@ type Both = (Arc<Rendered>, Option<Arc<Rendered>>);
 /// What an app renders to now and then. None where it does not render now, or is no chart. Whose pull request it is has
 /// it rendered, so that it takes no place of the app's own repo.
 async fn both(
-    engine: &Engine,
+    context: &Context,
     asks: &RepoName,
     row: &AppRow,
     tree: Arc<dyn Tree>,
@@ -153,16 +153,16 @@ async fn both(
     cancel: &CancellationToken,
 ) -> Result<Option<Both>, JobError> {
     let app = &row.app;
-    let Ok(now) = render::render_for(engine, asks, app, Arc::clone(&tree), Purpose::Preview, cancel).await? else {
+    let Ok(now) = render::render_for(context, asks, app, Arc::clone(&tree), Purpose::Preview, cancel).await? else {
         return Ok(None);
     };
     if now.cluster.is_none() {
         return Ok(None);
     }
-    let request = render::request(engine, app).await?;
+    let request = render::request(context, app).await?;
     let request = RenderRequest { cluster: Some(Arc::clone(then)), ..request };
     let asker = Asker { tenant: asks.as_str(), purpose: Purpose::Preview };
-    let then = engine.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await;
+    let then = context.renderer.render_cached(asker, app.source.repo.as_str(), request, tree, cancel.clone()).await;
     match then {
         Ok(then) => Ok(Some((now, Some(then)))),
         Err(error) if error.failure().is_some() => Ok(Some((now, None))),

@@ -7,7 +7,7 @@ use super::moves::Moves;
 use super::names::{Names, under};
 use crate::app::{App, SyncPolicy};
 use crate::ids::{AppId, ClusterName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::ownership::claims::may_have;
 use crate::manifest::ObjectId;
 use crate::plan::{Action, RefusedBy, Verdict};
@@ -18,12 +18,12 @@ use crate::store::apps::AppState;
 /// Refuses what belongs to apps that the pull request does not touch. What its own apps have in common is looked for
 /// among their reports.
 pub(in crate::jobs) async fn refuse(
-    engine: &Engine,
+    context: &Context,
     reports: &mut [AppReport],
     moves: &Moves,
     names: &Names,
 ) -> Result<(), JobError> {
-    let gone: BTreeSet<(AppId, ObjectId)> = reports.iter().flat_map(lets_go).collect();
+    let gone: BTreeSet<(AppId, ObjectId)> = reports.iter().flat_map(releases).collect();
     for report in reports.iter_mut().filter(|report| !report.leaves) {
         let handed_over = moves.to(&report.app);
         let begins = |object: &&ObjectReport| {
@@ -38,7 +38,7 @@ pub(in crate::jobs) async fn refuse(
         }
         let all: Vec<ObjectId> = begun.iter().chain(aliases.keys()).cloned().collect();
         let mut others = BTreeMap::new();
-        for (id, owner) in others_of(engine, &report.app, &report.cluster, moves, &all).await? {
+        for (id, owner) in others_of(context, &report.app, &report.cluster, moves, &all).await? {
             match aliases.get(&id) {
                 // One that the pull request itself takes from there moves.
                 Some(_) if gone.contains(&(owner.app.clone(), id.clone())) => {}
@@ -60,7 +60,7 @@ pub(in crate::jobs) async fn refuse(
 }
 
 /// What an app no longer renders with the pull request.
-fn lets_go(report: &AppReport) -> Vec<(AppId, ObjectId)> {
+fn releases(report: &AppReport) -> Vec<(AppId, ObjectId)> {
     let gone = report.objects().iter().filter(|object| object.action == Action::Prune || object.moves_to.is_some());
     gone.map(|object| (report.app.clone(), object.key.id())).collect()
 }
@@ -92,26 +92,26 @@ impl Other {
 
 /// Whose the objects are that an app would begin to own.
 async fn others_of(
-    engine: &Engine,
+    context: &Context,
     app: &AppId,
     cluster: &ClusterName,
     moves: &Moves,
     begun: &[ObjectId],
 ) -> Result<BTreeMap<ObjectId, Other>, JobError> {
     let mut others = BTreeMap::new();
-    for (object, other) in engine.store.wanted_by_others(cluster, app, begun).await? {
-        let row = engine.store.app(&other).await?;
+    for (object, other) in context.store.wanted_by_others(cluster, app, begun).await? {
+        let row = context.store.app(&other).await?;
         let is_ours = moves.touches(&other);
         let counts = |app: &App| {
-            app.destination.cluster == *cluster && app.sync != SyncPolicy::Never && may_have(engine, app, &object)
+            app.destination.cluster == *cluster && app.sync != SyncPolicy::Never && may_have(context, app, &object)
         };
         if row.is_some_and(|row| !is_ours && counts(&row.app)) {
             others.insert(object, Other { app: other, claim: Claim::Renders });
         }
     }
-    for (object, owner) in engine.store.owners(cluster, app, begun).await? {
+    for (object, owner) in context.store.owners(cluster, app, begun).await? {
         // What a removed app has kept is nobody's where it is gone, and where it is there its marks say whose it is.
-        let row = engine.store.app(&owner).await?;
+        let row = context.store.app(&owner).await?;
         let is_there = row.is_some_and(|row| row.state != AppState::Removed);
         if is_there {
             let claim = if owner.repo == app.repo { Claim::Owns } else { Claim::OwnsInOtherRepo };

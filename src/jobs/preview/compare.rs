@@ -9,11 +9,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::brought::{Brought, held_back};
+use super::comparison::{AppComparison, AppVersion, MergeTrees};
 use super::edited::Inline;
 use super::moves::Moves;
 use super::names::Names;
 use super::object::{object, show};
-use super::pair::{Pair, Side, Trees};
 use super::previewed::Collected;
 use super::shared::refuse_shared;
 use super::{budget, charts, claimed, edited, leaving, schema};
@@ -22,20 +22,20 @@ use crate::class::{Class, Classified};
 use crate::cluster::Cluster;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::jobs::Engine;
-use crate::jobs::desired::volatile;
+use crate::jobs::Context;
+use crate::jobs::desired::nondeterministic;
 use crate::jobs::lost_owners;
-use crate::jobs::ownership::{orphans, stale};
+use crate::jobs::ownership::{stale, unrecorded};
 use crate::lifecycle::beside;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::{Change, PruneLimit, Redactor};
 use crate::queue::JobError;
-use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, ReconcileError, plan_change, plan_orphans};
+use crate::reconcile::{BaseSide, ChangePlan, Owned, PlanInput, ReconcileError, plan_change, plan_unrecorded};
 use crate::render::{RenderError, Rendered};
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, HeldBack};
 use crate::store::apps::AppRow;
 use crate::store::inventory::ObjectRow;
-use crate::sync::marked::Orphan;
+use crate::sync::unrecorded::Unrecorded;
 use crate::sync::{Secrets, SeenSecrets, quotes_a_server};
 
 /// Apps that are planned at once; each cluster bounds its own requests.
@@ -49,21 +49,21 @@ pub(in crate::jobs) struct Compared {
 }
 
 pub(in crate::jobs) async fn all(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
     head: &Oid,
-    pairs: Vec<Pair>,
+    pairs: Vec<AppComparison>,
     collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<Compared, JobError> {
     let mut leaving = Vec::new();
     for pair in &pairs {
-        leaving.extend(leaving::preview(engine, pair, head, cancel).await?);
+        leaving.extend(leaving::preview(context, pair, head, cancel).await?);
     }
-    let moves = Moves::find(engine, repo, trees, &pairs, cancel).boxed().await?;
-    let siblings = Brought::by(engine, &pairs, &moves).await?;
-    let whole = &Whole { engine, trees, head, moves: &moves, siblings: &siblings, collected, cancel };
+    let moves = Moves::find(context, repo, trees, &pairs, cancel).boxed().await?;
+    let siblings = Brought::by(context, &pairs, &moves).await?;
+    let whole = &Whole { context, trees, head, moves: &moves, siblings: &siblings, collected, cancel };
     let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
     let each = pairs.into_iter().map(|pair| {
         let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
@@ -82,17 +82,17 @@ pub(in crate::jobs) async fn all(
         let after = reports.iter().position(|report| report.app == left.app).map_or(reports.len(), |at| at + 1);
         reports.insert(after, left);
     }
-    let names = Names::find(engine, &reports).await?;
+    let names = Names::find(context, &reports).await?;
     collected.rest_on(names.rests(&reports));
     refuse_shared(&mut reports, &names);
-    claimed::refuse(engine, &mut reports, &moves, &names).await?;
+    claimed::refuse(context, &mut reports, &moves, &names).await?;
     Ok(Compared { apps: reports, trouble: troubles.into_iter().flatten().next() })
 }
 
 /// What all apps of a pull request have in common.
 struct Whole<'a> {
-    engine: &'a Engine,
-    trees: &'a Trees,
+    context: &'a Context,
+    trees: &'a MergeTrees,
     head: &'a Oid,
     moves: &'a Moves,
     siblings: &'a Brought,
@@ -101,7 +101,7 @@ struct Whole<'a> {
 }
 
 /// One app, whatever it meets: what is wrong with it is said of it alone.
-async fn by_itself(whole: &Whole<'_>, pair: Pair) -> Result<(AppReport, Option<JobError>), JobError> {
+async fn by_itself(whole: &Whole<'_>, pair: AppComparison) -> Result<(AppReport, Option<JobError>), JobError> {
     let (id, definition) = (pair.id.clone(), definition_change(&pair));
     let rendered = [&pair.base, &pair.change].map(|side| Some(Arc::clone(side.as_ref()?.rendered.as_ref().ok()?)));
     let cluster = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.destination.cluster.clone());
@@ -111,7 +111,7 @@ async fn by_itself(whole: &Whole<'_>, pair: Pair) -> Result<(AppReport, Option<J
         (Err(error), _) => return Err(error),
     };
     let manifests = rendered.each_ref().map(|side| side.as_ref().map_or(&[][..], |side| &side.manifests[..]));
-    let error = without_secrets(whole.engine, &id, &cluster, manifests, error).await;
+    let error = without_secrets(whole.context, &id, &cluster, manifests, error).await;
     let report = AppReport::new(id.clone(), cluster, definition, AppResult::Unavailable { message: error.message() });
     let trouble = error.class.is_retry().then(|| JobError::new(error.class, format!("{id}: {}", error.message())));
     Ok((report, trouble))
@@ -119,7 +119,7 @@ async fn by_itself(whole: &Whole<'_>, pair: Pair) -> Result<(AppReport, Option<J
 
 /// What a server says may repeat what it was asked about, and what it has.
 async fn without_secrets(
-    engine: &Engine,
+    context: &Context,
     id: &AppId,
     cluster: &ClusterName,
     manifests: [&[Manifest]; 2],
@@ -129,7 +129,7 @@ async fn without_secrets(
         return error;
     }
     let seen = SeenSecrets { manifests, ..SeenSecrets::default() };
-    let secrets = Secrets::read(&engine.store, (cluster, engine.clusters.get(cluster)), id, seen).await;
+    let secrets = Secrets::read(&context.store, (cluster, context.clusters.get(cluster)), id, seen).await;
     error.reworded(|text| secrets.show(text).into())
 }
 
@@ -137,8 +137,8 @@ async fn without_secrets(
 /// after the other.
 const VALUES_AT_ONCE: u32 = 200_000;
 
-async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
-    let &Whole { engine, trees, head, moves, siblings, collected, cancel } = whole;
+async fn one(whole: &Whole<'_>, pair: AppComparison) -> Result<AppReport, JobError> {
+    let &Whole { context, trees, head, moves, siblings, collected, cancel } = whole;
     let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
         return Err(JobError::new(Class::Fail, format!("app {} is on neither side", pair.id)));
     };
@@ -159,9 +159,9 @@ async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
         return Ok(report);
     }
     report.rendered_from = trees.reads.rendered_from(&app);
-    let cluster = engine.cluster_for(&app.id, &app.destination.cluster);
+    let cluster = context.cluster_for(&app.id, &app.destination.cluster);
     if let Some(side) = &pair.change
-        && let Err(denied) = engine.permitted(&side.app)
+        && let Err(denied) = context.permitted(&side.app)
     {
         report.result = AppResult::NotAllowed { message: pair.refused.clone().unwrap_or_else(|| denied.to_string()) };
         return Ok(report);
@@ -169,20 +169,20 @@ async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
     if let Some(error) = [&pair.change, &pair.base].into_iter().find_map(|side| may_pass(side.as_ref())) {
         return Err(JobError::new(error.class(), error.to_string()));
     }
-    if let Some(Side { rendered: Err(error), .. }) = &pair.change {
+    if let Some(AppVersion { rendered: Err(error), .. }) = &pair.change {
         report.result = render_failed(error);
         return Ok(report);
     }
     report.warnings.extend(warnings(&pair));
-    let row = engine.store.app(&pair.id).await?;
+    let row = context.store.app(&pair.id).await?;
     let waits = pair.change.as_ref().and_then(|_| moves.waits(&pair.id));
     report.held_back = held_back(row.as_ref(), &app, waits);
     report.waits_for = waits.filter(|_| report.held_back == Some(HeldBack::Owner)).cloned();
     // What was applied last says what becomes of the objects, not what Git says since.
     let on_delete = row.as_ref().map_or(app.on_delete, AppRow::on_delete);
-    let inventory = engine.store.inventory_of(&app.destination.cluster, &pair.id).await?;
+    let inventory = context.store.inventory_of(&app.destination.cluster, &pair.id).await?;
     if pair.change.is_none() && on_delete == OnDelete::Keep {
-        objects_stay(engine, &pair.id, &mut report, &inventory, moves).await?;
+        objects_stay(context, &pair.id, &mut report, &inventory, moves).await?;
         return Ok(report);
     }
     let cluster = match cluster {
@@ -193,11 +193,11 @@ async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
         }
     };
     // On another cluster everything is new.
-    let base = manifests(engine, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
-    let change = manifests(engine, pair.change.as_ref()).await?;
-    let orphans = orphans::known(engine, cluster, &pair.id).await?;
+    let base = manifests(context, pair.base.as_ref().filter(|_| pair.leaves().is_none())).await?;
+    let change = manifests(context, pair.change.as_ref()).await?;
+    let unrecorded = unrecorded::known(context, cluster, &pair.id).await?;
     let comparison = Comparison {
-        engine,
+        context,
         cluster,
         trees,
         head,
@@ -205,7 +205,7 @@ async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
         pair: &pair,
         sides: [&base, &change],
         inventory: &inventory,
-        orphans: &orphans,
+        unrecorded: &unrecorded,
         siblings,
         cancel,
     };
@@ -213,17 +213,17 @@ async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
         Ok((mut planned, marked)) => {
             moves.mark(&mut planned.changes);
             siblings.explain(&mut planned.changes);
-            warn(engine, cluster, &pair.id, &mut planned).boxed().await?;
-            charts::warn(engine, cluster, &mut planned.changes, cancel).boxed().await?;
+            warn(context, cluster, &pair.id, &mut planned).boxed().await?;
+            charts::warn(context, cluster, &mut planned.changes, cancel).boxed().await?;
             collected.add(&pair.id, &planned);
-            let by_marks_alone = orphans::join(&mut planned, orphans::accepted(&pair.id, marked));
+            let by_marks_alone = unrecorded::join(&mut planned, unrecorded::accepted(&pair.id, marked));
             report.destructive.extend(by_marks_alone);
-            let applied = applied(engine, &pair).await?;
+            let applied = applied(context, &pair).await?;
             // Secrets are searched for and lines compared for as long as somebody else's objects are large.
-            beside(|| show(&mut report, &planned, &pair, [&base, &change], &inventory, applied, limit(engine)));
+            beside(|| show(&mut report, &planned, &pair, [&base, &change], &inventory, applied, limit(context)));
         }
         Err(error) if error.class() == Class::Fail => {
-            let error = without_secrets(engine, &pair.id, cluster.name(), [&base, &change], error.into()).await;
+            let error = without_secrets(context, &pair.id, cluster.name(), [&base, &change], error.into()).await;
             report.result = AppResult::Unavailable { message: error.message() }
         }
         Err(error) => return Err(error.into()),
@@ -233,7 +233,7 @@ async fn one(whole: &Whole<'_>, pair: Pair) -> Result<AppReport, JobError> {
 
 /// A definition is removed whose objects stay, except those that move to other apps.
 async fn objects_stay(
-    engine: &Engine,
+    context: &Context,
     app: &AppId,
     report: &mut AppReport,
     inventory: &[ObjectRow],
@@ -253,32 +253,32 @@ async fn objects_stay(
         more => format!("Its {more} objects stay in the cluster, as `onDelete: keep` says"),
     };
     report.warnings.push(format!("Its definition is removed. {stay}."));
-    report.warnings.extend(leaving::stays(engine, app).await?);
+    report.warnings.extend(leaving::stays(context, app).await?);
     let objects = moved.iter().map(|change| object(change, &Redactor::default())).collect();
     report.result = AppResult::Planned { objects };
     Ok(())
 }
 
 /// Adds what neither the manifests nor the dry runs tell.
-async fn warn(engine: &Engine, cluster: &Cluster, app: &AppId, planned: &mut ChangePlan) -> Result<(), JobError> {
-    schema::warn(engine, &mut planned.changes).await?;
-    let authority = engine.grants(&app.repo)?.on(cluster.name());
+async fn warn(context: &Context, cluster: &Cluster, app: &AppId, planned: &mut ChangePlan) -> Result<(), JobError> {
+    schema::warn(context, &mut planned.changes).await?;
+    let authority = context.grants(&app.repo)?.on(cluster.name());
     lost_owners::warn(cluster, &authority, &mut planned.changes.changes).await;
     Ok(())
 }
 
 /// The two sides of one app, and what is there.
 struct Comparison<'a> {
-    engine: &'a Engine,
+    context: &'a Context,
     cluster: &'a Cluster,
-    trees: &'a Trees,
+    trees: &'a MergeTrees,
     head: &'a Oid,
     app: &'a App,
-    pair: &'a Pair,
+    pair: &'a AppComparison,
     /// The manifests of the base and of the change.
     sides: [&'a [Manifest]; 2],
     inventory: &'a [ObjectRow],
-    orphans: &'a [Orphan],
+    unrecorded: &'a [Unrecorded],
     siblings: &'a Brought,
     cancel: &'a CancellationToken,
 }
@@ -291,7 +291,7 @@ impl Comparison<'_> {
         let mut handed_over = moves.to(&self.pair.id).cloned().unwrap_or_default();
         let first = self.with(&handed_over).await;
         let stale = match &first {
-            Ok((planned, _)) => stale::find(self.engine, &planned.changes).await?,
+            Ok((planned, _)) => stale::find(self.context, &planned.changes).await?,
             Err(_) => BTreeMap::new(),
         };
         if stale.is_empty() {
@@ -302,10 +302,10 @@ impl Comparison<'_> {
     }
 
     async fn with(&self, handed_over: &BTreeMap<ObjectId, AppId>) -> Planned {
-        let Self { engine, cluster, trees, head, app, pair, sides: [base, change], orphans, cancel, .. } = *self;
-        let marks = engine.marks(&pair.id);
+        let Self { context, cluster, trees, head, app, pair, sides: [base, change], unrecorded, cancel, .. } = *self;
+        let marks = context.marks(&pair.id);
         let owned: Vec<Owned> = self.inventory.iter().map(crate::sync::owned).collect();
-        let allow = engine.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
+        let allow = context.config.repo(&pair.id.repo).map(|repo| repo.allow.clone()).unwrap_or_default();
         let base_app = pair.base.as_ref().map_or(app, |side| &side.app);
         let input = |app, revision, manifests, adopt| PlanInput {
             app,
@@ -324,30 +324,33 @@ impl Comparison<'_> {
         let base = input(base_app, &trees.base_commit, base, base_app.adopt.0);
         let change = PlanInput { siblings: self.siblings.to(app), ..input(app, head, change, app.adopt.0) };
         let planned = plan_change(cluster, base, change, base_side(pair), cancel).await?;
-        let marked = match orphans {
+        let marked = match unrecorded {
             [] => Vec::new(),
-            _ => plan_orphans(cluster, PlanInput { inventory: &orphans::as_owned(orphans), ..change }, cancel).await?,
+            _ => {
+                plan_unrecorded(cluster, PlanInput { inventory: &unrecorded::as_owned(unrecorded), ..change }, cancel)
+                    .await?
+            }
         };
         Ok((planned, marked))
     }
 }
 
-fn base_side(pair: &Pair) -> BaseSide {
+fn base_side(pair: &AppComparison) -> BaseSide {
     match &pair.base {
-        Some(Side { rendered: Ok(_), .. }) if pair.leaves().is_none() => BaseSide::Complete,
+        Some(AppVersion { rendered: Ok(_), .. }) if pair.leaves().is_none() => BaseSide::Complete,
         _ => BaseSide::Unknown,
     }
 }
 
 /// A base that does not render has nothing to compare with: the change is shown against what is live.
-async fn manifests<'a>(engine: &Engine, side: Option<&'a Side>) -> Result<Cow<'a, [Manifest]>, JobError> {
+async fn manifests<'a>(context: &Context, side: Option<&'a AppVersion>) -> Result<Cow<'a, [Manifest]>, JobError> {
     match side {
-        Some(Side { app, rendered: Ok(rendered) }) => volatile::settled(engine, app, rendered).await,
+        Some(AppVersion { app, rendered: Ok(rendered) }) => nondeterministic::settled(context, app, rendered).await,
         _ => Ok(Cow::Borrowed(&[])),
     }
 }
 
-pub(in crate::jobs) fn definition_change(pair: &Pair) -> DefinitionChange {
+pub(in crate::jobs) fn definition_change(pair: &AppComparison) -> DefinitionChange {
     match (&pair.base, &pair.change) {
         (None, _) => DefinitionChange::Added,
         (_, None) => DefinitionChange::Removed,
@@ -365,29 +368,29 @@ fn render_failed(error: &RenderError) -> AppResult {
 }
 
 /// What kept a side from being rendered, where it may pass.
-fn may_pass(side: Option<&Side>) -> Option<&RenderError> {
+fn may_pass(side: Option<&AppVersion>) -> Option<&RenderError> {
     side?.rendered.as_ref().err().filter(|error| error.class().is_retry())
 }
 
-fn warnings(pair: &Pair) -> Vec<String> {
-    let rendered = |side: &Option<Side>| side.as_ref().and_then(|side| side.rendered.as_ref().ok()).cloned();
+fn warnings(pair: &AppComparison) -> Vec<String> {
+    let rendered = |side: &Option<AppVersion>| side.as_ref().and_then(|side| side.rendered.as_ref().ok()).cloned();
     let mut warnings =
         rendered(&pair.change).map(|rendered: Arc<Rendered>| rendered.warnings.clone()).unwrap_or_default();
-    if let Some(Side { rendered: Err(error), .. }) = &pair.base {
+    if let Some(AppVersion { rendered: Err(error), .. }) = &pair.base {
         warnings.push(format!("The base does not render, so this is compared with what is in the cluster: {error}"));
     }
     warnings
 }
 
 /// Whether the base's head is what is applied: then what differs has drifted.
-async fn applied(engine: &Engine, pair: &Pair) -> Result<bool, JobError> {
-    let Some(Side { rendered: Ok(rendered), .. }) = &pair.base else { return Ok(false) };
-    let row = engine.store.app(&pair.id).await?;
+async fn applied(context: &Context, pair: &AppComparison) -> Result<bool, JobError> {
+    let Some(AppVersion { rendered: Ok(rendered), .. }) = &pair.base else { return Ok(false) };
+    let row = context.store.app(&pair.id).await?;
     Ok(row.is_some_and(|row| {
         row.applied_identity.as_deref() == Some(&crate::jobs::desired::identity::identity(&row.app, rendered))
     }))
 }
 
-pub(in crate::jobs) fn limit(engine: &Engine) -> PruneLimit {
-    PruneLimit { share: engine.config.destructive.share, above: engine.config.destructive.count }
+pub(in crate::jobs) fn limit(context: &Context) -> PruneLimit {
+    PruneLimit { share: context.config.destructive.share, above: context.config.destructive.count }
 }

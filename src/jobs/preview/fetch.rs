@@ -8,8 +8,8 @@ use crate::class::{Class, Classified};
 use crate::config::Repo;
 use crate::forge::{ForgeError, PullRequest};
 use crate::ids::{Oid, RepoName};
-use crate::jobs::Engine;
-use crate::jobs::desired::visible;
+use crate::jobs::Context;
+use crate::jobs::desired::fetch_commit;
 use crate::jobs::refs::{full_ref, head_ref, tested_ref};
 use crate::queue::JobError;
 
@@ -41,22 +41,23 @@ pub(in crate::jobs) struct Fetched {
 }
 
 pub(in crate::jobs) async fn fetch(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     pull: &PullRequest,
     visible: Option<&Oid>,
     cancel: &CancellationToken,
 ) -> Result<Fetched, JobError> {
     let base_ref = full_ref(&pull.base_ref);
-    let head_ref = head_ref(engine, repo, pull.number);
-    let tested_ref = tested_ref(engine, repo, pull.number);
+    let head_ref = head_ref(context, repo, pull.number);
+    let tested_ref = tested_ref(context, repo, pull.number);
     let refs = [base_ref.clone(), head_ref.clone(), tested_ref.clone()];
-    let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, visible, cancel).await?;
+    let mut fetched =
+        fetch_commit::fetch(&context.mirrors, &context.remote(repo).await?, &refs, visible, cancel).await?;
     let tested = take(&mut fetched, &tested_ref);
     let base = take(&mut fetched, &base_ref)
         .ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
     // The API's word counts while its commit is there, as the gate is looked for on that commit.
-    let head = if engine.mirrors.has_commit(&repo.name, &pull.head).await {
+    let head = if context.mirrors.has_commit(&repo.name, &pull.head).await {
         Some(pull.head.clone())
     } else {
         take(&mut fetched, &head_ref)

@@ -2,34 +2,34 @@
 
 use std::sync::Arc;
 
+use super::comparison::MergeTrees;
 use super::fetch::Fetched;
-use super::pair::Trees;
 use super::previewed::{Collected, Looked};
 use super::{compare, facts, sides};
 use crate::config::Repo;
 use crate::ids::{Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::history::History;
-use crate::queue::{JobContext, JobError};
+use crate::queue::{JobError, RunningJob};
 use crate::report::preview::{PreviewReport, Stopped};
 use crate::source::{Merge, SourceError};
 
 /// Compares the two sides, and writes what it finds into the report. The tree that merging gives, what was looked at,
 /// and what kept an app from being compared, where it may pass.
 pub(in crate::jobs) async fn fill(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     fetched: &Fetched,
     report: &mut PreviewReport,
     author: &str,
     history: &mut History<'_>,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<(Option<Oid>, Looked, Option<JobError>), JobError> {
     let Fetched { base_ref, base, head, merge, tested } = fetched;
     report.base = base.clone();
     report.head = head.clone();
     let (change, change_tree) = if *merge {
-        match engine.mirrors.merge(&repo.name, base, head, tested.as_ref(), &ctx.cancel).await {
+        match context.mirrors.merge(&repo.name, base, head, tested.as_ref(), &running.cancel).await {
             Ok(Merge::Clean { tree, tree_id }) => (tree, tree_id),
             Ok(Merge::Conflict { paths }) => {
                 report.stopped = Some(Stopped::MergeConflict { files: paths.clone() });
@@ -43,21 +43,27 @@ pub(in crate::jobs) async fn fill(
             Err(error) => return Err(error.into()),
         }
     } else {
-        (engine.mirrors.tree(&repo.name, head).await?, engine.mirrors.tree_id(&repo.name, head).await?)
+        (context.mirrors.tree(&repo.name, head).await?, context.mirrors.tree_id(&repo.name, head).await?)
     };
-    let base_tree = engine.mirrors.tree(&repo.name, base).await?;
-    let trees =
-        Trees { base_ref: base_ref.clone(), base_commit: base.clone(), base: base_tree, change, reads: Arc::default() };
-    let mut sides = history.timed("render", sides::build(engine, repo, &trees, &ctx.cancel)).await?;
+    let base_tree = context.mirrors.tree(&repo.name, base).await?;
+    let trees = MergeTrees {
+        base_ref: base_ref.clone(),
+        base_commit: base.clone(),
+        base: base_tree,
+        change,
+        reads: Arc::default(),
+    };
+    let mut sides = history.timed("render", sides::build(context, repo, &trees, &running.cancel)).await?;
     if !sides.errors.is_empty() {
         report.stopped = Some(Stopped::Definitions { errors: sides.errors.iter().map(ToString::to_string).collect() });
         return Ok((Some(change_tree), Looked::without_apps(author, report, Vec::new()), None));
     }
     let rendered = std::mem::take(&mut sides.looked);
-    let facts = facts::of(engine, &rendered, &sides.pairs).await?;
+    let facts = facts::of(context, &rendered, &sides.pairs).await?;
     let collected = Collected::default();
-    let compared =
-        history.timed("plan", compare::all(engine, repo, &trees, head, sides.pairs, &collected, &ctx.cancel)).await?;
+    let compared = history
+        .timed("plan", compare::all(context, repo, &trees, head, sides.pairs, &collected, &running.cancel))
+        .await?;
     report.apps = compared.apps;
     let mut looked = Looked::new(author, report, rendered, &collected);
     looked.reads = trees.reads.take();
@@ -66,7 +72,7 @@ pub(in crate::jobs) async fn fill(
 }
 
 pub(in crate::jobs) fn empty(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     number: Option<u64>,
     head: &Oid,
@@ -78,7 +84,7 @@ pub(in crate::jobs) fn empty(
         head: head.clone(),
         base: head.clone(),
         base_ref: base_ref.trim_start_matches("refs/heads/").to_owned(),
-        at: engine.clock.now(),
+        at: context.clock.now(),
         stopped: None,
         apps: Vec::new(),
         outcome: None,
@@ -86,14 +92,14 @@ pub(in crate::jobs) fn empty(
 }
 
 pub(in crate::jobs) fn unavailable(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: Option<u64>,
     head: &Oid,
     base_ref: &str,
     error: &JobError,
 ) -> PreviewReport {
-    let mut report = empty(engine, &repo.name, number, head, base_ref);
+    let mut report = empty(context, &repo.name, number, head, base_ref);
     report.stopped = Some(Stopped::Unavailable { message: error.message() });
     report
 }

@@ -3,7 +3,7 @@
 use crate::config::Repo;
 use crate::forge::{NewStatus, StatusState};
 use crate::ids::Oid;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::queue::{Job, JobError};
 use crate::report;
 
@@ -12,21 +12,21 @@ use crate::report;
 /// context). One that lets pass does so while it is looked at once more, as when the base moves, and not when that
 /// takes longer.
 pub(in crate::jobs) async fn pending(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: Option<u64>,
     head: &Oid,
     job: &Job,
 ) -> Result<(), JobError> {
-    let shown = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
+    let shown = context.outbox.wanted_status(&repo.name, head, &context.config.status_context).await?;
     // What it waits for is said until that is over.
     let is_said =
         job.failing_since.is_some() && shown.as_ref().is_some_and(|status| status.state == StatusState::Pending);
     if is_said || shown.is_some_and(|status| stays(status.state, job.attempt)) {
         return Ok(());
     }
-    let status = report::pending(head, &engine.config.status_context, target(engine).as_deref());
-    put_gate(engine, repo, number, &status).await
+    let status = report::pending(head, &context.config.status_context, target(context).as_deref());
+    put_gate(context, repo, number, &status).await
 }
 
 fn stays(shown: StatusState, attempt: u32) -> bool {
@@ -40,44 +40,44 @@ fn stays(shown: StatusState, attempt: u32) -> bool {
 /// What a preview that is tried again waits for, and since when: nobody has to guess for the minutes until it counts as
 /// an error.
 pub(in crate::jobs) async fn waits(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: Option<u64>,
     head: &Oid,
     job: &Job,
     error: &JobError,
 ) -> Result<(), JobError> {
-    let context = &engine.config.status_context;
-    let shown = engine.outbox.wanted_status(&repo.name, head, context).await?;
+    let status_context = &context.config.status_context;
+    let shown = context.outbox.wanted_status(&repo.name, head, status_context).await?;
     if !error.class.is_retry() || shown.is_some_and(|status| status.state != StatusState::Pending) {
         return Ok(());
     }
-    let since = job.failing_since.unwrap_or_else(|| engine.clock.now()).strftime("%H:%M UTC");
-    let mut status = report::pending(head, context, target(engine).as_deref());
+    let since = job.failing_since.unwrap_or_else(|| context.clock.now()).strftime("%H:%M UTC");
+    let mut status = report::pending(head, status_context, target(context).as_deref());
     status.description = format!("retrying since {since}: {}", error.message());
-    put_gate(engine, repo, number, &status).await
+    put_gate(context, repo, number, &status).await
 }
 
 pub(in crate::jobs) async fn put_gate(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: Option<u64>,
     status: &NewStatus,
 ) -> Result<(), JobError> {
     match number {
-        Some(number) => engine.outbox.put_gate(&repo.name, number, status).await?,
-        None => engine.outbox.put_group_gate(&repo.name, status).await?,
+        Some(number) => context.outbox.put_gate(&repo.name, number, status).await?,
+        None => context.outbox.put_group_gate(&repo.name, status).await?,
     }
     Ok(())
 }
 
-pub(in crate::jobs) fn target(engine: &Engine) -> Option<String> {
-    engine.config.public_url.as_ref().map(ToString::to_string)
+pub(in crate::jobs) fn target(context: &Context) -> Option<String> {
+    context.config.public_url.as_ref().map(ToString::to_string)
 }
 
 /// Whether a commit's gate has got an answer.
-pub(in crate::jobs) async fn is_settled(engine: &Engine, repo: &Repo, head: &Oid) -> Result<bool, JobError> {
-    let wanted = engine.outbox.wanted_status(&repo.name, head, &engine.config.status_context).await?;
+pub(in crate::jobs) async fn is_settled(context: &Context, repo: &Repo, head: &Oid) -> Result<bool, JobError> {
+    let wanted = context.outbox.wanted_status(&repo.name, head, &context.config.status_context).await?;
     Ok(wanted.is_some_and(|status| status.state != StatusState::Pending))
 }
 

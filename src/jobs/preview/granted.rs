@@ -5,16 +5,16 @@ use sha2::{Digest, Sha256};
 use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::RepoName;
-use crate::jobs::Engine;
-use crate::queue::{Cause, JobError, Key, Request};
+use crate::jobs::Context;
+use crate::queue::{JobError, Key, Request, Trigger};
 
 /// Of all repos, as what the others may do decides whose objects are.
-pub(in crate::jobs) fn hash(engine: &Engine) -> Result<String, JobError> {
+pub(in crate::jobs) fn hash(context: &Context) -> Result<String, JobError> {
     let of = |repo: &Repo| {
         let Repo { name, definitions_ref, definitions, allow, may_read, .. } = repo;
         serde_json::to_string(&(name, definitions_ref, definitions.patterns(), allow, may_read))
     };
-    let mut repos = engine
+    let mut repos = context
         .config
         .repos
         .iter()
@@ -23,7 +23,7 @@ pub(in crate::jobs) fn hash(engine: &Engine) -> Result<String, JobError> {
         .map_err(|error| JobError::new(Class::Fail, error))?;
     repos.sort();
     let mut hash = Sha256::new();
-    for part in repos.into_iter().chain(engine.clusters.keys().map(ToString::to_string)) {
+    for part in repos.into_iter().chain(context.clusters.keys().map(ToString::to_string)) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -31,7 +31,7 @@ pub(in crate::jobs) fn hash(engine: &Engine) -> Result<String, JobError> {
 }
 
 /// Asks for a new preview of each open pull request of a repo that was previewed under another configuration.
-pub(in crate::jobs) async fn previews(engine: &Engine, repo: &RepoName) -> Result<Vec<Request>, JobError> {
-    let pulls = engine.store.pulls_granted_otherwise(repo, &hash(engine)?).await?;
-    Ok(pulls.into_iter().map(|(repo, number)| Request::new(Key::Preview { repo, number }, Cause::Poll)).collect())
+pub(in crate::jobs) async fn previews(context: &Context, repo: &RepoName) -> Result<Vec<Request>, JobError> {
+    let pulls = context.store.pulls_granted_otherwise(repo, &hash(context)?).await?;
+    Ok(pulls.into_iter().map(|(repo, number)| Request::new(Key::Preview { repo, number }, Trigger::Poll)).collect())
 }

@@ -8,10 +8,10 @@ use super::reads;
 use crate::config::Repo;
 use crate::forge::StatusState;
 use crate::ids::{Oid, RepoName};
-use crate::jobs::Engine;
-use crate::jobs::desired::visible;
+use crate::jobs::Context;
+use crate::jobs::desired::fetch_commit;
 use crate::jobs::history::History;
-use crate::queue::{Finish, Job, JobContext, JobError};
+use crate::queue::{Finish, Job, JobError, RunningJob};
 use crate::report;
 use crate::store::group_reads::GroupRow;
 use crate::store::runs::RunKind;
@@ -21,101 +21,102 @@ const GROUP_COMES: jiff::SignedDuration = jiff::SignedDuration::from_mins(2);
 
 /// A merge queue asks about a group: the branch against the group's tree.
 pub(in crate::jobs) async fn run_group(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     ref_name: &str,
     hint: Option<&Oid>,
     job: &Job,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<Finish, JobError> {
-    let repo = engine.repo(repo)?;
-    let Some(forge) = forge_of(engine, repo) else { return Ok(Finish::Done) };
+    let repo = context.repo(repo)?;
+    let Some(forge) = forge_of(context, repo) else { return Ok(Finish::Done) };
     let Some(base_ref) = forge.merge_group_base(ref_name) else {
-        return group_gone(engine, repo, ref_name, hint).await;
+        return group_gone(context, repo, ref_name, hint).await;
     };
     if let Some(head) = hint {
-        pending(engine, repo, None, head, job).await?;
+        pending(context, repo, None, head, job).await?;
     }
     let refs = [base_ref.clone(), ref_name.to_owned()];
-    let mut fetched = visible::fetch(&engine.mirrors, &engine.remote(repo).await?, &refs, hint, &ctx.cancel).await?;
+    let mut fetched =
+        fetch_commit::fetch(&context.mirrors, &context.remote(repo).await?, &refs, hint, &running.cancel).await?;
     let there = take(&mut fetched, ref_name);
     if let (None, Some(head)) = (&there, hint)
-        && is_settled(engine, repo, head).await?
+        && is_settled(context, repo, head).await?
     {
         // It was judged, and then merged or dissolved.
-        engine.store.forget_group_reads(&repo.name, ref_name).await?;
+        context.store.forget_group_reads(&repo.name, ref_name).await?;
         return Ok(Finish::Done);
     }
-    let Some(head) = group_head(engine, repo, there, hint).await else {
-        if job.failing_since.is_none_or(|since| engine.clock.now().duration_since(since) < GROUP_COMES)
+    let Some(head) = group_head(context, repo, there, hint).await else {
+        if job.failing_since.is_none_or(|since| context.clock.now().duration_since(since) < GROUP_COMES)
             && hint.is_some()
         {
             return Err(PreviewError::Group(ref_name.to_owned()).into());
         }
-        return group_gone(engine, repo, ref_name, hint).await;
+        return group_gone(context, repo, ref_name, hint).await;
     };
     let base = take(&mut fetched, &base_ref)
         .ok_or_else(|| PreviewError::Base { repo: repo.name.clone(), base: base_ref.clone() })?;
-    ctx.works_on(head.as_str());
-    pending(engine, repo, None, &head, job).await?;
-    let mut history = History::new(engine, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
+    running.works_on(head.as_str());
+    pending(context, repo, None, &head, job).await?;
+    let mut history = History::new(context, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
     history.revision(&head, None);
-    let mut report = empty(engine, &repo.name, None, &head, &base_ref);
+    let mut report = empty(context, &repo.name, None, &head, &base_ref);
     let fetched = Fetched { base_ref, base, head, merge: false, tested: None };
-    let filled = fill(engine, repo, &fetched, &mut report, "", &mut history, ctx).await;
+    let filled = fill(context, repo, &fetched, &mut report, "", &mut history, running).await;
     let filled = filled.and_then(|(_, looked, failed)| Ok((looked, quiet(job, failed)?)));
     let (looked, trouble) = match filled {
         Ok(filled) => filled,
         Err(error) => {
-            waits(engine, repo, None, &fetched.head, job, &error).await?;
+            waits(context, repo, None, &fetched.head, job, &error).await?;
             return Err(history.end_first(job, error).await?);
         }
     };
-    let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
-    put_gate(engine, repo, None, &status).await?;
+    let status = report::gate(&report, &context.config.status_context, target(context).as_deref());
+    put_gate(context, repo, None, &status).await?;
     // What it was made from may move while the group waits for its other checks.
     let group = GroupRow { repo: repo.name.clone(), ref_name: ref_name.to_owned(), head: fetched.head.clone() };
-    reads::keep_of_group(engine, &group, &looked.reads).await?;
-    engine.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
+    reads::keep_of_group(context, &group, &looked.reads).await?;
+    context.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
     finish(&report, trouble, &mut history).await
 }
 
 /// The commit of the group's ref, or the one that we were told of if that was fetched before.
-async fn group_head(engine: &Engine, repo: &Repo, fetched: Option<Oid>, hint: Option<&Oid>) -> Option<Oid> {
+async fn group_head(context: &Context, repo: &Repo, fetched: Option<Oid>, hint: Option<&Oid>) -> Option<Oid> {
     match (fetched, hint) {
         (Some(head), _) => Some(head),
-        (None, Some(hint)) if engine.mirrors.has_commit(&repo.name, hint).await => Some(hint.clone()),
+        (None, Some(hint)) if context.mirrors.has_commit(&repo.name, hint).await => Some(hint.clone()),
         (None, _) => None,
     }
 }
 
 /// Nobody waits for the checks of a group that is gone; its commit is not left pending all the same.
-async fn group_gone(engine: &Engine, repo: &Repo, ref_name: &str, hint: Option<&Oid>) -> Result<Finish, JobError> {
+async fn group_gone(context: &Context, repo: &Repo, ref_name: &str, hint: Option<&Oid>) -> Result<Finish, JobError> {
     tracing::info!(repo = %repo.name, ref_name, "a merge group is gone");
-    engine.store.forget_group_reads(&repo.name, ref_name).await?;
+    context.store.forget_group_reads(&repo.name, ref_name).await?;
     let Some(head) = hint else { return Ok(Finish::Done) };
-    let context = &engine.config.status_context;
-    if let Some(mut status) = engine.outbox.wanted_status(&repo.name, head, context).await?
+    let status_context = &context.config.status_context;
+    if let Some(mut status) = context.outbox.wanted_status(&repo.name, head, status_context).await?
         && status.state == StatusState::Pending
     {
         status.state = StatusState::Error;
         "the merge group was gone before its preview was done".clone_into(&mut status.description);
-        put_gate(engine, repo, None, &status).await?;
+        put_gate(context, repo, None, &status).await?;
     }
     Ok(Finish::Done)
 }
 
 pub(in crate::jobs) async fn group_failed(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     ref_name: &str,
     job: &Job,
     error: &JobError,
 ) -> Result<(), JobError> {
-    let Ok(repo) = engine.repo(repo) else { return Ok(()) };
+    let Ok(repo) = context.repo(repo) else { return Ok(()) };
     let Some(head) = job.hint.as_deref().and_then(|hint| hint.parse().ok()) else { return Ok(()) };
-    let base_ref = forge_of(engine, repo).and_then(|forge| forge.merge_group_base(ref_name)).unwrap_or_default();
-    let report = unavailable(engine, repo, None, &head, &base_ref, error);
-    let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
-    put_gate(engine, repo, None, &status).await
+    let base_ref = forge_of(context, repo).and_then(|forge| forge.merge_group_base(ref_name)).unwrap_or_default();
+    let report = unavailable(context, repo, None, &head, &base_ref, error);
+    let status = report::gate(&report, &context.config.status_context, target(context).as_deref());
+    put_gate(context, repo, None, &status).await
 }

@@ -22,10 +22,10 @@ pub(super) struct Held<'a> {
 impl<'a> Held<'a> {
     pub fn of(planned: &'a ChangePlan, inventory: &[ObjectRow], limit: PruneLimit) -> Self {
         // What was confirmed, or needed no confirmation, may wait for health.
-        let is_pending = |state: ObjectState| state.waits_for_word() || state == ObjectState::Pruning;
+        let is_pending = |state: ObjectState| state.pending_confirmation() || state == ObjectState::Pruning;
         let waiting: BTreeMap<ObjectId, ObjectState> =
             inventory.iter().filter(|row| is_pending(row.state)).map(|row| (row.key.id(), row.state)).collect();
-        let held = waiting.values().filter(|state| state.waits_for_word()).count();
+        let held = waiting.values().filter(|state| state.pending_confirmation()).count();
         let changes = &planned.changes.changes;
         // Nothing is applied of an app that is refused in part, and what waits goes on waiting.
         if waiting.is_empty() || changes.iter().any(Change::is_rejected) {
@@ -68,8 +68,9 @@ fn freed<'a>(
     limit: PruneLimit,
 ) -> Vec<&'a Change> {
     let is_called_off = |change: &Change| called_off.iter().any(|one| one.key.id() == change.key.id());
-    let waits =
-        |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
+    let waits = |change: &Change| {
+        inventory.iter().any(|row| row.state.pending_confirmation() && row.key.id() == change.key.id())
+    };
     let rest: Vec<&Change> = planned
         .already
         .changes

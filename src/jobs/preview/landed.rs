@@ -8,7 +8,7 @@ use crate::class::Class;
 use crate::config::Repo;
 use crate::forge::PullRequest;
 use crate::ids::Oid;
-use crate::jobs::{Engine, outcome};
+use crate::jobs::{Context, outcome};
 use crate::queue::JobError;
 use crate::source::Merge;
 use crate::store::pulls::{CalledOpen, PullRow};
@@ -30,15 +30,15 @@ pub(in crate::jobs) enum Landed {
 
 /// Asked when its heads were fetched, before anything is shown.
 pub(in crate::jobs) async fn look(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: u64,
     [base, head]: [&Oid; 2],
 ) -> Result<Landed, JobError> {
-    if !engine.mirrors.is_ancestor(&repo.name, head, base).await? {
+    if !context.mirrors.is_ancestor(&repo.name, head, base).await? {
         return Ok(Landed::No);
     }
-    let known = engine.store.pull(&repo.name, number).await?;
+    let known = context.store.pull(&repo.name, number).await?;
     if known.as_ref().is_some_and(|row| row.state == PullRow::Merged) {
         return Ok(Landed::Merged);
     }
@@ -49,12 +49,12 @@ pub(in crate::jobs) async fn look(
     // Where the base was when its commits were not there yet: at the preview that was shown of them, or when all was
     // last done about the base.
     let shown = outcome::report_of(&row).filter(|report| report.head == *head).map(|report| report.base);
-    let acted = engine.store.last_seen(&repo.name, &row.base_ref).await?;
+    let acted = context.store.last_seen(&repo.name, &row.base_ref).await?;
     for before in [shown, acted].into_iter().flatten() {
-        let is_known = engine.mirrors.has_commit(&repo.name, &before).await;
-        if is_known && !engine.mirrors.is_ancestor(&repo.name, head, &before).await? {
-            let commit = engine.mirrors.merged_by(&repo.name, head, base).await?;
-            outcome::merged(engine, &row, &commit, outcome::ToldBy::Push).await?;
+        let is_known = context.mirrors.has_commit(&repo.name, &before).await;
+        if is_known && !context.mirrors.is_ancestor(&repo.name, head, &before).await? {
+            let commit = context.mirrors.merged_by(&repo.name, head, base).await?;
+            outcome::merged(context, &row, &commit, outcome::ToldBy::Push).await?;
             return Ok(Landed::Merged);
         }
     }
@@ -83,20 +83,20 @@ pub(in crate::jobs) enum Stands {
 /// What was told as merged stays that until the forge contradicts it for good: its API may be behind the push, and the
 /// head that was merged may be newer than the one that was seen last.
 pub(in crate::jobs) async fn stands(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     pull: &PullRequest,
     attempt: u32,
     cancel: &CancellationToken,
 ) -> Result<Stands, JobError> {
-    let known = engine.store.pull(&repo.name, pull.number).await?;
+    let known = context.store.pull(&repo.name, pull.number).await?;
     match known.map_or(CalledOpen::Open, |row| row.called_open(&pull.head)) {
         CalledOpen::Open => return Ok(Stands::Open),
         CalledOpen::Behind => return Ok(Stands::Merged),
         CalledOpen::Unclear => {}
     }
-    let fetched = fetch(engine, repo, pull, Some(&pull.head), cancel).await?;
-    if engine.mirrors.is_ancestor(&repo.name, &fetched.head, &fetched.base).await? {
+    let fetched = fetch(context, repo, pull, Some(&pull.head), cancel).await?;
+    if context.mirrors.is_ancestor(&repo.name, &fetched.head, &fetched.base).await? {
         return Ok(Stands::Merged);
     }
     if attempt > DOUBTED {
@@ -110,22 +110,22 @@ pub(in crate::jobs) async fn stands(
 /// Whether merging what was shown before leaves the base as it is: a squash or a rebase looks like that until the forge
 /// says so.
 pub(in crate::jobs) async fn doubt(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: u64,
     [base, head]: [&Oid; 2],
     attempt: u32,
     cancel: &CancellationToken,
 ) -> Result<Option<JobError>, JobError> {
-    let row = engine.store.pull(&repo.name, number).await?;
+    let row = context.store.pull(&repo.name, number).await?;
     let was_shown = row.as_ref().and_then(outcome::report_of).is_some_and(|report| report.head == *head);
     if attempt > DOUBTED || !was_shown {
         return Ok(None);
     }
-    let Ok(Merge::Clean { tree_id, .. }) = engine.mirrors.merge(&repo.name, base, head, None, cancel).await else {
+    let Ok(Merge::Clean { tree_id, .. }) = context.mirrors.merge(&repo.name, base, head, None, cancel).await else {
         return Ok(None);
     };
-    if tree_id != engine.mirrors.tree_id(&repo.name, base).await? {
+    if tree_id != context.mirrors.tree_id(&repo.name, base).await? {
         return Ok(None);
     }
     let text =

@@ -3,12 +3,12 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::comparison::AppComparison;
 use super::object::object;
-use super::pair::Pair;
 use crate::app::{App, OnDelete};
 use crate::class::Class;
 use crate::ids::{AppId, Oid};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::ownership::left::{Left, look, objects, removals};
 use crate::lifecycle::beside;
 use crate::plan::{Action, Change, Redactor, Verdict, destructive_objects};
@@ -19,34 +19,34 @@ use crate::store::apps::AppRow;
 /// What a pull request that moves an app to another cluster does to the one that it leaves, and one that removes it to
 /// those that it has left.
 pub(in crate::jobs) async fn preview(
-    engine: &Engine,
-    pair: &Pair,
+    context: &Context,
+    pair: &AppComparison,
     head: &Oid,
     cancel: &CancellationToken,
 ) -> Result<Vec<AppReport>, JobError> {
     if let Some(app) = pair.leaves().filter(|_| pair.arrives()) {
-        return Ok(one(engine, app, DefinitionChange::Edited, head, cancel).await?.into_iter().collect());
+        return Ok(one(context, app, DefinitionChange::Edited, head, cancel).await?.into_iter().collect());
     }
     let (Some(base), None) = (&pair.base, &pair.change) else { return Ok(Vec::new()) };
-    let row = engine.store.app(&pair.id).await?;
+    let row = context.store.app(&pair.id).await?;
     if row.as_ref().map_or(base.app.on_delete, AppRow::on_delete) == OnDelete::Keep {
         return Ok(Vec::new());
     }
     let mut reports = Vec::new();
-    for cluster in engine.store.left_clusters(&pair.id).await? {
+    for cluster in context.store.previous_clusters(&pair.id).await? {
         let mut left = base.app.clone();
         left.destination.cluster = cluster;
-        reports.extend(one(engine, &left, DefinitionChange::Removed, head, cancel).await?);
+        reports.extend(one(context, &left, DefinitionChange::Removed, head, cancel).await?);
     }
     Ok(reports)
 }
 
 /// What a removed app, whose objects stay, has elsewhere.
-pub(in crate::jobs) async fn stays(engine: &Engine, app: &AppId) -> Result<Vec<String>, JobError> {
+pub(in crate::jobs) async fn stays(context: &Context, app: &AppId) -> Result<Vec<String>, JobError> {
     let mut said = Vec::new();
-    for cluster in engine.store.left_clusters(app).await? {
-        let rows = engine.store.inventory_of(&cluster, app).await?;
-        let held = rows.iter().filter(|row| row.state.waits_for_word()).count();
+    for cluster in context.store.previous_clusters(app).await? {
+        let rows = context.store.inventory_of(&cluster, app).await?;
+        let held = rows.iter().filter(|row| row.state.pending_confirmation()).count();
         let place = format!("on cluster {cluster}, which it has left");
         said.extend((rows.len() > held).then(|| format!("{} stay {place}", objects(rows.len() - held))));
         said.extend((held > 0).then(|| {
@@ -57,19 +57,19 @@ pub(in crate::jobs) async fn stays(engine: &Engine, app: &AppId) -> Result<Vec<S
 }
 
 async fn one(
-    engine: &Engine,
+    context: &Context,
     app: &App,
     definition: DefinitionChange,
     head: &Oid,
     cancel: &CancellationToken,
 ) -> Result<Option<AppReport>, JobError> {
     let cluster = &app.destination.cluster;
-    let Left { rows, kept } = look(engine, app, cluster).await?;
+    let Left { rows, kept } = look(context, app, cluster).await?;
     if rows.is_empty() && kept.is_none() {
         return Ok(None);
     }
     let mut warnings: Vec<String> = kept.into_iter().collect();
-    let changes = match removals(engine, app, &rows, head, cancel).await {
+    let changes = match removals(context, app, &rows, head, cancel).await {
         Ok(changes) => changes,
         Err(error) if error.class == Class::Cancelled => return Err(error),
         Err(error) => {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pair::{Pair, Side, Trees};
+use super::comparison::{AppComparison, AppVersion, MergeTrees};
 use super::sides;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::desired::identity;
-use crate::jobs::ownership::wanted;
-use crate::jobs::remembered::wants::{LeftFor, Wanted};
+use crate::jobs::ownership::unclaimed;
+use crate::jobs::remembered::unclaimed::{LeftFor, UnclaimedObjects};
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan;
 use crate::plan::{Action, Change, Plan, TakeOver, Verdict};
@@ -34,42 +34,42 @@ pub(in crate::jobs) struct Moves {
     /// What the apps of the pull request render after it, as far as another one of them does not any more.
     wanted: BTreeMap<(ClusterName, ObjectId), BTreeSet<AppId>>,
     /// The same of the apps that it does not touch.
-    others: BTreeMap<(RepoName, ClusterName), Arc<Wanted>>,
+    others: BTreeMap<(RepoName, ClusterName), Arc<UnclaimedObjects>>,
     /// The apps of the pull request.
     pairs: BTreeSet<AppId>,
 }
 
 /// An app as it would be after the merge.
 struct After<'a> {
-    pair: &'a Pair,
+    pair: &'a AppComparison,
     cluster: &'a ClusterName,
     ids: BTreeSet<ObjectId>,
 }
 
 impl Moves {
     pub async fn find(
-        engine: &Engine,
+        context: &Context,
         repo: &Repo,
-        trees: &Trees,
-        pairs: &[Pair],
+        trees: &MergeTrees,
+        pairs: &[AppComparison],
         cancel: &CancellationToken,
     ) -> Result<Self, JobError> {
         let mut moves = Self { pairs: pairs.iter().map(|pair| pair.id.clone()).collect(), ..Self::default() };
         let after: HashMap<&AppId, After<'_>> =
             pairs.iter().filter_map(|pair| Some((&pair.id, After::of(pair)?))).collect();
         for pair in pairs {
-            moves.dropped(engine, pair, &after).await?;
+            moves.dropped(context, pair, &after).await?;
             let Some(after_it) = after.get(&pair.id) else { continue };
             // On another cluster it owns nothing yet, whatever it has of the same names where it was.
-            let owned = owned(engine, after_it.cluster, &pair.id).await?;
+            let owned = owned(context, after_it.cluster, &pair.id).await?;
             let new: Vec<ObjectId> = after_it.ids.difference(&owned).cloned().collect();
             let mut asked = BTreeMap::new();
-            for (id, owner) in engine.store.owners(after_it.cluster, &pair.id, &new).await? {
+            for (id, owner) in context.store.owners(after_it.cluster, &pair.id, &new).await? {
                 if owner.repo != pair.id.repo {
                     continue;
                 }
                 if !asked.contains_key(&owner) {
-                    let kept = kept(engine, repo, trees, pairs, &owner, after_it.cluster, cancel).await?;
+                    let kept = kept(context, repo, trees, pairs, &owner, after_it.cluster, cancel).await?;
                     asked.insert(owner.clone(), kept);
                 }
                 if asked.get(&owner).is_some_and(|kept| kept.as_ref().is_some_and(|kept| !kept.contains(&id))) {
@@ -80,7 +80,7 @@ impl Moves {
                 }
             }
             let Some(taken) = moves.taken.get(&pair.id) else { continue };
-            let kept = engine.store.kept_by_others(after_it.cluster, &pair.id, &new).await?;
+            let kept = context.store.kept_by_others(after_it.cluster, &pair.id, &new).await?;
             if let Some(kept) = kept.into_iter().find(|kept| taken.contains_key(&kept.object)) {
                 let pinned = kept.by == KeptBy::Pinned;
                 moves.waits.insert(pair.id.clone(), WaitsFor { app: kept.owner, pinned });
@@ -92,13 +92,13 @@ impl Moves {
     /// Looks who else renders what an app has and does not render any more.
     async fn dropped(
         &mut self,
-        engine: &Engine,
-        pair: &Pair,
+        context: &Context,
+        pair: &AppComparison,
         after: &HashMap<&AppId, After<'_>>,
     ) -> Result<(), JobError> {
         let Some(side) = pair.change.as_ref().or(pair.base.as_ref()) else { return Ok(()) };
         let cluster = &side.app.destination.cluster;
-        let owned = owned(engine, cluster, &pair.id).await?;
+        let owned = owned(context, cluster, &pair.id).await?;
         let kept = after.get(&pair.id).map(|after| &after.ids);
         let dropped = || owned.iter().filter(|id| kept.is_none_or(|kept| !kept.contains(id)));
         if dropped().next().is_none() {
@@ -114,7 +114,7 @@ impl Moves {
         }
         let key = (pair.id.repo.clone(), cluster.clone());
         if let Entry::Vacant(unknown) = self.others.entry(key) {
-            unknown.insert(wanted::of_repo(engine, &pair.id.repo, cluster).await?);
+            unknown.insert(unclaimed::of_repo(context, &pair.id.repo, cluster).await?);
         }
         Ok(())
     }
@@ -178,28 +178,28 @@ impl Moves {
 }
 
 impl<'a> After<'a> {
-    fn of(pair: &'a Pair) -> Option<Self> {
-        let Some(Side { app, rendered: Ok(rendered) }) = &pair.change else { return None };
+    fn of(pair: &'a AppComparison) -> Option<Self> {
+        let Some(AppVersion { app, rendered: Ok(rendered) }) = &pair.change else { return None };
         let ids = rendered.manifests.iter().flat_map(|manifest| identity::ids(app, manifest)).collect();
         Some(Self { pair, cluster: &app.destination.cluster, ids })
     }
 }
 
-async fn owned(engine: &Engine, cluster: &ClusterName, app: &AppId) -> Result<BTreeSet<ObjectId>, JobError> {
-    Ok(engine.store.inventory_of(cluster, app).await?.iter().map(|row| row.key.id()).collect())
+async fn owned(context: &Context, cluster: &ClusterName, app: &AppId) -> Result<BTreeSet<ObjectId>, JobError> {
+    Ok(context.store.inventory_of(cluster, app).await?.iter().map(|row| row.key.id()).collect())
 }
 
 /// What an app keeps in a cluster after the merge. None: that is not known.
 async fn kept(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
-    pairs: &[Pair],
+    trees: &MergeTrees,
+    pairs: &[AppComparison],
     app: &AppId,
     cluster: &ClusterName,
     cancel: &CancellationToken,
 ) -> Result<Option<BTreeSet<ObjectId>>, JobError> {
-    let of = |side: &Side| match &side.rendered {
+    let of = |side: &AppVersion| match &side.rendered {
         _ if side.app.destination.cluster != *cluster => Some(BTreeSet::new()),
         Ok(rendered) => {
             Some(rendered.manifests.iter().flat_map(|manifest| identity::ids(&side.app, manifest)).collect())
@@ -209,18 +209,18 @@ async fn kept(
     if let Some(pair) = pairs.iter().find(|pair| pair.id == *app) {
         return Ok(pair.change.as_ref().map_or_else(|| Some(BTreeSet::new()), of));
     }
-    match engine.store.app(app).await? {
+    match context.store.app(app).await? {
         None => Ok(Some(BTreeSet::new())),
         Some(row) if row.state == AppState::Removed => Ok(Some(BTreeSet::new())),
         Some(row) if row.state == AppState::Active => {
-            let side = sides::side(engine, repo, trees, Some(row.app), &trees.change, cancel).await?;
+            let side = sides::side(context, repo, trees, Some(row.app), &trees.change, cancel).await?;
             Ok(side.as_ref().and_then(of))
         }
         Some(_) => Ok(None),
     }
 }
 
-fn base_of(pair: &Pair, id: &ObjectId) -> Option<Manifest> {
-    let Some(Side { app, rendered: Ok(rendered) }) = &pair.base else { return None };
+fn base_of(pair: &AppComparison, id: &ObjectId) -> Option<Manifest> {
+    let Some(AppVersion { app, rendered: Ok(rendered) }) = &pair.base else { return None };
     rendered.manifests.iter().find(|manifest| identity::ids(app, manifest).contains(id)).cloned()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rests;
 use crate::ids::ClusterName;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::Action;
 use crate::queue::JobError;
@@ -25,11 +25,11 @@ pub(in crate::jobs) fn writes(object: &ObjectReport) -> bool {
 impl Names {
     /// Those of all that the apps of a pull request would write. Each cluster is asked about the kinds that it has
     /// under several groups, which are few.
-    pub async fn find(engine: &Engine, reports: &[AppReport]) -> Result<Self, JobError> {
+    pub async fn find(context: &Context, reports: &[AppReport]) -> Result<Self, JobError> {
         let mut names = Self::default();
         for report in reports {
             // What nobody knows any more has not been planned.
-            let Ok(cluster) = engine.cluster(&report.cluster) else { continue };
+            let Ok(cluster) = context.cluster(&report.cluster) else { continue };
             let kinds: BTreeSet<ObjectKey> =
                 report.objects().iter().filter(|object| writes(object)).map(|object| kind_of(&object.key)).collect();
             for kind in kinds {

@@ -1,8 +1,8 @@
 //! What a report says of an object, without the values of Secrets.
 
+use super::comparison::AppComparison;
 use super::edited::{self, Inline};
 use super::held::Held;
-use super::pair::Pair;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan;
 use crate::plan::{Action, Change, PruneLimit, Redactor, TakeOver, Verdict};
@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 pub(in crate::jobs) fn show(
     report: &mut AppReport,
     planned: &ChangePlan,
-    pair: &Pair,
+    pair: &AppComparison,
     [base, change]: [&[Manifest]; 2],
     inventory: &[ObjectRow],
     applied: bool,
@@ -125,8 +125,9 @@ fn before(
     held: &Held<'_>,
     redactor: &Redactor,
 ) -> Vec<Difference> {
-    let waits =
-        |change: &Change| inventory.iter().any(|row| row.state.waits_for_word() && row.key.id() == change.key.id());
+    let waits = |change: &Change| {
+        inventory.iter().any(|row| row.state.pending_confirmation() && row.key.id() == change.key.id())
+    };
     let kind = |change: &Change| match applied {
         _ if waits(change) => DifferenceKind::Waiting,
         _ if other_app(change).is_some() => DifferenceKind::Foreign,

@@ -4,31 +4,31 @@ use super::gate::put_gate;
 use crate::config::Repo;
 use crate::forge::{PullRequest, StatusState};
 use crate::jobs::refs::{full_ref, head_ref, tested_ref};
-use crate::jobs::{Engine, outcome};
-use crate::queue::{Cause, Finish, JobError, Key, Request};
+use crate::jobs::{Context, outcome};
+use crate::queue::{Finish, JobError, Key, Request, Trigger};
 use crate::store::pulls::{Pull, PullRow};
 
 /// The push of the merge brings the syncs; it is queued here as well, in case its webhook is lost.
-pub(in crate::jobs) async fn merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
-    let Some(merge_commit) = &pull.merge_commit else { return closed(engine, repo, pull).await };
-    let row = as_merged(engine, repo, pull).await?;
+pub(in crate::jobs) async fn merged(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    let Some(merge_commit) = &pull.merge_commit else { return closed(context, repo, pull).await };
+    let row = as_merged(context, repo, pull).await?;
     let key = Key::Push { repo: repo.name.clone(), ref_name: full_ref(&pull.base_ref) };
-    let cause = Cause::Follow { key: Key::Preview { repo: repo.name.clone(), number: pull.number } };
-    engine.queue.enqueue(&[Request::new(key, cause).with_hint(merge_commit.as_str())]).await?;
-    settle(engine, repo, pull).await?;
+    let cause = Trigger::Follow { key: Key::Preview { repo: repo.name.clone(), number: pull.number } };
+    context.queue.enqueue(&[Request::new(key, cause).with_hint(merge_commit.as_str())]).await?;
+    settle(context, repo, pull).await?;
     // Last, so that whoever is stopped before it begins anew; the push may have told of it before.
     if row.state != PullRow::Merged {
-        outcome::merged(engine, &row, merge_commit, outcome::ToldBy::Forge).await?;
+        outcome::merged(context, &row, merge_commit, outcome::ToldBy::Forge).await?;
     }
     let mut people = vec![pull.author.clone()];
     people.extend(pull.merged_by.clone().filter(|login| *login != pull.author));
-    outcome::concerns(engine, &repo.name, pull.number, &pull.head, people).await
+    outcome::concerns(context, &repo.name, pull.number, &pull.head, people).await
 }
 
 /// The row of a merged pull request, with the head that was merged: it may have been pushed to while nobody looked.
 /// What a push has told of already stays as it was told.
-async fn as_merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
-    let turn = engine.store.turn(&repo.name).await?;
+async fn as_merged(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<Pull, JobError> {
+    let turn = context.store.turn(&repo.name).await?;
     let mut row =
         turn.pull_or(Pull::open(&repo.name, pull.number, pull.head.clone(), full_ref(&pull.base_ref))).await?;
     if row.state != PullRow::Merged {
@@ -40,20 +40,20 @@ async fn as_merged(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<P
 
 /// A push has told of the merge, and the forge's API is behind. It is asked again, as only it knows whom the merge
 /// concerns, and its webhook may be the very one that led here.
-pub(in crate::jobs) async fn landed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<Finish, JobError> {
-    settle(engine, repo, pull).await?;
+pub(in crate::jobs) async fn landed(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<Finish, JobError> {
+    settle(context, repo, pull).await?;
     Ok(Finish::LookAgain)
 }
 
-pub(in crate::jobs) async fn closed(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
-    note_closed(engine, repo, pull.number).await?;
-    settle(engine, repo, pull).await
+pub(in crate::jobs) async fn closed(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    note_closed(context, repo, pull.number).await?;
+    settle(context, repo, pull).await
 }
 
 /// In one turn with those who tell of merges: one that a push has told of stays merged, and what was said of it stays
 /// said.
-async fn note_closed(engine: &Engine, repo: &Repo, number: u64) -> Result<(), JobError> {
-    let turn = engine.store.turn(&repo.name).await?;
+async fn note_closed(context: &Context, repo: &Repo, number: u64) -> Result<(), JobError> {
+    let turn = context.store.turn(&repo.name).await?;
     if let Some(mut row) = turn.pull(number).await?.filter(|row| row.state == PullRow::Open) {
         row.state = PullRow::Closed;
         row.put().await?;
@@ -62,16 +62,16 @@ async fn note_closed(engine: &Engine, repo: &Repo, number: u64) -> Result<(), Jo
 }
 
 /// A pull request that was closed while its preview was made must not leave its head pending for ever.
-async fn settle(engine: &Engine, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
-    let context = &engine.config.status_context;
-    let shown = engine.outbox.wanted_status(&repo.name, &pull.head, context).await?;
+async fn settle(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
+    let status_context = &context.config.status_context;
+    let shown = context.outbox.wanted_status(&repo.name, &pull.head, status_context).await?;
     if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
         status.state = StatusState::Error;
         "closed or merged before the preview was shown".clone_into(&mut status.description);
-        put_gate(engine, repo, Some(pull.number), &status).await?;
+        put_gate(context, repo, Some(pull.number), &status).await?;
     }
-    engine.outbox.drop_gate(&repo.name, pull.number, context).await?;
-    let refs = [head_ref(engine, repo, pull.number), tested_ref(engine, repo, pull.number)];
-    engine.mirrors.forget_quietly(&repo.name, &refs).await;
+    context.outbox.drop_gate(&repo.name, pull.number, status_context).await?;
+    let refs = [head_ref(context, repo, pull.number), tested_ref(context, repo, pull.number)];
+    context.mirrors.forget_quietly(&repo.name, &refs).await;
     Ok(())
 }

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::pair::Side;
+use super::comparison::AppVersion;
 use super::reads::Read;
 use super::{granted, rests};
 use crate::app::App;
 use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::{AppId, Oid};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::plan::{self, Action, Change, Verdict};
 use crate::queue::JobError;
 use crate::reconcile::ChangePlan;
@@ -119,7 +119,7 @@ pub(in crate::jobs) struct Seen {
 }
 
 impl Seen {
-    pub fn of(side: Option<&Side>, of_the_branch: bool) -> Option<Self> {
+    pub fn of(side: Option<&AppVersion>, of_the_branch: bool) -> Option<Self> {
         let side = side?;
         let trace = match &side.rendered {
             Ok(rendered) => Some(rendered.trace.clone()),
@@ -251,7 +251,7 @@ fn is_settled(report: &PreviewReport) -> bool {
 
 /// Keeps what a preview of these commits looked at.
 pub(in crate::jobs) async fn keep(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: u64,
     [head, base]: [&Oid; 2],
@@ -261,9 +261,9 @@ pub(in crate::jobs) async fn keep(
     let shown: Vec<(AppId, String)> =
         looked.apps.iter().map(|one| Ok((one.app.clone(), json(&one.shown)?))).collect::<Result<_, JobError>>()?;
     let (head, base) = (head.clone(), base.clone());
-    let granted = Some(granted::hash(engine)?);
+    let granted = Some(granted::hash(context)?);
     let row = PreviewRow { repo: repo.name.clone(), number, head, base, change_tree, granted, looked: json(looked)? };
-    Ok(engine.store.put_preview(&row, &shown).await?)
+    Ok(context.store.put_preview(&row, &shown).await?)
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String, JobError> {

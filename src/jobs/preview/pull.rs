@@ -14,9 +14,9 @@ use crate::class::Class;
 use crate::config::Repo;
 use crate::forge::{Forge, PullRequest, PullState};
 use crate::ids::{Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::history::History;
-use crate::queue::{Finish, Job, JobContext, JobError};
+use crate::queue::{Finish, Job, JobError, RunningJob};
 use crate::report;
 use crate::report::preview::{AppReport, AppResult, PreviewReport, Stopped};
 use crate::store::pulls::PullRow;
@@ -26,35 +26,35 @@ use crate::store::runs::RunKind;
 const QUIET_ATTEMPTS: u32 = 2;
 
 pub(in crate::jobs) async fn run(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     number: u64,
     hint: Option<&Oid>,
     job: &Job,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<Finish, JobError> {
-    let repo = engine.repo(repo)?;
-    let Some(forge) = forge_of(engine, repo) else { return Ok(Finish::Done) };
-    let pull = match relook::look(engine, repo, number, job, &ctx.cancel).await? {
+    let repo = context.repo(repo)?;
+    let Some(forge) = forge_of(context, repo) else { return Ok(Finish::Done) };
+    let pull = match relook::look(context, repo, number, job, &running.cancel).await? {
         Look::Unchanged => return Ok(Finish::Done),
         Look::Old(pull) => *pull,
         Look::Ask => forge.pull_request(&repo.project, number).await?,
     };
     match pull.state {
-        PullState::Open => Box::pin(open(engine, repo, &pull, hint, job, ctx)).await,
-        PullState::Merged => match merged(engine, repo, &pull).await {
+        PullState::Open => Box::pin(open(context, repo, &pull, hint, job, running)).await,
+        PullState::Merged => match merged(context, repo, &pull).await {
             Err(error) if error.class != Class::Cancelled => {
                 Err(error.reworded(|text| format!("the merge of this pull request is not applied yet: {text}")))
             }
             done => done.map(|()| Finish::Done),
         },
-        PullState::Closed => closed(engine, repo, &pull).await.map(|()| Finish::Done),
+        PullState::Closed => closed(context, repo, &pull).await.map(|()| Finish::Done),
     }
 }
 
 /// None where there is nobody to be told anything, which is no failure: it would be tried again for ever.
-pub(in crate::jobs) fn forge_of<'e>(engine: &'e Engine, repo: &Repo) -> Option<&'e Arc<dyn Forge>> {
-    let forge = engine.forge(repo);
+pub(in crate::jobs) fn forge_of<'e>(context: &'e Context, repo: &Repo) -> Option<&'e Arc<dyn Forge>> {
+    let forge = context.forge(repo);
     if forge.is_none() {
         tracing::warn!(repo = %repo.name, hook = %repo.hook, "no preview: the hook has no credentials to read pull \
                                                               requests and to report on them");
@@ -63,47 +63,47 @@ pub(in crate::jobs) fn forge_of<'e>(engine: &'e Engine, repo: &Repo) -> Option<&
 }
 
 async fn open(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     pull: &PullRequest,
     hint: Option<&Oid>,
     job: &Job,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<Finish, JobError> {
-    let contradicted = match landed::stands(engine, repo, pull, job.attempt, &ctx.cancel).await? {
+    let contradicted = match landed::stands(context, repo, pull, job.attempt, &running.cancel).await? {
         Stands::Open => None,
-        Stands::Merged => return landed(engine, repo, pull).await,
+        Stands::Merged => return landed(context, repo, pull).await,
         Stands::Doubted(error) => return Err(error),
         Stands::Contradicted(contradicted) => Some(contradicted),
     };
-    let begun = begin(engine, repo, pull, contradicted.as_ref()).await?;
-    let Some(mut row) = begun else { return landed(engine, repo, pull).await };
-    ctx.works_on(pull.head.as_str());
-    pending(engine, repo, Some(pull.number), &pull.head, job).await?;
-    let mut history = History::new(engine, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;
+    let begun = begin(context, repo, pull, contradicted.as_ref()).await?;
+    let Some(mut row) = begun else { return landed(context, repo, pull).await };
+    running.works_on(pull.head.as_str());
+    pending(context, repo, Some(pull.number), &pull.head, job).await?;
+    let mut history = History::new(context, RunKind::Preview, format!("{}#{}", repo.name, pull.number), job)?;
     history.revision(&pull.head, Some(&pull.author));
-    let mut report = empty(engine, &repo.name, Some(pull.number), &pull.head, &pull.base_ref);
+    let mut report = empty(context, &repo.name, Some(pull.number), &pull.head, &pull.base_ref);
     let (mut kept, mut trouble) = (None, None);
     if pull.from_fork {
         report.stopped = Some(Stopped::Fork);
     } else {
-        match make(engine, repo, pull, hint, &mut report, &mut history, job, ctx).await {
+        match make(context, repo, pull, hint, &mut report, &mut history, job, running).await {
             Ok(Made::Compared(made, what_failed)) => {
                 history.from(Some(&made.base));
                 (kept, trouble) = (Some(*made), what_failed);
             }
-            Ok(Made::Merged) => return landed(engine, repo, pull).await,
+            Ok(Made::Merged) => return landed(context, repo, pull).await,
             Ok(Made::Doubted(error)) => return Err(error),
             Err(error) => {
-                waits(engine, repo, Some(pull.number), &pull.head, job, &error).await?;
+                waits(context, repo, Some(pull.number), &pull.head, job, &error).await?;
                 return Err(history.end_first(job, error).await?);
             }
         }
     }
     row.base = Some(report.base.clone());
     row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
-    if !show(engine, repo, &row, &report, kept.as_ref()).await? {
-        return landed(engine, repo, pull).await;
+    if !show(context, repo, &row, &report, kept.as_ref()).await? {
+        return landed(context, repo, pull).await;
     }
     finish(&report, trouble, &mut history).await
 }
@@ -120,29 +120,30 @@ enum Made {
 
 #[allow(clippy::too_many_arguments, reason = "what one preview is made of")]
 async fn make(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     pull: &PullRequest,
     hint: Option<&Oid>,
     report: &mut PreviewReport,
     history: &mut History<'_>,
     job: &Job,
-    ctx: &JobContext,
+    running: &RunningJob,
 ) -> Result<Made, JobError> {
     let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
-    let began = engine.store.last_touch().await?;
-    let fetched = history.timed("fetch", fetch(engine, repo, pull, visible, &ctx.cancel)).await?;
+    let began = context.store.last_touch().await?;
+    let fetched = history.timed("fetch", fetch(context, repo, pull, visible, &running.cancel)).await?;
     let heads = [&fetched.base, &fetched.head];
-    match landed::look(engine, repo, pull.number, heads).await? {
+    match landed::look(context, repo, pull.number, heads).await? {
         Landed::Merged => return Ok(Made::Merged),
         Landed::No => {
-            if let Some(error) = landed::doubt(engine, repo, pull.number, heads, job.attempt, &ctx.cancel).await? {
+            if let Some(error) = landed::doubt(context, repo, pull.number, heads, job.attempt, &running.cancel).await? {
                 return Ok(Made::Doubted(error));
             }
         }
         Landed::Nothing => {}
     }
-    let (change_tree, looked, what_failed) = fill(engine, repo, &fetched, report, &pull.author, history, ctx).await?;
+    let (change_tree, looked, what_failed) =
+        fill(context, repo, &fetched, report, &pull.author, history, running).await?;
     let trouble = quiet(job, what_failed)?;
     Ok(Made::Compared(Box::new(Kept { began, head: fetched.head, base: fetched.base, change_tree, looked }), trouble))
 }
@@ -175,14 +176,14 @@ pub(in crate::jobs) async fn finish(
 /// The preview could not be made: the gate must say so, as a gate that stays pending, or is never there, blocks for
 /// ever.
 pub(in crate::jobs) async fn failed(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     number: u64,
     job: &Job,
     error: &JobError,
 ) -> Result<(), JobError> {
-    let Ok(repo) = engine.repo(repo) else { return Ok(()) };
-    let row = engine.store.pull(&repo.name, number).await?;
+    let Ok(repo) = context.repo(repo) else { return Ok(()) };
+    let row = context.store.pull(&repo.name, number).await?;
     if row.as_ref().is_some_and(|row| row.state != PullRow::Open) {
         return Ok(());
     }
@@ -190,19 +191,19 @@ pub(in crate::jobs) async fn failed(
     let told: Option<Oid> = job.hint.as_deref().and_then(|hint| hint.parse().ok());
     let unread = told.filter(|told| row.as_ref().is_none_or(|row| row.head != *told));
     if let Some(head) = &unread
-        && !is_settled(engine, repo, head).await?
+        && !is_settled(context, repo, head).await?
     {
-        let report = unavailable(engine, repo, Some(number), head, "", error);
-        let status = report::gate(&report, &engine.config.status_context, target(engine).as_deref());
-        put_gate(engine, repo, Some(number), &status).await?;
+        let report = unavailable(context, repo, Some(number), head, "", error);
+        let status = report::gate(&report, &context.config.status_context, target(context).as_deref());
+        put_gate(context, repo, Some(number), &status).await?;
     }
     // What was said of an older head still holds, if it was said to the end.
     match row {
-        Some(row) if unread.is_some() && is_settled(engine, repo, &row.head).await? => Ok(()),
+        Some(row) if unread.is_some() && is_settled(context, repo, &row.head).await? => Ok(()),
         Some(row) => {
-            let mut report = unavailable(engine, repo, Some(number), &row.head, &row.base_ref, error);
+            let mut report = unavailable(context, repo, Some(number), &row.head, &row.base_ref, error);
             report.base = row.base.clone().unwrap_or(report.base);
-            show(engine, repo, &row, &report, None).await.map(drop)
+            show(context, repo, &row, &report, None).await.map(drop)
         }
         None => Ok(()),
     }

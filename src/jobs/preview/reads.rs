@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::ids::{Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::context::blocking;
-use crate::queue::{Cause, JobError, Key, Request};
+use crate::queue::{JobError, Key, Request, Trigger};
 use crate::report::preview::RenderedFrom;
 use crate::store::group_reads::GroupRow;
 use crate::store::reads::ReadRow;
@@ -71,51 +71,55 @@ impl Read {
 /// Keeps what the preview of a pull request read. Nobody may have followed these refs before: each that is not known to
 /// be where it was read is looked at.
 pub(in crate::jobs) async fn keep(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     number: u64,
     reads: &[Read],
 ) -> Result<(), JobError> {
     let rows: Vec<ReadRow> = reads.iter().map(|read| read.row(read.commit.clone())).collect();
-    engine.store.put_preview_reads(repo, number, &rows).await?;
-    look_at_moved(engine, rows, Key::Preview { repo: repo.clone(), number }).await
+    context.store.put_preview_reads(repo, number, &rows).await?;
+    look_at_moved(context, rows, Key::Preview { repo: repo.clone(), number }).await
 }
 
 /// The same of a merge group.
-pub(in crate::jobs) async fn keep_of_group(engine: &Engine, group: &GroupRow, reads: &[Read]) -> Result<(), JobError> {
+pub(in crate::jobs) async fn keep_of_group(
+    context: &Context,
+    group: &GroupRow,
+    reads: &[Read],
+) -> Result<(), JobError> {
     let rows: Vec<ReadRow> = reads.iter().map(|read| read.row(read.commit.clone())).collect();
-    engine.store.put_group_reads(group, &rows).await?;
+    context.store.put_group_reads(group, &rows).await?;
     let key = Key::MergeGroup { repo: group.repo.clone(), ref_name: group.ref_name.clone() };
-    look_at_moved(engine, rows, key).await
+    look_at_moved(context, rows, key).await
 }
 
-async fn look_at_moved(engine: &Engine, rows: Vec<ReadRow>, key: Key) -> Result<(), JobError> {
-    let cause = Cause::Follow { key };
+async fn look_at_moved(context: &Context, rows: Vec<ReadRow>, key: Key) -> Result<(), JobError> {
+    let cause = Trigger::Follow { key };
     let mut requests = Vec::new();
     for ReadRow { repo, ref_name, commit } in rows {
-        if engine.store.last_seen(&repo, &ref_name).await? != commit {
+        if context.store.last_seen(&repo, &ref_name).await? != commit {
             requests.push(Request::new(Key::Push { repo, ref_name }, cause.clone()));
         }
     }
-    Ok(engine.queue.enqueue(&requests).await?)
+    Ok(context.queue.enqueue(&requests).await?)
 }
 
 /// Those of the refs that have moved and where all that was read of them is as it was, with where they are now. None
 /// where something was read that is not as it was.
-pub(in crate::jobs) async fn moved(engine: &Engine, reads: &[Read]) -> Result<Option<Vec<ReadRow>>, JobError> {
+pub(in crate::jobs) async fn moved(context: &Context, reads: &[Read]) -> Result<Option<Vec<ReadRow>>, JobError> {
     let mut rows = Vec::new();
     for read in reads {
-        let now = engine.store.ref_head(&read.repo, &read.ref_name).await?;
+        let now = context.store.ref_head(&read.repo, &read.ref_name).await?;
         if now == read.commit {
             continue;
         }
         let (Some(commit), Some(trace)) = (&now, read.trace.clone().filter(|_| read.commit.is_some())) else {
             return Ok(None);
         };
-        if !engine.mirrors.has_commit(&read.repo, commit).await {
+        if !context.mirrors.has_commit(&read.repo, commit).await {
             return Ok(None);
         }
-        let tree = engine.mirrors.tree(&read.repo, commit).await?;
+        let tree = context.mirrors.tree(&read.repo, commit).await?;
         if blocking(move || trace.differs(tree.as_ref())).await??.is_some() {
             return Ok(None);
         }
@@ -126,23 +130,23 @@ pub(in crate::jobs) async fn moved(engine: &Engine, reads: &[Read]) -> Result<Op
 
 /// A look at each open pull request and merge group whose preview read a ref when it was elsewhere.
 pub(in crate::jobs) async fn previews_of(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     ref_name: &str,
     now: Option<&Oid>,
     key: &Key,
 ) -> Result<Vec<Request>, JobError> {
-    let pulls = engine.store.pulls_that_read(repo, ref_name, now).await?;
-    let request = |(repo, number)| Request::new(Key::Preview { repo, number }, Cause::Follow { key: key.clone() });
-    let groups = engine.store.groups_that_read(repo, ref_name, now).await?;
+    let pulls = context.store.pulls_that_read(repo, ref_name, now).await?;
+    let request = |(repo, number)| Request::new(Key::Preview { repo, number }, Trigger::Follow { key: key.clone() });
+    let groups = context.store.groups_that_read(repo, ref_name, now).await?;
     let of_group = |GroupRow { repo, ref_name, head }: GroupRow| {
-        let cause = Cause::Follow { key: key.clone() };
+        let cause = Trigger::Follow { key: key.clone() };
         Request::new(Key::MergeGroup { repo, ref_name }, cause).with_hint(head.as_str())
     };
     Ok(pulls.into_iter().map(request).chain(groups.into_iter().map(of_group)).collect())
 }
 
 /// Whether the preview of an open pull request, or of a merge group, was made from a ref.
-pub(in crate::jobs) async fn is_read(engine: &Engine, repo: &RepoName, ref_name: &str) -> Result<bool, JobError> {
-    Ok(engine.store.refs_that_previews_read(repo).await?.iter().any(|read| read == ref_name))
+pub(in crate::jobs) async fn is_read(context: &Context, repo: &RepoName, ref_name: &str) -> Result<bool, JobError> {
+    Ok(context.store.refs_that_previews_read(repo).await?.iter().any(|read| read == ref_name))
 }

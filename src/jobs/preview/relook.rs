@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pair::Trees;
+use super::comparison::MergeTrees;
 use super::previewed::{Looked, LookedAt, Seen};
 use super::{facts, granted, reads, sides};
 use crate::config::Repo;
 use crate::forge::{PullRequest, PullState};
 use crate::ids::Oid;
-use crate::jobs::{Engine, outcome};
-use crate::queue::{Cause, Job, JobError, Key};
+use crate::jobs::{Context, outcome};
+use crate::queue::{Job, JobError, Key, Trigger};
 use crate::report::preview::Stopped;
 use crate::source::{Merge, SourceError};
 use crate::store::previews::PreviewRow;
@@ -31,42 +31,44 @@ pub(in crate::jobs) enum Look {
 
 /// Only for a job that nothing asked for but moved bases, and syncs that changed what the preview rests on.
 pub(in crate::jobs) async fn look(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     number: u64,
     job: &Job,
     cancel: &CancellationToken,
 ) -> Result<Look, JobError> {
     let moved =
-        |cause: &Cause| matches!(cause, Cause::Follow { key: Key::Push { .. } | Key::Sync(_) | Key::Resync(_) });
+        |cause: &Trigger| matches!(cause, Trigger::Follow { key: Key::Push { .. } | Key::Sync(_) | Key::Resync(_) });
     // Something that the preview rests on besides Git is not what it was.
-    let is_touched = job.causes.iter().any(|cause| !matches!(cause, Cause::Follow { key: Key::Push { .. } }));
+    let is_touched = job.causes.iter().any(|cause| !matches!(cause, Trigger::Follow { key: Key::Push { .. } }));
     if job.attempt > 1 || job.causes.is_empty() || !job.causes.iter().all(moved) {
         return Ok(Look::Ask);
     }
-    let Some(pull) = engine.store.pull(&repo.name, number).await?.filter(|pull| pull.state == PullRow::Open) else {
+    let Some(pull) = context.store.pull(&repo.name, number).await?.filter(|pull| pull.state == PullRow::Open) else {
         return Ok(Look::Ask);
     };
     let stopped = outcome::report_of(&pull).and_then(|report| report.stopped);
     if stopped == Some(Stopped::Fork) {
         return Ok(Look::Unchanged);
     }
-    let Some(preview) = engine.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head)
+    let Some(preview) = context.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head)
     else {
         return Ok(Look::Ask);
     };
-    if preview.granted != Some(granted::hash(engine)?) {
+    if preview.granted != Some(granted::hash(context)?) {
         return Ok(Look::Ask);
     }
-    let (Some(looked), Some(base)) = (Looked::read(&preview), engine.store.ref_head(&repo.name, &pull.base_ref).await?)
+    let (Some(looked), Some(base)) =
+        (Looked::read(&preview), context.store.ref_head(&repo.name, &pull.base_ref).await?)
     else {
         return Ok(Look::Ask);
     };
-    if !engine.mirrors.has_commit(&repo.name, &pull.head).await || !engine.mirrors.has_commit(&repo.name, &base).await {
+    if !context.mirrors.has_commit(&repo.name, &pull.head).await || !context.mirrors.has_commit(&repo.name, &base).await
+    {
         return Ok(Look::Ask);
     }
     let before = Before { pull: &pull, preview: &preview, looked: &looked, stopped };
-    match before.look(engine, repo, &base, cancel).await? {
+    match before.look(context, repo, &base, cancel).await? {
         Look::Unchanged if is_touched && before.stopped.is_none() => Ok(before.unless(false)),
         look => Ok(look),
     }
@@ -83,12 +85,12 @@ struct Before<'a> {
 impl Before<'_> {
     async fn look(
         &self,
-        engine: &Engine,
+        context: &Context,
         repo: &Repo,
         base: &Oid,
         cancel: &CancellationToken,
     ) -> Result<Look, JobError> {
-        let (tree, tree_id) = match engine.mirrors.merge(&repo.name, base, &self.pull.head, None, cancel).await {
+        let (tree, tree_id) = match context.mirrors.merge(&repo.name, base, &self.pull.head, None, cancel).await {
             Ok(Merge::Clean { tree, tree_id }) => (tree, tree_id),
             Ok(Merge::Conflict { paths }) => {
                 return Ok(self.unless(paths == self.looked.conflicts && !paths.is_empty()));
@@ -99,34 +101,35 @@ impl Before<'_> {
             Err(error) => return Err(error.into()),
         };
         // All of it is in the base: that is what a merge looks like, of which only the forge can tell.
-        if tree_id == engine.mirrors.tree_id(&repo.name, base).await? {
+        if tree_id == context.mirrors.tree_id(&repo.name, base).await? {
             return Ok(Look::Ask);
         }
         if self.stopped.is_some() || !self.looked.settled {
             return Ok(self.unless(false));
         }
-        let base_tree = engine.mirrors.tree(&repo.name, base).await?;
+        let base_tree = context.mirrors.tree(&repo.name, base).await?;
         let base_ref = self.pull.base_ref.clone();
-        let trees = Trees { base_ref, base_commit: base.clone(), base: base_tree, change: tree, reads: Arc::default() };
-        let moved = reads::moved(engine, &self.looked.reads).await?;
-        let same = moved.is_some() && self.same(engine, repo, &trees).await?;
+        let trees =
+            MergeTrees { base_ref, base_commit: base.clone(), base: base_tree, change: tree, reads: Arc::default() };
+        let moved = reads::moved(context, &self.looked.reads).await?;
+        let same = moved.is_some() && self.same(context, repo, &trees).await?;
         if let Some(moved) = moved.filter(|_| same) {
-            engine.store.move_preview_reads(&repo.name, self.pull.number, &moved).await?;
+            context.store.move_preview_reads(&repo.name, self.pull.number, &moved).await?;
         }
         if same && (self.preview.base != *base || self.preview.change_tree.as_ref() != Some(&tree_id)) {
-            engine.store.move_preview(&repo.name, self.pull.number, base, &tree_id).await?;
+            context.store.move_preview(&repo.name, self.pull.number, base, &tree_id).await?;
         }
         Ok(self.unless(same))
     }
 
     /// Whether the same apps are affected, and each would be rendered from the same.
-    async fn same(&self, engine: &Engine, repo: &Repo, trees: &Trees) -> Result<bool, JobError> {
-        let Some(affected) = sides::affected(engine, repo, trees).await? else { return Ok(false) };
+    async fn same(&self, context: &Context, repo: &Repo, trees: &MergeTrees) -> Result<bool, JobError> {
+        let Some(affected) = sides::affected(context, repo, trees).await? else { return Ok(false) };
         // One that the stored traces no longer tell of is still compared, by what this preview's own renders have read.
         if affected.iter().any(|id| self.looked.app(id).is_none()) {
             return Ok(false);
         }
-        let defined = sides::defined(engine, repo, trees).await?;
+        let defined = sides::defined(context, repo, trees).await?;
         for one in &self.looked.apps {
             let (base, change) =
                 defined.get(&one.app).map_or((None, None), |(base, change)| (base.as_ref(), change.as_ref()));
@@ -139,7 +142,7 @@ impl Before<'_> {
                 return Ok(false);
             }
         }
-        if !facts::are_the_same(engine, &self.looked.apps).await? {
+        if !facts::are_the_same(context, &self.looked.apps).await? {
             return Ok(false);
         }
         let (apps, trees) = (self.looked.apps.clone(), trees.clone());

@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use crate::ids::{ClusterName, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::manifest::ObjectId;
-use crate::queue::{Cause, JobError, Key, Request};
+use crate::queue::{JobError, Key, Request, Trigger};
 
 /// So many changed objects are read at once.
 const AT_ONCE: u32 = 5_000;
@@ -112,50 +112,50 @@ fn everything(cluster: &ClusterName) -> String {
 
 /// Asks for a look at each open pull request whose preview rests on what has changed by now, and at each cluster that
 /// serves something else. What is not told because the process ends is told by the next one.
-pub(in crate::jobs) async fn spread(engine: &Engine) -> Result<(), JobError> {
+pub(in crate::jobs) async fn spread(context: &Context) -> Result<(), JobError> {
     loop {
-        let told = engine.store.told_touch().await?;
+        let told = context.store.told_touch().await?;
         // What is no longer known was told.
-        let touched = engine.store.touched_after(told, AT_ONCE).await?.unwrap_or_default();
+        let touched = context.store.touched_after(told, AT_ONCE).await?.unwrap_or_default();
         let Some(last) = touched.last() else { return Ok(()) };
         let tokens: BTreeSet<String> = touched.iter().flat_map(|one| of_touched(&one.cluster, &one.object)).collect();
-        let cause = Cause::Follow { key: Key::Sync(last.app.clone()) };
-        let pulls = engine.store.pulls_resting_on(&tokens).await?;
+        let cause = Trigger::Follow { key: Key::Sync(last.app.clone()) };
+        let pulls = context.store.pulls_resting_on(&tokens).await?;
         let previews = pulls.into_iter().map(|(repo, number)| Key::Preview { repo, number });
         let defining = touched.iter().filter(|one| defines_kinds(&one.object));
         let clusters: BTreeSet<&ClusterName> = defining.map(|one| &one.cluster).collect();
         // One that the configuration no longer has is looked at by nobody.
-        let clusters = clusters.into_iter().filter(|cluster| engine.cluster(cluster).is_ok());
+        let clusters = clusters.into_iter().filter(|cluster| context.cluster(cluster).is_ok());
         let requests: Vec<Request> = previews
             .chain(clusters.map(|cluster| Key::Resync(cluster.clone())))
             .map(|key| Request::new(key, cause.clone()))
             .collect();
-        engine.queue.enqueue(&requests).await?;
-        engine.store.tell_touched(last.seq).await?;
+        context.queue.enqueue(&requests).await?;
+        context.store.tell_touched(last.seq).await?;
     }
 }
 
 /// Keeps what a preview rests on. What changed of it since the preview began, when nobody knew yet that it would, is a
 /// reason to make it again.
 pub(in crate::jobs) async fn keep(
-    engine: &Engine,
+    context: &Context,
     repo: &RepoName,
     number: u64,
     began: i64,
     tokens: &BTreeSet<String>,
 ) -> Result<(), JobError> {
-    engine.store.put_rests(repo, number, tokens).await?;
-    if is_old(engine, began, tokens).await? {
+    context.store.put_rests(repo, number, tokens).await?;
+    if is_old(context, began, tokens).await? {
         let key = Key::Preview { repo: repo.clone(), number };
-        engine.queue.enqueue(&[Request::new(key.clone(), Cause::Follow { key })]).await?;
+        context.queue.enqueue(&[Request::new(key.clone(), Trigger::Follow { key })]).await?;
     }
     Ok(())
 }
 
-async fn is_old(engine: &Engine, began: i64, tokens: &BTreeSet<String>) -> Result<bool, JobError> {
+async fn is_old(context: &Context, began: i64, tokens: &BTreeSet<String>) -> Result<bool, JobError> {
     let mut seen = began;
     loop {
-        let Some(touched) = engine.store.touched_after(seen, AT_ONCE).await? else { return Ok(true) };
+        let Some(touched) = context.store.touched_after(seen, AT_ONCE).await? else { return Ok(true) };
         let Some(last) = touched.last() else { return Ok(false) };
         if touched.iter().flat_map(|one| of_touched(&one.cluster, &one.object)).any(|token| tokens.contains(&token)) {
             return Ok(true);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::ids::{AppId, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
 use crate::report::words::{count, join};
@@ -16,7 +16,7 @@ use crate::store::inventory::ObjectRow;
 const NAMED: usize = 5;
 
 /// Says of each CRD whose versions or conversion change which custom resources of known apps there are.
-pub(in crate::jobs) async fn warn(engine: &Engine, plan: &mut Plan) -> Result<(), JobError> {
+pub(in crate::jobs) async fn warn(context: &Context, plan: &mut Plan) -> Result<(), JobError> {
     for at in 0..plan.changes.len() {
         let change = &plan.changes[at];
         let (redefines, converts) = (redefines(change), converts(change));
@@ -26,7 +26,7 @@ pub(in crate::jobs) async fn warn(engine: &Engine, plan: &mut Plan) -> Result<()
         let Some(after) = &change.after else { continue };
         let text = |pointer: &str| after.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
-        let rows = engine.store.inventory_of_kind(&plan.cluster, group, kind).await?;
+        let rows = context.store.inventory_of_kind(&plan.cluster, group, kind).await?;
         let mut said = if redefines { remarks(&rows, kind, &served(after), &plan.app.repo) } else { Vec::new() };
         said.extend(converted(&rows, kind, &plan.app.repo).filter(|_| converts));
         plan.changes[at].remarks.extend(said);

@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
 use super::candidate::{Candidate, Mistake};
+use super::comparison::{AppComparison, AppVersion, MergeTrees};
 use super::invalid;
-use super::pair::{Pair, Side, Trees};
 use super::previewed::{LookedAt, Seen, Shown};
 use crate::app::{App, DefinitionError, Discovered};
 use crate::class::{Class, Classified};
 use crate::config::Repo;
 use crate::ids::{AppId, Oid};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::context::blocking;
 use crate::jobs::desired::affected::Follower;
 use crate::jobs::desired::render::{failed, render};
@@ -29,8 +29,8 @@ use crate::tree::{Tree, TreeError};
 /// Apps that are rendered at once; the renderer's own pool decides how many of them really are.
 const AT_ONCE: usize = 8;
 
-pub(in crate::jobs) struct Sides {
-    pub pairs: Vec<Pair>,
+pub(in crate::jobs) struct Comparisons {
+    pub pairs: Vec<AppComparison>,
     /// What the pull request breaks in definitions that were right, or adds wrong.
     pub errors: Vec<DefinitionError>,
     /// What is said of those of the pairs that the configuration does not allow as the pull request has them.
@@ -42,12 +42,12 @@ pub(in crate::jobs) struct Sides {
 }
 
 pub(in crate::jobs) async fn build(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
     cancel: &CancellationToken,
-) -> Result<Sides, JobError> {
-    let (candidates, errors) = candidates(engine, repo, trees).await?;
+) -> Result<Comparisons, JobError> {
+    let (candidates, errors) = candidates(context, repo, trees).await?;
     let candidates = possibly_affected(repo, trees, candidates).await?;
     let stays = |(id, candidate): (&AppId, &Candidate)| match &candidate.mistake {
         Mistake::Stays(why) => Some((id.clone(), why.clone())),
@@ -58,9 +58,9 @@ pub(in crate::jobs) async fn build(
         candidates.iter().filter_map(|(id, candidate)| Some((id.clone(), candidate.refused.clone()?))).collect();
     let each: Vec<_> = candidates
         .into_iter()
-        .map(|(id, candidate)| pair(engine, repo, trees, id, candidate, cancel).boxed())
+        .map(|(id, candidate)| pair(context, repo, trees, id, candidate, cancel).boxed())
         .collect();
-    let mut sides = Sides { pairs: Vec::new(), errors, refused, invalid, looked: Vec::new() };
+    let mut sides = Comparisons { pairs: Vec::new(), errors, refused, invalid, looked: Vec::new() };
     let mut budget = Budget::of_a_preview();
     let mut rendered = futures::stream::iter(each).buffered(AT_ONCE);
     while let Some((looked, pair)) = rendered.try_next().await? {
@@ -73,11 +73,11 @@ pub(in crate::jobs) async fn build(
 /// The apps that may differ between the sides, as far as it can be told without a render; none where the definitions
 /// have errors, or had some: others may repair them.
 pub(in crate::jobs) async fn affected(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
 ) -> Result<Option<BTreeSet<AppId>>, JobError> {
-    let (candidates, errors) = candidates(engine, repo, trees).await?;
+    let (candidates, errors) = candidates(context, repo, trees).await?;
     if !errors.is_empty() {
         return Ok(None);
     }
@@ -88,27 +88,27 @@ pub(in crate::jobs) async fn affected(
 
 /// Each app as it is defined on either side.
 pub(in crate::jobs) async fn defined(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
 ) -> Result<BTreeMap<AppId, (Option<App>, Option<App>)>, JobError> {
-    let (candidates, _) = candidates(engine, repo, trees).await?;
+    let (candidates, _) = candidates(context, repo, trees).await?;
     Ok(candidates.into_iter().map(|(id, Candidate { base, change, .. })| (id, (base, change))).collect())
 }
 
 /// Each app as it is defined on either side. Of those that the configuration does not allow as the pull request has
 /// them it is said why, also while the definitions were not looked at since that changed.
 async fn candidates(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
 ) -> Result<(BTreeMap<AppId, Candidate>, Vec<DefinitionError>), JobError> {
-    let (mut found, errors) = defined_on_either(engine, repo, trees).await?;
+    let (mut found, errors) = defined_on_either(context, repo, trees).await?;
     for candidate in found.values_mut().filter(|candidate| candidate.refused.is_none()) {
         // One that may not read this repo is no concern of its pull requests.
-        let reads = |app: &App| engine.grants(&app.id.repo).is_ok_and(|grants| grants.source(&repo.name).is_ok());
+        let reads = |app: &App| context.grants(&app.id.repo).is_ok_and(|grants| grants.source(&repo.name).is_ok());
         let app = candidate.change.as_ref().filter(|app| app.id.repo == repo.name || reads(app));
-        candidate.refused = app.and_then(|app| engine.permitted(app).err()).map(|denied| denied.to_string());
+        candidate.refused = app.and_then(|app| context.permitted(app).err()).map(|denied| denied.to_string());
     }
     Ok((found, errors))
 }
@@ -116,12 +116,12 @@ async fn candidates(
 /// A pull request merges only what it targets: the definitions if its base is their branch, the tree if its base is the
 /// app's ref.
 async fn defined_on_either(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
 ) -> Result<(BTreeMap<AppId, Candidate>, Vec<DefinitionError>), JobError> {
     let mut found = BTreeMap::new();
-    let followers = affected::followers(engine, &repo.name, &trees.base_ref).await?;
+    let followers = affected::followers(context, &repo.name, &trees.base_ref).await?;
     let mut traces: BTreeMap<AppId, Option<Trace>> = BTreeMap::new();
     let targets_definitions = trees.base_ref == repo.definitions_ref;
     for Follower { row, trace } in followers {
@@ -130,8 +130,8 @@ async fn defined_on_either(
             found.insert(row.app.id.clone(), Candidate::new(Some(row.app.clone()), Some(row.app), trace));
         }
     }
-    for (row, why) in not_allowed_any_more(engine, repo, trees).await? {
-        let trace = trace_of(engine, &row.app.id).await?;
+    for (row, why) in not_allowed_any_more(context, repo, trees).await? {
+        let trace = trace_of(context, &row.app.id).await?;
         traces.insert(row.app.id.clone(), trace.clone());
         if !targets_definitions || row.app.id.repo != repo.name {
             found.insert(
@@ -143,8 +143,8 @@ async fn defined_on_either(
     if !targets_definitions {
         return Ok((found, Vec::new()));
     }
-    let base = definitions::discover(engine, repo, Arc::clone(&trees.base)).await?;
-    let change = definitions::discover(engine, repo, Arc::clone(&trees.change)).await?;
+    let base = definitions::discover(context, repo, Arc::clone(&trees.base)).await?;
+    let change = definitions::discover(context, repo, Arc::clone(&trees.change)).await?;
     let (base_errors, change_errors) = (base.errors.clone(), change.errors.clone());
     let known: BTreeSet<(String, String)> = base.errors.into_iter().map(|error| (error.file, error.message)).collect();
     let Discovered { apps, mut refused, errors, .. } = change;
@@ -157,7 +157,7 @@ async fn defined_on_either(
     let refused_on_base: BTreeSet<AppId> = base.refused.keys().cloned().collect();
     let (mut base, mut change) = (base.apps.into_iter().chain(base.refused).collect::<BTreeMap<_, _>>(), apps);
     change.append(&mut refused);
-    let stored = engine.store.apps_defined_by(&repo.name).await?;
+    let stored = context.store.apps_defined_by(&repo.name).await?;
     let mut invalid = invalid::complete(
         &stored,
         &mut invalid::Side { apps: &mut base, errors: &base_errors },
@@ -172,7 +172,7 @@ async fn defined_on_either(
         }
     }
     for id in &invalid.stayed {
-        traces.insert(id.clone(), trace_of(engine, id).await?);
+        traces.insert(id.clone(), trace_of(context, id).await?);
     }
     let ids: BTreeSet<AppId> = base.keys().chain(change.keys()).cloned().collect();
     for id in ids {
@@ -191,12 +191,16 @@ fn is_refusal(error: &DefinitionError, refused: &BTreeMap<AppId, App>) -> bool {
 
 /// The apps that follow this ref and are no longer allowed where they are: nobody renders them. One that may not read
 /// this repo is no concern of its pull requests.
-async fn not_allowed_any_more(engine: &Engine, repo: &Repo, trees: &Trees) -> Result<Vec<(AppRow, String)>, JobError> {
-    let rows = engine.store.apps_reading(&repo.name).await?;
+async fn not_allowed_any_more(
+    context: &Context,
+    repo: &Repo,
+    trees: &MergeTrees,
+) -> Result<Vec<(AppRow, String)>, JobError> {
+    let rows = context.store.apps_reading(&repo.name).await?;
     let broken =
         rows.into_iter().filter(|row| row.state == AppState::Broken && row.app.source.ref_name == trees.base_ref);
     let refused = broken.filter_map(|row| {
-        let grants = engine.grants(&row.app.id.repo).ok()?;
+        let grants = context.grants(&row.app.id.repo).ok()?;
         grants.source(&repo.name).ok()?;
         let why = grants.app(&row.app).err()?.to_string();
         Some((row, why))
@@ -204,15 +208,15 @@ async fn not_allowed_any_more(engine: &Engine, repo: &Repo, trees: &Trees) -> Re
     Ok(refused.collect())
 }
 
-async fn trace_of(engine: &Engine, app: &AppId) -> Result<Option<Trace>, JobError> {
-    let stored = engine.store.trace(app).await?;
+async fn trace_of(context: &Context, app: &AppId) -> Result<Option<Trace>, JobError> {
+    let stored = context.store.trace(app).await?;
     Ok(stored.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Leaves out, by a few lookups each, the apps that nothing in the pull request can touch.
 async fn possibly_affected(
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
     candidates: BTreeMap<AppId, Candidate>,
 ) -> Result<BTreeMap<AppId, Candidate>, JobError> {
     let (trees, repo) = (trees.clone(), repo.name.clone());
@@ -230,13 +234,13 @@ async fn possibly_affected(
 
 /// Renders both sides. No pair when they turn out to be the same.
 async fn pair(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
     id: AppId,
     candidate: Candidate,
     cancel: &CancellationToken,
-) -> Result<(LookedAt, Option<Pair>), JobError> {
+) -> Result<(LookedAt, Option<AppComparison>), JobError> {
     let Candidate { base, change, refused, mistake, .. } = candidate;
     if let Some(why) = mistake.why() {
         return Ok(not_rendered(id, base.as_ref(), why));
@@ -252,33 +256,33 @@ async fn pair(
         (Some(base), Some(change)) if base.destination.cluster != change.destination.cluster => {
             let mut moved = base.clone();
             moved.destination.cluster = change.destination.cluster.clone();
-            shown_side(engine, repo, trees, Some(moved), &trees.base, cancel)
+            shown_side(context, repo, trees, Some(moved), &trees.base, cancel)
                 .await?
-                .map(|side| Side { app: base, ..side })
+                .map(|side| AppVersion { app: base, ..side })
         }
-        (base, _) => shown_side(engine, repo, trees, base, &trees.base, cancel).await?,
+        (base, _) => shown_side(context, repo, trees, base, &trees.base, cancel).await?,
     };
-    let change = shown_side(engine, repo, trees, change, &trees.change, cancel).await?;
+    let change = shown_side(context, repo, trees, change, &trees.change, cancel).await?;
     let same = match (&base, &change) {
-        (Some(Side { rendered: Ok(base), .. }), Some(Side { rendered: Ok(change), .. })) => {
+        (Some(AppVersion { rendered: Ok(base), .. }), Some(AppVersion { rendered: Ok(change), .. })) => {
             base.manifests == change.manifests
         }
         // Broken before, in the same way, and not by what is changed here. What may pass says nothing of either side.
-        (Some(Side { rendered: Err(base), .. }), Some(Side { rendered: Err(change), .. })) => {
+        (Some(AppVersion { rendered: Err(base), .. }), Some(AppVersion { rendered: Err(change), .. })) => {
             [base, change].iter().all(|error| error.class() == Class::Fail)
                 && base.to_string() == change.to_string()
                 && !is_read_otherwise(change, trees).await?
         }
         _ => false,
     };
-    let seen = |side: &Option<Side>| {
+    let seen = |side: &Option<AppVersion>| {
         let of_the_branch = side.as_ref().is_some_and(|side| is_of_the_branch(repo, trees, &side.app));
         Seen::of(side.as_ref(), of_the_branch)
     };
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
     Ok((
         looked,
-        (definition_changed || !same || refused.is_some()).then_some(Pair {
+        (definition_changed || !same || refused.is_some()).then_some(AppComparison {
             id,
             base,
             change,
@@ -291,18 +295,21 @@ async fn pair(
 }
 
 /// An app of which nothing is applied, as its definition is invalid.
-fn not_rendered(id: AppId, app: Option<&App>, why: &str) -> (LookedAt, Option<Pair>) {
-    let side = || app.cloned().map(|app| Side { app, rendered: Err(failed(why.to_owned())) });
+fn not_rendered(id: AppId, app: Option<&App>, why: &str) -> (LookedAt, Option<AppComparison>) {
+    let side = || app.cloned().map(|app| AppVersion { app, rendered: Err(failed(why.to_owned())) });
     let (base, change) = (side(), side());
-    let seen = |side: &Option<Side>| Seen::of(side.as_ref(), false);
+    let seen = |side: &Option<AppVersion>| Seen::of(side.as_ref(), false);
     let looked = LookedAt { app: id.clone(), base: seen(&base), change: seen(&change), shown: Shown::default() };
     let invalid = Some(why.to_owned());
-    (looked, Some(Pair { id, base, change, definition_changed: false, repairs: false, invalid, refused: None }))
+    (
+        looked,
+        Some(AppComparison { id, base, change, definition_changed: false, repairs: false, invalid, refused: None }),
+    )
 }
 
 /// Whether the pull request changes anything that a render read before it failed: then its author waits for a word on
 /// it.
-async fn is_read_otherwise(error: &RenderError, trees: &Trees) -> Result<bool, JobError> {
+async fn is_read_otherwise(error: &RenderError, trees: &MergeTrees) -> Result<bool, JobError> {
     let Some(trace) = error.trace().cloned() else { return Ok(false) };
     let trees = trees.clone();
     Ok(blocking(move || trace.differs_between(trees.base.as_ref(), trees.change.as_ref())).await??)
@@ -311,15 +318,15 @@ async fn is_read_otherwise(error: &RenderError, trees: &Trees) -> Result<bool, J
 /// One side of an app of the pull request. Whatever keeps it from being rendered is said of this app, and the others
 /// are shown all the same.
 async fn shown_side(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
     app: Option<App>,
     tree: &Arc<dyn Tree>,
     cancel: &CancellationToken,
-) -> Result<Option<Side>, JobError> {
-    match side(engine, repo, trees, app.clone(), tree, cancel).await {
-        Err(error) if error.class.is_retry() => Ok(app.map(|app| Side { app, rendered: Err(missing(&error)) })),
+) -> Result<Option<AppVersion>, JobError> {
+    match side(context, repo, trees, app.clone(), tree, cancel).await {
+        Err(error) if error.class.is_retry() => Ok(app.map(|app| AppVersion { app, rendered: Err(missing(&error)) })),
         side => side,
     }
 }
@@ -327,46 +334,46 @@ async fn shown_side(
 /// One side of an app that the pull request may not touch. What its definition asks for in vain is its own fault; what
 /// may pass is not decided upon.
 pub(in crate::jobs) async fn side(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
     app: Option<App>,
     tree: &Arc<dyn Tree>,
     cancel: &CancellationToken,
-) -> Result<Option<Side>, JobError> {
+) -> Result<Option<AppVersion>, JobError> {
     let Some(app) = app else { return Ok(None) };
     // Before anything is fetched for it.
-    if let Err(denied) = engine.permitted(&app) {
-        return Ok(Some(Side { app, rendered: Err(failed(denied.to_string())) }));
+    if let Err(denied) = context.permitted(&app) {
+        return Ok(Some(AppVersion { app, rendered: Err(failed(denied.to_string())) }));
     }
-    let rendered = match rendered(engine, repo, trees, &app, tree, cancel).await {
+    let rendered = match rendered(context, repo, trees, &app, tree, cancel).await {
         Err(error) if error.class == Class::Fail => Err(missing(&error)),
         rendered => rendered?,
     };
-    Ok(Some(Side { app, rendered }))
+    Ok(Some(AppVersion { app, rendered }))
 }
 
-fn is_of_the_branch(repo: &Repo, trees: &Trees, app: &App) -> bool {
+fn is_of_the_branch(repo: &Repo, trees: &MergeTrees, app: &App) -> bool {
     app.source.repo == repo.name && app.source.ref_name == trees.base_ref
 }
 
 async fn rendered(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
-    trees: &Trees,
+    trees: &MergeTrees,
     app: &App,
     tree: &Arc<dyn Tree>,
     cancel: &CancellationToken,
 ) -> Result<Result<Arc<Rendered>, RenderError>, JobError> {
     if is_of_the_branch(repo, trees, app) {
-        return render(engine, app, Arc::clone(tree), Purpose::Preview, cancel).await;
+        return render(context, app, Arc::clone(tree), Purpose::Preview, cancel).await;
     }
-    let Some(commit) = elsewhere(engine, app).await? else {
+    let Some(commit) = elsewhere(context, app).await? else {
         trees.reads.add(app, None, None);
         return Ok(Err(missing_ref(app)));
     };
-    let tree = engine.mirrors.tree(&app.source.repo, &commit).await?;
-    let rendered = render(engine, app, tree, Purpose::Preview, cancel).await;
+    let tree = context.mirrors.tree(&app.source.repo, &commit).await?;
+    let rendered = render(context, app, tree, Purpose::Preview, cancel).await;
     let trace = rendered.as_ref().ok().and_then(|rendered| match rendered {
         Ok(rendered) => Some(&rendered.trace),
         Err(error) => error.trace(),
@@ -381,11 +388,13 @@ fn missing(error: &JobError) -> RenderError {
 
 /// The head of an app's ref in another repo, or of another ref, than the pull request changes. None where there is
 /// none.
-async fn elsewhere(engine: &Engine, app: &App) -> Result<Option<Oid>, JobError> {
-    let repo = engine.repo(&app.source.repo)?;
-    let cancel = engine.tasks.hard().clone();
-    let fetched =
-        engine.mirrors.fetch(&engine.remote(repo).await?, std::slice::from_ref(&app.source.ref_name), &cancel).await?;
+async fn elsewhere(context: &Context, app: &App) -> Result<Option<Oid>, JobError> {
+    let repo = context.repo(&app.source.repo)?;
+    let cancel = context.tasks.hard().clone();
+    let fetched = context
+        .mirrors
+        .fetch(&context.remote(repo).await?, std::slice::from_ref(&app.source.ref_name), &cancel)
+        .await?;
     Ok(fetched.get(&app.source.ref_name).cloned().flatten())
 }
 

@@ -9,7 +9,7 @@ use crate::config::Repo;
 use crate::forge::PullRequest;
 use crate::ids::Oid;
 use crate::jobs::refs::full_ref;
-use crate::jobs::{Engine, outcome};
+use crate::jobs::{Context, outcome};
 use crate::queue::JobError;
 use crate::report;
 use crate::report::markdown;
@@ -27,24 +27,24 @@ pub(in crate::jobs) struct Kept {
 }
 
 impl Kept {
-    async fn keep(&self, engine: &Engine, repo: &Repo, number: u64) -> Result<(), JobError> {
-        rests::keep(engine, &repo.name, number, self.began, &self.looked.rests).await?;
-        reads::keep(engine, &repo.name, number, &self.looked.reads).await?;
-        previewed::keep(engine, repo, number, [&self.head, &self.base], self.change_tree.clone(), &self.looked).await
+    async fn keep(&self, context: &Context, repo: &Repo, number: u64) -> Result<(), JobError> {
+        rests::keep(context, &repo.name, number, self.began, &self.looked.rests).await?;
+        reads::keep(context, &repo.name, number, &self.looked.reads).await?;
+        previewed::keep(context, repo, number, [&self.head, &self.base], self.change_tree.clone(), &self.looked).await
     }
 }
 
 /// Stores what is to be shown of a head, and has it shown; false where the pull request is merged by now, or was pushed
 /// to, and nothing was. A pull request that never touched an app gets a status and no comment.
 pub(in crate::jobs) async fn show(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     seen: &Pull,
     report: &PreviewReport,
     kept: Option<&Kept>,
 ) -> Result<bool, JobError> {
     // In one turn: a merge that came between would be compared with what nobody has been shown.
-    let turn = engine.store.turn(&repo.name).await?;
+    let turn = context.store.turn(&repo.name).await?;
     let Some(mut row) = turn.pull(seen.number).await? else { return Ok(false) };
     // What was shown of it before is what was reviewed, and what becomes of that is told by now.
     if row.state != PullRow::Open || row.head != seen.head {
@@ -57,18 +57,18 @@ pub(in crate::jobs) async fn show(
         row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
     }
     if let Some(kept) = kept {
-        kept.keep(engine, repo, row.number).await?;
+        kept.keep(context, repo, row.number).await?;
     }
     row.put().await?;
     if says_something {
-        engine
+        context
             .outbox
-            .put_comment(&repo.name, row.number, &markdown::comment(report, engine.config.comment_parts))
+            .put_comment(&repo.name, row.number, &markdown::comment(report, context.config.comment_parts))
             .await?;
     }
     drop(turn);
-    let status = report::gate(report, &engine.config.status_context, target(engine).as_deref());
-    put_gate(engine, repo, Some(seen.number), &status).await?;
+    let status = report::gate(report, &context.config.status_context, target(context).as_deref());
+    put_gate(context, repo, Some(seen.number), &status).await?;
     Ok(true)
 }
 
@@ -86,12 +86,12 @@ fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport
 
 /// The row of a pull request whose preview begins; none where it is merged by now, so that no merge is forgotten.
 pub(in crate::jobs) async fn begin(
-    engine: &Engine,
+    context: &Context,
     repo: &Repo,
     pull: &PullRequest,
     contradicted: Option<&Contradicted>,
 ) -> Result<Option<Pull>, JobError> {
-    let turn = engine.store.turn(&repo.name).await?;
+    let turn = context.store.turn(&repo.name).await?;
     let new = Pull::open(&repo.name, pull.number, pull.head.clone(), full_ref(&pull.base_ref));
     let mut row = turn.pull_or(new.clone()).await?;
     match row.called_open(&pull.head) {

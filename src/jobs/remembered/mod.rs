@@ -4,8 +4,8 @@ pub(in crate::jobs) mod could;
 pub(in crate::jobs) mod definitions;
 pub(in crate::jobs) mod looked;
 pub(in crate::jobs) mod looked_through;
-pub(in crate::jobs) mod orphans;
-pub(in crate::jobs) mod wants;
+pub(in crate::jobs) mod unclaimed;
+pub(in crate::jobs) mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

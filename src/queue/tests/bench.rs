@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::ids::RepoName;
 use crate::lifecycle::Tasks;
 use crate::queue::{
-    Accepted, Cause, Finish, Handler, Job, JobContext, JobError, Key, Queue, QueueConfig, QueueError, Request, Worker,
+    Accepted, Finish, Handler, Job, JobError, Key, Queue, QueueConfig, QueueError, Request, RunningJob, Trigger, Worker,
 };
 use crate::store::Store;
 use crate::store::deliveries::NewDelivery;
@@ -96,14 +96,14 @@ impl Scribe {
         self.with(|log| log.reports.clone())
     }
 
-    async fn act(&self, step: Step, ctx: &JobContext) -> Result<Finish, JobError> {
+    async fn act(&self, step: Step, running: &RunningJob) -> Result<Finish, JobError> {
         match step {
             Step::LookAgain => Ok(Finish::LookAgain),
-            step => self.act_or_fail(step, ctx).await.map(|()| Finish::Done),
+            step => self.act_or_fail(step, running).await.map(|()| Finish::Done),
         }
     }
 
-    async fn act_or_fail(&self, step: Step, ctx: &JobContext) -> Result<(), JobError> {
+    async fn act_or_fail(&self, step: Step, running: &RunningJob) -> Result<(), JobError> {
         let error = |text, class| JobError::from(Scripted { text, class });
         match step {
             Step::Succeed | Step::LookAgain => Ok(()),
@@ -113,13 +113,13 @@ impl Scribe {
             Step::Panic => panic!("scripted"),
             Step::Work(time) => tokio::select! {
                 () = tokio::time::sleep(time) => Ok(()),
-                () = ctx.cancel.cancelled() => Err(error("cancelled", Class::Cancelled)),
+                () = running.cancel.cancelled() => Err(error("cancelled", Class::Cancelled)),
             },
             Step::Write(time) => {
-                let _writing = ctx.begin_writes()?;
+                let _writing = running.begin_writes()?;
                 tokio::select! {
                     () = tokio::time::sleep(time) => Ok(()),
-                    () = ctx.cancel.cancelled() => Err(error("cancelled", Class::Cancelled)),
+                    () = running.cancel.cancelled() => Err(error("cancelled", Class::Cancelled)),
                 }
             }
         }
@@ -128,15 +128,15 @@ impl Scribe {
 
 #[async_trait]
 impl Handler for Scribe {
-    async fn run(&self, job: &Job, ctx: JobContext) -> Result<Finish, JobError> {
+    async fn run(&self, job: &Job, running: RunningJob) -> Result<Finish, JobError> {
         let (index, step) = self.with(|log| {
             log.seen.push(Seen { job: job.clone(), at: self.start.elapsed(), ended: None, cancelled: false });
             (log.seen.len() - 1, log.steps.pop_front().unwrap_or(Step::Succeed))
         });
-        let result = self.act(step, &ctx).await;
+        let result = self.act(step, &running).await;
         self.with(|log| {
             log.seen[index].ended = Some(self.start.elapsed());
-            log.seen[index].cancelled = ctx.cancel.is_cancelled();
+            log.seen[index].cancelled = running.cancel.is_cancelled();
         });
         result
     }
@@ -214,7 +214,7 @@ pub(super) fn push_key() -> Key {
 }
 
 pub(super) fn push_request(id: &str, sha: &str) -> Request {
-    Request::new(push_key(), Cause::Webhook { hook: "github".into(), delivery: id.into() }).with_hint(sha)
+    Request::new(push_key(), Trigger::Webhook { hook: "github".into(), delivery: id.into() }).with_hint(sha)
 }
 
 pub(super) fn delivery(id: &str) -> NewDelivery {

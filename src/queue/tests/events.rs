@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bench::{Bench, Step, delivery, push_key, push_request};
-use crate::queue::{Accepted, Cause, Key, QueueConfig, QueueError, Request};
+use crate::queue::{Accepted, Key, QueueConfig, QueueError, Request, Trigger};
 
 const WORK: Step = Step::Work(Duration::from_mins(1));
 
@@ -16,7 +16,7 @@ async fn an_idle_key_is_due_at_once() {
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].at, Duration::ZERO);
     assert_eq!((seen[0].job.key.clone(), seen[0].job.attempt, seen[0].job.hint.as_deref()), (push_key(), 1, Some("a")));
-    assert_eq!(seen[0].job.causes, [Cause::Webhook { hook: "github".into(), delivery: "1".into() }]);
+    assert_eq!(seen[0].job.causes, [Trigger::Webhook { hook: "github".into(), delivery: "1".into() }]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn neither_the_same_commit_nor_one_unknown_cancels() {
     bench.push("1", "a").await.expect("accepted");
     bench.pass_ms(2_000).await;
     bench.push("2", "a").await.expect("accepted");
-    bench.queue.enqueue(&[Request::new(push_key(), Cause::Poll)]).await.expect("enqueued");
+    bench.queue.enqueue(&[Request::new(push_key(), Trigger::Poll)]).await.expect("enqueued");
     bench.pass_ms(2_000).await;
     let seen = bench.scribe.seen();
     assert_eq!(seen.len(), 1, "one run of a key at a time");
@@ -121,10 +121,10 @@ async fn a_full_queue_refuses_deliveries_and_takes_what_jobs_ask_for() {
     bench.push("1", "a").await.expect("accepted");
     bench.settle().await;
     let other = |ref_name: &str| Key::Push { repo: crate::ids::RepoName::new("shop"), ref_name: ref_name.into() };
-    bench.queue.accept(delivery("2"), vec![Request::new(other("x"), Cause::Poll)]).await.expect("accepted");
-    let refused = bench.queue.accept(delivery("3"), vec![Request::new(other("y"), Cause::Poll)]).await;
+    bench.queue.accept(delivery("2"), vec![Request::new(other("x"), Trigger::Poll)]).await.expect("accepted");
+    let refused = bench.queue.accept(delivery("3"), vec![Request::new(other("y"), Trigger::Poll)]).await;
     assert!(matches!(refused, Err(QueueError::Overloaded { pending: 1 })), "{refused:?}");
-    bench.queue.enqueue(&[Request::new(other("z"), Cause::Poll)]).await.expect("enqueued");
+    bench.queue.enqueue(&[Request::new(other("z"), Trigger::Poll)]).await.expect("enqueued");
     let deliveries = bench.queue.store().deliveries(10).await.expect("lists");
     assert!(deliveries.iter().all(|row| row.delivery_id != "3"), "refused means: not remembered either");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bench::{Bench, Step, push_key};
 use crate::ids::RepoName;
-use crate::queue::{Accepted, Cause, Request, Tenant};
+use crate::queue::{Accepted, Request, Tenant, Trigger};
 use crate::store::jobs::State;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -43,7 +43,7 @@ async fn what_the_other_side_asks_for_is_honoured_even_when_events_come() {
     bench.push("1", "a").await.expect("accepted");
     bench.pass_ms(3_000).await;
     bench.push("2", "b").await.expect("accepted");
-    bench.queue.enqueue(&[Request::new(push_key(), Cause::Resync)]).await.expect("enqueued");
+    bench.queue.enqueue(&[Request::new(push_key(), Trigger::Resync)]).await.expect("enqueued");
     bench.pass_ms(16_000).await;
     assert_eq!(bench.scribe.seen().len(), 1);
     bench.pass_ms(1_500).await;

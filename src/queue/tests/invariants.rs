@@ -11,8 +11,8 @@ use crate::clock::ManualClock;
 use crate::ids::RepoName;
 use crate::lifecycle::Tasks;
 use crate::queue::lease::{Claimed, Ended};
-use crate::queue::row::Again;
-use crate::queue::{Cause, Finish, Key, Queue, QueueConfig, Request};
+use crate::queue::row::Requeue;
+use crate::queue::{Finish, Key, Queue, QueueConfig, Request, Trigger};
 use crate::store::Store;
 use crate::store::jobs::{JobRow, State};
 
@@ -108,7 +108,7 @@ impl World {
         self.model.events += 1;
         let number = self.model.events;
         let cause =
-            if webhook { Cause::Webhook { hook: "h".into(), delivery: number.to_string() } } else { Cause::Resync };
+            if webhook { Trigger::Webhook { hook: "h".into(), delivery: number.to_string() } } else { Trigger::Resync };
         let request = Request::new(key.clone(), cause).with_hint(number.to_string());
         self.queue.enqueue(&[request]).await.expect("enqueued");
         self.model.last_event.insert(key, number);
@@ -132,9 +132,9 @@ impl World {
         let ended = match how {
             How::Done => Ended::Done(Finish::Done),
             How::Failed => Ended::Failed { error: "no".into(), reported: "- no".into() },
-            How::Cancelled => Ended::Again(Again::Cancelled { pause: 0 }),
+            How::Cancelled => Ended::Requeue(Requeue::Cancelled { pause: 0 }),
             How::Failing { wait } => {
-                Ended::Again(Again::Failing { pause: 1_000, wait, error: "later".into(), reported: None })
+                Ended::Requeue(Requeue::Failing { pause: 1_000, wait, error: "later".into(), reported: None })
             }
             How::Unwritten => {
                 self.queue.0.committer.runs.end(&key, &claimed.run);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bench::{Bench, Step, push_key};
 use crate::lifecycle::{Stopped, Tasks};
-use crate::queue::{Cause, Queue, QueueConfig, Request};
+use crate::queue::{Queue, QueueConfig, Request, Trigger};
 use crate::store::jobs::State;
 
 #[tokio::test(start_paused = true)]
@@ -16,7 +16,7 @@ async fn a_soft_stop_lets_runs_finish_and_takes_nothing_new() {
     let stopping = tokio::spawn(async move { tasks.stop(Duration::from_secs(30)).await });
     bench.pass_ms(1_000).await;
     let other = crate::queue::Key::Poll(crate::ids::RepoName::new("shop"));
-    bench.queue.enqueue(&[Request::new(other.clone(), Cause::Resync)]).await.expect("taken in while stopping");
+    bench.queue.enqueue(&[Request::new(other.clone(), Trigger::Resync)]).await.expect("taken in while stopping");
     bench.pass_ms(4_000).await;
     assert_eq!(stopping.await.expect("stops"), Stopped::Gracefully);
     let seen = bench.scribe.seen();
@@ -92,7 +92,7 @@ async fn a_job_that_ends_its_process_is_set_aside() {
     let (killer, innocent) = (push_key(), crate::queue::Key::Poll(crate::ids::RepoName::new("other")));
     let mut queue = Queue::start(store.clone(), QueueConfig::default(), &Tasks::new()).await.expect("starts");
     let asked =
-        [Request::new(killer.clone(), Cause::Poll).with_hint("a"), Request::new(innocent.clone(), Cause::Resync)];
+        [Request::new(killer.clone(), Trigger::Poll).with_hint("a"), Request::new(innocent.clone(), Trigger::Resync)];
     queue.enqueue(&asked).await.expect("enqueued");
     for kill in 1..=3 {
         clock.advance(Duration::from_mins(10));
@@ -139,7 +139,7 @@ async fn what_was_set_aside_is_told_once_and_left_alone() {
     assert!(store.job(&push_key().to_string(), State::Failed).await.expect("reads").is_some());
     let tenant = push_key().tenant();
     assert_eq!(bench.queue.look_again(&tenant).await.expect("enqueued"), 0);
-    bench.queue.enqueue(&[Request::new(push_key(), Cause::Poll).with_hint("a")]).await.expect("enqueued");
+    bench.queue.enqueue(&[Request::new(push_key(), Trigger::Poll).with_hint("a")]).await.expect("enqueued");
     bench.pass_ms(3_000).await;
     assert_eq!(bench.scribe.seen().len(), 1, "nothing is new");
     bench.push("3", "b").await.expect("accepted");

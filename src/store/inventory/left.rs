@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError};
 
 impl Store {
     /// The clusters on which an app owns objects, apart from the one that its definition names.
-    pub async fn left_clusters(&self, app: &AppId) -> Result<Vec<ClusterName>, StoreError> {
+    pub async fn previous_clusters(&self, app: &AppId) -> Result<Vec<ClusterName>, StoreError> {
         let names: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT objects.cluster FROM objects JOIN apps ON apps.id = objects.app \
              WHERE objects.app = $1 AND objects.cluster <> apps.cluster ORDER BY objects.cluster",

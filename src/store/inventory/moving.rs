@@ -13,23 +13,23 @@ use crate::store::{Store, StoreError};
 
 /// What is known of an app without its definition and its trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct AppHead {
     pub app: AppId,
     pub state: AppState,
     pub pinned: Option<Oid>,
 }
 
 #[derive(FromRow)]
-struct RawStanding {
+struct RawAppHead {
     id: String,
     state: AppState,
     pinned_revision: Option<String>,
 }
 
-impl TryFrom<RawStanding> for Standing {
+impl TryFrom<RawAppHead> for AppHead {
     type Error = StoreError;
 
-    fn try_from(raw: RawStanding) -> Result<Self, StoreError> {
+    fn try_from(raw: RawAppHead) -> Result<Self, StoreError> {
         let pinned = raw.pinned_revision.map(|text| text.parse::<Oid>()).transpose();
         Ok(Self {
             app: raw.id.parse().map_err(|error| StoreError::corrupt("an app", error))?,
@@ -115,13 +115,13 @@ impl Store {
     }
 
     /// How the apps that a repo defines stand, save those whose definition was removed.
-    pub async fn standing(&self, repo: &RepoName) -> Result<Vec<Standing>, StoreError> {
-        let raw: Vec<RawStanding> = sqlx::query_as(
+    pub async fn standing(&self, repo: &RepoName) -> Result<Vec<AppHead>, StoreError> {
+        let raw: Vec<RawAppHead> = sqlx::query_as(
             "SELECT id, state, pinned_revision FROM apps WHERE repo = $1 AND state <> 'removed' ORDER BY id",
         )
         .bind(repo.as_str())
         .fetch_all(self.read())
         .await?;
-        raw.into_iter().map(Standing::try_from).collect()
+        raw.into_iter().map(AppHead::try_from).collect()
     }
 }

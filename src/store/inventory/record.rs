@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 
-use super::{AppliedObject, Listed, ObjectState, Print, none_is_empty, of_object};
+use super::{AppliedObject, Fingerprint, Listed, ObjectState, none_is_empty, of_object};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::store::{Store, StoreError};
@@ -56,7 +56,7 @@ impl Store {
     pub async fn record_prints(
         &self,
         cluster: &ClusterName,
-        prints: &[(ObjectId, Print, String)],
+        prints: &[(ObjectId, Fingerprint, String)],
     ) -> Result<(), StoreError> {
         if prints.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{AppliedObject, Claim, ClaimError, ObjectState, Print};
+use super::{AppliedObject, Claim, ClaimError, Fingerprint, ObjectState};
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::{ObjectId, ObjectKey};
@@ -31,7 +31,7 @@ fn applied(name: &str) -> AppliedObject {
         uid: format!("uid-{name}"),
         resource_version: "7".into(),
         manifest_hash: "hash".into(),
-        fingerprint: Print { digest: "print".into(), settled: true },
+        fingerprint: Fingerprint { digest: "print".into(), settled: true },
     }
 }
 
@@ -52,7 +52,7 @@ async fn a_claim_is_stored_before_the_apply_and_what_is_left_out_is_pruned() {
     store.record_applied(&prod(), &web, &oid("a"), &[applied("a"), applied("b")]).await.expect("recorded");
     let rows = store.inventory(&web).await.expect("read");
     assert_eq!(rows[0].uid.as_deref(), Some("uid-a"));
-    assert_eq!(rows[0].fingerprint, Some(Print { digest: "print".into(), settled: true }));
+    assert_eq!(rows[0].fingerprint, Some(Fingerprint { digest: "print".into(), settled: true }));
     assert_eq!(rows[0].applied_revision, Some(oid("a")));
 
     let unchanged = Claim { key: key("a"), write: false };
@@ -138,7 +138,7 @@ async fn what_is_held_is_neither_written_nor_pruned_until_it_is_claimed_without(
     let expected =
         [("a".into(), ObjectState::Applied), ("b".into(), ObjectState::Outdated), ("c".into(), ObjectState::Held)];
     assert_eq!(states(&store, &web).await, expected, "what was to be pruned is held as well");
-    assert_eq!(store.waiting_for_word(&web).await.expect("read"), 2);
+    assert_eq!(store.awaiting_confirmation(&web).await.expect("read"), 2);
     store.forget_objects(&prod(), &web, &[key("c").id()]).await.expect("forgotten");
     assert_eq!(states(&store, &web).await, expected, "what waits is owned");
     claim(&store, &web, &[wanted("a"), wanted("b"), wanted("c")]).await.expect("claimed");
@@ -179,7 +179,7 @@ async fn an_object_without_a_namespace_and_an_unowned_one_have_rows_too() {
     assert!(!store.adopt_for_pruning(&prod(), &app_id("shop/api"), &shop, "u", false).await.expect("stored"));
     let row = store.inventory_on(&prod()).await.expect("read").remove(0);
     assert_eq!((row.key.clone(), row.state), (shop, ObjectState::Pruning));
-    let print = Print { digest: "p".into(), settled: false };
+    let print = Fingerprint { digest: "p".into(), settled: false };
     let ids: Vec<ObjectId> = vec![row.key.id()];
     store.record_prints(&prod(), &[(ids[0].clone(), print.clone(), "9".into())]).await.expect("recorded");
     let row = store.inventory_on(&prod()).await.expect("read").remove(0);
@@ -198,7 +198,7 @@ async fn what_an_app_left_on_another_cluster_is_decided_about_by_itself() {
         let wanted = [write("a"), write("b"), write("c")];
         store.claim(cluster, &id, &wanted, &BTreeSet::new(), &BTreeSet::new()).await.expect("claimed");
     }
-    assert_eq!(store.left_clusters(&id).await.expect("read"), std::slice::from_ref(&test), "not where it is");
+    assert_eq!(store.previous_clusters(&id).await.expect("read"), std::slice::from_ref(&test), "not where it is");
     let only = |name: &str| BTreeSet::from([key(name).id()]);
     store.set_left(&test, &id, &only("a"), &only("b")).await.expect("set");
     let left: Vec<_> = store.inventory_of(&test, &id).await.expect("read").into_iter().map(|row| row.state).collect();
@@ -206,7 +206,7 @@ async fn what_an_app_left_on_another_cluster_is_decided_about_by_itself() {
     assert!(store.inventory_of(&prod(), &id).await.expect("read").iter().all(|row| row.state == ObjectState::Claimed));
     store.prune_all(&prod(), &id).await.expect("set");
     assert_eq!(store.inventory_of(&test, &id).await.expect("read")[0].state, ObjectState::Held);
-    assert_eq!(store.left_clusters(&app_id("shop/none")).await.expect("read"), []);
+    assert_eq!(store.previous_clusters(&app_id("shop/none")).await.expect("read"), []);
 }
 
 /// A12: what a removed app kept can belong to an app of another repo once it is gone; what an app still has can't.

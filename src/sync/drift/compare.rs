@@ -8,7 +8,7 @@ use super::fingerprint::fingerprint;
 use crate::cluster::PartialMeta;
 use crate::ids::AppId;
 use crate::manifest::ObjectId;
-use crate::store::inventory::{ObjectRow, ObjectState, Print};
+use crate::store::inventory::{Fingerprint, ObjectRow, ObjectState};
 
 /// An object that may not be as it was left.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Differs {
     /// It is not there, or our label is not on it any more.
     Missing,
     /// Its metadata differ; a plan tells whether in anything that the app owns.
-    Changed { print: Print, resource_version: String, meta: Box<PartialMeta> },
+    Changed { print: Fingerprint, resource_version: String, meta: Box<PartialMeta> },
 }
 
 /// What a comparison found.
@@ -31,7 +31,7 @@ pub enum Differs {
 pub struct Comparison {
     pub drifted: Vec<Drifted>,
     /// What is known better now although nothing differs: to be stored.
-    pub refreshed: Vec<(ObjectId, Print, String)>,
+    pub refreshed: Vec<(ObjectId, Fingerprint, String)>,
     /// What bears a label like ours and has no row.
     pub without_row: Vec<PartialMeta>,
 }
@@ -63,7 +63,7 @@ pub fn compare(rows: &[ObjectRow], metas: Vec<PartialMeta>, now: Timestamp) -> C
 
 enum Look {
     Same,
-    Refreshed(Print, String),
+    Refreshed(Fingerprint, String),
     Other(Differs),
 }
 

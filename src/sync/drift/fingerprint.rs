@@ -11,15 +11,15 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::cluster::{ManagedEntry, PartialMeta};
-use crate::store::inventory::Print;
+use crate::store::inventory::Fingerprint;
 
 /// How old the youngest entry has to be before an equal fingerprint proves an equal object. The entries have a
 /// resolution of one second, and the cluster's clock may differ from ours by the rest.
 const SETTLES_AFTER: Duration = Duration::from_mins(1);
 
 /// The fingerprint of an object as it is at `now`.
-pub fn fingerprint(meta: &PartialMeta, now: Timestamp) -> Print {
-    Print { digest: digest(meta), settled: is_settled(meta, now) }
+pub fn fingerprint(meta: &PartialMeta, now: Timestamp) -> Fingerprint {
+    Fingerprint { digest: digest(meta), settled: is_settled(meta, now) }
 }
 
 fn digest(meta: &PartialMeta) -> String {

@@ -14,7 +14,7 @@ use crate::plan::{Action, Plan};
 use crate::store::Store;
 use crate::store::inventory::ObjectRow;
 use crate::sync::SyncError;
-use crate::sync::marked::{Kind, Orphan};
+use crate::sync::unrecorded::{Kind, Unrecorded};
 
 /// How many kinds are listed at once.
 const AT_ONCE: usize = 4;
@@ -29,7 +29,7 @@ pub struct Drift {
     pub objects: usize,
     pub kinds: usize,
     /// What bears this instance's marks in those kinds and was in no inventory before the look.
-    pub orphans: Vec<Orphan>,
+    pub unrecorded: Vec<Unrecorded>,
     /// The kinds that were listed.
     pub listed: BTreeSet<Kind>,
 }
@@ -51,7 +51,7 @@ pub async fn look(store: &Store, cluster: &Cluster, instance: &str) -> Result<Dr
     let looks = kinds.into_iter().map(|(kind, rows)| async move { (kind, look_at_kind(store, cluster, rows).await) });
     let looks: Vec<_> = futures::stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
     for (kind, comparison) in seen(cluster, looks)? {
-        drift.orphans.extend(comparison.without_row.iter().filter_map(|meta| Orphan::of(instance, &kind, meta)));
+        drift.unrecorded.extend(comparison.without_row.iter().filter_map(|meta| Unrecorded::of(instance, &kind, meta)));
         drift.listed.insert(kind);
         if !comparison.refreshed.is_empty() {
             store.record_prints(cluster.name(), &comparison.refreshed).await?;
@@ -130,7 +130,7 @@ pub async fn accept(store: &Store, cluster: &Cluster, drifted: &[Drifted], plan:
     Ok(())
 }
 
-fn accepted(drifted: &Drifted) -> Option<(ObjectId, crate::store::inventory::Print, String)> {
+fn accepted(drifted: &Drifted) -> Option<(ObjectId, crate::store::inventory::Fingerprint, String)> {
     match &drifted.differs {
         Differs::Changed { print, resource_version, .. } => {
             Some((drifted.id.clone(), print.clone(), resource_version.clone()))

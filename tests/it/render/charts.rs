@@ -86,9 +86,9 @@ async fn what_differs_each_time_can_be_kept_and_is_named() -> Result {
     let tree = chart("").file("c/templates/a.yaml", secret("{{ randInt 0 1000000 | quote }}"));
     let keep = asking(|request| request.options.helm.nondeterministic = Nondeterministic::Keep);
     let rendered = render(&renderer(), keep, tree).await?;
-    let volatile: Vec<String> =
-        rendered.volatile.iter().map(|field| format!("{} {}", field.object, field.pointer)).collect();
-    assert_eq!(volatile, ["Secret s /stringData/a"]);
+    let nondeterministic: Vec<String> =
+        rendered.nondeterministic.iter().map(|field| format!("{} {}", field.object, field.pointer)).collect();
+    assert_eq!(nondeterministic, ["Secret s /stringData/a"]);
     Ok(())
 }
 

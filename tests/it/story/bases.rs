@@ -169,7 +169,7 @@ async fn a11_a_removal_after_a_rewrite_is_on_purpose() {
     world
         .eventually("the rewritten branch is seen", async || {
             let seen = world
-                .engine()
+                .context()
                 .store
                 .last_seen(&driftless::ids::RepoName::new("shop"), "refs/heads/main")
                 .await

@@ -2,7 +2,7 @@
 
 use driftless::dev::forge::DeliveryFault;
 use driftless::ids::{Oid, RepoName};
-use driftless::queue::{Cause, Key, Request};
+use driftless::queue::{Key, Request, Trigger};
 use driftless::store::pulls::{Pull as Row, PullRow};
 
 use super::manifests::{config_map, deployment};
@@ -38,16 +38,16 @@ async fn push_untold(world: &World, value: &str) -> Oid {
 async fn look_at_main(world: &World, at: &Oid) {
     git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", at.as_str()]);
     let key = Key::Push { repo: RepoName::new(REPO), ref_name: "refs/heads/main".into() };
-    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
 }
 
 async fn look_at_pull(world: &World, number: u64) {
     let key = Key::Preview { repo: RepoName::new(REPO), number };
-    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
 }
 
 async fn row(world: &World, number: u64) -> Row {
-    world.engine().store.pull(&RepoName::new(REPO), number).await.expect("the store").expect("a pull request")
+    world.context().store.pull(&RepoName::new(REPO), number).await.expect("the store").expect("a pull request")
 }
 
 /// X1+: the forge's API calls it open, with a head that is newer than the one that the push was told of and that is

@@ -95,7 +95,7 @@ async fn the_outcome_of_many_apps_is_written_a_few_times() {
     world.status_is(&pull.head, "success", &format!("{APPS} updates")).await;
     world.settled().await;
     let version = async || {
-        let row = world.engine().store.report(&format!("comment:shop:{}", pull.number)).await.expect("the store");
+        let row = world.context().store.report(&format!("comment:shop:{}", pull.number)).await.expect("the store");
         row.expect("a comment").version
     };
     let before = version().await;

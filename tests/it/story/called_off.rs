@@ -129,7 +129,7 @@ async fn the_last_object_of_a_renamed_app_is_announced_and_held() {
     let merge = world.merge_pull(pull.number).await;
     world.healthy("new", &merge).await;
     world.comment(pull.number, "**1 deletion needs confirmation** for `old`").await;
-    let rows = world.engine().store.inventory(&app_id("old")).await.expect("the store");
+    let rows = world.context().store.inventory(&app_id("old")).await.expect("the store");
     assert_eq!(rows.len(), 1, "{rows:?}");
 
     // X16+: a mistake elsewhere is no reason to doubt that it was removed.

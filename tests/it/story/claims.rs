@@ -164,7 +164,7 @@ async fn x13_nobody_claims_what_he_may_not_write() {
     world
         .eventually("it is refused", async || {
             let squat = AppId::new(&RepoName::new("library"), "squat");
-            world.engine().store.app(&squat).await.expect("the store").filter(|row| row.failure.contains("allow"))
+            world.context().store.app(&squat).await.expect("the store").filter(|row| row.failure.contains("allow"))
         })
         .await;
     world.settled().await;

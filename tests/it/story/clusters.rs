@@ -54,7 +54,7 @@ async fn run_says(world: &World, revision: &Oid, state: RunState, text: &str) ->
 }
 
 async fn left(world: &World) -> usize {
-    let store = &world.engine().store;
+    let store = &world.context().store;
     store.inventory_of(&ClusterName::new("west"), &app_id("shop")).await.expect("the store").len()
 }
 

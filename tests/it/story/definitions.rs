@@ -195,8 +195,9 @@ async fn what_a_chart_no_longer_renders_for_anothers_crd_is_held() {
     world.healthy("defs", &merge).await;
     let app = |repo: &str, name: &str| AppId::new(&RepoName::new(repo), name);
     for id in [app("shop", "chart"), app("library", "theirs")] {
-        let held =
-            async || Some(world.engine().store.waiting_for_word(&id).await.expect("the store")).filter(|n| *n > 0);
+        let held = async || {
+            Some(world.context().store.awaiting_confirmation(&id).await.expect("the store")).filter(|n| *n > 0)
+        };
         assert_eq!(world.eventually("a deletion is held", held).await, 1);
     }
     world.settled().await;
@@ -227,7 +228,7 @@ async fn what_a_chart_no_longer_renders_for_anothers_crd_is_held() {
         .eventually("it is wanted again", async || {
             world.resync().await;
             world.settled().await;
-            (world.engine().store.waiting_for_word(&id).await.expect("the store") == 0).then_some(())
+            (world.context().store.awaiting_confirmation(&id).await.expect("the store") == 0).then_some(())
         })
         .await;
     assert!(world.live("v1 ConfigMap", "mine").await.is_some());

@@ -219,7 +219,7 @@ async fn what_comes_back_while_it_is_being_deleted_is_made_again() {
     let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     let waits = async || {
         world
-            .engine()
+            .context()
             .store
             .waits()
             .await

@@ -139,8 +139,8 @@ async fn a_group_of_the_merge_queue_has_a_gate_of_its_own() {
         let head = world.commit(branch, &files);
         let (repo, ref_name) = (driftless::ids::RepoName::new("shop"), format!("refs/heads/{branch}"));
         let key = driftless::queue::Key::MergeGroup { repo, ref_name };
-        let request = driftless::queue::Request::new(key, driftless::queue::Cause::Poll).with_hint(head.as_str());
-        world.engine().queue.enqueue(&[request]).await.expect("queued");
+        let request = driftless::queue::Request::new(key, driftless::queue::Trigger::Poll).with_hint(head.as_str());
+        world.context().queue.enqueue(&[request]).await.expect("queued");
         let status = world.status(&head).await;
         assert_eq!(status.state, state, "{}", status.description);
         assert!(status.description.starts_with(text), "{}", status.description);
@@ -245,7 +245,7 @@ async fn a_hook_without_credentials_has_no_gate_and_nothing_to_be_tried_for_ever
     world.commit("main", &shop(&world));
     let pull =
         world.open_pull("untold", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    let store = &world.engine().store;
+    let store = &world.context().store;
     let key = format!("preview:{REPO}#{}", pull.number);
     world.eventually("the end of the preview", async || store.job(&key, State::Done).await.expect("the store")).await;
     assert!(world.gate(&pull.head).is_none());

@@ -73,10 +73,10 @@ async fn a_pause_stops_a_prune_that_has_not_begun() {
     world.push(files).await;
     world
         .eventually("a wait for health", async || {
-            (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(())
+            (!world.context().store.waits().await.expect("the store").is_empty()).then_some(())
         })
         .await;
-    world.engine().store.pause(&app_id("shop"), "ada").await.expect("paused");
+    world.context().store.pause(&app_id("shop"), "ada").await.expect("paused");
     let nodes = kube::Api::<k8s_openapi::api::core::v1::Node>::all(cluster::client().await);
     let node = nodes
         .list(&kube::api::ListParams::default())
@@ -94,7 +94,7 @@ async fn a_pause_stops_a_prune_that_has_not_begun() {
     let text = world.runs("/shop").await.remove(0).error.unwrap_or_default();
     assert!(text.contains("its deletions have not begun") && text.contains("driftless resume shop/shop"), "{text}");
 
-    world.engine().store.resume(&app_id("shop"), "ada").await.expect("resumed");
+    world.context().store.resume(&app_id("shop"), "ada").await.expect("resumed");
     world.sync_by_hand("shop", false).await;
     world.gone("v1 ConfigMap", "settings").await;
     world.settled().await;

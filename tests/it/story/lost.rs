@@ -31,7 +31,7 @@ async fn without_any_webhook_the_look_brings_the_same_end() {
     world.poll().await;
     world.settled().await;
     assert_eq!(world.forge.faults().requests().len(), requests + 1, "nothing moved: one question");
-    assert!(world.engine().store.deliveries(10).await.expect("the store").is_empty(), "no webhook came");
+    assert!(world.context().store.deliveries(10).await.expect("the store").is_empty(), "no webhook came");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,7 +68,7 @@ async fn are_there(world: &World, maps: &[&str]) {
 }
 
 /// Waits for a run of the app that names an object and needs confirmation.
-async fn waits_for_word(world: &World, revisions: &[&Oid], object: &str) -> RunRow {
+async fn pending_confirmation(world: &World, revisions: &[&Oid], object: &str) -> RunRow {
     let object = object.replace("NS", &world.namespace);
     world
         .eventually(&format!("a run that needs confirmation about {object}"), async || {
@@ -92,7 +92,7 @@ async fn after_the_loss_of_the_store_a_word_deletes_what_git_no_longer_has() {
     let next = world.push(without_old()).await;
     world.start_again().await;
 
-    let run = waits_for_word(
+    let run = pending_confirmation(
         &world,
         &[&next],
         "deletes ConfigMap NS/old, which carries this app's label but is missing from Driftless' inventory",
@@ -138,7 +138,7 @@ async fn a_store_that_is_older_than_an_object_finds_it_by_the_look_at_the_cluste
     world.start_again().await;
 
     // The look at the cluster tells of it, or a sync that comes first.
-    waits_for_word(&world, &[&base, &next], "ConfigMap NS/old").await;
+    pending_confirmation(&world, &[&base, &next], "ConfigMap NS/old").await;
     world.settled().await;
     are_there(&world, &["old", "settings"]).await;
     let runs = world.runs("/shop").await.len();

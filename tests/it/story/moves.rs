@@ -5,7 +5,7 @@ mod kept;
 mod shown;
 
 use driftless::ids::{Oid, RepoName};
-use driftless::queue::{Cause, Key, Request};
+use driftless::queue::{Key, Request, Trigger};
 use driftless::store::inventory::ObjectState;
 use driftless::store::runs::RunState;
 
@@ -43,12 +43,12 @@ async fn owner(world: &World, name: &str) -> String {
 
 /// How the inventory of an app has an object.
 async fn state(world: &World, app: &str, name: &str) -> Option<ObjectState> {
-    let rows = world.engine().store.inventory(&app_id(app)).await.expect("the store");
+    let rows = world.context().store.inventory(&app_id(app)).await.expect("the store");
     rows.into_iter().find(|row| row.key.name == name).map(|row| row.state)
 }
 
 async fn set_paused(world: &World, app: &str, paused: bool) {
-    let (store, id) = (&world.engine().store, app_id(app));
+    let (store, id) = (&world.context().store, app_id(app));
     if paused {
         store.pause(&id, "ada").await.expect("stored");
     } else {
@@ -274,7 +274,7 @@ async fn a_new_app_on_a_branch_that_nobody_told_of_gets_the_object() {
     world.push_to("release", Files::new().file("new/x.yaml", config_map("x", "2"))).await;
     let revision = world.push(Files::new().without("old/x.yaml")).await;
     let main = Key::Push { repo: RepoName::new("shop"), ref_name: "refs/heads/main".into() };
-    world.engine().queue.enqueue(&[Request::new(main, Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(main, Trigger::Poll)]).await.expect("queued");
     let run = world.healthy("old", &revision).await;
     assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
     world.settled().await;

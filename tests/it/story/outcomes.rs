@@ -2,7 +2,7 @@
 
 use driftless::dev::forge::DeliveryFault;
 use driftless::ids::RepoName;
-use driftless::queue::{Cause, Key, Request};
+use driftless::queue::{Key, Request, Trigger};
 use driftless::store::runs::{RunKind, RunState};
 
 use super::manifests::{config_map, deployment};
@@ -134,7 +134,7 @@ async fn an_app_that_is_never_synced_is_not_told_to_be_synced_by_hand() {
     assert!(!comment.contains("driftless sync"), "{comment}");
     assert!(
         world
-            .engine()
+            .context()
             .store
             .app(&app_id("shop"))
             .await
@@ -157,7 +157,7 @@ async fn a_merge_that_the_forge_does_not_know_yet_has_its_outcome() {
     let merge = world.merge_with(&pull, &Files::new());
     git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
-    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
     world.comment(pull.number, "Merged as").await;
     world.settled().await;
     let comment = world.comment(pull.number, "Merged as").await;
@@ -181,7 +181,7 @@ async fn a_merge_that_the_forge_does_not_know_yet_leaves_no_gate_pending() {
     let merge = world.merge_with(&pull, &Files::new());
     git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
-    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
     world.status_is(&pull.head, "error", "closed or merged before the preview was shown").await;
     world.comment(pull.number, "Merged as").await;
 }
@@ -199,11 +199,11 @@ async fn a_squash_that_the_forge_does_not_know_yet_takes_nothing_back() {
     // As the forge squashes it, a moment before its API says so.
     let squash = world.commit("main", &Files::new().file("deploy/settings.yaml", config_map("settings", "two")));
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
-    world.engine().queue.enqueue(&[Request::new(key.clone(), Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(key.clone(), Trigger::Poll)]).await.expect("queued");
     world
         .eventually("the forge is asked again", async || {
             let job = world
-                .engine()
+                .context()
                 .store
                 .job(&key.to_string(), driftless::store::jobs::State::Pending)
                 .await
@@ -282,7 +282,7 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
     world.healthy("shop", &moved).await;
     world.merge_pull(pull.number).await;
     world.comment(pull.number, "waiting for health of `shop` on `prod`").await;
-    let waits = async || world.engine().store.waits().await.expect("the store").pop();
+    let waits = async || world.context().store.waits().await.expect("the store").pop();
     let begun = world.eventually("a wait", waits).await;
     world.api("v1 Service").await.delete("web", &kube::api::DeleteParams::default()).await.expect("deleted");
     world.resync().await;
@@ -306,7 +306,7 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
     world.settled().await;
     let comment = world.comment(pull.number, &replaced(&revert)).await;
     assert!(!comment.contains("healthy after") && !comment.contains("not applied"), "{comment}");
-    let heal = world.engine().store.run(&heal.id).await.expect("the store").expect("a run");
+    let heal = world.context().store.run(&heal.id).await.expect("the store").expect("a run");
     let said = heal.error.unwrap_or_default();
     assert_eq!(heal.state, RunState::Cancelled);
     assert!(said.starts_with(&healed) && said.ends_with("superseded by a newer run before it ended"), "F6: {said}");

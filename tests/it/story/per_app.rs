@@ -26,7 +26,7 @@ async fn an_app_with_an_impossible_ref_is_the_only_one_at_fault() {
     let comment = world.comment(pull.number, "a b").await;
     assert!(comment.contains("settings"), "the other app is shown: {comment}");
     world.settled().await;
-    let jobs = world.engine().store.jobs(100).await.expect("the store");
+    let jobs = world.context().store.jobs(100).await.expect("the store");
     let preview = jobs.iter().find(|job| job.key.starts_with("preview:")).expect("its job");
     assert_eq!((preview.state, preview.attempt), (State::Done, 1), "it is neither tried again nor failed");
 

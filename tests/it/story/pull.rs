@@ -89,7 +89,7 @@ async fn a_pull_request_that_is_closed_changes_nothing() {
 
 /// Waits until a pull request was compared with this commit of its base.
 async fn previewed_at(world: &World, number: u64, base: &Oid) {
-    let store = &world.engine().store;
+    let store = &world.context().store;
     let repo = RepoName::new(REPO);
     let is_there = async || {
         store.preview(&repo, number).await.expect("the store").filter(|preview| preview.base == *base).map(drop)

@@ -52,7 +52,7 @@ async fn a_push_that_touches_no_app_starts_no_run() {
     world
         .eventually("the push seen", async || {
             let seen = world
-                .engine()
+                .context()
                 .store
                 .last_seen(&driftless::ids::RepoName::new("shop"), "refs/heads/main")
                 .await

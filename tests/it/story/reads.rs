@@ -3,7 +3,7 @@
 
 use driftless::dev::forge::DeliveryFault;
 use driftless::ids::{Oid, RepoName};
-use driftless::queue::{Cause, Key, Request};
+use driftless::queue::{Key, Request, Trigger};
 
 use super::manifests::config_map;
 use super::push::shop;
@@ -85,8 +85,8 @@ async fn x12_a_push_to_a_ref_that_a_merge_group_read_is_looked_at() {
     let head = world.commit(branch, &Files::new().file("apps/feat.yaml", app));
     let (repo, ref_name) = (RepoName::new("shop"), format!("refs/heads/{branch}"));
     let key = Key::MergeGroup { repo: repo.clone(), ref_name: ref_name.clone() };
-    let request = Request::new(key, Cause::Poll).with_hint(head.as_str());
-    world.engine().queue.enqueue(&[request]).await.expect("queued");
+    let request = Request::new(key, Trigger::Poll).with_hint(head.as_str());
+    world.context().queue.enqueue(&[request]).await.expect("queued");
     world.status_is(&head, "success", "1 create").await;
     world.settled().await;
     let typo = config_map("map", "changed").replace("data:", "datum:");
@@ -97,10 +97,10 @@ async fn x12_a_push_to_a_ref_that_a_merge_group_read_is_looked_at() {
     world.settled().await;
     // The group is gone: nobody follows the ref any more.
     world.delete_branch(branch).await;
-    let asked = world.engine().store.refs_that_previews_read(&repo).await.expect("the store");
+    let asked = world.context().store.refs_that_previews_read(&repo).await.expect("the store");
     assert_eq!(asked, ["refs/heads/feature"]);
     world.push_to("feature", feature("once-more")).await;
-    let store = &world.engine().store;
+    let store = &world.context().store;
     let is_over = async || store.refs_that_previews_read(&repo).await.expect("the store").is_empty().then_some(());
     world.eventually("nobody reads it", is_over).await;
     assert_eq!(world.gate(&head).map(|gate| gate.state), Some("success".into()));
@@ -173,7 +173,7 @@ async fn x10_a_tree_without_an_end_is_previewed_like_any_other() {
     world
         .eventually("the branch is looked at", async || {
             let seen =
-                world.engine().store.last_seen(&RepoName::new("shop"), "refs/heads/main").await.expect("the store");
+                world.context().store.last_seen(&RepoName::new("shop"), "refs/heads/main").await.expect("the store");
             (seen.as_ref() == Some(&head)).then_some(())
         })
         .await;

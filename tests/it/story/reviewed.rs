@@ -2,7 +2,7 @@
 
 use driftless::dev::forge::DeliveryFault;
 use driftless::ids::{Oid, RepoName};
-use driftless::queue::{Cause, Key, Request};
+use driftless::queue::{Key, Request, Trigger};
 use driftless::store::pulls::PullRow;
 
 use super::manifests::{config_map, deployment};
@@ -75,10 +75,15 @@ async fn x1_who_is_late_takes_nothing_back_of_a_merge() {
     world.comment(pull.number, "healthy after").await;
     world.settled().await;
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
-    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
     world.settled().await;
-    let row =
-        world.engine().store.pull(&RepoName::new(REPO), pull.number).await.expect("the store").expect("a pull request");
+    let row = world
+        .context()
+        .store
+        .pull(&RepoName::new(REPO), pull.number)
+        .await
+        .expect("the store")
+        .expect("a pull request");
     assert_eq!((row.state, row.merge_commit), (PullRow::Merged, Some(merge)));
     let comment = world.comment(pull.number, "Merged as").await;
     assert!(comment.contains("Not as previewed") && comment.contains("healthy after"), "{comment}");
@@ -190,7 +195,7 @@ async fn x1_other_pushes_are_not_put_to_a_pull_request() {
     let pull =
         world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
-    world.engine().queue.enqueue(&[Request::new(key, Cause::Poll)]).await.expect("queued");
+    world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
     world.status_is(&pull.head, "success", "1 update").await;
     world.settled().await;
     world.merge_pull(pull.number).await;

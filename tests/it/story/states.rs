@@ -70,7 +70,7 @@ async fn a_restart_during_a_wait_tells_the_reason_all_the_same() {
     world.push(shop(&world).file("deploy/web.yaml", nowhere())).await;
     world
         .eventually("a wait for health", async || {
-            (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(())
+            (!world.context().store.waits().await.expect("the store").is_empty()).then_some(())
         })
         .await;
     world.stop().await;

@@ -67,7 +67,7 @@ async fn t19_an_older_wait_is_not_the_merges() {
     world.push(Files::new().file("deploy/web.yaml", nowhere("example.test/web:2"))).await;
     world
         .eventually("a wait for health", async || {
-            (!world.engine().store.waits().await.expect("the store").is_empty()).then_some(())
+            (!world.context().store.waits().await.expect("the store").is_empty()).then_some(())
         })
         .await;
     world.ask("apps/shop+shop/pause", Some(serde_json::json!({}))).await;

@@ -191,8 +191,12 @@ async fn a_definition_that_comes_back_takes_its_objects_back() {
     world.push(Files::new().without("apps/shop.yaml")).await;
     world
         .eventually("that all waits", async || {
-            let waits =
-                world.engine().store.waiting_for_word(&crate::support::world::app_id("shop")).await.expect("the store");
+            let waits = world
+                .context()
+                .store
+                .awaiting_confirmation(&crate::support::world::app_id("shop"))
+                .await
+                .expect("the store");
             (waits == 3).then_some(())
         })
         .await;

@@ -20,7 +20,7 @@ async fn up(words: &str) -> World {
 }
 
 async fn runs_of(world: &World, kind: RunKind) -> usize {
-    world.engine().store.runs(None, 100).await.expect("the store").iter().filter(|run| run.kind == kind).count()
+    world.context().store.runs(None, 100).await.expect("the store").iter().filter(|run| run.kind == kind).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn doubled_deliveries_do_everything_once() {
         "{}",
         world.story().await
     );
-    let deliveries = world.engine().store.deliveries(10).await.expect("the store");
+    let deliveries = world.context().store.deliveries(10).await.expect("the store");
     let mut copies: Vec<i64> = deliveries.iter().map(|delivery| delivery.copies).collect();
     copies.sort_unstable();
     assert_eq!(copies, [1, 2, 2, 2], "the first push, and three that came twice");
@@ -71,13 +71,13 @@ async fn a_late_delivery_changes_nothing_any_more() {
     world.settled().await;
     assert_eq!(value(&world, "settings").await.as_deref(), Some("newest"));
     assert_eq!((world.proxy.counts().writes(), runs_of(&world, RunKind::Sync).await), (writes, runs));
-    assert_eq!(world.engine().store.deliveries(10).await.expect("the store").len(), 3, "it came all the same");
+    assert_eq!(world.context().store.deliveries(10).await.expect("the store").len(), 3, "it came all the same");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tampered_delivery_is_refused_and_nothing_happens() {
     let world = up("tampered").await;
-    let store = world.engine().store.clone();
+    let store = world.context().store.clone();
     let (deliveries, jobs) =
         (store.deliveries(10).await.expect("the store"), store.jobs(100).await.expect("the store"));
     world.forge.fail_deliveries([DeliveryFault::Tamper]);

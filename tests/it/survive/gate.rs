@@ -77,7 +77,7 @@ async fn an_api_server_that_forbids_everything() {
     world.settled().await;
     assert_eq!(told(), before);
     // T17: nothing has failed, and a delivery that comes twice is a duplicate.
-    let jobs = world.engine().store.jobs(100).await.expect("the store");
+    let jobs = world.context().store.jobs(100).await.expect("the store");
     assert!(jobs.iter().all(|job| job.state == State::Done && job.error.is_none()), "{jobs:#?}");
     world.proxy.clear();
     // Nothing tells that somebody has granted something: the next look tries once more.

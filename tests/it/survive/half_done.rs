@@ -31,7 +31,7 @@ async fn a_definition_that_was_stored_and_not_followed_by_a_sync() {
     let commit = world.commit("main", &files);
     let mut app = stored(&world).await;
     app.source.path = "other".into();
-    world.engine().store.put_app(&app, &commit).await.expect("stored");
+    world.context().store.put_app(&app, &commit).await.expect("stored");
     world.poll().await;
     world.healthy("shop", &commit).await;
     assert_eq!(value(&world, "more").await.as_deref(), Some("two"));
@@ -44,11 +44,10 @@ async fn a_removal_that_was_noted_and_not_followed_by_a_sync() {
     let head = world.commit("main", &Files::new().without("apps/shop.yaml"));
     let message =
         format!("its definition was removed by {}; its objects go with it, as `onDelete: prune` said", head.short());
-    world.engine().store.set_app_state(&app_id("shop"), AppState::Removed, &message).await.expect("stored");
+    world.context().store.set_app_state(&app_id("shop"), AppState::Removed, &message).await.expect("stored");
     world.poll().await;
     world.settled().await;
-    let shown =
-        world.engine().store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store");
+    let shown = world.context().store.confirmable(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store");
     assert_eq!(shown.len(), 3, "it needs confirmation");
     // Shown once: the next look has nothing to add.
     let runs = world.runs("/shop").await.len();
@@ -62,7 +61,7 @@ async fn a_removal_that_was_noted_and_not_followed_by_a_sync() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_that_was_removed_while_the_server_was_away() {
     let mut world = up("half-mirrored", "").await;
-    let mirrors = world.engine().config.data.join("mirrors");
+    let mirrors = world.context().config.data.join("mirrors");
     world.stop().await;
     std::fs::remove_dir_all(mirrors).expect("removed");
     world.restart().await;
@@ -82,8 +81,8 @@ async fn only_what_is_needed_is_in_the_mirror() {
     world.status_is(&pull.head, "success", "1 update").await;
     world.push_to("elsewhere", change("three")).await;
     world.settled().await;
-    let (engine, repo) = (world.engine(), app_id("shop").repo);
-    let held = async |name: &str| engine.mirrors.resolve(&repo, name).await.expect("the mirror").is_some();
+    let (context, repo) = (world.context(), app_id("shop").repo);
+    let held = async |name: &str| context.mirrors.resolve(&repo, name).await.expect("the mirror").is_some();
     assert!(held("refs/heads/main").await);
     assert!(
         held(&format!("refs/pull/{}/head", pull.number)).await,
@@ -91,7 +90,7 @@ async fn only_what_is_needed_is_in_the_mirror() {
     );
     for branch in ["refs/heads/topic", "refs/heads/elsewhere"] {
         assert!(!held(branch).await, "nobody follows {branch}");
-        assert_eq!(engine.store.last_seen(&repo, branch).await.expect("the store"), None);
+        assert_eq!(context.store.last_seen(&repo, branch).await.expect("the store"), None);
     }
     world.merge_pull(pull.number).await;
     world.comment(pull.number, "Merged").await;

@@ -78,7 +78,7 @@ async fn a_word_is_waited_for_however_often_the_server_dies() {
     let left: Vec<_> = rows.iter().map(|row| (row.key.name.as_str(), row.state)).collect();
     assert_eq!(left, [("new", ObjectState::Applied), ("web", ObjectState::Applied)]);
     assert!(
-        store.shown_deletes(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store").is_empty(),
+        store.confirmable(&app_id("shop"), &ClusterName::new("prod")).await.expect("the store").is_empty(),
         "a word holds once"
     );
     store.close().await;

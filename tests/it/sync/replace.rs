@@ -140,7 +140,7 @@ async fn what_holds_data_is_replaced_on_a_word_alone() {
 
     let allow = AllowDestructive::Shown(word.deletes.iter().map(ObjectKey::id).collect());
     let done = world.sync_with('d', &next, How { allow, ..How::default() }).await.expect("synced");
-    assert_eq!((done.counts.replaced, done.waits_for_word), (1, None));
+    assert_eq!((done.counts.replaced, done.pending_confirmation), (1, None));
     assert_ne!(uid(&world, "apps", "StatefulSet").await, before);
 }
 

@@ -7,7 +7,7 @@ use driftless::manifest::{ObjectId, ObjectKey};
 use driftless::store::inventory::ObjectState;
 use driftless::store::waits::WaitPurpose;
 use driftless::sync::health::WaitOutcome;
-use driftless::sync::{AllowDestructive, WaitsForWord};
+use driftless::sync::{AllowDestructive, PendingConfirmation};
 use serde_json::{Value, json};
 
 use super::world::{How, World, config_map};
@@ -17,11 +17,11 @@ fn maps(names: &[&str]) -> Vec<Value> {
     names.iter().map(|name| config_map(name, &json!({}))).collect()
 }
 
-fn given(word: &WaitsForWord) -> How {
+fn given(word: &PendingConfirmation) -> How {
     How { allow: AllowDestructive::Shown(shown(word)), ..How::default() }
 }
 
-fn shown(word: &WaitsForWord) -> BTreeSet<ObjectId> {
+fn shown(word: &PendingConfirmation) -> BTreeSet<ObjectId> {
     word.deletes.iter().map(ObjectKey::id).collect()
 }
 

@@ -25,8 +25,8 @@ use driftless::store::runs::RunId;
 use driftless::store::waits::{Wait, WaitObject, WaitPurpose};
 use driftless::sync::health::{WaitEnded, WaitOutcome, Waits};
 use driftless::sync::{
-    self, AllowDestructive, AppliedSync, Known, Permits, Pruned, Purpose, ShownError, SyncDeps, SyncError, SyncInput,
-    Trust, WaitsForWord,
+    self, AllowDestructive, AppliedSync, Known, PendingConfirmation, Permits, Pruned, Purpose, ShownError, SyncDeps,
+    SyncError, SyncInput, Trust,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -209,14 +209,14 @@ impl World {
     /// A sync that is expected to succeed, up to its health.
     pub async fn sync(&self, revision: char, objects: &[Value]) -> AppliedSync {
         let done = self.sync_with(revision, objects, How::default()).await.expect("synced");
-        assert_eq!(done.waits_for_word, None);
+        assert_eq!(done.pending_confirmation, None);
         done
     }
 
     /// A sync of which something needs confirmation.
-    pub async fn sync_held(&self, revision: char, objects: &[Value], how: How) -> WaitsForWord {
+    pub async fn sync_held(&self, revision: char, objects: &[Value], how: How) -> PendingConfirmation {
         let done = self.sync_with(revision, objects, how).await.expect("synced");
-        done.waits_for_word.expect("something needs confirmation")
+        done.pending_confirmation.expect("something needs confirmation")
     }
 
     pub async fn prune(&self) -> Pruned {

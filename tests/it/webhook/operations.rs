@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use driftless::http::{Socket, private};
 use driftless::lifecycle::Stopped;
-use driftless::queue::{Cause, Key, Request as Job};
+use driftless::queue::{Key, Request as Job, Trigger};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -82,7 +82,7 @@ async fn the_socket_tells_its_owner_what_is_queued() {
     server.tasks.spawn("socket", socket.serve(router, server.tasks.clone()));
 
     server.deliver("push", &push().to_string()).await;
-    let manual = Job::new(Key::Sync("shop/web".parse().expect("an app")), Cause::Resync);
+    let manual = Job::new(Key::Sync("shop/web".parse().expect("an app")), Trigger::Resync);
     server.queue.enqueue(&[manual]).await.expect("enqueued");
     let jobs = over_socket(&path, "/api/v1/jobs?limit=10").await;
     let mut keys: Vec<_> =

@@ -103,12 +103,12 @@ impl World {
     }
 
     pub async fn app_row(&self, name: &str) -> Option<AppRow> {
-        self.engine().store.app(&app_id(name)).await.expect("the store")
+        self.context().store.app(&app_id(name)).await.expect("the store")
     }
 
     /// The newest runs first.
     pub async fn runs(&self, target: &str) -> Vec<RunRow> {
-        self.engine().store.runs(Some(&format!("{REPO}{target}")), 50).await.expect("the store")
+        self.context().store.runs(Some(&format!("{REPO}{target}")), 50).await.expect("the store")
     }
 
     /// Waits until an app is applied at a revision and healthy; its last run.
@@ -128,7 +128,7 @@ impl World {
         // Where a delivery is held back by a test, what follows of it is not waited for.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.forge.delivered()).await;
         self.eventually("that there is nothing left to do", async || {
-            let store = &self.engine().store;
+            let store = &self.context().store;
             let jobs = store.jobs(1000).await.expect("the store");
             let busy = jobs.iter().any(|job| matches!(job.state, State::Pending | State::Running));
             let waits = !store.waits().await.expect("the store").is_empty();
@@ -140,7 +140,7 @@ impl World {
     /// Waits until the looks that follow a start are over.
     pub async fn first_looks(&self) {
         self.eventually("the looks that follow a start", async || {
-            let store = &self.engine().store;
+            let store = &self.context().store;
             for key in [format!("poll:{REPO}"), "resync:prod".to_owned()] {
                 store.job(&key, State::Done).await.expect("the store")?;
             }
@@ -186,7 +186,7 @@ impl World {
 
     /// The inventory of an app, as `Kind name`, sorted.
     pub async fn inventory(&self, app: &str) -> Vec<String> {
-        let rows = self.engine().store.inventory(&app_id(app)).await.expect("the store");
+        let rows = self.context().store.inventory(&app_id(app)).await.expect("the store");
         let mut names: Vec<String> = rows.iter().map(|row| format!("{} {}", row.key.kind, row.key.name)).collect();
         names.sort();
         names
@@ -212,7 +212,7 @@ impl World {
     pub async fn story(&self) -> String {
         let mut story = format!("in {}\n", self.namespace);
         if let Some(server) = &self.server {
-            let store = &server.engine.store;
+            let store = &server.context.store;
             for run in store.runs(None, 30).await.unwrap_or_default() {
                 let steps: Vec<_> = run.steps.iter().map(|step| format!("{} {} ms", step.name, step.millis)).collect();
                 let _ = writeln!(

@@ -20,9 +20,9 @@ use driftless::dev::forge::{DevForge, DevForgeConfig};
 use driftless::dev::git_http::GitFaults;
 use driftless::dev::tls::DevTls;
 use driftless::ids::{AppId, ClusterName, RepoName};
-use driftless::jobs::Engine;
+use driftless::jobs::Context;
 use driftless::lifecycle::Tasks;
-use driftless::queue::{Cause, Key, Manual, Request};
+use driftless::queue::{Key, Manual, Request, Trigger};
 use driftless::serve::{self, Running};
 
 pub use git::{Files, Pull};
@@ -123,10 +123,10 @@ impl World {
     /// Stops the server as a signal does.
     pub async fn stop(&mut self) {
         self.relay.lead_to(None);
-        if let Some(Running { tasks, engine, .. }) = self.server.take() {
+        if let Some(Running { tasks, context, .. }) = self.server.take() {
             tasks.stop(Duration::from_secs(10)).await;
             // A file that is still open must not be taken away, nor written over.
-            engine.store.close().await;
+            context.store.close().await;
         }
     }
 
@@ -176,17 +176,17 @@ impl World {
         std::fs::write(self.folder.path().join("data/driftless.db"), copy).expect("written");
     }
 
-    pub fn engine(&self) -> &Engine {
-        &self.server.as_ref().expect("the server runs").engine
+    pub fn context(&self) -> &Context {
+        &self.server.as_ref().expect("the server runs").context
     }
 
     pub fn socket(&self) -> std::path::PathBuf {
-        self.engine().config.socket.clone()
+        self.context().config.socket.clone()
     }
 
     /// The periodic look at the repository, now.
     pub async fn poll(&self) {
-        self.enqueue(Key::Poll(RepoName::new(REPO)), Cause::Resync).await;
+        self.enqueue(Key::Poll(RepoName::new(REPO)), Trigger::Resync).await;
     }
 
     /// The periodic look at the cluster, now.
@@ -195,7 +195,7 @@ impl World {
     }
 
     pub async fn resync_of(&self, cluster: &str) {
-        self.enqueue(Key::Resync(ClusterName::new(cluster)), Cause::Resync).await;
+        self.enqueue(Key::Resync(ClusterName::new(cluster)), Trigger::Resync).await;
     }
 
     /// `driftless sync APP`, perhaps with `--allow-destructive`.
@@ -205,7 +205,7 @@ impl World {
 
     /// The same with whatever may be asked for.
     pub async fn sync_as(&self, app: &str, manual: Manual) {
-        self.enqueue(Key::Sync(app_id(app)), Cause::Manual(manual)).await;
+        self.enqueue(Key::Sync(app_id(app)), Trigger::Manual(manual)).await;
     }
 
     /// The program itself, against the server's socket: what it says on both streams, and its code.
@@ -221,8 +221,8 @@ impl World {
         (String::from_utf8(said).expect("text"), output.status.code().expect("a code"))
     }
 
-    async fn enqueue(&self, key: Key, cause: Cause) {
-        self.engine().queue.enqueue(&[Request::new(key, cause)]).await.expect("queued");
+    async fn enqueue(&self, key: Key, cause: Trigger) {
+        self.context().queue.enqueue(&[Request::new(key, cause)]).await.expect("queued");
     }
 }
 

@@ -24,16 +24,16 @@ const ASKED_HOLDS: Duration = Duration::from_secs(5);
 const MOST_ASKED: u64 = 256;
 
 /// What was found out before, by the commits that it was found out of.
-pub struct Wants {
-    pub(in crate::jobs) wanted: Cache<String, Arc<Wanted>>,
+pub struct UnclaimedCache {
+    pub(in crate::jobs) wanted: Cache<String, Arc<UnclaimedObjects>>,
     /// What Git said a moment ago, by what was known before.
-    pub(in crate::jobs) asked: Cache<String, Arc<Asked>>,
+    pub(in crate::jobs) asked: Cache<String, Arc<Fetched>>,
     pub(in crate::jobs) definitions: Cache<(RepoName, Oid), Arc<Discovered>>,
 }
 
-impl Default for Wants {
+impl Default for UnclaimedCache {
     fn default() -> Self {
-        let weigh = |_: &String, wanted: &Arc<Wanted>| {
+        let weigh = |_: &String, wanted: &Arc<UnclaimedObjects>| {
             let unknown: usize = wanted.unknown.iter().map(|unknown| unknown.could.weight()).sum();
             u32::try_from(wanted.by.len() + unknown).unwrap_or(u32::MAX).saturating_add(100)
         };
@@ -47,7 +47,7 @@ impl Default for Wants {
 
 /// What the apps of one repo want in one cluster, of which it is not known that they have claimed it.
 #[derive(Default)]
-pub(in crate::jobs) struct Wanted {
+pub(in crate::jobs) struct UnclaimedObjects {
     pub by: HashMap<ObjectId, BTreeSet<AppId>>,
     /// Apps of which it can't be known what they want.
     pub unknown: Vec<Unknown>,
@@ -90,7 +90,7 @@ impl std::fmt::Display for LeftFor {
     }
 }
 
-impl Wanted {
+impl UnclaimedObjects {
     /// For whom an object has to be left, if for anybody.
     pub fn left_for(&self, id: &ObjectId, counts: impl Fn(&AppId) -> bool) -> Option<LeftFor> {
         let known = self.by.get(id).into_iter().flatten().find(|app| counts(app));
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_known_comes_before_what_may_be() {
-        let wanted = Wanted {
+        let wanted = UnclaimedObjects {
             by: HashMap::from([(id("a"), BTreeSet::from([app("web"), app("api")]))]),
             unknown: vec![
                 Unknown { app: app("lib"), why: "no such file".into(), could: Could::Of("kind: Service".into()) },
@@ -144,7 +144,7 @@ pub(in crate::jobs) type Unseen = BTreeMap<RepoName, String>;
 
 /// What Git said.
 #[derive(Default)]
-pub(in crate::jobs) struct Asked {
+pub(in crate::jobs) struct Fetched {
     pub seen: Seen,
     pub unseen: Unseen,
 }

@@ -11,27 +11,27 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::app::{App, Authority, Verb};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::manifest::{Manifest, ObjectId, ObjectKey};
 use crate::plan::{Marked, Marks, controller, is_secret};
 use crate::queue::JobError;
-use crate::render::{Rendered, VolatileField};
+use crate::render::{NondeterministicField, Rendered};
 use crate::store::inventory::ObjectRow;
 
-/// The manifests with what is live in their volatile fields; as rendered where the app has no such object yet.
+/// The manifests with what is live in their nondeterministic fields; as rendered where the app has no such object yet.
 pub(in crate::jobs) async fn settled<'a>(
-    engine: &Engine,
+    context: &Context,
     app: &App,
     rendered: &'a Rendered,
 ) -> Result<Cow<'a, [Manifest]>, JobError> {
-    if rendered.volatile.is_empty() {
+    if rendered.nondeterministic.is_empty() {
         return Ok(Cow::Borrowed(&rendered.manifests));
     }
-    let cluster = engine.cluster_for(&app.id, &app.destination.cluster)?;
-    let (marks, authority) = (engine.marks(&app.id), engine.grants(&app.id.repo)?.on(cluster.name()));
-    let inventory = engine.store.inventory_of(cluster.name(), &app.id).await?;
+    let cluster = context.cluster_for(&app.id, &app.destination.cluster)?;
+    let (marks, authority) = (context.marks(&app.id), context.grants(&app.id.repo)?.on(cluster.name()));
+    let inventory = context.store.inventory_of(cluster.name(), &app.id).await?;
     let mut manifests = rendered.manifests.clone();
-    for (object, pointers) in by_object(&rendered.volatile) {
+    for (object, pointers) in by_object(&rendered.nondeterministic) {
         let Some(manifest) = manifests.iter_mut().find(|manifest| manifest.key == *object) else { continue };
         let key = located(
             object,
@@ -52,9 +52,9 @@ pub(in crate::jobs) async fn settled<'a>(
     Ok(Cow::Owned(manifests))
 }
 
-fn by_object(fields: &[VolatileField]) -> BTreeMap<&ObjectKey, Vec<&str>> {
+fn by_object(fields: &[NondeterministicField]) -> BTreeMap<&ObjectKey, Vec<&str>> {
     let mut objects: BTreeMap<&ObjectKey, Vec<&str>> = BTreeMap::new();
-    for VolatileField { object, pointer } in fields {
+    for NondeterministicField { object, pointer } in fields {
         objects.entry(object).or_default().push(pointer);
     }
     objects

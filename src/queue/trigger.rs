@@ -10,7 +10,7 @@ const CAUSES: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Cause {
+pub enum Trigger {
     /// A forge told of something.
     Webhook { hook: String, delivery: String },
     /// A look at the refs and pull requests of a repo found that something moved.
@@ -47,7 +47,7 @@ pub struct Manual {
     pub resume: bool,
 }
 
-impl Cause {
+impl Trigger {
     /// Whether more of the same may follow at once, as with the pushes of a busy minute. All else is due at once.
     pub(super) fn is_debounced(&self) -> bool {
         matches!(self, Self::Webhook { .. })
@@ -58,13 +58,13 @@ impl Cause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub key: Key,
-    pub cause: Cause,
+    pub cause: Trigger,
     /// The commit that is wanted, as far as the asker knows. A run that works on another one is cancelled.
     pub hint: Option<String>,
 }
 
 impl Request {
-    pub fn new(key: Key, cause: Cause) -> Self {
+    pub fn new(key: Key, cause: Trigger) -> Self {
         Self { key, cause, hint: None }
     }
 
@@ -77,10 +77,10 @@ impl Request {
 
 /// Adds the younger causes to the older ones. What a person asked for is kept, in the order in which it was asked last;
 /// of the rest the first and the newest.
-pub(super) fn merge(older: Vec<Cause>, younger: Vec<Cause>) -> Vec<Cause> {
+pub(super) fn merge(older: Vec<Trigger>, younger: Vec<Trigger>) -> Vec<Trigger> {
     let mut causes = older;
     for cause in younger {
-        if matches!(cause, Cause::Manual(_)) {
+        if matches!(cause, Trigger::Manual(_)) {
             causes.retain(|known| *known != cause);
         }
         if !causes.contains(&cause) {
@@ -88,7 +88,7 @@ pub(super) fn merge(older: Vec<Cause>, younger: Vec<Cause>) -> Vec<Cause> {
         }
     }
     while causes.len() > CAUSES {
-        let spare = causes.iter().skip(1).position(|cause| !matches!(cause, Cause::Manual(_)));
+        let spare = causes.iter().skip(1).position(|cause| !matches!(cause, Trigger::Manual(_)));
         causes.remove(spare.map_or(0, |index| index + 1));
     }
     causes
@@ -98,13 +98,13 @@ pub(super) fn merge(older: Vec<Cause>, younger: Vec<Cause>) -> Vec<Cause> {
 mod tests {
     use super::*;
 
-    fn webhook(delivery: usize) -> Cause {
-        Cause::Webhook { hook: "github".into(), delivery: delivery.to_string() }
+    fn webhook(delivery: usize) -> Trigger {
+        Trigger::Webhook { hook: "github".into(), delivery: delivery.to_string() }
     }
 
     #[test]
     fn the_first_the_newest_and_the_manual_causes_are_kept() {
-        let manual = Cause::Manual(Manual { by: "ada".into(), ..Manual::default() });
+        let manual = Trigger::Manual(Manual { by: "ada".into(), ..Manual::default() });
         let older = vec![webhook(0), manual.clone()];
         let causes = merge(older, (1..100).map(webhook).collect());
         assert_eq!(causes.len(), CAUSES);
@@ -114,24 +114,24 @@ mod tests {
 
     #[test]
     fn the_same_cause_counts_once() {
-        assert_eq!(merge(vec![Cause::Poll], vec![Cause::Poll, Cause::Resync]), [Cause::Poll, Cause::Resync]);
+        assert_eq!(merge(vec![Trigger::Poll], vec![Trigger::Poll, Trigger::Resync]), [Trigger::Poll, Trigger::Resync]);
     }
 
     /// A8: who asks for the same once more asks after whatever came between.
     #[test]
     fn a_request_by_hand_that_is_repeated_is_the_newest() {
         let pin = |revision: &str| {
-            Cause::Manual(Manual { by: "ada".into(), revision: Some(revision.into()), ..Manual::default() })
+            Trigger::Manual(Manual { by: "ada".into(), revision: Some(revision.into()), ..Manual::default() })
         };
-        let resume = Cause::Manual(Manual { by: "ada".into(), resume: true, ..Manual::default() });
+        let resume = Trigger::Manual(Manual { by: "ada".into(), resume: true, ..Manual::default() });
         assert_eq!(merge(vec![pin("a"), resume.clone()], vec![pin("a")]), [resume, pin("a")]);
     }
 
     #[test]
     fn the_stored_form() {
-        let cause = Cause::Manual(Manual { by: "ada".into(), allow_destructive: true, ..Manual::default() });
+        let cause = Trigger::Manual(Manual { by: "ada".into(), allow_destructive: true, ..Manual::default() });
         let text = serde_json::to_string(&cause).expect("serialises");
         assert_eq!(text, r#"{"kind":"manual","by":"ada","allow_destructive":true,"adopt":false}"#);
-        assert_eq!(serde_json::from_str::<Cause>(&text).expect("parses"), cause);
+        assert_eq!(serde_json::from_str::<Trigger>(&text).expect("parses"), cause);
     }
 }

@@ -10,7 +10,7 @@ type Shown = BTreeMap<ClusterName, BTreeSet<ObjectId>>;
 
 impl Store {
     /// Remembers what was shown of one cluster, in place of what was shown of it before.
-    pub async fn put_shown_deletes(
+    pub async fn put_confirmable(
         &self,
         app: &AppId,
         cluster: &ClusterName,
@@ -40,7 +40,7 @@ impl Store {
     }
 
     /// What was shown of a cluster and not done yet; empty where nothing waits.
-    pub async fn shown_deletes(&self, app: &AppId, cluster: &ClusterName) -> Result<BTreeSet<ObjectId>, StoreError> {
+    pub async fn confirmable(&self, app: &AppId, cluster: &ClusterName) -> Result<BTreeSet<ObjectId>, StoreError> {
         Ok(self.shown(app).await?.remove(cluster).unwrap_or_default())
     }
 
@@ -76,15 +76,15 @@ mod tests {
             name: name.into(),
         };
         let (eu, us) = (ClusterName::new("eu"), ClusterName::new("us"));
-        assert!(store.shown_deletes(&app, &eu).await?.is_empty());
-        store.put_shown_deletes(&app, &eu, &BTreeSet::from([id("a"), id("b")])).await?;
-        store.put_shown_deletes(&app, &eu, &BTreeSet::from([id("c")])).await?;
-        assert_eq!(store.shown_deletes(&app, &eu).await?, BTreeSet::from([id("c")]));
-        assert!(store.shown_deletes(&app, &us).await?.is_empty(), "a confirmation for one cluster is none for another");
-        store.put_shown_deletes(&app, &us, &BTreeSet::from([id("d")])).await?;
-        store.put_shown_deletes(&app, &eu, &BTreeSet::new()).await?;
-        assert!(store.shown_deletes(&app, &eu).await?.is_empty());
-        assert_eq!(store.shown_deletes(&app, &us).await?, BTreeSet::from([id("d")]));
+        assert!(store.confirmable(&app, &eu).await?.is_empty());
+        store.put_confirmable(&app, &eu, &BTreeSet::from([id("a"), id("b")])).await?;
+        store.put_confirmable(&app, &eu, &BTreeSet::from([id("c")])).await?;
+        assert_eq!(store.confirmable(&app, &eu).await?, BTreeSet::from([id("c")]));
+        assert!(store.confirmable(&app, &us).await?.is_empty(), "a confirmation for one cluster is none for another");
+        store.put_confirmable(&app, &us, &BTreeSet::from([id("d")])).await?;
+        store.put_confirmable(&app, &eu, &BTreeSet::new()).await?;
+        assert!(store.confirmable(&app, &eu).await?.is_empty());
+        assert_eq!(store.confirmable(&app, &us).await?, BTreeSet::from([id("d")]));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{Side, until};
+use super::apply::{PlanSide, until};
 use super::ask::Kinds;
 use super::input::{PlanInput, ReconcileError};
 use crate::cluster::Cluster;
@@ -15,14 +15,14 @@ const NOTE: &str = "it carries this app's label but is missing from Driftless' i
 
 /// The prunes of objects that bear the app's marks, are in no inventory, and are not rendered. The input's inventory is
 /// these objects. What may not be deleted, because others look after it, is left out.
-pub async fn plan_orphans(
+pub async fn plan_unrecorded(
     cluster: &Cluster,
     input: PlanInput<'_>,
     cancel: &CancellationToken,
 ) -> Result<Vec<Change>, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
-        let side = Side::new(cluster, input, &kinds);
+        let side = PlanSide::new(cluster, input, &kinds);
         let removals = side.removals(side.leftovers(), &WantedUids::default()).await?;
         let mut prunes = side.finish(removals).changes;
         prunes.retain(|change| change.action == Action::Prune);

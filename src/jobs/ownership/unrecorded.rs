@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::app::Verb;
 use crate::cluster::Cluster;
 use crate::ids::AppId;
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::manifest::ObjectId;
 use crate::plan::marks::APP_LABEL;
 use crate::plan::{Change, Plan, Verdict};
@@ -19,43 +19,47 @@ use crate::reconcile::{ChangePlan, Owned};
 use crate::store::apps::{AppRow, AppState};
 use crate::sync;
 use crate::sync::drift::Drift;
-use crate::sync::marked;
-use crate::sync::marked::{Kind, Orphan};
+use crate::sync::unrecorded;
+use crate::sync::unrecorded::{Kind, Unrecorded};
 
-/// How long a look at every kind is good for. What can make new orphans, another store, comes with a new process.
+/// How long a look at every kind is good for. What can bring new ones, another store, comes with a new process.
 const FRESH: Duration = Duration::from_hours(1);
 
 /// So many are named in a line of the log.
 const NAMED: usize = 5;
 
 /// What is known of an app without asking the cluster, as far as its repo may touch it.
-pub(in crate::jobs) async fn known(engine: &Engine, cluster: &Cluster, app: &AppId) -> Result<Vec<Orphan>, JobError> {
-    let mut found = engine.orphans.of(cluster.name(), app);
+pub(in crate::jobs) async fn known(
+    context: &Context,
+    cluster: &Cluster,
+    app: &AppId,
+) -> Result<Vec<Unrecorded>, JobError> {
+    let mut found = context.unrecorded.of(cluster.name(), app);
     if found.is_empty() {
         return Ok(found);
     }
-    let ids: Vec<ObjectId> = found.iter().map(|orphan| orphan.id.clone()).collect();
-    let others = engine.store.owners(cluster.name(), app, &ids).await?.into_iter().map(|(id, _)| id);
-    let own = engine.store.inventory_of(cluster.name(), app).await?.into_iter().map(|row| row.key.id());
+    let ids: Vec<ObjectId> = found.iter().map(|object| object.id.clone()).collect();
+    let others = context.store.owners(cluster.name(), app, &ids).await?.into_iter().map(|(id, _)| id);
+    let own = context.store.inventory_of(cluster.name(), app).await?.into_iter().map(|row| row.key.id());
     let owned: BTreeSet<ObjectId> = others.chain(own).collect();
-    let grants = engine.grants(&app.repo)?;
-    found.retain(|orphan| {
-        !owned.contains(&orphan.id) && grants.object(Verb::Delete, cluster.name(), &orphan.id).is_ok()
+    let grants = context.grants(&app.repo)?;
+    found.retain(|object| {
+        !owned.contains(&object.id) && grants.object(Verb::Delete, cluster.name(), &object.id).is_ok()
     });
     Ok(found)
 }
 
 /// As a plan takes them.
-pub(in crate::jobs) fn as_owned(orphans: &[Orphan]) -> Vec<Owned> {
-    let owned = |orphan: &Orphan| Owned {
-        id: orphan.id.clone(),
-        uid: Some(orphan.uid.clone()),
+pub(in crate::jobs) fn as_owned(unrecorded: &[Unrecorded]) -> Vec<Owned> {
+    let owned = |object: &Unrecorded| Owned {
+        id: object.id.clone(),
+        uid: Some(object.uid.clone()),
         manifest_hash: None,
         resource_version: None,
         done: false,
         held: false,
     };
-    orphans.iter().map(owned).collect()
+    unrecorded.iter().map(owned).collect()
 }
 
 /// The prunes that the cluster would carry out: one that it refuses must not stop what the app needs.
@@ -69,16 +73,16 @@ pub(in crate::jobs) fn accepted(app: &AppId, prunes: Vec<Change>) -> Vec<Change>
 }
 
 /// Those that another app of the repo wants by now are left for it, as everything is that moves between apps.
-pub(in crate::jobs) async fn hand_on(engine: &Engine, cluster: &Cluster, plan: &Plan) -> Result<(), JobError> {
+pub(in crate::jobs) async fn hand_on(context: &Context, cluster: &Cluster, plan: &Plan) -> Result<(), JobError> {
     let left: BTreeSet<ObjectId> =
         plan.changes.iter().filter(|change| change.left_for.is_some()).map(|change| change.key.id()).collect();
     if left.is_empty() {
         return Ok(());
     }
-    for orphan in known(engine, cluster, &plan.app).await?.iter().filter(|orphan| left.contains(&orphan.id)) {
-        let key = cluster.locate(&orphan.id).await?;
-        engine.store.adopt_for_pruning(cluster.name(), &plan.app, &key, &orphan.uid, false).await?;
-        engine.store.leave(cluster.name(), &plan.app, std::slice::from_ref(&orphan.id)).await?;
+    for object in known(context, cluster, &plan.app).await?.iter().filter(|object| left.contains(&object.id)) {
+        let key = cluster.locate(&object.id).await?;
+        context.store.adopt_for_pruning(cluster.name(), &plan.app, &key, &object.uid, false).await?;
+        context.store.leave(cluster.name(), &plan.app, std::slice::from_ref(&object.id)).await?;
     }
     Ok(())
 }
@@ -100,80 +104,89 @@ pub(in crate::jobs) fn join(planned: &mut ChangePlan, prunes: Vec<Change>) -> Op
     sync::by_marks_alone(&deletes)
 }
 
-/// The orphans of an app whose sync is made. Looks for them if a person asks, or if the store has never applied the
-/// app: then it may have been lost.
+/// The unrecorded objects of an app that is about to be synced. Looks for them if a person asks, or if the store has
+/// never applied the app: then it may have been lost.
 pub(in crate::jobs) async fn of_sync(
-    engine: &Engine,
+    context: &Context,
     cluster: &Cluster,
     row: &AppRow,
     by_hand: bool,
-) -> Result<Vec<Orphan>, JobError> {
+) -> Result<Vec<Unrecorded>, JobError> {
     let id = &row.app.id;
     if row.applied_revision.is_none() {
-        look_once(engine, cluster).await?;
+        look_once(context, cluster).await?;
     }
-    if by_hand || (row.applied_revision.is_none() && !engine.orphans.has_all(cluster.name())) {
-        let (selector, refused) = (engine.marks(id).selector(), engine.orphans.refused(cluster.name()));
+    if by_hand || (row.applied_revision.is_none() && !context.unrecorded.has_all(cluster.name())) {
+        let (selector, refused) = (context.marks(id).selector(), context.unrecorded.refused(cluster.name()));
         let found =
-            marked::look(&engine.store, cluster, &engine.config.instance, &selector, &BTreeSet::new(), &refused)
+            unrecorded::look(&context.store, cluster, &context.config.instance, &selector, &BTreeSet::new(), &refused)
                 .await?;
-        engine.orphans.found_of(cluster.name(), id, found);
+        context.unrecorded.found_of(cluster.name(), id, found);
     }
-    known(engine, cluster, id).await
+    known(context, cluster, id).await
 }
 
 /// Looks at every kind of a cluster, unless that was done since the start.
-async fn look_once(engine: &Engine, cluster: &Cluster) -> Result<(), JobError> {
-    let looked = || engine.orphans.looked_within(cluster.name(), Duration::MAX);
+async fn look_once(context: &Context, cluster: &Cluster) -> Result<(), JobError> {
+    let looked = || context.unrecorded.looked_within(cluster.name(), Duration::MAX);
     if looked() {
         return Ok(());
     }
-    let _turn = engine.orphans.turn(cluster.name()).await?;
+    let _turn = context.unrecorded.turn(cluster.name()).await?;
     if !looked() {
-        let found = every_kind(engine, cluster, &BTreeSet::new()).await?;
-        engine.orphans.found(cluster.name(), true, &found);
+        let found = every_kind(context, cluster, &BTreeSet::new()).await?;
+        context.unrecorded.found(cluster.name(), true, &found);
     }
     Ok(())
 }
 
-async fn every_kind(engine: &Engine, cluster: &Cluster, except: &BTreeSet<Kind>) -> Result<Vec<Orphan>, JobError> {
-    let refused = engine.orphans.refused(cluster.name());
-    Ok(marked::look(&engine.store, cluster, &engine.config.instance, APP_LABEL, except, &refused).await?)
+async fn every_kind(
+    context: &Context,
+    cluster: &Cluster,
+    except: &BTreeSet<Kind>,
+) -> Result<Vec<Unrecorded>, JobError> {
+    let refused = context.unrecorded.refused(cluster.name());
+    Ok(unrecorded::look(&context.store, cluster, &context.config.instance, APP_LABEL, except, &refused).await?)
 }
 
 /// After a look for drift: takes up what it found, looks at the kinds that no inventory has once in a while, and names
 /// the apps whose sync has to tell of something new.
 pub(in crate::jobs) async fn after_look(
-    engine: &Engine,
+    context: &Context,
     cluster: &Cluster,
     drift: Drift,
 ) -> Result<Vec<AppId>, JobError> {
-    let Drift { orphans: mut found, listed, .. } = drift;
-    let is_due = !engine.orphans.looked_within(cluster.name(), FRESH);
+    let Drift { unrecorded: mut found, listed, .. } = drift;
+    let is_due = !context.unrecorded.looked_within(cluster.name(), FRESH);
     if is_due {
-        found.extend(every_kind(engine, cluster, &listed).await?);
+        found.extend(every_kind(context, cluster, &listed).await?);
     } else {
-        found.extend(engine.orphans.of_other_kinds(cluster.name(), &listed));
+        found.extend(context.unrecorded.of_other_kinds(cluster.name(), &listed));
     }
-    let found = marked::without_owner(&engine.store, cluster, found).await?;
-    engine.orphans.found(cluster.name(), is_due, &found);
+    let found = unrecorded::without_owner(&context.store, cluster, found).await?;
+    context.unrecorded.found(cluster.name(), is_due, &found);
     let mut to_tell = Vec::new();
-    for orphans in found.chunk_by(|one, next| one.app == next.app) {
-        if has_to_tell(engine, cluster, &orphans[0].app, orphans).await? {
-            to_tell.push(orphans[0].app.clone());
+    for unrecorded in found.chunk_by(|one, next| one.app == next.app) {
+        if has_to_tell(context, cluster, &unrecorded[0].app, unrecorded).await? {
+            to_tell.push(unrecorded[0].app.clone());
         }
     }
     Ok(to_tell)
 }
 
 /// Whether the app's sync should say that these need confirmation. What no sync can tell of is told here.
-async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &[Orphan]) -> Result<bool, JobError> {
-    let Some(row) = engine.store.app(app).await? else {
-        if are_definitions_read(engine, app).await? {
+async fn has_to_tell(
+    context: &Context,
+    cluster: &Cluster,
+    app: &AppId,
+    unrecorded: &[Unrecorded],
+) -> Result<bool, JobError> {
+    let Some(row) = context.store.app(app).await? else {
+        if are_definitions_read(context, app).await? {
             leave(
                 cluster,
                 app,
-                orphans,
+                unrecorded,
                 "this app is not defined; define it again to have them removed, or delete them by hand",
             );
         }
@@ -183,7 +196,7 @@ async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &
         leave(
             cluster,
             app,
-            orphans,
+            unrecorded,
             "the app has its objects elsewhere, or is no longer defined; delete them by hand if they are not needed",
         );
         return Ok(false);
@@ -192,9 +205,9 @@ async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &
     if row.applied_revision.is_none() {
         return Ok(false);
     }
-    let grants = engine.grants(&app.repo)?;
-    let may_go = |orphan: &Orphan| grants.object(Verb::Delete, cluster.name(), &orphan.id);
-    let (allowed, refused): (Vec<_>, Vec<_>) = orphans.iter().cloned().partition(|orphan| may_go(orphan).is_ok());
+    let grants = context.grants(&app.repo)?;
+    let may_go = |object: &Unrecorded| grants.object(Verb::Delete, cluster.name(), &object.id);
+    let (allowed, refused): (Vec<_>, Vec<_>) = unrecorded.iter().cloned().partition(|object| may_go(object).is_ok());
     if let Some(first) = refused.first()
         && let Err(refusal) = may_go(first)
     {
@@ -204,17 +217,17 @@ async fn has_to_tell(engine: &Engine, cluster: &Cluster, app: &AppId, orphans: &
 }
 
 /// Right after the loss of a store no app is known until the definitions were read.
-async fn are_definitions_read(engine: &Engine, app: &AppId) -> Result<bool, JobError> {
-    match engine.config.repo(&app.repo) {
-        Some(repo) => Ok(engine.store.last_seen(&repo.name, &repo.definitions_ref).await?.is_some()),
+async fn are_definitions_read(context: &Context, app: &AppId) -> Result<bool, JobError> {
+    match context.config.repo(&app.repo) {
+        Some(repo) => Ok(context.store.last_seen(&repo.name, &repo.definitions_ref).await?.is_some()),
         None => Ok(true),
     }
 }
 
-fn leave(cluster: &Cluster, app: &AppId, orphans: &[Orphan], why: &str) {
-    let mut names: Vec<String> = orphans.iter().take(NAMED).map(|orphan| orphan.id.to_string()).collect();
-    if orphans.len() > NAMED {
-        names.push(format!("and {} more", orphans.len() - NAMED));
+fn leave(cluster: &Cluster, app: &AppId, unrecorded: &[Unrecorded], why: &str) {
+    let mut names: Vec<String> = unrecorded.iter().take(NAMED).map(|object| object.id.to_string()).collect();
+    if unrecorded.len() > NAMED {
+        names.push(format!("and {} more", unrecorded.len() - NAMED));
     }
     tracing::warn!(cluster = %cluster.name(), %app, objects = names.join(", "), "objects that carry an app's label are \
                                                                                  missing from the inventory and are \

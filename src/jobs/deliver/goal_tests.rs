@@ -14,15 +14,15 @@ fn with(change: impl FnOnce(&mut AppRow)) -> AppRow {
 
 const HEAL: &str = "heal";
 
-fn decided(row: &AppRow, causes: &[Cause]) -> &'static str {
-    match decide(row, &Wish::of(&key(), causes)) {
-        Decision::Leave => "leave",
-        Decision::Apply => "apply",
-        Decision::Heal { report_only: false, .. } => HEAL,
-        Decision::Heal { report_only: true, .. } => "report",
-        Decision::Finish { .. } => "finish",
-        Decision::Remove => "remove",
-        Decision::Confirm => "confirm",
+fn decided(row: &AppRow, causes: &[Trigger]) -> &'static str {
+    match decide(row, &Intent::of(&key(), causes)) {
+        Goal::Skip => "leave",
+        Goal::Apply => "apply",
+        Goal::Heal { report_only: false, .. } => HEAL,
+        Goal::Heal { report_only: true, .. } => "report",
+        Goal::PruneLeftovers { .. } => "finish",
+        Goal::Remove => "remove",
+        Goal::Confirm => "confirm",
     }
 }
 
@@ -32,21 +32,21 @@ fn what_people_ask_for_adds_up() {
     let manual = |change: fn(&mut Manual)| {
         let mut manual = Manual { by: "ada".into(), ..Manual::default() };
         change(&mut manual);
-        Cause::Manual(manual)
+        Trigger::Manual(manual)
     };
-    let of = |causes: &[Cause]| {
-        let wish = Wish::of(&key(), causes);
-        (wish.adopts(), wish.allows_destructive(), wish.revision().map(str::to_owned), wish.is_resync())
+    let of = |causes: &[Trigger]| {
+        let intent = Intent::of(&key(), causes);
+        (intent.adopts(), intent.allows_destructive(), intent.revision().map(str::to_owned), intent.is_resync())
     };
-    assert_eq!(of(&[Cause::Resync]), (false, false, None, true));
-    assert_eq!(of(&[Cause::Resync, Cause::Poll]), (false, false, None, false));
+    assert_eq!(of(&[Trigger::Resync]), (false, false, None, true));
+    assert_eq!(of(&[Trigger::Resync, Trigger::Poll]), (false, false, None, false));
     assert_eq!(
-        of(&[Cause::Resync, Cause::Follow { key: key() }]),
+        of(&[Trigger::Resync, Trigger::Follow { key: key() }]),
         (false, false, None, true),
         "the end of its own wait asks for nothing"
     );
     assert_eq!(of(&[manual(|_| {})]), (false, false, None, false));
-    assert_eq!(of(&[manual(|manual| manual.adopt = true), Cause::Resync]), (true, false, None, false));
+    assert_eq!(of(&[manual(|manual| manual.adopt = true), Trigger::Resync]), (true, false, None, false));
     let (destructive, pin) =
         (manual(|manual| manual.allow_destructive = true), manual(|manual| manual.revision = Some("a1".into())));
     assert_eq!(of(&[destructive, pin.clone()]), (false, true, Some("a1".into()), false));
@@ -59,9 +59,9 @@ fn what_people_ask_for_adds_up() {
 /// the end of a wait.
 #[test]
 fn what_is_done_by_policy_and_cause() {
-    let push = [Cause::Follow { key: Key::Push { repo: RepoName::new("shop"), ref_name: "refs/heads/main".into() } }];
-    let (look, hand) = ([Cause::Resync], [Cause::Manual(Manual::default())]);
-    let wait = [Cause::Follow { key: key() }];
+    let push = [Trigger::Follow { key: Key::Push { repo: RepoName::new("shop"), ref_name: "refs/heads/main".into() } }];
+    let (look, hand) = ([Trigger::Resync], [Trigger::Manual(Manual::default())]);
+    let wait = [Trigger::Follow { key: key() }];
     let table: [(&str, AppRow, [&str; 4]); 13] = [
         ("auto", row(), ["apply", HEAL, "apply", "leave"]),
         ("auto that failed", with(|row| row.synced_ok = false), ["apply", "apply", "apply", "leave"]),
@@ -114,10 +114,10 @@ fn what_is_done_by_policy_and_cause() {
 fn a_resume_undoes_an_older_pin_and_no_newer_one() {
     let pin = |revision: &str| Manual { by: "ada".into(), revision: Some(revision.into()), ..Manual::default() };
     let (resume, plain) = (Manual { resume: true, ..Manual::default() }, Manual::default());
-    let wish = |asked: &[Manual]| Wish::of(&key(), &asked.iter().cloned().map(Cause::Manual).collect::<Vec<_>>());
-    let revision = |asked: &[Manual]| wish(asked).revision().map(str::to_owned);
+    let intent = |asked: &[Manual]| Intent::of(&key(), &asked.iter().cloned().map(Trigger::Manual).collect::<Vec<_>>());
+    let revision = |asked: &[Manual]| intent(asked).revision().map(str::to_owned);
     assert_eq!(revision(&[pin("a"), resume.clone()]), None);
-    assert!(wish(&[pin("a"), resume.clone()]).resumes());
+    assert!(intent(&[pin("a"), resume.clone()]).resumes());
     assert_eq!(revision(&[resume.clone(), pin("b")]).as_deref(), Some("b"));
     assert_eq!(revision(&[pin("a"), resume, plain.clone()]), None);
     assert_eq!(revision(&[pin("a"), plain]).as_deref(), Some("a"), "who only syncs does not undo it");

@@ -7,7 +7,7 @@ use super::taken::Taken;
 
 /// What the server said to a dry-run of one manifest.
 #[derive(Clone)]
-pub struct Asked {
+pub struct DryRun {
     pub verdict: Verdict,
     /// The object as it would be. None where it was refused or could not be asked.
     pub result: Option<Value>,
@@ -20,7 +20,7 @@ pub struct Asked {
     pub replaces: Option<Verdict>,
 }
 
-impl Asked {
+impl DryRun {
     pub fn without_result(verdict: Verdict) -> Self {
         Self { verdict, result: None, conflicts: Vec::new(), takes: None, warnings: Vec::new(), replaces: None }
     }

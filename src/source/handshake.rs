@@ -13,10 +13,10 @@ const GREETED_FOR: Duration = Duration::from_hours(1);
 
 /// The greeting of one mirror's forge.
 #[derive(Debug, Default)]
-pub(super) struct Greeting(Mutex<Option<Greeted>>);
+pub(super) struct HandshakeCache(Mutex<Option<Handshake>>);
 
 #[derive(Debug)]
-struct Greeted {
+struct Handshake {
     url: String,
     at: Instant,
     /// The headers, as Git's side reads them.
@@ -26,7 +26,7 @@ struct Greeted {
     reused: bool,
 }
 
-impl Greeting {
+impl HandshakeCache {
     /// A longer answer is none of version 2, and lists all refs.
     pub(super) const LONGEST: usize = 16 * 1024;
 
@@ -46,7 +46,7 @@ impl Greeting {
     /// Keeps a greeting of version 2, and no other: those list the refs as they were.
     pub(super) fn keep(&self, url: String, lines: &[u8], body: &[u8]) {
         if is_version_2(body) {
-            let greeted = Greeted {
+            let greeted = Handshake {
                 url,
                 at: Instant::now(),
                 lines: lines.to_owned(),
@@ -62,7 +62,7 @@ impl Greeting {
         self.lock().take().is_some_and(|known| known.reused)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Greeted>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Handshake>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,7 +81,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_greeting_holds_for_its_url_and_an_hour() {
-        let greeting = Greeting::default();
+        let greeting = HandshakeCache::default();
         greeting.keep(URL.to_owned(), b"content-type:x\n", b"000eversion 2\n0012ls-refs=unborn0000");
         assert!(!greeting.forget(), "it has not been used");
         greeting.keep(URL.to_owned(), b"content-type:x\n", b"001e# service=git-upload-pack\n0000000eversion 2\n0000");

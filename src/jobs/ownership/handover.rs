@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::left::objects;
-use super::wanted;
+use super::unclaimed;
 use crate::app::App;
 use crate::ids::{AppId, ClusterName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::desired::identity;
-use crate::jobs::remembered::wants::LeftFor;
+use crate::jobs::remembered::unclaimed::LeftFor;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::deletion::NotWanted;
 use crate::plan::{Action, Change, Plan, TakeOver};
@@ -18,13 +18,17 @@ use crate::store::apps::{AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 
 /// Takes out of the deletes of a plan what other apps want: that is neither deleted nor does it need confirmation.
-pub(in crate::jobs) async fn for_others(engine: &Engine, row: &AppRow, plan: &mut Plan) -> Result<(), JobError> {
+pub(in crate::jobs) async fn keep_needed_by_others(
+    context: &Context,
+    row: &AppRow,
+    plan: &mut Plan,
+) -> Result<(), JobError> {
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune);
     let ids: Vec<ObjectId> = prunes.map(|change| change.key.id()).collect();
-    let mut left = wanted::by_others(engine, row, &plan.cluster, &ids).await?;
+    let mut left = unclaimed::by_others(context, row, &plan.cluster, &ids).await?;
     // Those that are synced by now have claimed what they want, maybe since this plan looked at the inventory: it is
     // not this app's to delete.
-    let claimed = engine.store.owners(&plan.cluster, &plan.app, &ids).await?;
+    let claimed = context.store.owners(&plan.cluster, &plan.app, &ids).await?;
     let claimed: BTreeSet<ObjectId> = claimed.into_iter().map(|(object, _)| object).collect();
     plan.changes.retain(|change| change.action != Action::Prune || !claimed.contains(&change.key.id()));
     for change in plan.changes.iter_mut().filter(|change| change.action == Action::Prune) {
@@ -40,8 +44,8 @@ pub(in crate::jobs) async fn for_others(engine: &Engine, row: &AppRow, plan: &mu
 }
 
 /// Whether there is nothing to do but to delete something that does not already need confirmation.
-pub(in crate::jobs) async fn is_all_that_is_to_do(engine: &Engine, plan: &Plan) -> Result<bool, JobError> {
-    let rows = engine.store.inventory_of(&plan.cluster, &plan.app).await?;
+pub(in crate::jobs) async fn only_prunes_left(context: &Context, plan: &Plan) -> Result<bool, JobError> {
+    let rows = context.store.inventory_of(&plan.cluster, &plan.app).await?;
     let held =
         |change: &Change| rows.iter().any(|row| row.state == ObjectState::Held && row.key.id() == change.key.id());
     Ok(plan.changes.iter().any(|change| change.action == Action::Prune && !held(change))
@@ -52,44 +56,47 @@ pub(in crate::jobs) async fn is_all_that_is_to_do(engine: &Engine, plan: &Plan) 
 }
 
 /// Whether an app has left anything for others.
-pub(in crate::jobs) async fn has_left_something(engine: &Engine, row: &AppRow) -> Result<bool, JobError> {
-    let rows = engine.store.inventory_of(&row.app.destination.cluster, &row.app.id).await?;
+pub(in crate::jobs) async fn has_left_something(context: &Context, row: &AppRow) -> Result<bool, JobError> {
+    let rows = context.store.inventory_of(&row.app.destination.cluster, &row.app.id).await?;
     Ok(rows.iter().any(|row| row.state == ObjectState::Moving))
 }
 
 /// Looks once more, as other apps may have come to want something while health was waited for. Says what may go:
 /// nothing else is pruned.
-pub(in crate::jobs) async fn before_prune(
-    engine: &Engine,
+pub(in crate::jobs) async fn recheck(
+    context: &Context,
     row: &AppRow,
     cluster: &ClusterName,
 ) -> Result<NotWanted, JobError> {
-    let rows = engine.store.inventory_of(cluster, &row.app.id).await?;
+    let rows = context.store.inventory_of(cluster, &row.app.id).await?;
     // Whoever was stopped before it deleted something looks again, too.
     let goes = |row: &&ObjectRow| matches!(row.state, ObjectState::Pruning | ObjectState::Deleting);
     let ids: Vec<ObjectId> = rows.iter().filter(goes).map(|row| row.key.id()).collect();
-    let left = wanted::by_others(engine, row, cluster, &ids).await?;
+    let left = unclaimed::by_others(context, row, cluster, &ids).await?;
     for (object, left) in &left {
         tracing::info!(app = %row.app.id, %object, "{left}");
     }
     let left: Vec<ObjectId> = left.into_keys().collect();
-    engine.store.leave(cluster, &row.app.id, &left).await?;
+    context.store.leave(cluster, &row.app.id, &left).await?;
     Ok(NotWanted::of(ids, &left))
 }
 
 /// The apps that have left something which nobody wants any more: a sync has to look at it again.
-pub(in crate::jobs) async fn no_longer_wanted(engine: &Engine, cluster: &ClusterName) -> Result<Vec<AppId>, JobError> {
+pub(in crate::jobs) async fn no_longer_wanted(
+    context: &Context,
+    cluster: &ClusterName,
+) -> Result<Vec<AppId>, JobError> {
     let mut left: BTreeMap<AppId, Vec<ObjectId>> = BTreeMap::new();
-    for row in engine.store.left_on(cluster).await? {
+    for row in context.store.left_on(cluster).await? {
         left.entry(row.app).or_default().push(row.key.id());
     }
     let mut apps = Vec::new();
     for (app, ids) in left {
-        let Some(row) = engine.store.app(&app).await? else { continue };
+        let Some(row) = context.store.app(&app).await? else { continue };
         if row.paused || !matches!(row.state, AppState::Active | AppState::Removed) {
             continue;
         }
-        if wanted::by_others(engine, &row, cluster, &ids).await?.len() < ids.len() {
+        if unclaimed::by_others(context, &row, cluster, &ids).await?.len() < ids.len() {
             apps.push(app);
         }
     }
@@ -98,7 +105,7 @@ pub(in crate::jobs) async fn no_longer_wanted(engine: &Engine, cluster: &Cluster
 
 /// What was applied and belongs to another app of the repo by now is not fought for: it was let go by a newer revision.
 pub(in crate::jobs) async fn without_others<'a>(
-    engine: &Engine,
+    context: &Context,
     app: &App,
     manifests: Cow<'a, [Manifest]>,
     inventory: &[ObjectRow],
@@ -110,7 +117,7 @@ pub(in crate::jobs) async fn without_others<'a>(
         .filter(|manifest| !is_own(manifest))
         .flat_map(|manifest| identity::ids(app, manifest))
         .collect();
-    let owners = engine.store.owners(&app.destination.cluster, &app.id, &asked).await?;
+    let owners = context.store.owners(&app.destination.cluster, &app.id, &asked).await?;
     let handed_over: BTreeSet<ObjectId> =
         owners.into_iter().filter(|(_, owner)| owner.repo == app.id.repo).map(|(id, _)| id).collect();
     if handed_over.is_empty() {

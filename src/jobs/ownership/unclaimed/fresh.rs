@@ -9,42 +9,42 @@ use std::sync::Arc;
 use super::defined::{Heads, again, passing};
 use crate::config::Repo;
 use crate::ids::RepoName;
-use crate::jobs::Engine;
-use crate::jobs::remembered::wants::Asked;
+use crate::jobs::Context;
+use crate::jobs::remembered::unclaimed::Fetched;
 use crate::queue::JobError;
 
 /// Nothing is asked where all apps follow the branch of their definitions: whoever looks has come from there. `known`
 /// names what is known without asking: what comes of another state of it is asked for anew.
 pub(in crate::jobs) async fn ask(
-    engine: &Engine,
+    context: &Context,
     defining: &Repo,
     known: String,
     heads: &Heads,
-) -> Result<Arc<Asked>, JobError> {
+) -> Result<Arc<Fetched>, JobError> {
     let is_told = |(repo, name): &(RepoName, String)| *repo == defining.name && *name == defining.definitions_ref;
     if heads.keys().all(is_told) {
         return Ok(Arc::default());
     }
-    let asking = async { fetch(engine, heads).await.map(Arc::new) };
+    let asking = async { fetch(context, heads).await.map(Arc::new) };
     let asked =
-        engine.wants.asked.try_get_with(known.clone(), asking).await.map_err(|error: Arc<JobError>| again(&error))?;
+        context.wants.asked.try_get_with(known.clone(), asking).await.map_err(|error: Arc<JobError>| again(&error))?;
     if !asked.unseen.is_empty() {
-        engine.wants.asked.invalidate(&known).await;
+        context.wants.asked.invalidate(&known).await;
     }
     Ok(asked)
 }
 
-async fn fetch(engine: &Engine, heads: &Heads) -> Result<Asked, JobError> {
+async fn fetch(context: &Context, heads: &Heads) -> Result<Fetched, JobError> {
     let mut refs: BTreeMap<&RepoName, BTreeSet<&String>> = BTreeMap::new();
     for (repo, ref_name) in heads.keys() {
         refs.entry(repo).or_default().insert(ref_name);
     }
-    let mut asked = Asked::default();
+    let mut asked = Fetched::default();
     for (repo, refs) in refs {
         let refs: Vec<String> = refs.into_iter().cloned().collect();
         let fetch = async {
-            let remote = engine.remote(engine.repo(repo)?).await?;
-            Ok::<_, JobError>(engine.mirrors.fetch(&remote, &refs, engine.tasks.hard()).await?)
+            let remote = context.remote(context.repo(repo)?).await?;
+            Ok::<_, JobError>(context.mirrors.fetch(&remote, &refs, context.tasks.hard()).await?)
         };
         match fetch.await {
             Ok(found) => {

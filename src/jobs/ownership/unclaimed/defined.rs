@@ -9,11 +9,11 @@ use crate::app::{App, Discovered};
 use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::desired::definitions;
-use crate::jobs::remembered::wants::Seen;
+use crate::jobs::remembered::unclaimed::Seen;
 use crate::queue::JobError;
-use crate::store::inventory::Standing;
+use crate::store::inventory::AppHead;
 
 /// An error that several wait for.
 pub(in crate::jobs) fn again(error: &JobError) -> JobError {
@@ -24,10 +24,10 @@ pub(in crate::jobs) fn again(error: &JobError) -> JobError {
 pub(in crate::jobs) type Heads = BTreeMap<(RepoName, String), Option<Oid>>;
 
 /// Where a ref is: as Git said, if it was asked, else as it was told of.
-async fn head_of(engine: &Engine, seen: &Seen, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, JobError> {
+async fn head_of(context: &Context, seen: &Seen, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, JobError> {
     match seen.get(&(repo.clone(), ref_name.to_owned())) {
         Some(head) => Ok(Some(head.clone())),
-        None => Ok(engine.store.ref_head(repo, ref_name).await?),
+        None => Ok(context.store.ref_head(repo, ref_name).await?),
     }
 }
 
@@ -37,22 +37,22 @@ pub(in crate::jobs) struct Defined {
     cluster: ClusterName,
     commit: Option<Oid>,
     found: Arc<Discovered>,
-    standing: Vec<Standing>,
+    standing: Vec<AppHead>,
     /// Definitions that are not found there and were not removed on purpose: they count as they were.
     lost: Vec<App>,
 }
 
 impl Defined {
-    pub async fn read(engine: &Engine, repo: &Repo, cluster: &ClusterName, seen: &Seen) -> Result<Self, JobError> {
-        let commit = head_of(engine, seen, &repo.name, &repo.definitions_ref).await?;
+    pub async fn read(context: &Context, repo: &Repo, cluster: &ClusterName, seen: &Seen) -> Result<Self, JobError> {
+        let commit = head_of(context, seen, &repo.name, &repo.definitions_ref).await?;
         let found = match &commit {
-            Some(commit) => discovered(engine, repo, commit).await?,
+            Some(commit) => discovered(context, repo, commit).await?,
             None => Arc::new(Discovered::default()),
         };
-        let standing = engine.store.standing(&repo.name).await?;
+        let standing = context.store.standing(&repo.name).await?;
         let mut lost = Vec::new();
         for known in standing.iter().filter(|known| !found.apps.contains_key(&known.app)) {
-            let row = engine.store.app(&known.app).await?;
+            let row = context.store.app(&known.app).await?;
             lost.extend(row.map(|row| row.app).filter(|app| app.destination.cluster == *cluster));
         }
         Ok(Self { repo: repo.name.clone(), cluster: cluster.clone(), commit, found, standing, lost })
@@ -62,12 +62,12 @@ impl Defined {
         self.found.apps.values().filter(|app| app.destination.cluster == self.cluster).chain(&self.lost)
     }
 
-    pub async fn heads(&self, engine: &Engine, seen: &Seen) -> Result<Heads, JobError> {
+    pub async fn heads(&self, context: &Context, seen: &Seen) -> Result<Heads, JobError> {
         let refs: BTreeSet<(&RepoName, &String)> =
             self.apps().map(|app| (&app.source.repo, &app.source.ref_name)).collect();
         let mut heads = Heads::new();
         for (repo, ref_name) in refs {
-            heads.insert((repo.clone(), ref_name.clone()), head_of(engine, seen, repo, ref_name).await?);
+            heads.insert((repo.clone(), ref_name.clone()), head_of(context, seen, repo, ref_name).await?);
         }
         Ok(heads)
     }
@@ -102,13 +102,13 @@ impl Defined {
     }
 }
 
-async fn discovered(engine: &Engine, repo: &Repo, commit: &Oid) -> Result<Arc<Discovered>, JobError> {
+async fn discovered(context: &Context, repo: &Repo, commit: &Oid) -> Result<Arc<Discovered>, JobError> {
     let look = async {
-        let tree = engine.mirrors.tree(&repo.name, commit).await?;
-        definitions::discover(engine, repo, tree).await.map(Arc::new)
+        let tree = context.mirrors.tree(&repo.name, commit).await?;
+        definitions::discover(context, repo, tree).await.map(Arc::new)
     };
     let key = (repo.name.clone(), commit.clone());
-    engine.wants.definitions.try_get_with(key, look).await.map_err(|error: Arc<JobError>| again(&error))
+    context.wants.definitions.try_get_with(key, look).await.map_err(|error: Arc<JobError>| again(&error))
 }
 
 /// For a fault that is not the user's, in the words of a report.

@@ -11,7 +11,7 @@ use crate::tree::Tree;
 
 /// The trees that a pull request's merge takes from one to the other.
 #[derive(Clone)]
-pub(in crate::jobs) struct Trees {
+pub(in crate::jobs) struct MergeTrees {
     /// The branch that it merges into, as a full ref.
     pub base_ref: String,
     pub base_commit: Oid,
@@ -22,10 +22,10 @@ pub(in crate::jobs) struct Trees {
 }
 
 /// One app whose manifests or definition differ between the sides.
-pub(in crate::jobs) struct Pair {
+pub(in crate::jobs) struct AppComparison {
     pub id: AppId,
-    pub base: Option<Side>,
-    pub change: Option<Side>,
+    pub base: Option<AppVersion>,
+    pub change: Option<AppVersion>,
     /// The pull request adds, edits or removes the definition itself.
     pub definition_changed: bool,
     /// The definition is invalid on the base, and is not with the pull request.
@@ -36,7 +36,7 @@ pub(in crate::jobs) struct Pair {
     pub refused: Option<String>,
 }
 
-impl Pair {
+impl AppComparison {
     /// The app as it is before, if the pull request moves it to another cluster.
     pub fn leaves(&self) -> Option<&App> {
         let (Some(base), Some(change)) = (&self.base, &self.change) else { return None };
@@ -55,7 +55,7 @@ impl Pair {
 }
 
 /// An app on one side, and what it renders to there.
-pub(in crate::jobs) struct Side {
+pub(in crate::jobs) struct AppVersion {
     pub app: App,
     pub rendered: Result<Arc<Rendered>, RenderError>,
 }

@@ -27,13 +27,13 @@ pub type Kind = (String, String);
 
 /// An object of which only the marks tell that it is an app's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Orphan {
+pub struct Unrecorded {
     pub app: AppId,
     pub id: ObjectId,
     pub uid: String,
 }
 
-impl Orphan {
+impl Unrecorded {
     /// None for what bears no mark of this instance, or a copied one; what a controller or another tool looks after;
     /// what asks to stay; and what is going anyway.
     pub fn of(instance: &str, kind: &Kind, meta: &PartialMeta) -> Option<Self> {
@@ -78,7 +78,7 @@ pub async fn look(
     selector: &str,
     except: &BTreeSet<Kind>,
     refused: &Refused,
-) -> Result<Vec<Orphan>, SyncError> {
+) -> Result<Vec<Unrecorded>, SyncError> {
     let owned = owned(store, cluster).await?;
     let discovery = cluster.discovery().await?;
     let asked = |resource: &&Resource| {
@@ -93,7 +93,7 @@ pub async fn look(
     let mut found = Vec::new();
     while let Some((kind, list)) = lists.next().await {
         match list {
-            Ok(list) => found.extend(list.items.iter().filter_map(|meta| Orphan::of(instance, &kind, meta))),
+            Ok(list) => found.extend(list.items.iter().filter_map(|meta| Unrecorded::of(instance, &kind, meta))),
             Err(ClusterError::Forbidden { .. }) => refused.note(kind),
             Err(error @ (ClusterError::Unreachable { .. } | ClusterError::Unauthorized { .. })) => {
                 return Err(error.into());
@@ -106,16 +106,20 @@ pub async fn look(
             }
         }
     }
-    found.retain(|orphan| !owned.contains(&orphan.id));
+    found.retain(|object| !owned.contains(&object.id));
     without_owner(store, cluster, found).await
 }
 
 /// Leaves out what has an owner in the store by now: an app claims an object before it writes it, so that what was
 /// listed meanwhile is known to be owned afterwards.
-pub async fn without_owner(store: &Store, cluster: &Cluster, mut found: Vec<Orphan>) -> Result<Vec<Orphan>, SyncError> {
+pub async fn without_owner(
+    store: &Store,
+    cluster: &Cluster,
+    mut found: Vec<Unrecorded>,
+) -> Result<Vec<Unrecorded>, SyncError> {
     if !found.is_empty() {
         let owned = owned(store, cluster).await?;
-        found.retain(|orphan| !owned.contains(&orphan.id));
+        found.retain(|object| !owned.contains(&object.id));
         found.sort();
     }
     Ok(found)
@@ -154,7 +158,7 @@ mod tests {
 
     fn found(kind: &Kind, object: &Value) -> Option<String> {
         let meta = PartialMeta::of(object).expect("metadata");
-        Orphan::of("driftless", kind, &meta).map(|orphan| format!("{} of {}", orphan.id, orphan.app))
+        Unrecorded::of("driftless", kind, &meta).map(|object| format!("{} of {}", object.id, object.app))
     }
 
     #[test]
@@ -162,7 +166,7 @@ mod tests {
         assert_eq!(found(&kind_of("", "Service"), &service()).as_deref(), Some("Service shop/web of shop/web"));
         assert_eq!(found(&kind_of("", "Endpoints"), &service()), None, "a controller copied it");
         let meta = PartialMeta::of(&service()).expect("metadata");
-        assert_eq!(Orphan::of("staging", &kind_of("", "Service"), &meta), None, "another instance's");
+        assert_eq!(Unrecorded::of("staging", &kind_of("", "Service"), &meta), None, "another instance's");
     }
 
     #[test]

@@ -9,12 +9,12 @@ use super::defined::{Defined, Heads, passing};
 use super::texts;
 use crate::app::App;
 use crate::ids::{AppId, RepoName};
-use crate::jobs::Engine;
+use crate::jobs::Context;
 use crate::jobs::context::blocking;
 use crate::jobs::desired::identity::ids;
 use crate::jobs::desired::{identity, render};
 use crate::jobs::remembered::could::Could;
-use crate::jobs::remembered::wants::{Unknown, Unseen, Wanted};
+use crate::jobs::remembered::unclaimed::{UnclaimedObjects, Unknown, Unseen};
 use crate::manifest::ObjectId;
 use crate::queue::JobError;
 use crate::render::Purpose;
@@ -26,28 +26,28 @@ use crate::tree::Tree;
 const AT_ONCE: usize = 8;
 
 pub(in crate::jobs) async fn make(
-    engine: &Engine,
+    context: &Context,
     defined: &Defined,
     heads: &Heads,
     unseen: &Unseen,
-) -> Result<Wanted, JobError> {
+) -> Result<UnclaimedObjects, JobError> {
     let looking = &Looking {
-        engine,
+        context,
         defined,
         heads,
         unseen,
-        rows: engine
+        rows: context
             .store
             .apps_defined_by(&defined.repo)
             .await?
             .into_iter()
             .map(|row| (row.app.id.clone(), row))
             .collect(),
-        traces: traces(engine, heads).await?,
+        traces: traces(context, heads).await?,
     };
     let each: Vec<_> = defined.apps().map(|app| async move { (app, looking.wants(app).await) }.boxed()).collect();
     let answers: Vec<_> = futures::stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
-    let mut wanted = Wanted { passes: !unseen.is_empty(), ..Wanted::default() };
+    let mut wanted = UnclaimedObjects { passes: !unseen.is_empty(), ..UnclaimedObjects::default() };
     for (app, answer) in answers {
         match answer {
             Ok(Answer { known, unknown }) => {
@@ -66,13 +66,13 @@ pub(in crate::jobs) async fn make(
     Ok(wanted)
 }
 
-async fn traces(engine: &Engine, heads: &Heads) -> Result<BTreeMap<AppId, String>, JobError> {
+async fn traces(context: &Context, heads: &Heads) -> Result<BTreeMap<AppId, String>, JobError> {
     let mut traces = BTreeMap::new();
     let mut repos: Vec<&RepoName> = heads.keys().map(|(repo, _)| repo).collect();
     repos.dedup();
     for repo in repos {
         traces.extend(
-            engine.store.traces_reading(repo).await?.into_iter().filter_map(|(app, trace)| Some((app, trace?))),
+            context.store.traces_reading(repo).await?.into_iter().filter_map(|(app, trace)| Some((app, trace?))),
         );
     }
     Ok(traces)
@@ -96,7 +96,7 @@ impl Answer {
 }
 
 struct Looking<'a> {
-    engine: &'a Engine,
+    context: &'a Context,
     defined: &'a Defined,
     heads: &'a Heads,
     unseen: &'a Unseen,
@@ -114,15 +114,16 @@ impl Looking<'_> {
         let source = (app.source.repo.clone(), app.source.ref_name.clone());
         let head = self.heads.get(&source).cloned().flatten();
         for revision in head.iter().chain(pinned) {
-            let tree = self.engine.mirrors.tree(&app.source.repo, revision).await?;
+            let tree = self.context.mirrors.tree(&app.source.repo, revision).await?;
             if pinned.is_none() && self.is_synced(app, Arc::clone(&tree)).await? {
                 continue;
             }
-            match render::render(self.engine, app, Arc::clone(&tree), Purpose::Sync, self.engine.tasks.hard()).await? {
+            match render::render(self.context, app, Arc::clone(&tree), Purpose::Sync, self.context.tasks.hard()).await?
+            {
                 Ok(rendered) => wanted.known.extend(rendered.manifests.iter().flat_map(|manifest| ids(app, manifest))),
                 Err(error) => {
                     // What it rendered while it did is still its own.
-                    wanted.known.extend(self.engine.store.wants_of(&app.destination.cluster, &app.id).await?);
+                    wanted.known.extend(self.context.store.wants_of(&app.destination.cluster, &app.id).await?);
                     let why = format!("it does not render at {}: {error}", revision.short());
                     wanted.broken(why, self.could(app, tree, error.trace().cloned()).await?);
                 }
@@ -144,8 +145,8 @@ impl Looking<'_> {
         let applied = self.rows.get(&app.id).and_then(|row| row.applied_identity.as_ref());
         let trace = self.traces.get(&app.id).and_then(|text| serde_json::from_str::<Trace>(text).ok());
         let (Some(applied), Some(trace)) = (applied, trace) else { return Ok(false) };
-        let request = render::request(self.engine, app).await?;
-        let may_be = self.engine.renderer.identifier().identities(&request, &trace);
+        let request = render::request(self.context, app).await?;
+        let may_be = self.context.renderer.identifier().identities(&request, &trace);
         if !may_be.iter().any(|identity| identity::identity_of(app, identity) == *applied) {
             return Ok(false);
         }

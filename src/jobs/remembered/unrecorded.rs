@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::class::{Class, Classified};
 use crate::ids::{AppId, ClusterName};
-use crate::sync::marked::{Kind, Orphan, Refused};
+use crate::sync::unrecorded::{Kind, Refused, Unrecorded};
 
 /// So many are remembered of one cluster; whoever needs to know of the others looks again.
 const REMEMBERED: usize = 20_000;
@@ -36,7 +36,7 @@ impl Classified for Busy {
 
 /// What the last looks at each cluster found.
 #[derive(Default)]
-pub struct Orphans {
+pub struct UnrecordedCache {
     clusters: Mutex<BTreeMap<ClusterName, Known>>,
     /// Held while every kind of a cluster is looked at, so that many who need it look once. One for each cluster: one
     /// that hangs holds up nothing but what is for it.
@@ -47,14 +47,14 @@ pub struct Orphans {
 struct Known {
     /// When every kind was looked at.
     looked: Option<Instant>,
-    apps: BTreeMap<AppId, Vec<Orphan>>,
+    apps: BTreeMap<AppId, Vec<Unrecorded>>,
     /// More was found than is remembered.
     overflown: bool,
     refused: Arc<Refused>,
 }
 
-impl Orphans {
-    pub fn of(&self, cluster: &ClusterName, app: &AppId) -> Vec<Orphan> {
+impl UnrecordedCache {
+    pub fn of(&self, cluster: &ClusterName, app: &AppId) -> Vec<Unrecorded> {
         self.lock().get(cluster).and_then(|known| known.apps.get(app).cloned()).unwrap_or_default()
     }
 
@@ -71,8 +71,8 @@ impl Orphans {
     }
 
     /// What is known of kinds that were not listed now.
-    pub fn of_other_kinds(&self, cluster: &ClusterName, listed: &BTreeSet<Kind>) -> Vec<Orphan> {
-        let is_other = |orphan: &&Orphan| !listed.contains(&(orphan.id.group.clone(), orphan.id.kind.clone()));
+    pub fn of_other_kinds(&self, cluster: &ClusterName, listed: &BTreeSet<Kind>) -> Vec<Unrecorded> {
+        let is_other = |object: &&Unrecorded| !listed.contains(&(object.id.group.clone(), object.id.kind.clone()));
         let clusters = self.lock();
         clusters
             .get(cluster)
@@ -81,32 +81,32 @@ impl Orphans {
     }
 
     /// What was found, in place of all that was known. `every_kind` was looked at, or only some.
-    pub fn found(&self, cluster: &ClusterName, every_kind: bool, orphans: &[Orphan]) {
+    pub fn found(&self, cluster: &ClusterName, every_kind: bool, unrecorded: &[Unrecorded]) {
         let mut clusters = self.lock();
         let known = clusters.entry(cluster.clone()).or_default();
         if every_kind {
             known.looked = Some(Instant::now());
             known.overflown = false;
         }
-        if orphans.len() > REMEMBERED {
-            tracing::warn!(%cluster, objects = orphans.len(), "too many objects carry an app's label and are missing \
+        if unrecorded.len() > REMEMBERED {
+            tracing::warn!(%cluster, objects = unrecorded.len(), "too many objects carry an app's label and are missing \
                                                                from the inventory; not all are remembered");
             known.overflown = true;
         }
         known.apps.clear();
-        for orphan in orphans.iter().take(REMEMBERED) {
-            known.apps.entry(orphan.app.clone()).or_default().push(orphan.clone());
+        for object in unrecorded.iter().take(REMEMBERED) {
+            known.apps.entry(object.app.clone()).or_default().push(object.clone());
         }
     }
 
     /// What was found of one app, in place of what was known of it.
-    pub fn found_of(&self, cluster: &ClusterName, app: &AppId, orphans: Vec<Orphan>) {
+    pub fn found_of(&self, cluster: &ClusterName, app: &AppId, unrecorded: Vec<Unrecorded>) {
         let mut clusters = self.lock();
         let apps = &mut clusters.entry(cluster.clone()).or_default().apps;
-        if orphans.is_empty() {
+        if unrecorded.is_empty() {
             apps.remove(app);
         } else {
-            apps.insert(app.clone(), orphans);
+            apps.insert(app.clone(), unrecorded);
         }
     }
 
@@ -132,12 +132,12 @@ mod tests {
     /// C6: a look that hangs in one cluster holds up no other cluster's.
     #[tokio::test(start_paused = true)]
     async fn each_cluster_has_a_turn_of_its_own() {
-        let orphans = Orphans::default();
+        let unrecorded = UnrecordedCache::default();
         let (hanging, healthy) = (ClusterName::new("hanging"), ClusterName::new("healthy"));
-        let _held = orphans.turn(&hanging).await.expect("nobody looks");
-        assert!(orphans.turn(&healthy).await.is_ok());
+        let _held = unrecorded.turn(&hanging).await.expect("nobody looks");
+        assert!(unrecorded.turn(&healthy).await.is_ok());
         // A9+: who needs the same look waits for it, and not for ever.
-        let busy = orphans.turn(&hanging).await.expect_err("it hangs");
+        let busy = unrecorded.turn(&hanging).await.expect_err("it hangs");
         assert!(busy.class().is_retry());
         insta::assert_snapshot!(busy.to_string(), @"the app's first sync did not begin within 120 s, because another first sync is still looking for objects of Driftless on cluster hanging. Driftless retries");
     }
