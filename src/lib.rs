@@ -26,6 +26,7 @@ pub mod secret;
 pub mod api;
 pub mod config;
 pub use driftless_base::lifecycle;
+pub use driftless_base::random;
 pub mod telemetry;
 pub use driftless_base::yaml;
 

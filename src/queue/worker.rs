@@ -19,13 +19,6 @@ use crate::telemetry::{JobOutcome, Metrics};
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// The pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-const DONE_KEPT: i64 = 24 * 3_600_000;
-/// Forges redeliver for three days.
-const DELIVERIES_KEPT: i64 = 14 * 24 * 3_600_000;
-/// Each resync tries what has failed, so that this was left by a repo or a cluster that is gone.
-const FAILED_KEPT: i64 = 7 * 24 * 3_600_000;
-/// As long as what was reported of them.
-const PREVIEWS_KEPT: i64 = 90 * 24 * 3_600_000;
 /// How often a worker that stops looks whether its last run has ended.
 const DRAINING: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_hours(1);
@@ -151,11 +144,7 @@ impl Worker {
             self.queue.0.committer.wake.notify_one();
         }
         if sweep {
-            store.forget_done_jobs(store.now() - DONE_KEPT).await?;
-            store.forget_deliveries(store.now() - DELIVERIES_KEPT).await?;
-            store.forget_failed_jobs(store.now() - FAILED_KEPT).await?;
-            store.forget_previews(store.now() - PREVIEWS_KEPT).await?;
-            store.forget_pulls(store.now() - PREVIEWS_KEPT).await?;
+            store.forget_what_is_over().await?;
         }
         Ok(())
     }

@@ -43,10 +43,10 @@ struct WithTrace {
 }
 
 /// Counts when a change begins and when it ends, so that what was read in between is not taken for what came of it.
-struct Change<'a>(&'a AtomicU64);
+pub(super) struct Change<'a>(&'a AtomicU64);
 
 impl<'a> Change<'a> {
-    fn of(count: &'a AtomicU64) -> Self {
+    pub fn of(count: &'a AtomicU64) -> Self {
         count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }

@@ -91,11 +91,4 @@ impl Store {
         .await?;
         Ok(rows)
     }
-
-    /// Forgets what last came before `millis`, and says how many that were. No forge redelivers after a few days.
-    pub async fn forget_deliveries(&self, millis: i64) -> Result<u64, StoreError> {
-        let result =
-            sqlx::query("DELETE FROM deliveries WHERE last_at < $1").bind(millis).execute(self.write()).await?;
-        Ok(result.rows_affected())
-    }
 }

@@ -27,10 +27,10 @@ impl Store {
             .bind(&group.ref_name)
             .execute(&mut *tx)
             .await?;
-        let all = "INSERT INTO group_reads (repo, group_ref, head, of_repo, ref_name, oid)
-             SELECT $1, $2, $3, value ->> 0, value ->> 1, value ->> 2 FROM json_each($4)";
+        let all = "INSERT INTO group_reads (repo, group_ref, head, of_repo, ref_name, oid, read_at)
+             SELECT $1, $2, $3, value ->> 0, value ->> 1, value ->> 2, $5 FROM json_each($4)";
         let query = sqlx::query(all).bind(group.repo.as_str()).bind(&group.ref_name).bind(group.head.as_str());
-        query.bind(Json(rows)).execute(&mut *tx).await?;
+        query.bind(Json(rows)).bind(self.now()).execute(&mut *tx).await?;
         tx.commit().await
     }
 

@@ -6,28 +6,31 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use super::transaction::Query;
+use super::words::words;
 use super::{Store, StoreError, readable};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 
-/// How far the owner has come with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum ObjectState {
-    /// About to be written; it may or may not be in the cluster.
-    Claimed,
-    Applied,
-    /// No longer wanted, and to be deleted.
-    Pruning,
-    /// No longer wanted, and left for another app of the repo that wants it.
-    Moving,
-    /// Being deleted: nobody else can claim it until it is gone.
-    Deleting,
-    /// No longer wanted; its delete needs confirmation.
-    Held,
-    /// Wanted otherwise than it is; its replacement needs confirmation.
-    Outdated,
+words! {
+    /// How far the owner has come with an object.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    #[serde(rename_all = "lowercase")]
+    pub enum ObjectState {
+        /// About to be written; it may or may not be in the cluster.
+        Claimed,
+        Applied,
+        /// No longer wanted, and to be deleted.
+        Pruning,
+        /// No longer wanted, and left for another app of the repo that wants it.
+        Moving,
+        /// Being deleted: nobody else can claim it until it is gone.
+        Deleting,
+        /// No longer wanted; its delete needs confirmation.
+        Held,
+        /// Wanted otherwise than it is; its replacement needs confirmation.
+        Outdated,
+    }
 }
 
 impl ObjectState {

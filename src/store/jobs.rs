@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::words::words;
 use super::{Store, StoreError};
 
 /// A clock that is set back by less than this is a clock that is kept right.
@@ -13,19 +14,21 @@ pub(super) const CLOCKS_DIFFER: i64 = 60_000;
 /// No forge asks a report to wait for longer.
 const LONGEST_REPORT_PAUSE: i64 = 6 * 3_600_000;
 
-/// A key has at most one row in each state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Waits to become due.
-    Pending,
-    /// A worker has it, under a lease.
-    Running,
-    /// Its last run failed in a way that trying again does not mend.
-    Failed,
-    /// Its last run succeeded.
-    Done,
+words! {
+    /// A key has at most one row in each state.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    #[serde(rename_all = "lowercase")]
+    pub enum State {
+        /// Waits to become due.
+        Pending,
+        /// A worker has it, under a lease.
+        Running,
+        /// Its last run failed in a way that trying again does not mend.
+        Failed,
+        /// Its last run succeeded.
+        Done,
+    }
 }
 
 /// One row; times in milliseconds since 1970.
@@ -374,24 +377,5 @@ impl Store {
     pub async fn failing_jobs(&self) -> Result<Vec<JobRow>, StoreError> {
         let sql = "SELECT * FROM jobs WHERE state <> 'done' AND failing_since IS NOT NULL AND error IS NOT NULL";
         Ok(sqlx::query_as(sql).fetch_all(self.read()).await?)
-    }
-
-    /// Forgets failed jobs that nobody has tried again since `millis`, as those of a repo that is not configured any
-    /// more.
-    pub async fn forget_failed_jobs(&self, millis: i64) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM jobs WHERE state = 'failed' AND changed_at < $1")
-            .bind(millis)
-            .execute(self.write())
-            .await?;
-        Ok(result.rows_affected())
-    }
-
-    /// Forgets finished jobs that changed last before `millis`, and says how many that were.
-    pub async fn forget_done_jobs(&self, millis: i64) -> Result<u64, StoreError> {
-        let result = sqlx::query("DELETE FROM jobs WHERE state = 'done' AND changed_at < $1")
-            .bind(millis)
-            .execute(self.write())
-            .await?;
-        Ok(result.rows_affected())
     }
 }

@@ -12,11 +12,15 @@ mod disk;
 mod error;
 mod lock;
 mod probe;
+mod retention;
+#[cfg(test)]
+mod schema_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod turn;
+mod words;
 
 pub mod apps;
 pub mod confirmable;
@@ -50,11 +54,13 @@ use sqlx::{FromRow, Row};
 
 use crate::clock::Clock;
 use crate::ids::RepoName;
+use crate::random::{Random, SystemRandom};
 
 use disk::Disk;
 pub use error::{SqlError, StoreError};
 use lock::{Lock, PRIVATE};
 use probe::Probe;
+use runs::RunIds;
 pub use snapshot::Snapshot;
 pub use transaction::{Connection, Tx};
 pub use turn::{HeldPull, Turn};
@@ -80,6 +86,7 @@ struct Inner {
     probe: Probe,
     /// Whose turn it is to write what is known of the pull requests of a repo.
     turns: Mutex<HashMap<RepoName, Arc<tokio::sync::Mutex<()>>>>,
+    run_ids: RunIds,
     _lock: Lock,
 }
 
@@ -88,6 +95,11 @@ impl Store {
     ///
     /// Refused while another process has it open, and if a newer Driftless has written it.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::open_with(path, clock, Arc::new(SystemRandom)).await
+    }
+
+    /// The same with random numbers of the caller's, which are in the names of runs.
+    pub async fn open_with(path: &Path, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, StoreError> {
         let lock = Lock::acquire(path)?;
         private(path).map_err(|source| StoreError::Lock { path: path.to_owned(), source })?;
         let open = |source| StoreError::Open { path: path.to_owned(), source };
@@ -104,6 +116,7 @@ impl Store {
             definition_changes: AtomicU64::new(0),
             probe: Probe::default(),
             turns: Mutex::default(),
+            run_ids: RunIds::new(random),
             _lock: lock,
         })))
     }

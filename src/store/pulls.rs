@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::words::words;
 use super::{Connection, Store, StoreError, decoded, readable};
 use crate::ids::{AppId, Oid, RepoName};
 
@@ -74,12 +75,14 @@ impl Pull {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-pub enum PullRow {
-    Open,
-    Merged,
-    Closed,
+words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    pub enum PullRow {
+        Open,
+        Merged,
+        Closed,
+    }
 }
 
 #[derive(FromRow)]
@@ -225,20 +228,6 @@ impl Store {
         Ok(rows(&found))
     }
 
-    /// Forgets pull requests that are closed or merged, and of which nothing was heard since `millis`.
-    pub async fn forget_pulls(&self, millis: i64) -> Result<u64, StoreError> {
-        let sql = "DELETE FROM pulls WHERE state <> 'open' AND updated_at < $1";
-        let forgotten = sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected();
-        for table in ["previews", "previewed_steps", "preview_rests", "preview_reads"] {
-            let of_none =
-                format!("NOT EXISTS (SELECT 1 FROM pulls p WHERE p.repo = {table}.repo AND p.number = {table}.number)");
-            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE {of_none}")))
-                .execute(self.write())
-                .await?;
-        }
-        Ok(forgotten)
-    }
-
     /// Writes the whole row. Whoever wants that takes a [`super::Turn`].
     pub(super) async fn put_pull(&self, pull: &Pull) -> Result<(), StoreError> {
         let mut conn = self.write().acquire().await?;
@@ -347,24 +336,6 @@ mod tests {
         ] {
             assert_eq!(row(state, confirmed).called_open(&oid(head)), means, "{state:?} {confirmed} {head}");
         }
-    }
-
-    #[tokio::test]
-    async fn pull_requests_that_are_long_over_are_forgotten() -> Result<(), Box<dyn std::error::Error>> {
-        let folder = tempfile::tempdir()?;
-        let clock = Arc::new(ManualClock::at_millis(1));
-        let store = Store::open(&folder.path().join("store.db"), clock.clone()).await?;
-        let repo = RepoName::new("shop");
-        let pull = |number, state| Pull::sample(&repo, number, state);
-        for (number, state) in [(1, PullRow::Open), (2, PullRow::Merged), (3, PullRow::Closed)] {
-            store.put_pull(&pull(number, state)).await?;
-        }
-        clock.advance(std::time::Duration::from_millis(10));
-        store.put_pull(&pull(4, PullRow::Merged)).await?;
-        assert_eq!(store.forget_pulls(5).await?, 2);
-        assert!(store.pull(&repo, 1).await?.is_some(), "it is open");
-        assert!(store.pull(&repo, 4).await?.is_some(), "it is young");
-        Ok(())
     }
 
     #[tokio::test]

@@ -160,17 +160,6 @@ impl Store {
         tx.commit().await
     }
 
-    /// Removes what has not changed since `before` and has nothing left to do. Its comments are found again by their
-    /// marker.
-    pub async fn forget_reports(&self, before: i64) -> Result<u64, StoreError> {
-        let reports = sqlx::query("DELETE FROM reports WHERE changed_at < $1 AND due IS NULL")
-            .bind(before)
-            .execute(self.write())
-            .await?;
-        let gates = sqlx::query("DELETE FROM gates WHERE changed_at < $1").bind(before).execute(self.write()).await?;
-        Ok(reports.rows_affected() + gates.rows_affected())
-    }
-
     /// Has reports of a repo tried once more that were given up: those of open pull requests, and those that are
     /// younger than `young`. True if there are any.
     pub async fn retry_given_up(&self, repo: &str, attempts: i64, young: i64) -> Result<bool, StoreError> {

@@ -1,61 +1,43 @@
 //! The history: each attempt to do something for an app or a pull request, and how it ended.
 
 mod again;
-
-use std::sync::atomic::{AtomicU64, Ordering};
+mod id;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::FromRow;
 use sqlx::types::Json;
 
+use super::words::words;
 use super::{Store, StoreError, decoded, readable};
 use crate::ids::Oid;
 
-/// Keeps the runs of one millisecond in their order.
-static TURN: AtomicU64 = AtomicU64::new(0);
+pub use id::RunId;
+pub(super) use id::RunIds;
 
-/// Names one run; later runs have greater names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RunId(String);
-
-impl RunId {
-    /// For an id that was stored or typed.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
+words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    #[serde(rename_all = "lowercase")]
+    pub enum RunKind {
+        Sync,
+        Preview,
+        Heal,
     }
 }
 
-impl std::fmt::Display for RunId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    #[serde(rename_all = "lowercase")]
+    pub enum RunState {
+        Running,
+        /// For health, for deletions, or for confirmation.
+        Waiting,
+        Succeeded,
+        Failed,
+        Cancelled,
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum RunKind {
-    Sync,
-    Preview,
-    Heal,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum RunState {
-    Running,
-    /// For health, for deletions, or for confirmation.
-    Waiting,
-    Succeeded,
-    Failed,
-    Cancelled,
 }
 
 /// How many objects met which end.
@@ -139,7 +121,7 @@ struct Raw {
 impl From<Raw> for RunRow {
     fn from(raw: Raw) -> Self {
         Self {
-            id: RunId(raw.id),
+            id: RunId::new(raw.id),
             kind: raw.kind,
             target: raw.target,
             cause: raw.cause.0,
@@ -194,8 +176,7 @@ impl Store {
     /// Begins a run. Of its target only the newest `keep` runs stay in the history, and those that have not ended.
     pub async fn begin_run(&self, new: &NewRun, keep: u32) -> Result<RunId, StoreError> {
         let now = self.now();
-        let turn = TURN.fetch_add(1, Ordering::Relaxed);
-        let id = RunId(format!("{now:013}-{turn:08}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
+        let id = self.0.run_ids.next(now);
         sqlx::query(
             "INSERT INTO runs (id, kind, target, cause, revision, author, state, started, from_revision) VALUES ($1, \
              $2, $3, $4, $5, $6, 'running', $7, $8)",
@@ -219,13 +200,6 @@ impl Store {
         .execute(self.write())
         .await?;
         Ok(id)
-    }
-
-    /// Forgets previews that ended before `millis`. The runs of an app are bounded each; pull requests come without
-    /// end.
-    pub async fn forget_previews(&self, millis: i64) -> Result<u64, StoreError> {
-        let sql = "DELETE FROM runs WHERE kind = 'preview' AND state NOT IN ('running', 'waiting') AND started < $1";
-        Ok(sqlx::query(sql).bind(millis).execute(self.write()).await?.rows_affected())
     }
 
     /// A new run of a target begins: what its earlier runs were in the middle of, or waited for, is over. What was said

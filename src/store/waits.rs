@@ -8,19 +8,22 @@ use sqlx::types::Json;
 use super::jobs::CLOCKS_DIFFER;
 use super::runs::RunId;
 use super::transaction::Query;
+use super::words::words;
 use super::{Connection, Store, StoreError, decoded, readable};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectKey;
 use crate::redact::Shown;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum WaitPurpose {
-    /// Until all objects are as they should be.
-    Health,
-    /// Until all objects are gone.
-    Deletion,
+words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    #[serde(rename_all = "lowercase")]
+    pub enum WaitPurpose {
+        /// Until all objects are as they should be.
+        Health,
+        /// Until all objects are gone.
+        Deletion,
+    }
 }
 
 /// An object that is waited for.
@@ -88,27 +91,38 @@ pub struct WaitEnded {
     pub outcome: WaitOutcome,
 }
 
+words! {
+    /// The same without what is said of it, as it is stored.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    pub enum Ended {
+        Done,
+        Gone,
+        Failed,
+        TimedOut,
+    }
+}
+
 impl WaitOutcome {
-    fn columns(&self) -> (&'static str, &str) {
+    fn columns(&self) -> (Ended, &str) {
         match self {
-            Self::Done => ("done", ""),
-            Self::Gone(text) => ("gone", text),
-            Self::Failed(text) => ("failed", text),
-            Self::TimedOut(text) => ("timedout", text),
+            Self::Done => (Ended::Done, ""),
+            Self::Gone(text) => (Ended::Gone, text),
+            Self::Failed(text) => (Ended::Failed, text),
+            Self::TimedOut(text) => (Ended::TimedOut, text),
         }
     }
 
-    fn read(outcome: &str, detail: String) -> Result<Self, StoreError> {
+    fn read(ended: Ended, detail: String) -> Result<Self, StoreError> {
         let shown = |detail: String| {
             let read = Shown::deserialize(detail.into_deserializer());
             read.map_err(|error: serde::de::value::Error| StoreError::corrupt("an end of a wait", error))
         };
-        match outcome {
-            "done" => Ok(Self::Done),
-            "gone" => shown(detail).map(Self::Gone),
-            "failed" => shown(detail).map(Self::Failed),
-            "timedout" => shown(detail).map(Self::TimedOut),
-            other => Err(StoreError::corrupt("an end of a wait", format!("{other:?}"))),
+        match ended {
+            Ended::Done => Ok(Self::Done),
+            Ended::Gone => shown(detail).map(Self::Gone),
+            Ended::Failed => shown(detail).map(Self::Failed),
+            Ended::TimedOut => shown(detail).map(Self::TimedOut),
         }
     }
 }
@@ -121,7 +135,7 @@ struct Raw {
     cluster: String,
     objects: Json<Vec<WaitObject>>,
     deadline: i64,
-    outcome: Option<String>,
+    outcome: Option<Ended>,
     detail: String,
 }
 
@@ -129,7 +143,7 @@ impl Raw {
     /// The wait, and how it ended if it did.
     fn read(mut self) -> Result<(Wait, Option<WaitOutcome>), StoreError> {
         let (outcome, detail) = (self.outcome.take(), std::mem::take(&mut self.detail));
-        let outcome = outcome.map(|outcome| WaitOutcome::read(&outcome, detail)).transpose()?;
+        let outcome = outcome.map(|outcome| WaitOutcome::read(outcome, detail)).transpose()?;
         Ok((self.try_into()?, outcome))
     }
 }

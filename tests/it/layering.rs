@@ -43,6 +43,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio::spawn", &["base/lifecycle.rs"]),
     ("SystemTime::now", &["base/clock.rs"]),
     ("Timestamp::now", &["base/clock.rs"]),
+    ("Uuid::new", &["base/random.rs", "dev"]),
     ("println!", &["cli"]),
 ];
 

@@ -24,8 +24,6 @@ pub struct OutboxOptions {
     pub last_retry: Duration,
     /// After a lost answer, how much later the list is looked at once more, as forges read from copies that lag behind.
     pub look_again: Duration,
-    /// How long a report that is sent is remembered.
-    pub keep: Duration,
 }
 
 impl OutboxOptions {
@@ -40,7 +38,6 @@ impl OutboxOptions {
             first_retry: Duration::from_secs(1),
             last_retry: Duration::from_mins(5),
             look_again: Duration::from_secs(30),
-            keep: Duration::from_hours(90 * 24),
         }
     }
 }

@@ -27,7 +27,6 @@ pub(super) struct Sender {
     lane: String,
     wake: Arc<Notify>,
     pace: Pace,
-    tidied: Option<Instant>,
 }
 
 /// What came of looking at one row.
@@ -69,7 +68,7 @@ impl From<serde_json::Error> for Halt {
 impl Sender {
     pub(super) fn new(outbox: Outbox, lane: String, wake: Arc<Notify>) -> Self {
         let pace = Pace::new(&outbox.0.options);
-        Self { outbox, lane, wake, pace, tidied: None }
+        Self { outbox, lane, wake, pace }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -103,7 +102,6 @@ impl Sender {
         // What a limit holds back holds up nothing else.
         let most = self.pace.most_rank(Instant::now());
         let Some(row) = self.store().due_report(&self.lane, most).await? else {
-            self.tidy().await?;
             return self.until_due(most).await;
         };
         match self.advance(&row).await {
@@ -140,16 +138,6 @@ impl Sender {
                 "comments are held back, because the forge's limit on new and edited comments is used up; `driftless \
                  jobs` lists them"
             );
-        }
-        Ok(())
-    }
-
-    async fn tidy(&mut self) -> Result<(), OutboxError> {
-        let now = Instant::now();
-        if self.tidied.is_none_or(|last| now.duration_since(last) > Duration::from_hours(1)) {
-            self.tidied = Some(now);
-            let keep = i64::try_from(self.outbox.0.options.keep.as_millis()).unwrap_or(i64::MAX);
-            self.store().forget_reports(self.store().now().saturating_sub(keep)).await?;
         }
         Ok(())
     }

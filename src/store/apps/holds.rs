@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use crate::ids::{AppId, Oid};
 use crate::store::transaction::Tx;
+use crate::store::words::words;
 use crate::store::{Store, StoreError};
 
 /// Of each app, so many are remembered.
@@ -20,13 +21,15 @@ pub enum Resumed {
     Pin,
 }
 
-/// What somebody did to hold an app, or to let it go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-pub enum Hold {
-    Pause,
-    Resume,
-    Pin,
+words! {
+    /// What somebody did to hold an app, or to let it go.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    pub enum Hold {
+        Pause,
+        Resume,
+        Pin,
+    }
 }
 
 /// One of them, in the history.

@@ -8,31 +8,36 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::app::{App, OnDelete};
 use crate::ids::Oid;
+use crate::store::words::words;
 use crate::store::{StoreError, decoded, readable};
 
-/// Whether an app is still defined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum AppState {
-    Active,
-    /// Its ref or definition is not there, and nobody has said that this is meant.
-    Missing,
-    /// A commit on the unchanged definitions branch has deleted its definition.
-    Removed,
-    /// Its definition can't be read.
-    Broken,
+words! {
+    /// Whether an app is still defined.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    #[serde(rename_all = "lowercase")]
+    pub enum AppState {
+        Active,
+        /// Its ref or definition is not there, and nobody has said that this is meant.
+        Missing,
+        /// A commit on the unchanged definitions branch has deleted its definition.
+        Removed,
+        /// Its definition can't be read.
+        Broken,
+    }
 }
 
-/// How the objects of an app are, all together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum AppHealth {
-    Unknown,
-    Progressing,
-    Healthy,
-    Degraded,
+words! {
+    /// How the objects of an app are, all together.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(rename_all = "lowercase")]
+    #[serde(rename_all = "lowercase")]
+    pub enum AppHealth {
+        Unknown,
+        Progressing,
+        Healthy,
+        Degraded,
+    }
 }
 
 /// How a note begins that tells of objects that are suspended, and of those whose health nobody knows: an app is

@@ -235,7 +235,7 @@ async fn a_row_that_cannot_be_read_stops_no_other() {
     let spoil = "UPDATE apps SET definition = json_set(definition, '$.render.helm', json('{\"fromTheFuture\": 1}')) \
                  WHERE id = 'shop/api'";
     sqlx::query(spoil).execute(store.write()).await.expect("spoilt");
-    sqlx::query("UPDATE apps SET health = 'sleepy' WHERE id = 'shop/job'")
+    sqlx::query("UPDATE apps SET definition_commit = 'elsewhere' WHERE id = 'shop/job'")
         .execute(store.write())
         .await
         .expect("spoilt");
