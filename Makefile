@@ -1,11 +1,11 @@
-# Thin on purpose: the work is in the programs and in scripts/.
+# This file is thin on purpose: the work is done by the programs and by scripts/.
 #
-#   make dev     the whole loop on this machine: a forge, a cluster and a sample repository, no account needed;
-#                make dev ARGS='--kubeconfig FILE' takes a cluster that is there
-#   make test    every check and every test
-#   make fuzz    seeded inputs for what faces strangers, for two minutes in all; SECONDS=60 gives each target so long
-#   make bench   the benchmarks; they print ratios against the same work done bare
-#   make tools   what the others need: the Go programs, built once into a cache
+#   make dev     try Driftless on this machine, with a forge, a cluster and a sample repository. No account needed.
+#                make dev ARGS='--kubeconfig FILE' uses an existing cluster
+#   make test    run every check and every test
+#   make fuzz    fuzz everything that accepts input from outside, for two minutes; SECONDS=60 sets the time per target
+#   make bench   run the benchmarks; they compare with the same work done without Driftless
+#   make tools   build the Go programs that the other targets need, once, into a cache
 
 .PHONY: dev test fuzz bench tools
 MAKEFLAGS += --no-print-directory
