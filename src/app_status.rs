@@ -71,7 +71,10 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     if let Some(run) = active
         && run.state == RunState::Running
     {
-        return said(State::Pending, vec![Some("a sync is under way".to_owned()), retried(), pinned(row), unpin(row)]);
+        return said(
+            State::Pending,
+            vec![Some("a sync is in progress".to_owned()), retried(), pinned(row), unpin(row)],
+        );
     }
     if is_left_gone(row) && row.app.drift == DriftPolicy::Heal {
         return said(State::Failed, vec![drift(), pinned(row), behind(facts), held(), retried()]);
@@ -102,12 +105,12 @@ pub fn app_status(facts: Facts<'_>) -> AppStatus {
     match (row.app.sync, behind(facts)) {
         (SyncPolicy::Manual, Some(behind)) => said(
             State::OutOfSync,
-            vec![Some(behind), Some(format!("synced by hand: driftless sync {}", row.app.id)), retried()],
+            vec![Some(behind), Some(format!("to sync: driftless sync {}", row.app.id)), retried()],
         ),
         (_, Some(behind)) => said(State::Pending, vec![Some(behind), retried()]),
         (_, None) if row.synced_ok => said(State::Synced, vec![retried(), kept.map(str::to_owned), health_note(row)]),
         (SyncPolicy::Manual, None) => {
-            said(State::OutOfSync, vec![Some(format!("synced by hand: driftless sync {}", row.app.id)), retried()])
+            said(State::OutOfSync, vec![Some(format!("to sync: driftless sync {}", row.app.id)), retried()])
         }
         (_, None) => said(State::Pending, vec![retried()]),
     }

@@ -25,7 +25,7 @@ fn reports_drift(run: &RunRow) -> bool {
 pub fn summary(run: &RunRow) -> String {
     if run.kind == RunKind::Preview {
         let reported =
-            || if run.state == RunState::Succeeded { "reported at the forge".to_owned() } else { String::new() };
+            || if run.state == RunState::Succeeded { "reported to the forge".to_owned() } else { String::new() };
         return run.error.clone().unwrap_or_else(reported);
     }
     let counted = counted(&run.counts);

@@ -81,7 +81,7 @@ impl Node {
             Self::Flag => "true or false",
             Self::Whole { negative: true } => "a negative number",
             Self::Whole { .. } | Self::Fraction => "a number",
-            Self::Text(_) => "a text",
+            Self::Text(_) => "a string",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
         }

@@ -85,7 +85,7 @@ impl Leashed {
     pub(super) async fn stop(mut self, within: Duration) {
         drop(self.input.take());
         if tokio::time::timeout(within, self.child.wait()).await.is_err() {
-            tracing::warn!(log = %self.log.display(), "a child did not end in time and is killed");
+            tracing::warn!(log = %self.log.display(), "a child process did not end in time and was killed");
             let _ = self.child.kill().await;
         }
     }

@@ -45,7 +45,7 @@ pub enum ControlPlaneError {
     Directory { path: PathBuf, source: std::io::Error },
     #[error("no free loopback port for the control plane")]
     Port(#[source] std::io::Error),
-    #[error("no key for the tokens of service accounts")]
+    #[error("the key for the tokens of service accounts cannot be made")]
     Key(#[source] rcgen::Error),
     #[error("cannot start {program}")]
     Start { program: PathBuf, source: std::io::Error },

@@ -35,7 +35,7 @@ pub(super) fn check_path(path: &str) -> Result<(), String> {
         return refuse("contains `..`");
     }
     if path.contains('\0') || path.len() > 1000 {
-        return refuse("is no path");
+        return refuse("is not a path");
     }
     Ok(())
 }

@@ -302,7 +302,7 @@ impl Walk<'_> {
             return Ok(Arc::clone(known));
         }
         if (self.stopped)() {
-            return Err(TreeError::new("the definitions", "the look was stopped").into());
+            return Err(TreeError::new("the definitions", "reading was cancelled").into());
         }
         let before = self.so_far;
         let names = self.tree.list(path)?.unwrap_or_default();
@@ -339,7 +339,7 @@ impl Walk<'_> {
         let bytes = if size > LARGEST_FILE { 0 } else { size };
         self.charge(path, Extent { files: 1, bytes, ..Extent::default() })?;
         if (self.stopped)() {
-            return Err(TreeError::new("the definitions", "the look was stopped").into());
+            return Err(TreeError::new("the definitions", "reading was cancelled").into());
         }
         let parsed = Arc::new(self.parse(path, &id, size)?);
         Ok(Entry::File { id, bytes, parsed })
@@ -375,9 +375,8 @@ fn too_large(path: &str, what: &str) -> DefinitionError {
         names.push(".");
     }
     let message = format!(
-        "no definition was read: where definitions.globs reach there are {what}, and that is the limit of a repo. \
-         Remove what is not needed \
-         there, or make definitions.globs narrower"
+        "no definition was read: the folders matched by definitions.globs contain {what}, the limit of a repo. Remove \
+         what is not needed there, or narrow definitions.globs"
     );
     DefinitionError { file: names.join("/"), line: 0, message, app: None }
 }

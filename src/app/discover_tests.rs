@@ -263,7 +263,7 @@ fn x10_the_limits_hold_whatever_is_remembered() {
         for known in [&Memory::default(), &known] {
             let (found, _) = look(most, known);
             assert_eq!((found.apps.len(), found.errors.len()), (0, 1), "{most:?}");
-            assert!(found.errors[0].message.contains("that is the limit"), "{}", found.errors[0]);
+            assert!(found.errors[0].message.contains(", the limit of a repo"), "{}", found.errors[0]);
         }
     }
 }

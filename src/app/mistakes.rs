@@ -156,13 +156,13 @@ fn within(path: &str, name: &str) -> String {
 
 fn allowed(form: &Form) -> String {
     match form {
-        Form::Text | Form::Checked(_) => "a text is expected".to_owned(),
+        Form::Text | Form::Checked(_) => "a string is expected".to_owned(),
         Form::Flag => "use true or false".to_owned(),
         Form::OneOf(words) => {
             let (last, others) = words.split_last().map_or(("", &[][..]), |(last, others)| (*last, others));
             format!("use {} or {last}", others.join(", "))
         }
-        Form::Texts => "a list of texts is expected".to_owned(),
+        Form::Texts => "a list of strings is expected".to_owned(),
         Form::Anything => "a value is expected".to_owned(),
         Form::Map(keys) => format!("a map is expected, with {}", names(keys)),
         Form::Maps(_) => "a list of maps is expected".to_owned(),

@@ -200,7 +200,7 @@ fn wrong(parsed: &File, document: Document<'_>) -> Vec<(u32, String)> {
 fn check_values(values: &Value) -> Result<(), String> {
     let found = match values {
         Value::Null | Value::Object(_) => return Ok(()),
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",

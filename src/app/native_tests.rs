@@ -67,9 +67,12 @@ fn values_have_a_depth() {
 /// told, and not what they hold.
 #[test]
 fn values_are_a_map() {
-    for (values, found) in
-        [("|\n      password: hunter2", "a text"), ("hunter2", "a text"), ("[hunter2]", "a list"), ("4711", "a number")]
-    {
+    for (values, found) in [
+        ("|\n      password: hunter2", "a string"),
+        ("hunter2", "a string"),
+        ("[hunter2]", "a list"),
+        ("4711", "a number"),
+    ] {
         let parsed = parse(&MINIMAL.replace("spec:", &format!("spec:\n  helm:\n    values: {values}")));
         let error = parsed.errors.first().map(ToString::to_string).unwrap_or_default();
         assert!(

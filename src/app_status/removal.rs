@@ -40,13 +40,13 @@ impl Removal {
                 let verb = match (words == STAYS, rest) {
                     (true, 1) => "stays",
                     (true, _) => "stay",
-                    (false, 1) => "goes with it",
-                    (false, _) => "go with it",
+                    (false, 1) => "is deleted",
+                    (false, _) => "are deleted",
                 };
                 parts.push(format!("{} {verb}{then}", objects(rest)));
             }
             Some(_) if parts.is_empty() && self.objects == 0 => {
-                parts.push("none of its objects is in the cluster".to_owned());
+                parts.push("it has no objects in the cluster".to_owned());
             }
             Some(_) | None => {}
         }
@@ -61,13 +61,13 @@ impl Removal {
         let rest = self.objects.saturating_sub(self.held()).saturating_sub(self.moving);
         let mut parts = Vec::new();
         match held {
-            Some(held) if confirms => parts.push(format!("{held} confirmed, and under way")),
+            Some(held) if confirms => parts.push(format!("{held} confirmed and in progress")),
             Some(held) => {
                 parts.push(format!("{held} held; to confirm: driftless sync {} --allow-destructive", row.app.id));
             }
-            None if self.objects == 0 => parts.push("it has no objects left, and nothing is deleted".to_owned()),
+            None if self.objects == 0 => parts.push("it has no objects left; nothing is deleted".to_owned()),
             None if rest > 0 && row.on_delete() == OnDelete::Prune => parts.push(format!(
-                "its {} deleted, once you confirm that where it needs confirmation",
+                "its {} deleted, after confirmation where needed",
                 if rest == 1 { "object is".to_owned() } else { format!("{} are", objects(rest)) }
             )),
             None => {}
@@ -90,13 +90,13 @@ impl Removal {
 
     fn taken(&self) -> impl Iterator<Item = String> + '_ {
         self.taken_over.iter().take(NAMED).map(|(app, number)| {
-            format!("{} that it had {} {app}'s now", objects(*number), if *number == 1 { "is" } else { "are" })
+            format!("{} now {} to {app}", objects(*number), if *number == 1 { "belongs" } else { "belong" })
         })
     }
 
     fn moves(&self) -> Option<String> {
         let are =
-            if self.moving == 1 { "is kept for an app that wants it" } else { "are kept for apps that want them" };
+            if self.moving == 1 { "is kept for an app that renders it" } else { "are kept for apps that render them" };
         (self.moving > 0).then(|| format!("{} {are}", objects(self.moving)))
     }
 }

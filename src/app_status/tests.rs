@@ -113,7 +113,7 @@ fn fails(row: &mut AppRow) {
 }
 
 fn left_gone(row: &mut AppRow) {
-    row.drift = "Service shop/web: somebody deletes it each time it is healed (3 times)".into();
+    row.drift = "Service shop/web: somebody deletes it after each heal (3 times)".into();
     let count = HealCount { fields: Vec::new(), manager: None, count: 3, is_left_gone: true };
     row.heals = Heals::from([("Service shop/web".into(), count)]);
 }
@@ -380,7 +380,7 @@ fn how_an_app_stands() {
 /// a paused app.
 #[test]
 fn whose_the_objects_of_a_removed_app_are() {
-    let removed = format!("its definition was removed by aaaaaaaaaa{STAYS} in the cluster, as `onDelete: keep` says");
+    let removed = format!("its definition was removed by aaaaaaaaaa{STAYS} in the cluster (`onDelete: keep`)");
     let said = removed.clone();
     let removed = AppRow { state: AppState::Removed, state_message: removed, ..row() };
     let paused = AppRow { paused: true, paused_since: Some(2_000), ..row() };
@@ -391,7 +391,7 @@ fn whose_the_objects_of_a_removed_app_are() {
         ..Removal::default()
     };
     let left = [left(0, 6), left(2, 6), left(2, 0), left(0, 0), left(1, 0)];
-    let pruned = said.replace(STAYS, GOES).replace(" in the cluster, as `onDelete: keep` says", ", as it said");
+    let pruned = said.replace(STAYS, GOES).replace(" in the cluster (`onDelete: keep`)", " (`onDelete: prune`)");
     let pruned = AppRow { state: AppState::Removed, state_message: pruned, ..row() };
     let west = Removal { objects: 5, held: vec![(ClusterName::new("west"), 3)], moving: 1, ..Removal::default() };
     let key = ObjectKey {

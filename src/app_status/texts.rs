@@ -31,8 +31,8 @@ pub(super) fn missing(facts: Facts<'_>) -> Option<String> {
     (facts.row.paused && !named.is_empty()).then(|| {
         let (is, was) = if named.len() == 1 { ("is", "it was") } else { ("are", "they were") };
         format!(
-            "{} {is} missing in the cluster: {was} deleted to be created again, and could not be; put back only after \
-             the app is resumed",
+            "{} {is} missing in the cluster: {was} deleted to be recreated, which failed; restored only after the app \
+             is resumed",
             join(&named, NAMED)
         )
     })
@@ -56,7 +56,7 @@ pub(super) fn by(who: Option<&String>) -> String {
 }
 
 pub(super) fn fought(object: &str, HealCount { fields, manager, count, .. }: &HealCount) -> String {
-    let what = if fields.is_empty() { "was gone".to_owned() } else { format!("differed in {}", fields.join(", ")) };
+    let what = if fields.is_empty() { "was missing".to_owned() } else { format!("differed in {}", fields.join(", ")) };
     let times = if *count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
     let by = manager.as_ref().map(|manager| format!(", by {manager}")).unwrap_or_default();
     format!("{object} {what}{by}, healed {times}")
@@ -73,14 +73,14 @@ pub(super) fn confirmed(number: usize) -> Option<String> {
 pub(super) fn retrying(facts: Facts<'_>, Retried { of, since, error, is_over }: &Retried) -> String {
     let since = time(*since).unwrap_or_default();
     let app = &facts.row.app;
-    let then = if *is_over { "tried again with the next look" } else { "retrying" };
+    let then = if *is_over { "retried at the next resync" } else { "retrying" };
     let what = match of {
         // It says by itself what it means for the app.
         Of::Ref => return format!("{error}; failing since {since}, {then}"),
         Of::Sync if !is_over => return format!("retrying since {since}: {error}"),
         Of::Sync => "syncs fail".to_owned(),
-        Of::Poll => format!("what no webhook tells of {} is not found out", app.source.repo),
-        Of::Cluster => format!("drift on {} is not looked for", app.destination.cluster),
+        Of::Poll => format!("changes of {} without a webhook are not detected", app.source.repo),
+        Of::Cluster => format!("drift on {} is not detected", app.destination.cluster),
     };
     format!("{what} since {since}, {then}: {error}")
 }
@@ -107,9 +107,9 @@ pub(super) fn behind(facts: Facts<'_>) -> Option<String> {
             let head = head.map(|head| format!(" at {}", head.short())).unwrap_or_default();
             if row.pinned_off_branch && row.pinned_revision.as_ref() == Some(applied) {
                 // What was never on the branch is not behind it.
-                return Some(format!("not what {name} has{head}"));
+                return Some(format!("differs from {name}{head}"));
             }
-            Some(format!("behind: {name} is{head}, applied is {}", applied.short()))
+            Some(format!("behind: {name} is{head}, {} is applied", applied.short()))
         }
         Some(_) => None,
     }

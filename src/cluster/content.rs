@@ -115,21 +115,21 @@ impl Content {
         match self {
             Self::Manifest => None,
             Self::Live => Some((
-                "The object in the cluster does not fit the schema that its kind has now",
-                "Correct or delete the object in the cluster, or let the CRD's schema accept what is stored",
+                "The object in the cluster does not match the current schema of its kind",
+                "Correct or delete the object in the cluster, or make the CRD's schema accept it",
             )),
             Self::Managers => Some((
-                "The object's managedFields do not fit the versions that its CRD has now",
+                "The object's managedFields do not match the current versions of its CRD",
                 "Declare the field in every version of the CRD that serves it, or clear the record with `kubectl patch \
                  KIND NAME --type=json \
                  -p '[{\"op\":\"replace\",\"path\":\"/metadata/managedFields\",\"value\":[{}]}]'` and sync again",
             )),
             Self::Conversion => Some((
-                "The CRD's conversion webhook refuses the object",
-                "Correct the object, use the version of the kind that is stored, or mend the webhook",
+                "The CRD's conversion webhook rejects the object",
+                "Correct the object, use the stored version of the kind, or fix the webhook",
             )),
             Self::Version => Some((
-                "The server cannot convert the object to the version that the manifest names",
+                "The cluster cannot convert the object to the version in the manifest",
                 "Use a version and values that the cluster serves",
             )),
         }

@@ -96,7 +96,7 @@ impl Cluster {
     /// Reads discovery, unless another task has replaced what the caller had `seen` while this one waited.
     async fn discover(&self, seen: Option<tokio::time::Instant>) -> Result<Arc<Discovery>, ClusterError> {
         let Ok(_one) = tokio::time::timeout(self.inner.wait, self.inner.discovering.lock()).await else {
-            return Err(self.busy("others still wait for the list of its APIs"));
+            return Err(self.busy("another request still reads the list of its APIs"));
         };
         if let Some(cached) = &*self.inner.discovery.read().await
             && Some(cached.at) != seen

@@ -18,7 +18,7 @@ pub enum ClusterError {
     #[error("cluster {cluster} rejects requests: too many requests")]
     TooMany { cluster: ClusterName, after: Duration },
     /// Others wait for its answers, and there was no room for one more.
-    #[error("cluster {cluster} could not be asked within {seconds} s: {what}. Driftless retries")]
+    #[error("no request to cluster {cluster} could be sent within {seconds} s: {what}. Driftless retries")]
     Busy { cluster: ClusterName, what: &'static str, seconds: u64 },
     /// 5xx that are not the object's fault.
     #[error("cluster {cluster} failed ({status}): {message}")]
@@ -40,7 +40,7 @@ pub enum ClusterError {
     #[error("{message}")]
     WebhookWithoutDryRun { message: String },
     /// Any other refusal.
-    #[error("cluster {cluster} refused ({status}): {message}")]
+    #[error("cluster {cluster} rejected the request ({status}): {message}")]
     Refused { cluster: ClusterName, status: u16, message: String },
     #[error("cluster {cluster} sent an answer that cannot be read: {message}")]
     Unreadable { cluster: ClusterName, message: String },
@@ -58,7 +58,7 @@ impl ClusterError {
             Self::Failed { cluster, status, .. } => format!("cluster {cluster} failed ({status})"),
             Self::Conflict { cluster, .. } => format!("cluster {cluster}: conflict"),
             Self::WebhookWithoutDryRun { .. } => "an admission webhook does not support dry runs".to_owned(),
-            Self::Refused { cluster, status, .. } => format!("cluster {cluster} refused ({status})"),
+            Self::Refused { cluster, status, .. } => format!("cluster {cluster} rejected the request ({status})"),
             Self::Unreadable { cluster, .. } => format!("cluster {cluster} sent an answer that cannot be read"),
             Self::Configuration { .. }
             | Self::Unreachable { .. }

@@ -29,7 +29,7 @@ impl Cluster {
             let permit = match tokio::time::timeout(self.inner.wait, self.inner.limiter.acquire()).await {
                 Ok(Some(permit)) => permit,
                 Ok(None) => return Err(self.unreachable("the connection is being closed")),
-                Err(_) => return Err(self.busy("as many requests as it may get at once wait for answers")),
+                Err(_) => return Err(self.busy("the limit of concurrent requests is reached")),
             };
             let answer = self.once(ask).await?;
             if answer.status != StatusCode::TOO_MANY_REQUESTS {

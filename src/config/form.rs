@@ -260,14 +260,14 @@ impl Form {
     /// What is expected, in words.
     pub(super) fn words(self) -> String {
         let words = match self {
-            Text => "a text",
+            Text => "a string",
             Flag => "true or false",
             Number(ANY) => "a whole number that is not negative",
             Number(Range { least, most }) => return format!("a whole number from {least} to {most}"),
             Span(Duration::ZERO) => "a duration such as `10m` or `1s 500ms`, up to 30 days",
             Span(least) => return format!("a duration such as `10m`, from {} s to 30 days", least.as_secs()),
             Share => "a number from 0 to 1",
-            Texts => "a list of texts",
+            Texts => "a list of strings",
             Secret => "{env: NAME} or {file: PATH}, never the secret itself",
             Secrets => "a list of {env: NAME} or {file: PATH}, never of secrets themselves",
             Map(_) => "a map",

@@ -75,7 +75,7 @@ impl Faults {
                 for (index, entry) in list.iter().enumerate().filter(|(_, entry)| !entry.value.is_scalar()) {
                     self.tell(
                         entry,
-                        format!("{}[{index}] should be a text, but is {}", within(what, name), entry.value.sort()),
+                        format!("{}[{index}] should be a string, but is {}", within(what, name), entry.value.sort()),
                     );
                 }
             }

@@ -206,7 +206,7 @@ async fn sync(
     let request = answers::Confirms { nothing: confirms_nothing, held: allow_destructive };
     let said = answers::synced(&row, found.as_ref(), request, &standing::removal(&parts.store, &row).await?);
     let revision = found.as_ref().map(|to| to.oid.to_string());
-    tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was asked for");
+    tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was requested");
     // First, so that nothing is pinned that is not going to be synced; its job makes the pin as well.
     enqueue(&parts, id, Manual { by: by.clone(), revision, allow_destructive, adopt, ..Manual::default() }).await?;
     if let Some(to) = found.filter(|_| row.state == AppState::Active) {

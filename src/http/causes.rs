@@ -42,8 +42,8 @@ fn asked(manual: &Manual) -> &'static str {
         Manual { resume: true, .. } | Manual { unpause: true, .. } => "resumed",
         Manual { revision: Some(_), .. } => "pinned",
         Manual { allow_destructive: true, .. } => "deletions confirmed",
-        Manual { adopt: true, .. } => "adoption asked for",
-        _ => "asked for",
+        Manual { adopt: true, .. } => "adoption requested",
+        _ => "requested",
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         ];
         insta::assert_snapshot!(text(&causes).replace(", ", "\n"), @r"
         webhook of forge
-        asked for by uid 1000 (ada)
+        requested by uid 1000 (ada)
         deletions confirmed by uid 1001 (bob)
         pinned by uid 1001 (bob)
         resumed by uid 1000 (ada)

@@ -34,9 +34,10 @@ impl<I> Guarded<I> {
         let within = self.within;
         let timer = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
         match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => {
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not read in time")))
-            }
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the client did not read the response in time",
+            ))),
             Poll::Pending => written,
         }
     }

@@ -55,19 +55,19 @@ async fn ready(Extracted(ops): Extracted<Health>) -> Result<&'static str, Proble
 async fn metrics_text(Extracted(ops): Extracted<Measured>) -> Response {
     match gauges(&ops.queue).await {
         Ok(gauges) => ops.metrics.set_queue(gauges),
-        Err(error) => tracing::error!(%error, "the length of the queue is unknown"),
+        Err(error) => tracing::error!(%error, "the job queue could not be measured"),
     }
     match apps(ops.queue.store()).await {
         Ok(counts) => ops.metrics.set_apps(counts),
-        Err(error) => tracing::error!(%error, "how the apps stand is unknown"),
+        Err(error) => tracing::error!(%error, "the states of the apps could not be read"),
     }
     match failing(ops.queue.store()).await {
         Ok(counts) => ops.metrics.set_failing(counts),
-        Err(error) => tracing::error!(%error, "which jobs fail is unknown"),
+        Err(error) => tracing::error!(%error, "the failing jobs could not be read"),
     }
     match ops.queue.store().backlog().await {
         Ok(lanes) => lanes.iter().for_each(|lane| ops.metrics.set_reports(&lane.lane, lane.due, lane.held)),
-        Err(error) => tracing::error!(%error, "it is unknown what is left to be reported"),
+        Err(error) => tracing::error!(%error, "the pending reports could not be read"),
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], ops.metrics.render()).into_response()

@@ -109,9 +109,9 @@ fn badly_answered(expected: &Expected<'_>, answer: &HookAnswer) -> Option<String
         Some(_) => "look at its recent deliveries".to_owned(),
         None => "the forge cannot reach the address: check DNS, the ingress and its certificate".to_owned(),
     };
-    let code = answer.code.map_or_else(|| "not at all".to_owned(), |code| format!("with {code}"));
+    let code = answer.code.map_or_else(|| "got no response".to_owned(), |code| format!("was answered with {code}"));
     let said = if answer.message.is_empty() { String::new() } else { format!(" ({})", answer.message) };
-    Some(format!("the last delivery of its webhook was answered {code}{said}: {hint}"))
+    Some(format!("the last delivery of its webhook {code}{said}: {hint}"))
 }
 
 fn worth_knowing(hook: &HookSettings) -> Option<String> {

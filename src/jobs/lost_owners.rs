@@ -51,7 +51,7 @@ fn say(lost: &[String], namespace: Option<&str>) -> String {
     let (names, does) = (join(lost, NAMED), if lost.len() == 1 { "does" } else { "do" });
     let there = namespace.map(|namespace| format!(" in the namespace {namespace}")).unwrap_or_default();
     format!(
-        "Kubernetes would delete it after each sync, as its `ownerReferences` name {names}, which {does} not \
+        "Kubernetes would delete it after each sync, because its `ownerReferences` name {names}, which {does} not \
          exist{there} with that uid. Remove `ownerReferences` from the manifest"
     )
 }
@@ -93,8 +93,8 @@ mod tests {
     fn what_is_said_of_lost_owners() {
         let said = [say(&["ConfigMap nothing".into()], Some("shop")), say(&["A a".into(), "B b".into()], None)];
         insta::assert_snapshot!(said.join("\n"), @r"
-        Kubernetes would delete it after each sync, as its `ownerReferences` name ConfigMap nothing, which does not exist in the namespace shop with that uid. Remove `ownerReferences` from the manifest
-        Kubernetes would delete it after each sync, as its `ownerReferences` name A a, B b, which do not exist with that uid. Remove `ownerReferences` from the manifest
+        Kubernetes would delete it after each sync, because its `ownerReferences` name ConfigMap nothing, which does not exist in the namespace shop with that uid. Remove `ownerReferences` from the manifest
+        Kubernetes would delete it after each sync, because its `ownerReferences` name A a, B b, which do not exist with that uid. Remove `ownerReferences` from the manifest
         ");
     }
 }

@@ -224,30 +224,42 @@ pub enum NotValidated {
     Replaced,
 }
 
+impl NotValidated {
+    /// The reason in words. `quote` formats what is named or quoted.
+    pub fn describe(&self, quote: impl Fn(&str) -> String) -> String {
+        match self {
+            Self::NamespaceInPlan { namespace } => {
+                format!("its namespace {} is created by this change", quote(namespace))
+            }
+            Self::CrdInPlan { crd } => format!("its CRD {} is added or changed by this change", quote(crd)),
+            Self::SiblingInPlan { needs } => {
+                format!("it needs {}, which is part of this change", quote(&needs.to_string()))
+            }
+            Self::LimitedInPlan { by } => format!(
+                "{}, which this change adds or tightens, decides whether it is accepted",
+                quote(&by.to_string())
+            ),
+            Self::Drifted { message } => format!(
+                "the object was changed in the cluster, and the cluster rejects the applied manifest as well: {}",
+                quote(message)
+            ),
+            Self::WebhookWithoutDryRun { message } => {
+                format!("an admission webhook does not support dry runs: {}", quote(message))
+            }
+            Self::Unread { message } => {
+                format!("the object cannot be read from the cluster: {}. {REPAIR_CONVERSION}", quote(message))
+            }
+            Self::Replaced => {
+                "it is deleted and created again, and cannot be validated while the existing object is present"
+                    .to_owned()
+            }
+        }
+    }
+}
+
 impl fmt::Display for NotValidated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NamespaceInPlan { namespace } => write!(f, "its namespace {namespace} comes with this change"),
-            Self::CrdInPlan { crd } => write!(f, "its definition {crd} comes or changes with this change"),
-            Self::SiblingInPlan { needs } => write!(f, "it needs {needs}, which comes with this change"),
-            Self::LimitedInPlan { by } => {
-                write!(f, "{by}, which comes or gets stricter with this change, decides whether it is accepted")
-            }
-            Self::Drifted { message } => {
-                write!(
-                    f,
-                    "the object was changed in the cluster, and the server refuses what is applied now as well: \
-                     {message}"
-                )
-            }
-            Self::WebhookWithoutDryRun { message } => {
-                write!(f, "an admission webhook cannot be asked by a dry run: {message}")
-            }
-            Self::Unread { message } => write!(f, "it cannot be read: {message}. {REPAIR_CONVERSION}"),
-            Self::Replaced => f.write_str(
-                "it is deleted and created again, and cannot be validated while the existing object is present",
-            ),
-        }
+        f.write_str(&self.describe(str::to_owned))
     }
 }
 

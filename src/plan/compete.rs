@@ -98,7 +98,7 @@ pub fn refuse_rivals(changes: &mut [Change], claims: &Claims) {
         let rival = asked.find_map(|single| Some((claims.rival(&single, &id)?, single)));
         if let Some((rival, single)) = rival {
             let message =
-                format!("{rival} asks for {single} as well, and only one of the two can have it. Change one of them.");
+                format!("{rival} also requests {single}, and only one of them can have it. Change one of them.");
             change.verdict = Verdict::Rejected { message, causes: Vec::new() };
             change.refused_by = RefusedBy::Driftless;
         }
@@ -150,8 +150,8 @@ pub(super) mod tests {
             create("c", "shop", &port(30_081)),
         ]);
         insta::assert_snapshot!(said.join("\n"), @r"
-        Service other/b asks for the node port 30080 as well, and only one of the two can have it. Change one of them.
-        Service shop/a asks for the node port 30080 as well, and only one of the two can have it. Change one of them.
+        Service other/b also requests the node port 30080, and only one of them can have it. Change one of them.
+        Service shop/a also requests the node port 30080, and only one of them can have it. Change one of them.
         ");
         let ip = json!({"clusterIP": "10.96.0.50", "clusterIPs": ["10.96.0.50"]});
         assert_eq!(refused(&mut [create("a", "shop", &ip), create("b", "shop", &ip)]).len(), 2);

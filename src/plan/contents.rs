@@ -137,7 +137,7 @@ impl fmt::Display for Contents {
             let mut text = format!("{} of this app ({})", objects(total(&self.own)), kinds(&self.own));
             if !self.wanted.is_empty() {
                 text += &format!(
-                    ", of which Git still has {}: once they are deleted with it, the app cannot be applied",
+                    "; Git still contains {}, so the app cannot be applied after this deletion",
                     some(&self.wanted)
                 );
             }
@@ -154,16 +154,19 @@ impl fmt::Display for Contents {
             ));
         }
         if self.hidden > 0 {
-            parts.push(format!("{} of others that this repo may not touch", objects(self.hidden)));
+            parts.push(format!("{} of other owners that this repo may not change", objects(self.hidden)));
         }
         if self.unseen > 0 {
-            parts.push(format!("{} more, of which only the number is known", objects(self.unseen)));
+            parts.push(format!("{} more that were not listed", objects(self.unseen)));
         }
         if !self.unlisted.is_empty() {
-            parts.push(format!("an unknown number of the kinds that could not be listed ({})", some(&self.unlisted)));
+            parts.push(format!(
+                "an unknown number of objects of kinds that could not be listed ({})",
+                some(&self.unlisted)
+            ));
         }
         if parts.is_empty() {
-            return f.write_str("nothing was found there");
+            return f.write_str("no objects found");
         }
         f.write_str(&parts.join("; "))
     }
@@ -256,11 +259,13 @@ mod tests {
         ];
         insta::assert_snapshot!(
             told(&all, &[&all[0]], &|_| true),
-            @"2 objects of this app (2 ConfigMap), of which Git still has ConfigMap shop/a: once they are deleted with it, the app cannot be applied; 3 objects that are not this app's (2 Secret, 1 Deployment): Deployment shop/d of Argo CD store, Secret shop/s of the app shop/cart, Secret shop/t"
+            @
+                "2 objects of this app (2 ConfigMap); Git still contains ConfigMap shop/a, so the app cannot be applied after this deletion; 3 objects that are not this app's (2 Secret, 1 Deployment): \
+                 Deployment shop/d of Argo CD store, Secret shop/s of the app shop/cart, Secret shop/t"
         );
         insta::assert_snapshot!(told(&all, &[], &|_| false),
-            @"2 objects of this app (2 ConfigMap); 3 objects of others that this repo may not touch");
-        assert_eq!(told(&all[5..8], &[], &|_| true), "nothing was found there");
+            @"2 objects of this app (2 ConfigMap); 3 objects of other owners that this repo may not change");
+        assert_eq!(told(&all[5..8], &[], &|_| true), "no objects found");
     }
 
     /// A made object whose owner is elsewhere counts, and one that is served under two groups counts once.
@@ -283,6 +288,8 @@ mod tests {
         let viewer = Viewer { marks: &marks("web"), uid: &|_| None, wanted: &HashSet::new(), may_name: &|_| true };
         let unlisted = ["Widget", "Lease", "Gadget", "Task"].map(str::to_owned).to_vec();
         insta::assert_snapshot!(Contents::of(&[], &viewer, 1200, unlisted).to_string(),
-            @"1200 objects more, of which only the number is known; an unknown number of the kinds that could not be listed (Gadget, Lease, Task and 1 more)");
+            @
+                "1200 objects more that were not listed; an unknown number of objects of kinds that could not \
+                 be listed (Gadget, Lease, Task and 1 more)");
     }
 }

@@ -162,19 +162,19 @@ fn anothers(key: &ObjectKey, instance: &str, app: &str, marks: &Marks) -> String
     let other_repo = marks.is_instance(instance) && app.parse::<AppId>().is_ok_and(|other| other.repo != own.repo);
     let why = if other_repo { " Objects are handed over only between apps of one repo." } else { "" };
     format!(
-        "{key} belongs to the app {app} of the instance {instance}, and the app {own} renders it as well. Two apps \
+        "{key} belongs to app {app} of the Driftless instance {instance}, and app {own} renders it as well. Two apps \
          cannot own one object: remove it from one of them.{why}"
     )
 }
 
 /// A refusal of what is there together with what is asked for may quote what is there.
 fn unspoken(verdict: Verdict) -> Verdict {
-    const HIDDEN: &str = "the server's text is not shown, because it may contain what another owner put there";
+    const HIDDEN: &str = "the server's message is not shown, because it may contain another owner's data";
     match verdict {
         Verdict::Rejected { causes, .. } => {
             let hidden = |cause: Cause| Cause { message: HIDDEN.to_owned(), ..cause };
             Verdict::Rejected {
-                message: format!("The server refuses the object as it would be then; {HIDDEN}."),
+                message: format!("The cluster rejects the resulting object; {HIDDEN}."),
                 causes: causes.into_iter().map(hidden).collect(),
             }
         }

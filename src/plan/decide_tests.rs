@@ -182,7 +182,7 @@ fn what_another_app_of_the_repo_lets_go_is_taken_with_the_servers_word() {
     let change = decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), let_go(&other));
     assert_eq!(
         message(&change),
-        "ConfigMap shop/a belongs to the app shop/api of the instance driftless, and the app shop/web renders it as \
+        "ConfigMap shop/a belongs to app shop/api of the Driftless instance driftless, and app shop/web renders it as \
          well. Two apps cannot own one object: remove it from one of them."
     );
 }
@@ -196,7 +196,7 @@ fn nothing_is_handed_over_between_repos() {
         decide(&wanted(&json!({"k": "2"})), Some(&object), accepted(object.clone()), claim(&ours, false, true));
     assert_eq!(
         message(&change),
-        "ConfigMap shop/a belongs to the app bank/api of the instance driftless, and the app shop/web renders it as \
+        "ConfigMap shop/a belongs to app bank/api of the Driftless instance driftless, and app shop/web renders it as \
          well. Two apps cannot own one object: remove it from one of them. Objects are handed over only between apps \
          of one repo."
     );

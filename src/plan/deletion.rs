@@ -64,7 +64,9 @@ impl fmt::Display for Kept {
         match self {
             Self::Controller(owner) => write!(f, "{owner} controls it"),
             Self::OtherTool { tool, name } => write!(f, "it is managed by {tool} ({name})"),
-            Self::OtherApp { instance, app } => write!(f, "it belongs to the app {app} of the instance {instance}"),
+            Self::OtherApp { instance, app } => {
+                write!(f, "it belongs to app {app} of the Driftless instance {instance}")
+            }
             Self::Unmarked { label: true, annotation: false } => write!(f, "its label `{APP_LABEL}` is not this app's"),
             Self::Unmarked { label: false, .. } => {
                 write!(f, "its annotation `{OWNER_ANNOTATION}` is not this object's")
@@ -72,13 +74,13 @@ impl fmt::Display for Kept {
             Self::Unmarked { label: true, annotation: true } => {
                 write!(f, "neither its label `{APP_LABEL}` nor its annotation `{OWNER_ANNOTATION}` is this app's")
             }
-            Self::AsksToStay(mark) => write!(f, "its {mark} says so"),
+            Self::AsksToStay(mark) => write!(f, "it has the {mark}"),
             Self::Another => f.write_str("it is not the object that was applied, but another one of the same name"),
             Self::Unrecorded => f.write_str("it is missing from the inventory"),
             Self::WantedAs(other) => {
                 write!(
                     f,
-                    "it is the same object as {other} of the group {}, which is still wanted",
+                    "it is the same object as {other} of the group {}, which Git still contains",
                     group(&other.group)
                 )
             }
@@ -331,16 +333,16 @@ mod tests {
         without label: kept: its label `driftless.dev/app` is not this app's
         with another's label: kept: its label `driftless.dev/app` is not this app's
         without marks: kept: neither its label `driftless.dev/app` nor its annotation `driftless.dev/owner` is this app's
-        another app's: kept: it belongs to the app shop/web of the instance driftless
-        another instance's: kept: it belongs to the app shop/web of the instance driftless
+        another app's: kept: it belongs to app shop/web of the Driftless instance driftless
+        another instance's: kept: it belongs to app shop/web of the Driftless instance driftless
         a controller's: kept: ReplicaSet/r controls it
         with an owner that does not control it: deleted: u in version Some("7")
         Argo CD's: kept: it is managed by Argo CD (store)
         Flux': kept: it is managed by Flux (kustomize /apps)
         Helm's: kept: it is managed by Helm (/r)
-        asks to stay: kept: its annotation `helm.sh/resource-policy: keep` says so
-        asks Argo CD: kept: its annotation `argocd.argoproj.io/sync-options: Prune=false` says so
-        asks Flux: kept: its annotation `kustomize.toolkit.fluxcd.io/prune: disabled` says so
+        asks to stay: kept: it has the annotation `helm.sh/resource-policy: keep`
+        asks Argo CD: kept: it has the annotation `argocd.argoproj.io/sync-options: Prune=false`
+        asks Flux: kept: it has the annotation `kustomize.toolkit.fluxcd.io/prune: disabled`
         "#);
     }
 

@@ -62,9 +62,9 @@ impl fmt::Display for Destructive {
             }
             Self::Unreviewed { keys, replaced, why } => {
                 let verb = if *replaced { "replaces" } else { "deletes" };
-                write!(f, "{verb} {}, although no commit asks for it: {why}", named(keys))
+                write!(f, "{verb} {}, which no commit requests: {why}", named(keys))
             }
-            Self::Asks { key, mark } => write!(f, "deletes {key}, whose {mark} asks for confirmation"),
+            Self::Asks { key, mark } => write!(f, "deletes {key}, whose {mark} requires confirmation"),
             Self::Many { pruned, of, .. } => write!(f, "deletes {pruned} of the app's {of} objects"),
             Self::All { of: 1 } => f.write_str("deletes the last object of the app"),
             Self::All { of } => write!(f, "deletes all {of} objects of the app"),
@@ -275,9 +275,9 @@ mod tests {
         assert_eq!(
             said,
             [
-                "deletes ConfigMap shop/m0, ConfigMap shop/m1, although no commit asks for it: cluster prod now \
+                "deletes ConfigMap shop/m0, ConfigMap shop/m1, which no commit requests: cluster prod now \
                  serves a.io/v1/A",
-                "replaces ConfigMap shop/m2, although no commit asks for it: Driftless was upgraded",
+                "replaces ConfigMap shop/m2, which no commit requests: Driftless was upgraded",
             ]
         );
     }
@@ -303,8 +303,9 @@ mod tests {
         let said = destructive_objects([&change]).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             said,
-            ["deletes ConfigMap shop/a, whose annotation `argocd.argoproj.io/sync-options: Prune=confirm` asks for \
-              confirmation"]
+            [
+                "deletes ConfigMap shop/a, whose annotation `argocd.argoproj.io/sync-options: Prune=confirm` requires confirmation"
+            ]
         );
         change.action = Action::Update;
         assert!(!is_destructive(&change));
@@ -354,7 +355,9 @@ mod tests {
         let inventory: Vec<_> =
             maps(9).into_iter().chain([key("", "Namespace", "shop"), key("apps", "StatefulSet", "db")]).collect();
         insta::assert_snapshot!(reasons(&inventory[9..], &inventory),
-            @"deletes Namespace shop and with it everything in it; deletes StatefulSet shop/db and with it its pods and what they hold");
+            @
+                "deletes Namespace shop and with it everything in it; deletes StatefulSet shop/db and with it its \
+                 pods and what they hold");
         assert_eq!(reasons(&[key("x.io", "Namespace", "a")], &inventory), "");
     }
 }

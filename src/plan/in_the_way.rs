@@ -28,20 +28,20 @@ impl Holder {
     fn text(&self, single: &Single) -> String {
         let Self { key, is_deleted, .. } = self;
         if *is_deleted {
-            format!("{key} has {single} until it is deleted, and {GOES_LAST}. {}", in_two_steps(key))
+            format!("{key} uses {single} until it is deleted, and {GOES_LAST}. {}", in_two_steps(key))
         } else {
             format!(
-                "{key} has {single} until this change takes it from it. Two steps are needed: merge the change of \
+                "{key} uses {single} until this change is applied to it. Use two pull requests: merge the change of \
                  {key} first, and this object afterwards."
             )
         }
     }
 }
 
-const GOES_LAST: &str = "what Git no longer has is deleted after everything else is applied";
+const GOES_LAST: &str = "objects that are no longer in Git are deleted after everything else is applied";
 
 fn in_two_steps(key: &dyn fmt::Display) -> String {
-    format!("Two steps are needed: merge the deletion of {key} without this object, and this object afterwards.")
+    format!("Use two pull requests: merge the deletion of {key} first, and this object afterwards.")
 }
 
 /// Whether the server says that something is another object's, of which there is one only.
@@ -69,7 +69,7 @@ pub fn name_who_is_in_the_way(changes: &mut [Change], gone: &[ObjectId]) {
             .next();
         let decider = || {
             let decider = gone.iter().find(|decider| decides(decider, &change.key, message))?;
-            Some(format!("{decider} decides over it until it is deleted, and {GOES_LAST}. {}", in_two_steps(decider)))
+            Some(format!("{decider} applies to it until it is deleted, and {GOES_LAST}. {}", in_two_steps(decider)))
         };
         if let Some(text) = holder.or_else(decider) {
             *message = format!("{}. {text}", message.trim_end_matches('.'));

@@ -167,11 +167,11 @@ fn sentence(path: &str, desired: &Value, result: Option<&Value>, hides: bool) ->
     };
     let git = shown(desired).filter(|_| !hides);
     match (result, git) {
-        (None, None) => format!("{path} is in Git, and the cluster leaves it out"),
-        (None, Some(git)) => format!("{path} is {git} in Git, and the cluster leaves it out"),
+        (None, None) => format!("{path} is in Git, but the cluster removes it"),
+        (None, Some(git)) => format!("{path} is {git} in Git, but the cluster removes it"),
         (Some(result), git) => match (shown(result).filter(|_| !hides), git) {
-            (Some(result), Some(git)) => format!("{path} is set to {result} by the cluster, Git says {git}"),
-            _ => format!("{path} is set to another value by the cluster than Git says"),
+            (Some(result), Some(git)) => format!("{path} is {git} in Git, but the cluster sets it to {result}"),
+            _ => format!("the cluster sets {path} to another value than Git"),
         },
     }
 }
@@ -204,26 +204,26 @@ mod tests {
         result["spec"]["template"]["spec"]["containers"].as_array_mut().expect("a list").push(json!({"name": "proxy"}));
         result["metadata"]["labels"] = json!({});
         let said = [
-            "metadata.labels[driftless.dev/app] is x in Git, and the cluster leaves it out",
-            "spec.replicas is set to 2 by the cluster, Git says 5",
-            "spec.template.spec.containers[web].image is set to mirror/a:1 by the cluster, Git says a:1",
-            "spec.template.spec.containers[web].env[A].value is set to another value by the cluster than Git says",
+            "metadata.labels[driftless.dev/app] is x in Git, but the cluster removes it",
+            "spec.replicas is 5 in Git, but the cluster sets it to 2",
+            "spec.template.spec.containers[web].image is a:1 in Git, but the cluster sets it to mirror/a:1",
+            "the cluster sets spec.template.spec.containers[web].env[A].value to another value than Git",
         ];
         assert_eq!(of(&web(5, "a:1", "ref"), &result), said);
         let bare = overridden_fields(&web(5, "a:1", "ref"), &result).join("");
-        assert!(bare.contains("spec.replicas is set to another value") && !bare.contains("mirror/a:1"), "{bare}");
+        assert!(
+            bare.contains("the cluster sets spec.replicas to another value") && !bare.contains("mirror/a:1"),
+            "{bare}"
+        );
         assert_eq!(
             injected(&web(5, "a:1", "ref"), &result),
             ["spec.template.spec.containers[proxy] is added by the cluster (a mutating policy or webhook)"]
         );
         let secret = |value: &str| json!({"kind": "Secret", "data": {"k": value}});
-        assert_eq!(
-            of(&secret("YQ=="), &secret("Yg==")),
-            ["data.k is set to another value by the cluster than Git says"]
-        );
+        assert_eq!(of(&secret("YQ=="), &secret("Yg==")), ["the cluster sets data.k to another value than Git"]);
         assert_eq!(
             of(&json!({"spec": {"sel": {}}}), &json!({"spec": {"sel": null}})),
-            ["spec.sel is set to null by the cluster, Git says {}"]
+            ["spec.sel is {} in Git, but the cluster sets it to null"]
         );
     }
 

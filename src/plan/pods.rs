@@ -76,8 +76,8 @@ fn beyond(
     });
     let first = said.next()?;
     Some(format!(
-        "Some of its pods may not start: the quota {name} of the namespace {} has room for {first}. Raise the quota, or \
-         ask for less",
+        "Some of its pods may not start: the quota {name} of the namespace {} has room for {first}. Raise the quota, \
+         or request less",
         limits.namespace
     ))
 }

@@ -46,7 +46,7 @@ fn pods_that_would_not_fit_are_told_of() {
     let cpu = |hard: &str, used: &str| quota("requests.cpu", hard, used);
     let says = |quota: &Value, change: Change| warned(quota, Some(&[]), &mut [change]);
     let said = says(&cpu("2", "500m"), create(&deployment(4, "500m")));
-    insta::assert_snapshot!(said.join("\n"), @"Some of its pods may not start: the quota small of the namespace shop has room for 1500m more requests.cpu (500m of 2 used), and this change needs about 2. Raise the quota, or ask for less");
+    insta::assert_snapshot!(said.join("\n"), @"Some of its pods may not start: the quota small of the namespace shop has room for 1500m more requests.cpu (500m of 2 used), and this change needs about 2. Raise the quota, or request less");
     let fits = |quota: &Value, change: Change| says(quota, change).is_empty();
     assert!(fits(&cpu("2", "500m"), create(&deployment(3, "500m"))));
     assert!(fits(&cpu("2", "2"), update(&deployment(4, "500m"), &deployment(4, "500m"))), "nothing more");

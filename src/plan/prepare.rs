@@ -217,7 +217,8 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
     for (what, name) in [("name", Some(&key.name)), ("namespace", key.namespace.as_ref())] {
         if let Some(name) = name.filter(|name| !fits_a_path(name)) {
             let message = format!(
-                "The {what} {name:?} of the {} cannot be used: Driftless takes names of up to 253 letters, digits and \
+                "The {what} {name:?} of the {} cannot be used: Driftless accepts names of up to 253 letters, digits \
+                 and \
                  characters of `-._~:@!$&'()*+,;=`, \
                  as they are a part of the object's address. Rename it.",
                 key.kind

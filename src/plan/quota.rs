@@ -47,7 +47,7 @@ pub fn refuse_beyond(changes: &mut [Change], quotas: &[Value], takings: &[Taking
             }
             let creates = places.iter().all(|at| changes[*at].action == Action::Create);
             let (takes, fewer) = if usage::is_measured(resource) {
-                ("asks for", "ask for less")
+                ("requests", "request less")
             } else if creates {
                 ("creates", "create fewer")
             } else {

@@ -125,7 +125,7 @@ fn what_pods_and_claims_ask_for_together_is_summed() {
     let mut changes = pods();
     assert_eq!(rejected(&quota("requests.cpu", "2", "1"), &mut changes, "pods"), 2);
     let Verdict::Rejected { message, .. } = &changes[0].verdict else { panic!("{changes:?}") };
-    insta::assert_snapshot!(message, @"The quota small of the namespace shop has room for 1 more requests.cpu (1 of 2 used), and this change asks for 1200m. Raise the quota, or ask for less.");
+    insta::assert_snapshot!(message, @"The quota small of the namespace shop has room for 1 more requests.cpu (1 of 2 used), and this change requests 1200m. Raise the quota, or request less.");
     assert_eq!(rejected(&quota("cpu", "2", "1"), &mut pods(), "pods"), 2);
     assert_eq!(rejected(&quota("requests.cpu", "2200m", "1"), &mut pods(), "pods"), 0);
     assert_eq!(rejected(&quota("limits.cpu", "1", "1"), &mut pods(), "pods"), 0, "they have no limits");

@@ -117,7 +117,7 @@ pub(super) fn replaced(
     let kept = match (deletable(live, &id, claim.marks, record), untried(&wanted.desired.object, live)) {
         (Err(kept), _) => Some(kept.to_string()),
         (Ok(_), Some(field)) if wanted.key.kind == "Service" => {
-            Some(format!("whether {field} is free cannot be tried before the old Service is gone"))
+            Some(format!("whether {field} is free cannot be checked before the old Service is deleted"))
         }
         (Ok(_), _) => None,
     };

@@ -147,7 +147,7 @@ impl Queue {
         }
         tx.commit().await?;
         if freed > 0 {
-            tracing::info!(freed, "jobs were running when their process ended");
+            tracing::info!(freed, "jobs were interrupted when the server ended; they run again");
             self.0.committer.wake.notify_one();
         }
         Ok(freed)

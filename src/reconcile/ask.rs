@@ -173,7 +173,10 @@ pub(super) async fn dry_run(
                 }
                 refused if wanted.replace => Ok(DryRun {
                     conflicts,
-                    ..DryRun::without_result(not_replaced(refused, "the refusal is not about the change of a field"))
+                    ..DryRun::without_result(not_replaced(
+                        refused,
+                        "the cluster rejects the object itself, not the change of a field",
+                    ))
                 }),
                 refused => Ok(DryRun { conflicts, ..DryRun::without_result(refused) }),
             }
@@ -286,12 +289,12 @@ async fn replacement(
         Some(other) => Box::pin(dry_run(cluster, &PreparedObject { replace: false, ..other }, coming, None)).await?,
         None if is_immutable => DryRun::without_result(Verdict::NotValidated { reason: NotValidated::Replaced }),
         None => {
-            let why = "the refusal does not say that a field cannot change";
+            let why = "the cluster does not report an immutable field";
             return Ok(DryRun::without_result(not_replaced(refused, why)));
         }
     };
     if !is_immutable && asked.verdict != Verdict::Accepted {
-        let why = "the server refuses the manifest as a new object as well";
+        let why = "the cluster rejects the manifest as a new object as well";
         return Ok(DryRun::without_result(not_replaced(refused, why)));
     }
     // A policy or a webhook may judge by the name: once the old object is deleted it would be too late to hear of that.
@@ -299,7 +302,7 @@ async fn replacement(
         Ok(()) => Ok(DryRun { replaces: Some(refused), ..asked }),
         Err(error) => match verdict(wanted, error, coming) {
             Ok(Verdict::Rejected { message, .. }) => {
-                let why = format!("the server refuses it as a new object ({})", message.trim_end_matches('.'));
+                let why = format!("the cluster rejects it as a new object ({})", message.trim_end_matches('.'));
                 Ok(DryRun::without_result(not_replaced(refused, &why)))
             }
             Ok(verdict) => Ok(DryRun { replaces: Some(refused), ..DryRun::without_result(verdict) }),

@@ -11,8 +11,8 @@ use crate::app::SyncPolicy;
 use crate::manifest::ObjectId;
 use crate::plan::{self, Action, Change, PreparedObject, Verdict};
 
-const NOTE: &str = "This change leaves it as it is on the base, where it is refused as well. Nothing of the app is \
-                    applied as long as it is.";
+const NOTE: &str = "This change does not touch it; it is rejected on the base as well. Nothing of the app is applied \
+     until it is fixed.";
 
 /// What a sync of the merge would write or be refused of objects that are the same on both sides, and that are not in
 /// the cluster as they are in Git.

@@ -183,10 +183,10 @@ fn moved(base: &HashMap<ObjectId, Facts>, change: &HashMap<ObjectId, Facts>) -> 
 fn never_applied(wanted: &PreparedObject, base_facts: &HashMap<ObjectId, Facts>, marks: &Marks) -> Option<Change> {
     let facts = base_facts.get(&wanted.key.id())?;
     let owner = |live| match marks.read(live, &wanted.key.id()) {
-        Marked::Other { app, .. } => format!("It belongs to app {app}, and stays."),
+        Marked::Other { app, .. } => format!("It belongs to app {app} and is kept."),
         Marked::Ours | Marked::No => "Kept: it exists, but it is not in the app's inventory.".to_owned(),
     };
-    let note = facts.live.as_ref().map_or_else(|| "Never applied, and no longer wanted.".to_owned(), owner);
+    let note = facts.live.as_ref().map_or_else(|| "It was never applied and is no longer in Git.".to_owned(), owner);
     let change = Change::new(wanted.key.clone(), Action::None, Verdict::Accepted);
     Some(Change { notes: vec![note], before: Some(wanted.manifest.clone()), ..change })
 }

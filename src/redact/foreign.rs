@@ -57,21 +57,21 @@ const PARSER: [&str; 16] = [
 /// Texts of our own in which nothing but names stands where the star is.
 const OURS: [&str; 46] = [
     "the path is not in the repository",
-    "renders to no object at all",
+    "renders to no objects",
     "there is no renderer *",
     "no manifests: there is no .yaml, .yml or .json file at or below this path",
     "no manifests: there is no .yaml, .yml or .json file at or below this path.",
-    "a link that leads to nothing",
-    "links lead in a circle: this is * again",
+    "a broken symbolic link",
+    "symbolic links form a loop: this is * again",
     "a * below a path that is rendered as plain YAML",
-    "a key is there twice: *",
-    "* is there twice",
-    "* is there twice: also in *",
+    "a key is defined twice: *",
+    "* is defined twice",
+    "* is defined twice: also in *",
     "* is outside the repository",
     "*: * is outside the repository",
     "*: kustomize would run helm, which may not be started here",
     "expected a Kubernetes object, found a list",
-    "expected a Kubernetes object, found a text",
+    "expected a Kubernetes object, found a string",
     "expected a Kubernetes object, found a number",
     "expected a Kubernetes object, found true or false",
     "expected a Kubernetes object, found nothing",
@@ -81,27 +81,27 @@ const OURS: [&str; 46] = [
     "a * has no metadata.name",
     "a * has a number as metadata.*",
     "a * has true or false as metadata.*",
-    "a * has another name at each render",
+    "a * has a different name at each render",
     "lists are nested more than * deep",
     "* has items that are not a list",
     "item * of a * is a list, not a Kubernetes object",
-    "item * of a * is a text, not a Kubernetes object",
+    "item * of a * is a string, not a Kubernetes object",
     "item * of a * is a number, not a Kubernetes object",
     "item * of a * is true or false, not a Kubernetes object",
     "item * of a * is nothing, not a Kubernetes object",
-    "two renders make * and * objects",
+    "two renders return * and * objects",
     "* differs between two renders at *",
     "* is a hook (helm.sh/hook: *), and hooks are not run",
     "not in the repository",
     "a values file that is not in the repository",
     "the chart requires kubeVersion *, the cluster has *",
     "chart * depends on *, which is not in its charts/",
-    "chart * is there twice, also as *: which of them counts is left to chance",
-    "a library chart can't be installed",
-    "a chart of this type can't be installed",
-    "this apiVersion of charts is not supported: v1 and v2 are",
+    "chart * exists twice, also as *; it is undefined which one is used",
+    "a library chart cannot be installed",
+    "a chart of this type cannot be installed",
+    "this chart apiVersion is not supported; use v1 or v2",
     "resources: * is not in the repository",
-    "a chart is rendered for a cluster, whose version and API versions are not known",
+    "a chart needs the version and the API versions of its cluster, which are not known",
 ];
 
 /// Warnings of kustomize that name fields of its own.
@@ -114,8 +114,8 @@ const WARNINGS: [&str; 6] = [
     "Warning: 'imageTags' is deprecated",
 ];
 
-const WHERE: &str = "the full text is not shown, because a file that was read holds a Secret or a value that is named \
-                     like one. Run `driftless \
+const WHERE: &str = "the full text is not shown, because a file that was read contains a Secret or a value that is \
+     named like one. Run `driftless \
                      preview` on this folder to see it";
 
 /// Whether a file may hold a secret.
@@ -168,8 +168,8 @@ fn class(message: &str) -> String {
     }
     match () {
         () if has("a render does not see the cluster; set helm.allowLookup") => {
-            "the template calls lookup, and a render does not see the cluster. Set helm.allowLookup for the app to let \
-             it find nothing"
+            "the template calls lookup, and a render does not see the cluster. Set helm.allowLookup for the app to \
+             make lookup return nothing"
                 .to_owned()
         }
         () if has("objects are hooks (helm.sh/hook)") => "several objects are hooks (helm.sh/hook), and hooks are not \
@@ -179,9 +179,11 @@ fn class(message: &str) -> String {
                                         it"
         .to_owned(),
         () if has("cannot unmarshal") || has("cannot decode") || has("cannot construct") => {
-            "a value does not have the type that its field or its tag asks for".to_owned()
+            "a value does not have the type that its field or its tag requires".to_owned()
         }
-        () if has("already set in map") || has("already defined") => "not valid YAML: a key is there twice".to_owned(),
+        () if has("already set in map") || has("already defined") => {
+            "not valid YAML: a key is defined twice".to_owned()
+        }
         () if has("meet the specifications of the schema") => format!(
             "the chart's values do not match its \
                                                                        schema{}",
@@ -190,8 +192,8 @@ fn class(message: &str) -> String {
         () if message.starts_with("not valid YAML") => "not valid YAML".to_owned(),
         () if message.starts_with("not valid JSON") => "not valid JSON".to_owned(),
         () if message.starts_with("the library crashed") => "the library crashed on this input".to_owned(),
-        () if has(" is remote, and a render reads") => {
-            "it refers to something remote, and a render reads nothing but its own repository".to_owned()
+        () if has(" is remote; a render reads") => {
+            "it refers to a remote resource; a render reads only its own repository".to_owned()
         }
         () if has("patch") => "a patch cannot be applied".to_owned(),
         () if has("secretGenerator") || has("SecretArgs") || has("literal") => "a generator's values cannot be \
@@ -248,7 +250,7 @@ mod tests {
         "executing \"web/templates/a.yaml\" at <fail hunter2>: error calling fail: hunter2",
         "execution error at (web/templates/a.yaml:3:4): error calling mustToDate: parsing time \"hunter2\"",
         "the library crashed on this input, after reading this file: runtime error: hunter2",
-        "https://user:hunter2@git.example/x is remote, and a render reads nothing but its own repository",
+        "https://user:hunter2@git.example/x is remote; a render reads only its own repository",
     ];
 
     #[test]
@@ -257,9 +259,9 @@ mod tests {
         assert!(!shown.iter().any(|text| text.contains("hunter2")), "{shown:?}");
         insta::assert_snapshot!(shown.join("\n"), @r"
         not valid YAML: an alias names an anchor that is not defined before it; …
-        a value does not have the type that its field or its tag asks for; …
-        a value does not have the type that its field or its tag asks for; …
-        not valid YAML: a key is there twice; …
+        a value does not have the type that its field or its tag requires; …
+        a value does not have the type that its field or its tag requires; …
+        not valid YAML: a key is defined twice; …
         a generator's values cannot be read; …
         a patch cannot be applied; …
         a replacement cannot be made; …
@@ -267,22 +269,22 @@ mod tests {
         the template fails; …
         the template fails; …
         the library crashed on this input; …
-        it refers to something remote, and a render reads nothing but its own repository; …
+        it refers to a remote resource; a render reads only its own repository; …
         ");
     }
 
     #[test]
     fn our_own_words_and_fixed_ones_stay() {
         for text in [
-            "renders to no object at all",
+            "renders to no objects",
             "resources: ../base/a.yaml is not in the repository",
-            "Secret shop/db is there twice: also in deploy/b.yaml",
+            "Secret shop/db is defined twice: also in deploy/b.yaml",
             "not valid YAML: mapping values are not allowed in this context",
             "not valid YAML: did not find expected ',' or '}'",
         ] {
             assert_eq!(rebuilt(text), text);
         }
-        assert_ne!(rebuilt("a b c hunter2 d is there twice"), "a b c hunter2 d is there twice", "no name");
+        assert_ne!(rebuilt("a b c hunter2 d is defined twice"), "a b c hunter2 d is defined twice", "no name");
     }
 
     /// X11+: a value in a place of one of our own texts makes it another text.
@@ -292,8 +294,8 @@ mod tests {
             "expected a Kubernetes object, found 4711",
             "expected a Kubernetes object, found hunter2",
             "item 1 of a List is 4711, not a Kubernetes object",
-            "a hunter2 chart can't be installed",
-            "apiVersion hunter2 of charts is not supported: v1 and v2 are",
+            "a hunter2 chart cannot be installed",
+            "chart apiVersion hunter2 is not supported; use v1 or v2",
         ] {
             assert!(!rebuilt(text).contains("4711") && !rebuilt(text).contains("hunter2"), "{}", rebuilt(text));
         }

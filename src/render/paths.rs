@@ -96,7 +96,7 @@ impl Paths {
         if size > self.max_file {
             return Ok(Found::Refused(Refusal::new(
                 &path,
-                format!("{size} bytes long, and a render reads files of up to {} bytes", self.max_file),
+                format!("{size} bytes long; the limit of a file is {} bytes", self.max_file),
             )));
         }
         let bytes = self.tree.blob(&entry.id)?;

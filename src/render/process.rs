@@ -72,12 +72,12 @@ impl Worker {
                 tracing::debug!(?libraries, "a renderer's worker started");
                 Ok(())
             }
-            Ok((Said::Hello { protocol, .. }, _)) => {
-                Err(RenderError::Protocol(format!("it speaks version {protocol}, we speak version {PROTOCOL}")))
-            }
-            Ok((said, _)) => Err(RenderError::Protocol(format!("it does not begin with a hello, but with {said:?}"))),
+            Ok((Said::Hello { protocol, .. }, _)) => Err(RenderError::Protocol(format!(
+                "it speaks protocol version {protocol}, the server speaks version {PROTOCOL}"
+            ))),
+            Ok((said, _)) => Err(RenderError::Protocol(format!("its first message is not a hello: {said:?}"))),
             Err(NoFrame::Ended) => Err(self.not_started()),
-            Err(other) => Err(RenderError::Protocol(format!("no hello: {other:?}"))),
+            Err(other) => Err(RenderError::Protocol(format!("it sent no hello: {other:?}"))),
         }
     }
 
@@ -112,9 +112,7 @@ impl Worker {
                 .with_hint("look for a template or an alias that repeats itself, or split the app")));
         }
         if said.contains("stack exceeds") || said.contains("stack overflow") {
-            return Ok(Ok(
-                Failure::new("calls itself without end").with_hint("look for a template that includes itself")
-            ));
+            return Ok(Ok(Failure::new("recurses without end").with_hint("look for a template that includes itself")));
         }
         // Only what the runtime says of itself: a panic's text may quote the input.
         let fatal = said.lines().find(|line| line.starts_with("fatal error: ") || line.starts_with("SIG"));

@@ -53,9 +53,10 @@ impl From<NoFrame> for Trouble {
     fn from(none: NoFrame) -> Self {
         match none {
             NoFrame::Ended => Trouble::Ended,
-            NoFrame::TooLarge => {
-                Trouble::Input { failure: Failure::new("renders to more than a render may return"), worker_lost: true }
-            }
+            NoFrame::TooLarge => Trouble::Input {
+                failure: Failure::new("renders to more than the limit of one render"),
+                worker_lost: true,
+            },
             NoFrame::Garbage(what) => Trouble::Garbage(what),
             NoFrame::Io(error) => Trouble::Broken(error.into()),
         }

@@ -56,9 +56,9 @@ fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
         Stopped::UnrelatedHistory => {
             (StatusState::Failure, format!("shares no history with {base}, so it cannot be merged"))
         }
-        Stopped::Fork => (StatusState::Failure, "comes from a fork, and previews of forks are off".into()),
+        Stopped::Fork => (StatusState::Failure, "not previewed: pull requests from forks are not previewed".into()),
         Stopped::Definitions { errors } => {
-            (StatusState::Failure, format!("{} in the definitions of apps", count(errors.len(), "error")))
+            (StatusState::Failure, format!("{} in app definitions", count(errors.len(), "error")))
         }
         Stopped::Unavailable { .. } => (StatusState::Error, "preview failed; retrying".into()),
     }
@@ -103,7 +103,7 @@ fn success(report: &PreviewReport) -> String {
     }
     let called_off: usize = report.apps.iter().map(|app| app.called_off.len()).sum();
     if called_off > 0 {
-        parts.push(format!("{} called off", count(called_off, "deletion")));
+        parts.push(format!("{} cancelled", count(called_off, "deletion")));
     }
     if counts.kept > 0 {
         parts.push(format!("{} kept", counts.kept));
@@ -115,11 +115,11 @@ fn success(report: &PreviewReport) -> String {
     if parts.is_empty() {
         let defined = report.apps_that(|app| app.definition != DefinitionChange::None);
         if defined > 0 {
-            return format!("{} changed, no object", count(defined, "definition"));
+            return format!("{} changed; no objects change", count(defined, "definition"));
         }
     }
     if parts.is_empty() {
-        format!("no object differs in {}", count(report.apps_that(|_| true), "affected app"))
+        format!("no changes in {}", count(report.apps_that(|_| true), "affected app"))
     } else {
         parts.join(", ")
     }

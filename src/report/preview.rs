@@ -41,7 +41,7 @@ pub enum Stopped {
     MergeConflict { files: Vec<String> },
     /// The head and the base share no commit, so that Git refuses to merge them.
     UnrelatedHistory,
-    /// The head comes from a fork, and previews of forks are off.
+    /// The head not previewed: pull requests from forks are not previewed.
     Fork,
     /// Definitions that cannot be read, one message each.
     Definitions { errors: Vec<String> },

@@ -213,7 +213,7 @@ mod tests {
             SourceError::Status { repo: repo.clone(), status: 503, after: None },
             SourceError::Redirected { repo: repo.clone(), to: "https://forge.example/moved.git".to_owned() },
             SourceError::Protocol { repo: repo.clone(), source: "a page".into() },
-            SourceError::TimedOut { repo: repo.clone(), limit: "nothing came for 30 s".to_owned() },
+            SourceError::TimedOut { repo: repo.clone(), limit: "no data arrived for 30 s".to_owned() },
             SourceError::TooLarge { repo: repo.clone(), limit: 1024 },
             SourceError::ObjectTooLarge { repo: repo.clone(), limit: 1024 },
             SourceError::Sha256 { repo: repo.clone() },

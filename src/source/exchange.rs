@@ -199,10 +199,11 @@ impl Wait {
                 biased;
                 () = self.cancel.cancelled() => Err(Failure::Cancelled),
                 () = tokio::time::sleep_until(self.deadline) => {
-                    Err(Failure::TimedOut(format!("it took longer than {} s in all", self.limits.total.as_secs_f32())))
+                    Err(Failure::TimedOut(format!(
+                        "the transfer took longer than {} s", self.limits.total.as_secs_f32())))
                 }
                 () = tokio::time::sleep(self.limits.idle) => {
-                    Err(Failure::TimedOut(format!("nothing came for {} s", self.limits.idle.as_secs_f32())))
+                    Err(Failure::TimedOut(format!("no data arrived for {} s", self.limits.idle.as_secs_f32())))
                 }
                 result = work => result.map_err(|error| Failure::Network(error.without_url())),
             }

@@ -130,7 +130,7 @@ impl Mirror {
             Ok(()) => {}
             // Somebody else was first.
             Err(_) if self.dir.exists() => {}
-            Err(error) => return Err(SourceError::io(&self.repo, "it cannot be put in its place", error)),
+            Err(error) => return Err(SourceError::io(&self.repo, "it cannot be moved into place", error)),
         }
         self.open(open)?.ok_or_else(|| SourceError::NotMirrored { repo: self.repo.clone() })
     }
@@ -238,7 +238,7 @@ impl Mirror {
 
     fn swap(&self, open: &OpenMirrors, fresh: &Path) -> Result<(), SourceError> {
         let old = self.beside()?;
-        let failed = |error| SourceError::io(&self.repo, "it cannot be put in its place", error);
+        let failed = |error| SourceError::io(&self.repo, "it cannot be moved into place", error);
         match fs::rename(&self.dir, old.path()) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -321,7 +321,7 @@ fn create(dir: &Path, repo: &RepoName) -> Result<(), SourceError> {
     let create = gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() };
     gix::ThreadSafeRepository::init_opts(dir, gix::create::Kind::Bare, create, options(64, u64::from(u32::MAX)))
         .map(drop)
-        .map_err(|error| SourceError::git(repo, "it cannot be made", error))
+        .map_err(|error| SourceError::git(repo, "it cannot be created", error))
 }
 
 /// Removes what an interrupted fetch left, and the marks that would keep a pack from being made compact.

@@ -1,4 +1,4 @@
-//! What an app was rendered by when it was applied, and which of its objects go although no commit asks for it.
+//! What an app was rendered by when it was applied, and which of its objects go which no commit requests.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ impl Store {
         Ok(found.map(|(renderer, key, facts)| RenderedBy { renderer, facts: key.zip(facts) }))
     }
 
-    /// Notes why objects go although no commit asks for it; None where one does, or where they don't go.
+    /// Notes why objects go which no commit requests; None where one does, or where they don't go.
     pub async fn put_unreviewed(
         &self,
         cluster: &ClusterName,
@@ -67,7 +67,7 @@ impl Store {
         Ok(())
     }
 
-    /// Why objects of an app go although no commit asks for it.
+    /// Why objects of an app go which no commit requests.
     pub async fn unreviewed_of(
         &self,
         cluster: &ClusterName,

@@ -24,8 +24,8 @@ use crate::plan::{Action, Change, Redactor};
 use crate::store::inventory::{Claim, ObjectRow};
 use crate::store::waits::{Touched, WaitObject};
 
-const NOT_REMOVED: &str = "It was to be deleted and created again. It was not deleted, because the server does not \
-                           accept the new one now";
+const NOT_REMOVED: &str =
+    "It was not replaced: the cluster does not accept the new object now, so the old one was not deleted";
 /// Until what limits others counts everywhere: the server's admission reads it from a copy.
 const LIMITS_COUNT_AFTER: Duration = Duration::from_secs(1);
 

@@ -15,12 +15,15 @@ pub enum SyncError {
     /// Nothing was changed, as far as the stage had come that the error names.
     #[error("{}", rejected(.0))]
     Rejected(Vec<Rejection>),
-    #[error("{object} belongs to app {app} of the Driftless instance {instance}: remove it from one of the two")]
+    #[error(
+        "{object} belongs to app {app} of the Driftless instance {instance}, and two apps cannot own one object: \
+         remove it from one of them"
+    )]
     OtherOwner { object: Box<ObjectKey>, app: String, instance: String },
     #[error(
         "{object} exists and is not managed by this app{}: set `adopt: true` in the app, or sync once with `--adopt`, \
          to take it over",
-        .owner.as_ref().map(|owner| format!(" but {owner}'s")).unwrap_or_default()
+        .owner.as_ref().map(|owner| format!(" but by {owner}")).unwrap_or_default()
     )]
     NotAdopted { object: Box<ObjectKey>, owner: Option<String> },
     #[error(
@@ -32,7 +35,7 @@ pub enum SyncError {
     Apply(Vec<Failure>),
     #[error("{object} {message} after {} s: the objects that need it were not applied", .after.as_secs())]
     NotReady { object: Box<ObjectKey>, message: String, after: Duration },
-    #[error("{object}, which is replaced, is still there after {} s: {message}", .after.as_secs())]
+    #[error("{object} still exists {} s after it was deleted to be replaced: {message}", .after.as_secs())]
     NotGone { object: Box<ObjectKey>, message: String, after: Duration },
     /// A rule of `allow` that is not there any more. What was done before stays done.
     #[error(transparent)]

@@ -56,8 +56,8 @@ impl Judgement {
                 let (owners, does) =
                     (drifted.lost_owners.join(", "), if drifted.lost_owners.len() == 1 { "does" } else { "do" });
                 return format!(
-                    "{}: Kubernetes deletes it each time it is healed ({} times), as its `ownerReferences` name \
-                     {owners}, which {does} not exist: take them out of the manifest; not healed until the next \
+                    "{}: Kubernetes deletes it after each heal ({} times), because its `ownerReferences` name \
+                     {owners}, which {does} not exist. Remove them from the manifest; it is not healed until the next \
                      revision",
                     drifted.object, drifted.healed_before
                 );
@@ -69,7 +69,7 @@ impl Judgement {
                 format!("changes {}", drifted.fields.join(", "))
             };
             format!(
-                "{}: {by} {what} each time it is healed ({} times); not healed until the next revision",
+                "{}: {by} {what} after each heal ({} times); it is not healed until the next revision",
                 drifted.object, drifted.healed_before
             )
         })
@@ -190,7 +190,8 @@ mod tests {
             "A19: it is the configuration's number"
         );
         insta::assert_snapshot!(judgement.surrender().join("\n"),
-            @"Deployment shop/web: hpa (Update of scale) changes spec.replicas each time it is healed (3 times); not healed until the next revision");
+            @
+                "Deployment shop/web: hpa (Update of scale) changes spec.replicas after each heal (3 times); it is not healed until the next revision");
         assert_eq!(judgement.heals, heals, "a fight that was given up is not counted on");
     }
 
@@ -233,6 +234,9 @@ mod tests {
         let mut judgement = judged(3, false);
         judgement.drifted[0].lost_owners = vec!["ConfigMap nothing".into()];
         insta::assert_snapshot!(judgement.surrender().join("\n"),
-            @"Deployment shop/web: Kubernetes deletes it each time it is healed (3 times), as its `ownerReferences` name ConfigMap nothing, which does not exist: take them out of the manifest; not healed until the next revision");
+            @
+                "Deployment shop/web: Kubernetes deletes it after each heal (3 times), because its `ownerReferences` \
+                 name ConfigMap nothing, which does not exist. Remove them from the manifest; it is not healed until \
+                 the next revision");
     }
 }

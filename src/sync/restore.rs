@@ -55,33 +55,31 @@ pub(super) struct Restored {
     pub revision: Oid,
 }
 
-const NOT_KEPT: &str = "Driftless does not keep what it held, because it is a Secret or contains a Secret's value: it \
-                        is created again from Git as soon as the server accepts it";
+const NOT_KEPT: &str = "Its content is not stored, because it is a Secret or contains a Secret's value. It is \
+     created again from Git as soon as the cluster accepts it";
 
 impl Back {
     /// What a person is told beside the error.
     pub(super) fn said(&self) -> String {
         match self {
-            Self::There(_) => {
-                "It had been deleted to be created again; the old object was put back as it was".to_owned()
-            }
+            Self::There(_) => "It was deleted to be recreated; the old object was restored".to_owned(),
             Self::Another => {
-                "It had been deleted to be created again; there is an object of that name in the cluster now, which \
-                 the next sync looks at"
+                "It was deleted to be recreated; another object of that name exists now, and the next sync checks it"
                     .to_owned()
             }
             Self::Gone { error, is_kept } => {
                 let next = if *is_kept { KEPT } else { NOT_KEPT };
                 format!(
-                    "It had been deleted to be created again, and the old object could not be put back ({error}): it \
-                     is missing in the cluster. {next}"
+                    "It was deleted to be recreated, and the old object could not be restored ({error}): it is \
+                     missing in the cluster. {next}"
                 )
             }
         }
     }
 }
 
-const KEPT: &str = "Driftless keeps the old object and tries to create the new or the old one at each sync and resync";
+const KEPT: &str =
+    "Driftless has stored the old object, and tries to create the new or the old one at each sync and resync";
 
 /// Keeps an object before it is deleted; whether what it held is kept as well. Of a Secret, and of what contains the
 /// value of one, nothing is stored but that it was there.
@@ -121,7 +119,7 @@ fn is_free_of(value: &Value, secrets: &Redactor) -> bool {
 /// There is an object of that name again. Where that cannot be written down it is found by the next run.
 pub(super) async fn forget(deps: &SyncDeps, key: &ObjectKey) {
     if let Err(error) = deps.store.forget_replaced(deps.cluster.name(), key).await {
-        tracing::warn!(object = %key, %error, "an object that is there is still noted as missing");
+        tracing::warn!(object = %key, %error, "an existing object is still recorded as missing");
     }
 }
 
@@ -135,8 +133,8 @@ pub(super) async fn refusal(deps: &SyncDeps, by_hand: bool, work: &Work<'_>) -> 
     Ok(match deps.store.put_backs(deps.cluster.name(), &work.change.key, &work.desired.hash).await? {
         Some((times, last)) if !by_hand && times >= IN_A_ROW && deps.store.now() - last < PAUSE => {
             let message = format!(
-                "it was deleted to be created again and put back {times} times, because the server did not accept \
-                 the new one. It is left as it is for an hour, unless its manifest changes or somebody syncs the app \
+                "it was deleted to be recreated and restored {times} times, because the cluster did not accept the \
+                 new object. It is left unchanged for an hour, unless its manifest changes or somebody syncs the app \
                  by hand"
             );
             Some(ApplyError::Refused { message })
@@ -152,14 +150,14 @@ pub(super) async fn note(deps: &SyncDeps, work: &Work<'_>, back: &Back) {
     }
     let key = &work.change.key;
     if let Err(error) = deps.store.note_put_back(deps.cluster.name(), key, &work.desired.hash).await {
-        tracing::warn!(object = %key, %error, "it could not be counted that an object was put back");
+        tracing::warn!(object = %key, %error, "the restore of an object could not be counted");
     }
 }
 
 /// It is replaced.
 pub(super) async fn done(deps: &SyncDeps, key: &ObjectKey) {
     if let Err(error) = deps.store.forget_put_back(deps.cluster.name(), key).await {
-        tracing::warn!(object = %key, %error, "it could not be forgotten how often an object was put back");
+        tracing::warn!(object = %key, %error, "the restore count of an object could not be reset");
     }
 }
 
@@ -223,12 +221,12 @@ fn still_missing(replaced: &Replaced, why: &str) -> String {
     let since = jiff::Timestamp::from_millisecond(replaced.since).map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC"));
     let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
     let (refused, next) = match (&replaced.object, why) {
-        (Some(_), why) => (format!(", and the old one could not be put back ({why})"), KEPT),
+        (Some(_), why) => (format!(", and the old one could not be restored ({why})"), KEPT),
         (None, "") => (String::new(), NOT_KEPT),
         (None, why) => (format!(" ({why})"), NOT_KEPT),
     };
     format!(
-        "{} is missing in the cluster{since}: it was deleted to be created again, and could not be{refused}. {next}",
+        "{} is missing in the cluster{since}: it was deleted to be recreated, which failed{refused}. {next}",
         replaced.key
     )
 }

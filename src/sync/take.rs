@@ -60,7 +60,8 @@ impl<'a> Takes<'a> {
     pub(super) async fn undo(self) {
         for (before, taken) in self.done.iter().rev() {
             if let Err(error) = self.give_back(before, taken).await {
-                tracing::warn!(object = %self.key, %error, "what was taken over for a refused apply is not given back");
+                tracing::warn!(object = %self.key, %error,
+                    "an object that was taken over for a rejected apply could not be given back");
             }
         }
     }

@@ -203,7 +203,7 @@ async fn begin_removal(
         .and_then(|annotations| annotations.get(OWNER_ANNOTATION)?.as_str());
     let marks =
         annotation.and_then(Owner::parse).and_then(|owner| Some(Marks::new(&owner.instance, &owner.app.parse().ok()?)));
-    let marks = marks.ok_or_else(|| stale("it does not carry this app's marks".to_owned()))?;
+    let marks = marks.ok_or_else(|| stale("it does not carry this app's label and annotation".to_owned()))?;
     let record = work.row.map_or(Record::None, |row| Record::of_row(row.uid.as_deref()));
     for _ in 0..TRIES {
         let Some(live) = cluster.get(key).await? else { return Ok(None) };

@@ -43,7 +43,7 @@ fn unescape(digits: &[u8]) -> Option<u8> {
 }
 
 fn broken() -> Rejection {
-    Rejection::malformed(format!("the form in the body has a % that two hex digits don't follow: {ADVICE}"))
+    Rejection::malformed(format!("the form in the body has a % that is not followed by two hex digits: {ADVICE}"))
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Scalar {
     pub(crate) fn text(self, at: &str) -> Result<String, Rejection> {
         match self {
             Self::Text(text) => Ok(text),
-            other => Err(other.unexpected(at, "a text")),
+            other => Err(other.unexpected(at, "a string")),
         }
     }
 
@@ -120,7 +120,7 @@ impl Scalar {
             Self::Number(0) => "zero",
             Self::Number(_) => "a number",
             Self::OddNumber => "a number that is negative, fractional or too large",
-            Self::Text(_) => "a text",
+            Self::Text(_) => "a string",
             Self::List => "a list",
             Self::Object => "an object",
         }

@@ -20,12 +20,12 @@ pub struct Secret(Vec<u8>);
 
 /// A secret of no characters, or of white space alone, which anybody could guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the secret is empty: give the hook a long random one, here and at the forge")]
+#[error("the secret is empty: set a long random one, here and at the forge")]
 pub struct EmptySecret;
 
 /// A secret that begins as a signing key does and is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a secret that begins with whsec_ goes on in base64, as GitLab shows it; this one does not: copy it again")]
+#[error("a secret that begins with whsec_ must continue in base64, as GitLab shows it: copy it again")]
 pub struct BadSigningKey;
 
 impl Secret {

@@ -33,7 +33,7 @@ pub fn verify<'b>(
     refuse_compression(headers)?;
     if secrets.is_empty() {
         return Err(Rejection::unsigned(
-            "no secret is configured for this hook, so nothing can be verified: give it one",
+            "no secret is configured for this hook, so deliveries cannot be verified: configure one",
         ));
     }
     match forge {
@@ -46,7 +46,7 @@ fn refuse_compression(headers: &dyn Headers) -> Result<(), Rejection> {
     match single(headers, "Content-Encoding")? {
         None | Some("" | "identity") => Ok(()),
         Some(_) => Err(Rejection::unsupported(
-            "the body came with a Content-Encoding: no forge compresses it, so turn this off in what stands between",
+            "the body has a Content-Encoding, which no forge sends: turn off compression in the proxy",
         )),
     }
 }

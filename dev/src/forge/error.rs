@@ -9,7 +9,7 @@ use super::git::GitError;
 pub enum DevForgeError {
     #[error("the embedded forge cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("the embedded forge knows no {0}")]
+    #[error("the embedded forge has no {0}")]
     Unknown(String),
     #[error(transparent)]
     Git(#[from] GitError),

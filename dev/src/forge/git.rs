@@ -16,7 +16,7 @@ pub enum GitError {
     Start(#[from] std::io::Error),
     #[error("git {command} failed: {message}")]
     Failed { command: String, message: String },
-    #[error("git {command} answered what was not expected")]
+    #[error("git {command} returned unexpected output")]
     Answer { command: String },
     #[error("{head} conflicts with {base}")]
     Conflict { head: String, base: String },

@@ -19,9 +19,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) enum CgiError {
     #[error("git could not be started ({0}): install git, with its http-backend")]
     Start(#[source] io::Error),
-    #[error("git broke off: {0}")]
+    #[error("git ended early: {0}")]
     Broken(#[from] io::Error),
-    #[error("git http-backend gave no answer: install git with its http-backend")]
+    #[error("git http-backend sent no response: install git with its http-backend")]
     NoAnswer,
     #[error("git failed: {0}")]
     Failed(String),

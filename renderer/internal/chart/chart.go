@@ -94,11 +94,11 @@ func unstable(one object.Object, pointer string) error {
 
 func capabilities(options Options) (*common.Capabilities, error) {
 	if options.KubeVersion == "" || len(options.APIVersions) == 0 {
-		return nil, failure.New("", "a chart is rendered for a cluster, whose version and API versions are not known")
+		return nil, failure.New("", "a chart needs the version and the API versions of its cluster, which are not known")
 	}
 	version, err := common.ParseKubeVersion(options.KubeVersion)
 	if err != nil {
-		return nil, failure.New("", "the cluster's version %q is not one: %v", options.KubeVersion, err)
+		return nil, failure.New("", "the cluster's version %q is invalid: %v", options.KubeVersion, err)
 	}
 	caps := common.DefaultCapabilities.Copy()
 	caps.KubeVersion = *version
@@ -196,7 +196,7 @@ func parseRendered(text, file string) ([]object.Object, []hook, error) {
 			failed := failure.From(err, file)
 			// The line is one of the text that the template made, and nobody has that at hand.
 			failed.Line = 0
-			failed.Message = "the template renders to what is " + strings.TrimPrefix(failed.Message, "is ")
+			failed.Message = "the template's output is " + strings.TrimPrefix(failed.Message, "is ")
 			return nil, nil, failed
 		}
 		for _, one := range found {

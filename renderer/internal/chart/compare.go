@@ -18,13 +18,13 @@ func compare(first, again []object.Object) ([]Volatile, error) {
 		names[object.Key(one.Content)] = index
 	}
 	if len(first) != len(again) {
-		return nil, failure.New("", "two renders make %d and %d objects", len(first), len(again))
+		return nil, failure.New("", "two renders return %d and %d objects", len(first), len(again))
 	}
 	var all []Volatile
 	for index, one := range first {
 		other, known := names[object.Key(one.Content)]
 		if !known {
-			return nil, failure.New(one.Origin, "a %v has another name at each render", one.Content["kind"]).
+			return nil, failure.New(one.Origin, "a %v has a different name at each render", one.Content["kind"]).
 				WithHint("its name comes from a random function or the time: give it a fixed one")
 		}
 		for _, pointer := range differences("", one.Content, again[other].Content) {

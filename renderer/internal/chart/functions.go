@@ -56,7 +56,7 @@ func (f *functions) lookup(version, kind, namespace, name string) (map[string]an
 	if f.options.EmptyLookup {
 		return map[string]any{}, nil
 	}
-	return nil, fmt.Errorf("lookup of %s %s %s/%s: a render does not see the cluster; set helm.allowLookup for the app to let it find nothing", version, kind, namespace, name)
+	return nil, fmt.Errorf("lookup of %s %s %s/%s: a render does not see the cluster; set helm.allowLookup for the app to make lookup return nothing", version, kind, namespace, name)
 }
 
 // now moves from round to round by more than a year and in every unit, so that no format hides it.

@@ -62,7 +62,7 @@ func notRun(hooks []hook) error {
 	if len(hooks) == 1 {
 		return failure.New(first.object.Origin, "%s is a hook (%s: %s), and hooks are not run",
 			object.Name(first.object.Content), release.HookAnnotation, told(first.events)).
-			WithHint("turn it off in the chart's values, or take the annotation away to apply it like any other object")
+			WithHint("disable it in the chart's values, or remove the annotation to apply it like any other object")
 	}
 	var named []string
 	for _, one := range hooks[:min(len(hooks), mostNamed)] {
@@ -73,5 +73,5 @@ func notRun(hooks []hook) error {
 	}
 	return failure.New(first.object.Origin, "%d objects are hooks (%s), and hooks are not run: %s",
 		len(hooks), release.HookAnnotation, strings.Join(named, "; ")).
-		WithHint("turn them off in the chart's values, or take the annotation away to apply them like any other object")
+		WithHint("disable them in the chart's values, or remove the annotation to apply them like any other object")
 }

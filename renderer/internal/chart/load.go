@@ -80,7 +80,7 @@ func (w *walker) directory(dir string) error {
 		return err
 	}
 	if w.open[resolved] {
-		return failure.New(at, "links lead in a circle: this is %s again", resolved)
+		return failure.New(at, "symbolic links form a loop: this is %s again", resolved)
 	}
 	w.open[resolved] = true
 	defer delete(w.open, resolved)
@@ -106,7 +106,7 @@ func (w *walker) entry(name string, kind repo.Kind) error {
 		var err error
 		if kind, _, err = w.source.Stat(at); err != nil {
 			if repo.IsMissing(err) {
-				return failure.New(at, "a link that leads to nothing")
+				return failure.New(at, "a broken symbolic link")
 			}
 			return err
 		}
@@ -152,14 +152,14 @@ func check(source *repo.Repo, loaded *helm.Chart, dir string) error {
 	chartFile := repo.Join(dir, "Chart.yaml")
 	meta := loaded.Metadata
 	if meta.APIVersion != helm.APIVersionV1 && meta.APIVersion != helm.APIVersionV2 {
-		return failure.New(chartFile, "this apiVersion of charts is not supported: v1 and v2 are")
+		return failure.New(chartFile, "this chart apiVersion is not supported; use v1 or v2")
 	}
 	if meta.Type != "" && meta.Type != "application" {
 		what := "a chart of this type"
 		if meta.Type == "library" {
 			what = "a library chart"
 		}
-		return failure.New(chartFile, "%s can't be installed", what).
+		return failure.New(chartFile, "%s cannot be installed", what).
 			WithHint("make it a dependency of an application chart")
 	}
 	if err := twofold(source, dir); err != nil {
@@ -193,9 +193,9 @@ func missingDependency(loaded *helm.Chart, wanted *helm.Dependency, chartFile st
 	where := "charts/" + wanted.Name
 	failed := failure.New(chartFile, "chart %s depends on %s, which is not in its charts/", loaded.Name(), wanted.Name)
 	if strings.HasPrefix(wanted.Repository, "file://") {
-		return failed.WithHint("helm would copy %s there: commit its files under %s, a link to them will do", wanted.Repository, where)
+		return failed.WithHint("helm would copy %s there; commit its files under %s, or a symbolic link to them", wanted.Repository, where)
 	}
-	return failed.WithHint("run helm dependency build and commit what it puts there: a render fetches nothing")
+	return failed.WithHint("run helm dependency build and commit the result: a render downloads nothing")
 }
 
 // twofold refuses a subchart that is there as a folder and as an archive: which one wins would be a matter of luck.
@@ -215,7 +215,7 @@ func twofold(source *repo.Repo, dir string) error {
 			continue
 		}
 		if first, known := seen[name]; known {
-			return failure.New(repo.Join(charts, entry.Name), "chart %s is there twice, also as %s: which of them counts is left to chance", name, first).
+			return failure.New(repo.Join(charts, entry.Name), "chart %s exists twice, also as %s; it is undefined which one is used", name, first).
 				WithHint("delete one of them")
 		}
 		seen[name] = entry.Name

@@ -28,7 +28,7 @@ func references(loaded *helm.Chart, chartFile string) error {
 		if before == "" || ids[target] || ids[before] || isMetaSchema(before) {
 			continue
 		}
-		return failure.New(chartFile, "the values.schema.json of chart %s refers to %s, and a render reads nothing but the chart", loaded.Name(), target).
+		return failure.New(chartFile, "the values.schema.json of chart %s refers to %s, and a render reads only the chart", loaded.Name(), target).
 			WithHint("put the definition into the schema, under $defs")
 	}
 	return nil

@@ -11,7 +11,7 @@ func TestNoValueIsQuoted(t *testing.T) {
 		`4711`:              "a number",
 		`47.11`:             "a number",
 		`true`:              "true or false",
-		`"hunter2"`:         "a text",
+		`"hunter2"`:         "a string",
 		`["hunter2", 4711]`: "a list",
 	}
 	for text, want := range cases {

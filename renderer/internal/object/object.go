@@ -99,7 +99,7 @@ func check(one Object) error {
 	if name, ok := metadata["name"].(string); !ok || name == "" {
 		failed := failure.New(one.Origin, "a %v has no metadata.name", one.Content["kind"])
 		if _, generated := metadata["generateName"]; generated {
-			failed.WithHint("generateName makes another object at each apply: give it a name")
+			failed.WithHint("generateName creates a new object at each apply; set metadata.name")
 		}
 		return failed
 	}
@@ -185,9 +185,9 @@ func Duplicates(objects []Object) error {
 			continue
 		}
 		if first.Origin == one.Origin || first.Origin == "" {
-			return failure.New(one.Origin, "%s is there twice", Name(one.Content))
+			return failure.New(one.Origin, "%s is defined twice", Name(one.Content))
 		}
-		return failure.New(one.Origin, "%s is there twice: also in %s", Name(one.Content), first.Origin)
+		return failure.New(one.Origin, "%s is defined twice: also in %s", Name(one.Content), first.Origin)
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func describe(value any) string {
 	case map[string]any:
 		return "an object"
 	case string:
-		return "a text"
+		return "a string"
 	case bool:
 		return "true or false"
 	case nil:

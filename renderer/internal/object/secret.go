@@ -29,9 +29,9 @@ func secretData(one Object) error {
 		}
 		failed := failure.New(one.Origin, "%s: data.%s is not base64", Name(one.Content), key)
 		if strings.HasPrefix(text, "ENC[") {
-			return failed.WithHint("it is encrypted, and Driftless decrypts nothing")
+			return failed.WithHint("it is encrypted, and Driftless does not decrypt it")
 		}
-		return failed.WithHint("encode the value, or put it as it is under stringData")
+		return failed.WithHint("encode the value, or put the plain text under stringData")
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func explain(err error, source *repo.Repo, dir string) error {
 	}
 	failed := failure.New(culprit(source, dir, message), "%s", shorten(message))
 	if strings.Contains(message, "external plugins disabled") {
-		failed.WithHint("generators, transformers and validators may only be kustomize's built-in ones: a plugin would be a program to run")
+		failed.WithHint("generators, transformers and validators must be built into kustomize; plugins are programs, which a render does not run")
 	}
 	return failed
 }

@@ -41,8 +41,8 @@ func unsupported(source *repo.Repo, name string, fields map[string]any) *failure
 	}
 	for _, one := range named(fields) {
 		if remote(source, name, one) {
-			return failure.New(name, "%s: %s is remote, and a render reads nothing but its own repository", one.field, one.target).
-				WithHint("commit a copy of it and name that; a local directory that looks like a remote one needs ./ before its name")
+			return failure.New(name, "%s: %s is remote; a render reads only its own repository", one.field, one.target).
+				WithHint("commit a copy and refer to it; a local directory that looks like a remote one needs ./ before its name")
 		}
 		if at := path.Join(path.Dir(name), one.target); path.IsAbs(one.target) || at == ".." || strings.HasPrefix(at, "../") {
 			return failure.New(name, "%s: %s is outside the repository", one.field, one.target)

@@ -60,7 +60,7 @@ func walk(files *repo.Repo, dir string, open map[string]bool) ([]string, error) 
 		return nil, err
 	}
 	if open[resolved] {
-		return nil, failure.New(dir, "links lead in a circle: this is %s again", resolved)
+		return nil, failure.New(dir, "symbolic links form a loop: this is %s again", resolved)
 	}
 	open[resolved] = true
 	defer delete(open, resolved)
@@ -92,7 +92,7 @@ func walk(files *repo.Repo, dir string, open map[string]bool) ([]string, error) 
 
 func linkFailed(name string, err error) error {
 	if repo.IsMissing(err) {
-		return failure.New(name, "a link that leads to nothing")
+		return failure.New(name, "a broken symbolic link")
 	}
 	return err
 }
@@ -201,7 +201,7 @@ func parseJSON(content []byte, file string) ([]object.Object, error) {
 		}
 		var strict map[string]any
 		if twice, err := json.UnmarshalStrict(one.Raw, &strict, json.DisallowDuplicateFields); err == nil && len(twice) > 0 {
-			return nil, failure.New(file, "a key is there twice: %v", twice[0])
+			return nil, failure.New(file, "a key is defined twice: %v", twice[0])
 		}
 		found, err := object.Parse(one.Raw, file)
 		if err != nil {

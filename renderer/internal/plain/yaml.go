@@ -105,9 +105,9 @@ func oddKeyFailed(odd *yamlv3.Node, file string, line int) *failure.Failure {
 	failed.Line = line
 	if odd.Kind == yamlv3.ScalarNode {
 		failed.Message = "the key " + odd.Value + " is not text"
-		return failed.WithHint("put it in quotes: %q", odd.Value)
+		return failed.WithHint("quote it: %q", odd.Value)
 	}
-	return failed.WithHint("a mapping stands where a key is expected; braces in a template that is not rendered look like that")
+	return failed.WithHint("expected a key, found a mapping; unrendered template braces look like one")
 }
 
 func oddKey(node *yamlv3.Node) *yamlv3.Node {

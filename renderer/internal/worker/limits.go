@@ -80,10 +80,10 @@ func encode(objects []object.Object) ([]byte, error) {
 	for _, one := range objects {
 		text, err := json.Marshal(one)
 		if err != nil {
-			return nil, failure.New(one.Origin, "%s cannot be written as JSON: a value in it is no JSON, such as .inf", object.Name(one.Content))
+			return nil, failure.New(one.Origin, "%s cannot be written as JSON: it contains a value that JSON does not have, such as .inf", object.Name(one.Content))
 		}
 		if len(text) > maxObjectBytes {
-			return nil, failure.New(one.Origin, "%s is %d bytes long, and an API server reads %d", object.Name(one.Content), len(text), maxObjectBytes).
+			return nil, failure.New(one.Origin, "%s is %d bytes long; the limit of an API server is %d", object.Name(one.Content), len(text), maxObjectBytes).
 				WithHint("split it into several objects")
 		}
 		if body.Len() == 0 {

@@ -144,8 +144,8 @@ func render(source *repo.Repo, asked request) (rendered, []object.Object, error)
 		err = withinLimits(objects)
 	}
 	if err == nil && len(objects) == 0 {
-		err = failure.New(asked.Path, "renders to no object at all").
-			WithHint("an app with nothing in it would delete all that it has: to do that, remove the app's definition")
+		err = failure.New(asked.Path, "renders to no objects").
+			WithHint("an empty app would delete all of its objects; to delete them, remove the app's definition")
 	}
 	return answer, objects, err
 }
@@ -190,8 +190,8 @@ func present(source *repo.Repo, name string) (bool, error) {
 type noNetwork struct{}
 
 func (noNetwork) RoundTrip(asked *http.Request) (*http.Response, error) {
-	return nil, failure.New("", "%s is remote, and a render reads nothing but its own repository", asked.URL).
-		WithHint("commit a copy of it and name that")
+	return nil, failure.New("", "%s is remote; a render reads only its own repository", asked.URL).
+		WithHint("commit a copy and refer to it")
 }
 
 // libraries names the versions that make a render what it is.

@@ -20,9 +20,12 @@ pub(super) async fn look(context: &Context, id: &AppId, job: &Job, running: &Run
         && error.class != Class::Cancelled
     {
         // What a server says may repeat what the app's Secrets hold.
-        let why =
-            if quotes_a_server(error.source()) { "the cluster refuses a look".to_owned() } else { error.message() };
-        tracing::warn!(app = %id, error = why, "the drift of an app whose sync fails is not known");
+        let why = if quotes_a_server(error.source()) {
+            "the cluster rejects the requests of a drift check".to_owned()
+        } else {
+            error.message()
+        };
+        tracing::warn!(app = %id, error = why, "the drift of an app whose sync fails cannot be determined");
     }
 }
 

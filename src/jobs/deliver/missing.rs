@@ -76,7 +76,7 @@ async fn find(context: &Context, row: &AppRow, missing: &[Replaced]) -> Result<F
         match sync::look_for(&deps, &authority, &marks, replaced, is_wanted(row, &inventory, replaced)).await? {
             Lost::No => {}
             Lost::PutBack(key) => {
-                found.put_back.push(format!("{key} was missing in the cluster, and was put back as it was"));
+                found.put_back.push(format!("{key} was missing in the cluster and was restored"));
             }
             Lost::Missing { why, .. } => {
                 let place = (&replaced.cluster, context.clusters.get(&replaced.cluster));

@@ -30,7 +30,10 @@ pub(in crate::jobs) async fn run(
     // Whatever came of it: the previews that rest on what it changed are old. That they could not be told is no failure
     // of this app, and what is left is told by the next sync or resync.
     if let Err(error) = rests::spread(context).await {
-        tracing::warn!(error = error.message(), "pull requests could not be told yet that their previews are old");
+        tracing::warn!(
+            error = error.message(),
+            "outdated previews of pull requests could not be queued yet; retrying with the next sync or resync"
+        );
     }
     done
 }

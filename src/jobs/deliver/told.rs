@@ -10,13 +10,13 @@ use crate::sync::heal::{DriftedFields, Judgement};
 /// What is different and stays so, and who made it so, in words; what the server refuses to change back is among it.
 pub(super) fn found(judgement: &Judgement, plan: &Plan) -> String {
     let mut parts: Vec<String> =
-        judgement.drifted.iter().map(|drifted| differs(drifted, "is gone", "differs")).collect();
+        judgement.drifted.iter().map(|drifted| differs(drifted, "is missing", "differs")).collect();
     let known = |change: &Change| judgement.drifted.iter().any(|drifted| drifted.object == change.key.id());
     for change in plan.changes.iter().filter(|change| !known(change)) {
         match &change.verdict {
-            Verdict::Rejected { message, .. } => parts.push(format!("{} is refused: {message}", change.key)),
+            Verdict::Rejected { message, .. } => parts.push(format!("{} is rejected: {message}", change.key)),
             _ if is_replacement(change) => {
-                parts.push(format!("{} differs so that it would have to be replaced", change.key));
+                parts.push(format!("{} differs in a way that needs a replacement", change.key));
             }
             _ => {}
         }
@@ -28,7 +28,7 @@ pub(super) fn found(judgement: &Judgement, plan: &Plan) -> String {
 pub(super) fn not_healed(judgement: &Judgement, plan: &Plan) -> String {
     let refused = plan.changes.iter().filter_map(|change| match &change.verdict {
         Verdict::Rejected { message, .. } if !judgement.given_up.contains(&change.key.id()) => {
-            Some(format!("{} is refused: {message}", change.key))
+            Some(format!("{} is rejected: {message}", change.key))
         }
         _ => None,
     });
@@ -37,7 +37,8 @@ pub(super) fn not_healed(judgement: &Judgement, plan: &Plan) -> String {
 
 /// What is about to be put back.
 pub(super) fn to_heal(judgement: &Judgement) -> Option<String> {
-    let parts: Vec<String> = to_be_healed(judgement).map(|drifted| differs(drifted, "was gone", "differed")).collect();
+    let parts: Vec<String> =
+        to_be_healed(judgement).map(|drifted| differs(drifted, "was missing", "differed")).collect();
     (!parts.is_empty()).then(|| format!("to be healed: {}", parts.join("; ")))
 }
 
@@ -47,15 +48,15 @@ pub(super) fn healed(judgement: &Judgement, remains: &BTreeMap<ObjectId, Remains
     let (mut healed, mut not, mut stays) = (Vec::new(), Vec::new(), Vec::new());
     for drifted in to_be_healed(judgement) {
         let Some(Remains { unchanged, added }) = remains.get(&drifted.object) else {
-            healed.push(differs(drifted, "was gone", "differed"));
+            healed.push(differs(drifted, "was missing", "differed"));
             continue;
         };
         let (still, fields) = drifted.fields.iter().cloned().partition(|field| unchanged.contains(field));
         let of =
             |fields: Vec<String>| Some(DriftedFields { fields, ..drifted.clone() }).filter(|of| !of.fields.is_empty());
-        healed.extend(of(fields).map(|of| differs(&of, "was gone", "differed")));
+        healed.extend(of(fields).map(|of| differs(&of, "was missing", "differed")));
         not.extend(
-            of(still).map(|of| format!("not healed: {}, after the apply as well", differs(&of, "is gone", "differs"))),
+            of(still).map(|of| format!("not healed: {}, even after the apply", differs(&of, "is missing", "differs"))),
         );
         stays.extend(added.iter().map(|added| format!("{}: {added}", drifted.object)));
     }
@@ -124,9 +125,9 @@ mod tests {
         let told = healed(&judgement, &remains).expect("told");
         insta::assert_snapshot!(told.replace("; ", "\n").replace("Deployment shop/", "D "), @r"
         healed: D a differed in spec.replicas, by kubectl-edit
-        D b was gone, by kubectl-edit
+        D b was missing, by kubectl-edit
         D c differed in spec.x, by kubectl-edit
-        not healed: D a differs in spec.paused, by kubectl-edit, after the apply as well
+        not healed: D a differs in spec.paused, by kubectl-edit, even after the apply
         D c: spec.x[y] stays: it was added by z
         ");
     }

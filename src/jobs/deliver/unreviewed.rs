@@ -1,4 +1,4 @@
-//! What a sync deletes or replaces although no commit asks for it: a chart that renders otherwise as its cluster serves
+//! What a sync deletes or replaces which no commit requests: a chart that renders otherwise as its cluster serves
 //! something else by now, or anything that another release of Driftless renders otherwise. Nobody has reviewed that, so
 //! it needs confirmation.
 //!

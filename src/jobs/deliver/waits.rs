@@ -44,7 +44,7 @@ async fn take_up(queue: &Queue, over: &WaitEnded) {
 async fn note(queue: &Queue, over: &WaitEnded) -> Result<(), QueueError> {
     let app = &over.wait.app;
     if !queue.store().note_wait_end(over).await? {
-        tracing::debug!(%app, run = over.wait.run.as_str(), "a wait ended that was replaced by a newer one");
+        tracing::debug!(%app, run = over.wait.run.as_str(), "a wait was superseded by a newer one");
         return Ok(());
     }
     let key = Key::Sync(app.clone());

@@ -222,8 +222,8 @@ async fn verdict(
         return Ok((AppState::Missing, message));
     }
     let objects = match row.on_delete() {
-        OnDelete::Keep => format!("{STAYS} in the cluster, as `onDelete: keep` says"),
-        OnDelete::Prune => format!("{GOES}, as `onDelete: prune` said"),
+        OnDelete::Keep => format!("{STAYS} in the cluster (`onDelete: keep`)"),
+        OnDelete::Prune => format!("{GOES} (`onDelete: prune`)"),
     };
     // Many commits may have come with one push: the one that took it away is named.
     let by = removed_by(context, repo, &row.app, revision).await?;

@@ -42,7 +42,7 @@ impl FactsChange {
     pub fn describe(&self, cluster: &ClusterName, crds: &[String]) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((before, now)) = &self.version {
-            parts.push(format!("is Kubernetes {now} (before: {before})"));
+            parts.push(format!("runs Kubernetes {now} (before: {before})"));
         }
         for (kinds, what) in [(&self.gained, "now serves"), (&self.lost, "no longer serves")] {
             if !kinds.is_empty() {
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(change.groups().into_iter().collect::<Vec<_>>(), ["a.io", "b.io", "c.io"]);
         assert_eq!(
             change.describe(&cluster, &["CRD bs.b.io of defs".to_owned()]).expect("a change"),
-            "cluster prod is Kubernetes v1.36.3 (before: v1.35.0) and now serves b.io/v1/B, c.io/v1/C and no longer \
+            "cluster prod runs Kubernetes v1.36.3 (before: v1.35.0) and now serves b.io/v1/B, c.io/v1/C and no longer \
              serves a.io/v1/A (CRD bs.b.io of defs)"
         );
         change.only(&BTreeSet::from(["c.io".to_owned()]));

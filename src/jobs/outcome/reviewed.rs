@@ -67,9 +67,8 @@ pub(in crate::jobs) async fn compare(context: &Context, pull: &Pull, merge_commi
     let repo = context.repo(&pull.repo)?;
     let preview = context.store.preview(&repo.name, pull.number).await?;
     if !is_here(context, repo, pull, merge_commit).await {
-        tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit, "a merge cannot be fetched, \
-                                                                                         and was not compared with its \
-                                                                                         preview");
+        tracing::warn!(repo = %repo.name, number = pull.number, commit = %merge_commit,
+            "a merge could not be fetched and was not compared with its preview");
         return Ok(Reviewed::of(preview.as_ref()));
     }
     let tree = context.mirrors.tree_id(&repo.name, merge_commit).await?;

@@ -36,7 +36,7 @@ pub(in crate::jobs) async fn keep_needed_by_others(
             let note = left.to_string();
             // The app's own head wants what the revision that is applied does not have.
             let is_own = left.app == row.app.id && !LeftFor::is_held(&note);
-            change.notes.push(if is_own { format!("kept: {} still has it", branch(&row.app)) } else { note });
+            change.notes.push(if is_own { format!("kept: {} still contains it", branch(&row.app)) } else { note });
             change.leave(left.app);
         }
     }
@@ -148,17 +148,18 @@ pub(in crate::jobs) fn said(own: &App, plan: &Plan) -> Vec<String> {
     let took = took.into_iter().map(|(app, number)| format!("took over {} from app {app}", objects(number)));
     let left = left.into_iter().map(|(app, number)| {
         if *app == own.id {
-            format!("kept {} that {} still has, beside what is applied now", objects(number), branch(own))
+            format!(
+                "kept {} that {} still contains, although the applied revision does not",
+                objects(number),
+                branch(own)
+            )
         } else {
             format!("kept {} for app {app}", objects(number))
         }
     });
-    let held = held.into_iter().map(|(app, number)| {
-        format!(
-            "held: {} not deleted, as app {app} does not render and may want what is no longer rendered here",
-            objects(number)
-        )
-    });
+    let held = held
+        .into_iter()
+        .map(|(app, number)| format!("kept {}, because app {app} does not render and may need them", objects(number)));
     took.chain(left).chain(held).collect()
 }
 
@@ -193,7 +194,10 @@ mod tests {
         };
         assert_eq!(
             said(&app, &plan),
-            ["kept 1 object for app shop/cart", "kept 2 objects that main still has, beside what is applied now"]
+            [
+                "kept 1 object for app shop/cart",
+                "kept 2 objects that main still contains, although the applied revision does not"
+            ]
         );
     }
 }

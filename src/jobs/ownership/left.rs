@@ -103,7 +103,7 @@ pub(in crate::jobs) async fn what_goes_with(
         Err(error) if error.class == Class::Cancelled => Err(error),
         Err(error) => {
             let holders: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
-            Ok(vec![format!("what goes with {} is unknown: {}", holders.join(", "), error.message())])
+            Ok(vec![format!("what is deleted with {} is unknown: {}", holders.join(", "), error.message())])
         }
     }
 }

@@ -187,7 +187,7 @@ async fn has_to_tell(
                 cluster,
                 app,
                 unrecorded,
-                "this app is not defined; define it again to have them removed, or delete them by hand",
+                "this app is not defined. Define it again to have them removed, or delete them by hand",
             );
         }
         return Ok(false);
@@ -197,7 +197,7 @@ async fn has_to_tell(
             cluster,
             app,
             unrecorded,
-            "the app has its objects elsewhere, or is no longer defined; delete them by hand if they are not needed",
+            "the app has its objects elsewhere or is no longer defined. Delete them by hand if they are not needed",
         );
         return Ok(false);
     }

@@ -84,8 +84,8 @@ impl Brought {
             let Some(app) = self.waiting.get(&(plan.cluster.clone(), needed.clone())) else { continue };
             let Some(why) = self.held_back.get(app).copied().map(in_words) else { continue };
             let text = format!(
-                "{message} {needed} comes with app {app}, which merging does not sync by itself ({why}). Merge and \
-                 sync that app first."
+                "{message} {needed} is part of app {app}, which is not synced automatically after the merge ({why}). \
+                 Merge and sync that app first."
             );
             *message = text;
         }

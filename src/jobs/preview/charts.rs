@@ -199,11 +199,11 @@ fn said(found: &[Otherwise], unknown: usize, because: &str, repo: &RepoName) -> 
             if found.len() == 1 { "1 app renders".to_owned() } else { format!("{} apps render", found.len()) };
         let held = "; such deletions are held until they are confirmed";
         let held = if found.iter().any(|one| one.deleted > 0) { held } else { "" };
-        said.push(format!("After the merge, {because}, and {renders} otherwise: {}{held}", join(&names, most)));
+        said.push(format!("After the merge, {because}, and {renders} differently: {}{held}", join(&names, most)));
     }
     if unknown > 0 {
         let more = if found.is_empty() { count(unknown, "app") } else { count(unknown, "more app") };
-        let what = "may render otherwise, which could not be found out in time";
+        let what = "may render differently; there was not enough time to check";
         said.push(format!("After the merge, {because}, and {more} {what}"));
     }
     said
@@ -277,11 +277,11 @@ mod tests {
             .concat()
             .join("\n"),
             @r"
-        After the merge, cluster prod now serves a.io/v1/A, and 1 app renders otherwise: a (2 updates)
-        After the merge, cluster prod now serves a.io/v1/A, and 3 apps render otherwise: a (2 updates, 1 delete), 2 apps of other repos, 1 with deletions; such deletions are held until they are confirmed
-        After the merge, cluster prod now serves a.io/v1/A, and 3 more apps may render otherwise, which could not be found out in time
-        After the merge, cluster prod now serves a.io/v1/A, and 1 app renders otherwise: a (fails to render)
-        After the merge, cluster prod now serves a.io/v1/A, and 1 app may render otherwise, which could not be found out in time
+        After the merge, cluster prod now serves a.io/v1/A, and 1 app renders differently: a (2 updates)
+        After the merge, cluster prod now serves a.io/v1/A, and 3 apps render differently: a (2 updates, 1 delete), 2 apps of other repos, 1 with deletions; such deletions are held until they are confirmed
+        After the merge, cluster prod now serves a.io/v1/A, and 3 more apps may render differently; there was not enough time to check
+        After the merge, cluster prod now serves a.io/v1/A, and 1 app renders differently: a (fails to render)
+        After the merge, cluster prod now serves a.io/v1/A, and 1 app may render differently; there was not enough time to check
         "
         );
     }

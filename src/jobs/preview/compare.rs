@@ -140,7 +140,10 @@ const VALUES_AT_ONCE: u32 = 200_000;
 async fn one(whole: &Whole<'_>, pair: AppComparison) -> Result<AppReport, JobError> {
     let &Whole { context, trees, head, moves, siblings, collected, cancel } = whole;
     let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
-        return Err(JobError::new(Class::Fail, format!("app {} is on neither side", pair.id)));
+        return Err(JobError::new(
+            Class::Fail,
+            format!("app {} is defined neither on the base nor in the merge", pair.id),
+        ));
     };
     let definition = definition_change(&pair);
     let (definition_diff, policies) = match definition {
@@ -249,8 +252,8 @@ async fn objects_stay(
         0 if is_held => "All of its objects move to other apps once it is resumed".to_owned(),
         0 if !moved.is_empty() => "All of its objects move to other apps".to_owned(),
         0 => "It has no objects in the cluster".to_owned(),
-        1 => "Its object stays in the cluster, as `onDelete: keep` says".to_owned(),
-        more => format!("Its {more} objects stay in the cluster, as `onDelete: keep` says"),
+        1 => "Its object stays in the cluster (`onDelete: keep`)".to_owned(),
+        more => format!("Its {more} objects stay in the cluster (`onDelete: keep`)"),
     };
     report.warnings.push(format!("Its definition is removed. {stay}."));
     report.warnings.extend(leaving::stays(context, app).await?);

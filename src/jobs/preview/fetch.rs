@@ -17,7 +17,7 @@ use crate::queue::JobError;
 pub(in crate::jobs) enum PreviewError {
     #[error("{base} is not in repo {repo}, so nothing can be compared with it")]
     Base { repo: RepoName, base: String },
-    #[error("the head of the merge group {0} does not exist yet or no longer")]
+    #[error("the head of the merge group {0} does not exist: it is not pushed yet or already deleted")]
     Group(String),
 }
 

@@ -92,7 +92,7 @@ async fn group_head(context: &Context, repo: &Repo, fetched: Option<Oid>, hint: 
 
 /// Nobody waits for the checks of a group that is gone; its commit is not left pending all the same.
 async fn group_gone(context: &Context, repo: &Repo, ref_name: &str, hint: Option<&Oid>) -> Result<Finish, JobError> {
-    tracing::info!(repo = %repo.name, ref_name, "a merge group is gone");
+    tracing::info!(repo = %repo.name, ref_name, "a merge group no longer exists");
     context.store.forget_group_reads(&repo.name, ref_name).await?;
     let Some(head) = hint else { return Ok(Finish::Done) };
     let status_context = &context.config.status_context;
@@ -100,7 +100,7 @@ async fn group_gone(context: &Context, repo: &Repo, ref_name: &str, hint: Option
         && status.state == StatusState::Pending
     {
         status.state = StatusState::Error;
-        "the merge group was gone before its preview was done".clone_into(&mut status.description);
+        "the merge group was deleted before its preview was done".clone_into(&mut status.description);
         put_gate(context, repo, None, &status).await?;
     }
     Ok(Finish::Done)

@@ -102,8 +102,8 @@ pub(in crate::jobs) async fn stands(
     if attempt > DOUBTED {
         return Ok(Stands::Contradicted(Contradicted(pull.head.clone())));
     }
-    let text = "a push has merged it, and the forge calls it open with commits that the base lacks. Driftless asks the \
-                forge again";
+    let text = "a push merged the pull request, but the forge reports it as open, with commits that the base does \
+         not have. Driftless asks the forge again";
     Ok(Stands::Doubted(JobError::new(Class::RETRY, text).shown()))
 }
 
@@ -128,8 +128,8 @@ pub(in crate::jobs) async fn doubt(
     if tree_id != context.mirrors.tree_id(&repo.name, base).await? {
         return Ok(None);
     }
-    let text =
-        "the base has all that the pull request changes, and the forge calls it open. Driftless asks the forge again";
+    let text = "the base already has all changes of the pull request, but the forge reports it as open. Driftless \
+         asks the forge again";
     // Nobody has to read of it.
     Ok(Some(JobError::new(Class::RETRY, text).shown()))
 }

@@ -158,12 +158,12 @@ impl Moves {
                     Some(LeftFor { app, unknown: None }) => change.leave(app),
                     Some(left) => {
                         let then = if plan::is_destructive(change) {
-                            "you are asked to confirm its deletion"
+                            "its deletion needs confirmation"
                         } else {
                             "it is deleted, after confirmation where that is needed"
                         };
                         change.put_off = true;
-                        change.notes.push(format!("It is {left}. Once that app renders and does not want it, {then}"));
+                        change.notes.push(format!("It is {left}. Once that app renders without it, {then}"));
                     }
                     None => {}
                 }

@@ -72,7 +72,8 @@ fn comes_to_nothing(report: &AppReport, planned: &ChangePlan) -> Option<String> 
     Some(format!("The manifest of {} changes, but {they} the same in the cluster", join(&names, NAMED)))
 }
 
-const FREED: &str = "An earlier change removed it from Git. It waited only with what no longer needs confirmation";
+const FREED: &str = "An earlier change removed it from Git. Its deletion was held only because of others, which no \
+     longer need confirmation";
 
 /// Whether an object is no longer rendered and is not deleted either.
 fn stays(change: &Change) -> bool {
@@ -115,7 +116,7 @@ fn joins(changes: &[Change], waits: usize) -> Option<String> {
         1 => "1 deletion or replacement of an earlier change needs confirmation".to_owned(),
         more => format!("{more} deletions or replacements of earlier changes need confirmation"),
     };
-    changes.iter().any(plan::deletes).then(|| format!("{others}, and nothing else of the app is deleted before"))
+    changes.iter().any(plan::deletes).then(|| format!("{others}; nothing else of the app is deleted before that"))
 }
 
 fn before(

@@ -67,7 +67,7 @@ async fn settle(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<()
     let shown = context.outbox.wanted_status(&repo.name, &pull.head, status_context).await?;
     if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
         status.state = StatusState::Error;
-        "closed or merged before the preview was shown".clone_into(&mut status.description);
+        "closed or merged before the preview was posted".clone_into(&mut status.description);
         put_gate(context, repo, Some(pull.number), &status).await?;
     }
     context.outbox.drop_gate(&repo.name, pull.number, status_context).await?;

@@ -81,8 +81,8 @@ fn remarks(rows: &[ObjectRow], kind: &str, served: &BTreeSet<String>, repo: &Rep
         let versions = versions.into_iter().collect::<Vec<_>>().join(", ");
         let were = if left.len() == 1 { "was" } else { "were" };
         said.push(format!(
-            "{} {were} applied in {versions}, which is no longer served then: nothing more of these apps can be synced \
-             until the manifests use a version that is",
+            "{} {were} applied in {versions}, which is not served after the merge: these apps cannot be synced until \
+             their manifests use a served version",
             named(&left, kind, repo)
         ));
     }
@@ -156,8 +156,8 @@ mod tests {
         assert_eq!(
             lines(&rows[..1], &BTreeSet::from(["v2".to_owned()])),
             "1 Wid object (cr) is checked against the new schema only after the merge\n1 Wid object (cr) was applied \
-             in v1, which is no longer served then: nothing more of these apps can be synced until the manifests use a \
-             version that is"
+             in v1, which is not served after the merge: these apps cannot be synced until their manifests use a \
+             served version"
         );
         assert_eq!(lines(&[], &both), "");
         assert_eq!(

@@ -56,7 +56,7 @@ fn what_leads_out_is_refused_by_name() -> Result<(), TreeError> {
 #[test]
 fn files_that_are_too_large_or_elsewhere_are_refused() -> Result<(), TreeError> {
     let Found::Refused(large) = paths().read("base/big.bin")? else { unreachable!("it is larger than 90 bytes") };
-    assert_eq!(large, Refusal::new("base/big.bin", "100 bytes long, and a render reads files of up to 90 bytes"));
+    assert_eq!(large, Refusal::new("base/big.bin", "100 bytes long; the limit of a file is 90 bytes"));
     let Found::Refused(lfs) = paths().read("base/model.bin")? else { unreachable!("it is a pointer") };
     assert_eq!(lfs, Refusal::new("base/model.bin", "kept in Git LFS: only its pointer is in the repository"));
     Ok(())

@@ -39,9 +39,9 @@ fn into_base(report: &PreviewReport) -> String {
 
 fn merged(report: &PreviewReport, outcome: &Outcome) -> String {
     let mut said = vec![match outcome.previewed {
-        Previewed::Never => "It was not previewed before the merge.".to_owned(),
+        Previewed::Never => "This pull request was not previewed before the merge.".to_owned(),
         Previewed::NoApp => {
-            format!("Before the merge, this was compared: {}, which affected no app.", into_base(report))
+            format!("Compared before the merge: {}; no app was affected.", into_base(report))
         }
         Previewed::Shown if does_not_merge(report) => {
             format!(
@@ -52,7 +52,7 @@ fn merged(report: &PreviewReport, outcome: &Outcome) -> String {
                 time(report.at)
             )
         }
-        Previewed::Shown => format!("Before the merge, this was compared: {}.", sides(report)),
+        Previewed::Shown => format!("Compared before the merge: {}.", sides(report)),
     }];
     if let Some(head) = outcome.head.as_ref().filter(|head| **head != report.head && is_previewed(outcome)) {
         said.push(format!("The merge contains {}, which was not previewed.", span(head.short())));

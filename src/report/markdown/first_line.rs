@@ -21,9 +21,11 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
             format!("**This cannot be merged:** it conflicts with {} in {}.", span(base), count(files.len(), "file"))
         }
         Stopped::UnrelatedHistory => format!("**This cannot be merged:** it shares no history with {}.", span(base)),
-        Stopped::Fork => "**Not previewed:** this comes from a fork, and previews of forks are off.".into(),
+        Stopped::Fork => {
+            "**Not previewed:** this pull request comes from a fork, and Driftless does not preview forks.".into()
+        }
         Stopped::Definitions { errors } => {
-            format!("**Merging would break the definitions of apps:** {}.", count(errors.len(), "error"))
+            format!("**Merging would break app definitions:** {}.", count(errors.len(), "error"))
         }
         Stopped::Unavailable { .. } => "**The preview could not be computed yet.** Driftless keeps retrying.".into(),
     }
@@ -41,7 +43,7 @@ fn merging(report: &PreviewReport) -> String {
         (None, None) => match report.apps_that(|_| true) {
             0 => "Merging affects no app".to_owned(),
             // Only where everything was validated may it say that nothing changes.
-            all if problems.is_empty() => format!("Merging changes no object of {}", count(all, "affected app")),
+            all if problems.is_empty() => format!("Merging changes no objects of {}", count(all, "affected app")),
             all => format!("Merging affects {}", count(all, "app")),
         },
     };
@@ -106,7 +108,7 @@ pub(super) fn called_off(report: &PreviewReport) -> Option<String> {
     let numbers = [(held, "held deletion"), (confirmed, "pending deletion"), (replacements, "held replacement")];
     let said: Vec<String> =
         numbers.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number, what)).collect();
-    (!said.is_empty()).then(|| format!("calls off {}", said.join(" and ")))
+    (!said.is_empty()).then(|| format!("cancels {}", said.join(" and ")))
 }
 
 fn its_objects(number: usize) -> String {
@@ -145,7 +147,7 @@ fn problems(report: &PreviewReport) -> Vec<String> {
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "no result yet for", "app"),
         (counts.not_validated, "not validated:", "object"),
         (counts.kept, "kept for now, though no longer rendered:", "object"),
-        (apps(|app| app.held_back.is_some()), "not applied by itself:", "app"),
+        (apps(|app| app.held_back.is_some()), "not applied automatically:", "app"),
     ]
     .into_iter()
     .filter(|(number, ..)| *number > 0)

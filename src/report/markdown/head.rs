@@ -46,8 +46,8 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
 /// What stands below the changes.
 pub(super) fn write_tail(report: &PreviewReport, document: &mut Document) {
     unvalidated::write(report, document);
-    notes(report, "Fields taken from another manager", conflicts, document);
-    notes(report, "Objects that exist already", take_overs, document);
+    notes(report, "Fields taken over from other field managers", conflicts, document);
+    notes(report, "Objects that already exist", take_overs, document);
     notes(report, "Warnings", warnings, document);
     before(report, document);
 }
@@ -161,7 +161,7 @@ impl Place {
 
 fn deletes_of(app: &AppReport, place: Place) -> Vec<String> {
     // A sync applies all of an app or nothing.
-    let once = if app.counts().rejected > 0 { ", once nothing of the app is rejected" } else { "" };
+    let once = if app.counts().rejected > 0 { ", only once the rejected objects of the app are fixed" } else { "" };
     let goes = |object: &&ObjectReport| matches!(object.action, Action::Prune | Action::Replace) && !object.kept;
     let line = |object: &ObjectReport| {
         let how = if object.action == Action::Replace { " (deleted and created again)" } else { "" };
@@ -169,7 +169,7 @@ fn deletes_of(app: &AppReport, place: Place) -> Vec<String> {
         let still = if referrers.is_empty() {
             String::new()
         } else {
-            format!(", still referred to by {}", join(&referrers, REFERRERS))
+            format!(", still referenced by {}", join(&referrers, REFERRERS))
         };
         let on = place.on(app);
         format!("- {} of {}{on}{how}{still}{once}", span(&object.key.to_string()), span(&app.app.name))
@@ -198,7 +198,7 @@ fn careful(report: &PreviewReport, document: &mut Document) {
     };
     let lines: Vec<String> = objects(report).flat_map(of).collect();
     if !lines.is_empty() {
-        document.head(Block::Lines("**Careful: the cluster differs from Git in what this changes**".into()));
+        document.head(Block::Lines("**Careful: the cluster differs from Git in fields that this changes**".into()));
         document.head(Block::Lines(lines.join("\n")));
     }
 }
@@ -249,12 +249,12 @@ fn called_off(report: &PreviewReport, document: &mut Document) {
     let place = Place::of(report);
     let line = |app: &AppReport, one: &CalledOff| {
         let (what, why) = if one.replacement {
-            ("replacement", "it is no longer necessary")
+            ("replacement", "a replacement is no longer necessary")
         } else {
-            ("deletion", "Git has it again")
+            ("deletion", "the object is in Git again")
         };
         format!(
-            "- the {what} of {} of {}{}, which waits for {}: {why}",
+            "- {what} of {} of {}{}, waiting for {}: {why}",
             span(&one.key.to_string()),
             span(&app.app.name),
             place.on(app),
@@ -264,7 +264,7 @@ fn called_off(report: &PreviewReport, document: &mut Document) {
     let lines: Vec<String> =
         report.apps.iter().flat_map(|app| app.called_off.iter().map(move |one| line(app, one))).collect();
     if !lines.is_empty() {
-        document.head(Block::Lines("**Calls off**".into()));
+        document.head(Block::Lines("**Cancels**".into()));
         document.head(Block::Lines(lines.join("\n")));
     }
 }
@@ -287,7 +287,7 @@ fn conflicts(app: &AppReport) -> Vec<String> {
         object
             .conflicts
             .iter()
-            .map(|conflict| format!("- {key}: {} is held by {}", span(&conflict.field), span(&conflict.manager)))
+            .map(|conflict| format!("- {key}: {} is managed by {}", span(&conflict.field), span(&conflict.manager)))
             .collect()
     };
     app.objects().iter().flat_map(line).collect()
@@ -298,7 +298,7 @@ fn take_overs(app: &AppReport) -> Vec<String> {
         TakeOver::Unmarked => Some("has no owner and would be adopted".to_owned()),
         TakeOver::OtherTool { tool, name } => Some(format!("is managed by {} ({})", span(tool), span(name))),
         TakeOver::OtherApp { instance, app } => {
-            Some(format!("belongs to the app {} of {}, and is not taken over", span(app), span(instance)))
+            Some(format!("belongs to app {} of Driftless instance {} and is not taken over", span(app), span(instance)))
         }
         // It stands among the moves.
         TakeOver::HandedOver { .. } => None,

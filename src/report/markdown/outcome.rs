@@ -16,7 +16,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
     }
     let mut parts = Vec::new();
     if !outcome.definitions.is_empty() {
-        parts.push(format!("{}, so the apps that they define stay as they were", wrong(outcome)));
+        parts.push(format!("{}; the apps defined there stay unchanged", wrong(outcome)));
     }
     let (over, failed): (Vec<&AppOutcome>, Vec<&AppOutcome>) =
         outcome.apps.iter().filter(|app| is_failed(app)).partition(|app| is_over(outcome, app));
@@ -31,7 +31,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
             parts.push(format!("{word} {}", places(&apps)));
         }
     };
-    add("waiting for health of", &|end| matches!(end, AppEnd::Progressing { .. }));
+    add("not healthy yet:", &|end| matches!(end, AppEnd::Progressing { .. }));
     add("applied but **drifted** for", &|end| matches!(end, AppEnd::Drifted { .. }));
     let waiting: usize = outcome.apps.iter().map(|app| deletes(&app.end)).sum();
     let held = format!(
@@ -39,22 +39,22 @@ pub(super) fn text(outcome: &Outcome) -> String {
         if waiting == 1 { "1 deletion needs".to_owned() } else { format!("{waiting} deletions need") }
     );
     add(&held, &|end| matches!(end, AppEnd::Waiting { .. }));
-    add("applied, and **confirmed deletions** are under way for", &|end| matches!(end, AppEnd::Confirmed { .. }));
+    add("applied, and **confirmed deletions** are in progress for", &|end| matches!(end, AppEnd::Confirmed { .. }));
     add("applied, and confirmed deletions are done for", &|end| matches!(end, AppEnd::Removed { lost: None, .. }));
     add("being applied for", &|end| matches!(end, AppEnd::Running));
-    add("to be synced by hand for", &|end| matches!(end, AppEnd::Manual));
-    add("not applied, because of `sync: never`, for", &|end| matches!(end, AppEnd::Never));
-    add("not applied, because it is **paused**, for", &|end| matches!(end, AppEnd::Paused));
-    add("not applied, because it is **pinned** to another revision, for", &|end| matches!(end, AppEnd::Pinned));
-    add("not applied, because it takes over objects of an app that is **paused** or **pinned**, for", &|end| {
+    add("not applied (`sync: manual`):", &|end| matches!(end, AppEnd::Manual));
+    add("not applied (`sync: never`):", &|end| matches!(end, AppEnd::Never));
+    add("not applied (**paused**):", &|end| matches!(end, AppEnd::Paused));
+    add("not applied (**pinned** to another revision):", &|end| matches!(end, AppEnd::Pinned));
+    add("not applied (objects to take over belong to an app that is **paused** or **pinned**):", &|end| {
         matches!(end, AppEnd::Waits { .. })
     });
-    add("nothing had to be applied for", &|end| matches!(end, AppEnd::Unchanged));
-    add("**not applied**, because a later commit reverted it, for", &|end| matches!(end, AppEnd::Superseded { .. }));
-    add("applied, and the deletions were reverted before being confirmed, for", &|end| {
+    add("nothing to apply for", &|end| matches!(end, AppEnd::Unchanged));
+    add("**not applied** (reverted by a later commit):", &|end| matches!(end, AppEnd::Superseded { .. }));
+    add("applied, and the deletions were reverted before they were confirmed, for", &|end| {
         matches!(end, AppEnd::Withdrawn { confirmed: false, .. })
     });
-    add("applied, and the deletions were **called off** before they were done, for", &|end| {
+    add("applied, and the deletions were **cancelled** before they were done, for", &|end| {
         matches!(end, AppEnd::Withdrawn { confirmed: true, .. })
     });
     add("applied, and **rolled back** to another revision, for", &|end| matches!(end, AppEnd::RolledBack { .. }));
@@ -63,11 +63,11 @@ pub(super) fn text(outcome: &Outcome) -> String {
         &|end| matches!(end, AppEnd::Kept { nothing: false, moves, stay } if moves.is_empty() || *stay),
     );
     add(
-        "definition removed, there were no objects:",
+        "definition removed, no objects existed:",
         &|end| matches!(end, AppEnd::Kept { nothing: true, moves, .. } if moves.is_empty()),
     );
     add(
-        "definition removed, objects go to other apps:",
+        "definition removed, objects move to other apps:",
         &|end| matches!(end, AppEnd::Kept { moves, stay: false, .. } if !moves.is_empty()),
     );
     let handed =
@@ -114,7 +114,7 @@ fn replaced_by(by: &str, healthy: bool, apps: usize) -> String {
 }
 
 fn wrong(outcome: &Outcome) -> String {
-    format!("**{} in the definitions of apps**", count(outcome.definitions.len(), "error"))
+    format!("**{} in app definitions**", count(outcome.definitions.len(), "error"))
 }
 
 fn definitions(outcome: &Outcome, document: &mut Document) {
@@ -202,7 +202,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
             }
             AppEnd::Drifted { message } => {
                 document.head(folded(
-                    format!("What drifted of {} on {}", html(&app.app.name), html(app.cluster.as_str())),
+                    format!("Drift of {} on {}", html(&app.app.name), html(app.cluster.as_str())),
                     message,
                 ));
             }
@@ -210,30 +210,32 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 let held = count(deletes(&app.end), "deletion");
                 let command = span(&format!("driftless sync {} --allow-destructive", app.app));
                 let which = if objects.is_empty() { String::new() } else { format!(" ({})", names(app, objects)) };
-                document.head(Block::Lines(format!("- {held} of {}: {command}{which}", place(app, objects))));
+                document
+                    .head(Block::Lines(format!("- {held} of {}{which}; to confirm: {command}", place(app, objects))));
                 document.head_all(still_held(app, others).into_iter().chain(still_there(app, kept)));
             }
             AppEnd::Progressing { message, until } => {
-                let until = until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
+                let until = until.map(|until| format!(", fails at {}", time(until))).unwrap_or_default();
                 let why = if message.is_empty() {
                     "the state of its objects is not known yet".to_owned()
                 } else {
                     span(message)
                 };
                 document.head(Block::Lines(format!(
-                    "- {} on {} waits{until}: {why}",
+                    "- {} on {} is not healthy yet{until}: {why}",
                     span(&app.app.name),
                     span(app.cluster.as_str())
                 )));
             }
             AppEnd::Paused | AppEnd::Pinned => {
-                document.head(Block::Lines(format!("- {}", span(&format!("driftless resume {}", app.app)))));
+                document
+                    .head(Block::Lines(format!("- to continue: {}", span(&format!("driftless resume {}", app.app)))));
             }
             AppEnd::Waits { owner, pinned } => {
                 let is = if *pinned { "pinned" } else { "paused" };
                 let owner = owner.to_string();
                 let resume = span(&format!("driftless resume {owner}"));
-                document.head(about(app, &format!("waits for {}, which is {is}: {resume}", span(&owner))));
+                document.head(about(app, &format!("waits for {}, which is {is}; to continue: {resume}", span(&owner))));
             }
             AppEnd::Superseded { by } => {
                 document.head(Block::Lines(format!(
@@ -244,7 +246,7 @@ pub(super) fn failures(outcome: &Outcome, document: &mut Document) {
                 )));
             }
             AppEnd::Manual => {
-                document.head(Block::Lines(format!("- {}", span(&format!("driftless sync {}", app.app)))));
+                document.head(Block::Lines(format!("- to sync: {}", span(&format!("driftless sync {}", app.app)))));
             }
             AppEnd::Pruned { by, handed_over: to, left, .. } => {
                 let by = by.as_ref().map(|by| format!("deletions confirmed by {}", span(by)));
@@ -289,13 +291,13 @@ fn deletion(app: &AppOutcome, end: &AppEnd) -> String {
     match end {
         AppEnd::Confirmed { objects, by } => {
             format!(
-                "deletion of {} confirmed{}; it is done once the app is healthy",
+                "deletion of {} confirmed{}; it follows once the app is healthy",
                 names(app, objects),
                 by_whom(by.as_deref())
             )
         }
         AppEnd::Removed { objects, lost: Some(lost), .. } => {
-            format!("**failed** with the deletion of {}: {}", names(app, objects), span(lost))
+            format!("**failed** after the deletion of {}: {}", names(app, objects), span(lost))
         }
         AppEnd::Removed { objects, replaced: true, by, .. } => {
             format!("replacement of {} confirmed{} and done", names(app, objects), by_whom(by.as_deref()))
@@ -304,8 +306,8 @@ fn deletion(app: &AppOutcome, end: &AppEnd) -> String {
             format!("deletion of {} confirmed{} and done", names(app, objects), by_whom(by.as_deref()))
         }
         AppEnd::Removed { objects, .. } => {
-            let it = if objects.len() == 1 { "it" } else { "them" };
-            format!("{} {} deleted, as nothing keeps {it} any more", names(app, objects), were(objects))
+            let it = if objects.len() == 1 { "it is" } else { "they are" };
+            format!("{} {} deleted, because {it} no longer kept", names(app, objects), were(objects))
         }
         _ => String::new(),
     }
@@ -313,7 +315,7 @@ fn deletion(app: &AppOutcome, end: &AppEnd) -> String {
 
 fn called_off(app: &AppOutcome, objects: &[String], confirmed: bool, by: Option<&str>) -> String {
     let confirmed = if confirmed { format!(", confirmed{},", by_whom(by)) } else { String::new() };
-    format!("deletion of {}{confirmed} called off", names(app, objects))
+    format!("deletion of {}{confirmed} cancelled", names(app, objects))
 }
 
 /// When it was called off.
@@ -323,7 +325,7 @@ fn before(confirmed: bool) -> &'static str {
 
 fn rolled_back(app: &AppOutcome, to: &str, by: Option<&str>) -> String {
     let resume = span(&format!("driftless resume {}", app.app));
-    format!("**rolled back** to {}{}, and pinned there: {resume}", span(to), by_whom(by))
+    format!("**rolled back** to {}{}, and pinned there; to continue: {resume}", span(to), by_whom(by))
 }
 
 fn by_whom(by: Option<&str>) -> String {
@@ -339,7 +341,7 @@ fn still_held(app: &AppOutcome, held: &[String]) -> Option<Block> {
     let command = span(&format!("driftless sync {} --allow-destructive", app.app));
     let deletion = if held.len() == 1 { "deletion" } else { "deletions" };
     let text = format!(
-        "then, the {deletion} of {}, removed by an earlier change, still needed confirmation: {command}",
+        "the {deletion} of {}, removed by an earlier change, still needed confirmation then; to confirm: {command}",
         names(app, held)
     );
     (!held.is_empty()).then(|| about_these(app, held, &text))
@@ -349,7 +351,7 @@ fn still_held(app: &AppOutcome, held: &[String]) -> Option<Block> {
 fn still_there(app: &AppOutcome, kept: &[String]) -> Option<Block> {
     let (it, wants) = if kept.len() == 1 { ("It is", "it") } else { ("They are", "them") };
     let text = format!(
-        "{} {} **not deleted**. {it} kept until it is known that no other app wants {wants}",
+        "{} {} **not deleted**. {it} kept until Driftless knows that no other app renders {wants}",
         names(app, kept),
         were(kept)
     );
@@ -394,14 +396,14 @@ fn line(app: &AppOutcome, later: &LaterEnd) -> String {
             handed_over(to, *left).unwrap_or_default()
         }
         AppEnd::Pruned { by, .. } => {
-            let by = by.as_deref().map(|by| format!(", which was confirmed by {}", span(by))).unwrap_or_default();
+            let by = by.as_deref().map(|by| format!(", confirmed by {}", span(by))).unwrap_or_default();
             format!("its objects were deleted{by}")
         }
         AppEnd::Kept { nothing: true, .. } => "its definition was removed, and it had no objects".to_owned(),
         AppEnd::Kept { .. } => "its definition was removed, and its objects were kept".to_owned(),
-        AppEnd::Unchanged => format!("{revision} changes nothing of it"),
+        AppEnd::Unchanged => format!("{revision} does not change it"),
         AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned | AppEnd::Waits { .. } => {
-            format!("under way at {revision}")
+            format!("in progress at {revision}")
         }
     };
     format!("- {}: {}: {what}", time(later.at), place(app, named(&later.end)))
@@ -432,7 +434,7 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
         what.push(format!("the deployment **failed** for {}", places(&failed)));
     }
     if !outcome.definitions.is_empty() {
-        what.push(format!("the commit has {}, and what they define is not applied", wrong(outcome)));
+        what.push(format!("the commit has {}; the apps defined there stay unchanged", wrong(outcome)));
     }
     document.must(Block::Lines(format!("{mentions}after the merge as {merged}, {}.", what.join("; "))));
     definitions(outcome, &mut document);

@@ -46,7 +46,8 @@ pub(super) fn names(app: &AppOutcome, objects: &[String]) -> String {
 pub(super) fn handed_over(to: &[HandedOver], left: u32) -> Option<String> {
     let number = |objects: u32| count(usize::try_from(objects).unwrap_or(usize::MAX), "object");
     let one = |HandedOver { app, objects }: &HandedOver| {
-        format!("{} {} {}'s now", number(*objects), is(*objects), span(&app.to_string()))
+        let belong = if *objects == 1 { "belongs" } else { "belong" };
+        format!("{} now {belong} to {}", number(*objects), span(&app.to_string()))
     };
     let left = (left > 0).then(|| {
         format!(

@@ -28,14 +28,14 @@ fn line(one: &Differs) -> String {
         DiffersAt::BaseMoved { from, to } => {
             format!("the base moved from {} to {} after the preview", span(from.short()), span(to.short()))
         }
-        DiffersAt::Merge => "the merge contains other files than the preview".to_owned(),
+        DiffersAt::Merge => "the merged files differ from the previewed ones".to_owned(),
         DiffersAt::Sync => "the cluster or the branch changed after the preview".to_owned(),
     };
     if one.at == DiffersAt::NeverPreviewed && !one.objects.is_empty() {
         return format!("- {app}: the merge {}. {}.", does(one), capital(&why));
     }
     if one.objects.is_empty() {
-        return format!("- {app} cannot be planned as merged: {why}.");
+        return format!("- {app}: the merge could not be planned: {why}.");
     }
     let who = match &one.at {
         DiffersAt::Sync => "the sync",

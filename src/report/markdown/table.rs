@@ -73,7 +73,7 @@ fn row(app: &AppReport, waits_for_people: bool, confirms: bool) -> [String; 8] {
         remarks.extend((number > 0).then(|| format!("{what}: {number}")));
     }
     if !app.called_off.is_empty() {
-        remarks.push(format!("called off: {}", app.called_off.len()));
+        remarks.push(format!("cancelled: {}", app.called_off.len()));
     }
     if counts.kept > 0 {
         remarks.push(format!("kept for now: {}", counts.kept));

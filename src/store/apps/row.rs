@@ -49,7 +49,7 @@ pub const HEALTH_UNKNOWN: &str = "health unknown: ";
 /// another one.
 pub const STAYS: &str = "; its objects stay";
 /// The same of an `onDelete: prune`.
-pub const GOES: &str = "; its objects go with it";
+pub const GOES: &str = "; its objects are deleted";
 
 /// How often in a row the same fields of an object were healed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

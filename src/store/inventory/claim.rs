@@ -25,7 +25,7 @@ pub enum ClaimError {
     #[error("{object} in cluster {cluster} is being deleted by app {owner}; it is created again once it is gone")]
     BeingDeleted { object: ObjectId, cluster: ClusterName, owner: AppId },
     #[error(
-        "{object} in cluster {cluster} belongs to app {owner}, which is {}: nothing that it owns is handed over before \
+        "{object} in cluster {cluster} belongs to app {owner}, which is {}: its objects are not handed over before \
          `driftless resume {owner}`", by.as_str()
     )]
     Kept { object: ObjectId, cluster: ClusterName, owner: AppId, by: KeptBy },

@@ -76,7 +76,7 @@ pub(super) fn by_condition(object: &Value, name: &str) -> Health {
     match condition(object, name) {
         Some(found) if found.status == "True" => Health::Healthy,
         Some(found) => Health::Progressing(format!("it is not {name} ({})", found.text())),
-        None => Health::Progressing(format!("it does not say yet whether it is {name}")),
+        None => Health::Progressing(format!("its condition {name} is not reported yet")),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn by_condition(object: &Value, name: &str) -> Health {
 /// and in some clusters never.
 pub(super) fn autoscaler(object: &Value) -> Health {
     match condition(object, "AbleToScale") {
-        None => Health::Progressing("its controller has not looked at it yet".to_owned()),
+        None => Health::Progressing("its controller has not processed it yet".to_owned()),
         Some(able) if able.status == "False" => Health::Degraded(format!("it cannot scale ({})", able.text())),
         Some(_) => Health::Healthy,
     }

@@ -68,7 +68,7 @@ pub(super) fn health(kind: &str, object: &Value) -> Health {
         Some(worst) => worst,
         // It has seen this generation and complains of nothing.
         None if observed::observed(object).is_some() => Health::Healthy,
-        None => Health::Unknown("no health is known for this kind".to_owned()),
+        None => Health::Unknown("Driftless cannot determine the health of this kind".to_owned()),
     }
 }
 
@@ -99,7 +99,7 @@ fn meaning(part: Option<&str>, value: &Value) -> Option<Health> {
             .then(|| Health::Failed(text(if name == "Stalled" { "it is stalled" } else { "it has failed" })));
     }
     if WRONG.contains(&name) {
-        return is_true.then(|| Health::Degraded(text(&format!("it says {name}"))));
+        return is_true.then(|| Health::Degraded(text(&format!("it reports {name}"))));
     }
     if HELD.contains(&name) {
         return is_true

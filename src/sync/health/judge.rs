@@ -101,7 +101,7 @@ fn health(object: &WaitObject, known: Known<'_>, graced: bool) -> Health {
         Known::Missing if is_job(&object.key) => Health::Healthy,
         Known::Missing => Health::Progressing("it does not exist".to_owned()),
         Known::Seen(seen) if is_older(&seen.resource_version, object.resource_version.as_deref()) => {
-            Health::Progressing("what was applied has not been seen yet".to_owned())
+            Health::Progressing("the applied object has not been observed yet".to_owned())
         }
         Known::Seen(seen) if object.touched == Touched::Written && !graced => after_a_write(object, seen),
         Known::Seen(seen) => seen.health.clone(),
@@ -114,9 +114,9 @@ fn after_a_write(object: &WaitObject, seen: &Seen) -> Health {
     let is_untouched = object.resource_version.as_ref() == Some(&seen.resource_version);
     match &seen.health {
         Health::Unknown(message) => Health::Progressing(message.clone()),
-        Health::Healthy if !seen.dated && is_untouched => Health::Progressing(
-            "its status may be from before it was applied, and nobody has changed it since".to_owned(),
-        ),
+        Health::Healthy if !seen.dated && is_untouched => {
+            Health::Progressing("its status may predate the apply and has not changed since".to_owned())
+        }
         health => health.clone(),
     }
 }
@@ -133,7 +133,7 @@ fn deletion(object: &WaitObject, known: Known<'_>) -> Health {
         // Another object has its name by now.
         Known::Seen(seen) if object.uid.as_ref().is_some_and(|uid| *uid != seen.uid) => Health::Healthy,
         Known::Seen(Seen { health: Health::Terminating(message), .. }) => Health::Terminating(message.clone()),
-        Known::Seen(_) => Health::Progressing("it is still there".to_owned()),
+        Known::Seen(_) => Health::Progressing("it still exists".to_owned()),
     }
 }
 
@@ -203,7 +203,9 @@ mod tests {
         else {
             panic!("failed")
         };
-        insta::assert_snapshot!(text, @"Deployment shop/d: it makes no progress; Deployment shop/a: 1 of 2 replicas are available; Deployment shop/b: 1 of 2 replicas are available; and 2 more");
+        insta::assert_snapshot!(text, @
+            "Deployment shop/d: it makes no progress; Deployment shop/a: 1 of 2 replicas are available; Deployment \
+             shop/b: 1 of 2 replicas are available; and 2 more");
     }
 
     #[test]
@@ -212,7 +214,7 @@ mod tests {
         let old = seen("9", Health::Healthy);
         assert_eq!(
             judge(&wait, false, |_| Known::Seen(&old)),
-            Standing::Waiting("Deployment shop/a: what was applied has not been seen yet".into())
+            Standing::Waiting("Deployment shop/a: the applied object has not been observed yet".into())
         );
         assert!(matches!(judge(&wait, false, |_| Known::Unknown), Standing::Waiting(_)));
         assert!(matches!(judge(&wait, false, |_| Known::Missing), Standing::Waiting(_)));

@@ -169,7 +169,10 @@ fn other_kinds_by_their_conditions_and_unknown_without_any() {
     let silent = Health::Unknown("its controller has reported no status".to_owned());
     assert_eq!(of(&with("example.test/v1", "Thing", json!({}), json!({}))), silent);
     assert_eq!(of(&with("example.test/v1", "Thing", json!({}), json!({"conditions": [], "parents": []}))), silent);
-    assert_eq!(of(&thing("Frobbed", "True")), Health::Unknown("no health is known for this kind".to_owned()));
+    assert_eq!(
+        of(&thing("Frobbed", "True")),
+        Health::Unknown("Driftless cannot determine the health of this kind".to_owned())
+    );
     assert_eq!(of(&thing("Ready", "True")), Health::Healthy);
     assert_eq!(of(&thing("Ready", "False")), progress("it is not ready (R: m)"));
     assert_eq!(of(&thing("Ready", "Unknown")), progress("it is not ready (R: m)"));

@@ -44,7 +44,7 @@ pub(super) fn deployment(object: &Value) -> Health {
 
 /// More run than are wanted.
 fn surplus(have: i64, want: i64) -> Option<Health> {
-    (have > want).then(|| Health::Progressing(format!("{have} replicas run, and {want} are wanted")))
+    (have > want).then(|| Health::Progressing(format!("{have} replicas run; {want} are desired")))
 }
 
 /// Why the pods that are missing cannot be made, as where a quota is used up.

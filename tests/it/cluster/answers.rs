@@ -386,7 +386,7 @@ async fn who_waits_for_a_cluster_that_hangs_is_told_so() {
     }
     let error = hanging.discovery().await.expect_err("the first still waits");
     assert!(error.class().is_retry());
-    insta::assert_snapshot!(error.to_string(), @"cluster hanging could not be asked within 1 s: others still wait for the list of its APIs. Driftless retries");
+    insta::assert_snapshot!(error.to_string(), @"no request to cluster hanging could be sent within 1 s: another request still reads the list of its APIs. Driftless retries");
     first.abort();
     proxy.clear();
 
@@ -404,7 +404,7 @@ async fn who_waits_for_a_cluster_that_hangs_is_told_so() {
     }
     let error = hanging.get(&super::key(&object)).await.expect_err("there is no room");
     assert!(error.class().is_retry());
-    insta::assert_snapshot!(error.to_string(), @"cluster hanging could not be asked within 1 s: as many requests as it may get at once wait for answers. Driftless retries");
+    insta::assert_snapshot!(error.to_string(), @"no request to cluster hanging could be sent within 1 s: the limit of concurrent requests is reached. Driftless retries");
     all.iter().for_each(tokio::task::JoinHandle::abort);
 }
 

@@ -35,7 +35,7 @@ async fn what_is_refused_on_the_base_is_refused_beside_each_change() {
     let beside = app.change(&base, &[map("a", &json!("2")), wrong("b"), map("new", &json!("1"))]).await;
     assert_eq!(rejected(&beside), ["b_"]);
     let refused = one(&beside, "b_");
-    assert!(refused.notes.iter().any(|note| note.contains("refused as well")), "{:?}", refused.notes);
+    assert!(refused.notes.iter().any(|note| note.contains("rejected on the base as well")), "{:?}", refused.notes);
     assert!(refused.before.is_none() && refused.after.is_none(), "nothing of it changes");
     assert_eq!((one(&beside, "a").action, &one(&beside, "a").verdict), (Action::Update, &Verdict::Accepted));
     let mended = app.change(&base, &[map("a", &json!("2")), map("new", &json!("1"))]).await;

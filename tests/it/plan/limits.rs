@@ -86,7 +86,7 @@ async fn what_the_change_itself_limits_is_not_validated() {
     };
     assert_eq!((by.kind.as_str(), by.name.as_str()), ("LimitRange", "tight"));
     let reason = NotValidated::LimitedInPlan { by: by.clone() }.to_string().replace(&app.namespace, "NS");
-    insta::assert_snapshot!(reason, @"LimitRange NS/tight, which comes or gets stricter with this change, decides whether it is accepted");
+    insta::assert_snapshot!(reason, @"LimitRange NS/tight, which this change adds or tightens, decides whether it is accepted");
     // One that stays as it is has been asked.
     app.sync(&[account(), range("2Gi")]).await;
     let same = app.change(&[account(), range("2Gi")], &[account(), range("2Gi"), pod("big", "1Gi")]).await;
@@ -156,7 +156,7 @@ async fn what_pods_and_claims_ask_for_together_is_refused() {
     assert_eq!(rejected(&plan.changes.changes), ["a", "b"]);
     let Verdict::Rejected { message, .. } = &one(&plan.changes.changes, "a").verdict else { panic!("{plan:?}") };
     assert!(
-        message.contains("has room for 1 more requests.cpu (0 of 1 used), and this change asks for 1200m"),
+        message.contains("has room for 1 more requests.cpu (0 of 1 used), and this change requests 1200m"),
         "{message}"
     );
     let plan = app.change(&base, &with([asking_pod("a", "600m"), asking_pod("b", "0.4")])).await;
@@ -181,7 +181,7 @@ async fn pods_of_workloads_that_would_not_fit_are_warned_of() {
     let web = one(&plan.changes.changes, "web");
     assert_eq!(web.verdict, Verdict::Accepted);
     let said = web.remarks.join("\n").replace(&app.namespace, "NS");
-    insta::assert_snapshot!(said, @"Some of its pods may not start: the quota small of the namespace NS has room for 1Gi more limits.memory (0 of 1Gi used), and this change needs about 1536Mi. Raise the quota, or ask for less");
+    insta::assert_snapshot!(said, @"Some of its pods may not start: the quota small of the namespace NS has room for 1Gi more limits.memory (0 of 1Gi used), and this change needs about 1536Mi. Raise the quota, or request less");
     let plan = app.change(&base, &with(&[deployment(2, &limit("512Mi"))])).await;
     assert_eq!(one(&plan.changes.changes, "web").remarks, [] as [&str; 0]);
     let plan = app.change(&base, &with(&[deployment(1, &json!({}))])).await;

@@ -172,7 +172,7 @@ async fn what_two_apps_of_a_change_ask_for_is_refused() {
     let planned =
         plan_change(&app.cluster, app.input(&[]), change, BaseSide::Complete, &cancel).await.expect("two plans");
     let shown = app.show(&planned.changes);
-    assert!(shown.contains("rejected: Service elsewhere/b asks for the node port 31765 as well"), "{shown}");
+    assert!(shown.contains("rejected: Service elsewhere/b also requests the node port 31765"), "{shown}");
 }
 
 /// H9: what is added again while it is being deleted is said to be.

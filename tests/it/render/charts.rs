@@ -77,7 +77,7 @@ async fn a_chart_is_told_of_its_release_and_its_cluster() -> Result {
     let rendered = render(&pool, asking(|_| {}), tree.clone()).await?;
     assert_eq!(value(&rendered, "/stringData/a"), Some("shop-shop-v1.36.3-true-false"));
     let answer = failure(render(&pool, asking(|request| request.cluster = None), tree).await);
-    assert_eq!(answer, "c: a chart is rendered for a cluster, whose version and API versions are not known");
+    assert_eq!(answer, "c: a chart needs the version and the API versions of its cluster, which are not known");
     Ok(())
 }
 

@@ -141,7 +141,7 @@ async fn output_and_questions_have_a_limit() -> Result {
     let many: Vec<String> = (0..1000).map(|index| config_map(&format!("a{index}"))).collect();
     let many = many.join("---\n");
     let answer = failure(render(&pool, MemoryTree::new().file("c/a.yaml", many), "c").await);
-    assert_eq!(answer, "c: renders to more than a render may return");
+    assert_eq!(answer, "c: renders to more than the limit of one render");
     let files = (0..60)
         .fold(MemoryTree::new(), |tree, index| tree.file(&format!("c/{index}.yaml"), config_map(&format!("a{index}"))));
     let answer = failure(render(&pool, files, "c").await);

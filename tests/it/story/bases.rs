@@ -80,7 +80,7 @@ async fn a6_a_duplicate_comes_and_is_taken_back() {
         .eventually("the duplicate is told", async || {
             world
                 .gate(&pull.head)
-                .filter(|gate| gate.state == "failure" && gate.description.ends_with("in the definitions of apps"))
+                .filter(|gate| gate.state == "failure" && gate.description.ends_with("in app definitions"))
         })
         .await;
     world.push(Files::new().without("apps/y.yaml").without("other/b.yaml")).await;

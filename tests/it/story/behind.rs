@@ -110,7 +110,7 @@ async fn a_definition_that_is_replaced_before_it_was_healthy_is_told_as_that() {
     let pull = world.open_pull("bad", Files::new().file("apps/feat.yaml", app("bad"))).await;
     world.status_is(&pull.head, "success", "1 update").await;
     world.merge_pull(pull.number).await;
-    world.comment(pull.number, "waiting for health of `feat` on `prod`").await;
+    world.comment(pull.number, "not healthy yet: `feat` on `prod`").await;
     let revert = world.push(Files::new().file("apps/feat.yaml", app("good"))).await;
     let comment = world.comment(pull.number, "before it was healthy").await;
     let replaced = format!("**replaced** by `{}` before it was healthy", revert.short());

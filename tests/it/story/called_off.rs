@@ -50,18 +50,21 @@ async fn a_held_deletion_that_is_called_off_is_told_on_both_pull_requests() {
     world.comment(drop.number, "applied, but **2 deletions need confirmation** for `shop`").await;
 
     let back = world.open_pull("back", Files::new().file("deploy/db.yaml", stateful())).await;
-    world.status_is(&back.head, "success", "1 delete, 1 deletion called off").await;
-    let comment = world.comment(back.number, "Merging changes 1 app and calls off 1 held deletion").await;
-    assert!(comment.contains(&format!("- the deletion of `{db}` of `shop`, which waits for confirmation: Git has it")));
-    assert!(comment.contains("and DELETES 1 object") && comment.contains("It waited only with what no longer needs"));
+    world.status_is(&back.head, "success", "1 delete, 1 deletion cancelled").await;
+    let comment = world.comment(back.number, "Merging changes 1 app and cancels 1 held deletion").await;
+    assert!(
+        comment
+            .contains(&format!("- deletion of `{db}` of `shop`, waiting for confirmation: the object is in Git again"))
+    );
+    assert!(comment.contains("and DELETES 1 object") && comment.contains("which no longer need confirmation"));
     assert!(!comment.contains("held until confirmed") && !comment.contains("allow-destructive"), "{comment}");
     let merge = world.merge_pull(back.number).await;
     world.healthy("shop", &merge).await;
     world.gone("v1 ConfigMap", "a").await;
     assert!(world.live("apps/v1 StatefulSet", "db").await.is_some());
-    let comment = world.comment(drop.number, "called off before it was confirmed").await;
-    assert!(comment.contains(&format!("deletion of `{db}` called off")), "{comment}");
-    assert!(comment.contains(&format!("`{a}` was deleted, as nothing keeps it any more")), "{comment}");
+    let comment = world.comment(drop.number, "cancelled before it was confirmed").await;
+    assert!(comment.contains(&format!("deletion of `{db}` cancelled")), "{comment}");
+    assert!(comment.contains(&format!("`{a}` was deleted, because it is no longer kept")), "{comment}");
     assert!(!comment.contains("allow-destructive") && !comment.contains("confirmed and done"), "{comment}");
     assert_eq!(world.stands("shop").await.0, "synced");
 }
@@ -84,7 +87,7 @@ async fn what_is_kept_for_now_is_not_to_be_confirmed_and_may_be_called_off_later
     world.status_is(&drop.head, "success", "1 kept").await;
     let comment = world.comment(drop.number, "kept for now, though no longer rendered: 1 object").await;
     assert!(!comment.contains("allow-destructive") && !comment.contains("need confirmation"), "{comment}");
-    assert!(comment.contains("does not want it, you are asked to confirm its deletion"), "{comment}");
+    assert!(comment.contains("Once that app renders without it, its deletion needs confirmation"), "{comment}");
     let merge = world.merge_pull(drop.number).await;
     world.healthy("shop", &merge).await;
     world.comment(drop.number, "was **not deleted**").await;
@@ -94,7 +97,7 @@ async fn what_is_kept_for_now_is_not_to_be_confirmed_and_may_be_called_off_later
     world.settled().await;
     let runs = world.ask("runs?app=shop", None).await;
     let runs = runs.as_array().expect("runs");
-    assert!(runs.iter().any(|run| run["cause"].as_str().unwrap_or_default().contains("asked for by")), "{runs:?}");
+    assert!(runs.iter().any(|run| run["cause"].as_str().unwrap_or_default().contains("requested by")), "{runs:?}");
     assert!(runs.iter().all(|run| run["confirmedBy"].is_null()), "{runs:?}");
 
     let mended = Files::new().without("other/kustomization.yaml").file("other/db.yaml", config_map("other", "x"));
@@ -104,11 +107,11 @@ async fn what_is_kept_for_now_is_not_to_be_confirmed_and_may_be_called_off_later
     waits(&world, "shop").await;
     world.comment(drop.number, "1 deletion needs confirmation").await;
     let back = world.open_pull("back", Files::new().file("deploy/db.yaml", stateful())).await;
-    world.status_is(&back.head, "success", "1 deletion called off").await;
-    world.comment(back.number, "**Merging calls off 1 held deletion.**").await;
+    world.status_is(&back.head, "success", "1 deletion cancelled").await;
+    world.comment(back.number, "**Merging cancels 1 held deletion.**").await;
     let merge = world.merge_pull(back.number).await;
     world.healthy("shop", &merge).await;
-    world.comment(drop.number, "called off as of").await;
+    world.comment(drop.number, "cancelled as of").await;
     assert_eq!(world.stands("shop").await.0, "synced");
 }
 

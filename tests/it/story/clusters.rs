@@ -203,7 +203,7 @@ async fn the_removal_of_an_app_that_moved_names_each_cluster() {
     assert!(comment.contains(" on `prod`; ") && comment.contains(" on `west`)"), "{comment}");
     world.settled().await;
     let (told, _) = world.cli(&["sync", "shop", "--allow-destructive", "--by", "ada"]).await;
-    assert!(told.contains("6 deletions (3 on prod, 3 on west) confirmed, and under way"), "{told}");
+    assert!(told.contains("6 deletions (3 on prod, 3 on west) confirmed and in progress"), "{told}");
     none_in_west(&world).await;
     for (kind, name) in OBJECTS {
         world.gone(kind, name).await;
@@ -244,7 +244,7 @@ async fn what_a_removed_app_has_left_elsewhere_can_still_be_confirmed() {
     assert!(!comment.contains("Driftless refuses"), "{comment}");
 
     let (told, code) = world.cli(&["sync", "shop", "--allow-destructive", "--by", "ada"]).await;
-    assert!(code == 0 && told.contains("3 deletions (3 on west) confirmed, and under way"), "{told}");
+    assert!(code == 0 && told.contains("3 deletions (3 on west) confirmed and in progress"), "{told}");
     none_in_west(&world).await;
     world.settled().await;
     for (kind, name) in OBJECTS {

@@ -187,7 +187,7 @@ async fn what_a_chart_no_longer_renders_for_anothers_crd_is_held() {
     world.status_is(&pull.head, "success", "1 create").await;
     let comment = world.comment(pull.number, "otherwise").await;
     assert!(
-        comment.contains("2 apps render otherwise: chart (1 delete), 1 app of other repos, 1 with deletions"),
+        comment.contains("2 apps render differently: chart (1 delete), 1 app of other repos, 1 with deletions"),
         "{comment}"
     );
     assert!(!comment.contains("theirs"), "{comment}");
@@ -203,7 +203,7 @@ async fn what_a_chart_no_longer_renders_for_anothers_crd_is_held() {
     world.settled().await;
     let (runs, _) = world.cli(&["runs", "library/theirs"]).await;
     let why = format!("cluster prod now serves {group}/v1/Wid (CRD wids.{group})");
-    assert!(runs.contains("although no commit asks for it") && runs.contains(&why), "{runs}");
+    assert!(runs.contains("which no commit requests") && runs.contains(&why), "{runs}");
     let (runs, _) = world.cli(&["runs", "shop/chart"]).await;
     assert!(runs.contains(&format!("(CRD wids.{group} of defs)")), "{runs}");
     // It is said again by each later sync, and no restart, look or push lets it go.
@@ -212,7 +212,7 @@ async fn what_a_chart_no_longer_renders_for_anothers_crd_is_held() {
     world.push(Files::new().file("chart/templates/a.yaml", config_map("stays", "two"))).await;
     world.settled().await;
     let (runs, _) = world.cli(&["runs", "shop/chart"]).await;
-    assert!(runs.contains("although no commit asks for it"), "{runs}");
+    assert!(runs.contains("which no commit requests"), "{runs}");
     for name in ["mine", "keepme"] {
         assert!(world.live("v1 ConfigMap", name).await.is_some(), "{name}: {}", world.story().await);
     }

@@ -82,7 +82,7 @@ async fn a_deleted_object_comes_back() {
     // T6+: it was gone, and is not.
     let views = world.ask("apps?drift=true", None).await;
     let told = views[0]["drift"].as_str().unwrap_or_default();
-    assert!(told.ends_with("/settings was gone, healed once"), "{views}");
+    assert!(told.ends_with("/settings was missing, healed once"), "{views}");
 }
 
 /// T6: reported drift is no failure.

@@ -99,7 +99,7 @@ async fn a_fork() {
     world.forge.make_fork(PROJECT, number);
     world.forge.delivered().await;
     world.poll().await;
-    world.status_is(&head, "failure", "comes from a fork, and previews of forks are off").await;
+    world.status_is(&head, "failure", "not previewed: pull requests from forks are not previewed").await;
     world.comment(number, "Not previewed").await;
 }
 
@@ -222,7 +222,7 @@ async fn a_definition_that_the_change_breaks() {
     let broken = world.app("shop", "deploy").replace("destination:", "destnation:");
     let (state, text, comment) = end_of(&world, "broken", Files::new().file("apps/shop.yaml", broken)).await;
     // The key that is not known, and the one that is missing.
-    assert_eq!((state.as_str(), text.as_str()), ("failure", "2 errors in the definitions of apps"), "{comment}");
+    assert_eq!((state.as_str(), text.as_str()), ("failure", "2 errors in app definitions"), "{comment}");
     assert!(comment.contains("apps/shop.yaml:") && comment.contains("destnation"), "{comment}");
 }
 
@@ -266,7 +266,7 @@ async fn what_another_app_of_the_pull_request_brings_fails_no_gate() {
         .file("ground/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {inner}\n"));
     let (state, text, comment) = end_of(&world, "others", files).await;
     assert_eq!((state.as_str(), text.as_str()), ("success", "2 creates, 1 not validated (inner)"), "{comment}");
-    assert!(comment.contains("comes with this change"), "{comment}");
+    assert!(comment.contains("is created by this change"), "{comment}");
 }
 
 /// L14 and P5: a pull request that changes nothing but how an app is looked after says what, and never that it changes
@@ -277,7 +277,7 @@ async fn a_changed_policy_is_said() {
     let files =
         Files::new().file("apps/shop.yaml", world.app_with("shop", "deploy", "  onDelete: prune\n  drift: ignore\n"));
     let (state, text, comment) = end_of(&world, "policy", files).await;
-    assert_eq!((state.as_str(), text.as_str()), ("success", "1 definition changed, no object"), "{comment}");
+    assert_eq!((state.as_str(), text.as_str()), ("success", "1 definition changed; no objects change"), "{comment}");
     assert!(comment.contains("**Merging changes the definition of 1 app.**"), "{comment}");
     assert!(comment.contains("Sets `onDelete: prune`") && comment.contains("+  drift: ignore"), "{comment}");
 }
@@ -309,7 +309,7 @@ async fn x15_what_waits_for_a_person_brings_nothing_to_others() {
     let manual = "  sync: manual\n";
     let pull = world.open_pull("half", files(manual, "")).await;
     world.status_is(&pull.head, "failure", "1 rejected (needs), 1 create").await;
-    let comment = world.comment(pull.number, "comes with app shop/ground").await;
+    let comment = world.comment(pull.number, "is part of app shop/ground").await;
     assert!(comment.contains("`sync: manual`") && comment.contains("sync that app first"), "{comment}");
     // Who syncs both by hand begins with the right one.
     let both = world.open_pull("both", files(manual, manual)).await;
@@ -350,7 +350,7 @@ async fn x16_what_is_refused_on_the_base_is_said_to_whoever_changes_the_app() {
     let web = |image: &str| Files::new().file("deploy/web.yaml", deployment("web", image, 2));
     let beside = world.open_pull("beside", web("example.test/web:2")).await;
     world.status_is(&beside.head, "failure", "1 rejected (shop)").await;
-    let comment = world.comment(beside.number, "refused as well").await;
+    let comment = world.comment(beside.number, "rejected on the base as well").await;
     assert!(comment.contains("settings") && comment.contains("dta"), "{comment}");
     let mends = web("example.test/web:3").file("deploy/settings.yaml", config_map("settings", "three"));
     let mends = world.open_pull("mends", mends).await;

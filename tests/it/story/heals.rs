@@ -129,7 +129,7 @@ async fn a_heal_that_fails_again_and_again_is_one_row() {
     assert_eq!((heal.kind, heal.state, heal.times), (RunKind::Heal, RunState::Failed, 3), "{heal:?}");
     assert!(heal.since.is_some_and(|since| since < heal.started), "{heal:?}");
     let told = heal.error.as_deref().unwrap_or_default();
-    let gone = format!("to be healed: ConfigMap {}/settings was gone", world.namespace);
+    let gone = format!("to be healed: ConfigMap {}/settings was missing", world.namespace);
     assert!(told.contains(&gone), "{told}");
     let (said, _) = world.cli(&["runs", "shop", "-n", "1"]).await;
     assert!(said.contains("failed the same way 3 times since "), "{said}");
@@ -221,7 +221,7 @@ async fn the_objects_of_a_renamed_app_are_the_other_ones() {
     world.settled().await;
     let (state, health, message) = world.stands("shop").await;
     assert_eq!((state.as_str(), health.as_str()), ("removed", ""), "{message}");
-    assert!(message.contains("3 objects that it had are shop/store's now"), "{message}");
+    assert!(message.contains("3 objects now belong to shop/store"), "{message}");
     assert!(!message.contains("onDelete"), "{message}");
 }
 
@@ -280,8 +280,7 @@ async fn what_is_deleted_after_each_heal_has_failed() {
     }
     let (state, health, message) = world.stands("shop").await;
     assert_eq!((state.as_str(), health.as_str()), ("failed", "degraded"), "{message}");
-    let cause =
-        "each time it is healed (3 times), as its `ownerReferences` name ConfigMap nothing, which does not exist";
+    let cause = "after each heal (3 times), because its `ownerReferences` name ConfigMap nothing, which does not exist";
     assert!(message.contains(cause), "{message}");
 
     world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;

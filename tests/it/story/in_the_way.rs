@@ -9,7 +9,7 @@ use super::manifests::config_map;
 use crate::support::cluster;
 use crate::support::world::{Files, Setup, World};
 
-const STEPS: &str = "Two steps are needed: merge the deletion of ";
+const STEPS: &str = "Use two pull requests: merge the deletion of ";
 
 fn node_port(name: &str) -> String {
     format!(
@@ -62,7 +62,7 @@ async fn h6_what_decides_until_it_is_deleted_is_named() {
     let pull = world.open_pull("runner", files).await;
     world.status_is(&pull.head, "failure", "1 rejected (np)").await;
     let comment = world.comment(pull.number, "Merging would fail").await;
-    let decides = format!("LimitRange {}/tight decides over it until it is deleted", world.namespace);
+    let decides = format!("LimitRange {}/tight applies to it until it is deleted", world.namespace);
     assert!(comment.contains(&decides) && comment.contains(STEPS), "{comment}");
     // The base has it no more, and it is still there.
     world.merge_pull(pull.number).await;

@@ -30,7 +30,7 @@ async fn a_move_to_nowhere_deletes_nothing_and_is_taken_back_as_nothing() {
     assert!(comment.contains(why), "{why}: {comment}");
 
     let back = world.open_pull("back", Files::new().file("apps/shop.yaml", world.app("shop", "deploy"))).await;
-    world.status_is(&back.head, "success", "1 definition changed, no object").await;
+    world.status_is(&back.head, "success", "1 definition changed; no objects change").await;
     let comment = world.comment(back.number, "definition repaired here").await;
     for untrue in ["removed from Git", "not applied yet", "leaves this cluster", "does not render"] {
         assert!(!comment.contains(untrue), "{untrue}: {comment}");

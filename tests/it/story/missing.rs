@@ -32,19 +32,19 @@ async fn what_a_policy_lets_nobody_make_is_kept_until_it_can_be() {
             .await
             .2
     };
-    fails(&world, "could not be put back").await;
+    fails(&world, "could not be restored").await;
     assert!(world.live("v1 ConfigMap", "legacy").await.is_none(), "neither is taken");
     // B19+: of a paused app nothing is put back, and it says so.
     world.cli(&["pause", "par"]).await;
     let (_, _, said) = world.stands("par").await;
-    assert!(said.contains("put back only after the app is resumed"), "{said}");
+    assert!(said.contains("restored only after the app is resumed"), "{said}");
     world.cli(&["resume", "par"]).await;
     world.settled().await;
     world.restart().await;
     world.poll().await;
     let said = fails(&world, "ConfigMap").await;
     let said_again = fails(&world, "is missing in the cluster since").await;
-    assert!(said_again.contains("it was deleted to be created again"), "{said}\n{said_again}");
+    assert!(said_again.contains("it was deleted to be recreated"), "{said}\n{said_again}");
     // The next try may have begun, and says nothing before its end.
     let newest = async || world.runs("/par").await.into_iter().next()?.error;
     let says = |error: &String| error.contains("is missing in the cluster");
@@ -59,7 +59,7 @@ async fn what_a_policy_lets_nobody_make_is_kept_until_it_can_be() {
     world.poll().await;
     let live = world.eventually("it is put back", async || world.live("v1 ConfigMap", "legacy").await).await;
     assert_eq!(live["data"]["key"], old);
-    let said = fails(&world, "was put back as it was").await;
+    let said = fails(&world, "was restored").await;
     assert!(said.contains("no more of these"), "{said}");
 }
 

@@ -225,7 +225,7 @@ async fn nothing_is_deleted_while_another_app_does_not_render() {
     let run = world.healthy("old", &revision).await;
     assert_eq!(run.counts.pruned, 0, "{}", world.story().await);
     assert!(
-        run.error.as_deref().is_some_and(|said| said.starts_with("held: 1 object not deleted, as app shop/new")),
+        run.error.as_deref().is_some_and(|said| said.starts_with("kept 1 object, because app shop/new")),
         "{:?}",
         run.error
     );

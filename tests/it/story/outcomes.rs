@@ -59,7 +59,7 @@ async fn a_removal_that_was_taken_back_is_told_as_that() {
     world.comment(pull.number, "**3 deletions need confirmation** for").await;
     let back = world.push(Files::new().file("apps/shop.yaml", app)).await;
     world.healthy("shop", &back).await;
-    let comment = world.comment(pull.number, "**not applied**, because a later commit reverted it").await;
+    let comment = world.comment(pull.number, "**not applied** (reverted by a later commit)").await;
     assert!(!comment.contains("healthy after"), "{comment}");
 }
 
@@ -77,7 +77,7 @@ async fn a_merge_that_is_reverted_before_its_sync_ends_as_superseded() {
     world.merge_pull(pull.number).await;
     world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
     world.poll().await;
-    world.comment(pull.number, "**not applied**, because a later commit reverted it, for `shop` on `prod`").await;
+    world.comment(pull.number, "**not applied** (reverted by a later commit): `shop` on `prod`").await;
     let next = world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:2", 2))).await;
     world.poll().await;
     world.healthy("shop", &next).await;
@@ -96,9 +96,9 @@ async fn a_paused_app_is_told_as_paused() {
     world.ask("apps/shop+shop/pause", Some(serde_json::json!({}))).await;
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     world.status_is(&pull.head, "success", "1 update").await;
-    world.comment(pull.number, "not applied by itself: 1 app").await;
+    world.comment(pull.number, "not applied automatically: 1 app").await;
     let merge = world.merge_pull(pull.number).await;
-    let comment = world.comment(pull.number, "not applied, because it is **paused**, for `shop` on `prod`").await;
+    let comment = world.comment(pull.number, "not applied (**paused**): `shop` on `prod`").await;
     assert!(comment.contains("`driftless resume shop/shop`"), "{comment}");
     let (state, _, message) = world
         .eventually("that it is behind", async || {
@@ -111,7 +111,7 @@ async fn a_paused_app_is_told_as_paused() {
     world.resync().await;
     world.settled().await;
     let (state, _, message) = world.stands("shop").await;
-    assert!(state == "paused" && message.contains("settings is gone"), "{message}");
+    assert!(state == "paused" && message.contains("settings is missing"), "{message}");
     assert!(world.live("v1 ConfigMap", "settings").await.is_none());
 
     world.ask("apps/shop+shop/resume", Some(serde_json::json!({}))).await;
@@ -130,7 +130,7 @@ async fn an_app_that_is_never_synced_is_not_told_to_be_synced_by_hand() {
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     world.status(&pull.head).await;
     world.merge_pull(pull.number).await;
-    let comment = world.comment(pull.number, "not applied, because of `sync: never`, for `shop` on `prod`").await;
+    let comment = world.comment(pull.number, "not applied (`sync: never`): `shop` on `prod`").await;
     assert!(!comment.contains("driftless sync"), "{comment}");
     assert!(
         world
@@ -182,7 +182,7 @@ async fn a_merge_that_the_forge_does_not_know_yet_leaves_no_gate_pending() {
     git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
     world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
-    world.status_is(&pull.head, "error", "closed or merged before the preview was shown").await;
+    world.status_is(&pull.head, "error", "closed or merged before the preview was posted").await;
     world.comment(pull.number, "Merged as").await;
 }
 
@@ -231,10 +231,10 @@ async fn a_merge_that_breaks_a_definition_says_so() {
         .file("apps/other.yaml", world.app("other", "other"))
         .file("other/map.yaml", config_map("other", "x"));
     let pull = world.open_pull("broken", files).await;
-    world.status_is(&pull.head, "failure", "2 errors in the definitions of apps").await;
+    world.status_is(&pull.head, "failure", "2 errors in app definitions").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("other", &merge).await;
-    let comment = world.comment(pull.number, "**2 errors in the definitions of apps**").await;
+    let comment = world.comment(pull.number, "**2 errors in app definitions**").await;
     assert!(comment.contains("destnation") && !comment.contains("affected no app"), "{comment}");
     world.comment(pull.number, "applied for `other` on `prod`").await;
     let notice = world.eventually("people are told", async || world.notices(pull.number).into_iter().next()).await;
@@ -255,7 +255,7 @@ async fn a_merge_that_goes_where_it_may_not_says_so() {
     let pull = world.open_pull("refused", files).await;
     world.status_is(&pull.head, "failure", "destination not allowed (other)").await;
     world.merge_pull(pull.number).await;
-    let comment = world.comment(pull.number, "**1 error in the definitions of apps**").await;
+    let comment = world.comment(pull.number, "**1 error in app definitions**").await;
     assert!(
         comment.contains("destination namespace kube-system is not allowed") && !comment.contains("affected no app"),
         "{comment}"
@@ -281,7 +281,7 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
     let moved = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     world.healthy("shop", &moved).await;
     world.merge_pull(pull.number).await;
-    world.comment(pull.number, "waiting for health of `shop` on `prod`").await;
+    world.comment(pull.number, "not healthy yet: `shop` on `prod`").await;
     let waits = async || world.context().store.waits().await.expect("the store").pop();
     let begun = world.eventually("a wait", waits).await;
     world.api("v1 Service").await.delete("web", &kube::api::DeleteParams::default()).await.expect("deleted");
@@ -292,7 +292,7 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
     };
     let heal = world.eventually("a heal that waits", healing).await;
     let healed = heal.error.clone().unwrap_or_default();
-    assert!(healed.starts_with("healed: Service ") && healed.contains("was gone"), "{healed}");
+    assert!(healed.starts_with("healed: Service ") && healed.contains("was missing"), "{healed}");
     let again = async || waits().await.filter(|wait| wait.run == heal.id);
     let again = world.eventually("the wait of the heal", again).await;
     assert_eq!(again.deadline, begun.deadline, "F5: a heal gives no more time");

@@ -176,7 +176,7 @@ async fn a_pull_request_that_is_closed_early_is_not_left_pending() {
     world.eventually("a look at the cluster", async || (world.proxy.struck(away) > 0).then_some(())).await;
     world.eventually("a pending gate", async || world.gate(&pull.head).filter(|gate| gate.state == "pending")).await;
     world.forge.close_pull(PROJECT, pull.number);
-    world.status_is(&pull.head, "error", "closed or merged before the preview was shown").await;
+    world.status_is(&pull.head, "error", "closed or merged before the preview was posted").await;
 }
 
 async fn push_library(world: &World, work: &Work, branch: &str, value: &str) -> Oid {

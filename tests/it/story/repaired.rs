@@ -45,7 +45,7 @@ async fn x16_a_definition_that_is_invalid_on_the_base_is_repaired() {
 
     let valid = Files::new().file("apps/shop.yaml", world.app("shop", "deploy"));
     let repair = world.open_pull("repair", valid).await;
-    world.status_is(&repair.head, "success", "1 definition changed, no object").await;
+    world.status_is(&repair.head, "success", "1 definition changed; no objects change").await;
     let comment = world.comment(repair.number, "definition repaired here").await;
     assert!(!comment.contains("no longer in Git") && !comment.contains("Already different"), "{comment}");
     world.merge_pull(repair.number).await;
@@ -88,9 +88,9 @@ async fn t14_a_merge_while_the_server_was_down_says_what_was_compared() {
 
     let newer = format!("The merge contains `{}`, which was not previewed.", newer.short());
     let comment = world.comment(older.number, &newer).await;
-    let before = format!("Before the merge, this was compared: `{}` merged into `main` at", older.head.short());
+    let before = format!("Compared before the merge: `{}` merged into `main` at", older.head.short());
     assert!(comment.contains(&before), "{comment}");
-    let comment = world.comment(never.number, "It was not previewed before the merge.").await;
+    let comment = world.comment(never.number, "This pull request was not previewed before the merge.").await;
     assert!(comment.contains("Merged as") && !comment.contains("Before the merge"), "{comment}");
 }
 
@@ -104,7 +104,7 @@ async fn t19_a_merge_into_a_paused_app_is_told_after_it_is_resumed() {
     let comment = world.comment(pull.number, "Merging").await;
     assert!(comment.contains("**paused: applied after `driftless resume`**"), "{comment}");
     world.merge_pull(pull.number).await;
-    world.comment(pull.number, "not applied, because it is **paused**, for `shop` on `prod`").await;
+    world.comment(pull.number, "not applied (**paused**): `shop` on `prod`").await;
     world.ask("apps/shop+shop/resume", Some(serde_json::json!({}))).await;
     let comment = world.comment(pull.number, ": applied for `shop` on `prod`, healthy after").await;
     assert!(!comment.contains("paused"), "{comment}");

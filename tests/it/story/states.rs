@@ -25,7 +25,7 @@ async fn a_manual_app_that_is_behind_is_out_of_sync() {
     world.settled().await;
     // T3+: nothing is due, and nothing happens by itself.
     let (state, _, message) = world.stands("shop").await;
-    assert!(state == "out-of-sync" && message == "synced by hand: driftless sync shop/shop", "{state}: {message}");
+    assert!(state == "out-of-sync" && message == "to sync: driftless sync shop/shop", "{state}: {message}");
     world.sync_by_hand("shop", false).await;
     world.healthy("shop", &base).await;
     world.settled().await;
@@ -38,7 +38,7 @@ async fn a_manual_app_that_is_behind_is_out_of_sync() {
         .await;
     assert_eq!((state.as_str(), health.as_str()), ("out-of-sync", "healthy"), "{message}");
     assert!(
-        message.contains(&format!("behind: main is at {}, applied is {}", next.short(), base.short())),
+        message.contains(&format!("behind: main is at {}, {} is applied", next.short(), base.short())),
         "{message}"
     );
 }
@@ -53,10 +53,7 @@ async fn what_is_waited_for_is_told() {
     world.status(&pull.head).await;
     world.merge_pull(pull.number).await;
     let comment = world.comment(pull.number, "UTC: `Deployment ").await;
-    assert!(
-        comment.contains("waiting for health of `shop` on `prod`") && comment.contains(" waits until "),
-        "{comment}"
-    );
+    assert!(comment.contains("not healthy yet: `shop` on `prod`") && comment.contains(" waits until "), "{comment}");
     let (state, health, message) = world.stands("shop").await;
     assert_eq!((state.as_str(), health.as_str()), ("waiting", "progressing"), "{message}");
     assert!(message.contains("fails at") && message.contains("Deployment") && message.contains("web"), "{message}");
@@ -116,7 +113,7 @@ async fn what_goes_with_a_namespace_is_told() {
     secrets.create(&kube::api::PostParams::default(), &foreign).await.expect("created");
     // T13+: all of it is said before, on the pull request and by what waits for confirmation.
     let said = [
-        "1 object of this app (1 ConfigMap), of which Git still has ConfigMap",
+        "1 object of this app (1 ConfigMap); Git still contains ConfigMap",
         "1 object that is not this app's (1 Secret): Secret",
     ];
     let pull = world.open_pull("no-namespace", Files::new().without("own/namespace.yaml")).await;

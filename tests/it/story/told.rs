@@ -74,7 +74,7 @@ async fn t19_an_older_wait_is_not_the_merges() {
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     world.status(&pull.head).await;
     world.merge_pull(pull.number).await;
-    let comment = world.comment(pull.number, "not applied, because it is **paused**, for `shop` on `prod`").await;
+    let comment = world.comment(pull.number, "not applied (**paused**): `shop` on `prod`").await;
     assert!(!comment.contains("waiting for health"), "{comment}");
 }
 
@@ -103,7 +103,7 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     assert!(shows || as_shown, "{comment}{}", world.story().await);
     // A change of its definition that changes no object is over as well.
     let edit = world.open_pull("edits", Files::new().file("apps/feat.yaml", format!("{app}  drift: report\n"))).await;
-    world.status_is(&edit.head, "success", "1 definition changed, no object").await;
+    world.status_is(&edit.head, "success", "1 definition changed; no objects change").await;
     world.merge_pull(edit.number).await;
     let is_over = |body: &String| body.contains("Merged as") && !body.contains("being applied");
     world.eventually("its end", async || world.comments(edit.number).into_iter().find(is_over)).await;
@@ -138,7 +138,7 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
     let comment = world.comment(pull.number, ": applied for `shop` on `prod`, healthy").await;
-    assert!(comment.contains("/extra` was **not deleted**. It is kept until it is known"), "{comment}");
+    assert!(comment.contains("/extra` was **not deleted**. It is kept until Driftless knows"), "{comment}");
     assert!(world.live("v1 ConfigMap", "extra").await.is_some());
 
     world
@@ -148,7 +148,7 @@ async fn h2_what_is_kept_is_no_delete_and_its_end_is_told() {
     world.resync().await;
     world.gone("v1 ConfigMap", "extra").await;
     let comment = world.comment(pull.number, "**Since then**").await;
-    assert!(comment.contains("/extra` was deleted, as nothing keeps it any more"), "{comment}");
+    assert!(comment.contains("/extra` was deleted, because it is no longer kept"), "{comment}");
 }
 
 /// A19+: what a push that cannot be read means is told where people look, also on the pull request that was merged by

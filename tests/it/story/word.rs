@@ -147,7 +147,7 @@ async fn a_revert_needs_no_word() {
     let run = world.healthy("shop", &revert).await;
     assert_eq!((run.counts.created, run.counts.pruned), (0, 0), "{}", world.story().await);
     // T1: what was taken back in Git never happened.
-    world.comment(pull.number, "reverted before being confirmed").await;
+    world.comment(pull.number, "reverted before").await;
     assert_eq!(told(&world).await.0, "synced");
     // A word that comes too late deletes nothing.
     world.sync_by_hand("shop", true).await;

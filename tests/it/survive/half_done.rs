@@ -43,7 +43,7 @@ async fn a_removal_that_was_noted_and_not_followed_by_a_sync() {
     assert_eq!(stored(&world).await.on_delete, OnDelete::Prune);
     let head = world.commit("main", &Files::new().without("apps/shop.yaml"));
     let message =
-        format!("its definition was removed by {}; its objects go with it, as `onDelete: prune` said", head.short());
+        format!("its definition was removed by {}; its objects are deleted (`onDelete: prune`)", head.short());
     world.context().store.set_app_state(&app_id("shop"), AppState::Removed, &message).await.expect("stored");
     world.poll().await;
     world.settled().await;

@@ -49,14 +49,14 @@ async fn what_a_policy_sets_otherwise_is_named() {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert_eq!(remarks('a', 5).await, ["spec.replicas is set to 2 by the cluster, Git says 5"]);
-    let said = "spec.replicas is set to another value by the cluster than Git says";
+    assert_eq!(remarks('a', 5).await, ["spec.replicas is 5 in Git, but the cluster sets it to 2"]);
+    let said = "the cluster sets spec.replicas to another value than Git";
     for (revision, replicas) in [('a', 5), ('b', 6)] {
         let done = world.sync(revision, &[deployment("web", replicas)]).await;
         let told: Vec<&String> = done.remains.values().flat_map(|remains| &remains.added).collect();
         assert_eq!(told, [said], "{replicas}");
     }
-    assert_eq!(remarks('c', 7).await, ["spec.replicas is set to 2 by the cluster, Git says 7"]);
+    assert_eq!(remarks('c', 7).await, ["spec.replicas is 7 in Git, but the cluster sets it to 2"]);
     assert_eq!(remarks('c', 2).await, Vec::<String>::new(), "it is what Git says");
 }
 

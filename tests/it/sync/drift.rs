@@ -160,7 +160,7 @@ async fn a_fight_is_given_up_after_three_heals_and_the_other_side_named() {
     let text = judgement.surrender().join("\n").replace(&world.namespace, "NS");
     assert!(text.starts_with("Deployment NS/web: kubectl (Update of scale"), "{text}");
     assert!(
-        text.ends_with("changes spec.replicas each time it is healed (3 times); not healed until the next revision"),
+        text.ends_with("changes spec.replicas after each heal (3 times); it is not healed until the next revision"),
         "{text}"
     );
     assert_eq!(healed(&world, &objects, &drifted, judgement.given_up).await.expect("nothing to do"), 0);

@@ -133,7 +133,7 @@ async fn an_object_that_gets_another_apps_mark_while_its_delete_is_on_its_way_is
     maps.patch("a", &PatchParams::default(), &Patch::Merge(marks)).await.expect("patched");
     let pruned = prune.await.expect("it ends");
     assert_eq!(pruned.deleted, []);
-    assert_eq!(pruned.kept[0].1, "it belongs to the app shop/api of the instance elsewhere");
+    assert_eq!(pruned.kept[0].1, "it belongs to app shop/api of the Driftless instance elsewhere");
     let live = world.live("", "ConfigMap", "a").await.expect("there");
     assert_eq!(live["metadata"]["uid"], before["metadata"]["uid"]);
 }

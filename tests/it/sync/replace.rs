@@ -277,7 +277,7 @@ async fn a_replacement_that_is_not_made_says_why() {
     let Verdict::Rejected { message, .. } = &plan.changes[0].verdict else { panic!("{plan:?}") };
     assert!(
         message.ends_with(
-            "`driftless.dev/replace` does not help: the server refuses the manifest as a new object as well."
+            "`driftless.dev/replace` does not help: the cluster rejects the manifest as a new object as well."
         ),
         "{message}"
     );
@@ -324,10 +324,7 @@ async fn what_cannot_be_made_again_is_put_back() {
     world.proxy.add(refuse(Method::PATCH, "force=true"));
     let next = [fixed_map("x", "2")];
     let error = world.sync_with('b', &next, How::default()).await.expect_err("refused").to_string();
-    assert!(
-        error.contains("It had been deleted to be created again; the old object was put back as it was"),
-        "{error}"
-    );
+    assert!(error.contains("It was deleted to be recreated; the old object was restored"), "{error}");
     let back = world.live("", "ConfigMap", "x").await.expect("put back");
     assert_ne!(back["metadata"]["uid"], before["metadata"]["uid"]);
     for field in ["/data", "/immutable", "/metadata/labels", "/metadata/annotations", "/metadata/managedFields"] {

@@ -84,7 +84,10 @@ async fn what_is_refused_right_before_the_delete_is_not_deleted() {
     let refused = Fault::status(StatusCode::FORBIDDEN);
     let rule = world.proxy.add(Rule::all(refused).method(Method::POST).containing("dryRun").after(1));
     let error = world.sync_with('b', &[map("2")], How::default()).await.expect_err("refused").to_string();
-    assert!(world.proxy.struck(rule) > 0 && error.contains("It was not deleted, because the server"), "{error}");
+    assert!(
+        world.proxy.struck(rule) > 0 && error.contains("It was not replaced: the cluster does not accept"),
+        "{error}"
+    );
     let after = world.live("", "ConfigMap", "x").await.expect("it is not deleted");
     assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
     world.proxy.clear();

@@ -46,7 +46,7 @@ async fn what_fails_after_the_delete_is_put_back() {
     let broken = Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
     world.proxy.add(Rule::all(broken).method(Method::PATCH).containing("force=true"));
     let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("it fails");
-    assert!(error.to_string().contains("the old object was put back as it was"), "{error}");
+    assert!(error.to_string().contains("the old object was restored"), "{error}");
     let back = world.live("", "ConfigMap", "x").await.expect("put back");
     assert_ne!(back["metadata"]["uid"], before["metadata"]["uid"]);
     assert_eq!(
@@ -71,7 +71,7 @@ async fn what_is_put_back_again_and_again_is_left_alone() {
     let uid = async || world.live("", "ConfigMap", "x").await.expect("there")["metadata"]["uid"].clone();
     let (left, struck) = (uid().await, world.proxy.struck(rule));
     let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("it fails").to_string();
-    assert!(error.contains("put back 3 times") && error.contains("left as it is for an hour"), "{error}");
+    assert!(error.contains("put back 3 times") && error.contains("left unchanged for an hour"), "{error}");
     assert_eq!((uid().await, world.proxy.struck(rule)), (left.clone(), struck), "it is not touched");
     let by_hand = How { by_hand: true, ..How::default() };
     world.sync_with('b', &[fixed_map("2")], by_hand).await.expect_err("it fails");
@@ -92,7 +92,7 @@ async fn what_is_missing_is_put_back_by_a_later_look() {
     let before = world.live("", "ConfigMap", "x").await.expect("there");
     refuse(&world, StatusCode::FORBIDDEN, 2);
     let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("refused").to_string();
-    assert!(error.contains("it is missing in the cluster. Driftless keeps the old object"), "{error}");
+    assert!(error.contains("it is missing in the cluster. Driftless has stored the old object"), "{error}");
     let lost = kept(&world).await;
     assert_eq!(lost.len(), 1);
     assert!(world.live("", "ConfigMap", "x").await.is_none());
@@ -101,7 +101,7 @@ async fn what_is_missing_is_put_back_by_a_later_look() {
     let marks = &world.marks;
     let look = async || look_for(&world.deps, &authority, marks, &lost[0], true).await.expect("looked for");
     let Lost::Missing { why, .. } = look().await else { panic!("the server refuses it still") };
-    assert!(why.contains("is missing in the cluster since ") && why.contains("could not be put back ("), "{why}");
+    assert!(why.contains("is missing in the cluster since ") && why.contains("could not be restored ("), "{why}");
     assert_eq!(kept(&world).await.len(), 1);
 
     world.proxy.clear();
@@ -129,7 +129,7 @@ async fn what_a_secret_held_is_not_kept() {
     refuse(&world, StatusCode::FORBIDDEN, 4);
     let next = [secret("sesame-opens-8"), map("2")];
     let error = world.sync_with('b', &next, How::default()).await.expect_err("refused").to_string();
-    assert!(error.contains("Driftless does not keep what it held, because it is a Secret or contains"), "{error}");
+    assert!(error.contains("Its content is not stored, because it is a Secret or contains"), "{error}");
     let lost = kept(&world).await;
     assert_eq!(lost.len(), 2);
     for replaced in &lost {

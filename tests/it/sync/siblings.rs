@@ -123,10 +123,7 @@ async fn a_namespace_with_a_hash_for_a_name_is_held() {
         plan.changes.iter().filter(|change| change.key.kind == "Namespace").map(|change| change.action).collect();
     assert_eq!(actions, [Action::Create, Action::Prune]);
     let held = world.sync_held('b', &maps, How::default()).await;
-    assert_eq!(
-        held.reasons,
-        [format!("deletes Namespace {old} and with it everything in it: nothing was found there")]
-    );
+    assert_eq!(held.reasons, [format!("deletes Namespace {old} and with it everything in it: no objects found")]);
 }
 
 /// B1+: a value of the manifest that reads as the server's own words is a mistake in the manifest.

@@ -17,7 +17,7 @@ async fn two_services_with_one_node_port_are_refused() {
         .sync_with('a', &[node_port("a", 31_987), node_port("b", 31_987)], How::default())
         .await
         .expect_err("rejected");
-    assert!(error.to_string().contains("asks for the node port 31987 as well"), "{error}");
+    assert!(error.to_string().contains("also requests the node port 31987"), "{error}");
     assert!(world.live("", "Service", "a").await.is_none() && world.live("", "Service", "b").await.is_none());
     world.sync('b', &[node_port("a", 31_987), node_port("b", 31_988)]).await;
     // Who holds it is not refused for somebody else's sake.

@@ -129,10 +129,7 @@ async fn a_namespace_is_deleted_only_on_a_word_and_its_end_is_waited_for() {
     let with: Vec<Value> = kept.iter().cloned().chain([doomed]).collect();
     world.sync('a', &with).await;
     let word = world.sync_held('b', &kept, How::default()).await;
-    assert_eq!(
-        word.reasons,
-        [format!("deletes Namespace {other} and with it everything in it: nothing was found there")]
-    );
+    assert_eq!(word.reasons, [format!("deletes Namespace {other} and with it everything in it: no objects found")]);
     assert_eq!(world.prune().await.deleted, []);
     world.sync_with('b', &kept, given(&word)).await.expect("synced");
     let pruned = world.prune().await;
@@ -189,7 +186,7 @@ async fn what_is_in_a_namespace_is_told_before_it_is_deleted() {
     post(&other, json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "somebody"}})).await;
     let word = world.sync_held('b', &rest, How::default()).await;
     let told = word.to_string().replace(&other, "FULL");
-    insta::assert_snapshot!(told, @"deletes Namespace FULL and with it everything in it: 2 objects of this app (2 ConfigMap), of which Git still has ConfigMap FULL/stays: once they are deleted with it, the app cannot be applied; 2 objects that are not this app's (1 Secret, 1 ServiceAccount): Secret FULL/theirs of Helm db, ServiceAccount FULL/somebody; also deletes ConfigMap FULL/goes; to confirm: driftless sync shop/web --allow-destructive");
+    insta::assert_snapshot!(told, @"deletes Namespace FULL and with it everything in it: 2 objects of this app (2 ConfigMap); Git still contains ConfigMap FULL/stays, so the app cannot be applied after this deletion; 2 objects that are not this app's (1 Secret, 1 ServiceAccount): Secret FULL/theirs of Helm db, ServiceAccount FULL/somebody; also deletes ConfigMap FULL/goes; to confirm: driftless sync shop/web --allow-destructive");
 }
 
 /// T13+: the same for all objects of a CRD's kind, in whatever namespace they are; of those that the repo may not touch
@@ -212,5 +209,5 @@ async fn what_is_of_a_crds_kind_is_told_before_it_is_deleted() {
     }
     let word = world.sync_held('b', &rest, How::default()).await;
     let told = word.reasons.join("").replace(&world.namespace, "NS");
-    insta::assert_snapshot!(told, @"deletes CustomResourceDefinition widgets.NS.example.test and with it every object of its kind: 1 object that is not this app's (1 Widget): Widget NS/one; 1 object of others that this repo may not touch");
+    insta::assert_snapshot!(told, @"deletes CustomResourceDefinition widgets.NS.example.test and with it every object of its kind: 1 object that is not this app's (1 Widget): Widget NS/one; 1 object of other owners that this repo may not change");
 }

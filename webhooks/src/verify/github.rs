@@ -18,8 +18,8 @@ pub(super) fn verify<'b>(headers: &dyn Headers, body: &'b [u8], secrets: &[Secre
     let secrets: Vec<&Secret> = secrets.iter().collect();
     if !any(&secrets, |secret| secret.signed(&[body], &[tag])) {
         return Err(Rejection::bad_signature(format!(
-            "{SIGNATURE} does not match the body: the secret at GitHub is another one than here, or the body was \
-             changed on its way"
+            "{SIGNATURE} does not match the body: the secret at GitHub differs from the configured one, or the body \
+             was changed in transit"
         )));
     }
     let encoding = encoding(headers)?;
@@ -34,8 +34,8 @@ fn signature(headers: &dyn Headers) -> Result<[u8; 32], Rejection> {
         0 => Err(unsigned(headers)),
         1 if headers.get(SIGNATURE).is_some_and(|value| value.trim_ascii() == PREFIX) => {
             Err(Rejection::bad_signature(format!(
-                "{SIGNATURE} holds no signature, which is what Gitea sends for a webhook without a secret: give it the \
-                 secret that is configured here"
+                "{SIGNATURE} is empty, as Gitea sends it for a webhook without a secret: set the configured secret \
+                 there"
             )))
         }
         1 => headers.get(SIGNATURE).and_then(digest).ok_or_else(|| {
@@ -43,7 +43,7 @@ fn signature(headers: &dyn Headers) -> Result<[u8; 32], Rejection> {
                 "{SIGNATURE} is not `sha256=` and 64 lower-case hex digits, as GitHub writes it"
             ))
         }),
-        count => Err(Rejection::bad_signature(format!("{SIGNATURE} came {count} times: one is expected"))),
+        count => Err(Rejection::bad_signature(format!("{SIGNATURE} was sent {count} times; expected once"))),
     }
 }
 
@@ -51,17 +51,16 @@ fn unsigned(headers: &dyn Headers) -> Rejection {
     let older = headers.get("X-Hub-Signature");
     Rejection::unsigned(if older.is_some_and(|value| value.starts_with(PREFIX)) {
         format!(
-            "only X-Hub-Signature came, with SHA-256 as Bitbucket writes it: this hook is configured as GitHub's, \
-             which sends {SIGNATURE}, \
-             and Bitbucket is not supported"
+            "only X-Hub-Signature was sent, with SHA-256 as Bitbucket does: this hook is configured for GitHub, which \
+             sends {SIGNATURE}; Bitbucket is not supported"
         )
     } else if older.is_some() {
         format!(
-            "only X-Hub-Signature (SHA-1) came, which is not secure enough: {SIGNATURE} is needed, so let it pass, or \
-             update the forge"
+            "only X-Hub-Signature (SHA-1) was sent, which is not secure enough: {SIGNATURE} is required. Let proxies \
+             forward it, or update the forge"
         )
     } else {
-        format!("{SIGNATURE} is missing: give the webhook at GitHub the secret that is configured here")
+        format!("{SIGNATURE} is missing: set the configured secret in the webhook at GitHub")
     })
 }
 

@@ -50,32 +50,34 @@ fn delivery(headers: &dyn Headers) -> Result<String, Rejection> {
             return Ok(id.to_owned());
         }
     }
-    Err(Rejection::malformed("the header Idempotency-Key is missing: let it pass, or update GitLab to 17.4 or later"))
+    Err(Rejection::malformed(
+        "the header Idempotency-Key is missing: let proxies forward it, or update GitLab to 17.4 or later",
+    ))
 }
 
 fn token(headers: &dyn Headers, tokens: &[&Secret]) -> Result<(), Rejection> {
     let token = match headers.count(TOKEN) {
         0 => {
             return Err(Rejection::unsigned(format!(
-                "{TOKEN} is missing: give the webhook at GitLab the secret token that is configured here"
+                "{TOKEN} is missing: set the configured secret token in the webhook at GitLab"
             )));
         }
         1 => headers.get(TOKEN).unwrap_or_default(),
-        count => return Err(Rejection::bad_signature(format!("{TOKEN} came {count} times: one is expected"))),
+        count => return Err(Rejection::bad_signature(format!("{TOKEN} was sent {count} times; expected once"))),
     };
     if any(tokens, |secret| secret.is_token(token)) {
         return Ok(());
     }
     Err(Rejection::bad_signature(format!(
-        "{TOKEN} is not the secret of this hook: the secret token at GitLab is another one than here"
+        "{TOKEN} is not the secret of this hook: the secret token at GitLab differs from the configured one"
     )))
 }
 
 fn signature(headers: &dyn Headers, body: &[u8], keys: &[&Secret], now: i64) -> Result<(), Rejection> {
     if headers.count(SIGNATURE) == 0 {
         return Err(Rejection::unsigned(format!(
-            "{SIGNATURE} is missing: the secret here is a signing key, so set it as the webhook's signing token at \
-             GitLab; {TOKEN} does not count"
+            "{SIGNATURE} is missing: the configured secret is a signing key, so set it as the webhook's signing token \
+             at GitLab; {TOKEN} is not accepted"
         )));
     }
     let (id, timestamp, signatures) = (proof(headers, ID)?, proof(headers, TIMESTAMP)?, proof(headers, SIGNATURE)?);
@@ -85,8 +87,8 @@ fn signature(headers: &dyn Headers, body: &[u8], keys: &[&Secret], now: i64) -> 
     let signed = [id, b".", timestamp, b".", body];
     if !any(keys, |key| key.signed_by_key(&signed, &tags)) {
         return Err(Rejection::bad_signature(format!(
-            "{SIGNATURE} does not match the body: the signing token at GitLab is another one than here, or the body \
-             was changed on its way"
+            "{SIGNATURE} does not match the body: the signing token at GitLab differs from the configured one, or the \
+             body was changed in transit"
         )));
     }
     fresh(time, now)
@@ -97,7 +99,7 @@ fn proof<'h>(headers: &'h dyn Headers, name: &str) -> Result<&'h [u8], Rejection
     match headers.count(name) {
         1 => Ok(headers.get(name).unwrap_or_default()),
         0 => Err(Rejection::bad_signature(format!("{name} is missing, which the signature covers"))),
-        count => Err(Rejection::bad_signature(format!("{name} came {count} times: one is expected"))),
+        count => Err(Rejection::bad_signature(format!("{name} was sent {count} times; expected once"))),
     }
 }
 
@@ -117,9 +119,9 @@ fn tags(header: &[u8]) -> Result<Vec<[u8; 32]>, Rejection> {
     match tags.len() {
         0 => Err(Rejection::bad_signature(format!("{SIGNATURE} has no `v1,` with the base64 of 32 bytes in it"))),
         1..=SIGNATURES_MAX => Ok(tags),
-        count => Err(Rejection::bad_signature(format!(
-            "{SIGNATURE} has {count} signatures: {SIGNATURES_MAX} are tried at most"
-        ))),
+        count => {
+            Err(Rejection::bad_signature(format!("{SIGNATURE} has {count} signatures; the limit is {SIGNATURES_MAX}")))
+        }
     }
 }
 
@@ -130,7 +132,7 @@ fn fresh(time: i64, now: i64) -> Result<(), Rejection> {
     }
     let side = if time < now { "ago" } else { "from now" };
     Err(Rejection::stale(format!(
-        "the signature was made {distance} s {side}, and {WINDOW} s are allowed: it is a repetition, or one of the \
+        "the signature was made {distance} s {side}; the limit is {WINDOW} s. The delivery is a replay, or one of the \
          clocks is wrong"
     )))
 }

@@ -16,26 +16,28 @@ pub(super) fn encoding(headers: &dyn Headers) -> Result<Encoding, Rejection> {
     } else if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         Ok(Encoding::Form)
     } else {
-        Err(Rejection::unsupported("the Content-Type is not application/json: set it so at the forge"))
+        Err(Rejection::unsupported("the Content-Type is not application/json: set it in the webhook at the forge"))
     }
 }
 
 /// A header that may be missing and must not come twice.
 pub(super) fn single<'h>(headers: &'h dyn Headers, name: &str) -> Result<Option<&'h str>, Rejection> {
     if headers.count(name) > 1 {
-        return Err(Rejection::malformed(format!("the header {name} came {} times", headers.count(name))));
+        return Err(Rejection::malformed(format!("the header {name} was sent {} times", headers.count(name))));
     }
     let Some(value) = headers.get(name) else { return Ok(None) };
     match std::str::from_utf8(value) {
         Ok(text) if text.len() <= HEADER_MAX && text.bytes().all(|b| matches!(b, b' '..=b'~')) => Ok(Some(text.trim())),
-        _ => Err(Rejection::malformed(format!("the header {name} has odd characters in it or more than {HEADER_MAX}"))),
+        _ => Err(Rejection::malformed(format!(
+            "the header {name} contains invalid characters or has more than {HEADER_MAX}"
+        ))),
     }
 }
 
 pub(super) fn required<'h>(headers: &'h dyn Headers, name: &str) -> Result<&'h str, Rejection> {
     single(headers, name)?.filter(|value| !value.is_empty()).ok_or_else(|| {
         Rejection::malformed(format!(
-            "the header {name} is missing: what stands between the forge and here must let it pass"
+            "the header {name} is missing: let proxies between the forge and Driftless forward it"
         ))
     })
 }

@@ -86,8 +86,7 @@ fn what_was_removed_and_had_nothing() {
     let said = |apps| text(&Outcome { apps, ..crate::report::sample::merged("").outcome.expect("an outcome") });
     assert_eq!(
         said(vec![end("web", true), end("api", false)]),
-        "**Merged as `c3c3c3c3c3`**: definition removed, objects kept: `api` on `dev`; definition removed, there \
-         were no objects: `web` on `dev`."
+        "**Merged as `c3c3c3c3c3`**: definition removed, objects kept: `api` on `dev`; definition removed, no objects existed: `web` on `dev`."
     );
     // As an earlier version has written it.
     let read: AppEnd = serde_json::from_str(r#"{"end": "kept"}"#).expect("read");

@@ -37,13 +37,13 @@ async fn a_rename_does_not_end_a_pause() {
     set_paused(&world, "old", true).await;
     let pull = world.open_pull("rename", renamed(&world, "")).await;
     assert_eq!(world.status(&pull.head).await.state, "success");
-    let comment = world.comment(pull.number, "not applied by itself: 2 apps").await;
+    let comment = world.comment(pull.number, "not applied automatically: 2 apps").await;
     assert!(comment.contains("**waits for `shop/old`, which is paused: applied after `driftless resume shop/old`**"));
     world.merge_pull(pull.number).await;
     let message = waits(&world, "kit", "old").await;
     assert!(message.contains("it is paused and owns 2 objects that this app renders"), "{message}");
-    world.comment(pull.number, "not applied, because it takes over objects of an app that is **paused**").await;
-    let comment = world.comment(pull.number, "not applied, because it is **paused**, for `old`").await;
+    world.comment(pull.number, "not applied (objects to take over belong to an app that is **paused**").await;
+    let comment = world.comment(pull.number, "not applied (**paused**): `old`").await;
     assert!(comment.contains("which is paused: applied after"), "what it waits for stays: {comment}");
     // However often is looked; and a sync by hand of the new one is none of the old one.
     for _ in 0..2 {
@@ -67,9 +67,9 @@ async fn a_rename_does_not_end_a_pause() {
     assert!(!comment.contains("deleted with its objects"), "{comment}");
     let (state, _, message) = world.stands("old").await;
     assert_eq!(state, "removed");
-    assert!(message.ends_with("; 2 objects that it had are shop/kit's now"), "{message}");
+    assert!(message.ends_with("; 2 objects now belong to shop/kit"), "{message}");
     let (told, _) = world.cli(&["sync", "shop/old"]).await;
-    assert!(told.contains("it has no objects left, and nothing is deleted"), "{told}");
+    assert!(told.contains("it has no objects left; nothing is deleted"), "{told}");
 }
 
 /// A17+: the same with a pin, and with an app whose objects stay.
@@ -91,7 +91,7 @@ async fn a_rename_does_not_end_a_pin() {
     taken(&world, "kit", "changed").await;
     world.healthy("kit", &merge).await;
     let message = world.stands("old").await.2;
-    assert!(message.ends_with("2 objects that it had are shop/kit's now"), "{message}");
+    assert!(message.ends_with("2 objects now belong to shop/kit"), "{message}");
 }
 
 /// A17+: one object that moves between two apps waits for the resume of the one that has it, too.

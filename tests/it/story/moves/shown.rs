@@ -54,7 +54,7 @@ async fn an_object_in_two_apps_is_refused_before_the_merge() {
     let pull = world.open_pull("twice", Files::new().file("new/x.yaml", config_map("x", "2"))).await;
     let status = world.status(&pull.head).await;
     assert_eq!((status.state.as_str(), status.description.as_str()), ("failure", "1 rejected (new)"));
-    world.comment(pull.number, "and the app shop/new renders it as well").await;
+    world.comment(pull.number, "and app shop/new renders it as well").await;
     // Changed in both.
     let both = Files::new().file("new/x.yaml", config_map("x", "2")).file("old/x.yaml", config_map("x", "3"));
     let pull = world.open_pull("twice-changed", both).await;
