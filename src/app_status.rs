@@ -1,5 +1,5 @@
-//! How an app stands, told from its rows: the one place that says so, for the command line, the API, pages and pull
-//! requests. Pure.
+//! The state of an app, computed from its rows: the only place that words it, for the command line, the API, pages and
+//! pull requests. Pure.
 
 mod facts;
 mod removal;

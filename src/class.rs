@@ -1,4 +1,4 @@
-//! What may be done about an error: the one thing that the worker needs to know of it.
+//! The class of an error: the only thing about it that the worker needs to know.
 
 use std::time::Duration;
 

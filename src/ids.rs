@@ -1,4 +1,4 @@
-//! Names that travel through the whole flow, each with a type of its own so that one is not taken for another.
+//! Names that are used everywhere. Each has its own type, so that they cannot be mixed up.
 
 use std::fmt;
 

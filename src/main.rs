@@ -1,4 +1,4 @@
-//! The program: arguments in, an exit status out. The rest is the library's.
+//! The program: arguments in, an exit status out. Everything else is in the library.
 
 use std::process::ExitCode;
 

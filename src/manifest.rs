@@ -1,4 +1,4 @@
-//! One rendered object and how it is named. Shared by everything from the render to the report.
+//! A rendered object and its name. Shared by all modules from the render to the report.
 
 use std::fmt;
 

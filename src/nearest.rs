@@ -1,4 +1,4 @@
-//! What somebody may have meant by a key that there is none of. Pure.
+//! "Did you mean …?" for unknown keys. Pure.
 
 /// Says that a map has no such key, and which it may have.
 pub fn unknown<'a>(what: &str, name: &str, keys: impl Iterator<Item = &'a str> + Clone) -> String {

@@ -1,4 +1,4 @@
-//! What a run came to, in words: for the command line, the API and the console of `driftless dev` alike. Pure.
+//! The result of a run in words: for the command line, the API and the console of `driftless dev`. Pure.
 
 use jiff::Timestamp;
 

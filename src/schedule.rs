@@ -1,4 +1,4 @@
-//! The slow clock: looks at every repo and every cluster once in a while, whatever webhooks told.
+//! The schedule: queues a check of every repo and every cluster at a fixed interval, independent of webhooks.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Key, Queue, Request, Trigger};
 
-/// After a start everything is looked at once, spread over at most this long.
+/// After a start everything is checked once, spread over at most this long.
 pub const FIRST_SPREAD: Duration = Duration::from_secs(5);
-/// Keys drift apart by up to this share of the interval, so that they do not all come at once for ever.
+/// The jitter of each key, as a share of the interval, so that not all keys are due at once.
 const JITTER: f64 = 0.1;
 
-/// How often, and how the looks differ from each other.
+/// The intervals and their jitter.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     pub every: Duration,
-    /// The first looks are spread over so long.
+    /// The first checks are spread over this long.
     pub first: Duration,
     pub seed: u64,
 }

@@ -1,8 +1,8 @@
-//! Secrets that may be replaced while we run: one that stands in a file is read again when the file changes.
+//! Secrets that may be rotated while the server runs: a secret in a file is read again when the file changes.
 //!
-//! A Kubernetes Secret that is mounted as a folder is replaced in place, and so is a token that a program renews. The
-//! file is looked at each time the secret is used, which costs less than a request by far; its content is read only
-//! when it is another file or was written to.
+//! A Kubernetes Secret that is mounted as a folder is replaced in place, and so is a token that another program renews.
+//! The file's metadata is checked at each use, which is cheap compared to a request; its content is read only if the
+//! file was replaced or modified.
 
 use std::fmt;
 use std::fs::Metadata;

@@ -37,14 +37,14 @@ use crate::store::{Store, StoreError};
 use crate::sync::health::Waits;
 use crate::telemetry::Metrics;
 
-/// What differs between a server and a test beside the configuration.
+/// The settings beside the configuration that differ between a server and a test.
 pub struct Environment {
     pub clock: Arc<dyn Clock>,
-    /// Gives the jitter of retries and of the periodic look.
+    /// The seed for the jitter of retries and of the schedule.
     pub seed: u64,
-    /// The program that closes the renderer's box: this one.
+    /// The program that sets up the renderer's sandbox: this one.
     pub launcher: PathBuf,
-    /// After a start everything is looked at once, spread over so long.
+    /// After a start everything is checked once, spread over this long.
     pub first_looks: Duration,
     /// Between two writes to a forge (GitHub asks for a second).
     pub between_writes: Duration,
@@ -92,9 +92,9 @@ pub enum ServeError {
 
 /// A server that runs until its tasks are stopped.
 pub struct Running {
-    /// Where webhooks are taken, with the port that was chosen if none was configured.
+    /// The address for webhooks, with the chosen port if none was configured.
     pub address: SocketAddr,
-    /// Where probes and metrics are served.
+    /// The address for probes and metrics.
     pub probes: SocketAddr,
     pub context: Arc<Context>,
     pub tasks: Tasks,
@@ -208,7 +208,7 @@ fn queue_config(config: &Config) -> QueueConfig {
     }
 }
 
-/// What the periodic look goes through.
+/// The keys of the schedule.
 fn looked_at(config: &Config) -> Vec<Key> {
     let repos = config.repos.iter().map(|repo| Key::Poll(repo.name.clone()));
     repos.chain(config.clusters.iter().map(|cluster| Key::Resync(cluster.name.clone()))).collect()

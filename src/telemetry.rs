@@ -1,4 +1,4 @@
-//! What an operator sees of the inside: logs and metrics.
+//! Logs and metrics for operators.
 
 use std::io::IsTerminal;
 use std::sync::atomic::AtomicU64;
@@ -151,7 +151,7 @@ impl Default for Metrics {
         let failing = Family::default();
         registry.register(
             "jobs_failing",
-            "Jobs that fail, by kind: tried again soon, or by the next look",
+            "Failing jobs, by kind: retried soon, or at the next resync",
             failing.clone(),
         );
         Self {

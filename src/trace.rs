@@ -1,7 +1,7 @@
-//! What a render looked at: each path of the repository that it read, listed or asked for in vain, with what it found.
+//! The trace of a render: each path of the repository that it read, listed or tested for existence, with the result.
 //!
-//! A trace decides whether an app is affected by a revision. It is stored, so its form carries a version; a trace of
-//! another version does not parse, and an app without a trace is rendered.
+//! A trace decides whether an app is affected by a revision. Its stored form has a version. A trace of another version
+//! does not parse, and an app without a trace is rendered.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! What a render, a definition reader or a trace may ask of a revision: a raw Git tree, without a checkout.
+//! Read access to a revision for renders, definitions and traces: a raw Git tree, without a checkout.
 //!
-//! The trait is answered by `source` from Git's objects, and by [`disk::DirTree`] and [`memory::MemoryTree`] for a
-//! directory and for tests. It follows no link and cleans no path: that is done once, in `render::paths`.
+//! The trait is implemented by `source` over Git's objects, and by [`disk::DirTree`] and [`memory::MemoryTree`] for a
+//! directory and for tests. It neither follows links nor cleans paths: that is done once, in `render::paths`.
 
 pub mod disk;
 pub mod memory;

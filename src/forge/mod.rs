@@ -1,4 +1,4 @@
-//! What Driftless asks of a forge, and the forges that answer.
+//! The interface to forges, and its implementations.
 
 mod github;
 mod settings;

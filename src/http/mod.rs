@@ -1,4 +1,4 @@
-//! What comes in over HTTP: webhooks and probes from anybody, the API from whoever may open the server's socket.
+//! The HTTP servers: webhooks and probes for everybody, the API for whoever can open the server's socket.
 
 pub mod answer;
 mod answers;

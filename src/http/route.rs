@@ -1,18 +1,18 @@
-//! What an event asks of the queue.
+//! Maps events to jobs.
 
 use driftless_webhooks::{Event, MergeGroupAction, PullRequest, PullRequestAction};
 
 use crate::ids::RepoName;
 use crate::queue::{Key, Request, Trigger};
 
-/// What is to be looked at because of an event, or why nothing is.
+/// The jobs that an event queues, or the reason why it queues none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Routed {
     Requests(Vec<Request>),
     Ignored(String),
 }
 
-/// GitHub's merge queue pushes its groups under this prefix, and tells of them by events of their own.
+/// GitHub's merge queue pushes its groups under this prefix, and announces them by events of their own.
 const MERGE_QUEUE: &str = "refs/heads/gh-readonly-queue/";
 
 /// `repo` is the configured repo of the event's project. The commits that the payload names are hints: the refs decide.

@@ -1,7 +1,7 @@
-//! `POST /webhooks/{hook}`: from bytes that anybody may send to rows in the queue.
+//! `POST /webhooks/{hook}`: from untrusted bytes to rows in the queue.
 //!
-//! Whatever the handler gets was read within its bounds and signed by the hook's forge: [`body`] and [`SignedDelivery`]
-//! are the only way to it. A 202 is sent after the commit and never before.
+//! Everything that the handler receives was read within limits and has a valid signature: [`body`] and
+//! [`SignedDelivery`] are the only way to it. A 202 is sent only after the commit.
 
 mod body;
 mod refused;
@@ -29,7 +29,7 @@ pub use body::IntakeLimits;
 use body::Bodies;
 use refused::Refused;
 
-/// All that the endpoint needs.
+/// The state of the endpoint.
 pub struct Intake {
     hooks: Hooks,
     queue: Queue,
@@ -59,7 +59,7 @@ async fn wrong_method() -> Response {
     ([(header::ALLOW, "POST")], problem).into_response()
 }
 
-/// A delivery that a configured hook's forge has signed. Nothing but its extractor makes one.
+/// A delivery with a valid signature of a configured hook. Only its extractor creates one.
 struct SignedDelivery {
     hook: HookName,
     /// The configured repo of its project, if it has one.

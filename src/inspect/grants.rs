@@ -71,7 +71,7 @@ fn passed(repo: &str, project: &str, grants: &Grants) -> String {
     } else {
         "the token can read it"
     };
-    format!("repo {repo}: {project} is there, and {by}")
+    format!("repo {repo}: {project} exists, and {by}")
 }
 
 /// `repo` covers all that we do; `public_repo` does in public repositories.

@@ -1,7 +1,7 @@
-//! What `driftless check --online` finds out: what a cluster grants against what apps need, and how the forge's side of
-//! a hook is set.
+//! The checks of `driftless check --online`: what a cluster grants compared to what apps need, and how a hook is
+//! configured at the forge.
 //!
-//! Nothing is changed anywhere. What is not allowed to be looked at is said, and is no error by itself.
+//! Nothing is changed anywhere. A check that is not permitted is reported as such, and is no error by itself.
 
 mod grants;
 mod hook;

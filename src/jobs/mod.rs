@@ -1,7 +1,6 @@
-//! What the worker runs, by the kind of a job's key. Each looks at what its key names, and brings it to what Git says.
+//! The work of each kind of job key. A job inspects what its key names, and brings it to the state in Git.
 //!
-//! Nothing here trusts what asked for the job: refs are resolved, pull requests are read, and clusters are looked at
-//! anew.
+//! Nothing here trusts the event that queued the job: refs are resolved, and pull requests and clusters are read again.
 
 mod context;
 mod deliver;

@@ -1,5 +1,5 @@
-//! `poll:REPO`: what no webhook told, and what failed. Refs that moved and pull requests that changed are queued as if
-//! one had.
+//! `poll:REPO`: finds changes without a webhook, and retries what failed. Moved refs and changed pull requests are
+//! queued as if a webhook had arrived.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ pub(in crate::jobs) async fn run(
     Ok(())
 }
 
-/// Pull requests that were opened and merged between two looks, and that nobody has told of.
+/// Pull requests that were opened and merged between two polls, without a webhook.
 async fn missed_pulls(
     context: &Context,
     repo: &Repo,
@@ -68,7 +68,7 @@ async fn missed_pulls(
     Ok(requests)
 }
 
-/// The refs that count are the definitions branch, what apps follow, and what open previews were made from.
+/// The refs to check: the definitions branch, the refs of apps, and the refs of open previews.
 async fn moved_refs(context: &Context, repo: &Repo, refs: &BTreeMap<String, Oid>) -> Result<Vec<Request>, JobError> {
     let mut watched = BTreeSet::from([repo.definitions_ref.clone()]);
     for row in context.store.apps_reading(&repo.name).await? {
@@ -96,8 +96,8 @@ async fn is_here(context: &Context, repo: &Repo, commit: Option<&Oid>) -> bool {
     }
 }
 
-/// Pull requests that look otherwise than when they were last previewed, and those that left the list: they were merged
-/// or closed.
+/// Pull requests that changed since their last preview, and those that left the list because they were merged or
+/// closed.
 async fn changed_pulls(context: &Context, repo: &Repo, open: &[PullRequest]) -> Result<Vec<Request>, JobError> {
     let known: BTreeMap<u64, Pull> =
         context.store.pulls(&repo.name, PullRow::Open).await?.into_iter().map(|pull| (pull.number, pull)).collect();

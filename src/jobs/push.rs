@@ -1,4 +1,5 @@
-//! `push:REPO+REF`: the ref may have moved. Which apps does that affect, and which previews compare with it?
+//! `push:REPO+REF`: the ref may have moved. Queues a sync for each affected app, and a preview for each pull request
+//! into it.
 
 use std::collections::BTreeSet;
 
@@ -125,8 +126,7 @@ async fn look(
     outcome::stands_elsewhere(context, &repo.name, key).await
 }
 
-/// Whether anything here depends on where this ref is. Most pushes are to branches that only their pull requests speak
-/// of.
+/// Whether anything here depends on this ref. Most pushes are to branches that only their pull requests use.
 async fn is_followed(context: &Context, repo: &Repo, ref_name: &str) -> Result<bool, JobError> {
     if ref_name == repo.definitions_ref {
         return Ok(true);
@@ -136,8 +136,8 @@ async fn is_followed(context: &Context, repo: &Repo, ref_name: &str) -> Result<b
         || reads::is_read(context, &repo.name, ref_name).await?)
 }
 
-/// Nobody follows the ref: it is not fetched, and what was once fetched of it is not kept, so that nobody takes it for
-/// news later.
+/// Nothing follows the ref: it is not fetched, and its earlier fetch is removed, so that it is not mistaken for a new
+/// one later.
 async fn leave(context: &Context, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
     tracing::debug!(repo = %repo.name, ref_name, "no app uses the ref");
     context.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
@@ -149,8 +149,8 @@ fn sync_request(app: &AppId, key: &Key, revision: &Oid) -> Request {
     Request::new(Key::Sync(app.clone()), Trigger::Follow { key: key.clone() }).with_hint(revision.as_str())
 }
 
-/// Every open pull request into a base that moved, or that apps begin or cease to follow: also one that had a conflict,
-/// an error or no affected app. Most of them find in Git that nothing is to be done.
+/// Queues a preview of every open pull request into a base that moved, or that apps start or stop following, also of
+/// those that had a conflict, an error or no affected app. Most of them find in Git that nothing has changed.
 async fn previews(
     context: &Context,
     bases: &BTreeSet<(RepoName, String)>,
@@ -182,7 +182,7 @@ async fn found_again(context: &Context, repo: &Repo, ref_name: &str, key: &Key) 
     Ok(by.into_iter().filter_map(request).collect())
 }
 
-/// A ref that is gone leaves everything as it is, and says so.
+/// A deleted ref changes nothing, and is reported.
 async fn missing(context: &Context, repo: &Repo, ref_name: &str) -> Result<(), JobError> {
     let key = Key::Push { repo: repo.name.clone(), ref_name: ref_name.to_owned() };
     let mut requests = are_missing(context, repo, ref_name, &key).await?;

@@ -1,5 +1,5 @@
-//! `resync:CLUSTER`: has anything drifted? One list of metadata per kind for the whole cluster, and a sync for each app
-//! that differs.
+//! `resync:CLUSTER`: looks for drift with one metadata list per kind for the whole cluster, and queues a sync for each
+//! app that differs.
 
 use std::collections::BTreeSet;
 

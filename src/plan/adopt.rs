@@ -1,5 +1,5 @@
-//! Taking over from client-side apply: `kubectl apply` keeps the fields that it set under its own name, so that a field
-//! which our manifest no longer has would stay for ever. Its entries become ours.
+//! Takes over the fields of client-side apply: `kubectl apply` owns them under its own field manager, so a field that
+//! was removed from the manifest would stay forever. Its entries become Driftless' own.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
-//! What an object asks for itself by the marks of other tools: a team that comes from one has guarded its data with
-//! that tool's. Pure.
+//! The annotations and labels of other tools that ask to keep an object, or to confirm its deletion. Pure.
 //!
 //! - <https://helm.sh/docs/howto/charts_tips_and_tricks/#tell-helm-not-to-uninstall-a-resource>
 //! - <https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/#no-prune-resources>

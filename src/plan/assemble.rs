@@ -1,4 +1,4 @@
-//! A list of changes made into a plan: names paired, referrers found, everything in order.
+//! Makes a plan of a list of changes: pairs renamed objects, finds referrers, and sorts.
 
 use std::collections::{HashMap, HashSet};
 

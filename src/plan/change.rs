@@ -1,4 +1,4 @@
-//! The shape of a plan. A preview shows it, a sync carries it out, and drift is one that is not empty.
+//! The type of a plan. A preview shows it, a sync applies it, and drift is a plan that is not empty.
 
 use std::fmt;
 

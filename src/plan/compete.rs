@@ -1,5 +1,5 @@
-//! Of which a cluster has one only: two objects of one change that ask for the same are each taken in a dry-run, and
-//! not both in the end. Pure.
+//! Conflicts within one change about something that a cluster has only once, such as a node port. Each dry run
+//! succeeds, but only one of the objects can be applied. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,5 +1,5 @@
-//! What goes with an object that holds others: all that is in a Namespace, all that is of a CRD's kind. Names and
-//! numbers alone: nothing that an object says is kept. Pure.
+//! The objects that a deletion also deletes: everything in a Namespace, and all objects of a CRD's kind. Only names and
+//! numbers are kept. Pure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What happens to one object: the manifest, what is live, and what the server answered, put together.
+//! Decides the change of one object from its manifest, the live object and the dry run.
 
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
-//! Whether an object may be deleted: one rule, which every delete goes through. Pure.
+//! Decides whether an object may be deleted: one rule for all deletions. Pure.
 //!
-//! A request to delete takes a [`MayDelete`], and only this module makes one. The way there has two steps, as they are
-//! known at different times: the object itself is clearly ours to delete ([`deletable`]), and then either no other app
-//! wants it ([`NotWanted`]), or it is made anew at once.
+//! A delete request takes a [`MayDelete`], which only this module creates. It takes two steps, because they are known
+//! at different times: the object belongs to this app ([`deletable`]), and either no other app renders it
+//! ([`NotWanted`]), or it is created again at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a sync does not do by itself, because it can not be undone or looks like an accident.
+//! Changes that need confirmation, because they cannot be undone or look like an accident.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,5 +1,5 @@
-//! What changes of one object, as lines and as fields. Everything that a person is shown of an object comes from here,
-//! and is redacted.
+//! The difference of one object, as lines and as fields. Everything that people see of an object is made here, and is
+//! redacted.
 
 use std::collections::HashMap;
 use std::time::Duration;

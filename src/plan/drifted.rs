@@ -1,4 +1,4 @@
-//! Whether a refusal is about what somebody else has made of an object since it was applied. Pure.
+//! Whether a rejection is caused by a change in the cluster since the object was applied. Pure.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! What taking an object over destroys: fields that client-side apply has set, and the manifest does not have. Once
-//! they are ours, leaving them out deletes them. Paths alone, as what is there belongs to somebody else.
+//! Fields that a take-over deletes: client-side apply has set them, and the manifest does not contain them. Only the
+//! paths are shown, because the values belong to somebody else.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What a server has answered about one manifest.
+//! The result of the dry run of one manifest.
 
 use serde_json::Value;
 

@@ -1,5 +1,4 @@
-//! Texts inside of objects that have a form of their own: a dashboard of a megabyte in one line is compared as what it
-//! is, not as one line.
+//! Structured text inside objects: a dashboard of a megabyte in one line is compared by its content, not as one line.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;

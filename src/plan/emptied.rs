@@ -1,5 +1,5 @@
-//! `{…}` that Git empties to `{}`: the first apply takes its fields away and leaves `null`, where nobody else holds any
-//! of them, and a schema may refuse that. What is wanted is `{}`. Pure.
+//! Maps that Git empties to `{}`. The first apply removes their fields and leaves `null` if nobody else owns one of
+//! them, which a schema may reject; the desired value is `{}`. Pure.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Undoes a take-over whose apply was refused: what was made ours is held by whoever held it before. Pure.
+//! Reverts a take-over whose apply was rejected: the fields are owned by their previous managers again. Pure.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Which deletions need confirmation by themselves, and which only wait with those. Pure.
+//! Which deletions need confirmation themselves, and which are only held together with those. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Fields that an app leaves to others, by its `ignoreDifferences`: they are Git's while nobody else sets them, and
-//! theirs from then on.
+//! Fields that `ignoreDifferences` leaves to others: Git sets them until another manager does, and that manager owns
+//! them from then on.
 
 use serde_json::Value;
 

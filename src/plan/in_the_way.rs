@@ -1,4 +1,4 @@
-//! What the same change takes away is in its way until then: who that is, and what to do. Pure.
+//! Objects that block a change until the same change deletes or updates them: which one it is, and what to do. Pure.
 
 use std::fmt;
 

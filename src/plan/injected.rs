@@ -1,5 +1,5 @@
-//! Fields that a controller fills: a manifest that sets them empty would empty them again at each apply, which is an
-//! outage until the controller is back. They are left out, so that they are the controller's alone.
+//! Fields that a controller fills. A manifest that sets them empty would clear them at each apply, which is an outage
+//! until the controller fills them again. They are left out, so that only the controller owns them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,7 +22,7 @@ pub(super) fn leave_out(key: &ObjectKey, object: &mut Value) -> Vec<String> {
         .filter(|holder| is_blank(&holder["caBundle"]))
         .map(|holder| remove(holder, "caBundle"));
     if placeholders.filter(|removed| *removed).count() > 0 {
-        notes.push("Left out an empty `caBundle`: what injects the certificates owns it.".to_owned());
+        notes.push("Left out an empty `caBundle`: the controller that injects certificates owns it.".to_owned());
     }
     notes
 }
@@ -98,7 +98,7 @@ mod tests {
         for blank in [json!(""), json!("Cg=="), json!("IAo="), Value::Null] {
             let (object, notes) = left(hooks(&blank));
             assert_eq!(object.pointer("/webhooks/0/clientConfig"), Some(&json!({"url": "u"})), "{blank}");
-            assert_eq!(notes, ["Left out an empty `caBundle`: what injects the certificates owns it."]);
+            assert_eq!(notes, ["Left out an empty `caBundle`: the controller that injects certificates owns it."]);
         }
         assert_eq!(left(hooks(&json!("LS0tLQ=="))), (hooks(&json!("LS0tLQ==")), Vec::new()));
         let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",

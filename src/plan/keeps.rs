@@ -1,5 +1,5 @@
-//! What an object keeps that Git does not set and that a new object of the same manifest would not have: defaults that
-//! were made of fields which have gone since, and the deprecated twins of such fields. Pure.
+//! Fields that an object keeps although neither Git nor a new object would set them: defaults derived from removed
+//! fields, and deprecated twins of such fields. Pure.
 
 use std::collections::HashMap;
 

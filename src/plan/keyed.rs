@@ -1,4 +1,4 @@
-//! Finds the items of keyed lists by their keys: each key and each item is read once, however many there are. Pure.
+//! Finds items of keyed lists by their keys. Each key and each item is read once, however many there are. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

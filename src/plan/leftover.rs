@@ -1,8 +1,7 @@
-//! What another manager has left in the middle of what we own, so that the server refuses both together: a port of a
-//! Service under another number, the value of a variable that comes from a Secret by now. A heal takes it over, as it
-//! takes over what client-side apply left, and the next apply drops it. In the same way goes what nobody owns: the
-//! server's default for the other of two fields that exclude each other, such as the numbers of a rolling update beside
-//! `Recreate`.
+//! Values that another manager left inside fields of the app, so that the API server rejects both together: a Service
+//! port under another number, or the value of a variable that now comes from a Secret. A heal takes them over, as it
+//! does with fields of client-side apply, and the next apply drops them. The same applies to defaults that nobody owns
+//! and that exclude a new field, such as the numbers of a rolling update beside `Recreate`.
 
 use std::collections::HashMap;
 

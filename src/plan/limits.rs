@@ -1,5 +1,5 @@
-//! What decides over other objects of its namespace, and gets stricter with a change: what the server says of these
-//! before it is there is not its last word. Pure.
+//! Objects that decide about others in their namespace, and that a change adds or tightens. A dry run before the change
+//! does not know them, so its result is not final. Pure.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,4 @@
-//! Fields that a change touches and that have another value in the cluster than Git has now: who reads `3 → 4` should
-//! know that there are 7.
+//! Fields of a change whose live value differs from Git: a reader of `3 → 4` should know that the cluster has 7.
 
 use serde_json::Value;
 

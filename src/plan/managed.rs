@@ -1,4 +1,4 @@
-//! Who holds a field: the sets of fields that the server keeps for each manager.
+//! The field managers of an object: the sets of fields that the API server keeps for each.
 
 use serde_json::{Map, Value};
 

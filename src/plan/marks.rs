@@ -1,8 +1,8 @@
-//! Our marks on an object: which app of which instance it belongs to.
+//! Driftless' marks on an object: the app and the instance that it belongs to.
 //!
-//! The label is for selecting, the annotation says whose an object is. Controllers copy labels and sometimes
-//! annotations to what they make (a Service's go to its Endpoints), so the annotation names the object that bears it
-//! and counts on no other.
+//! The label is for selectors, the annotation names the owner. Controllers copy labels and sometimes annotations to the
+//! objects that they create (from a Service to its Endpoints), so the annotation names its own object and is ignored on
+//! any other.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -167,8 +167,8 @@ pub fn taken_off(sent: &Value, answer: &Value) -> Option<String> {
     let gone = gone.join(" and ");
     (!gone.is_empty()).then(|| {
         format!(
-            "The cluster takes off {gone} when it is written, so Driftless will not delete this object. Exempt \
-             `driftless.dev/` from the policy or webhook that does so"
+            "The cluster removes {gone} from this object, so Driftless will not delete it. Exempt `driftless.dev/` \
+             from the policy or webhook that removes it"
         )
     })
 }
@@ -267,8 +267,7 @@ mod tests {
         assert_eq!(differing(&live, &sent), ["metadata.labels[driftless.dev/app]"]);
         assert_eq!(
             taken_off(&sent, &live).expect("a sentence"),
-            "The cluster takes off the label `driftless.dev/app` when it is written, so Driftless will not delete this \
-             object. Exempt `driftless.dev/` from the policy or webhook that does so"
+            "The cluster removes the label `driftless.dev/app` from this object, so Driftless will not delete it. Exempt `driftless.dev/` from the policy or webhook that removes it"
         );
         live["metadata"]["annotations"] = json!({});
         assert!(

@@ -1,4 +1,4 @@
-//! What would change: manifests against live objects. Pure: the reads are done by `reconcile`.
+//! Plans: manifests compared with live objects. Pure: the reads are done by `reconcile`.
 
 mod adopt;
 mod asks;

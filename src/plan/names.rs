@@ -1,4 +1,4 @@
-//! Names that end in a generator's hash: a new hash is a new object to the cluster, and a changed one to its author.
+//! Names that end in a generator's hash: a new hash is a new object for the cluster, and an update for its author.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Brings a manifest into the form in which it can be applied and compared: what a server sets is stripped,
+//! Normalises a manifest so that it can be applied and compared: fields that only the API server sets are removed, and
 //! `stringData` becomes `data`.
 
 use base64::Engine as _;
@@ -41,7 +41,7 @@ pub fn normalise(key: &ObjectKey, object: &mut Value, status: bool) -> Result<Ve
     }
     let mut notes = injected::leave_out(key, object);
     if !stripped.is_empty() {
-        notes.push(format!("Left out what only the server or kubectl sets: {}.", stripped.join(", ")));
+        notes.push(format!("Left out fields that only the server or kubectl sets: {}.", stripped.join(", ")));
     }
     // Without a word: it stands in nearly every Secret, and nobody has to do anything about it.
     if is_secret(&key.group, &key.kind) {
@@ -131,7 +131,7 @@ mod tests {
         let key = ObjectKey::of(&object).expect("a name");
         let notes = normalise(&key, &mut object, true).expect("normal");
         insta::assert_snapshot!(notes.join("\n"),
-            @"Left out what only the server or kubectl sets: resourceVersion, uid, managedFields, status, kubectl.kubernetes.io/last-applied-configuration.");
+            @"Left out fields that only the server or kubectl sets: resourceVersion, uid, managedFields, status, kubectl.kubernetes.io/last-applied-configuration.");
         assert_eq!(
             object,
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {},

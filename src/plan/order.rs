@@ -1,4 +1,4 @@
-//! The order in which kinds are applied, so that what others need is there before them. Prunes go the other way.
+//! The order in which kinds are applied: dependencies first. Prunes use the reverse order.
 
 use std::cmp::Ordering;
 

@@ -1,5 +1,5 @@
-//! Stands in for the server where it can not be asked: the live object with the manifest laid over it, and objects
-//! without what a server would allocate.
+//! Replaces the API server where it cannot be asked: the manifest merged into the live object, without values that the
+//! server would allocate.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! What the cluster makes of fields that a manifest sets: a mutating policy or a webhook may put another value there,
-//! and the apply of what Git says is accepted all the same. Pure.
+//! Fields of a manifest that the cluster changes: a mutating policy or webhook may set another value, although the
+//! apply succeeds. Pure.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Whose an existing object is, by the marks that other tools leave.
+//! The owner of an existing object, by the marks of other tools.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Paths in the sets of fields that the server keeps for each manager, and in the values that they are of. Pure.
+//! Paths in the field sets of managers and in the values that they refer to. Pure.
 
 use serde_json::{Map, Value, json};
 

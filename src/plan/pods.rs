@@ -1,5 +1,5 @@
-//! The pods that workloads start after a sync: no dry-run asks a quota about them. What is said of them is an estimate,
-//! as rolling updates, autoscalers and webhooks have a part in it, and refuses nothing. Pure.
+//! The pods that workloads start after a sync, which no dry run compares with a quota. The result is an estimate,
+//! because rolling updates, autoscalers and webhooks affect it; it rejects nothing. Pure.
 
 use std::collections::BTreeMap;
 

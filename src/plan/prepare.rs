@@ -1,5 +1,5 @@
-//! From rendered manifests to what would be sent: with a namespace, normalised, marked; or refused before anything is
-//! asked.
+//! Prepares rendered manifests for the API server: adds the namespace, normalises, marks; or rejects them before any
+//! request.
 
 use std::collections::{HashMap, HashSet};
 
@@ -220,7 +220,7 @@ fn prepare_one(manifest: &Manifest, with: &Preparing<'_>, crds: &Crds) -> Prepar
                 "The {what} {name:?} of the {} cannot be used: Driftless accepts names of up to 253 letters, digits \
                  and \
                  characters of `-._~:@!$&'()*+,;=`, \
-                 as they are a part of the object's address. Rename it.",
+                 because they are part of the object's URL. Rename it.",
                 key.kind
             );
             return Err(refuse(&key, &original, message, Vec::new()));

@@ -1,4 +1,4 @@
-//! Amounts as Kubernetes writes them: `250m`, `1.5`, `2Gi`, `1e3`. Pure.
+//! Kubernetes quantities: `250m`, `1.5`, `2Gi`, `1e3`. Pure.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
 
 use std::fmt;

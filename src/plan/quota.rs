@@ -1,5 +1,5 @@
-//! What a quota lets be created of what a change creates together: whole objects, and what its own pods and claims use.
-//! Pure. What a workload's pods use is counted when they start: see `pods`.
+//! Compares quotas with everything that a change creates together: objects, and the usage of its own pods and claims.
+//! Pure. The pods of workloads are counted when they start: see `pods`.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Which rendered objects still refer to one that would be deleted. By the names of fields, as the built-in kinds have
-//! them: a hint for a reader, not a proof.
+//! Rendered objects that still reference an object to be deleted. By the field names of built-in kinds: a hint for
+//! readers, not a proof.
 
 use std::collections::{HashMap, HashSet};
 

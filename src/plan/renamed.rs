@@ -1,10 +1,10 @@
-//! Items of keyed lists that were ours and that somebody has given another name: a container, a variable, a volume. The
-//! server sees the old item go and a new one of another manager come, so that an apply makes the old one again and
-//! leaves both. What came of ours is taken over, as a leftover is, and the next apply drops it; what others have added
-//! stays, and is named.
+//! Items of keyed lists that belonged to the app and that somebody renamed: a container, a variable, a volume. The API
+//! server sees the old item disappear and a new one of another manager, so an apply would create the old one again and
+//! leave both. The renamed item is taken over, as a leftover is, and the next apply drops it; items that others added
+//! stay and are reported.
 //!
-//! Only the very manifest that was applied last tells what was ours: what it has and the cluster has not was taken
-//! away. A new item of Git takes nothing, nor does one that says what many others may say as well. Pure.
+//! Only the manifest that was applied last shows which items belonged to the app: those that it has and the cluster has
+//! not. New items of Git are ignored, and so are items whose content is too common to identify them. Pure.
 
 use std::collections::BTreeMap;
 

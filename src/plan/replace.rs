@@ -1,5 +1,5 @@
-//! Objects that are deleted and made anew, because a field of them can not change: only where their manifest asks for
-//! it. Pure.
+//! Objects that are deleted and created again because a field cannot be changed: only if their manifest allows it.
+//! Pure.
 
 use serde_json::Value;
 

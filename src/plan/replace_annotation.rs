@@ -1,4 +1,5 @@
-//! The annotation by which a manifest asks to be deleted and made anew where a field of it can not change. Pure.
+//! The annotation with which a manifest allows its object to be deleted and created again if a field cannot be changed.
+//! Pure.
 
 use serde_json::Value;
 

@@ -1,5 +1,4 @@
-//! How the changes of a plan may be shown: what is known of its Secrets is taken out of everything that is said of any
-//! of its objects.
+//! How the changes of a plan are shown: the values of its Secrets are removed from every text about its objects.
 
 use serde_json::Value;
 
@@ -42,7 +41,7 @@ impl Redactor {
 
     /// What is to be said where the Secrets hold more than can be searched for.
     pub fn withholds(&self) -> Option<String> {
-        let text = "No text about the app's objects is shown: its Secrets hold more than can be searched for in them. \
+        let text = "Texts about the app's objects are hidden: its Secrets are too large to be searched for in them. \
                     Split the app, or make \
                     its Secrets smaller, to see what changes.";
         self.0.withholds_all().then(|| text.to_owned())

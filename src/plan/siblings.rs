@@ -1,6 +1,6 @@
-//! What an object needs and other objects of the same change bring: the server cannot be asked about it before these
-//! are there, so a refusal for their sake is no fault of the object. By the server's own texts: each rule below asks
-//! for a whole phrase that names what is missing, and for an object of the change that is just that.
+//! Dependencies between the objects of one change. A dry run may reject an object because another object of the change
+//! does not exist yet; that is no fault of the object. Recognised by the API server's own texts: each rule requires the
+//! whole phrase that names what is missing, and an object of the change that is exactly that.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,5 +1,5 @@
-//! What a change takes out of Git and an apply leaves in the cluster, because another manager has set it as well. Paths
-//! alone. Pure.
+//! Fields that a change removes from Git and an apply leaves in the cluster, because another manager has set them too.
+//! Only paths. Pure.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What others have put beside what is wanted, and what stays there after an apply. Pure.
+//! Items that others added to desired lists and maps, and that stay there after an apply. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Items of others that a plan takes over, and how they become ours. Pure.
+//! Items of other managers that a plan takes over, and how. Pure.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! What an object uses of what quotas measure, by the names that a quota has for it. Pure.
+//! The usage of an object in the resources that quotas measure, by their names in a quota. Pure.
 //! <https://kubernetes.io/docs/concepts/policy/resource-quotas/>
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Writes an object as lines for a person to read and compare: YAML, always in the same order, one line per value, so
-//! that a change of one value is a change of one line. Nothing reads it back.
+//! Writes an object as lines for people to read and compare: YAML in a fixed order, one line per value, so that a
+//! changed value is a changed line. It is never parsed again.
 
 use serde_json::{Map, Value};
 

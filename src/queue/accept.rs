@@ -1,5 +1,5 @@
-//! The one writer of events. It commits together what has arrived together: a commit waits for the disk, and one wait
-//! serves them all.
+//! The only writer of events. Events that arrive together are committed together, so that they share one wait for the
+//! disk.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::store::deliveries::{self, Name, NewDelivery};
 use crate::store::jobs::{self, State};
 use crate::store::{Connection, Store};
 
-/// The most that one commit takes in, so that none of them waits for long.
+/// The maximum number of items per commit, so that no commit takes long.
 const BATCH: usize = 256;
 
 /// Whether a delivery led to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
     New,
-    /// It came before, and nothing of its repo's work is failing.
+    /// It was received before, and no job of its repo is failing.
     Duplicate,
 }
 
-/// What is to be written in one go, and who waits for it.
+/// The items of one commit, and their callers.
 pub(super) struct Item {
     pub delivery: Option<NewDelivery>,
     pub requests: Vec<Request>,
@@ -41,7 +41,7 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Writes what comes until `soft`, then what is left. Later callers commit for themselves.
+    /// Writes incoming items until `soft`, then the rest. Later callers commit for themselves.
     pub(super) async fn serve(self, mut items: mpsc::Receiver<Item>, soft: CancellationToken) {
         let mut batch = Vec::new();
         loop {
@@ -105,13 +105,13 @@ impl Committer {
     }
 }
 
-/// What a commit is made of: read at once, changed here item by item, written at once. Statements cost more than what
-/// they say.
+/// The rows of a commit: read together, changed here item by item, written together. A statement costs more than its
+/// work.
 struct Batch<'a> {
     config: &'a QueueConfig,
     now: i64,
     pending: usize,
-    /// How often each delivery has come.
+    /// How often each delivery was received.
     copies: HashMap<Name, i64>,
     came: HashMap<Name, &'a NewDelivery>,
     rows: HashMap<String, Rows>,
@@ -142,7 +142,7 @@ impl<'a> Batch<'a> {
         Ok(Self { config, now, pending, copies, came: HashMap::new(), rows, changed: BTreeSet::new() })
     }
 
-    /// The outer error undoes the whole batch, the inner one is this item's alone.
+    /// The outer error rolls the whole batch back; the inner one concerns only this item.
     async fn take(
         &mut self,
         conn: &mut Connection,
@@ -197,7 +197,7 @@ fn is_promised(item: &Item) -> bool {
     item.delivery.is_some() || item.requests.iter().any(|request| matches!(request.cause, Trigger::Manual(_)))
 }
 
-/// A delivery whose work fails is sent again by people who want it done.
+/// People redeliver a delivery to retry its failed work.
 async fn is_failing(conn: &mut Connection, requests: &[Request]) -> Result<bool, QueueError> {
     for request in requests {
         if jobs::is_failing(conn, request.key.tenant().as_str()).await? {

@@ -1,4 +1,4 @@
-//! What a worker runs, and who knows how.
+//! Jobs, and the handler that runs them.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,13 +8,13 @@ use super::{Finish, JobError, Key, RunningJob, Trigger};
 use crate::store::StoreError;
 use crate::store::jobs::JobRow;
 
-/// A job as its handler sees it: what to look at, and why. What is to be done follows from what is there.
+/// A job as its handler sees it: the key and the reasons. The action follows from the state that the handler finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     pub key: Key,
     /// Oldest first; at most twenty.
     pub causes: Vec<Trigger>,
-    /// The commit that the last event spoke of. The ref decides, as events come late and out of order.
+    /// The commit of the last event: only a hint, because events arrive late and out of order. The ref decides.
     pub hint: Option<String>,
     /// 1 for the first; a run that was cancelled does not count.
     pub attempt: u32,

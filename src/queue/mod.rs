@@ -1,8 +1,8 @@
-//! The queue: what to look at, when, and how often at once. A job names what to look at, never what to do.
+//! The queue: which keys to work on, when, and how many at once. A job names its subject, never the action.
 //!
-//! An event makes or moves the pending row of its key. When the row is due and no run of the key is under way, a worker
-//! takes it. So a key has at most one pending and one running row, and however many events come, the next run answers
-//! all of them.
+//! An event creates or delays the pending row of its key. When the row is due and no run of the key is in progress, a
+//! worker takes it. So a key has at most one pending and one running row, and the next run answers all events that came
+//! before it.
 
 mod accept;
 mod choose;

@@ -1,4 +1,4 @@
-//! The runs of this process: who can be cancelled, and when no longer.
+//! The runs of this process, and until when each can be cancelled.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,7 +50,7 @@ impl Runs {
         lock(&self.0).len()
     }
 
-    /// An event says that `sha` is wanted now: a run of the key that works on another one ends.
+    /// A newer event names `sha`: a run of the key for another commit is cancelled.
     pub(super) fn supersede(&self, key: &Key, sha: &str) {
         let run = lock(&self.0).get(key).cloned();
         if let Some(run) = run {
@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-/// What a run is given beside its job.
+/// The context of a run, beside its job.
 #[derive(Debug, Clone)]
 pub struct RunningJob {
     pub cancel: CancellationToken,
@@ -106,7 +106,7 @@ impl Classified for Superseded {
     }
 }
 
-/// While this lives, a newer event does not cancel the run; it does when this is dropped.
+/// While this exists, a newer event does not cancel the run; once this is dropped, it does.
 #[derive(Debug)]
 #[must_use = "the run can be cancelled as soon as this is dropped"]
 pub struct Writing(Arc<Run>);
@@ -116,8 +116,7 @@ impl RunningJob {
         Self { cancel: run.token.clone(), run }
     }
 
-    /// Says which commit the run works on, now that the ref is resolved: an event that speaks of the same one does not
-    /// cancel it.
+    /// Sets the commit of the run, once its ref is resolved: an event for the same commit does not cancel it.
     pub fn works_on(&self, sha: impl Into<String>) {
         lock(&self.run.state).sha = Some(sha.into());
     }

@@ -1,4 +1,4 @@
-//! Runs the jobs that are due, so many at once and not more.
+//! Runs due jobs, up to a maximum number at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::{Handler, Queue, QueueError};
 use crate::lifecycle::Tasks;
 use crate::telemetry::{JobOutcome, Metrics};
 
-/// The longest sleep: a clock that was set is noticed after this.
+/// The longest sleep, after which a changed clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// The pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 const DRAINING: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_hours(1);
 
-/// Takes due jobs from the queue and gives each to the handler in a task of its own.
+/// Takes due jobs from the queue, and runs the handler of each in a task of its own.
 #[derive(Clone)]
 pub struct Worker {
     queue: Queue,

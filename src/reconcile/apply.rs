@@ -1,4 +1,4 @@
-//! One lens: what a sync of an app would do now.
+//! The plan of a sync: what it would do now.
 
 use std::collections::{HashMap, HashSet};
 

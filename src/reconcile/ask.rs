@@ -1,4 +1,4 @@
-//! The reads and dry-runs of a plan, each for one object.
+//! The reads and dry runs of a plan, each for one object.
 
 use std::collections::{HashMap, HashSet};
 

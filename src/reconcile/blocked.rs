@@ -1,5 +1,5 @@
-//! What a pull request does not change, and what is in its way all the same: a sync applies all of an app or nothing of
-//! it, so that what is refused as the base has it holds up whatever is merged beside it.
+//! Objects that a pull request does not change and that are rejected on the base. A sync applies an app completely or
+//! not at all, so they block every change to the app.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Two lenses: what a pull request changes, and what is different already.
+//! The plan of a preview: what the pull request changes, and apart from it, what already differs.
 
 use std::collections::{HashMap, HashSet};
 

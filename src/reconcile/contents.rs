@@ -1,4 +1,4 @@
-//! Asks the cluster what goes with a Namespace or a CRD that a plan deletes or replaces.
+//! Reads from the cluster which objects the deletion or replacement of a Namespace or a CRD also deletes.
 
 use std::collections::HashSet;
 

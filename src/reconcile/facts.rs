@@ -1,4 +1,4 @@
-//! What is found out about one object before it is decided what becomes of it.
+//! What is known about one object before its change is decided.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What a plan is made from, and what comes of it.
+//! The input and the errors of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 

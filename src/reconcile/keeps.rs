@@ -1,5 +1,5 @@
-//! What an update leaves behind that a new object would not have: a default that was made of a field that has gone, or
-//! the deprecated twin of one. No manager holds it, so that the server alone can tell.
+//! Fields that an update keeps and that a new object would not have, such as a default derived from a removed field. No
+//! field manager owns them, so only the API server can tell.
 
 use std::collections::{HashMap, HashSet};
 

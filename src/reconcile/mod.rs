@@ -1,5 +1,5 @@
-//! `plan(app, revision)`: reads what is live, asks the cluster by dry-runs what would be, and lets `plan` decide what
-//! that means. What previews, syncs and the resync call.
+//! `plan(app, revision)`: reads live objects, runs dry runs, and passes the results to `plan`. Used by previews, syncs
+//! and the resync.
 
 mod apply;
 mod ask;

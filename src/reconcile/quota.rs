@@ -1,4 +1,4 @@
-//! The quotas of the namespaces in which a change creates several objects: a dry-run counts each of them for itself.
+//! The quotas of the namespaces in which a change creates several objects: a dry run counts each object alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

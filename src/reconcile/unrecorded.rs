@@ -1,4 +1,4 @@
-//! What becomes of objects that only their marks tell of.
+//! Plans for objects that carry the app's marks and are missing from the inventory.
 
 use tokio_util::sync::CancellationToken;
 

@@ -1,4 +1,4 @@
-//! What a refused dry-run means for a plan. Pure.
+//! What a rejected dry run means for a plan. Pure.
 
 use crate::class::{Class, Classified};
 use crate::cluster::ApplyError;

@@ -1,4 +1,4 @@
-//! The commit status of a preview: may this be merged? Pure.
+//! The commit status of a preview: may this pull request be merged? Pure.
 
 use super::preview::{AppReport, AppResult, Counts, DefinitionChange, PreviewReport, Stopped};
 use super::words::{count, join};

@@ -1,4 +1,4 @@
-//! What is known of a pull request once it is merged: how each app ended, and where that is not what was previewed.
+//! The data about a merged pull request: how the sync of each app ended, and where it differs from the preview.
 
 use std::collections::BTreeSet;
 

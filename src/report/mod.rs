@@ -1,4 +1,4 @@
-//! What people see at the forge: texts (pure), and the outbox that makes the forge show them.
+//! Everything that people see at the forge: the texts (pure), and the outbox that brings them there.
 
 mod gate;
 pub mod markdown;

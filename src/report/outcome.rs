@@ -1,5 +1,5 @@
-//! What a merged pull request tells of its apps. Pure. Events are only added: the first end of a merge stays, and what
-//! happens later stands below it.
+//! The outcomes of a merged pull request's apps. Pure. Events are only appended: the first outcome of a merge stays,
+//! and later events follow below it.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! What is known of a pull request when it is reported: the input of the comment and of the gate.
+//! The data about a pull request: the input of the comment and of the gate.
 //!
-//! Everything here may be shown: secrets were masked when it was made. Texts that come from a repository, a cluster or
-//! a tool are raw; whoever writes them into a comment escapes them.
+//! Everything here may be shown: secrets were masked when it was made. Texts from a repository, a cluster or a tool are
+//! raw; the code that writes them into a comment escapes them.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Numbers and lists as people write them.
+//! Formatting of numbers, lists and durations.
 
 /// `1 update`, `3 updates`.
 pub fn count(number: usize, word: &str) -> String {

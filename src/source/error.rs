@@ -78,8 +78,8 @@ pub enum SourceError {
 
     /// Whatever changes a mirror does so alone.
     #[error(
-        "work on repo {repo} did not begin within {seconds} s, because it waited for another fetch of the repo, or for \
-         its mirror to be made compact. Driftless retries; if this lasts, check how fast the forge answers"
+        "work on repo {repo} did not begin within {seconds} s, because it waited for another fetch of the repo, or \
+         for the compaction of its mirror. Driftless retries; if this lasts, check how fast the forge answers"
     )]
     Busy { repo: RepoName, seconds: u64 },
 

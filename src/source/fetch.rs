@@ -77,7 +77,7 @@ impl Connection {
         let specs = specs.iter().map(|spec| spec.as_bytes().as_bstr());
         repo.remote_at_without_url_rewrite(self.git_url()?)
             .and_then(|remote| remote.with_fetch_tags(Tags::None).with_refspecs(specs, Direction::Fetch))
-            .map_err(|error| SourceError::git(&self.remote.repo, "its refs cannot be asked for", error))
+            .map_err(|error| SourceError::git(&self.remote.repo, "its refs cannot be requested", error))
     }
 
     /// Does it once more with a new greeting where the forge may have changed since the one that was remembered.

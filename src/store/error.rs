@@ -49,7 +49,7 @@ pub enum StoreError {
     )]
     NotWritable(String),
     #[error(
-        "what is known of the pull requests of repo {repo} could not be written within {seconds} s, because other work \
+        "the state of the pull requests of repo {repo} could not be written within {seconds} s, because other work \
          on them has not ended. Driftless retries"
     )]
     Busy { repo: RepoName, seconds: u64 },

@@ -142,6 +142,6 @@ mod tests {
         assert!(store.turn(&bank).await.is_ok());
         let Err(busy) = store.turn(&shop).await else { panic!("it is held") };
         assert!(busy.class().is_retry());
-        insta::assert_snapshot!(busy.to_string(), @"what is known of the pull requests of repo shop could not be written within 60 s, because other work on them has not ended. Driftless retries");
+        insta::assert_snapshot!(busy.to_string(), @"the state of the pull requests of repo shop could not be written within 60 s, because other work on them has not ended. Driftless retries");
     }
 }

@@ -1,4 +1,4 @@
-//! Makes the cluster what a plan says, up to its health. Prunes come later, once all is healthy.
+//! Applies a plan up to the point where health is awaited. Prunes follow once everything is healthy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Why a sync did not come to its end.
+//! The errors of a sync.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What has to hold before the first write. Pure.
+//! The conditions before the first write. Pure.
 
 use std::collections::BTreeMap;
 

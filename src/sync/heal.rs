@@ -1,4 +1,4 @@
-//! Whether drift is healed once more, or somebody fights back and has to be named. Pure.
+//! Decides whether drift is healed again, or whether another controller keeps changing it back and is named. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

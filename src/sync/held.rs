@@ -1,4 +1,4 @@
-//! What deletions are held for, as the inventory has it. Pure.
+//! The reasons for which deletions are held, as the inventory stores them. Pure.
 
 use std::collections::BTreeMap;
 

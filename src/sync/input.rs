@@ -1,4 +1,4 @@
-//! What a sync is given, and what it leaves.
+//! The input and the result of a sync.
 
 use std::collections::{BTreeMap, BTreeSet};
 

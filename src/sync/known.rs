@@ -1,4 +1,4 @@
-//! What the inventory tells a plan: what the app owns, and what has not to be asked about. Pure.
+//! What the inventory tells a plan: the objects that the app owns, and those that need no request. Pure.
 
 use std::collections::HashMap;
 

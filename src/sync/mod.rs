@@ -1,8 +1,8 @@
-//! Makes a cluster what a plan says: stages, claims, applies, prunes, health and drift.
+//! Applies a plan to a cluster: stages, claims, applies, prunes, health and drift.
 //!
-//! A sync is [`apply`], then a wait for health that holds no worker ([`health::Waits`]), then [`prune`]; what is
-//! destructive is left out of both until a person agrees. What drift is seen by is in [`drift`]; whether it is healed
-//! once more, in [`heal`].
+//! A sync is [`apply`], then a wait for health that holds no worker ([`health::Waits`]), then [`prune`]. Destructive
+//! changes are left out of both until somebody confirms them. [`drift`] detects drift; [`heal`] decides whether it is
+//! healed again.
 
 mod apply;
 pub mod drift;

@@ -1,5 +1,5 @@
-//! Leave to write. Whatever changes the cluster asks for a [`Writing`], which is given out one stage at a time: who is
-//! no longer wanted gets none, and a stage that has begun is finished.
+//! Permits to write. Each change of the cluster needs a [`Writing`], which is granted for one stage at a time: a
+//! superseded run gets none, and a stage that has begun is completed.
 
 use super::error::SyncError;
 

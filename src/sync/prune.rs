@@ -1,4 +1,4 @@
-//! Deletes what an app no longer wants, once all that it wants is healthy.
+//! Deletes the objects that are no longer in Git, once everything else is healthy.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Between the first part and the others: CRDs established, namespaces active, and what could not be asked before is
-//! asked now.
+//! Between the first stage and the others: waits for CRDs to be established and namespaces to be active, then validates
+//! what could not be validated before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

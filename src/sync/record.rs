@@ -1,4 +1,4 @@
-//! What the inventory keeps of an object that the server has just answered with.
+//! The inventory's data about an object, from the API server's response to its apply.
 
 use super::drift::fingerprint;
 use super::input::SyncDeps;

@@ -1,4 +1,4 @@
-//! What an apply has left of what it was meant to change, by the server's answer to it. Pure.
+//! The changes that an apply did not make, by the API server's response. Pure.
 
 use serde_json::Value;
 

@@ -1,6 +1,5 @@
-//! An object that was deleted to be made again, and is not taken: what was there is put back. It is kept in the store
-//! from before the delete until there is an object of its name again, so that what can not be put back now is by a
-//! later run, whichever process makes it.
+//! Restores an object that was deleted to be recreated, if the cluster does not accept the new one. It is stored from
+//! before the deletion until an object of its name exists again, so that a later run of any process can restore it.
 
 use std::time::Duration;
 

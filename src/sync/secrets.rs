@@ -1,5 +1,5 @@
-//! The Secrets that an app has in a cluster: what a server, a webhook or a controller says of its objects may repeat
-//! one of their values, and is shown without it.
+//! The live Secrets of an app. Messages of a server, a webhook or a controller about its objects may repeat a Secret's
+//! value, which is removed from them.
 
 use std::collections::HashSet;
 use std::time::Duration;

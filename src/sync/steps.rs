@@ -1,4 +1,4 @@
-//! What a plan asks to be done, object by object and stage by stage. Pure.
+//! The steps of a plan, by object and by stage. Pure.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

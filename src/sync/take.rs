@@ -1,5 +1,5 @@
-//! Makes ours what an apply is to drop, before it: what client-side apply has set, what others have left in an object
-//! of ours, and what was ours under another name. A refused apply changes nothing: what was taken for it is given back.
+//! Takes over fields before an apply, so that the apply drops them: those of client-side apply, leftovers of others,
+//! and renamed items. A rejected apply changes nothing: what was taken over for it is given back.
 
 use serde_json::Value;
 

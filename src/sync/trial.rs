@@ -1,5 +1,5 @@
-//! Whether the server would take an object now. What it was asked for the plan is old by then: limits of the same
-//! change may have come since.
+//! Whether the API server would accept an object now. The dry run of the plan may be outdated, because limits of the
+//! same change may have been applied since.
 
 use super::steps::Work;
 use crate::cluster::{ApplyError, ApplyMode, Cluster};

@@ -1,5 +1,5 @@
-//! What only its marks tell of: objects that an app of this instance has made and that no inventory has, because the
-//! store was lost or is older than they are.
+//! Unrecorded objects: they carry the marks of an app of this instance but are in no inventory, because the store was
+//! lost or is older than they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

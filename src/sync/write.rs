@@ -1,4 +1,4 @@
-//! Writes one object: adopted first, or replaced, where the plan says so, then applied.
+//! Writes one object: takes it over or replaces it if the plan says so, then applies it.
 
 use std::time::Duration;
 

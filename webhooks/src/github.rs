@@ -16,7 +16,7 @@ pub(crate) fn event(name: &str, body: &[u8]) -> Result<Event, Rejection> {
         "issue_comment" => comment(read(body)?),
         "merge_group" => merge_group(read(body)?),
         "ping" => read::<Anything>(body).map(|_| Event::Ping),
-        "create" | "delete" => ignored(name, body, "the push event that comes with it says the same and more"),
+        "create" | "delete" => ignored(name, body, "the push event contains the same information"),
         _ => ignored(name, body, "Driftless has no use for this event"),
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Anything {}
 /// Reads a body as one JSON object.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Rejection> {
     if body.starts_with(&[0x1f, 0x8b]) {
-        return Err(Rejection::unsupported("the body is compressed with gzip: send it as it is"));
+        return Err(Rejection::unsupported("the body is compressed with gzip: send it uncompressed"));
     }
     let text = std::str::from_utf8(body).map_err(|error| {
         Rejection::malformed(format!("the body is not UTF-8, from byte {} on", error.valid_up_to()))

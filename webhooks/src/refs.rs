@@ -14,7 +14,7 @@ const MAX: usize = 1_000;
 /// Why a name is refused. The name itself is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RefError {
-    #[error("the name of a ref may have {MAX} bytes, this has {0}")]
+    #[error("the name of a ref has {0} bytes; the limit is {MAX}")]
     Long(usize),
     #[error("the full name of a ref begins with refs/ and has three parts or more")]
     NotFull,

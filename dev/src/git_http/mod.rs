@@ -130,7 +130,7 @@ fn user(auth: Option<&Auth>, request: &Request) -> Result<Option<String>, Box<Re
         Some((user, password)) if auth(user, password) => Ok(Some(user.to_owned())),
         _ => {
             let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"driftless dev\"")];
-            Err(Box::new((StatusCode::UNAUTHORIZED, challenge, "who are you?\n").into_response()))
+            Err(Box::new((StatusCode::UNAUTHORIZED, challenge, "authentication required\n").into_response()))
         }
     }
 }

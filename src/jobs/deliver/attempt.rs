@@ -1,4 +1,4 @@
-//! One try to bring one app to one revision: render, plan, apply, and write down what came of it.
+//! One attempt to bring one app to one revision: render, plan, apply, and store the result.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -50,19 +50,19 @@ pub(in crate::jobs) enum Aim {
     Heal {
         report_only: bool,
     },
-    /// Prune what was left for another app and is wanted by none any more.
+    /// Prune objects that were kept for another app and that no app renders any longer.
     Finish,
     Remove,
 }
 
-/// One try to bring one app to one revision.
+/// One attempt to bring one app to one revision.
 pub(in crate::jobs) struct Attempt<'a> {
     pub context: &'a Context,
     pub row: &'a AppRow,
     pub intent: &'a Intent,
     pub revision: Oid,
     pub aim: Aim,
-    /// What is waited for of what was applied or deleted, with the run that waits for it.
+    /// The applied or deleted objects that are awaited, with the run that waits.
     pub waiting: Option<Wait>,
     pub running: &'a RunningJob,
 }
@@ -199,13 +199,13 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether somebody has paused the app since this began: then nothing is written, unless a person asks for just
-    /// that.
+    /// Whether somebody has paused the app since this began: then nothing is written, unless a person requested exactly
+    /// this sync.
     async fn was_paused(&self) -> Result<bool, JobError> {
         Ok(self.intent.manual.is_none() && self.context.app_row(&self.row.app.id).await?.paused)
     }
 
-    /// Everything that the app is made from is as at its last sync, and nobody asked to look again.
+    /// Nothing has changed since the last sync, and nobody requested another one.
     fn is_as_applied(&self, identity: &str) -> bool {
         let row = self.row;
         let same = row.synced_ok && row.applied_identity.as_deref() == Some(identity);
@@ -224,7 +224,7 @@ impl Attempt<'_> {
         looks && by_hand && self.row.applied_app.is_none() && self.row.applied_identity.as_deref() != Some(identity)
     }
 
-    /// The run that waits for these very objects is from now on about this revision too.
+    /// The run that waits for exactly these objects is from now on about this revision too.
     async fn go_on_waiting(&self) -> Result<(), JobError> {
         if let Some(wait) = &self.waiting {
             self.context.store.set_run_revision(&wait.run, &self.revision, None).await?;
@@ -250,7 +250,7 @@ impl Attempt<'_> {
         self.row.pinned_revision.is_some() || self.intent.revision().is_some()
     }
 
-    /// What is to be done, the deletes of what only its marks tell of included.
+    /// The changes to make, including the deletions of unrecorded objects.
     pub(super) async fn plan(&self, rendered: Option<&Rendered>) -> Result<Plan, JobError> {
         let (context, app) = (self.context, &self.row.app);
         let cluster = context.cluster_for(&app.id, &app.destination.cluster)?;
@@ -361,7 +361,7 @@ impl Attempt<'_> {
         done
     }
 
-    /// What was applied before and is still waited for comes to no other end: a merge that brought it says so.
+    /// A sync that is still waiting for health is replaced by this one: the merge that caused it reports that.
     async fn tell_what_is_replaced(&self) -> Result<(), JobError> {
         if self.aim == Aim::Apply && self.intent.revision().is_some() {
             outcome::rolled_back(self.context, self.row, &self.revision, self.intent.pinned_by()).await?;
@@ -389,7 +389,7 @@ impl Attempt<'_> {
         Ok(store.put_confirmable(app, &self.row.app.destination.cluster, &shown).await?)
     }
 
-    /// What was to be replaced and needed confirmation is replaced.
+    /// Records that confirmed replacements are done.
     async fn tell_replaced(&self, plan: &Plan, confirmed: &BTreeSet<ObjectId>) -> Result<(), JobError> {
         let replaced = plan
             .changes

@@ -1,5 +1,5 @@
-//! A removed app whose objects stay: what was to be deleted before it was removed, and waits for confirmation since,
-//! still does, wherever it is. Who confirms it has it deleted, and nothing else.
+//! Deletions of a removed app with `onDelete: keep` that were held before its removal: they still need confirmation, on
+//! each cluster. Confirming them deletes these objects and nothing else.
 
 use super::finish::placed;
 use super::goal::Intent;

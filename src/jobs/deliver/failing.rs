@@ -1,5 +1,5 @@
-//! The drift of an app whose sync fails: what is applied of it is compared with the cluster, and what differs is
-//! reported. Nothing is healed, as the next sync that succeeds puts it right.
+//! The drift of an app whose sync fails: the applied objects are compared with the cluster, and differences are
+//! reported. Nothing is healed, because the next successful sync corrects it.
 
 use super::attempt::{Aim, Attempt};
 use super::goal::Intent;

@@ -1,5 +1,5 @@
-//! The second half of a sync: once all is healthy, what is no longer wanted is pruned, except what needs confirmation,
-//! and everybody hears how it ended.
+//! The second half of a sync: once everything is healthy, objects that are no longer in Git are pruned, except those
+//! that need confirmation, and the outcome is reported.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose}
 use crate::sync;
 use crate::sync::{Permits, Pruned, SyncDeps};
 
-/// So many objects of an end are named.
+/// How many objects an outcome names.
 const LISTED: usize = 2_000;
 
 /// Acts on a wait that is over, and forgets it: that one, and no other that acting on it has begun. It may be acted on
@@ -53,7 +53,7 @@ pub(in crate::jobs) async fn act(
     Ok(())
 }
 
-/// Everything that the app wants is healthy: what it no longer wants goes, unless it is held back.
+/// All objects of the app are healthy: those that are no longer in Git are deleted, unless they are held.
 pub(in crate::jobs) async fn prune(
     context: &Context,
     row: &AppRow,
@@ -89,7 +89,7 @@ pub(in crate::jobs) async fn prune(
     succeeded(context, row, run).await
 }
 
-/// Nothing is left to wait for. What is suspended, or of unknown health, is told of the app as it is told of its run.
+/// Nothing is left to wait for. Suspended objects and those of unknown health are shown for the app and for its run.
 async fn settled(context: &Context, app: &AppId, run: &RunId) -> Result<(), JobError> {
     let said = context.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
     let is_note = |part: &&str| part.starts_with(SUSPENDED) || part.starts_with(HEALTH_UNKNOWN);
@@ -97,7 +97,7 @@ async fn settled(context: &Context, app: &AppId, run: &RunId) -> Result<(), JobE
     Ok(context.store.set_app_health(app, AppHealth::Healthy, &notes.join("; ")).await?)
 }
 
-/// Adds to what is said of a run that its app is paused, or takes it back.
+/// Adds to the message of a run that its app is paused, or removes that.
 async fn tell_of_pause(context: &Context, run: &RunId, note: Option<String>) -> Result<(), JobError> {
     let said = context.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
     let mut parts = vec![without(&said, PAUSED_BEFORE_DELETIONS)];
@@ -145,7 +145,7 @@ pub(in crate::jobs) async fn tell_gone(
     Ok(())
 }
 
-/// Writes down what a prune did.
+/// Stores the result of a prune.
 pub(in crate::jobs) async fn note(
     context: &Context,
     row: &AppRow,
@@ -160,12 +160,12 @@ pub(in crate::jobs) async fn note(
         context.store.set_run_counts(run, &counts).await?;
     }
     for (key, reason) in &pruned.kept {
-        tracing::warn!(app = %row.app.id, object = %key, reason, "an object that is no longer wanted was kept");
+        tracing::warn!(app = %row.app.id, object = %key, reason, "an object that is no longer in Git was kept");
     }
     Ok(())
 }
 
-/// Waits without holding a worker.
+/// Starts a wait, which holds no worker.
 pub(in crate::jobs) async fn wait(
     context: &Context,
     row: &AppRow,
@@ -302,7 +302,7 @@ async fn again(context: &Context, row: &AppRow, run: &RunId, text: &str) -> Resu
     Ok(())
 }
 
-/// What a run was about, how long it has taken, and how many objects it has deleted or replaced.
+/// The subject of a run, its duration, and how many objects it has deleted or replaced.
 struct Of {
     revision: Oid,
     took: Duration,

@@ -1,11 +1,11 @@
-//! What is to be done about an app, from what is known of it and who asked. Pure.
+//! Decides what a sync job does, from the state of the app and the triggers of the job. Pure.
 
 use crate::app::{DriftPolicy, OnDelete, SyncPolicy};
 use crate::ids::Oid;
 use crate::queue::{Key, Manual, Trigger};
 use crate::store::apps::{AppRow, AppState};
 
-/// What the causes of a job ask for, taken together.
+/// The combined request of the triggers of a job.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::jobs) struct Intent {
     /// What people asked for, in one.
@@ -13,9 +13,9 @@ pub(in crate::jobs) struct Intent {
     /// Who confirmed, and who asked for the revision: others may have asked for a sync since.
     confirmed_by: Option<String>,
     pinned_by: Option<String>,
-    /// The periodic look is the only one that asks.
+    /// The only trigger is the periodic check.
     only_resync: bool,
-    /// A wait of the app is over, and nobody else asks.
+    /// The only trigger is the end of a wait of the app.
     only_wait: bool,
 }
 
@@ -63,7 +63,7 @@ impl Intent {
         self.manual.as_ref().is_some_and(|manual| manual.adopt)
     }
 
-    /// Whether nothing but the periodic look asks: Git says nothing new, and nobody waits for an answer.
+    /// Whether the periodic check is the only trigger: Git has not changed, and nobody waits for an answer.
     pub fn is_resync(&self) -> bool {
         self.only_resync
     }
@@ -86,20 +86,21 @@ impl Intent {
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::jobs) enum Goal {
     Skip,
-    /// Bring the app to what its ref says, or to what it is pinned to.
+    /// Bring the app to the head of its ref, or to the revision that it is pinned to.
     Apply,
-    /// Bring it back to what was applied last.
+    /// Restore the state that was applied last.
     Heal {
         revision: Oid,
         report_only: bool,
     },
-    /// Its drift is nobody's business, but there may be something to prune that was left for another app.
+    /// Its drift is ignored, but objects that were kept for another app may have to be pruned.
     PruneLeftovers {
         revision: Oid,
     },
-    /// Its definition is gone, and said that its objects go with it.
+    /// Its definition was removed with `onDelete: prune`: its objects are deleted.
     Remove,
-    /// Its definition is gone and its objects stay, except those whose deletion was held before and is confirmed now.
+    /// Its definition was removed with `onDelete: keep`: its objects stay, except those whose held deletion is
+    /// confirmed now.
     Confirm,
 }
 
@@ -132,7 +133,7 @@ pub(in crate::jobs) fn decide(row: &AppRow, intent: &Intent) -> Goal {
     }
 }
 
-/// Nothing is written for a paused app. Whether it has drifted is looked at, so that whoever paused it is told.
+/// Nothing is written for a paused app, but its drift is reported.
 fn paused(row: &AppRow, intent: &Intent) -> Goal {
     let is_looked_at =
         row.state == AppState::Active && row.app.sync != SyncPolicy::Never && row.app.drift != DriftPolicy::Ignore;

@@ -1,5 +1,4 @@
-//! What the ref of an app says by now, for an app that is not synced to it: whoever asks how it stands is told whether
-//! it is behind.
+//! Renders the head of an app's ref for an app that is not synced to it, so that its state tells whether it is behind.
 
 use crate::class::Class;
 use crate::jobs::desired::{identity, render};

@@ -1,4 +1,4 @@
-//! What a look at an app finds: what is healed of it, and what is reported and left.
+//! Judges the drift of an app: what is healed, and what is only reported.
 
 use futures::FutureExt;
 

@@ -1,4 +1,4 @@
-//! An app that would take what another app owns, while a person holds that one: it waits until that one is resumed.
+//! An app that would take over objects of a paused or pinned app waits until that app is resumed.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! What a sync of something new leaves alone: objects that are as Git has had them, and that somebody else keeps
-//! changing back, or that the server refuses to bring back. A new revision that does not touch them does not begin the
-//! fight anew, nor is it held up by it. Pure.
+//! Objects that a sync leaves unchanged: their manifest has not changed, and another controller keeps changing them
+//! back or the cluster rejects healing them. A new revision that does not touch them neither heals them again nor fails
+//! because of them. Pure.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Objects that an earlier run has deleted to make them again, and that are not there: after each try of the app to
-//! make what Git says, the old ones are put back, and until there is one or the other that is told.
+//! Objects that an earlier run deleted to recreate them, and that are missing. After each attempt of the app to apply
+//! Git's version, the old objects are restored, and reported as missing until either exists.
 
 use crate::app::OnDelete;
 use crate::class::Class;

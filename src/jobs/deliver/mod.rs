@@ -1,4 +1,4 @@
-//! The app should be what Git says: `sync:REPO/APP`, and what comes after it.
+//! `sync:REPO/APP` and what follows it: brings an app to the state in Git.
 
 pub(in crate::jobs) mod attempt;
 mod confirmed;

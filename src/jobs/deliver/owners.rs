@@ -1,4 +1,4 @@
-//! Says of what was given up on that Kubernetes itself deletes it.
+//! Recognises objects that are not healed any longer because Kubernetes itself deletes them.
 
 use crate::app::Authority;
 use crate::cluster::Cluster;

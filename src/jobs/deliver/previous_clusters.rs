@@ -1,5 +1,5 @@
-//! What an app has on clusters that it has left, because its definition names another one now: it goes once the app is
-//! healthy where it is, and a person has said so, as it is all that the app has there.
+//! Deletes the objects of an app on its previous clusters, once the app is healthy on the new one and somebody has
+//! confirmed it, because it deletes everything that the app has there.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! `sync:REPO/APP`: the app should be what Git says. Render, plan, apply; health is then waited for without this job.
+//! `sync:REPO/APP`: brings the app to the state in Git by render, plan and apply. The wait for health does not hold
+//! this job.
 
 use futures::FutureExt;
 
@@ -157,7 +158,7 @@ async fn recorded(
     Ok(error)
 }
 
-/// The app became one that is not synced between the request and this job.
+/// Between the request and this job, the app became one that is not synced.
 async fn left_alone(context: &Context, row: &AppRow, intent: &Intent, job: &Job) -> Result<(), JobError> {
     // Who lets it go asks for nothing beside that, which is a line of its own.
     let lets_go = |cause: &Trigger| matches!(cause, Trigger::Manual(manual) if manual.resume || manual.unpause);
@@ -179,7 +180,7 @@ fn why_not(row: &AppRow) -> String {
     if row.state_message.is_empty() { why.to_owned() } else { format!("{why} ({})", row.state_message) }
 }
 
-/// The ref that the app follows is not there: that is where it stands, until the ref is.
+/// The ref of the app does not exist: this is its state until the ref exists again.
 async fn without_ref(context: &Context, row: &AppRow, intent: &Intent, job: &Job) -> Result<(), JobError> {
     let message = missing_ref(&row.app.source);
     context.store.set_app_state(&row.app.id, AppState::Missing, &message).await?;
@@ -191,7 +192,7 @@ async fn without_ref(context: &Context, row: &AppRow, intent: &Intent, job: &Job
     outcome::ended(context, row, &row.definition_commit, &AppEnd::Failed { message }).await
 }
 
-/// The commit that took the definition away, as far as it is known.
+/// The commit that removed the definition, if it is known.
 async fn removed_at(context: &Context, row: &AppRow) -> Result<Oid, JobError> {
     let repo = context.repo(&row.app.id.repo)?;
     let head = context.store.ref_head(&repo.name, &repo.definitions_ref).await?;

@@ -8,10 +8,10 @@ use crate::jobs::revision::is_on_fetched_ref;
 use crate::queue::{JobError, RunningJob};
 use crate::store::apps::AppRow;
 
-/// Where an app should be.
+/// The revision that an app should be at, if there is one.
 pub(in crate::jobs) enum Target {
     At(Oid),
-    /// Its ref is not there: for it to come back is for the repo, and no failure of a sync.
+    /// Its ref does not exist. That has to be fixed in the repo, and is no failure of a sync.
     NoRef,
 }
 
@@ -27,8 +27,7 @@ impl Classified for SyncProblem {
     }
 }
 
-/// The revision that the app should be at: what a person asks for, what it is pinned to, or its ref as it was last
-/// fetched.
+/// The revision that the app should be at: the requested one, the one that it is pinned to, or its ref as last fetched.
 pub(in crate::jobs) async fn target(
     context: &Context,
     row: &AppRow,

@@ -1,4 +1,4 @@
-//! What a look found different and what was put back, in words. Pure.
+//! Drift and heals in words. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What goes with an object that holds others: a Namespace with all in it, a CRD with all of its kind. Pure.
+//! The objects that a deletion also deletes: everything in a Namespace, all objects of a CRD's kind. Pure.
 
 use crate::manifest::ObjectKey;
 use crate::plan::contents::has_contents;

@@ -1,9 +1,8 @@
-//! What a sync deletes or replaces which no commit requests: a chart that renders otherwise as its cluster serves
-//! something else by now, or anything that another release of Driftless renders otherwise. Nobody has reviewed that, so
-//! it needs confirmation.
+//! Deletions and replacements that no commit requests: a chart renders differently because its cluster serves other
+//! APIs, or because Driftless was upgraded. Nobody has reviewed that, so it needs confirmation.
 //!
-//! Whether a commit asks for it is known by a render of what is applied, by what is so now: what that has, and the
-//! wanted revision has not, goes by a commit.
+//! To find out whether a commit requests it, the applied revision is rendered again: an object that this render still
+//! has, and the new revision has not, is removed by a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 

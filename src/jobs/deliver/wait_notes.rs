@@ -1,5 +1,4 @@
-//! What is waited for, told while it is: the worst object and why, for `driftless apps` and for the pull requests that
-//! wait to tell it.
+//! Shows a wait while it lasts: the least healthy object and the reason, for `driftless apps` and for pull requests.
 
 use std::collections::HashMap;
 use std::sync::Arc;

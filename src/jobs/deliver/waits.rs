@@ -1,4 +1,4 @@
-//! From the end of a wait back to its app's job, so that it is acted on by nobody else at the same time.
+//! Passes the end of a wait to the job of its app, so that nothing else acts on it at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Leave to write, as the queue gives it to a job.
+//! The permit to write, which the queue gives to a job.
 
 use crate::queue::RunningJob;
 

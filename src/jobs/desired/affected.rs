@@ -1,4 +1,4 @@
-//! Which apps a new tree affects: those whose trace answers otherwise there. Content decides, not path prefixes.
+//! The apps that a new tree affects: those whose trace has other results there. Content decides, not path prefixes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Brings the stored apps of a repo to what its definitions branch says. Disappearance deletes nothing by itself.
+//! Updates the stored apps of a repo from its definitions branch. A missing definition alone deletes nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How what a chart is told of its cluster differs from what it was told before. Pure.
+//! The difference between two versions of a cluster's facts that charts use. Pure.
 
 use std::collections::BTreeSet;
 

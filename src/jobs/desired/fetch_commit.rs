@@ -1,5 +1,5 @@
-//! Waits, for a bounded time, until a commit that a forge told of can be fetched: a webhook may be faster than the
-//! forge's own replicas.
+//! Waits, for a bounded time, until a commit from a webhook can be fetched: a webhook may be faster than the forge's
+//! replicas.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What an app's objects follow from, as one hash, and what they may be named.
+//! The source identity of an app: one hash over everything that its objects follow from.
 
 use sha2::{Digest, Sha256};
 

@@ -1,4 +1,4 @@
-//! Which words the files have that an app is rendered from.
+//! The words in the files that an app is rendered from.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What Git wants: the definitions of a repo, the apps that a tree affects, and what they render to there.
+//! The desired state: the definitions of a repo, the apps that a tree affects, and their rendered objects.
 
 pub(in crate::jobs) mod affected;
 pub(in crate::jobs) mod definitions;

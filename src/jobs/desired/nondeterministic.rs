@@ -1,9 +1,8 @@
-//! Fields that each render makes anew (`nondeterministic: keep`): the live value stays, as leaving an owned field out
-//! would delete it.
+//! Fields that differ at each render (`nondeterministic: keep`): the live value is kept, because leaving an owned field
+//! out would delete it.
 //!
-//! Only of what is the app's own. A manifest's values are shown as Git's, so a value from anywhere else would be shown
-//! to whoever can open a pull request: it would be enough to render somebody's object with something random in the
-//! field that one wants to see.
+//! Only for objects that the app owns. A manifest's values are shown as Git's, so a live value of a foreign object
+//! would be shown to anybody who can open a pull request.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

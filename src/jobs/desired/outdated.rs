@@ -1,5 +1,5 @@
-//! Apps that were rendered by another renderer, or for a cluster that was another one then: their objects may come out
-//! otherwise now.
+//! Apps that were rendered by another renderer or for another state of their cluster: their objects may render
+//! differently now.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which commit took a definition away. Its file may have others, and may have been edited since.
+//! The commit that removed a definition. Its file may contain other definitions, and may have been edited since.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What an app renders to at a tree, asked of the renderer by the name of the app's repo.
+//! Renders an app at a tree, in the renderer's share of the app's repo.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Each sync is compared with the plans that merged pull requests have shown.
+//! Compares each sync with the plans that merged pull requests have shown.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,4 +1,4 @@
-//! Pull requests that a push has merged, whatever the forge's API says or does not say.
+//! Finds pull requests that a push has merged, even if the forge's API does not report them as merged yet.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The end of a sync, noted for the pull requests that wait to tell it.
+//! Stores the end of a sync for the pull requests that report it.
 
 use super::known::is_defined_elsewhere;
 use super::told::{heard_after, json};

@@ -1,4 +1,4 @@
-//! Where apps stand whose sync has not come to an end.
+//! The state of apps whose sync has not ended.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,4 +1,4 @@
-//! The pull request was merged: its apps are about to be synced.
+//! A pull request was merged: its apps are about to be synced.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! What became of a merged pull request: the first line of its comment, once its apps are synced.
+//! The outcome of a merged pull request: the first line of its comment, once its apps are synced.
 //!
-//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say
-//! into the reports: a merge may change a thousand apps, and its comment has all of them. What was reviewed is what is
-//! applied, or the pull request says where it is not.
+//! The end of a sync is stored as one small row. A debounced job brings the rows into the comments: a merge may change
+//! a thousand apps, and its comment lists all of them. If the applied changes differ from the reviewed ones, the
+//! comment says so.
 
 pub(in crate::jobs) mod at_sync;
 pub(in crate::jobs) mod by_push;

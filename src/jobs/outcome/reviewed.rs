@@ -1,5 +1,5 @@
-//! What was reviewed is what is applied, or the pull request says where it is not: a merge is compared with its preview
-//! before anything of it is applied, and each sync with the plans that pull requests have shown.
+//! Checks that the reviewed changes are the applied ones: a merge is compared with its preview before it is applied,
+//! and each sync with the plans that pull requests have shown. Differences are reported on the pull request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! What became of a merged pull request: the first line of its comment, once its apps are synced.
+//! The job `outcome:REPO`: writes the outcomes of syncs into the comments of merged pull requests.
 //!
-//! The end of a sync is one small row. A job of its own, which waits until no more of them come, brings what they say
-//! into the reports: a merge may change a thousand apps, and its comment has all of them.
+//! The end of a sync is stored as one small row. This job waits until no more of them arrive, and writes them together:
+//! a merge may change a thousand apps.
 
 use std::collections::HashMap;
 

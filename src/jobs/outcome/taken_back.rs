@@ -1,4 +1,4 @@
-//! What later revisions have of a merge: its changes, as far as they concern one app.
+//! Whether later revisions still contain the changes of a merge, for one app.
 
 use std::collections::{BTreeSet, HashMap};
 

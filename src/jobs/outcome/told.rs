@@ -1,4 +1,4 @@
-//! What was told of a merged pull request, and the comment that tells it.
+//! The stored report of a merged pull request, and its comment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

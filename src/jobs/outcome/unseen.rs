@@ -1,4 +1,4 @@
-//! What is done to objects that no preview has shown so. Pure.
+//! Changes to objects that no preview has shown. Pure.
 
 use crate::jobs::preview::previewed::Shown;
 

@@ -1,4 +1,4 @@
-//! What an app renders at its head and does not own: nobody else may take it meanwhile.
+//! Objects that an app renders at its head and does not own yet: no other app may take them meanwhile.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! What an app no longer wants and another app of the repo does stays in the cluster until that one takes it over.
+//! Objects that move between apps: an object that one app no longer renders and another app of the repo does stays in
+//! the cluster until that app takes it over.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,4 @@
-//! What an app has on clusters that it has left, because its definition names another one now, and what of it may be
-//! deleted.
+//! The objects of an app on its previous clusters, and which of them may be deleted.
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;

@@ -1,4 +1,4 @@
-//! Who owns what: an object belongs to one app, moves between apps of one repo, and is deleted by nobody else.
+//! Ownership: an object belongs to one app, moves between apps of one repo, and is deleted by no other app.
 
 pub(in crate::jobs) mod claims;
 pub(in crate::jobs) mod handover;

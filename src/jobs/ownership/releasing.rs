@@ -1,4 +1,4 @@
-//! Apps that still claim an object and do not render it any more: it may be handed over instead of being fought for.
+//! Apps that still own an object but no longer render it, so that it can be handed over.
 
 use std::collections::BTreeSet;
 

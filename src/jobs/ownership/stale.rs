@@ -1,4 +1,4 @@
-//! Objects that bear the mark of an app which has let go of them: they asked to stay when it no longer rendered them.
+//! Objects with the mark of an app that no longer owns them: a keep policy kept them when it stopped rendering them.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Objects that only their marks tell of: looked for together with drift, and by an app's own sync where nobody has
-//! looked yet.
+//! Objects with an app's marks that are missing from the inventory. They are searched for together with drift, and by
+//! an app's own sync if no search has run yet.
 //!
-//! They are of apps whose inventory was lost, or is older than they are. Nothing is deleted because of it without
-//! confirmation, and nothing at all of an app that is not known.
+//! They belong to apps whose inventory was lost or is older than the objects. They are deleted only after confirmation,
+//! and never if the app is unknown.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

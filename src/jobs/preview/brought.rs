@@ -1,5 +1,5 @@
-//! What the apps of a pull request bring to each cluster: what one of them needs may come with another. What merging
-//! does not sync by itself comes with nobody.
+//! What the apps of a pull request add to each cluster: one app may need an object of another. Apps that are not synced
+//! automatically add nothing.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! What one preview may hold in memory.
+//! The memory limit of one preview.
 
 use serde_json::Value;
 

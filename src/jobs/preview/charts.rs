@@ -1,5 +1,5 @@
-//! A CRD that comes or goes is an input of charts: apps of which the pull request touches no file may render otherwise
-//! once it is merged. They are rendered for the cluster as it is then, and named where the CRD is shown.
+//! The effect of a changed CRD on charts: an app without a changed file may render differently after the merge. Such
+//! apps are rendered for the future APIs of the cluster, and named beside the CRD.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

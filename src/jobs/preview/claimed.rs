@@ -1,5 +1,5 @@
-//! Objects that a pull request would take and that belong to another app: by the inventory, or because that app renders
-//! them and was not applied yet.
+//! Objects that a pull request would take from another app: one that owns them, or that renders them and is not applied
+//! yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 

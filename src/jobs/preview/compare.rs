@@ -1,4 +1,4 @@
-//! The affected apps of a pull request, planned: what is shown of each.
+//! Plans the affected apps of a pull request.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -38,13 +38,13 @@ use crate::store::inventory::ObjectRow;
 use crate::sync::unrecorded::Unrecorded;
 use crate::sync::{Secrets, SeenSecrets, quotes_a_server};
 
-/// Apps that are planned at once; each cluster bounds its own requests.
+/// How many apps are planned at once; each cluster limits its own requests.
 const AT_ONCE: usize = 4;
 
 /// The affected apps, as far as they could be compared.
 pub(in crate::jobs) struct Compared {
     pub apps: Vec<AppReport>,
-    /// What kept an app from being compared and may pass: it is tried again soon.
+    /// The temporary error that prevented the comparison of an app: it is retried soon.
     pub trouble: Option<JobError>,
 }
 
@@ -100,7 +100,7 @@ struct Whole<'a> {
     cancel: &'a CancellationToken,
 }
 
-/// One app, whatever it meets: what is wrong with it is said of it alone.
+/// Plans one app. Its errors are reported for this app only.
 async fn by_itself(whole: &Whole<'_>, pair: AppComparison) -> Result<(AppReport, Option<JobError>), JobError> {
     let (id, definition) = (pair.id.clone(), definition_change(&pair));
     let rendered = [&pair.base, &pair.change].map(|side| Some(Arc::clone(side.as_ref()?.rendered.as_ref().ok()?)));
@@ -117,7 +117,7 @@ async fn by_itself(whole: &Whole<'_>, pair: AppComparison) -> Result<(AppReport,
     Ok((report, trouble))
 }
 
-/// What a server says may repeat what it was asked about, and what it has.
+/// A server's message may repeat the request, and live data.
 async fn without_secrets(
     context: &Context,
     id: &AppId,
@@ -234,7 +234,7 @@ async fn one(whole: &Whole<'_>, pair: AppComparison) -> Result<AppReport, JobErr
     Ok(report)
 }
 
-/// A definition is removed whose objects stay, except those that move to other apps.
+/// A removed definition whose objects stay, except those that move to other apps.
 async fn objects_stay(
     context: &Context,
     app: &AppId,
@@ -262,7 +262,7 @@ async fn objects_stay(
     Ok(())
 }
 
-/// Adds what neither the manifests nor the dry runs tell.
+/// Adds what neither the manifests nor the dry runs show.
 async fn warn(context: &Context, cluster: &Cluster, app: &AppId, planned: &mut ChangePlan) -> Result<(), JobError> {
     schema::warn(context, &mut planned.changes).await?;
     let authority = context.grants(&app.repo)?.on(cluster.name());
@@ -345,7 +345,7 @@ fn base_side(pair: &AppComparison) -> BaseSide {
     }
 }
 
-/// A base that does not render has nothing to compare with: the change is shown against what is live.
+/// If the base does not render, the change is compared with the live objects.
 async fn manifests<'a>(context: &Context, side: Option<&'a AppVersion>) -> Result<Cow<'a, [Manifest]>, JobError> {
     match side {
         Some(AppVersion { app, rendered: Ok(rendered) }) => nondeterministic::settled(context, app, rendered).await,
@@ -370,7 +370,7 @@ fn render_failed(error: &RenderError) -> AppResult {
     }
 }
 
-/// What kept a side from being rendered, where it may pass.
+/// The temporary error that prevented the render of a side.
 fn may_pass(side: Option<&AppVersion>) -> Option<&RenderError> {
     side?.rendered.as_ref().err().filter(|error| error.class().is_retry())
 }
@@ -385,7 +385,7 @@ fn warnings(pair: &AppComparison) -> Vec<String> {
     warnings
 }
 
-/// Whether the base's head is what is applied: then what differs has drifted.
+/// Whether the base's head is applied: then differences are drift.
 async fn applied(context: &Context, pair: &AppComparison) -> Result<bool, JobError> {
     let Some(AppVersion { rendered: Ok(rendered), .. }) = &pair.base else { return Ok(false) };
     let row = context.store.app(&pair.id).await?;

@@ -1,4 +1,4 @@
-//! What a pull request does to an app's definition: the lines that change, and what they mean. Pure.
+//! The changes of a pull request to an app's definition: the lines, and what they mean. Pure.
 
 use serde_json::{Value, json};
 

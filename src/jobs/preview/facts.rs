@@ -1,4 +1,4 @@
-//! What charts are told of their clusters: an input of a preview that is not in Git, and that another pull request's
+//! The facts about clusters that charts use: an input of a preview that is not in Git, and that another pull request's
 //! CRD changes.
 
 use std::collections::BTreeSet;

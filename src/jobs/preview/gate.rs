@@ -1,4 +1,4 @@
-//! What the gate of a pull request or a merge group says while there is no report, and how it is told.
+//! The status of a pull request or a merge group while there is no report yet.
 
 use crate::config::Repo;
 use crate::forge::{NewStatus, StatusState};

@@ -1,4 +1,4 @@
-//! What the configuration grants, as one hash: a preview that was made when it granted something else is made again.
+//! A hash of what the configuration grants: if it changes, previews are made again.
 
 use sha2::{Digest, Sha256};
 

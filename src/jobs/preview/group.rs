@@ -1,4 +1,4 @@
-//! A merge queue asks about a group: the branch against the group's tree.
+//! Previews of merge groups: the branch compared with the group's tree.
 
 use super::fetch::{Fetched, PreviewError, take};
 use super::fill::{empty, fill, unavailable};

@@ -1,4 +1,4 @@
-//! What a pull request does to deletions and replacements that wait for confirmation since an earlier change.
+//! The effect of a pull request on deletions and replacements of earlier changes that need confirmation.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Apps whose definitions are invalid on the base, or as the pull request has them. What is invalid defines nothing,
-//! and removes nothing either: what is applied of such an app stays, by the definition that was read of it last.
+//! Apps whose definition is invalid, on the base or in the pull request. An invalid definition neither defines nor
+//! removes an app: the applied objects stay, by the last valid definition.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! A pull request that the forge's API still calls open although its base has its commits already: the API is behind,
-//! and a preview would say that merging changes nothing, of a merge that is being applied at that moment.
+//! Pull requests that the forge's API reports as open although the base already has their commits. The API is behind,
+//! and a preview would say that merging changes nothing while the merge is being applied.
 
 use tokio_util::sync::CancellationToken;
 

@@ -1,5 +1,5 @@
-//! What a pull request does on other clusters than the one where an app is: it leaves one, or is removed while
-//! something of it is still on one that it has left.
+//! The effect of a pull request on other clusters than the app's own: the app moves to another cluster, or is removed
+//! while it still has objects on a previous one.
 
 use tokio_util::sync::CancellationToken;
 

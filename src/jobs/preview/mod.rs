@@ -1,4 +1,4 @@
-//! What would merging do? Said on the pull request and in its gate.
+//! The effect of merging a pull request, reported in its comment and its gate.
 
 pub(in crate::jobs) mod brought;
 pub(in crate::jobs) mod budget;

@@ -1,5 +1,5 @@
-//! Objects that a pull request moves from one app to another of the same repo: accepted where they come to, and no
-//! deletes where they go from.
+//! Objects that a pull request moves from one app to another of the same repo: no deletion in the old app, and accepted
+//! in the new one.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

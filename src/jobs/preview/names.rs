@@ -1,4 +1,4 @@
-//! A kind that a cluster serves under several API groups: an object of it has a name in each, and is one object.
+//! Kinds that a cluster serves under several API groups: an object has a name in each, and is one object.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What a report says of an object, without the values of Secrets.
+//! The report about one object, without the values of Secrets.
 
 use super::comparison::AppComparison;
 use super::edited::{self, Inline};

@@ -1,4 +1,4 @@
-//! Pull requests that are merged or closed: what becomes of their gates, and who is asked about the merge.
+//! Pull requests that are merged or closed: what happens to their gates, and when the forge is asked about the merge.
 
 use super::gate::put_gate;
 use crate::config::Repo;

@@ -1,5 +1,5 @@
-//! What a preview looked at, kept so that a base that moves costs a look at Git and no more, and so that a merge can be
-//! compared with what was reviewed.
+//! The stored inputs of a preview: with them, a moved base is checked in Git alone, and a merge is compared with what
+//! was reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,19 +23,19 @@ use crate::report::preview::{AppResult, DefinitionChange, PreviewReport};
 use crate::store::previews::PreviewRow;
 use crate::trace::Trace;
 
-/// What would be done to each object of an app: its name, and a hash of what is sent, or [`DELETED`].
+/// The change of each object of an app: its name, and a hash of what is sent, or [`DELETED`].
 pub(in crate::jobs) type Steps = BTreeMap<String, String>;
 
 const DELETED: &str = "deleted";
 
-/// The form of what is stored; another one counts as none.
+/// The version of the stored form; another version counts as nothing stored.
 const VERSION: u32 = 1;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::jobs) struct Looked {
     version: u32,
     pub author: String,
-    /// What was shown stands as long as what it was made from does: nothing was refused, left open or out of reach.
+    /// The preview is valid as long as its inputs are the same: nothing was rejected, left open or out of reach.
     pub settled: bool,
     /// The paths that could not be merged.
     pub conflicts: Vec<String>,
@@ -43,7 +43,7 @@ pub(in crate::jobs) struct Looked {
     /// What it read besides the commits that it compares.
     #[serde(default)]
     pub reads: Vec<Read>,
-    /// What it rests on besides Git: [`rests`].
+    /// The facts outside of Git that it depends on: [`rests`].
     #[serde(skip)]
     pub rests: BTreeSet<String>,
 }
@@ -236,7 +236,7 @@ impl Looked {
     }
 }
 
-/// Whether another look at the same input would say the same.
+/// Whether another preview of the same input would have the same result.
 fn is_settled(report: &PreviewReport) -> bool {
     report.stopped.is_none()
         && report.apps.iter().all(|app| {

@@ -1,4 +1,4 @@
-//! `preview:REPO#NUMBER` and merge groups: what would merging do, said on the pull request and in its gate.
+//! `preview:REPO#NUMBER`: plans the effect of merging, and reports it in the comment and the gate.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(in crate::jobs) async fn run(
     }
 }
 
-/// None where there is nobody to be told anything, which is no failure: it would be tried again for ever.
+/// None if the hook cannot report anything. That is no failure, because it would be retried forever.
 pub(in crate::jobs) fn forge_of<'e>(context: &'e Context, repo: &Repo) -> Option<&'e Arc<dyn Forge>> {
     let forge = context.forge(repo);
     if forge.is_none() {
@@ -110,9 +110,9 @@ async fn open(
 
 /// What came of a try to preview a pull request.
 enum Made {
-    /// It was compared, but for what failed and may pass.
+    /// It was compared, except for temporary failures.
     Compared(Box<Kept>, Option<JobError>),
-    /// It is merged, whatever the forge's API says.
+    /// It is merged, even if the forge's API does not report that yet.
     Merged,
     /// It may be.
     Doubted(JobError),

@@ -1,5 +1,5 @@
-//! The refs that a preview is made from besides its base and its head: those of apps that are made from another repo or
-//! ref. Where one of them moves, merging applies something else than was shown.
+//! The refs that a preview uses beside its base and its head: those of apps with a source in another repo or ref. If
+//! one of them moves, the preview is outdated.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

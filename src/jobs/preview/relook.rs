@@ -1,5 +1,5 @@
-//! A base that moved makes every preview into it old. Most of them would say the same again: what they were made from
-//! is looked up in Git, and neither the forge nor a cluster is asked.
+//! Checks previews after their base has moved. Most would not change, so their inputs are compared in Git, without a
+//! request to the forge or a cluster.
 
 use std::sync::Arc;
 

@@ -1,9 +1,8 @@
-//! What a preview rests on besides Git: who owns the objects that merging writes, and what has to be there for them.
-//! When any of it changes, the pull request is previewed again, so that no gate is older than a fact of its verdict.
+//! The facts outside of Git that a preview depends on: who owns the objects that merging writes, and what they need.
+//! When one of them changes, the pull request is previewed again, so that no gate is older than its facts.
 //!
-//! A fact is a short text, a token. What merging does to an object rests on some tokens, an object that changes touches
-//! some, and where they meet the preview is old. The database itself notes each object that changes hands or content:
-//! no job can forget to.
+//! A fact is a short text, a token. A preview depends on tokens, and a changed object invalidates tokens. The database
+//! records each object that changes its owner or its content, so no job can forget to.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A CRD that changes judges objects that do not: what that does to those in the cluster is known after the merge only,
-//! so the pull request names them.
+//! The effect of a changed CRD on live objects that do not change themselves. It is only known after the merge, so the
+//! pull request names these objects.
 
 use std::collections::BTreeSet;
 

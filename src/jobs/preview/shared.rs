@@ -1,4 +1,4 @@
-//! An object belongs to one app: two apps of a pull request that would both begin to write it are told so.
+//! Rejects an object that two apps of a pull request would both create: an object belongs to one app.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The two sides of a pull request: each app as the base has it, and as the merge would have it.
+//! The two sides of a pull request: each app on the base, and after the merge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is said of a pull request that is open: stored, put into its comment, and into its gate.
+//! Stores the report of an open pull request, and updates its comment and its gate.
 
 use super::gate::{put_gate, target};
 use super::landed::Contradicted;

@@ -1,4 +1,4 @@
-//! What an app that does not render could render all the same: nothing that is named nowhere in what it is made from.
+//! The objects that an app with a failing render might contain: those whose names appear in its files.
 
 use crate::manifest::ObjectId;
 

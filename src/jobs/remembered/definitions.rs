@@ -1,4 +1,4 @@
-//! What was last read of each repo's definitions, so that a push that touches few of them reads few.
+//! The last definitions of each repo, so that a push reads only the changed ones.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

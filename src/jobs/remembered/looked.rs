@@ -1,4 +1,4 @@
-//! What the last look at each repo has seen at its forge.
+//! The result of the last poll of each repo.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What each cluster was when its apps were last looked through.
+//! The state of each cluster at the last check of its apps.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What one job leaves for another in memory: hints, of which nothing is lost when the process ends.
+//! What one job keeps in memory for the next: caches and hints that may be lost when the process ends.
 
 pub(in crate::jobs) mod could;
 pub(in crate::jobs) mod definitions;

@@ -1,4 +1,4 @@
-//! What the apps of a repo want, by the state of Git that it was found out of.
+//! The objects that the apps of a repo render, by the state of Git.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

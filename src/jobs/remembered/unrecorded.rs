@@ -1,4 +1,4 @@
-//! What the last looks at each cluster found of objects that only their marks tell of.
+//! The unrecorded objects that the last checks of each cluster found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

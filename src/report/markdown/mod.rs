@@ -1,7 +1,7 @@
 //! The comment on a pull request. Pure: a report in, the texts of its parts out.
 //!
-//! What it says first is what merging does. It never calls anything safe, and never says that nothing changes while
-//! something could not be validated. Every text that is not ours goes through `escape`.
+//! It begins with the effect of merging. It never calls anything safe, and never says that nothing changes if an object
+//! could not be validated. Every external text goes through `escape`.
 
 mod compared;
 mod document;

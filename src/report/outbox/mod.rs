@@ -1,8 +1,7 @@
-//! What the forge should show, stored, and a sender that makes it so.
+//! The texts that the forge should show are stored here, and a sender brings them there.
 //!
-//! There is one row per target, and the latest text wins. Whoever has something to say puts it here and goes on; the
-//! sender paces, retries, edits in place, and finds out what became of a request whose answer was lost. It goes on
-//! where it was after a restart.
+//! There is one row per target, and the latest text wins. Callers store a text and continue; the sender paces, retries
+//! and edits in place, and finds out what happened to a request whose response was lost. It continues after a restart.
 
 mod comment;
 mod handle;

@@ -280,7 +280,7 @@ impl Sender {
                 self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?;
             }
             Halt::Gone(error) => {
-                tracing::info!(target = row.target, %error, "the pull request is gone, so nothing is reported there");
+                tracing::info!(target = row.target, %error, "the pull request no longer exists; its report is dropped");
                 self.store().give_up_report(&row.target, row.version, &error.to_string(), self.rests(row)).await?;
             }
             Halt::Forge(ForgeError::Limited { after, message, .. }) => {

@@ -1,4 +1,4 @@
-//! What the inventory says against what a list of metadata says. Pure.
+//! Compares the inventory with a metadata list. Pure.
 
 use std::collections::HashMap;
 

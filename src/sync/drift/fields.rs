@@ -1,4 +1,4 @@
-//! Which fields differ between two states of an object. Pure.
+//! The fields that differ between two states of an object. Pure.
 
 use serde_json::Value;
 

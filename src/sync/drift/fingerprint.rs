@@ -1,7 +1,7 @@
-//! What an object's metadata tell of whether anybody has changed it. Pure.
+//! The fingerprint of an object's metadata: it changes when anybody changes the object. Pure.
 //!
-//! The API server writes down who set which fields, and when. A change of anything but the status leaves a trace there,
-//! in the labels, in the annotations or in `generation`, so a list of metadata is enough to see it.
+//! The API server records who set which fields, and when. Any change except to the status leaves a trace there, in the
+//! labels, in the annotations or in `generation`, so a metadata list is enough to detect it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Whether kinds of custom resources are still defined as they were: what a CRD takes away of an object, or no longer
-//! accepts, changes nothing of the object's metadata.
+//! Whether the CRDs of custom resources have changed: fields that a CRD removes or no longer accepts leave the object's
+//! metadata unchanged.
 
 use std::collections::{BTreeSet, HashMap};
 

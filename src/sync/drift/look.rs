@@ -1,4 +1,4 @@
-//! The look itself: which kinds to list, and what becomes of what was found.
+//! The drift check: which kinds to list, and how the results are used.
 
 use std::collections::{BTreeMap, BTreeSet};
 

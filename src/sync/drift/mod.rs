@@ -1,5 +1,4 @@
-//! Whether anybody has changed what apps own: one list of metadata per kind for a whole cluster, and no request per
-//! app.
+//! Drift detection: one metadata list per kind for a whole cluster, and no request per app.
 
 mod compare;
 mod fields;

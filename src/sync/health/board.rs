@@ -1,5 +1,4 @@
-//! Who waits for which objects, and what is known of them. Pure: the watches write into it, and it says which waits are
-//! over.
+//! The waits and the known states of their objects. Pure: watches write into it, and it tells which waits are over.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What controllers say in words of their own: conditions, and texts in a status.
+//! The texts of controllers: conditions and messages in a status.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The health of kinds that nobody has told us about, by the conditions and the phase that such kinds commonly have.
+//! The health of unknown kinds, by the conditions and the phase that such kinds commonly have.
 
 use serde_json::Value;
 

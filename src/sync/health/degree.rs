@@ -1,4 +1,4 @@
-//! How healthy an object is, and how that is said.
+//! The degrees of health, and their words.
 
 /// Whether an object is what its spec asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! When a wait is over, by what is known of its objects. Pure.
+//! When a wait is over, from the states of its objects. Pure.
 
 use super::degree::Health;
 use crate::manifest::ObjectKey;

@@ -1,4 +1,4 @@
-//! Whether what was applied is what it should be: the rules, and the waiting that holds no worker.
+//! The health of applied objects: the rules, and waits that hold no worker.
 
 mod board;
 mod builtin;

@@ -1,4 +1,4 @@
-//! Which generation of an object its status is about.
+//! The generation of an object that its status refers to.
 
 use serde_json::Value;
 

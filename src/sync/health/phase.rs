@@ -1,4 +1,4 @@
-//! The one word that many kinds sum up their state with: `status.phase`, `status.state` and their like.
+//! The summary field of many kinds: `status.phase`, `status.state` and similar ones.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The health of a pod: its phase, and what its containers wait for.
+//! The health of a pod: its phase, and why its containers wait.
 
 use serde_json::Value;
 

@@ -1,9 +1,8 @@
-//! What an object's own status says of it. Pure: one object in, its health out.
+//! The health of an object from its own status. Pure.
 //!
-//! The rules are those that the field agreed on for `kubectl` and its relatives (kstatus): a status that was written
-//! for an older generation says nothing, then the kinds that are built in by their own fields, and every other kind by
-//! its conditions and its phase. Healthy is only what somebody has said to be so: where nothing was said, the health is
-//! unknown.
+//! The rules are those of kstatus: a status of an older generation is ignored; then built-in kinds are judged by their
+//! own fields, and all other kinds by their conditions and their phase. An object is healthy only if something reports
+//! it; without a report, its health is unknown.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The waiting: one watch per kind and cluster, shared by all that wait, and rows with deadlines that outlive the
+//! Waits for health: one watch per kind and cluster, shared by all waits, and rows with deadlines that survive the
 //! process. No worker is held: the end of a wait is a message.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The health of the kinds that run pods, by the numbers in their status.
+//! The health of kinds that run pods, by the numbers in their status.
 
 use serde_json::Value;
 

@@ -413,7 +413,7 @@ async fn who_waits_for_a_fetch_that_hangs_is_told_so() {
     assert!(forge.faults.requests() > before, "it was never asked");
     let error = main_of(&mirrors, &forge.remote()).await.expect_err("the first still waits");
     assert!(error.class().is_retry());
-    insta::assert_snapshot!(error.to_string(), @"work on repo shop did not begin within 1 s, because it waited for another fetch of the repo, or for its mirror to be made compact. Driftless retries; if this lasts, check how fast the forge answers");
+    insta::assert_snapshot!(error.to_string(), @"work on repo shop did not begin within 1 s, because it waited for another fetch of the repo, or for the compaction of its mirror. Driftless retries; if this lasts, check how fast the forge answers");
     let error = mirrors.keep(&repo(), "applied-x", Some(&known)).await.expect_err("it changes the mirror, too");
     assert!(matches!(error, SourceError::Busy { .. }), "{error:?}");
     assert!(mirrors.tree(&repo(), &known).await.is_ok(), "a read waits for nobody");
