@@ -172,6 +172,31 @@ mod tests {
         assert!(Allow::default().cluster(&repo, &ClusterName::new("prod")).is_err());
     }
 
+    /// X4: a rule that names a group grants no kind of that name in another one, and one that names none grants all.
+    #[test]
+    fn a_group_is_granted_by_its_name() {
+        let repo = RepoName::new("shop");
+        let of = |rule: serde_json::Value| -> Allow {
+            serde_json::from_value(serde_json::json!({"clusterScoped": [rule]})).expect("a valid list")
+        };
+        let role = |group: &str| ObjectId { group: group.into(), ..id("ClusterRole", None, "view") };
+        let granted = |allow: &Allow| {
+            ["rbac.authorization.k8s.io", "example.test", ""].map(|group| allow.object(&repo, &role(group)).is_ok())
+        };
+        let named = of(serde_json::json!({"group": "rbac.authorization.k8s.io", "kind": "ClusterRole"}));
+        assert_eq!(granted(&named), [true, false, false]);
+        assert_eq!(granted(&of(serde_json::json!({"group": "", "kind": "ClusterRole"}))), [false, false, true]);
+        assert_eq!(granted(&of(serde_json::json!({"kind": "ClusterRole"}))), [true; 3]);
+    }
+
+    /// Two lists are the same where their patterns are, and are stored as they were written.
+    #[test]
+    fn a_pattern_is_its_text() {
+        let pattern = |text: &str| Pattern::try_from(text.to_owned()).expect("a pattern");
+        assert!(pattern("shop-*") == pattern("shop-*") && pattern("shop-*") != pattern("shop-?"));
+        assert_eq!(String::from(pattern("shop-*")), "shop-*");
+    }
+
     /// X4+: a typo in a destination is told of, and apps of cluster-scoped objects alone need no namespace.
     #[test]
     fn a_destination_is_in_a_namespace_that_is_allowed() {

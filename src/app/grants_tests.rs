@@ -21,6 +21,12 @@ fn a_refusal_names_the_rule_and_what_was_about_to_be_done() {
     let grants = Grants { repo: &repo, allow: &allow, may_read: &[] };
     let refused = grants.object(Verb::Delete, &cluster, &id("ConfigMap", Some("other"), "a")).expect_err("refused");
     insta::assert_snapshot!(refused, @r#"deleting ConfigMap other/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "other"; the operator of Driftless can add one"#);
+    let said = |verb| {
+        let refused = grants.object(verb, &cluster, &id("ConfigMap", Some("other"), "a")).expect_err("refused");
+        refused.to_string().split(" is not allowed").next().map(str::to_owned)
+    };
+    assert_eq!(said(Verb::Read).as_deref(), Some("reading ConfigMap other/a"));
+    assert_eq!(said(Verb::Write).as_deref(), Some("ConfigMap other/a"));
     insta::assert_snapshot!(grants.source(&RepoName::new("lib")).expect_err("refused"),
         @r#"reading repo lib is not allowed for repo shop: no entry of repos[shop].mayRead matches "lib"; the operator of Driftless can add one"#);
     insta::assert_snapshot!(grants.cluster(&ClusterName::new("west")).expect_err("refused"),

@@ -201,3 +201,99 @@ fn nothing_is_handed_over_between_repos() {
          of one repo."
     );
 }
+
+fn not_validated() -> Verdict {
+    Verdict::NotValidated { reason: NotValidated::WebhookWithoutDryRun { message: "w".to_owned() } }
+}
+
+/// P2: what the server says beside its answer stays with the change, whichever side is looked at.
+#[test]
+fn what_the_server_says_stays_with_the_change() {
+    let ours = marks("web");
+    let (old, new, other) = (json!({"k": "1"}), json!({"k": "2"}), json!({"k": "3"}));
+    let conflict = Conflict { field: ".data.k".to_owned(), manager: "somebody".to_owned() };
+    let (wanted, base) = (wanted(&new), wanted(&old));
+    // An admission webhook sets it otherwise than the manifest has it.
+    let said = || DryRun { conflicts: vec![conflict.clone()], warnings: vec!["w".into()], ..accepted(live(&other)) };
+    let own = || claim(&ours, true, false);
+    let before = live(&old);
+    let sides = Some((&base, &accepted(live(&old))));
+    let changes = [
+        ("create", decide(&wanted, None, said(), own())),
+        ("update", decide(&wanted, Some(&before), said(), own())),
+        ("as applied", decide_as_applied(&wanted, said())),
+        ("change", decide_change(&wanted, Some(&before), sides, said(), own())),
+    ];
+    for (what, change) in changes {
+        assert_eq!((&change.conflicts, &change.warnings), (&vec![conflict.clone()], &vec!["w".to_owned()]), "{what}");
+        assert!(change.remarks.len() == 1 && change.remarks[0].contains("data.k"), "{what}: {:?}", change.remarks);
+        let after = if what == "create" { wanted.manifest.clone() } else { live(&other) };
+        assert_eq!(change.after, Some(after), "{what}");
+    }
+    let plain = decide(&wanted, Some(&before), accepted(live(&new)), own());
+    assert!(plain.remarks.is_empty() && plain.conflicts.is_empty() && plain.warnings.is_empty());
+}
+
+/// An apply does not take a delete back, which is said whether the server could be asked or not.
+#[test]
+fn what_is_being_deleted_is_told() {
+    let ours = marks("web");
+    let (old, new) = (json!({"k": "1"}), json!({"k": "2"}));
+    let (wanted, base) = (wanted(&new), wanted(&old));
+    let mut going = live(&old);
+    going["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
+    let own = || claim(&ours, true, false);
+    let sides = Some((&base, &accepted(going.clone())));
+    let changes = [
+        decide(&wanted, Some(&going), accepted(live(&new)), own()),
+        decide(&wanted, Some(&going), DryRun::without_result(not_validated()), own()),
+        decide_change(&wanted, Some(&going), sides, accepted(live(&new)), own()),
+    ];
+    for change in changes {
+        assert_eq!(change.remarks, ["It is being deleted in the cluster. It is created again once it is gone"]);
+    }
+}
+
+/// P3: what could not be asked is compared with what is live, and what is as applied is as good as accepted.
+#[test]
+fn what_could_not_be_asked_is_laid_over_what_is_live() {
+    let ours = marks("web");
+    let (old, new) = (json!({"k": "1", "theirs": "x"}), json!({"k": "2"}));
+    let laid = |wanted: &PreparedObject| {
+        let claim = Claim { applied_hash: Some(&wanted.desired.hash), ..claim(&ours, true, false) };
+        decide(wanted, Some(&live(&old)), DryRun::without_result(not_validated()), claim)
+    };
+    let same = laid(&wanted(&json!({"k": "1"})));
+    assert_eq!((same.action, &same.verdict), (Action::None, &Verdict::Accepted));
+    assert_eq!((same.before, same.after), (Some(live(&old)), Some(live(&old))));
+    let other = laid(&wanted(&new));
+    let after = other.after.expect("what it comes to");
+    assert_eq!((other.before, &after["data"]), (Some(live(&old)), &json!({"k": "2", "theirs": "x"})));
+    let claim = Claim { applied_hash: Some(&wanted(&old).desired.hash), ..claim(&ours, true, false) };
+    let no = DryRun::without_result(Verdict::Rejected { message: "no".to_owned(), causes: Vec::new() });
+    assert!(decide(&wanted(&old), Some(&live(&old)), no, claim).is_rejected(), "it is what the server says");
+}
+
+/// C3: what belongs to another is shown only where the app may read it, and what taking it over drops is named.
+#[test]
+fn a_take_over_shows_what_it_drops_and_no_more() {
+    let ours = marks("web");
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop",
+        "labels": {"team": "red"}, "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update",
+        "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:theirs": {}, "f:k": {}}}}]},
+        "data": {"k": "1", "theirs": "x"}});
+    let new = json!({"k": "2"});
+    let taken = |adopt, reveals| {
+        let claim = Claim { reveals, ..claim(&ours, false, adopt) };
+        decide(&wanted(&new), Some(&theirs), accepted(live(&new)), claim)
+    };
+    let hidden = taken(true, false);
+    assert_eq!((&hidden.before, &hidden.after), (&None, &Some(wanted(&new).manifest)));
+    assert_eq!((hidden.takes_over, hidden.refused_by), (Some(TakeOver::Unmarked), RefusedBy::Server));
+    assert_eq!(hidden.drops, ["data.theirs"]);
+    let refused = taken(false, false);
+    assert_eq!((refused.is_rejected(), refused.refused_by), (true, RefusedBy::Driftless));
+    let shown = taken(true, true);
+    assert_eq!((shown.action, &shown.before), (Action::Update, &Some(theirs.clone())));
+    assert_eq!((&shown.takes_over, shown.is_rejected()), (&Some(TakeOver::Unmarked), false));
+}

@@ -379,7 +379,9 @@ mod tests {
         assert!(ours().pruned(&NotWanted::default()).is_none(), "nobody has looked");
         assert!(ours().pruned(&NotWanted::of([other.clone()], [])).is_none(), "somebody has looked for something else");
         assert!(ours().pruned(&NotWanted::of([id(), other.clone()], [&id()])).is_none(), "another app wants it");
-        assert!(ours().pruned(&NotWanted::of([id(), other.clone()], [&other])).is_some());
-        assert_eq!(ours().replaced().uid(), "u");
+        let pruned = ours().pruned(&NotWanted::of([id(), other.clone()], [&other])).expect("nobody wants it");
+        assert_eq!((pruned.uid(), pruned.resource_version(), pruned.is_replaced()), ("u", Some("7"), false));
+        let replaced = ours().replaced();
+        assert_eq!((replaced.uid(), replaced.resource_version(), replaced.is_replaced()), ("u", Some("7"), true));
     }
 }

@@ -360,4 +360,34 @@ mod tests {
                  pods and what they hold");
         assert_eq!(reasons(&[key("x.io", "Namespace", "a")], &inventory), "");
     }
+
+    /// X2: what goes along is named by kind, and what is being deleted already needs no confirmation.
+    #[test]
+    fn what_goes_along_is_named_by_kind() {
+        let owned =
+            [key("apiextensions.k8s.io", "CustomResourceDefinition", "shops"), key("", "PersistentVolumeClaim", "d")];
+        let inventory: Vec<_> = owned.iter().cloned().chain(maps(9)).collect();
+        insta::assert_snapshot!(reasons(&owned, &inventory),
+            @"deletes CustomResourceDefinition shop/shops and with it every object of its kind; deletes PersistentVolumeClaim shop/d and with it its data");
+        let terminating = |action: Action, kind: &str| {
+            let mut change = Change::new(key("", kind, "shop"), action, Verdict::Accepted);
+            change.before = Some(serde_json::json!({"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}));
+            (is_terminating(&change), is_destructive(&change), deletes(&change))
+        };
+        assert_eq!(terminating(Action::Prune, "Namespace"), (true, false, false));
+        assert_eq!(terminating(Action::Replace, "Namespace"), (false, true, false));
+        assert_eq!(terminating(Action::Update, "Namespace"), (false, false, false));
+    }
+
+    /// X2+: of how many it is held, which stays so while the app grows.
+    #[test]
+    fn the_number_that_is_too_many_is_known() {
+        let many = |pruned, of, all| Destructive::Many { pruned, of, all }.number();
+        assert_eq!(
+            (many(4, 6, false), many(4, 6, true), Destructive::All { of: 3 }.number()),
+            (Some(6), Some(4), Some(3))
+        );
+        let object = Destructive::Object { key: key("", "Namespace", "a"), action: Action::Prune, contents: None };
+        assert_eq!(object.number(), None);
+    }
 }

@@ -121,6 +121,17 @@ mod tests {
         assert!(!look(&[a, b], &[Some(HeldFor::Others); 2], 9).0, "the Namespace is in Git again");
     }
 
+    /// X2+: what only waited with others is held for its own reason once there is one.
+    #[test]
+    fn what_waited_with_others_may_get_a_reason_of_its_own() {
+        let all = ["a", "b", "c", "d"].map(map);
+        let (waits, held) = look(&all, &[Some(HeldFor::Others); 4], 2);
+        assert!(waits && held.iter().all(|(_, held)| *held == HeldFor::Number { of: 6 }), "{held:?}");
+        let space = of("", "Namespace", "space");
+        let (_, held) = look(std::slice::from_ref(&space), &[Some(HeldFor::Others)], 9);
+        assert_eq!(held, named(&[("space", HeldFor::Itself)]));
+    }
+
     /// X2+: what is held for how many go stays held while the app grows, until fewer of them go.
     #[test]
     fn what_is_held_for_its_number_stays_so_while_the_app_grows() {

@@ -35,7 +35,7 @@ const UNSEEN: [(char, char); 26] = [
 ];
 
 fn is_unseen(c: char) -> bool {
-    c.is_control() || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
+    c.is_control() || c >= UNSEEN[0].0 && UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
 /// Appends a character as it is, or as its number where nobody could see it.

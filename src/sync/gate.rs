@@ -143,24 +143,5 @@ pub(super) fn refuse_lost_namespace(input: &SyncInput<'_>, inventory: &[ObjectRo
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reason_names_few_of_many() {
-        let key = |name: &str| ObjectKey {
-            group: String::new(),
-            version: "v1".into(),
-            kind: "ConfigMap".into(),
-            namespace: Some("shop".into()),
-            name: name.into(),
-        };
-        assert_eq!(by_marks_alone(&[]), None);
-        let all = ["a", "b", "c", "d", "e"].map(key);
-        let said = [by_marks_alone(&all[..1]), by_marks_alone(&all)].map(Option::unwrap_or_default).join("\n");
-        insta::assert_snapshot!(said, @r"
-        deletes ConfigMap shop/a, which carries this app's label but is missing from Driftless' inventory (for example after its database was lost)
-        deletes ConfigMap shop/a, ConfigMap shop/b, ConfigMap shop/c and 2 more, which carry this app's label but are missing from Driftless' inventory (for example after its database was lost)
-        ");
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

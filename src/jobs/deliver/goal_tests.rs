@@ -62,7 +62,7 @@ fn what_is_done_by_policy_and_cause() {
     let push = [Trigger::Follow { key: Key::Push { repo: RepoName::new("shop"), ref_name: "refs/heads/main".into() } }];
     let (look, hand) = ([Trigger::Resync], [Trigger::Manual(Manual::default())]);
     let wait = [Trigger::Follow { key: key() }];
-    let table: [(&str, AppRow, [&str; 4]); 13] = [
+    let table: [(&str, AppRow, [&str; 4]); 18] = [
         ("auto", row(), ["apply", HEAL, "apply", "leave"]),
         ("auto that failed", with(|row| row.synced_ok = false), ["apply", "apply", "apply", "leave"]),
         ("manual", with(|row| row.app.sync = SyncPolicy::Manual), ["leave", HEAL, "apply", "leave"]),
@@ -80,6 +80,23 @@ fn what_is_done_by_policy_and_cause() {
             with(|row| (row.paused, row.app.drift) = (true, DriftPolicy::Ignore)),
             ["leave", "leave", "apply", "leave"],
         ),
+        (
+            "paused, never",
+            with(|row| (row.paused, row.app.sync) = (true, SyncPolicy::Never)),
+            ["leave", "leave", "leave", "leave"],
+        ),
+        (
+            "paused that failed",
+            with(|row| (row.paused, row.synced_ok) = (true, false)),
+            ["leave", "leave", "apply", "leave"],
+        ),
+        (
+            "paused, removed",
+            with(|row| (row.paused, row.state) = (true, AppState::Removed)),
+            ["leave", "leave", "leave", "leave"],
+        ),
+        ("missing", with(|row| row.state = AppState::Missing), ["leave", "leave", "leave", "leave"]),
+        ("broken", with(|row| row.state = AppState::Broken), ["leave", "leave", "leave", "leave"]),
         ("removed, keep", with(|row| row.state = AppState::Removed), ["leave", "leave", "leave", "leave"]),
         (
             "removed, prune by the definition alone",
@@ -107,6 +124,49 @@ fn what_is_done_by_policy_and_cause() {
         let decided = [&push[..], &look, &hand, &wait].map(|causes| decided(&row, causes));
         assert_eq!(decided, expected, "{name}: push, look, hand, wait");
     }
+}
+
+/// X2: who confirms that a removed app's held deletions go on does that alone; its objects stay otherwise.
+#[test]
+fn a_confirmation_for_a_removed_app_is_for_what_is_held() {
+    let confirmed = [Trigger::Manual(Manual { allow_destructive: true, ..Manual::default() })];
+    let of = |change: fn(&mut AppRow)| decided(&with(change), &confirmed);
+    assert_eq!(of(|row| row.state = AppState::Removed), "confirm");
+    assert_eq!(of(|row| row.state = AppState::Missing), "leave");
+    assert_eq!(of(|row| row.state = AppState::Broken), "leave");
+    assert_eq!(of(|row| row.app.sync = SyncPolicy::Never), "leave", "it is followed and never applied");
+}
+
+/// T2+: of several people, each is named for what that one asked for, and the last for the whole.
+#[test]
+fn each_is_named_for_what_was_asked() {
+    let by = |name: &str, change: fn(&mut Manual)| {
+        let mut manual = Manual { by: name.into(), ..Manual::default() };
+        change(&mut manual);
+        Trigger::Manual(manual)
+    };
+    let confirms = by("ada", |manual| manual.allow_destructive = true);
+    let pins = by("bob", |manual| manual.revision = Some("a".into()));
+    let intent = Intent::of(&key(), &[confirms, pins, by("eve", |_| {})]);
+    assert_eq!((intent.confirmed_by(), intent.pinned_by()), (Some("ada"), Some("bob")));
+    assert_eq!(intent.manual.as_ref().map(|manual| manual.by.as_str()), Some("eve"));
+    let plain = Intent::of(&key(), &[by("eve", |_| {})]);
+    assert_eq!((plain.confirmed_by(), plain.pinned_by(), plain.resumes()), (None, None, false));
+}
+
+/// A17: what may bring something new: a push and a person do, the periodic look and the end of a wait don't.
+#[test]
+fn who_brings_news() {
+    let wait = Trigger::Follow { key: key() };
+    let of = |causes: &[Trigger]| {
+        let intent = Intent::of(&key(), causes);
+        (intent.is_news(), intent.is_resync())
+    };
+    assert_eq!(of(&[Trigger::Poll]), (true, false));
+    assert_eq!(of(&[Trigger::Manual(Manual::default())]), (true, false));
+    assert_eq!(of(&[Trigger::Resync]), (false, true));
+    assert_eq!(of(std::slice::from_ref(&wait)), (false, false));
+    assert_eq!(of(&[wait, Trigger::Poll]), (true, false));
 }
 
 /// A8: a resume undoes a pin that is still being tried, and a pin that is asked for afterwards holds.

@@ -34,8 +34,9 @@ pub(super) struct Document {
     tail: Vec<Block>,
 }
 
+/// In units of UTF-16.
 pub(super) fn size(text: &str) -> usize {
-    text.encode_utf16().count()
+    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
 }
 
 #[derive(Debug)]
