@@ -93,14 +93,18 @@ fn pages_name_what_there_is() {
     }
 }
 
-/// What CONTRIBUTING.md sends its readers to is there.
+/// The files that CONTRIBUTING.md and the architecture name exist.
 #[test]
 fn every_file_that_contributors_are_sent_to_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("CONTRIBUTING.md")).expect("a page");
-    let named: BTreeSet<&str> = page.split('`').skip(1).step_by(2).filter(|name| is_path(name)).collect();
-    let missing: Vec<&&str> = named.iter().filter(|name| !root.join(name).exists()).collect();
-    assert!(named.len() > 20 && missing.is_empty(), "not there: {missing:?}");
+    let top = |name: &&str| name.split('/').next().is_some_and(|top| !top.is_empty() && root.join(top).exists());
+    for page in ["CONTRIBUTING.md", "docs/architecture.md"] {
+        let text = std::fs::read_to_string(root.join(page)).expect(page);
+        let spans = text.split('`').skip(1).step_by(2);
+        let named: BTreeSet<&str> = spans.filter(|name| is_path(name)).filter(top).collect();
+        let missing: Vec<&&str> = named.iter().filter(|name| !root.join(name).exists()).collect();
+        assert!(named.len() > 20 && missing.is_empty(), "{page} names files that do not exist: {missing:?}");
+    }
 }
 
 fn is_path(name: &str) -> bool {
