@@ -1,8 +1,8 @@
-//! The loop, from a push to what is live, against a floor that is measured in the same run: the same fetch, and the
-//! same objects applied by bare requests with the same concurrency.
+//! Measures the time from a push to the live objects, and compares it with a floor from the same run: the same fetch,
+//! and the same objects applied by bare requests with the same concurrency.
 //!
 //! All of it runs on this machine: a real control plane, the embedded forge with Git over HTTPS, and the server as a
-//! process of its own. `DRIFTLESS_BENCH_APPS` says how many apps there are, if not 1,000.
+//! process of its own. `DRIFTLESS_BENCH_APPS` sets the number of apps; the default is 1,000.
 
 #![allow(
     clippy::print_stdout,
@@ -28,8 +28,7 @@ const QUICK_ROUNDS: usize = 15;
 const SLOW_ROUNDS: usize = 3;
 /// A while after the last work: the spare renderer has ended.
 const REST: Duration = Duration::from_secs(50);
-/// The server looks at everything once within five seconds of its start, and ends renderers that nobody needs a while
-/// later.
+/// The server checks everything once within five seconds of its start, and later stops unused renderers.
 const FIRST_LOOK: Duration = Duration::from_secs(8);
 
 #[tokio::main]
@@ -89,12 +88,12 @@ async fn first_syncs(world: &World, server: &Server, small: &mut Repo, large: &m
         if repo.apps > 1 {
             lines.push(Line::new(format!("{} new apps by one push", repo.apps), seconds(took)));
         }
-        println!("{} new apps: {}, through the proxy; asked:\n{}", repo.apps, seconds(took), world.proxy.counts());
+        println!("{} new apps: {}, through the proxy; requests:\n{}", repo.apps, seconds(took), world.proxy.counts());
     }
     Ok(lines)
 }
 
-/// How often the API server is asked, per app.
+/// Requests to the API server, per app.
 async fn requests(world: &World, server: &Server, large: &mut Repo) -> Outcome<Vec<Line>> {
     let apps = large.apps;
     world.proxy.forget_counts();
@@ -104,12 +103,12 @@ async fn requests(world: &World, server: &Server, large: &mut Repo) -> Outcome<V
     world.changes.wait(begun, large.prefix(), apps * OBJECTS).await?;
     server.settle().await?;
     let changed = world.proxy.counts();
-    println!("{apps} changed apps asked:\n{changed}");
+    println!("requests for {apps} changed apps:\n{changed}");
     world.proxy.forget_counts();
     server.resync().await?;
     server.settle().await?;
     let looked = world.proxy.counts();
-    println!("a resync of {apps} apps asked:\n{looked}");
+    println!("requests for a resync of {apps} apps:\n{looked}");
     let per_app = |total: u64| total as f64 / apps as f64;
     Ok(vec![
         Line::new(

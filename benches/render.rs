@@ -1,5 +1,5 @@
-//! Renders of a warm pool against kustomize's library alone, warm in one process, and against its own program, a
-//! process for each, on the same directory.
+//! Compares renders of a warm pool with kustomize's library alone, warm in one process, and with one kustomize process
+//! for each render, on the same directory.
 
 use std::error::Error;
 use std::io::Write;
@@ -77,7 +77,7 @@ fn bare(house: &Path) -> Outcome<PathBuf> {
 fn alone(bare: &Path, dir: &Path) -> Outcome<Duration> {
     let said = Command::new(bare).arg(ROUNDS.to_string()).arg(dir).stderr(Stdio::inherit()).output()?;
     if !said.status.success() {
-        return Err("the library made nothing".into());
+        return Err("the library rendered nothing".into());
     }
     Ok(Duration::from_nanos(String::from_utf8(said.stdout)?.trim().parse()?))
 }
@@ -235,7 +235,7 @@ fn processes(kustomize: &Path, dir: &Path) -> Outcome<Vec<Duration>> {
         let built = Command::new(kustomize).arg("build").arg(dir).stderr(Stdio::null()).output()?;
         times.push(started.elapsed());
         if !built.status.success() || built.stdout.is_empty() {
-            return Err("kustomize made nothing".into());
+            return Err("kustomize rendered nothing".into());
         }
     }
     Ok(times)

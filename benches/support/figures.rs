@@ -32,7 +32,7 @@ impl Line {
     }
 
     pub fn table(lines: &[Self]) -> String {
-        let mut text = "| what | ours | floor | ratio | aim |\n|---|---|---|---|---|\n".to_owned();
+        let mut text = "| measurement | Driftless | floor | ratio | target |\n|---|---|---|---|---|\n".to_owned();
         for Self { what, ours, floor, ratio, aim } in lines {
             // Writing to a string does not fail.
             let _ = writeln!(text, "| {what} | {ours} | {floor} | {ratio} | {aim} |");

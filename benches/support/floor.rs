@@ -1,5 +1,5 @@
-//! The least that the same work costs: the fetch that brings the push, and the objects applied by bare requests, as
-//! many at once.
+//! The floor, the lowest cost of the same work: the fetch of the push, and the objects applied by bare requests with
+//! the same concurrency.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::Outcome;
 use super::repos::{OBJECTS, Repo, bare_object};
 use super::world::{NAMESPACES, TOKEN, World};
 
-/// As many requests at once as the server sends to a cluster.
+/// The same number of concurrent requests as the server sends to a cluster.
 const AT_ONCE: usize = 16;
 
 pub struct Floor {

@@ -1,4 +1,4 @@
-//! What the benchmark of the loop runs on.
+//! The environment of the loop benchmark.
 
 pub mod changes;
 pub mod figures;

@@ -54,14 +54,14 @@ impl Repo {
         format!("bench/{}", self.name)
     }
 
-    /// Commits and pushes a change of all objects. The forge has not looked at it yet.
+    /// Commits and pushes a change of all objects. The forge has not processed it yet.
     pub fn change_all(&mut self) -> Outcome<()> {
         self.round += 1;
         self.write("base/settings.yaml", &settings(self.round))?;
         self.push()
     }
 
-    /// The same of the first app's objects alone.
+    /// The same for the first app's objects only.
     pub fn change_first(&mut self) -> Outcome<()> {
         self.round += 1;
         self.write(&format!("deploy/{0}-0/kustomization.yaml", self.name), &overlay(self.name, 0, self.round))?;

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::Outcome;
 use super::world::{TOKEN, World, program};
 
-/// The first argument of the program that is to be a server.
+/// The first argument that makes the program a server.
 pub const WORD: &str = "serve-for-bench";
 
 pub struct Server {
@@ -41,7 +41,7 @@ impl Server {
         let pid = child.id().ok_or("the server has no id")?;
         let input = child.stdin.take().ok_or("no standard input")?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
-        output.next_line().await?.ok_or("the server has ended; it says why above")?;
+        output.next_line().await?.ok_or("the server has ended; its output above has the reason")?;
         Ok(Self { child: Mutex::new(child), talk: Mutex::new((input, output)), pid })
     }
 
@@ -50,7 +50,7 @@ impl Server {
         self.say("settle").await
     }
 
-    /// Begins the periodic look at all repos and clusters.
+    /// Starts the resync of all repos and clusters.
     pub async fn resync(&self) -> Outcome<()> {
         self.say("resync").await
     }

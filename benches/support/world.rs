@@ -75,7 +75,7 @@ impl World {
         self.dir.path().join("counted")
     }
 
-    /// The forge has taken what was pushed, and tells of it.
+    /// Lets the forge process the push and send its webhook.
     pub async fn pushed(&self, repo: &Repo) -> Outcome<()> {
         Ok(self.forge.refs_changed(&repo.project()).await?)
     }
