@@ -307,7 +307,7 @@ async fn a_name_that_is_none_is_its_own_objects_fault() {
         +  namespace: NS
         +data:
         +  k: "1"
-    Create ConfigMap NS/not/good rejected: The name "not/good" of the ConfigMap cannot be used: Driftless accepts names of up to 253 letters, digits and characters of `-._~:@!$&'()*+,;=`, as they are a part of the object's address. Rename it.
+    Create ConfigMap NS/not/good rejected: The name "not/good" of the ConfigMap cannot be used: Driftless accepts names of up to 253 letters, digits and characters of `-._~:@!$&'()*+,;=`, because they are part of the object's URL. Rename it.
     "#);
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	KubeVersion string   `json:"kube_version"`
 	APIVersions []string `json:"api_versions"`
 	// KeepVolatile accepts fields that differ between two renders and names them, where they are otherwise an error.
-	KeepVolatile bool `json:"keep_volatile"`
+	KeepVolatile bool `json:"keep_nondeterministic"`
 }
 
 // Result of a render.

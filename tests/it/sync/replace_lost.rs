@@ -71,7 +71,7 @@ async fn what_is_put_back_again_and_again_is_left_alone() {
     let uid = async || world.live("", "ConfigMap", "x").await.expect("there")["metadata"]["uid"].clone();
     let (left, struck) = (uid().await, world.proxy.struck(rule));
     let error = world.sync_with('b', &[fixed_map("2")], How::default()).await.expect_err("it fails").to_string();
-    assert!(error.contains("put back 3 times") && error.contains("left unchanged for an hour"), "{error}");
+    assert!(error.contains("restored 3 times") && error.contains("left unchanged for an hour"), "{error}");
     assert_eq!((uid().await, world.proxy.struck(rule)), (left.clone(), struck), "it is not touched");
     let by_hand = How { by_hand: true, ..How::default() };
     world.sync_with('b', &[fixed_map("2")], by_hand).await.expect_err("it fails");

@@ -29,7 +29,7 @@ pub(super) fn single<'h>(headers: &'h dyn Headers, name: &str) -> Result<Option<
     match std::str::from_utf8(value) {
         Ok(text) if text.len() <= HEADER_MAX && text.bytes().all(|b| matches!(b, b' '..=b'~')) => Ok(Some(text.trim())),
         _ => Err(Rejection::malformed(format!(
-            "the header {name} contains invalid characters or has more than {HEADER_MAX}"
+            "the header {name} contains invalid characters or has more than {HEADER_MAX} bytes"
         ))),
     }
 }
