@@ -1,4 +1,4 @@
-//! What a repo may touch. It stands in the server's configuration, and nothing in Git can widen it.
+//! What a repo may change. It is part of the server's configuration, and nothing in Git can extend it.
 
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};

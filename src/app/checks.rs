@@ -1,4 +1,4 @@
-//! What the texts of a definition may be. Pure.
+//! The rules for names and paths in a definition. Pure.
 
 /// A label's value holds 63 characters, and names derived from an app's need some of them.
 const LONGEST_NAME: usize = 53;

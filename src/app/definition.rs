@@ -1,4 +1,4 @@
-//! The form of an app that the rest of Driftless works with, whatever dialect it was written in.
+//! The type of an app, independent of the dialect of its definition.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Finds the definitions of a repo's tree: the files at the configured globs, read and checked.
+//! Finds the definitions in a repo's tree: reads and checks the files at the configured globs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

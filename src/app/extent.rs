@@ -1,5 +1,5 @@
-//! How much of a tree a look at its definitions goes through. A tree of a few objects can have more folders than
-//! anybody can list: each of them may name the next one many times.
+//! Limits how much of a tree is read for definitions. A small repository can contain more folders than can be listed,
+//! because folders may share their content.
 
 /// The most that one look takes. What is remembered of an earlier look counts as well, so that nobody's answer depends
 /// on what another has read.

@@ -1,5 +1,4 @@
-//! Where definitions are looked for: the patterns of the configuration, and the folders that any of them can reach
-//! into.
+//! The globs for definitions, and the folders that they can match.
 
 use globset::{Error, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 

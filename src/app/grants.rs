@@ -1,5 +1,5 @@
-//! The one place where it is asked what a repo may do: at every read of which something is shown and at every write,
-//! and not only when a definition is read. So what is taken out of `allow` stops at the next step.
+//! The only place that checks what a repo may do: at each read whose result is shown and at each write, not only when a
+//! definition is read. A removed entry of `allow` takes effect at the next step.
 
 use super::{Allow, App, Refusal};
 use crate::ids::{ClusterName, RepoName};

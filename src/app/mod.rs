@@ -1,5 +1,5 @@
-//! What an app is: a named source with a destination and a sync policy. Pure: definitions are parsed and checked here,
-//! never read.
+//! Apps: a named source with a destination and a sync policy. Pure: definitions are parsed and checked here; other
+//! modules read them.
 
 mod allow;
 mod checks;

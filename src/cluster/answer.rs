@@ -1,7 +1,7 @@
-//! What an answer of the server means. Pure: statuses, headers and bodies in, our own errors out.
+//! Interprets responses of the API server. Pure: statuses, headers and bodies in, Driftless' errors out.
 //!
-//! A server's text about a Secret may contain its values, so for Secrets only the names of fields and texts that are
-//! known to be fixed get through here.
+//! A server's message about a Secret may contain its values, so for Secrets only field names and known fixed texts are
+//! passed on.
 
 use std::time::Duration;
 

@@ -1,8 +1,7 @@
-//! Answers of 5xx that are about the object and not about the server. Pure.
+//! Recognises 5xx responses that are about the object and not about the server. Pure.
 //!
-//! Server-side apply and conversion answer a 500 without a reason for an object that does not fit its kind, as they
-//! do for a storage that is down: only the text tells them apart. What is not known here stays an outage, which is
-//! tried again.
+//! Server-side apply and conversion return a 500 without a reason for an object that does not match its kind, as they
+//! do for unavailable storage: only the text differs. Unknown texts are treated as an outage, which is retried.
 
 /// What such a text is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What is in a Namespace, and what there is of a CRD's kind: what goes with it.
+//! Lists the objects in a Namespace or of a CRD's kind, which its deletion would also delete.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Asks a cluster what it serves, in two requests, and keeps the answer.
+//! Reads the APIs that a cluster serves, in two requests, and caches them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a cluster serves: its kinds, their plural names, scopes and verbs.
+//! The APIs of a cluster: kinds, plural names, scopes and verbs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What can go wrong between us and a cluster, and what it means for the job that met it.
+//! The errors of requests to a cluster, and their classes.
 
 use std::time::Duration;
 

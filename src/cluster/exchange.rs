@@ -1,4 +1,4 @@
-//! A request to a cluster and its answer, as they are.
+//! A raw request to a cluster and its raw response.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How the server says that a field cannot be changed in place.
+//! The API server's messages about fields that cannot be changed in place.
 
 /// Only these texts say that an object would have to be replaced. Any other refusal is a mistake in the manifest.
 pub(super) fn is_immutable(reason: &str, message: &str) -> bool {

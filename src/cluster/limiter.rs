@@ -1,4 +1,4 @@
-//! How many requests a cluster gets at once: as many as configured, fewer while it answers that there are too many.
+//! Limits the concurrent requests to a cluster: the configured number, and fewer while it responds with 429.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Lists of metadata: what drift is seen by, without reading the objects.
+//! Metadata lists, which detect drift without reading whole objects.
 
 use std::collections::BTreeMap;
 

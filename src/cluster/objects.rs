@@ -1,4 +1,4 @@
-//! Objects: read, applied, patched and deleted, one request each.
+//! Reads, applies, patches and deletes objects, one request each.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};

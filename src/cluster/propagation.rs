@@ -1,4 +1,4 @@
-//! What is deleted along with an object.
+//! The propagation policy of deletions.
 
 /// What becomes of the objects that a pruned one owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,5 +1,4 @@
-//! What we may do in a cluster, asked of the cluster itself: its rules in one request, and single questions where rules
-//! can't be listed.
+//! The rights of Driftless in a cluster: its rules in one request, and single reviews if the rules cannot be listed.
 
 use bytes::Bytes;
 use http::Method;

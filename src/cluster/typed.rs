@@ -1,4 +1,4 @@
-//! What the API server's check of types says of a field, as a person would.
+//! Rewords the type errors of the API server for people.
 
 use std::borrow::Cow;
 

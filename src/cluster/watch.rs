@@ -1,4 +1,4 @@
-//! Watches: whole objects of a kind as they change, for those who wait for their health.
+//! Watches: the changes of whole objects of a kind, for waits for health.
 
 use futures::{Stream, StreamExt};
 use kube::Api;

@@ -1,4 +1,4 @@
-//! Whether a text can be a branch, by the rules of `git check-ref-format`. Pure.
+//! Whether a text is a valid branch name, by the rules of `git check-ref-format`. Pure.
 
 /// What is wrong with it, if anything.
 pub(super) fn fault(branch: &str) -> Option<&'static str> {

@@ -1,4 +1,4 @@
-//! Reading a configuration: from the file to what holds together.
+//! Loads a configuration: from the file to a checked configuration.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! What is left of a file when all that has not its form is taken out: so much can still be asked for its meaning, and
-//! all that is wrong with a file is told in one round.
+//! Removes the invalid parts of a file, so that the rest can be checked too and all errors are reported together.
 
 use super::structure;
 use super::types::Problem;

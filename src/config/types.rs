@@ -1,4 +1,4 @@
-//! What a configuration says, once it was read and checked.
+//! A checked configuration.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What a forge tells of a webhook and of a credential, in the same words for every forge.
+//! The settings of a webhook and of a credential at a forge, the same types for every forge.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The forge's things in Driftless' own words, the same for every forge.
+//! The forge's objects as Driftless' types, the same for every forge.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is sent back when something is wrong: a status, and a JSON object whose `error` says what to do.
+//! Error responses: a status, and a JSON object whose `error` says what to do.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

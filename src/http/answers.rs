@@ -1,5 +1,4 @@
-//! What is answered to a wish of a person about an app: what is done now, and what keeps it from having an effect.
-//! Pure.
+//! The responses to commands about an app: what happens now, or why the command has no effect. Pure.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! The base of the API on the server's socket: what came in and what is queued.
+//! The general part of the API on the server's socket: deliveries and the queue.
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;

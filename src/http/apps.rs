@@ -1,4 +1,5 @@
-//! The API's part about apps, on the server's socket. It reads the store and queues; the work is done by the worker.
+//! The part of the API about apps, on the server's socket. It reads the store and queues jobs; the worker does the
+//! work.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who asks on the server's socket: the user that the system names, and the name that the command gives.
+//! The caller on the server's socket: the user according to the system, and the name that the command passes.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! Why a run was made, and who asked for it, in words. Pure.
+//! The triggers of a run, and who requested it, in words. Pure.
 
 use crate::ids::{AppId, ClusterName};
 use crate::queue::{Manual, Trigger};

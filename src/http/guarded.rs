@@ -1,4 +1,5 @@
-//! A connection's bytes: watched for requests whose length is said twice, and ended where nobody reads what is sent.
+//! A connection's bytes: checks requests for a length that is given twice, and ends the connection if its peer does not
+//! read.
 
 use std::io;
 use std::pin::Pin;

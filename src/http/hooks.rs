@@ -1,4 +1,4 @@
-//! Which hooks there are: what each one's forge signs with, and which repos it serves.
+//! The configured hooks: their secrets, and the repos that they serve.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What every request passes through: an id, a log line, a guard against panics. Headers with secrets are never logged.
+//! The layers of every request: an id, a log line, a guard against panics. Headers with secrets are never logged.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! For whoever runs the server: does it live, is it ready, what does it do.
+//! Liveness, readiness and metrics for operators.
 
 use std::sync::Arc;
 

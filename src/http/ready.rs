@@ -1,4 +1,4 @@
-//! Ready when every part has said so: a part holds a handle while it starts, and drops it when it is done.
+//! Readiness: each part holds a handle while it starts, and drops it when it has started.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Asks which commit a person means, before it is promised that anything is synced to it. Who looks is said where the
-//! parts are put together: Git is none of this module's business.
+//! Resolves the revision that a person requested, before a sync to it is promised. The implementation is passed in,
+//! because this module does not use Git.
 
 use async_trait::async_trait;
 

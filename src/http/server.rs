@@ -1,5 +1,4 @@
-//! Serves a router on a listener: so many connections, none that dawdles over its headers or its answer, all of them
-//! ended at a stop.
+//! Serves a router on a listener: with a limit on connections, without slow clients, and with an end at shutdown.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The Unix socket that the command line speaks to: whoever may open the file may do everything.
+//! The Unix socket for the command line: whoever can open the file has full access.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};

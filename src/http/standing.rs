@@ -1,4 +1,4 @@
-//! How all apps stand, read from the store: the same for the list of apps and for the metrics.
+//! The states of all apps, read from the store: the same for the list of apps and for the metrics.
 
 use std::collections::HashMap;
 

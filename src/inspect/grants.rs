@@ -1,4 +1,4 @@
-//! Whether a credential may do at the forge what reports need. Pure.
+//! Whether a credential has the rights at the forge that reports need. Pure.
 
 use super::Findings;
 use crate::forge::{ForgeError, Grants};

@@ -1,5 +1,5 @@
-//! Whether the forge's side of a hook is as it should be: that it leads to us, is on, tells what counts, and is
-//! answered well. Pure.
+//! Whether a webhook is configured correctly at the forge: its address, its state, its events, and the responses to its
+//! deliveries. Pure.
 
 use url::Url;
 

@@ -1,5 +1,5 @@
-//! Which rights Driftless needs in a cluster: those of what apps render where that is known, else those of the role in
-//! `deploy/base`. Pure.
+//! The rights that Driftless needs in a cluster: for the objects of the apps if they are known, otherwise those of the
+//! role in `deploy/base`. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

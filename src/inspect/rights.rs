@@ -1,6 +1,6 @@
-//! Asks a cluster what of our needs it grants, with few requests: our rules are listed once for the cluster, and once
-//! for each namespace that counts where that is not enough. Only of a cluster that can't list all that it grants is
-//! each right asked for by itself.
+//! Compares the needed rights with those that a cluster grants, in few requests: the rules are listed once for the
+//! cluster, and once per namespace if necessary. Single rights are only reviewed if a cluster cannot list all of its
+//! rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Which job is next: the most urgent, and among equals the repo that has had the least.
+//! Chooses the next job: the most urgent one, and among equals the repo that has had the fewest.
 
 use std::collections::HashMap;
 

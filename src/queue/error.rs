@@ -1,4 +1,4 @@
-//! What can go wrong with the queue, and with a job.
+//! The errors of the queue and of jobs.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How a run ends well.
+//! How a run ends successfully.
 
 /// How a run ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a job looks at. At most one pending and one running row exist per key.
+//! The key of a job. At most one pending and one running row exist per key.
 
 use std::fmt;
 use std::str::FromStr;

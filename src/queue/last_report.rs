@@ -1,5 +1,5 @@
-//! What people were last told of a job that fails: of which commit, and in which words. Nobody wants to read the same
-//! twice, but what was said of one commit was not said of the next, whose gate would wait for it for ever.
+//! The last report about a failing job: its commit and its text. The same text is not reported twice, except for
+//! another commit, whose gate would otherwise stay pending.
 
 use std::fmt;
 

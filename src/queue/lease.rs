@@ -1,4 +1,4 @@
-//! Taking a job from the queue and giving it back: the rows say who has it, and for how long.
+//! Leases: the rows store which process runs a job, and until when.
 
 use std::sync::{Arc, PoisonError};
 

@@ -1,5 +1,4 @@
-//! What becomes of the rows of a key when something happens: an event, a claim, an end. All pure, so that every order
-//! of events can be tried.
+//! The transitions of a key's rows: an event, a claim, an end. Pure, so that every order of events can be tested.
 
 use super::Finish;
 use super::timing::{QueueConfig, millis};

@@ -1,4 +1,4 @@
-//! One run of one job, from its claim to the word of how it ended.
+//! One run of one job, from its claim to its report.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! When: how long events are gathered, and how long a failed job waits.
+//! How long events are debounced, and how long a failed job waits.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why a job exists. A cause is shown in the history and decides how soon the job is due, never what it does.
+//! The trigger of a job. It is shown in the history and decides how soon the job is due, never what it does.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Manifests that stand as a text in another object, and what of such a Secret may be shown. Pure.
+//! Manifests that are a text in another object, and what may be shown of a Secret in them. Pure.
 
 use std::sync::LazyLock;
 

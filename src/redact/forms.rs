@@ -1,4 +1,4 @@
-//! The forms in which a value may stand in a text: as it is, escaped, or encoded.
+//! The forms in which a value may appear in a text: as it is, escaped, or encoded.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};

@@ -1,4 +1,4 @@
-//! Which objects hold secrets.
+//! The kinds of objects that contain secrets.
 
 use serde_json::{Map, Value};
 

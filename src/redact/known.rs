@@ -1,4 +1,4 @@
-//! The values of the Secrets of a plan, and where they stand in other texts.
+//! The values of the Secrets of a plan, and where they appear in other texts.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Characters that cannot be seen, written so that they can: two texts that differ must not look equal.
+//! Replaces invisible characters with visible ones: different texts must not look the same.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
-//! Renders that were made before: a hit is one whose trace answers the same at the new tree.
+//! The cache of renders: a hit is a render whose trace has the same results at the new tree.
 //!
-//! Manifests are kept as compressed JSON: as values they take five times the memory of their text, and a hit is rare
-//! beside a push.
+//! Manifests are kept as compressed JSON: as values they take five times the memory of their text, and hits are rare
+//! compared to pushes.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

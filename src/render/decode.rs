@@ -1,4 +1,4 @@
-//! A worker's objects as manifests, within a budget: a value takes this process many times what its text does.
+//! Decodes a worker's objects into manifests, within a budget: a value takes many times the memory of its text.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Why a render made nothing, and whose fault that is.
+//! The errors of a render, and their classes.
 
 use std::fmt;
 use std::io;

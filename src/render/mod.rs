@@ -1,8 +1,8 @@
-//! Manifests from a tree: a pool of boxed workers around the libraries of kustomize and Helm, and a cache by what they
-//! looked at.
+//! Renders manifests from a tree: a pool of sandboxed workers with the libraries of kustomize and Helm, and a cache by
+//! their traces.
 //!
-//! A worker has no file system and no network. It asks for each path over its pipe; [`paths`] answers from the Git tree
-//! and writes the trace. The same options and the same trace make the same manifests, so [`cache`] can answer instead.
+//! A worker has no file system and no network. It requests each path over its pipe; [`paths`] answers from the Git tree
+//! and records the trace. The same options and the same trace give the same manifests, so [`cache`] can answer instead.
 
 pub mod cache;
 mod decode;

@@ -1,4 +1,4 @@
-//! How an app's path becomes manifests: the part of its definition that a render depends on.
+//! The part of an app's definition that a render depends on.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

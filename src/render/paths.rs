@@ -1,8 +1,7 @@
-//! Paths, resolved in a Git tree by us: links are followed inside the repository, and what leads out of it is refused
-//! by name.
+//! Resolves paths in a Git tree: links inside the repository are followed, and links out of it are refused by name.
 //!
-//! Each step leaves its mark in the trace, so that a path which would resolve otherwise at another revision is seen:
-//! links and files as read, the directory that a missing name was looked up in, and the missing name.
+//! Each step is recorded in the trace, so that a path that would resolve differently at another revision is detected:
+//! links and files that were read, the directory of a missing name, and the missing name.
 
 use std::sync::Arc;
 

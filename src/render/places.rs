@@ -1,4 +1,4 @@
-//! Who renders next: places are given so that one tenant's renders, however long, leave room for everybody else's.
+//! Shares the workers between repos: one tenant's renders, however long, leave room for all others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

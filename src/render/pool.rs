@@ -1,4 +1,4 @@
-//! The pool of workers: warm ones for the next render, fresh ones after a crash, none when there is nothing to do.
+//! The pool of workers: warm ones for the next render, new ones after a crash, none when idle.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

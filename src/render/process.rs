@@ -1,4 +1,4 @@
-//! One worker process: started in its box, spoken to over its pipes, killed when it has to be.
+//! One worker process: started in its sandbox, used over its pipes, and killed if necessary.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};

@@ -1,4 +1,4 @@
-//! What is asked of a renderer, and what it gives.
+//! The request to a renderer, and its result.
 
 use std::sync::Arc;
 

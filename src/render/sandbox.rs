@@ -1,13 +1,13 @@
-//! The box that a worker runs in: closed by a launcher of ours before the worker's first instruction.
+//! The sandbox of a worker: a launcher sets it up before the worker's first instruction.
 //!
-//! The launcher is this program again, started as `driftless sandbox WORKER`. It limits memory, gives up every file
-//! except reading and executing the worker, keeps only the system calls that a Go program needs to compute and to use
-//! its three open pipes, and turns into the worker with an empty environment.
+//! The launcher is this program again, started as `driftless sandbox WORKER`. It limits memory, gives up all access to
+//! files except reading and executing the worker, keeps only the system calls that a Go program needs to compute and to
+//! use its three open pipes, and executes the worker with an empty environment.
 //!
-//! Two layers hold it. seccomp is the same on every kernel: no call that opens a file, makes a socket, starts a process
-//! or reaches another one works. Landlock does what the kernel's version of it can do: files since Linux 5.13, TCP
-//! since 6.7, devices since 6.10, signals and abstract sockets since 6.12. What it cannot do yet is closed by seccomp
-//! alone. The version that is required is configuration; a kernel with less is an error, never a weaker box.
+//! There are two layers. seccomp is the same on every kernel: no call that opens a file, makes a socket, starts a
+//! process or reaches another one works. Landlock covers what the kernel's version of it supports: files since Linux
+//! 5.13, TCP since 6.7, devices since 6.10, signals and abstract sockets since 6.12. The rest is covered by seccomp
+//! alone. The required version is configuration; a kernel with an older one is an error, never a weaker sandbox.
 
 mod calls;
 mod error;

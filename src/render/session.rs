@@ -1,4 +1,4 @@
-//! One render with one worker: our answers to its questions, its end, and the limits on the way.
+//! One render with one worker: the server's responses to its requests, its end, and the limits.
 
 use std::io::{BufReader, Read, Write};
 

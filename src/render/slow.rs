@@ -1,4 +1,4 @@
-//! Inputs that took long and failed: the same input is not rendered again at once, whoever asks.
+//! Inputs that took long and failed: they are not rendered again at once, whoever requests it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The frames between us and a worker: the length of the header (4 bytes, big-endian), the header as JSON, the length
-//! of the body (8 bytes, big-endian), the body.
+//! The frames between the server and a worker: the length of the header (4 bytes, big-endian), the header as JSON, the
+//! length of the body (8 bytes, big-endian), the body.
 
 use std::io::{self, Read, Write};
 

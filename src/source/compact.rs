@@ -1,6 +1,6 @@
-//! Keeping mirrors compact: each fetch adds a pack, and many packs make every lookup slow.
+//! Compacts mirrors: each fetch adds a pack, and many packs make every lookup slow.
 //!
-//! `git` does it where there is one. Without it the mirror is cloned anew.
+//! Uses `git` if it is installed; otherwise the mirror is cloned again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Where the mirrors are and what bounds them.
+//! The location and the limits of the mirrors.
 
 use std::path::PathBuf;
 use std::time::Duration;

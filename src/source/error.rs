@@ -1,4 +1,4 @@
-//! What can go wrong between a forge's Git and a tree, and whether another try makes sense.
+//! The errors of fetches and mirrors, and their classes.
 
 use std::error::Error;
 use std::io;

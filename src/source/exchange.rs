@@ -1,4 +1,4 @@
-//! One request and its answer, read as it comes.
+//! One HTTP request and its response, read as a stream.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read, Write};

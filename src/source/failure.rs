@@ -1,4 +1,4 @@
-//! Why an operation on a remote failed, and how much it may wait and read.
+//! Why an operation on a remote failed, and its limits.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Listing and fetching by gix over our own HTTP, and the refs of a mirror.
+//! Lists and fetches refs with gix over Driftless' own HTTP client, and manages the refs of a mirror.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

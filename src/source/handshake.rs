@@ -1,5 +1,5 @@
-//! How a forge greets: what it can do. Version 2 of the protocol says nothing of the repo there, and Git asks for it
-//! before each operation; here it is asked for once, which saves one of the three requests of a fetch.
+//! The handshake of a forge: its capabilities. In version 2 of the protocol it does not depend on the repo, and Git
+//! requests it before each operation; here it is cached, which saves one of the three requests of a fetch.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

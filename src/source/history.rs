@@ -1,4 +1,4 @@
-//! Commits: what they say, how they descend from each other, and what changed between two of them.
+//! Commits: their content, their ancestry, and the changes between two of them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;

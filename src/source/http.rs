@@ -1,5 +1,5 @@
-//! Git's smart HTTP over our own HTTP client, so that a cancelled read ends at once, a slow or endless answer is cut
-//! off, connections are kept between fetches, and no redirect takes a credential elsewhere.
+//! Git's smart HTTP over Driftless' own HTTP client, so that a cancelled read ends at once, a slow or endless response
+//! is cut off, connections are reused between fetches, and no redirect receives a credential.
 //!
 //! Git's side is blocking and runs on a blocking thread; each read waits there for the runtime.
 

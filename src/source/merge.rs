@@ -1,9 +1,8 @@
-//! The merge of a pull request, as the forge would make it: its own test merge, else what Git itself says. Nothing is
-//! written to the mirror.
+//! The merge of a pull request as the forge would make it: its own test merge, otherwise Git's. Nothing is written to
+//! the mirror.
 //!
-//! Git's merge (merge-ort) follows renames of files and directories, copies and several merge bases by rules of its
-//! own. A second implementation of these agrees with it often and not always, so there is none here: `git merge-tree`
-//! is what forges run too.
+//! Git's merge (merge-ort) has its own rules for renames of files and directories, copies and several merge bases. A
+//! second implementation would not always agree with it, so `git merge-tree` is used, as forges do.
 
 use std::path::Path;
 use std::sync::Arc;

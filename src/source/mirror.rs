@@ -1,4 +1,5 @@
-//! One bare repository on disk: made and replaced as a whole, so that a crash leaves either the old one or the new one.
+//! One bare repository on disk: created and replaced as a whole, so that a crash leaves either the old one or the new
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,9 +1,8 @@
-//! Git: one bare mirror per repo, fetched over HTTPS, read without a checkout. The only user of gix; merges are made by
-//! `git` itself.
+//! Git: one bare mirror per repo, fetched over HTTPS, read without a checkout. The only user of gix; `git` itself makes
+//! the merges.
 //!
-//! A mirror holds the refs that were asked for and nothing else, with their whole history, as merges need a merge base.
-//! All of Git's work is blocking and runs on blocking threads; what is cancelled or dropped stops there within a
-//! moment.
+//! A mirror contains only the requested refs, with their whole history, because merges need a merge base. Git's work is
+//! blocking and runs on blocking threads; a cancelled or dropped operation stops there within a moment.
 
 mod compact;
 mod config;

@@ -1,8 +1,8 @@
-//! The only place of this module that starts a process: `git`, for what only Git itself can answer as the forges do.
+//! The only place of this module that starts a process: `git`, for results that must be exactly those of Git.
 //!
-//! It runs with fixed arguments, an empty environment, and no configuration but the mirror's own, which we wrote: no
-//! hook, no filter and no merge driver of anybody's can run. Who waits for it can cancel it, and nothing runs for
-//! longer than its deadline.
+//! It runs with fixed arguments, an empty environment, and no configuration except the mirror's own, which Driftless
+//! wrote: no foreign hook, filter or merge driver can run. Callers can cancel it, and it never runs longer than its
+//! deadline.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;

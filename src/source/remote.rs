@@ -1,4 +1,4 @@
-//! Where a repo is fetched from, with what, and which texts may be URLs and ref names at all.
+//! The remote of a repo: its URL and credential, and which texts are valid URLs and ref names.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What tells Git's blocking side to stop.
+//! Tells Git's blocking side to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! What is known of each app: its definition, its last render, what of it is applied, and how that is.
+//! The apps: their definitions, last renders, applied states and health.
 
 mod found;
 pub mod holds;

@@ -1,4 +1,4 @@
-//! The deletes that a waiting run has shown. A confirmation holds for what was shown, and for nothing else.
+//! The deletions that a waiting run has listed. A confirmation covers exactly these.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The deliveries that were accepted, to know one that comes again and to show what came.
+//! The accepted deliveries: to recognise repeated ones, and to list them.
 
 use std::collections::HashMap;
 

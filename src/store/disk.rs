@@ -1,9 +1,8 @@
-//! Brings commits onto the disk. Many that wait for it at once are served by one.
+//! Flushes commits to the disk. One flush serves all callers that wait for it.
 //!
-//! A commit survives the end of the process by itself, and always together with all that were made before it. What a
-//! loss of power may take is the last of them, and for most that is as good: a job that has ended is made once more,
-//! and finds everything as it should be. Where a promise follows from a commit it waits here: a forge is told that its
-//! delivery is safe, an object is about to be written.
+//! A commit survives the end of the process by itself, together with all earlier ones. A power failure may lose the
+//! last commits, which is acceptable for most: a finished job runs once more and finds nothing to do. Callers wait here
+//! if a promise depends on a commit: before a forge is told that its delivery is safe, and before an object is written.
 
 use std::fs::File;
 use std::io;

@@ -1,5 +1,4 @@
-//! How syncs of apps ended, and what merged pull requests tell of that. Both are only added to: what was said once was
-//! so.
+//! The outcomes of syncs, and what merged pull requests report of them. Both are append-only.
 
 use sqlx::FromRow;
 

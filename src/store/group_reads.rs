@@ -1,4 +1,4 @@
-//! The refs that previews of merge groups were made from besides their bases and heads.
+//! The refs that previews of merge groups used besides their bases and heads.
 
 use sqlx::types::Json;
 

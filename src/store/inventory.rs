@@ -1,5 +1,5 @@
-//! What each app owns in each cluster. The inventory and the claims are one table, so that an object can't have two
-//! owners.
+//! The objects that each app owns in each cluster. The inventory and the claims are one table, so that an object cannot
+//! have two owners.
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;

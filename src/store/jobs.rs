@@ -1,4 +1,4 @@
-//! The rows of the queue. What they mean is decided in `queue`; here they are read and written.
+//! The rows of the queue: only reads and writes. `queue` decides what they mean.
 
 use std::collections::BTreeSet;
 

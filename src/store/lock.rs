@@ -1,5 +1,5 @@
-//! One process per store: a lock on a file beside it, held as long as the store is open and gone with the process,
-//! however it ends.
+//! One process per store: a lock on a file beside it, held while the store is open, and released when the process ends
+//! in any way.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};

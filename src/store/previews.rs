@@ -1,4 +1,4 @@
-//! What the last preview of each pull request looked at.
+//! The inputs of the last preview of each pull request.
 
 use sqlx::FromRow;
 use sqlx::types::Json;

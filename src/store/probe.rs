@@ -1,4 +1,4 @@
-//! Whether the store can be written to now, asked by readiness probes.
+//! Whether the store can be written now, for readiness probes.
 
 use std::time::Duration;
 

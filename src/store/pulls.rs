@@ -1,4 +1,4 @@
-//! The refs and pull requests of the repos, as they were last seen.
+//! The refs and pull requests of the repos, as last seen.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};

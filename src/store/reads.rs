@@ -1,4 +1,4 @@
-//! The refs that open previews were made from besides their bases and heads.
+//! The refs that open previews used besides their bases and heads.
 
 use sqlx::types::Json;
 

@@ -1,5 +1,5 @@
-//! Objects that are deleted to be made again, as they were: kept until there is one of that name again, so that neither
-//! a refusal nor the end of the process loses them.
+//! Objects that are deleted to be recreated, as they were. They are stored until an object of that name exists again,
+//! so that neither a rejection nor the end of the process loses them.
 
 use serde_json::Value;
 use sqlx::FromRow;

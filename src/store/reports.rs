@@ -1,4 +1,4 @@
-//! The rows of the outbox and of the gates. What they mean is decided in `report`; here they are read and written.
+//! The rows of the outbox and of the gates: only reads and writes. `report` decides what they mean.
 
 mod gates;
 mod put;

@@ -1,4 +1,4 @@
-//! What open previews rest on, and which objects have changed hands or content since.
+//! The facts that open previews depend on, and the objects that changed their owner or content since.
 
 use std::collections::BTreeSet;
 

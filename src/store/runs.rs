@@ -1,4 +1,4 @@
-//! The history: each attempt to do something for an app or a pull request, and how it ended.
+//! The history: each run for an app or a pull request, and how it ended.
 
 mod again;
 mod id;

@@ -1,5 +1,5 @@
-//! Several reads as of one moment. What a job does is several writes, in an order; who reads them one after the other
-//! sees some of a job that ends meanwhile and misses the rest, in whichever order it reads.
+//! Several reads of one moment. A job makes several writes in an order; separate reads could see some of them and miss
+//! others.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
-//! The one way to a transaction, and to a connection that may write.
+//! The only way to get a transaction, or a connection that may write.
 //!
-//! SQLite ends a transaction by itself when it meets a full disk, an I/O error, or has no memory. The library's own
-//! ROLLBACK then fails, and it goes on to count one open transaction: every later BEGIN of that connection would be a
-//! SAVEPOINT within nothing, and what is "committed" there can be lost while it is acknowledged. So no connection is
-//! used again that the library believes to be within a transaction: it is closed, and the next caller gets a new one.
+//! SQLite ends a transaction by itself on a full disk, an I/O error, or without memory. The library's own ROLLBACK then
+//! fails, and it continues to count one open transaction: every later BEGIN of that connection would be a SAVEPOINT
+//! within nothing, and data that is "committed" there can be lost although it is acknowledged. So a connection that the
+//! library believes to be within a transaction is never used again: it is closed, and the next caller gets a new one.
 
 use std::ops::{Deref, DerefMut};
 

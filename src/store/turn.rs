@@ -1,8 +1,7 @@
-//! The one way to write what is known, and was told, of a pull request: in a turn, and from what was read in it.
+//! The only way to write the state and the report of a pull request: in a turn, and from rows that were read in it.
 //!
-//! Pushes, the forge's word on a merge, previews and syncs all add to one row, at once. Whoever writes a row that was
-//! read before its turn takes back what somebody else has written meanwhile; so a row that may be written is read from
-//! its [`Turn`], and cannot outlive it.
+//! Pushes, merges, previews and syncs all update one row, at the same time. Writing a row that was read before the turn
+//! would revert an update in between; so a row that may be written is read from its [`Turn`], and cannot outlive it.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;

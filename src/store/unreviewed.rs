@@ -1,4 +1,4 @@
-//! What an app was rendered by when it was applied, and which of its objects go which no commit requests.
+//! The renderer and the facts with which an app was applied, and its objects that are removed without a commit.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is waited for: rows with deadlines, so that a wait outlives the process that began it.
+//! Waits for health: rows with deadlines, so that a wait outlives its process.
 
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};

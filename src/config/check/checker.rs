@@ -1,4 +1,4 @@
-//! Collects what is wrong while the rest is looked at.
+//! Collects errors while the rest is checked.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

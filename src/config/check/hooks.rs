@@ -1,4 +1,4 @@
-//! The forges: whether deliveries can be verified, and whether a hook's address and credentials fit its forge.
+//! Checks the hooks: whether deliveries can be verified, and whether address and credentials match the forge.
 
 use secrecy::ExposeSecret;
 use url::Url;

@@ -1,4 +1,4 @@
-//! The repositories and the clusters, and what they say of each other.
+//! Checks the repositories and the clusters, and their references to each other.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What an answer of GitHub's means.
+//! Interprets GitHub's responses.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One request and its answer: headers, redirects, deadline, and what an error means.
+//! One request and its response: headers, redirects, deadline, and the meaning of errors.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Who asks: a token, or a GitHub App whose tokens last an hour and are made per installation.
+//! Authentication: a token, or a GitHub App, whose tokens last an hour and are created per installation.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How GitHub is reached and as whom.
+//! The address and the credential of GitHub.
 
 use std::path::PathBuf;
 use std::time::Duration;

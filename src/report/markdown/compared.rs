@@ -1,4 +1,4 @@
-//! What was compared: with which commits, when, and whether before the merge or after it.
+//! What was compared: which commits, when, and whether before or after the merge.
 
 use super::escape::span;
 use crate::report::preview::{Outcome, PreviewReport, Previewed, RenderedFrom, Stopped};

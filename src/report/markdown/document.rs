@@ -1,4 +1,4 @@
-//! Blocks into parts, each of which is whole in itself and short enough for a forge.
+//! Splits blocks into parts, each of which is complete in itself and short enough for a forge.
 
 use super::escape;
 use super::long::{self, LONGEST_LINE};

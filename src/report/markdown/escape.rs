@@ -1,5 +1,5 @@
-//! Texts of others, so that they are shown as they are and do nothing: no mention, no link, no markup, no end of what
-//! they stand in.
+//! Escapes external texts, so that they are shown unchanged and have no effect: no mention, no link, no markup, and no
+//! end of the surrounding block.
 
 use crate::redact::push_visible;
 

@@ -1,4 +1,4 @@
-//! The first line: what merging does.
+//! The first line: the effect of merging.
 
 use super::escape::span;
 use crate::plan::{RefusedBy, Verdict};

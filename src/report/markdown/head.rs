@@ -1,5 +1,5 @@
-//! What stands above and below the changes: what was compared and a line per app, which are always complete, what is
-//! deleted, and what is to be known.
+//! The sections above and below the changes: the comparison and one line per app, which are always complete, then
+//! deletions and notes.
 
 use super::document::{Block, Document};
 use super::escape::{html, span};

@@ -1,4 +1,4 @@
-//! Lines that are too long for a comment, cut so that what changes in them is still seen.
+//! Shortens lines that are too long for a comment, so that their changes are still visible.
 
 /// The longest line of a diff; nobody reads a longer one in a comment.
 pub(super) const LONGEST_LINE: usize = 4_000;

@@ -1,4 +1,4 @@
-//! The lower half: each object that changes, folded, with its diff. What changes in the same way is shown once.
+//! The lower half: each changed object with its diff, folded. Identical changes are shown once.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! After the merge: what became of it.
+//! After the merge: the outcome of each app.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Where the objects are that an end of a sync is about: not always on the cluster where their app is.
+//! The clusters of the objects in an outcome: not always the cluster of their app.
 
 use super::escape::span;
 use crate::report::placed::by_cluster;

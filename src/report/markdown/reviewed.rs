@@ -1,4 +1,4 @@
-//! After the merge: where what is applied is not what was previewed.
+//! After the merge: where the applied changes differ from the preview.
 
 use super::document::{Block, Document};
 use super::escape::span;

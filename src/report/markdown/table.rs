@@ -1,4 +1,4 @@
-//! A line for each app: what merging does to it, in numbers and remarks.
+//! One row per app: the effect of merging, in numbers and notes.
 
 use super::document::{Block, Document};
 use super::escape::cell;

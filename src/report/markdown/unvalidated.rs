@@ -1,4 +1,4 @@
-//! What could not be validated before the merge: why, and what that means for it.
+//! Objects that could not be validated before the merge: the reason, and what it means.
 
 use super::document::{Block, Document};
 use super::escape::span;

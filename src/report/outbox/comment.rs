@@ -1,4 +1,4 @@
-//! A set of comments against what the forge has of it: which single step comes next. Pure.
+//! Compares the desired comments with those at the forge: which single step comes next. Pure.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

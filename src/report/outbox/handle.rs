@@ -1,4 +1,4 @@
-//! Where everybody puts what the forge should show.
+//! The handle with which all modules store what the forge should show.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How fast and how often reports are sent.
+//! The pace of reports.
 
 use std::time::Duration;
 

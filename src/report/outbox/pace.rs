@@ -1,4 +1,4 @@
-//! How fast one forge may be written to.
+//! The rate limit for writes to one forge.
 
 use std::collections::VecDeque;
 use std::time::Duration;

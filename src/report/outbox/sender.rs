@@ -1,4 +1,4 @@
-//! Makes one forge show what is wanted, one request that writes at a time, the most urgent first.
+//! Sends reports to one forge, one write at a time, the most urgent first.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where something is shown.
+//! The targets of reports: statuses, comments and notices.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What syncs and looks have found of an app: its render, what of it is applied, failures, drift, health and heals.
+//! What syncs and checks have found about an app: its render, its applied state, failures, drift, health and heals.
 
 use std::collections::BTreeSet;
 

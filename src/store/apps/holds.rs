@@ -1,4 +1,4 @@
-//! What people hold an app by: pauses and pins, each with who asked for it and when. What was so stays in the history.
+//! Pauses and pins of apps, with who requested them and when. Past ones stay in the history.
 
 use sqlx::FromRow;
 

@@ -1,4 +1,4 @@
-//! A row of the table of apps as the rest of the code sees it, and as it is stored.
+//! A row of the table of apps: its type, and its stored form.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Who gets an object: all that an app wants is claimed at once, or nothing of it.
+//! Claims objects for an app: either all that it renders, or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 

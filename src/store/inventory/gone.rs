@@ -1,4 +1,4 @@
-//! What an app has in its inventory and is not in the cluster any more.
+//! Objects in the inventory that no longer exist in the cluster.
 
 use super::{ClusterName, Json, Listed, ObjectId, Store, StoreError};
 use crate::ids::AppId;

@@ -1,4 +1,4 @@
-//! What deletions are held for.
+//! The reasons why deletions are held.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What a person holds an app by holds what it owns as well: nothing of that goes to another app before the app is
-//! resumed. Which objects these are is told by one view of the database, `kept_objects`.
+//! Objects of a paused or pinned app are handed over to no other app before it is resumed. The view `kept_objects` of
+//! the database lists them.
 
 use sqlx::SqliteConnection;
 use sqlx::types::Json;

@@ -1,4 +1,4 @@
-//! The kinds of what is owned, and by which definitions they are served.
+//! The kinds of owned objects, and the CRDs that serve them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Objects on clusters that their app has left: its definition names another cluster now.
+//! Objects on previous clusters of their app: its definition names another cluster now.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Objects on their way from one app to another.
+//! Objects that move from one app to another.
 
 use std::collections::BTreeSet;
 

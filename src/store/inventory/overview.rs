@@ -1,4 +1,4 @@
-//! What all apps own, at a glance: counts of what is as it should be, and the rows of what is not.
+//! A summary of the objects of all apps: counts of the applied ones, and the rows of all others.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! What was written into a cluster, and what was deleted from it.
+//! Records the objects that were written to a cluster or deleted from it.
 
 use sqlx::types::Json;
 

@@ -1,4 +1,5 @@
-//! The rows of the gates: what each pull request says of its head, and what all that share it show there.
+//! The rows of the gates: the status of each pull request for its head, and the combined status of pull requests with
+//! the same head.
 
 use sqlx::FromRow;
 

@@ -1,4 +1,4 @@
-//! Making something what is to be shown.
+//! Stores a report that is to be shown.
 
 use crate::store::{Connection, StoreError};
 

@@ -1,5 +1,5 @@
-//! What fails the same way at each look is one row of the history, which says since when and how often: else it pushes
-//! out what has really happened.
+//! Repeated identical failures are one row of the history, with the first time and the count, so that they do not
+//! displace other runs.
 
 use serde_json::Value;
 
