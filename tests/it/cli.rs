@@ -71,7 +71,7 @@ fn a_check_finds_what_would_not_work() {
     ] {
         assert!(told.lines().any(|line| line.starts_with("ERROR") && line.contains(wrong)), "{wrong}: {told}");
     }
-    assert!(told.contains("note  hook unused: no repo names it") && !told.contains("\"pro*\""), "{told}");
+    assert!(told.contains("note  hook unused: no repo uses it") && !told.contains("\"pro*\""), "{told}");
 
     let (told, code) = check("hooks: []\n");
     assert_eq!(code, Some(1), "{told}");

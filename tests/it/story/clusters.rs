@@ -188,7 +188,7 @@ async fn the_removal_of_an_app_that_moved_names_each_cluster() {
     held_in_west(&world, &merge).await;
     // Where they are, and not where the app is.
     let comment = world.comment(moved.number, "**3 deletions need confirmation** for `shop` on `west`").await;
-    assert!(comment.contains("- 3 deletions of `shop` on `west`: "), "{comment}");
+    assert!(comment.contains("- 3 deletions of `shop` on `west` ("), "{comment}");
 
     let removed = world.open_pull("remove", Files::new().without("apps/shop.yaml")).await;
     world.status_is(&removed.head, "success", "6 deletes, needs confirmation").await;

@@ -185,7 +185,7 @@ async fn what_a_chart_no_longer_renders_for_anothers_crd_is_held() {
     let bring = Files::new().file("defs/crd.yaml", crd(&group, &json!({"size": {"type": "integer"}})));
     let pull = world.open_pull("bring", bring).await;
     world.status_is(&pull.head, "success", "1 create").await;
-    let comment = world.comment(pull.number, "otherwise").await;
+    let comment = world.comment(pull.number, "differently").await;
     assert!(
         comment.contains("2 apps render differently: chart (1 delete), 1 app of other repos, 1 with deletions"),
         "{comment}"

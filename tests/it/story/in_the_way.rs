@@ -36,7 +36,7 @@ async fn h6_who_has_the_node_port_until_it_is_deleted_is_named() {
     let pull = world.open_pull("rename", renamed.clone()).await;
     world.status_is(&pull.head, "failure", "1 rejected (np)").await;
     let comment = world.comment(pull.number, "Merging would fail").await;
-    let holder = format!("Service {}/np-old has the node port 31873 until it is deleted", world.namespace);
+    let holder = format!("Service {}/np-old uses the node port 31873 until it is deleted", world.namespace);
     assert!(comment.contains(&holder) && comment.contains(STEPS), "{comment}");
     assert!(!comment.contains("DELETES") && !comment.contains("--allow-destructive"), "{comment}");
     world.merge_pull(pull.number).await;

@@ -53,7 +53,10 @@ async fn what_is_waited_for_is_told() {
     world.status(&pull.head).await;
     world.merge_pull(pull.number).await;
     let comment = world.comment(pull.number, "UTC: `Deployment ").await;
-    assert!(comment.contains("not healthy yet: `shop` on `prod`") && comment.contains(" waits until "), "{comment}");
+    assert!(
+        comment.contains("not healthy yet: `shop` on `prod`") && comment.contains(" is not healthy yet, fails at "),
+        "{comment}"
+    );
     let (state, health, message) = world.stands("shop").await;
     assert_eq!((state.as_str(), health.as_str()), ("waiting", "progressing"), "{message}");
     assert!(message.contains("fails at") && message.contains("Deployment") && message.contains("web"), "{message}");

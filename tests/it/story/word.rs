@@ -74,7 +74,8 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let comment =
         world.comment(pull.number, "applied, but **5 deletions need confirmation** for `shop` on `prod`").await;
     assert!(
-        comment.contains("- 5 deletions of `shop` on `prod`: `driftless sync shop/shop --allow-destructive`"),
+        comment.contains("- 5 deletions of `shop` on `prod` (")
+            && comment.contains("; to confirm: `driftless sync shop/shop --allow-destructive`"),
         "{comment}"
     );
     assert_eq!((value(&world, "f").await.as_deref(), value(&world, "a").await.as_deref()), (Some("new"), Some("a")));
