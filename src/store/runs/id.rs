@@ -85,8 +85,8 @@ mod tests {
     use super::*;
     use crate::random::{FixedRandom, SystemRandom};
 
-    /// R7: the order in which runs begin is that of their names, within a millisecond, after more than fit into one, and
-    /// with a clock that goes back.
+    /// R7: the order in which runs begin is that of their names: within a millisecond, after more than fit into one,
+    /// and with a clock that goes back.
     #[test]
     fn r7_names_are_in_the_order_in_which_runs_begin() {
         let ids = RunIds::new(Arc::new(SystemRandom));
