@@ -297,3 +297,63 @@ fn a_take_over_shows_what_it_drops_and_no_more() {
     assert_eq!((shown.action, &shown.before), (Action::Update, &Some(theirs.clone())));
     assert_eq!((&shown.takes_over, shown.is_rejected()), (&Some(TakeOver::Unmarked), false));
 }
+
+/// A change that is refused, or not validated, is one, however alike both sides are.
+#[test]
+fn both_sides_are_alike_only_where_the_server_accepts() {
+    let ours = marks("web");
+    let data = json!({"k": "1"});
+    let wanted = wanted(&data);
+    let same = || Some((&wanted, accepted(live(&data))));
+    let change = |verdict: Verdict, before: Option<Value>| {
+        let asked = DryRun { verdict, ..accepted(live(&data)) };
+        let (base, answer) = same().expect("a base");
+        decide_change(&wanted, before.as_ref(), Some((base, &answer)), asked, claim(&ours, true, false))
+    };
+    assert_eq!(change(Verdict::Accepted, Some(live(&data))).action, Action::None);
+    assert_eq!(change(Verdict::Accepted, None).action, Action::None);
+    assert_eq!(change(not_validated(), Some(live(&data))).action, Action::Update);
+    let drifted = change(Verdict::Accepted, Some(live(&json!({"k": "0"}))));
+    assert_eq!((drifted.action, drifted.before), (Action::None, Some(live(&data))), "drift is the other lens");
+}
+
+/// Two versions of one kind spell an object in two ways: the base is then what is live, read in the change's version.
+#[test]
+fn two_versions_are_compared_in_one() {
+    let of = |version: &str, value: &str| json!({"apiVersion": version, "data": {"k": value}});
+    let (live, base, after) = (of("v2", "live"), of("v1", "base"), of("v2", "after"));
+    let before = |live: &Value, base: &Value| in_one_version(Some(live), Some(base), Some(&after));
+    assert_eq!(before(&live, &of("v2", "base")), Some(of("v2", "base")));
+    assert_eq!(before(&live, &base), Some(live.clone()));
+    assert_eq!(before(&of("v1", "live"), &base), None, "nothing is in the version of the change");
+    assert_eq!(in_one_version(Some(&live), None, Some(&after)), None);
+    assert_eq!(in_one_version(Some(&live), Some(&base), None), Some(base));
+}
+
+/// C3: nothing that the server has said about another owner's object is passed on.
+#[test]
+fn what_the_server_says_of_anothers_object_is_not_passed_on() {
+    let ours = marks("web");
+    let new = json!({"k": "2"});
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "1"}});
+    let conflict = Conflict { field: ".data.k".to_owned(), manager: "somebody".to_owned() };
+    // What comes back is not what was sent, which would be a remark about an object of ours.
+    let said = || DryRun {
+        conflicts: vec![conflict.clone()],
+        warnings: vec!["w".into()],
+        ..accepted(live(&json!({"k": "3"})))
+    };
+    let (wanted, base) = (wanted(&new), wanted(&json!({"k": "1"})));
+    let sides = Some((&base, &accepted(live(&new))));
+    let changes = [
+        decide(&wanted, Some(&theirs), said(), claim(&ours, false, true)),
+        decide_change(&wanted, Some(&theirs), sides, said(), claim(&ours, false, true)),
+    ];
+    for change in changes {
+        assert_eq!(change.takes_over, Some(TakeOver::Unmarked));
+        assert!(change.conflicts.is_empty() && change.warnings.is_empty() && change.remarks.is_empty());
+        assert_eq!(change.after, Some(wanted.manifest.clone()));
+    }
+    let key = wanted.key.clone();
+    assert_eq!(prune(key, theirs.clone(), Verdict::Accepted).before, Some(theirs));
+}
