@@ -6,8 +6,8 @@ use crate::ids::{AppId, ClusterName, RepoName};
 use crate::manifest::ObjectId;
 use crate::render::RenderOptions;
 
-/// An app as it is defined at one commit of its defining repo.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An app as it is defined at one commit of its defining repo. What is stored of it has a form of its own, in `store`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct App {
     pub id: AppId,
     pub source: Source,
@@ -19,7 +19,7 @@ pub struct App {
     /// Whether objects that exist without any owner's mark may be taken over.
     pub adopt: Adopt,
     /// Fields that others may set: what differs there is neither drift nor changed back.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore_differences: Vec<IgnoreDifferences>,
     pub origin: Origin,
 }
@@ -58,7 +58,7 @@ impl App {
 }
 
 /// Where the manifests come from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Source {
     pub repo: RepoName,
     /// A full ref name, such as `refs/heads/main`.
@@ -67,7 +67,7 @@ pub struct Source {
     pub path: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Destination {
     pub cluster: ClusterName,
     /// Fills only what a namespaced manifest leaves out.
@@ -75,12 +75,11 @@ pub struct Destination {
 }
 
 /// Where an app is defined.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Origin {
     pub file: String,
     pub line: u32,
     /// The full ref that the file was read from; empty where that was not written down.
-    #[serde(default)]
     pub definitions_ref: String,
 }
 

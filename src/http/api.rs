@@ -98,7 +98,27 @@ pub(super) fn router(queue: &Queue) -> Router {
 async fn jobs(State(store): State<Store>, Query(page): Query<Page>) -> Result<Json<Vec<JobView>>, Problem> {
     let rows = store.jobs(page.limit()).await?;
     let late = store.late_reports(page.limit().into()).await?;
-    Ok(Json(rows.iter().map(job_view).chain(late.iter().map(report_view)).collect::<Result<_, _>>()?))
+    let now = time(store.now())?;
+    let mut views: Vec<JobView> =
+        rows.iter().map(job_view).chain(late.iter().map(report_view)).collect::<Result<_, _>>()?;
+    views.extend(store.skipped_rows().into_iter().map(|error| skipped_view(error, now)));
+    Ok(Json(views))
+}
+
+/// A row of the store that cannot be read: everything else goes on without it.
+fn skipped_view(error: String, now: Timestamp) -> JobView {
+    JobView {
+        key: "store".to_owned(),
+        state: "failed".to_owned(),
+        causes: Vec::new(),
+        hint: None,
+        first_event: now,
+        last_event: now,
+        due: now,
+        attempt: 0,
+        failing_since: None,
+        error: Some(error),
+    }
 }
 
 /// A comment or a status that is not where it should be: whoever misses it looks here.

@@ -20,6 +20,7 @@ use crate::forge::StatusState;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Key, Manual, Queue, QueueError, Request, Trigger};
 use crate::report::preview::DefinitionChange;
+use crate::report::stored::REPORT;
 use crate::report::{self, PreviewReport, markdown};
 use crate::run_text;
 use crate::store::Store;
@@ -148,7 +149,8 @@ fn hold_view(row: HoldRow) -> RunView {
 fn run_view(row: RunRow) -> RunView {
     let kind = run_text::kind(&row).to_owned();
     let (summary, error) = (run_text::summary(&row), run_text::note(&row).map(str::to_owned));
-    let asked: Vec<Trigger> = serde_json::from_value(row.cause).unwrap_or_default();
+    let asked = row.cause.as_array().into_iter().flatten();
+    let asked: Vec<Trigger> = asked.filter_map(|cause| serde_json::from_value(cause.clone()).ok()).collect();
     RunView {
         run: row.id.to_string(),
         app: row.target,
@@ -323,7 +325,8 @@ async fn preview(
     let unknown = || Problem::new(StatusCode::NOT_FOUND, format!("no preview of {repo}#{number} is known"));
     let pull = parts.store.pull(&RepoName::new(&repo), number).await?.ok_or_else(unknown)?;
     let pull_request = format!("{repo}#{number}");
-    let report = pull.report.as_deref().and_then(|text| serde_json::from_str::<PreviewReport>(text).ok());
+    let report =
+        pull.report.as_deref().and_then(|text| REPORT.read_if_known(format!("{}#{}", pull.repo, pull.number), text));
     let Some(report) = report else {
         // One that affects no app has a preview, and nothing to tell.
         let made = parts.store.preview(&RepoName::new(&repo), number).await?;

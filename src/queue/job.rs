@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::row::causes;
+use super::row::known_causes;
 use super::{Finish, JobError, Key, RunningJob, Trigger};
 use crate::store::StoreError;
 use crate::store::jobs::JobRow;
@@ -42,7 +42,7 @@ impl Job {
         let what = || format!("the job {}", row.key);
         Ok(Self {
             key: row.key.parse().map_err(|error| StoreError::corrupt(what(), error))?,
-            causes: causes(row)?,
+            causes: known_causes(row),
             hint: row.hint.clone(),
             attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
             failing_since: row.failing_since.map(|millis| timestamp(&what(), millis)).transpose()?,

@@ -5,6 +5,7 @@ use super::timing::{QueueConfig, millis};
 use super::trigger::{self, Request, Trigger};
 use crate::store::StoreError;
 use crate::store::jobs::{JobRow, State};
+use crate::store::stored::Stored;
 
 /// The rows of one key, by state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -204,11 +205,13 @@ pub(super) fn failed(running: &JobRow, error: &str, reported: Option<&str>, now:
     }
 }
 
+/// A list of triggers; one that is not known is told apart from the others.
+const CAUSES: Stored<Vec<serde_json::Value>> = Stored::new("jobs.causes", 1, "They count as a poll");
+
 /// Why the job exists. A cause that this version does not know counts as "something may have changed": what is to be
 /// done follows from what is there.
 pub(super) fn causes(row: &JobRow) -> Result<Vec<Trigger>, StoreError> {
-    let corrupt = |error| StoreError::corrupt(format!("causes of the job {}", row.key), error);
-    let listed: Vec<serde_json::Value> = serde_json::from_str(&row.causes).map_err(corrupt)?;
+    let listed = CAUSES.read(&row.key, &row.causes)?;
     let known = |cause: serde_json::Value| {
         serde_json::from_value(cause).unwrap_or_else(|error| {
             tracing::warn!(key = row.key, %error, "a cause of a job is of another version, and counts as a poll");
@@ -229,7 +232,8 @@ pub fn known_causes(row: &JobRow) -> Vec<Trigger> {
 
 fn cause_text(causes: &[Trigger]) -> String {
     // Texts, numbers and booleans under fixed names: nothing in there can fail to be written.
-    serde_json::to_string(causes).unwrap_or_else(|_| "[]".to_owned())
+    let listed = causes.iter().filter_map(|cause| serde_json::to_value(cause).ok()).collect();
+    CAUSES.write(&listed).unwrap_or_else(|_| "[]".to_owned())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod placed;
 pub mod preview;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod stored;
 pub mod words;
 
 pub use gate::{gate, pending};

@@ -1,5 +1,6 @@
 //! The apps: their definitions, last renders, applied states and health.
 
+mod definition;
 mod found;
 pub mod holds;
 mod row;
@@ -8,11 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::FromRow;
 
-pub use row::{AppHealth, AppRow, AppState, Defined, GOES, HEALTH_UNKNOWN, HealCount, Heals, STAYS, SUSPENDED};
+pub use definition::as_stored;
+pub use row::{AppHealth, AppRow, AppState, Defined, GOES, HEALTH_UNKNOWN, HealCount, Heals, STAYS, SUSPENDED, TRACE};
 
+use definition::{AppForm, DEFINITION};
 use row::{Raw, rows};
 
-use super::{Connection, Store, StoreError, decoded, readable};
+use super::skipped::Skipped;
+use super::{Connection, Store, StoreError, decoded};
 use crate::app::App;
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 
@@ -59,8 +63,8 @@ impl Drop for Change<'_> {
 }
 
 /// All apps, by name.
-pub(super) async fn all(conn: &mut Connection) -> Result<Vec<AppRow>, StoreError> {
-    Ok(rows(&sqlx::query(select!("ORDER BY id")).fetch_all(conn).await?))
+pub(super) async fn all(conn: &mut Connection, skipped: &Skipped) -> Result<Vec<AppRow>, StoreError> {
+    Ok(rows(skipped, &sqlx::query(select!("ORDER BY id")).fetch_all(conn).await?))
 }
 
 impl Store {
@@ -74,7 +78,7 @@ impl Store {
     /// known of its render goes, so that whoever is stopped before the app's sync is queued finds it to be done by
     /// that.
     pub async fn put_app(&self, app: &App, commit: &Oid) -> Result<(), StoreError> {
-        let definition = serde_json::to_string(app).map_err(|error| StoreError::corrupt("a definition", error))?;
+        let definition = DEFINITION.write(&AppForm::from(app))?;
         let _change = Change::of(&self.0.definition_changes);
         sqlx::query(
             "INSERT INTO apps (id, repo, source_repo, cluster, definition, definition_commit, state) \
@@ -112,17 +116,21 @@ impl Store {
 
     /// All apps, by name.
     pub async fn apps(&self) -> Result<Vec<AppRow>, StoreError> {
-        all(&mut *self.read().acquire().await?).await
+        all(&mut *self.read().acquire().await?, &self.0.skipped).await
     }
 
     /// The apps that a repo defines.
     pub async fn apps_defined_by(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
-        Ok(rows(&sqlx::query(select!("WHERE repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?))
+        Ok(rows(
+            &self.0.skipped,
+            &sqlx::query(select!("WHERE repo = $1 ORDER BY id")).bind(repo.as_str()).fetch_all(self.read()).await?,
+        ))
     }
 
     /// The apps whose manifests come from a repo.
     pub async fn apps_reading(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
         Ok(rows(
+            &self.0.skipped,
             &sqlx::query(select!("WHERE source_repo = $1 ORDER BY id"))
                 .bind(repo.as_str())
                 .fetch_all(self.read())
@@ -133,7 +141,7 @@ impl Store {
     /// Those of them that are missing their ref, path or definition.
     pub async fn missing_reading(&self, repo: &RepoName) -> Result<Vec<AppRow>, StoreError> {
         let query = sqlx::query(select!("WHERE source_repo = $1 AND state = 'missing' ORDER BY id"));
-        Ok(rows(&query.bind(repo.as_str()).fetch_all(self.read()).await?))
+        Ok(rows(&self.0.skipped, &query.bind(repo.as_str()).fetch_all(self.read()).await?))
     }
 
     /// The active apps whose manifests come from a repo, with the trace of their last render as it wrote it; none for
@@ -143,12 +151,13 @@ impl Store {
         let found = query.bind(repo.as_str()).fetch_all(self.read()).await?;
         let read =
             |found: Result<WithTrace, StoreError>| found.and_then(|found| Ok((found.raw.try_into()?, found.trace)));
-        Ok(readable(decoded(&found, "app", "id").into_iter().map(read)))
+        Ok(self.readable(decoded(&found, "apps", &["id"]).into_iter().map(read)))
     }
 
     /// The apps that are deployed to a cluster.
     pub async fn apps_on(&self, cluster: &ClusterName) -> Result<Vec<AppRow>, StoreError> {
         Ok(rows(
+            &self.0.skipped,
             &sqlx::query(select!("WHERE cluster = $1 ORDER BY id"))
                 .bind(cluster.as_str())
                 .fetch_all(self.read())
@@ -176,7 +185,7 @@ impl Store {
             Ok(id) => Ok((id, trace)),
             Err(error) => Err(StoreError::corrupt("an app", error)),
         };
-        Ok(readable(found.into_iter().map(named)))
+        Ok(self.readable(found.into_iter().map(named)))
     }
 
     pub async fn set_app_state(&self, id: &AppId, state: AppState, message: &str) -> Result<(), StoreError> {

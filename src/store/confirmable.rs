@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::stored::Stored;
 use super::{Store, StoreError};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 
 type Shown = BTreeMap<ClusterName, BTreeSet<ObjectId>>;
+
+const SHOWN: Stored<Shown> =
+    Stored::new("shown_deletes.objects", 1, "What waits for confirmation is shown again by the next sync");
 
 impl Store {
     /// Remembers what was shown of one cluster, in place of what was shown of it before.
@@ -26,7 +30,7 @@ impl Store {
             sqlx::query("DELETE FROM shown_deletes WHERE app = $1").bind(app.to_string()).execute(self.write()).await?;
             return Ok(());
         }
-        let objects = serde_json::to_string(&shown).map_err(|error| StoreError::corrupt("a list of objects", error))?;
+        let objects = SHOWN.write(&shown)?;
         sqlx::query(
             "INSERT INTO shown_deletes (app, objects, shown_at) VALUES ($1, $2, $3)
              ON CONFLICT (app) DO UPDATE SET objects = excluded.objects, shown_at = excluded.shown_at",
@@ -51,7 +55,7 @@ impl Store {
         Ok(query
             .fetch_optional(self.read())
             .await?
-            .and_then(|text| serde_json::from_str(&text).ok())
+            .and_then(|text| SHOWN.read_if_known(app, &text))
             .unwrap_or_default())
     }
 }

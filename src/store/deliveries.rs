@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, decoded};
 
 /// A delivery as it came in. `hook_id` is empty where the forge gives its hooks no ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +82,13 @@ pub async fn record(conn: &mut SqliteConnection, came: &[(&NewDelivery, i64)], n
 impl Store {
     /// The newest deliveries first, at most `limit`.
     pub async fn deliveries(&self, limit: u32) -> Result<Vec<StoredDelivery>, StoreError> {
-        let rows = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT hook, hook_id, delivery_id, event, project, received_at, copies, last_at
              FROM deliveries ORDER BY last_at DESC LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(self.read())
         .await?;
-        Ok(rows)
+        Ok(self.readable(decoded(&rows, "deliveries", &["hook", "delivery_id"])))
     }
 }

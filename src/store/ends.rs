@@ -2,7 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::{Connection, Store, StoreError, readable};
+use super::skipped::Skipped;
+use super::{Connection, Store, StoreError};
 use crate::ids::{AppId, Oid, RepoName};
 
 /// So many ends of an app are remembered.
@@ -56,14 +57,14 @@ fn ids(app: &str, revision: &str) -> Result<(AppId, Oid), StoreError> {
     Ok((app.parse().map_err(|error| StoreError::corrupt(what(), error))?, revision))
 }
 
-pub(super) async fn of(conn: &mut Connection, repo: &RepoName) -> Result<Vec<EndRow>, StoreError> {
+pub(super) async fn of(conn: &mut Connection, repo: &RepoName, skipped: &Skipped) -> Result<Vec<EndRow>, StoreError> {
     let query = sqlx::query_as("SELECT id, app, revision, ended, at FROM app_ends WHERE repo = $1 ORDER BY id");
     let rows: Vec<RawEnd> = query.bind(repo.as_str()).fetch_all(conn).await?;
     let read = |RawEnd { id, app, revision, ended, at }: RawEnd| {
         let (app, revision) = ids(&app, &revision)?;
         Ok(EndRow { id, app, revision, ended, at })
     };
-    Ok(readable(rows.into_iter().map(read)))
+    Ok(skipped.readable(rows.into_iter().map(read)))
 }
 
 impl Store {
@@ -133,7 +134,7 @@ impl Store {
             let (app, revision) = ids(&app, &revision)?;
             Ok(EventRow { app, end_id, revision, ended, at })
         };
-        Ok(readable(rows.into_iter().map(read)))
+        Ok(self.readable(rows.into_iter().map(read)))
     }
 
     /// Whether a merged pull request of a repo waits for apps; those that nothing was heard of since `after` no longer

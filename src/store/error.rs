@@ -38,9 +38,12 @@ pub enum StoreError {
         #[source]
         source: Box<MigrateError>,
     },
-    /// A row that this version can't read: written by hand, or by a bug.
+    /// A row that this version cannot read: written by hand, or by a bug.
     #[error("the store contains an invalid {what}: {problem}")]
     Corrupt { what: String, problem: String },
+    /// A stored form that this version cannot read.
+    #[error("{column} of {row} cannot be read from the store: {problem}. {remedy}")]
+    Unreadable { column: &'static str, row: String, problem: String, remedy: &'static str },
     #[error("the store's writes cannot be flushed to disk: {0}. Check the disk's health and free space")]
     Disk(#[source] std::io::Error),
     #[error(

@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
+use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
 
 use super::transaction::Query;
 use super::words::words;
-use super::{Store, StoreError, readable};
+use super::{Store, StoreError, decoded};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 
@@ -84,6 +85,9 @@ pub struct AppliedObject {
     pub manifest_hash: String,
     pub fingerprint: Fingerprint,
 }
+
+/// What names a row.
+const KEYS: &[&str] = &["api_group", "kind", "namespace", "name"];
 
 #[derive(FromRow)]
 struct Raw {
@@ -223,6 +227,12 @@ fn none_is_empty(namespace: Option<&String>) -> &str {
     namespace.map_or("", String::as_str)
 }
 
+/// Each of them, or why it cannot be read.
+fn read(found: &[SqliteRow]) -> Vec<Result<ObjectRow, StoreError>> {
+    decoded::<Raw>(found, "objects", KEYS).into_iter().map(|raw| raw?.try_into()).collect()
+}
+
+/// All of one app: what it owns is known as a whole or not at all, or something would be claimed or deleted twice.
 fn rows(raw: Vec<Raw>) -> Result<Vec<ObjectRow>, StoreError> {
     raw.into_iter().map(ObjectRow::try_from).collect()
 }
@@ -253,8 +263,9 @@ impl Store {
 
     /// What all apps own in a cluster.
     pub async fn inventory_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
-        let raw = sqlx::query_as::<_, Raw>(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));
-        Ok(readable(raw.bind(cluster.as_str()).fetch_all(self.read()).await?.into_iter().map(ObjectRow::try_from)))
+        let query = sqlx::query(select!("WHERE cluster = $1 ORDER BY api_group, kind, namespace, name"));
+        let found = query.bind(cluster.as_str()).fetch_all(self.read()).await?;
+        Ok(self.readable(read(&found)))
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::words::words;
-use super::{Store, StoreError};
+use super::{Store, StoreError, decoded};
 
 /// A clock that is set back by less than this is a clock that is kept right.
 pub(super) const CLOCKS_DIFFER: i64 = 60_000;
@@ -362,7 +362,7 @@ impl Store {
 
     /// Jobs for the eye: running, then pending by due time, then failed, then done; at most `limit`.
     pub async fn jobs(&self, limit: u32) -> Result<Vec<JobRow>, StoreError> {
-        let rows = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT * FROM jobs
              ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'pending' THEN 1 WHEN 'failed' THEN 2 ELSE 3 END, due, key
              LIMIT $1",
@@ -370,12 +370,12 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.read())
         .await?;
-        Ok(rows)
+        Ok(self.readable(decoded(&rows, "jobs", &["key", "state"])))
     }
 
     /// What fails: it is tried again soon, or by the next look.
     pub async fn failing_jobs(&self) -> Result<Vec<JobRow>, StoreError> {
         let sql = "SELECT * FROM jobs WHERE state <> 'done' AND failing_since IS NOT NULL AND error IS NOT NULL";
-        Ok(sqlx::query_as(sql).fetch_all(self.read()).await?)
+        Ok(self.readable(decoded(&sqlx::query(sql).fetch_all(self.read()).await?, "jobs", &["key", "state"])))
     }
 }

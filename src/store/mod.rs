@@ -15,6 +15,9 @@ mod probe;
 mod retention;
 #[cfg(test)]
 mod schema_tests;
+mod skipped;
+#[cfg(test)]
+mod skipped_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -36,6 +39,7 @@ pub mod replaced;
 pub mod reports;
 pub mod rests;
 pub mod runs;
+pub mod stored;
 pub mod unreviewed;
 pub mod waits;
 
@@ -61,6 +65,7 @@ pub use error::{SqlError, StoreError};
 use lock::{Lock, PRIVATE};
 use probe::Probe;
 use runs::RunIds;
+use skipped::Skipped;
 pub use snapshot::Snapshot;
 pub use transaction::{Connection, Tx};
 pub use turn::{HeldPull, Turn};
@@ -87,6 +92,7 @@ struct Inner {
     /// Whose turn it is to write what is known of the pull requests of a repo.
     turns: Mutex<HashMap<RepoName, Arc<tokio::sync::Mutex<()>>>>,
     run_ids: RunIds,
+    skipped: Skipped,
     _lock: Lock,
 }
 
@@ -107,6 +113,7 @@ impl Store {
         MIGRATIONS.run(&writer).await.map_err(|source| StoreError::migrate(path, source))?;
         let readers = pool(READERS).connect_with(reading(path)).await.map_err(open)?;
         let disk = Disk::of(path).map_err(StoreError::Disk)?;
+        let skipped = Skipped::new(Arc::clone(&clock));
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             writer,
@@ -117,6 +124,7 @@ impl Store {
             probe: Probe::default(),
             turns: Mutex::default(),
             run_ids: RunIds::new(random),
+            skipped,
             _lock: lock,
         })))
     }
@@ -185,6 +193,16 @@ impl Store {
         Arc::clone(turns.entry(repo.clone()).or_default())
     }
 
+    /// See [`Skipped::readable`].
+    fn readable<T>(&self, rows: impl IntoIterator<Item = Result<T, StoreError>>) -> Vec<T> {
+        self.0.skipped.readable(rows)
+    }
+
+    /// The rows that could not be read lately and were passed over, each as its error names it.
+    pub fn skipped_rows(&self) -> Vec<String> {
+        self.0.skipped.texts()
+    }
+
     pub fn clock(&self) -> &dyn Clock {
         self.0.clock.as_ref()
     }
@@ -201,17 +219,21 @@ impl Store {
     }
 }
 
-/// Each row as it is read, or which one cannot be; `key` is the column that names it.
-fn decoded<R: for<'r> FromRow<'r, SqliteRow>>(rows: &[SqliteRow], what: &str, key: &str) -> Vec<Result<R, StoreError>> {
-    let named = |row: &SqliteRow| format!("{what} ({})", row.try_get::<String, _>(key).unwrap_or_default());
+/// Each row as it is read, or which one cannot be; `keys` are the columns that name it.
+fn decoded<R: for<'r> FromRow<'r, SqliteRow>>(
+    rows: &[SqliteRow],
+    table: &str,
+    keys: &[&str],
+) -> Vec<Result<R, StoreError>> {
+    let key = |row: &SqliteRow, key: &str| {
+        let text = row.try_get_unchecked::<String, _>(key);
+        text.or_else(|_| row.try_get_unchecked::<i64, _>(key).map(|number| number.to_string())).unwrap_or_default()
+    };
+    let named = |row: &SqliteRow| {
+        let keys: Vec<String> = keys.iter().map(|name| key(row, name)).collect();
+        format!("row {} of table {table}", keys.join(" "))
+    };
     rows.iter().map(|row| R::from_row(row).map_err(|error| StoreError::corrupt(named(row), error))).collect()
-}
-
-/// The rows that can be read. One that cannot, because it was written by another version or by hand, is named in the
-/// log and left out: it must not stop what has nothing to do with it.
-fn readable<T>(rows: impl IntoIterator<Item = Result<T, StoreError>>) -> Vec<T> {
-    let read = |row: Result<T, StoreError>| row.inspect_err(|error| tracing::error!(%error, "a row is left out")).ok();
-    rows.into_iter().filter_map(read).collect()
 }
 
 /// The store holds what was rendered and said: it is its owner's alone. SQLite gives its log the rights of the file

@@ -105,7 +105,7 @@ impl Store {
             let merge_commit = merge_commit.parse().map_err(|error| StoreError::corrupt(what(), error))?;
             Ok(ShownRow { number, merge_commit, shown })
         };
-        query.fetch_all(self.read()).await?.into_iter().map(row).collect()
+        Ok(self.readable(query.fetch_all(self.read()).await?.into_iter().map(row)))
     }
 
     pub async fn preview(&self, repo: &RepoName, number: u64) -> Result<Option<PreviewRow>, StoreError> {

@@ -3,8 +3,10 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::skipped::Skipped;
+use super::stored::Stored;
 use super::words::words;
-use super::{Connection, Store, StoreError, decoded, readable};
+use super::{Connection, Store, StoreError, decoded};
 use crate::ids::{AppId, Oid, RepoName};
 
 /// A pull request with what was last shown on it.
@@ -100,6 +102,8 @@ struct Row {
     merge_confirmed: i64,
 }
 
+const APPS: Stored<Vec<AppId>> = Stored::new("pulls.apps", 1, "The next preview of the pull request writes it again");
+
 const COLUMNS: &str =
     "repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished, merge_confirmed";
 
@@ -117,7 +121,7 @@ impl TryFrom<Row> for Pull {
             head: oid(head)?,
             base: base.map(oid).transpose()?,
             merge_commit: merge_commit.map(oid).transpose()?,
-            apps: serde_json::from_str(&apps).map_err(|error| StoreError::corrupt(what(), error))?,
+            apps: APPS.read_if_known(what(), &apps).unwrap_or_default(),
             base_ref,
             report,
             unfinished: unfinished != 0,
@@ -128,8 +132,8 @@ impl TryFrom<Row> for Pull {
 }
 
 /// Those that can be read; the others are named in the log.
-fn rows(found: &[SqliteRow]) -> Vec<Pull> {
-    readable(decoded::<Row>(found, "a pull request of repo", "repo").into_iter().map(|row| row?.try_into()))
+fn rows(skipped: &Skipped, found: &[SqliteRow]) -> Vec<Pull> {
+    skipped.readable(decoded::<Row>(found, "pulls", &["repo", "number"]).into_iter().map(|row| row?.try_into()))
 }
 
 pub(super) async fn last_seen(
@@ -204,7 +208,7 @@ impl Store {
         let sql = format!("SELECT {COLUMNS} FROM pulls WHERE repo = $1 AND state = $2 ORDER BY number DESC LIMIT 5000");
         let found =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(state).fetch_all(self.read()).await?;
-        Ok(rows(&found))
+        Ok(rows(&self.0.skipped, &found))
     }
 
     /// The highest number of a pull request of a repo that was ever seen and is not forgotten.
@@ -225,7 +229,7 @@ impl Store {
         );
         let found =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(repo.as_str()).bind(after).fetch_all(self.read()).await?;
-        Ok(rows(&found))
+        Ok(rows(&self.0.skipped, &found))
     }
 
     /// Writes the whole row. Whoever wants that takes a [`super::Turn`].
@@ -243,7 +247,7 @@ fn number_column(number: u64) -> i64 {
 async fn put(conn: &mut SqliteConnection, pull: &Pull, now: i64) -> Result<(), StoreError> {
     let Pull { repo, number, state, head, base_ref, base, merge_commit, apps, report, unfinished, merge_confirmed } =
         pull;
-    let apps = serde_json::to_string(apps).map_err(|error| StoreError::corrupt("a list of apps", error))?;
+    let apps = APPS.write(apps)?;
     let statement = "INSERT INTO pulls (repo, number, state, head, base_ref, base, merge_commit, apps, report, \
                      updated_at, unfinished, merge_confirmed)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)

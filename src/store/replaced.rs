@@ -4,10 +4,14 @@
 use serde_json::Value;
 use sqlx::FromRow;
 
+use super::stored::Stored;
 use super::transaction::Query;
-use super::{Store, StoreError, readable};
+use super::{Store, StoreError};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::ObjectKey;
+
+const OBJECT: Stored<Value> =
+    Stored::new("replaced.object", 1, "It cannot be put back; delete the row once the object is there again");
 
 /// An object before it was deleted.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,11 +50,11 @@ impl TryFrom<Raw> for Replaced {
         let key = ObjectKey { group: raw.api_group, version: raw.version, kind: raw.kind, namespace, name: raw.name };
         let revision = raw.applied_revision.parse::<Oid>();
         let revision = revision.map_err(|error| StoreError::corrupt(format!("a revision of {key}"), error))?;
-        let object = raw.object.map(|text| serde_json::from_str(&text)).transpose();
+        let object = raw.object.map(|text| OBJECT.read(&key, &text)).transpose()?;
         Ok(Self {
             cluster: ClusterName::new(&raw.cluster),
             app: raw.app.parse().map_err(|error| StoreError::corrupt(format!("an owner of {key}"), error))?,
-            object: object.map_err(|error| StoreError::corrupt(format!("what {key} was"), error))?,
+            object,
             applied: (raw.manifest_hash, revision),
             since: raw.since,
             key,
@@ -77,7 +81,8 @@ fn of_key<'q>(sql: &'static str, cluster: &'q ClusterName, key: &'q ObjectKey) -
 impl Store {
     /// Keeps an object before it is deleted; once this returns it is on disk. Its time is that of now.
     pub async fn keep_replaced(&self, replaced: &Replaced) -> Result<(), StoreError> {
-        let Replaced { cluster, app, key, object, applied, .. } = replaced;
+        let Replaced { cluster, app, key, applied, .. } = replaced;
+        let object = replaced.object.as_ref().map(|object| OBJECT.write(object)).transpose()?;
         of_key(
             "INSERT INTO replaced (cluster, api_group, kind, namespace, name, version, app, object, manifest_hash, \
              applied_revision, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -89,7 +94,7 @@ impl Store {
         )
         .bind(&key.version)
         .bind(app.to_string())
-        .bind(object.as_ref().map(Value::to_string))
+        .bind(object)
         .bind(&applied.0)
         .bind(applied.1.as_str())
         .bind(self.now())
@@ -154,13 +159,13 @@ impl Store {
     pub async fn replaced_of(&self, app: &AppId) -> Result<Vec<Replaced>, StoreError> {
         let raw = sqlx::query_as::<_, Raw>(select!("WHERE app = $1 ORDER BY cluster, kind, namespace, name"));
         let raw = raw.bind(app.to_string()).fetch_all(self.read()).await?;
-        Ok(readable(raw.into_iter().map(Replaced::try_from)))
+        Ok(self.readable(raw.into_iter().map(Replaced::try_from)))
     }
 
     /// The same of all apps.
     pub async fn all_replaced(&self) -> Result<Vec<Replaced>, StoreError> {
         let raw = sqlx::query_as::<_, Raw>(select!("ORDER BY app, cluster, kind, namespace, name"));
-        Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(Replaced::try_from)))
+        Ok(self.readable(raw.fetch_all(self.read()).await?.into_iter().map(Replaced::try_from)))
     }
 
     /// The apps of which something is missing in a cluster that was deleted to be made again.
@@ -170,7 +175,7 @@ impl Store {
             .fetch_all(self.read())
             .await?;
         let app = |text: String| text.parse().map_err(|error| StoreError::corrupt("an owner of an object", error));
-        Ok(readable(apps.into_iter().map(app)))
+        Ok(self.readable(apps.into_iter().map(app)))
     }
 }
 

@@ -28,11 +28,6 @@ fn touched((seq, cluster, group, kind, namespace, name, app): Raw) -> Result<Tou
     Ok(Touched { seq, cluster: ClusterName::new(&cluster), object, app })
 }
 
-/// One row that cannot be read must not keep all others from being told.
-fn readable(raw: Raw) -> Option<Touched> {
-    touched(raw).inspect_err(|error| tracing::warn!(%error, "a row about a changed object is left out")).ok()
-}
-
 /// As SQLite's JSON has it.
 fn list(ids: &[ObjectId]) -> Json<Vec<[&str; 4]>> {
     Json(ids.iter().map(|id| [&*id.group, &*id.kind, id.namespace.as_deref().unwrap_or_default(), &*id.name]).collect())
@@ -76,7 +71,7 @@ impl Store {
         let sql = "SELECT 0, cluster, api_group, kind, namespace, name, app FROM wants WHERE cluster = $1 AND app = $2";
         let found: Vec<Raw> =
             sqlx::query_as(sql).bind(cluster.as_str()).bind(app.to_string()).fetch_all(self.read()).await?;
-        Ok(found.into_iter().filter_map(readable).map(|touched| touched.object).collect())
+        Ok(self.readable(found.into_iter().map(touched)).into_iter().map(|touched| touched.object).collect())
     }
 
     /// Which of these objects other active apps render and do not own yet.
@@ -104,7 +99,11 @@ impl Store {
         .bind(list(ids))
         .fetch_all(self.read())
         .await?;
-        Ok(found.into_iter().filter_map(readable).map(|touched| (touched.object, touched.app)).collect())
+        Ok(self
+            .readable(found.into_iter().map(touched))
+            .into_iter()
+            .map(|touched| (touched.object, touched.app))
+            .collect())
     }
 
     /// Sets what the preview of a pull request rests on.
@@ -172,7 +171,7 @@ impl Store {
         let sql = "SELECT seq, cluster, api_group, kind, namespace, name, app FROM touched WHERE seq > $1 ORDER BY seq \
                    LIMIT $2";
         let found: Vec<Raw> = sqlx::query_as(sql).bind(seq).bind(limit).fetch_all(self.read()).await?;
-        Ok(Some(found.into_iter().filter_map(readable).collect()))
+        Ok(Some(self.readable(found.into_iter().map(touched))))
     }
 
     /// The pull requests were told of everything up to `seq`.

@@ -6,10 +6,10 @@ mod id;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::FromRow;
-use sqlx::types::Json;
 
+use super::stored::Stored;
 use super::words::words;
-use super::{Store, StoreError, decoded, readable};
+use super::{Store, StoreError, decoded};
 use crate::ids::Oid;
 
 pub use id::RunId;
@@ -104,35 +104,50 @@ struct Raw {
     id: String,
     kind: RunKind,
     target: String,
-    cause: Json<Value>,
+    cause: String,
     revision: Option<String>,
     from_revision: Option<String>,
     author: Option<String>,
     state: RunState,
     error: Option<String>,
-    counts: Json<Counts>,
-    steps: Json<Vec<Step>>,
+    counts: String,
+    steps: String,
     started: i64,
     finished: Option<i64>,
     times: i64,
     since: Option<i64>,
 }
 
+const REMEDY: &str = "The run is shown without it";
+const CAUSE: Stored<Value> = Stored::new("runs.cause", 1, REMEDY);
+const COUNTS: Stored<Counts> = Stored::new("runs.counts", 1, REMEDY);
+const STEPS: Stored<Vec<Step>> = Stored::new("runs.steps", 1, REMEDY);
+
+impl Raw {
+    fn cause(&self) -> Value {
+        CAUSE.read_if_known(&self.id, &self.cause).unwrap_or_default()
+    }
+
+    fn counts(&self) -> Counts {
+        COUNTS.read_if_known(&self.id, &self.counts).unwrap_or_default()
+    }
+}
+
 impl From<Raw> for RunRow {
     fn from(raw: Raw) -> Self {
         Self {
+            cause: raw.cause(),
+            counts: raw.counts(),
+            steps: STEPS.read_if_known(&raw.id, &raw.steps).unwrap_or_default(),
             id: RunId::new(raw.id),
             kind: raw.kind,
             target: raw.target,
-            cause: raw.cause.0,
             revision: raw.revision,
             from_revision: raw.from_revision,
             author: raw.author,
             state: raw.state,
             // What was taken back is nothing.
             error: raw.error.filter(|text| !text.is_empty()),
-            counts: raw.counts.0,
-            steps: raw.steps.0,
             started: raw.started,
             finished: raw.finished,
             times: raw.times,
@@ -184,7 +199,7 @@ impl Store {
         .bind(id.as_str())
         .bind(new.kind)
         .bind(&new.target)
-        .bind(Json(&new.cause))
+        .bind(CAUSE.write(&new.cause)?)
         .bind(new.revision.as_ref().map(Oid::as_str))
         .bind(&new.author)
         .bind(new.begun.min(now))
@@ -211,9 +226,10 @@ impl Store {
         for run in open {
             // What a run waits for comes after its writes: whoever reads the history must not take it for one that did
             // nothing. What it asked for is the newer run's to ask for.
+            let counts = run.counts();
             let said = run.error.unwrap_or_default();
             let text = match run.state {
-                RunState::Waiting => Some(superseded(&said, &run.counts, confirmed_by)),
+                RunState::Waiting => Some(superseded(&said, &counts, confirmed_by)),
                 _ => Some(said).filter(|said| !said.is_empty()),
             };
             let sql = "UPDATE runs SET state = 'cancelled', finished = $2, error = $3 WHERE id = $1";
@@ -238,8 +254,8 @@ impl Store {
              WHERE id = $1 AND state IN ('running', 'waiting')",
         )
         .bind(run.as_str())
-        .bind(Json(steps))
-        .bind(counts.map(Json))
+        .bind(STEPS.write(&steps.to_vec())?)
+        .bind(counts.map(|counts| COUNTS.write(counts)).transpose()?)
         .bind(state)
         .bind(error)
         .bind(is_end(state).then(|| self.now()))
@@ -262,7 +278,7 @@ impl Store {
     pub async fn set_run_counts(&self, run: &RunId, counts: &Counts) -> Result<(), StoreError> {
         sqlx::query("UPDATE runs SET counts = $2 WHERE id = $1")
             .bind(run.as_str())
-            .bind(Json(counts))
+            .bind(COUNTS.write(counts)?)
             .execute(self.write())
             .await?;
         Ok(())
@@ -306,7 +322,7 @@ impl Store {
     /// The newest run of each app.
     pub async fn last_runs(&self) -> Result<Vec<RunRow>, StoreError> {
         let rows = sqlx::query(LAST_OF_APPS).fetch_all(self.read()).await?;
-        Ok(readable(decoded::<Raw>(&rows, "run", "id")).into_iter().map(RunRow::from).collect())
+        Ok(self.readable(decoded::<Raw>(&rows, "runs", &["id"])).into_iter().map(RunRow::from).collect())
     }
 
     /// The newest runs first, of one target or of all.
@@ -317,7 +333,7 @@ impl Store {
             None => sqlx::query("SELECT * FROM runs ORDER BY started DESC, id DESC LIMIT $1").bind(i64::from(limit)),
         };
         let rows = query.fetch_all(self.read()).await?;
-        Ok(readable(decoded::<Raw>(&rows, "run", "id")).into_iter().map(RunRow::from).collect())
+        Ok(self.readable(decoded::<Raw>(&rows, "runs", &["id"])).into_iter().map(RunRow::from).collect())
     }
 }
 

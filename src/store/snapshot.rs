@@ -9,23 +9,24 @@ use super::apps::{self, AppRow};
 use super::ends::{self, EndRow};
 use super::jobs;
 use super::pulls;
+use super::skipped::Skipped;
 use super::waits::{self, Wait};
 use super::{Store, StoreError};
 use crate::ids::{Oid, RepoName};
 
 /// The store as it was when this was first read from.
-pub struct Snapshot(pub(super) sqlx::Transaction<'static, Sqlite>);
+pub struct Snapshot(pub(super) sqlx::Transaction<'static, Sqlite>, pub(super) Skipped);
 
 impl Store {
     /// To be dropped soon: the log cannot be emptied meanwhile.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot(self.read().begin().await?))
+        Ok(Snapshot(self.read().begin().await?, self.0.skipped.clone()))
     }
 }
 
 impl Snapshot {
     pub async fn apps(&mut self) -> Result<Vec<AppRow>, StoreError> {
-        apps::all(&mut self.0).await
+        apps::all(&mut self.0, &self.1).await
     }
 
     /// The keys of what is due, runs, or has failed and is tried again.
@@ -34,12 +35,12 @@ impl Snapshot {
     }
 
     pub async fn waits(&mut self) -> Result<Vec<Wait>, StoreError> {
-        Ok(waits::all(&mut self.0).await?.into_iter().map(|(wait, _)| wait).collect())
+        Ok(waits::all(&mut self.0, &self.1).await?.into_iter().map(|(wait, _)| wait).collect())
     }
 
     /// The ends that pull requests of a repo may wait for, in their order.
     pub async fn ends(&mut self, repo: &RepoName) -> Result<Vec<EndRow>, StoreError> {
-        ends::of(&mut self.0, repo).await
+        ends::of(&mut self.0, repo, &self.1).await
     }
 
     /// See [`Store::last_seen`].

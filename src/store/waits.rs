@@ -3,13 +3,14 @@
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
-use sqlx::types::Json;
 
 use super::jobs::CLOCKS_DIFFER;
 use super::runs::RunId;
+use super::skipped::Skipped;
+use super::stored::Stored;
 use super::transaction::Query;
 use super::words::words;
-use super::{Connection, Store, StoreError, decoded, readable};
+use super::{Connection, Store, StoreError, decoded};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectKey;
 use crate::redact::Shown;
@@ -127,13 +128,16 @@ impl WaitOutcome {
     }
 }
 
+const OBJECTS: Stored<Vec<WaitObject>> =
+    Stored::new("waits.objects", 1, "The next sync of the app waits for its objects again");
+
 #[derive(FromRow)]
 struct Raw {
     app: String,
     purpose: WaitPurpose,
     run: String,
     cluster: String,
-    objects: Json<Vec<WaitObject>>,
+    objects: String,
     deadline: i64,
     outcome: Option<Ended>,
     detail: String,
@@ -157,7 +161,7 @@ impl TryFrom<Raw> for Wait {
             purpose: raw.purpose,
             run: RunId::new(raw.run),
             cluster: ClusterName::new(raw.cluster),
-            objects: raw.objects.0,
+            objects: OBJECTS.read(format!("app {}", raw.app), &raw.objects)?,
             deadline: raw.deadline,
         })
     }
@@ -177,7 +181,7 @@ impl Store {
         .bind(wait.purpose)
         .bind(wait.run.as_str())
         .bind(wait.cluster.as_str())
-        .bind(Json(&wait.objects))
+        .bind(OBJECTS.write(&wait.objects)?)
         .bind(wait.deadline)
         .bind(self.now())
         .execute(self.write())
@@ -216,7 +220,7 @@ impl Store {
         let statement = "UPDATE waits SET detail = CASE WHEN outcome IS NULL THEN $7 ELSE detail END, outcome = \
                          COALESCE(outcome, $6) \
              WHERE app = $1 AND purpose = $2 AND run = $3 AND deadline = $4 AND objects = $5";
-        let query = of_wait(sqlx::query(statement), &ended.wait).bind(outcome).bind(detail);
+        let query = of_wait(sqlx::query(statement), &ended.wait)?.bind(outcome).bind(detail);
         Ok(query.execute(self.write()).await?.rows_affected() > 0)
     }
 
@@ -225,7 +229,7 @@ impl Store {
         let query =
             sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 AND outcome IS NOT NULL ORDER BY purpose");
         let raw = query.bind(app.to_string()).fetch_all(self.read()).await?;
-        let ended = raw.into_iter().map(Raw::read).collect::<Result<Vec<_>, StoreError>>()?;
+        let ended = self.readable(raw.into_iter().map(Raw::read));
         Ok(ended.into_iter().filter_map(|(wait, outcome)| Some(WaitEnded { wait, outcome: outcome? })).collect())
     }
 
@@ -233,7 +237,7 @@ impl Store {
     pub async fn end_wait(&self, wait: &Wait) -> Result<bool, StoreError> {
         let statement =
             "DELETE FROM waits WHERE app = $1 AND purpose = $2 AND run = $3 AND deadline = $4 AND objects = $5";
-        Ok(of_wait(sqlx::query(statement), wait).execute(self.write()).await?.rows_affected() > 0)
+        Ok(of_wait(sqlx::query(statement), wait)?.execute(self.write()).await?.rows_affected() > 0)
     }
 
     /// Forgets what an app waits for: a newer revision is on its way. Returns the runs that waited.
@@ -252,23 +256,27 @@ impl Store {
 
     /// The same with how they ended. What cannot be read is named in the log and left out: the others go on.
     pub async fn waits_and_ends(&self) -> Result<Vec<(Wait, Option<WaitOutcome>)>, StoreError> {
-        all(&mut *self.read().acquire().await?).await
+        all(&mut *self.read().acquire().await?, &self.0.skipped).await
     }
 }
 
-pub(super) async fn all(conn: &mut Connection) -> Result<Vec<(Wait, Option<WaitOutcome>)>, StoreError> {
+pub(super) async fn all(
+    conn: &mut Connection,
+    skipped: &Skipped,
+) -> Result<Vec<(Wait, Option<WaitOutcome>)>, StoreError> {
     let rows = sqlx::query("SELECT * FROM waits ORDER BY deadline, app, purpose").fetch_all(conn).await?;
-    Ok(readable(decoded::<Raw>(&rows, "a wait of app", "app").into_iter().map(|raw| raw?.read())))
+    Ok(skipped.readable(decoded::<Raw>(&rows, "waits", &["app", "purpose"]).into_iter().map(|raw| raw?.read())))
 }
 
 /// `$1` to `$5`: all that a wait is known by.
-fn of_wait<'q>(query: Query<'q>, wait: &'q Wait) -> Query<'q> {
-    query
+fn of_wait<'q>(query: Query<'q>, wait: &'q Wait) -> Result<Query<'q>, StoreError> {
+    let query = query
         .bind(wait.app.to_string())
         .bind(wait.purpose)
         .bind(wait.run.as_str())
         .bind(wait.deadline)
-        .bind(Json(&wait.objects))
+        .bind(OBJECTS.write(&wait.objects)?);
+    Ok(query)
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use driftless::clock::SystemClock;
 use driftless::dev::forge::ApiFault;
-use driftless::forge::{NewStatus, StatusState};
+use driftless::forge::{Forge as _, NewStatus, StatusState};
 use driftless::ids::{Oid, RepoName};
 use driftless::lifecycle::Tasks;
 use driftless::report::{Destination, Outbox, OutboxOptions, Target};
 use driftless::store::Store;
+use driftless::store::reports::WantedReport;
 use http::Method;
 use tokio::time::Instant;
 
@@ -127,6 +128,31 @@ impl Scene {
 
     fn fault(&self, method: Method, path: &str, times: usize, fault: ApiFault) {
         self.forge.forge.faults().add(Some(method), path, times, fault);
+    }
+}
+
+/// S1: what is to be shown and cannot be read, as after a downgrade, holds up nothing else and says why it is not sent;
+/// a comment of which it cannot be read what the forge has is looked for there.
+#[tokio::test]
+async fn s1_a_report_that_cannot_be_read_holds_up_nothing() {
+    let scene = Scene::start().await;
+    let lane = scene.forge.client().name().to_owned();
+    let future = r#"{"format":99,"data":{}}"#;
+    for target in ["comment:shop:99", "status:shop:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:driftless"] {
+        let report = WantedReport { target, lane: &lane, rank: 0, repo: "shop", wanted: future };
+        scene.store.put_report(report).await.expect("put");
+    }
+    scene.put_comment(&["one"]).await;
+    scene.sent(&scene.comment_target()).await;
+    scene.store.note_report(&scene.comment_target().to_string(), future).await.expect("noted");
+    scene.put_comment(&["two"]).await;
+    scene.sent(&scene.comment_target()).await;
+    assert_eq!(scene.shown(), ["two"], "edited, and not made once more");
+    let late = scene.store.late_reports(10).await.expect("read");
+    assert_eq!(late.len(), 2, "{late:?}");
+    for report in late {
+        let error = report.error.unwrap_or_default();
+        assert!(report.due.is_none() && error.contains("reports.wanted") && error.contains(&report.target), "{error}");
     }
 }
 

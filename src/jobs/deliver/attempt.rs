@@ -25,6 +25,7 @@ use crate::queue::{JobError, RunningJob};
 use crate::reconcile::{PlanInput, plan_apply, plan_unrecorded};
 use crate::render::{Purpose as RenderPurpose, Rendered};
 use crate::report::preview::AppEnd;
+use crate::store::apps::TRACE;
 use crate::store::apps::{AppHealth, AppRow};
 use crate::store::inventory::ObjectState;
 use crate::store::runs::RunState;
@@ -237,7 +238,7 @@ impl Attempt<'_> {
         let tree = context.mirrors.tree(&app.source.repo, &self.revision).await?;
         let purpose = if self.intent.manual.is_some() { RenderPurpose::ByHand } else { RenderPurpose::Sync };
         let rendered = render::render(context, app, tree, purpose, &self.running.cancel).await??;
-        let trace = serde_json::to_string(&rendered.trace).map_err(|error| JobError::new(Class::Fail, error))?;
+        let trace = TRACE.write(&rendered.trace)?;
         // A look goes back to what was applied, and a pin holds there: whether that is what Git says by now is told by
         // the last render of it.
         if !matches!(self.aim, Aim::Heal { .. } | Aim::Finish) && !self.is_pinned() {

@@ -7,6 +7,7 @@ use crate::jobs::{Context, outcome};
 use crate::queue::{JobError, RunningJob};
 use crate::render::{Purpose, RenderError};
 use crate::store::apps::AppRow;
+use crate::store::apps::TRACE;
 
 /// Renders the head and remembers what came out of it. What cannot be told now is told by the next push: nothing waits
 /// for it.
@@ -34,12 +35,11 @@ async fn rendered(context: &Context, row: &AppRow, running: &RunningJob) -> Resu
     let (identity, trace) = match render::render(context, &row.app, tree, Purpose::Sync, &running.cancel).await? {
         Ok(rendered) => {
             claims::keep_wants(context, &row.app, &rendered.manifests).await?;
-            (identity::identity(&row.app, &rendered), serde_json::to_string(&rendered.trace))
+            (identity::identity(&row.app, &rendered), TRACE.write(&rendered.trace)?)
         }
         // What does not render is not what is applied.
-        Err(RenderError::Failed { trace, .. }) => (String::new(), serde_json::to_string(&trace)),
+        Err(RenderError::Failed { trace, .. }) => (String::new(), TRACE.write(&trace)?),
         Err(error) => return Err(error.into()),
     };
-    let trace = trace.map_err(|error| JobError::new(Class::Fail, error))?;
     Ok(context.store.set_rendered(&row.app.id, &head, &identity, &trace).await?)
 }

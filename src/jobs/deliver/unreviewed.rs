@@ -21,6 +21,7 @@ use crate::queue::JobError;
 use crate::render::{ClusterFacts, Purpose, Rendered};
 use crate::store::apps::AppRow;
 use crate::store::inventory::{ObjectRow, ObjectState};
+use crate::store::stored::Stored;
 use crate::store::unreviewed::RenderedBy;
 
 /// Notes of each object that the plan deletes or replaces why, where no commit asks for it and no merged pull request
@@ -73,6 +74,10 @@ pub(super) async fn mark(
     Ok(context.store.put_unreviewed(&plan.cluster, &plan.app, &noted).await?)
 }
 
+/// What a chart was told of its cluster.
+const FACTS: Stored<ClusterFacts> =
+    Stored::new("told_facts.facts", 1, "What has changed in the cluster is not told until the app is synced again");
+
 /// Remembers what the render was made by that is applied now.
 pub(super) async fn keep(context: &Context, app: &App, rendered: &Rendered) -> Result<(), JobError> {
     let cluster = context.cluster_for(&app.id, &app.destination.cluster)?;
@@ -81,7 +86,7 @@ pub(super) async fn keep(context: &Context, app: &App, rendered: &Rendered) -> R
             let facts = context.facts(cluster).await?;
             // The cluster is another one again: the next sync compares by a render.
             let Some(facts) = Some(facts).filter(|facts| facts.key() == *key) else { return Ok(()) };
-            Some((key.clone(), outcome::json(&*facts)?))
+            Some((key.clone(), FACTS.write(&facts)?))
         }
         None => None,
     };
@@ -179,7 +184,7 @@ async fn why(
     let mut said = Vec::new();
     let renderer = context.renderer.identifier();
     let facts = before.as_ref().and_then(|before| before.facts.as_ref());
-    if let Some(facts) = facts.and_then(|(_, facts)| serde_json::from_str::<ClusterFacts>(facts).ok()) {
+    if let Some(facts) = facts.and_then(|(key, facts)| FACTS.read_if_known(key, facts)) {
         let told_now = context.facts(cluster).await?;
         let mut change = FactsChange::between(&facts, &told_now);
         let groups = change.groups();

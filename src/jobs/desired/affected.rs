@@ -7,6 +7,7 @@ use crate::ids::{AppId, RepoName};
 use crate::jobs::Context;
 use crate::queue::JobError;
 use crate::store::apps::AppRow;
+use crate::store::apps::TRACE;
 use crate::trace::Trace;
 use crate::tree::{Tree, TreeError};
 
@@ -28,7 +29,7 @@ pub(in crate::jobs) async fn followers(
         .filter(|(row, _)| row.app.source.ref_name == ref_name)
         .map(|(row, trace)| {
             // A trace that an older version wrote does not parse: such an app is rendered, as one without a trace.
-            let trace = trace.and_then(|text| serde_json::from_str(&text).ok());
+            let trace = trace.and_then(|text| TRACE.read(&row.app.id, &text).ok());
             Follower { row, trace }
         })
         .collect())

@@ -12,8 +12,8 @@ use crate::jobs::Context;
 use crate::jobs::context::blocking;
 use crate::queue::{JobError, Trigger};
 use crate::render::ClusterFacts;
+use crate::store::apps::TRACE;
 use crate::store::apps::{AppRow, AppState};
-use crate::trace::Trace;
 
 /// Those of a cluster's apps that have to be rendered again although nothing in Git has changed, and why.
 pub(in crate::jobs) async fn apps(
@@ -76,7 +76,7 @@ async fn is_outdated(context: &Context, row: &AppRow, trace: Option<String>) -> 
     let renderer = context.renderer.identifier();
     blocking(move || {
         // A trace of another version of Driftless does not parse: that is another renderer, too.
-        let Ok(trace) = serde_json::from_str::<Trace>(&trace) else { return true };
+        let Ok(trace) = TRACE.read(&app.id, &trace) else { return true };
         !renderer.identities(&request, &trace).iter().any(|made| identity::identity_of(&app, made) == identity)
     })
     .await

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Context;
 use crate::jobs::desired::{identity, render};
-use crate::jobs::preview::previewed::Shown;
+use crate::jobs::preview::previewed::{SHOWN, Shown};
 use crate::manifest::Manifest;
 use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
@@ -83,7 +83,7 @@ async fn by_source(context: &Context, row: &AppRow, revision: &Oid) -> Result<Ve
         };
         if is_new
             && context.mirrors.is_ancestor(repo, commit, revision).await?
-            && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
+            && let Some(what) = SHOWN.read_if_known(shown.number, &shown.shown)
         {
             merged.push((shown.number, shown.merge_commit, what));
         }
@@ -102,7 +102,7 @@ async fn by_definition(context: &Context, row: &AppRow) -> Result<Vec<(u64, Show
     let mut merged = Vec::new();
     for shown in context.store.shown_of(&id.repo, id, told::heard_after(context)).await? {
         if context.mirrors.is_ancestor(&id.repo, &shown.merge_commit, &row.definition_commit).await?
-            && let Ok(what) = serde_json::from_str::<Shown>(&shown.shown)
+            && let Some(what) = SHOWN.read_if_known(shown.number, &shown.shown)
         {
             merged.push((shown.number, what));
         }

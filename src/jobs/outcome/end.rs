@@ -1,11 +1,12 @@
 //! Stores the end of a sync for the pull requests that report it.
 
 use super::known::is_defined_elsewhere;
-use super::told::{heard_after, json};
+use super::told::heard_after;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Context;
 use crate::queue::{JobError, Key, Request, Trigger};
 use crate::report::preview::AppEnd;
+use crate::report::stored::END;
 use crate::store::apps::{AppRow, AppState};
 
 /// A sync of an app came to an end at a revision: pull requests whose merge is in it will say so.
@@ -74,7 +75,7 @@ async fn note(
     revisions: &[&Oid],
     end: &AppEnd,
 ) -> Result<(), JobError> {
-    context.store.put_end(app, repo, revisions, &json(end)?).await?;
+    context.store.put_end(app, repo, revisions, &END.write(end)?).await?;
     if context.store.awaits_ends(repo, heard_after(context)).await? {
         ask(context, repo, Key::Sync(app.clone())).await?;
     }

@@ -21,4 +21,4 @@ pub(in crate::jobs) use end::{ended, replaced, rolled_back, stands, stands_elsew
 pub(in crate::jobs) use known::as_it_is;
 pub(in crate::jobs) use merge::{ToldBy, concerns, merged};
 pub(in crate::jobs) use run::run;
-pub(in crate::jobs) use told::{events, heard_after, json, report_of};
+pub(in crate::jobs) use told::{events, heard_after, report_of};

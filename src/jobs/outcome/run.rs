@@ -13,6 +13,7 @@ use crate::jobs::Context;
 use crate::queue::{JobError, Key};
 use crate::report::outcome::{Event, Own, added, may_be_taken_back, seen_from};
 use crate::report::preview::{AppEnd, DefinitionChange, PreviewReport};
+use crate::report::stored::END;
 use crate::store::apps::{AppHealth, AppState};
 
 /// Tells the pull requests of a repo how the apps ended that are at their merge, or behind it. What was told stays:
@@ -41,7 +42,7 @@ pub(in crate::jobs) async fn run(context: &Context, repo: &RepoName) -> Result<(
                 known_apps.ends.iter().filter(|end| end.app == known.app && since.is_none_or(|since| end.id > since))
             {
                 // One that was written by another version is left out: it will end again.
-                let Ok(said) = serde_json::from_str(&end.ended) else { continue };
+                let Some(said) = END.read_if_known(&end.app, &end.ended) else { continue };
                 if !contains.ask(context, repo, &merge_commit, &end.revision).await? {
                     continue;
                 }

@@ -11,6 +11,7 @@ use crate::jobs::Context;
 use crate::queue::JobError;
 use crate::report::outcome::Event;
 use crate::report::preview::{AppEnd, LaterEnd, Move, PreviewReport};
+use crate::report::stored::{EVENT, REPORT};
 use crate::report::{markdown, outcome};
 use crate::store::HeldPull;
 use crate::store::ends::EventRow;
@@ -31,7 +32,7 @@ pub(in crate::jobs) struct Told {
 pub(in crate::jobs) async fn events(context: &Context, pull: &Pull) -> Result<BTreeMap<AppId, Told>, JobError> {
     let mut told: BTreeMap<AppId, Told> = BTreeMap::new();
     for row in context.store.outcome_events(&pull.repo, pull.number).await? {
-        let Ok(end) = serde_json::from_str(&row.ended) else { continue };
+        let Some(end) = EVENT.read_if_known(&row.app, &row.ended) else { continue };
         let known = told.entry(row.app).or_default();
         known.events.push(Event { revision: row.revision, end });
         known.times.push(row.at);
@@ -48,7 +49,8 @@ pub(in crate::jobs) async fn add(
     event: &Event,
     at: i64,
 ) -> Result<(), JobError> {
-    let row = EventRow { app: app.clone(), end_id, revision: event.revision.clone(), ended: json(&event.end)?, at };
+    let row =
+        EventRow { app: app.clone(), end_id, revision: event.revision.clone(), ended: EVENT.write(&event.end)?, at };
     Ok(context.store.add_outcome_event(&pull.repo, pull.number, &row).await?)
 }
 
@@ -74,10 +76,6 @@ async fn applied_since(
 
 pub(in crate::jobs) fn heard_after(context: &Context) -> i64 {
     context.clock.now_millis() - i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(in crate::jobs) fn json<T: serde::Serialize>(value: &T) -> Result<String, JobError> {
-    serde_json::to_string(value).map_err(|error| JobError::new(crate::class::Class::Fail, error))
 }
 
 /// Brings what was told into the report, and has it shown.
@@ -123,7 +121,7 @@ pub(in crate::jobs) async fn tell(
     }
     let notice = markdown::notice(&outcome);
     report.outcome = Some(outcome);
-    let after = Some(json(report)?);
+    let after = Some(REPORT.write(report)?);
     if pull.report == after && pull.unfinished != settled {
         // Nothing new: what nothing is heard of for long is given up.
         return Ok(());
@@ -152,5 +150,5 @@ fn without_moved(mut end: AppEnd, moved: &BTreeSet<Move>, app: &AppId) -> AppEnd
 
 /// What was shown last. A report of another version counts as none: the next preview writes a new one.
 pub(in crate::jobs) fn report_of(pull: &Pull) -> Option<PreviewReport> {
-    pull.report.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    pull.report.as_deref().and_then(|text| REPORT.read_if_known(format!("{}#{}", pull.repo, pull.number), text))
 }

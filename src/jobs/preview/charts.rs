@@ -18,6 +18,7 @@ use crate::plan::{Action, Change, Plan};
 use crate::queue::JobError;
 use crate::render::{Asker, ClusterFacts, Purpose, RenderRequest, Rendered};
 use crate::report::words::{count, join};
+use crate::store::apps::TRACE;
 use crate::store::apps::{AppRow, AppState};
 use crate::tree::Tree;
 
@@ -127,7 +128,7 @@ async fn charts(context: &Context, cluster: &Cluster) -> Result<Vec<(AppRow, Arc
     for row in context.store.apps_on(cluster.name()).await? {
         let Some(revision) = row.rendered_revision.as_ref().filter(|_| row.state == AppState::Active) else { continue };
         let trace = context.store.trace(&row.app.id).await?;
-        let Some(trace) = trace.and_then(|trace| serde_json::from_str(&trace).ok()) else { continue };
+        let Some(trace) = trace.and_then(|trace| TRACE.read(&row.app.id, &trace).ok()) else { continue };
         if !context.mirrors.has_commit(&row.app.source.repo, revision).await {
             continue;
         }

@@ -12,7 +12,6 @@ use super::comparison::AppVersion;
 use super::reads::Read;
 use super::{granted, rests};
 use crate::app::App;
-use crate::class::Class;
 use crate::config::Repo;
 use crate::ids::{AppId, Oid};
 use crate::jobs::Context;
@@ -20,7 +19,9 @@ use crate::plan::{self, Action, Change, Verdict};
 use crate::queue::JobError;
 use crate::reconcile::ChangePlan;
 use crate::report::preview::{AppResult, DefinitionChange, PreviewReport};
+use crate::store::apps::as_stored;
 use crate::store::previews::PreviewRow;
+use crate::store::stored::Stored;
 use crate::trace::Trace;
 
 /// The change of each object of an app: its name, and a hash of what is sent, or [`DELETED`].
@@ -30,6 +31,12 @@ const DELETED: &str = "deleted";
 
 /// The version of the stored form; another version counts as nothing stored.
 const VERSION: u32 = 1;
+
+const LOOKED: Stored<Looked> = Stored::new("previews.looked", 1, "The pull request is previewed again");
+
+/// What was shown of an app, for the sync that carries it out.
+pub(in crate::jobs) const SHOWN: Stored<Shown> =
+    Stored::new("previewed_steps.shown", 1, "The sync is not compared with it");
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::jobs) struct Looked {
@@ -110,6 +117,7 @@ fn result(after: &Value) -> String {
 /// An app on one side.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::jobs) struct Seen {
+    #[serde(with = "as_stored")]
     pub app: App,
     /// What its render asked of the side's tree. None where it reads another repo or ref, or where nobody knows.
     pub trace: Option<Trace>,
@@ -228,7 +236,9 @@ impl Looked {
     }
 
     pub fn read(row: &PreviewRow) -> Option<Self> {
-        serde_json::from_str::<Self>(&row.looked).ok().filter(|looked| looked.version == VERSION)
+        LOOKED
+            .read_if_known(format!("{}#{}", row.repo, row.number), &row.looked)
+            .filter(|looked| looked.version == VERSION)
     }
 
     pub fn app(&self, id: &AppId) -> Option<&LookedAt> {
@@ -258,16 +268,16 @@ pub(in crate::jobs) async fn keep(
     change_tree: Option<Oid>,
     looked: &Looked,
 ) -> Result<(), JobError> {
-    let shown: Vec<(AppId, String)> =
-        looked.apps.iter().map(|one| Ok((one.app.clone(), json(&one.shown)?))).collect::<Result<_, JobError>>()?;
+    let shown: Vec<(AppId, String)> = looked
+        .apps
+        .iter()
+        .map(|one| Ok((one.app.clone(), SHOWN.write(&one.shown)?)))
+        .collect::<Result<_, JobError>>()?;
     let (head, base) = (head.clone(), base.clone());
     let granted = Some(granted::hash(context)?);
-    let row = PreviewRow { repo: repo.name.clone(), number, head, base, change_tree, granted, looked: json(looked)? };
+    let row =
+        PreviewRow { repo: repo.name.clone(), number, head, base, change_tree, granted, looked: LOOKED.write(looked)? };
     Ok(context.store.put_preview(&row, &shown).await?)
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String, JobError> {
-    serde_json::to_string(value).map_err(|error| JobError::new(Class::Fail, error))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::jobs::desired::render::{failed, render};
 use crate::jobs::desired::{affected, definitions};
 use crate::queue::JobError;
 use crate::render::{Purpose, RenderError, Rendered};
+use crate::store::apps::TRACE;
 use crate::store::apps::{AppRow, AppState};
 use crate::trace::Trace;
 use crate::tree::{Tree, TreeError};
@@ -210,7 +211,7 @@ async fn not_allowed_any_more(
 
 async fn trace_of(context: &Context, app: &AppId) -> Result<Option<Trace>, JobError> {
     let stored = context.store.trace(app).await?;
-    Ok(stored.and_then(|text| serde_json::from_str(&text).ok()))
+    Ok(stored.and_then(|text| TRACE.read(app, &text).ok()))
 }
 
 /// Leaves out, by a few lookups each, the apps that nothing in the pull request can touch.

@@ -4,7 +4,6 @@ use super::gate::{put_gate, target};
 use super::landed::Contradicted;
 use super::previewed::Looked;
 use super::{previewed, reads, rests};
-use crate::class::Class;
 use crate::config::Repo;
 use crate::forge::PullRequest;
 use crate::ids::Oid;
@@ -14,6 +13,7 @@ use crate::queue::JobError;
 use crate::report;
 use crate::report::markdown;
 use crate::report::preview::PreviewReport;
+use crate::report::stored::REPORT;
 use crate::store::pulls::{CalledOpen, Pull, PullRow};
 
 /// What a preview was made from, kept with what it shows.
@@ -54,7 +54,7 @@ pub(in crate::jobs) async fn show(
     let report = &as_said_before(report, row.report.as_deref());
     let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
     if says_something {
-        row.report = Some(serde_json::to_string(report).map_err(|error| JobError::new(Class::Fail, error))?);
+        row.report = Some(REPORT.write(report)?);
     }
     if let Some(kept) = kept {
         kept.keep(context, repo, row.number).await?;
@@ -75,7 +75,7 @@ pub(in crate::jobs) async fn show(
 /// A preview that says what the last one did bears its time and its base: a comment is not edited for these alone, or a
 /// busy base would have all comments of a repo edited with each push.
 fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport {
-    let before = before.and_then(|before| serde_json::from_str::<PreviewReport>(before).ok());
+    let before = before.and_then(|before| REPORT.read("an earlier preview", before).ok());
     let at_that_time =
         before.map(|before| (PreviewReport { at: before.at, base: before.base.clone(), ..report.clone() }, before));
     match at_that_time {
@@ -112,7 +112,7 @@ pub(in crate::jobs) async fn begin(
 /// What was shown of it before it was told as merged.
 fn without_outcome(row: &Pull) -> Result<Option<String>, JobError> {
     let Some(report) = outcome::report_of(row) else { return Ok(None) };
-    Ok(Some(outcome::json(&PreviewReport { outcome: None, ..report })?))
+    Ok(Some(REPORT.write(&PreviewReport { outcome: None, ..report })?))
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_base_that_moved_is_no_news() {
         let before = sample::everything("");
-        let stored = serde_json::to_string(&before).expect("stored");
+        let stored = REPORT.write(&before).expect("stored");
         let later = PreviewReport { at: before.at + jiff::SignedDuration::from_mins(5), ..before.clone() };
         let moved = PreviewReport { base: "e".repeat(40).parse().expect("an id"), ..later };
         assert_eq!(as_said_before(&moved, Some(&stored)), before);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::options::{OutboxOptions, TRIES_IF_REJECTED};
+use super::stored::{COMMENT, STATUS};
 use super::target::{Destination, Target};
 use crate::class::{Class, Classified};
 use crate::forge::{NewStatus, StatusState};
@@ -23,8 +24,6 @@ const YOUNG: Duration = Duration::from_hours(7 * 24);
 pub enum OutboxError {
     #[error("cannot report for {0}: no forge is configured for it")]
     NoDestination(RepoName),
-    #[error("the report could not be stored: {0}")]
-    Encode(#[from] serde_json::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -32,7 +31,7 @@ pub enum OutboxError {
 impl Classified for OutboxError {
     fn class(&self) -> Class {
         match self {
-            Self::NoDestination(_) | Self::Encode(_) => Class::Fail,
+            Self::NoDestination(_) => Class::Fail,
             Self::Store(error) => error.class(),
         }
     }
@@ -59,7 +58,7 @@ impl Outbox {
     /// A commit status, on its own. For a pull request's gate see [`Outbox::put_gate`].
     pub async fn put_status(&self, repo: &RepoName, status: &NewStatus) -> Result<(), OutboxError> {
         let target = Target::Status { repo: repo.clone(), sha: status.sha.clone(), context: status.context.clone() };
-        self.put(&target, RANK_STATUS, &serde_json::to_string(status)?).await
+        self.put(&target, RANK_STATUS, &STATUS.write(status)?).await
     }
 
     /// What pull request `number` says of its head. The commit shows the worst of all pull requests and merge groups
@@ -75,7 +74,7 @@ impl Outbox {
     }
 
     async fn put_row(&self, repo: &RepoName, number: i64, status: &NewStatus) -> Result<(), OutboxError> {
-        let status_json = serde_json::to_string(status)?;
+        let status_json = STATUS.write(status)?;
         let row = GateRow {
             repo: repo.as_str(),
             number,
@@ -121,18 +120,19 @@ impl Outbox {
 
     /// The comment set of a pull request, one text per part, each without a marker.
     pub async fn put_comment(&self, repo: &RepoName, number: u64, parts: &[String]) -> Result<(), OutboxError> {
-        self.put(&Target::Comment { repo: repo.clone(), number }, RANK_EDIT, &serde_json::to_string(parts)?).await
+        self.put(&Target::Comment { repo: repo.clone(), number }, RANK_EDIT, &COMMENT.write(&parts.to_vec())?).await
     }
 
     /// The same once it is merged: people wait for what became of it, so it goes before edits of what is only proposed.
     pub async fn put_outcome(&self, repo: &RepoName, number: u64, parts: &[String]) -> Result<(), OutboxError> {
-        self.put(&Target::Comment { repo: repo.clone(), number }, RANK_NEWS, &serde_json::to_string(parts)?).await
+        self.put(&Target::Comment { repo: repo.clone(), number }, RANK_NEWS, &COMMENT.write(&parts.to_vec())?).await
     }
 
     /// A comment beside the set, which tells people that are mentioned in it of a failure. There is at most one on a
     /// pull request.
     pub async fn put_notice(&self, repo: &RepoName, number: u64, text: &str) -> Result<(), OutboxError> {
-        self.put(&Target::Notice { repo: repo.clone(), number }, RANK_NEWS, &serde_json::to_string(&[text])?).await
+        self.put(&Target::Notice { repo: repo.clone(), number }, RANK_NEWS, &COMMENT.write(&vec![text.to_owned()])?)
+            .await
     }
 
     /// Whether the forge shows what was last put there. A target that was never put is not sent.
@@ -150,7 +150,8 @@ impl Outbox {
     ) -> Result<Option<NewStatus>, OutboxError> {
         let target = Target::Status { repo: repo.clone(), sha: sha.clone(), context: context.to_owned() };
         let row = self.0.store.report(&target.to_string()).await?;
-        Ok(row.map(|row| serde_json::from_str(&row.wanted)).transpose()?)
+        // One that cannot be read is put again.
+        Ok(row.and_then(|row| STATUS.read_if_known(&row.target, &row.wanted)))
     }
 
     async fn put(&self, target: &Target, rank: i64, wanted: &str) -> Result<(), OutboxError> {
@@ -202,8 +203,8 @@ fn worst(said: &[GateSaid], grace: i64) -> Option<GateWanted> {
 }
 
 /// What is shown of one: nothing may be merged for what nobody can read.
-fn read(said: &GateSaid, grace: i64) -> Result<(NewStatus, GateWanted), serde_json::Error> {
-    let status: NewStatus = serde_json::from_str(&said.status)?;
+fn read(said: &GateSaid, grace: i64) -> Result<(NewStatus, GateWanted), StoreError> {
+    let status = STATUS.read("a gate", &said.status)?;
     let (state, description, after) = match said.comment {
         CommentShown::NotYet if status.state == StatusState::Success => {
             (StatusState::Pending, "its comment is being posted", grace)
@@ -214,6 +215,6 @@ fn read(said: &GateSaid, grace: i64) -> Result<(NewStatus, GateWanted), serde_js
         _ => return Ok((status, GateWanted { status: said.status.clone(), after: 0 })),
     };
     let status = NewStatus { state, description: description.to_owned(), ..status };
-    let wanted = GateWanted { status: serde_json::to_string(&status)?, after };
+    let wanted = GateWanted { status: STATUS.write(&status)?, after };
     Ok((status, wanted))
 }

@@ -8,6 +8,7 @@ mod handle;
 mod options;
 mod pace;
 mod sender;
+mod stored;
 mod target;
 
 use crate::lifecycle::Tasks;

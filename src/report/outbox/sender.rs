@@ -11,6 +11,7 @@ use super::comment::{Remote, Step, hash, marker, notice_of};
 use super::handle::{Outbox, OutboxError, number_column};
 use super::options::TRIES_IF_REJECTED;
 use super::pace::{Cost, Pace};
+use super::stored::{COMMENT, REMOTE, STATUS};
 use super::target::{Destination, Target};
 use crate::forge::{ForgeError, NewStatus};
 use crate::store::reports::{RANK_EDIT, RANK_NEWS, ReportRow, Rests};
@@ -45,6 +46,8 @@ enum Halt {
     /// The comment that we meant to edit is gone.
     Lost,
     Store(OutboxError),
+    /// What is to be shown cannot be read: it holds up nothing else.
+    Unreadable(StoreError),
 }
 
 impl From<ForgeError> for Halt {
@@ -55,12 +58,6 @@ impl From<ForgeError> for Halt {
 
 impl From<StoreError> for Halt {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<serde_json::Error> for Halt {
-    fn from(error: serde_json::Error) -> Self {
         Self::Store(error.into())
     }
 }
@@ -166,12 +163,12 @@ impl Sender {
     }
 
     async fn status(&mut self, row: &ReportRow, to: &Destination) -> Result<Outcome, Halt> {
-        let wanted: NewStatus = serde_json::from_str(&row.wanted)?;
+        let wanted = STATUS.read(&row.target, &row.wanted).map_err(Halt::Unreadable)?;
         let known = match row.doubt {
             0 => row.remote.clone(),
             _ => self.shown_status(to, &wanted).await?,
         };
-        let digest = hash(&row.wanted);
+        let digest = status_hash(&wanted)?;
         if known.as_ref() == Some(&digest) {
             self.store().finish_report(&row.target, row.version, &digest, None, None).await?;
             return Ok(Outcome::More);
@@ -195,7 +192,7 @@ impl Sender {
                 && cut
                 && shown.target_url.unwrap_or_default() == wanted.target_url.clone().unwrap_or_default()
         };
-        Ok(if shown.is_some_and(same) { Some(hash(&serde_json::to_string(wanted)?)) } else { None })
+        Ok(if shown.is_some_and(same) { Some(status_hash(wanted)?) } else { None })
     }
 
     async fn comment(
@@ -205,10 +202,11 @@ impl Sender {
         number: u64,
         instance: &str,
     ) -> Result<Outcome, Halt> {
-        let texts: Vec<String> = serde_json::from_str(&row.wanted)?;
-        let mut remote = match &row.remote {
-            Some(remote) if row.doubt == 0 => serde_json::from_str(remote)?,
-            _ => self.list(row, to, number, instance).await?,
+        let texts = COMMENT.read(&row.target, &row.wanted).map_err(Halt::Unreadable)?;
+        let known = row.remote.as_ref().filter(|_| row.doubt == 0);
+        let mut remote = match known.and_then(|known| REMOTE.read_if_known(&row.target, known)) {
+            Some(remote) => remote,
+            None => self.list(row, to, number, instance).await?,
         };
         let step = remote.step(instance, &texts);
         let cost = match &step {
@@ -225,7 +223,7 @@ impl Sender {
         self.store().doubt_report(&row.target).await?;
         self.pace.spend(cost, Instant::now());
         carry_out(to, number, step, &mut remote).await?;
-        self.store().note_report(&row.target, &serde_json::to_string(&remote)?).await?;
+        self.store().note_report(&row.target, &REMOTE.write(&remote)?).await?;
         // Said at once: the limits may hold back the next turn of this row, and a gate waits for it.
         if remote.step(instance, &texts) == Step::Done {
             self.comment_done(row, remote).await?;
@@ -239,19 +237,17 @@ impl Sender {
             Err(error @ ForgeError::NotFound { .. }) => return Err(Halt::Gone(error)),
             listed => listed?,
         };
-        let before = row.remote.as_ref().and_then(|remote| serde_json::from_str::<Remote>(remote).ok());
+        let before = row.remote.as_ref().and_then(|remote| REMOTE.read_if_known(&row.target, remote));
         let look_again = row.doubt == 1 || before.is_some_and(|before| before.look_again);
         let remote = Remote::listed(instance, &listed, look_again && row.doubt != 2);
-        self.store().note_report(&row.target, &serde_json::to_string(&remote)?).await?;
+        self.store().note_report(&row.target, &REMOTE.write(&remote)?).await?;
         Ok(remote)
     }
 
     async fn comment_done(&self, row: &ReportRow, mut remote: Remote) -> Result<(), Halt> {
         let wait = i64::try_from(self.outbox.0.options.look_again.as_millis()).unwrap_or(i64::MAX);
         let again = std::mem::take(&mut remote.look_again).then(|| self.store().now().saturating_add(wait));
-        self.store()
-            .finish_report(&row.target, row.version, &serde_json::to_string(&remote)?, again, self.rests(row))
-            .await?;
+        self.store().finish_report(&row.target, row.version, &REMOTE.write(&remote)?, again, self.rests(row)).await?;
         Ok(())
     }
 
@@ -275,6 +271,10 @@ impl Sender {
     async fn halted(&mut self, row: &ReportRow, halt: Halt) -> Result<Outcome, OutboxError> {
         match halt {
             Halt::Store(error) => return Err(error),
+            Halt::Unreadable(error) => {
+                tracing::error!(target = row.target, %error, "a report is not sent");
+                self.store().give_up_report(&row.target, row.version, &error.to_string(), self.rests(row)).await?;
+            }
             // What is wanted has not changed: list, and make the comment anew.
             Halt::Lost => {
                 self.store().postpone_report(&row.target, self.store().now(), 1, "the comment was deleted").await?;
@@ -316,6 +316,12 @@ impl Sender {
             .await?;
         Ok(())
     }
+}
+
+/// What is remembered of a status that was sent.
+fn status_hash(status: &NewStatus) -> Result<String, Halt> {
+    let text = serde_json::to_string(status).map_err(|error| StoreError::corrupt("status", error))?;
+    Ok(hash(&text))
 }
 
 async fn carry_out(to: &Destination, number: u64, step: Step, remote: &mut Remote) -> Result<(), Halt> {

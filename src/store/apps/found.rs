@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::row::{APPLIED_APP, AppHealth, AppliedApp, Defined, Heals};
+use super::definition::{APPLIED, AppForm};
+use super::row::{AppHealth, Defined, HEALS, Heals};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::store::{Store, StoreError};
 
@@ -50,8 +51,7 @@ impl Store {
         identity: &str,
         health: Option<AppHealth>,
     ) -> Result<(), StoreError> {
-        let definition = serde_json::to_string(&AppliedApp { version: APPLIED_APP, app: app.clone() })
-            .map_err(|error| StoreError::corrupt("a definition", error))?;
+        let definition = APPLIED.write(&AppForm::from(app))?;
         sqlx::query(
             "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
              applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, \
@@ -166,7 +166,7 @@ impl Store {
     }
 
     pub async fn set_heals(&self, id: &AppId, heals: &Heals) -> Result<(), StoreError> {
-        let heals = serde_json::to_string(heals).map_err(|error| StoreError::corrupt("a heal count", error))?;
+        let heals = HEALS.write(heals)?;
         sqlx::query("UPDATE apps SET heals = $2 WHERE id = $1")
             .bind(id.to_string())
             .bind(heals)

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use crate::ids::{AppId, Oid};
 use crate::store::transaction::Tx;
 use crate::store::words::words;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, decoded};
 
 /// Of each app, so many are remembered.
 const KEPT: i64 = 50;
@@ -135,11 +135,11 @@ impl Store {
     /// The newest first, of one app or of all.
     pub async fn holds(&self, app: Option<&str>, limit: u32) -> Result<Vec<HoldRow>, StoreError> {
         let query = match app {
-            Some(app) => sqlx::query_as("SELECT * FROM holds WHERE app = $2 ORDER BY id DESC LIMIT $1")
+            Some(app) => sqlx::query("SELECT * FROM holds WHERE app = $2 ORDER BY id DESC LIMIT $1")
                 .bind(i64::from(limit))
                 .bind(app),
-            None => sqlx::query_as("SELECT * FROM holds ORDER BY id DESC LIMIT $1").bind(i64::from(limit)),
+            None => sqlx::query("SELECT * FROM holds ORDER BY id DESC LIMIT $1").bind(i64::from(limit)),
         };
-        Ok(query.fetch_all(self.read()).await?)
+        Ok(self.readable(decoded(&query.fetch_all(self.read()).await?, "holds", &["id"])))
     }
 }

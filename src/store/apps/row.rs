@@ -8,8 +8,13 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::app::{App, OnDelete};
 use crate::ids::Oid;
+use crate::store::skipped::Skipped;
+use crate::store::stored::Stored;
 use crate::store::words::words;
-use crate::store::{StoreError, decoded, readable};
+use crate::store::{StoreError, decoded};
+use crate::trace::Trace;
+
+use super::definition::{APPLIED, DEFINITION};
 
 words! {
     /// Whether an app is still defined.
@@ -148,14 +153,10 @@ impl AppRow {
     }
 }
 
-/// The stored form of an applied definition.
-#[derive(Serialize, Deserialize)]
-pub(super) struct AppliedApp {
-    pub(super) version: u32,
-    pub(super) app: App,
-}
+/// What the last render looked at. An app without one is rendered.
+pub const TRACE: Stored<Trace> = Stored::new("apps.trace", 1, "The app is rendered again");
 
-pub(super) const APPLIED_APP: u32 = 1;
+pub(super) const HEALS: Stored<Heals> = Stored::new("apps.heals", 1, "They are counted from 0 again");
 
 #[derive(FromRow)]
 pub(super) struct Raw {
@@ -201,8 +202,7 @@ impl TryFrom<Raw> for AppRow {
             text.map(|text| text.parse::<Oid>()).transpose().map_err(|error| StoreError::corrupt(what(column), error))
         };
         Ok(Self {
-            app: serde_json::from_str(&raw.definition)
-                .map_err(|error| StoreError::corrupt(what("definition"), error))?,
+            app: DEFINITION.read(&raw.id, &raw.definition)?.into(),
             definition_commit: raw
                 .definition_commit
                 .parse()
@@ -215,7 +215,10 @@ impl TryFrom<Raw> for AppRow {
             applied_identity: raw.applied_identity,
             applied_at: raw.applied_at,
             // What cannot be read is as good as unknown: it is written again with the next sync.
-            applied_app: raw.applied_definition.and_then(|text| applied_app(&text)).map(Box::new),
+            applied_app: raw
+                .applied_definition
+                .and_then(|text| APPLIED.read_if_known(&raw.id, &text))
+                .map(|form| Box::new(form.into())),
             applied_definition_commit: oid("applied definition's commit", raw.applied_definition_commit)?,
             synced_ok: raw.synced_ok != 0,
             paused: raw.paused != 0,
@@ -235,17 +238,12 @@ impl TryFrom<Raw> for AppRow {
             failed_revision: oid("failed revision", raw.failed_revision)?,
             failed_applied: raw.failed_applied != 0,
             state_since: raw.state_since,
-            heals: serde_json::from_str(&raw.heals).map_err(|error| StoreError::corrupt(what("heal count"), error))?,
+            heals: HEALS.read_if_known(&raw.id, &raw.heals).unwrap_or_default(),
         })
     }
 }
 
-fn applied_app(text: &str) -> Option<App> {
-    let stored: AppliedApp = serde_json::from_str(text).ok()?;
-    (stored.version == APPLIED_APP).then_some(stored.app)
-}
-
 /// Those that can be read: an app whose row another version has written keeps no other one from being looked after.
-pub(super) fn rows(found: &[SqliteRow]) -> Vec<AppRow> {
-    readable(decoded::<Raw>(found, "app", "id").into_iter().map(|raw| raw?.try_into()))
+pub(super) fn rows(skipped: &Skipped, found: &[SqliteRow]) -> Vec<AppRow> {
+    skipped.readable(decoded::<Raw>(found, "apps", &["id"]).into_iter().map(|raw| raw?.try_into()))
 }

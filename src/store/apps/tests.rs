@@ -232,8 +232,8 @@ async fn a_row_that_cannot_be_read_stops_no_other() {
     for app in [&good, &bad, &odd] {
         store.put_app(app, &oid("a")).await.expect("stored");
     }
-    let spoil = "UPDATE apps SET definition = json_set(definition, '$.render.helm', json('{\"fromTheFuture\": 1}')) \
-                 WHERE id = 'shop/api'";
+    let spoil =
+        "UPDATE apps SET definition = json_set(definition, '$.data.sync', 'fromTheFuture') WHERE id = 'shop/api'";
     sqlx::query(spoil).execute(store.write()).await.expect("spoilt");
     sqlx::query("UPDATE apps SET definition_commit = 'elsewhere' WHERE id = 'shop/job'")
         .execute(store.write())

@@ -8,7 +8,7 @@ use super::Listed;
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 use crate::store::snapshot::Snapshot;
-use crate::store::{Store, StoreError, readable};
+use crate::store::{Store, StoreError};
 
 /// Why an app keeps what it owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -61,7 +61,7 @@ impl Store {
         .bind(owner.to_string())
         .fetch_all(self.read())
         .await?;
-        let apps = readable(found.into_iter().map(|app: String| named(&app)));
+        let apps = self.readable(found.into_iter().map(|app: String| named(&app)));
         Ok(apps.into_iter().filter(|app| app.repo == owner.repo).collect())
     }
 }
@@ -78,7 +78,7 @@ impl Snapshot {
         .fetch_all(&mut *self.0)
         .await?;
         let read = |(app, owner, by): (String, String, KeptBy)| Ok((named(&app)?, named(&owner)?, by));
-        let waiting: Vec<(AppId, AppId, KeptBy)> = readable(found.into_iter().map(read));
+        let waiting: Vec<(AppId, AppId, KeptBy)> = self.1.readable(found.into_iter().map(read));
         Ok(waiting.into_iter().filter(|(app, owner, _)| app.repo == owner.repo).collect())
     }
 }

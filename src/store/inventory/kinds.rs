@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ObjectRow, Raw, rows};
+use super::{ObjectRow, read};
 use crate::ids::ClusterName;
 use crate::store::{Store, StoreError};
 
@@ -20,10 +20,10 @@ impl Store {
         group: &str,
         kind: &str,
     ) -> Result<Vec<ObjectRow>, StoreError> {
-        let raw = sqlx::query_as::<_, Raw>(select!(
-            "WHERE cluster = $1 AND api_group = $2 AND kind = $3 ORDER BY app, namespace, name"
-        ));
-        rows(raw.bind(cluster.as_str()).bind(group).bind(kind).fetch_all(self.read()).await?)
+        let query =
+            sqlx::query(select!("WHERE cluster = $1 AND api_group = $2 AND kind = $3 ORDER BY app, namespace, name"));
+        let found = query.bind(cluster.as_str()).bind(group).bind(kind).fetch_all(self.read()).await?;
+        Ok(self.readable(read(&found)))
     }
 
     /// Notes by which definition each kind is served. What was known of the objects of a kind that is served by another

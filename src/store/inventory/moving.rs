@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::FromRow;
 
-use super::{Raw, of_object, rows};
+use super::{of_object, read};
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::manifest::ObjectId;
 use crate::store::apps::AppState;
@@ -105,13 +105,10 @@ impl Store {
 
     /// What the apps of a cluster have left for others and still own.
     pub async fn left_on(&self, cluster: &ClusterName) -> Result<Vec<ObjectRow>, StoreError> {
-        let raw: Vec<Raw> = sqlx::query_as(select!(
+        let query = sqlx::query(select!(
             "WHERE cluster = $1 AND state = 'moving' ORDER BY app, api_group, kind, namespace, name"
-        ))
-        .bind(cluster.as_str())
-        .fetch_all(self.read())
-        .await?;
-        rows(raw)
+        ));
+        Ok(self.readable(read(&query.bind(cluster.as_str()).fetch_all(self.read()).await?)))
     }
 
     /// How the apps that a repo defines stand, save those whose definition was removed.

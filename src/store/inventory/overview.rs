@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::FromRow;
+use sqlx::sqlite::SqliteRow;
 
-use super::{ObjectRow, ObjectState, Raw};
+use super::{KEYS, ObjectRow, ObjectState, Raw};
 use crate::ids::{AppId, ClusterName};
-use crate::store::{Store, StoreError, readable};
+use crate::store::{Store, StoreError, decoded};
 
 /// What an app owns in one cluster.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,12 @@ pub(super) struct Undecided {
 /// Of each app the apps that have taken objects over from it, and how many they have now.
 pub type TakenOver = HashMap<AppId, Vec<(AppId, usize)>>;
 
+/// Each of them with its cluster, or why it cannot be read.
+fn placed(found: &[SqliteRow]) -> Vec<Result<(ClusterName, ObjectRow), StoreError>> {
+    let placed = |row: Undecided| Ok((ClusterName::new(&row.cluster), ObjectRow::try_from(row.raw)?));
+    decoded::<Undecided>(found, "objects", KEYS).into_iter().map(|row| placed(row?)).collect()
+}
+
 impl Store {
     /// Who has now what was another app's.
     pub async fn taken_over(&self) -> Result<TakenOver, StoreError> {
@@ -55,7 +62,7 @@ impl Store {
             Ok((former, id(&app)?, usize::try_from(count).unwrap_or_default()))
         };
         let mut sums: HashMap<AppId, BTreeMap<AppId, usize>> = HashMap::new();
-        for (former, app, count) in readable(counts.into_iter().map(named)) {
+        for (former, app, count) in self.readable(counts.into_iter().map(named)) {
             for former in former.into_iter().filter(|former| *former != app) {
                 *sums.entry(former).or_default().entry(app.clone()).or_default() += count;
             }
@@ -83,19 +90,18 @@ impl Store {
             let number = |count: i64| usize::try_from(count).unwrap_or_default();
             Ok((app, ClusterName::new(&count.cluster), number(count.objects), number(count.there)))
         };
-        for (app, cluster, all, in_cluster) in readable(counts.into_iter().map(named)) {
+        for (app, cluster, all, in_cluster) in self.readable(counts.into_iter().map(named)) {
             let overview = Overview { all, in_cluster, undecided: Vec::new() };
             overviews.entry(app).or_default().insert(cluster, overview);
         }
-        let undecided: Vec<Undecided> = sqlx::query_as(
+        let undecided = sqlx::query(
             "SELECT cluster, api_group, kind, namespace, name, version, app, state, uid, manifest_hash, fingerprint, \
              settled, resource_version, applied_revision, job_done, held_of FROM objects \
              WHERE state NOT IN ('claimed', 'applied') ORDER BY cluster, api_group, kind, namespace, name",
         )
         .fetch_all(self.read())
         .await?;
-        let named = |row: Undecided| Ok((ClusterName::new(&row.cluster), ObjectRow::try_from(row.raw)?));
-        for (cluster, row) in readable(undecided.into_iter().map(named)) {
+        for (cluster, row) in self.readable(placed(&undecided)) {
             let of_app = overviews.entry(row.app.clone()).or_default();
             of_app.entry(cluster).or_default().undecided.push(row);
         }
@@ -104,13 +110,12 @@ impl Store {
 
     /// What of an app is to go and has not, by its cluster: what needs confirmation, and what was left for other apps.
     pub async fn put_off(&self, app: &AppId) -> Result<Vec<(ClusterName, ObjectRow)>, StoreError> {
-        let raw = sqlx::query_as::<_, Undecided>(
+        let query = sqlx::query(
             "SELECT * FROM objects WHERE app = $1 AND state IN ($2, $3, $4) \
              ORDER BY cluster, api_group, kind, namespace, name",
         );
-        let raw =
-            raw.bind(app.to_string()).bind(ObjectState::Held).bind(ObjectState::Outdated).bind(ObjectState::Moving);
-        let placed = |row: Undecided| Ok((ClusterName::new(&row.cluster), ObjectRow::try_from(row.raw)?));
-        Ok(readable(raw.fetch_all(self.read()).await?.into_iter().map(placed)))
+        let query =
+            query.bind(app.to_string()).bind(ObjectState::Held).bind(ObjectState::Outdated).bind(ObjectState::Moving);
+        Ok(self.readable(placed(&query.fetch_all(self.read()).await?)))
     }
 }

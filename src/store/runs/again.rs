@@ -46,8 +46,8 @@ fn is_again(before: &Raw, this: &Raw) -> bool {
         && has_failed(this)
         && before.kind == this.kind
         && before.revision == this.revision
-        && before.counts.0 == this.counts.0
-        && ![before, this].iter().any(|run| is_asked_for(&run.cause.0))
+        && before.counts() == this.counts()
+        && ![before, this].iter().any(|run| is_asked_for(&run.cause()))
         && text(before) == text(this)
 }
 

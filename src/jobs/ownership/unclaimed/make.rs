@@ -19,6 +19,7 @@ use crate::manifest::ObjectId;
 use crate::queue::JobError;
 use crate::render::Purpose;
 use crate::store::apps::AppRow;
+use crate::store::apps::TRACE;
 use crate::trace::Trace;
 use crate::tree::Tree;
 
@@ -134,7 +135,7 @@ impl Looking<'_> {
 
     /// What an app that does not render could render.
     async fn could(&self, app: &App, tree: Arc<dyn Tree>, failed: Option<Trace>) -> Result<Could, JobError> {
-        let last = self.traces.get(&app.id).and_then(|text| serde_json::from_str::<Trace>(text).ok());
+        let last = self.traces.get(&app.id).and_then(|text| TRACE.read(&app.id, text).ok());
         let (app, traces) = (app.clone(), [failed, last]);
         let look = move || texts::of(&app, tree.as_ref(), &traces.iter().flatten().collect::<Vec<_>>());
         Ok(blocking(look).await??)
@@ -143,7 +144,7 @@ impl Looking<'_> {
     /// Whether what is applied is what the app, defined so, renders to at this tree.
     async fn is_synced(&self, app: &App, tree: Arc<dyn Tree>) -> Result<bool, JobError> {
         let applied = self.rows.get(&app.id).and_then(|row| row.applied_identity.as_ref());
-        let trace = self.traces.get(&app.id).and_then(|text| serde_json::from_str::<Trace>(text).ok());
+        let trace = self.traces.get(&app.id).and_then(|text| TRACE.read(&app.id, text).ok());
         let (Some(applied), Some(trace)) = (applied, trace) else { return Ok(false) };
         let request = render::request(self.context, app).await?;
         let may_be = self.context.renderer.identifier().identities(&request, &trace);
