@@ -13,9 +13,9 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn bytes(&self) -> [u8; 8] {
-        // Two of its bytes have a version and a variant in them.
-        let [a, b, c, d, e, f, _, _, _, g, h, ..] = Uuid::new_v4().into_bytes();
-        [a, b, c, d, e, f, g, h]
+        // Bytes 6 and 8 of a UUID hold its version and variant, so they are not random.
+        let uuid = Uuid::new_v4().into_bytes();
+        std::array::from_fn(|at| if at < 6 { uuid[at] } else { uuid[at + 3] })
     }
 }
 

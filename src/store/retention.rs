@@ -178,7 +178,7 @@ mod tests {
         for (table, keep) in RULES {
             match keep {
                 Days(_, sql) => {
-                    assert!(sql.starts_with(&format!("DELETE FROM {table} ")) && sql.contains("$1"), "{sql}")
+                    assert!(sql.starts_with(&format!("DELETE FROM {table} ")) && sql.contains("$1"), "{sql}");
                 }
                 With(sql) => assert!(sql.starts_with(&format!("DELETE FROM {table} ")), "{sql}"),
                 Bounded(how) => assert!(how.len() > 5, "{table}"),

@@ -176,7 +176,7 @@ async fn s2_nothing_is_lost_when_the_tables_are_made_once_more() {
     let odd: (String, String, String, String, String, i64, i64, i64) =
         sqlx::query_as(odd).fetch_one(&pool).await.expect("read");
     let words = ["missing", "unknown", "claimed", "closed", "cancelled"];
-    assert_eq!([odd.0, odd.1, odd.2, odd.3, odd.4].map(|word| word.to_string()), words.map(str::to_owned));
+    assert_eq!([odd.0, odd.1, odd.2, odd.3, odd.4], words.map(str::to_owned));
     assert_eq!((odd.5, odd.6, odd.7), (0, 0, 0));
     pool.close().await;
 

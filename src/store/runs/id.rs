@@ -52,9 +52,10 @@ impl Moment {
     }
 
     fn id(self, random: [u8; 8]) -> RunId {
-        let [high, low] = self.turn.to_be_bytes();
-        let [a, b, c, d, e, f, g, h] = random;
-        let id = Builder::from_unix_timestamp_millis(self.millis, &[high, low, a, b, c, d, e, f, g, h]);
+        let mut rest = [0; 10];
+        rest[..2].copy_from_slice(&self.turn.to_be_bytes());
+        rest[2..].copy_from_slice(&random);
+        let id = Builder::from_unix_timestamp_millis(self.millis, &rest);
         RunId(id.into_uuid().to_string())
     }
 }
