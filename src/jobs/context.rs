@@ -26,6 +26,7 @@ use crate::report::Outbox;
 use crate::source::{Credential, Mirrors, Remote};
 use crate::store::Store;
 use crate::store::apps::AppRow;
+use crate::store::subject::Subject;
 use crate::sync::drift::Drifted;
 use crate::sync::health::Waits;
 
@@ -91,6 +92,10 @@ impl Classified for Unknown {
 impl Context {
     pub(super) fn repo(&self, name: &RepoName) -> Result<&Repo, Unknown> {
         self.config.repo(name).ok_or_else(|| Unknown::Repo(name.clone()))
+    }
+
+    pub(super) async fn subject(&self, id: &AppId) -> Result<Subject, JobError> {
+        Ok(self.store.subject(id).await?.ok_or_else(|| Unknown::App(id.clone()))?)
     }
 
     pub(super) async fn app_row(&self, id: &AppId) -> Result<AppRow, JobError> {

@@ -12,7 +12,7 @@ use crate::ids::Oid;
 use crate::queue::{Job, JobError, Trigger};
 use crate::report;
 use crate::report::preview::PreviewReport;
-use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunRow, RunState, Step};
+use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunRow, RunState, RunStep, Step};
 
 /// Of each app and pull request, so many runs are remembered.
 const KEPT: u32 = 50;
@@ -93,11 +93,18 @@ impl<'a> History<'a> {
 
     pub async fn end(&mut self, state: RunState, text: Option<&str>, counts: Option<&Counts>) -> Result<(), JobError> {
         let run = self.begin().await?;
-        self.context.store.write_run(&run, &self.steps, counts, state, text).await?;
-        if state == RunState::Failed {
-            self.context.store.fold_failure(&run).await?;
-        }
-        Ok(())
+        Ok(self.context.store.write_run(self.step(&run, state, text, counts)).await?)
+    }
+
+    /// What the run, which has begun, has come to.
+    pub fn step<'s>(
+        &'s self,
+        run: &'s RunId,
+        state: RunState,
+        error: Option<&'s str>,
+        counts: Option<&'s Counts>,
+    ) -> RunStep<'s> {
+        RunStep { run, state, error, did: Some((&self.steps, counts)) }
     }
 
     /// The same, unless the last run of the same commit came to just that: what is tried again and again is in the

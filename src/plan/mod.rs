@@ -44,6 +44,7 @@ mod refer;
 mod renamed;
 mod replace;
 mod replace_annotation;
+mod settled;
 mod show;
 pub mod siblings;
 mod stays;
@@ -84,6 +85,7 @@ pub use quota::{Taking, is_counted, may_take, refuse_beyond, sets_limits, taken,
 pub use renamed::{Renamed, may_be_renamed, renamed};
 pub use replace::{as_it_was, trial_copy, under_its_name};
 pub use replace_annotation::REPLACE_ANNOTATION;
+pub use settled::{OtherApps, SettledPlan};
 pub use show::Redactor;
 pub use siblings::Siblings;
 pub use stays::may_stay;

@@ -1,7 +1,7 @@
 //! The apps: their definitions, last renders, applied states and health.
 
 mod definition;
-mod found;
+pub(super) mod found;
 pub mod holds;
 mod row;
 
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::FromRow;
 
 pub use definition::as_stored;
+pub use found::{Applied, Failure};
 pub use row::{AppHealth, AppRow, AppState, Defined, GOES, HEALTH_UNKNOWN, HealCount, Heals, STAYS, SUSPENDED, TRACE};
 
 use definition::{AppForm, DEFINITION};
@@ -62,6 +63,11 @@ impl Drop for Change<'_> {
     }
 }
 
+pub(super) async fn one(conn: &mut Connection, id: &AppId) -> Result<Option<AppRow>, StoreError> {
+    let raw: Option<Raw> = sqlx::query_as(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(conn).await?;
+    raw.map(AppRow::try_from).transpose()
+}
+
 /// All apps, by name.
 pub(super) async fn all(conn: &mut Connection, skipped: &Skipped) -> Result<Vec<AppRow>, StoreError> {
     Ok(rows(skipped, &sqlx::query(select!("ORDER BY id")).fetch_all(conn).await?))
@@ -109,9 +115,7 @@ impl Store {
     }
 
     pub async fn app(&self, id: &AppId) -> Result<Option<AppRow>, StoreError> {
-        let raw: Option<Raw> =
-            sqlx::query_as(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(self.read()).await?;
-        raw.map(AppRow::try_from).transpose()
+        one(&mut *self.read().acquire().await?, id).await
     }
 
     /// All apps, by name.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::stored::Stored;
-use super::{Store, StoreError};
+use super::{Connection, Store, StoreError};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;
 
@@ -20,44 +20,51 @@ impl Store {
         cluster: &ClusterName,
         objects: &BTreeSet<ObjectId>,
     ) -> Result<(), StoreError> {
-        let mut shown = self.shown(app).await?;
-        let before =
-            if objects.is_empty() { shown.remove(cluster) } else { shown.insert(cluster.clone(), objects.clone()) };
-        if before.unwrap_or_default() == *objects {
-            return Ok(());
-        }
-        if shown.is_empty() {
-            sqlx::query("DELETE FROM shown_deletes WHERE app = $1").bind(app.to_string()).execute(self.write()).await?;
-            return Ok(());
-        }
-        let objects = SHOWN.write(&shown)?;
-        sqlx::query(
-            "INSERT INTO shown_deletes (app, objects, shown_at) VALUES ($1, $2, $3)
-             ON CONFLICT (app) DO UPDATE SET objects = excluded.objects, shown_at = excluded.shown_at",
-        )
-        .bind(app.to_string())
-        .bind(objects)
-        .bind(self.now())
-        .execute(self.write())
-        .await?;
-        Ok(())
+        let mut tx = self.begin().await?;
+        put_confirmable(&mut tx, (app, cluster), objects, self.now()).await?;
+        tx.commit().await
     }
 
     /// What was shown of a cluster and not done yet; empty where nothing waits.
     pub async fn confirmable(&self, app: &AppId, cluster: &ClusterName) -> Result<BTreeSet<ObjectId>, StoreError> {
-        Ok(self.shown(app).await?.remove(cluster).unwrap_or_default())
+        Ok(shown(&mut *self.read().acquire().await?, app).await?.remove(cluster).unwrap_or_default())
     }
+}
 
-    async fn shown(&self, app: &AppId) -> Result<Shown, StoreError> {
-        let query =
-            sqlx::query_scalar::<_, String>("SELECT objects FROM shown_deletes WHERE app = $1").bind(app.to_string());
-        // What an earlier release wrote did not say of which cluster it was: a person is asked again.
-        Ok(query
-            .fetch_optional(self.read())
-            .await?
-            .and_then(|text| SHOWN.read_if_known(app, &text))
-            .unwrap_or_default())
+pub(super) async fn put_confirmable(
+    conn: &mut Connection,
+    (app, cluster): (&AppId, &ClusterName),
+    objects: &BTreeSet<ObjectId>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let mut shown = shown(conn, app).await?;
+    let before =
+        if objects.is_empty() { shown.remove(cluster) } else { shown.insert(cluster.clone(), objects.clone()) };
+    if before.unwrap_or_default() == *objects {
+        return Ok(());
     }
+    if shown.is_empty() {
+        sqlx::query("DELETE FROM shown_deletes WHERE app = $1").bind(app.to_string()).execute(conn).await?;
+        return Ok(());
+    }
+    let objects = SHOWN.write(&shown)?;
+    sqlx::query(
+        "INSERT INTO shown_deletes (app, objects, shown_at) VALUES ($1, $2, $3)
+             ON CONFLICT (app) DO UPDATE SET objects = excluded.objects, shown_at = excluded.shown_at",
+    )
+    .bind(app.to_string())
+    .bind(objects)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn shown(conn: &mut Connection, app: &AppId) -> Result<Shown, StoreError> {
+    let query =
+        sqlx::query_scalar::<_, String>("SELECT objects FROM shown_deletes WHERE app = $1").bind(app.to_string());
+    // What an earlier release wrote did not say of which cluster it was: a person is asked again.
+    Ok(query.fetch_optional(conn).await?.and_then(|text| SHOWN.read_if_known(app, &text)).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 
 use super::transaction::Query;
 use super::words::words;
-use super::{Store, StoreError, decoded};
+use super::{Connection, Store, StoreError, decoded};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
 
@@ -237,11 +237,15 @@ fn rows(raw: Vec<Raw>) -> Result<Vec<ObjectRow>, StoreError> {
     raw.into_iter().map(ObjectRow::try_from).collect()
 }
 
+pub(super) async fn of_app(conn: &mut Connection, app: &AppId) -> Result<Vec<ObjectRow>, StoreError> {
+    let raw = sqlx::query_as(select!("WHERE app = $1 ORDER BY api_group, kind, namespace, name"));
+    rows(raw.bind(app.to_string()).fetch_all(conn).await?)
+}
+
 impl Store {
     /// What an app owns, in a stable order.
     pub async fn inventory(&self, app: &AppId) -> Result<Vec<ObjectRow>, StoreError> {
-        let raw = sqlx::query_as(select!("WHERE app = $1 ORDER BY api_group, kind, namespace, name"));
-        rows(raw.bind(app.to_string()).fetch_all(self.read()).await?)
+        of_app(&mut *self.read().acquire().await?, app).await
     }
 
     /// What an app owns in a cluster.
@@ -277,7 +281,7 @@ mod kinds;
 mod left;
 mod moving;
 mod overview;
-mod record;
+pub(super) mod record;
 
 pub use claim::ClaimError;
 pub use kept::{Kept, KeptBy};

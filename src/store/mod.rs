@@ -40,6 +40,8 @@ pub mod reports;
 pub mod rests;
 pub mod runs;
 pub mod stored;
+pub mod subject;
+pub mod transition;
 pub mod unreviewed;
 pub mod waits;
 

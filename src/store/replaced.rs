@@ -6,7 +6,8 @@ use sqlx::FromRow;
 
 use super::stored::Stored;
 use super::transaction::Query;
-use super::{Store, StoreError};
+use super::skipped::Skipped;
+use super::{Connection, Store, StoreError};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::ObjectKey;
 
@@ -76,6 +77,16 @@ macro_rules! select {
 fn of_key<'q>(sql: &'static str, cluster: &'q ClusterName, key: &'q ObjectKey) -> Query<'q> {
     let query = sqlx::query(sql).bind(cluster.as_str()).bind(&key.group).bind(&key.kind);
     query.bind(key.namespace.as_deref().unwrap_or_default()).bind(&key.name)
+}
+
+pub(super) async fn of_app(
+    conn: &mut Connection,
+    skipped: &Skipped,
+    app: &AppId,
+) -> Result<Vec<Replaced>, StoreError> {
+    let raw = sqlx::query_as::<_, Raw>(select!("WHERE app = $1 ORDER BY cluster, kind, namespace, name"));
+    let raw = raw.bind(app.to_string()).fetch_all(conn).await?;
+    Ok(skipped.readable(raw.into_iter().map(Replaced::try_from)))
 }
 
 impl Store {
@@ -157,9 +168,7 @@ impl Store {
 
     /// What of an app was deleted to be made again, and is not known to be there.
     pub async fn replaced_of(&self, app: &AppId) -> Result<Vec<Replaced>, StoreError> {
-        let raw = sqlx::query_as::<_, Raw>(select!("WHERE app = $1 ORDER BY cluster, kind, namespace, name"));
-        let raw = raw.bind(app.to_string()).fetch_all(self.read()).await?;
-        Ok(self.readable(raw.into_iter().map(Replaced::try_from)))
+        of_app(&mut *self.read().acquire().await?, &self.0.skipped, app).await
     }
 
     /// The same of all apps.

@@ -208,8 +208,7 @@ impl Store {
 
     /// What an app waits for: its health, or else what it deletes.
     pub async fn wait_of(&self, app: &AppId) -> Result<Option<Wait>, StoreError> {
-        let query = sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 ORDER BY purpose DESC LIMIT 1");
-        query.bind(app.to_string()).fetch_optional(self.read()).await?.map(Wait::try_from).transpose()
+        of_app(&mut *self.read().acquire().await?, app).await
     }
 
     /// Writes down how a wait ended; the first end counts. False when it is not waited for any more, or a newer wait
@@ -258,6 +257,11 @@ impl Store {
     pub async fn waits_and_ends(&self) -> Result<Vec<(Wait, Option<WaitOutcome>)>, StoreError> {
         all(&mut *self.read().acquire().await?, &self.0.skipped).await
     }
+}
+
+pub(super) async fn of_app(conn: &mut Connection, app: &AppId) -> Result<Option<Wait>, StoreError> {
+    let query = sqlx::query_as::<_, Raw>("SELECT * FROM waits WHERE app = $1 ORDER BY purpose DESC LIMIT 1");
+    query.bind(app.to_string()).fetch_optional(conn).await?.map(Wait::try_from).transpose()
 }
 
 pub(super) async fn all(

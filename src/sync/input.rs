@@ -7,7 +7,7 @@ use crate::app::{App, Authority};
 use crate::cluster::Cluster;
 use crate::ids::{AppId, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{HeldFor, Plan, PruneLimit};
+use crate::plan::{HeldFor, PruneLimit, SettledPlan};
 use crate::store::Store;
 use crate::store::runs::{Counts, RunId, TO_CONFIRM};
 use crate::store::waits::WaitObject;
@@ -45,7 +45,7 @@ pub struct SyncInput<'a> {
     pub run: &'a RunId,
     pub revision: &'a Oid,
     /// Every object of the app, also the unchanged ones, with what would be sent.
-    pub plan: &'a Plan,
+    pub plan: &'a SettledPlan,
     /// Apps that are known not to render any more what they still claim.
     pub released: &'a BTreeSet<AppId>,
     pub allow_destructive: &'a AllowDestructive,

@@ -1,41 +1,31 @@
 //! One attempt to bring one app to one revision: render, plan, apply, and store the result.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt;
 
 use super::goal::Intent;
-use super::lost::LeftAlone;
-use super::{finish, kept, lost, previous_clusters, told, unreviewed, writing};
+use super::{finish, unreviewed};
 use crate::app::SyncPolicy;
 use crate::class::Class;
 use crate::ids::Oid;
 use crate::jobs::desired::identity::identity;
 use crate::jobs::desired::{nondeterministic, render};
 use crate::jobs::history::History;
-use crate::jobs::ownership::{claims, handover, left, releasing, stale, unrecorded};
-use crate::jobs::preview::compare::limit;
+use crate::jobs::ownership::{claims, handover, unrecorded};
 use crate::jobs::{Context, outcome};
 use crate::lifecycle::beside;
-use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Action, Plan};
+use crate::manifest::ObjectId;
+use crate::plan::Plan;
 use crate::queue::{JobError, RunningJob};
 use crate::reconcile::{PlanInput, plan_apply, plan_unrecorded};
 use crate::render::{Purpose as RenderPurpose, Rendered};
 use crate::report::preview::AppEnd;
 use crate::store::apps::TRACE;
 use crate::store::apps::{AppHealth, AppRow};
-use crate::store::inventory::ObjectState;
-use crate::store::runs::RunState;
-use crate::store::waits::{Wait, WaitPurpose};
-use crate::sync;
-use crate::sync::heal::Judgement;
-use crate::sync::{
-    AllowDestructive, AppliedSync, Known, PendingConfirmation, Permits, Purpose, Secrets, SeenSecrets, SyncDeps,
-    SyncInput, Trust, Writing, quotes_a_server,
-};
+use crate::store::waits::Wait;
+use crate::sync::{Known, Secrets, SeenSecrets, Trust, quotes_a_server};
 
 fn seen<'a>(rendered: Option<&'a Rendered>, plan: Option<&'a Plan>) -> SeenSecrets<'a> {
     SeenSecrets {
@@ -107,7 +97,7 @@ impl Attempt<'_> {
         }
         match done {
             Err(error) if error.class != Class::Cancelled => {
-                Err(self.without_secrets(error, rendered.as_deref(), plan.as_ref()).await)
+                Err(self.without_secrets(error, rendered.as_deref(), plan.as_deref()).await)
             }
             done => done,
         }
@@ -128,82 +118,6 @@ impl Attempt<'_> {
         let (context, cluster) = (self.context, &self.row.app.destination.cluster);
         let place = (cluster, context.clusters.get(cluster));
         Secrets::read(&context.store, place, &self.row.app.id, seen(rendered, plan)).await
-    }
-
-    /// Plans, and does what is planned. Its errors may quote values of Secrets: those that the plan has seen, too.
-    async fn carry_out(
-        &self,
-        rendered: Option<&Rendered>,
-        identity: &str,
-        planned: &mut Option<Plan>,
-        history: &mut History<'_>,
-    ) -> Result<(), JobError> {
-        let (context, app) = (self.context, &self.row.app);
-        let plan = planned.insert(history.timed("plan", self.plan(rendered)).await?);
-        handover::keep_needed_by_others(context, self.row, plan).await?;
-        unrecorded::hand_on(context, context.cluster_for(&app.id, &app.destination.cluster)?, plan).await?;
-        if self.aim == Aim::Apply {
-            stale::hand_over(context, plan).await?;
-            let manifests = rendered.map_or(&[][..], |rendered| &rendered.manifests);
-            if kept::waits(context, self.row, plan, manifests, history, self.waiting.is_some()).await? {
-                return Ok(());
-            }
-        }
-        if let Some(rendered) = rendered {
-            unreviewed::mark(context, self.row, &self.revision, rendered, plan, &self.running.cancel).boxed().await?;
-        }
-        let left = match self.aim {
-            Aim::Apply if self.intent.manual.is_none() => {
-                let inventory = context.store.inventory_of(&app.destination.cluster, &app.id).await?;
-                let mut left = lost::leave_alone(plan, &self.row.heals, context.config.heals, &inventory);
-                if !left.said.is_empty() {
-                    // The server's words may quote what it was asked about, and what it has.
-                    let secrets = self.secrets(rendered, Some(plan)).await;
-                    left.said = left.said.iter().map(|said| secrets.show(said).into()).collect();
-                }
-                left
-            }
-            _ => LeftAlone::default(),
-        };
-        let judgement = match self.aim {
-            Aim::Heal { report_only } => match self.judge(plan, report_only, history).await? {
-                Some(judgement) => Some(judgement),
-                // What was left for another app and is not wanted by it any more is no drift, nor is what only its
-                // marks tell of.
-                None if handover::only_prunes_left(context, plan).await? => None,
-                None => return Ok(()),
-            },
-            Aim::Finish if !handover::only_prunes_left(context, plan).await? => return Ok(()),
-            Aim::Apply | Aim::Finish | Aim::Remove => None,
-        };
-        if self.aim == Aim::Apply {
-            outcome::at_sync(context, self.row, &self.revision, plan, rendered, &self.running.cancel).await?;
-        }
-        let confirmed = self.confirmed().await?;
-        if self.was_paused().await? {
-            return Ok(());
-        }
-        let mut objects: Vec<String> = confirmed.iter().map(ToString::to_string).collect();
-        objects.extend(previous_clusters::confirmable(context, self.row).await?);
-        if self.intent.allows_destructive() && !objects.is_empty() {
-            let by = self.intent.confirmed_by().map(str::to_owned);
-            outcome::ended(context, self.row, &self.revision, &AppEnd::Confirmed { objects, by }).await?;
-        }
-        history.intends(judgement.as_ref().and_then(told::to_heal));
-        let (done, writing) = self.apply(plan, judgement.as_ref(), &confirmed, history).await?;
-        self.tell_replaced(plan, &confirmed).await?;
-        self.show(&confirmed, done.pending_confirmation.as_ref()).await?;
-        self.applied(plan, done, identity, judgement, left, writing, history).await?;
-        match rendered {
-            Some(rendered) => unreviewed::keep(context, app, rendered).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Whether somebody has paused the app since this began: then nothing is written, unless a person requested exactly
-    /// this sync.
-    async fn was_paused(&self) -> Result<bool, JobError> {
-        Ok(self.intent.manual.is_none() && self.context.app_row(&self.row.app.id).await?.paused)
     }
 
     /// Nothing has changed since the last sync, and nobody requested another one.
@@ -296,192 +210,5 @@ impl Attempt<'_> {
             plan.changes.extend(unrecorded::accepted(&app.id, prunes));
         }
         Ok(plan)
-    }
-
-    /// Which deletes a person has agreed to: those that were shown, if confirmed now; otherwise those of them that a
-    /// confirmed run was about to do when it was stopped or failed.
-    async fn confirmed(&self) -> Result<BTreeSet<ObjectId>, JobError> {
-        let (store, app) = (&self.context.store, &self.row.app.id);
-        let cluster = &self.row.app.destination.cluster;
-        let mut shown = store.confirmable(app, cluster).await?;
-        if !self.intent.allows_destructive() && !shown.is_empty() {
-            let inventory = store.inventory_of(cluster, app).await?;
-            shown.retain(|id| inventory.iter().any(|row| row.state == ObjectState::Pruning && row.key.id() == *id));
-        }
-        Ok(shown)
-    }
-
-    async fn apply(
-        &self,
-        plan: &Plan,
-        judgement: Option<&Judgement>,
-        confirmed: &BTreeSet<ObjectId>,
-        history: &mut History<'_>,
-    ) -> Result<(AppliedSync, Writing), JobError> {
-        let (context, app) = (self.context, &self.row.app);
-        let run = history.begin().await?;
-        let deps = SyncDeps {
-            store: context.store.clone(),
-            cluster: context.cluster_for(&app.id, &app.destination.cluster)?.clone(),
-        };
-        let authority = context.grants(&app.id.repo)?.on(&app.destination.cluster);
-        let released = releasing::owners(context, plan, &self.running.cancel).await?;
-        let allow_destructive =
-            if confirmed.is_empty() { AllowDestructive::No } else { AllowDestructive::Shown(confirmed.clone()) };
-        let nothing = BTreeSet::new();
-        let purpose = match judgement {
-            Some(judgement) => Purpose::Heal { given_up: &judgement.given_up },
-            // What failed before is tried again, and that is no reason to make a namespace again that somebody has
-            // deleted.
-            None if self.intent.is_resync() => Purpose::Heal { given_up: &nothing },
-            None => Purpose::Sync,
-        };
-        let input = SyncInput {
-            app,
-            authority: &authority,
-            run: &run,
-            revision: &self.revision,
-            plan,
-            released: &released,
-            allow_destructive: &allow_destructive,
-            prune_limit: limit(context),
-            adopt: app.adopt.0 || self.intent.adopts(),
-            purpose,
-            by_hand: self.intent.manual.is_some(),
-        };
-        // Only an earlier job of this app's own key can have begun one.
-        if self.waiting.is_some() {
-            context.waits.cancel(&app.id).await?;
-        }
-        let ask = writing::ask(self.running);
-        let done = history.timed("apply", sync::apply(&deps, &input, Permits::new(&ask)).boxed()).await;
-        let done = done.map_err(JobError::from);
-        if !matches!(&done, Err(error) if error.class == Class::Cancelled) {
-            self.tell_what_is_replaced().await?;
-        }
-        done
-    }
-
-    /// A sync that is still waiting for health is replaced by this one: the merge that caused it reports that.
-    async fn tell_what_is_replaced(&self) -> Result<(), JobError> {
-        if self.aim == Aim::Apply && self.intent.revision().is_some() {
-            outcome::rolled_back(self.context, self.row, &self.revision, self.intent.pinned_by()).await?;
-        }
-        if self.aim != Aim::Apply || self.row.health != AppHealth::Progressing {
-            return Ok(());
-        }
-        let healthy = self.waiting.as_ref().is_some_and(|wait| wait.purpose == WaitPurpose::Deletion);
-        outcome::replaced(self.context, self.row, &self.revision, healthy).await
-    }
-
-    /// Until when the wait lasts that this one goes on with: whatever is healed meanwhile, what was applied has no
-    /// longer to become healthy.
-    fn deadline(&self, identity: &str) -> Option<i64> {
-        let is_same = self.row.applied_identity.as_deref() == Some(identity) && self.intent.manual.is_none();
-        self.waiting.as_ref().filter(|wait| is_same && wait.purpose == WaitPurpose::Health).map(|wait| wait.deadline)
-    }
-
-    /// From now on a confirmation holds for what needs it. What was confirmed stays confirmed until it is done,
-    /// whatever comes between.
-    async fn show(&self, confirmed: &BTreeSet<ObjectId>, waits: Option<&PendingConfirmation>) -> Result<(), JobError> {
-        let (store, app) = (&self.context.store, &self.row.app.id);
-        let waiting = waits.into_iter().flat_map(|waits| &waits.deletes).map(ObjectKey::id);
-        let shown: BTreeSet<ObjectId> = waiting.chain(confirmed.iter().cloned()).collect();
-        Ok(store.put_confirmable(app, &self.row.app.destination.cluster, &shown).await?)
-    }
-
-    /// Records that confirmed replacements are done.
-    async fn tell_replaced(&self, plan: &Plan, confirmed: &BTreeSet<ObjectId>) -> Result<(), JobError> {
-        let replaced = plan
-            .changes
-            .iter()
-            .filter(|change| change.action == Action::Replace && confirmed.contains(&change.key.id()));
-        let objects: Vec<String> = replaced.map(|change| change.key.to_string()).collect();
-        if objects.is_empty() {
-            return Ok(());
-        }
-        let by = self.intent.confirmed_by().map(str::to_owned);
-        let end = AppEnd::Removed { objects, replaced: true, lost: None, confirmed: false, by, all: false };
-        outcome::ended(self.context, self.row, &self.revision, &end).await
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what one attempt came to, written down at once")]
-    async fn applied(
-        &self,
-        plan: &Plan,
-        done: AppliedSync,
-        identity: &str,
-        judgement: Option<Judgement>,
-        left_alone: LeftAlone,
-        writing: Writing,
-        history: &mut History<'_>,
-    ) -> Result<(), JobError> {
-        let (context, app) = (self.context, &self.row.app);
-        let run = history.begin().await?;
-        let confirmed = done.pending_confirmation.as_ref();
-        let left = previous_clusters::mark(
-            context,
-            app,
-            self.intent.allows_destructive(),
-            &self.revision,
-            &self.running.cancel,
-        )
-        .await?;
-        let leaves_nothing = left.is_empty() && !left::is_agreed(context, &app.id).await?;
-        let healed = match &judgement {
-            Some(judgement) => told::healed(judgement, &done.remains),
-            None => told::stays(&done.remains),
-        };
-        let said =
-            healed.into_iter().chain(handover::said(app, plan)).chain(confirmed.map(ToString::to_string)).chain(left);
-        let said: Vec<String> = said.collect();
-        let said = (!said.is_empty()).then(|| said.join("; "));
-        // With nothing to wait for and nothing to prune, this was all.
-        let is_over =
-            self.aim != Aim::Remove && done.health.is_empty() && !done.prunes && confirmed.is_none() && leaves_nothing;
-        let (state, health) = if is_over {
-            (RunState::Succeeded, AppHealth::Healthy)
-        } else {
-            (RunState::Waiting, AppHealth::Progressing)
-        };
-        history.end(state, said.as_deref(), Some(&done.counts)).await?;
-        if self.aim == Aim::Remove {
-            if confirmed.is_none() {
-                context.store.prune_all(&app.destination.cluster, &app.id).await?;
-            }
-            // A definition that comes back finds nothing as it was applied.
-            context.store.set_sync_failed(&app.id).await?;
-            drop(writing);
-            return finish::prune(context, self.row, &run, self.running).await;
-        }
-        if self.row.applied_revision.as_ref() != Some(&self.revision) {
-            // A forced push must not take away what healing goes back to.
-            let name = format!("applied-{}", context.marks(&app.id).label());
-            context.mirrors.keep(&app.source.repo, &name, Some(&self.revision)).await?;
-        }
-        context.store.set_applied_as(self.row.defined(), &self.revision, identity, health).await?;
-        if let Some(judgement) = judgement {
-            context.store.set_heals(&app.id, &judgement.heals).await?;
-            context.store.set_drift(&app.id, &judgement.surrender().join("; ")).await?;
-        } else {
-            context.store.set_heals(&app.id, &left_alone.heals).await?;
-            context.store.set_drift(&app.id, &left_alone.said.join("; ")).await?;
-        }
-        // All is written down: from here on something newer may stop the run.
-        drop(writing);
-        if is_over {
-            context.store.put_confirmable(&app.id, &app.destination.cluster, &BTreeSet::new()).await?;
-            let end = finish::end_of(context, self.row, history.took(), done.counts.replaced).await?;
-            return outcome::ended(context, self.row, &self.revision, &end).await;
-        }
-        if done.health.is_empty() {
-            return finish::prune(context, self.row, &run, self.running).await;
-        }
-        finish::wait_for_health(context, self.row, &run, done.health, self.deadline(identity)).await?;
-        if self.row.failure.is_empty() {
-            return Ok(());
-        }
-        // A pull request that has told of the failure tells that it is over.
-        outcome::stands(context, self.row).await
     }
 }

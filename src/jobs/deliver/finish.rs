@@ -16,9 +16,10 @@ use crate::plan::contents::has_contents;
 use crate::queue::{JobError, Key, Request, RunningJob, Trigger};
 use crate::report::placed;
 use crate::report::preview::{AppEnd, HandedOver};
-use crate::store::apps::{AppHealth, AppRow, AppState, HEALTH_UNKNOWN, SUSPENDED};
+use crate::store::apps::{AppHealth, AppRow, AppState, Failure, HEALTH_UNKNOWN, SUSPENDED};
 use crate::store::inventory::{ObjectRow, ObjectState};
-use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunId, RunKind, RunState, without};
+use crate::store::runs::{PAUSED_BEFORE_DELETIONS, RunId, RunKind, RunState, RunStep, without};
+use crate::store::transition::Transition;
 use crate::store::waits::{Wait, WaitEnded, WaitObject, WaitOutcome, WaitPurpose};
 use crate::sync;
 use crate::sync::{Permits, Pruned, SyncDeps};
@@ -89,12 +90,18 @@ pub(in crate::jobs) async fn prune(
     succeeded(context, row, run).await
 }
 
-/// Nothing is left to wait for. Suspended objects and those of unknown health are shown for the app and for its run.
+/// Nothing is left to wait for.
 async fn settled(context: &Context, app: &AppId, run: &RunId) -> Result<(), JobError> {
+    let notes = health_notes(context, run).await?;
+    Ok(context.store.set_app_health(app, AppHealth::Healthy, &notes).await?)
+}
+
+/// Suspended objects and those of unknown health, which are shown for the app and for its run.
+async fn health_notes(context: &Context, run: &RunId) -> Result<String, JobError> {
     let said = context.store.run(run).await?.and_then(|run| run.error).unwrap_or_default();
     let is_note = |part: &&str| part.starts_with(SUSPENDED) || part.starts_with(HEALTH_UNKNOWN);
     let notes: Vec<&str> = said.split("; ").filter(is_note).collect();
-    Ok(context.store.set_app_health(app, AppHealth::Healthy, &notes.join("; ")).await?)
+    Ok(notes.join("; "))
 }
 
 /// Adds to the message of a run that its app is paused, or removes that.
@@ -214,16 +221,21 @@ async fn begin_wait(context: &Context, wait: Wait) -> Result<(), JobError> {
 }
 
 pub(in crate::jobs) async fn succeeded(context: &Context, row: &AppRow, run: &RunId) -> Result<(), JobError> {
-    settled(context, &row.app.id, run).await?;
-    let Some(Of { revision, took, removed }) = of(context, run).await? else { return Ok(()) };
+    let Some(Of { revision, took, removed }) = of(context, run).await? else {
+        return settled(context, &row.app.id, run).await;
+    };
     let end = end_of(context, row, took, removed).await?;
-    if matches!(end, AppEnd::Waiting { .. }) {
-        // Its text says since the apply what waits, and what to type.
-        context.store.set_run_state(run, RunState::Waiting, None).await?;
-    } else {
-        context.store.put_confirmable(&row.app.id, &row.app.destination.cluster, &BTreeSet::new()).await?;
-        context.store.set_run_state(run, RunState::Succeeded, None).await?;
-    }
+    // The text of a run that waits says since the apply what for, and what to type.
+    let is_over = !matches!(end, AppEnd::Waiting { .. });
+    let state = if is_over { RunState::Succeeded } else { RunState::Waiting };
+    let (notes, nothing) = (health_notes(context, run).await?, BTreeSet::new());
+    let transition = Transition {
+        run: Some(RunStep { run, state, error: None, did: None }),
+        health: Some((AppHealth::Healthy, &notes)),
+        confirmable: is_over.then_some((&row.app.destination.cluster, &nothing)),
+        ..Transition::default()
+    };
+    context.store.record(&row.app.id, &transition).await?;
     outcome::ended(context, row, &revision, &end).await
 }
 
@@ -277,12 +289,15 @@ async fn beside_failure(context: &Context, run: &RunId, text: &str) -> Result<St
 
 async fn failed(context: &Context, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
     tracing::warn!(app = %row.app.id, text, "an app did not become healthy");
-    context.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
     let revision = of(context, run).await?.map(|of| of.revision);
-    context.store.set_failure_of_applied(&row.app.id, text, revision.as_ref()).await?;
     let told = beside_failure(context, run, text).await?;
-    context.store.set_run_state(run, RunState::Failed, Some(&told)).await?;
-    context.store.fold_failure(run).await?;
+    let transition = Transition {
+        run: Some(RunStep { run, state: RunState::Failed, error: Some(&told), did: None }),
+        health: Some((AppHealth::Degraded, text)),
+        failure: Some(Failure { message: text, revision: revision.as_ref(), of_applied: true }),
+        ..Transition::default()
+    };
+    context.store.record(&row.app.id, &transition).await?;
     let Some(revision) = revision else { return Ok(()) };
     let end = AppEnd::Failed { message: text.to_owned() };
     outcome::ended(context, row, &revision, &end).await
@@ -290,13 +305,15 @@ async fn failed(context: &Context, row: &AppRow, run: &RunId, text: &str) -> Res
 
 /// What was dying when it was applied is gone: the next sync makes it again, and tells how that ended.
 async fn again(context: &Context, row: &AppRow, run: &RunId, text: &str) -> Result<(), JobError> {
-    // Where nothing is applied without a person, what was applied is healed.
-    if row.app.sync != SyncPolicy::Manual {
-        context.store.set_sync_failed(&row.app.id).await?;
-    }
-    context.store.set_app_health(&row.app.id, AppHealth::Degraded, text).await?;
     let told = beside_failure(context, run, text).await?;
-    context.store.set_run_state(run, RunState::Cancelled, Some(&told)).await?;
+    let transition = Transition {
+        run: Some(RunStep { run, state: RunState::Cancelled, error: Some(&told), did: None }),
+        // Where nothing is applied without a person, what was applied is healed.
+        is_out_of_date: row.app.sync != SyncPolicy::Manual,
+        health: Some((AppHealth::Degraded, text)),
+        ..Transition::default()
+    };
+    context.store.record(&row.app.id, &transition).await?;
     let key = Key::Sync(row.app.id.clone());
     context.queue.enqueue(&[Request::new(key, Trigger::Resync)]).await?;
     Ok(())

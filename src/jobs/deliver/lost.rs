@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::manifest::ObjectId;
-use crate::plan::{Action, Change, Plan, Verdict};
+use crate::plan::{Action, Change, SettledPlan, Verdict};
 use crate::store::apps::Heals;
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::sync::heal;
@@ -19,7 +19,12 @@ pub(in crate::jobs) struct LeftAlone {
 }
 
 /// Takes it out of the plan. `most` identical heals in a row are a fight that is lost.
-pub(in crate::jobs) fn leave_alone(plan: &mut Plan, heals: &Heals, most: u32, inventory: &[ObjectRow]) -> LeftAlone {
+pub(in crate::jobs) fn leave_alone(
+    plan: &mut SettledPlan,
+    heals: &Heals,
+    most: u32,
+    inventory: &[ObjectRow],
+) -> LeftAlone {
     let applied: HashMap<ObjectId, &str> = inventory
         .iter()
         .filter(|row| row.state == ObjectState::Applied)
@@ -30,7 +35,7 @@ pub(in crate::jobs) fn leave_alone(plan: &mut Plan, heals: &Heals, most: u32, in
         hash.is_some() && applied.get(&change.key.id()).copied() == hash && change.takes_over.is_none()
     };
     let mut left = LeftAlone::default();
-    for change in plan.changes.iter_mut().filter(|change| is_as_applied(change)) {
+    for change in plan.changes_mut().iter_mut().filter(|change| is_as_applied(change)) {
         let known = heals.get(&change.key.id().to_string());
         if let Some(known) = known {
             left.heals.insert(change.key.id().to_string(), known.clone());
@@ -64,7 +69,7 @@ mod tests {
     use super::*;
     use crate::ids::ClusterName;
     use crate::manifest::ObjectKey;
-    use crate::plan::Desired;
+    use crate::plan::{Desired, OtherApps, Plan};
     use crate::store::apps::HealCount;
 
     fn key() -> ObjectKey {
@@ -77,17 +82,18 @@ mod tests {
         }
     }
 
-    fn plan(hash: &str, verdict: Verdict) -> Plan {
+    fn plan(hash: &str, verdict: Verdict) -> SettledPlan {
         let mut change = Change::new(key(), Action::Update, verdict);
         change.before = Some(json!({"spec": {"replicas": 7}}));
         change.after = Some(json!({"spec": {"replicas": 3}}));
         change.desired = Some(Desired { object: json!({}), hash: hash.to_owned() });
-        Plan {
+        let plan = Plan {
             app: "shop/web".parse().expect("an app"),
             cluster: ClusterName::new("prod"),
             revision: "0123456789012345678901234567890123456789".parse().expect("an id"),
             changes: vec![change],
-        }
+        };
+        plan.settle(OtherApps::default())
     }
 
     fn inventory() -> Vec<ObjectRow> {

@@ -1,6 +1,8 @@
 //! `sync:REPO/APP` and what follows it: brings an app to the state in Git.
 
 pub(in crate::jobs) mod attempt;
+mod carry_out;
+mod conclude;
 mod confirmed;
 pub(in crate::jobs) mod failing;
 pub(in crate::jobs) mod finish;

@@ -20,6 +20,8 @@ use crate::report::preview::AppEnd;
 use crate::store::apps::{AppHealth, AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 use crate::store::runs::{RunKind, RunState};
+use crate::store::subject::Subject;
+use crate::store::transition::Transition;
 
 pub(in crate::jobs) async fn run(
     context: &Context,
@@ -46,16 +48,15 @@ async fn work(context: &Context, id: &AppId, job: &Job, running: &RunningJob) ->
 }
 
 async fn one(context: &Context, id: &AppId, job: &Job, running: &RunningJob) -> Result<(), JobError> {
-    let mut row = context.app_row(id).await?;
     context.attempted.forget(id);
     // Only jobs of this key begin and forget waits of the app: what is read here is about what is applied now.
     for ended in context.store.ended_waits(id).await? {
+        let row = context.app_row(id).await?;
         finish::act(context, &row.at_applied_definition(), &ended, running).await?;
-        row = context.app_row(id).await?;
     }
-    let job = &confirming(context, id, job).await?;
+    let Subject { mut row, inventory, waiting, missing } = context.subject(id).await?;
+    let job = &confirming(job, &inventory);
     let intent = Intent::of(&Key::Sync(id.clone()), &job.causes);
-    let missing = context.store.replaced_of(id).await?;
     let (aim, revision) = match decide(&row, &intent) {
         Goal::Skip
             if intent.manual.is_none()
@@ -95,7 +96,6 @@ async fn one(context: &Context, id: &AppId, job: &Job, running: &RunningJob) -> 
         // What the definition says since is for a sync to apply, never for a look.
         row = row.as_applied().unwrap_or(row);
     }
-    let waiting = context.store.wait_of(id).await?;
     let attempt = Attempt { context, row: &row, intent: &intent, revision, aim, waiting, running };
     running.works_on(attempt.revision.as_str());
     context.attempted.put(id, attempt.revision.clone());
@@ -126,22 +126,22 @@ async fn one(context: &Context, id: &AppId, job: &Job, running: &RunningJob) -> 
 
 /// The job as it is by now: whoever confirms when nothing is held, or no longer, has asked for a sync and has approved
 /// nothing.
-async fn confirming(context: &Context, id: &AppId, job: &Job) -> Result<Job, JobError> {
+fn confirming(job: &Job, inventory: &[ObjectRow]) -> Job {
     let mut job = job.clone();
     let confirms = |cause: &Trigger| matches!(cause, Trigger::Manual(manual) if manual.allow_destructive);
     if !job.causes.iter().any(confirms) {
-        return Ok(job);
+        return job;
     }
     // What was confirmed and is not done yet stays so when a run is tried again.
     let is_open = |row: &ObjectRow| row.state.pending_confirmation() || row.state == ObjectState::Pruning;
-    if !context.store.inventory(id).await?.iter().any(is_open) {
+    if !inventory.iter().any(is_open) {
         for cause in &mut job.causes {
             if let Trigger::Manual(manual) = cause {
                 manual.allow_destructive = false;
             }
         }
     }
-    Ok(job)
+    job
 }
 
 /// What a person asked for is in the history, also where it came to nothing.
@@ -217,9 +217,13 @@ pub(in crate::jobs) async fn failed(
         let intent = Intent::of(&Key::Sync(id.clone()), &job.causes);
         if let Goal::Heal { .. } = decide(&row, &intent) {
             // What is applied stays what it was, and the next look heals that again, never what Git says since.
-            context.store.set_app_health(id, AppHealth::Degraded, &error.message()).await?;
-            context.store.set_drift(id, &format!("drift could not be healed: {}", error.message())).await?;
-            return Ok(());
+            let drift = format!("drift could not be healed: {}", error.message());
+            let transition = Transition {
+                health: Some((AppHealth::Degraded, &error.message())),
+                drift: Some(&drift),
+                ..Transition::default()
+            };
+            return Ok(context.store.record(id, &transition).await?);
         }
         context.store.set_failure(id, &error.message(), None).await?;
     }

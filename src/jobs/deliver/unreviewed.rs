@@ -16,7 +16,7 @@ use crate::jobs::desired::facts_change::FactsChange;
 use crate::jobs::desired::{identity, mentions, render};
 use crate::jobs::outcome;
 use crate::manifest::{Manifest, ObjectId};
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Change, Plan, SettledPlan};
 use crate::queue::JobError;
 use crate::render::{ClusterFacts, Purpose, Rendered};
 use crate::store::apps::AppRow;
@@ -31,7 +31,7 @@ pub(super) async fn mark(
     row: &AppRow,
     revision: &Oid,
     rendered: &Rendered,
-    plan: &mut Plan,
+    plan: &mut SettledPlan,
     cancel: &CancellationToken,
 ) -> Result<(), JobError> {
     let owned = context.store.inventory_of(&plan.cluster, &plan.app).await?;
@@ -55,7 +55,7 @@ pub(super) async fn mark(
     let reviewed = outcome::shown_steps(context, row, revision, plan).await?;
     let mut noted = BTreeMap::new();
     for (at, owned) in going {
-        let change = &mut plan.changes[at];
+        let change = &mut plan.changes_mut()[at];
         let id = change.key.id();
         let why = match owned.state {
             ObjectState::Applied | ObjectState::Claimed => {

@@ -83,6 +83,7 @@ pub(in crate::jobs) async fn compare(context: &Context, pull: &Pull, merge_commi
     let trees = MergeTrees {
         base_ref: pull.base_ref.clone(),
         base_commit: base.clone(),
+        change_commit: merge_commit.clone(),
         base: context.mirrors.tree(&repo.name, &base).await?,
         change: context.mirrors.tree(&repo.name, merge_commit).await?,
         reads: Arc::default(),
@@ -116,10 +117,10 @@ pub(in crate::jobs) async fn compare(context: &Context, pull: &Pull, merge_commi
     let about = About {
         looked: looked.as_ref(),
         moved: moved.map(|from| (from, base.clone())),
-        merge_commit,
+        repo,
         preview: preview.as_ref(),
     };
-    Box::pin(plan_again(context, repo, &trees, old, &about, &cancel, &mut reviewed)).await;
+    Box::pin(plan_again(context, &trees, old, &about, &cancel, &mut reviewed)).await;
     Ok(reviewed)
 }
 
@@ -147,21 +148,20 @@ async fn before_merge(
 struct About<'a> {
     looked: Option<&'a Looked>,
     moved: Option<(Oid, Oid)>,
-    merge_commit: &'a Oid,
+    repo: &'a Repo,
     preview: Option<&'a PreviewRow>,
 }
 
 async fn plan_again(
     context: &Context,
-    repo: &Repo,
     trees: &MergeTrees,
     pairs: Vec<AppComparison>,
     about: &About<'_>,
     cancel: &CancellationToken,
     reviewed: &mut Reviewed,
 ) {
-    let collected = Collected::default();
-    let planned = compare::all(context, repo, trees, about.merge_commit, pairs, &collected, cancel);
+    let (repo, collected) = (about.repo, Collected::default());
+    let planned = compare::all(context, repo, trees, pairs, &collected, cancel);
     let reports = match tokio::time::timeout(PLANNED_WITHIN, planned).await {
         Ok(Ok(Compared { apps, trouble: None })) => apps,
         // The syncs say what is wrong with the cluster.

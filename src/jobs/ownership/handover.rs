@@ -13,35 +13,29 @@ use crate::jobs::desired::identity;
 use crate::jobs::remembered::unclaimed::LeftFor;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan::deletion::NotWanted;
-use crate::plan::{Action, Change, Plan, TakeOver};
+use crate::plan::{Action, Change, OtherApps, Plan, TakeOver};
 use crate::queue::JobError;
 use crate::store::apps::{AppRow, AppState};
 use crate::store::inventory::{ObjectRow, ObjectState};
 
-/// Takes out of the deletes of a plan what other apps want: that is neither deleted nor does it need confirmation.
-pub(in crate::jobs) async fn keep_needed_by_others(
-    context: &Context,
-    row: &AppRow,
-    plan: &mut Plan,
-) -> Result<(), JobError> {
+/// What other apps own by now, or need, of what a plan would delete: it needs no confirmation either.
+pub(super) async fn needed_by_others(context: &Context, row: &AppRow, plan: &Plan) -> Result<OtherApps, JobError> {
     let prunes = plan.changes.iter().filter(|change| change.action == Action::Prune);
     let ids: Vec<ObjectId> = prunes.map(|change| change.key.id()).collect();
-    let mut left = unclaimed::by_others(context, row, &plan.cluster, &ids).await?;
-    // Those that are synced by now have claimed what they want, maybe since this plan looked at the inventory: it is
-    // not this app's to delete.
-    let claimed = context.store.owners(&plan.cluster, &plan.app, &ids).await?;
-    let claimed: BTreeSet<ObjectId> = claimed.into_iter().map(|(object, _)| object).collect();
-    plan.changes.retain(|change| change.action != Action::Prune || !claimed.contains(&change.key.id()));
-    for change in plan.changes.iter_mut().filter(|change| change.action == Action::Prune) {
-        if let Some(left) = left.remove(&change.key.id()) {
-            let note = left.to_string();
-            // The app's own head wants what the revision that is applied does not have.
-            let is_own = left.app == row.app.id && !LeftFor::is_held(&note);
-            change.notes.push(if is_own { format!("kept: {} still contains it", branch(&row.app)) } else { note });
-            change.leave(left.app);
-        }
-    }
-    Ok(())
+    let needed = unclaimed::by_others(context, row, &plan.cluster, &ids).await?;
+    // Those that are synced by now have claimed what they want, maybe since this plan looked at the inventory.
+    let owned = context.store.owners(&plan.cluster, &plan.app, &ids).await?;
+    let noted = |left: LeftFor| {
+        let note = left.to_string();
+        // The app's own head wants what the revision that is applied does not have.
+        let is_own = left.app == row.app.id && !LeftFor::is_held(&note);
+        (left.app, if is_own { format!("kept: {} still contains it", branch(&row.app)) } else { note })
+    };
+    Ok(OtherApps {
+        own: owned.into_iter().map(|(object, _)| object).collect(),
+        need: needed.into_iter().map(|(object, left)| (object, noted(left))).collect(),
+        ..OtherApps::default()
+    })
 }
 
 /// Whether there is nothing to do but to delete something that does not already need confirmation.

@@ -4,6 +4,7 @@ pub(in crate::jobs) mod claims;
 pub(in crate::jobs) mod handover;
 pub(in crate::jobs) mod left;
 pub(in crate::jobs) mod releasing;
+pub(in crate::jobs) mod settle;
 pub(in crate::jobs) mod stale;
 pub(in crate::jobs) mod unclaimed;
 pub(in crate::jobs) mod unrecorded;

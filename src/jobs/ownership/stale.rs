@@ -47,14 +47,3 @@ fn knows_its_own(row: &AppRow) -> bool {
     let is_there = matches!(row.state, AppState::Active | AppState::Removed);
     is_there && !row.paused && row.applied_revision.is_some()
 }
-
-/// Says so in the plan of a sync.
-pub(in crate::jobs) async fn hand_over(context: &Context, plan: &mut Plan) -> Result<(), JobError> {
-    let stale = find(context, plan).await?;
-    for change in &mut plan.changes {
-        if let Some(app) = stale.get(&change.key.id()) {
-            change.takes_over = Some(TakeOver::HandedOver { app: app.to_string() });
-        }
-    }
-    Ok(())
-}

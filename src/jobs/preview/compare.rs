@@ -52,11 +52,11 @@ pub(in crate::jobs) async fn all(
     context: &Context,
     repo: &Repo,
     trees: &MergeTrees,
-    head: &Oid,
     pairs: Vec<AppComparison>,
     collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<Compared, JobError> {
+    let head = &trees.change_commit;
     let mut leaving = Vec::new();
     for pair in &pairs {
         leaving.extend(leaving::preview(context, pair, head, cancel).await?);

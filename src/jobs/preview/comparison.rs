@@ -15,6 +15,8 @@ pub(in crate::jobs) struct MergeTrees {
     /// The branch that it merges into, as a full ref.
     pub base_ref: String,
     pub base_commit: Oid,
+    /// What the change is known by: the head of the pull request or merge group, or the merge commit.
+    pub change_commit: Oid,
     pub base: Arc<dyn Tree>,
     pub change: Arc<dyn Tree>,
     /// What else is read.

@@ -34,6 +34,8 @@ pub(in crate::jobs) struct Fetched {
     pub base_ref: String,
     pub base: Oid,
     pub head: Oid,
+    /// Who proposes it; empty for a merge group.
+    pub author: String,
     /// Only a pull request is merged by us; a merge group is merged already.
     pub merge: bool,
     /// What the forge itself gets when it merges the pull request, if it has tried.
@@ -66,7 +68,7 @@ pub(in crate::jobs) async fn fetch(
         forge: repo.hook.to_string(),
         message: format!("{} of pull request {} cannot be fetched yet", pull.head, pull.number),
     })?;
-    Ok(Fetched { base_ref, base, head, merge: true, tested })
+    Ok(Fetched { base_ref, base, head, author: pull.author.clone(), merge: true, tested })
 }
 
 pub(in crate::jobs) fn take(fetched: &mut BTreeMap<String, Option<Oid>>, name: &str) -> Option<Oid> {

@@ -21,11 +21,10 @@ pub(in crate::jobs) async fn fill(
     repo: &Repo,
     fetched: &Fetched,
     report: &mut PreviewReport,
-    author: &str,
     history: &mut History<'_>,
     running: &RunningJob,
 ) -> Result<(Option<Oid>, Looked, Option<JobError>), JobError> {
-    let Fetched { base_ref, base, head, merge, tested } = fetched;
+    let Fetched { base_ref, base, head, author, merge, tested } = fetched;
     report.base = base.clone();
     report.head = head.clone();
     let (change, change_tree) = if *merge {
@@ -49,6 +48,7 @@ pub(in crate::jobs) async fn fill(
     let trees = MergeTrees {
         base_ref: base_ref.clone(),
         base_commit: base.clone(),
+        change_commit: head.clone(),
         base: base_tree,
         change,
         reads: Arc::default(),
@@ -61,9 +61,8 @@ pub(in crate::jobs) async fn fill(
     let rendered = std::mem::take(&mut sides.looked);
     let facts = facts::of(context, &rendered, &sides.pairs).await?;
     let collected = Collected::default();
-    let compared = history
-        .timed("plan", compare::all(context, repo, &trees, head, sides.pairs, &collected, &running.cancel))
-        .await?;
+    let compared =
+        history.timed("plan", compare::all(context, repo, &trees, sides.pairs, &collected, &running.cancel)).await?;
     report.apps = compared.apps;
     let mut looked = Looked::new(author, report, rendered, &collected);
     looked.reads = trees.reads.take();

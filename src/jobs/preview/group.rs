@@ -62,8 +62,8 @@ pub(in crate::jobs) async fn run_group(
     let mut history = History::new(context, RunKind::Preview, format!("{}#{ref_name}", repo.name), job)?;
     history.revision(&head, None);
     let mut report = empty(context, &repo.name, None, &head, &base_ref);
-    let fetched = Fetched { base_ref, base, head, merge: false, tested: None };
-    let filled = fill(context, repo, &fetched, &mut report, "", &mut history, running).await;
+    let fetched = Fetched { base_ref, base, head, author: String::new(), merge: false, tested: None };
+    let filled = fill(context, repo, &fetched, &mut report, &mut history, running).await;
     let filled = filled.and_then(|(_, looked, failed)| Ok((looked, quiet(job, failed)?)));
     let (looked, trouble) = match filled {
         Ok(filled) => filled,

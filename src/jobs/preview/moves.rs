@@ -69,7 +69,7 @@ impl Moves {
                     continue;
                 }
                 if !asked.contains_key(&owner) {
-                    let kept = kept(context, repo, trees, pairs, &owner, after_it.cluster, cancel).await?;
+                    let kept = kept(context, repo, trees, pairs, (&owner, after_it.cluster), cancel).await?;
                     asked.insert(owner.clone(), kept);
                 }
                 if asked.get(&owner).is_some_and(|kept| kept.as_ref().is_some_and(|kept| !kept.contains(&id))) {
@@ -195,8 +195,7 @@ async fn kept(
     repo: &Repo,
     trees: &MergeTrees,
     pairs: &[AppComparison],
-    app: &AppId,
-    cluster: &ClusterName,
+    (app, cluster): (&AppId, &ClusterName),
     cancel: &CancellationToken,
 ) -> Result<Option<BTreeSet<ObjectId>>, JobError> {
     let of = |side: &AppVersion| match &side.rendered {

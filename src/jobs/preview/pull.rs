@@ -87,7 +87,7 @@ async fn open(
     if pull.from_fork {
         report.stopped = Some(Stopped::Fork);
     } else {
-        match make(context, repo, pull, hint, &mut report, &mut history, job, running).await {
+        match make(context, Proposed { repo, pull, hint, job }, &mut report, &mut history, running).await {
             Ok(Made::Compared(made, what_failed)) => {
                 history.from(Some(&made.base));
                 (kept, trouble) = (Some(*made), what_failed);
@@ -118,15 +118,20 @@ enum Made {
     Doubted(JobError),
 }
 
-#[allow(clippy::too_many_arguments, reason = "what one preview is made of")]
+/// The pull request that a job previews. `hint`: the head that a webhook told of.
+#[derive(Clone, Copy)]
+struct Proposed<'a> {
+    repo: &'a Repo,
+    pull: &'a PullRequest,
+    hint: Option<&'a Oid>,
+    job: &'a Job,
+}
+
 async fn make(
     context: &Context,
-    repo: &Repo,
-    pull: &PullRequest,
-    hint: Option<&Oid>,
+    Proposed { repo, pull, hint, job }: Proposed<'_>,
     report: &mut PreviewReport,
     history: &mut History<'_>,
-    job: &Job,
     running: &RunningJob,
 ) -> Result<Made, JobError> {
     let visible = Some(&pull.head).filter(|_| hint.is_none_or(|hint| *hint == pull.head));
@@ -142,8 +147,7 @@ async fn make(
         }
         Landed::Nothing => {}
     }
-    let (change_tree, looked, what_failed) =
-        fill(context, repo, &fetched, report, &pull.author, history, running).await?;
+    let (change_tree, looked, what_failed) = fill(context, repo, &fetched, report, history, running).await?;
     let trouble = quiet(job, what_failed)?;
     Ok(Made::Compared(Box::new(Kept { began, head: fetched.head, base: fetched.base, change_tree, looked }), trouble))
 }

@@ -109,8 +109,14 @@ impl Before<'_> {
         }
         let base_tree = context.mirrors.tree(&repo.name, base).await?;
         let base_ref = self.pull.base_ref.clone();
-        let trees =
-            MergeTrees { base_ref, base_commit: base.clone(), base: base_tree, change: tree, reads: Arc::default() };
+        let trees = MergeTrees {
+            base_ref,
+            base_commit: base.clone(),
+            change_commit: self.preview.head.clone(),
+            base: base_tree,
+            change: tree,
+            reads: Arc::default(),
+        };
         let moved = reads::moved(context, &self.looked.reads).await?;
         let same = moved.is_some() && self.same(context, repo, &trees).await?;
         if let Some(moved) = moved.filter(|_| same) {

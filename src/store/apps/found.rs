@@ -5,7 +5,78 @@ use std::collections::BTreeSet;
 use super::definition::{APPLIED, AppForm};
 use super::row::{AppHealth, Defined, HEALS, Heals};
 use crate::ids::{AppId, ClusterName, Oid};
-use crate::store::{Store, StoreError};
+use crate::store::{Connection, Store, StoreError};
+
+/// A revision that was applied: as it was defined, and what it was rendered from.
+#[derive(Debug, Clone, Copy)]
+pub struct Applied<'a> {
+    pub defined: Defined<'a>,
+    pub revision: &'a Oid,
+    pub identity: &'a str,
+    /// How the app is now. What has failed is over where what is applied now was not before. None leaves it.
+    pub health: Option<AppHealth>,
+}
+
+impl Applied<'_> {
+    pub(in crate::store) async fn write(&self, conn: &mut Connection, now: i64) -> Result<(), StoreError> {
+        let Self { defined: Defined { app, commit }, revision, identity, health } = *self;
+        let definition = APPLIED.write(&AppForm::from(app))?;
+        sqlx::query(
+            "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
+             applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, \
+             applied_definition_commit = $7, synced_ok = 1, \
+             health = COALESCE($5, health), \
+             drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
+             drift_since = CASE WHEN $5 IS NULL THEN drift_since END, \
+             failure = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 \
+             OR ($5 IS NOT NULL AND failed_applied = 0) THEN '' ELSE failure END, \
+             failing_since = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 \
+             OR ($5 IS NOT NULL AND failed_applied = 0) THEN NULL ELSE failing_since END, \
+             health_message = CASE WHEN $5 IS NULL THEN health_message ELSE '' END WHERE id = $1",
+        )
+        .bind(app.id.to_string())
+        .bind(revision.as_str())
+        .bind(identity)
+        .bind(now)
+        .bind(health)
+        .bind(definition)
+        .bind(commit.as_str())
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A sync that failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure<'a> {
+    pub message: &'a str,
+    pub revision: Option<&'a Oid>,
+    /// What was applied did not become healthy: to apply it again does not end that.
+    pub of_applied: bool,
+}
+
+impl Failure<'_> {
+    pub(in crate::store) async fn write(&self, conn: &mut Connection, id: &AppId, now: i64) -> Result<(), StoreError> {
+        // What fails after this very try has applied it is such a failure as well. One without a revision tells the end
+        // of a try again that has told it itself.
+        sqlx::query(
+            "UPDATE apps SET failed_applied = CASE WHEN $5 = 1 THEN 1 \
+             WHEN synced_ok = 1 AND health = 'progressing' AND ($3 IS NULL OR applied_revision = $3) THEN 1 \
+             WHEN $3 IS NULL AND failure <> '' AND synced_ok = 0 THEN failed_applied ELSE 0 END, \
+             synced_ok = 0, failure = $2, failed_revision = COALESCE($3, failed_revision), \
+             failing_since = COALESCE(failing_since, $4) WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(self.message)
+        .bind(self.revision.map(Oid::as_str))
+        .bind(now)
+        .bind(i64::from(self.of_applied))
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
 
 impl Store {
     /// Remembers what a render looked at, so that the next push can tell whether the app is affected.
@@ -29,101 +100,18 @@ impl Store {
     /// Remembers that a revision was applied, which also ends the count of heals: what was fought over may be another
     /// thing now.
     pub async fn set_applied(&self, defined: Defined<'_>, revision: &Oid, identity: &str) -> Result<(), StoreError> {
-        self.applied(defined, revision, identity, None).await
+        let applied = Applied { defined, revision, identity, health: None };
+        applied.write(&mut *self.write().acquire().await?, self.now()).await
     }
-
-    /// The same, with how the app is now, in one step; what has failed is over where what is applied now was not
-    /// before. Whoever is stopped before it begins anew, and neither a wait nor a prune is left out.
-    pub async fn set_applied_as(
-        &self,
-        defined: Defined<'_>,
-        revision: &Oid,
-        identity: &str,
-        health: AppHealth,
-    ) -> Result<(), StoreError> {
-        self.applied(defined, revision, identity, Some(health)).await
-    }
-
-    async fn applied(
-        &self,
-        Defined { app, commit }: Defined<'_>,
-        revision: &Oid,
-        identity: &str,
-        health: Option<AppHealth>,
-    ) -> Result<(), StoreError> {
-        let definition = APPLIED.write(&AppForm::from(app))?;
-        sqlx::query(
-            "UPDATE apps SET heals = CASE WHEN applied_identity = $3 THEN heals ELSE '{}' END, \
-             applied_revision = $2, applied_identity = $3, applied_at = $4, applied_definition = $6, \
-             applied_definition_commit = $7, synced_ok = 1, \
-             health = COALESCE($5, health), \
-             drift = CASE WHEN $5 IS NULL THEN drift ELSE '' END, \
-             drift_since = CASE WHEN $5 IS NULL THEN drift_since END, \
-             failure = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 \
-             OR ($5 IS NOT NULL AND failed_applied = 0) THEN '' ELSE failure END, \
-             failing_since = CASE WHEN $5 = 'healthy' OR applied_identity IS DISTINCT FROM $3 \
-             OR ($5 IS NOT NULL AND failed_applied = 0) THEN NULL ELSE failing_since END, \
-             health_message = CASE WHEN $5 IS NULL THEN health_message ELSE '' END WHERE id = $1",
-        )
-        .bind(app.id.to_string())
-        .bind(revision.as_str())
-        .bind(identity)
-        .bind(self.now())
-        .bind(health)
-        .bind(definition)
-        .bind(commit.as_str())
-        .execute(self.write())
-        .await?;
-        Ok(())
-    }
-
     /// Remembers that a sync failed, and why. The time is that of the first failure in a row, until one succeeds.
     pub async fn set_failure(&self, id: &AppId, message: &str, revision: Option<&Oid>) -> Result<(), StoreError> {
-        self.failed(id, message, revision, false).await
-    }
-
-    /// The same of what was applied and did not become healthy: to apply it again does not end that.
-    pub async fn set_failure_of_applied(
-        &self,
-        id: &AppId,
-        message: &str,
-        revision: Option<&Oid>,
-    ) -> Result<(), StoreError> {
-        self.failed(id, message, revision, true).await
-    }
-
-    async fn failed(
-        &self,
-        id: &AppId,
-        message: &str,
-        revision: Option<&Oid>,
-        is_applied: bool,
-    ) -> Result<(), StoreError> {
-        // What fails after this very try has applied it is such a failure as well. One without a revision tells the end
-        // of a try again that has told it itself.
-        sqlx::query(
-            "UPDATE apps SET failed_applied = CASE WHEN $5 = 1 THEN 1 \
-             WHEN synced_ok = 1 AND health = 'progressing' AND ($3 IS NULL OR applied_revision = $3) THEN 1 \
-             WHEN $3 IS NULL AND failure <> '' AND synced_ok = 0 THEN failed_applied ELSE 0 END, \
-             synced_ok = 0, failure = $2, failed_revision = COALESCE($3, failed_revision), \
-             failing_since = COALESCE(failing_since, $4) WHERE id = $1",
-        )
-        .bind(id.to_string())
-        .bind(message)
-        .bind(revision.map(Oid::as_str))
-        .bind(self.now())
-        .bind(i64::from(is_applied))
-        .execute(self.write())
-        .await?;
-        Ok(())
+        let failure = Failure { message, revision, of_applied: false };
+        failure.write(&mut *self.write().acquire().await?, id, self.now()).await
     }
 
     /// Remembers how the cluster differs from what was applied, where nobody mends that; empty where it does not.
     pub async fn set_drift(&self, id: &AppId, drift: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE apps SET drift = $2, drift_since = CASE WHEN $2 = '' THEN NULL WHEN drift = '' THEN $3 ELSE \
-                   drift_since END WHERE id = $1";
-        sqlx::query(sql).bind(id.to_string()).bind(drift).bind(self.now()).execute(self.write()).await?;
-        Ok(())
+        set_drift(&mut *self.write().acquire().await?, id, drift, self.now()).await
     }
 
     /// Remembers that what is applied of these apps was compared with the cluster, although their syncs fail.
@@ -146,33 +134,15 @@ impl Store {
 
     /// Remembers that what is applied is not what is wanted any more; what is applied stays what it was.
     pub async fn set_sync_failed(&self, id: &AppId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE apps SET synced_ok = 0 WHERE id = $1").bind(id.to_string()).execute(self.write()).await?;
-        Ok(())
+        set_sync_failed(&mut *self.write().acquire().await?, id).await
     }
 
     pub async fn set_app_health(&self, id: &AppId, health: AppHealth, message: &str) -> Result<(), StoreError> {
-        // Whoever is healthy has come to the end of a sync.
-        sqlx::query(
-            "UPDATE apps SET health = $2, health_message = $3, failure = CASE WHEN $2 = 'healthy' THEN '' ELSE failure \
-             END, \
-             failing_since = CASE WHEN $2 = 'healthy' THEN NULL ELSE failing_since END WHERE id = $1",
-        )
-        .bind(id.to_string())
-        .bind(health)
-        .bind(message)
-        .execute(self.write())
-        .await?;
-        Ok(())
+        set_app_health(&mut *self.write().acquire().await?, id, health, message).await
     }
 
     pub async fn set_heals(&self, id: &AppId, heals: &Heals) -> Result<(), StoreError> {
-        let heals = HEALS.write(heals)?;
-        sqlx::query("UPDATE apps SET heals = $2 WHERE id = $1")
-            .bind(id.to_string())
-            .bind(heals)
-            .execute(self.write())
-            .await?;
-        Ok(())
+        set_heals(&mut *self.write().acquire().await?, id, heals).await
     }
 
     /// Ends the counts of heals of the apps on a cluster that a look found to be as they were left: what is healed next
@@ -192,4 +162,47 @@ impl Store {
         }
         Ok(())
     }
+}
+
+pub(in crate::store) async fn set_drift(
+    conn: &mut Connection,
+    id: &AppId,
+    drift: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE apps SET drift = $2, drift_since = CASE WHEN $2 = '' THEN NULL WHEN drift = '' THEN $3 ELSE \
+               drift_since END WHERE id = $1";
+    sqlx::query(sql).bind(id.to_string()).bind(drift).bind(now).execute(conn).await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn set_sync_failed(conn: &mut Connection, id: &AppId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE apps SET synced_ok = 0 WHERE id = $1").bind(id.to_string()).execute(conn).await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn set_app_health(
+    conn: &mut Connection,
+    id: &AppId,
+    health: AppHealth,
+    message: &str,
+) -> Result<(), StoreError> {
+    // Whoever is healthy has come to the end of a sync.
+    sqlx::query(
+        "UPDATE apps SET health = $2, health_message = $3, failure = CASE WHEN $2 = 'healthy' THEN '' ELSE failure \
+         END, \
+         failing_since = CASE WHEN $2 = 'healthy' THEN NULL ELSE failing_since END WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(health)
+    .bind(message)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn set_heals(conn: &mut Connection, id: &AppId, heals: &Heals) -> Result<(), StoreError> {
+    let heals = HEALS.write(heals)?;
+    sqlx::query("UPDATE apps SET heals = $2 WHERE id = $1").bind(id.to_string()).bind(heals).execute(conn).await?;
+    Ok(())
 }

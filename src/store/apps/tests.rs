@@ -2,12 +2,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::holds::{Hold, Resumed};
-use super::{AppHealth, AppRow, AppState, Defined, HealCount, Heals};
+use super::{AppHealth, AppRow, AppState, Applied, Defined, Failure, HealCount, Heals};
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use crate::clock::ManualClock;
 use crate::ids::{AppId, ClusterName, Oid, RepoName};
 use crate::render::RenderOptions;
 use crate::store::Store;
+use crate::store::transition::Transition;
 
 /// A store in a directory that goes with the test.
 pub(in crate::store) async fn store() -> (Store, tempfile::TempDir) {
@@ -206,7 +207,9 @@ async fn a_failure_to_apply_is_over_with_the_apply() {
     let (commit, revision) = (oid("a"), oid("b"));
     let defined = || Defined { app: &app, commit: &commit };
     let apply = async || {
-        let applied = store.set_applied_as(defined(), &revision, "one", AppHealth::Progressing).await;
+        let applied =
+            Applied { defined: defined(), revision: &revision, identity: "one", health: Some(AppHealth::Progressing) };
+        let applied = store.record(id, &Transition { applied: Some(applied), ..Transition::default() }).await;
         applied.expect("stored");
         store.app(id).await.expect("read").expect("there").failure
     };
@@ -217,7 +220,8 @@ async fn a_failure_to_apply_is_over_with_the_apply() {
     store.set_failure(id, "could not be deleted", None).await.expect("stored");
     store.set_failure(id, "could not be deleted", None).await.expect("stored");
     assert_eq!(apply().await, "could not be deleted", "it had been applied by that very try");
-    store.set_failure_of_applied(id, "not healthy", Some(&revision)).await.expect("stored");
+    let failure = Failure { message: "not healthy", revision: Some(&revision), of_applied: true };
+    store.record(id, &Transition { failure: Some(failure), ..Transition::default() }).await.expect("stored");
     assert_eq!(apply().await, "not healthy");
     store.set_failure(id, "refused", Some(&oid("c"))).await.expect("stored");
     assert_eq!(apply().await, "");

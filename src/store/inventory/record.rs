@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use super::{AppliedObject, Fingerprint, Listed, ObjectState, none_is_empty, of_object};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::{ObjectId, ObjectKey};
-use crate::store::{Store, StoreError};
+use crate::store::{Connection, Store, StoreError};
 
 impl Store {
     /// Remembers what an apply of `revision` left in the cluster.
@@ -120,18 +120,9 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Marks all that an app owns in a cluster as no longer wanted, save what is left for others: its definition was
-    /// removed and asked for that.
+    /// See [`prune_all`].
     pub async fn prune_all(&self, cluster: &ClusterName, app: &AppId) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE objects SET state = 'pruning' WHERE app = $1 AND cluster = $2 AND state NOT IN ('moving', \
-                     'deleting')",
-        )
-        .bind(app.to_string())
-        .bind(cluster.as_str())
-        .execute(self.write())
-        .await?;
-        Ok(())
+        prune_all(&mut *self.write().acquire().await?, cluster, app).await
     }
 
     /// Takes objects that are gone, or that are no longer ours, out of an app's inventory.
@@ -151,4 +142,22 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+/// Marks all that an app owns in a cluster as no longer wanted, save what is left for others: its definition was
+/// removed and asked for that.
+pub(in crate::store) async fn prune_all(
+    conn: &mut Connection,
+    cluster: &ClusterName,
+    app: &AppId,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE objects SET state = 'pruning' WHERE app = $1 AND cluster = $2 AND state NOT IN ('moving', \
+                 'deleting')",
+    )
+    .bind(app.to_string())
+    .bind(cluster.as_str())
+    .execute(conn)
+    .await?;
+    Ok(())
 }

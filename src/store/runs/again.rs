@@ -4,39 +4,32 @@
 use serde_json::Value;
 
 use super::{Raw, RunId, RunKind, RunState};
-use crate::store::{Store, StoreError};
+use crate::store::{Connection, StoreError};
 
 /// Numbers of so many digits are ports, versions and times, which are others each time.
 const COUNTED: usize = 4;
 
-impl Store {
-    /// Lets a run that has failed stand for the one before it as well, if that failed in the same way at the same
-    /// revision and nobody has asked for either. What began it is told as the first one's cause.
-    pub async fn fold_failure(&self, run: &RunId) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let this: Option<Raw> =
-            sqlx::query_as("SELECT * FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(&mut *tx).await?;
-        let Some(this) = this else { return Ok(()) };
-        let before = "SELECT * FROM runs WHERE target = $1 AND (started < $2 OR (started = $2 AND id < $3)) \
+/// Lets a run that has failed stand for the one before it as well, if that failed in the same way at the same revision
+/// and nobody has asked for either. What began it is told as the first one's cause.
+pub(super) async fn fold_failure(conn: &mut Connection, run: &RunId) -> Result<(), StoreError> {
+    let this: Option<Raw> =
+        sqlx::query_as("SELECT * FROM runs WHERE id = $1").bind(run.as_str()).fetch_optional(&mut *conn).await?;
+    let Some(this) = this else { return Ok(()) };
+    let before = "SELECT * FROM runs WHERE target = $1 AND (started < $2 OR (started = $2 AND id < $3)) \
                       ORDER BY started DESC, id DESC LIMIT 1";
-        let before: Option<Raw> = sqlx::query_as(before)
-            .bind(&this.target)
-            .bind(this.started)
+    let before: Option<Raw> =
+        sqlx::query_as(before).bind(&this.target).bind(this.started).bind(&this.id).fetch_optional(&mut *conn).await?;
+    if let Some(before) = before.filter(|before| is_again(before, &this)) {
+        sqlx::query("UPDATE runs SET times = $2, since = $3, cause = $4 WHERE id = $1")
             .bind(&this.id)
-            .fetch_optional(&mut *tx)
+            .bind(before.times + this.times)
+            .bind(before.since.unwrap_or(before.started))
+            .bind(&before.cause)
+            .execute(&mut *conn)
             .await?;
-        if let Some(before) = before.filter(|before| is_again(before, &this)) {
-            sqlx::query("UPDATE runs SET times = $2, since = $3, cause = $4 WHERE id = $1")
-                .bind(&this.id)
-                .bind(before.times + this.times)
-                .bind(before.since.unwrap_or(before.started))
-                .bind(&before.cause)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query("DELETE FROM runs WHERE id = $1").bind(&before.id).execute(&mut *tx).await?;
-        }
-        tx.commit().await
+        sqlx::query("DELETE FROM runs WHERE id = $1").bind(&before.id).execute(&mut *conn).await?;
     }
+    Ok(())
 }
 
 fn is_again(before: &Raw, this: &Raw) -> bool {
@@ -78,7 +71,7 @@ mod tests {
 
     use super::*;
     use crate::store::apps::tests::{oid, store};
-    use crate::store::runs::{Counts, NewRun};
+    use crate::store::runs::{Counts, NewRun, RunStep};
 
     /// F25+: the same failure is one row; another one, another revision, and what a person asked for are not.
     #[tokio::test]
@@ -95,8 +88,9 @@ mod tests {
                 begun: 1_000,
             };
             let run = store.begin_run(&new, 50).await.expect("begun");
-            store.write_run(&run, &[], Some(&Counts::default()), RunState::Failed, Some(text)).await.expect("written");
-            store.fold_failure(&run).await.expect("folded");
+            let did = Some((&[][..], Some(&Counts::default())));
+            let step = RunStep { run: &run, state: RunState::Failed, error: Some(text), did };
+            store.write_run(step).await.expect("written");
             store.runs(Some("shop/web"), 10).await.expect("read")
         };
         let looked = || json!([{"kind": "resync"}]);

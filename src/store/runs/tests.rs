@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{Counts, LAST_OF_APPS, NewRun, OF_TARGET, REPLACED, RunId, RunKind, RunState, SUPERSEDED, Step};
+use super::{Counts, LAST_OF_APPS, NewRun, OF_TARGET, REPLACED, RunId, RunKind, RunState, RunStep, SUPERSEDED, Step};
 use crate::store::Store;
 use crate::store::apps::tests::{app, oid, store};
 
@@ -29,8 +29,9 @@ async fn a_run_tells_its_whole_story() {
     store.set_run_revision(&run, &oid("a"), Some("ada")).await.expect("stored");
     let steps = [("render", 35), ("apply", 120)].map(|(name, millis)| Step { name: name.into(), millis });
     let counts = Counts { created: 2, ..Counts::default() };
-    store.write_run(&run, &steps[..1], Some(&counts), RunState::Running, None).await.expect("stored");
-    store.write_run(&run, &steps, None, RunState::Waiting, None).await.expect("stored");
+    let step = |state, steps, counts| RunStep { run: &run, state, error: None, did: Some((steps, counts)) };
+    store.write_run(step(RunState::Running, &steps[..1], Some(&counts))).await.expect("stored");
+    store.write_run(step(RunState::Waiting, &steps[..], None)).await.expect("stored");
     assert_eq!(store.cancel_running().await.expect("none"), 0, "a wait outlives the process");
     store.set_run_state(&run, RunState::Failed, Some("Deployment shop/web makes no progress")).await.expect("stored");
     store.set_run_state(&run, RunState::Succeeded, None).await.expect("too late");
@@ -64,7 +65,10 @@ async fn a_superseded_run_says_that_it_applied() {
         (waiting, Some(paused), counts, None),
     ] {
         let run = store.begin_run(&new("shop/web"), 10).await.expect("begun");
-        store.write_run(&run, &[], Some(&counts), state, text).await.expect("stored");
+        store
+            .write_run(RunStep { run: &run, state, error: text, did: Some((&[], Some(&counts))) })
+            .await
+            .expect("stored");
         store.supersede_runs("shop/web", by).await.expect("superseded");
         let row = store.run(&run).await.expect("read").expect("there");
         assert_eq!((row.state, row.counts), (RunState::Cancelled, counts));

@@ -16,7 +16,7 @@ use driftless::ids::{AppId, ClusterName, Oid, RepoName};
 use driftless::lifecycle::Tasks;
 use driftless::manifest::{Manifest, ObjectId, ObjectKey};
 use driftless::plan::deletion::NotWanted;
-use driftless::plan::{Marks, Plan, PruneLimit};
+use driftless::plan::{Marks, OtherApps, Plan, PruneLimit};
 use driftless::reconcile::{PlanInput, plan_apply};
 use driftless::render::RenderOptions;
 use driftless::store::Store;
@@ -184,7 +184,7 @@ impl World {
             authority: how.authority.as_deref().unwrap_or(&authority),
             run: how.run.as_ref().unwrap_or(&nowhere),
             revision: &oid(revision),
-            plan,
+            plan: &plan.clone().settle(OtherApps::default()),
             released: &BTreeSet::new(),
             allow_destructive: &how.allow,
             prune_limit: PruneLimit::default(),
