@@ -6,7 +6,7 @@ use super::*;
 use crate::app::{Authority, Refusal, Verb};
 use crate::app_status::tests::row;
 use crate::ids::{ClusterName, Oid};
-use crate::plan::{NotValidated, PruneLimit, RefusedBy};
+use crate::plan::{NotValidated, OtherApps, PruneLimit, RefusedBy};
 use crate::store::inventory::ObjectState;
 use crate::store::runs::RunId;
 use crate::sync::Purpose;
@@ -67,6 +67,7 @@ impl How {
         let app = row().app;
         let plan =
             Plan { app: app.id.clone(), cluster: ClusterName::new("prod"), revision: oid(), changes: self.changes };
+        let plan = plan.settle(OtherApps::default());
         ask(&SyncInput {
             app: &app,
             authority: &NotAsked,
