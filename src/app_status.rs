@@ -215,4 +215,6 @@ fn is_failing(row: &AppRow, active: Option<&RunRow>) -> bool {
 }
 
 #[cfg(test)]
+mod removal_tests;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use driftless::clock::SystemClock;
 use driftless::config::{Config, ProcessEnvironment};
 use driftless::lifecycle::Tasks;
-use driftless::queue::{Cause, Key, Request};
+use driftless::queue::{Key, Request, Trigger};
 use driftless::schedule::FIRST_SPREAD;
 use driftless::serve::{Environment, Running, start};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -176,7 +176,7 @@ pub async fn run(config: &Path) -> Outcome<()> {
 
 async fn settle(running: &Running) -> Outcome<()> {
     loop {
-        let depth = running.engine.store.queue_depth().await?;
+        let depth = running.context.store.queue_depth().await?;
         if depth.pending + depth.running == 0 {
             return Ok(());
         }
@@ -185,10 +185,10 @@ async fn settle(running: &Running) -> Outcome<()> {
 }
 
 async fn resync(running: &Running) -> Outcome<()> {
-    let config = &running.engine.config;
+    let config = &running.context.config;
     let polls = config.repos.iter().map(|repo| Key::Poll(repo.name.clone()));
     let looks = config.clusters.iter().map(|cluster| Key::Resync(cluster.name.clone()));
-    let requests: Vec<_> = polls.chain(looks).map(|key| Request::new(key, Cause::Resync)).collect();
-    running.engine.queue.enqueue(&requests).await?;
+    let requests: Vec<_> = polls.chain(looks).map(|key| Request::new(key, Trigger::Resync)).collect();
+    running.context.queue.enqueue(&requests).await?;
     Ok(())
 }

@@ -12,7 +12,8 @@ use crate::ids::Oid;
 use crate::queue::{Job, JobError, Trigger};
 use crate::report;
 use crate::report::preview::PreviewReport;
-use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunRow, RunState, RunStep, Step};
+use crate::store::runs::step::RunStep;
+use crate::store::runs::{Counts, NewRun, RunId, RunKind, RunRow, RunState, Step};
 
 /// Of each app and pull request, so many runs are remembered.
 const KEPT: u32 = 50;

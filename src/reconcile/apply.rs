@@ -6,9 +6,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::ask::{self, Kinds};
+use super::ask;
 use super::facts::Facts;
 use super::input::{Owned, PlanInput, ReconcileError};
+use super::kinds::Kinds;
 use super::quota;
 use crate::class::{Class, Classified as _};
 use crate::cluster::{Cluster, ClusterError};

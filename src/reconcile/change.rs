@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::{MOVED_TRIES, PlanSide, until};
-use super::ask::Kinds;
 use super::blocked;
 use super::facts::Facts;
 use super::input::{ChangePlan, PlanInput, ReconcileError};
 use super::keeps;
+use super::kinds::Kinds;
 use crate::cluster::Cluster;
 use crate::manifest::ObjectId;
 use crate::plan::deletion::WantedUids;

@@ -9,6 +9,7 @@ mod contents;
 mod facts;
 mod input;
 mod keeps;
+mod kinds;
 mod quota;
 mod unrecorded;
 mod verdict;

@@ -3,8 +3,8 @@
 use tokio_util::sync::CancellationToken;
 
 use super::apply::{PlanSide, until};
-use super::ask::Kinds;
 use super::input::{PlanInput, ReconcileError};
+use super::kinds::Kinds;
 use crate::cluster::Cluster;
 use crate::plan::deletion::WantedUids;
 use crate::plan::{Action, Change};

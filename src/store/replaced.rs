@@ -4,9 +4,9 @@
 use serde_json::Value;
 use sqlx::FromRow;
 
+use super::skipped::Skipped;
 use super::stored::Stored;
 use super::transaction::Query;
-use super::skipped::Skipped;
 use super::{Connection, Store, StoreError};
 use crate::ids::{AppId, ClusterName, Oid};
 use crate::manifest::ObjectKey;
@@ -79,11 +79,7 @@ fn of_key<'q>(sql: &'static str, cluster: &'q ClusterName, key: &'q ObjectKey) -
     query.bind(key.namespace.as_deref().unwrap_or_default()).bind(&key.name)
 }
 
-pub(super) async fn of_app(
-    conn: &mut Connection,
-    skipped: &Skipped,
-    app: &AppId,
-) -> Result<Vec<Replaced>, StoreError> {
+pub(super) async fn of_app(conn: &mut Connection, skipped: &Skipped, app: &AppId) -> Result<Vec<Replaced>, StoreError> {
     let raw = sqlx::query_as::<_, Raw>(select!("WHERE app = $1 ORDER BY cluster, kind, namespace, name"));
     let raw = raw.bind(app.to_string()).fetch_all(conn).await?;
     Ok(skipped.readable(raw.into_iter().map(Replaced::try_from)))

@@ -2,6 +2,7 @@
 
 mod again;
 mod id;
+pub mod step;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -156,38 +157,6 @@ impl From<Raw> for RunRow {
     }
 }
 
-/// What a run has come to. One that has ended stays as it ended, and what was said of it stays unless there is something
-/// newer to say.
-#[derive(Debug, Clone, Copy)]
-pub struct RunStep<'a> {
-    pub run: &'a RunId,
-    pub state: RunState,
-    pub error: Option<&'a str>,
-    /// All of its steps so far, and what it did.
-    pub did: Option<(&'a [Step], Option<&'a Counts>)>,
-}
-
-impl RunStep<'_> {
-    /// A failure is one with those before it that say the same.
-    pub(super) async fn write(&self, conn: &mut Connection, now: i64) -> Result<(), StoreError> {
-        let (steps, counts) = self.did.map_or((None, None), |(steps, counts)| (Some(steps), counts));
-        sqlx::query(
-            "UPDATE runs SET steps = COALESCE($2, steps), counts = COALESCE($3, counts), state = $4, \
-             error = COALESCE($5, error), finished = $6 \
-             WHERE id = $1 AND state IN ('running', 'waiting')",
-        )
-        .bind(self.run.as_str())
-        .bind(steps.map(|steps| STEPS.write(&steps.to_vec())).transpose()?)
-        .bind(counts.map(|counts| COUNTS.write(counts)).transpose()?)
-        .bind(self.state)
-        .bind(self.error)
-        .bind(is_end(self.state).then_some(now))
-        .execute(&mut *conn)
-        .await?;
-        if self.state == RunState::Failed { again::fold_failure(conn, self.run).await } else { Ok(()) }
-    }
-}
-
 /// Said of a run that had applied its changes when a newer one began, and of one whose changes were all held.
 const SUPERSEDED: &str = "applied its changes, and was superseded by a newer run before it ended";
 const REPLACED: &str = "applied nothing, and was superseded by a newer run";
@@ -290,18 +259,6 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a run on. One that has ended stays as it ended; what was said of it before stays unless there is something
-    /// newer to say.
-    pub async fn set_run_state(&self, run: &RunId, state: RunState, error: Option<&str>) -> Result<(), StoreError> {
-        self.write_run(RunStep { run, state, error, did: None }).await
-    }
-
-    pub async fn write_run(&self, step: RunStep<'_>) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        step.write(&mut tx, self.now()).await?;
-        tx.commit().await
-    }
-
     /// Ends the runs that the process which died was in the middle of; what waits goes on waiting. Returns how many
     /// they were.
     pub async fn cancel_running(&self) -> Result<u64, StoreError> {
@@ -337,10 +294,6 @@ impl Store {
         let rows = query.fetch_all(self.read()).await?;
         Ok(self.readable(decoded::<Raw>(&rows, "runs", &["id"])).into_iter().map(RunRow::from).collect())
     }
-}
-
-fn is_end(state: RunState) -> bool {
-    !matches!(state, RunState::Running | RunState::Waiting)
 }
 
 #[cfg(test)]

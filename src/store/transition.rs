@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::apps::{AppHealth, Applied, Failure, Heals, found};
 use super::confirmable::put_confirmable;
 use super::inventory::record::prune_all;
-use super::runs::RunStep;
+use super::runs::step::RunStep;
 use super::{Store, StoreError};
 use crate::ids::{AppId, ClusterName};
 use crate::manifest::ObjectId;

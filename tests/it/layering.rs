@@ -170,6 +170,21 @@ fn only_the_command_line_knows_the_composition() {
     }
 }
 
+/// Files stay small enough to be read at once.
+#[test]
+fn no_file_is_too_long() {
+    let mut long = Vec::new();
+    for folder in ["src", "base/src", "dev/src", "webhooks/src", "webhooks/tests", "tests/it", "benches"] {
+        let files = read_all(folder).into_iter().map(|(path, text)| (path, text.lines().count()));
+        long.extend(
+            files
+                .filter(|(_, lines)| *lines >= 400)
+                .map(|(path, lines)| format!("{folder}/{}: {lines}", path.display())),
+        );
+    }
+    assert!(long.is_empty(), "400 lines or more:\n{}", long.join("\n"));
+}
+
 /// A comment has room for 120 characters, as code has by `rustfmt.toml`. Tables and addresses may be longer.
 #[test]
 fn no_comment_is_too_wide() {

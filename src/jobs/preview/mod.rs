@@ -29,5 +29,6 @@ pub(in crate::jobs) mod relook;
 pub(in crate::jobs) mod rests;
 pub(in crate::jobs) mod schema;
 pub(in crate::jobs) mod shared;
+pub(in crate::jobs) mod side;
 pub(in crate::jobs) mod sides;
 pub(in crate::jobs) mod told;

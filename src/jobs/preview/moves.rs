@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::comparison::{AppComparison, AppVersion, MergeTrees};
-use super::sides;
+use super::side;
 use crate::config::Repo;
 use crate::ids::{AppId, ClusterName, RepoName};
 use crate::jobs::Context;
@@ -212,7 +212,7 @@ async fn kept(
         None => Ok(Some(BTreeSet::new())),
         Some(row) if row.state == AppState::Removed => Ok(Some(BTreeSet::new())),
         Some(row) if row.state == AppState::Active => {
-            let side = sides::side(context, repo, trees, Some(row.app), &trees.change, cancel).await?;
+            let side = side::side(context, repo, trees, Some(row.app), &trees.change, cancel).await?;
             Ok(side.as_ref().and_then(of))
         }
         Some(_) => Ok(None),

@@ -5,6 +5,7 @@
 
 mod compared;
 mod document;
+mod ends;
 mod escape;
 mod first_line;
 mod head;
@@ -41,5 +42,7 @@ fn document(report: &PreviewReport) -> Document {
     document
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 pub(crate) mod tests;

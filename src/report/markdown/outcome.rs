@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::document::{Block, Document};
+use super::ends::{before, called_off, deletion, line, replaced_by, rolled_back, time, were};
 use super::escape::{html, span};
 use super::places::{NAMED, handed_over, named, names, place};
 use crate::report::outcome::failure;
-use crate::report::preview::{AppEnd, AppOutcome, AppReport, LaterEnd, Outcome, PreviewReport};
+use crate::report::preview::{AppEnd, AppOutcome, AppReport, Outcome, PreviewReport};
 use crate::report::words::{count, seconds};
 
 pub(super) fn text(outcome: &Outcome) -> String {
@@ -102,15 +103,6 @@ fn replaced(outcome: &Outcome) -> Vec<String> {
         format!("applied for {}, and {}", places(&apps), replaced_by(by, healthy, apps.len()))
     };
     apps.into_iter().map(one).collect()
-}
-
-fn replaced_by(by: &str, healthy: bool, apps: usize) -> String {
-    let before = match (healthy, apps) {
-        (true, _) => "the deletions were done",
-        (false, 1) => "it was healthy",
-        (false, _) => "they were healthy",
-    };
-    format!("**replaced** by {} before {before}", span(by))
 }
 
 fn wrong(outcome: &Outcome) -> String {
@@ -286,56 +278,6 @@ fn about_these(app: &AppOutcome, objects: &[String], what: &str) -> Block {
     Block::Lines(format!("- {}: {what}", place(app, objects)))
 }
 
-/// What became of a deletion.
-fn deletion(app: &AppOutcome, end: &AppEnd) -> String {
-    match end {
-        AppEnd::Confirmed { objects, by } => {
-            format!(
-                "deletion of {} confirmed{}; it follows once the app is healthy",
-                names(app, objects),
-                by_whom(by.as_deref())
-            )
-        }
-        AppEnd::Removed { objects, lost: Some(lost), .. } => {
-            format!("**failed** after the deletion of {}: {}", names(app, objects), span(lost))
-        }
-        AppEnd::Removed { objects, replaced: true, by, .. } => {
-            format!("replacement of {} confirmed{} and done", names(app, objects), by_whom(by.as_deref()))
-        }
-        AppEnd::Removed { objects, confirmed: true, by, .. } => {
-            format!("deletion of {} confirmed{} and done", names(app, objects), by_whom(by.as_deref()))
-        }
-        AppEnd::Removed { objects, .. } => {
-            let it = if objects.len() == 1 { "it is" } else { "they are" };
-            format!("{} {} deleted, because {it} no longer kept", names(app, objects), were(objects))
-        }
-        _ => String::new(),
-    }
-}
-
-fn called_off(app: &AppOutcome, objects: &[String], confirmed: bool, by: Option<&str>) -> String {
-    let confirmed = if confirmed { format!(", confirmed{},", by_whom(by)) } else { String::new() };
-    format!("deletion of {}{confirmed} cancelled", names(app, objects))
-}
-
-/// When it was called off.
-fn before(confirmed: bool) -> &'static str {
-    if confirmed { " before it was done" } else { " before it was confirmed" }
-}
-
-fn rolled_back(app: &AppOutcome, to: &str, by: Option<&str>) -> String {
-    let resume = span(&format!("driftless resume {}", app.app));
-    format!("**rolled back** to {}{}, and pinned there; to continue: {resume}", span(to), by_whom(by))
-}
-
-fn by_whom(by: Option<&str>) -> String {
-    by.map(|by| format!(" by {}", span(by))).unwrap_or_default()
-}
-
-fn were(objects: &[String]) -> &'static str {
-    if objects.len() == 1 { "was" } else { "were" }
-}
-
 /// What an earlier change has brought, and nobody has confirmed.
 fn still_held(app: &AppOutcome, held: &[String]) -> Option<Block> {
     let command = span(&format!("driftless sync {} --allow-destructive", app.app));
@@ -360,61 +302,6 @@ fn still_there(app: &AppOutcome, kept: &[String]) -> Option<Block> {
 
 fn folded(summary: String, text: &str) -> Block {
     Block::Fold { summary, notes: String::new(), language: "text", text: text.to_owned() }
-}
-
-/// What happened to an app after the merge had ended for it.
-fn line(app: &AppOutcome, later: &LaterEnd) -> String {
-    let revision = span(later.revision.short());
-    let what = match &later.end {
-        AppEnd::Healthy { after_seconds, .. } => {
-            format!("applied as {revision}, healthy after {}", seconds(*after_seconds))
-        }
-        AppEnd::Failed { message } => {
-            format!("**failed** at {revision}: {}", span(message.lines().next().unwrap_or_default()))
-        }
-        AppEnd::Drifted { .. } => format!("drifted at {revision}"),
-        AppEnd::Progressing { message, .. } if !message.is_empty() => {
-            format!("applied as {revision}, waiting for health: {}", span(message))
-        }
-        AppEnd::Progressing { .. } => format!("applied as {revision}, waiting for health"),
-        AppEnd::Confirmed { .. } | AppEnd::Removed { .. } => deletion(app, &later.end),
-        AppEnd::Waiting { deletes, .. } => format!("applied as {revision}; {} confirmation", needs(*deletes)),
-        AppEnd::Withdrawn { objects, confirmed, by, .. } if !objects.is_empty() => {
-            let off = called_off(app, objects, *confirmed, by.as_deref());
-            format!("{off} as of {revision},{}", before(*confirmed))
-        }
-        AppEnd::RolledBack { to, by } => rolled_back(app, to.short(), by.as_deref()),
-        AppEnd::Withdrawn { deletes, .. } => {
-            format!(
-                "{} reverted by {revision} before being confirmed",
-                if *deletes == 1 { "the deletion was" } else { "the deletions were" }
-            )
-        }
-        AppEnd::Superseded { by } => format!("reverted by {}", span(by.short())),
-        AppEnd::Replaced { by, healthy } => replaced_by(by.short(), *healthy, 1),
-        AppEnd::Pruned { removed: 0, handed_over: to, left, .. } if handed_over(to, *left).is_some() => {
-            handed_over(to, *left).unwrap_or_default()
-        }
-        AppEnd::Pruned { by, .. } => {
-            let by = by.as_deref().map(|by| format!(", confirmed by {}", span(by))).unwrap_or_default();
-            format!("its objects were deleted{by}")
-        }
-        AppEnd::Kept { nothing: true, .. } => "its definition was removed, and it had no objects".to_owned(),
-        AppEnd::Kept { .. } => "its definition was removed, and its objects were kept".to_owned(),
-        AppEnd::Unchanged => format!("{revision} does not change it"),
-        AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned | AppEnd::Waits { .. } => {
-            format!("in progress at {revision}")
-        }
-    };
-    format!("- {}: {}: {what}", time(later.at), place(app, named(&later.end)))
-}
-
-fn needs(deletes: u32) -> String {
-    if deletes == 1 { "1 deletion needs".to_owned() } else { format!("{deletes} deletions need") }
-}
-
-fn time(at: jiff::Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The comment of its own that tells people of a failure. None where nothing failed.

@@ -71,7 +71,8 @@ mod tests {
 
     use super::*;
     use crate::store::apps::tests::{oid, store};
-    use crate::store::runs::{Counts, NewRun, RunStep};
+    use crate::store::runs::step::RunStep;
+    use crate::store::runs::{Counts, NewRun};
 
     /// F25+: the same failure is one row; another one, another revision, and what a person asked for are not.
     #[tokio::test]

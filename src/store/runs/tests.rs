@@ -1,6 +1,7 @@
 use serde_json::json;
 
-use super::{Counts, LAST_OF_APPS, NewRun, OF_TARGET, REPLACED, RunId, RunKind, RunState, RunStep, SUPERSEDED, Step};
+use super::step::RunStep;
+use super::{Counts, LAST_OF_APPS, NewRun, OF_TARGET, REPLACED, RunId, RunKind, RunState, SUPERSEDED, Step};
 use crate::store::Store;
 use crate::store::apps::tests::{app, oid, store};
 

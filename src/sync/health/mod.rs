@@ -11,6 +11,7 @@ mod phase;
 mod pod;
 pub mod status;
 mod waits;
+mod watched;
 mod workload;
 
 #[cfg(test)]

@@ -11,13 +11,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::board::{Board, Kind, Over};
-use super::judge::{Seen, Standing, is_job};
-use super::status;
+use super::judge::{Standing, is_job};
+use super::watched::{read, stream};
 use crate::cluster::{Cluster, ClusterError, WatchEvent};
 use crate::ids::{AppId, ClusterName};
 use crate::lifecycle::Tasks;
-use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::marks::APP_LABEL;
 use crate::redact::Shown;
 use crate::store::waits::{Wait, WaitEnded, WaitOutcome, WaitPurpose};
 use crate::store::{Store, StoreError};
@@ -390,43 +388,6 @@ enum Listened {
     Idle,
     Forbidden,
     Ended,
-}
-
-/// The watch of all objects of a kind that bear our label; none where the kind is not served.
-async fn stream(
-    cluster: &Cluster,
-    kind: &Kind,
-) -> Result<Option<impl Stream<Item = Result<WatchEvent, ClusterError>> + Send + use<>>, ClusterError> {
-    let any = ObjectKey {
-        group: kind.group.clone(),
-        version: String::new(),
-        kind: kind.name.clone(),
-        namespace: None,
-        name: String::new(),
-    };
-    match cluster.resource(&any).await {
-        Ok(resource) => Ok(Some(cluster.watch(&resource, None, Some(APP_LABEL)))),
-        Err(ClusterError::UnknownKind { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn read(kind: &Kind, object: &Value) -> Option<(ObjectId, Seen)> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let id = ObjectId {
-        group: kind.group.clone(),
-        kind: kind.name.clone(),
-        namespace: text("/metadata/namespace"),
-        name: text("/metadata/name")?,
-    };
-    let seen = Seen {
-        uid: text("/metadata/uid").unwrap_or_default(),
-        resource_version: text("/metadata/resourceVersion").unwrap_or_default(),
-        // An item of a list does not name its kind.
-        health: status::of_kind(&kind.group, &kind.name, object),
-        dated: status::is_dated(&kind.group, &kind.name, object),
-    };
-    Some((id, seen))
 }
 
 #[cfg(test)]

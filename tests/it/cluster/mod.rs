@@ -2,6 +2,7 @@
 //! deletes.
 
 pub mod answers;
+mod busy;
 mod objects;
 
 use driftless::cluster::{ApplyError, ApplyMode, Cluster, ClusterConfig};

@@ -1,6 +1,7 @@
 //! Source against the real thing: `git http-backend` over HTTPS with a private authority, and the git CLI as the
 //! oracle.
 
+mod busy;
 mod fetch;
 mod merges;
 mod mirror;

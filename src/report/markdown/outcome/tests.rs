@@ -1,5 +1,6 @@
 use super::*;
 use crate::ids::{AppId, ClusterName, RepoName};
+use crate::report::preview::LaterEnd;
 use crate::report::sample::waiting;
 
 fn names(objects: &[&str]) -> Vec<String> {
