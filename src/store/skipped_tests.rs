@@ -8,8 +8,8 @@ use super::pulls::PullRow;
 use super::runs::{NewRun, RunKind};
 use crate::ids::{ClusterName, RepoName};
 
-/// In each table that is listed: a row like the good one that cannot be read. As SQLite itself refuses words that it does
-/// not know, its checks are off.
+/// In each table that is listed: a row like the good one that cannot be read. SQLite's checks are off, as it refuses
+/// words that it does not know.
 const SPOILT: &str = "PRAGMA ignore_check_constraints = ON;
     INSERT INTO apps (id, repo, source_repo, cluster, definition, definition_commit, state)
         SELECT 'shop/future', repo, source_repo, cluster, '{\"format\":99,\"data\":{\"what\":\"ever\"}}',
@@ -56,8 +56,8 @@ async fn spoilt() -> (Store, tempfile::TempDir) {
     (store, dir)
 }
 
-/// S1: each list has what can be read, and each row that cannot be is named once, with its table, its name, what is wrong
-/// and what comes of it.
+/// S1: each list has what can be read, and each row that cannot be is named once, with its table, its name, what is
+/// wrong and what comes of it.
 #[tokio::test]
 async fn s1_a_row_that_cannot_be_read_stops_no_list() {
     let (store, _dir) = spoilt().await;

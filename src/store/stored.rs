@@ -1,8 +1,8 @@
 //! The form in which values are kept as JSON: `{"format": 1, "data": …}`, the same for each column that has any.
 //!
 //! What is stored outlives the version that wrote it, in both directions: a newer version reads what an older one has
-//! written, and after a downgrade an older one what a newer one has. So a stored form says its format, keys that are not
-//! known are passed over, and what cannot be read is an error about one row of one column.
+//! written, and after a downgrade an older one what a newer one has. So a stored form says its format, keys that are
+//! not known are passed over, and what cannot be read is an error about one row of one column.
 
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -101,7 +101,8 @@ mod tests {
     const KEPT: Stored<Kept> = Stored::new("things.kept", 2, "It is written again at the next look");
     const LIST: Stored<Vec<String>> = Stored::new("things.list", 1, "Delete the row");
 
-    /// S1: what is written is read, with its format; so is what an early release wrote, and what has keys of a newer one.
+    /// S1: what is written is read, with its format; so is what an early release wrote, and what has keys of a newer
+    /// one.
     #[test]
     fn s1_formats_are_read_in_both_directions() {
         let web = || Kept { name: "web".into() };

@@ -234,8 +234,8 @@ mod tests {
     use super::*;
     use crate::store::apps::tests::app;
 
-    /// S1: what is stored of a definition. A change of this snapshot is a change of the stored form: what an older version
-    /// makes of it, and this one of what is stored already, is to be thought of.
+    /// S1: what is stored of a definition. A change of this snapshot is a change of the stored form: think of what an
+    /// older version makes of it, and of what this one makes of what is stored already.
     #[test]
     fn s1_the_stored_definition() {
         let mut app = app("shop/web", "charts");
