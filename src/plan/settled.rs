@@ -1,5 +1,5 @@
-//! A plan of which it is settled who keeps what. Only such a plan is applied, so that nothing is deleted that another app
-//! wants or has: that is in the type, and in nobody's memory. Pure.
+//! A plan in which ownership is settled. Only such a plan can be applied, so that no object is deleted that another app
+//! owns or renders: the type guarantees it, not the order of calls. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;

@@ -10,7 +10,7 @@ use sqlx::FromRow;
 
 use super::stored::Stored;
 use super::words::words;
-use super::{Connection, Store, StoreError, decoded};
+use super::{Store, StoreError, decoded};
 use crate::ids::Oid;
 
 pub use id::RunId;

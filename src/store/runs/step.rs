@@ -4,8 +4,7 @@ use super::again::fold_failure;
 use super::{COUNTS, Counts, RunId, RunState, STEPS, Step};
 use crate::store::{Connection, Store, StoreError};
 
-/// What a run has come to. One that has ended stays as it ended, and what was said of it stays unless there is something
-/// newer to say.
+/// What a run has come to. A run that has ended stays as it ended, and its text stays unless there is a newer one.
 #[derive(Debug, Clone, Copy)]
 pub struct RunStep<'a> {
     pub run: &'a RunId,

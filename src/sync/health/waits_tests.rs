@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::clock::Clock;
+use crate::manifest::ObjectKey;
 use crate::store::runs::RunId;
 use crate::store::waits::{Touched, WaitObject};
 

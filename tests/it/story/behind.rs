@@ -140,8 +140,8 @@ async fn what_is_taken_back_for_one_app_is_told_of_that_app() {
     world.comment(pull.number, "applied for `other` on `prod`").await;
     let revert = world.push(settings("one")).await;
     world.healthy("shop", &revert).await;
-    let comment = world.comment(pull.number, "**Since then**").await;
-    assert!(comment.contains(&format!("reverted by `{}`", revert.short())), "{comment}");
+    let comment = world.comment(pull.number, &format!("reverted by `{}`", revert.short())).await;
+    assert!(comment.contains("**Since then**"), "{comment}");
     assert!(!comment.contains(&format!("applied as `{}`", revert.short())), "{comment}");
     assert!(comment.contains("applied for `other` on `prod`"), "{comment}");
 }

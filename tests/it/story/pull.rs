@@ -14,7 +14,7 @@ pub fn redacted(world: &World, text: &str) -> String {
         ("`, ", " UTC", "TIME"),
         ("Compared: `", "` merged", "HEAD"),
         ("Merged as `", "`", "COMMIT"),
-        ("compared: `", "` merged", "HEAD"),
+        ("Compared before the merge: `", "` merged", "HEAD"),
         ("healthy after ", ".", "SOON"),
         ("https://127.0.0.1:", "/", "PORT"),
     ] {

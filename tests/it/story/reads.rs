@@ -144,6 +144,7 @@ async fn x12_a_sync_of_such_an_app_that_does_more_than_was_shown_is_told() {
     world.sync_by_hand("feat", false).await;
     let comment = world.comment(pull.number, "Not as previewed").await;
     assert!(comment.contains("the sync also changes") && comment.contains("ConfigMap"), "{comment}");
+    world.settled().await;
     assert_eq!(world.live("v1 ConfigMap", "map").await.expect("there")["data"]["key"], "never-seen");
 }
 

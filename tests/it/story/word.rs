@@ -121,7 +121,9 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     );
     let found = world.comment(fix.number, "applied for `shop` on `prod`, healthy after").await;
     assert!(
-        found.contains(", removed by an earlier change, still needed confirmation: `driftless sync shop/shop"),
+        found.contains(
+            ", removed by an earlier change, still needed confirmation then; to confirm: `driftless sync shop/shop"
+        ),
         "{found}"
     );
     assert!(!found.contains("deletions need confirmation"), "{found}");
