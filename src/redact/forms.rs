@@ -199,12 +199,16 @@ fn atom(exact: &str, trimmed: &str, in_all_forms: bool, forms: &mut Texts) {
     if trimmed.len() >= LONG {
         windows(trimmed, forms);
     }
-    encoded(exact.as_bytes(), forms);
-    if !in_all_forms {
-        return;
+    // Who reads a value from a file often drops the line end before encoding it.
+    let both = [exact, trimmed];
+    let texts = if exact == trimmed { &both[..1] } else { &both };
+    for text in texts {
+        encoded(text.as_bytes(), forms);
+        if in_all_forms {
+            // What `data` holds, encoded once more.
+            encoded(base64::engine::general_purpose::STANDARD.encode(text).as_bytes(), forms);
+        }
     }
-    // What `data` holds, encoded once more.
-    encoded(base64::engine::general_purpose::STANDARD.encode(exact).as_bytes(), forms);
 }
 
 /// As templates write it where markup, shells, regular expressions and Compose read it. A longer value is found there

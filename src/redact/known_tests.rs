@@ -147,6 +147,17 @@ proptest! {
     }
 }
 
+/// S1+: a value that is stored with a line end, encoded without it.
+#[test]
+fn a_value_is_found_encoded_without_the_spaces_around_it() {
+    for stored in ["aA000A\n", " aA000A ", "hunter2horse\r\n"] {
+        let known = known(&json!({"v": stored}));
+        let text = format!("got {} and {}", STANDARD.encode(stored.trim()), hex::encode(stored.trim()));
+        let shown = known.hide(&text);
+        assert_eq!(shown.matches(HIDDEN).count(), 2, "{stored:?}: {shown}");
+    }
+}
+
 /// X10+: a Secret of very many keys is searched for in bounded memory and time, and what cannot be searched for lets no
 /// text through.
 #[test]
