@@ -13,7 +13,7 @@ use super::comparison::{AppComparison, AppVersion, MergeTrees};
 use super::edited::Inline;
 use super::moves::Moves;
 use super::names::Names;
-use super::object::{object, show};
+use super::object::{Known, object, show};
 use super::previewed::Collected;
 use super::shared::refuse_shared;
 use super::{budget, charts, claimed, edited, leaving, schema};
@@ -56,14 +56,13 @@ pub(in crate::jobs) async fn all(
     collected: &Collected,
     cancel: &CancellationToken,
 ) -> Result<Compared, JobError> {
-    let head = &trees.change_commit;
     let mut leaving = Vec::new();
     for pair in &pairs {
-        leaving.extend(leaving::preview(context, pair, head, cancel).await?);
+        leaving.extend(leaving::preview(context, pair, &trees.change_commit, cancel).await?);
     }
     let moves = Moves::find(context, repo, trees, &pairs, cancel).boxed().await?;
     let siblings = Brought::by(context, &pairs, &moves).await?;
-    let whole = &Whole { context, trees, head, moves: &moves, siblings: &siblings, collected, cancel };
+    let whole = &Whole { context, trees, moves: &moves, siblings: &siblings, collected, cancel };
     let at_once = &Semaphore::new(VALUES_AT_ONCE as usize);
     let each = pairs.into_iter().map(|pair| {
         let weight = u32::try_from(budget::values(&pair)).unwrap_or(u32::MAX).clamp(1, VALUES_AT_ONCE);
@@ -93,7 +92,6 @@ pub(in crate::jobs) async fn all(
 struct Whole<'a> {
     context: &'a Context,
     trees: &'a MergeTrees,
-    head: &'a Oid,
     moves: &'a Moves,
     siblings: &'a Brought,
     collected: &'a Collected,
@@ -138,7 +136,7 @@ async fn without_secrets(
 const VALUES_AT_ONCE: u32 = 200_000;
 
 async fn one(whole: &Whole<'_>, pair: AppComparison) -> Result<AppReport, JobError> {
-    let &Whole { context, trees, head, moves, siblings, collected, cancel } = whole;
+    let &Whole { context, trees, moves, siblings, collected, cancel } = whole;
     let Some(app) = pair.change.as_ref().or(pair.base.as_ref()).map(|side| side.app.clone()) else {
         return Err(JobError::new(
             Class::Fail,
@@ -203,7 +201,7 @@ async fn one(whole: &Whole<'_>, pair: AppComparison) -> Result<AppReport, JobErr
         context,
         cluster,
         trees,
-        head,
+        head: &trees.change_commit,
         app: &app,
         pair: &pair,
         sides: [&base, &change],
@@ -223,7 +221,8 @@ async fn one(whole: &Whole<'_>, pair: AppComparison) -> Result<AppReport, JobErr
             report.destructive.extend(by_marks_alone);
             let applied = applied(context, &pair).await?;
             // Secrets are searched for and lines compared for as long as somebody else's objects are large.
-            beside(|| show(&mut report, &planned, &pair, [&base, &change], &inventory, applied, limit(context)));
+            let known = Known { manifests: [&base, &change], inventory: &inventory, applied };
+            beside(|| show(&mut report, &planned, &pair, known, limit(context)));
         }
         Err(error) if error.class() == Class::Fail => {
             let error = without_secrets(context, &pair.id, cluster.name(), [&base, &change], error.into()).await;

@@ -15,14 +15,22 @@ use crate::store::inventory::ObjectRow;
 /// How many objects are named of which nothing changes.
 const NAMED: usize = 5;
 
+/// What is known of an app beside its plan.
+#[derive(Clone, Copy)]
+pub(in crate::jobs) struct Known<'a> {
+    /// Of both sides.
+    pub manifests: [&'a [Manifest]; 2],
+    pub inventory: &'a [ObjectRow],
+    /// The head of the base is what is applied.
+    pub applied: bool,
+}
+
 /// Writes what a plan does into a report, without the values of Secrets.
 pub(in crate::jobs) fn show(
     report: &mut AppReport,
     planned: &ChangePlan,
     pair: &AppComparison,
-    [base, change]: [&[Manifest]; 2],
-    inventory: &[ObjectRow],
-    applied: bool,
+    Known { manifests: [base, change], inventory, applied }: Known<'_>,
     limit: PruneLimit,
 ) {
     let both = planned.changes.changes.iter().chain(&planned.already.changes);
