@@ -66,7 +66,7 @@ async fn metrics_text(Extracted(ops): Extracted<Measured>) -> Response {
         Err(error) => tracing::error!(%error, "the failing jobs could not be read"),
     }
     match ops.queue.store().backlog().await {
-        Ok(lanes) => lanes.iter().for_each(|lane| ops.metrics.set_reports(&lane.lane, lane.due, lane.held)),
+        Ok(scopes) => scopes.iter().for_each(|scope| ops.metrics.set_reports(&scope.scope, scope.due, scope.held)),
         Err(error) => tracing::error!(%error, "the pending reports could not be read"),
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -22,7 +22,8 @@ pub struct ReportRow {
     pub sent_version: i64,
     pub wanted: String,
     pub remote: Option<String>,
-    pub doubt: i64,
+    #[sqlx(try_from = "i64")]
+    pub remote_state: RemoteState,
     pub attempts: i64,
     pub due: Option<i64>,
     pub error: Option<String>,
@@ -30,14 +31,35 @@ pub struct ReportRow {
     pub rank: i64,
 }
 
-const COLUMNS: &str = "target, repo, version, sent_version, wanted, remote, doubt, attempts, due, error,
+/// Whether `remote` is what the forge has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteState {
+    Known = 0,
+    /// A request was sent, and its answer is not noted.
+    Unknown = 1,
+    /// It was listed after a lost answer, and is listed once more: what was sent may have come late.
+    LookAgain = 2,
+}
+
+impl From<i64> for RemoteState {
+    /// What a newer version may write is as good as unknown.
+    fn from(column: i64) -> Self {
+        match column {
+            0 => Self::Known,
+            2 => Self::LookAgain,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+const COLUMNS: &str = "target, repo, version, sent_version, wanted, remote, remote_state, attempts, due, error,
     CASE WHEN rank > 1 AND sent_version = 0 THEN 1 ELSE rank END AS rank";
 
 /// A row's rank of now, in a condition.
 const RANK: &str = "(CASE WHEN rank > 1 AND sent_version = 0 THEN 1 ELSE rank END)";
 
 const FINISH: &str =
-    "UPDATE reports SET sent_version = $2, remote = $3, doubt = $4, attempts = 0, error = NULL, held_until = NULL,
+    "UPDATE reports SET sent_version = $2, remote = $3, remote_state = $4, attempts = 0, error = NULL, held_until = NULL,
         due = CASE WHEN version > $2 THEN $6 ELSE $5 END
     WHERE target = $1";
 
@@ -54,40 +76,41 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(target).fetch_optional(self.read()).await?)
     }
 
-    /// What to send next in this lane, if anything of at most this rank is due: by rank, then by who waits longest.
-    pub async fn due_report(&self, lane: &str, most: i64) -> Result<Option<ReportRow>, StoreError> {
+    /// What to send next within this rate limit, if anything of at most this rank is due: by rank, then by who waits
+    /// longest.
+    pub async fn due_report(&self, scope: &str, most: i64) -> Result<Option<ReportRow>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM reports WHERE lane = $1 AND due <= $2 AND {RANK} <= $3 ORDER BY {RANK}, due LIMIT 1"
+            "SELECT {COLUMNS} FROM reports WHERE rate_limit_scope = $1 AND due <= $2 AND {RANK} <= $3 ORDER BY {RANK}, due LIMIT 1"
         );
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(lane).bind(self.now()).bind(most);
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(scope).bind(self.now()).bind(most);
         Ok(query.fetch_optional(self.read()).await?)
     }
 
-    /// When the next report of this lane becomes due, of those of at most this rank.
-    pub async fn next_report_due(&self, lane: &str, most: i64) -> Result<Option<i64>, StoreError> {
-        let sql = format!("SELECT MIN(due) FROM reports WHERE lane = $1 AND {RANK} <= $2");
-        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(lane).bind(most).fetch_one(self.read()).await?)
+    /// When the next report within this rate limit becomes due, of those of at most this rank.
+    pub async fn next_report_due(&self, scope: &str, most: i64) -> Result<Option<i64>, StoreError> {
+        let sql = format!("SELECT MIN(due) FROM reports WHERE rate_limit_scope = $1 AND {RANK} <= $2");
+        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(scope).bind(most).fetch_one(self.read()).await?)
     }
 
-    /// Notes of what is due in this lane, and is of a higher rank, that it is held back until then. How many are held
-    /// back only now.
-    pub async fn hold_reports(&self, lane: &str, most: i64, until: i64) -> Result<u64, StoreError> {
-        let due = format!("lane = $1 AND due <= $2 AND {RANK} > $3");
+    /// Notes of what is due within this rate limit, and is of a higher rank, that it is held back until then. How many
+    /// are held back only now.
+    pub async fn hold_reports(&self, scope: &str, most: i64, until: i64) -> Result<u64, StoreError> {
+        let due = format!("rate_limit_scope = $1 AND due <= $2 AND {RANK} > $3");
         let sql = format!("SELECT COUNT(*) FROM reports WHERE {due} AND held_until IS NULL");
         let (mut tx, now) = (self.begin().await?, self.now());
-        let query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql)).bind(lane).bind(now).bind(most);
+        let query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql)).bind(scope).bind(now).bind(most);
         let new = query.fetch_one(&mut *tx).await?;
         let sql = format!("UPDATE reports SET held_until = $4 WHERE {due} AND (held_until IS NULL OR held_until < $2)");
-        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(lane).bind(now).bind(most).bind(until).execute(&mut *tx).await?;
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(scope).bind(now).bind(most).bind(until).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(new.unsigned_abs())
     }
 
-    /// What each lane has left to send, by the lane's name.
+    /// What is left to send within each rate limit, by its name.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
-        let sql = "SELECT lane, COUNT(CASE WHEN due <= $1 THEN 1 END) AS due, COUNT(CASE WHEN due <= $1 THEN \
+        let sql = "SELECT rate_limit_scope AS scope, COUNT(CASE WHEN due <= $1 THEN 1 END) AS due, COUNT(CASE WHEN due <= $1 THEN \
                    held_until END) AS held
-             FROM reports GROUP BY lane ORDER BY lane";
+             FROM reports GROUP BY rate_limit_scope ORDER BY rate_limit_scope";
         Ok(sqlx::query_as(sql).bind(self.now()).fetch_all(self.read()).await?)
     }
 
@@ -100,14 +123,14 @@ impl Store {
     }
 
     /// Written before a request that changes the forge: until its answer is noted, we don't know what the forge has.
-    pub async fn doubt_report(&self, target: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE reports SET doubt = 1 WHERE target = $1").bind(target).execute(self.write()).await?;
+    pub async fn begin_request(&self, target: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE reports SET remote_state = 1 WHERE target = $1").bind(target).execute(self.write()).await?;
         Ok(())
     }
 
     /// Notes what the forge has now. There may be more to do.
     pub async fn note_report(&self, target: &str, remote: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE reports SET remote = $2, doubt = 0 WHERE target = $1";
+        let sql = "UPDATE reports SET remote = $2, remote_state = 0 WHERE target = $1";
         sqlx::query(sql).bind(target).bind(remote).execute(self.write()).await?;
         Ok(())
     }
@@ -122,13 +145,13 @@ impl Store {
         again: Option<i64>,
         rests: Option<Rests<'_>>,
     ) -> Result<(), StoreError> {
-        let doubt = if again.is_some() { 2_i64 } else { 0 };
+        let state = if again.is_some() { RemoteState::LookAgain } else { RemoteState::Known };
         let mut tx = self.begin().await?;
         sqlx::query(FINISH)
             .bind(target)
             .bind(version)
             .bind(remote)
-            .bind(doubt)
+            .bind(state as i64)
             .bind(again)
             .bind(self.now())
             .execute(&mut *tx)
@@ -183,7 +206,7 @@ impl Store {
 /// What one forge has yet to be told.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Backlog {
-    pub lane: String,
+    pub scope: String,
     pub due: i64,
     /// Of these: what the limits on comments hold back.
     pub held: i64,

@@ -136,10 +136,10 @@ impl Scene {
 #[tokio::test]
 async fn s1_a_report_that_cannot_be_read_holds_up_nothing() {
     let scene = Scene::start().await;
-    let lane = scene.forge.client().name().to_owned();
+    let scope = scene.forge.client().name().to_owned();
     let future = r#"{"format":99,"data":{}}"#;
     for target in ["comment:shop:99", "status:shop:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:driftless"] {
-        let report = WantedReport { target, lane: &lane, rank: 0, repo: "shop", wanted: future };
+        let report = WantedReport { target, scope: &scope, rank: 0, repo: "shop", wanted: future };
         scene.store.put_report(report).await.expect("put");
     }
     scene.put_comment(&["one"]).await;
@@ -164,11 +164,11 @@ async fn pending_is_there_within_a_second_and_an_unchanged_status_is_not_posted_
     scene.sent(&scene.status_target()).await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     scene.put_status(StatusState::Pending, "looking").await;
-    scene.put_status(StatusState::Success, "1 update").await;
+    scene.put_status(StatusState::Success, "1 to update").await;
     scene.sent(&scene.status_target()).await;
-    scene.put_status(StatusState::Success, "1 update").await;
+    scene.put_status(StatusState::Success, "1 to update").await;
     scene.sent(&scene.status_target()).await;
-    assert_eq!(scene.states(), ["pending looking", "success 1 update"]);
+    assert_eq!(scene.states(), ["pending looking", "success 1 to update"]);
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use crate::class::{Class, Classified};
 use crate::forge::{NewStatus, StatusState};
 use crate::ids::{Oid, RepoName};
 use crate::store::reports::{
-    CommentShown, GateRow, GateSaid, GateShown, GateWanted, RANK_EDIT, RANK_NEWS, RANK_STATUS, WantedReport,
+    CommentShown, GateRow, GateSaid, GateShown, GateWanted, RANK_EDIT, RANK_NEWS, RANK_STATUS, RemoteState,
+    WantedReport,
 };
 use crate::store::{Store, StoreError};
 
@@ -46,13 +47,13 @@ pub(super) struct Inner {
     pub destinations: HashMap<RepoName, Destination>,
     pub options: OutboxOptions,
     /// One for each forge and identity, by its name.
-    pub lanes: HashMap<String, Arc<Notify>>,
+    pub scopes: HashMap<String, Arc<Notify>>,
 }
 
 impl Outbox {
     pub fn new(store: Store, destinations: HashMap<RepoName, Destination>, options: OutboxOptions) -> Self {
-        let lanes = destinations.values().map(|to| (to.forge.name().to_owned(), Arc::new(Notify::new()))).collect();
-        Self(Arc::new(Inner { store, destinations, options, lanes }))
+        let scopes = destinations.values().map(|to| (to.forge.name().to_owned(), Arc::new(Notify::new()))).collect();
+        Self(Arc::new(Inner { store, destinations, options, scopes }))
     }
 
     /// A commit status, on its own. For a pull request's gate see [`Outbox::put_gate`].
@@ -83,28 +84,28 @@ impl Outbox {
             status: &status_json,
             passes: status.state == StatusState::Success,
         };
-        let shown = self.gate_shown(self.lane(repo)?);
+        let shown = self.gate_shown(self.scope(repo)?);
         let news = self.0.store.put_gate(row, &shown).await?;
-        self.wake(shown.lane, news);
+        self.wake(shown.scope, news);
         Ok(())
     }
 
     /// The pull request is closed or merged: what it said of its head no longer counts.
     pub async fn drop_gate(&self, repo: &RepoName, number: u64, context: &str) -> Result<(), OutboxError> {
-        let shown = self.gate_shown(self.lane(repo)?);
+        let shown = self.gate_shown(self.scope(repo)?);
         let news = self.0.store.drop_gate(repo.as_str(), number_column(number), context, &shown).await?;
-        self.wake(shown.lane, news);
+        self.wake(shown.scope, news);
         Ok(())
     }
 
-    fn lane(&self, repo: &RepoName) -> Result<&str, OutboxError> {
+    fn scope(&self, repo: &RepoName) -> Result<&str, OutboxError> {
         let to = self.0.destinations.get(repo).ok_or_else(|| OutboxError::NoDestination(repo.clone()))?;
         Ok(to.forge.name())
     }
 
-    pub(super) fn gate_shown<'a>(&self, lane: &'a str) -> GateShown<'a> {
+    pub(super) fn gate_shown<'a>(&self, scope: &'a str) -> GateShown<'a> {
         let grace = i64::try_from(self.0.options.comment_grace.as_millis()).unwrap_or(i64::MAX);
-        GateShown { lane, target: status_target, worst, grace }
+        GateShown { scope, target: status_target, worst, grace }
     }
 
     /// Has what was given up tried once more: a permission that was missing may have been given, without a word to us.
@@ -138,7 +139,7 @@ impl Outbox {
     /// Whether the forge shows what was last put there. A target that was never put is not sent.
     pub async fn sent(&self, target: &Target) -> Result<bool, OutboxError> {
         let row = self.0.store.report(&target.to_string()).await?;
-        Ok(row.is_some_and(|row| row.version == row.sent_version && row.doubt != 1))
+        Ok(row.is_some_and(|row| row.version == row.sent_version && row.remote_state != RemoteState::Unknown))
     }
 
     /// The status that was last put, sent or not.
@@ -156,15 +157,15 @@ impl Outbox {
 
     async fn put(&self, target: &Target, rank: i64, wanted: &str) -> Result<(), OutboxError> {
         let repo = target.repo();
-        let lane = self.lane(repo)?;
-        let report = WantedReport { target: &target.to_string(), lane, rank, repo: repo.as_str(), wanted };
+        let scope = self.scope(repo)?;
+        let report = WantedReport { target: &target.to_string(), scope, rank, repo: repo.as_str(), wanted };
         let news = self.0.store.put_report(report).await?;
-        self.wake(lane, news);
+        self.wake(scope, news);
         Ok(())
     }
 
-    fn wake(&self, lane: &str, news: bool) {
-        if news && let Some(wake) = self.0.lanes.get(lane) {
+    fn wake(&self, scope: &str, news: bool) {
+        if news && let Some(wake) = self.0.scopes.get(scope) {
             wake.notify_one();
         }
     }

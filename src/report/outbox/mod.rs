@@ -23,8 +23,8 @@ use sender::Sender;
 impl Outbox {
     /// Starts one sender for each forge, which ends with the soft stop: what is left is sent after the next start.
     pub fn run_sender(&self, tasks: &Tasks) {
-        for (lane, wake) in &self.0.lanes {
-            let sender = Sender::new(self.clone(), lane.clone(), wake.clone());
+        for (scope, wake) in &self.0.scopes {
+            let sender = Sender::new(self.clone(), scope.clone(), wake.clone());
             tasks.spawn("report sender", sender.run(tasks.soft().clone()));
         }
     }

@@ -14,7 +14,7 @@ use super::pace::{Cost, Pace};
 use super::stored::{COMMENT, REMOTE, STATUS};
 use super::target::{Destination, Target};
 use crate::forge::{ForgeError, NewStatus};
-use crate::store::reports::{RANK_EDIT, RANK_NEWS, ReportRow, Rests};
+use crate::store::reports::{RANK_EDIT, RANK_NEWS, RemoteState, ReportRow, Rests};
 use crate::store::{Store, StoreError};
 
 /// The longest sleep, so that a row that another process made due is found.
@@ -25,7 +25,7 @@ const STORE_FAILED: Duration = Duration::from_secs(1);
 
 pub(super) struct Sender {
     outbox: Outbox,
-    lane: String,
+    scope: String,
     wake: Arc<Notify>,
     pace: Pace,
 }
@@ -63,9 +63,9 @@ impl From<StoreError> for Halt {
 }
 
 impl Sender {
-    pub(super) fn new(outbox: Outbox, lane: String, wake: Arc<Notify>) -> Self {
+    pub(super) fn new(outbox: Outbox, scope: String, wake: Arc<Notify>) -> Self {
         let pace = Pace::new(&outbox.0.options);
-        Self { outbox, lane, wake, pace }
+        Self { outbox, scope, wake, pace }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -74,7 +74,7 @@ impl Sender {
                 Ok(Outcome::More) => continue,
                 Ok(Outcome::Wait(wait)) => wait,
                 Err(error) => {
-                    tracing::error!(forge = self.lane, %error, "reports cannot be sent");
+                    tracing::error!(forge = self.scope, %error, "reports cannot be sent");
                     STORE_FAILED
                 }
             };
@@ -98,7 +98,7 @@ impl Sender {
         }
         // What a limit holds back holds up nothing else.
         let most = self.pace.most_rank(Instant::now());
-        let Some(row) = self.store().due_report(&self.lane, most).await? else {
+        let Some(row) = self.store().due_report(&self.scope, most).await? else {
             return self.until_due(most).await;
         };
         match self.advance(&row).await {
@@ -108,7 +108,7 @@ impl Sender {
     }
 
     async fn until_due(&self, most: i64) -> Result<Outcome, OutboxError> {
-        let due = self.store().next_report_due(&self.lane, most).await?;
+        let due = self.store().next_report_due(&self.scope, most).await?;
         let wait = due.map_or(LONGEST_SLEEP, |due| {
             Duration::from_millis(due.saturating_sub(self.store().now()).max(1).unsigned_abs())
         });
@@ -123,11 +123,11 @@ impl Sender {
     /// Comments that the limits hold back are no secret: who looks for one finds out why it is not there.
     async fn tell_of_held(&self, most: i64, free: Duration) -> Result<(), OutboxError> {
         let until = self.store().now().saturating_add(millis(free));
-        let held = self.store().hold_reports(&self.lane, most, until).await?;
+        let held = self.store().hold_reports(&self.scope, most, until).await?;
         if held > 0 {
             let options = &self.outbox.0.options;
             tracing::warn!(
-                forge = self.lane,
+                forge = self.scope,
                 held,
                 seconds = free.as_secs(),
                 per_minute = options.comments_per_minute,
@@ -164,8 +164,8 @@ impl Sender {
 
     async fn status(&mut self, row: &ReportRow, to: &Destination) -> Result<Outcome, Halt> {
         let wanted = STATUS.read(&row.target, &row.wanted).map_err(Halt::Unreadable)?;
-        let known = match row.doubt {
-            0 => row.remote.clone(),
+        let known = match row.remote_state {
+            RemoteState::Known => row.remote.clone(),
             _ => self.shown_status(to, &wanted).await?,
         };
         let digest = status_hash(&wanted)?;
@@ -176,7 +176,7 @@ impl Sender {
         if let Some(wait) = self.must_wait(Cost::Write) {
             return Ok(wait);
         }
-        self.store().doubt_report(&row.target).await?;
+        self.store().begin_request(&row.target).await?;
         self.pace.spend(Cost::Write, Instant::now());
         to.forge.set_status(&to.project, &wanted).await?;
         self.store().finish_report(&row.target, row.version, &digest, None, None).await?;
@@ -203,7 +203,7 @@ impl Sender {
         instance: &str,
     ) -> Result<Outcome, Halt> {
         let texts = COMMENT.read(&row.target, &row.wanted).map_err(Halt::Unreadable)?;
-        let known = row.remote.as_ref().filter(|_| row.doubt == 0);
+        let known = row.remote.as_ref().filter(|_| row.remote_state == RemoteState::Known);
         let mut remote = match known.and_then(|known| REMOTE.read_if_known(&row.target, known)) {
             Some(remote) => remote,
             None => self.list(row, to, number, instance).await?,
@@ -220,7 +220,7 @@ impl Sender {
         if let Some(wait) = self.must_wait(cost) {
             return Ok(wait);
         }
-        self.store().doubt_report(&row.target).await?;
+        self.store().begin_request(&row.target).await?;
         self.pace.spend(cost, Instant::now());
         carry_out(to, number, step, &mut remote).await?;
         self.store().note_report(&row.target, &REMOTE.write(&remote)?).await?;
@@ -238,8 +238,8 @@ impl Sender {
             listed => listed?,
         };
         let before = row.remote.as_ref().and_then(|remote| REMOTE.read_if_known(&row.target, remote));
-        let look_again = row.doubt == 1 || before.is_some_and(|before| before.look_again);
-        let remote = Remote::listed(instance, &listed, look_again && row.doubt != 2);
+        let look_again = row.remote_state == RemoteState::Unknown || before.is_some_and(|before| before.look_again);
+        let remote = Remote::listed(instance, &listed, look_again && row.remote_state != RemoteState::LookAgain);
         self.store().note_report(&row.target, &REMOTE.write(&remote)?).await?;
         Ok(remote)
     }
@@ -257,7 +257,7 @@ impl Sender {
             Ok(Target::Comment { number, .. }) => Some(Rests {
                 repo: &row.repo,
                 number: number_column(number),
-                shown: self.outbox.gate_shown(&self.lane),
+                shown: self.outbox.gate_shown(&self.scope),
             }),
             _ => None,
         }
@@ -285,7 +285,7 @@ impl Sender {
             }
             Halt::Forge(ForgeError::Limited { after, message, .. }) => {
                 tracing::warn!(
-                    forge = self.lane,
+                    forge = self.scope,
                     seconds = after.as_secs(),
                     message,
                     "the forge limits requests; reports are delayed"

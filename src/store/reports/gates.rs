@@ -45,7 +45,7 @@ pub struct GateWanted {
 /// Where and how the gates of a head are shown.
 #[derive(Clone, Copy)]
 pub struct GateShown<'a> {
-    pub lane: &'a str,
+    pub scope: &'a str,
     /// The place of the status of a commit, by repo, commit and context.
     pub target: fn(&str, &str, &str) -> String,
     /// What is shown of what they say. The number is how long a comment may take, in milliseconds.
@@ -179,7 +179,7 @@ async fn show_worst(
     let target = (shown.target)(repo, sha, context);
     put(
         conn,
-        WantedReport { target: &target, lane: shown.lane, rank: RANK_STATUS, repo, wanted: &worst.status },
+        WantedReport { target: &target, scope: shown.scope, rank: RANK_STATUS, repo, wanted: &worst.status },
         now,
         worst.after,
     )

@@ -15,18 +15,19 @@ pub const RANK_EDIT: i64 = 3;
 #[derive(Debug, Clone, Copy)]
 pub struct WantedReport<'a> {
     pub target: &'a str,
-    pub lane: &'a str,
+    /// Whose limits it counts against: one identity at one forge.
+    pub scope: &'a str,
     pub rank: i64,
     pub repo: &'a str,
     pub wanted: &'a str,
 }
 
 const PUT: &str =
-    "INSERT INTO reports (target, lane, rank, repo, version, sent_version, wanted, doubt, attempts, due, \
+    "INSERT INTO reports (target, rate_limit_scope, rank, repo, version, sent_version, wanted, remote_state, attempts, due, \
                    changed_at)
     VALUES ($1, $2, $3, $4, 1, 0, $5, 0, 0, $6, $7)
     ON CONFLICT (target) DO UPDATE SET
-        lane = excluded.lane, rank = excluded.rank, held_until = NULL, wanted = excluded.wanted, version = \
+        rate_limit_scope = excluded.rate_limit_scope, rank = excluded.rank, held_until = NULL, wanted = excluded.wanted, version = \
                    reports.version + 1, attempts = 0, due = excluded.due,
         changed_at = excluded.changed_at
     WHERE reports.wanted <> excluded.wanted OR (reports.due IS NULL AND reports.sent_version < reports.version)";
@@ -39,7 +40,7 @@ pub(super) async fn put(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(PUT)
         .bind(report.target)
-        .bind(report.lane)
+        .bind(report.scope)
         .bind(report.rank)
         .bind(report.repo)
         .bind(report.wanted)

@@ -17,7 +17,7 @@ INSERT INTO preview_reads (repo, number, of_repo, ref_name) VALUES ('shop', 7, '
 INSERT INTO outcome_events (repo, number, app, seq, revision, at, ended) VALUES ('shop', 7, 'shop/web', 1, 'a', 1000, '{}');
 INSERT INTO group_reads (repo, group_ref, head, of_repo, ref_name, read_at) VALUES ('shop', 'refs/heads/queue', 'a', 'charts', 'refs/heads/main', 1000);
 INSERT INTO refs (repo, ref_name, oid, seen_at) VALUES ('shop', 'refs/heads/main', 'a', 1000);
-INSERT INTO reports (target, lane, rank, repo, version, sent_version, wanted, doubt, attempts, changed_at) VALUES ('comment:shop:7', 'github', 1, 'shop', 1, 1, '[]', 0, 0, 1000);
+INSERT INTO reports (target, rate_limit_scope, rank, repo, version, sent_version, wanted, remote_state, attempts, changed_at) VALUES ('comment:shop:7', 'github', 1, 'shop', 1, 1, '[]', 0, 0, 1000);
 INSERT INTO gates (repo, number, context, sha, status, changed_at) VALUES ('shop', 7, 'driftless', 'a', '{}', 1000);
 INSERT INTO jobs (key, state, priority, tenant, causes, first_event, last_event, due, not_before, attempt, changed_at) VALUES ('sync:shop/web', 'done', 1, 'shop', '[]', 1000, 1000, 1000, 0, 1, 1000);
 INSERT INTO deliveries (hook, hook_id, delivery_id, event, received_at, copies, last_at) VALUES ('github', '7', 'd', 'push', 1000, 1, 1000);
