@@ -101,7 +101,7 @@ mod tests {
     fn what_a_run_came_to() {
         let some = Counts { updated: 1, unchanged: 3, pruned: 2, ..Counts::default() };
         let lines = [
-            run(RunKind::Preview, RunState::Succeeded, Some("1 update"), some),
+            run(RunKind::Preview, RunState::Succeeded, Some("1 to update"), some),
             run(RunKind::Preview, RunState::Succeeded, Some("no app is affected"), Counts::default()),
             run(RunKind::Preview, RunState::Failed, Some("1 render error (shop)"), Counts::default()),
             run(RunKind::Preview, RunState::Succeeded, None, some),

@@ -68,7 +68,7 @@ impl From<Pattern> for String {
 /// What is not allowed, and which list of the configuration would allow it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error(
-    "{what} is not allowed for repo {repo}: no entry of repos[{repo}].{} matches {name:?}; the operator of Driftless \
+    "{what} is not allowed for repo {repo}: no entry of repos[{repo}].{} matches {name:?}; a Driftless administrator \
      can add one", list(.rule))]
 pub struct Refusal {
     pub repo: String,
@@ -210,6 +210,6 @@ mod tests {
     fn a_refusal_names_the_rule() {
         let refusal =
             allow().object(&RepoName::new("shop"), &id("ConfigMap", Some("kube-system"), "a")).expect_err("refused");
-        insta::assert_snapshot!(refusal, @r#"ConfigMap kube-system/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "kube-system"; the operator of Driftless can add one"#);
+        insta::assert_snapshot!(refusal, @r#"ConfigMap kube-system/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "kube-system"; a Driftless administrator can add one"#);
     }
 }

@@ -20,7 +20,7 @@ fn a_refusal_names_the_rule_and_what_was_about_to_be_done() {
     let (repo, allow, cluster) = (RepoName::new("shop"), allow(&["prod"], &["shop"], &[]), ClusterName::new("prod"));
     let grants = Grants { repo: &repo, allow: &allow, may_read: &[] };
     let refused = grants.object(Verb::Delete, &cluster, &id("ConfigMap", Some("other"), "a")).expect_err("refused");
-    insta::assert_snapshot!(refused, @r#"deleting ConfigMap other/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "other"; the operator of Driftless can add one"#);
+    insta::assert_snapshot!(refused, @r#"deleting ConfigMap other/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "other"; a Driftless administrator can add one"#);
     let said = |verb| {
         let refused = grants.object(verb, &cluster, &id("ConfigMap", Some("other"), "a")).expect_err("refused");
         refused.to_string().split(" is not allowed").next().map(str::to_owned)
@@ -28,9 +28,9 @@ fn a_refusal_names_the_rule_and_what_was_about_to_be_done() {
     assert_eq!(said(Verb::Read).as_deref(), Some("reading ConfigMap other/a"));
     assert_eq!(said(Verb::Write).as_deref(), Some("ConfigMap other/a"));
     insta::assert_snapshot!(grants.source(&RepoName::new("lib")).expect_err("refused"),
-        @r#"reading repo lib is not allowed for repo shop: no entry of repos[shop].mayRead matches "lib"; the operator of Driftless can add one"#);
+        @r#"reading repo lib is not allowed for repo shop: no entry of repos[shop].mayRead matches "lib"; a Driftless administrator can add one"#);
     insta::assert_snapshot!(grants.cluster(&ClusterName::new("west")).expect_err("refused"),
-        @r#"cluster west is not allowed for repo shop: no entry of repos[shop].allow.clusters matches "west"; the operator of Driftless can add one"#);
+        @r#"cluster west is not allowed for repo shop: no entry of repos[shop].allow.clusters matches "west"; a Driftless administrator can add one"#);
 }
 
 fn subset(all: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {

@@ -65,8 +65,8 @@ pub(super) fn fought(object: &str, HealCount { fields, manager, count, .. }: &He
 pub(super) fn confirmed(number: usize) -> Option<String> {
     match number {
         0 => None,
-        1 => Some("1 confirmed deletion follows once it is healthy".to_owned()),
-        _ => Some(format!("{number} confirmed deletions follow once it is healthy")),
+        1 => Some("1 confirmed deletion follows once the app is healthy".to_owned()),
+        _ => Some(format!("{number} confirmed deletions follow once the app is healthy")),
     }
 }
 

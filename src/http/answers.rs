@@ -100,7 +100,7 @@ pub(super) fn paused(row: &AppRow) -> String {
     if row.paused {
         let since = row.paused_since.and_then(time).map(|since| format!(" since {since}")).unwrap_or_default();
         let by = row.paused_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-        return format!("{id} is paused already{since}{by}. To continue: driftless resume {id}");
+        return format!("{id} is already paused{since}{by}. To continue: driftless resume {id}");
     }
     let beside = match (row.state, row.app.sync) {
         (AppState::Removed, _) => ". Its definition was removed: its remaining objects are kept until then".to_owned(),

@@ -132,7 +132,7 @@ impl Objects {
     /// What needs confirmation, and what to type: known from the objects, whatever the last run was about.
     fn held(&self, row: &AppRow) -> Option<String> {
         let of_left =
-            self.left.iter().map(|(cluster, owned)| (owned, format!(" on cluster {cluster}, which it has left")));
+            self.left.iter().map(|(cluster, owned)| (owned, format!(" on cluster {cluster}, which the app has left")));
         let parts: Vec<String> = std::iter::once((&self.here, String::new()))
             .chain(of_left)
             .filter_map(|(owned, place)| held_of(&owned.undecided, &place))
@@ -148,7 +148,7 @@ impl Objects {
         let counts = self.left.iter().map(|(cluster, owned)| (cluster, kept(owned)));
         let stay = counts.filter(|(_, count)| *count > 0);
         let mut texts: Vec<String> =
-            stay.map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which it has left")).collect();
+            stay.map(|(cluster, count)| format!("{count} stay on cluster {cluster}, which the app has left")).collect();
         // Another app wants them, or nobody knows: its run says which.
         match self.here.undecided.iter().filter(|row| row.state == ObjectState::Moving).count() {
             0 => {}

@@ -125,8 +125,8 @@ fn what_is_not_allowed_is_never_sent() {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}),
     ];
     insta::assert_snapshot!(refusals(&objects), @r#"
-    ConfigMap kube-system/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "kube-system"; the operator of Driftless can add one
-    Namespace other is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "other"; the operator of Driftless can add one
+    ConfigMap kube-system/a is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "kube-system"; a Driftless administrator can add one
+    Namespace other is not allowed for repo shop: no entry of repos[shop].allow.namespaces matches "other"; a Driftless administrator can add one
     "#);
 }
 

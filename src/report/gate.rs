@@ -53,9 +53,7 @@ fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
             let first = files.first().map(|file| format!(": {file}")).unwrap_or_default();
             (StatusState::Failure, format!("conflicts with {base} in {}{first}", count(files.len(), "file")))
         }
-        Stopped::UnrelatedHistory => {
-            (StatusState::Failure, format!("shares no history with {base}, so it cannot be merged"))
-        }
+        Stopped::UnrelatedHistory => (StatusState::Failure, format!("no common history with {base}")),
         Stopped::Fork => (StatusState::Failure, "not previewed: pull requests from forks are not previewed".into()),
         Stopped::Definitions { errors } => {
             (StatusState::Failure, format!("{} in app definitions", count(errors.len(), "error")))
@@ -112,16 +110,26 @@ fn success(report: &PreviewReport) -> String {
         let apps = named(report, |app| app.counts().not_validated > 0);
         parts.push(format!("{} not validated ({})", counts.not_validated, names(&apps)));
     }
-    if parts.is_empty() {
-        let defined = report.apps_that(|app| app.definition != DefinitionChange::None);
-        if defined > 0 {
-            return format!("{} changed; no objects change", count(defined, "definition"));
-        }
+    parts.extend(unmanaged(report));
+    if !parts.is_empty() {
+        return parts.join(", ");
     }
-    if parts.is_empty() {
-        format!("no changes in {}", count(report.apps_that(|_| true), "affected app"))
-    } else {
-        parts.join(", ")
+    match report.apps_that(|app| app.definition != DefinitionChange::None) {
+        0 => format!("no changes in {}", count(report.apps_that(|_| true), "affected app")),
+        defined => format!("{} changed; no objects change", count(defined, "definition")),
+    }
+}
+
+/// Apps whose definition goes while their objects stay.
+fn unmanaged(report: &PreviewReport) -> Option<String> {
+    let is_left = |app: &AppReport| app.definition == DefinitionChange::Removed && app.stays.is_some();
+    let apps = named(report, is_left);
+    let stay: usize = report.apps.iter().filter(|app| is_left(app)).filter_map(|app| app.stays).sum();
+    match (apps.len(), stay) {
+        (0, _) => None,
+        // They move to other apps, or there were none.
+        (_, 0) => Some(format!("{} removed ({})", count(apps.len(), "definition"), names(&apps))),
+        (_, stay) => Some(format!("stops managing {}; {} stay", names(&apps), count(stay, "object"))),
     }
 }
 
@@ -130,18 +138,19 @@ fn join_counts(mut parts: Vec<String>, counts: Counts) -> String {
     parts.join(", ")
 }
 
-/// `3 updates`, `1 delete` and so on, as far as there are any.
+/// `3 to update`, `1 to delete` and so on, as far as there are any.
 fn changes(counts: Counts) -> Vec<String> {
+    let renamed = if counts.renames > 0 { format!(" ({} under a new name)", counts.renames) } else { String::new() };
     [
-        (counts.creates, "create"),
-        (counts.updates, "update"),
-        (counts.replaces, "replace"),
-        (counts.deletes, "delete"),
-        (counts.moves, "move"),
+        (counts.creates, "create", ""),
+        (counts.updates, "update", renamed.as_str()),
+        (counts.replaces, "replace", ""),
+        (counts.deletes, "delete", ""),
+        (counts.moves, "move", ""),
     ]
     .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| count(number, word))
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, verb, more)| format!("{number} to {verb}{more}"))
     .collect()
 }
 
@@ -187,8 +196,18 @@ mod tests {
         let same = object(Action::None, key("Deployment", "web"), "");
         let with = |result| AppReport { result, ..app("shop-eu", vec![]) };
         let stopped = |stopped| PreviewReport { stopped: Some(stopped), ..report(vec![]) };
+        let mut renamed = update("cfg-2");
+        renamed.replaces_name = Some(key("ConfigMap", "cfg-1"));
+        let leaves = |stays| {
+            let mut app = app("shop-eu", vec![]);
+            (app.definition, app.stays) = (DefinitionChange::Removed, Some(stays));
+            report(vec![app])
+        };
         let cases = [
             report(vec![]),
+            report(vec![app("shop-eu", vec![update("a"), renamed])]),
+            leaves(6),
+            leaves(0),
             report(vec![app("shop-eu", vec![same])]),
             report(vec![app("shop-eu", vec![update("a"), update("b"), removed]), app("shop-us", vec![open])]),
             report(vec![held]),

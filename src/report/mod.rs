@@ -3,6 +3,7 @@
 mod gate;
 pub mod markdown;
 pub mod merged;
+mod object;
 pub mod outbox;
 pub mod outcome;
 pub mod placed;

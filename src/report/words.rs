@@ -1,6 +1,6 @@
 //! Formatting of numbers, lists and durations.
 
-/// `1 update`, `3 updates`.
+/// `1 object`, `3 objects`.
 pub fn count(number: usize, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }

@@ -53,7 +53,7 @@ async fn the_whole_loop_runs_by_one_command() {
         "GIT_SSL_CAINFO=",
         "sync     shop/shop",
         "preview  shop#1",
-        "2 updates",
+        "2 to update",
         "pull request 1 is open",
         "comment  shop#1         Merging changes 1 app.",
         "pull request 1 is merged",

@@ -26,7 +26,7 @@ fn status(sha: &Oid) -> NewStatus {
         sha: sha.clone(),
         context: "driftless".into(),
         state: StatusState::Success,
-        description: "3 updates".into(),
+        description: "3 to update".into(),
         target_url: Some("https://driftless.example/1".into()),
     }
 }

@@ -116,7 +116,7 @@ async fn every_request_and_answer_is_as_github_describes_it() {
                 sha: sha.clone(),
                 context: "driftless".into(),
                 state,
-                description: "1 update".into(),
+                description: "1 to update".into(),
                 target_url,
             };
             github.set_status(PROJECT, &status).await.expect("a status");

@@ -158,7 +158,7 @@ mod tests {
             run(RunKind::Sync, "shop/shop", RunState::Waiting, some, None),
             run(RunKind::Sync, "shop/shop", RunState::Waiting, some, Some("1 deletion needs confirmation")),
             run(RunKind::Sync, "shop/shop", RunState::Succeeded, some, None),
-            run(RunKind::Preview, "shop#1", RunState::Succeeded, some, Some("5 creates, 1 update, 1 delete")),
+            run(RunKind::Preview, "shop#1", RunState::Succeeded, some, Some("5 to create, 1 to update, 1 to delete")),
             run(RunKind::Preview, "shop#2", RunState::Failed, Counts::default(), Some("1 render error (shop)")),
             run(
                 RunKind::Sync,

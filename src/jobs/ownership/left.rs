@@ -41,8 +41,11 @@ pub(in crate::jobs) async fn look(context: &Context, app: &App, cluster: &Cluste
     };
     let reasons: Vec<String> = rows.iter().filter_map(refusal).collect();
     let kept = reasons.first().map(|why| {
-        let text =
-            format!("{} of app {} stay on cluster {cluster}, which it has left: {why}", objects(reasons.len()), app.id);
+        let text = format!(
+            "{} of app {} stay on cluster {cluster}, which the app has left: {why}",
+            objects(reasons.len()),
+            app.id
+        );
         tracing::warn!(app = %app.id, %cluster, "{text}");
         text
     });

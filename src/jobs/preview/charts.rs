@@ -212,7 +212,7 @@ fn said(found: &[Otherwise], unknown: usize, because: &str, repo: &RepoName) -> 
 
 impl Otherwise {
     fn does(&self) -> String {
-        let part = |number: usize, what: &str| (number > 0).then(|| count(number, what));
+        let part = |number: usize, what: &str| (number > 0).then(|| format!("{number} to {what}"));
         let parts = [part(self.made, "create"), part(self.changed, "update"), part(self.deleted, "delete")];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if self.fails { "fails to render".to_owned() } else { parts.join(", ") }
@@ -278,8 +278,8 @@ mod tests {
             .concat()
             .join("\n"),
             @r"
-        After the merge, cluster prod now serves a.io/v1/A, and 1 app renders differently: a (2 updates)
-        After the merge, cluster prod now serves a.io/v1/A, and 3 apps render differently: a (2 updates, 1 delete), 2 apps of other repos, 1 with deletions; such deletions are held until they are confirmed
+        After the merge, cluster prod now serves a.io/v1/A, and 1 app renders differently: a (2 to update)
+        After the merge, cluster prod now serves a.io/v1/A, and 3 apps render differently: a (2 to update, 1 to delete), 2 apps of other repos, 1 with deletions; such deletions are held until they are confirmed
         After the merge, cluster prod now serves a.io/v1/A, and 3 more apps may render differently; there was not enough time to check
         After the merge, cluster prod now serves a.io/v1/A, and 1 app renders differently: a (fails to render)
         After the merge, cluster prod now serves a.io/v1/A, and 1 app may render differently; there was not enough time to check

@@ -47,7 +47,7 @@ pub(in crate::jobs) async fn stays(context: &Context, app: &AppId) -> Result<Vec
     for cluster in context.store.previous_clusters(app).await? {
         let rows = context.store.inventory_of(&cluster, app).await?;
         let held = rows.iter().filter(|row| row.state.pending_confirmation()).count();
-        let place = format!("on cluster {cluster}, which it has left");
+        let place = format!("on cluster {cluster}, which the app has left");
         said.extend((rows.len() > held).then(|| format!("{} stay {place}", objects(rows.len() - held))));
         said.extend((held > 0).then(|| {
             format!("{} {place}, still held until confirmed: driftless sync {app} --allow-destructive", objects(held))

@@ -58,8 +58,8 @@ pub(super) fn were(objects: &[String]) -> &'static str {
 pub(super) fn replaced_by(by: &str, healthy: bool, apps: usize) -> String {
     let before = match (healthy, apps) {
         (true, _) => "the deletions were done",
-        (false, 1) => "it was healthy",
-        (false, _) => "they were healthy",
+        (false, 1) => "the app was healthy",
+        (false, _) => "the apps were healthy",
     };
     format!("**replaced** by {} before {before}", span(by))
 }
@@ -99,11 +99,11 @@ pub(super) fn line(app: &AppOutcome, later: &LaterEnd) -> String {
         }
         AppEnd::Pruned { by, .. } => {
             let by = by.as_deref().map(|by| format!(", confirmed by {}", span(by))).unwrap_or_default();
-            format!("its objects were deleted{by}")
+            format!("all objects of the app were deleted{by}")
         }
         AppEnd::Kept { nothing: true, .. } => "its definition was removed, and it had no objects".to_owned(),
         AppEnd::Kept { .. } => "its definition was removed, and its objects were kept".to_owned(),
-        AppEnd::Unchanged => format!("{revision} does not change it"),
+        AppEnd::Unchanged => format!("{revision} does not change the app"),
         AppEnd::Running | AppEnd::Manual | AppEnd::Never | AppEnd::Paused | AppEnd::Pinned | AppEnd::Waits { .. } => {
             format!("in progress at {revision}")
         }

@@ -1,7 +1,7 @@
 //! The first line: the effect of merging.
 
 use super::escape::span;
-use crate::plan::{RefusedBy, Verdict};
+use crate::plan::{Action, RefusedBy, Verdict};
 use crate::report::preview::{AppReport, AppResult, Counts, DefinitionChange, PreviewReport, Stopped};
 use crate::report::words::{count, join};
 
@@ -18,14 +18,14 @@ pub(super) fn text(report: &PreviewReport) -> String {
 fn stopped_text(stopped: &Stopped, base: &str) -> String {
     match stopped {
         Stopped::MergeConflict { files } => {
-            format!("**This cannot be merged:** it conflicts with {} in {}.", span(base), count(files.len(), "file"))
+            format!("**Merging would fail:** conflicts with {} in {}.", span(base), count(files.len(), "file"))
         }
-        Stopped::UnrelatedHistory => format!("**This cannot be merged:** it shares no history with {}.", span(base)),
+        Stopped::UnrelatedHistory => format!("**Merging would fail:** no common history with {}.", span(base)),
         Stopped::Fork => {
             "**Not previewed:** this pull request comes from a fork, and Driftless does not preview forks.".into()
         }
         Stopped::Definitions { errors } => {
-            format!("**Merging would break app definitions:** {}.", count(errors.len(), "error"))
+            format!("**Merging would fail:** {} in app definitions.", count(errors.len(), "error"))
         }
         Stopped::Unavailable { .. } => "**The preview could not be computed yet.** Driftless keeps retrying.".into(),
     }
@@ -33,14 +33,16 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
 
 fn merging(report: &PreviewReport) -> String {
     let problems = problems(report);
-    let refused = refused(report);
-    let mut text = match (subject(report), &refused) {
-        (Some(does), None) => does,
-        (Some(does), Some(refused)) => {
-            format!("{refused}. Apart from that, {}{}", does[..1].to_lowercase(), &does[1..])
+    let failures = failures(report);
+    let subject = subject(report);
+    let mut text = match (&subject, failures.is_empty()) {
+        (Some(does), true) => does.clone(),
+        (Some(does), false) => {
+            let does = format!("{}{}", does[..1].to_lowercase(), &does[1..]);
+            format!("Merging would fail: {}. Apart from that, {does}", failures.join("; "))
         }
-        (None, Some(refused)) => refused.clone(),
-        (None, None) => match report.apps_that(|_| true) {
+        (None, false) => format!("Merging would fail: {}", failures.join("; ")),
+        (None, true) => match report.apps_that(|_| true) {
             0 => "Merging affects no app".to_owned(),
             // Only where everything was validated may it say that nothing changes.
             all if problems.is_empty() => format!("Merging changes no objects of {}", count(all, "affected app")),
@@ -52,7 +54,7 @@ fn merging(report: &PreviewReport) -> String {
         text.push_str(&format!(" and moves {} from one app to another", count(moves, "object")));
     }
     if deletes > 0 {
-        text.push_str(&format!(" and DELETES {}", count(deletes, "object")));
+        text.push_str(&format!(" and DELETES {}{}", count(deletes, "object"), with_contents(report)));
     }
     if replaces > 0 {
         text.push_str(&format!(" and REPLACES {}", count(replaces, "object")));
@@ -62,6 +64,23 @@ fn merging(report: &PreviewReport) -> String {
         text.push_str(&problem);
     }
     format!("**{text}.**")
+}
+
+/// The deleted objects that others are deleted with.
+fn with_contents(report: &PreviewReport) -> String {
+    let deleted = report.apps.iter().filter(|app| report.applies(&app.app)).flat_map(AppReport::objects);
+    let holders = deleted.filter(|object| object.action == Action::Prune && !object.kept && object.moves_to.is_none());
+    let said: Vec<String> = holders
+        .filter_map(|object| {
+            let contents = match object.key.kind.as_str() {
+                "Namespace" => "everything in it",
+                "CustomResourceDefinition" => "every object of its kind",
+                _ => return None,
+            };
+            Some(format!("{} with {contents}", span(&object.key.to_string())))
+        })
+        .collect();
+    if said.is_empty() { String::new() } else { format!(" ({})", join(&said, NAMED)) }
 }
 
 /// What it does to apps, if it does anything to any.
@@ -134,16 +153,27 @@ fn refused(report: &PreviewReport) -> Option<String> {
         RefusedBy::Driftless => "Driftless refuses".to_owned(),
         RefusedBy::Server => format!("{cluster} rejects"),
     };
-    Some(format!("Merging would fail: {refuses} {key}{others}, so nothing of {} would be applied", join(&apps, NAMED)))
+    Some(format!("{refuses} {key}{others}, so nothing of {} would be applied", join(&apps, NAMED)))
+}
+
+/// What keeps apps from being applied at all.
+fn failures(report: &PreviewReport) -> Vec<String> {
+    let apps = |which: fn(&AppReport) -> bool| -> Vec<String> {
+        report.apps.iter().filter(|app| which(app)).map(|app| span(&app.app.name)).collect()
+    };
+    let said = [
+        (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "cannot be rendered:"),
+        (apps(|app| matches!(app.result, AppResult::Invalid { .. })), "invalid definition of"),
+        (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "destination not allowed for"),
+    ];
+    let said = said.into_iter().filter(|(apps, _)| !apps.is_empty());
+    refused(report).into_iter().chain(said.map(|(apps, what)| format!("{what} {}", join(&apps, NAMED)))).collect()
 }
 
 fn problems(report: &PreviewReport) -> Vec<String> {
     let counts = report.counts();
     let apps = |which: fn(&AppReport) -> bool| report.apps_that(which);
     [
-        (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "does not render:", "app"),
-        (apps(|app| matches!(app.result, AppResult::Invalid { .. })), "invalid definition:", "app"),
-        (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "the destination is not allowed for", "app"),
         (apps(|app| matches!(app.result, AppResult::Unavailable { .. })), "no result yet for", "app"),
         (counts.not_validated, "not validated:", "object"),
         (counts.kept, "kept for now, though no longer rendered:", "object"),

@@ -166,15 +166,24 @@ fn deletes_of(app: &AppReport, place: Place) -> Vec<String> {
     let line = |object: &ObjectReport| {
         let how = if object.action == Action::Replace { " (deleted and created again)" } else { "" };
         let referrers: Vec<String> = object.referrers.iter().map(|key| span(&key.to_string())).collect();
-        let still = if referrers.is_empty() {
+        let rest = if referrers.is_empty() {
             String::new()
         } else {
-            format!(", still referenced by {}", join(&referrers, REFERRERS))
+            format!("{} {}", still(&object.key.kind), join(&referrers, REFERRERS))
         };
         let on = place.on(app);
-        format!("- {} of {}{on}{how}{still}{once}", span(&object.key.to_string()), span(&app.app.name))
+        format!("- {} of {}{on}{how}{rest}{once}", span(&object.key.to_string()), span(&app.app.name))
     };
     app.objects().iter().filter(goes).map(line).collect()
+}
+
+/// What the rest of the app has to do with an object that is deleted.
+fn still(kind: &str) -> &'static str {
+    match kind {
+        "Namespace" => " with everything in it; still used by",
+        "CustomResourceDefinition" => " with every object of its kind; still used by",
+        _ => ", still referenced by",
+    }
 }
 
 /// What changes hands and is not deleted.
@@ -215,7 +224,7 @@ fn definitions(report: &PreviewReport, document: &mut Document) {
     }
     for app in &report.apps {
         let how = match app.definition {
-            DefinitionChange::Edited => "edited",
+            DefinitionChange::Edited => "changed",
             DefinitionChange::Repaired => "repaired, compared with the last valid one",
             DefinitionChange::None | DefinitionChange::Added | DefinitionChange::Removed => continue,
         };

@@ -129,7 +129,10 @@ fn summary(object: &ObjectReport) -> String {
 
 fn notes(object: &ObjectReport) -> String {
     let origin = object.origin.as_ref().map(|file| format!("From {}.", span(file)));
-    let renamed = object.replaces_name.as_ref().map(|key| format!("Takes the place of {}.", span(&key.to_string())));
+    let renamed = object
+        .replaces_name
+        .as_ref()
+        .map(|key| format!("Replaces {}, which is deleted after the sync.", span(&key.to_string())));
     let why = unvalidated::why(object).map(|why| format!("Not validated: {why}."));
     origin.into_iter().chain(renamed).chain(why).collect::<Vec<_>>().join(" ")
 }

@@ -59,7 +59,7 @@ fn row(app: &AppReport, waits_for_people: bool, confirms: bool) -> [String; 8] {
     remarks.extend(match app.definition {
         DefinitionChange::None => None,
         DefinitionChange::Added => Some("definition added here".to_owned()),
-        DefinitionChange::Edited => Some("definition edited here".to_owned()),
+        DefinitionChange::Edited => Some("definition changed here".to_owned()),
         DefinitionChange::Repaired => Some("definition repaired here".to_owned()),
         DefinitionChange::Removed => Some("definition removed here".to_owned()),
     });
@@ -71,6 +71,9 @@ fn row(app: &AppReport, waits_for_people: bool, confirms: bool) -> [String; 8] {
     let moves_away = app.objects().iter().filter(|object| object.moves_to.is_some()).count();
     for (number, what) in [(moves_away, "moves away"), (counts.moves - moves_away, "taken over")] {
         remarks.extend((number > 0).then(|| format!("{what}: {number}")));
+    }
+    if counts.renames > 0 {
+        remarks.push(format!("under a new name: {}", counts.renames));
     }
     if !app.called_off.is_empty() {
         remarks.push(format!("cancelled: {}", app.called_off.len()));

@@ -3,6 +3,7 @@
 use super::comment;
 pub(crate) use super::hostile_tests::check;
 use crate::ids::RepoName;
+use crate::manifest::ObjectKey;
 use crate::plan::Action;
 use crate::report::preview::{
     AppEnd, AppResult, DefinitionChange, Differs, DiffersAt, HeldBack, PreviewReport, RenderedFrom, Stopped,
@@ -82,8 +83,14 @@ fn the_first_line_of_each_case() {
     removed.action = Action::Prune;
     let mut replaced = update();
     replaced.action = Action::Replace;
+    let mut renamed = update();
+    renamed.replaces_name = Some(key("Deployment", "web-1"));
+    let mut namespace = object(Action::Prune, ObjectKey { namespace: None, ..key("Namespace", "shop") }, "-a");
+    namespace.referrers = vec![key("ConfigMap", "settings")];
     let cases = [
         report(vec![]),
+        report(vec![app("shop-eu", vec![renamed])]),
+        report(vec![app("shop-eu", vec![namespace])]),
         report(vec![app("shop-eu", vec![quiet])]),
         report(vec![app("shop-eu", vec![update()]), app("shop-us", vec![update(), removed.clone()])]),
         report(vec![app("shop-eu", vec![removed, replaced])]),
@@ -96,6 +103,11 @@ fn the_first_line_of_each_case() {
     ];
     let lines: Vec<String> = cases.iter().map(|case| one(case).lines().next().unwrap_or_default().to_owned()).collect();
     insta::assert_snapshot!(lines.join("\n"));
+    let (renamed, namespace) = (one(&cases[1]), one(&cases[2]));
+    assert!(renamed.contains("| 1 | under a new name: 1 |"), "{renamed}");
+    assert!(renamed.contains("Replaces `Deployment shop/web-1`, which is deleted after the sync."), "{renamed}");
+    let listed = "- `Namespace shop` of `shop-eu` with everything in it; still used by `ConfigMap shop/settings`";
+    assert!(namespace.contains(listed), "{namespace}");
 }
 
 /// X16+, T19+: definitions that are invalid on the base, commits of other refs, and pauses before and after the merge.

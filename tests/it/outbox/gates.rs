@@ -97,24 +97,24 @@ async fn h1_a_gate_passes_only_once_the_forge_shows_its_comment() {
         scene.put_comment(&[text]).await;
         scene.outbox.put_gate(&scene.repo, scene.number, &scene.status(state, text)).await.expect("put");
     };
-    put("1 update", StatusState::Success).await;
-    scene.succeeds("success 1 update").await;
-    assert_eq!(written(&scene), ["comment", "success 1 update"], "quietly");
+    put("1 to update", StatusState::Success).await;
+    scene.succeeds("success 1 to update").await;
+    assert_eq!(written(&scene), ["comment", "success 1 to update"], "quietly");
     // What blocks waits for nothing.
     scene.fault(Method::PATCH, "/comments", 1, ApiFault::Slow(Duration::from_millis(100)));
     put("1 rejected", StatusState::Failure).await;
     scene.succeeds("failure 1 rejected").await;
     scene.sent(&scene.comment_target()).await;
     scene.fault(Method::PATCH, "/comments", 6, ApiFault::Status(502));
-    put("2 updates", StatusState::Success).await;
+    put("2 to update", StatusState::Success).await;
     scene.succeeds("pending its comment is being posted").await;
     assert_eq!(scene.shown(), ["1 rejected"]);
-    scene.succeeds("success 2 updates").await;
-    assert_eq!(scene.shown(), ["2 updates"]);
+    scene.succeeds("success 2 to update").await;
+    assert_eq!(scene.shown(), ["2 to update"]);
     // The same comment again is shown already.
-    put("2 updates", StatusState::Success).await;
+    put("2 to update", StatusState::Success).await;
     scene.sent(&scene.status_target()).await;
-    assert_eq!(scene.states().last().map(String::as_str), Some("success 2 updates"));
+    assert_eq!(scene.states().last().map(String::as_str), Some("success 2 to update"));
     assert_eq!(scene.states().len(), 4, "{:?}", scene.states());
 }
 
@@ -124,17 +124,17 @@ async fn h1_a_gate_passes_only_once_the_forge_shows_its_comment() {
 async fn h1_a_gate_whose_comment_is_not_taken_does_not_pass() {
     let scene = Scene::start().await;
     scene.fault(Method::POST, "/comments", 10, ApiFault::Status(422));
-    scene.put_comment(&["1 update"]).await;
+    scene.put_comment(&["1 to update"]).await;
     scene
         .outbox
-        .put_gate(&scene.repo, scene.number, &scene.status(StatusState::Success, "1 update"))
+        .put_gate(&scene.repo, scene.number, &scene.status(StatusState::Success, "1 to update"))
         .await
         .expect("put");
     scene.succeeds("error its comment could not be posted; retrying").await;
     assert!(!scene.states().iter().any(|state| state.starts_with("success")), "{:?}", scene.states());
     scene.outbox.try_again(&scene.repo).await.expect("asked");
-    scene.succeeds("success 1 update").await;
-    assert_eq!(scene.shown(), ["1 update"]);
+    scene.succeeds("success 1 to update").await;
+    assert_eq!(scene.shown(), ["1 to update"]);
 }
 
 /// H1: edits leave a part of the hour to first comments, outcomes and notices, hold up no status, and are told as held

@@ -31,7 +31,7 @@ async fn x7_an_app_that_comes_later_is_previewed() {
                 .file("w/later/b.yaml", config_map("b", "1")),
         )
         .await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     world.comment(pull.number, "ConfigMap").await;
 }
 
@@ -40,7 +40,7 @@ async fn x7_an_app_that_comes_later_is_previewed() {
 async fn x7_an_app_that_goes_is_no_longer_affected() {
     let (world, _) = up("base-goes").await;
     let pull = settings(&world, "change", "two").await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world
         .push(
             Files::new()
@@ -58,11 +58,11 @@ async fn x7_an_app_that_goes_is_no_longer_affected() {
 async fn a6_a_conflict_that_goes_away_is_no_failure_any_more() {
     let (world, _) = up("base-conflict").await;
     let pull = settings(&world, "ours", "ours").await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "theirs"))).await;
     world.status_is(&pull.head, "failure", "conflicts with main in 1 file: deploy/settings.yaml").await;
     world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
 }
 
 /// A6: an app that the base comes to define as well, until it does not any more.
@@ -72,7 +72,7 @@ async fn a6_a_duplicate_comes_and_is_taken_back() {
     let files =
         Files::new().file("apps/x.yaml", world.app("other", "other")).file("other/a.yaml", config_map("other", "1"));
     let pull = world.open_pull("adds", files).await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     world
         .push(Files::new().file("apps/y.yaml", world.app("other", "other")).file("other/b.yaml", config_map("b", "1")))
         .await;
@@ -85,7 +85,7 @@ async fn a6_a_duplicate_comes_and_is_taken_back() {
         .await;
     world.push(Files::new().without("apps/y.yaml").without("other/b.yaml")).await;
     // What the base has made meanwhile is not in the pull request.
-    world.status_is(&pull.head, "success", "1 create, 1 delete, needs confirmation").await;
+    world.status_is(&pull.head, "success", "1 to create, 1 to delete, needs confirmation").await;
 }
 
 /// A18: a history without a common commit is the change's fault: said once, and not tried for ever.
@@ -95,8 +95,8 @@ async fn a18_an_unrelated_history_is_a_failure() {
     let head =
         world.commit_unrelated("stranger", &Files::new().file("deploy/settings.yaml", config_map("settings", "x")));
     let number = world.forge.open_pull(PROJECT, "stranger", "main", "Out of nowhere").await.expect("opened");
-    world.status_is(&head, "failure", "shares no history with main, so it cannot be merged").await;
-    world.comment(number, "it shares no history with").await;
+    world.status_is(&head, "failure", "no common history with main").await;
+    world.comment(number, "no common history with").await;
     world.settled().await;
 }
 
@@ -113,7 +113,7 @@ async fn a5_what_only_the_change_side_reads_is_looked_at_again() {
         .await;
     let files = ["web.yaml", "service.yaml", "settings.yaml", "../lib"];
     let pull = world.open_pull("reads", Files::new().file("deploy/kustomization.yaml", kustomization(&files))).await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     world.comment(pull.number, "first-value").await;
     world.push(Files::new().file("lib/extra.yaml", config_map("extra", "second-value"))).await;
     world.comment(pull.number, "second-value").await;
@@ -124,7 +124,7 @@ async fn a5_what_only_the_change_side_reads_is_looked_at_again() {
 async fn x7_a_base_that_changes_nothing_for_it_is_not_told_of() {
     let (world, _) = up("base-quiet").await;
     let pull = settings(&world, "change", "two").await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let other = world.open_pull("words", Files::new().file("README", "words")).await;
     world.status_is(&other.head, "success", "no app is affected").await;
     world.settled().await;

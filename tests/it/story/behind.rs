@@ -21,7 +21,7 @@ async fn previewed(words: &str) -> (World, Pull) {
     world.healthy("shop", &base).await;
     world.first_looks().await;
     let pull = world.open_pull("two", settings("two")).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.settled().await;
     (world, pull)
 }
@@ -83,7 +83,7 @@ async fn x1_the_forge_may_contradict_for_good() {
     let comment = world.comment(pull.number, "**Merging changes 1 app.**").await;
     assert!(comment.contains(newer.short()) && !comment.contains("Merged as"), "{comment}");
     assert_eq!(row(&world, pull.number).await.state, PullRow::Open);
-    world.status_is(&newer, "success", "1 update").await;
+    world.status_is(&newer, "success", "1 to update").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
     let comment = world.comment(pull.number, "healthy after").await;
@@ -108,15 +108,15 @@ async fn a_definition_that_is_replaced_before_it_was_healthy_is_told_as_that() {
     world.healthy("feat", &feature).await;
     world.first_looks().await;
     let pull = world.open_pull("bad", Files::new().file("apps/feat.yaml", app("bad"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.merge_pull(pull.number).await;
     world.comment(pull.number, "not healthy yet: `feat` on `prod`").await;
     let revert = world.push(Files::new().file("apps/feat.yaml", app("good"))).await;
-    let comment = world.comment(pull.number, "before it was healthy").await;
-    let replaced = format!("**replaced** by `{}` before it was healthy", revert.short());
+    let comment = world.comment(pull.number, "before the app was healthy").await;
+    let replaced = format!("**replaced** by `{}` before the app was healthy", revert.short());
     assert!(comment.contains(&replaced), "{comment}");
     world.settled().await;
-    let comment = world.comment(pull.number, "before it was healthy").await;
+    let comment = world.comment(pull.number, "before the app was healthy").await;
     assert!(!comment.contains("healthy after"), "{comment}");
 }
 

@@ -66,7 +66,7 @@ async fn a_second_push_cancels_the_preview_of_the_first() {
     let took = begun.elapsed().saturating_sub(pushed);
     // What is not cancelled hangs for a minute. On a machine with nothing else to do it takes less than a second.
     assert!(took < Duration::from_secs(10), "{took:?}: {}", world.story().await);
-    world.status_is(&second, "success", "1 update").await;
+    world.status_is(&second, "success", "1 to update").await;
     world.settled().await;
     let shown: Vec<_> =
         world.runs("#1").await.into_iter().filter(|run| run.kind == RunKind::Preview).map(|run| run.state).collect();
@@ -92,7 +92,7 @@ async fn the_outcome_of_many_apps_is_written_a_few_times() {
         world.healthy(&format!("a{n}"), &base).await;
     }
     let pull = world.open_pull("all", maps("two")).await;
-    world.status_is(&pull.head, "success", &format!("{APPS} updates")).await;
+    world.status_is(&pull.head, "success", &format!("{APPS} to update")).await;
     world.settled().await;
     let version = async || {
         let row = world.context().store.report(&format!("comment:shop:{}", pull.number)).await.expect("the store");

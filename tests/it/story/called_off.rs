@@ -40,7 +40,7 @@ async fn a_held_deletion_that_is_called_off_is_told_on_both_pull_requests() {
     world.healthy("shop", &base).await;
     world.first_looks().await;
     let drop = world.open_pull("drop", Files::new().without("deploy/db.yaml").without("deploy/a.yaml")).await;
-    world.status_is(&drop.head, "success", "2 deletes, needs confirmation").await;
+    world.status_is(&drop.head, "success", "2 to delete, needs confirmation").await;
     world.merge_pull(drop.number).await;
     let message = waits(&world, "shop").await;
     // All that a confirmation is for is named.
@@ -50,7 +50,7 @@ async fn a_held_deletion_that_is_called_off_is_told_on_both_pull_requests() {
     world.comment(drop.number, "applied, but **2 deletions need confirmation** for `shop`").await;
 
     let back = world.open_pull("back", Files::new().file("deploy/db.yaml", stateful())).await;
-    world.status_is(&back.head, "success", "1 delete, 1 deletion cancelled").await;
+    world.status_is(&back.head, "success", "1 to delete, 1 deletion cancelled").await;
     let comment = world.comment(back.number, "Merging changes 1 app and cancels 1 held deletion").await;
     assert!(
         comment
@@ -126,7 +126,7 @@ async fn the_last_object_of_a_renamed_app_is_announced_and_held() {
     world.first_looks().await;
     let rename = Files::new().without("apps/old.yaml").without("old").file("new/x.yaml", config_map("x", "1"));
     let pull = world.open_pull("rename", rename).await;
-    world.status_is(&pull.head, "success", "1 delete, 1 move, needs confirmation").await;
+    world.status_is(&pull.head, "success", "1 to delete, 1 to move, needs confirmation").await;
     let comment = world.comment(pull.number, "deletes the last object of the app").await;
     assert!(comment.contains("**After the merge, the deletions in `old` are held until you confirm them"), "{comment}");
     let merge = world.merge_pull(pull.number).await;

@@ -31,8 +31,8 @@ async fn x7_what_another_merge_has_taken_is_refused() {
     let world = up("claims-merge", Setup::default()).await;
     let one = takes(&world, "one", "").await;
     let two = takes(&world, "two", "").await;
-    world.status_is(&one.head, "success", "1 create").await;
-    world.status_is(&two.head, "success", "1 create").await;
+    world.status_is(&one.head, "success", "1 to create").await;
+    world.status_is(&two.head, "success", "1 to create").await;
     let merge = world.merge_pull(one.number).await;
     world.healthy("one", &merge).await;
     world.status_is(&two.head, "failure", "1 rejected (two)").await;
@@ -61,9 +61,9 @@ async fn x7_a_namespace_that_goes_is_missed() {
         world.app("inner", "inner").replace(&format!("namespace: {}", world.namespace), &format!("namespace: {inner}"));
     let files = Files::new().file("apps/inner.yaml", app).file("inner/map.yaml", config_map("inside", "x"));
     let pull = world.open_pull("inner", files).await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     let drop = world.open_pull("drop", Files::new().without("ground/namespace.yaml")).await;
-    world.status_is(&drop.head, "success", "1 delete, needs confirmation").await;
+    world.status_is(&drop.head, "success", "1 to delete, needs confirmation").await;
     world.merge_pull(drop.number).await;
     world.comment(drop.number, "**1 deletion needs confirmation** for").await;
     assert_eq!(world.gate(&pull.head).map(|gate| gate.state), Some("success".into()), "it is still there");
@@ -81,7 +81,7 @@ async fn x7_an_app_that_was_never_synced_has_a_claim() {
     let world = up("claims-manual", Setup::default()).await;
     // The pull request was green before the other app came.
     let early = takes(&world, "early", "").await;
-    world.status_is(&early.head, "success", "1 create").await;
+    world.status_is(&early.head, "success", "1 to create").await;
     let manual = world.app_with("waits", "waits", "  sync: manual\n");
     world
         .push(Files::new().file("apps/waits.yaml", manual).file("waits/shared.yaml", config_map("shared", "waits")))
@@ -93,8 +93,8 @@ async fn x7_an_app_that_was_never_synced_has_a_claim() {
     world.status_is(&late.head, "failure", "1 rejected (late)").await;
     // Once it is gone from there, whoever wants it may have it.
     world.push(Files::new().file("waits/shared.yaml", config_map("another", "waits"))).await;
-    world.status_is(&early.head, "success", "1 create").await;
-    world.status_is(&late.head, "success", "1 create").await;
+    world.status_is(&early.head, "success", "1 to create").await;
+    world.status_is(&late.head, "success", "1 to create").await;
 }
 
 /// X7+: an app whose first sync fails owns what it renders.
@@ -131,7 +131,7 @@ async fn x7_an_app_of_another_repo_that_was_never_synced_has_a_claim() {
     let world = up("claims-repos", Setup { with_library: true, ..Setup::default() }).await;
     let work = Work::new();
     let pull = takes(&world, "mine", "").await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     let definition = world.app_with("theirs", "theirs", "  sync: manual\n");
     push_library(
         &world,
@@ -169,7 +169,7 @@ async fn x13_nobody_claims_what_he_may_not_write() {
         .await;
     world.settled().await;
     let pull = takes(&world, "mine", "").await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("mine", &merge).await;
 }
@@ -184,7 +184,7 @@ async fn x13_a_claim_ends_with_the_right_to_it() {
     world.stop().await;
     world.allow_library("-own");
     world.start_again().await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
 }
 
 /// X7+: what a quota counts in one namespace: a pull request is looked at again once another merge has used up what was
@@ -230,8 +230,8 @@ async fn x7_a_node_port_that_another_merge_has_taken_is_missed() {
 /// Two pull requests of the apps `one` and `two`, each of which could be merged alone: the second is refused once the
 /// first is merged.
 async fn only_the_first_passes(world: &World, one: Pull, two: Pull) {
-    world.status_is(&one.head, "success", "1 create").await;
-    world.status_is(&two.head, "success", "1 create").await;
+    world.status_is(&one.head, "success", "1 to create").await;
+    world.status_is(&two.head, "success", "1 to create").await;
     let merge = world.merge_pull(one.number).await;
     world.healthy("one", &merge).await;
     world.status_is(&two.head, "failure", "1 rejected (two)").await;
@@ -270,7 +270,7 @@ async fn c3_one_object_under_two_groups_has_one_app() {
         .file("apps/new.yaml", world.app_with("new", "new", "  adopt: true\n"))
         .file("new/event.yaml", event(&world, "events.k8s.io"));
     let new = world.open_pull("new", files).await;
-    world.status_is(&new.head, "success", "1 create").await;
+    world.status_is(&new.head, "success", "1 to create").await;
     let manual = world.app_with("old", "old", "  sync: manual\n");
     world.push(Files::new().file("apps/old.yaml", manual).file("old/event.yaml", event(&world, ""))).await;
     world.status_is(&new.head, "failure", "1 rejected (new)").await;

@@ -62,7 +62,7 @@ async fn left(world: &World) -> usize {
 async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
     let world = in_west("moves").await;
     let pull = world.open_pull("move", to_prod(&world)).await;
-    world.status_is(&pull.head, "success", "3 creates, 3 deletes, needs confirmation").await;
+    world.status_is(&pull.head, "success", "3 to create, 3 to delete, needs confirmation").await;
     let comment = world.comment(pull.number, "Merging changes 1 app and DELETES 3 objects").await;
     assert!(comment.contains("deletes 3 objects on cluster west, which the app leaves"), "{comment}");
     assert!(comment.contains("driftless sync shop/shop --allow-destructive"), "{comment}");
@@ -70,8 +70,8 @@ async fn an_app_that_moves_leaves_nothing_behind_once_a_person_says_so() {
         comment.lines().find(|line| line.starts_with("| `shop`") && line.contains(cluster)).map(str::to_owned)
     };
     insta::assert_snapshot!(format!("{}\n{}", row("prod").expect("a row"), row("west").expect("a row")), @r"
-    | `shop` | `prod` | 3 |  | definition edited here |
-    | `shop` | `west` |  | **3** | definition edited here, the app leaves this cluster, **deletions need confirmation** |
+    | `shop` | `prod` | 3 |  | definition changed here |
+    | `shop` | `west` |  | **3** | definition changed here, the app leaves this cluster, **deletions need confirmation** |
     ");
 
     let merge = world.merge_pull(pull.number).await;
@@ -111,7 +111,7 @@ async fn a_cluster_that_is_away_holds_nothing_up_and_is_cleaned_when_it_is_back(
     let west = world.west.as_ref().expect("a second cluster");
     west.add(Rule::all(Fault::Reset));
     let pull = world.open_pull("move", to_prod(&world)).await;
-    world.status_is(&pull.head, "success", "3 creates, 3 deletes, needs confirmation").await;
+    world.status_is(&pull.head, "success", "3 to create, 3 to delete, needs confirmation").await;
     world.comment(pull.number, "could not be read").await;
     let merge = world.merge_pull(pull.number).await;
     run_says(&world, &merge, RunState::Waiting, "deletes 3 objects on cluster west").await;
@@ -143,7 +143,7 @@ async fn what_the_configuration_does_not_reach_stays_and_is_told() {
     let run = world.healthy("shop", &moved).await;
     let told = run.error.expect("a text");
     assert!(
-        told.contains("3 objects of app shop/shop stay on cluster west, which it has left")
+        told.contains("3 objects of app shop/shop stay on cluster west, which the app has left")
             && told.contains("allow.clusters"),
         "{told}"
     );
@@ -191,7 +191,7 @@ async fn the_removal_of_an_app_that_moved_names_each_cluster() {
     assert!(comment.contains("- 3 deletions of `shop` on `west` ("), "{comment}");
 
     let removed = world.open_pull("remove", Files::new().without("apps/shop.yaml")).await;
-    world.status_is(&removed.head, "success", "6 deletes, needs confirmation").await;
+    world.status_is(&removed.head, "success", "6 to delete, needs confirmation").await;
     let comment = world.comment(removed.number, "DELETES 6 objects").await;
     assert!(comment.contains("deletes 3 objects on cluster west, which the app has left"), "{comment}");
     let is_of = |line: &&str, cluster: &str| line.starts_with("- `") && line.ends_with(&format!("on `{cluster}`"));
@@ -225,7 +225,7 @@ async fn what_a_removed_app_has_left_elsewhere_can_still_be_confirmed() {
     held_in_west(&world, &merge).await;
     let removed = world.open_pull("remove", Files::new().without("apps/shop.yaml")).await;
     assert_eq!(world.status(&removed.head).await.state, "success");
-    let said = "3 objects on cluster west, which it has left, still held until confirmed";
+    let said = "3 objects on cluster west, which the app has left, still held until confirmed";
     world.comment(removed.number, said).await;
     world.merge_pull(removed.number).await;
     let command = "driftless sync shop/shop --allow-destructive";

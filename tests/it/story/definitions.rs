@@ -64,7 +64,7 @@ async fn a_crd_that_drops_a_field_is_seen_in_the_objects_of_others() {
     assert_eq!(world.stands("cr").await.0, "synced", "{}", world.story().await);
 
     let pull = world.open_pull("narrow", Files::new().file("defs/crd.yaml", crd(&group, &json!({"size": size})))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let comment = world.comment(pull.number, "1 Wid object (cr)").await;
     assert!(comment.contains("checked against the new schema only after the merge"), "{comment}");
     let merge = world.merge_pull(pull.number).await;
@@ -105,12 +105,12 @@ async fn a_preview_of_a_chart_rests_on_what_the_cluster_serves() {
     world.healthy("defs", &base).await;
     world.first_looks().await;
     let pull = world.open_pull("touch", Files::new().file("chart/templates/keep.yaml", guarded("yes"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let spec = json!({"size": {"type": "integer"}});
     let bring = world.open_pull("bring", Files::new().file("defs/crd.yaml", crd(&group, &spec))).await;
-    world.status_is(&bring.head, "success", "1 create").await;
+    world.status_is(&bring.head, "success", "1 to create").await;
     world.merge_pull(bring.number).await;
-    world.status_is(&pull.head, "success", "1 delete").await;
+    world.status_is(&pull.head, "success", "1 to delete").await;
     world.comment(pull.number, "Delete").await;
     drop_crd(&world, &group).await;
 }
@@ -184,10 +184,10 @@ async fn what_a_chart_no_longer_renders_for_anothers_crd_is_held() {
     world.first_looks().await;
     let bring = Files::new().file("defs/crd.yaml", crd(&group, &json!({"size": {"type": "integer"}})));
     let pull = world.open_pull("bring", bring).await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     let comment = world.comment(pull.number, "differently").await;
     assert!(
-        comment.contains("2 apps render differently: chart (1 delete), 1 app of other repos, 1 with deletions"),
+        comment.contains("2 apps render differently: chart (1 to delete), 1 app of other repos, 1 with deletions"),
         "{comment}"
     );
     assert!(!comment.contains("theirs"), "{comment}");

@@ -27,7 +27,7 @@ async fn a_removed_file_is_announced_and_its_object_pruned() {
         .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"]))
         .without("deploy/settings.yaml");
     let pull = world.open_pull("less", files).await;
-    world.status_is(&pull.head, "success", "1 delete").await;
+    world.status_is(&pull.head, "success", "1 to delete").await;
     let comment = world.comment(pull.number, "Merging").await;
     assert!(comment.lines().any(|line| line == "**Merging changes 1 app and DELETES 1 object.**"), "{comment}");
     assert!(comment.contains("settings") && !comment.contains("neighbour"), "{comment}");
@@ -139,7 +139,7 @@ async fn a_removed_definition_that_said_so_takes_its_objects_along() {
     world.healthy("shop", &base).await;
     somebody_elses(&world, "neighbour").await;
     let pull = world.open_pull("drop-all", Files::new().without("apps/shop.yaml")).await;
-    world.status_is(&pull.head, "success", "3 deletes, needs confirmation").await;
+    world.status_is(&pull.head, "success", "3 to delete, needs confirmation").await;
     world.comment(pull.number, "DELETES 3 objects").await;
     let merge = world.merge_pull(pull.number).await;
     // All of an app is too much to delete without a word.
@@ -252,7 +252,7 @@ async fn a_removal_is_shown_by_what_was_applied() {
     world.push(Files::new().file("apps/shop.yaml", app("keep"))).await;
     world.settled().await;
     let pull = world.open_pull("drop", Files::new().without("apps/shop.yaml")).await;
-    world.status_is(&pull.head, "success", "3 deletes, needs confirmation").await;
+    world.status_is(&pull.head, "success", "3 to delete, needs confirmation").await;
     let comment = world.comment(pull.number, "DELETES 3 objects").await;
     assert!(!comment.contains("onDelete: keep"), "{comment}");
 }

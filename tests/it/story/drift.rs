@@ -150,7 +150,7 @@ async fn a_preview_tells_drift_from_what_it_changes() {
     world.first_looks().await;
     scale(&world, 5).await;
     let pull = world.open_pull("other", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let comment = world.comment(pull.number, "Merging").await;
     assert!(comment.contains("spec.replicas"), "{comment}");
     // T6+: once it is healed the open pull request says so no more.

@@ -44,7 +44,7 @@ async fn a_merge_conflict() {
     world.healthy("shop", &base).await;
     let number = world.forge.open_pull(PROJECT, "ours", "main", "Ours").await.expect("opened");
     world.status_is(&head, "failure", "conflicts with main in 1 file: deploy/settings.yaml").await;
-    world.comment(number, "This cannot be merged").await;
+    world.comment(number, "Merging would fail").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +76,11 @@ async fn a_destination_that_is_not_allowed() {
         .file("typo/map.yaml", own)
         .file("deploy/settings.yaml", config_map("settings", "two"));
     let (state, text, comment) = end_of(&world, "typo", files).await;
-    assert_eq!((state.as_str(), text.as_str()), ("failure", "destination not allowed (typo), 1 update"), "{comment}");
+    assert_eq!(
+        (state.as_str(), text.as_str()),
+        ("failure", "destination not allowed (typo), 1 to update"),
+        "{comment}"
+    );
     assert!(comment.contains("destination namespace kube-system is not allowed"), "{comment}");
     // An object that names a namespace of others itself.
     let smuggled =
@@ -122,7 +126,11 @@ async fn a_cluster_that_is_none_is_the_fault_of_its_definition_alone() {
         .file("other/map.yaml", config_map("other", "x"))
         .file("deploy/settings.yaml", config_map("settings", "two"));
     let (state, text, comment) = end_of(&world, "nowhere", files).await;
-    assert_eq!((state.as_str(), text.as_str()), ("failure", "destination not allowed (other), 1 update"), "{comment}");
+    assert_eq!(
+        (state.as_str(), text.as_str()),
+        ("failure", "destination not allowed (other), 1 to update"),
+        "{comment}"
+    );
     assert!(comment.contains("cluster prod-typo is not in the configuration"), "{comment}");
 }
 
@@ -132,7 +140,7 @@ async fn a_group_of_the_merge_queue_has_a_gate_of_its_own() {
     let branch = "gh-readonly-queue/main/pr-7-0123456789012345678901234567890123456789";
     let typo = deployment("web", "example.test/web:1", 2).replace("replicas:", "replicaz:");
     let groups = [
-        (Files::new().file("deploy/settings.yaml", config_map("settings", "two")), "success", "1 update"),
+        (Files::new().file("deploy/settings.yaml", config_map("settings", "two")), "success", "1 to update"),
         (Files::new().file("deploy/web.yaml", typo), "failure", "1 rejected (shop)"),
     ];
     for (files, state, text) in groups {
@@ -174,7 +182,7 @@ async fn what_comes_with_its_own_namespace_is_not_validated() {
         .file("fresh/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))
         .file("fresh/map.yaml", config_map("fresh", "x"));
     let pull = world.open_pull("fresh", files).await;
-    world.status_is(&pull.head, "success", "2 creates, 1 not validated (fresh)").await;
+    world.status_is(&pull.head, "success", "2 to create, 1 not validated (fresh)").await;
     let comment = world.comment(pull.number, "not validated").await;
     assert!(!comment.contains("no change"), "{comment}");
     let merge = world.merge_pull(pull.number).await;
@@ -202,7 +210,7 @@ async fn what_comes_with_its_own_definition_is_not_validated() {
         .file("gadgets/crd.yaml", crd)
         .file("gadgets/one.yaml", gadget);
     let pull = world.open_pull("gadgets", files).await;
-    world.status_is(&pull.head, "success", "2 creates, 1 not validated (gadgets)").await;
+    world.status_is(&pull.head, "success", "2 to create, 1 not validated (gadgets)").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("gadgets", &merge).await;
     assert_eq!(
@@ -235,7 +243,7 @@ async fn an_api_server_that_is_away_is_an_error_and_then_mended() {
     let pull = world.open_pull("away", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     assert_eq!(world.status(&pull.head).await.state, "error");
     world.proxy.clear();
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,7 +273,7 @@ async fn what_another_app_of_the_pull_request_brings_fails_no_gate() {
         .file("apps/ground.yaml", world.app("ground", "ground"))
         .file("ground/namespace.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {inner}\n"));
     let (state, text, comment) = end_of(&world, "others", files).await;
-    assert_eq!((state.as_str(), text.as_str()), ("success", "2 creates, 1 not validated (inner)"), "{comment}");
+    assert_eq!((state.as_str(), text.as_str()), ("success", "2 to create, 1 not validated (inner)"), "{comment}");
     assert!(comment.contains("is created by this change"), "{comment}");
 }
 
@@ -308,7 +316,7 @@ async fn x15_what_waits_for_a_person_brings_nothing_to_others() {
     };
     let manual = "  sync: manual\n";
     let pull = world.open_pull("half", files(manual, "")).await;
-    world.status_is(&pull.head, "failure", "1 rejected (needs), 1 create").await;
+    world.status_is(&pull.head, "failure", "1 rejected (needs), 1 to create").await;
     let comment = world.comment(pull.number, "is part of app shop/ground").await;
     assert!(comment.contains("`sync: manual`") && comment.contains("sync that app first"), "{comment}");
     // Who syncs both by hand begins with the right one.
@@ -331,7 +339,7 @@ async fn x16_what_was_broken_before_is_said_to_whoever_touches_it() {
     let list = format!("# Sorted.\n{}", kustomization(&["web.yaml", "service.yaml", "settings.yaml"]));
     let touches = world.open_pull("touches", Files::new().file("deploy/kustomization.yaml", list)).await;
     world.status_is(&touches.head, "failure", "1 render error (shop)").await;
-    assert!(world.comment(touches.number, "does not render").await.contains("deploy/web.yaml"));
+    assert!(world.comment(touches.number, "cannot be rendered").await.contains("deploy/web.yaml"));
     let elsewhere = world.open_pull("elsewhere", Files::new().file("notes.md", "x")).await;
     world.status_is(&elsewhere.head, "success", "no app is affected").await;
 }
@@ -354,5 +362,5 @@ async fn x16_what_is_refused_on_the_base_is_said_to_whoever_changes_the_app() {
     assert!(comment.contains("settings") && comment.contains("dta"), "{comment}");
     let mends = web("example.test/web:3").file("deploy/settings.yaml", config_map("settings", "three"));
     let mends = world.open_pull("mends", mends).await;
-    world.status_is(&mends.head, "success", "2 updates").await;
+    world.status_is(&mends.head, "success", "2 to update").await;
 }

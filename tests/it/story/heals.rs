@@ -250,7 +250,7 @@ async fn an_owner_that_is_not_there_is_named_before_the_merge() {
         .file("owned/kept.yaml", owned("kept", "v1", "ConfigMap", "settings", uid))
         .file("owned/hidden.yaml", owned("hidden", "rbac.authorization.k8s.io/v1", "ClusterRole", "nothing", none));
     let pull = world.open_pull("owned", files).await;
-    world.status_is(&pull.head, "success", "4 creates").await;
+    world.status_is(&pull.head, "success", "4 to create").await;
     let comment = world.comment(pull.number, "Kubernetes would delete it after each sync").await;
     assert_eq!(comment.matches("Kubernetes would delete it").count(), 2, "{comment}");
     for (name, owner) in [("lost", "nothing"), ("another", "settings")] {

@@ -101,7 +101,7 @@ async fn x6_a_kind_that_is_a_moment_old_is_known() {
     let serves = async || client.list_api_group_resources(&format!("{group}/v1")).await.ok();
     world.eventually("the kind", serves).await;
     let known = world.open_pull("two", Files::new().file("np/two.yaml", boxed("two"))).await;
-    world.status_is(&known.head, "success", "1 create").await;
+    world.status_is(&known.head, "success", "1 to create").await;
     crds.delete(&name, &DeleteParams::default()).await.expect("deleted");
 }
 

@@ -13,12 +13,12 @@ async fn without_any_webhook_the_look_brings_the_same_end() {
 
     let pull = world.open_pull("quiet", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     world.poll().await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.comment(pull.number, "Merging changes 1 app").await;
 
     let next = world.push_to("quiet", Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
     world.poll().await;
-    world.status_is(&next, "success", "1 update").await;
+    world.status_is(&next, "success", "1 to update").await;
 
     let merge = world.merge_pull(pull.number).await;
     world.poll().await;
@@ -46,5 +46,5 @@ async fn what_happened_while_the_server_was_away_is_found_after_its_start() {
     world.forge.delivered().await;
     world.restart().await;
     world.healthy("shop", &next).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
 }

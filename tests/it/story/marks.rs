@@ -202,7 +202,7 @@ async fn a_preview_tells_of_them_beforehand() {
         .file("deploy/kustomization.yaml", kustomization(&["web.yaml", "service.yaml"]))
         .without("deploy/settings.yaml");
     let pull = world.open_pull("less", files).await;
-    world.status_is(&pull.head, "success", "1 delete, needs confirmation").await;
+    world.status_is(&pull.head, "success", "1 to delete, needs confirmation").await;
     let comment = world.comment(pull.number, "DELETES 1 object").await;
     let said = |words: &[&str]| comment.lines().any(|line| words.iter().all(|word| line.contains(word)));
     assert!(said(&["settings", "carries this app's label but is missing from Driftless' inventory"]), "{comment}");

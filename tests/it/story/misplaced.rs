@@ -15,7 +15,7 @@ async fn a_move_to_nowhere_deletes_nothing_and_is_taken_back_as_nothing() {
     let moved = world.app("shop", "deploy").replace("cluster: prod", "cluster: nowhere");
     let pull = world.open_pull("move", Files::new().file("apps/shop.yaml", moved)).await;
     world.status_is(&pull.head, "failure", "destination not allowed (shop)").await;
-    let comment = world.comment(pull.number, "the destination is not allowed for 1 app").await;
+    let comment = world.comment(pull.number, "destination not allowed for `shop`").await;
     for untrue in ["DELETES", "allow-destructive", "leaves this cluster", "**Deletes**"] {
         assert!(!comment.contains(untrue), "{untrue}: {comment}");
     }
@@ -32,7 +32,7 @@ async fn a_move_to_nowhere_deletes_nothing_and_is_taken_back_as_nothing() {
     let back = world.open_pull("back", Files::new().file("apps/shop.yaml", world.app("shop", "deploy"))).await;
     world.status_is(&back.head, "success", "1 definition changed; no objects change").await;
     let comment = world.comment(back.number, "definition repaired here").await;
-    for untrue in ["removed from Git", "not applied yet", "leaves this cluster", "does not render"] {
+    for untrue in ["removed from Git", "not applied yet", "leaves this cluster", "cannot be rendered"] {
         assert!(!comment.contains(untrue), "{untrue}: {comment}");
     }
     let merge = world.merge_pull(back.number).await;

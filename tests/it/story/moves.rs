@@ -208,7 +208,7 @@ async fn an_app_that_does_not_render_holds_only_what_it_could_render() {
         })
         .await;
     let pull = world.open_pull("drop", Files::new().without("old/x.yaml")).await;
-    world.status_is(&pull.head, "success", "1 delete").await;
+    world.status_is(&pull.head, "success", "1 to delete").await;
     assert!(!world.comment(pull.number, "DELETES").await.contains("held"), "{}", world.comments(pull.number).concat());
     let merge = world.merge_pull(pull.number).await;
     world.healthy("old", &merge).await;

@@ -31,7 +31,7 @@ async fn a_failure_is_not_erased_by_a_later_fix() {
     world.eventually("people are told", async || world.notices(pull.number).into_iter().next()).await;
 
     let fix = world.open_pull("fix", Files::new().file("deploy/settings.yaml", config_map("settings", "three"))).await;
-    world.status_is(&fix.head, "success", "1 update").await;
+    world.status_is(&fix.head, "success", "1 to update").await;
     let merge = world.merge_pull(fix.number).await;
     world.healthy("shop", &merge).await;
     world.comment(fix.number, "healthy after").await;
@@ -73,7 +73,7 @@ async fn a_merge_that_is_reverted_before_its_sync_ends_as_superseded() {
     world.settled().await;
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     world.poll().await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.merge_pull(pull.number).await;
     world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "one"))).await;
     world.poll().await;
@@ -95,7 +95,7 @@ async fn a_paused_app_is_told_as_paused() {
     world.first_looks().await;
     world.ask("apps/shop+shop/pause", Some(serde_json::json!({}))).await;
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.comment(pull.number, "not applied automatically: 1 app").await;
     let merge = world.merge_pull(pull.number).await;
     let comment = world.comment(pull.number, "not applied (**paused**): `shop` on `prod`").await;
@@ -152,7 +152,7 @@ async fn a_merge_that_the_forge_does_not_know_yet_has_its_outcome() {
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.settled().await;
     let merge = world.merge_with(&pull, &Files::new());
     git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
@@ -194,7 +194,7 @@ async fn a_squash_that_the_forge_does_not_know_yet_takes_nothing_back() {
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.settled().await;
     // As the forge squashes it, a moment before its API says so.
     let squash = world.commit("main", &Files::new().file("deploy/settings.yaml", config_map("settings", "two")));
@@ -299,7 +299,7 @@ async fn what_was_replaced_before_it_was_healthy_is_told_as_that() {
 
     let web = || Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:1", 2));
     let replaced = |by: &driftless::ids::Oid| {
-        format!("applied for `shop` on `prod`, and **replaced** by `{}` before it was healthy.", by.short())
+        format!("applied for `shop` on `prod`, and **replaced** by `{}` before the app was healthy.", by.short())
     };
     let revert = world.push(web()).await;
     world.healthy("shop", &revert).await;

@@ -32,7 +32,7 @@ async fn an_app_with_an_impossible_ref_is_the_only_one_at_fault() {
 
     world.merge_pull(pull.number).await;
     let next = world.open_pull("next", change("three")).await;
-    world.status_is(&next.head, "success", "1 update").await;
+    world.status_is(&next.head, "success", "1 to update").await;
     let without = world.open_pull("without", Files::new().without("apps/odd.yaml")).await;
     assert_eq!(world.status(&without.head).await.state, "success");
 }
@@ -55,5 +55,5 @@ async fn an_app_whose_cluster_is_away_hides_no_other() {
     let comment = world.comment(pull.number, "settings").await;
     assert!(comment.contains("far"), "{comment}");
     west.clear();
-    world.status_is(&pull.head, "success", "2 updates").await;
+    world.status_is(&pull.head, "success", "2 to update").await;
 }

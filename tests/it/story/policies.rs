@@ -212,5 +212,5 @@ async fn a_pull_request_shows_the_apps_of_other_repositories() {
     assert!(comment.contains("shop/reader") || comment.contains("reader"), "{comment}");
     let gate = async || world.forge.latest_status(LIBRARY, &head, "driftless").filter(|gate| gate.state != "pending");
     let gate = world.eventually("the gate of the library", gate).await;
-    assert_eq!((gate.state.as_str(), gate.description.as_str()), ("success", "1 update"), "{comment}");
+    assert_eq!((gate.state.as_str(), gate.description.as_str()), ("success", "1 to update"), "{comment}");
 }

@@ -44,7 +44,7 @@ async fn a_pull_request_is_previewed_merged_and_applied() {
     let status = world.status(&pull.head).await;
     assert_eq!(
         (status.state.as_str(), status.description.as_str()),
-        ("success", "1 update"),
+        ("success", "1 to update"),
         "{}",
         world.story().await
     );
@@ -129,7 +129,7 @@ async fn a_new_push_to_the_branch_renews_comment_and_status() {
             Files::new().file("deploy/settings.yaml", super::manifests::config_map("settings", "two")),
         )
         .await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.comment(pull.number, "settings").await;
     let next = world
         .push_to(
@@ -137,7 +137,7 @@ async fn a_new_push_to_the_branch_renews_comment_and_status() {
             Files::new().file("deploy/service.yaml", super::manifests::service("web").replace("80\n", "81\n")),
         )
         .await;
-    world.status_is(&next, "success", "2 updates").await;
+    world.status_is(&next, "success", "2 to update").await;
     world.comment(pull.number, &next.as_str()[..10]).await;
     // The base moves under the app: the same pull request is looked at again, and says what it said.
     let moved = world
@@ -145,6 +145,6 @@ async fn a_new_push_to_the_branch_renews_comment_and_status() {
         .await;
     previewed_at(&world, pull.number, &moved).await;
     world.settled().await;
-    world.status_is(&next, "success", "2 updates").await;
+    world.status_is(&next, "success", "2 to update").await;
     assert_eq!(world.comments(pull.number).len(), 1);
 }

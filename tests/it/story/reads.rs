@@ -34,11 +34,11 @@ async fn x12_a_push_to_a_ref_that_a_preview_read_is_previewed() {
     let world = up("reads-ref", Setup::default()).await;
     world.push_to("feature", feature("reviewed")).await;
     let pull = adds(&world).await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     world.comment(pull.number, "reviewed").await;
     world.push_to("feature", feature("changed-since")).await;
     world.comment(pull.number, "changed-since").await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     // What changes nothing that was read is not told of, and nobody asks the forge.
     world.settled().await;
     let (states, comments, asked) =
@@ -52,7 +52,7 @@ async fn x12_a_push_to_a_ref_that_a_preview_read_is_previewed() {
     world.status_is(&pull.head, "failure", "1 render error (feat)").await;
     world.push_to("feature", feature("back-again")).await;
     world.comment(pull.number, "back-again").await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     world.merge_pull(pull.number).await;
     world.comment(pull.number, "Merged as").await;
     world.eventually("it is applied", async || world.live("v1 ConfigMap", "map").await).await;
@@ -87,13 +87,13 @@ async fn x12_a_push_to_a_ref_that_a_merge_group_read_is_looked_at() {
     let key = Key::MergeGroup { repo: repo.clone(), ref_name: ref_name.clone() };
     let request = Request::new(key, Trigger::Poll).with_hint(head.as_str());
     world.context().queue.enqueue(&[request]).await.expect("queued");
-    world.status_is(&head, "success", "1 create").await;
+    world.status_is(&head, "success", "1 to create").await;
     world.settled().await;
     let typo = config_map("map", "changed").replace("data:", "datum:");
     world.push_to("feature", Files::new().file("feat/map.yaml", typo)).await;
     world.status_is(&head, "failure", "1 render error (feat)").await;
     world.push_to("feature", feature("back-again")).await;
-    world.status_is(&head, "success", "1 create").await;
+    world.status_is(&head, "success", "1 to create").await;
     world.settled().await;
     // The group is gone: nobody follows the ref any more.
     world.delete_branch(branch).await;
@@ -132,7 +132,7 @@ async fn x12_a_sync_of_such_an_app_that_does_more_than_was_shown_is_told() {
     world.push_to("feature", feature("reviewed")).await;
     let app = world.app_with("feat", "feat", "  sync: manual\n").replace("path: feat", "path: feat, ref: feature");
     let pull = world.open_pull("adds", Files::new().file("apps/feat.yaml", app)).await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     world.settled().await;
     world.forge.delivered().await;
     world.forge.fail_deliveries([DeliveryFault::Drop]);

@@ -40,7 +40,7 @@ async fn x16_a_definition_that_is_invalid_on_the_base_is_repaired() {
     let world = up_with_a_typo("repaired").await;
     let change = world.open_pull("change", settings("two")).await;
     world.status_is(&change.head, "failure", "1 invalid definition (shop)").await;
-    let comment = world.comment(change.number, "invalid definition: 1 app").await;
+    let comment = world.comment(change.number, "invalid definition of `shop`").await;
     assert!(comment.contains("destnation") && comment.contains("**definition invalid**"), "{comment}");
 
     let valid = Files::new().file("apps/shop.yaml", world.app("shop", "deploy"));
@@ -49,7 +49,7 @@ async fn x16_a_definition_that_is_invalid_on_the_base_is_repaired() {
     let comment = world.comment(repair.number, "definition repaired here").await;
     assert!(!comment.contains("no longer in Git") && !comment.contains("Already different"), "{comment}");
     world.merge_pull(repair.number).await;
-    world.status_is(&change.head, "success", "1 update").await;
+    world.status_is(&change.head, "success", "1 to update").await;
     let comment = world.comment(change.number, "**Merging changes 1 app.**").await;
     assert!(!comment.contains("invalid"), "{comment}");
 }
@@ -74,7 +74,7 @@ async fn x16_a_merge_into_an_invalid_definition_is_told_when_it_is_applied() {
 async fn t14_a_merge_while_the_server_was_down_says_what_was_compared() {
     let mut world = up("repaired-down").await;
     let older = world.open_pull("older", settings("two")).await;
-    world.status_is(&older.head, "success", "1 update").await;
+    world.status_is(&older.head, "success", "1 to update").await;
     world.settled().await;
     world.stop().await;
     let newer = world.push_to("older", settings("three")).await;

@@ -22,7 +22,7 @@ async fn previewed(words: &str) -> (World, Pull) {
     let world = up(words).await;
     let pull =
         world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.forge.delivered().await;
     (world, pull)
 }
@@ -40,7 +40,7 @@ async fn x1_a_merge_that_is_not_the_previewed_one_is_told() {
     let world = up("reviewed-evil").await;
     let pull =
         world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let merge =
         world.merge_with(&pull, &Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:unseen", 2)));
     world.show(&merge).await;
@@ -113,7 +113,7 @@ async fn x1_the_forges_own_test_merge_is_previewed() {
     let tested_ref = format!("refs/pull/{}/merge", pull.number);
     git(&world.forge.repo_dir(PROJECT), &["update-ref", &tested_ref, tested.as_str()]);
     world.poll().await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.comment(pull.number, "as-the-forge-merges").await;
 }
 
@@ -170,7 +170,7 @@ async fn x1_another_spelling_makes_no_noise() {
         .file("deploy/web.yaml", with_cpu("1000m"))
         .file("deploy/settings.yaml", config_map("settings", "two"));
     let pull = world.open_pull("spelling", files).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("shop", &merge).await;
     let comment = world.comment(pull.number, "healthy after").await;
@@ -196,7 +196,7 @@ async fn x1_other_pushes_are_not_put_to_a_pull_request() {
         world.open_pull("change", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
     world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.settled().await;
     world.merge_pull(pull.number).await;
     let last = world.push(Files::new().file("deploy/web.yaml", deployment("web", "example.test/web:later", 2))).await;

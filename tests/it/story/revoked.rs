@@ -101,7 +101,7 @@ async fn x14_a_gate_follows_what_is_allowed() {
     let base = world.push(shop(&world)).await;
     world.healthy("shop", &base).await;
     let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.stop().await;
     world.allow_namespace(false);
     world.start_again().await;
@@ -109,7 +109,7 @@ async fn x14_a_gate_follows_what_is_allowed() {
     world.stop().await;
     world.allow_namespace(true);
     world.start_again().await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     // Under the same configuration nothing is said again.
     world.settled().await;
     let states = world.states(&pull.head);

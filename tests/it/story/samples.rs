@@ -80,7 +80,7 @@ async fn a_shop_of_many_services() {
         text.unwrap_or_else(|_| format!("{}---\n{}", deployment("cart", "example.test/cart:1", 1), service("cart")));
     let text = text.replacen("    spec:\n", "      annotations: {changed: \"yes\"}\n    spec:\n", 1);
     let pull = world.open_pull("change-cart", Files::new().file(changed, text)).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let comment = world.comment(pull.number, "Merging").await;
     if samples().is_some() {
         insta::assert_snapshot!("one_component_of_online_boutique", super::pull::redacted(&world, &comment));
@@ -132,7 +132,7 @@ async fn podinfo() {
     let newer = text.replace(":6.14.1", ":6.14.2");
     assert_ne!(newer, text);
     let pull = world.open_pull("newer", Files::new().file(path, newer)).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let comment = world.comment(pull.number, "Merging changes 1 app").await;
     assert!(comment.contains(":6.14.1\n+") && comment.contains(":6.14.2"), "{comment}");
     assert!(

@@ -161,7 +161,7 @@ async fn a_preview_of_a_cluster_that_does_not_answer_says_what_it_waits_for() {
     let runs = world.runs(&format!("#{}", pull.number)).await;
     assert!(runs.len() == 1 && runs[0].state == RunState::Failed && runs[0].error.is_some(), "{runs:?}");
     world.proxy.clear();
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let states = world.states(&pull.head);
     assert!(states.len() <= 4 && states.last().is_some_and(|state| state == "success"), "{states:?}");
 }

@@ -29,11 +29,11 @@ async fn t18_what_a_confirmed_deletion_took_along_is_told_where_it_was_proposed(
     world.healthy("own", &base).await;
     world.first_looks().await;
     let drop = world.open_pull("drop", Files::new().without("own/namespace.yaml")).await;
-    world.status_is(&drop.head, "success", "1 delete, needs confirmation").await;
+    world.status_is(&drop.head, "success", "1 to delete, needs confirmation").await;
     world.merge_pull(drop.number).await;
     world.comment(drop.number, "**1 deletion needs confirmation** for `own` on `prod`").await;
     let later = world.open_pull("later", Files::new().file("own/map.yaml", config_map("own", "y"))).await;
-    world.status_is(&later.head, "success", "1 update").await;
+    world.status_is(&later.head, "success", "1 to update").await;
     world.merge_pull(later.number).await;
     let comment = world.comment(later.number, ": applied for `own` on `prod`, healthy after").await;
     let held = format!("`Namespace {namespace}`, removed by an earlier change, still needed confirmation");
@@ -89,7 +89,7 @@ async fn t20_an_app_of_another_branch_has_its_outcome_where_it_is_defined() {
     world.push_to("feature", Files::new().file("feat/map.yaml", config_map("feat", "reviewed"))).await;
     let app = world.app("feat", "feat").replace("{path: feat}", "{path: feat, ref: feature}");
     let pull = world.open_pull("adds", Files::new().file("apps/feat.yaml", app.clone())).await;
-    world.status_is(&pull.head, "success", "1 create").await;
+    world.status_is(&pull.head, "success", "1 to create").await;
     world.comment(pull.number, "Rendered from another ref: `feat` from `feature` at ").await;
     let next = world.push_to("feature", Files::new().file("feat/map.yaml", config_map("feat", "other"))).await;
     world.settled().await;
@@ -160,7 +160,7 @@ async fn a_push_that_cannot_be_read_says_what_that_means() {
     world.healthy("shop", &base).await;
     let change = Files::new().file("deploy/settings.yaml", config_map("settings", "two"));
     let pull = world.open_pull("change", change).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.settled().await;
     world.git_faults.always(Some(GitFault::Refuse(StatusCode::SERVICE_UNAVAILABLE)));
     let merge = world.merge_pull(pull.number).await;

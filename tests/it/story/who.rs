@@ -39,7 +39,7 @@ async fn who_asked_is_told() {
     let message = app["message"].as_str().unwrap_or_default();
     assert!(message.starts_with("paused since ") && message.contains(&format!(" by {}", who("ada"))), "{message}");
     let (told, _) = world.cli(&["pause", "shop", "--by", "bob"]).await;
-    assert!(told.contains("is paused already since") && told.contains(&who("ada")), "{told}");
+    assert!(told.contains("is already paused since") && told.contains(&who("ada")), "{told}");
 
     world.cli(&["resume", "shop", "--by", "bob"]).await;
     world.settled().await;

@@ -60,7 +60,7 @@ async fn value(world: &World, name: &str) -> Option<String> {
 async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
     let world = up("word").await;
     let pull = world.open_pull("most", most_removed().file("deploy/f.yaml", config_map("f", "new"))).await;
-    world.status_is(&pull.head, "success", "1 update, 5 deletes, needs confirmation").await;
+    world.status_is(&pull.head, "success", "1 to update, 5 to delete, needs confirmation").await;
     world
         .comment(
             pull.number,
@@ -83,7 +83,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
 
     // At night, somebody mends something else.
     let fix = world.open_pull("fix", Files::new().file("deploy/f.yaml", config_map("f", "mended"))).await;
-    world.status_is(&fix.head, "success", "1 update").await;
+    world.status_is(&fix.head, "success", "1 to update").await;
     let comment = world.comment(fix.number, "Merging changes 1 app.").await;
     assert!(comment.contains("held until confirmed: `removed from Git`"), "{comment}");
     let merge = world.merge_pull(fix.number).await;
@@ -140,7 +140,7 @@ async fn deletes_wait_for_a_word_and_a_hot_fix_does_not() {
 async fn a_revert_needs_no_word() {
     let world = up("word-revert").await;
     let pull = world.open_pull("most", most_removed()).await;
-    world.status_is(&pull.head, "success", "5 deletes, needs confirmation").await;
+    world.status_is(&pull.head, "success", "5 to delete, needs confirmation").await;
     let merge = world.merge_pull(pull.number).await;
     waits(&world, &merge).await;
     let back = MAPS[..5]

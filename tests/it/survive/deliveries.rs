@@ -31,7 +31,7 @@ async fn doubled_deliveries_do_everything_once() {
     world.healthy("shop", &next).await;
     let pull = world.open_pull("topic", change("three")).await;
     world.forge.delivered().await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.comment(pull.number, "Merging changes 1 app").await;
     world.settled().await;
     assert_eq!(

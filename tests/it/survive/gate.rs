@@ -32,7 +32,7 @@ async fn error_then_success(world: &World, pull: &Pull, why: &str) {
     assert_eq!(states.last().map(String::as_str), Some("error"), "{states:?}");
     world.proxy.clear();
     world.forge.faults().clear();
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.comment(pull.number, "Merging changes 1 app").await;
 }
 
@@ -82,7 +82,7 @@ async fn an_api_server_that_forbids_everything() {
     world.proxy.clear();
     // Nothing tells that somebody has granted something: the next look tries once more.
     world.poll().await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn a_forge_that_takes_no_reports_for_a_while() {
     world.settled().await;
     assert!(world.gate(&pull.head).is_none() && world.comments(pull.number).is_empty());
     world.forge.faults().clear();
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.comment(pull.number, "Merging changes 1 app").await;
     // It may wait for its comment.
     let states = world.states(&pull.head);
@@ -115,7 +115,7 @@ async fn a_forge_that_does_not_show_the_pull_request() {
 async fn a_forge_that_does_not_show_the_pull_request_s_new_head() {
     let world = up("gate-blind-later").await;
     let pull = world.open_pull("topic", change("two")).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.settled().await;
     world.forge.faults().add(Some(Method::GET), "/pulls/1", usize::MAX, ApiFault::Status(502));
     let head = world.push_to("topic", change("three")).await;
@@ -131,5 +131,5 @@ async fn a_forge_that_denies_the_pull_request() {
     world.settled().await;
     world.forge.faults().clear();
     world.poll().await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
 }

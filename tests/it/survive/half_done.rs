@@ -78,7 +78,7 @@ async fn a_mirror_that_was_removed_while_the_server_was_away() {
 async fn only_what_is_needed_is_in_the_mirror() {
     let world = up("needed", "").await;
     let pull = world.open_pull("topic", change("two")).await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     world.push_to("elsewhere", change("three")).await;
     world.settled().await;
     let (context, repo) = (world.context(), app_id("shop").repo);

@@ -67,7 +67,7 @@ async fn succeeded(world: &World, revision: &Oid) {
 /// Waits until a pull request shows what it must: one comment, and a status that is final and the only one of its kind.
 async fn previewed(world: &World, pull: &Pull) {
     world.comment(pull.number, "Merging changes 1 app").await;
-    world.status_is(&pull.head, "success", "1 update").await;
+    world.status_is(&pull.head, "success", "1 to update").await;
     let states = world.states(&pull.head);
     assert!(states.iter().all(|state| state == "pending" || state == "success"), "{states:?}");
 }

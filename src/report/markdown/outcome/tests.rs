@@ -7,7 +7,7 @@ fn names(objects: &[&str]) -> Vec<String> {
     objects.iter().map(|object| (*object).to_owned()).collect()
 }
 
-/// F4: what was replaced before it was healthy is told as that, with what has replaced it.
+/// F4: what was replaced before the app was healthy is told as that, with what has replaced it.
 #[test]
 fn what_was_replaced_names_what_has_replaced_it() {
     let by: crate::ids::Oid = "b5".repeat(20).parse().expect("an id");
@@ -21,13 +21,13 @@ fn what_was_replaced_names_what_has_replaced_it() {
     let merged = "**Merged as `c3c3c3c3c3`**";
     assert_eq!(
         said(vec![end("web", false)]),
-        format!("{merged}: applied for `web` on `dev`, and **replaced** by `b5b5b5b5b5` before it was healthy.")
+        format!("{merged}: applied for `web` on `dev`, and **replaced** by `b5b5b5b5b5` before the app was healthy.")
     );
     assert_eq!(
         said(vec![end("web", false), end("api", false), end("db", true)]),
         format!(
-            "{merged}: applied for `web` on `dev`, `api` on `dev`, and **replaced** by `b5b5b5b5b5` before they \
-             were healthy; applied for `db` on `dev`, and **replaced** by `b5b5b5b5b5` before the deletions were \
+            "{merged}: applied for `web` on `dev`, `api` on `dev`, and **replaced** by `b5b5b5b5b5` before the \
+             apps were healthy; applied for `db` on `dev`, and **replaced** by `b5b5b5b5b5` before the deletions were \
              done."
         )
     );

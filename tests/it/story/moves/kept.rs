@@ -126,7 +126,7 @@ async fn what_asked_to_stay_can_be_taken_by_the_next_app() {
     world.settled().await;
     assert_eq!((uid(&world, "x").await, world.inventory("old").await.len()), (before.clone(), 1), "it stays");
     let pull = world.open_pull("take", Files::new().file("new/x.yaml", stays("2"))).await;
-    world.status_is(&pull.head, "success", "1 update, 1 move").await;
+    world.status_is(&pull.head, "success", "1 to update, 1 to move").await;
     let merge = world.merge_pull(pull.number).await;
     world.healthy("new", &merge).await;
     assert_eq!((uid(&world, "x").await, value(&world, "x").await.as_str()), (before, "2"));

@@ -10,7 +10,7 @@ async fn a_pull_request_says_what_moves_and_merging_does_that() {
     both_healthy(&world, &base).await;
     let before = uid(&world, "x").await;
     let pull = world.open_pull("move-it", moved("2")).await;
-    world.status_is(&pull.head, "success", "1 update, 1 move").await;
+    world.status_is(&pull.head, "success", "1 to update, 1 to move").await;
     let comment = world.comment(pull.number, "Merging").await;
     insta::assert_snapshot!("a_pull_request_that_moves_an_object", redacted(&world, &comment));
     let revision = world.merge_pull(pull.number).await;
@@ -32,7 +32,7 @@ async fn a_move_of_all_that_an_app_has_is_neither_a_delete_nor_destructive() {
     };
     // With the definition, which says that its objects go with it.
     let pull = world.open_pull("all", all().without("apps/old.yaml")).await;
-    world.status_is(&pull.head, "success", "2 moves").await;
+    world.status_is(&pull.head, "success", "2 to move").await;
     let comment = world.comment(pull.number, "moves 2 objects").await;
     assert!(!comment.contains("DELETE") && !comment.contains("held until confirmed"), "{comment}");
     world.forge.close_pull(crate::support::world::PROJECT, pull.number);
@@ -41,7 +41,7 @@ async fn a_move_of_all_that_an_app_has_is_neither_a_delete_nor_destructive() {
     world.push(keeps).await;
     world.settled().await;
     let pull = world.open_pull("all-kept", all().without("apps/old.yaml")).await;
-    world.status_is(&pull.head, "success", "2 moves").await;
+    world.status_is(&pull.head, "success", "2 to move, 1 definition removed (old)").await;
     world.comment(pull.number, "All of its objects move to other apps").await;
 }
 
@@ -74,7 +74,7 @@ async fn a_secret_that_moves_shows_nothing_of_what_it_holds() {
     let base = world.push(two(&world, "", "").file("old/s.yaml", secret("1"))).await;
     both_healthy(&world, &base).await;
     let pull = world.open_pull("secret", Files::new().without("old/s.yaml").file("new/s.yaml", secret("2"))).await;
-    world.status_is(&pull.head, "success", "1 update, 1 move").await;
+    world.status_is(&pull.head, "success", "1 to update, 1 to move").await;
     let comment = world.comment(pull.number, "Merging").await;
     assert!(comment.contains("(hidden, new value)"), "{comment}");
     assert!(!comment.contains("2x"), "its labels are hidden as well: {comment}");
