@@ -30,8 +30,7 @@ pub enum TelemetryError {
 ///
 /// `filter` is in the syntax of `RUST_LOG`, such as `driftless=debug,info`.
 pub fn init_logs(filter: &str) -> Result<(), TelemetryError> {
-    let filter =
-        EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
+    let filter = log_filter(filter)?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
@@ -40,6 +39,16 @@ pub fn init_logs(filter: &str) -> Result<(), TelemetryError> {
         registry.with(layer.json().flatten_event(true).with_ansi(false)).try_init()?;
     }
     Ok(())
+}
+
+/// The Kubernetes library logs each answer of 500 or above as an error, also where the request is made again. What
+/// becomes of it is logged by who has made it, with the cluster and the object.
+const KUBE_CLIENT: &str = "kube_client";
+
+fn log_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    let quiet = if filter.contains(KUBE_CLIENT) { String::new() } else { format!("{KUBE_CLIENT}=off,") };
+    EnvFilter::try_new(format!("{quiet}{filter}"))
+        .map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -224,6 +233,22 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kubernetes_library_logs_nothing_unless_it_is_named() {
+        let logs = |filter: &str| {
+            let subscriber = tracing_subscriber::registry().with(log_filter(filter).expect("a filter"));
+            tracing::subscriber::with_default(subscriber, || {
+                [
+                    tracing::enabled!(target: "kube_client::client::builder", tracing::Level::ERROR),
+                    tracing::enabled!(target: "driftless", tracing::Level::ERROR),
+                ]
+            })
+        };
+        assert_eq!([logs("info"), logs("driftless=warn"), logs("off")], [[false, true], [false, true], [false, false]]);
+        assert_eq!([logs("kube_client=error"), logs("info,kube_client=debug")], [[true, false], [true, true]]);
+        assert!(log_filter("driftless=loud").expect_err("no level").to_string().contains(r#""driftless=loud" is"#));
+    }
 
     #[test]
     fn metrics_are_rendered() {

@@ -122,10 +122,7 @@ async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyho
     };
     let mut config = ClusterConfig::new(cluster_name(args), args.kubeconfig.clone());
     config.context.clone_from(&args.context);
-    let connected = Cluster::connect(config).await;
-    let cluster = connected.context(
-        "no cluster to compare with: pass a kubeconfig with --kubeconfig or KUBECONFIG, and a context with --context",
-    )?;
+    let cluster = Cluster::connect(config).await.with_context(|| no_cluster(args))?;
     let rendered = render(args, &place, &app, &cluster).await?;
     let (plan, owner) = as_its_owner(&cluster, &app, &rendered).await?;
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| differs(change)).collect();
@@ -161,6 +158,17 @@ async fn folder(args: &PreviewArgs, dir: Option<&Path>, format: Format) -> anyho
     } else {
         Outcome::Changes
     })
+}
+
+/// Whoever has passed a kubeconfig is not asked for one.
+fn no_cluster(args: &PreviewArgs) -> String {
+    match (&args.kubeconfig, &args.context) {
+        (Some(file), _) => format!("the kubeconfig {} cannot be used", file.display()),
+        (None, Some(context)) => format!("the context {context} cannot be used"),
+        (None, None) => "no cluster to compare with: pass a kubeconfig with --kubeconfig or KUBECONFIG, and a context \
+                         with --context"
+            .to_owned(),
+    }
 }
 
 /// The cluster has no name but its context's.

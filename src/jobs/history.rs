@@ -149,7 +149,9 @@ impl<'a> History<'a> {
         Ok(self.run.is_none() && last.is_some_and(is_same))
     }
 
-    pub async fn end_preview(&mut self, report: &PreviewReport) -> Result<(), JobError> {
+    /// What the comment says is in the history with the commits and the time that it bears. A preview that is no news,
+    /// as of a base that has moved, is there once.
+    pub async fn end_preview(&mut self, report: &PreviewReport, is_news: bool) -> Result<(), JobError> {
         let shown = report.counts();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let counts = Counts {
@@ -163,7 +165,7 @@ impl<'a> History<'a> {
         // Its gate says in one line what came of it, and whether that is a failure.
         let gate = report::gate(report, &self.context.config.status_context, None);
         let state = if gate.state == StatusState::Success { RunState::Succeeded } else { RunState::Failed };
-        if self.says_the_same(state, &gate.description, counts).await? {
+        if !is_news && self.says_the_same(state, &gate.description, counts).await? {
             return Ok(());
         }
         self.end(state, Some(&gate.description), Some(&counts)).await

@@ -5,7 +5,7 @@ mod put;
 
 use sqlx::FromRow;
 
-pub use gates::{CommentShown, GateRow, GateSaid, GateShown, GateWanted, Rests};
+pub use gates::{CommentShown, GateRow, GateSaid, GateShown, GateWanted, LastWord, Rests};
 pub use put::{RANK_AWAITED, RANK_EDIT, RANK_NEWS, RANK_STATUS, WantedReport};
 
 use gates::show_resting;

@@ -37,6 +37,19 @@ fn output_that_nobody_takes_is_no_panic() {
     }
 }
 
+/// Who has passed a kubeconfig is told what is wrong with that one.
+#[test]
+fn a_kubeconfig_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+        .expect("written");
+    let output = driftless(&["preview", ".", "--kubeconfig", "nofile"], folder.path()).output().expect("it ends");
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the kubeconfig nofile cannot be used") && said.contains("No such file"), "{said}");
+    assert!(!said.contains("pass a kubeconfig"), "{said}");
+}
+
 const CONFIG: &str = "\
 renderer: ./no-renderer
 hooks:

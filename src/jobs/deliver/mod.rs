@@ -14,6 +14,7 @@ pub(in crate::jobs) mod lost;
 mod missing;
 mod owners;
 pub(in crate::jobs) mod previous_clusters;
+pub(in crate::jobs) mod removed;
 pub(in crate::jobs) mod sync;
 pub(in crate::jobs) mod target;
 mod told;

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use super::attempt::{Aim, Attempt};
 use super::goal::{Goal, Intent, decide};
 use super::target::{Target, target};
-use super::{confirmed, failing, finish, head, missing, previous_clusters};
+use super::{confirmed, failing, finish, head, missing, previous_clusters, removed};
 use crate::app::{App, SyncPolicy};
 use crate::class::Class;
 use crate::ids::{AppId, Oid};
@@ -68,6 +68,7 @@ async fn one(context: &Context, id: &AppId, job: &Job, running: &RunningJob) -> 
             return head::look(context, &row, running).await;
         }
         Goal::Skip => {
+            removed::stop_waiting(context, &row, waiting.as_ref()).await?;
             missing::look(context, &row, &missing).await?;
             return left_alone(context, &row, &intent, job).await;
         }

@@ -8,6 +8,7 @@ use crate::config::Repo;
 use crate::ids::{AppId, Oid, RepoName};
 use crate::jobs::Context;
 use crate::jobs::context::stoppable;
+use crate::jobs::deliver::removed;
 use crate::jobs::desired::removed_by::removed_by;
 use crate::jobs::refs::missing_ref;
 use crate::queue::{JobError, Key};
@@ -158,8 +159,8 @@ struct At<'a> {
     tree: Arc<dyn Tree>,
 }
 
-/// A definition that is not there any more. True when its objects are to be pruned, because it said so while it was
-/// there.
+/// A definition that is not there any more. True when a sync has something to do: to prune its objects, because it said
+/// so while it was there, or to end a wait for their health.
 async fn gone(context: &Context, at: &At<'_>, row: &AppRow, found: &Discovered) -> Result<bool, JobError> {
     let (state, message) = verdict(context, at, row, found).await?;
     // By which commit it was removed does not change with what is pushed after that.
@@ -168,8 +169,12 @@ async fn gone(context: &Context, at: &At<'_>, row: &AppRow, found: &Discovered) 
         tracing::warn!(app = %row.app.id, "{message}");
         context.store.set_app_state(&row.app.id, state, &message).await?;
     }
-    if state != AppState::Removed || row.on_delete() != OnDelete::Prune {
+    if state != AppState::Removed {
         return Ok(false);
+    }
+    if row.on_delete() != OnDelete::Prune {
+        let now = context.store.subject(&row.app.id).await?;
+        return Ok(now.is_some_and(|now| removed::waits_in_vain(&now.row, now.waiting.as_ref())));
     }
     Ok(row.state != AppState::Removed || is_forgotten(context, row).await?)
 }

@@ -78,7 +78,7 @@ pub(in crate::jobs) async fn run_group(
     let group = GroupRow { repo: repo.name.clone(), ref_name: ref_name.to_owned(), head: fetched.head.clone() };
     reads::keep_of_group(context, &group, &looked.reads).await?;
     context.mirrors.forget_quietly(&repo.name, &[ref_name.to_owned()]).await;
-    finish(&report, trouble, &mut history).await
+    finish(&report, trouble, &mut history, false).await
 }
 
 /// The commit of the group's ref, or the one that we were told of if that was fetched before.

@@ -1,11 +1,13 @@
 //! Pull requests that are merged or closed: what happens to their gates, and when the forge is asked about the merge.
 
-use super::gate::put_gate;
+use super::gate::target;
 use crate::config::Repo;
-use crate::forge::{PullRequest, StatusState};
+use crate::forge::{NewStatus, PullRequest, PullState, StatusState};
 use crate::jobs::refs::{full_ref, head_ref, tested_ref};
 use crate::jobs::{Context, outcome};
 use crate::queue::{Finish, JobError, Key, Request, Trigger};
+use crate::report;
+use crate::report::preview::{Outcome, PreviewReport, Previewed};
 use crate::store::pulls::{Pull, PullRow};
 
 /// The push of the merge brings the syncs; it is queued here as well, in case its webhook is lost.
@@ -65,13 +67,35 @@ async fn note_closed(context: &Context, repo: &Repo, number: u64) -> Result<(), 
 async fn settle(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<(), JobError> {
     let status_context = &context.config.status_context;
     let shown = context.outbox.wanted_status(&repo.name, &pull.head, status_context).await?;
-    if let Some(mut status) = shown.filter(|status| status.state == StatusState::Pending) {
-        status.state = StatusState::Error;
-        "closed or merged before the preview was posted".clone_into(&mut status.description);
-        put_gate(context, repo, Some(pull.number), &status).await?;
-    }
-    context.outbox.drop_gate(&repo.name, pull.number, status_context).await?;
+    let last = match shown {
+        Some(status) if status.state == StatusState::Pending => Some(last_word(context, repo, pull, status).await?),
+        _ => None,
+    };
+    context.outbox.drop_gate(&repo.name, pull.number, status_context, last.as_ref()).await?;
     let refs = [head_ref(context, repo, pull.number), tested_ref(context, repo, pull.number)];
     context.mirrors.forget_quietly(&repo.name, &refs).await;
     Ok(())
+}
+
+/// What the last preview of the head has come to stands, although another one had begun.
+async fn last_word(
+    context: &Context,
+    repo: &Repo,
+    pull: &PullRequest,
+    pending: NewStatus,
+) -> Result<NewStatus, JobError> {
+    let row = context.store.pull(&repo.name, pull.number).await?;
+    let is_preview = |report: &PreviewReport| {
+        let never = |outcome: &Outcome| outcome.previewed == Previewed::Never;
+        report.head == pull.head && !report.outcome.as_ref().is_some_and(never)
+    };
+    let previewed = row.as_ref().and_then(outcome::report_of).filter(is_preview);
+    let status =
+        previewed.map(|report| report::gate(&report, &context.config.status_context, target(context).as_deref()));
+    // An error says that it is tried again, which it is not.
+    Ok(status.filter(|status| status.state != StatusState::Error).unwrap_or_else(|| {
+        // The forge may still call open what a push has shown to be merged.
+        let how = if pull.state == PullState::Closed { "closed" } else { "merged" };
+        NewStatus { state: StatusState::Error, description: format!("{how} before it was previewed"), ..pending }
+    }))
 }

@@ -8,7 +8,7 @@ use super::gate::{is_settled, pending, put_gate, target, waits};
 use super::landed::{Landed, Stands};
 use super::over::{closed, landed, merged};
 use super::relook::Look;
-use super::told::{Kept, begin, show};
+use super::told::{Kept, Shown, begin, show};
 use super::{landed, relook};
 use crate::class::Class;
 use crate::config::Repo;
@@ -102,10 +102,11 @@ async fn open(
     }
     row.base = Some(report.base.clone());
     row.apps = report.apps.iter().filter(|app| !app.leaves).map(|app| app.app.clone()).collect();
-    if !show(context, repo, &row, &report, kept.as_ref()).await? {
+    let shown = show(context, repo, &row, &report, kept.as_ref()).await?;
+    if shown == Shown::Nothing {
         return landed(context, repo, pull).await;
     }
-    finish(&report, trouble, &mut history).await
+    finish(&report, trouble, &mut history, shown == Shown::News).await
 }
 
 /// What came of a try to preview a pull request.
@@ -167,12 +168,13 @@ pub(in crate::jobs) async fn finish(
     report: &PreviewReport,
     trouble: Option<JobError>,
     history: &mut History<'_>,
+    is_news: bool,
 ) -> Result<Finish, JobError> {
     if let Some(error) = trouble {
         history.end_with(&error).await?;
         return Err(error.shown());
     }
-    history.end_preview(report).await?;
+    history.end_preview(report, is_news).await?;
     let may_change = |app: &AppReport| matches!(app.result, AppResult::Unavailable { .. }) || app.counts().rejected > 0;
     Ok(if report.apps.iter().any(may_change) { Finish::LookAgain } else { Finish::Done })
 }

@@ -34,24 +34,37 @@ impl Kept {
     }
 }
 
-/// Stores what is to be shown of a head, and has it shown; false where the pull request is merged by now, or was pushed
-/// to, and nothing was. A pull request that never touched an app gets a status and no comment.
+/// What came of showing a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::jobs) enum Shown {
+    /// The comment says something new.
+    News,
+    /// The comment says it already, with the base and the time of that preview; or there is none.
+    Same,
+    /// The pull request is merged by now, or was pushed to: nothing was shown.
+    Nothing,
+}
+
+/// Stores what is to be shown of a head, and has it shown. A pull request that never touched an app gets a status and
+/// no comment.
 pub(in crate::jobs) async fn show(
     context: &Context,
     repo: &Repo,
     seen: &Pull,
     report: &PreviewReport,
     kept: Option<&Kept>,
-) -> Result<bool, JobError> {
+) -> Result<Shown, JobError> {
     // In one turn: a merge that came between would be compared with what nobody has been shown.
     let turn = context.store.turn(&repo.name).await?;
-    let Some(mut row) = turn.pull(seen.number).await? else { return Ok(false) };
+    let Some(mut row) = turn.pull(seen.number).await? else { return Ok(Shown::Nothing) };
     // What was shown of it before is what was reviewed, and what becomes of that is told by now.
     if row.state != PullRow::Open || row.head != seen.head {
-        return Ok(false);
+        return Ok(Shown::Nothing);
     }
     (row.base, row.apps) = (seen.base.clone(), seen.apps.clone());
-    let report = &as_said_before(report, row.report.as_deref());
+    let before = said_before(report, row.report.as_deref());
+    let is_news = before.is_none();
+    let report = before.as_ref().unwrap_or(report);
     let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
     if says_something {
         row.report = Some(REPORT.write(report)?);
@@ -69,19 +82,15 @@ pub(in crate::jobs) async fn show(
     drop(turn);
     let status = report::gate(report, &context.config.status_context, target(context).as_deref());
     put_gate(context, repo, Some(seen.number), &status).await?;
-    Ok(true)
+    Ok(if says_something && is_news { Shown::News } else { Shown::Same })
 }
 
-/// A preview that says what the last one did bears its time and its base: a comment is not edited for these alone, or a
-/// busy base would have all comments of a repo edited with each push.
-fn as_said_before(report: &PreviewReport, before: Option<&str>) -> PreviewReport {
-    let before = before.and_then(|before| REPORT.read("an earlier preview", before).ok());
-    let at_that_time =
-        before.map(|before| (PreviewReport { at: before.at, base: before.base.clone(), ..report.clone() }, before));
-    match at_that_time {
-        Some((report, before)) if report == before => report,
-        _ => report.clone(),
-    }
+/// The last preview, if this one says the same: that one's time and base stay. A comment is not edited for these alone,
+/// or a busy base would have all comments of a repo edited with each push.
+fn said_before(report: &PreviewReport, before: Option<&str>) -> Option<PreviewReport> {
+    let before = REPORT.read("an earlier preview", before?).ok()?;
+    let at_that_time = PreviewReport { at: before.at, base: before.base.clone(), ..report.clone() };
+    (at_that_time == before).then_some(before)
 }
 
 /// The row of a pull request whose preview begins; none where it is merged by now, so that no merge is forgotten.
@@ -127,10 +136,10 @@ mod tests {
         let stored = REPORT.write(&before).expect("stored");
         let later = PreviewReport { at: before.at + jiff::SignedDuration::from_mins(5), ..before.clone() };
         let moved = PreviewReport { base: "e".repeat(40).parse().expect("an id"), ..later };
-        assert_eq!(as_said_before(&moved, Some(&stored)), before);
+        assert_eq!(said_before(&moved, Some(&stored)), Some(before.clone()));
         let pushed = PreviewReport { head: "d".repeat(40).parse().expect("an id"), ..moved.clone() };
-        assert_eq!(as_said_before(&pushed, Some(&stored)), pushed);
+        assert_eq!(said_before(&pushed, Some(&stored)), None);
         let other = PreviewReport { apps: Vec::new(), ..moved };
-        assert_eq!(as_said_before(&other, Some(&stored)), other);
+        assert_eq!((said_before(&other, Some(&stored)), said_before(&before, None)), (None, None));
     }
 }

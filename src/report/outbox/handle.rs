@@ -13,7 +13,7 @@ use crate::class::{Class, Classified};
 use crate::forge::{NewStatus, StatusState};
 use crate::ids::{Oid, RepoName};
 use crate::store::reports::{
-    CommentShown, GateRow, GateSaid, GateShown, GateWanted, RANK_EDIT, RANK_NEWS, RANK_STATUS, RemoteState,
+    CommentShown, GateRow, GateSaid, GateShown, GateWanted, LastWord, RANK_EDIT, RANK_NEWS, RANK_STATUS, RemoteState,
     WantedReport,
 };
 use crate::store::{Store, StoreError};
@@ -90,10 +90,19 @@ impl Outbox {
         Ok(())
     }
 
-    /// The pull request is closed or merged: what it said of its head no longer counts.
-    pub async fn drop_gate(&self, repo: &RepoName, number: u64, context: &str) -> Result<(), OutboxError> {
+    /// The pull request is closed or merged: what it said of its head no longer counts. `last` is shown there if no
+    /// other pull request says anything of that head.
+    pub async fn drop_gate(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        context: &str,
+        last: Option<&NewStatus>,
+    ) -> Result<(), OutboxError> {
         let shown = self.gate_shown(self.scope(repo)?);
-        let news = self.0.store.drop_gate(repo.as_str(), number_column(number), context, &shown).await?;
+        let status = last.map(|status| STATUS.write(status)).transpose()?;
+        let last = last.zip(status.as_deref()).map(|(last, status)| LastWord { sha: last.sha.as_str(), status });
+        let news = self.0.store.drop_gate(repo.as_str(), number_column(number), context, last, &shown).await?;
         self.wake(shown.scope, news);
         Ok(())
     }

@@ -42,6 +42,13 @@ pub struct GateWanted {
     pub after: i64,
 }
 
+/// What is shown of a commit once no pull request says anything of it.
+#[derive(Debug, Clone, Copy)]
+pub struct LastWord<'a> {
+    pub sha: &'a str,
+    pub status: &'a str,
+}
+
 /// Where and how the gates of a head are shown.
 #[derive(Clone, Copy)]
 pub struct GateShown<'a> {
@@ -105,13 +112,14 @@ impl Store {
         Ok(news)
     }
 
-    /// Removes a closed pull request's gate; what the others say of its head is shown there now. True if there is
-    /// something to send.
+    /// Removes a closed pull request's gate. What the others say of its head is shown there now; where there are none,
+    /// the last word about it, if any, which rests on nothing any more. True if there is something to send.
     pub async fn drop_gate(
         &self,
         repo: &str,
         number: i64,
         context: &str,
+        last: Option<LastWord<'_>>,
         shown: &GateShown<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
@@ -122,10 +130,17 @@ impl Store {
                 .bind(context)
                 .fetch_optional(&mut *tx)
                 .await?;
-        let news = match sha {
+        let mut news = match sha {
             Some(sha) => show_worst(&mut tx, repo, context, &sha, shown, self.now()).await?,
             None => false,
         };
+        if let Some(LastWord { sha, status }) = last {
+            let sql = "SELECT COUNT(*) FROM gates WHERE repo = $1 AND sha = $2 AND context = $3";
+            let others: i64 = sqlx::query_scalar(sql).bind(repo).bind(sha).bind(context).fetch_one(&mut *tx).await?;
+            let target = (shown.target)(repo, sha, context);
+            let report = WantedReport { target: &target, scope: shown.scope, rank: RANK_STATUS, repo, wanted: status };
+            news |= others == 0 && put(&mut tx, report, self.now(), 0).await?;
+        }
         tx.commit().await?;
         Ok(news)
     }

@@ -15,7 +15,7 @@ async fn pull_requests_that_share_a_head_show_the_worst() {
     assert_eq!(put(2, gate(StatusState::Pending, "looking")).await, "pending looking");
     assert_eq!(put(2, gate(StatusState::Failure, "bad")).await, "failure bad");
     assert_eq!(put(1, gate(StatusState::Success, "fine again")).await, "failure bad");
-    scene.outbox.drop_gate(&scene.repo, 2, "driftless").await.expect("dropped");
+    scene.outbox.drop_gate(&scene.repo, 2, "driftless", None).await.expect("dropped");
     scene.sent(&scene.status_target()).await;
     assert_eq!(scene.states().last().map(String::as_str), Some("success fine again"));
 }

@@ -94,6 +94,26 @@ async fn a_removed_definition_deletes_nothing() {
     assert!(comment.contains("definition removed, objects kept: `shop` on `prod`"), "{comment}");
 }
 
+/// A sync that waits for health ends with the definition of its app: nobody waits for that any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_ends_a_wait_for_health() {
+    let world = World::start("removed-waiting").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    world.push(Files::new().file("deploy/web.yaml", super::states::nowhere())).await;
+    let newest = async |state| world.runs("/shop").await.into_iter().next().filter(|run| run.state == state);
+    let waits = world.eventually("a sync that waits", async || newest(RunState::Waiting).await).await;
+    world.push(Files::new().without("apps/shop.yaml")).await;
+    let over = world.eventually("its end", async || newest(RunState::Cancelled).await).await;
+    assert_eq!(over.id, waits.id, "{}", world.story().await);
+    let said = "its changes are applied; the app's definition was removed before the app was healthy";
+    assert_eq!(over.error.as_deref(), Some(said));
+    world.settled().await;
+    assert!(world.context().store.waits().await.expect("read").is_empty());
+    assert!(world.live("apps/v1 Deployment", "web").await.is_some());
+}
+
 /// T8: the commit that removed a definition is named, whatever came with it or after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_names_its_own_commit() {

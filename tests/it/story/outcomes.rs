@@ -182,7 +182,7 @@ async fn a_merge_that_the_forge_does_not_know_yet_leaves_no_gate_pending() {
     git(&world.forge.repo_dir(PROJECT), &["update-ref", "refs/heads/main", merge.as_str()]);
     let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
     world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
-    world.status_is(&pull.head, "error", "closed or merged before the preview was posted").await;
+    world.status_is(&pull.head, "error", "merged before it was previewed").await;
     world.comment(pull.number, "Merged as").await;
 }
 

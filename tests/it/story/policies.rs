@@ -1,8 +1,8 @@
 //! What the configuration, a definition and a person say is done, where nothing else would show that it is not.
 
 use driftless::dev::fault_proxy::{Fault, Rule};
-use driftless::ids::Oid;
-use driftless::queue::Manual;
+use driftless::ids::{Oid, RepoName};
+use driftless::queue::{Key, Manual, Request, Trigger};
 use driftless::store::apps::AppHealth;
 use driftless::store::runs::{RunRow, RunState};
 use kube::api::{Patch, PatchParams, PostParams};
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::manifests::{config_map, deployment, kustomization};
 use super::push::shop;
 use crate::support::git::Work;
-use crate::support::world::{Files, LIBRARY, PROJECT, Setup, World};
+use crate::support::world::{Files, LIBRARY, PROJECT, REPO, Setup, World};
 
 fn settings(value: &str) -> Files {
     Files::new().file("deploy/settings.yaml", config_map("settings", value))
@@ -176,7 +176,29 @@ async fn a_pull_request_that_is_closed_early_is_not_left_pending() {
     world.eventually("a look at the cluster", async || (world.proxy.struck(away) > 0).then_some(())).await;
     world.eventually("a pending gate", async || world.gate(&pull.head).filter(|gate| gate.state == "pending")).await;
     world.forge.close_pull(PROJECT, pull.number);
-    world.status_is(&pull.head, "error", "closed or merged before the preview was posted").await;
+    world.status_is(&pull.head, "error", "closed before it was previewed").await;
+}
+
+/// A20: what a preview has said of a head stands when the pull request is merged while it is previewed once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_while_it_is_previewed_again_keeps_what_was_said() {
+    let world = World::start("merged-again").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    let pull = world.open_pull("two", settings("two")).await;
+    world.status_is(&pull.head, "success", "1 to update").await;
+    world.settled().await;
+    world.proxy.add(Rule::all(Fault::status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
+    world.context().queue.enqueue(&[Request::new(key, Trigger::Poll)]).await.expect("queued");
+    world.eventually("a pending gate", async || world.gate(&pull.head).filter(|gate| gate.state == "pending")).await;
+    let merge = world.merge_pull(pull.number).await;
+    world.status_is(&pull.head, "success", "1 to update").await;
+    world.proxy.clear();
+    world.healthy("shop", &merge).await;
+    world.settled().await;
+    world.status_is(&pull.head, "success", "1 to update").await;
 }
 
 async fn push_library(world: &World, work: &Work, branch: &str, value: &str) -> Oid {

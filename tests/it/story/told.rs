@@ -2,6 +2,8 @@
 
 use axum::http::StatusCode;
 use driftless::dev::git_http::GitFault;
+use driftless::ids::RepoName;
+use driftless::queue::{Key, Request, Trigger};
 
 use super::manifests::{config_map, deployment, kustomization};
 use super::push::shop;
@@ -10,6 +12,39 @@ use crate::support::world::{Files, REPO, Setup, World};
 /// A Deployment whose pods run nowhere.
 fn nowhere(image: &str) -> String {
     deployment("web", image, 1).replace("    spec:\n", "    spec:\n      nodeSelector: {no: where}\n")
+}
+
+/// The comment and the history name the same comparison, also where a later preview found the same changes and another
+/// difference in the cluster.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_has_the_comparison_that_the_comment_names() {
+    let world = World::start("told-compared").await;
+    let app = world.app_with("shop", "deploy", "  drift: report\n");
+    let base = world.push(shop(&world).file("apps/shop.yaml", app)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 to update").await;
+    world.settled().await;
+    let previews = async || world.runs(&format!("#{}", pull.number)).await.len();
+    let key = Key::Preview { repo: RepoName::new(REPO), number: pull.number };
+    let again = async || {
+        world.context().queue.enqueue(&[Request::new(key.clone(), Trigger::Poll)]).await.expect("queued");
+        world.settled().await;
+    };
+    again().await;
+    assert_eq!(previews().await, 1, "nothing new was found: {}", world.story().await);
+    let patch = serde_json::json!({"spec": {"replicas": 5}});
+    let params = kube::api::PatchParams { field_manager: Some("someone".into()), ..Default::default() };
+    world
+        .api("apps/v1 Deployment")
+        .await
+        .patch("web", &params, &kube::api::Patch::Merge(&patch))
+        .await
+        .expect("edited by hand");
+    again().await;
+    world.comment(pull.number, "Already different in the cluster").await;
+    assert_eq!(previews().await, 2, "{}", world.story().await);
 }
 
 /// T18: a confirmed deletion that took what Git still has is told on the pull request that brought it, and on no later
