@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use driftless::clock::SystemClock;
 use driftless::dev::fault_proxy::FaultProxy;
-use driftless::dev::forge::{DevForge, DevForgeConfig};
+use driftless::dev::forge::{DevForge, DevForgeConfig, Dialect};
 use driftless::dev::git_http::GitFaults;
 use driftless::dev::tls::DevTls;
 use driftless::dev::{ControlPlane, ControlPlaneOptions, Programs};
@@ -90,6 +90,7 @@ async fn forge(dir: &Path, port: u16, tasks: &Tasks) -> Outcome<DevForge> {
     let tls = DevTls::new()?;
     std::fs::write(dir.join("ca.pem"), &tls.ca_pem)?;
     let config = DevForgeConfig {
+        dialect: Dialect::default(),
         dir: dir.join("forge"),
         listen: ([127, 0, 0, 1], 0).into(),
         public_url: None,

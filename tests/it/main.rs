@@ -17,6 +17,8 @@ mod fault_proxy;
 mod faults;
 mod forge;
 mod github_contract;
+mod gitlab_contract;
+mod gitlab_double;
 mod layering;
 mod outbox;
 mod page;

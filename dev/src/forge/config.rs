@@ -8,8 +8,11 @@ use secrecy::SecretString;
 use crate::git_http::GitFaults;
 use crate::tls::DevTls;
 
+use super::dialect::Dialect;
+
 /// How the embedded forge is set up.
 pub struct DevForgeConfig {
+    pub dialect: Dialect,
     /// Holds the repositories as `OWNER/NAME.git`.
     pub dir: PathBuf,
     /// `127.0.0.1:0` takes a free port.

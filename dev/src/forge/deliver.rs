@@ -1,14 +1,10 @@
-//! Webhooks: signed, sent in order unless told otherwise, and kept for redelivery.
+//! Webhooks: sent in order unless told otherwise, and kept for redelivery.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 use tokio::sync::{mpsc, watch};
-use uuid::Uuid;
 
 use driftless_base::clock::Clock;
 use driftless_base::lifecycle::Tasks;
@@ -16,7 +12,7 @@ use driftless_base::lifecycle::Tasks;
 /// Deliveries that are kept for redelivery.
 const KEPT: usize = 1000;
 
-/// GitHub waits so long for an answer (docs: best practices for using webhooks).
+/// GitHub and GitLab wait so long for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What happens to one delivery.
@@ -38,9 +34,11 @@ pub(super) struct Letter {
     pub url: String,
     pub hook: u64,
     pub event: String,
+    /// The same when it is sent again.
     pub guid: String,
-    body: Vec<u8>,
-    signature: String,
+    /// With what proves who sent it.
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
 }
 
 /// One delivery and how it was answered.
@@ -51,21 +49,6 @@ pub(super) struct Sent {
     pub redelivery: bool,
     pub status: Option<u16>,
     pub at: jiff::Timestamp,
-}
-
-impl Letter {
-    pub(super) fn new(url: String, hook: u64, event: &str, body: String, secret: &SecretString) -> Self {
-        let body = body.into_bytes();
-        let signature = sign(secret, &body);
-        Self { url, hook, event: event.to_owned(), guid: Uuid::new_v4().to_string(), body, signature }
-    }
-}
-
-fn sign(secret: &SecretString, body: &[u8]) -> String {
-    // HMAC takes a key of any length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return String::new() };
-    mac.update(body);
-    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 #[derive(Clone)]
@@ -126,8 +109,7 @@ impl Postman {
     }
 
     async fn run(self, mut letters: mpsc::UnboundedReceiver<(Letter, bool)>, tasks: Tasks) {
-        let client =
-            reqwest::Client::builder().timeout(PATIENCE).user_agent("GitHub-Hookshot/driftless").no_proxy().build();
+        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
         let Ok(client) = client else { return tracing::error!("webhooks cannot be sent: no HTTP client") };
         let mut held: Option<Letter> = None;
         loop {
@@ -176,14 +158,8 @@ impl Postman {
     }
 
     async fn attempt(&self, client: &reqwest::Client, letter: &Letter) -> Option<u16> {
-        let request = client
-            .post(&letter.url)
-            .header("content-type", "application/json")
-            .header("x-github-event", &letter.event)
-            .header("x-github-delivery", &letter.guid)
-            .header("x-github-hook-id", letter.hook.to_string())
-            .header("x-hub-signature-256", &letter.signature)
-            .body(letter.body.clone());
+        let request = client.post(&letter.url).header("content-type", "application/json").body(letter.body.clone());
+        let request = letter.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         match request.send().await {
             Ok(answer) => Some(answer.status().as_u16()),
             // Nobody listens while the server stops and starts, or stops listening halfway.

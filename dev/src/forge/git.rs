@@ -71,6 +71,13 @@ pub(super) async fn has_commit(dir: &Path, commit: &Oid) -> Result<bool, GitErro
     Ok(git(dir, &["cat-file", "-e", &format!("{commit}^{{commit}}")]).await?.0)
 }
 
+/// The branches that have a commit, by name.
+pub(super) async fn branches_with(dir: &Path, commit: &Oid) -> Result<Vec<String>, GitError> {
+    let with = format!("--contains={commit}");
+    let text = must(dir, &["for-each-ref", "--format=%(refname:lstrip=2)", &with, "refs/heads/"]).await?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
 /// A merge commit of two commits, without a working tree.
 pub(super) async fn merge(dir: &Path, base: &Oid, head: &Oid, message: &str) -> Result<Oid, GitError> {
     let (clean, tree, _) =

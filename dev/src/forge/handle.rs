@@ -9,11 +9,17 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::config::DevForgeConfig;
 use super::deliver::{self, DeliveryFault};
+use super::dialect::Dialect;
 use super::error::DevForgeError;
 use super::fault::Faults;
+use super::occasion::{Occasion, Sender};
+use super::record::{CommentKind, Pull, PullChange, Repo};
 use super::settings::Settings;
-use super::state::{self, CommentView, PERSON, PullView, State, StatusView};
-use super::{git, json};
+use super::shown::{CommentView, PullView, StatusView};
+use super::state::{NewComment, State, written};
+use super::user::PERSON;
+use super::view::View;
+use super::{git, github, gitlab};
 use crate::git_http::GitServer;
 use driftless_base::clock::Clock;
 
@@ -57,7 +63,7 @@ impl DevForge {
 
     /// What a client takes as the address of the API.
     pub fn api_url(&self) -> String {
-        format!("{}/api/v3", self.url())
+        format!("{}{}", self.url(), self.0.config.dialect.api())
     }
 
     /// Makes an empty bare repository with `main` as its default branch, and a hook if an address was given.
@@ -66,9 +72,7 @@ impl DevForge {
         let dir = self.repo_dir(project);
         git::init(&dir).await?;
         self.state().add_repo(owner, name, self.0.clock.now());
-        if let Some(hook) = self.hook_of(project) {
-            self.deliver(project, "ping", serde_json::json!({"zen": "Keep it logically awesome.", "hook_id": hook}));
-        }
+        self.tell(project, Occasion::Hooked);
         Ok(dir)
     }
 
@@ -99,12 +103,12 @@ impl DevForge {
         let refs = git::branches(&self.repo_dir(project)).await?;
         let moves = self.state().set_refs(project, refs);
         for moved in &moves {
-            self.deliver(project, "push", json::push(&self.view(), project, moved));
+            self.tell(project, Occasion::Pushed(moved));
         }
         let updated = self.state().move_pulls(project, &moves, self.0.clock.now());
-        for number in updated {
+        for (number, before) in updated {
             self.publish_head(project, number).await?;
-            self.deliver_pull(project, number, "synchronize");
+            self.changed(project, number, &PullChange::Updated { before });
         }
         Ok(())
     }
@@ -117,13 +121,31 @@ impl DevForge {
             .open_pull(project, [head, base], title, self.0.clock.now())
             .ok_or_else(|| DevForgeError::Unknown(format!("branch {head} or {base} in {project}")))?;
         self.publish_head(project, number).await?;
-        self.deliver_pull(project, number, "opened");
+        self.changed(project, number, &PullChange::Opened);
         Ok(number)
     }
 
     pub fn close_pull(&self, project: &str, number: u64) {
         self.state().close_pull(project, number, None, self.0.clock.now());
-        self.deliver_pull(project, number, "closed");
+        self.changed(project, number, &PullChange::Closed);
+    }
+
+    /// Opens a closed one again, with the head that its branch has by now.
+    pub async fn reopen_pull(&self, project: &str, number: u64) -> Result<(), DevForgeError> {
+        if !self.state().reopen_pull(project, number, self.0.clock.now()) {
+            return Err(DevForgeError::Unknown(format!("closed pull request {number} in {project}")));
+        }
+        self.publish_head(project, number).await?;
+        self.changed(project, number, &PullChange::Reopened);
+        Ok(())
+    }
+
+    /// Lets an open one go into another branch.
+    pub fn retarget_pull(&self, project: &str, number: u64, base: &str) -> Result<(), DevForgeError> {
+        let before = self.state().retarget_pull(project, number, base, self.0.clock.now());
+        let before = before.ok_or_else(|| DevForgeError::Unknown(format!("pull request {number} or branch {base}")))?;
+        self.changed(project, number, &PullChange::Retargeted { before });
+        Ok(())
     }
 
     /// As if the head came from another repository.
@@ -134,9 +156,8 @@ impl DevForge {
     /// All pull requests, oldest first.
     pub fn pulls(&self, project: &str) -> Vec<PullView> {
         let state = self.state();
-        let view =
-            |pull: &state::Pull| PullView { number: pull.number, title: pull.title.clone(), state: pull.state() };
-        state.repo(project).into_iter().flat_map(state::Repo::pulls).map(view).collect()
+        let view = |pull: &Pull| PullView { number: pull.number, title: pull.title.clone(), state: pull.state() };
+        state.repo(project).into_iter().flat_map(Repo::pulls).map(view).collect()
     }
 
     /// Comments of a pull request, oldest first.
@@ -146,7 +167,15 @@ impl DevForge {
 
     /// Writes a comment as somebody.
     pub fn comment_as(&self, project: &str, number: u64, login: &str, body: &str) -> Option<u64> {
-        self.state().add_comment(project, number, login, body, self.0.clock.now())
+        let id = self.state().add_comment(project, number, written(login, body, self.0.clock.now()))?;
+        self.noted(project, id);
+        Some(id)
+    }
+
+    /// Writes a comment that nobody sees, and that lists count.
+    pub fn comment_hidden(&self, project: &str, number: u64) -> Option<u64> {
+        let (kind, now) = (CommentKind::Hidden, self.0.clock.now());
+        self.state().add_comment(project, number, NewComment { author: PERSON, body: "hidden", kind, now })
     }
 
     pub fn delete_comment(&self, project: &str, id: u64) -> bool {
@@ -197,8 +226,9 @@ impl DevForge {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn view(&self) -> json::View {
-        json::View { site: self.url(), api: self.api_url() }
+    pub(super) fn view(&self) -> View {
+        let git = self.0.git.get().map(GitServer::url).unwrap_or_default();
+        View { site: self.url(), api: self.api_url(), git: git.trim_end_matches('/').to_owned() }
     }
 
     pub(super) fn hook_of(&self, project: &str) -> Option<u64> {
@@ -206,33 +236,48 @@ impl DevForge {
         self.state().repo(project).map(|repo| repo.hook)
     }
 
-    /// Keeps `refs/pull/N/head`, as GitHub does.
+    /// Keeps the ref of the head, as the forge does.
     async fn publish_head(&self, project: &str, number: u64) -> Result<(), DevForgeError> {
         let head = self.state().pull(project, number).map(|pull| pull.head.clone());
         if let Some(head) = head {
-            git::update_ref(&self.repo_dir(project), &format!("refs/pull/{number}/head"), &head).await?;
+            git::update_ref(&self.repo_dir(project), &self.0.config.dialect.head_ref(number), &head).await?;
         }
         Ok(())
     }
 
-    pub(super) fn deliver_pull(&self, project: &str, number: u64, action: &str) {
-        let payload = {
-            let state = self.state();
-            let Some((repo, pull)) = state.repo(project).zip(state.pull(project, number)) else { return };
-            json::pull_event(&self.view(), repo, pull, action)
-        };
-        self.deliver(project, "pull_request", payload);
+    /// Tells of what has happened to a pull request; GitLab writes it on the merge request as well.
+    pub(super) fn changed(&self, project: &str, number: u64, change: &PullChange) {
+        if let (Dialect::GitLab, Some(body)) = (self.0.config.dialect, gitlab::system_note(change)) {
+            let text = NewComment { author: PERSON, body: &body, kind: CommentKind::System, now: self.0.clock.now() };
+            self.state().add_comment(project, number, text);
+        }
+        self.tell(project, Occasion::Changed(number, change));
+    }
+
+    /// Tells of a comment, if the hook is set so.
+    pub(super) fn noted(&self, project: &str, id: u64) {
+        if !self.state().settings().events.iter().any(|event| event == "note_events") {
+            return;
+        }
+        self.tell(project, Occasion::Noted(id));
     }
 
     /// Sends an event to the hook of a repository, if it has one.
-    fn deliver(&self, project: &str, event: &str, mut payload: serde_json::Value) {
-        let Some((hook, url)) = self.hook_of(project).zip(self.0.config.webhook_url.clone()) else { return };
-        {
+    fn tell(&self, project: &str, of: Occasion<'_>) {
+        let config = &self.0.config;
+        let Some(url) = &config.webhook_url else { return };
+        let view = self.view();
+        let letter = {
             let state = self.state();
             let Some(repo) = state.repo(project) else { return };
-            payload["repository"] = json::repo(&self.view(), repo);
-            payload["sender"] = json::user(&self.view(), PERSON);
+            let from = Sender { view: &view, repo, url, secret: &config.webhook_secret, now: self.0.clock.now() };
+            match config.dialect {
+                Dialect::GitHub => github::letter(&from, of),
+                Dialect::GitLab => gitlab::letter(&from, of),
+            }
+        };
+        if let Some(letter) = letter {
+            self.0.postman.post(letter);
         }
-        self.0.postman.post(deliver::Letter::new(url, hook, event, payload.to_string(), &self.0.config.webhook_secret));
     }
 }

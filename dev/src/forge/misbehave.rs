@@ -8,32 +8,15 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::fault::{ApiFault, Stale};
-use super::{DevForge, reply};
+use super::handle::DevForge;
+use super::refusal::{limited, moved, too_fast, unauthorized};
 
 pub(super) async fn layer(State(forge): State<DevForge>, mut request: Request, next: Next) -> Response {
     let Some(fault) = forge.faults().strike(&request) else { return next.run(request).await };
+    let dialect = forge.0.config.dialect;
     match fault {
-        ApiFault::PrimaryLimit { reset_after } => {
-            let reset = forge.0.clock.now().as_second().saturating_add_unsigned(reset_after);
-            let headers = [
-                ("x-ratelimit-limit", "5000".to_owned()),
-                ("x-ratelimit-remaining", "0".to_owned()),
-                ("x-ratelimit-reset", reset.to_string()),
-            ];
-            (StatusCode::FORBIDDEN, headers, axum::Json(json!({"message": "API rate limit exceeded for user ID 1."})))
-                .into_response()
-        }
-        ApiFault::SecondaryLimit { retry_after } => {
-            let message = axum::Json(
-                json!({"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try \
-                                   again."}),
-            );
-            match retry_after {
-                Some(seconds) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], message)
-                    .into_response(),
-                None => (StatusCode::FORBIDDEN, message).into_response(),
-            }
-        }
+        ApiFault::PrimaryLimit { reset_after } => limited(dialect, forge.0.clock.now(), reset_after),
+        ApiFault::SecondaryLimit { retry_after } => too_fast(dialect, retry_after),
         ApiFault::Status(code) => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, axum::Json(json!({"message": "as it was told to"}))).into_response()
@@ -53,19 +36,9 @@ pub(super) async fn layer(State(forge): State<DevForge>, mut request: Request, n
             std::future::pending().await
         }
         ApiFault::Redirect { to } => {
-            let code = if request.method() == Method::GET {
-                StatusCode::MOVED_PERMANENTLY
-            } else {
-                StatusCode::TEMPORARY_REDIRECT
-            };
-            (
-                code,
-                [(header::LOCATION, format!("{}{to}", forge.api_url()))],
-                axum::Json(json!({"message": "Moved Permanently"})),
-            )
-                .into_response()
+            moved(dialect, request.method() == Method::GET, &format!("{}{to}", forge.api_url()))
         }
-        ApiFault::Unauthorized => reply::error(StatusCode::UNAUTHORIZED, "Bad credentials"),
+        ApiFault::Unauthorized => unauthorized(dialect),
         ApiFault::Stale { newest } => {
             request.extensions_mut().insert(Stale(newest));
             next.run(request).await

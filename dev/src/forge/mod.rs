@@ -1,25 +1,31 @@
-//! A small GitHub on this machine: bare repositories, a REST API of GitHub's shape, signed webhooks, and a page to
-//! click on.
+//! A small forge on this machine: bare repositories, a REST API, webhooks and refs as GitHub or GitLab has them, and a
+//! page to click on.
 //!
-//! It keeps state as GitHub does, so that a test reads like a story, and misbehaves on demand. `driftless dev` runs on
-//! it as well.
+//! It keeps state as they do, so that a test reads like a story, and misbehaves on demand. `driftless dev` runs on it
+//! as well. The state is one; each dialect has a folder.
 
-mod access;
-mod api;
 mod caller;
 mod config;
 mod deliver;
+mod dialect;
 mod error;
 mod fault;
 mod git;
+mod github;
+mod gitlab;
 mod handle;
-mod json;
 mod merge;
 mod misbehave;
+mod occasion;
 mod page;
-mod reply;
+mod paging;
+mod record;
+mod refusal;
 mod settings;
+mod shown;
 mod state;
+mod user;
+mod view;
 
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -30,12 +36,14 @@ use driftless_base::lifecycle::Tasks;
 
 pub use config::{DevApp, DevForgeConfig};
 pub use deliver::DeliveryFault;
+pub use dialect::Dialect;
 pub use error::DevForgeError;
 pub use fault::{ApiFault, Faults};
 pub use git::GitError;
+pub use gitlab::PipelineKind;
 pub use handle::DevForge;
 pub use settings::Settings;
-pub use state::{CommentView, PullView, StatusView};
+pub use shown::{CommentView, PullView, StatusView};
 
 use handle::Inner;
 use state::State;
@@ -51,7 +59,7 @@ impl DevForge {
         let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let postman = deliver::Postman::start(tasks, clock.clone());
-        let state = Mutex::new(State::new(&config.token));
+        let state = Mutex::new(State::new(&config.token, Settings::of(config.dialect)));
         let forge = Self(Arc::new(Inner {
             config,
             address,
@@ -62,7 +70,11 @@ impl DevForge {
             git: OnceLock::new(),
         }));
         forge.serve_git(tasks).await.map_err(failed)?;
-        let router = api::router(forge.clone()).merge(page::router(forge.clone()));
+        let api = match forge.0.config.dialect {
+            Dialect::GitHub => github::router(forge.clone()),
+            Dialect::GitLab => gitlab::router(forge.clone()),
+        };
+        let router = api.merge(page::router(forge.clone()));
         let stop = tasks.soft().clone();
         tasks.spawn("embedded forge", async move {
             let serve = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());

@@ -16,8 +16,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::guard::asked_by_the_page;
-use super::state::{Pull, Repo, State as Known};
-use super::{DevForge, git};
+use super::git;
+use super::handle::DevForge;
+use super::record::{Pull, Repo};
+use super::shown::{CommentView, StatusView};
+use super::state::State as Known;
 
 const PAGE: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -67,6 +70,7 @@ fn summary(state: &Known, project: &str, pull: &Pull) -> Value {
     let mut statuses = state.statuses(project, &pull.head);
     let mut seen = std::collections::BTreeSet::new();
     statuses.retain(|status| seen.insert(status.context.clone()));
+    statuses.iter_mut().for_each(common);
     json!({
         "number": pull.number, "title": pull.title, "author": pull.author, "state": pull.state(),
         "head": pull.head.short(), "base": pull.base.short(),
@@ -74,13 +78,23 @@ fn summary(state: &Known, project: &str, pull: &Pull) -> Value {
     })
 }
 
+/// The page knows one word for each state, whatever the forge calls it.
+fn common(status: &mut StatusView) {
+    let word = match status.state.as_str() {
+        "failed" => "failure",
+        "running" => "pending",
+        "canceled" | "skipped" => "error",
+        _ => return,
+    };
+    word.clone_into(&mut status.state);
+}
+
 async fn pull(State(forge): State<DevForge>, Path((owner, name, number)): Path<(String, String, u64)>) -> Response {
     let project = format!("{owner}/{name}");
     let state = forge.state();
     let Some(pull) = state.pull(&project, number) else { return StatusCode::NOT_FOUND.into_response() };
     let mut out = summary(&state, &project, pull);
-    let comment =
-        |view: super::CommentView| json!({"id": view.id, "author": view.author, "html": render::html(&view.body)});
+    let comment = |view: CommentView| json!({"id": view.id, "author": view.author, "html": render::html(&view.body)});
     out["comments"] = state.comments(&project, number).into_iter().map(comment).collect();
     Json(out).into_response()
 }

@@ -1,7 +1,9 @@
-//! How the hook is set and what callers were granted, as people set it on GitHub's pages. Only shown: deliveries are
+//! How the hook is set and what callers were granted, as people set it on the forge's pages. Only shown: deliveries are
 //! sent all the same.
 
 use std::collections::BTreeMap;
+
+use super::dialect::Dialect;
 
 /// Everything is as it should be, until a test says otherwise.
 #[derive(Debug, Clone)]
@@ -18,10 +20,19 @@ pub struct Settings {
     pub may_push: bool,
     /// Of the App's installation.
     pub permissions: BTreeMap<String, String>,
+    /// Of the token's owner, at GitLab: 20 for a reporter, 30 for a developer, 40 for a maintainer.
+    pub access_level: u64,
+    /// The levels of others by their logins, at GitLab.
+    pub members: BTreeMap<String, u64>,
+    /// Whether the merge button makes no merge commit.
+    pub fast_forward: bool,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+/// GitLab's level of who may see the hooks.
+pub(super) const MAINTAINER: u64 = 40;
+
+impl Settings {
+    pub(super) fn of(dialect: Dialect) -> Self {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let permissions = [
             ("contents", "read"),
@@ -30,25 +41,22 @@ impl Default for Settings {
             ("repository_hooks", "read"),
             ("statuses", "write"),
         ];
+        let (events, scopes): (&[&str], &[&str]) = match dialect {
+            Dialect::GitHub => (&["push", "pull_request", "merge_group"], &["repo", "read:repo_hook"]),
+            Dialect::GitLab => (&["push_events", "merge_requests_events"], &["api"]),
+        };
         Self {
             active: true,
             content_type: "json".to_owned(),
             verifies_tls: true,
-            events: texts(&["push", "pull_request", "merge_group"]),
+            events: texts(events),
             is_app_s: false,
-            scopes: Some(texts(&["repo", "read:repo_hook"])),
+            scopes: Some(texts(scopes)),
             may_push: true,
             permissions: permissions.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect(),
+            access_level: MAINTAINER,
+            members: BTreeMap::new(),
+            fast_forward: false,
         }
-    }
-}
-
-impl Settings {
-    /// `repo_hook` scopes for tokens, a permission for Apps; a newer token's are not modelled and allow it.
-    pub(super) fn show_hooks(&self, is_app: bool) -> bool {
-        if is_app {
-            return self.permissions.contains_key("repository_hooks");
-        }
-        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.ends_with(":repo_hook")))
     }
 }

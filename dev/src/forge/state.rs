@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use driftless_webhooks::Oid;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 
-use super::caller::Caller;
 use super::git::Branches;
+use super::gitlab::Pipelines;
+use super::record::{Comment, CommentKind, Merged, Moved, Pull, Repo, Status};
 use super::settings::Settings;
-
-/// Who commits, opens and merges here.
-pub(super) const PERSON: &str = "you";
+use super::shown::{CommentView, StatusView};
+use super::user::PERSON;
 
 pub(super) struct State {
     repos: BTreeMap<String, Repo>,
@@ -20,127 +19,35 @@ pub(super) struct State {
     token: String,
     /// Installation tokens and when they end.
     installation: HashMap<String, Timestamp>,
+    /// The names that repositories had, and what they are called now.
+    moved: HashMap<String, String>,
     settings: Settings,
 }
 
-pub(super) struct Repo {
-    pub id: u64,
-    pub owner: String,
-    pub name: String,
-    pub hook: u64,
-    pub created: Timestamp,
-    next_number: u64,
-    branches: Branches,
-    pulls: BTreeMap<u64, Pull>,
-    comments: Vec<Comment>,
-    statuses: Vec<Status>,
+/// A comment that is to be written.
+#[derive(Clone, Copy)]
+pub(super) struct NewComment<'a> {
+    pub author: &'a str,
+    pub body: &'a str,
+    pub kind: CommentKind,
+    pub now: Timestamp,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Pull {
-    pub id: u64,
-    pub number: u64,
-    pub title: String,
-    pub author: String,
-    pub head_ref: String,
-    pub head: Oid,
-    pub base_ref: String,
-    pub base: Oid,
-    pub open: bool,
-    pub merged: Option<(Oid, Timestamp)>,
-    pub fork: bool,
-    pub created: Timestamp,
-    pub updated: Timestamp,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Comment {
-    pub id: u64,
-    pub number: u64,
-    pub author: String,
-    pub body: String,
-    pub created: Timestamp,
-    pub updated: Timestamp,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Status {
-    pub id: u64,
-    pub sha: Oid,
-    pub state: String,
-    pub context: String,
-    pub description: Option<String>,
-    pub target_url: Option<String>,
-    pub creator: String,
-    pub created: Timestamp,
-}
-
-/// A comment as tests and the page see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CommentView {
-    pub id: u64,
-    pub author: String,
-    pub body: String,
-}
-
-/// A status as tests and the page see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StatusView {
-    pub state: String,
-    pub context: String,
-    pub description: String,
-}
-
-/// A pull request as `driftless dev` tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PullView {
-    pub number: u64,
-    pub title: String,
-    /// `open`, `merged` or `closed`.
-    pub state: &'static str,
-}
-
-/// A branch that was made, moved or deleted.
-#[derive(Debug, Clone)]
-pub(super) struct Moved {
-    pub branch: String,
-    pub before: Option<Oid>,
-    pub after: Option<Oid>,
-}
-
-impl Pull {
-    pub(super) fn state(&self) -> &'static str {
-        match (self.open, &self.merged) {
-            (true, _) => "open",
-            (false, Some(_)) => "merged",
-            (false, None) => "closed",
-        }
-    }
-}
-
-impl Repo {
-    pub(super) fn full_name(&self) -> String {
-        format!("{}/{}", self.owner, self.name)
-    }
-
-    pub(super) fn pulls(&self) -> impl DoubleEndedIterator<Item = &Pull> {
-        self.pulls.values()
-    }
-
-    pub(super) fn branches(&self) -> &Branches {
-        &self.branches
-    }
+/// As somebody's words.
+pub(super) fn written<'a>(author: &'a str, body: &'a str, now: Timestamp) -> NewComment<'a> {
+    NewComment { author, body, kind: CommentKind::Written, now }
 }
 
 impl State {
-    pub(super) fn new(token: &SecretString) -> Self {
+    pub(super) fn new(token: &SecretString, settings: Settings) -> Self {
         let token = token.expose_secret().to_owned();
         Self {
             repos: BTreeMap::new(),
             next_id: 1000,
             token,
             installation: HashMap::new(),
-            settings: Settings::default(),
+            moved: HashMap::new(),
+            settings,
         }
     }
 
@@ -152,14 +59,8 @@ impl State {
         &mut self.settings
     }
 
-    pub(super) fn may_see_hooks(&self, caller: &Caller) -> bool {
-        match caller {
-            Caller::Login(login) => self.settings.show_hooks(login.ends_with("[bot]")),
-            Caller::App => false,
-        }
-    }
-
-    fn id(&mut self) -> u64 {
+    /// One that nothing had before.
+    pub(super) fn id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
@@ -177,6 +78,7 @@ impl State {
             pulls: BTreeMap::new(),
             comments: Vec::new(),
             statuses: Vec::new(),
+            pipelines: Pipelines::default(),
         };
         self.repos.insert(format!("{owner}/{name}").to_lowercase(), repo);
     }
@@ -189,7 +91,26 @@ impl State {
         self.repos.get(&project.to_lowercase())
     }
 
-    fn repo_mut(&mut self, project: &str) -> Option<&mut Repo> {
+    /// By its number, or by a path, which may be one that it had before: then its present one comes with it.
+    pub(super) fn find(&self, id: &str) -> Option<(&Repo, bool)> {
+        if let Ok(id) = id.parse::<u64>() {
+            return self.repos.values().find(|repo| repo.id == id).map(|repo| (repo, false));
+        }
+        let moved = || self.repo(self.moved.get(&id.to_lowercase())?).map(|repo| (repo, true));
+        self.repo(id).map(|repo| (repo, false)).or_else(moved)
+    }
+
+    /// Gives a repository another name; the old one leads to it.
+    pub(super) fn move_repo(&mut self, from: &str, owner: &str, name: &str) {
+        let Some(mut repo) = self.repos.remove(&from.to_lowercase()) else { return };
+        owner.clone_into(&mut repo.owner);
+        name.clone_into(&mut repo.name);
+        let to = repo.full_name().to_lowercase();
+        self.moved.insert(from.to_lowercase(), to.clone());
+        self.repos.insert(to, repo);
+    }
+
+    pub(super) fn repo_mut(&mut self, project: &str) -> Option<&mut Repo> {
         self.repos.get_mut(&project.to_lowercase())
     }
 
@@ -217,17 +138,17 @@ impl State {
             .collect()
     }
 
-    /// Gives open pull requests their new heads and bases; returns those whose head moved.
-    pub(super) fn move_pulls(&mut self, project: &str, moves: &[Moved], now: Timestamp) -> Vec<u64> {
+    /// Gives open pull requests their new heads and bases; returns those whose head moved, with the one before.
+    pub(super) fn move_pulls(&mut self, project: &str, moves: &[Moved], now: Timestamp) -> Vec<(u64, Oid)> {
         let Some(repo) = self.repo_mut(project) else { return Vec::new() };
         let mut updated = Vec::new();
         for pull in repo.pulls.values_mut().filter(|pull| pull.open) {
             for moved in moves {
                 let Some(after) = &moved.after else { continue };
                 if moved.branch == pull.head_ref {
-                    pull.head = after.clone();
+                    let before = std::mem::replace(&mut pull.head, after.clone());
                     pull.updated = now;
-                    updated.push(pull.number);
+                    updated.push((pull.number, before));
                 }
                 if moved.branch == pull.base_ref {
                     pull.base = after.clone();
@@ -263,27 +184,42 @@ impl State {
         Some(number)
     }
 
-    pub(super) fn close_pull(&mut self, project: &str, number: u64, merged: Option<Oid>, now: Timestamp) {
+    pub(super) fn close_pull(&mut self, project: &str, number: u64, merged: Option<Merged>, now: Timestamp) {
         if let Some(pull) = self.pull_mut(project, number) {
             pull.open = false;
-            pull.merged = merged.map(|oid| (oid, now));
+            pull.merged = merged;
             pull.updated = now;
         }
     }
 
-    pub(super) fn add_comment(
-        &mut self,
-        project: &str,
-        number: u64,
-        author: &str,
-        body: &str,
-        now: Timestamp,
-    ) -> Option<u64> {
+    /// Returns the branch that it went into before; none if there is no such pull request or branch.
+    pub(super) fn retarget_pull(&mut self, project: &str, number: u64, to: &str, now: Timestamp) -> Option<String> {
+        let repo = self.repo_mut(project)?;
+        let base = repo.branches.get(to)?.clone();
+        let pull = repo.pulls.get_mut(&number).filter(|pull| pull.open)?;
+        (pull.base, pull.updated) = (base, now);
+        Some(std::mem::replace(&mut pull.base_ref, to.to_owned()))
+    }
+
+    /// Whether it was closed and unmerged. Its head is where its branch is by now.
+    pub(super) fn reopen_pull(&mut self, project: &str, number: u64, now: Timestamp) -> bool {
+        let Some(repo) = self.repo_mut(project) else { return false };
+        let Some(pull) = repo.pulls.get_mut(&number).filter(|pull| !pull.open && pull.merged.is_none()) else {
+            return false;
+        };
+        (pull.open, pull.updated) = (true, now);
+        if let Some(head) = repo.branches.get(&pull.head_ref) {
+            pull.head = head.clone();
+        }
+        true
+    }
+
+    pub(super) fn add_comment(&mut self, project: &str, number: u64, text: NewComment<'_>) -> Option<u64> {
         self.pull(project, number)?;
         let id = self.id();
-        let comment =
-            Comment { id, number, author: author.to_owned(), body: body.to_owned(), created: now, updated: now };
-        self.repo_mut(project)?.comments.push(comment);
+        let NewComment { author, body, kind, now } = text;
+        let (author, body) = (author.to_owned(), body.to_owned());
+        self.repo_mut(project)?.comments.push(Comment { id, number, author, body, kind, created: now, updated: now });
         Some(id)
     }
 
@@ -332,16 +268,18 @@ impl State {
             author: comment.author.clone(),
             body: comment.body.clone(),
         };
-        self.comments_of(project, number).map(view).collect()
+        self.comments_of(project, number).filter(|comment| comment.kind == CommentKind::Written).map(view).collect()
     }
 
+    /// Newest first, in whichever dialect they were set.
     pub(super) fn statuses(&self, project: &str, sha: &Oid) -> Vec<StatusView> {
         let view = |status: &Status| StatusView {
             state: status.state.clone(),
             context: status.context.clone(),
             description: status.description.clone().unwrap_or_default(),
         };
-        self.statuses_of(project, sha).map(view).collect()
+        let jobs = self.repo(project).into_iter().flat_map(|repo| repo.pipelines.shown(sha));
+        self.statuses_of(project, sha).map(view).chain(jobs).collect()
     }
 
     pub(super) fn rotate(&mut self, token: &SecretString) {

@@ -19,7 +19,7 @@ use super::output;
 use super::serve::{stop, stop_signal, surroundings};
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
-use crate::dev::forge::{DevForge, DevForgeConfig};
+use crate::dev::forge::{DevForge, DevForgeConfig, Dialect};
 use crate::dev::git_http::GitFaults;
 use crate::dev::tls::DevTls;
 use crate::dev::{ControlPlane, ControlPlaneOptions, Programs, sample};
@@ -193,6 +193,7 @@ async fn forge(args: &DevArgs, dir: &Path, tasks: &Tasks) -> anyhow::Result<(Dev
     let tls = DevTls::new()?;
     let files = tls.write(dir)?;
     let config = DevForgeConfig {
+        dialect: Dialect::default(),
         dir: repositories,
         listen: loopback(args.forge_port),
         public_url: None,

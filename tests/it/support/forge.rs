@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftless::clock::SystemClock;
-use driftless::dev::forge::{DevApp, DevForge, DevForgeConfig};
+use driftless::dev::forge::{DevApp, DevForge, DevForgeConfig, Dialect};
 use driftless::dev::git_http::GitFaults;
 use driftless::forge::{GitHub, GitHubConfig, GitHubCredentials};
 use driftless::ids::Oid;
@@ -26,7 +26,9 @@ pub struct Forge {
 /// What a test sets otherwise.
 #[derive(Default)]
 pub struct Setup {
+    pub dialect: Dialect,
     pub webhook_url: Option<String>,
+    pub webhook_secret: Option<&'static str>,
     pub app: Option<DevApp>,
     pub public_url: Option<String>,
     pub port: u16,
@@ -50,11 +52,12 @@ impl Forge {
         let dir = tempfile::tempdir().expect("a directory");
         let tasks = Tasks::new();
         let config = DevForgeConfig {
+            dialect: setup.dialect,
             dir: dir.path().to_owned(),
             listen: ([127, 0, 0, 1], setup.port).into(),
             public_url: setup.public_url,
             webhook_url: setup.webhook_url,
-            webhook_secret: secret("hook"),
+            webhook_secret: secret(setup.webhook_secret.unwrap_or("hook")),
             token: secret("t0ken"),
             login: "driftless-bot".into(),
             app: setup.app,

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::guard::asked_by_the_page;
-use crate::forge::{DevForge, DevForgeError, git};
+use crate::forge::error::DevForgeError;
+use crate::forge::git;
+use crate::forge::handle::DevForge;
 
 /// Whom a change is made to.
 const BASE: &str = "main";

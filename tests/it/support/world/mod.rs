@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use driftless::clock::SystemClock;
 use driftless::dev::fault_proxy::FaultProxy;
-use driftless::dev::forge::{DevForge, DevForgeConfig};
+use driftless::dev::forge::{DevForge, DevForgeConfig, Dialect};
 use driftless::dev::git_http::GitFaults;
 use driftless::dev::tls::DevTls;
 use driftless::ids::{AppId, ClusterName, RepoName};
@@ -246,6 +246,7 @@ async fn forge(folder: &Path, webhook_url: Option<String>, git_faults: GitFaults
     let tls = DevTls::new().expect("a certificate");
     tls.write(folder).expect("its files");
     let config = DevForgeConfig {
+        dialect: Dialect::default(),
         dir: folder.join("forge"),
         listen: ([127, 0, 0, 1], 0).into(),
         public_url: None,

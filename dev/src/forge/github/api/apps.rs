@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use super::project::{Project, project};
 use crate::forge::caller::Caller;
-use crate::forge::{DevForge, json as shape, reply};
+use crate::forge::github::json as shape;
+use crate::forge::github::reply;
+use crate::forge::handle::DevForge;
 
 /// The id of the one installation.
 const INSTALLATION: u64 = 77;

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::project::{Project, project};
 use crate::forge::caller::Caller;
-use crate::forge::reply::Paging;
-use crate::forge::{DevForge, json as shape, reply};
+use crate::forge::github::hook_access::may_see_hooks;
+use crate::forge::github::json as shape;
+use crate::forge::github::reply::{self, Pages};
+use crate::forge::handle::DevForge;
 
 /// The hooks of a repository: its own one, if deliveries are sent at all. Who may not see them is told that there is
 /// nothing.
@@ -17,17 +19,19 @@ pub(super) async fn list(
     State(forge): State<DevForge>,
     Path(path): Path<Project>,
     caller: Caller,
-    paging: Paging,
+    paging: Pages,
 ) -> Response {
     let project = project(&path);
     let state = forge.state();
-    let Some(repo) = state.repo(&project).filter(|_| state.may_see_hooks(&caller)) else { return reply::not_found() };
+    let Some(repo) = state.repo(&project).filter(|_| may_see_hooks(state.settings(), &caller)) else {
+        return reply::not_found();
+    };
     let url = forge.0.config.webhook_url.clone().filter(|_| !state.settings().is_app_s);
     let last = forge.0.postman.log(repo.hook).into_iter().next();
     let hooks: Vec<Value> =
         url.iter().map(|url| shape::hook(&forge.view(), repo, url, state.settings(), last.as_ref())).collect();
     let page: Value = paging.slice(&hooks).iter().cloned().collect();
-    paging.linked(&forge.url(), hooks.len(), Json(page).into_response())
+    reply::linked(&paging, &forge.url(), hooks.len(), Json(page).into_response())
 }
 
 /// The hook that an App has for all of its installations.
@@ -43,14 +47,14 @@ pub(super) async fn of_app(State(forge): State<DevForge>, caller: Caller) -> Res
 pub(super) async fn deliveries(
     State(forge): State<DevForge>,
     Path((owner, name, hook)): Path<(String, String, u64)>,
-    paging: Paging,
+    paging: Pages,
 ) -> Response {
     if !has_hook(&forge, &format!("{owner}/{name}"), hook) {
         return reply::not_found();
     }
     let log = forge.0.postman.log(hook);
     let page: Value = paging.slice(&log).iter().map(shape::delivery).collect();
-    paging.linked(&forge.url(), log.len(), Json(page).into_response())
+    reply::linked(&paging, &forge.url(), log.len(), Json(page).into_response())
 }
 
 pub(super) async fn redeliver(

@@ -8,10 +8,14 @@ use driftless_webhooks::Oid;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::forge::caller::{Caller, login};
-use crate::forge::reply::Paging;
-use crate::forge::state::{State as Known, Status};
-use crate::forge::{DevForge, git, json as shape, reply};
+use crate::forge::caller::Caller;
+use crate::forge::git;
+use crate::forge::github::caller::login;
+use crate::forge::github::json as shape;
+use crate::forge::github::reply::{self, Pages};
+use crate::forge::handle::DevForge;
+use crate::forge::record::Status;
+use crate::forge::state::State as Known;
 
 /// GitHub's limits: characters of a description, statuses of one context on one commit.
 const DESCRIPTION: usize = 140;
@@ -86,7 +90,7 @@ fn unfit(state: &Known, project: &str, sha: &Oid, new: &NewStatus) -> Option<Res
 pub(super) async fn list(
     State(forge): State<DevForge>,
     Path((owner, name, sha)): Path<(String, String, String)>,
-    paging: Paging,
+    paging: Pages,
     headers: HeaderMap,
 ) -> Response {
     let project = format!("{owner}/{name}");
@@ -94,13 +98,13 @@ pub(super) async fn list(
     let Some((repo, sha)) = state.repo(&project).zip(sha.parse::<Oid>().ok()) else { return reply::not_found() };
     let all: Vec<&Status> = state.statuses_of(&project, &sha).collect();
     let page: Value = paging.slice(&all).iter().map(|status| shape::status(&forge.view(), repo, status)).collect();
-    paging.linked(&forge.url(), all.len(), reply::tagged(&headers, &page))
+    reply::linked(&paging, &forge.url(), all.len(), reply::tagged(&headers, &page))
 }
 
 pub(super) async fn combined(
     State(forge): State<DevForge>,
     Path((owner, name, sha)): Path<(String, String, String)>,
-    paging: Paging,
+    paging: Pages,
     headers: HeaderMap,
 ) -> Response {
     let project = format!("{owner}/{name}");
@@ -113,5 +117,5 @@ pub(super) async fn combined(
         }
     }
     let body = shape::combined(&forge.view(), repo, sha.as_str(), &latest, paging.slice(&latest));
-    paging.linked(&forge.url(), latest.len(), reply::tagged(&headers, &body))
+    reply::linked(&paging, &forge.url(), latest.len(), reply::tagged(&headers, &body))
 }

@@ -8,10 +8,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::project::{Project, project};
+use crate::forge::error::DevForgeError;
 use crate::forge::git::GitError;
-use crate::forge::reply::Paging;
-use crate::forge::state::Pull;
-use crate::forge::{DevForge, DevForgeError, json as shape, reply};
+use crate::forge::github::json as shape;
+use crate::forge::github::reply::{self, Pages};
+use crate::forge::handle::DevForge;
+use crate::forge::record::Pull;
 
 #[derive(Deserialize)]
 pub(super) struct Filter {
@@ -24,7 +26,7 @@ pub(super) async fn list(
     State(forge): State<DevForge>,
     Path(path): Path<Project>,
     Query(filter): Query<Filter>,
-    paging: Paging,
+    paging: Pages,
     headers: HeaderMap,
 ) -> Response {
     let state = forge.state();
@@ -43,7 +45,7 @@ pub(super) async fn list(
     }
     let view = forge.view();
     let page = paging.slice(&pulls).iter().map(|pull| shape::pull(&view, repo, pull)).collect();
-    paging.linked(&forge.url(), pulls.len(), reply::tagged(&headers, &page))
+    reply::linked(&paging, &forge.url(), pulls.len(), reply::tagged(&headers, &page))
 }
 
 pub(super) async fn one(

@@ -3,23 +3,14 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::deliver::Sent;
-use super::settings::Settings;
-use super::state::{Comment, Moved, Pull, Repo, Status};
-
-/// What addresses begin with.
-pub(super) struct View {
-    pub site: String,
-    pub api: String,
-}
+use crate::forge::deliver::Sent;
+use crate::forge::record::{Comment, Moved, Pull, Repo, Status};
+use crate::forge::settings::Settings;
+use crate::forge::user::id as user_id;
+use crate::forge::view::View;
 
 pub(super) fn node(id: u64) -> String {
     format!("DEV_{id}")
-}
-
-/// The same for the same login, and never that of a repository.
-fn user_id(login: &str) -> u64 {
-    login.bytes().fold(17, |sum, byte| (sum * 31 + u64::from(byte)) % 1_000_003)
 }
 
 pub(super) fn user(view: &View, login: &str) -> Value {
@@ -160,8 +151,8 @@ pub(super) fn pull(view: &View, of: &Repo, pull: &Pull) -> Value {
         "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [],
         "author_association": "OWNER", "auto_merge": null,
         "created_at": time(pull.created), "updated_at": time(pull.updated), "closed_at": closed,
-        "merged_at": pull.merged.as_ref().map(|(_, at)| time(*at)), "merge_commit_sha": pull.merged.as_ref().map(|(oid,
-        _)| oid.to_string()),
+        "merged_at": pull.merged.as_ref().map(|merged| time(merged.at)),
+        "merge_commit_sha": pull.merged.as_ref().map(|merged| merged.tip.to_string()),
         "url": api, "html_url": site, "diff_url": format!("{site}.diff"), "patch_url": format!("{site}.patch"),
         "issue_url": issue,
         "commits_url": format!("{api}/commits"), "review_comments_url": format!("{api}/comments"),
@@ -184,7 +175,7 @@ pub(super) fn full_pull(view: &View, of: &Repo, pull: &Pull, comments: usize) ->
     let more = json!({
         "merged": pull.merged.is_some(), "mergeable": pull.open.then_some(true),
         "mergeable_state": if pull.open { "clean" } else { "unknown" },
-        "merged_by": pull.merged.as_ref().map(|_| user(view, &pull.author)), "comments": comments, "review_comments": 0,
+        "merged_by": pull.merged.as_ref().map(|merged| user(view, &merged.by)), "comments": comments, "review_comments": 0,
         "maintainer_can_modify": false, "commits": 1, "additions": 0, "deletions": 0, "changed_files": 1,
         "rebaseable": null,
     });

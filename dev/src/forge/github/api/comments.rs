@@ -7,10 +7,13 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::project::{Project, project};
-use crate::forge::caller::{Caller, login};
+use crate::forge::caller::Caller;
 use crate::forge::fault::Stale;
-use crate::forge::reply::Paging;
-use crate::forge::{DevForge, json as shape, reply};
+use crate::forge::github::caller::login;
+use crate::forge::github::json as shape;
+use crate::forge::github::reply::{self, Pages};
+use crate::forge::handle::DevForge;
+use crate::forge::state::written;
 
 /// GitHub's limit on a comment.
 const LIMIT: usize = 65_536;
@@ -23,7 +26,7 @@ pub(super) struct Text {
 pub(super) async fn list(
     State(forge): State<DevForge>,
     Path((owner, name, number)): Path<(String, String, u64)>,
-    paging: Paging,
+    paging: Pages,
     headers: HeaderMap,
     stale: Option<Extension<Stale>>,
 ) -> Response {
@@ -37,7 +40,7 @@ pub(super) async fn list(
     comments.truncate(comments.len().saturating_sub(hidden));
     let view = forge.view();
     let page = paging.slice(&comments).iter().map(|comment| shape::comment(&view, repo, comment)).collect();
-    paging.linked(&forge.url(), comments.len(), reply::tagged(&headers, &page))
+    reply::linked(&paging, &forge.url(), comments.len(), reply::tagged(&headers, &page))
 }
 
 pub(super) async fn create(
@@ -55,7 +58,7 @@ pub(super) async fn create(
         return refusal;
     }
     let mut state = forge.state();
-    let Some(id) = state.add_comment(&project, number, &login, &text.body, forge.0.clock.now()) else {
+    let Some(id) = state.add_comment(&project, number, written(&login, &text.body, forge.0.clock.now())) else {
         return reply::not_found();
     };
     match state.repo(&project).zip(state.comment(&project, id)) {

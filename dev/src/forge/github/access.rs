@@ -1,14 +1,16 @@
 //! Finds out who asks the API, by the token.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
-use super::caller::Caller;
-use super::{DevApp, DevForge, reply};
+use super::refusal;
+use crate::forge::caller::Caller;
+use crate::forge::config::DevApp;
+use crate::forge::handle::DevForge;
 
 #[derive(Deserialize)]
 struct Claims {
@@ -21,7 +23,7 @@ pub(super) async fn layer(State(forge): State<DevForge>, mut request: Request, n
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        None => reply::error(StatusCode::UNAUTHORIZED, "Bad credentials"),
+        None => refusal::unauthorized(),
     }
 }
 

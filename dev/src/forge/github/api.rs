@@ -11,9 +11,12 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post, put};
 
-use super::{DevForge, access, misbehave, reply};
+use super::{access, reply};
+use crate::forge::dialect::Dialect;
+use crate::forge::handle::DevForge;
+use crate::forge::misbehave;
 
-pub(super) fn router(forge: DevForge) -> Router {
+pub(in crate::forge) fn router(forge: DevForge) -> Router {
     let repo = Router::new()
         .route("/pulls", get(pulls::list).post(pulls::open))
         .route("/pulls/{number}", get(pulls::one))
@@ -38,5 +41,5 @@ pub(super) fn router(forge: DevForge) -> Router {
         .layer(from_fn_with_state(forge.clone(), access::layer))
         .layer(from_fn_with_state(forge.clone(), misbehave::layer))
         .with_state(forge);
-    Router::new().nest("/api/v3", api)
+    Router::new().nest(Dialect::GitHub.api(), api)
 }

@@ -1,0 +1,112 @@
+//! The embedded forge in GitLab's dialect against GitLab's own description of its API: requests go through a validating
+//! proxy (Prism, over `tests/gitlab/openapi2.json`), and whatever the proxy finds wrong, in a request or an answer,
+//! fails.
+
+use std::path::PathBuf;
+
+use driftless::dev::forge::{Dialect, PipelineKind};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::forge::{Forge, PROJECT, Setup};
+use crate::support::prism::Prism;
+
+struct Api {
+    base: String,
+    client: reqwest::Client,
+}
+
+impl Api {
+    fn at(url: &str) -> Self {
+        Self { base: url.to_owned(), client: reqwest::Client::builder().no_proxy().build().expect("a client") }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let request =
+            self.client.request(method, format!("{}/api/v4{path}", self.base)).header("PRIVATE-TOKEN", "t0ken");
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(Method::GET, path, None).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+}
+
+#[tokio::test]
+async fn every_request_and_answer_is_as_gitlab_describes_it() {
+    let webhook_url = Some("http://127.0.0.1:9/webhooks/gitlab".into());
+    let forge = Forge::with(Setup { dialect: Dialect::GitLab, webhook_url, ..Setup::default() }).await;
+    let description = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/gitlab/openapi2.json");
+    let mut prism = Prism::start(&description, &forge.forge.url()).await;
+    let api = Api::at(&prism.url());
+    let open = async |title: &str| forge.forge.open_pull(PROJECT, "topic", "main", title).await.expect("opened");
+    let (number, other, third) = (open("t").await, open("Draft: u").await, open("v").await);
+    let sha = forge.head("topic");
+    let project = format!("/projects/{}", PROJECT.replace('/', "%2F"));
+    let of = format!("{project}/merge_requests/{number}");
+
+    let me = api.get("/user").await;
+    api.get("/personal_access_tokens/self").await;
+    let id = api.get(&project).await["id"].clone();
+    assert_eq!(api.get(&format!("/projects/{id}")).await["path_with_namespace"], PROJECT);
+    api.get(&format!("{project}/members/all/{}", me["id"])).await;
+    assert_eq!(api.get(&format!("{project}/repository/branches")).await[0]["name"], "main");
+    let hooks = api.get(&format!("{project}/hooks")).await;
+    let hook = format!("/projects/{id}/hooks/{}", hooks[0]["id"]);
+    forge.forge.delivered().await;
+    let events = api.get(&format!("{hook}/events")).await;
+    let (status, _) = api.ask(Method::POST, &format!("{hook}/events/{}/resend", events[0]["id"]), None).await;
+    assert_eq!(status, 201);
+
+    for (method, path, body, wanted) in [
+        (Method::POST, format!("{of}/notes"), Some(json!({"body": "hello"})), 201),
+        (Method::POST, format!("{project}/statuses/{sha}"), Some(json!({"state": "pending", "ref": "topic"})), 201),
+        (
+            Method::POST,
+            format!("{project}/statuses/{sha}"),
+            Some(json!({"state": "success", "ref": "topic", "name": "driftless", "description": "1 update",
+                "target_url": "https://driftless.example/1"})),
+            201,
+        ),
+    ] {
+        let (status, body) = api.ask(method, &path, body).await;
+        assert_eq!(status, wanted, "{path}: {body}");
+    }
+    for path in ["", "?order_by=id&sort=asc&all=true&name=driftless", "?ref=topic&page=1&per_page=100"] {
+        api.get(&format!("{project}/repository/commits/{sha}/statuses{path}")).await;
+    }
+    forge.forge.add_pipeline(PROJECT, number, PipelineKind::MergeRequest).await.expect("added");
+    assert_eq!(api.get(&of).await["head_pipeline"]["source"], "merge_request_event");
+    assert_eq!(api.get(&format!("{of}/pipelines")).await.as_array().map(Vec::len), Some(2));
+
+    let note = api.get(&format!("{of}/notes?sort=asc&per_page=100")).await[0]["id"].clone();
+    let at = format!("{of}/notes/{note}");
+    api.get(&at).await;
+    assert_eq!(api.ask(Method::PUT, &at, Some(json!({"body": "again"}))).await.0, 200);
+    assert_eq!(api.ask(Method::DELETE, &at, None).await.0, 204);
+
+    forge.forge.merge_pull(PROJECT, number).await.expect("merged");
+    forge.forge.close_pull(PROJECT, other);
+    forge.push("topic", "more").await;
+    forge.forge.squash_pull(PROJECT, third).await.expect("merged");
+    let list = format!("{project}/merge_requests?order_by=updated_at&sort=asc&per_page=100&page=1");
+    for (state, count) in [("opened", 0), ("merged", 2), ("closed", 1), ("locked", 0), ("all", 3)] {
+        let found = api.get(&format!("{list}&state={state}&updated_after=2020-01-01T00:00:00.000Z")).await;
+        assert_eq!(found.as_array().map(Vec::len), Some(count), "{state}");
+    }
+    for number in [number, other, third] {
+        api.get(&format!("{project}/merge_requests/{number}")).await;
+    }
+    assert_eq!(prism.violations(), Vec::<String>::new());
+
+    // The proxy does look: a request that the description does not allow is refused.
+    let (status, _) =
+        api.ask(Method::POST, &format!("{project}/statuses/{sha}"), Some(json!({"state": "splendid"}))).await;
+    assert_eq!(status, 422);
+}
