@@ -175,6 +175,7 @@ fn kubeconfig_text(error: &KubeconfigError) -> String {
         KubeconfigError::LoadClientCertificate(_) => "the client certificate of its user cannot be read".to_owned(),
         KubeconfigError::LoadClientKey(_) => "the client key of its user cannot be read".to_owned(),
         KubeconfigError::ParseClusterUrl(_) => "the server of its cluster is not a valid URL".to_owned(),
+        KubeconfigError::ParseNoProxy(_) => "the environment variable NO_PROXY is invalid".to_owned(),
         KubeconfigError::ParseProxyUrl(_) => "the proxy-url of its cluster is not a valid URL".to_owned(),
         _ => "it is not a valid kubeconfig. Check it with `kubectl config view`".to_owned(),
     }

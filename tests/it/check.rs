@@ -69,6 +69,10 @@ impl Site {
 
     /// What the program says, and what it ends with. Names that differ each time are written the same.
     async fn check(&self, more: &[&str]) -> (String, i32) {
+        self.check_with(more, &[]).await
+    }
+
+    async fn check_with(&self, more: &[&str], environment: &[(&str, &str)]) -> (String, i32) {
         let folder = self.folder.path();
         let check = tokio::process::Command::new(env!("CARGO_BIN_EXE_driftless"))
             .args(["check", "--online", "--config"])
@@ -77,6 +81,7 @@ impl Site {
             .current_dir(folder)
             .env("HOOK_SECRET", "hook")
             .env("TOKEN", "t0ken")
+            .envs(environment.iter().copied())
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true)
             .output();
@@ -221,4 +226,47 @@ async fn who_does_not_answer_is_named_and_the_rest_is_asked_all_the_same() {
     let (said, code) = site.check(&["--definitions", "shopp=shop", "--definitions", "shop=nowhere"]).await;
     insta::assert_snapshot!(said);
     assert_eq!(code, 1);
+}
+
+/// Takes connections as a proxy does, and leads all of them to one place.
+async fn proxy_to(target: String) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let taken = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let count = taken.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let target = target.clone();
+            tokio::spawn(async move {
+                if let Ok(mut far) = tokio::net::TcpStream::connect(&target).await {
+                    drop(tokio::io::copy_bidirectional(&mut near, &mut far).await);
+                }
+            });
+        }
+    });
+    (url, taken)
+}
+
+/// A forge that can only be reached through a company's proxy, and what is not to go through it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forge_is_reached_through_a_proxy() {
+    let receiver = Receiver::at("hook", "/webhooks/forge").await;
+    let site = Site::new("proxied", Some(receiver.url.clone())).await;
+    site.kubeconfig(deployed::identity().await);
+    let api = site.forge.forge.api_url();
+    let host = url::Url::parse(&api).expect("a URL");
+    let address = format!("{}:{}", host.host_str().expect("a host"), host.port().expect("a port"));
+    let named = api.replace(&address, "forge.invalid");
+    site.write("driftless.yaml", &site.configuration().replace(&api, &named));
+    let (proxy, taken) = proxy_to(address).await;
+
+    let (said, code) = site.check_with(&[], &[("HTTP_PROXY", &proxy)]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("authenticated at forge.invalid as driftless-bot"), "{said}");
+    assert!(taken.load(std::sync::atomic::Ordering::SeqCst) > 0);
+
+    let (said, code) = site.check_with(&[], &[("HTTP_PROXY", &proxy), ("NO_PROXY", "forge.invalid")]).await;
+    assert!(said.contains("forge.invalid could not be reached"), "{said}");
+    assert_eq!(code, 1, "{said}");
 }
