@@ -140,15 +140,18 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// Whether an admission webhook could not be asked.
+    pub fn is_unanswered_webhook(&self) -> bool {
+        matches!(self, Self::Cluster(ClusterError::Failed { message, .. }) if message.starts_with(NO_WEBHOOK))
+    }
+
     /// The server's text where it may name what is missing or in the way. None where it quotes values of the manifest,
     /// which can say anything; what a webhook or a policy says is known by how it begins. That a webhook was not
     /// reached would be tried again.
     pub fn may_name_others(&self) -> Option<&str> {
         match self {
             Self::Forbidden { message } | Self::Refused { message } => Some(message),
-            Self::Cluster(ClusterError::Failed { message, .. }) => {
-                Some(message).filter(|text| text.starts_with(NO_WEBHOOK)).map(String::as_str)
-            }
+            Self::Cluster(ClusterError::Failed { message, .. }) if self.is_unanswered_webhook() => Some(message),
             _ => None,
         }
     }

@@ -66,6 +66,8 @@ pub(super) struct PlanSide<'a> {
     by_uid: HashMap<&'a str, &'a Owned>,
     /// The CRDs that the other side of a change has otherwise.
     pub(super) redefined: HashSet<String>,
+    /// It is not what was applied last.
+    pub(super) is_news: bool,
 }
 
 /// What comes with the change: of this app's objects those are new or different whose manifest is not the one that was
@@ -118,7 +120,10 @@ impl<'a> PlanSide<'a> {
         let mut coming = coming(&prepared, siblings, &owned);
         coming.define(manifests);
         let by_uid = input.inventory.iter().filter_map(|owned| Some((owned.uid.as_deref()?, owned))).collect();
-        Self { cluster, input, prepared, coming, owned, by_uid, redefined: HashSet::new() }
+        let mut side =
+            Self { cluster, input, prepared, coming, owned, by_uid, redefined: HashSet::new(), is_news: false };
+        side.is_news = !side.leftovers().is_empty() || side.wanted().any(|wanted| !side.is_applied(wanted));
+        side
     }
 
     pub(super) fn wanted(&self) -> impl Iterator<Item = &PreparedObject> {
@@ -185,22 +190,29 @@ impl<'a> PlanSide<'a> {
     ) -> Result<HashMap<ObjectId, Facts>, ReconcileError> {
         let at_once = self.cluster.concurrency();
         let each: Vec<_> = wanted.map(|wanted| self.ask(wanted, pending)).collect();
-        futures::stream::iter(each).buffer_unordered(at_once).try_collect().await
+        let asked = futures::stream::iter(each).buffer_unordered(at_once);
+        asked.try_filter_map(|one| std::future::ready(Ok(one))).try_collect().await
     }
 
+    /// None: its manifest is the one that was applied, and an admission webhook gives no answer about it. It stays as
+    /// it is, so that the rest of a change can repair the webhook, or what serves it. Who looks for drift gets the
+    /// error.
     async fn ask(
         &self,
         wanted: &PreparedObject,
         pending: &HashSet<String>,
-    ) -> Result<(ObjectId, Facts), ReconcileError> {
+    ) -> Result<Option<(ObjectId, Facts)>, ReconcileError> {
         let mut tries = 1;
         loop {
             let facts = match self.ask_once(wanted, pending).await {
+                Err(error) if self.is_news && self.is_applied(wanted) && error.is_unanswered_webhook() => {
+                    return Ok(None);
+                }
                 Err(error) => self.unread(wanted, pending, &error).ok_or(error)?,
                 Ok(facts) => facts,
             };
             if facts.agree() || tries == MOVED_TRIES {
-                return Ok((wanted.key.id(), facts));
+                return Ok(Some((wanted.key.id(), facts)));
             }
             tries += 1;
         }

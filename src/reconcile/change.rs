@@ -30,6 +30,7 @@ pub async fn plan_change(
         let (mut base, mut change) = (PlanSide::new(cluster, base, &kinds), PlanSide::new(cluster, change, &kinds));
         change.look_at_deciders().await?;
         base.redefined = redefined(&base, &change);
+        base.is_news |= change.is_news;
         // It holds the answers about all objects of both sides: beside the stack of whoever asks.
         Box::pin(Lenses { base, change, known }.plan()).await
     })

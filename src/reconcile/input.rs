@@ -72,6 +72,11 @@ pub enum ReconcileError {
 }
 
 impl ReconcileError {
+    /// Whether only an admission webhook gave no answer.
+    pub(super) fn is_unanswered_webhook(&self) -> bool {
+        matches!(self, Self::Object { source, .. } if source.is_unanswered_webhook())
+    }
+
     /// Whether the conversion webhook of a kind gave no answer.
     pub(super) fn is_conversion(&self) -> bool {
         match self {

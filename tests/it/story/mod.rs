@@ -14,6 +14,7 @@ mod drift;
 mod gates;
 mod heals;
 mod held_back;
+mod hooked;
 mod in_the_way;
 mod lost;
 pub mod manifests;
