@@ -183,8 +183,13 @@ const TIMING: &[Key] = &[
 ];
 
 const DESTRUCTIVE: &[Key] = &[
-    key("share", Share, Is("0.5"), "Pruning more than this share of an app needs confirmation,"),
-    key("count", Number(ANY), Is("4"), "if the app has more objects than this."),
+    key(
+        "share",
+        Share,
+        Is("0.5"),
+        "The share of an app's objects above which pruning needs confirmation. Pruning all of them always does.",
+    ),
+    key("count", Number(ANY), Is("4"), "`share` does not apply to apps with at most this many objects."),
 ];
 
 const HEALING: &[Key] = &[key(

@@ -18,14 +18,20 @@ pub(super) fn text(report: &PreviewReport) -> String {
 fn stopped_text(stopped: &Stopped, base: &str) -> String {
     match stopped {
         Stopped::MergeConflict { files } => {
-            format!("**Merging would fail:** conflicts with {} in {}.", span(base), count(files.len(), "file"))
+            format!(
+                "**Merging would fail: the branch conflicts with {} in {}.**",
+                span(base),
+                count(files.len(), "file")
+            )
         }
-        Stopped::UnrelatedHistory => format!("**Merging would fail:** no common history with {}.", span(base)),
+        Stopped::UnrelatedHistory => {
+            format!("**Merging would fail: the branch has no common history with {}.**", span(base))
+        }
         Stopped::Fork => {
             "**Not previewed:** this pull request comes from a fork, and Driftless does not preview forks.".into()
         }
         Stopped::Definitions { errors } => {
-            format!("**Merging would fail:** {} in app definitions.", count(errors.len(), "error"))
+            format!("**Merging would fail: {} in app definitions.**", count(errors.len(), "error"))
         }
         Stopped::Unavailable { .. } => "**The preview could not be computed yet.** Driftless keeps retrying.".into(),
     }
@@ -162,7 +168,7 @@ fn failures(report: &PreviewReport) -> Vec<String> {
         report.apps.iter().filter(|app| which(app)).map(|app| span(&app.app.name)).collect()
     };
     let said = [
-        (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "cannot be rendered:"),
+        (apps(|app| matches!(app.result, AppResult::RenderFailed { .. })), "render error in"),
         (apps(|app| matches!(app.result, AppResult::Invalid { .. })), "invalid definition of"),
         (apps(|app| matches!(app.result, AppResult::NotAllowed { .. })), "destination not allowed for"),
     ];

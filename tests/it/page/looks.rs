@@ -132,13 +132,13 @@ async fn everything_has_a_name(tab: &Tab) {
         of_kind(&["button", "textbox", "combobox", "link", "navigation", "region"]).map(name).collect();
     assert!(controls.iter().all(|name| !name.is_empty()), "one has no name: {controls:#?}");
     let expected = [
+        "Content",
         "File",
         "Into this branch",
-        "Its text",
         "Merge",
         "Merge this branch",
         "Open pull request",
-        "Propose",
+        "Open pull request",
         "Title",
         "Title",
     ];

@@ -339,7 +339,7 @@ async fn x16_what_was_broken_before_is_said_to_whoever_touches_it() {
     let list = format!("# Sorted.\n{}", kustomization(&["web.yaml", "service.yaml", "settings.yaml"]));
     let touches = world.open_pull("touches", Files::new().file("deploy/kustomization.yaml", list)).await;
     world.status_is(&touches.head, "failure", "1 render error (shop)").await;
-    assert!(world.comment(touches.number, "cannot be rendered").await.contains("deploy/web.yaml"));
+    assert!(world.comment(touches.number, "render error in").await.contains("deploy/web.yaml"));
     let elsewhere = world.open_pull("elsewhere", Files::new().file("notes.md", "x")).await;
     world.status_is(&elsewhere.head, "success", "no app is affected").await;
 }

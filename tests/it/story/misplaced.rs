@@ -32,7 +32,7 @@ async fn a_move_to_nowhere_deletes_nothing_and_is_taken_back_as_nothing() {
     let back = world.open_pull("back", Files::new().file("apps/shop.yaml", world.app("shop", "deploy"))).await;
     world.status_is(&back.head, "success", "1 definition changed; no objects change").await;
     let comment = world.comment(back.number, "definition repaired here").await;
-    for untrue in ["removed from Git", "not applied yet", "leaves this cluster", "cannot be rendered"] {
+    for untrue in ["removed from Git", "not applied yet", "leaves this cluster", "render error"] {
         assert!(!comment.contains(untrue), "{untrue}: {comment}");
     }
     let merge = world.merge_pull(back.number).await;

@@ -91,14 +91,14 @@ const titled = () => el("input", {name: "title", required: true, autocomplete: "
 
 function opening(project) {
   const head = el("select", {name: "head", required: true}), base = el("select", {name: "base", required: true});
-  const card = proposing(project, "Propose a branch", "pulls", "Open pull request", [["Title", titled()], ["Merge this branch", head], ["Into this branch", base]]);
+  const card = proposing(project, "Open a pull request for a branch", "pulls", "Open pull request", [["Title", titled()], ["Merge this branch", head], ["Into this branch", base]]);
   return {card, head, base};
 }
 
 function changing(project) {
   const path = el("select", {name: "path", required: true}), title = titled();
   const text = el("textarea", {name: "text", rows: 12, spellcheck: false, wrap: "off", autocomplete: "off"});
-  const card = proposing(project, "Propose a change", "changes", "Propose", [["File", path], ["Its text", text], ["Title", title]]);
+  const card = proposing(project, "Open a pull request for a change to a file", "changes", "Open pull request", [["File", path], ["Content", text], ["Title", title]]);
   const change = {card, path, text, files: new Map(), main: undefined};
   path.onchange = () => { text.value = change.files.get(path.value) ?? "" };
   return change;
