@@ -17,8 +17,8 @@ use crate::app::Source;
 use crate::class::Class;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterConfig, ClusterError, Propagation};
-use crate::config::{self, ClusterAccess, ClusterEntry, Config, Credentials, ForgeKind, Hook};
-use crate::forge::{Forge, GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
+use crate::config::{self, ClusterAccess, ClusterEntry, Config, Hook};
+use crate::forge::{self, Forge, SetupError};
 use crate::http::{
     self, Hooks, Intake, IntakeLimits, Readiness, RevisionError, Revisions, ServerLimits, Socket, SocketError,
 };
@@ -46,8 +46,8 @@ pub struct Environment {
     pub launcher: PathBuf,
     /// After a start everything is checked once, spread over this long.
     pub first_looks: Duration,
-    /// Between two writes to a forge (GitHub asks for a second).
-    pub between_writes: Duration,
+    /// Between two writes to a forge. None: as the forge asks for.
+    pub between_writes: Option<Duration>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +69,8 @@ pub enum ServeError {
     Forge {
         hook: HookName,
         #[source]
-        source: GitHubSetupError,
+        source: SetupError,
     },
-    #[error(
-        "hook {hook} has credentials, but GitLab's API is not supported yet. Remove them; its webhooks are accepted \
-         without them"
-    )]
-    NoGitLab { hook: HookName },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     #[error(transparent)]
@@ -291,21 +286,7 @@ pub fn forges(config: &Config, clock: &Arc<dyn Clock>) -> Result<BTreeMap<HookNa
 }
 
 pub fn forge(hook: &Hook, ca: Option<PathBuf>, clock: &Arc<dyn Clock>) -> Result<Option<Arc<dyn Forge>>, ServeError> {
-    let Some(credentials) = &hook.credentials else { return Ok(None) };
-    if hook.forge != ForgeKind::GitHub {
-        return Err(ServeError::NoGitLab { hook: hook.name.clone() });
-    }
-    let credentials = match credentials {
-        Credentials::Token(token) => GitHubCredentials::Token(token.clone()),
-        Credentials::App { id, private_key } => {
-            GitHubCredentials::App { id: *id, private_key_pem: private_key.clone() }
-        }
-    };
-    let api_url = hook.api.as_str().trim_end_matches('/').to_owned();
-    let config = GitHubConfig { api_url, credentials, ca, timeout: Duration::from_secs(30) };
-    let github =
-        GitHub::new(config, clock.clone()).map_err(|source| ServeError::Forge { hook: hook.name.clone(), source })?;
-    Ok(Some(Arc::new(github)))
+    forge::build(hook, ca, clock.clone()).map_err(|source| ServeError::Forge { hook: hook.name.clone(), source })
 }
 
 fn outbox(

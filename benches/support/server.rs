@@ -155,7 +155,7 @@ pub async fn run(config: &Path) -> Outcome<()> {
         seed: 1,
         launcher: env!("CARGO_BIN_EXE_driftless").into(),
         first_looks: FIRST_SPREAD,
-        between_writes: Duration::from_secs(1),
+        between_writes: Some(Duration::from_secs(1)),
     };
     let running = start(config, environment, &tasks).await?;
     let mut output = tokio::io::stdout();

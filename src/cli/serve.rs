@@ -35,7 +35,7 @@ pub(super) fn surroundings(environment: &(dyn Environment + Sync)) -> anyhow::Re
         seed: rand::rng().random(),
         launcher: std::env::current_exe().context("the path of this program is unknown")?,
         first_looks: FIRST_SPREAD,
-        between_writes: Duration::from_secs(1),
+        between_writes: None,
     })
 }
 

@@ -91,8 +91,18 @@ const APP: &[Key] = &[
 ];
 
 const CREDENTIALS: &[Key] = &[
-    key("token", Secret, Words("none"), "A personal access token. Set either this or `app`."),
-    key("app", Map(APP), Words("none"), "A GitHub App. Its installation is looked up for each repository."),
+    key(
+        "token",
+        Secret,
+        Words("none"),
+        "An access token: at GitHub a personal one, at GitLab a personal, project or group one. Set either this or `app`.",
+    ),
+    key(
+        "app",
+        Map(APP),
+        Words("none"),
+        "A GitHub App. Its installation is looked up for each repository. Not for `gitlab`.",
+    ),
 ];
 
 const HOOK: &[Key] = &[
@@ -102,7 +112,8 @@ const HOOK: &[Key] = &[
         "url",
         Text,
         Words("the forge's public API"),
-        "The URL of the forge's API, such as `https://HOST/api/v3` for GitHub Enterprise Server.",
+        "The URL of the forge's API, such as `https://HOST/api/v3` for GitHub Enterprise Server, or `https://HOST` for a \
+         self-managed GitLab.",
     ),
     key("secrets", Secrets, Required, "The secrets that sign the deliveries. List two during a rotation."),
     key(
@@ -110,7 +121,7 @@ const HOOK: &[Key] = &[
         Map(CREDENTIALS),
         Words("none"),
         "The credentials for the forge. Without them Driftless posts no comments or statuses, and can only read public \
-         repositories. Not supported for `gitlab` yet.",
+         repositories. See [Forges](forges.md) for what they must allow.",
     ),
 ];
 
@@ -254,7 +265,7 @@ pub(super) const FILE: &[Key] = &[
     key("timing", Map(TIMING), Is("{}"), "When jobs run, and how long they wait."),
     key("destructive", Map(DESTRUCTIVE), Is("{}"), "When pruning needs confirmation."),
     key("healing", Map(HEALING), Is("{}"), "How drift is healed."),
-    key("comment", Map(COMMENT), Is("{}"), "The comment on a pull request."),
+    key("comment", Map(COMMENT), Is("{}"), "The comment on a pull request or merge request."),
     key("prune", Map(PRUNE), Is("{}"), "How objects are deleted."),
     key("hooks", List("hook", HOOK), Words("none"), "The forges that send webhooks."),
     key("repos", List("repo", REPO), Words("none"), "The repositories to follow."),

@@ -205,12 +205,34 @@ fn an_ssh_address_is_called_one() {
 /// L3: what `serve` refuses is refused here, and a project that no delivery can name.
 #[test]
 fn what_serve_refuses_is_told_before() {
-    let error = parse(&VALID.replace("forge: github", "forge: gitlab")).expect_err("credentials").to_string();
-    assert!(error.contains("GitLab's API is not supported yet"), "{error}");
+    let app = "credentials: {app: {id: 1, privateKey: {env: HOOK_SECRET}}}\n    secrets:";
+    let with_app = VALID.replace("forge: github", "forge: gitlab").replace("secrets:", app);
+    let with_app = with_app.replacen("    credentials: {token", "    #", 1);
+    let error = parse(&with_app).expect_err("an App").to_string();
+    assert!(error.contains("credentials.app is for GitHub Apps only. Set credentials.token"), "{error}");
     for project in ["Shop", "Org/", "'/Shop'", "'Org/My Shop'"] {
         let error = parse(&VALID.replace("Org/Shop", project)).expect_err(project).to_string();
         assert!(error.contains(":9: project: use the forge's full name"), "{project}: {error}");
     }
+}
+
+/// GitLab's API is used with a token, at gitlab.com or elsewhere; the address of the site and of its API are the same.
+#[test]
+fn a_gitlab_has_a_token() {
+    let text = VALID.replace("forge: github", "forge: gitlab").replace("project: Org/Shop", "project: Org/Sub/Shop");
+    let hook = parse(&text).expect("a valid file").hooks.remove(0);
+    assert_eq!((hook.forge, hook.api.as_str()), (ForgeKind::GitLab, "https://gitlab.com/"));
+    assert!(matches!(hook.credentials, Some(Credentials::Token(_))));
+    let two = text.replace(
+        "repos:\n",
+        "  - {name: other, forge: gitlab, url: 'https://gitlab.com/api/v4', secrets: [{env: HOOK_SECRET}]}\n\
+         repos:\n  - name: again\n    hook: other\n    project: org/sub/shop\n    \
+         url: https://gitlab.com/org/sub/shop.git\n    \
+         definitions: {branch: main, globs: ['apps/*.yaml']}\n    \
+         allow: {clusters: [prod], namespaces: ['shop-*']}\n",
+    );
+    let error = parse(&two).expect_err("the same project twice").to_string();
+    assert!(error.to_lowercase().contains("org/sub/shop"), "{error}");
 }
 
 /// X8: probes have an address of their own, whatever is configured.

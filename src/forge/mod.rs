@@ -1,6 +1,10 @@
 //! The interface to forges, and its implementations.
 
+mod flavour;
 mod github;
+mod gitlab;
+mod kind;
+mod rest;
 mod settings;
 mod types;
 
@@ -9,7 +13,11 @@ use secrecy::SecretString;
 
 use crate::ids::Oid;
 
-pub use github::{GitHub, GitHubConfig, GitHubCredentials, GitHubSetupError};
+pub use flavour::{CommentLimits, Flavour, HookTerms, WritePace};
+pub use github::{GITHUB, GitHub, GitHubConfig, GitHubCredentials};
+pub use gitlab::{GITLAB, GitLab, GitLabConfig};
+pub use kind::{build, flavour, webhooks};
+pub use rest::SetupError;
 pub use settings::{Grants, HookAnswer, HookContent, HookSettings};
 pub use types::{
     BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, StatusState,
@@ -30,6 +38,9 @@ pub trait Forge: Send + Sync {
     /// The forge's name for messages, and what its limits are counted by: one host and one identity.
     fn name(&self) -> &str;
 
+    /// What else differs between forges.
+    fn flavour(&self) -> &'static Flavour;
+
     /// The branch that a group of this forge's merge queue goes into, by the group's ref. None of what is no group, and
     /// of a forge that has no merge queue.
     fn merge_group_base(&self, _ref_name: &str) -> Option<String> {
@@ -38,16 +49,24 @@ pub trait Forge: Send + Sync {
 
     async fn pull_request(&self, project: &str, number: u64) -> Result<PullRequest, ForgeError>;
 
-    /// All open pull requests. Asking again costs nothing at the forge while nothing changes.
+    /// All open pull requests. Where the forge can tell, asking again costs it nothing while nothing changes.
     async fn open_pull_requests(&self, project: &str) -> Result<Listing<PullRequest>, ForgeError>;
 
     /// The pull requests that were closed or merged last, in no order; a few dozen of them.
     async fn recently_closed(&self, project: &str) -> Result<Vec<PullRequest>, ForgeError>;
 
-    async fn set_status(&self, project: &str, status: &NewStatus) -> Result<(), ForgeError>;
+    /// Sets the status of a commit where it gates the pull requests `pulls`, whose head the commit is. There are none
+    /// for the commit of a merge group.
+    async fn set_status(&self, project: &str, pulls: &[u64], status: &NewStatus) -> Result<(), ForgeError>;
 
-    /// The status that counts for this context, whoever set it.
-    async fn latest_status(&self, project: &str, sha: &Oid, context: &str) -> Result<Option<NewStatus>, ForgeError>;
+    /// The status that counts for this context, whoever set it. None if it is missing for one of `pulls`.
+    async fn latest_status(
+        &self,
+        project: &str,
+        pulls: &[u64],
+        sha: &Oid,
+        context: &str,
+    ) -> Result<Option<NewStatus>, ForgeError>;
 
     /// The comments of a pull request that begin with `marker` and are by us, oldest first. Anybody can write a marker.
     async fn own_comments(&self, project: &str, number: u64, marker: &str) -> Result<Vec<Comment>, ForgeError>;

@@ -1,7 +1,5 @@
 //! The settings of a webhook and of a credential at a forge, the same types for every forge.
 
-use std::collections::BTreeMap;
-
 /// A webhook as the forge has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookSettings {
@@ -29,16 +27,13 @@ pub struct HookAnswer {
     pub message: String,
 }
 
-/// What a credential may do with a project, as far as the forge tells.
+/// What a credential may do with a project, as far as the forge tells, compared with what Driftless needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Of a token of the old kind.
-    pub scopes: Option<Vec<String>>,
-    /// Of an App's installation, such as `statuses: write`.
-    pub permissions: Option<BTreeMap<String, String>>,
-    /// The user behind the token may push.
-    pub may_push: Option<bool>,
-    pub private: Option<bool>,
-    /// The App's installation is suspended.
-    pub suspended: bool,
+    /// What keeps Driftless from working, and what to do about it.
+    pub wrong: Vec<String>,
+    /// What is worth knowing otherwise.
+    pub notes: Vec<String>,
+    /// What it may do, if nothing is wrong.
+    pub may: &'static str,
 }

@@ -75,7 +75,7 @@ pub struct Listing<T> {
     pub unchanged: bool,
 }
 
-/// A commit status. The description is cut to the forge's limit (GitHub: 140 characters) by the client.
+/// A commit status. The description is cut to the forge's limit by the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewStatus {
     pub sha: Oid,

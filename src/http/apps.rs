@@ -16,7 +16,7 @@ use super::standing::{self, Standing};
 use super::{Problem, RevisionError, Revisions, answers, causes};
 use crate::api::{Answer, AppView, PreviewView, RunView, Shows, StepView, SyncRequest};
 use crate::app_status::{self, AppStatus, Removal};
-use crate::forge::StatusState;
+use crate::forge::{GITHUB, StatusState};
 use crate::ids::{AppId, Oid, RepoName};
 use crate::queue::{Key, Manual, Queue, QueueError, Request, Trigger};
 use crate::report::preview::DefinitionChange;
@@ -340,7 +340,7 @@ async fn preview(
 
 /// What a preview comes to, as its gate and the ends of its apps have it.
 fn shows(report: &PreviewReport) -> Shows {
-    let is_bad = report::gate(report, "", None).state != StatusState::Success;
+    let is_bad = report::gate(report, "", None, &GITHUB).state != StatusState::Success;
     let has_failed = report.outcome.as_ref().is_some_and(|outcome| {
         !outcome.definitions.is_empty() || outcome.apps.iter().any(|app| report::outcome::failure(&app.end).is_some())
     });

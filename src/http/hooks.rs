@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use driftless_webhooks::{Forge, Secret};
 use secrecy::ExposeSecret;
 
-use crate::config::{Config, ForgeKind};
+use crate::config::Config;
+use crate::forge;
 use crate::ids::{HookName, RepoName};
 use crate::secret::LiveSecret;
 
@@ -69,10 +70,7 @@ impl Hooks {
 
     pub fn from_config(config: &Config) -> Self {
         Self::new(config.hooks.iter().map(|hook| {
-            let forge = match hook.forge {
-                ForgeKind::GitHub => Forge::GitHub,
-                ForgeKind::GitLab => Forge::GitLab,
-            };
+            let forge = forge::webhooks(hook.forge);
             let repos = config.repos.iter().filter(|repo| repo.hook == hook.name);
             let repos = repos.map(|repo| (repo.project.clone(), repo.name.clone()));
             (hook.name.clone(), Hook::new(forge, hook.secrets.clone(), repos))

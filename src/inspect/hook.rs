@@ -4,10 +4,7 @@
 use url::Url;
 
 use super::Findings;
-use crate::forge::{ForgeError, HookAnswer, HookContent, HookSettings};
-
-/// Without these, Driftless hears of nothing before the next resync.
-const EVENTS: [&str; 2] = ["push", "pull_request"];
+use crate::forge::{ForgeError, HookAnswer, HookContent, HookSettings, HookTerms};
 
 /// Where a hook of a project should lead.
 pub struct Expected<'a> {
@@ -17,6 +14,8 @@ pub struct Expected<'a> {
     pub hook: &'a str,
     /// Where the world reaches us, if that is configured.
     pub public_url: Option<&'a Url>,
+    /// The forge's terms.
+    pub terms: &'a HookTerms,
 }
 
 impl Expected<'_> {
@@ -37,14 +36,14 @@ impl Expected<'_> {
 }
 
 pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeError>, findings: &mut Findings) {
-    let Expected { repo, project, .. } = expected;
+    let Expected { repo, project, terms, .. } = expected;
     let about = format!("repo {repo} ({project})");
     let hooks = match hooks {
         Ok(hooks) => hooks,
         Err(ForgeError::Refused { .. } | ForgeError::NotFound { .. }) => {
             return findings.notes.push(format!(
-                "{about}: its webhooks could not be checked; to have them checked too, grant the scope read:repo_hook, \
-                 or Webhooks: read"
+                "{about}: its webhooks could not be checked; to have them checked too, {}",
+                terms.to_read
             ));
         }
         Err(error) => return findings.problems.push(format!("{about}: its webhooks could not be checked: {error}")),
@@ -54,9 +53,9 @@ pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeErro
     let judged = candidates.iter().map(|hook| wrong_with(expected, hook));
     let Some(wrong) = judged.min_by_key(Vec::len) else {
         return findings.notes.push(format!(
-            "{about}: no webhook points to {}, so changes are found only by the resync. Add one (content type \
-             application/json, events push and pull_request)",
-            expected.address()
+            "{about}: no webhook points to {}, so changes are found only by the resync. Add one ({})",
+            expected.address(),
+            terms.to_add
         ));
     };
     if wrong.is_empty() {
@@ -64,9 +63,9 @@ pub fn judge(expected: &Expected<'_>, hooks: Result<Vec<HookSettings>, ForgeErro
             "repo {repo}: the webhook of {project} points to {} and sends the right events",
             expected.path()
         ));
-        findings
-            .notes
-            .extend(candidates.iter().filter_map(|hook| worth_knowing(hook)).map(|text| format!("{about}: {text}")));
+        findings.notes.extend(
+            candidates.iter().filter_map(|hook| worth_knowing(hook, terms)).map(|text| format!("{about}: {text}")),
+        );
     }
     findings.problems.extend(wrong.into_iter().map(|text| format!("{about}: {text}")));
 }
@@ -81,14 +80,19 @@ fn wrong_with(expected: &Expected<'_>, hook: &HookSettings) -> Vec<String> {
         ));
     }
     if !hook.active {
-        wrong.push("its webhook is disabled: tick Active in its settings".to_owned());
+        wrong.push(format!("its webhook is disabled: {}", expected.terms.to_enable));
     }
     if !hook.verifies_tls {
         wrong.push("its webhook does not verify the server's certificate: enable SSL verification".to_owned());
     }
     let all = hook.events.iter().any(|event| event == "*");
-    let lacks: Vec<&str> =
-        EVENTS.into_iter().filter(|wanted| !all && !hook.events.iter().any(|event| event == wanted)).collect();
+    let lacks: Vec<&str> = expected
+        .terms
+        .events
+        .iter()
+        .copied()
+        .filter(|wanted| !all && !hook.events.iter().any(|event| event == wanted))
+        .collect();
     if !lacks.is_empty() {
         wrong.push(format!(
             "its webhook does not send {}: add {} to its events",
@@ -114,13 +118,15 @@ fn badly_answered(expected: &Expected<'_>, answer: &HookAnswer) -> Option<String
     Some(format!("the last delivery of its webhook {code}{said}: {hint}"))
 }
 
-fn worth_knowing(hook: &HookSettings) -> Option<String> {
+fn worth_knowing(hook: &HookSettings, terms: &HookTerms) -> Option<String> {
     let mut texts = Vec::new();
     if hook.content == HookContent::Form {
-        texts.push("its webhook sends forms, which are accepted; application/json is recommended");
+        texts.push("its webhook sends forms, which are accepted; application/json is recommended".to_owned());
     }
-    if !hook.events.iter().any(|event| event == "merge_group" || event == "*") {
-        texts.push("its webhook does not send merge_group, which only a merge queue needs");
+    if let Some(queue) = terms.merge_queue_event
+        && !hook.events.iter().any(|event| event == queue || event == "*")
+    {
+        texts.push(format!("its webhook does not send {queue}, which only a merge queue needs"));
     }
     (!texts.is_empty()).then(|| texts.join("; "))
 }
@@ -136,6 +142,7 @@ fn without_secrets(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forge::{Flavour, GITHUB, GITLAB};
 
     fn sound() -> HookSettings {
         HookSettings {
@@ -149,8 +156,17 @@ mod tests {
     }
 
     fn found(public_url: Option<&str>, hooks: Result<Vec<HookSettings>, ForgeError>) -> String {
+        found_at(("github", &GITHUB), public_url, hooks)
+    }
+
+    fn found_at(
+        terms: (&str, &Flavour),
+        public_url: Option<&str>,
+        hooks: Result<Vec<HookSettings>, ForgeError>,
+    ) -> String {
         let public_url = public_url.map(|url| Url::parse(url).expect("an address"));
-        let expected = Expected { repo: "shop", project: "acme/shop", hook: "github", public_url: public_url.as_ref() };
+        let (hook, terms) = (terms.0, &terms.1.hook);
+        let expected = Expected { repo: "shop", project: "acme/shop", hook, public_url: public_url.as_ref(), terms };
         let mut findings = Findings::default();
         judge(&expected, hooks, &mut findings);
         serde_json::to_string_pretty(&findings).expect("JSON")
@@ -190,6 +206,21 @@ mod tests {
         let other = HookSettings { url: "https://ci.example/hook".into(), ..sound() };
         insta::assert_snapshot!(
             [found(None, Ok(vec![form])), found(None, Err(refused)), found(None, Ok(vec![other]))].join("\n")
+        );
+    }
+
+    #[test]
+    fn gitlab_has_its_own_terms() {
+        let sound = HookSettings {
+            url: "https://driftless.example/webhooks/gitlab".into(),
+            events: ["push events", "merge request events"].map(String::from).into(),
+            ..sound()
+        };
+        let wrong = HookSettings { active: false, events: vec!["push events".into()], ..sound.clone() };
+        let refused = ForgeError::Refused { forge: "gitlab.com".into(), message: "403 Forbidden".into() };
+        let at = |hooks| found_at(("gitlab", &GITLAB), Some("https://driftless.example"), hooks);
+        insta::assert_snapshot!(
+            [at(Ok(vec![sound])), at(Ok(vec![wrong])), at(Ok(Vec::new())), at(Err(refused))].join("\n")
         );
     }
 }

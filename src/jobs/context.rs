@@ -16,7 +16,7 @@ use crate::class::{Class, Classified};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::{Config, Repo};
-use crate::forge::Forge;
+use crate::forge::{self, Flavour, Forge};
 use crate::ids::{AppId, ClusterName, HookName, Oid, RepoName};
 use crate::lifecycle::Tasks;
 use crate::plan::Marks;
@@ -129,6 +129,11 @@ impl Context {
     /// None for a hook without credentials: nothing can be read from its API or reported to it.
     pub(super) fn forge(&self, repo: &Repo) -> Option<&Arc<dyn Forge>> {
         self.forges.get(&repo.hook)
+    }
+
+    /// What differs between the forges of repos, with credentials or without.
+    pub(super) fn flavour(&self, repo: &RepoName) -> &'static Flavour {
+        forge::flavour(&self.config, repo)
     }
 
     /// Where to fetch from, with a credential that is valid now.

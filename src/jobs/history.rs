@@ -163,7 +163,7 @@ impl<'a> History<'a> {
             ..Counts::default()
         };
         // Its gate says in one line what came of it, and whether that is a failure.
-        let gate = report::gate(report, &self.context.config.status_context, None);
+        let gate = report::gate(report, &self.context.config.status_context, None, self.context.flavour(&report.repo));
         let state = if gate.state == StatusState::Success { RunState::Succeeded } else { RunState::Failed };
         if !is_news && self.says_the_same(state, &gate.description, counts).await? {
             return Ok(());

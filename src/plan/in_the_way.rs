@@ -31,8 +31,8 @@ impl Holder {
             format!("{key} uses {single} until it is deleted, and {GOES_LAST}. {}", in_two_steps(key))
         } else {
             format!(
-                "{key} uses {single} until this change is applied to it. Use two pull requests: merge the change of \
-                 {key} first, and this object afterwards."
+                "{key} uses {single} until this change is applied to it. Make the change in two steps: merge \
+                 the change of {key} first, and this object afterwards."
             )
         }
     }
@@ -41,7 +41,7 @@ impl Holder {
 const GOES_LAST: &str = "objects that are no longer in Git are deleted after everything else is applied";
 
 fn in_two_steps(key: &dyn fmt::Display) -> String {
-    format!("Use two pull requests: merge the deletion of {key} first, and this object afterwards.")
+    format!("Make the change in two steps: merge the deletion of {key} first, and this object afterwards.")
 }
 
 /// Whether the server says that something is another object's, of which there is one only.

@@ -2,19 +2,16 @@
 
 use super::preview::{AppReport, AppResult, Counts, DefinitionChange, PreviewReport, Stopped};
 use super::words::{count, join};
-use crate::forge::{NewStatus, StatusState};
+use crate::forge::{Flavour, NewStatus, StatusState};
 use crate::ids::Oid;
-
-/// GitHub's limit, the lowest of all forges (REST description: create a commit status).
-const LIMIT: usize = 140;
 
 /// How many apps are named.
 const NAMED: usize = 3;
 
 /// The status of a preview that is done. Drift never fails it; what could honestly not be validated does not either.
-pub fn gate(report: &PreviewReport, context: &str, target_url: Option<&str>) -> NewStatus {
-    let (state, text) = judge(report);
-    status(&report.head, context, target_url, state, &text)
+pub fn gate(report: &PreviewReport, context: &str, target_url: Option<&str>, flavour: &Flavour) -> NewStatus {
+    let (state, text) = judge(report, flavour);
+    status(&report.head, context, target_url, state, &cut(&text, flavour.description_limit))
 }
 
 /// The status while a preview is made.
@@ -27,14 +24,14 @@ fn status(sha: &Oid, context: &str, target_url: Option<&str>, state: StatusState
         sha: sha.clone(),
         context: context.to_owned(),
         state,
-        description: cut(text),
+        description: text.to_owned(),
         target_url: target_url.map(str::to_owned),
     }
 }
 
-fn judge(report: &PreviewReport) -> (StatusState, String) {
+fn judge(report: &PreviewReport, flavour: &Flavour) -> (StatusState, String) {
     if let Some(stopped) = &report.stopped {
-        return judge_stopped(stopped, &report.base_ref);
+        return judge_stopped(stopped, &report.base_ref, flavour);
     }
     let failed = faults(report);
     if !failed.is_empty() {
@@ -47,14 +44,17 @@ fn judge(report: &PreviewReport) -> (StatusState, String) {
     (StatusState::Success, success(report))
 }
 
-fn judge_stopped(stopped: &Stopped, base: &str) -> (StatusState, String) {
+fn judge_stopped(stopped: &Stopped, base: &str, flavour: &Flavour) -> (StatusState, String) {
     match stopped {
         Stopped::MergeConflict { files } => {
             let first = files.first().map(|file| format!(": {file}")).unwrap_or_default();
             (StatusState::Failure, format!("conflicts with {base} in {}{first}", count(files.len(), "file")))
         }
         Stopped::UnrelatedHistory => (StatusState::Failure, format!("no common history with {base}")),
-        Stopped::Fork => (StatusState::Failure, "not previewed: pull requests from forks are not previewed".into()),
+        Stopped::Fork => {
+            let text = format!("not previewed: {}s from forks are not previewed", flavour.pull_request);
+            (StatusState::Failure, text)
+        }
         Stopped::Definitions { errors } => {
             (StatusState::Failure, format!("{} in app definitions", count(errors.len(), "error")))
         }
@@ -162,23 +162,24 @@ fn names(apps: &[&str]) -> String {
     join(apps, NAMED)
 }
 
-fn cut(text: &str) -> String {
+fn cut(text: &str, limit: usize) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().count() <= LIMIT {
+    if text.chars().count() <= limit {
         return text;
     }
-    text.chars().take(LIMIT - 1).chain(['…']).collect()
+    text.chars().take(limit - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forge::{GITHUB, GITLAB};
     use crate::plan::{Action, NotValidated, Verdict};
     use crate::report::sample::{app, everything, key, object, report};
 
     fn said(report: &PreviewReport) -> String {
-        let status = gate(report, "driftless", None);
-        assert!(status.description.chars().count() <= LIMIT);
+        let status = gate(report, "driftless", None, &GITHUB);
+        assert!(status.description.chars().count() <= GITHUB.description_limit);
         format!("{:?}: {}", status.state, status.description)
     }
 
@@ -238,9 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn each_forge_has_its_word_and_its_limit() {
+        let fork = PreviewReport { stopped: Some(Stopped::Fork), ..report(vec![]) };
+        let text = gate(&fork, "driftless", None, &GITLAB).description;
+        assert_eq!(text, "not previewed: merge requests from forks are not previewed");
+        let name = |n: usize| format!("{n}-{}", "long".repeat(24));
+        let updates = || vec![everything("").apps[1].objects()[0].clone()];
+        let long = report((0..9).map(|n| app(&name(n), updates())).collect());
+        let length = |flavour| gate(&long, "driftless", None, flavour).description.chars().count();
+        assert_eq!((length(&GITHUB), length(&GITLAB)), (140, 255));
+    }
+
+    #[test]
     fn the_words_of_drift_never_fail_it() {
         let mut drifted = report(vec![app("shop-eu", vec![])]);
         drifted.apps[0].before = everything("").apps[0].before.clone();
-        assert_eq!(gate(&drifted, "driftless", None).state, StatusState::Success);
+        assert_eq!(gate(&drifted, "driftless", None, &GITHUB).state, StatusState::Success);
     }
 }

@@ -77,11 +77,11 @@ async fn statuses_and_comments_are_written_and_found_again() {
     let github = forge.client();
     let number = forge.forge.open_pull(PROJECT, "topic", "main", "t").await.expect("opened");
     let head = forge.head("topic");
-    assert_eq!(github.latest_status(PROJECT, &head, "driftless").await.expect("asked"), None);
-    github.set_status(PROJECT, &status(&head)).await.expect("set");
-    assert_eq!(github.latest_status(PROJECT, &head, "DRIFTLESS").await.expect("asked"), Some(status(&head)));
+    assert_eq!(github.latest_status(PROJECT, &[], &head, "driftless").await.expect("asked"), None);
+    github.set_status(PROJECT, &[], &status(&head)).await.expect("set");
+    assert_eq!(github.latest_status(PROJECT, &[], &head, "DRIFTLESS").await.expect("asked"), Some(status(&head)));
     let unknown: Oid = "f".repeat(40).parse().expect("an id");
-    assert!(matches!(github.set_status(PROJECT, &status(&unknown)).await, Err(ForgeError::Rejected { message,
+    assert!(matches!(github.set_status(PROJECT, &[], &status(&unknown)).await, Err(ForgeError::Rejected { message,
             .. }) if message.contains("No commit found")));
 
     forge.forge.comment_as(PROJECT, number, "mallory", "<!-- mine -->\nnot ours");

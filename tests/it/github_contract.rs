@@ -48,8 +48,9 @@ async fn every_request_and_answer_is_as_github_describes_it() {
                 description: "1 to update".into(),
                 target_url,
             };
-            github.set_status(PROJECT, &status).await.expect("a status");
-            assert_eq!(github.latest_status(PROJECT, &sha, "driftless").await.expect("the status"), Some(status));
+            github.set_status(PROJECT, &[number], &status).await.expect("a status");
+            let shown = github.latest_status(PROJECT, &[number], &sha, "driftless").await.expect("the status");
+            assert_eq!(shown, Some(status));
         }
         assert_eq!(github.hooks(PROJECT).await.expect("hooks").len(), 1);
         github.grants(PROJECT).await.expect("what is granted");

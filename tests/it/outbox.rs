@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use driftless::clock::SystemClock;
 use driftless::dev::forge::ApiFault;
-use driftless::forge::{Forge as _, NewStatus, StatusState};
+use driftless::forge::{CommentLimits, Forge as _, NewStatus, StatusState};
 use driftless::ids::{Oid, RepoName};
 use driftless::lifecycle::Tasks;
 use driftless::report::{Destination, Outbox, OutboxOptions, Target};
@@ -31,7 +31,7 @@ struct Scene {
 
 fn options() -> OutboxOptions {
     OutboxOptions {
-        between_writes: Duration::from_millis(5),
+        between_writes: Some(Duration::from_millis(5)),
         first_retry: Duration::from_millis(20),
         last_retry: Duration::from_millis(100),
         look_again: Duration::from_millis(300),

@@ -99,10 +99,16 @@ async fn repository(config: &Config, repo: &Repo, forge: &dyn Forge, findings: &
     inspect::judge_grants(name, project, forge.grants(project).await, findings);
     note(
         findings,
-        format!("repo {name}: pull requests can be read"),
+        format!("repo {name}: {}s can be read", forge.flavour().pull_request),
         forge.open_pull_requests(project).await.map(drop),
     );
-    let expected = Expected { repo: name, project, hook: repo.hook.as_str(), public_url: config.public_url.as_ref() };
+    let expected = Expected {
+        repo: name,
+        project,
+        hook: repo.hook.as_str(),
+        public_url: config.public_url.as_ref(),
+        terms: &forge.flavour().hook,
+    };
     inspect::judge_hooks(&expected, forge.hooks(project).await, findings);
 }
 

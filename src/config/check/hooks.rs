@@ -36,9 +36,9 @@ impl Checker<'_> {
             None => api.parse().ok(),
         };
         let secrets: Vec<_> = secrets.iter().filter_map(|reference| self.hook_secret(reference)).collect();
-        if credentials.is_some() && kind == Some(ForgeKind::GitLab) {
-            let message = "credentials: GitLab's API is not supported yet. Remove them; GitLab's webhooks are accepted \
-                           without them";
+        if kind == Some(ForgeKind::GitLab) && credentials.as_ref().is_some_and(|given| given.app.is_some()) {
+            let message = "credentials.app is for GitHub Apps only. Set credentials.token to a personal, project or \
+                           group access token with the scope api";
             self.problem(&name, format!("hook {:?}: {message}", name.value));
         }
         let credentials = match credentials {

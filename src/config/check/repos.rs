@@ -138,6 +138,8 @@ fn forge_of(hooks: &[file::Hook], name: &str) -> String {
             let Ok(url) = Url::parse(url) else { return format!("{} {url}", hook.forge.value) };
             let host = url.host_str().unwrap_or_default().trim_end_matches('.');
             let (port, path) = (url.port_or_known_default().unwrap_or_default(), url.path().trim_end_matches('/'));
+            // Both are taken for a GitLab.
+            let path = if hook.forge.value == "gitlab" { path.trim_end_matches("/api/v4") } else { path };
             format!("{} {host}:{port}{}", hook.forge.value, path.to_lowercase())
         },
     )

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use super::link;
 use crate::forge::ForgeError;
+use crate::forge::rest::Answer;
 
 /// How long to wait when GitHub limits us without saying for how long (docs: rate limits for the REST API).
 const UNTOLD_WAIT: Duration = Duration::from_mins(1);
@@ -20,63 +18,12 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// How much of GitHub's own text goes into a message.
 const MESSAGE_LIMIT: usize = 300;
 
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    pub forge: String,
-}
-
-impl Answer {
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ForgeError> {
-        serde_json::from_slice(&self.body).map_err(|error| ForgeError::Unavailable {
-            forge: self.forge.clone(),
-            // The category and place alone: the text of the error quotes the answer.
-            message: format!(
-                "its answer has an unexpected form ({:?} error in line {})",
-                error.classify(),
-                error.line()
-            ),
-        })
-    }
-
-    /// The address of the next page, as GitHub gives it: it must not be built.
-    pub(super) fn next_page(&self) -> Option<String> {
-        link::next(self.headers.get(http::header::LINK)?.to_str().ok()?)
-    }
-
-    pub(super) fn etag(&self) -> Option<String> {
-        Some(self.headers.get(http::header::ETAG)?.to_str().ok()?.to_owned())
-    }
-
-    /// A header that holds a list, which may be empty. None: it is not there.
-    pub(super) fn list(&self, header: &str) -> Option<Vec<String>> {
-        let text = self.headers.get(header)?.to_str().ok()?;
-        Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
-    }
-
-    pub(super) fn not_modified(&self) -> bool {
-        self.status == StatusCode::NOT_MODIFIED
-    }
-
-    fn number(&self, header: &str) -> Option<i64> {
-        self.headers.get(header)?.to_str().ok()?.trim().parse().ok()
-    }
-}
-
 /// Passes on what is a success, and says what else it is.
-pub(super) fn judge(
-    forge: &str,
-    answer: Answer,
-    method: &Method,
-    path: &str,
-    now: Timestamp,
-) -> Result<Answer, ForgeError> {
+pub(super) fn judge(answer: Answer, method: &Method, path: &str, now: Timestamp) -> Result<Answer, ForgeError> {
     if answer.status.is_success() || answer.not_modified() {
         return Ok(answer);
     }
-    let forge = forge.to_owned();
+    let forge = answer.forge.clone();
     let said = said(&answer);
     let message = format!("{method} {path}: {} {said}", answer.status.as_u16());
     if let Some(after) = limited(&answer, &said, now) {

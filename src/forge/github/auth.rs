@@ -9,12 +9,11 @@ use moka::future::Cache;
 use octocrab::models::AppId;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::answer::Answer;
-use super::api::{Api, Call, chain};
-use super::config::{GitHubCredentials, GitHubSetupError};
+use super::config::GitHubCredentials;
 use super::path::repo_path;
 use super::wire;
 use crate::clock::Clock;
+use crate::forge::rest::{Answer, Api, Call, SetupError, chain, own, sendable};
 use crate::forge::{ForgeError, Identity};
 use crate::secret::LiveSecret;
 
@@ -48,13 +47,13 @@ struct Minted {
 }
 
 impl Auth {
-    pub(super) fn new(credentials: GitHubCredentials, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
+    pub(super) fn new(credentials: GitHubCredentials, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         match credentials {
             GitHubCredentials::Token(token) => {
                 if sendable(&token.get()) {
                     Ok(Self::Token(token))
                 } else {
-                    Err(GitHubSetupError::Token)
+                    Err(SetupError::Token)
                 }
             }
             GitHubCredentials::App { id, private_key_pem } => {
@@ -164,19 +163,9 @@ impl App {
     }
 }
 
-fn read_key(pem: &SecretString) -> Result<octocrab::auth::EncodingKey, GitHubSetupError> {
+fn read_key(pem: &SecretString) -> Result<octocrab::auth::EncodingKey, SetupError> {
     octocrab::auth::EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes())
-        .map_err(|error| GitHubSetupError::PrivateKey(error.to_string()))
-}
-
-/// The token as its file has it now.
-fn own(token: &LiveSecret, api: &Api) -> Result<SecretString, ForgeError> {
-    let token = token.get();
-    if sendable(&token) { Ok(token) } else { Err(api.unavailable(format!("not asked: {}", GitHubSetupError::Token))) }
-}
-
-fn sendable(token: &SecretString) -> bool {
-    !token.expose_secret().is_empty() && token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
+        .map_err(|error| SetupError::PrivateKey(error.to_string()))
 }
 
 pub(super) fn get(target: &str) -> Call<'_> {

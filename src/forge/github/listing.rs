@@ -3,10 +3,9 @@
 use http::Method;
 use moka::sync::Cache;
 
-use super::answer::Answer;
-use super::api::Call;
 use super::client::Client;
 use super::wire;
+use crate::forge::rest::{Answer, Call};
 use crate::forge::{self, ForgeError, Listing, PullRequest};
 
 /// So many projects' lists are remembered.

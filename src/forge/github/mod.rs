@@ -5,14 +5,14 @@
 //! certificate authority of its own.
 
 mod answer;
-mod api;
 mod auth;
 mod client;
 mod config;
-mod link;
+mod flavour;
 mod listing;
 mod merge_queue;
 mod path;
+mod rights;
 mod settings;
 mod wire;
 
@@ -23,20 +23,19 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-pub use self::config::{GitHubConfig, GitHubCredentials, GitHubSetupError};
+pub use self::config::{GitHubConfig, GitHubCredentials};
+pub use self::flavour::GITHUB;
 
 use self::client::Client;
 use self::listing::Listings;
 use self::path::{comment_path, repo_path};
+use super::rest::SetupError;
 use super::{
-    Comment, CommentId, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing, NewStatus,
+    Comment, CommentId, Flavour, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing, NewStatus,
     PullRequest,
 };
 use crate::clock::Clock;
 use crate::ids::Oid;
-
-/// GitHub's limit on the description of a status, in characters (REST description: create a commit status).
-const DESCRIPTION_LIMIT: usize = 140;
 
 pub struct GitHub {
     client: Client,
@@ -48,7 +47,7 @@ pub struct GitHub {
 
 impl GitHub {
     /// Must be called within a Tokio runtime, as the client has a task of its own.
-    pub fn new(config: GitHubConfig, clock: Arc<dyn Clock>) -> Result<Self, GitHubSetupError> {
+    pub fn new(config: GitHubConfig, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let client = Client::new(config, clock)?;
         let name = client.api.host().to_owned();
         Ok(Self { client, listings: Listings::new(), identity: Mutex::default(), name })
@@ -63,6 +62,10 @@ impl GitHub {
 impl Forge for GitHub {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn flavour(&self) -> &'static Flavour {
+        &GITHUB
     }
 
     fn merge_group_base(&self, ref_name: &str) -> Option<String> {
@@ -86,9 +89,9 @@ impl Forge for GitHub {
         Ok(pulls.into_iter().map(PullRequest::from).collect())
     }
 
-    async fn set_status(&self, project: &str, status: &NewStatus) -> Result<(), ForgeError> {
+    async fn set_status(&self, project: &str, _pulls: &[u64], status: &NewStatus) -> Result<(), ForgeError> {
         let path = repo_path(project, &format!("/statuses/{}", status.sha))?;
-        let description: String = status.description.chars().take(DESCRIPTION_LIMIT).collect();
+        let description: String = status.description.chars().take(GITHUB.description_limit).collect();
         let body = json!({
             "state": status.state,
             "context": status.context,
@@ -98,7 +101,13 @@ impl Forge for GitHub {
         self.client.send(project, Method::POST, &path, Some(body)).await.map(drop)
     }
 
-    async fn latest_status(&self, project: &str, sha: &Oid, context: &str) -> Result<Option<NewStatus>, ForgeError> {
+    async fn latest_status(
+        &self,
+        project: &str,
+        _pulls: &[u64],
+        sha: &Oid,
+        context: &str,
+    ) -> Result<Option<NewStatus>, ForgeError> {
         let mut next = Some(repo_path(project, &format!("/commits/{sha}/status?per_page=100"))?);
         // The combined status has the newest of each context; twenty pages are more contexts than a commit can have.
         for _ in 0..20 {

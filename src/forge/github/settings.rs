@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde::Deserialize;
 
-use super::api::Call;
 use super::auth::{self, Auth};
 use super::client::Client;
 use super::path::repo_path;
+use super::rights;
+use crate::forge::rest::Call;
 use crate::forge::{ForgeError, Grants, HookAnswer, HookContent, HookSettings};
 
 /// As GitHub writes a hook of a repository; the config of an App's hook has the same fields.
@@ -104,23 +105,16 @@ pub(super) async fn grants(client: &Client, project: &str) -> Result<Grants, For
                 .permissions
                 .into_iter()
                 .filter_map(|(name, level)| Some((name, level.as_str()?.to_owned())));
-            Ok(Grants {
-                permissions: Some(levels.collect()),
-                suspended: installation.suspended_at.is_some(),
-                ..Grants::default()
-            })
+            Ok(rights::of_app(&levels.collect(), installation.suspended_at.is_some()))
         }
         Auth::Token(_) => {
             let path = repo_path(project, "")?;
             let call = Call { method: Method::GET, target: &path, etag: None, body: None };
             let answer = client.auth.send(&client.api, project, call).await?;
             let repository: Repository = answer.json()?;
-            Ok(Grants {
-                scopes: answer.list("x-oauth-scopes"),
-                may_push: repository.permissions.map(|permissions| permissions.push),
-                private: Some(repository.private),
-                ..Grants::default()
-            })
+            let scopes = answer.list("x-oauth-scopes");
+            let may_push = repository.permissions.map(|permissions| permissions.push);
+            Ok(rights::of_token(scopes.as_deref(), may_push, repository.private))
         }
     }
 }

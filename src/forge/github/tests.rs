@@ -150,7 +150,7 @@ async fn a_write_follows_a_moved_repository_with_its_body() {
         .expect(1)
         .mount(&server)
         .await;
-    client(&server).set_status("o/old", &status(&"x".repeat(200))).await.expect("followed");
+    client(&server).set_status("o/old", &[], &status(&"x".repeat(200))).await.expect("followed");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn the_token_does_not_follow_to_another_host() {
         .respond_with(ResponseTemplate::new(307).insert_header("location", to.as_str()))
         .mount(&server)
         .await;
-    let error = client(&server).set_status("o/r", &status("x")).await.expect_err("refused");
+    let error = client(&server).set_status("o/r", &[], &status("x")).await.expect_err("refused");
     assert!(error.to_string().contains("another host"), "{error}");
     assert_eq!(other.received_requests().await.expect("recorded").len(), 0);
 }

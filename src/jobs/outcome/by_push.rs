@@ -49,7 +49,8 @@ pub(in crate::jobs) async fn merged_by_message(
     ref_name: &str,
     revision: &Oid,
 ) -> Result<(), JobError> {
-    let Some(number) = named_pull(&context.mirrors.commit(&repo.name, revision).await?.summary) else { return Ok(()) };
+    let summary = context.mirrors.commit(&repo.name, revision).await?.summary;
+    let Some(number) = context.flavour(&repo.name).named_pull(&summary) else { return Ok(()) };
     let open = context.store.pull(&repo.name, number).await?;
     let (Some(row), Some(forge)) =
         (open.filter(|row| row.state == PullRow::Open && row.base_ref == ref_name), context.forge(repo))
@@ -65,25 +66,6 @@ pub(in crate::jobs) async fn merged_by_message(
             tracing::warn!(repo = %repo.name, number, %error, "could not ask the forge whether a push has merged a \
                                                                pull request");
             Ok(())
-        }
-    }
-}
-
-/// `Title of the pull request (#7)`.
-pub(in crate::jobs) fn named_pull(summary: &str) -> Option<u64> {
-    summary.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_squash_names_its_pull_request() {
-        assert_eq!(named_pull("Scale up (#12)"), Some(12));
-        assert_eq!(named_pull("Revert \"Scale up (#12)\" (#13)"), Some(13));
-        for other in ["", "Scale up", "Scale up (#x)", "(#7) Scale up", "Merge pull request #7 from a"] {
-            assert_eq!(named_pull(other), None, "{other}");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::by_push::named_pull;
 use crate::ids::{AppId, Oid};
 use crate::jobs::Context;
 use crate::jobs::preview::previewed::{Looked, Seen};
@@ -104,7 +103,8 @@ impl<'a> Merge<'a> {
 /// moved before the merge, nothing is called taken back that may not be.
 async fn before(context: &Context, pull: &Pull, merge: &Oid) -> Result<Option<Oid>, JobError> {
     let parents = context.mirrors.parents(&pull.repo, merge).await?;
-    let named = named_pull(&context.mirrors.commit(&pull.repo, merge).await?.summary);
+    let summary = context.mirrors.commit(&pull.repo, merge).await?.summary;
+    let named = context.flavour(&pull.repo).named_pull(&summary);
     let is_one = pull.head != *merge && (parents.len() > 1 || named == Some(pull.number));
     Ok(if is_one { parents.into_iter().next() } else { pull.base.clone() })
 }

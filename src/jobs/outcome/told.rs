@@ -119,7 +119,8 @@ pub(in crate::jobs) async fn tell(
         app.later = later.collect();
         app.later.extend(applied_since(context, pull, known, &app.app, told).await?);
     }
-    let notice = markdown::notice(&outcome);
+    let flavour = context.flavour(&pull.repo);
+    let notice = markdown::notice(&outcome, flavour);
     report.outcome = Some(outcome);
     let after = Some(REPORT.write(report)?);
     if pull.report == after && pull.unfinished != settled {
@@ -129,7 +130,7 @@ pub(in crate::jobs) async fn tell(
     (pull.unfinished, pull.report) = (!settled, after);
     context
         .outbox
-        .put_outcome(&pull.repo, pull.number, &markdown::comment(report, context.config.comment_parts))
+        .put_outcome(&pull.repo, pull.number, &markdown::comment(report, context.config.comment_parts, flavour))
         .await?;
     if let Some(text) = notice {
         context.outbox.put_notice(&pull.repo, pull.number, &text).await?;

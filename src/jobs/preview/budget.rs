@@ -25,10 +25,10 @@ impl Budget {
             return pair;
         }
         let message = format!(
-            "the apps that this pull request changes render to more than {PREVIEW_VALUES} values, the limit of one \
+            "the apps that this change affects render to more than {PREVIEW_VALUES} values, the limit of one \
              preview; this app was left out"
         );
-        let failure = Failure::new(message).with_hint("split the pull request or the apps");
+        let failure = Failure::new(message).with_hint("split the change or the apps");
         for side in [&mut pair.base, &mut pair.change].into_iter().flatten() {
             side.rendered = Err(RenderError::Failed { failure: Box::new(failure.clone()), trace: Box::default() });
         }
@@ -105,7 +105,7 @@ mod tests {
         let refused = budget.charge(pair("c", 100));
         assert_eq!(values(&refused), 0, "nothing of it is held");
         insta::assert_snapshot!(failure(&refused).unwrap_or_default(),
-            @"the apps that this pull request changes render to more than 800000 values, the limit of one preview; this app was left out (split the pull request or the apps)");
+            @"the apps that this change affects render to more than 800000 values, the limit of one preview; this app was left out (split the change or the apps)");
         assert_eq!(failure(&budget.charge(pair("d", 1))), None, "a small one fits");
     }
 }

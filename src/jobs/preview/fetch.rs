@@ -10,7 +10,7 @@ use crate::forge::{ForgeError, PullRequest};
 use crate::ids::{Oid, RepoName};
 use crate::jobs::Context;
 use crate::jobs::desired::fetch_commit;
-use crate::jobs::refs::{full_ref, head_ref, tested_ref};
+use crate::jobs::refs::full_ref;
 use crate::queue::JobError;
 
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +50,8 @@ pub(in crate::jobs) async fn fetch(
     cancel: &CancellationToken,
 ) -> Result<Fetched, JobError> {
     let base_ref = full_ref(&pull.base_ref);
-    let head_ref = head_ref(context, repo, pull.number);
-    let tested_ref = tested_ref(context, repo, pull.number);
+    let flavour = context.flavour(&repo.name);
+    let (head_ref, tested_ref) = (flavour.head_ref(pull.number), flavour.tested_ref(pull.number));
     let refs = [base_ref.clone(), head_ref.clone(), tested_ref.clone()];
     let mut fetched =
         fetch_commit::fetch(&context.mirrors, &context.remote(repo).await?, &refs, visible, cancel).await?;
@@ -66,7 +66,10 @@ pub(in crate::jobs) async fn fetch(
     };
     let head = head.ok_or_else(|| ForgeError::Unavailable {
         forge: repo.hook.to_string(),
-        message: format!("{} of pull request {} cannot be fetched yet", pull.head, pull.number),
+        message: format!(
+            "{} of {} {}{} cannot be fetched yet",
+            pull.head, flavour.pull_request, flavour.sign, pull.number
+        ),
     })?;
     Ok(Fetched { base_ref, base, head, author: pull.author.clone(), merge: true, tested })
 }

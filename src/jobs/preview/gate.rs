@@ -5,7 +5,7 @@ use crate::forge::{NewStatus, StatusState};
 use crate::ids::Oid;
 use crate::jobs::Context;
 use crate::queue::{Job, JobError};
-use crate::report;
+use crate::report::{self, PreviewReport};
 
 /// A gate that blocks keeps saying why until there is another word for the same commit: whoever reads "pending" waits
 /// for an answer that may not come, and a forge takes only so many statuses for one commit (GitHub 1,000 for each
@@ -56,6 +56,12 @@ pub(in crate::jobs) async fn waits(
     let mut status = report::pending(head, status_context, target(context).as_deref());
     status.description = format!("retrying since {since}: {}", error.message());
     put_gate(context, repo, number, &status).await
+}
+
+/// The status of a preview that is done.
+pub(in crate::jobs) fn of_report(context: &Context, repo: &Repo, report: &PreviewReport) -> NewStatus {
+    let flavour = context.flavour(&repo.name);
+    report::gate(report, &context.config.status_context, target(context).as_deref(), flavour)
 }
 
 pub(in crate::jobs) async fn put_gate(

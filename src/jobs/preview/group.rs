@@ -2,7 +2,7 @@
 
 use super::fetch::{Fetched, PreviewError, take};
 use super::fill::{empty, fill, unavailable};
-use super::gate::{is_settled, pending, put_gate, target, waits};
+use super::gate::{is_settled, of_report, pending, put_gate, waits};
 use super::pull::{finish, forge_of, quiet};
 use super::reads;
 use crate::config::Repo;
@@ -12,7 +12,6 @@ use crate::jobs::Context;
 use crate::jobs::desired::fetch_commit;
 use crate::jobs::history::History;
 use crate::queue::{Finish, Job, JobError, RunningJob};
-use crate::report;
 use crate::store::group_reads::GroupRow;
 use crate::store::runs::RunKind;
 
@@ -72,7 +71,7 @@ pub(in crate::jobs) async fn run_group(
             return Err(history.end_first(job, error).await?);
         }
     };
-    let status = report::gate(&report, &context.config.status_context, target(context).as_deref());
+    let status = of_report(context, repo, &report);
     put_gate(context, repo, None, &status).await?;
     // What it was made from may move while the group waits for its other checks.
     let group = GroupRow { repo: repo.name.clone(), ref_name: ref_name.to_owned(), head: fetched.head.clone() };
@@ -117,6 +116,6 @@ pub(in crate::jobs) async fn group_failed(
     let Some(head) = job.hint.as_deref().and_then(|hint| hint.parse().ok()) else { return Ok(()) };
     let base_ref = forge_of(context, repo).and_then(|forge| forge.merge_group_base(ref_name)).unwrap_or_default();
     let report = unavailable(context, repo, None, &head, &base_ref, error);
-    let status = report::gate(&report, &context.config.status_context, target(context).as_deref());
+    let status = of_report(context, repo, &report);
     put_gate(context, repo, None, &status).await
 }

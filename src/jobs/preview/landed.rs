@@ -102,8 +102,11 @@ pub(in crate::jobs) async fn stands(
     if attempt > DOUBTED {
         return Ok(Stands::Contradicted(Contradicted(pull.head.clone())));
     }
-    let text = "a push merged the pull request, but the forge reports it as open, with commits that the base does \
-         not have. Driftless asks the forge again";
+    let text = format!(
+        "a push merged the {}, but the forge reports it as open, with commits that the base does not have. Driftless \
+         asks the forge again",
+        context.flavour(&repo.name).pull_request
+    );
     Ok(Stands::Doubted(JobError::new(Class::RETRY, text).shown()))
 }
 
@@ -128,8 +131,10 @@ pub(in crate::jobs) async fn doubt(
     if tree_id != context.mirrors.tree_id(&repo.name, base).await? {
         return Ok(None);
     }
-    let text = "the base already has all changes of the pull request, but the forge reports it as open. Driftless \
-         asks the forge again";
+    let text = format!(
+        "the base already has all changes of the {}, but the forge reports it as open. Driftless asks the forge again",
+        context.flavour(&repo.name).pull_request
+    );
     // Nobody has to read of it.
     Ok(Some(JobError::new(Class::RETRY, text).shown()))
 }

@@ -1,12 +1,11 @@
 //! Pull requests that are merged or closed: what happens to their gates, and when the forge is asked about the merge.
 
-use super::gate::target;
+use super::gate::of_report;
 use crate::config::Repo;
 use crate::forge::{NewStatus, PullRequest, PullState, StatusState};
-use crate::jobs::refs::{full_ref, head_ref, tested_ref};
+use crate::jobs::refs::full_ref;
 use crate::jobs::{Context, outcome};
 use crate::queue::{Finish, JobError, Key, Request, Trigger};
-use crate::report;
 use crate::report::preview::{Outcome, PreviewReport, Previewed};
 use crate::store::pulls::{Pull, PullRow};
 
@@ -72,7 +71,8 @@ async fn settle(context: &Context, repo: &Repo, pull: &PullRequest) -> Result<()
         _ => None,
     };
     context.outbox.drop_gate(&repo.name, pull.number, status_context, last.as_ref()).await?;
-    let refs = [head_ref(context, repo, pull.number), tested_ref(context, repo, pull.number)];
+    let flavour = context.flavour(&repo.name);
+    let refs = [flavour.head_ref(pull.number), flavour.tested_ref(pull.number)];
     context.mirrors.forget_quietly(&repo.name, &refs).await;
     Ok(())
 }
@@ -90,8 +90,7 @@ async fn last_word(
         report.head == pull.head && !report.outcome.as_ref().is_some_and(never)
     };
     let previewed = row.as_ref().and_then(outcome::report_of).filter(is_preview);
-    let status =
-        previewed.map(|report| report::gate(&report, &context.config.status_context, target(context).as_deref()));
+    let status = previewed.map(|report| of_report(context, repo, &report));
     // An error says that it is tried again, which it is not.
     Ok(status.filter(|status| status.state != StatusState::Error).unwrap_or_else(|| {
         // The forge may still call open what a push has shown to be merged.

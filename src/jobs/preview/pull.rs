@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fetch::fetch;
 use super::fill::{empty, fill, unavailable};
-use super::gate::{is_settled, pending, put_gate, target, waits};
+use super::gate::{is_settled, of_report, pending, put_gate, waits};
 use super::landed::{Landed, Stands};
 use super::over::{closed, landed, merged};
 use super::relook::Look;
@@ -17,7 +17,6 @@ use crate::ids::{Oid, RepoName};
 use crate::jobs::Context;
 use crate::jobs::history::History;
 use crate::queue::{Finish, Job, JobError, RunningJob};
-use crate::report;
 use crate::report::preview::{AppReport, AppResult, PreviewReport, Stopped};
 use crate::store::pulls::PullRow;
 use crate::store::runs::RunKind;
@@ -44,7 +43,8 @@ pub(in crate::jobs) async fn run(
         PullState::Open => Box::pin(open(context, repo, &pull, hint, job, running)).await,
         PullState::Merged => match merged(context, repo, &pull).await {
             Err(error) if error.class != Class::Cancelled => {
-                Err(error.reworded(|text| format!("the merge of this pull request is not applied yet: {text}")))
+                let what = context.flavour(&repo.name).pull_request;
+                Err(error.reworded(|text| format!("the merge of this {what} is not applied yet: {text}")))
             }
             done => done.map(|()| Finish::Done),
         },
@@ -200,7 +200,7 @@ pub(in crate::jobs) async fn failed(
         && !is_settled(context, repo, head).await?
     {
         let report = unavailable(context, repo, Some(number), head, "", error);
-        let status = report::gate(&report, &context.config.status_context, target(context).as_deref());
+        let status = of_report(context, repo, &report);
         put_gate(context, repo, Some(number), &status).await?;
     }
     // What was said of an older head still holds, if it was said to the end.

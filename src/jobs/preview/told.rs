@@ -1,6 +1,6 @@
 //! Stores the report of an open pull request, and updates its comment and its gate.
 
-use super::gate::{put_gate, target};
+use super::gate::{of_report, put_gate};
 use super::landed::Contradicted;
 use super::previewed::Looked;
 use super::{previewed, reads, rests};
@@ -10,7 +10,6 @@ use crate::ids::Oid;
 use crate::jobs::refs::full_ref;
 use crate::jobs::{Context, outcome};
 use crate::queue::JobError;
-use crate::report;
 use crate::report::markdown;
 use crate::report::preview::PreviewReport;
 use crate::report::stored::REPORT;
@@ -76,11 +75,15 @@ pub(in crate::jobs) async fn show(
     if says_something {
         context
             .outbox
-            .put_comment(&repo.name, row.number, &markdown::comment(report, context.config.comment_parts))
+            .put_comment(
+                &repo.name,
+                row.number,
+                &markdown::comment(report, context.config.comment_parts, context.flavour(&repo.name)),
+            )
             .await?;
     }
     drop(turn);
-    let status = report::gate(report, &context.config.status_context, target(context).as_deref());
+    let status = of_report(context, repo, report);
     put_gate(context, repo, Some(seen.number), &status).await?;
     Ok(if says_something && is_news { Shown::News } else { Shown::Same })
 }

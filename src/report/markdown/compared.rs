@@ -7,9 +7,9 @@ use crate::report::words::join;
 /// How many apps of one ref are named.
 const NAMED: usize = 10;
 
-pub(super) fn text(report: &PreviewReport) -> String {
+pub(super) fn text(report: &PreviewReport, pull_request: &str) -> String {
     match &report.outcome {
-        Some(outcome) => merged(report, outcome),
+        Some(outcome) => merged(report, outcome, pull_request),
         None => open(report),
     }
 }
@@ -37,9 +37,9 @@ fn into_base(report: &PreviewReport) -> String {
     format!("{head} merged into {} at {base}", span(&report.base_ref))
 }
 
-fn merged(report: &PreviewReport, outcome: &Outcome) -> String {
+fn merged(report: &PreviewReport, outcome: &Outcome, pull_request: &str) -> String {
     let mut said = vec![match outcome.previewed {
-        Previewed::Never => "This pull request was not previewed before the merge.".to_owned(),
+        Previewed::Never => format!("This {pull_request} was not previewed before the merge."),
         Previewed::NoApp => {
             format!("Compared before the merge: {}; no app was affected.", into_base(report))
         }
@@ -107,6 +107,10 @@ fn time(at: jiff::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn said(report: &PreviewReport) -> String {
+        text(report, "pull request")
+    }
     use crate::ids::{AppId, Oid, RepoName};
     use crate::report::preview::ComparedAfter;
     use crate::report::sample;
@@ -124,7 +128,7 @@ mod tests {
             let mut report = shown.clone();
             let mut outcome = report.outcome.take().expect("an outcome");
             change(&mut report, &mut outcome);
-            text(&PreviewReport { outcome: Some(outcome), ..report })
+            said(&PreviewReport { outcome: Some(outcome), ..report })
         };
         let compared = |apps: &[&str]| {
             let apps = apps.iter().map(|name| AppId::new(&RepoName::new("shop"), *name)).collect();
@@ -133,10 +137,10 @@ mod tests {
         let never = |outcome: &mut Outcome| outcome.previewed = Previewed::Never;
         insta::assert_snapshot!(
             [
-                text(&open),
-                text(&PreviewReport { stopped: Some(Stopped::UnrelatedHistory), ..open.clone() }),
-                text(&PreviewReport { stopped: Some(Stopped::Fork), ..open.clone() }),
-                text(&shown),
+                said(&open),
+                said(&PreviewReport { stopped: Some(Stopped::UnrelatedHistory), ..open.clone() }),
+                said(&PreviewReport { stopped: Some(Stopped::Fork), ..open.clone() }),
+                said(&shown),
                 with(|_, outcome| outcome.previewed = Previewed::NoApp),
                 with(|_, outcome| outcome.head = Some(oid("e5"))),
                 with(|report, _| report.stopped = Some(Stopped::UnrelatedHistory)),
@@ -144,14 +148,14 @@ mod tests {
                     let mut report = shown.clone();
                     let outcome = report.outcome.as_mut().expect("an outcome");
                     outcome.compared = compared(&["shop-eu", "shop-us"]);
-                    text(&report)
+                    said(&report)
                 },
                 {
                     let mut report = shown.clone();
                     let outcome = report.outcome.as_mut().expect("an outcome");
                     never(outcome);
                     (outcome.head, outcome.compared) = (Some(oid("e5")), compared(&["shop-eu"]));
-                    text(&report)
+                    said(&report)
                 },
                 with(|_, outcome| outcome.previewed = Previewed::Never),
             ]

@@ -2,12 +2,11 @@
 
 use super::escape;
 use super::long::{self, LONGEST_LINE};
+use crate::forge::Flavour;
 use crate::report::words::count;
 
-/// GitHub speaks of 65,536 characters and takes 262,144 bytes. Counted in UTF-16 units, the strictest reading of
-/// "characters"; so many have at most three bytes each, so both limits are kept. The rest is for the marker and our own
-/// lines.
-const LIMIT: usize = 65_536 - 1_024;
+/// What a comment has besides the text, in units of UTF-16: the marker and our own lines.
+const RESERVED: usize = 1_024;
 
 /// One piece of the comment.
 #[derive(Debug, Clone)]
@@ -20,15 +19,19 @@ pub(super) enum Block {
     Fold { summary: String, notes: String, language: &'static str, text: String },
 }
 
-/// How much of the head and of the tail a comment has, besides what must be in it. Thousands of objects that are all
+/// How many comments the head and the tail may fill, besides what must be in them. Thousands of objects that are all
 /// refused for one reason would fill hundreds of comments.
-const HEAD: usize = 3 * LIMIT;
-const TAIL: usize = 2 * LIMIT;
+const HEAD: usize = 3;
+const TAIL: usize = 2;
 
 /// What the comment says: a head and a tail that are in it as far as there is room, and between them what comes last
 /// and may be left to the command line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Document {
+    /// The forge's word for a pull request.
+    pub(super) pull_request: &'static str,
+    /// The longest part, in units of UTF-16.
+    limit: usize,
     head: Vec<Head>,
     may: Vec<May>,
     tail: Vec<Block>,
@@ -54,6 +57,11 @@ struct Head {
 }
 
 impl Document {
+    pub(super) fn new(flavour: &Flavour) -> Self {
+        let (pull_request, limit) = (flavour.pull_request, flavour.comment_limit - RESERVED);
+        Self { pull_request, limit, head: Vec::new(), may: Vec::new(), tail: Vec::new() }
+    }
+
     /// What is always complete.
     pub(super) fn must(&mut self, block: Block) {
         self.head.push(Head { block, must: true });
@@ -93,23 +101,25 @@ impl Document {
         if left == 0 {
             return packer.finish();
         }
+        // What takes more than this comes after the others.
+        let large = self.limit / 4;
         // Not everything has room: then all are named first, and what would take the room of many others comes last.
-        self.head.push(Head { block: names(&self.may), must: true });
-        self.may.sort_by_key(|may| may.block.size() > LARGE);
+        self.head.push(Head { block: names(&self.may, self.limit / 2), must: true });
+        self.may.sort_by_key(|may| may.block.size() > large);
         self.pack(most, command).0.finish()
     }
 
     fn pack(&self, most: usize, command: Option<&str>) -> (Packer, usize) {
-        let bounded = most < usize::MAX;
-        let head = trimmed(self.head.clone(), if bounded { HEAD } else { usize::MAX }, command);
+        let (limit, bounded) = (self.limit, most < usize::MAX);
+        let head = trimmed(self.head.clone(), if bounded { HEAD * limit } else { usize::MAX }, command);
         let tail_blocks = self.tail.iter().map(|block| Head { block: block.clone(), must: false }).collect();
-        let tail_blocks = trimmed(tail_blocks, if bounded { TAIL } else { usize::MAX }, command);
-        let mut packer = Packer { parts: vec![String::new()], heading: None };
+        let tail_blocks = trimmed(tail_blocks, if bounded { TAIL * limit } else { usize::MAX }, command);
+        let mut packer = Packer { limit, parts: vec![String::new()], heading: None };
         packer.must(&head);
-        let tail: usize = tail_blocks.iter().flat_map(|block| block.pieces(LIMIT)).map(|piece| size(&piece) + 2).sum();
+        let tail: usize = tail_blocks.iter().flat_map(|block| block.pieces(limit)).map(|piece| size(&piece) + 2).sum();
         // The tail needs so many parts of its own, and this much of the last one that it shares.
-        let (own, shared) = if tail <= LIMIT / 2 { (0, tail) } else { (tail / (LIMIT / 2) + 1, 0) };
-        let bounds = Bounds { parts: most.saturating_sub(own), last: LIMIT - shared };
+        let (own, shared) = if tail <= limit / 2 { (0, tail) } else { (tail / (limit / 2) + 1, 0) };
+        let bounds = Bounds { parts: most.saturating_sub(own), last: limit - shared };
         let mut left = 0;
         for May { heading, block, .. } in &self.may {
             let room = packer.room().min(bounds.last) - size(heading) - 2;
@@ -123,18 +133,15 @@ impl Document {
     }
 }
 
-/// What takes more than this comes after the others where there is not room for all.
-const LARGE: usize = LIMIT / 4;
-
 /// The names of all that changes, as far as one part has room for them.
-fn names(all: &[May]) -> Block {
+fn names(all: &[May], room: usize) -> Block {
     let mut used = 0;
     let listed: Vec<&str> = all
         .iter()
         .map(|may| may.name.as_str())
         .take_while(|name| {
             used += size(name) + 1;
-            used < LIMIT / 2
+            used < room
         })
         .collect();
     let mut text = listed.join("\n");
@@ -184,9 +191,8 @@ struct Bounds {
     last: usize,
 }
 
-const NO_BOUNDS: Bounds = Bounds { parts: usize::MAX, last: LIMIT };
-
 struct Packer {
+    limit: usize,
     parts: Vec<String>,
     heading: Option<String>,
 }
@@ -195,13 +201,14 @@ impl Packer {
     /// The size of pieces that fill the parts well: what is left of the last one, unless that is little.
     fn room(&self) -> usize {
         let used = self.parts.last().map_or(0, |part| size(part) + 2);
-        if used < LIMIT / 4 { LIMIT - used } else { LIMIT }
+        if used < self.limit / 4 { self.limit - used } else { self.limit }
     }
 
     fn must(&mut self, blocks: &[Block]) {
+        let bounds = Bounds { parts: usize::MAX, last: self.limit };
         for block in blocks {
             for piece in block.pieces(self.room()) {
-                self.add(&piece, None, NO_BOUNDS);
+                self.add(&piece, None, bounds);
             }
         }
     }
@@ -209,7 +216,7 @@ impl Packer {
     /// Appends to the last part, or begins another. False if it may do neither.
     fn add(&mut self, piece: &str, heading: Option<&str>, bounds: Bounds) -> bool {
         let parts = self.parts.len();
-        let limit = if parts >= bounds.parts { bounds.last } else { LIMIT };
+        let limit = if parts >= bounds.parts { bounds.last } else { self.limit };
         let Some(last) = self.parts.last_mut().filter(|_| parts <= bounds.parts) else { return false };
         let headed = match heading {
             Some(heading) if self.heading.as_deref() != Some(heading) => format!("{heading}\n\n{piece}"),

@@ -8,14 +8,14 @@ use crate::report::words::{count, join};
 /// How many apps are named.
 const NAMED: usize = 3;
 
-pub(super) fn text(report: &PreviewReport) -> String {
+pub(super) fn text(report: &PreviewReport, pull_request: &str) -> String {
     match &report.stopped {
-        Some(stopped) => stopped_text(stopped, &report.base_ref),
+        Some(stopped) => stopped_text(stopped, &report.base_ref, pull_request),
         None => merging(report),
     }
 }
 
-fn stopped_text(stopped: &Stopped, base: &str) -> String {
+fn stopped_text(stopped: &Stopped, base: &str, pull_request: &str) -> String {
     match stopped {
         Stopped::MergeConflict { files } => {
             format!(
@@ -28,7 +28,7 @@ fn stopped_text(stopped: &Stopped, base: &str) -> String {
             format!("**Merging would fail: the branch has no common history with {}.**", span(base))
         }
         Stopped::Fork => {
-            "**Not previewed:** this pull request comes from a fork, and Driftless does not preview forks.".into()
+            format!("**Not previewed:** this {pull_request} comes from a fork, and Driftless does not preview forks.")
         }
         Stopped::Definitions { errors } => {
             format!("**Merging would fail: {} in app definitions.**", count(errors.len(), "error"))

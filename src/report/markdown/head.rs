@@ -14,9 +14,9 @@ use crate::report::words::join;
 const REFERRERS: usize = 10;
 
 pub(super) fn write(report: &PreviewReport, document: &mut Document) {
-    let first = report.outcome.as_ref().map_or_else(|| first_line::text(report), outcome::text);
+    let first = report.outcome.as_ref().map_or_else(|| first_line::text(report, document.pull_request), outcome::text);
     document.must(Block::Lines(first));
-    document.must(Block::Lines(compared::text(report)));
+    document.must(Block::Lines(compared::text(report, document.pull_request)));
     document.head_all(compared::elsewhere(report).map(Block::Lines));
     if let Some(outcome) = &report.outcome {
         if let Some(taken) = outcome::taken_over(report, outcome) {
@@ -356,7 +356,8 @@ fn before(report: &PreviewReport, document: &mut Document) {
         })
         .collect();
     if !lines.is_empty() {
-        document.tail(Block::Lines("**Already different in the cluster (not caused by this pull request)**".into()));
+        let cause = document.pull_request;
+        document.tail(Block::Lines(format!("**Already different in the cluster (not caused by this {cause})**")));
         document.tail(Block::Lines(lines.join("\n")));
     }
 }

@@ -20,22 +20,23 @@ mod unvalidated;
 pub use outcome::notice;
 
 use super::preview::PreviewReport;
+use crate::forge::{Flavour, GITHUB};
 use document::Document;
 
 /// The parts of the comment, in order, without the outbox's marker: at least one, and at most so many as the
 /// configuration says. What does not fit is left to the command line.
-pub fn comment(report: &PreviewReport, most_parts: usize) -> Vec<String> {
+pub fn comment(report: &PreviewReport, most_parts: usize, flavour: &Flavour) -> Vec<String> {
     let command = report.number.map(|number| format!("driftless preview --pr {}#{number}", report.repo));
-    document(report).parts(most_parts, command.as_deref())
+    document(report, flavour).parts(most_parts, command.as_deref())
 }
 
-/// The same text without a comment's limits, for the command line.
+/// The same text without a comment's limits, for the command line, whose word is "pull request" for all forges.
 pub fn whole(report: &PreviewReport) -> String {
-    document(report).parts(usize::MAX, None).join("\n\n")
+    document(report, &GITHUB).parts(usize::MAX, None).join("\n\n")
 }
 
-fn document(report: &PreviewReport) -> Document {
-    let mut document = Document::default();
+fn document(report: &PreviewReport, flavour: &Flavour) -> Document {
+    let mut document = Document::new(flavour);
     head::write(report, &mut document);
     objects::write(report, &mut document);
     head::write_tail(report, &mut document);

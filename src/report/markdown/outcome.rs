@@ -6,6 +6,7 @@ use super::document::{Block, Document};
 use super::ends::{before, called_off, deletion, line, replaced_by, rolled_back, time, were};
 use super::escape::{html, span};
 use super::places::{NAMED, handed_over, named, names, place};
+use crate::forge::Flavour;
 use crate::report::outcome::failure;
 use crate::report::preview::{AppEnd, AppOutcome, AppReport, Outcome, PreviewReport};
 use crate::report::words::{count, seconds};
@@ -305,7 +306,7 @@ fn folded(summary: String, text: &str) -> Block {
 }
 
 /// The comment of its own that tells people of a failure. None where nothing failed.
-pub fn notice(outcome: &Outcome) -> Option<String> {
+pub fn notice(outcome: &Outcome, flavour: &Flavour) -> Option<String> {
     let failed: Vec<&AppOutcome> = outcome.apps.iter().filter(|app| is_failed(app)).collect();
     // Whom it concerns may not be known yet.
     if (failed.is_empty() && outcome.definitions.is_empty()) || outcome.people.is_empty() {
@@ -315,7 +316,7 @@ pub fn notice(outcome: &Outcome) -> Option<String> {
         outcome.people.iter().filter(|login| is_login(login)).map(|login| format!("@{login}")).collect();
     let mentions = if mentions.is_empty() { String::new() } else { format!("{}: ", mentions.join(" ")) };
     let merged = span(outcome.merged_as.short());
-    let mut document = Document::default();
+    let mut document = Document::new(flavour);
     let mut what = Vec::new();
     if !failed.is_empty() {
         what.push(format!("the deployment **failed** for {}", places(&failed)));

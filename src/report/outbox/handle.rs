@@ -10,7 +10,7 @@ use super::options::{OutboxOptions, TRIES_IF_REJECTED};
 use super::stored::{COMMENT, STATUS};
 use super::target::{Destination, Target};
 use crate::class::{Class, Classified};
-use crate::forge::{NewStatus, StatusState};
+use crate::forge::{NewStatus, StatusState, WritePace};
 use crate::ids::{Oid, RepoName};
 use crate::store::reports::{
     CommentShown, GateRow, GateSaid, GateShown, GateWanted, LastWord, RANK_EDIT, RANK_NEWS, RANK_STATUS, RemoteState,
@@ -47,12 +47,19 @@ pub(super) struct Inner {
     pub destinations: HashMap<RepoName, Destination>,
     pub options: OutboxOptions,
     /// One for each forge and identity, by its name.
-    pub scopes: HashMap<String, Arc<Notify>>,
+    pub scopes: HashMap<String, Scope>,
+}
+
+/// What is sent at one pace.
+pub(super) struct Scope {
+    pub wake: Arc<Notify>,
+    pub pace: WritePace,
 }
 
 impl Outbox {
     pub fn new(store: Store, destinations: HashMap<RepoName, Destination>, options: OutboxOptions) -> Self {
-        let scopes = destinations.values().map(|to| (to.forge.name().to_owned(), Arc::new(Notify::new()))).collect();
+        let scope = |to: &Destination| Scope { wake: Arc::new(Notify::new()), pace: to.forge.flavour().pace };
+        let scopes = destinations.values().map(|to| (to.forge.name().to_owned(), scope(to))).collect();
         Self(Arc::new(Inner { store, destinations, options, scopes }))
     }
 
@@ -174,8 +181,8 @@ impl Outbox {
     }
 
     fn wake(&self, scope: &str, news: bool) {
-        if news && let Some(wake) = self.0.scopes.get(scope) {
-            wake.notify_one();
+        if news && let Some(scope) = self.0.scopes.get(scope) {
+            scope.wake.notify_one();
         }
     }
 }

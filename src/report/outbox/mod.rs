@@ -23,8 +23,8 @@ use sender::Sender;
 impl Outbox {
     /// Starts one sender for each forge, which ends with the soft stop: what is left is sent after the next start.
     pub fn run_sender(&self, tasks: &Tasks) {
-        for (scope, wake) in &self.0.scopes {
-            let sender = Sender::new(self.clone(), scope.clone(), wake.clone());
+        for (name, scope) in &self.0.scopes {
+            let sender = Sender::new(self.clone(), name.clone(), scope.wake.clone(), &scope.pace);
             tasks.spawn("report sender", sender.run(tasks.soft().clone()));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::options::OutboxOptions;
+use crate::forge::{CommentLimits, WritePace};
 use crate::store::reports::{RANK_EDIT, RANK_NEWS, RANK_STATUS};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(super) enum Cost {
     /// Sets a status or deletes a comment.
     Write,
-    /// Makes or edits what people read: GitHub counts those apart. What nobody has seen yet, or waits for, has a
+    /// Makes or edits what people read: forges count those apart. What nobody has seen yet, or waits for, has a
     /// reserve.
     Content { is_news: bool },
 }
@@ -35,12 +35,13 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(options: &OutboxOptions) -> Self {
+    pub(super) fn new(pace: &WritePace) -> Self {
+        let CommentLimits { per_minute, per_hour, reserved_per_hour } = pace.comments;
         Self {
-            between: options.between_writes,
-            per_minute: options.comments_per_minute.max(1),
-            per_hour: options.comments_per_hour.max(1),
-            edits_per_hour: options.comments_per_hour.saturating_sub(options.reserved_per_hour).max(1),
+            between: pace.between,
+            per_minute: per_minute.max(1),
+            per_hour: per_hour.max(1),
+            edits_per_hour: per_hour.saturating_sub(reserved_per_hour).max(1),
             last: None,
             content: VecDeque::new(),
             blocked: None,
@@ -101,11 +102,12 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forge::GITHUB;
 
     const NEWS: Cost = Cost::Content { is_news: true };
 
     fn pace() -> Pace {
-        Pace::new(&OutboxOptions::new("test"))
+        Pace::new(&GITHUB.pace)
     }
 
     #[tokio::test(start_paused = true)]
@@ -159,13 +161,8 @@ mod tests {
     /// H1: edits leave a part of the hour to first comments and outcomes.
     #[tokio::test(start_paused = true)]
     async fn edits_leave_a_reserve_for_news() {
-        let options = OutboxOptions {
-            comments_per_minute: 100,
-            comments_per_hour: 5,
-            reserved_per_hour: 2,
-            ..OutboxOptions::new("test")
-        };
-        let mut pace = Pace { between: Duration::ZERO, ..Pace::new(&options) };
+        let comments = CommentLimits { per_minute: 100, per_hour: 5, reserved_per_hour: 2 };
+        let mut pace = Pace::new(&WritePace { between: Duration::ZERO, comments });
         let edit = Cost::Content { is_news: false };
         for _ in 0..3 {
             assert_eq!(pace.most_rank(Instant::now()), RANK_EDIT);

@@ -13,7 +13,7 @@ use super::options::TRIES_IF_REJECTED;
 use super::pace::{Cost, Pace};
 use super::stored::{COMMENT, REMOTE, STATUS};
 use super::target::{Destination, Target};
-use crate::forge::{ForgeError, NewStatus};
+use crate::forge::{CommentLimits, ForgeError, NewStatus, StatusState, WritePace};
 use crate::store::reports::{RANK_EDIT, RANK_NEWS, RemoteState, ReportRow, Rests};
 use crate::store::{Store, StoreError};
 
@@ -28,6 +28,7 @@ pub(super) struct Sender {
     scope: String,
     wake: Arc<Notify>,
     pace: Pace,
+    limits: CommentLimits,
 }
 
 /// What came of looking at one row.
@@ -63,9 +64,9 @@ impl From<StoreError> for Halt {
 }
 
 impl Sender {
-    pub(super) fn new(outbox: Outbox, scope: String, wake: Arc<Notify>) -> Self {
-        let pace = Pace::new(&outbox.0.options);
-        Self { outbox, scope, wake, pace }
+    pub(super) fn new(outbox: Outbox, scope: String, wake: Arc<Notify>, limits: &WritePace) -> Self {
+        let limits = outbox.0.options.pace(limits);
+        Self { outbox, scope, wake, pace: Pace::new(&limits), limits: limits.comments }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -125,13 +126,12 @@ impl Sender {
         let until = self.store().now().saturating_add(millis(free));
         let held = self.store().hold_reports(&self.scope, most, until).await?;
         if held > 0 {
-            let options = &self.outbox.0.options;
             tracing::warn!(
                 forge = self.scope,
                 held,
                 seconds = free.as_secs(),
-                per_minute = options.comments_per_minute,
-                per_hour = options.comments_per_hour,
+                per_minute = self.limits.per_minute,
+                per_hour = self.limits.per_hour,
                 "comments are held back, because the forge's limit on new and edited comments is used up; `driftless \
                  jobs` lists them"
             );
@@ -164,9 +164,10 @@ impl Sender {
 
     async fn status(&mut self, row: &ReportRow, to: &Destination) -> Result<Outcome, Halt> {
         let wanted = STATUS.read(&row.target, &row.wanted).map_err(Halt::Unreadable)?;
+        let pulls = self.store().pulls_of_gate(&row.repo, wanted.sha.as_str(), &wanted.context).await?;
         let known = match row.remote_state {
             RemoteState::Known => row.remote.clone(),
-            _ => self.shown_status(to, &wanted).await?,
+            _ => self.shown_status(to, &pulls, &wanted).await?,
         };
         let digest = status_hash(&wanted)?;
         if known.as_ref() == Some(&digest) {
@@ -178,17 +179,27 @@ impl Sender {
         }
         self.store().begin_request(&row.target).await?;
         self.pace.spend(Cost::Write, Instant::now());
-        to.forge.set_status(&to.project, &wanted).await?;
-        self.store().finish_report(&row.target, row.version, &digest, None, None).await?;
+        to.forge.set_status(&to.project, &pulls, &wanted).await?;
+        self.store().finish_report(&row.target, row.version, &digest, self.check_again(row, to), None).await?;
         Ok(Outcome::More)
     }
 
+    /// When a status that was set is looked for, once. Whether it is where it gates is not known before.
+    fn check_again(&self, row: &ReportRow, to: &Destination) -> Option<i64> {
+        let wait = to.forge.flavour().statuses_move && row.remote_state != RemoteState::LookAgain;
+        wait.then(|| self.store().now().saturating_add(millis(self.outbox.0.options.check_status)))
+    }
+
     /// After a lost answer: what the forge shows, in the form in which it is remembered.
-    async fn shown_status(&self, to: &Destination, wanted: &NewStatus) -> Result<Option<String>, Halt> {
-        let shown = to.forge.latest_status(&to.project, &wanted.sha, &wanted.context).await?;
+    async fn shown_status(&self, to: &Destination, pulls: &[u64], wanted: &NewStatus) -> Result<Option<String>, Halt> {
+        let shown = to.forge.latest_status(&to.project, pulls, &wanted.sha, &wanted.context).await?;
+        let told_as = match wanted.state {
+            StatusState::Error if !to.forge.flavour().tells_errors_apart => StatusState::Failure,
+            state => state,
+        };
         let same = |shown: NewStatus| {
             let cut = wanted.description.starts_with(&shown.description);
-            shown.state == wanted.state
+            shown.state == told_as
                 && cut
                 && shown.target_url.unwrap_or_default() == wanted.target_url.clone().unwrap_or_default()
         };

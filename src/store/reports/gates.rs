@@ -79,6 +79,15 @@ const SAID: &str = "SELECT status, comment_version, reports.version, sent_versio
     WHERE gates.repo = $1 AND sha = $2 AND context = $3 ORDER BY number";
 
 impl Store {
+    /// The pull requests whose gate the status of a commit is.
+    pub async fn pulls_of_gate(&self, repo: &str, sha: &str, context: &str) -> Result<Vec<u64>, StoreError> {
+        let sql =
+            "SELECT number FROM gates WHERE repo = $1 AND sha = $2 AND context = $3 AND number > 0 ORDER BY number";
+        let numbers: Vec<i64> =
+            sqlx::query_scalar(sql).bind(repo).bind(sha).bind(context).fetch_all(self.read()).await?;
+        Ok(numbers.into_iter().map(i64::unsigned_abs).collect())
+    }
+
     /// Notes a pull request's gate, and makes the worst of all that share its head what is to be shown there; the same
     /// of the head that it has left. In one transaction: of two that note theirs at once, the second one sees both.
     /// True if there is something to send.

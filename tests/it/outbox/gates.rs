@@ -141,7 +141,8 @@ async fn h1_a_gate_whose_comment_is_not_taken_does_not_pass() {
 /// back.
 #[tokio::test]
 async fn h1_what_is_new_is_shown_however_many_comments_are_edited() {
-    let scene = Scene::start_with(OutboxOptions { comments_per_hour: 6, reserved_per_hour: 3, ..options() }).await;
+    let comments = CommentLimits { per_minute: 80, per_hour: 6, reserved_per_hour: 3 };
+    let scene = Scene::start_with(OutboxOptions { comments: Some(comments), ..options() }).await;
     for text in ["one", "two", "three"] {
         scene.put_comment(&[text]).await;
         scene.sent(&scene.comment_target()).await;

@@ -9,7 +9,7 @@ use super::manifests::config_map;
 use crate::support::cluster;
 use crate::support::world::{Files, Setup, World};
 
-const STEPS: &str = "Use two pull requests: merge the deletion of ";
+const STEPS: &str = "Make the change in two steps: merge the deletion of ";
 
 fn node_port(name: &str) -> String {
     format!(

@@ -67,7 +67,7 @@ fn what_becomes_of_deletions() {
         };
         let outcome = crate::report::sample::merged("").outcome.expect("an outcome");
         let outcome = Outcome { merged_as: merged_as.clone(), apps: vec![app], ..outcome };
-        let mut document = Document::default();
+        let mut document = Document::new(&crate::forge::GITHUB);
         document.must(Block::Lines(text(&outcome)));
         failures(&outcome, &mut document);
         document.parts(1, None).join("\n")

@@ -113,7 +113,7 @@ impl World {
             seed: 7,
             launcher: env!("CARGO_BIN_EXE_driftless").into(),
             first_looks: Duration::ZERO,
-            between_writes: Duration::from_millis(5),
+            between_writes: Some(Duration::from_millis(5)),
         };
         let running = serve::start(config, environment, &Tasks::new()).await.expect("the server starts");
         self.relay.lead_to(Some(running.address));

@@ -6,20 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, LOCATION};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::header::{CONTENT_TYPE, IF_NONE_MATCH, LOCATION};
+use http::{Method, Request, StatusCode};
+use jiff::Timestamp;
 use reqwest::redirect;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{self, Answer};
-use super::config::GitHubSetupError;
+use super::answer::Answer;
+use super::setup::SetupError;
 use crate::clock::Clock;
 use crate::forge::ForgeError;
-
-/// The version of the REST API that this client was written for. Without it, GitHub answers as its newest one does.
-const API_VERSION: &str = "2022-11-28";
 
 /// A repository that was renamed twice is two redirects away; more is a loop.
 const REDIRECTS: usize = 5;
@@ -27,7 +25,29 @@ const REDIRECTS: usize = 5;
 /// A page of a hundred pull requests has a megabyte; this bounds what a broken answer can cost.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
-pub(super) struct Api {
+/// What the requests and responses of one kind of forge have of their own.
+pub(in crate::forge) struct Dialect {
+    pub forge: &'static str,
+    /// An address of its API, for the message about a wrong one.
+    pub example: &'static str,
+    /// Where the part of a path begins that is shown in messages.
+    pub root: &'static str,
+    /// Adds the token and what else each request has.
+    pub headers: fn(http::request::Builder, &SecretString) -> Result<http::request::Builder, http::Error>,
+    /// Passes on what is a success, and says what else it is.
+    pub judge: fn(Answer, &Method, &str, Timestamp) -> Result<Answer, ForgeError>,
+}
+
+/// Where a forge is and how it is reached.
+pub(in crate::forge) struct Connection<'a> {
+    pub api_url: &'a str,
+    /// A PEM file with authorities to trust beside the system's, for a forge within a company.
+    pub ca: Option<&'a Path>,
+    pub timeout: Duration,
+}
+
+pub(in crate::forge) struct Api {
+    dialect: &'static Dialect,
     client: reqwest::Client,
     base: Url,
     timeout: Duration,
@@ -36,7 +56,7 @@ pub(super) struct Api {
 
 /// A request to make. `target` is a path below the API's address, or an address that GitHub gave.
 #[derive(Clone)]
-pub(super) struct Call<'a> {
+pub(in crate::forge) struct Call<'a> {
     pub method: Method,
     pub target: &'a str,
     pub etag: Option<&'a str>,
@@ -44,46 +64,45 @@ pub(super) struct Call<'a> {
 }
 
 impl Api {
-    /// `ca`: a PEM file with authorities to trust beside the system's, for a forge within a company.
-    pub(super) fn new(
-        api_url: &str,
-        ca: Option<&Path>,
-        timeout: Duration,
+    pub(in crate::forge) fn new(
+        dialect: &'static Dialect,
+        connection: &Connection<'_>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, GitHubSetupError> {
-        let base =
-            Url::parse(api_url.trim_end_matches('/')).map_err(|_| GitHubSetupError::ApiUrl(api_url.to_owned()))?;
+    ) -> Result<Self, SetupError> {
+        let given = connection.api_url;
+        let wrong = || SetupError::ApiUrl { given: given.to_owned(), forge: dialect.forge, example: dialect.example };
+        let base = Url::parse(given.trim_end_matches('/')).map_err(|_| wrong())?;
         if !matches!(base.scheme(), "https" | "http") || base.host_str().is_none() || !base.username().is_empty() {
-            return Err(GitHubSetupError::ApiUrl(api_url.to_owned()));
+            return Err(wrong());
         }
         // Redirects are followed here, as the token must not go along to another host.
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("driftless/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none());
-        if let Some(path) = ca {
+        if let Some(path) = connection.ca {
             builder = builder.tls_certs_merge(authorities(path)?);
         }
-        let client = builder.build().map_err(|error| GitHubSetupError::Client(chain(&error)))?;
-        Ok(Self { client, base, timeout, clock })
+        let client = builder.build().map_err(|error| SetupError::Client(chain(&error)))?;
+        Ok(Self { dialect, client, base, timeout: connection.timeout, clock })
     }
 
-    pub(super) fn host(&self) -> &str {
-        self.base.host_str().unwrap_or("GitHub")
+    pub(in crate::forge) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or(self.dialect.forge)
     }
 
-    pub(super) async fn send(&self, token: &SecretString, call: Call<'_>) -> Result<Answer, ForgeError> {
+    pub(in crate::forge) async fn send(&self, token: &SecretString, call: Call<'_>) -> Result<Answer, ForgeError> {
         match tokio::time::timeout(self.timeout, self.follow(token, &call)).await {
             Ok(result) => result,
             Err(_) => Err(self.unavailable(format!(
                 "no answer to {} {} within {:?}",
                 call.method,
-                path_of(call.target),
+                self.path_of(call.target),
                 self.timeout
             ))),
         }
     }
 
-    pub(super) fn unavailable(&self, message: String) -> ForgeError {
+    pub(in crate::forge) fn unavailable(&self, message: String) -> ForgeError {
         ForgeError::Unavailable { forge: self.host().to_owned(), message }
     }
 
@@ -116,20 +135,21 @@ impl Api {
                     url = self.address(next.as_str())?;
                 }
                 None => {
-                    return answer::judge(self.host(), answer, &call.method, path_of(call.target), self.clock.now());
+                    let path = self.path_of(call.target);
+                    return (self.dialect.judge)(answer, &call.method, path, self.clock.now());
                 }
             }
         }
         Err(self.unavailable(format!(
             "{} {} was redirected more than {REDIRECTS} times",
             call.method,
-            path_of(call.target)
+            self.path_of(call.target)
         )))
     }
 
     async fn once(&self, token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Answer, ForgeError> {
         let failed = |error: &dyn Error| self.unavailable(format!("{} {}: {}", call.method, url.path(), chain(error)));
-        let request = request(token, call, url).map_err(|error| failed(&error))?;
+        let request = self.request(token, call, url).map_err(|error| failed(&error))?;
         let request = reqwest::Request::try_from(request).map_err(|error| failed(&error.without_url()))?;
         let mut response = self.client.execute(request).await.map_err(|error| failed(&error.without_url()))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
@@ -146,10 +166,28 @@ impl Api {
         }
         Ok(Answer { status, headers, body: body.freeze(), forge: self.host().to_owned() })
     }
+
+    fn request(&self, token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Request<String>, http::Error> {
+        let builder = Request::builder().method(call.method.clone()).uri(url.as_str());
+        let mut builder = (self.dialect.headers)(builder, token)?;
+        if let Some(etag) = call.etag {
+            builder = builder.header(IF_NONE_MATCH, etag);
+        }
+        match call.body {
+            Some(body) => builder.header(CONTENT_TYPE, "application/json").body(body.to_string()),
+            None => builder.body(String::new()),
+        }
+    }
+
+    /// The path without its query, for messages.
+    fn path_of<'t>(&self, target: &'t str) -> &'t str {
+        let target = target.split('?').next().unwrap_or(target);
+        target.find(self.dialect.root).map_or(target, |start| &target[start..])
+    }
 }
 
-fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, GitHubSetupError> {
-    let refuse = |reason: String| GitHubSetupError::Authorities { path: path.to_owned(), reason };
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, SetupError> {
+    let refuse = |reason: String| SetupError::Authorities { path: path.to_owned(), reason };
     let pem = std::fs::read(path).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(found) if !found.is_empty() => Ok(found),
@@ -157,25 +195,8 @@ fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, GitHubSetupErro
     }
 }
 
-fn request(token: &SecretString, call: &Call<'_>, url: &Url) -> Result<Request<String>, http::Error> {
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))?;
-    bearer.set_sensitive(true);
-    let mut builder = Request::builder()
-        .method(call.method.clone())
-        .uri(url.as_str())
-        .header(ACCEPT, "application/vnd.github+json")
-        .header("x-github-api-version", API_VERSION)
-        .header(AUTHORIZATION, bearer);
-    if let Some(etag) = call.etag {
-        builder = builder.header(IF_NONE_MATCH, etag);
-    }
-    match call.body {
-        Some(body) => builder.header(CONTENT_TYPE, "application/json").body(body.to_string()),
-        None => builder.body(String::new()),
-    }
-}
-
-/// Where to go instead. GitHub moves everything but GET with 307 and 308, which keep method and body.
+/// Where to go instead. GitHub moves everything but GET with 307 and 308, which keep method and body; GitLab moves only
+/// GET.
 fn redirect(answer: &Answer) -> Option<&str> {
     let moved = matches!(
         answer.status,
@@ -187,14 +208,8 @@ fn redirect(answer: &Answer) -> Option<&str> {
     if moved { answer.headers.get(LOCATION)?.to_str().ok() } else { None }
 }
 
-/// The path without its query, for messages.
-fn path_of(target: &str) -> &str {
-    let target = target.split('?').next().unwrap_or(target);
-    target.find("/repos/").map_or(target, |start| &target[start..])
-}
-
 /// An error with its causes: the outermost text rarely says more than that something failed.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(in crate::forge) fn chain(error: &dyn Error) -> String {
     let mut text = first_line(error);
     let mut cause = error.source();
     while let Some(inner) = cause {
