@@ -67,6 +67,19 @@ async fn the_whole_loop_runs_by_one_command() {
     assert!(!output.status.success() && err.contains("contains an earlier run") && err.contains("--dir"), "{err}");
 }
 
+/// The same on a forge that speaks GitLab's dialect.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_loop_runs_on_gitlab_as_well() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (output, err) = ended(dev(dir.path(), &port()).args(["--once", "--forge", "gitlab"])).await;
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{out}\n{err}");
+    assert!(out.contains("applied for `shop` on `dev`, healthy after"), "{out}");
+    for shown in ["Read the comment on the merge request", "merge request 1 is open", "merge request 1 is merged"] {
+        assert!(err.contains(shown), "{shown} is not in:\n{err}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_is_said_before_anything_starts() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -21,11 +21,13 @@ pub(super) struct Show {
     /// Of each pull request, what was said last.
     pulls: BTreeMap<u64, &'static str>,
     comments: BTreeMap<u64, String>,
+    /// What the forge calls a pull request.
+    word: &'static str,
 }
 
 impl Show {
-    pub(super) fn new(context: Arc<Context>, forge: DevForge) -> Self {
-        Self { context, forge, runs: BTreeMap::new(), pulls: BTreeMap::new(), comments: BTreeMap::new() }
+    pub(super) fn new(context: Arc<Context>, forge: DevForge, word: &'static str) -> Self {
+        Self { context, forge, runs: BTreeMap::new(), pulls: BTreeMap::new(), comments: BTreeMap::new(), word }
     }
 
     /// Goes on for ever; with `once` until the first pull request is merged and applied.
@@ -61,7 +63,7 @@ impl Show {
     fn tell_pulls(&mut self) {
         for pull in self.forge.pulls(sample::PROJECT) {
             if self.pulls.insert(pull.number, pull.state) != Some(pull.state) {
-                output::note(format!("… pull request {} is {}: {}", pull.number, pull.state, pull.title));
+                output::note(format!("… {} {} is {}: {}", self.word, pull.number, pull.state, pull.title));
             }
             let comments = self.forge.comments(sample::PROJECT, pull.number);
             let Some(said) = comments.first().map(|comment| first_line(&comment.body)) else { continue };

@@ -1,5 +1,6 @@
 //! `dev`: Driftless with a forge and a cluster, on this machine and on loopback.
 
+mod choice;
 mod live;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +13,7 @@ use clap::Args;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use choice::ForgeChoice;
 use live::Show;
 
 use super::outcome::Outcome;
@@ -19,7 +21,7 @@ use super::output;
 use super::serve::{stop, stop_signal, surroundings};
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
-use crate::dev::forge::{DevForge, DevForgeConfig, Dialect};
+use crate::dev::forge::{DevForge, DevForgeConfig};
 use crate::dev::git_http::GitFaults;
 use crate::dev::tls::DevTls;
 use crate::dev::{ControlPlane, ControlPlaneOptions, Programs, sample};
@@ -37,6 +39,9 @@ pub(super) struct DevArgs {
     /// A new folder for all data [default: a temporary folder, deleted at the end].
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// The kind of the embedded forge: github or gitlab.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    forge: ForgeChoice,
     /// The port of the embedded forge and its page.
     #[arg(long, default_value_t = 7070)]
     forge_port: u16,
@@ -120,10 +125,11 @@ async fn started(
         socket: &socket,
         program: &program,
         simulated: plane.is_some(),
+        pull_request: args.forge.pull_request(),
     };
     output::note(about.introduction(&output::bold("Driftless is running.")));
     forge.commit(sample::PROJECT, "main", "The shop, as it runs", sample::FILES).await?;
-    Show::new(Arc::clone(&server.context), forge).live(args.once).await
+    Show::new(Arc::clone(&server.context), forge, args.forge.pull_request()).live(args.once).await
 }
 
 /// Looked at before anything slow begins.
@@ -193,7 +199,7 @@ async fn forge(args: &DevArgs, dir: &Path, tasks: &Tasks) -> anyhow::Result<(Dev
     let tls = DevTls::new()?;
     let files = tls.write(dir)?;
     let config = DevForgeConfig {
-        dialect: Dialect::default(),
+        dialect: args.forge.dialect(),
         dir: repositories,
         listen: loopback(args.forge_port),
         public_url: None,
@@ -229,7 +235,7 @@ fn config(args: &DevArgs, dir: &Path, kubeconfig: &Path, ca: &Path, forge: &DevF
          timing: {{resync: 20s}}\n\
          hooks:\n\
          \x20 - name: dev\n\
-         \x20   forge: github\n\
+         \x20   forge: {forge}\n\
          \x20   url: {api}\n\
          \x20   secrets: [{{env: DEV_WEBHOOK_SECRET}}]\n\
          \x20   credentials: {{token: {{env: DEV_TOKEN}}}}\n\
@@ -247,6 +253,7 @@ fn config(args: &DevArgs, dir: &Path, kubeconfig: &Path, ca: &Path, forge: &DevF
         data = dir.join("data").display(),
         renderer = std::path::absolute(&args.renderer)?.display(),
         ca = ca.display(),
+        forge = args.forge.name(),
         api = forge.api_url(),
         repo = sample::NAME,
         project = sample::PROJECT,
@@ -279,6 +286,7 @@ struct About<'a> {
     program: &'a Path,
     /// The control plane is ours, and has no machine to run anything on.
     simulated: bool,
+    pull_request: &'static str,
 }
 
 impl About<'_> {
@@ -290,18 +298,19 @@ impl About<'_> {
             ""
         };
         format!(
-            "\n{ready} Open {url} in a browser. The first pull request appears there in a moment.\n\
+            "\n{ready} Open {url} in a browser. The first {pull} appears there in a moment.\n\
              \n  the cluster   export KUBECONFIG={kubeconfig}{nodes}\
              \n  the server    export DRIFTLESS_SOCKET={socket}\
              \n  the repo      GIT_SSL_CAINFO={ca} git clone {clone}\n\
              \nTo try next (in another terminal, with the two exports):\
-             \n  1. Read the comment on the pull request, and merge it on the page. The comment then shows the \
+             \n  1. Read the comment on the {pull}, and merge it on the page. The comment then shows the \
              outcome.\
              \n  2. Propose a change, on the page or with a push.\
              \n  3. Cause drift: `kubectl -n shop scale deploy/web --replicas=9`. Driftless reverts it within \
              20 s.\
              \n  4. Query the server: `{program} apps` and `{program} runs`.\
              \nPress Ctrl-C to stop.\n",
+            pull = self.pull_request,
             url = self.forge.url(),
             kubeconfig = self.kubeconfig.display(),
             socket = self.socket.display(),
