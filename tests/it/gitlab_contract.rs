@@ -1,14 +1,18 @@
-//! The embedded forge in GitLab's dialect against GitLab's own description of its API: requests go through a validating
-//! proxy (Prism, over `tests/gitlab/openapi2.json`), and whatever the proxy finds wrong, in a request or an answer,
-//! fails.
+//! Client and embedded forge in GitLab's dialect against GitLab's own description of its API: requests go through a
+//! validating proxy (Prism, over `tests/gitlab/openapi2.json`), and whatever the proxy finds wrong, in a request or an
+//! answer, fails.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use driftless::clock::SystemClock;
 use driftless::dev::forge::{Dialect, PipelineKind};
+use driftless::forge::{Forge as _, GitLab, GitLabConfig, NewStatus, PullState, StatusState};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::forge::{Forge, PROJECT, Setup};
+use crate::support::forge::{Forge, PROJECT, Setup, live};
 use crate::support::prism::Prism;
 
 struct Api {
@@ -38,12 +42,17 @@ impl Api {
     }
 }
 
-#[tokio::test]
-async fn every_request_and_answer_is_as_gitlab_describes_it() {
+async fn forge_behind_prism() -> (Forge, Prism) {
     let webhook_url = Some("http://127.0.0.1:9/webhooks/gitlab".into());
     let forge = Forge::with(Setup { dialect: Dialect::GitLab, webhook_url, ..Setup::default() }).await;
     let description = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/gitlab/openapi2.json");
-    let mut prism = Prism::start(&description, &forge.forge.url()).await;
+    let prism = Prism::start(&description, &forge.forge.url()).await;
+    (forge, prism)
+}
+
+#[tokio::test]
+async fn every_request_and_answer_is_as_gitlab_describes_it() {
+    let (forge, mut prism) = forge_behind_prism().await;
     let api = Api::at(&prism.url());
     let open = async |title: &str| forge.forge.open_pull(PROJECT, "topic", "main", title).await.expect("opened");
     let (number, other, third) = (open("t").await, open("Draft: u").await, open("v").await);
@@ -95,12 +104,14 @@ async fn every_request_and_answer_is_as_gitlab_describes_it() {
     forge.forge.close_pull(PROJECT, other);
     forge.push("topic", "more").await;
     forge.forge.squash_pull(PROJECT, third).await.expect("merged");
+    let locked = open("w").await;
+    forge.forge.lock_pull(PROJECT, locked, true);
     let list = format!("{project}/merge_requests?order_by=updated_at&sort=asc&per_page=100&page=1");
-    for (state, count) in [("opened", 0), ("merged", 2), ("closed", 1), ("locked", 0), ("all", 3)] {
+    for (state, count) in [("opened", 0), ("merged", 2), ("closed", 1), ("locked", 1), ("all", 4)] {
         let found = api.get(&format!("{list}&state={state}&updated_after=2020-01-01T00:00:00.000Z")).await;
         assert_eq!(found.as_array().map(Vec::len), Some(count), "{state}");
     }
-    for number in [number, other, third] {
+    for number in [number, other, third, locked] {
         api.get(&format!("{project}/merge_requests/{number}")).await;
     }
     assert_eq!(prism.violations(), Vec::<String>::new());
@@ -109,4 +120,39 @@ async fn every_request_and_answer_is_as_gitlab_describes_it() {
     let (status, _) =
         api.ask(Method::POST, &format!("{project}/statuses/{sha}"), Some(json!({"state": "splendid"}))).await;
     assert_eq!(status, 422);
+}
+
+#[tokio::test]
+async fn every_request_of_the_client_is_as_gitlab_describes_it() {
+    let (forge, mut prism) = forge_behind_prism().await;
+    let config =
+        GitLabConfig { api_url: prism.url(), token: live("t0ken"), ca: None, timeout: Duration::from_secs(20) };
+    let gitlab = GitLab::new(&config, Arc::new(SystemClock)).expect("a sound configuration");
+    let number = forge.forge.open_pull(PROJECT, "topic", "main", "t").await.expect("opened");
+    let sha = forge.head("topic");
+    assert_eq!(gitlab.whoami().await.expect("who am I").login, "driftless-bot");
+    gitlab.git_credential(PROJECT).await.expect("a credential");
+    assert_eq!(gitlab.pull_request(PROJECT, number).await.expect("a merge request").head, sha);
+    assert_eq!(gitlab.open_pull_requests(PROJECT).await.expect("merge requests").items.len(), 1);
+    // The second one goes to a pipeline of GitLab's own.
+    for (state, target_url) in
+        [(StatusState::Pending, None), (StatusState::Success, Some("https://driftless.example/1".to_owned()))]
+    {
+        let (context, description) = ("driftless".to_owned(), "1 to update".to_owned());
+        let status = NewStatus { sha: sha.clone(), context, state, description, target_url };
+        gitlab.set_status(PROJECT, &[number], &status).await.expect("a status");
+        let latest = gitlab.latest_status(PROJECT, &[number], &sha, "driftless").await.expect("the status");
+        assert_eq!(latest, Some(status));
+        forge.forge.add_pipeline(PROJECT, number, PipelineKind::MergeRequest).await.expect("added");
+    }
+    assert_eq!(gitlab.hooks(PROJECT).await.expect("hooks").len(), 1);
+    gitlab.grants(PROJECT).await.expect("what is granted");
+    let id = gitlab.create_comment(PROJECT, number, "<!-- m -->\nhello").await.expect("a note");
+    assert_eq!(gitlab.own_comments(PROJECT, number, "<!-- m -->").await.expect("notes").len(), 1);
+    gitlab.update_comment(PROJECT, &id, "<!-- m -->\nhello again").await.expect("an edit");
+    gitlab.delete_comment(PROJECT, &id).await.expect("a deletion");
+    forge.forge.merge_pull(PROJECT, number).await.expect("merged");
+    let closed = gitlab.recently_closed(PROJECT).await.expect("those that were closed");
+    assert_eq!(closed.iter().map(|pull| pull.state).collect::<Vec<_>>(), [PullState::Merged]);
+    assert_eq!(prism.violations(), Vec::<String>::new());
 }

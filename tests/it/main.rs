@@ -16,6 +16,7 @@ mod dev;
 mod fault_proxy;
 mod faults;
 mod forge;
+mod forges;
 mod github_contract;
 mod gitlab_contract;
 mod gitlab_double;

@@ -66,6 +66,11 @@ impl DevForge {
         format!("{}{}", self.url(), self.0.config.dialect.api())
     }
 
+    /// The ref that holds the head of a pull request.
+    pub fn head_ref(&self, number: u64) -> String {
+        self.0.config.dialect.head_ref(number)
+    }
+
     /// Makes an empty bare repository with `main` as its default branch, and a hook if an address was given.
     pub async fn create_repo(&self, project: &str) -> Result<PathBuf, DevForgeError> {
         let (owner, name) = project.split_once('/').ok_or_else(|| DevForgeError::Unknown(project.to_owned()))?;
@@ -240,7 +245,7 @@ impl DevForge {
     async fn publish_head(&self, project: &str, number: u64) -> Result<(), DevForgeError> {
         let head = self.state().pull(project, number).map(|pull| pull.head.clone());
         if let Some(head) = head {
-            git::update_ref(&self.repo_dir(project), &self.0.config.dialect.head_ref(number), &head).await?;
+            git::update_ref(&self.repo_dir(project), &self.head_ref(number), &head).await?;
         }
         Ok(())
     }

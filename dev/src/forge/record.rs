@@ -35,6 +35,8 @@ pub(super) struct Pull {
     pub base_ref: String,
     pub base: Oid,
     pub open: bool,
+    /// Open, and about to be merged: GitLab has a state of its own for that.
+    pub locked: bool,
     pub merged: Option<Merged>,
     pub fork: bool,
     pub created: Timestamp,

@@ -175,6 +175,7 @@ impl State {
             base_ref: base.to_owned(),
             base: base_oid,
             open: true,
+            locked: false,
             merged: None,
             fork: false,
             created: now,

@@ -106,6 +106,7 @@ fn attributes(view: &View, of: &Repo, pull: &Pull) -> Value {
     let state_id = match state(pull) {
         "opened" => 1,
         "closed" => 2,
+        "locked" => 4,
         _ => 3,
     };
     let mut out = json!({

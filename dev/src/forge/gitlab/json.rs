@@ -92,6 +92,7 @@ pub(super) fn project(view: &View, of: &Repo, level: u64) -> Value {
 /// GitLab's word for the state of a merge request.
 pub(super) fn state(pull: &Pull) -> &'static str {
     match pull.state() {
+        "open" if pull.locked => "locked",
         "open" => "opened",
         other => other,
     }

@@ -44,6 +44,13 @@ impl DevForge {
         repo.pipelines.head(&pull.head, &pull.head_ref, &refs).map(Pipeline::state)
     }
 
+    /// As while it is being merged, which takes GitLab some time.
+    pub fn lock_pull(&self, project: &str, number: u64, locked: bool) {
+        if let Some(pull) = self.state().pull_mut(project, number) {
+            pull.locked = locked;
+        }
+    }
+
     /// Gives a repository another name. The old one leads to it.
     pub async fn move_repo(&self, from: &str, to: &str) -> Result<(), DevForgeError> {
         let (owner, name) = to.split_once('/').ok_or_else(|| DevForgeError::Unknown(to.to_owned()))?;

@@ -104,7 +104,7 @@ impl World {
         let bare = self.forge.repo_dir(PROJECT).display().to_string();
         self.work.git(&["fetch", "-q", &bare, "main"]);
         self.work.git(&["checkout", "-q", "-f", "--detach", "FETCH_HEAD"]);
-        self.work.git(&["fetch", "-q", &bare, &format!("refs/pull/{}/head", pull.number)]);
+        self.work.git(&["fetch", "-q", &bare, &self.forge.head_ref(pull.number)]);
         self.work.git(&["merge", "-q", "--no-ff", "--no-commit", "FETCH_HEAD"]);
         files.written.iter().for_each(|(path, text)| self.work.write(path, text));
         let commit = self.work.commit_all("Merge");

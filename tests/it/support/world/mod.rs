@@ -84,7 +84,7 @@ impl World {
         let relay = Relay::start(&around).await;
         let webhook_url = setup.webhooks.then(|| format!("http://{}/webhooks/forge", relay.address));
         let git_faults = GitFaults::default();
-        let forge = forge(folder.path(), webhook_url, git_faults.clone(), &around).await;
+        let forge = forge(setup.dialect, folder.path(), webhook_url, git_faults.clone(), &around).await;
         if setup.with_library {
             forge.create_repo(LIBRARY).await.expect("a repository");
         }
@@ -176,6 +176,11 @@ impl World {
         std::fs::write(self.folder.path().join("data/driftless.db"), copy).expect("written");
     }
 
+    /// Whether the forge tells of anything.
+    pub fn has_webhooks(&self) -> bool {
+        self.setup.webhooks
+    }
+
     pub fn context(&self) -> &Context {
         &self.server.as_ref().expect("the server runs").context
     }
@@ -242,11 +247,17 @@ async fn west(setup: &Setup, namespace: &str, around: &Tasks, folder: &Path) -> 
     Some(proxy)
 }
 
-async fn forge(folder: &Path, webhook_url: Option<String>, git_faults: GitFaults, tasks: &Tasks) -> DevForge {
+async fn forge(
+    dialect: Dialect,
+    folder: &Path,
+    webhook_url: Option<String>,
+    git_faults: GitFaults,
+    tasks: &Tasks,
+) -> DevForge {
     let tls = DevTls::new().expect("a certificate");
     tls.write(folder).expect("its files");
     let config = DevForgeConfig {
-        dialect: Dialect::default(),
+        dialect,
         dir: folder.join("forge"),
         listen: ([127, 0, 0, 1], 0).into(),
         public_url: None,

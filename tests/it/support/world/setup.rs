@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use driftless::config::{Config, Environment};
+use driftless::dev::forge::Dialect;
 
 use super::{LIBRARY, PROJECT, REPO};
 use crate::support::tool;
@@ -14,6 +15,7 @@ pub const TOKEN: &str = "t0ken-of-the-bot";
 #[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a departure of its own")]
 pub struct Setup {
+    pub dialect: Dialect,
     /// Whether the forge tells of anything.
     pub webhooks: bool,
     /// Whether the namespace of the apps is there from the start.
@@ -56,6 +58,7 @@ pub enum West {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            dialect: Dialect::GitHub,
             webhooks: true,
             namespace: true,
             admin: false,
@@ -97,6 +100,7 @@ pub fn config(setup: &Setup, folder: &Path, namespace: &str, api_url: &str, clon
 /// The configuration, to lie in a world's folder.
 pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> String {
     let Setup {
+        dialect,
         quiet,
         maximum,
         health,
@@ -110,6 +114,10 @@ pub fn text(setup: &Setup, namespace: &str, api_url: &str, clone_url: &str) -> S
         allows_namespace,
         ..
     } = setup;
+    let kind = match dialect {
+        Dialect::GitHub => "github",
+        Dialect::GitLab => "gitlab",
+    };
     let namespaces = if *allows_namespace { format!("{namespace}*") } else { "somewhere-else".to_owned() };
     let allowed = if *west == West::Allowed { "'prod*', west" } else { "'prod*'" };
     let west = if *west == West::Unknown { "" } else { "  - name: west\n    kubeconfig: kubeconfig-west\n" };
@@ -135,7 +143,7 @@ timing: {{quiet: {quiet}, maximum: {maximum}, resync: 1h, health: {health}, give
 destructive: {destructive}
 hooks:
   - name: forge
-    forge: github
+    forge: {kind}
     url: {api_url}
     secrets: [{{env: HOOK_SECRET}}]
 {credentials}repos:

@@ -58,10 +58,16 @@ const EVENTS: &[&str] = &[
     "resource_access_token_events",
 ];
 
+/// The most entries on a page of a hook's log.
+const LOG_PAGE: usize = 20;
+
 /// With whole requests, newest first. Of the secret there is no trace.
 pub(super) async fn events(State(forge): State<DevForge>, place: Place, paging: Pages) -> Response {
     if let Some(refusal) = refused(&forge, &place) {
         return refusal;
+    }
+    if paging.size() > LOG_PAGE {
+        return reply::bad_parameter("per_page does not have a valid value");
     }
     let log = forge.0.postman.log(place.number(0).unwrap_or_default());
     let items = paging.slice(&log).iter().map(event).collect();
