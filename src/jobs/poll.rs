@@ -27,6 +27,7 @@ pub(in crate::jobs) async fn run(
         context.queue.look_again(&Tenant::repo(&repo.name)).await?;
     }
     context.outbox.try_again(&repo.name).await?;
+    context.outbox.check_gates(&repo.name).await?;
     // What was granted when the server was started anew.
     context.queue.enqueue(&granted::previews(context, &repo.name).await?).await?;
     let remote = context.remote(repo).await?;

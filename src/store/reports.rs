@@ -183,6 +183,23 @@ impl Store {
         tx.commit().await
     }
 
+    /// Has the statuses of open pull requests looked for, at a forge where they may have lost their place. True if there
+    /// are any.
+    pub async fn look_for_statuses(&self, repo: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE reports SET due = $2, remote_state = $3
+             WHERE repo = $1 AND due IS NULL AND sent_version = version AND EXISTS (
+                 SELECT 1 FROM gates WHERE gates.repo = $1 AND gates.number > 0
+                     AND reports.target = 'status:' || $1 || ':' || gates.sha || ':' || gates.context)",
+        )
+        .bind(repo)
+        .bind(self.now())
+        .bind(RemoteState::LookAgain as i64)
+        .execute(self.write())
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// Has reports of a repo tried once more that were given up: those of open pull requests, and those that are
     /// younger than `young`. True if there are any.
     pub async fn retry_given_up(&self, repo: &str, attempts: i64, young: i64) -> Result<bool, StoreError> {

@@ -1,6 +1,7 @@
 //! The outbox against the embedded forge: what people end up seeing, whatever went wrong on the way.
 
 mod gates;
+mod gitlab;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -135,6 +135,16 @@ impl Outbox {
         Ok(())
     }
 
+    /// Has the gates of open pull requests looked for, at a forge where a status may lose its place without a word.
+    pub async fn check_gates(&self, repo: &RepoName) -> Result<(), OutboxError> {
+        let Some(to) = self.0.destinations.get(repo).filter(|to| to.forge.flavour().statuses_move) else {
+            return Ok(());
+        };
+        let news = self.0.store.look_for_statuses(repo.as_str()).await?;
+        self.wake(to.forge.name(), news);
+        Ok(())
+    }
+
     /// The comment set of a pull request, one text per part, each without a marker.
     pub async fn put_comment(&self, repo: &RepoName, number: u64, parts: &[String]) -> Result<(), OutboxError> {
         self.put(&Target::Comment { repo: repo.clone(), number }, RANK_EDIT, &COMMENT.write(&parts.to_vec())?).await
