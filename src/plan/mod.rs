@@ -77,7 +77,7 @@ pub use leftover::{Leftover, leftover};
 pub use marks::{Marked, Marks, Owner, bears_same_mark};
 pub use normalise::is_secret;
 pub use order::Stage;
-pub use overridden::overridden_fields;
+pub use overridden::{has_all, overridden_fields};
 pub use owner::{TakeOver, controller};
 pub use pods::{PodLimits, starts_pods, warn_of_pods, with_changed_ranges};
 pub use prepare::{Prepared, PreparedObject, Preparing, Refused, Rendered, Served, comparable, id, prepare};

@@ -44,6 +44,11 @@ fn sentences(desired: &Value, result: &Value, hides: bool) -> Vec<String> {
     look.found
 }
 
+/// Whether an object has all that a manifest asks for. Of `stringData` nothing is known.
+pub fn has_all(desired: &Value, live: &Value) -> bool {
+    desired.get("stringData").is_none() && overridden_fields(desired, live).is_empty()
+}
+
 /// A sentence for each container in `result`, which is what a server would make of `desired`, that Git does not know.
 pub(super) fn injected(desired: &Value, result: &Value) -> Vec<String> {
     let mut found = Vec::new();

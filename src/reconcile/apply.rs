@@ -7,12 +7,12 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::ask;
-use super::facts::Facts;
-use super::input::{Owned, PlanInput, ReconcileError};
+use super::coming::coming;
+use super::facts::{Facts, unless_rejected};
+use super::input::{Owned, PlanInput, ReconcileError, until};
 use super::kinds::Kinds;
 use super::quota;
-use crate::class::{Class, Classified as _};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::Cluster;
 use crate::manifest::{ObjectId, ObjectKey};
 use crate::plan::deletion::WantedUids;
 use crate::plan::{
@@ -29,7 +29,7 @@ pub async fn plan_apply(
 ) -> Result<Plan, ReconcileError> {
     until(cancel, async {
         let kinds = Kinds::of(cluster, input.manifests.iter()).await?;
-        let mut side = PlanSide::new(cluster, input, &kinds);
+        let mut side = PlanSide { is_sync: true, ..PlanSide::new(cluster, input, &kinds) };
         side.look_at_deciders().await?;
         let facts = side.facts(|wanted| !side.is_unchanged(wanted), &mut HashSet::new()).await?;
         let mut plan = side.plan(facts).await?;
@@ -38,18 +38,6 @@ pub async fn plan_apply(
         Ok(plan)
     })
     .await
-}
-
-/// Runs to the end or until it is cancelled.
-pub(super) async fn until<T>(
-    cancel: &CancellationToken,
-    work: impl Future<Output = Result<T, ReconcileError>>,
-) -> Result<T, ReconcileError> {
-    tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(ReconcileError::Cancelled),
-        done = work => done,
-    }
 }
 
 /// An object that changes while it is asked about is asked about again; one that never rests is taken as it is.
@@ -68,31 +56,8 @@ pub(super) struct PlanSide<'a> {
     pub(super) redefined: HashSet<String>,
     /// It is not what was applied last.
     pub(super) is_news: bool,
-}
-
-/// What comes with the change: of this app's objects those are new or different whose manifest is not the one that was
-/// applied last.
-fn coming(prepared: &[Prepared], others: Option<&Siblings>, owned: &HashMap<&ObjectId, &Owned>) -> Siblings {
-    let objects = prepared.iter().filter_map(|one| one.as_ref().ok()).map(|wanted| {
-        let applied = owned.get(&wanted.key.id()).and_then(|owned| owned.manifest_hash.as_ref());
-        // Of those that decide by a part the apps of the change say whether that changes.
-        let is_told = others.is_some() && plan::siblings::decides_by_a_part(&wanted.key);
-        (&wanted.key, &wanted.manifest, !is_told && applied != Some(&wanted.desired.hash))
-    });
-    let mut coming = plan::siblings::of_plan(objects);
-    if let Some(others) = others {
-        coming.extend(others);
-    }
-    coming
-}
-
-/// What is live, or nothing where it can not be read for the reason for which the object is rejected: a name that is
-/// none, a kind that we may not touch. The other objects of the plan are not at fault for that.
-fn unless_rejected(asked: &DryRun, live: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
-    match live {
-        Err(error) if error.class() == Class::Fail && matches!(asked.verdict, Verdict::Rejected { .. }) => Ok(None),
-        live => live,
-    }
+    /// It is to be applied or healed, not only shown.
+    is_sync: bool,
 }
 
 fn uid(object: &Value) -> Option<&str> {
@@ -120,8 +85,17 @@ impl<'a> PlanSide<'a> {
         let mut coming = coming(&prepared, siblings, &owned);
         coming.define(manifests);
         let by_uid = input.inventory.iter().filter_map(|owned| Some((owned.uid.as_deref()?, owned))).collect();
-        let mut side =
-            Self { cluster, input, prepared, coming, owned, by_uid, redefined: HashSet::new(), is_news: false };
+        let mut side = Self {
+            cluster,
+            input,
+            prepared,
+            coming,
+            owned,
+            by_uid,
+            redefined: HashSet::new(),
+            is_news: false,
+            is_sync: false,
+        };
         side.is_news = !side.leftovers().is_empty() || side.wanted().any(|wanted| !side.is_applied(wanted));
         side
     }
@@ -194,9 +168,8 @@ impl<'a> PlanSide<'a> {
         asked.try_filter_map(|one| std::future::ready(Ok(one))).try_collect().await
     }
 
-    /// None: its manifest is the one that was applied, and an admission webhook gives no answer about it. It stays as
-    /// it is, so that the rest of a change can repair the webhook, or what serves it. Who looks for drift gets the
-    /// error.
+    /// None: it is as it was applied, and the server refuses that by now or cannot ask an admission webhook about it.
+    /// It stays as it is, so that it does not hold up a change or a heal of others.
     async fn ask(
         &self,
         wanted: &PreparedObject,
@@ -205,10 +178,9 @@ impl<'a> PlanSide<'a> {
         let mut tries = 1;
         loop {
             let facts = match self.ask_once(wanted, pending).await {
-                Err(error) if self.is_news && self.is_applied(wanted) && error.is_unanswered_webhook() => {
-                    return Ok(None);
-                }
+                Err(error) if error.is_unanswered_webhook() && self.is_left_unasked(wanted).await? => return Ok(None),
                 Err(error) => self.unread(wanted, pending, &error).ok_or(error)?,
+                Ok(facts) if self.is_left(wanted, &facts) => return Ok(None),
                 Ok(facts) => facts,
             };
             if facts.agree() || tries == MOVED_TRIES {
@@ -216,6 +188,27 @@ impl<'a> PlanSide<'a> {
             }
             tries += 1;
         }
+    }
+
+    /// Whether an object that the server refuses has all that its manifest asks for, which was applied.
+    fn is_left(&self, wanted: &PreparedObject, facts: &Facts) -> bool {
+        self.is_sync
+            && matches!(facts.asked.verdict, Verdict::Rejected { .. })
+            && self.has_all(wanted, facts.live.as_ref())
+    }
+
+    /// The same where an admission webhook gives no answer. A change does not wait for that to end, as it may be what
+    /// ends it.
+    async fn is_left_unasked(&self, wanted: &PreparedObject) -> Result<bool, ReconcileError> {
+        if self.is_news {
+            return Ok(self.is_applied(wanted));
+        }
+        Ok(self.is_sync && self.has_all(wanted, ask::live(self.cluster, &wanted.key).await?.as_ref()))
+    }
+
+    fn has_all(&self, wanted: &PreparedObject, live: Option<&Value>) -> bool {
+        let Some(live) = live else { return false };
+        uid(live).is_some_and(|uid| self.applied_to(wanted) == Some(uid)) && plan::has_all(&wanted.desired.object, live)
     }
 
     /// An object that the conversion webhook of its kind keeps from being read is there. Where the change is about that

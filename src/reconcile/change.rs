@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{MOVED_TRIES, PlanSide, until};
+use super::apply::{MOVED_TRIES, PlanSide};
 use super::blocked;
 use super::facts::Facts;
-use super::input::{ChangePlan, PlanInput, ReconcileError};
+use super::input::{ChangePlan, PlanInput, ReconcileError, until};
 use super::keeps;
 use super::kinds::Kinds;
 use crate::cluster::Cluster;

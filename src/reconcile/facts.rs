@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::plan::{self, DryRun, PreparedObject};
+use crate::class::{Class, Classified as _};
+use crate::cluster::ClusterError;
+use crate::plan::{self, DryRun, PreparedObject, Verdict};
 
 /// What is live of an object, and what the server said to a dry-run of its manifest.
 pub(super) struct Facts {
@@ -43,6 +45,18 @@ impl Facts {
 
     pub(super) fn version(&self) -> Option<&str> {
         version(self.live.as_ref())
+    }
+}
+
+/// What is live, or nothing where it can not be read for the reason for which the object is rejected: a name that is
+/// none, a kind that we may not touch. The other objects of the plan are not at fault for that.
+pub(super) fn unless_rejected(
+    asked: &DryRun,
+    live: Result<Option<Value>, ClusterError>,
+) -> Result<Option<Value>, ClusterError> {
+    match live {
+        Err(error) if error.class() == Class::Fail && matches!(asked.verdict, Verdict::Rejected { .. }) => Ok(None),
+        live => live,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::app::{Allow, App};
 use crate::class::{Class, Classified};
 use crate::cluster::{ApplyError, ClusterError};
@@ -69,6 +71,18 @@ pub enum ReconcileError {
     Object { key: ObjectKey, source: ApplyError },
     #[error("the plan was cancelled")]
     Cancelled,
+}
+
+/// Runs to the end or until it is cancelled.
+pub(super) async fn until<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, ReconcileError>>,
+) -> Result<T, ReconcileError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(ReconcileError::Cancelled),
+        done = work => done,
+    }
 }
 
 impl ReconcileError {

@@ -5,6 +5,7 @@ mod apply;
 mod ask;
 mod blocked;
 mod change;
+mod coming;
 mod contents;
 mod facts;
 mod input;

@@ -2,8 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{PlanSide, until};
-use super::input::{PlanInput, ReconcileError};
+use super::apply::PlanSide;
+use super::input::{PlanInput, ReconcileError, until};
 use super::kinds::Kinds;
 use crate::cluster::Cluster;
 use crate::plan::deletion::WantedUids;

@@ -22,8 +22,10 @@ pub struct Judgement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriftedFields {
     pub object: ObjectId,
-    /// Empty when the whole object is gone.
+    /// Empty when the whole object is gone, or is refused.
     pub fields: Vec<String>,
+    /// It is there, and the server refuses what it should be: then nobody can say in which fields it differs.
+    pub is_refused: bool,
     /// `kubectl-edit (Update at …)`, where the cluster tells.
     pub by: Option<String>,
     /// The heals before this one that set the same fields, in a row.
@@ -32,15 +34,30 @@ pub struct DriftedFields {
     pub lost_owners: Vec<String>,
 }
 
+impl DriftedFields {
+    pub fn is_gone(&self) -> bool {
+        self.fields.is_empty() && !self.is_refused
+    }
+}
+
 impl Judgement {
     /// Whether anything is left to heal.
     pub fn heals_anything(&self) -> bool {
         self.drifted.iter().any(|drifted| !self.given_up.contains(&drifted.object))
     }
 
+    /// Nothing is healed: what is only reported counts as no heal.
+    pub fn is_only_reported(&mut self) {
+        for drifted in &self.drifted {
+            if let Some(count) = self.heals.get_mut(&drifted.object.to_string()) {
+                count.count = drifted.healed_before;
+            }
+        }
+    }
+
     /// Notes what is missing and stays so: what was given up on, or all of it where nothing is healed.
     pub fn note_gone(&mut self, heals_nothing: bool) {
-        let gone = self.drifted.iter().filter(|drifted| drifted.fields.is_empty());
+        let gone = self.drifted.iter().filter(|drifted| drifted.is_gone());
         for drifted in gone.filter(|drifted| heals_nothing || self.given_up.contains(&drifted.object)) {
             if let Some(count) = self.heals.get_mut(&drifted.object.to_string()) {
                 count.is_left_gone = true;
@@ -98,11 +115,19 @@ pub fn judge(plan: &Plan, seen: &[Drifted], before: &Heals, manager: &str, most:
         let count = HealCount {
             fields: fields.clone(),
             manager: by.clone(),
-            count: if given_up { healed_before } else { healed_before + 1 },
+            count: if given_up || change.is_rejected() { healed_before } else { healed_before + 1 },
             is_left_gone: false,
         };
         judgement.heals.insert(id.to_string(), count);
-        judgement.drifted.push(DriftedFields { object: id, fields, by, healed_before, lost_owners: Vec::new() });
+        let is_refused = change.is_rejected() && change.before.is_some();
+        judgement.drifted.push(DriftedFields {
+            object: id,
+            fields,
+            is_refused,
+            by,
+            healed_before,
+            lost_owners: Vec::new(),
+        });
     }
     judgement
 }

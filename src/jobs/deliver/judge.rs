@@ -11,7 +11,7 @@ use crate::queue::JobError;
 use crate::store::apps::AppHealth;
 use crate::store::inventory::ObjectState;
 use crate::store::runs::RunState;
-use crate::sync::heal::Judgement;
+use crate::sync::heal::{DriftedFields, Judgement};
 use crate::sync::{drift, heal};
 
 impl Attempt<'_> {
@@ -28,6 +28,9 @@ impl Attempt<'_> {
         drift::accept(&context.store, cluster, &seen, plan).boxed().await?;
         context.drifted.forget(&app.id);
         let mut judgement = heal::judge(plan, &seen, &self.row.heals, cluster.field_manager(), context.config.heals);
+        if report_only {
+            judgement.is_only_reported();
+        }
         judgement.note_gone(report_only);
         let authority = context.grants(&app.id.repo)?.on(cluster.name());
         owners::name_lost(cluster, &authority, plan, &mut judgement).boxed().await;
@@ -46,7 +49,7 @@ impl Attempt<'_> {
         // Once: as long as it stays the same, nobody wants to read it every ten minutes.
         if self.row.drift != text {
             context.store.set_drift(&app.id, &text).await?;
-            let is_gone = judgement.drifted.iter().any(|drifted| drifted.fields.is_empty());
+            let is_gone = judgement.drifted.iter().any(DriftedFields::is_gone);
             if is_gone && self.row.health != AppHealth::Progressing {
                 context.store.set_app_health(&app.id, AppHealth::Degraded, &text).await?;
             }

@@ -9,9 +9,9 @@ use crate::sync::heal::{DriftedFields, Judgement};
 
 /// What is different and stays so, and who made it so, in words; what the server refuses to change back is among it.
 pub(super) fn found(judgement: &Judgement, plan: &Plan) -> String {
-    let mut parts: Vec<String> =
-        judgement.drifted.iter().map(|drifted| differs(drifted, "is missing", "differs")).collect();
-    let known = |change: &Change| judgement.drifted.iter().any(|drifted| drifted.object == change.key.id());
+    let told = || judgement.drifted.iter().filter(|drifted| !drifted.is_refused);
+    let mut parts: Vec<String> = told().map(|drifted| differs(drifted, "is missing", "differs")).collect();
+    let known = |change: &Change| told().any(|drifted| drifted.object == change.key.id());
     for change in plan.changes.iter().filter(|change| !known(change)) {
         match &change.verdict {
             Verdict::Rejected { message, .. } => parts.push(format!("{} is rejected: {message}", change.key)),
@@ -79,8 +79,13 @@ fn to_be_healed(judgement: &Judgement) -> impl Iterator<Item = &DriftedFields> {
 }
 
 fn differs(drifted: &DriftedFields, gone: &str, differs: &str) -> String {
-    let what =
-        if drifted.fields.is_empty() { gone.to_owned() } else { format!("{differs} in {}", drifted.fields.join(", ")) };
+    let what = if drifted.is_refused {
+        differs.to_owned()
+    } else if drifted.is_gone() {
+        gone.to_owned()
+    } else {
+        format!("{differs} in {}", drifted.fields.join(", "))
+    };
     let by = drifted.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
     format!("{} {what}{by}", drifted.object)
 }
@@ -106,6 +111,7 @@ mod tests {
         let drifted = |name: &str, fields: &[&str]| DriftedFields {
             object: object(name),
             fields: fields.iter().map(ToString::to_string).collect(),
+            is_refused: false,
             by: Some("kubectl-edit".into()),
             healed_before: 0,
             lost_owners: Vec::new(),

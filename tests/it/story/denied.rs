@@ -1,5 +1,6 @@
 //! What a policy of the cluster denies is refused as it is: nothing walks around it.
 
+use driftless::store::runs::RunState;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
@@ -8,6 +9,7 @@ use serde_json::json;
 use super::manifests::deployment;
 use super::push::shop;
 use crate::support::cluster;
+use crate::support::policy::deny;
 use crate::support::world::{Files, World};
 
 /// X4+ and B9+: an object that may be replaced is not deleted and made again where a policy denies its change, also one
@@ -147,4 +149,55 @@ async fn a_heal_that_is_refused_is_tried_once_at_each_look() {
         "{}",
         world.story().await
     );
+}
+
+/// P5+: a policy that comes later denies an object that nobody changes: it stays as it is, and holds up neither a sync
+/// by hand nor a heal of another object. What is only reported while a sync fails counts as no heal.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_later_policy_denies_and_nobody_changes_holds_up_nothing() {
+    let world = World::start("denied-later").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.first_looks().await;
+    let maps = world.api("v1 ConfigMap").await;
+    let dry = kube::api::PatchParams { dry_run: true, ..kube::api::PatchParams::default() };
+    let touch = json!({"metadata": {"labels": {"touched": "yes"}}});
+    deny(
+        &world.namespace,
+        "*",
+        "request.operation == 'DELETE' || (has(object.metadata.labels) && 'team' in object.metadata.labels)",
+        "a team, please",
+        async || maps.patch("settings", &dry, &kube::api::Patch::Merge(&touch)).await.is_err(),
+    )
+    .await;
+
+    world.sync_by_hand("shop", false).await;
+    world.settled().await;
+    let run = world.runs("/shop").await.into_iter().next().expect("a run");
+    assert_eq!(run.state, RunState::Succeeded, "{}", world.story().await);
+
+    let deployments = world.api("apps/v1 Deployment").await;
+    let patch = json!({"spec": {"replicas": 7}});
+    let params = kube::api::PatchParams::default();
+    deployments.patch("web", &params, &kube::api::Patch::Merge(&patch)).await.expect("scaled by hand");
+    world.resync().await;
+    let healed = async || {
+        let live = world.live("apps/v1 Deployment", "web").await?;
+        (live["spec"]["replicas"] != 7).then_some(())
+    };
+    world.eventually("a heal", healed).await;
+    world.settled().await;
+    let (state, _, message) = world.stands("shop").await;
+    assert_eq!((state.as_str(), message.as_str()), ("synced", ""));
+
+    // One that is gone cannot be made, and no other is called missing.
+    maps.delete("settings", &DeleteParams::default()).await.expect("deleted by hand");
+    for _ in 0..4 {
+        world.resync().await;
+        world.settled().await;
+    }
+    let row = world.app_row("shop").await.expect("there");
+    assert!(!row.drift.contains("after each heal") && !row.drift.contains("web"), "{}", row.drift);
+    let settings = row.heals.iter().filter(|(object, _)| object.ends_with("/settings"));
+    assert!(settings.clone().count() <= 1 && settings.clone().all(|(_, heal)| heal.count == 0), "{:?}", row.heals);
 }
