@@ -183,8 +183,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Has the statuses of open pull requests looked for, at a forge where they may have lost their place. True if there
-    /// are any.
+    /// Has the statuses of open pull requests looked for, where they may have lost their place. True if there are
+    /// any.
     pub async fn look_for_statuses(&self, repo: &str) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE reports SET due = $2, remote_state = $3

@@ -46,12 +46,14 @@ pub(super) fn fence(text: &str) -> String {
     "`".repeat((longest_run(text, '`') + 1).max(3))
 }
 
-/// A text of several lines for a fenced block, with what can't be seen made visible.
+/// A text of several lines for a fenced block, with what can't be seen made visible. No line begins with a slash:
+/// GitLab carries out `/merge` and the like before it reads Markdown, and knows no fence of more than three backticks.
 pub(super) fn lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.trim_end_matches('\n').chars() {
         match c {
             '\n' | '\t' => out.push(c),
+            '/' if out.is_empty() || out.ends_with('\n') => out.push_str(" /"),
             c => push_visible(&mut out, c),
         }
     }
@@ -81,4 +83,14 @@ fn longest_run(text: &str, wanted: char) -> usize {
         longest = longest.max(run);
     }
     longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn no_line_is_a_quick_action() {
+        assert_eq!(lines("/merge\na/b\n```\n/approve\n\n//x\n"), " /merge\na/b\n```\n /approve\n\n //x");
+    }
 }
