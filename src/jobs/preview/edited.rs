@@ -97,6 +97,10 @@ fn policies(base: Option<&App>, change: &App) -> Vec<String> {
             OnDelete::Prune => "Sets `onDelete: prune`: when its definition is removed, its objects are deleted.",
             OnDelete::Keep => "Sets `onDelete: keep`: when its definition is removed, its objects stay.",
         });
+        // What counts at the removal is the definition that was applied last.
+        if change.sync == SyncPolicy::Manual {
+            said.push("`onDelete` takes effect with the next `driftless sync` of this manual app.");
+        }
     }
     if base.is_some_and(|base| base.adopt.0) != change.adopt.0 {
         said.push(if change.adopt.0 {
@@ -153,6 +157,12 @@ mod tests {
         assert!(describe(None, Some(&plain), Inline::Keys).1.is_empty());
         assert_eq!(describe(Some(&strict), Some(&plain), Inline::Keys).1.len(), 3);
         assert_eq!(describe(Some(&plain), Some(&plain), Inline::Keys), (None, Vec::new()));
+        let (manual, pruned) = (app("  sync: manual\n"), app("  sync: manual\n  onDelete: prune\n"));
+        let said = describe(Some(&manual), Some(&pruned), Inline::Keys).1;
+        assert_eq!(
+            said.last().map(String::as_str),
+            Some("`onDelete` takes effect with the next `driftless sync` of this manual app.")
+        );
     }
 
     /// S1+: what stands in the definition may be what a Secret is made of, in a form in which nobody finds it again.

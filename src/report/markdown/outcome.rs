@@ -53,10 +53,27 @@ pub(super) fn text(outcome: &Outcome) -> String {
     });
     add("nothing to apply for", &|end| matches!(end, AppEnd::Unchanged));
     add("**not applied** (reverted by a later commit):", &|end| matches!(end, AppEnd::Superseded { .. }));
-    add("applied, and the deletions were reverted before they were confirmed, for", &|end| {
+    // How many: of those that a merge brought, some may have been done.
+    let withdrawn = |was_confirmed: bool| -> u32 {
+        let of = |app: &AppOutcome| match &app.end {
+            AppEnd::Withdrawn { deletes, confirmed, .. } if *confirmed == was_confirmed => *deletes,
+            _ => 0,
+        };
+        outcome.apps.iter().map(of).sum()
+    };
+    let word =
+        |number: u32, one: &str, more: &str| if number == 1 { one.to_owned() } else { format!("{number} {more}") };
+    let reverted =
+        word(withdrawn(false), "1 deletion was reverted before it was", "deletions were reverted before they were");
+    add(&format!("applied, and {reverted} confirmed, for"), &|end| {
         matches!(end, AppEnd::Withdrawn { confirmed: false, .. })
     });
-    add("applied, and the deletions were **cancelled** before they were done, for", &|end| {
+    let cancelled = word(
+        withdrawn(true),
+        "1 deletion was **cancelled** before it was",
+        "deletions were **cancelled** before they were",
+    );
+    add(&format!("applied, and {cancelled} done, for"), &|end| {
         matches!(end, AppEnd::Withdrawn { confirmed: true, .. })
     });
     add("applied, and **rolled back** to another revision, for", &|end| matches!(end, AppEnd::RolledBack { .. }));
