@@ -136,4 +136,18 @@ async fn the_comment_of_somebody_else_is_left_alone(dialect: Dialect) {
             (first.body.contains(head.short()) && second.body == ours && second.author == "mallory").then_some(())
         })
         .await;
+
+    // Also where it was there before ours, and ours has to be looked for.
+    world.forge.fail_deliveries([DeliveryFault::Drop; 2]);
+    world.commit("four", &settings("four"));
+    let number = world.forge.open_pull(PROJECT, "four", "main", "Four").await.expect("opened");
+    world.forge.delivered().await;
+    world.forge.comment_as(PROJECT, number, "mallory", &ours).expect("written");
+    world.poll().await;
+    world
+        .eventually("ours is written beside the other one", async || {
+            let comments = world.forge.comments(PROJECT, number);
+            (comments.len() == 2 && comments[0].body == ours && comments[1].author == "driftless-bot").then_some(())
+        })
+        .await;
 }
