@@ -127,7 +127,8 @@ impl Queue {
     }
 
     /// Has the jobs of a tenant done once more that failed, or that are done and asked for it, as each resync does.
-    /// What was set aside because it ended the process stays so. Says how many those are.
+    /// What was set aside because it ended the process stays so, and what the schedule asks for anyway: a poll that
+    /// fails must not begin itself once more. Says how many those are.
     pub async fn look_again(&self, tenant: &Tenant) -> Result<usize, QueueError> {
         let mut conn = self.store().read().acquire().await.map_err(QueueError::from)?;
         let rows = jobs::to_look_at_again(&mut conn, tenant.as_str(), self.config().most_kills).await?;
@@ -135,8 +136,8 @@ impl Queue {
         let again: Vec<_> = rows
             .iter()
             .filter_map(|row| {
-                let key = row.key.parse().ok()?;
-                Some(Request { key, cause: Trigger::Resync, hint: None })
+                let key: Key = row.key.parse().ok()?;
+                (!key.kind().is_periodic).then_some(Request { key, cause: Trigger::Resync, hint: None })
             })
             .collect();
         self.enqueue(&again).await?;

@@ -88,7 +88,9 @@ pub fn added(events: &[Event], removes: bool, event: Event) -> Option<Event> {
         (Some(AppEnd::Waiting { deletes, objects, .. }), AppEnd::Healthy { removed, kept, .. })
             if kept.is_empty() && (removed == 0 || !objects.is_empty()) =>
         {
-            AppEnd::Withdrawn { deletes: *deletes, objects: objects.clone(), confirmed: false, by: None }
+            // Those that no longer needed confirmation are done.
+            let deletes = deletes.saturating_sub(removed).max(1);
+            AppEnd::Withdrawn { deletes, objects: objects.clone(), confirmed: false, by: None }
         }
         // The others that were held are done. What was confirmed and waited for health is not, unless that was told.
         (Some(AppEnd::Removed { .. } | AppEnd::Confirmed { .. }), AppEnd::Healthy { kept, .. })

@@ -136,12 +136,21 @@ fn rows(skipped: &Skipped, found: &[SqliteRow]) -> Vec<Pull> {
     skipped.readable(decoded::<Row>(found, "pulls", &["repo", "number"]).into_iter().map(|row| row?.try_into()))
 }
 
+/// One that cannot be read counts as not looked at: the next poll looks, and writes it again.
 pub(super) async fn last_seen(
     conn: &mut Connection,
+    skipped: &Skipped,
     repo: &RepoName,
     ref_name: &str,
 ) -> Result<Option<Oid>, StoreError> {
-    ref_column(conn, "SELECT looked FROM refs WHERE repo = $1 AND ref_name = $2", repo, ref_name).await
+    let sql = "SELECT looked FROM refs WHERE repo = $1 AND ref_name = $2";
+    match ref_column(conn, sql, repo, ref_name).await {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            skipped.note(&error);
+            Ok(None)
+        }
+        seen => seen,
+    }
 }
 
 async fn ref_column(
@@ -194,7 +203,7 @@ impl Store {
 
     /// Where a ref was when all was last done about it.
     pub async fn last_seen(&self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
-        last_seen(&mut *self.read().acquire().await?, repo, ref_name).await
+        last_seen(&mut *self.read().acquire().await?, &self.0.skipped, repo, ref_name).await
     }
 
     pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<Option<Pull>, StoreError> {
@@ -302,6 +311,21 @@ mod tests {
         assert!(store.set_ref(&repo, main, None).await?);
         assert!(!store.set_ref(&repo, main, None).await?);
         assert_eq!(store.last_seen(&repo, main).await?, None);
+        Ok(())
+    }
+
+    /// S1: a column that was written by hand or by another version makes a ref one that nobody has looked at.
+    #[tokio::test]
+    async fn s1_a_look_that_cannot_be_read_is_made_again() -> Result<(), Box<dyn std::error::Error>> {
+        let (_folder, store) = store().await?;
+        let (repo, main) = (RepoName::new("shop"), "refs/heads/main");
+        store.set_ref(&repo, main, Some(&oid("a"))).await?;
+        sqlx::query("UPDATE refs SET looked = '{'").execute(store.write()).await?;
+        assert_eq!(store.last_seen(&repo, main).await?, None);
+        assert_eq!(store.snapshot().await?.last_seen(&repo, main).await?, None);
+        assert_eq!(store.skipped_rows().len(), 1);
+        assert!(store.set_ref(&repo, main, Some(&oid("a"))).await?, "it is written again");
+        assert_eq!(store.last_seen(&repo, main).await?, Some(oid("a")));
         Ok(())
     }
 

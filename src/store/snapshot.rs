@@ -45,7 +45,7 @@ impl Snapshot {
 
     /// See [`Store::last_seen`].
     pub async fn last_seen(&mut self, repo: &RepoName, ref_name: &str) -> Result<Option<Oid>, StoreError> {
-        pulls::last_seen(&mut self.0, repo, ref_name).await
+        pulls::last_seen(&mut self.0, &self.1, repo, ref_name).await
     }
 }
 

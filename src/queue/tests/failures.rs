@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bench::{Bench, Step, push_key};
 use crate::ids::RepoName;
-use crate::queue::{Accepted, Request, Tenant, Trigger};
+use crate::queue::{Accepted, Key, Request, Tenant, Trigger};
 use crate::store::jobs::State;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -82,6 +82,18 @@ async fn what_failed_is_tried_at_the_resync_and_reported_when_its_text_changes()
     assert_eq!(bench.scribe.seen().len(), 4);
     assert_eq!(bench.scribe.reports(), [("no such path".into(), false), ("bad manifest".into(), false)]);
     assert_eq!(bench.queue.store().job(&key, State::Failed).await.expect("reads"), None, "mended");
+    assert_eq!(bench.queue.look_again(&shop()).await.expect("enqueued"), 0);
+}
+
+/// A poll asks for what has failed to be tried again, and is not among it: it would begin itself at once, for ever.
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_fails_waits_for_the_schedule() {
+    let bench = Bench::new([Step::Fail("the forge has no such project")]).await;
+    let key = Key::Poll(RepoName::new("shop"));
+    bench.queue.enqueue(&[Request::new(key.clone(), Trigger::Resync)]).await.expect("enqueued");
+    bench.pass(MINUTE, MINUTE).await;
+    let failed = bench.queue.store().job(&key.to_string(), State::Failed).await.expect("reads");
+    assert!(failed.is_some());
     assert_eq!(bench.queue.look_again(&shop()).await.expect("enqueued"), 0);
 }
 
