@@ -55,7 +55,7 @@ enum Command {
     Runs(runs::RunsArgs),
     /// List queued, running and failing jobs.
     Jobs(jobs::JobsArgs),
-    /// Pause an app: Driftless applies, heals and deletes nothing until you resume it.
+    /// Pause an app: nothing is applied, healed or deleted until you resume it, except by `driftless sync`.
     Pause(apps::AppArgs),
     /// End a pause and sync the app. If the app is not paused, end its pin.
     Resume(apps::AppArgs),

@@ -82,9 +82,10 @@ fn rejected(rejections: &[Rejection]) -> String {
     let one = |rejection: &Rejection| {
         let place = rejection.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
         // Our own texts begin with the object.
-        match rejection.message.strip_prefix(&rejection.object.to_string()) {
+        let message = rejection.message.trim_end_matches('.');
+        match message.strip_prefix(&rejection.object.to_string()) {
             Some(rest) if rest.starts_with(' ') => format!("{}{place}{rest}", rejection.object),
-            _ => format!("{}{place}: {}", rejection.object, rejection.message),
+            _ => format!("{}{place}: {message}", rejection.object),
         }
     };
     let (own, others): (Vec<_>, Vec<_>) = rejections.iter().partition(|one| one.by == RefusedBy::Driftless);

@@ -239,18 +239,15 @@ fn destructive(report: &PreviewReport, app: &AppReport, document: &mut Document)
     if app.destructive.is_empty() || !report.applies(&app.app) || outcome::is_decided(report, app) {
         return;
     }
-    let mut lines = vec![
-        format!(
-            "**After the merge, the deletions in {} are held until you confirm them; everything else is applied.** To \
-             confirm:",
-            span(&app.app.name)
-        ),
-        span(&format!("driftless sync {} --allow-destructive", app.app)),
-    ];
-    lines.extend(app.destructive.iter().map(|reason| format!("- {}", span(reason))));
-    lines.insert(1, String::new());
-    lines.insert(3, String::new());
-    document.head(Block::Lines(lines.join("\n")));
+    let reasons: Vec<String> = app.destructive.iter().map(|reason| format!("- {}", span(reason))).collect();
+    // Whoever copies the command has read what it does.
+    document.head(Block::Lines(format!(
+        "**After the merge, the deletions in {} are held until you confirm them; everything else is applied.**\n\n{}\n\n\
+         To confirm: {}",
+        span(&app.app.name),
+        reasons.join("\n"),
+        span(&format!("driftless sync {} --allow-destructive", app.app))
+    )));
 }
 
 /// What an earlier change has taken out of Git, and this one puts back.
