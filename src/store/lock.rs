@@ -5,11 +5,17 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::StoreError;
 
 /// To be read and written by the owner alone.
 pub(super) const PRIVATE: u32 = 0o600;
+
+/// A process that is being started has its parent's open files until its program runs, and with them the lock. So a
+/// lock that its holder has just released is taken a moment later.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Held while this lives.
 pub(super) struct Lock(#[expect(dead_code, reason = "the lock is the open file")] File);
@@ -27,12 +33,17 @@ impl Lock {
             .mode(PRIVATE)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse { path: store.to_owned(), holder: holder(&mut file) });
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if attempts > 0 => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::InUse { path: store.to_owned(), holder: holder(&mut file) });
+                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         write_pid(&mut file).map_err(failed)?;
         Ok(Self(file))

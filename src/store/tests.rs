@@ -35,6 +35,20 @@ async fn a_second_process_is_told_who_has_the_store() {
 }
 
 #[tokio::test]
+async fn a_lock_that_is_just_being_released_is_waited_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("driftless.db");
+    let held = std::fs::File::create(dir.path().join("driftless.db.lock")).expect("creates");
+    held.lock().expect("locks");
+    let released = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(held);
+    });
+    Store::open(&path, clock()).await.expect("opens");
+    released.join().expect("ends");
+}
+
+#[tokio::test]
 async fn a_store_of_the_future_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("driftless.db");

@@ -113,7 +113,7 @@ async fn a_mistake_replaces_nothing() {
     unclear["metadata"]["annotations"] = json!({"driftless.dev/replace": "Force=true"});
     let error = world.sync_with('b', &[unclear], How::default()).await.expect_err("rejected").to_string();
     assert!(
-        error.contains("The annotation driftless.dev/replace is \"Force=true\": use \"true\" or \"false\"."),
+        error.contains("The annotation driftless.dev/replace is \"Force=true\": use \"true\" or \"false\""),
         "{error}"
     );
     assert_eq!(uid(&world, "apps", "Deployment").await, before);
