@@ -20,7 +20,8 @@ pub use kind::{build, flavour, webhooks};
 pub use rest::SetupError;
 pub use settings::{Grants, HookAnswer, HookContent, HookSettings};
 pub use types::{
-    BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, StatusState,
+    Author, BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, Reaction,
+    Role, StatusState, WrittenComment,
 };
 
 /// A user name and password for Git over HTTPS.
@@ -77,6 +78,15 @@ pub trait Forge: Send + Sync {
 
     /// Succeeds when the comment is gone already.
     async fn delete_comment(&self, project: &str, id: &CommentId) -> Result<(), ForgeError>;
+
+    /// A comment on a pull request, by the id that its webhook has.
+    async fn comment(&self, project: &str, number: u64, id: u64) -> Result<WrittenComment, ForgeError>;
+
+    /// Reacts to a comment. Succeeds when the reaction is there already.
+    async fn react(&self, project: &str, number: u64, comment: u64, reaction: Reaction) -> Result<(), ForgeError>;
+
+    /// What a user may do with the project now. An error is no answer: whoever asks must refuse.
+    async fn role(&self, project: &str, user: &Author) -> Result<Role, ForgeError>;
 
     /// The author that the forge shows on what we write.
     async fn whoami(&self) -> Result<Identity, ForgeError>;

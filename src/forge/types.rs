@@ -53,6 +53,41 @@ pub struct Comment {
     pub body: String,
 }
 
+/// Who wrote something. The id stays the same when the user takes another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    pub id: String,
+    pub login: String,
+    /// As far as the forge tells: a program, not a person.
+    pub is_bot: bool,
+}
+
+/// A comment of anybody, as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenComment {
+    pub author: Author,
+    pub body: String,
+}
+
+/// What a user may do with a project. Each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    None,
+    Read,
+    Triage,
+    Write,
+    Maintain,
+    Admin,
+}
+
+/// The answer to a comment that everybody sees at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reaction {
+    Done,
+    Refused,
+    NotUnderstood,
+}
+
 /// Who we are at the forge. A GitHub App appears as `slug[bot]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use driftless::clock::SystemClock;
 use driftless::dev::forge::DevApp;
-use driftless::forge::{Forge as _, GitHub, GitHubConfig, GitHubCredentials, NewStatus, StatusState};
+use driftless::forge::{
+    Author, Forge as _, GitHub, GitHubConfig, GitHubCredentials, NewStatus, Reaction, Role, StatusState,
+};
 
 use crate::support::forge::{Forge, PROJECT, Setup, live};
 use crate::support::prism::{Prism, node_modules};
@@ -60,6 +62,18 @@ async fn every_request_and_answer_is_as_github_describes_it() {
         let id = github.create_comment(PROJECT, number, "<!-- m -->\nhello").await.expect("a comment");
         assert_eq!(github.own_comments(PROJECT, number, "<!-- m -->").await.expect("comments").len(), 1);
         github.update_comment(PROJECT, &id, "<!-- m -->\nhello again").await.expect("an edit");
+        let one = id.0.parse().expect("a number");
+        let written = github.comment(PROJECT, number, one).await.expect("a comment");
+        assert_eq!(written.body, "<!-- m -->\nhello again");
+        github.comment(PROJECT, number + 1, one).await.expect_err("it is on another one");
+        for reaction in [Reaction::Done, Reaction::Done, Reaction::Refused, Reaction::NotUnderstood] {
+            github.react(PROJECT, number, one, reaction).await.expect("a reaction");
+        }
+        assert_eq!(forge.forge.comments(PROJECT, number)[0].reactions.len(), 3, "the same one counts once");
+        forge.forge.set(|settings| settings.members.extend([(written.author.login.clone(), 40)]));
+        assert_eq!(github.role(PROJECT, &written.author).await.expect("a role"), Role::Maintain);
+        let renamed = Author { id: "7".into(), ..written.author };
+        assert_eq!(github.role(PROJECT, &renamed).await.expect("a role"), Role::None, "another user of that name");
         github.delete_comment(PROJECT, &id).await.expect("a deletion");
     }
     assert_eq!(prism.violations(), Vec::<String>::new());

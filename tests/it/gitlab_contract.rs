@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use driftless::clock::SystemClock;
 use driftless::dev::forge::{Dialect, PipelineKind};
-use driftless::forge::{Forge as _, GitLab, GitLabConfig, NewStatus, PullState, StatusState};
+use driftless::forge::{Author, Forge as _, GitLab, GitLabConfig, NewStatus, PullState, Reaction, Role, StatusState};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -150,6 +150,18 @@ async fn every_request_of_the_client_is_as_gitlab_describes_it() {
     let id = gitlab.create_comment(PROJECT, number, "<!-- m -->\nhello").await.expect("a note");
     assert_eq!(gitlab.own_comments(PROJECT, number, "<!-- m -->").await.expect("notes").len(), 1);
     gitlab.update_comment(PROJECT, &id, "<!-- m -->\nhello again").await.expect("an edit");
+    let one = id.0.split_once('/').expect("two numbers").1.parse().expect("a number");
+    let written = gitlab.comment(PROJECT, number, one).await.expect("a comment");
+    assert_eq!(written.body, "<!-- m -->\nhello again");
+    gitlab.comment(PROJECT, number + 1, one).await.expect_err("it is on another one");
+    for reaction in [Reaction::Done, Reaction::Done, Reaction::Refused, Reaction::NotUnderstood] {
+        gitlab.react(PROJECT, number, one, reaction).await.expect("a reaction");
+    }
+    assert_eq!(forge.forge.comments(PROJECT, number)[0].reactions.len(), 3, "the same one counts once");
+    forge.forge.set(|settings| settings.members.extend([(written.author.login.clone(), 40)]));
+    assert_eq!(gitlab.role(PROJECT, &written.author).await.expect("a role"), Role::Maintain);
+    let renamed = Author { id: "7".into(), ..written.author };
+    assert_eq!(gitlab.role(PROJECT, &renamed).await.expect("a role"), Role::None, "another user of that name");
     gitlab.delete_comment(PROJECT, &id).await.expect("a deletion");
     forge.forge.merge_pull(PROJECT, number).await.expect("merged");
     let closed = gitlab.recently_closed(PROJECT).await.expect("those that were closed");

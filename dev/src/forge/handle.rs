@@ -177,6 +177,12 @@ impl DevForge {
         Some(id)
     }
 
+    /// Changes a comment, as its author.
+    pub fn edit_comment(&self, project: &str, id: u64, body: &str) {
+        self.state().edit_comment(project, id, body, self.0.clock.now());
+        self.noted(project, id);
+    }
+
     /// Writes a comment that nobody sees, and that lists count.
     pub fn comment_hidden(&self, project: &str, number: u64) -> Option<u64> {
         let (kind, now) = (CommentKind::Hidden, self.0.clock.now());
@@ -261,7 +267,8 @@ impl DevForge {
 
     /// Tells of a comment, if the hook is set so.
     pub(super) fn noted(&self, project: &str, id: u64) {
-        if !self.state().settings().events.iter().any(|event| event == "note_events") {
+        let is_sent = |event: &String| event == "note_events" || event == "issue_comment";
+        if !self.state().settings().events.iter().any(is_sent) {
             return;
         }
         self.tell(project, Occasion::Noted(id));

@@ -65,6 +65,8 @@ pub(super) struct Comment {
     pub kind: CommentKind,
     pub created: Timestamp,
     pub updated: Timestamp,
+    /// By whom and with what, in the dialect's own words.
+    pub reactions: Vec<(String, String)>,
 }
 
 /// Who may read a comment, and whether anybody wrote it.

@@ -22,7 +22,7 @@ pub struct Settings {
     pub permissions: BTreeMap<String, String>,
     /// Of the token's owner, at GitLab: 20 for a reporter, 30 for a developer, 40 for a maintainer.
     pub access_level: u64,
-    /// The levels of others by their logins, at GitLab.
+    /// The levels of others by their logins, as GitLab counts them: 10, 20, 30, 40.
     pub members: BTreeMap<String, u64>,
     /// Whether the merge button makes no merge commit.
     pub fast_forward: bool,
@@ -42,8 +42,8 @@ impl Settings {
             ("statuses", "write"),
         ];
         let (events, scopes): (&[&str], &[&str]) = match dialect {
-            Dialect::GitHub => (&["push", "pull_request", "merge_group"], &["repo", "read:repo_hook"]),
-            Dialect::GitLab => (&["push_events", "merge_requests_events"], &["api"]),
+            Dialect::GitHub => (&["push", "pull_request", "merge_group", "issue_comment"], &["repo", "read:repo_hook"]),
+            Dialect::GitLab => (&["push_events", "merge_requests_events", "note_events"], &["api"]),
         };
         Self {
             active: true,

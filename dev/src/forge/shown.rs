@@ -8,6 +8,9 @@ pub struct CommentView {
     pub id: u64,
     pub author: String,
     pub body: String,
+    /// In the dialect's own words.
+    #[serde(default)]
+    pub reactions: Vec<String>,
 }
 
 /// A status as tests and the page see it. The state is the dialect's own word.

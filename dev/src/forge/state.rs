@@ -11,7 +11,7 @@ use super::gitlab::Pipelines;
 use super::record::{Comment, CommentKind, Merged, Moved, Pull, Repo, Status};
 use super::settings::Settings;
 use super::shown::{CommentView, StatusView};
-use super::user::PERSON;
+use super::user::{OWNER, PERSON};
 
 pub(super) struct State {
     repos: BTreeMap<String, Repo>,
@@ -220,7 +220,8 @@ impl State {
         let id = self.id();
         let NewComment { author, body, kind, now } = text;
         let (author, body) = (author.to_owned(), body.to_owned());
-        self.repo_mut(project)?.comments.push(Comment { id, number, author, body, kind, created: now, updated: now });
+        let (created, updated, reactions) = (now, now, Vec::new());
+        self.repo_mut(project)?.comments.push(Comment { id, number, author, body, kind, created, updated, reactions });
         Some(id)
     }
 
@@ -239,6 +240,23 @@ impl State {
             comment.updated = now;
             true
         })
+    }
+
+    /// None if there is no such comment; false if it has this reaction already.
+    pub(super) fn react(&mut self, project: &str, id: u64, login: &str, content: &str) -> Option<bool> {
+        let comment = self.repo_mut(project)?.comments.iter_mut().find(|comment| comment.id == id)?;
+        let reaction = (login.to_owned(), content.to_owned());
+        let is_new = !comment.reactions.contains(&reaction);
+        if is_new {
+            comment.reactions.push(reaction);
+        }
+        Some(is_new)
+    }
+
+    /// What somebody may do, as GitLab's levels say it; the person who owns everything here may do all.
+    pub(super) fn level(&self, login: &str) -> u64 {
+        let known = if login == PERSON { OWNER } else { 0 };
+        self.settings.members.get(login).copied().unwrap_or(known)
     }
 
     pub(super) fn delete_comment(&mut self, project: &str, id: u64) -> bool {
@@ -268,6 +286,7 @@ impl State {
             id: comment.id,
             author: comment.author.clone(),
             body: comment.body.clone(),
+            reactions: comment.reactions.iter().map(|(_, content)| content.clone()).collect(),
         };
         self.comments_of(project, number).filter(|comment| comment.kind == CommentKind::Written).map(view).collect()
     }

@@ -7,6 +7,7 @@
 mod answer;
 mod auth;
 mod client;
+mod comments;
 mod config;
 mod flavour;
 mod listing;
@@ -31,8 +32,8 @@ use self::listing::Listings;
 use self::path::{comment_path, repo_path};
 use super::rest::SetupError;
 use super::{
-    Comment, CommentId, Flavour, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing, NewStatus,
-    PullRequest,
+    Author, Comment, CommentId, Flavour, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing,
+    NewStatus, PullRequest, Reaction, Role, WrittenComment,
 };
 use crate::clock::Clock;
 use crate::ids::Oid;
@@ -152,6 +153,18 @@ impl Forge for GitHub {
             Ok(_) | Err(ForgeError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn comment(&self, project: &str, number: u64, id: u64) -> Result<WrittenComment, ForgeError> {
+        comments::read(&self.client, project, number, id).await
+    }
+
+    async fn react(&self, project: &str, _number: u64, comment: u64, reaction: Reaction) -> Result<(), ForgeError> {
+        comments::react(&self.client, project, comment, reaction).await
+    }
+
+    async fn role(&self, project: &str, user: &Author) -> Result<Role, ForgeError> {
+        comments::role(&self.client, project, user).await
     }
 
     async fn whoami(&self) -> Result<Identity, ForgeError> {

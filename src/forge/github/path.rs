@@ -18,6 +18,15 @@ pub(super) fn repo_path(project: &str, rest: &str) -> Result<String, ForgeError>
     }
 }
 
+/// What a user may do with a project. The login comes from the forge, and may be an App's: `name[bot]`.
+pub(super) fn login_path(project: &str, login: &str) -> Result<String, ForgeError> {
+    if login.is_empty() || !login.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_[]".contains(&b)) {
+        return Err(ForgeError::NotFound { forge: "GitHub".into(), what: "user of this name".into() });
+    }
+    let login = login.replace('[', "%5B").replace(']', "%5D");
+    repo_path(project, &format!("/collaborators/{login}/permission"))
+}
+
 pub(super) fn comment_path(project: &str, id: &CommentId) -> Result<String, ForgeError> {
     match id.0.parse::<u64>() {
         Ok(number) => repo_path(project, &format!("/issues/comments/{number}")),

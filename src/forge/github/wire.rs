@@ -2,12 +2,22 @@
 
 use serde::Deserialize;
 
-use crate::forge::{self, CommentId, NewStatus, PullRequest, PullState, StatusState};
+use crate::forge::{self, Author, CommentId, NewStatus, PullRequest, PullState, StatusState};
 use crate::ids::Oid;
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct User {
     pub login: String,
+    #[serde(default)]
+    id: u64,
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
+impl From<User> for Author {
+    fn from(user: User) -> Self {
+        Self { id: user.id.to_string(), is_bot: user.kind == "Bot", login: user.login }
+    }
 }
 
 /// The account of somebody who left is null.

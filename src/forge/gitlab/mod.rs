@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod comments;
 mod config;
 mod flavour;
 mod inspect;
@@ -23,8 +24,8 @@ use self::client::Client;
 use self::path::{comment_id, note_path, project_path};
 use super::rest::{SetupError, own};
 use super::{
-    Comment, CommentId, Flavour, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing, NewStatus,
-    PullRequest,
+    Author, Comment, CommentId, Flavour, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing,
+    NewStatus, PullRequest, Reaction, Role, WrittenComment,
 };
 use crate::clock::Clock;
 use crate::ids::Oid;
@@ -138,6 +139,18 @@ impl Forge for GitLab {
             Ok(_) | Err(ForgeError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn comment(&self, project: &str, number: u64, id: u64) -> Result<WrittenComment, ForgeError> {
+        comments::read(&self.client, project, number, id).await
+    }
+
+    async fn react(&self, project: &str, number: u64, comment: u64, reaction: Reaction) -> Result<(), ForgeError> {
+        comments::react(&self.client, project, number, comment, reaction).await
+    }
+
+    async fn role(&self, project: &str, user: &Author) -> Result<Role, ForgeError> {
+        comments::role(&self.client, project, user).await
     }
 
     async fn whoami(&self) -> Result<Identity, ForgeError> {

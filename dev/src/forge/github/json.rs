@@ -203,6 +203,40 @@ pub(super) fn comment(view: &View, of: &Repo, comment: &Comment) -> Value {
     })
 }
 
+pub(super) fn reaction(view: &View, comment: u64, login: &str, content: &str, now: Timestamp) -> Value {
+    let id = user_id(&format!("{comment} {login} {content}"));
+    json!({"id": id, "node_id": node(id), "user": user(view, login), "content": content, "created_at": time(now)})
+}
+
+/// By the level as GitLab counts it. GitHub has its roles of old in `permission`, and the others in `role_name` alone.
+pub(super) fn permission(view: &View, login: &str, level: u64) -> Value {
+    let (permission, role) = match level {
+        50.. => ("admin", "admin"),
+        40.. => ("write", "maintain"),
+        30.. => ("write", "write"),
+        20.. => ("read", "triage"),
+        10.. => ("read", "read"),
+        _ => ("none", "none"),
+    };
+    let mut user = user(view, login);
+    user["role_name"] = json!(role);
+    json!({"permission": permission, "role_name": role, "user": user})
+}
+
+pub(super) fn comment_event(view: &View, of: &Repo, comment: &Comment) -> Value {
+    let (number, full) = (comment.number, of.full_name());
+    let action = if comment.updated > comment.created { "edited" } else { "created" };
+    let pull = of.pulls.get(&number);
+    json!({
+        "action": action, "comment": self::comment(view, of, comment),
+        "issue": {
+            "number": number, "title": pull.map(|pull| &pull.title), "state": pull.map(Pull::state),
+            "user": pull.map(|pull| user(view, &pull.author)),
+            "pull_request": {"url": format!("{}/repos/{full}/pulls/{number}", view.api)},
+        },
+    })
+}
+
 pub(super) fn status(view: &View, of: &Repo, status: &Status) -> Value {
     json!({
         "url": format!("{}/repos/{}/statuses/{}", view.api, of.full_name(), status.sha),

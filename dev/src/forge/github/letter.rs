@@ -26,10 +26,14 @@ pub(in crate::forge) fn letter(from: &Sender<'_>, of: Occasion<'_>) -> Option<Le
             }
             ("pull_request", payload)
         }
-        Occasion::Noted(_) => return None,
+        Occasion::Noted(id) => {
+            let comment = repo.comments.iter().find(|comment| comment.id == id)?;
+            ("issue_comment", shape::comment_event(view, repo, comment))
+        }
     };
     payload["repository"] = shape::repo(view, repo);
-    payload["sender"] = shape::user(view, PERSON);
+    let sender = payload.pointer("/comment/user").cloned();
+    payload["sender"] = sender.unwrap_or_else(|| shape::user(view, PERSON));
     let body = payload.to_string().into_bytes();
     let guid = Uuid::new_v4().to_string();
     let headers = vec![

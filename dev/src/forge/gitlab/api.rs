@@ -25,6 +25,7 @@ pub(in crate::forge) fn router(forge: DevForge) -> Router {
         .route("/merge_requests/{number}/pipelines", get(merge_requests::pipelines))
         .route("/merge_requests/{number}/notes", get(notes::list).post(notes::create))
         .route("/merge_requests/{number}/notes/{note}", put(notes::edit).delete(notes::delete).get(notes::one))
+        .route("/merge_requests/{number}/notes/{note}/award_emoji", post(notes::award))
         .route("/statuses/{sha}", post(statuses::create))
         .route("/repository/commits/{sha}/statuses", get(statuses::list))
         .route("/repository/branches", get(project::branches))

@@ -226,6 +226,14 @@ pub(super) fn note(view: &View, of: &Repo, note: &Comment) -> Value {
     })
 }
 
+pub(super) fn award(view: &View, note: u64, login: &str, name: &str, now: Timestamp) -> Value {
+    let id = user::id(&format!("{note} {login} {name}"));
+    json!({
+        "id": id, "name": name, "user": user(view, login), "created_at": time(now), "updated_at": time(now),
+        "awardable_id": note, "awardable_type": "Note", "url": null,
+    })
+}
+
 pub(super) fn branch(view: &View, of: &Repo, name: &str, head: &Oid) -> Value {
     let site = format!("{}/{}/-", view.site, of.full_name());
     let at = time(of.created);

@@ -43,6 +43,58 @@ pub(super) async fn list(
     reply::linked(&paging, &forge.url(), comments.len(), reply::tagged(&headers, &page))
 }
 
+pub(super) async fn one(
+    State(forge): State<DevForge>,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+) -> Response {
+    let project = format!("{owner}/{name}");
+    let state = forge.state();
+    match state.repo(&project).zip(state.comment(&project, id)) {
+        Some((repo, comment)) => Json(shape::comment(&forge.view(), repo, comment)).into_response(),
+        None => reply::not_found(),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewReaction {
+    content: String,
+}
+
+/// What GitHub takes; the same of the same user again is answered with 200.
+const REACTIONS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
+
+pub(super) async fn react(
+    State(forge): State<DevForge>,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+    caller: Caller,
+    Json(NewReaction { content }): Json<NewReaction>,
+) -> Response {
+    let login = match login(caller) {
+        Ok(login) => login,
+        Err(refusal) => return *refusal,
+    };
+    if !REACTIONS.contains(&content.as_str()) {
+        return reply::invalid("content is not a reaction");
+    }
+    let now = forge.0.clock.now();
+    let Some(is_new) = forge.state().react(&format!("{owner}/{name}"), id, &login, &content) else {
+        return reply::not_found();
+    };
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    (status, Json(shape::reaction(&forge.view(), id, &login, &content, now))).into_response()
+}
+
+pub(super) async fn permission(
+    State(forge): State<DevForge>,
+    Path((owner, name, login)): Path<(String, String, String)>,
+) -> Response {
+    let state = forge.state();
+    if state.repo(&format!("{owner}/{name}")).is_none() {
+        return reply::not_found();
+    }
+    Json(shape::permission(&forge.view(), &login, state.level(&login))).into_response()
+}
+
 pub(super) async fn create(
     State(forge): State<DevForge>,
     Path((owner, name, number)): Path<(String, String, u64)>,
@@ -61,12 +113,15 @@ pub(super) async fn create(
     let Some(id) = state.add_comment(&project, number, written(&login, &text.body, forge.0.clock.now())) else {
         return reply::not_found();
     };
-    match state.repo(&project).zip(state.comment(&project, id)) {
+    let answer = match state.repo(&project).zip(state.comment(&project, id)) {
         Some((repo, comment)) => {
             (StatusCode::CREATED, Json(shape::comment(&forge.view(), repo, comment))).into_response()
         }
         None => reply::not_found(),
-    }
+    };
+    drop(state);
+    forge.noted(&project, id);
+    answer
 }
 
 pub(super) async fn edit(

@@ -92,6 +92,29 @@ pub(super) async fn delete(State(forge): State<DevForge>, place: Place) -> Respo
     StatusCode::NO_CONTENT.into_response()
 }
 
+#[derive(Deserialize)]
+struct Award {
+    name: Option<String>,
+}
+
+/// The same emoji of the same user again is not found, in GitLab's words.
+pub(super) async fn award(State(forge): State<DevForge>, place: Place, body: Bytes) -> Response {
+    let (number, id) = (place.number(0), place.number(1).unwrap_or_default());
+    let award: Option<Award> = serde_json::from_slice(&body).ok();
+    let Some(name) = award.and_then(|award| award.name) else { return reply::bad_parameter("name is missing") };
+    let mut state = forge.state();
+    if state.comment(&place.project, id).is_none_or(|note| Some(note.number) != number) {
+        return reply::not_found();
+    }
+    match state.react(&place.project, id, &place.login, &name) {
+        Some(true) => {
+            let award = shape::award(&forge.view(), id, &place.login, &name, forge.0.clock.now());
+            reply::with(StatusCode::CREATED, &award)
+        }
+        _ => reply::error(StatusCode::NOT_FOUND, "404 Award Emoji Name has already been taken Not Found"),
+    }
+}
+
 fn shown(forge: &DevForge, place: &Place, id: u64, status: StatusCode) -> Response {
     let state = forge.state();
     let note = state.comment(&place.project, id).filter(|note| Some(note.number) == place.number(0));

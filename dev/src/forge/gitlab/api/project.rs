@@ -11,10 +11,7 @@ use crate::forge::gitlab::access::Login;
 use crate::forge::gitlab::json as shape;
 use crate::forge::gitlab::reply::{self, Pages};
 use crate::forge::handle::DevForge;
-use crate::forge::user::{self, PERSON};
-
-/// Of the person who owns everything here.
-const OWNER: u64 = 50;
+use crate::forge::user::{self, OWNER, PERSON};
 
 pub(super) async fn user(State(forge): State<DevForge>, Extension(Login(login)): Extension<Login>) -> Json<Value> {
     Json(shape::own_user(&forge.view(), &login, forge.0.clock.now()))
