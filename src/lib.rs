@@ -16,6 +16,7 @@
 
 // Words that every stage uses.
 pub mod class;
+pub mod command;
 pub use driftless_base::clock;
 pub mod ids;
 pub mod nearest;
@@ -36,6 +37,7 @@ pub mod http;
 // Decide: what apps there are.
 pub mod app;
 pub mod app_status;
+pub mod by_hand;
 pub mod queue;
 pub mod run_text;
 

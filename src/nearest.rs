@@ -2,12 +2,17 @@
 
 /// Says that a map has no such key, and which it may have.
 pub fn unknown<'a>(what: &str, name: &str, keys: impl Iterator<Item = &'a str> + Clone) -> String {
-    let nearest = keys.clone().map(|key| (distance(&name.to_lowercase(), &key.to_lowercase()), key)).min();
-    let hint = match nearest {
-        Some((distance, near)) if distance <= 1 + near.len() / 4 => format!("did you mean `{near}`?"),
-        _ => format!("it may have {}", keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+    let hint = match nearest(name, keys.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it may have {}", keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
     };
     format!("{what} has no key `{name}`: {hint}")
+}
+
+/// The word that was probably meant.
+pub fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let nearest = words.map(|word| (distance(&name.to_lowercase(), &word.to_lowercase()), word)).min();
+    nearest.filter(|(distance, near)| *distance <= 1 + near.len() / 4).map(|(_, near)| near)
 }
 
 /// How many letters have to be changed, added or left out.

@@ -7,7 +7,9 @@ use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::by_hand;
 use crate::queue::{Key, Queue, Request, Trigger};
+use crate::store::Store;
 
 /// After a start everything is checked once, spread over at most this long.
 pub const FIRST_SPREAD: Duration = Duration::from_secs(5);
@@ -37,6 +39,22 @@ pub async fn run(queue: Queue, keys: Vec<Key>, pace: Pace, stop: CancellationTok
             tracing::error!(%key, %error, "the resync could not be queued; it will be at the next interval");
         }
         next[index].0 = Instant::now() + pace.every.mul_f64(1.0 + JITTER * (2.0 * rng.random::<f64>() - 1.0));
+    }
+}
+
+/// How late a pause may end.
+const PAUSES: Duration = Duration::from_secs(10);
+
+/// Ends the pauses whose time is over. Ends with `stop`.
+pub async fn end_pauses(store: Store, queue: Queue, stop: CancellationToken) {
+    loop {
+        if let Err(error) = by_hand::end_pauses(&store, &queue).await {
+            tracing::error!(%error, "pauses that are over could not be ended; retrying");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PAUSES) => {}
+        }
     }
 }
 

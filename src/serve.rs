@@ -147,6 +147,8 @@ pub async fn start(config: Config, environment: Environment, tasks: &Tasks) -> R
     let pace = Pace { every: config.timing.resync, first: environment.first_looks, seed: environment.seed };
     let looks = schedule::run(queue.clone(), looked_at(&config), pace, tasks.soft().clone());
     tasks.spawn("resync", looks);
+    let pauses = schedule::end_pauses(context.store.clone(), queue.clone(), tasks.soft().clone());
+    tasks.spawn("ends of pauses", pauses);
     Worker::new(queue, context.clone(), tasks, metrics, environment.seed).spawn();
     drop(starting);
     tracing::info!(%address, %probes, instance = config.instance, "Driftless is running");

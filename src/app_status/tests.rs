@@ -40,6 +40,8 @@ pub(crate) fn row() -> AppRow {
         paused: false,
         paused_since: None,
         paused_by: None,
+        paused_until: None,
+        pause_reason: None,
         pinned_revision: None,
         pinned_by: None,
         pinned_since: None,

@@ -48,7 +48,9 @@ pub(super) fn pinned(row: &AppRow) -> Option<String> {
 
 pub(super) fn paused(row: &AppRow) -> Option<String> {
     let since = since("paused", row.paused_since.filter(|_| row.paused))?;
-    Some(format!("{since}{}", by(row.paused_by.as_ref())))
+    let until = row.paused_until.and_then(time).map(|until| format!(", until {until}")).unwrap_or_default();
+    let reason = row.pause_reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    Some(format!("{since}{}{until}{reason}", by(row.paused_by.as_ref())))
 }
 
 pub(super) fn by(who: Option<&String>) -> String {

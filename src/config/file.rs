@@ -37,6 +37,8 @@ pub(super) struct File {
     #[serde(default)]
     pub comment: Comment,
     #[serde(default)]
+    pub commands: Commands,
+    #[serde(default)]
     pub prune: Prune,
     #[serde(default)]
     pub hooks: Vec<Hook>,
@@ -62,6 +64,7 @@ pub(super) struct Timing {
 pub(super) struct Destructive {
     pub share: Option<Spanned<f64>>,
     pub count: Option<usize>,
+    pub gate: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,6 +77,18 @@ pub(super) struct Healing {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Comment {
     pub parts: Option<Spanned<usize>>,
+}
+
+/// Roles, each by its name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Commands {
+    pub preview: Option<Text>,
+    pub sync: Option<Text>,
+    pub approve: Option<Text>,
+    pub pause: Option<Text>,
+    pub resume: Option<Text>,
+    pub approve_own: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -201,6 +201,22 @@ const DESTRUCTIVE: &[Key] = &[
         "The share of an app's objects above which pruning needs confirmation. Pruning all of them always does.",
     ),
     key("count", Number(ANY), Is("4"), "`share` does not apply to apps with at most this many objects."),
+    key(
+        "gate",
+        Text,
+        Is("warn"),
+        "`warn` or `block`. With `block`, a pull request that deletes something which needs confirmation keeps its commit \
+         status pending (at GitLab: failed) until it is approved with `/driftless approve`.",
+    ),
+];
+
+const COMMANDS: &[Key] = &[
+    key("preview", Text, Is("triage"), "The least role at the forge for `/driftless preview`. See below."),
+    key("sync", Text, Is("write"), "The same for `sync`."),
+    key("approve", Text, Is("maintain"), "The same for `approve` and `unapprove`."),
+    key("pause", Text, Is("write"), "The same for `pause`."),
+    key("resume", Text, Is("write"), "The same for `resume`."),
+    key("approveOwn", Flag, Is("true"), "Whether authors may approve their own pull requests."),
 ];
 
 const HEALING: &[Key] = &[key(
@@ -266,6 +282,14 @@ pub(super) const FILE: &[Key] = &[
     key("destructive", Map(DESTRUCTIVE), Is("{}"), "When pruning needs confirmation."),
     key("healing", Map(HEALING), Is("{}"), "How drift is healed."),
     key("comment", Map(COMMENT), Is("{}"), "The comment on a pull request or merge request."),
+    key(
+        "commands",
+        Map(COMMANDS),
+        Is("{}"),
+        "Who may give commands in comments: the least role at the forge, one of `read`, `triage`, `write`, `maintain` and \
+         `admin`, or `nobody`. GitLab's Guest counts as `read`, Reporter as `triage`, Developer as `write`, Maintainer as \
+         `maintain`, and Owner as `admin`.",
+    ),
     key("prune", Map(PRUNE), Is("{}"), "How objects are deleted."),
     key("hooks", List("hook", HOOK), Words("none"), "The forges that send webhooks."),
     key("repos", List("repo", REPO), Words("none"), "The repositories to follow."),

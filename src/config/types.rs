@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::{Allow, Globs, Grants, Scope};
+use crate::command::Permissions;
 use crate::ids::{ClusterName, HookName, RepoName};
 use crate::render::sandbox::Landlock;
 use crate::secret::LiveSecret;
@@ -36,6 +37,10 @@ pub struct Config {
     pub workers: usize,
     pub timing: Timing,
     pub destructive: DestructiveLimits,
+    /// Deletions that need confirmation keep a pull request from being merged until they are approved.
+    pub gate_destructive: bool,
+    /// Who may give which command in comments.
+    pub commands: Permissions,
     /// After so many heals of the same fields by others, an object is left alone.
     pub heals: u32,
     /// A preview takes up at most so many comments.

@@ -19,6 +19,8 @@ pub struct Flavour {
     /// A status belongs to a place that may change while the commit stays the same, so it is checked again after a
     /// while.
     pub statuses_move: bool,
+    /// False: a status that is pending stays as it was first set, with its text, until it is something else.
+    pub pending_can_change: bool,
     /// False: the forge shows an error as a failure.
     pub tells_errors_apart: bool,
     pub hook: HookTerms,
@@ -48,6 +50,8 @@ pub struct HookTerms {
     pub events: &'static [&'static str],
     /// What to choose for a new webhook.
     pub to_add: &'static str,
+    /// The event that only commands in comments need.
+    pub comment_event: &'static str,
     /// The event that only a merge queue needs.
     pub merge_queue_event: Option<&'static str>,
     /// What the credential needs so that webhooks can be read.

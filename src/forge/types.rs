@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::class::{Class, Classified};
@@ -53,6 +54,8 @@ pub struct Comment {
     pub body: String,
 }
 
+pub use crate::command::Role;
+
 /// Who wrote something. The id stays the same when the user takes another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
@@ -67,17 +70,7 @@ pub struct Author {
 pub struct WrittenComment {
     pub author: Author,
     pub body: String,
-}
-
-/// What a user may do with a project. Each role may do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    None,
-    Read,
-    Triage,
-    Write,
-    Maintain,
-    Admin,
+    pub created: Timestamp,
 }
 
 /// The answer to a comment that everybody sees at once.

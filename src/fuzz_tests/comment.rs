@@ -14,7 +14,7 @@ use crate::report::sample::{app, everything, key, merged, object, report};
 pub(super) fn case(random: &mut StdRng) {
     let text = mutate::text(random, 30);
     for report in [everything(&format!("EVIL{text}")), merged(&format!("{text}EVIL"))] {
-        for part in comment(&report, 10, &GITHUB) {
+        for part in comment(&report, &[], 10, &GITHUB) {
             assert_eq!(check(&part), Ok(()), "{part}");
         }
         assert_eq!(check(&whole(&report)), Ok(()));
@@ -28,7 +28,7 @@ pub(super) fn parts(random: &mut StdRng) {
         (random.random_range(1..40), random.random_range(1..4_000), random.random_range(1..12));
     let diff = format!("+{text}\n").repeat(lines);
     let objects = (0..objects).map(|n| object(Action::Create, key("ConfigMap", &format!("c-{n}")), &diff)).collect();
-    let parts = comment(&report(vec![app("shop-eu", objects)]), most, &GITHUB);
+    let parts = comment(&report(vec![app("shop-eu", objects)]), &[], most, &GITHUB);
     assert!((1..=most).contains(&parts.len()), "{} parts of {most}", parts.len());
     for part in &parts {
         assert_eq!(check(part), Ok(()), "{part}");

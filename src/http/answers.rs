@@ -2,27 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::app::{OnDelete, SyncPolicy};
+use crate::app::SyncPolicy;
 use crate::app_status::Removal;
+use crate::by_hand::{not_synced, noted};
 use crate::ids::Oid;
 use crate::store::apps::holds::Resumed;
 use crate::store::apps::{AppRow, AppState};
-
-/// Why an app cannot be synced, if it cannot: what the job would leave alone is not promised.
-///
-/// `confirms` something that was held before it became so: that is taken from anybody.
-pub(super) fn not_synced(row: &AppRow, confirms: bool) -> Option<String> {
-    let why = match row.state {
-        AppState::Removed if confirms => return None,
-        AppState::Removed if row.on_delete() == OnDelete::Prune => return None,
-        AppState::Removed => "its definition was removed, and its objects are kept. Restore the definition",
-        AppState::Missing => "its definition or ref is missing. Restore it",
-        AppState::Broken => "its definition cannot be used. Correct it",
-        AppState::Active if row.app.sync == SyncPolicy::Never => "its definition says `sync: never`. Change it",
-        AppState::Active => return None,
-    };
-    Some(format!("app {} cannot be synced: {why}{}", row.app.id, noted(row)))
-}
 
 /// The commit that a sync goes to.
 pub(super) struct To<'a> {
@@ -89,12 +74,6 @@ pub(super) fn synced(row: &AppRow, to: Option<&To<'_>>, confirms: Confirms, remo
     said
 }
 
-/// Why there is nothing to pause, if there is nothing.
-pub(super) fn not_paused(row: &AppRow) -> Option<String> {
-    let is_left = row.state == AppState::Removed && row.on_delete() == OnDelete::Keep;
-    is_left.then(|| format!("app {} cannot be paused: it is no longer managed{}", row.app.id, noted(row)))
-}
-
 pub(super) fn paused(row: &AppRow) -> String {
     let id = &row.app.id;
     if row.paused {
@@ -155,10 +134,6 @@ fn branch(row: &AppRow) -> &str {
     row.app.source.ref_name.trim_start_matches("refs/heads/")
 }
 
-fn noted(row: &AppRow) -> String {
-    if row.state_message.is_empty() { String::new() } else { format!(" ({})", row.state_message) }
-}
-
 fn time(millis: i64) -> Option<String> {
     let at = Timestamp::from_millisecond(millis).ok()?;
     Some(at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
@@ -167,7 +142,9 @@ fn time(millis: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::OnDelete;
     use crate::app_status::tests::row;
+    use crate::by_hand::not_paused;
 
     fn oid(digit: &str) -> Oid {
         digit.repeat(40).parse().expect("an id")

@@ -16,16 +16,18 @@ use super::standing::{self, Standing};
 use super::{Problem, RevisionError, Revisions, answers, causes};
 use crate::api::{Answer, AppView, PreviewView, RunView, Shows, StepView, SyncRequest};
 use crate::app_status::{self, AppStatus, Removal};
+use crate::by_hand::{self, ResumeError};
 use crate::forge::{GITHUB, StatusState};
-use crate::ids::{AppId, Oid, RepoName};
-use crate::queue::{Key, Manual, Queue, QueueError, Request, Trigger};
+use crate::ids::{Oid, RepoName};
+use crate::queue::{Manual, Queue, QueueError, Trigger};
 use crate::report::preview::DefinitionChange;
 use crate::report::stored::REPORT;
 use crate::report::{self, PreviewReport, markdown};
 use crate::run_text;
 use crate::store::Store;
-use crate::store::apps::holds::{Hold, HoldRow, Resumed};
+use crate::store::apps::holds::{Hold, HoldRow, PauseNote};
 use crate::store::apps::{AppRow, AppState};
+use crate::store::commands::{CommandResult, CommandRow};
 use crate::store::runs::{RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
@@ -110,7 +112,13 @@ async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Res
     let runs = parts.store.runs(target.as_deref(), limit).await?.into_iter().map(|row| (row.started, run_view(row)));
     // A pause that is over is told by nothing else. What has followed in the same moment stands above it.
     let holds = parts.store.holds(target.as_deref(), limit).await?.into_iter().map(|row| (row.at, hold_view(row)));
-    let mut all: Vec<(i64, RunView)> = runs.chain(holds).collect();
+    // A command is given on a pull request, and is for its apps.
+    let commands = match &target {
+        Some(app) if !app.contains('#') => Vec::new(),
+        target => parts.store.commands(target.as_deref(), limit).await?,
+    };
+    let commands = commands.into_iter().map(|row| (row.at, command_view(row)));
+    let mut all: Vec<(i64, RunView)> = runs.chain(holds).chain(commands).collect();
     all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(Json(all.into_iter().map(|(_, view)| view).collect()))
@@ -140,6 +148,34 @@ fn hold_view(row: HoldRow) -> RunView {
         started_at: time(row.at).unwrap_or_default(),
         finished_at: time(row.at),
         summary: what.to_owned(),
+        steps: Vec::new(),
+        times: 1,
+        since: None,
+    }
+}
+
+/// A command that somebody has given in a comment.
+fn command_view(row: CommandRow) -> RunView {
+    let state = match row.result {
+        CommandResult::Begun => RunState::Running,
+        CommandResult::Done => RunState::Succeeded,
+        CommandResult::Refused | CommandResult::Mistaken => RunState::Failed,
+    };
+    RunView {
+        run: format!("comment-{}-{}", row.comment, row.line),
+        app: format!("{}#{}", row.repo, row.number),
+        kind: "command".to_owned(),
+        cause: format!("{} by {}", row.command, row.who),
+        by: Some(format!("{} (ID {})", row.who, row.who_id)),
+        confirmed_by: None,
+        from_revision: None,
+        revision: None,
+        author: None,
+        state: word(&state),
+        error: (state == RunState::Failed).then(|| row.answer.clone()),
+        started_at: time(row.at).unwrap_or_default(),
+        finished_at: (state != RunState::Running).then(|| time(row.at)).flatten(),
+        summary: row.answer,
         steps: Vec::new(),
         times: 1,
         since: None,
@@ -193,7 +229,7 @@ async fn sync(
     let SyncRequest { revision, allow_destructive: confirms, adopt, not_on_branch } = request;
     // It holds for what was shown, and nothing was.
     let allow_destructive = confirms && parts.store.awaiting_confirmation(id).await? > 0;
-    answers::not_synced(&row, allow_destructive).map_or(Ok(()), refused)?;
+    by_hand::not_synced(&row, allow_destructive).map_or(Ok(()), refused)?;
     let found = match &revision {
         Some(text) => {
             let oid = commit(&parts, &row, text.trim()).await?;
@@ -211,7 +247,8 @@ async fn sync(
     let revision = found.as_ref().map(|to| to.oid.to_string());
     tracing::info!(app = %id, by, revision, allow_destructive, adopt, "a sync was requested");
     // First, so that nothing is pinned that is not going to be synced; its job makes the pin as well.
-    enqueue(&parts, id, Manual { by: by.clone(), revision, allow_destructive, adopt, ..Manual::default() }).await?;
+    let manual = Manual { by: by.clone(), revision, allow_destructive, adopt, ..Manual::default() };
+    by_hand::sync(&parts.queue, id, manual).await?;
     if let Some(to) = found.filter(|_| row.state == AppState::Active) {
         // Now, and not when its sync begins: whoever resumes it until then finds the pin, and it is in the history.
         parts.store.pin(id, &to.oid, Some(&by)).await?;
@@ -255,11 +292,11 @@ async fn pause(
     Who(by): Who,
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
-    answers::not_paused(&row).map_or(Ok(()), refused)?;
+    by_hand::not_paused(&row).map_or(Ok(()), refused)?;
     // When it was paused first is told as long as it is.
     if !row.paused {
         tracing::info!(app = %row.app.id, by, "an app was paused");
-        parts.store.pause(&row.app.id, &by).await?;
+        parts.store.pause(&row.app.id, &by, &PauseNote::default()).await?;
     }
     Ok(accepted(answers::paused(&row)))
 }
@@ -272,30 +309,15 @@ async fn resume(
     let row = find(&parts.store, &app).await?;
     if row.paused || row.pinned_revision.is_some() {
         tracing::info!(app = %row.app.id, by, "an app was resumed");
-        let resumed = parts.store.resume(&row.app.id, &by).await?;
-        let (unpause, resume) = (resumed == Some(Resumed::Pause), resumed == Some(Resumed::Pin));
-        enqueue(&parts, &row.app.id, Manual { by, unpause, resume, ..Manual::default() }).await?;
-        let_go_on(&parts, &row.app.id).await?;
+        let resumed = by_hand::resume(&parts.store, &parts.queue, &row.app.id, &by).await?;
         return Ok(accepted(answers::resumed(&row, resumed, &removal(&parts, &row).await?)));
     }
     Ok(accepted(answers::resumed(&row, None, &removal(&parts, &row).await?)))
 }
 
-/// The apps that have waited for what this one kept while it was held go on with it.
-async fn let_go_on(parts: &Parts, app: &AppId) -> Result<(), Problem> {
-    let waiting = parts.store.waiting_for(app).await?;
-    let cause = Trigger::Follow { key: Key::Sync(app.clone()) };
-    let requests: Vec<_> = waiting.into_iter().map(|waiting| Request::new(Key::Sync(waiting), cause.clone())).collect();
-    Ok(parts.queue.enqueue(&requests).await?)
-}
-
 /// What is left of an app, if its definition was removed: read only then.
 async fn removal(parts: &Parts, row: &AppRow) -> Result<Removal, Problem> {
     Ok(if row.state == AppState::Removed { standing::removal(&parts.store, row).await? } else { Removal::default() })
-}
-
-async fn enqueue(parts: &Parts, app: &AppId, manual: Manual) -> Result<(), Problem> {
-    Ok(parts.queue.enqueue(&[Request::new(Key::Sync(app.clone()), Trigger::Manual(manual))]).await?)
 }
 
 fn accepted(message: String) -> (StatusCode, Json<Answer>) {
@@ -349,6 +371,15 @@ fn shows(report: &PreviewReport) -> Shows {
         _ if is_bad || has_failed => Shows::Wrong,
         counts if counts.changes() + counts.kept > 0 || defines => Shows::Changes,
         _ => Shows::Nothing,
+    }
+}
+
+impl From<ResumeError> for Problem {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Store(error) => error.into(),
+            ResumeError::Queue(error) => error.into(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Maps events to jobs.
 
-use driftless_webhooks::{Event, MergeGroupAction, PullRequest, PullRequestAction};
+use driftless_webhooks::{Comment, CommentAction, Event, MergeGroupAction, PullRequest, PullRequestAction};
 
+use crate::command;
 use crate::ids::RepoName;
 use crate::queue::{Key, Request, Trigger};
 
@@ -45,11 +46,24 @@ pub fn route(event: &Event, repo: &RepoName, cause: &Trigger) -> Routed {
             )
         }
         Event::MergeGroup(_) => ignored("this action of a merge group is ignored"),
-        Event::Comment(_) => ignored("comments are ignored"),
+        Event::Comment(comment) => match commands(comment) {
+            Some(hint) => {
+                requests(request(Key::Comment { repo, number: comment.number, id: comment.id }).with_hint(hint))
+            }
+            None => ignored("the comment has no command for Driftless"),
+        },
         Event::Ping => ignored("the webhook works"),
         Event::Ignored { name, reason } => Routed::Ignored(format!("{name}: {reason}")),
         _ => ignored("this event is ignored"),
     }
+}
+
+/// Of a new comment on a pull request that has commands: a hash of it. What is read later must be the same, as an
+/// edited comment is no command.
+fn commands(comment: &Comment) -> Option<String> {
+    let is_command =
+        comment.on_pull_request && comment.action == CommentAction::Created && command::is_addressed(&comment.body);
+    is_command.then(|| command::digest(&comment.body))
 }
 
 fn concerns_us(pull: &PullRequest) -> bool {

@@ -123,9 +123,12 @@ fn worth_knowing(hook: &HookSettings, terms: &HookTerms) -> Option<String> {
     if hook.content == HookContent::Form {
         texts.push("its webhook sends forms, which are accepted; application/json is recommended".to_owned());
     }
-    if let Some(queue) = terms.merge_queue_event
-        && !hook.events.iter().any(|event| event == queue || event == "*")
-    {
+    let lacks = |wanted: &str| !hook.events.iter().any(|event| event == wanted || event == "*");
+    if lacks(terms.comment_event) {
+        let event = terms.comment_event;
+        texts.push(format!("its webhook does not send {event}, which only commands in comments need"));
+    }
+    if let Some(queue) = terms.merge_queue_event.filter(|queue| lacks(queue)) {
         texts.push(format!("its webhook does not send {queue}, which only a merge queue needs"));
     }
     (!texts.is_empty()).then(|| texts.join("; "))

@@ -8,7 +8,7 @@ use futures::{FutureExt, TryFutureExt};
 
 use super::deliver::sync;
 use super::preview::{group, pull};
-use super::{Context, outcome, poll, push, resync};
+use super::{Context, command, outcome, poll, push, resync};
 use crate::ids::Oid;
 use crate::queue::{Finish, Handler, Job, JobError, Key, RunningJob};
 
@@ -25,6 +25,7 @@ impl Handler for Context {
         let work: BoxFuture<'_, Result<Finish, JobError>> = match &job.key {
             Key::Push { repo, ref_name } => push::run(self, repo, ref_name, hint, &running).map_ok(done).boxed(),
             Key::Preview { repo, number } => pull::run(self, repo, *number, hint, job, &running).boxed(),
+            Key::Comment { repo, number, id } => command::run(self, repo, *number, *id, job).map_ok(done).boxed(),
             Key::MergeGroup { repo, ref_name } => group::run_group(self, repo, ref_name, hint, job, &running).boxed(),
             Key::Sync(app) => sync::run(self, app, job, &running).map_ok(done).boxed(),
             Key::Outcome(repo) => outcome::run(self, repo).map_ok(done).boxed(),
@@ -41,7 +42,7 @@ impl Handler for Context {
             Key::Sync(app) => sync::failed(self, app, job, error).await,
             Key::Push { repo, ref_name } => push::failed(self, repo, ref_name, error).await,
             // Nobody waits for these; the log and the metrics have them.
-            Key::Outcome(_) | Key::Poll(_) | Key::Resync(_) => Ok(()),
+            Key::Comment { .. } | Key::Outcome(_) | Key::Poll(_) | Key::Resync(_) => Ok(()),
         }
     }
 }

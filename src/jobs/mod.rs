@@ -2,6 +2,7 @@
 //!
 //! Nothing here trusts the event that queued the job: refs are resolved, and pull requests and clusters are read again.
 
+mod command;
 mod context;
 mod deliver;
 mod desired;

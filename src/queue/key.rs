@@ -14,6 +14,8 @@ pub enum Key {
     Push { repo: RepoName, ref_name: String },
     /// A pull request changed: what would its merge do?
     Preview { repo: RepoName, number: u64 },
+    /// Somebody wrote a comment with commands on a pull request.
+    Comment { repo: RepoName, number: u64, id: u64 },
     /// A merge queue wants a verdict on a group: its ref, which is the forge's to read.
     MergeGroup { repo: RepoName, ref_name: String },
     /// An app should be what Git says.
@@ -70,14 +72,15 @@ pub struct Kind {
 impl Kind {
     const PUSH: Self = Self::new("push", Priority::Push);
     const PREVIEW: Self = Self::new("preview", Priority::Preview);
+    const COMMENT: Self = Self::new("comment", Priority::Push);
     const GROUP: Self = Self::new("group", Priority::Preview);
     const SYNC: Self = Self::new("sync", Priority::Push);
     const OUTCOME: Self = Self { is_debounced: true, ..Self::new("outcome", Priority::Preview) };
     const POLL: Self = Self { is_periodic: true, ..Self::new("poll", Priority::Resync) };
     const RESYNC: Self = Self { is_periodic: true, ..Self::new("resync", Priority::Resync) };
 
-    pub const ALL: [Self; 7] =
-        [Self::PUSH, Self::PREVIEW, Self::GROUP, Self::SYNC, Self::OUTCOME, Self::POLL, Self::RESYNC];
+    pub const ALL: [Self; 8] =
+        [Self::PUSH, Self::PREVIEW, Self::COMMENT, Self::GROUP, Self::SYNC, Self::OUTCOME, Self::POLL, Self::RESYNC];
 
     const fn new(name: &'static str, priority: Priority) -> Self {
         Self { name, priority, is_periodic: false, is_debounced: false }
@@ -89,6 +92,7 @@ impl Key {
         match self {
             Self::Push { .. } => Kind::PUSH,
             Self::Preview { .. } => Kind::PREVIEW,
+            Self::Comment { .. } => Kind::COMMENT,
             Self::MergeGroup { .. } => Kind::GROUP,
             Self::Sync(_) => Kind::SYNC,
             Self::Outcome(_) => Kind::OUTCOME,
@@ -106,6 +110,7 @@ impl Key {
         match self {
             Self::Push { repo, .. }
             | Self::Preview { repo, .. }
+            | Self::Comment { repo, .. }
             | Self::MergeGroup { repo, .. }
             | Self::Outcome(repo)
             | Self::Poll(repo) => Tenant::repo(repo),
@@ -129,14 +134,15 @@ impl TryFrom<String> for Key {
     }
 }
 
-/// `push:REPO+REF`, `preview:REPO#NUMBER`, `group:REPO+REF`, `sync:REPO/APP`, `outcome:REPO`, `poll:REPO`,
-/// `resync:CLUSTER`: the stored form.
+/// `push:REPO+REF`, `preview:REPO#NUMBER`, `comment:REPO#NUMBER/ID`, `group:REPO+REF`, `sync:REPO/APP`, `outcome:REPO`,
+/// `poll:REPO`, `resync:CLUSTER`: the stored form.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.kind().name)?;
         match self {
             Self::Push { repo, ref_name } | Self::MergeGroup { repo, ref_name } => write!(f, "{repo}+{ref_name}"),
             Self::Preview { repo, number } => write!(f, "{repo}#{number}"),
+            Self::Comment { repo, number, id } => write!(f, "{repo}#{number}/{id}"),
             Self::Sync(app) => write!(f, "{app}"),
             Self::Outcome(repo) | Self::Poll(repo) => write!(f, "{repo}"),
             Self::Resync(cluster) => write!(f, "{cluster}"),
@@ -146,7 +152,7 @@ impl fmt::Display for Key {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is not a job key: use push:REPO+REF, preview:REPO#NUMBER, group:REPO+REF, sync:REPO/APP, outcome:REPO, \
+    "{0:?} is not a job key: use push:REPO+REF, preview:REPO#NUMBER, comment:REPO#NUMBER/ID, group:REPO+REF, sync:REPO/APP, outcome:REPO, \
      poll:REPO or resync:CLUSTER"
 )]
 pub struct KeyError(String);
@@ -169,6 +175,11 @@ fn parse(text: &str) -> Option<Key> {
         "preview" => {
             let (repo, number) = rest.split_once('#')?;
             Key::Preview { repo: RepoName::new(repo), number: number.parse().ok()? }
+        }
+        "comment" => {
+            let (repo, rest) = rest.split_once('#')?;
+            let (number, id) = rest.split_once('/')?;
+            Key::Comment { repo: RepoName::new(repo), number: number.parse().ok()?, id: id.parse().ok()? }
         }
         "group" => {
             let (repo, ref_name) = rest.split_once('+')?;
@@ -194,6 +205,7 @@ mod tests {
             "group:shop+refs/heads/q/main/pr-7-ab",
             "sync:shop/web",
             "outcome:shop",
+            "comment:shop#7/1234",
             "poll:shop",
             "resync:prod",
         ] {

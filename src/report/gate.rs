@@ -14,6 +14,24 @@ pub fn gate(report: &PreviewReport, context: &str, target_url: Option<&str>, fla
     status(&report.head, context, target_url, state, &cut(&text, flavour.description_limit))
 }
 
+/// The same where what nobody has approved must not be merged. A merge group was approved with its pull requests.
+pub fn blocking(passes: NewStatus, report: &PreviewReport, flavour: &Flavour) -> NewStatus {
+    let apps = named(report, AppReport::waits_for_approval);
+    if passes.state != StatusState::Success || apps.is_empty() || report.number.is_none() {
+        return passes;
+    }
+    let what = passes.description.replace(NEEDS_CONFIRMATION, "");
+    let text = format!("{AWAITS_APPROVAL} ({}): comment /driftless approve; {what}", names(&apps));
+    let state = if flavour.pending_can_change { StatusState::Pending } else { StatusState::Failure };
+    NewStatus { state, description: cut(&text, flavour.description_limit), ..passes }
+}
+
+/// What the text of a status begins with that waits for a person.
+pub const AWAITS_APPROVAL: &str = "deletions need approval";
+
+/// Whoever merges it has something to do afterwards.
+const NEEDS_CONFIRMATION: &str = ", needs confirmation";
+
 /// The status while a preview is made.
 pub fn pending(head: &Oid, context: &str, target_url: Option<&str>) -> NewStatus {
     status(head, context, target_url, StatusState::Pending, "computing the preview")
@@ -95,9 +113,10 @@ fn success(report: &PreviewReport) -> String {
     }
     let counts = report.counts();
     let mut parts = changes(counts);
-    // Whoever merges it has something to do afterwards.
-    if report.apps.iter().any(|app| !app.destructive.is_empty() && app.counts().deletes + app.counts().replaces > 0) {
-        parts.push("needs confirmation".to_owned());
+    if report.apps.iter().any(AppReport::waits_for_approval) {
+        parts.push(NEEDS_CONFIRMATION.trim_start_matches(", ").to_owned());
+    } else if report.apps.iter().any(AppReport::needs_approval) {
+        parts.push("approved".to_owned());
     }
     let called_off: usize = report.apps.iter().map(|app| app.called_off.len()).sum();
     if called_off > 0 {

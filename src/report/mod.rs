@@ -1,6 +1,7 @@
 //! Everything that people see at the forge: the texts (pure), and the outbox that brings them there.
 
 mod gate;
+pub mod given;
 pub mod markdown;
 pub mod merged;
 mod object;
@@ -13,6 +14,6 @@ pub(crate) mod sample;
 pub mod stored;
 pub mod words;
 
-pub use gate::{gate, pending};
+pub use gate::{AWAITS_APPROVAL, blocking, gate, pending};
 pub use outbox::{Destination, Outbox, OutboxError, OutboxOptions, Target};
 pub use preview::PreviewReport;

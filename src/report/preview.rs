@@ -70,6 +70,9 @@ pub struct AppReport {
     pub result: AppResult,
     /// Why the deletes will need confirmation, one sentence each. Empty: they will not.
     pub destructive: Vec<String>,
+    /// Who has approved them before the merge: then they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// The deletions and replacements of earlier changes that wait for confirmation and that merging takes back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub called_off: Vec<CalledOff>,
@@ -205,6 +208,7 @@ impl AppReport {
             stays: None,
             result,
             destructive: Vec::new(),
+            approved_by: None,
             called_off: Vec::new(),
             before: Vec::new(),
             warnings: Vec::new(),
@@ -223,6 +227,16 @@ impl AppReport {
 
     pub fn counts(&self) -> Counts {
         Counts::of(self.objects())
+    }
+
+    /// Whether merging deletes or replaces something that a person has to agree to.
+    pub fn needs_approval(&self) -> bool {
+        !self.destructive.is_empty() && self.counts().deletes + self.counts().replaces > 0
+    }
+
+    /// The same, and nobody has agreed.
+    pub fn waits_for_approval(&self) -> bool {
+        self.needs_approval() && self.approved_by.is_none()
     }
 }
 

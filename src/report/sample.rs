@@ -52,6 +52,7 @@ pub(crate) fn app(name: &str, objects: Vec<ObjectReport>) -> AppReport {
         stays: None,
         result: AppResult::Planned { objects },
         destructive: vec![],
+        approved_by: None,
         called_off: vec![],
         before: vec![],
         warnings: vec![],

@@ -30,7 +30,7 @@ macro_rules! select {
             "SELECT id, definition, definition_commit, state, state_message, identity, rendered_revision, \
              applied_revision, ",
             "applied_identity, applied_at, applied_definition, applied_definition_commit, synced_ok, paused, \
-             paused_since, pinned_revision, paused_by, pinned_by, pinned_since, pinned_off_branch, health, \
+             paused_since, paused_until, pause_reason, pinned_revision, paused_by, pinned_by, pinned_since, pinned_off_branch, health, \
              health_message, ",
             "drift, drift_since, drift_looked, failure, failing_since, failed_revision, failed_applied, state_since, heals",
             $columns,

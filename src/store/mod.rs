@@ -25,7 +25,9 @@ mod transaction;
 mod turn;
 mod words;
 
+pub mod approvals;
 pub mod apps;
+pub mod commands;
 pub mod confirmable;
 pub mod deliveries;
 pub mod ends;

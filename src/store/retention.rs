@@ -83,6 +83,9 @@ pub(super) const RULES: &[(&str, Keep)] = &[
     ("pulls", Days(90, "DELETE FROM pulls WHERE state <> 'open' AND updated_at < $1")),
     // One that is open in a repo that is still looked at is found again by the next look.
     ("pulls", Days(365, "DELETE FROM pulls WHERE updated_at < $1")),
+    // Besides, the last 50 of a pull request.
+    ("commands", Days(90, "DELETE FROM commands WHERE at < $1")),
+    ("approvals", of_no_pull!("approvals")),
     ("previews", of_no_pull!("previews")),
     ("previewed_steps", of_no_pull!("previewed_steps")),
     ("preview_rests", of_no_pull!("preview_rests")),

@@ -12,6 +12,7 @@ use sqlx::{Encode, Sqlite, Type};
 use super::apps::holds::Hold;
 use super::apps::tests::{app_id, store};
 use super::apps::{AppHealth, AppState};
+use super::commands::CommandResult;
 use super::inventory::ObjectState;
 use super::jobs::State;
 use super::pulls::PullRow;
@@ -45,6 +46,7 @@ async fn columns(store: &Store) -> BTreeMap<(&'static str, &'static str), BTreeS
     BTreeMap::from([
         (("apps", "state"), words_of(store, AppState::ALL).await),
         (("apps", "health"), words_of(store, AppHealth::ALL).await),
+        (("commands", "result"), words_of(store, CommandResult::ALL).await),
         (("holds", "what"), words_of(store, Hold::ALL).await),
         (("jobs", "state"), words_of(store, State::ALL).await),
         (("objects", "state"), words_of(store, ObjectState::ALL).await),
@@ -100,6 +102,8 @@ async fn s2_a_wrong_word_is_refused() {
     let rows: String = filled.lines().filter(|line| !line.starts_with("INSERT INTO ends")).collect();
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&pool).await.expect("filled");
     migrate(&pool, i64::MAX).await;
+    let later = "INSERT INTO commands VALUES ('shop', 7, 9, 1, 1, 'ann', '1', 'help', 'done', '')";
+    sqlx::raw_sql(later).execute(&pool).await.expect("filled");
     let mut refused = 0;
     for (table, sql) in tables(&pool).await {
         for column in checks(&sql).into_keys() {

@@ -94,7 +94,7 @@ async fn s1_a_row_that_cannot_be_read_stops_no_list() {
 async fn s1_a_definition_that_cannot_be_read_is_replaced_by_a_push() {
     let (store, _dir) = spoilt().await;
     for name in ["shop/future", "shop/torn"] {
-        store.pause(&app_id(name), "ada").await.expect("paused");
+        store.pause(&app_id(name), "ada", &crate::store::apps::holds::PauseNote::default()).await.expect("paused");
         let error = store.app(&app_id(name)).await.expect_err("unreadable").to_string();
         assert!(error.contains(name) && error.contains("next push or resync"), "{error}");
         store.put_app(&app(name, "shop"), &oid("b")).await.expect("stored");

@@ -1,5 +1,6 @@
 //! The same behaviour on every forge: each story here runs once in each dialect of the embedded forge.
 
+mod commands;
 mod faults;
 mod happenings;
 mod only_gitlab;

@@ -15,6 +15,7 @@ use super::file::{self, File, Text};
 use super::form;
 use super::secret::Environment;
 use super::types::{Config, DestructiveLimits, Problem, Propagation, Timing};
+use crate::command::{Permissions, Role, Verb};
 use crate::render::sandbox::Landlock;
 use checker::Checker;
 
@@ -62,6 +63,7 @@ impl Checker<'_> {
             destructive,
             healing,
             comment,
+            commands,
             prune,
             hooks,
             repos,
@@ -91,6 +93,8 @@ impl Checker<'_> {
         let landlock = self.within(landlock.as_ref(), "landlock", 1, form::LANDLOCK);
         let public_url = public_url.and_then(|text| self.url(&text, "publicUrl"));
         let timing = self.timing(&timing);
+        let gate_destructive = self.gate(destructive.gate.as_ref());
+        let commands = self.commands(&commands);
         let destructive = self.destructive(&destructive);
         let workers = self.within(workers.as_ref(), "workers", 16, form::AT_ONCE);
         let heals = self.within(healing.attempts.as_ref(), "healing.attempts", 3, form::ATTEMPTS);
@@ -114,6 +118,8 @@ impl Checker<'_> {
             workers: workers?,
             timing: timing?,
             destructive: destructive?,
+            gate_destructive: gate_destructive?,
+            commands: commands?,
             heals: heals?,
             comment_parts: comment_parts?,
             propagation: propagation?,
@@ -165,6 +171,41 @@ impl Checker<'_> {
             share => share.as_ref().map_or(0.5, |share| share.value),
         };
         Some(DestructiveLimits { share, count: given.count.unwrap_or(4) })
+    }
+
+    fn gate(&mut self, given: Option<&Text>) -> Option<bool> {
+        match given.map(|text| (text, text.value.as_str())) {
+            None | Some((_, "warn")) => Some(false),
+            Some((_, "block")) => Some(true),
+            Some((text, other)) => {
+                self.problem(text, format!("destructive.gate: use warn or block, not {other:?}"));
+                None
+            }
+        }
+    }
+
+    fn commands(&mut self, given: &file::Commands) -> Option<Permissions> {
+        let mut permissions = Permissions::default();
+        permissions.approve_own = given.approve_own.unwrap_or(permissions.approve_own);
+        let mut is_sound = true;
+        for (verb, text) in [
+            (Verb::Preview, &given.preview),
+            (Verb::Sync, &given.sync),
+            (Verb::Approve, &given.approve),
+            (Verb::Pause, &given.pause),
+            (Verb::Resume, &given.resume),
+        ] {
+            let Some(text) = text else { continue };
+            let role = Role::ALL.into_iter().find(|role| role.word() == text.value);
+            if role.is_none() && text.value != "nobody" {
+                let roles = Role::ALL.map(Role::word).join(", ");
+                let (verb, given) = (verb.word(), &text.value);
+                self.problem(text, format!("commands.{verb}: use one of {roles} or nobody, not {given:?}"));
+                is_sound = false;
+            }
+            permissions.set(verb, role);
+        }
+        is_sound.then_some(permissions)
     }
 
     fn propagation(&mut self, given: Option<&Text>) -> Option<Propagation> {

@@ -15,6 +15,7 @@ fn maps() -> Vec<(&'static str, &'static str)> {
         ("destructive", "destructive: {ZZZ: 1}"),
         ("healing", "healing: {ZZZ: 1}"),
         ("comment", "comment: {ZZZ: 1}"),
+        ("commands", "commands: {ZZZ: 1}"),
         ("prune", "prune: {ZZZ: 1}"),
         ("hooks", "hooks: [{ZZZ: 1}]"),
         ("hooks.secrets", "hooks: [{secrets: [{ZZZ: 1}]}]"),

@@ -1,6 +1,7 @@
 //! Comments of others, reactions to them, and what their authors may do.
 
 use http::Method;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,6 +15,7 @@ struct Written {
     body: Option<String>,
     user: Option<User>,
     issue_url: String,
+    created_at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -33,7 +35,7 @@ pub(super) async fn read(client: &Client, project: &str, number: u64, id: u64) -
     }
     // The account of somebody who left is null.
     let author = written.user.ok_or_else(|| gone(format!("author of comment {id}")))?.into();
-    Ok(WrittenComment { author, body: written.body.unwrap_or_default() })
+    Ok(WrittenComment { author, body: written.body.unwrap_or_default(), created: written.created_at })
 }
 
 pub(super) async fn react(client: &Client, project: &str, id: u64, reaction: Reaction) -> Result<(), ForgeError> {

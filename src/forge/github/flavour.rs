@@ -19,10 +19,12 @@ pub static GITHUB: Flavour = Flavour {
         comments: CommentLimits { per_minute: 80, per_hour: 500, reserved_per_hour: 200 },
     },
     statuses_move: false,
+    pending_can_change: true,
     tells_errors_apart: true,
     hook: HookTerms {
         events: &["push", "pull_request"],
-        to_add: "content type application/json, events push and pull_request",
+        to_add: "content type application/json, events push, pull_request and issue_comment",
+        comment_event: "issue_comment",
         merge_queue_event: Some("merge_group"),
         to_read: "grant the scope read:repo_hook, or Webhooks: read",
         to_enable: "tick Active in its settings",

@@ -1,12 +1,13 @@
 //! Notes of others, reactions to them, and what their authors may do.
 
 use http::Method;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::client::Client;
 use super::path::{comment_id, note_path, project_path};
-use super::wire::{Note, User};
+use super::wire::User;
 use crate::forge::{Author, ForgeError, Reaction, Role, WrittenComment};
 
 #[derive(Deserialize)]
@@ -14,12 +15,23 @@ struct Member {
     access_level: u64,
 }
 
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    author: Option<User>,
+    #[serde(default)]
+    system: bool,
+    created_at: Timestamp,
+}
+
 pub(super) async fn read(client: &Client, project: &str, number: u64, id: u64) -> Result<WrittenComment, ForgeError> {
-    let note: Note = client.get(&note_path(project, &comment_id(number, id))?).await?.json()?;
+    let note: Written = client.get(&note_path(project, &comment_id(number, id))?).await?.json()?;
     let what = || ForgeError::NotFound { forge: client.api.host().to_owned(), what: format!("author of note {id}") };
     // GitLab itself wrote it, or somebody whose account is gone.
     let author = note.author.filter(|_| !note.system).ok_or_else(what)?;
-    Ok(WrittenComment { author: named(author), body: note.body.unwrap_or_default() })
+    Ok(WrittenComment { author: named(author), body: note.body.unwrap_or_default(), created: note.created_at })
 }
 
 fn named(user: User) -> Author {

@@ -19,10 +19,12 @@ pub static GITLAB: Flavour = Flavour {
     },
     // A merge request pipeline that starts after a status was set takes its place.
     statuses_move: true,
+    pending_can_change: false,
     tells_errors_apart: false,
     hook: HookTerms {
         events: &["push events", "merge request events"],
-        to_add: "triggers push events and merge request events",
+        to_add: "triggers push events, merge request events and comments",
+        comment_event: "comments",
         merge_queue_event: None,
         to_read: "give the token's user the role Maintainer",
         to_enable: "correct what its recent deliveries show, and send a test event",

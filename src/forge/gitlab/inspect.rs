@@ -14,6 +14,7 @@ const DEVELOPER: u64 = 30;
 const HOOKS: usize = 10;
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as many boxes as GitLab has")]
 struct Hook {
     id: u64,
     url: String,
@@ -21,6 +22,8 @@ struct Hook {
     push_events: bool,
     #[serde(default)]
     merge_requests_events: bool,
+    #[serde(default)]
+    note_events: bool,
     #[serde(default = "yes")]
     enable_ssl_verification: bool,
     /// Older GitLab does not disable hooks.
@@ -58,7 +61,11 @@ fn yes() -> bool {
 
 impl Hook {
     fn settings(self, last_answer: Option<HookAnswer>) -> HookSettings {
-        let events = [(self.push_events, "push events"), (self.merge_requests_events, "merge request events")];
+        let events = [
+            (self.push_events, "push events"),
+            (self.merge_requests_events, "merge request events"),
+            (self.note_events, "comments"),
+        ];
         HookSettings {
             url: self.url,
             active: self.alert_status.is_none_or(|status| status == "executable"),

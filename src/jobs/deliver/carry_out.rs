@@ -10,7 +10,7 @@ use super::lost::LeftAlone;
 use super::{kept, lost, previous_clusters, told, unreviewed, writing};
 use crate::class::Class;
 use crate::jobs::history::History;
-use crate::jobs::outcome;
+use crate::jobs::outcome::{self, Approved};
 use crate::jobs::ownership::settle::settle;
 use crate::jobs::ownership::{handover, releasing};
 use crate::jobs::preview::compare::limit;
@@ -62,15 +62,18 @@ impl Attempt<'_> {
         if self.aim == Aim::Apply {
             outcome::at_sync(context, self.row, &self.revision, plan, rendered, &self.running.cancel).await?;
         }
-        let confirmed = self.confirmed().await?;
+        let mut confirmed = self.confirmed().await?;
+        let approved = Approved::find(context, self.row, &self.revision, plan).await?;
+        confirmed.extend(approved.objects.iter().cloned());
         if self.was_paused().await? {
             return Ok(());
         }
         self.tell_confirmed(&confirmed).await?;
         history.intends(judgement.as_ref().and_then(told::to_heal));
         let (done, writing) = self.apply(plan, judgement.as_ref(), &confirmed, history).await?;
-        self.tell_replaced(plan, &confirmed).await?;
+        self.tell_replaced(plan, &confirmed, &approved).await?;
         self.show(&confirmed, done.pending_confirmation.as_ref()).await?;
+        approved.used(context).await?;
         self.conclude(Done { plan, sync: done, identity, judgement, left_alone: left }, writing, history).await?;
         match rendered {
             Some(rendered) => unreviewed::keep(context, app, rendered).await,
@@ -197,7 +200,12 @@ impl Attempt<'_> {
     }
 
     /// Records that confirmed replacements are done.
-    async fn tell_replaced(&self, plan: &SettledPlan, confirmed: &BTreeSet<ObjectId>) -> Result<(), JobError> {
+    async fn tell_replaced(
+        &self,
+        plan: &SettledPlan,
+        confirmed: &BTreeSet<ObjectId>,
+        approved: &Approved,
+    ) -> Result<(), JobError> {
         let replaced = plan
             .changes
             .iter()
@@ -206,7 +214,7 @@ impl Attempt<'_> {
         if objects.is_empty() {
             return Ok(());
         }
-        let by = self.intent.confirmed_by().map(str::to_owned);
+        let by = self.intent.confirmed_by().map(str::to_owned).or_else(|| approved.by());
         let end = AppEnd::Removed { objects, replaced: true, lost: None, confirmed: false, by, all: false };
         outcome::ended(self.context, self.row, &self.revision, &end).await
     }

@@ -4,6 +4,7 @@
 //! a thousand apps, and its comment lists all of them. If the applied changes differ from the reviewed ones, the
 //! comment says so.
 
+pub(in crate::jobs) mod approved;
 pub(in crate::jobs) mod at_sync;
 pub(in crate::jobs) mod by_push;
 pub(in crate::jobs) mod end;
@@ -15,6 +16,7 @@ pub(in crate::jobs) mod taken_back;
 pub(in crate::jobs) mod told;
 pub(in crate::jobs) mod unseen;
 
+pub(in crate::jobs) use approved::Approved;
 pub(in crate::jobs) use at_sync::{at_sync, shown_steps};
 pub(in crate::jobs) use by_push::{merged_by_message, merged_by_push};
 pub(in crate::jobs) use end::{ended, replaced, rolled_back, stands, stands_elsewhere};

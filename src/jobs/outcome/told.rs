@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::known::Known;
 use crate::ids::AppId;
 use crate::jobs::Context;
+use crate::jobs::command::given::given;
 use crate::queue::JobError;
 use crate::report::outcome::Event;
 use crate::report::preview::{AppEnd, LaterEnd, Move, PreviewReport};
@@ -128,10 +129,9 @@ pub(in crate::jobs) async fn tell(
         return Ok(());
     }
     (pull.unfinished, pull.report) = (!settled, after);
-    context
-        .outbox
-        .put_outcome(&pull.repo, pull.number, &markdown::comment(report, context.config.comment_parts, flavour))
-        .await?;
+    let commands = given(context, &pull.repo, pull.number).await?;
+    let parts = markdown::comment(report, &commands, context.config.comment_parts, flavour);
+    context.outbox.put_outcome(&pull.repo, pull.number, &parts).await?;
     if let Some(text) = notice {
         context.outbox.put_notice(&pull.repo, pull.number, &text).await?;
     }

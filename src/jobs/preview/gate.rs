@@ -20,6 +20,10 @@ pub(in crate::jobs) async fn pending(
 ) -> Result<(), JobError> {
     let shown = context.outbox.wanted_status(&repo.name, head, &context.config.status_context).await?;
     // What it waits for is said until that is over.
+    let awaits = |status: &NewStatus| status.description.starts_with(report::AWAITS_APPROVAL);
+    if job.attempt <= 1 && shown.as_ref().is_some_and(awaits) {
+        return Ok(());
+    }
     let is_said =
         job.failing_since.is_some() && shown.as_ref().is_some_and(|status| status.state == StatusState::Pending);
     if is_said || shown.is_some_and(|status| stays(status.state, job.attempt)) {
@@ -61,7 +65,8 @@ pub(in crate::jobs) async fn waits(
 /// The status of a preview that is done.
 pub(in crate::jobs) fn of_report(context: &Context, repo: &Repo, report: &PreviewReport) -> NewStatus {
     let flavour = context.flavour(&repo.name);
-    report::gate(report, &context.config.status_context, target(context).as_deref(), flavour)
+    let status = report::gate(report, &context.config.status_context, target(context).as_deref(), flavour);
+    if context.config.gate_destructive { report::blocking(status, report, flavour) } else { status }
 }
 
 pub(in crate::jobs) async fn put_gate(

@@ -1,5 +1,6 @@
 //! The effect of merging a pull request, reported in its comment and its gate.
 
+pub(in crate::jobs) mod approved;
 pub(in crate::jobs) mod brought;
 pub(in crate::jobs) mod budget;
 mod candidate;

@@ -3,10 +3,11 @@
 use super::gate::{of_report, put_gate};
 use super::landed::Contradicted;
 use super::previewed::Looked;
-use super::{previewed, reads, rests};
+use super::{approved, previewed, reads, rests};
 use crate::config::Repo;
 use crate::forge::PullRequest;
 use crate::ids::Oid;
+use crate::jobs::command::given::given;
 use crate::jobs::refs::full_ref;
 use crate::jobs::{Context, outcome};
 use crate::queue::JobError;
@@ -61,9 +62,13 @@ pub(in crate::jobs) async fn show(
         return Ok(Shown::Nothing);
     }
     (row.base, row.apps) = (seen.base.clone(), seen.apps.clone());
-    let before = said_before(report, row.report.as_deref());
+    let mut report = report.clone();
+    if let Some(kept) = kept {
+        approved::note(context, &repo.name, &mut report, &kept.looked).await?;
+    }
+    let before = said_before(&report, row.report.as_deref());
     let is_news = before.is_none();
-    let report = before.as_ref().unwrap_or(report);
+    let report = before.as_ref().unwrap_or(&report);
     let says_something = report.stopped.is_some() || !report.apps.is_empty() || row.report.is_some();
     if says_something {
         row.report = Some(REPORT.write(report)?);
@@ -73,19 +78,23 @@ pub(in crate::jobs) async fn show(
     }
     row.put().await?;
     if says_something {
-        context
-            .outbox
-            .put_comment(
-                &repo.name,
-                row.number,
-                &markdown::comment(report, context.config.comment_parts, context.flavour(&repo.name)),
-            )
-            .await?;
+        context.outbox.put_comment(&repo.name, row.number, &comment(context, report, row.number).await?).await?;
     }
     drop(turn);
     let status = of_report(context, repo, report);
     put_gate(context, repo, Some(seen.number), &status).await?;
     Ok(if says_something && is_news { Shown::News } else { Shown::Same })
+}
+
+/// The comment of a report, with the commands that were given on the pull request.
+pub(in crate::jobs) async fn comment(
+    context: &Context,
+    report: &PreviewReport,
+    number: u64,
+) -> Result<Vec<String>, JobError> {
+    let commands = given(context, &report.repo, number).await?;
+    let (parts, flavour) = (context.config.comment_parts, context.flavour(&report.repo));
+    Ok(markdown::comment(report, &commands, parts, flavour))
 }
 
 /// The last preview, if this one says the same: that one's time and base stay. A comment is not edited for these alone,

@@ -3,7 +3,7 @@
 
 use super::document::{Block, Document};
 use super::escape::{html, span};
-use super::{compared, first_line, outcome, reviewed, table, unvalidated};
+use super::{compared, first_line, held, outcome, reviewed, table, unvalidated};
 use crate::plan::{Action, Cause, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{
     AppReport, AppResult, CalledOff, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped,
@@ -39,7 +39,7 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     careful(report, document);
     definitions(report, document);
     for app in &report.apps {
-        destructive(report, app, document);
+        held::write(report, app, document);
     }
 }
 
@@ -232,22 +232,6 @@ fn definitions(report: &PreviewReport, document: &mut Document) {
         let summary = format!("Definition of {} {how}", html(&app.app.name));
         document.head(Block::Fold { summary, notes: String::new(), language: "diff", text: diff.clone() });
     }
-}
-
-fn destructive(report: &PreviewReport, app: &AppReport, document: &mut Document) {
-    // What is rejected has to be mended first: there is nothing to confirm before.
-    if app.destructive.is_empty() || !report.applies(&app.app) || outcome::is_decided(report, app) {
-        return;
-    }
-    let reasons: Vec<String> = app.destructive.iter().map(|reason| format!("- {}", span(reason))).collect();
-    // Whoever copies the command has read what it does.
-    document.head(Block::Lines(format!(
-        "**After the merge, the deletions in {} are held until you confirm them; everything else is applied.**\n\n{}\n\n\
-         To confirm: {}",
-        span(&app.app.name),
-        reasons.join("\n"),
-        span(&format!("driftless sync {} --allow-destructive", app.app))
-    )));
 }
 
 /// What an earlier change has taken out of Git, and this one puts back.

@@ -113,7 +113,7 @@ proptest! {
     #[test]
     fn hostile_texts_stay_where_they_stand(text in hostile()) {
         for report in [everything(&format!("EVIL{text}")), merged(&format!("{text}EVIL"))] {
-            for part in comment(&report, MOST_PARTS, &GITHUB) {
+            for part in comment(&report, &[], MOST_PARTS, &GITHUB) {
                 prop_assert_eq!(check(&part), Ok(()), "{}", part);
             }
         }
@@ -124,7 +124,7 @@ proptest! {
         let diff = format!("+{text}\n").repeat(repeat);
         let objects = (0..objects).map(|n| object(Action::Create, key("ConfigMap", &format!("{n}{text}")),
             &diff)).collect();
-        let parts = comment(&report(vec![app("shop-eu", objects)]), MOST_PARTS, &GITHUB);
+        let parts = comment(&report(vec![app("shop-eu", objects)]), &[], MOST_PARTS, &GITHUB);
         prop_assert!(parts.len() <= MOST_PARTS);
         for part in parts {
             prop_assert_eq!(check(&part), Ok(()));

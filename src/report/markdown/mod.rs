@@ -3,12 +3,14 @@
 //! It begins with the effect of merging. It never calls anything safe, and never says that nothing changes if an object
 //! could not be validated. Every external text goes through `escape`.
 
+mod commands;
 mod compared;
 mod document;
 mod ends;
 mod escape;
 mod first_line;
 mod head;
+mod held;
 mod long;
 mod objects;
 mod outcome;
@@ -21,13 +23,16 @@ pub use outcome::notice;
 
 use super::preview::PreviewReport;
 use crate::forge::{Flavour, GITHUB};
+use crate::report::given::Given;
 use document::Document;
 
 /// The parts of the comment, in order, without the outbox's marker: at least one, and at most so many as the
-/// configuration says. What does not fit is left to the command line.
-pub fn comment(report: &PreviewReport, most_parts: usize, flavour: &Flavour) -> Vec<String> {
+/// configuration says. What does not fit is left to the command line. `commands`: those of its comments.
+pub fn comment(report: &PreviewReport, commands: &[Given], most_parts: usize, flavour: &Flavour) -> Vec<String> {
     let command = report.number.map(|number| format!("driftless preview --pr {}#{number}", report.repo));
-    document(report, flavour).parts(most_parts, command.as_deref())
+    let mut document = document(report, flavour);
+    commands::write(commands, &mut document);
+    document.parts(most_parts, command.as_deref())
 }
 
 /// The same text without a comment's limits, for the command line, whose word is "pull request" for all forges.

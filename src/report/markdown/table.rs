@@ -82,8 +82,11 @@ fn row(app: &AppReport, waits_for_people: bool, confirms: bool) -> [String; 8] {
         remarks.push(format!("kept for now: {}", counts.kept));
     }
     // What is rejected has to be mended first: nothing is to be confirmed before.
-    if !app.destructive.is_empty() && confirms {
-        remarks.push("**deletions need confirmation**".to_owned());
+    if app.needs_approval() && confirms {
+        remarks.push(match app.approved_by {
+            Some(_) => "deletions approved".to_owned(),
+            None => "**deletions need confirmation**".to_owned(),
+        });
     }
     [
         cell(&app.app.name),

@@ -15,7 +15,7 @@ use crate::report::sample::{app, everything, key, merged, object, report};
 pub(super) const MOST_PARTS: usize = 10;
 
 fn one(report: &PreviewReport) -> String {
-    let parts = comment(report, MOST_PARTS, &GITHUB);
+    let parts = comment(report, &[], MOST_PARTS, &GITHUB);
     assert_eq!(parts.len(), 1);
     parts.into_iter().next().expect("one part")
 }
@@ -165,7 +165,7 @@ fn it_never_promises() {
 fn large_changes_are_cut_between_objects() {
     let diff = "+  some line of a manifest that is of the usual length\n".repeat(400);
     let objects = (0..12).map(|n| object(Action::Create, key("ConfigMap", &format!("cfg-{n}")), &diff)).collect();
-    let parts = comment(&report(vec![app("shop-eu", objects)]), MOST_PARTS, &GITHUB);
+    let parts = comment(&report(vec![app("shop-eu", objects)]), &[], MOST_PARTS, &GITHUB);
     assert_eq!(parts.len(), 6);
     for (index, part) in parts.iter().enumerate() {
         check(part).expect("sound");
@@ -179,12 +179,15 @@ fn large_changes_are_cut_between_objects() {
 fn gitlab_has_its_word_and_longer_comments() {
     let mut pull = everything("");
     pull.stopped = Some(Stopped::Fork);
-    let text = comment(&pull, MOST_PARTS, &GITLAB).concat();
+    let text = comment(&pull, &[], MOST_PARTS, &GITLAB).concat();
     assert!(text.contains("this merge request comes from a fork"), "{text}");
     assert!(text.contains("(not caused by this merge request)") && !text.contains("pull request"), "{text}");
     let diff = "+  a line of a manifest\n".repeat(7_500);
     let long = report(vec![app("shop-eu", vec![object(Action::Create, key("ConfigMap", "big"), &diff)])]);
-    assert_eq!((comment(&long, MOST_PARTS, &GITHUB).len(), comment(&long, MOST_PARTS, &GITLAB).len()), (3, 1));
+    assert_eq!(
+        (comment(&long, &[], MOST_PARTS, &GITHUB).len(), comment(&long, &[], MOST_PARTS, &GITLAB).len()),
+        (3, 1)
+    );
 }
 
 #[test]
@@ -192,6 +195,7 @@ fn an_object_that_is_too_large_alone_is_cut_between_lines() {
     let diff = "+  line ``` of a manifest\n".repeat(10_000);
     let parts = comment(
         &report(vec![app("shop-eu", vec![object(Action::Create, key("ConfigMap", "big"), &diff)])]),
+        &[],
         MOST_PARTS,
         &GITHUB,
     );
@@ -210,9 +214,9 @@ fn beyond_ten_parts_the_table_is_complete_and_the_rest_is_on_the_command_line() 
         .collect();
     let mut long = report(apps);
     long.apps[0].before.clone_from(&everything("").apps[0].before);
-    let parts = comment(&long, MOST_PARTS, &GITHUB);
+    let parts = comment(&long, &[], MOST_PARTS, &GITHUB);
     assert_eq!(parts.len(), 10);
-    assert_eq!(comment(&long, 2, &GITHUB).len(), 2, "A19: it is the configuration's number");
+    assert_eq!(comment(&long, &[], 2, &GITHUB).len(), 2, "A19: it is the configuration's number");
     let all = parts.join("\n");
     for n in 0..300 {
         assert!(all.contains(&format!("| `shop-{n}` | `prod` |")), "the table is complete");
@@ -234,7 +238,7 @@ fn thousands_of_refusals_do_not_flood_a_pull_request() {
     let mut long = report(vec![app("shop-eu", (0..4000).map(refused).collect())]);
     let deletes = (0..4000).map(|n| object(Action::Prune, key("ConfigMap", &format!("old-{n}")), "-a: b")).collect();
     long.apps.push(app("shop-us", deletes));
-    let parts = comment(&long, MOST_PARTS, &GITHUB);
+    let parts = comment(&long, &[], MOST_PARTS, &GITHUB);
     assert!(parts.len() <= MOST_PARTS, "{} parts", parts.len());
     for part in &parts {
         check(part).expect("sound");
@@ -266,7 +270,7 @@ fn names_come_before_large_diffs_and_small_ones_before_large_ones() {
     let mut objects = vec![large("first"), large("second")];
     objects.extend((0..40).map(small));
     let report = report(vec![app("web", objects)]);
-    let parts = comment(&report, 2, &GITHUB);
+    let parts = comment(&report, &[], 2, &GITHUB);
     let all = parts.concat();
     assert_eq!(parts.len(), 2);
     for at in 0..40 {
@@ -301,7 +305,7 @@ fn equal_diffs_are_shown_once() {
 #[test]
 fn a_table_that_is_too_large_is_cut_between_rows_and_keeps_its_head() {
     let apps = (0..3000).map(|n| app(&format!("shop-{n}"), vec![])).collect();
-    let parts = comment(&report(apps), MOST_PARTS, &GITHUB);
+    let parts = comment(&report(apps), &[], MOST_PARTS, &GITHUB);
     assert!(parts.len() > 1);
     for part in &parts {
         check(part).expect("sound");

@@ -46,10 +46,25 @@ pub struct HoldRow {
     pub revision: Option<String>,
 }
 
+/// What is said of a pause.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PauseNote {
+    /// When it ends by itself, in milliseconds since 1970.
+    pub until: Option<i64>,
+    pub reason: Option<String>,
+}
+
+const UNPAUSE: &str = "UPDATE apps SET paused = 0, paused_since = NULL, paused_by = NULL, paused_until = NULL, \
+                       pause_reason = NULL WHERE id = $1 AND paused = 1";
+
 impl Store {
-    /// When it was paused first, and by whom, is told as long as it is.
-    pub async fn pause(&self, id: &AppId, by: &str) -> Result<(), StoreError> {
+    /// When it was paused first, and by whom, is told as long as it is. What was said last of its end and its reason
+    /// counts.
+    pub async fn pause(&self, id: &AppId, by: &str, note: &PauseNote) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
+        let sql = "UPDATE apps SET paused_until = $2, pause_reason = $3 WHERE id = $1";
+        let query = sqlx::query(sql).bind(id.to_string()).bind(note.until).bind(note.reason.as_deref());
+        query.execute(&mut *tx).await?;
         let sql = "UPDATE apps SET paused = 1, paused_since = $2, paused_by = $3 WHERE id = $1 AND paused = 0";
         let query = sqlx::query(sql).bind(id.to_string()).bind(self.now()).bind(by);
         if query.execute(&mut *tx).await?.rows_affected() > 0 {
@@ -64,8 +79,7 @@ impl Store {
     /// the app, because what its branch has is bad.
     pub async fn resume(&self, id: &AppId, by: &str) -> Result<Option<Resumed>, StoreError> {
         let mut tx = self.begin().await?;
-        let sql = "UPDATE apps SET paused = 0, paused_since = NULL, paused_by = NULL WHERE id = $1 AND paused = 1";
-        let was_paused = sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?.rows_affected() > 0;
+        let was_paused = sqlx::query(UNPAUSE).bind(id.to_string()).execute(&mut *tx).await?.rows_affected() > 0;
         let resumed = if was_paused {
             self.note_hold(&mut tx, id, Hold::Resume, Some(by), None).await?;
             Some(Resumed::Pause)
@@ -86,6 +100,29 @@ impl Store {
         tx.commit().await?;
         self.sync().await?;
         Ok(resumed)
+    }
+
+    /// The apps whose pause is over by itself.
+    pub async fn pauses_over(&self) -> Result<Vec<AppId>, StoreError> {
+        let sql = "SELECT id FROM apps WHERE paused = 1 AND paused_until <= $1 ORDER BY id";
+        let ids: Vec<String> = sqlx::query_scalar(sql).bind(self.now()).fetch_all(self.read()).await?;
+        let id =
+            |text: String| text.parse().map_err(|error| StoreError::corrupt(format!("the name of app {text}"), error));
+        Ok(self.readable(ids.into_iter().map(id)))
+    }
+
+    /// Ends a pause that is over by itself. False: somebody has changed it since.
+    pub async fn end_pause(&self, id: &AppId) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let sql = format!("{UNPAUSE} AND paused_until <= $2");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).bind(self.now());
+        let is_over = query.execute(&mut *tx).await?.rows_affected() > 0;
+        if is_over {
+            self.note_hold(&mut tx, id, Hold::Resume, None, None).await?;
+        }
+        tx.commit().await?;
+        self.sync().await?;
+        Ok(is_over)
     }
 
     /// Remembers whether the revision that an app is pinned to is not in the history of its ref.

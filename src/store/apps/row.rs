@@ -95,6 +95,9 @@ pub struct AppRow {
     pub paused_since: Option<i64>,
     /// Who paused it, where that is known.
     pub paused_by: Option<String>,
+    /// When the pause ends by itself, in milliseconds since 1970. None: a person ends it.
+    pub paused_until: Option<i64>,
+    pub pause_reason: Option<String>,
     pub pinned_revision: Option<Oid>,
     pub pinned_by: Option<String>,
     pub pinned_since: Option<i64>,
@@ -176,6 +179,8 @@ pub(super) struct Raw {
     paused: i64,
     paused_since: Option<i64>,
     paused_by: Option<String>,
+    paused_until: Option<i64>,
+    pause_reason: Option<String>,
     pinned_revision: Option<String>,
     pinned_by: Option<String>,
     pinned_since: Option<i64>,
@@ -224,6 +229,8 @@ impl TryFrom<Raw> for AppRow {
             paused: raw.paused != 0,
             paused_since: raw.paused_since,
             paused_by: raw.paused_by,
+            paused_until: raw.paused_until,
+            pause_reason: raw.pause_reason,
             pinned_by: raw.pinned_by,
             pinned_since: raw.pinned_since,
             pinned_off_branch: raw.pinned_off_branch != 0,

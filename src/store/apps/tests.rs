@@ -116,13 +116,13 @@ async fn pins_pauses_and_health_are_kept() {
     let (store, _dir) = store().await;
     let id = app_id("shop/web");
     store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
-    store.pause(&id, "ada").await.expect("stored");
+    store.pause(&id, "ada", &crate::store::apps::holds::PauseNote::default()).await.expect("stored");
     store.pin(&id, &oid("d"), Some("bob")).await.expect("stored");
     store.set_app_health(&id, AppHealth::Degraded, "Deployment shop/web makes no progress").await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.paused, row.pinned_revision, row.health), (true, Some(oid("d")), AppHealth::Degraded));
     assert_eq!((row.paused_by.as_deref(), row.pinned_by.as_deref()), (Some("ada"), Some("bob")));
-    store.pause(&id, "eve").await.expect("stored");
+    store.pause(&id, "eve", &crate::store::apps::holds::PauseNote::default()).await.expect("stored");
     let again = store.app(&id).await.expect("read").expect("there");
     assert_eq!((again.paused_by.as_deref(), again.paused_since), (Some("ada"), row.paused_since), "who paused first");
     store.pin(&id, &oid("d"), Some("bob")).await.expect("stored");

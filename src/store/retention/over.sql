@@ -10,6 +10,8 @@ INSERT INTO runs (id, kind, target, cause, state, started) VALUES ('r', 'sync', 
 INSERT INTO told_facts (key, facts) VALUES ('k', '{}');
 INSERT INTO kinds_seen (cluster, api_group, kind, definition) VALUES ('prod', 'example.com', 'Widget', 'u');
 INSERT INTO pulls (repo, number, state, head, base_ref, updated_at) VALUES ('shop', 7, 'merged', 'a', 'refs/heads/main', 1000);
+INSERT INTO commands (repo, number, comment, line, at, who, who_id, command, result, answer) VALUES ('shop', 7, 9, 1, 1000, 'ann', '1', 'help', 'done', '');
+INSERT INTO approvals (repo, number, app, head, digest, objects, who, who_id, at) VALUES ('shop', 7, 'shop/web', 'a', 'd', '[]', 'ann', '1', 1000);
 INSERT INTO previews (repo, number, head, base, looked) VALUES ('shop', 7, 'a', 'b', '{}');
 INSERT INTO previewed_steps (repo, number, app, shown) VALUES ('shop', 7, 'shop/web', '{}');
 INSERT INTO preview_rests (repo, number, token) VALUES ('shop', 7, 't');

@@ -76,7 +76,12 @@ async fn a_pause_stops_a_prune_that_has_not_begun() {
             (!world.context().store.waits().await.expect("the store").is_empty()).then_some(())
         })
         .await;
-    world.context().store.pause(&app_id("shop"), "ada").await.expect("paused");
+    world
+        .context()
+        .store
+        .pause(&app_id("shop"), "ada", &driftless::store::apps::holds::PauseNote::default())
+        .await
+        .expect("paused");
     let nodes = kube::Api::<k8s_openapi::api::core::v1::Node>::all(cluster::client().await);
     let node = nodes
         .list(&kube::api::ListParams::default())

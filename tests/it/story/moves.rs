@@ -50,7 +50,7 @@ async fn state(world: &World, app: &str, name: &str) -> Option<ObjectState> {
 async fn set_paused(world: &World, app: &str, paused: bool) {
     let (store, id) = (&world.context().store, app_id(app));
     if paused {
-        store.pause(&id, "ada").await.expect("stored");
+        store.pause(&id, "ada", &driftless::store::apps::holds::PauseNote::default()).await.expect("stored");
     } else {
         store.resume(&id, "ada").await.expect("stored");
     }

@@ -21,6 +21,9 @@ use crate::support::cluster;
 pub const BOUND: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
+/// Our name at the forge.
+const BOT: &str = "driftless-bot";
+
 impl World {
     /// Looks until there is an answer; else ends the test with what the server knows.
     pub async fn eventually<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
@@ -55,7 +58,8 @@ impl World {
     }
 
     fn bodies(&self, number: u64) -> Vec<String> {
-        self.forge.comments(PROJECT, number).into_iter().map(|comment| comment.body).collect()
+        let comments = self.forge.comments(PROJECT, number).into_iter();
+        comments.filter(|comment| comment.author == BOT).map(|comment| comment.body).collect()
     }
 
     /// What `driftless apps` says of an app: its state, its health and the message.
