@@ -21,6 +21,7 @@ use super::handle::DevForge;
 use super::record::{Pull, Repo};
 use super::shown::{CommentView, StatusView};
 use super::state::State as Known;
+use super::user::PERSON;
 
 const PAGE: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -48,6 +49,7 @@ pub(super) fn router(forge: DevForge) -> Router {
         .route("/ui/repos/{owner}/{name}/changes", post(change::propose))
         .route("/ui/repos/{owner}/{name}/pulls", post(open))
         .route("/ui/repos/{owner}/{name}/pulls/{number}/merge", post(merge))
+        .route("/ui/repos/{owner}/{name}/pulls/{number}/comments", post(say))
         .with_state(forge)
 }
 
@@ -94,7 +96,10 @@ async fn pull(State(forge): State<DevForge>, Path((owner, name, number)): Path<(
     let state = forge.state();
     let Some(pull) = state.pull(&project, number) else { return StatusCode::NOT_FOUND.into_response() };
     let mut out = summary(&state, &project, pull);
-    let comment = |view: CommentView| json!({"id": view.id, "author": view.author, "html": render::html(&view.body)});
+    let comment = |view: CommentView| {
+        let reactions: Vec<&str> = view.reactions.iter().map(|word| emoji(word)).collect();
+        json!({"id": view.id, "author": view.author, "html": render::html(&view.body), "reactions": reactions})
+    };
     out["comments"] = state.comments(&project, number).into_iter().map(comment).collect();
     Json(out).into_response()
 }
@@ -136,6 +141,40 @@ async fn open(
     match forge.open_pull(&format!("{owner}/{name}"), &new.head, &new.base, &new.title).await {
         Ok(number) => Json(json!({ "number": number })).into_response(),
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response(),
+    }
+}
+
+/// A reaction, whatever the forge calls it.
+fn emoji(word: &str) -> &'static str {
+    match word {
+        "+1" | "thumbsup" => "👍",
+        "-1" | "thumbsdown" => "👎",
+        "confused" => "😕",
+        _ => "👀",
+    }
+}
+
+#[derive(Deserialize)]
+struct Said {
+    body: String,
+}
+
+/// A comment of the person who owns everything here.
+async fn say(
+    State(forge): State<DevForge>,
+    Path((owner, name, number)): Path<(String, String, u64)>,
+    headers: HeaderMap,
+    Json(said): Json<Said>,
+) -> Response {
+    if !asked_by_the_page(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    if said.body.trim().is_empty() {
+        return (StatusCode::UNPROCESSABLE_ENTITY, "a comment needs a text").into_response();
+    }
+    match forge.comment_as(&format!("{owner}/{name}"), number, PERSON, &said.body) {
+        Some(id) => Json(json!({ "id": id })).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

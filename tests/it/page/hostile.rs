@@ -36,7 +36,7 @@ const COMMENT: &str = r#"<script>alert(4)</script><img src=x onerror=alert(5)><s
 /// Elements and attributes on the page that could do something, but for the page's own.
 const LIVE: &str = "[
     ...document.querySelectorAll('#repos :is(script,img,iframe,svg,object,embed,base,meta,style,link,form[action])'),
-    ...document.querySelectorAll('#pull :is(script,iframe,svg,object,embed,base,meta,style,link,form)'),
+    ...document.querySelectorAll('#pull :is(script,iframe,svg,object,embed,base,meta,style,link,form:not(#say > section > form))'),
     ...[...document.querySelectorAll('#pull img')].filter(node => node.getAttribute('src') !== '/avatar'),
     ...[...document.querySelectorAll('#pull *, #repos *')].filter(node => [...node.attributes].some(({name}) => \
                     name.startsWith('on'))),

@@ -68,6 +68,15 @@ async fn a_pull_request_is_opened_watched_and_merged() {
     let web = world.live("apps/v1 Deployment", "web").await.expect("there");
     assert_eq!(web["spec"]["replicas"], 3);
 
+    tab.click("#say textarea").await;
+    tab.types("/driftless pause shop 2h while I look").await;
+    tab.click("#say button").await;
+    tab.until("[...document.querySelectorAll('.reactions')].some(line => line.textContent === '👍')").await;
+    tab.until("document.querySelector('#comments .body').textContent.includes('shop is paused until')").await;
+    assert_eq!(tab.text("document.querySelector('#say textarea').value").await, "");
+    tab.picture("pull-command", WIDE).await;
+    assert!(world.app_row("shop").await.expect("an app").paused);
+
     // All of it came by itself: the page was loaded once, and has seen each state pass.
     let seen = tab.value("seen").await;
     let seen: Vec<&str> = seen.as_array().expect("a list").iter().filter_map(|line| line.as_str()).collect();

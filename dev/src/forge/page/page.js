@@ -168,11 +168,29 @@ function merging(project, pull) {
   return [keyed("merge", button), said];
 }
 
-function comment({author, html}) {
+function comment({author, html, reactions}) {
   const body = el("div", {className: "body", innerHTML: html});
   for (const diff of body.querySelectorAll("code.language-diff")) diff.parentElement.replaceWith(coloured(diff.textContent, "What changes"));
   for (const text of body.querySelectorAll("pre:not([tabindex])")) Object.assign(text, {tabIndex: 0, role: "region", ariaLabel: "Text"});
-  return [el("div", {className: "who"}, el("b", {textContent: author}), " commented"), body];
+  const marks = reactions.map(mark => el("span", {role: "img", ariaLabel: "Reaction " + mark, textContent: mark}));
+  const line = marks.length ? el("div", {className: "reactions"}, ...marks) : null;
+  return [el("div", {className: "who"}, el("b", {textContent: author}), " commented"), body, line].filter(Boolean);
+}
+
+// Made once for each pull request, so that what is being typed stays.
+function saying(path) {
+  const text = el("textarea", {name: "body", id: "say it", rows: 3, required: true, placeholder: "/driftless help"});
+  const said = el("p", {className: "said", role: "alert"}), button = el("button", {className: "second", textContent: "Comment"});
+  const form = el("form", {className: "pad"}, el("label", {textContent: "Write a comment", htmlFor: text.id}), text, button, said);
+  form.onsubmit = async event => {
+    event.preventDefault();
+    button.disabled = true;
+    said.textContent = "";
+    try { await ask(path + "/comments", {body: text.value}); text.value = "" } catch (error) { said.textContent = error.message }
+    button.disabled = false;
+    refresh();
+  };
+  return el("section", {className: "card"}, form);
 }
 
 function showComments(where, comments) {
@@ -193,6 +211,7 @@ async function showPull({project, number}) {
   show(place("head"), [pull.title, pull.number, pull.state, pull.author, pull.head_ref, pull.head, pull.base_ref], () => heading(pull));
   show(place("checks"), [project, number, pull.state, pull.statuses], () => checks(project, pull));
   showComments(place("comments"), pull.comments);
+  show(place("say"), path, () => saying(path));
   const between = [path, pull.base, pull.head];
   if (shown.get(place("files")) === JSON.stringify(between)) return;
   const {diff} = await ask(path + "/diff");
