@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::AppId;
 use crate::manifest::ObjectKey;
-use crate::plan::{Action, Conflict, RefusedBy, TakeOver, Verdict};
+use crate::plan::{Action, Conflict, Highlight, RefusedBy, TakeOver, Verdict};
 use crate::redact::Shown;
 
 /// One object that differs between the sides.
@@ -34,6 +34,9 @@ pub struct ObjectReport {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
     pub warnings: Vec<String>,
+    /// What people look for first in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub highlights: Vec<Highlight>,
     pub replaces_name: Option<ObjectKey>,
     pub referrers: Vec<ObjectKey>,
 }

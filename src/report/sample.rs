@@ -2,7 +2,7 @@
 
 use crate::ids::{AppId, ClusterName, RepoName};
 use crate::manifest::ObjectKey;
-use crate::plan::{Action, Cause, Conflict, NotValidated, RefusedBy, TakeOver, Verdict};
+use crate::plan::{Action, Cause, Conflict, Highlight, NotValidated, RefusedBy, TakeOver, Verdict};
 use crate::redact::Known;
 
 use super::preview::{
@@ -36,6 +36,7 @@ pub(crate) fn object(action: Action, key: ObjectKey, diff: &str) -> ObjectReport
         moves_to: None,
         kept: false,
         warnings: vec![],
+        highlights: Vec::new(),
         replaces_name: None,
         referrers: vec![],
     }
@@ -85,6 +86,12 @@ pub(crate) fn everything(text: &str) -> PreviewReport {
         &format!(" spec:\n-  replicas: 1\n+  replicas: 2\n+  {text}"),
     );
     update.conflicts = vec![Conflict { field: format!(".spec.replicas{text}"), manager: format!("hpa{text}") }];
+    update.highlights = vec![
+        Highlight::Image { from: format!("web:1{text}"), to: format!("web:2{text}") },
+        Highlight::Replicas { from: 1, to: 2 },
+        Highlight::Restart,
+        Highlight::Host { name: format!("shop.test{text}") },
+    ];
     update.warnings = vec![format!("v1 is deprecated{text}")];
     let mut delete = object(Action::Prune, named("old"), &format!("-kind: ConfigMap\n-{text}"));
     delete.referrers = vec![key("Deployment", &format!("web{text}"))];

@@ -54,8 +54,18 @@ fn without_tags(line: &str) -> String {
 }
 
 /// All that our comments write.
-const TAGS: [&str; 9] =
-    ["<details>", "</details>", "<summary>", "</summary>", "<code>", "</code>", "<b>", "</b>", "<br>"];
+const TAGS: [&str; 10] = [
+    "<details>",
+    "<details open>",
+    "</details>",
+    "<summary>",
+    "</summary>",
+    "<code>",
+    "</code>",
+    "<b>",
+    "</b>",
+    "<br>",
+];
 
 fn unescaped(text: &str) -> String {
     let entities = [

@@ -5,7 +5,7 @@ use super::edited::{self, Inline};
 use super::held::Held;
 use crate::manifest::{Manifest, ObjectId};
 use crate::plan;
-use crate::plan::{Action, Change, PruneLimit, Redactor, TakeOver, Verdict};
+use crate::plan::{Action, Change, Highlight, PruneLimit, Redactor, TakeOver, Verdict};
 use crate::reconcile::ChangePlan;
 use crate::redact::holds_secrets;
 use crate::report::preview::{AppReport, AppResult, DefinitionChange, Difference, DifferenceKind, ObjectReport};
@@ -112,9 +112,22 @@ pub(in crate::jobs) fn object(change: &Change, redactor: &Redactor) -> ObjectRep
         moves_to: change.left_for.clone(),
         kept: change.put_off,
         warnings: redactor.texts(change.remarks.iter().chain(&change.warnings).chain(&change.notes)),
+        highlights: masked(change, redactor),
         replaces_name: change.replaces_name.clone(),
         referrers: change.referrers.clone(),
     }
+}
+
+/// A text in which the value of a Secret stands is left out: it is in the diff, masked.
+fn masked(change: &Change, redactor: &Redactor) -> Vec<Highlight> {
+    let is_plain =
+        |text: &String| redactor.texts(std::slice::from_ref(text)).iter().all(|shown| shown.as_str() == text);
+    let shows = |highlight: &Highlight| match highlight {
+        Highlight::Image { from, to } => is_plain(from) && is_plain(to),
+        Highlight::Host { name } => is_plain(name),
+        Highlight::Replicas { .. } | Highlight::Restart | Highlight::Access => true,
+    };
+    plan::highlights(change).into_iter().filter(shows).collect()
 }
 
 /// Why a delete waits that would not by itself: others wait already.

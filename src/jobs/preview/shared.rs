@@ -70,6 +70,7 @@ mod tests {
             moves_to: None,
             kept: false,
             warnings: Vec::new(),
+            highlights: Vec::new(),
             replaces_name: None,
             referrers: Vec::new(),
         };

@@ -16,8 +16,38 @@ pub(super) enum Block {
     /// A table: its head (two lines) and its rows.
     Table { head: String, rows: Vec<String> },
     /// Something to unfold: a summary in HTML, notes in Markdown, a text in a fence.
-    Fold { summary: String, notes: String, language: &'static str, text: String },
+    Fold(Fold),
 }
+
+#[derive(Debug, Clone)]
+pub(super) struct Fold {
+    pub summary: String,
+    pub notes: String,
+    pub language: &'static str,
+    pub text: String,
+    /// It is unfolded from the start.
+    pub open: bool,
+}
+
+impl Fold {
+    pub(super) fn new(summary: String, language: &'static str, text: &str) -> Self {
+        Self { summary, notes: String::new(), language, text: text.to_owned(), open: false }
+    }
+
+    pub(super) fn with_notes(self, notes: String) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Unfolded from the start, if it is short.
+    pub(super) fn opened(self, if_so: bool) -> Self {
+        let is_short = self.text.len() <= SHORT && self.text.lines().count() <= SHORT_LINES;
+        Self { open: if_so && is_short, ..self }
+    }
+}
+
+/// What is unfolded must not push the rest out of sight.
+const SHORT: usize = 2_000;
+const SHORT_LINES: usize = 25;
 
 /// How many comments the head and the tail may fill, besides what must be in them. Thousands of objects that are all
 /// refused for one reason would fill hundreds of comments.
@@ -148,12 +178,7 @@ fn names(all: &[May], room: usize) -> Block {
     if listed.len() < all.len() {
         text.push_str(&format!("\nand {} more", all.len() - listed.len()));
     }
-    Block::Fold {
-        summary: format!("All {} that change", count(all.len(), "object")),
-        notes: String::new(),
-        language: "text",
-        text,
-    }
+    Block::Fold(Fold::new(format!("All {} that change", count(all.len(), "object")), "text", &text))
 }
 
 fn missing(left: usize, what: &str, command: Option<&str>) -> String {
@@ -256,8 +281,8 @@ impl Packer {
 impl Block {
     /// Cuts lines that are too long for a comment.
     fn shorten(&mut self) {
-        if let Self::Fold { text, .. } = self {
-            *text = long::shorten(text);
+        if let Self::Fold(fold) = self {
+            fold.text = long::shorten(&fold.text);
         }
     }
 
@@ -265,7 +290,7 @@ impl Block {
         match self {
             Self::Lines(text) => size(text),
             Self::Table { head, rows } => size(head) + rows.iter().map(|row| size(row) + 1).sum::<usize>(),
-            Self::Fold { summary, notes, text, .. } => size(summary) + size(notes) + size(text) + 100,
+            Self::Fold(Fold { summary, notes, text, .. }) => size(summary) + size(notes) + size(text) + 100,
         }
     }
 
@@ -274,7 +299,7 @@ impl Block {
         match self {
             Self::Lines(text) => text.lines().count(),
             Self::Table { rows, .. } => rows.len(),
-            Self::Fold { .. } => 1,
+            Self::Fold(_) => 1,
         }
     }
 
@@ -301,26 +326,27 @@ impl Block {
                 .into_iter()
                 .map(|rows| format!("{head}\n{}", rows.join("\n")))
                 .collect(),
-            Self::Fold { summary, notes, language, text } => fold(summary, notes, language, text, room),
+            Self::Fold(fold) => pieces(fold, room),
         }
     }
 }
 
-fn fold(summary: &str, notes: &str, language: &str, text: &str, room: usize) -> Vec<String> {
+fn pieces(Fold { summary, notes, language, text, open }: &Fold, room: usize) -> Vec<String> {
+    let details = if *open { "<details open>" } else { "<details>" };
     let text: Vec<String> = escape::lines(text).lines().map(str::to_owned).collect();
     let fence = escape::fence(&text.join("\n"));
     let notes = if notes.is_empty() { String::new() } else { format!("{notes}\n\n") };
     let frame = size(summary) + size(&notes) + 2 * size(&fence) + size(language) + 120;
     let chunks = chunks(text.iter().map(String::as_str), room.saturating_sub(frame).max(LONGEST_LINE * 2));
     if text.is_empty() {
-        return vec![format!("<details><summary>{summary}</summary>\n\n{notes}</details>")];
+        return vec![format!("{details}<summary>{summary}</summary>\n\n{notes}</details>")];
     }
     let total = chunks.len();
     let piece = |(index, lines): (usize, Vec<&str>)| {
         let place = if total > 1 { format!(" ({} of {total})", index + 1) } else { String::new() };
         let notes = if index == 0 { notes.as_str() } else { "" };
         format!(
-            "<details><summary>{summary}{place}</summary>\n\n{notes}{fence}{language}\n{}\n{fence}\n\n</details>",
+            "{details}<summary>{summary}{place}</summary>\n\n{notes}{fence}{language}\n{}\n{fence}\n\n</details>",
             lines.join("\n")
         )
     };

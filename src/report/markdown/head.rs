@@ -1,9 +1,9 @@
 //! The sections above and below the changes: the comparison and one line per app, which are always complete, then
 //! deletions and notes.
 
-use super::document::{Block, Document};
+use super::document::{Block, Document, Fold};
 use super::escape::{html, span};
-use super::{compared, first_line, held, outcome, reviewed, table, unvalidated};
+use super::{compared, first_line, held, highlights, outcome, reviewed, table, unvalidated};
 use crate::plan::{Action, Cause, RefusedBy, TakeOver, Verdict};
 use crate::report::preview::{
     AppReport, AppResult, CalledOff, DefinitionChange, DifferenceKind, Move, ObjectReport, PreviewReport, Stopped,
@@ -12,6 +12,9 @@ use crate::report::words::join;
 
 /// How many objects are named that still refer to a deleted one.
 const REFERRERS: usize = 10;
+
+/// How many reasons are unfolded.
+const UNFOLDED: usize = 3;
 
 pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     let first = report.outcome.as_ref().map_or_else(|| first_line::text(report, document.pull_request), outcome::text);
@@ -29,9 +32,11 @@ pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     if let Some(stopped) = report.stopped.as_ref().filter(|_| report.outcome.is_none()) {
         write_stopped(stopped, document);
     }
+    highlights::write(report, document);
     table::write(report, document);
+    let mut reasons = 0;
     for app in &report.apps {
-        trouble(app, document);
+        trouble(app, &mut reasons, document);
     }
     deletes(report, document);
     called_off(report, document);
@@ -61,22 +66,12 @@ fn write_stopped(stopped: &Stopped, document: &mut Document) {
         Stopped::Fork => "Push the branch to this repository to have it previewed.".to_owned(),
         Stopped::Definitions { errors } => {
             for error in errors {
-                document.head(Block::Fold {
-                    summary: "Error in a definition".into(),
-                    notes: String::new(),
-                    language: "text",
-                    text: error.clone(),
-                });
+                document.head(Block::Fold(Fold::new("Error in a definition".into(), "text", error).opened(true)));
             }
             return;
         }
         Stopped::Unavailable { message } => {
-            document.head(Block::Fold {
-                summary: "What failed".into(),
-                notes: String::new(),
-                language: "text",
-                text: message.clone(),
-            });
+            document.head(Block::Fold(Fold::new("What failed".into(), "text", message).opened(true)));
             return;
         }
     };
@@ -84,10 +79,12 @@ fn write_stopped(stopped: &Stopped, document: &mut Document) {
 }
 
 /// Why there is no plan, or why the server does not take it.
-fn trouble(app: &AppReport, document: &mut Document) {
+fn trouble(app: &AppReport, reasons: &mut usize, document: &mut Document) {
     let name = html(&app.app.name);
     let mut fold = |summary: String, text: &str| {
-        document.head(Block::Fold { summary, notes: String::new(), language: "text", text: text.to_owned() });
+        // What keeps it from being merged is not a click away.
+        document.head(Block::Fold(Fold::new(summary, "text", text).opened(*reasons < UNFOLDED)));
+        *reasons += 1;
     };
     match &app.result {
         AppResult::RenderFailed { message, file } => {
@@ -230,7 +227,7 @@ fn definitions(report: &PreviewReport, document: &mut Document) {
         };
         let Some(diff) = &app.definition_diff else { continue };
         let summary = format!("Definition of {} {how}", html(&app.app.name));
-        document.head(Block::Fold { summary, notes: String::new(), language: "diff", text: diff.clone() });
+        document.head(Block::Fold(Fold::new(summary, "diff", diff)));
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn check(part: &str) -> Result<(), String> {
                 return Err(format!("loose text {text:?}"));
             }
             Event::Html(text) | Event::InlineHtml(text) => {
-                depth += count(&text, "<details>") - count(&text, "</details>");
+                depth += count(&text, "<details>") + count(&text, "<details open>") - count(&text, "</details>");
                 html.push_str(&text);
             }
             _ => {}
@@ -57,7 +57,7 @@ fn check_html(html: &str) -> Result<(), String> {
         }
         rest.replace_range(start..end + 7, "");
     }
-    for tag in ["<details>", "</details>", "<summary>", "</summary>", "<b>", "</b>"] {
+    for tag in ["<details>", "<details open>", "</details>", "<summary>", "</summary>", "<b>", "</b>"] {
         rest = rest.replace(tag, "");
     }
     if rest.contains(['<', '@']) || rest.contains("EVIL") { Err(format!("foreign HTML: {rest}")) } else { Ok(()) }

@@ -11,6 +11,7 @@ mod escape;
 mod first_line;
 mod head;
 mod held;
+mod highlights;
 mod long;
 mod objects;
 mod outcome;

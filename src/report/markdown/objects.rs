@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Block, Document};
+use super::document::{Block, Document, Fold};
 use super::escape::{html, span};
 use super::unvalidated;
 use crate::plan::{Action, RefusedBy, TakeOver, Verdict};
@@ -21,14 +21,15 @@ struct Entry<'a> {
 pub(super) fn write(report: &PreviewReport, document: &mut Document) {
     let entries: Vec<Entry<'_>> = report.apps.iter().flat_map(entries).collect();
     let groups = groups(&entries);
+    let is_only = entries.len() == 1;
     let in_group = |at: usize| groups.iter().any(|group| group.contains(&at));
     for group in &groups {
         let members: Vec<&Entry<'_>> = group.iter().map(|at| &entries[*at]).collect();
         write_group(&members, document);
     }
     for (_, Entry { app, object, diff }) in entries.iter().enumerate().filter(|(at, _)| !in_group(*at)) {
-        let block =
-            Block::Fold { summary: summary(object), notes: notes(object), language: "diff", text: (*diff).to_owned() };
+        let fold = Fold::new(summary(object), "diff", diff).with_notes(notes(object));
+        let block = Block::Fold(fold.opened(is_only));
         document.may(&heading(app), &name(object), block);
     }
 }
@@ -95,8 +96,8 @@ fn write_group(members: &[&Entry<'_>], document: &mut Document) {
         notes = format!("{notes}\n\nFrom {}.", join(&origins, NAMED));
     }
     let in_apps = if apps.len() > 1 { format!(" in {}", count(apps.len(), "app")) } else { String::new() };
-    let block =
-        Block::Fold { summary: format!("{what}{in_apps}"), notes, language: "diff", text: members[0].diff.to_owned() };
+    let fold = Fold::new(format!("{what}{in_apps}"), "diff", members[0].diff).with_notes(notes);
+    let block = Block::Fold(fold);
     let name = members.iter().map(|member| name(member.object)).collect::<Vec<_>>().join("\n");
     document.may(&heading, &name, block);
 }

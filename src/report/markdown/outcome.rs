@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Block, Document};
+use super::document::{Block, Document, Fold};
 use super::ends::{before, called_off, deletion, line, replaced_by, rolled_back, time, were};
 use super::escape::{html, span};
 use super::places::{NAMED, handed_over, named, names, place};
@@ -319,7 +319,7 @@ fn still_there(app: &AppOutcome, kept: &[String]) -> Option<Block> {
 }
 
 fn folded(summary: String, text: &str) -> Block {
-    Block::Fold { summary, notes: String::new(), language: "text", text: text.to_owned() }
+    Block::Fold(Fold::new(summary, "text", text))
 }
 
 /// The comment of its own that tells people of a failure. None where nothing failed.

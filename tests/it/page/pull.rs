@@ -50,7 +50,6 @@ async fn a_pull_request_is_opened_watched_and_merged() {
     world.proxy.clear();
     tab.until("document.querySelector('#checks .status .success')").await;
     tab.until("document.querySelector('#comments .plus')").await;
-    tab.click("#comments summary").await;
     let diff = tab.text("document.querySelector('#comments details[open] pre').innerText").await;
     assert!(diff.contains("-  replicas: 2") && diff.contains("+  replicas: 3"), "{diff}");
     assert_eq!(tab.text("document.querySelector('#checks button').textContent").await, "Merge");

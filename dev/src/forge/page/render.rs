@@ -2,7 +2,8 @@
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag};
 
-const ALLOWED: [&str; 8] = ["<details>", "</details>", "<summary>", "</summary>", "<code>", "</code>", "<b>", "</b>"];
+const ALLOWED: [&str; 9] =
+    ["<details>", "<details open>", "</details>", "<summary>", "</summary>", "<code>", "</code>", "<b>", "</b>"];
 
 pub(super) fn html(markdown: &str) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
