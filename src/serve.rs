@@ -208,7 +208,8 @@ fn queue_config(config: &Config) -> QueueConfig {
 /// The keys of the schedule.
 fn looked_at(config: &Config) -> Vec<Key> {
     let repos = config.repos.iter().map(|repo| Key::Poll(repo.name.clone()));
-    repos.chain(config.clusters.iter().map(|cluster| Key::Resync(cluster.name.clone()))).collect()
+    let deliveries = config.repos.iter().map(|repo| Key::Deliveries(repo.name.clone()));
+    repos.chain(deliveries).chain(config.clusters.iter().map(|cluster| Key::Resync(cluster.name.clone()))).collect()
 }
 
 async fn context(

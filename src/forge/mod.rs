@@ -21,7 +21,7 @@ pub use rest::SetupError;
 pub use settings::{Grants, HookAnswer, HookContent, HookSettings};
 pub use types::{
     Author, BranchHead, Comment, CommentId, ForgeError, Identity, Listing, NewStatus, PullRequest, PullState, Reaction,
-    Role, StatusState, WrittenComment,
+    Role, SentDelivery, StatusState, WrittenComment,
 };
 
 /// A user name and password for Git over HTTPS.
@@ -94,6 +94,18 @@ pub trait Forge: Send + Sync {
     /// The webhooks that tell of this project, as far as our credential may see them. Only for who checks an
     /// installation.
     async fn hooks(&self, project: &str) -> Result<Vec<HookSettings>, ForgeError>;
+
+    /// What the forge has lately sent to the webhooks of this project whose addresses end with `path`, the newest
+    /// first; a few hundred. None of a forge that does not tell.
+    async fn sent_deliveries(&self, _project: &str, _path: &str) -> Result<Vec<SentDelivery>, ForgeError> {
+        Ok(Vec::new())
+    }
+
+    /// Has the forge send a delivery again.
+    async fn send_again(&self, _project: &str, delivery: &SentDelivery) -> Result<(), ForgeError> {
+        let what = format!("way to send delivery {} again", delivery.guid);
+        Err(ForgeError::NotFound { forge: self.name().to_owned(), what })
+    }
 
     /// What our credential may do with this project. Only for who checks an installation.
     async fn grants(&self, project: &str) -> Result<Grants, ForgeError>;

@@ -73,6 +73,21 @@ pub struct WrittenComment {
     pub created: Timestamp,
 }
 
+/// A delivery of a webhook, as the forge remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentDelivery {
+    /// The forge's id of the webhook. None: it is the one of the App.
+    pub hook: Option<u64>,
+    /// The forge's id of this attempt.
+    pub id: u64,
+    /// The same for each attempt: what we know the delivery by.
+    pub guid: String,
+    /// Where the forge tells.
+    pub at: Option<Timestamp>,
+    /// Whether it was answered with success.
+    pub accepted: bool,
+}
+
 /// The answer to a comment that everybody sees at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {

@@ -8,7 +8,7 @@ use futures::{FutureExt, TryFutureExt};
 
 use super::deliver::sync;
 use super::preview::{group, pull};
-use super::{Context, command, outcome, poll, push, resync};
+use super::{Context, command, deliveries, outcome, poll, push, resync};
 use crate::ids::Oid;
 use crate::queue::{Finish, Handler, Job, JobError, Key, RunningJob};
 
@@ -30,6 +30,7 @@ impl Handler for Context {
             Key::Sync(app) => sync::run(self, app, job, &running).map_ok(done).boxed(),
             Key::Outcome(repo) => outcome::run(self, repo).map_ok(done).boxed(),
             Key::Poll(repo) => poll::run(self, repo, job.attempt, &running.cancel).map_ok(done).boxed(),
+            Key::Deliveries(repo) => deliveries::run(self, repo).map_ok(done).boxed(),
             Key::Resync(cluster) => resync::run(self, cluster).map_ok(done).boxed(),
         };
         work.await
@@ -42,7 +43,7 @@ impl Handler for Context {
             Key::Sync(app) => sync::failed(self, app, job, error).await,
             Key::Push { repo, ref_name } => push::failed(self, repo, ref_name, error).await,
             // Nobody waits for these; the log and the metrics have them.
-            Key::Comment { .. } | Key::Outcome(_) | Key::Poll(_) | Key::Resync(_) => Ok(()),
+            Key::Comment { .. } | Key::Outcome(_) | Key::Poll(_) | Key::Deliveries(_) | Key::Resync(_) => Ok(()),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod command;
 mod context;
 mod deliver;
+mod deliveries;
 mod desired;
 mod handler;
 mod history;

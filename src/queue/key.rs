@@ -24,6 +24,8 @@ pub enum Key {
     Outcome(RepoName),
     /// Refs and pull requests of a repo may have moved without a webhook.
     Poll(RepoName),
+    /// Deliveries of a repo's webhook may not have come.
+    Deliveries(RepoName),
     /// Objects of a cluster may have drifted.
     Resync(ClusterName),
 }
@@ -77,10 +79,20 @@ impl Kind {
     const SYNC: Self = Self::new("sync", Priority::Push);
     const OUTCOME: Self = Self { is_debounced: true, ..Self::new("outcome", Priority::Preview) };
     const POLL: Self = Self { is_periodic: true, ..Self::new("poll", Priority::Resync) };
+    const DELIVERIES: Self = Self { is_periodic: true, ..Self::new("deliveries", Priority::Resync) };
     const RESYNC: Self = Self { is_periodic: true, ..Self::new("resync", Priority::Resync) };
 
-    pub const ALL: [Self; 8] =
-        [Self::PUSH, Self::PREVIEW, Self::COMMENT, Self::GROUP, Self::SYNC, Self::OUTCOME, Self::POLL, Self::RESYNC];
+    pub const ALL: [Self; 9] = [
+        Self::PUSH,
+        Self::PREVIEW,
+        Self::COMMENT,
+        Self::GROUP,
+        Self::SYNC,
+        Self::OUTCOME,
+        Self::POLL,
+        Self::DELIVERIES,
+        Self::RESYNC,
+    ];
 
     const fn new(name: &'static str, priority: Priority) -> Self {
         Self { name, priority, is_periodic: false, is_debounced: false }
@@ -97,6 +109,7 @@ impl Key {
             Self::Sync(_) => Kind::SYNC,
             Self::Outcome(_) => Kind::OUTCOME,
             Self::Poll(_) => Kind::POLL,
+            Self::Deliveries(_) => Kind::DELIVERIES,
             Self::Resync(_) => Kind::RESYNC,
         }
     }
@@ -113,7 +126,8 @@ impl Key {
             | Self::Comment { repo, .. }
             | Self::MergeGroup { repo, .. }
             | Self::Outcome(repo)
-            | Self::Poll(repo) => Tenant::repo(repo),
+            | Self::Poll(repo)
+            | Self::Deliveries(repo) => Tenant::repo(repo),
             Self::Sync(app) => Tenant::repo(&app.repo),
             Self::Resync(cluster) => Tenant::cluster(cluster),
         }
@@ -135,7 +149,7 @@ impl TryFrom<String> for Key {
 }
 
 /// `push:REPO+REF`, `preview:REPO#NUMBER`, `comment:REPO#NUMBER/ID`, `group:REPO+REF`, `sync:REPO/APP`, `outcome:REPO`,
-/// `poll:REPO`, `resync:CLUSTER`: the stored form.
+/// `poll:REPO`, `deliveries:REPO`, `resync:CLUSTER`: the stored form.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.kind().name)?;
@@ -144,7 +158,7 @@ impl fmt::Display for Key {
             Self::Preview { repo, number } => write!(f, "{repo}#{number}"),
             Self::Comment { repo, number, id } => write!(f, "{repo}#{number}/{id}"),
             Self::Sync(app) => write!(f, "{app}"),
-            Self::Outcome(repo) | Self::Poll(repo) => write!(f, "{repo}"),
+            Self::Outcome(repo) | Self::Poll(repo) | Self::Deliveries(repo) => write!(f, "{repo}"),
             Self::Resync(cluster) => write!(f, "{cluster}"),
         }
     }
@@ -153,7 +167,7 @@ impl fmt::Display for Key {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a job key: use push:REPO+REF, preview:REPO#NUMBER, comment:REPO#NUMBER/ID, group:REPO+REF, sync:REPO/APP, outcome:REPO, \
-     poll:REPO or resync:CLUSTER"
+     poll:REPO, deliveries:REPO or resync:CLUSTER"
 )]
 pub struct KeyError(String);
 
@@ -188,6 +202,7 @@ fn parse(text: &str) -> Option<Key> {
         "sync" => Key::Sync(rest.parse().ok()?),
         "outcome" => Key::Outcome(RepoName::new(rest)),
         "poll" => Key::Poll(RepoName::new(rest)),
+        "deliveries" => Key::Deliveries(RepoName::new(rest)),
         "resync" => Key::Resync(ClusterName::new(rest)),
         _ => return None,
     })
@@ -207,6 +222,7 @@ mod tests {
             "outcome:shop",
             "comment:shop#7/1234",
             "poll:shop",
+            "deliveries:shop",
             "resync:prod",
         ] {
             let key = text.parse::<Key>()?;

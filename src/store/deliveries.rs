@@ -1,6 +1,6 @@
 //! The accepted deliveries: to recognise repeated ones, and to list them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::types::Json;
@@ -80,6 +80,14 @@ pub async fn record(conn: &mut SqliteConnection, came: &[(&NewDelivery, i64)], n
 }
 
 impl Store {
+    /// Those of these deliveries of a hook that have come.
+    pub async fn came(&self, hook: &str, ids: &[&str]) -> Result<HashSet<String>, StoreError> {
+        let sql = "SELECT delivery_id FROM deliveries WHERE hook = $1 AND delivery_id IN \
+                   (SELECT value FROM json_each($2))";
+        let ids: Vec<String> = sqlx::query_scalar(sql).bind(hook).bind(Json(ids)).fetch_all(self.read()).await?;
+        Ok(ids.into_iter().collect())
+    }
+
     /// The newest deliveries first, at most `limit`.
     pub async fn deliveries(&self, limit: u32) -> Result<Vec<StoredDelivery>, StoreError> {
         let rows = sqlx::query(

@@ -75,6 +75,18 @@ async fn every_request_and_answer_is_as_github_describes_it() {
         let renamed = Author { id: "7".into(), ..written.author };
         assert_eq!(github.role(PROJECT, &renamed).await.expect("a role"), Role::None, "another user of that name");
         github.delete_comment(PROJECT, &id).await.expect("a deletion");
+        forge.forge.delivered().await;
+        for of_app in [false, is_app] {
+            forge.forge.set(|settings| settings.is_app_s = of_app);
+            let sent = github.sent_deliveries(PROJECT, "/webhooks/github").await.expect("what was sent");
+            assert!(
+                !sent.is_empty() && sent.iter().all(|one| !one.accepted && one.hook.is_none() == of_app),
+                "{sent:?}"
+            );
+            github.send_again(PROJECT, &sent[0]).await.expect("sent again");
+            assert!(github.sent_deliveries(PROJECT, "/webhooks/other").await.expect("nothing").is_empty());
+        }
+        forge.forge.set(|settings| settings.is_app_s = false);
     }
     assert_eq!(prism.violations(), Vec::<String>::new());
 

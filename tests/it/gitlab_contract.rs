@@ -147,6 +147,10 @@ async fn every_request_of_the_client_is_as_gitlab_describes_it() {
     }
     assert_eq!(gitlab.hooks(PROJECT).await.expect("hooks").len(), 1);
     gitlab.grants(PROJECT).await.expect("what is granted");
+    forge.forge.delivered().await;
+    let sent = gitlab.sent_deliveries(PROJECT, "/webhooks/gitlab").await.expect("what was sent");
+    assert!(!sent.is_empty() && sent.iter().all(|one| !one.accepted), "{sent:?}");
+    gitlab.send_again(PROJECT, &sent[0]).await.expect("sent again");
     let id = gitlab.create_comment(PROJECT, number, "<!-- m -->\nhello").await.expect("a note");
     assert_eq!(gitlab.own_comments(PROJECT, number, "<!-- m -->").await.expect("notes").len(), 1);
     gitlab.update_comment(PROJECT, &id, "<!-- m -->\nhello again").await.expect("an edit");

@@ -9,6 +9,7 @@ mod auth;
 mod client;
 mod comments;
 mod config;
+mod deliveries;
 mod flavour;
 mod listing;
 mod merge_queue;
@@ -33,7 +34,7 @@ use self::path::{comment_path, repo_path};
 use super::rest::SetupError;
 use super::{
     Author, Comment, CommentId, Flavour, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing,
-    NewStatus, PullRequest, Reaction, Role, WrittenComment,
+    NewStatus, PullRequest, Reaction, Role, SentDelivery, WrittenComment,
 };
 use crate::clock::Clock;
 use crate::ids::Oid;
@@ -181,6 +182,14 @@ impl Forge for GitHub {
 
     async fn hooks(&self, project: &str) -> Result<Vec<HookSettings>, ForgeError> {
         settings::hooks(&self.client, project).await
+    }
+
+    async fn sent_deliveries(&self, project: &str, path: &str) -> Result<Vec<SentDelivery>, ForgeError> {
+        deliveries::sent(&self.client, project, path).await
+    }
+
+    async fn send_again(&self, project: &str, delivery: &SentDelivery) -> Result<(), ForgeError> {
+        deliveries::send_again(&self.client, project, delivery).await
     }
 
     async fn grants(&self, project: &str) -> Result<Grants, ForgeError> {

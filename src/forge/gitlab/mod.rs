@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod comments;
 mod config;
+mod deliveries;
 mod flavour;
 mod inspect;
 mod listing;
@@ -25,7 +26,7 @@ use self::path::{comment_id, note_path, project_path};
 use super::rest::{SetupError, own};
 use super::{
     Author, Comment, CommentId, Flavour, Forge, ForgeError, GitCredential, Grants, HookSettings, Identity, Listing,
-    NewStatus, PullRequest, Reaction, Role, WrittenComment,
+    NewStatus, PullRequest, Reaction, Role, SentDelivery, WrittenComment,
 };
 use crate::clock::Clock;
 use crate::ids::Oid;
@@ -167,6 +168,14 @@ impl Forge for GitLab {
 
     async fn hooks(&self, project: &str) -> Result<Vec<HookSettings>, ForgeError> {
         inspect::hooks(&self.client, project).await
+    }
+
+    async fn sent_deliveries(&self, project: &str, path: &str) -> Result<Vec<SentDelivery>, ForgeError> {
+        deliveries::sent(&self.client, project, path).await
+    }
+
+    async fn send_again(&self, project: &str, delivery: &SentDelivery) -> Result<(), ForgeError> {
+        deliveries::send_again(&self.client, project, delivery).await
     }
 
     async fn grants(&self, project: &str) -> Result<Grants, ForgeError> {

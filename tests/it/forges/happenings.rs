@@ -15,6 +15,7 @@ on_each_forge!(
     a_squash_has_its_outcome,
     what_no_webhook_told_is_found_by_a_poll,
     the_comment_of_somebody_else_is_left_alone,
+    a_command_whose_webhook_was_lost_is_carried_out,
 );
 
 async fn a_push_is_applied(dialect: Dialect) {
@@ -150,4 +151,29 @@ async fn the_comment_of_somebody_else_is_left_alone(dialect: Dialect) {
             (comments.len() == 2 && comments[0].body == ours && comments[1].author == "driftless-bot").then_some(())
         })
         .await;
+}
+
+/// No poll finds a comment: only the forge knows that its webhook was lost.
+async fn a_command_whose_webhook_was_lost_is_carried_out(dialect: Dialect) {
+    let (world, _) = up("resent", dialect).await;
+    let pull = world.open_pull("two", settings("two")).await;
+    world.comment(pull.number, "Merging changes 1 app.").await;
+    world.settled().await;
+    world.forge.delivered().await;
+    world.forge.fail_deliveries([DeliveryFault::Drop]);
+    world.forge.comment_as(PROJECT, pull.number, "you", "/driftless pause shop").expect("a comment");
+    world.forge.delivered().await;
+    world.poll().await;
+    world.settled().await;
+    assert!(!world.app_row("shop").await.expect("an app").paused, "it was lost");
+    world.look_for_deliveries().await;
+    world.comment(pull.number, "`shop` is paused").await;
+    assert!(world.app_row("shop").await.expect("an app").paused);
+    // What came is not asked for again.
+    let requests = || world.forge.faults().requests().into_iter().filter(|one| one.starts_with("POST")).count();
+    world.settled().await;
+    let before = requests();
+    world.look_for_deliveries().await;
+    world.settled().await;
+    assert_eq!(requests(), before);
 }

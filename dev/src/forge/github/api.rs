@@ -36,6 +36,8 @@ pub(in crate::forge) fn router(forge: DevForge) -> Router {
         .route("/user", get(apps::user))
         .route("/app", get(apps::app))
         .route("/app/hook/config", get(hooks::of_app))
+        .route("/app/hook/deliveries", get(hooks::deliveries_of_app))
+        .route("/app/hook/deliveries/{delivery}/attempts", post(hooks::redeliver_of_app))
         .route("/repos/{owner}/{repo}", get(apps::repository))
         .route("/app/installations/{installation}/access_tokens", post(apps::token))
         .nest("/repos/{owner}/{repo}", repo)

@@ -337,14 +337,14 @@ pub(super) fn hook_config(url: Option<&str>, settings: &Settings) -> Value {
     config
 }
 
-pub(super) fn delivery(sent: &Sent) -> Value {
+pub(super) fn delivery(sent: &Sent, repository: Option<u64>) -> Value {
     json!({
         "id": sent.id, "guid": sent.letter.guid, "delivered_at": time(sent.at), "redelivery": sent.redelivery,
         "duration": 0.01,
         "status": sent.status.map_or("failed to connect to host", |code| if code < 300 { "OK" } else { "Invalid HTTP \
                                                                                                         Response" }),
         "status_code": sent.status.unwrap_or(0), "event": sent.letter.event, "action": null, "installation_id": null,
-        "repository_id": null,
+        "repository_id": repository,
         "throttled_at": null,
     })
 }

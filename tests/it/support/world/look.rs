@@ -145,7 +145,7 @@ impl World {
     pub async fn first_looks(&self) {
         self.eventually("the looks that follow a start", async || {
             let store = &self.context().store;
-            for key in [format!("poll:{REPO}"), "resync:prod".to_owned()] {
+            for key in [format!("poll:{REPO}"), format!("deliveries:{REPO}"), "resync:prod".to_owned()] {
                 store.job(&key, State::Done).await.expect("the store")?;
             }
             Some(())

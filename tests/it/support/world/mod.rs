@@ -194,6 +194,11 @@ impl World {
         self.enqueue(Key::Poll(RepoName::new(REPO)), Trigger::Resync).await;
     }
 
+    /// The periodic look for deliveries that never came, now.
+    pub async fn look_for_deliveries(&self) {
+        self.enqueue(Key::Deliveries(RepoName::new(REPO)), Trigger::Resync).await;
+    }
+
     /// The periodic look at the cluster, now.
     pub async fn resync(&self) {
         self.resync_of("prod").await;

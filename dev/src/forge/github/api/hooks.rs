@@ -53,7 +53,7 @@ pub(super) async fn deliveries(
         return reply::not_found();
     }
     let log = forge.0.postman.log(hook);
-    let page: Value = paging.slice(&log).iter().map(shape::delivery).collect();
+    let page: Value = paging.slice(&log).iter().map(|sent| shape::delivery(sent, None)).collect();
     reply::linked(&paging, &forge.url(), log.len(), Json(page).into_response())
 }
 
@@ -62,6 +62,33 @@ pub(super) async fn redeliver(
     Path((owner, name, hook, delivery)): Path<(String, String, u64, u64)>,
 ) -> Response {
     if has_hook(&forge, &format!("{owner}/{name}"), hook) && forge.0.postman.redeliver(delivery) {
+        (StatusCode::ACCEPTED, Json(json!({}))).into_response()
+    } else {
+        reply::not_found()
+    }
+}
+
+/// Those of the App's hook: of all repositories.
+pub(super) async fn deliveries_of_app(State(forge): State<DevForge>, caller: Caller, paging: Pages) -> Response {
+    if caller != Caller::App || !forge.state().settings().is_app_s {
+        return reply::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded");
+    }
+    let mut log = Vec::new();
+    let repos: Vec<(u64, u64)> = forge.state().repos().map(|repo| (repo.id, repo.hook)).collect();
+    for (repo, hook) in repos {
+        log.extend(forge.0.postman.log(hook).iter().map(|sent| shape::delivery(sent, Some(repo))));
+    }
+    log.sort_by_key(|one| std::cmp::Reverse(one["id"].as_u64()));
+    let page: Value = paging.slice(&log).iter().cloned().collect();
+    reply::linked(&paging, &forge.url(), log.len(), Json(page).into_response())
+}
+
+pub(super) async fn redeliver_of_app(
+    State(forge): State<DevForge>,
+    Path(delivery): Path<u64>,
+    caller: Caller,
+) -> Response {
+    if caller == Caller::App && forge.0.postman.redeliver(delivery) {
         (StatusCode::ACCEPTED, Json(json!({}))).into_response()
     } else {
         reply::not_found()
