@@ -1,5 +1,5 @@
-//! `deliveries:REPO`: finds the deliveries that never came, and has the forge send them again. So they come the same way
-//! as all others: signed, and known by their ids.
+//! `deliveries:REPO`: finds the deliveries that never came, and has the forge send them again. So they come the same
+//! way as all others: signed, and known by their ids.
 //!
 //! The poll finds pushes and pull requests without them. Commands and merge groups it does not find.
 

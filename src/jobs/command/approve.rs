@@ -8,15 +8,17 @@ use super::checked::{CLOCKS, Place};
 use crate::by_hand;
 use crate::forge::{PullRequest, PullState, WrittenComment};
 use crate::ids::AppId;
-use crate::jobs::preview::approved::{Approvable, approvable, going, named, note};
+use crate::jobs::preview::approved::{Approvable, approvable, going, note};
 use crate::jobs::preview::gate::{of_report, put_gate};
 use crate::jobs::preview::previewed::Looked;
 use crate::jobs::{Context, outcome};
+use crate::manifest::ObjectId;
 use crate::queue::{JobError, Manual};
 use crate::report::preview::PreviewReport;
 use crate::report::stored::REPORT;
 use crate::report::words::count;
 use crate::store::approvals::Approval;
+use crate::store::pulls::PullRow;
 
 /// The answer, or why it is refused.
 pub(super) type Answer = Result<String, String>;
@@ -48,6 +50,10 @@ async fn shown(
 ) -> Result<Answer, JobError> {
     let Place { repo, number, .. } = place;
     let row = context.store.pull(&repo.name, number).await?;
+    if row.as_ref().is_some_and(|row| row.state != PullRow::Open) {
+        // The forge's API may be behind its pushes.
+        return Ok(Err("it was merged or closed meanwhile. Write it again".to_owned()));
+    }
     let report = row.as_ref().and_then(outcome::report_of).filter(|report| report.head == pull.head);
     let preview = context.store.preview(&repo.name, number).await?.filter(|preview| preview.head == pull.head);
     let looked = preview.as_ref().and_then(Looked::read);
@@ -134,10 +140,10 @@ async fn held(
         if held.is_empty() {
             continue;
         }
-        let cluster = row.app.destination.cluster.as_str();
-        let proposed: BTreeSet<String> = report.iter().flat_map(|report| going(report, app)).collect();
-        let is_proposed = |id: &String| proposed.contains(&named(cluster, id));
-        if let Some(other) = held.iter().map(ToString::to_string).find(|id| !is_proposed(id)) {
+        let cluster = &row.app.destination.cluster;
+        let proposed = report.iter().flat_map(|report| going(report, app)).filter(|one| one.cluster == *cluster);
+        let proposed: BTreeSet<ObjectId> = proposed.map(|one| one.id).collect();
+        if let Some(other) = held.difference(&proposed).next() {
             return Ok(Err(format!(
                 "the deletion of `{other}` waits with it, and this was not shown here. On the server: \
                  `driftless sync {app} --allow-destructive`"

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::ids::Oid;
 use crate::jobs::Context;
-use crate::jobs::preview::approved::named;
-use crate::manifest::{ObjectId, ObjectKey};
-use crate::plan::{Change, Plan};
+use crate::jobs::preview::approved::Going;
+use crate::manifest::ObjectId;
+use crate::plan::{Action, Plan};
 use crate::queue::JobError;
 use crate::store::approvals::{Approval, MergedApproval};
 use crate::store::apps::AppRow;
@@ -27,9 +27,8 @@ impl Approved {
             let of_source = approval.repo == row.app.source.repo;
             let brought_by = if of_source { revision } else { &row.definition_commit };
             if context.mirrors.is_ancestor(&approval.repo, &merge_commit, brought_by).await? {
-                found.objects.extend(
-                    going(plan).filter(|id| approval.objects.contains(&named(plan.cluster.as_str(), &id.to_string()))),
-                );
+                let approved = going(plan).filter(|one| approval.objects.contains(&one.named()));
+                found.objects.extend(approved.map(|one| one.id));
                 found.approvals.push(approval);
             }
         }
@@ -53,6 +52,9 @@ impl Approved {
 }
 
 /// All that a plan deletes or replaces.
-fn going(plan: &Plan) -> impl Iterator<Item = ObjectId> {
-    plan.changes.iter().filter_map(Change::removes).map(ObjectKey::id)
+fn going(plan: &Plan) -> impl Iterator<Item = Going> {
+    plan.changes.iter().filter_map(|change| {
+        let id = change.removes()?.id();
+        Some(Going { cluster: plan.cluster.clone(), id, replaced: change.action == Action::Replace })
+    })
 }

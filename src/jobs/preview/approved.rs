@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::previewed::{Looked, Shown};
-use crate::ids::{AppId, RepoName};
+use crate::ids::{AppId, ClusterName, RepoName};
 use crate::jobs::Context;
+use crate::manifest::ObjectId;
 use crate::plan::Action;
 use crate::queue::JobError;
 use crate::report::preview::{AppReport, DifferenceKind, PreviewReport};
@@ -20,9 +21,21 @@ pub(in crate::jobs) struct Approvable {
     pub objects: BTreeSet<String>,
 }
 
-/// How an object is named in an approval.
-pub(in crate::jobs) fn named(cluster: &str, object: &str) -> String {
-    format!("{cluster} {object}")
+/// An object that goes, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::jobs) struct Going {
+    pub cluster: ClusterName,
+    pub id: ObjectId,
+    /// It is made anew at once.
+    pub replaced: bool,
+}
+
+impl Going {
+    /// How it is named in an approval: whoever approves a replacement approves no deletion.
+    pub fn named(&self) -> String {
+        let how = if self.replaced { "replace" } else { "delete" };
+        format!("{} {how} {}", self.cluster, self.id)
+    }
 }
 
 /// What there is to approve of an app; None where nothing needs it.
@@ -31,20 +44,23 @@ pub(in crate::jobs) fn approvable(report: &PreviewReport, looked: &Looked, app: 
     if !report.applies(app) || !apps.iter().any(|app| app.needs_approval()) {
         return None;
     }
-    let objects: BTreeSet<String> = going(report, app).collect();
+    let objects: BTreeSet<String> = going(report, app).map(|one| one.named()).collect();
     let digest = digest(&looked.app(app)?.shown, &objects);
     Some(Approvable { digest, objects })
 }
 
 /// All of an app that goes with the merge: what stays behind may refer to any of it, so it is held and approved as one.
-pub(in crate::jobs) fn going<'r>(report: &'r PreviewReport, app: &AppId) -> impl Iterator<Item = String> + use<'r> {
+pub(in crate::jobs) fn going<'r>(report: &'r PreviewReport, app: &AppId) -> impl Iterator<Item = Going> + use<'r> {
     let app = app.clone();
     report.apps.iter().filter(move |one| one.app == app).flat_map(|one| {
-        let gone = one.objects().iter().filter(|object| matches!(object.action, Action::Prune | Action::Replace));
-        let renamed = one.objects().iter().filter_map(|object| object.replaces_name.as_ref());
-        let held = one.before.iter().filter(|before| before.kind == DifferenceKind::Waiting).map(|before| &before.key);
-        let keys = gone.map(|object| &object.key).chain(renamed).chain(held);
-        keys.map(|key| named(one.cluster.as_str(), &key.id().to_string()))
+        let gone = one.objects().iter().filter_map(|object| match object.action {
+            Action::Prune => Some((&object.key, false)),
+            Action::Replace => Some((&object.key, true)),
+            _ => Some((object.replaces_name.as_ref()?, false)),
+        });
+        let held = one.before.iter().filter(|before| before.kind == DifferenceKind::Waiting);
+        let all = gone.chain(held.map(|before| (&before.key, false)));
+        all.map(|(key, replaced)| Going { cluster: one.cluster.clone(), id: key.id(), replaced })
     })
 }
 

@@ -62,10 +62,16 @@ pub(in crate::jobs) async fn waits(
     put_gate(context, repo, number, &status).await
 }
 
+/// The same for a pull request that is merged or closed: it waits for nobody any more.
+pub(in crate::jobs) fn of_report_when_over(context: &Context, repo: &Repo, report: &PreviewReport) -> NewStatus {
+    let flavour = context.flavour(&repo.name);
+    report::gate(report, &context.config.status_context, target(context).as_deref(), flavour)
+}
+
 /// The status of a preview that is done.
 pub(in crate::jobs) fn of_report(context: &Context, repo: &Repo, report: &PreviewReport) -> NewStatus {
     let flavour = context.flavour(&repo.name);
-    let status = report::gate(report, &context.config.status_context, target(context).as_deref(), flavour);
+    let status = of_report_when_over(context, repo, report);
     if context.config.gate_destructive { report::blocking(status, report, flavour) } else { status }
 }
 

@@ -1,6 +1,6 @@
 //! Pull requests that are merged or closed: what happens to their gates, and when the forge is asked about the merge.
 
-use super::gate::of_report;
+use super::gate::of_report_when_over;
 use crate::config::Repo;
 use crate::forge::{NewStatus, PullRequest, PullState, StatusState};
 use crate::jobs::refs::full_ref;
@@ -90,7 +90,7 @@ async fn last_word(
         report.head == pull.head && !report.outcome.as_ref().is_some_and(never)
     };
     let previewed = row.as_ref().and_then(outcome::report_of).filter(is_preview);
-    let status = previewed.map(|report| of_report(context, repo, &report));
+    let status = previewed.map(|report| of_report_when_over(context, repo, &report));
     // An error says that it is tried again, which it is not.
     Ok(status.filter(|status| status.state != StatusState::Error).unwrap_or_else(|| {
         // The forge may still call open what a push has shown to be merged.

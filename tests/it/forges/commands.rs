@@ -1,6 +1,6 @@
 //! Commands in comments.
 
-use driftless::dev::forge::{ApiFault, Dialect};
+use driftless::dev::forge::{ApiFault, DeliveryFault, Dialect};
 use driftless::store::commands::CommandResult;
 
 use super::{on_each_forge, settings, up, up_with};
@@ -10,6 +10,7 @@ use crate::support::world::{Files, PROJECT, Pull, Setup, World};
 on_each_forge!(
     what_is_approved_is_deleted_with_the_merge,
     an_approval_is_for_what_was_shown,
+    what_was_pushed_after_the_approval_is_held,
     what_is_held_is_confirmed_where_it_was_proposed,
     a_gate_that_blocks_passes_with_the_approval,
     only_who_may_is_obeyed,
@@ -133,6 +134,29 @@ async fn an_approval_is_for_what_was_shown(dialect: Dialect) {
     assert_eq!(count(&world).await, 9);
 }
 
+/// Nobody has told of the push before the merge: what was approved is not what is merged.
+async fn what_was_pushed_after_the_approval_is_held(dialect: Dialect) {
+    let world = staffed("pushed", Setup { dialect, ..Setup::default() }).await;
+    let pull = most_removed(&world).await;
+    say(&world, pull.number, "ann", "/driftless approve");
+    world.status_is(&pull.head, "success", "6 to delete, approved").await;
+    world.settled().await;
+    world.forge.delivered().await;
+    world.forge.fail_deliveries([DeliveryFault::Drop; 2]);
+    let more = kustomization(&["web.yaml", "settings.yaml"]);
+    world.push_to("most", Files::new().file("deploy/kustomization.yaml", more)).await;
+    let merge = world.merge_pull(pull.number).await;
+    world
+        .eventually("that it waits", async || {
+            let run = world.runs("/shop").await.into_iter().next()?;
+            (run.revision.as_deref() == Some(merge.as_str())).then_some(())?;
+            run.error.filter(|text| text.contains("--allow-destructive"))
+        })
+        .await;
+    world.settled().await;
+    assert_eq!(count(&world).await, 9, "{}", world.story().await);
+}
+
 async fn what_is_held_is_confirmed_where_it_was_proposed(dialect: Dialect) {
     let world = staffed("held", Setup { dialect, ..Setup::default() }).await;
     let pull = most_removed(&world).await;
@@ -167,6 +191,11 @@ async fn a_gate_that_blocks_passes_with_the_approval(dialect: Dialect) {
     world.status_is(&pull.head, "success", "6 to delete, approved").await;
     say(&world, pull.number, "ann", "/driftless unapprove");
     world.status_is(&pull.head, waits, "deletions need approval (shop): comment /driftless approve; 6 to delete").await;
+    // Who merges it all the same leaves no status that waits for ever.
+    world.merge_pull(pull.number).await;
+    if dialect == Dialect::GitHub {
+        world.status_is(&pull.head, "success", "6 to delete, needs confirmation").await;
+    }
 }
 
 async fn only_who_may_is_obeyed(dialect: Dialect) {
