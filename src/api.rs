@@ -38,6 +38,11 @@ pub struct AppView {
     pub objects: u64,
     pub paused_since: Option<String>,
     pub paused_by: Option<String>,
+    /// When the pause ends by itself.
+    #[serde(default)]
+    pub paused_until: Option<String>,
+    #[serde(default)]
+    pub pause_reason: Option<String>,
     pub pinned_revision: Option<String>,
     pub pinned_by: Option<String>,
     #[serde(default)]
@@ -105,6 +110,15 @@ pub struct SyncRequest {
     pub adopt: bool,
     /// The commit may be one that is not in the history of the ref that the app follows.
     pub not_on_branch: bool,
+}
+
+/// What is said of a pause; an empty one lasts until `resume`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PauseRequest {
+    /// How long it lasts, in seconds.
+    pub seconds: Option<u64>,
+    pub reason: Option<String>,
 }
 
 /// What the server says to a wish.
@@ -184,6 +198,8 @@ pub(crate) mod tests {
             objects: 0,
             paused_since: None,
             paused_by: None,
+            paused_until: None,
+            pause_reason: None,
             pinned_revision: None,
             pinned_by: None,
             pinned_since: None,
@@ -212,6 +228,7 @@ pub(crate) mod tests {
             since: None,
         });
         assert_camel_case(&SyncRequest::default());
+        assert_camel_case(&PauseRequest::default());
         assert_camel_case(&Answer { message: String::new() });
         assert_camel_case(&PreviewView { pull_request: String::new(), markdown: String::new(), shows: Shows::Nothing });
     }

@@ -1,11 +1,13 @@
 //! `apps`, `sync`, `pause` and `resume`.
 
+use anyhow::Context;
 use clap::Args;
 
 use super::client::{Server, app_path};
 use super::outcome::Outcome;
 use super::output::{self, Format};
-use crate::api::{AppView, SyncRequest};
+use crate::api::{AppView, PauseRequest, SyncRequest};
+use crate::command;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -47,6 +49,18 @@ pub(super) struct SyncArgs {
     /// Take over existing objects that no app owns.
     #[arg(long)]
     adopt: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PauseArgs {
+    #[command(flatten)]
+    app: AppArgs,
+    /// End the pause after this time, such as 90m, 2h or 3d. The maximum is 30 days.
+    #[arg(long = "for", value_name = "TIME")]
+    lasts: Option<String>,
+    /// Why the app is paused, shown in `driftless apps`.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 pub(super) async fn list(args: &ListArgs, format: Format) -> anyhow::Result<Outcome> {
@@ -118,8 +132,15 @@ pub(super) async fn sync(args: SyncArgs, format: Format) -> anyhow::Result<Outco
     ask(&app, "sync", &SyncRequest { revision, allow_destructive, adopt, not_on_branch }, format).await
 }
 
-pub(super) async fn pause(args: &AppArgs, format: Format) -> anyhow::Result<Outcome> {
-    ask(args, "pause", &serde_json::json!({}), format).await
+pub(super) async fn pause(args: PauseArgs, format: Format) -> anyhow::Result<Outcome> {
+    let seconds = args.lasts.as_deref().map(|text| {
+        let lasts = command::duration(text).filter(|lasts| *lasts <= command::LONGEST_PAUSE);
+        lasts
+            .map(|lasts| lasts.as_secs().unsigned_abs())
+            .with_context(|| format!("--for {text:?} is not a time of at most 30 days: use for example 90m, 2h or 3d"))
+    });
+    let request = PauseRequest { seconds: seconds.transpose()?, reason: args.reason };
+    ask(&args.app, "pause", &request, format).await
 }
 
 pub(super) async fn resume(args: &AppArgs, format: Format) -> anyhow::Result<Outcome> {
@@ -154,6 +175,8 @@ mod tests {
             objects: 4,
             paused_since: None,
             paused_by: None,
+            paused_until: None,
+            pause_reason: None,
             pinned_revision: None,
             pinned_by: None,
             pinned_since: None,

@@ -56,7 +56,7 @@ enum Command {
     /// List queued, running and failing jobs.
     Jobs(jobs::JobsArgs),
     /// Pause an app: nothing is applied, healed or deleted until you resume it, except by `driftless sync`.
-    Pause(apps::AppArgs),
+    Pause(apps::PauseArgs),
     /// End a pause and sync the app. If the app is not paused, end its pin.
     Resume(apps::AppArgs),
     /// Enter the renderer's sandbox and start its worker.
@@ -134,7 +134,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Apps(args) => apps::list(&args, format).await,
         Command::Runs(args) => runs::list(&args, format).await,
         Command::Jobs(args) => jobs::list(&args, format).await,
-        Command::Pause(args) => apps::pause(&args, format).await,
+        Command::Pause(args) => apps::pause(args, format).await,
         Command::Resume(args) => apps::resume(&args, format).await,
         Command::Sandbox(_) => Ok(Outcome::Wrong),
     }

@@ -14,6 +14,9 @@ pub const MOST_LINES: usize = 10;
 /// The longest pause that ends by itself.
 pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// The longest reason of a pause, in characters.
+pub const REASON: usize = 200;
+
 /// A command that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {

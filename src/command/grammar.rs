@@ -2,13 +2,10 @@
 
 use jiff::SignedDuration;
 
-use super::given::{Command, Known, LONGEST_PAUSE, NAME, Pause};
+use super::given::{Command, Known, LONGEST_PAUSE, NAME, Pause, REASON};
 use super::verb::Verb;
 use crate::ids::AppId;
 use crate::nearest;
-
-/// The longest reason of a pause, in characters.
-const REASON: usize = 200;
 
 /// Why a line is no command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +76,7 @@ fn paused(words: &[&str], known: Known<'_>) -> Result<(Vec<AppId>, Pause), Mista
 }
 
 /// `2h`, `90m`, `1d`, `1h30m`. None of what is none, and of nothing at all.
-fn duration(word: &str) -> Option<SignedDuration> {
+pub fn duration(word: &str) -> Option<SignedDuration> {
     if !word.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }

@@ -11,8 +11,8 @@ mod role;
 mod verb;
 
 pub use digest::digest;
-pub use given::{Command, Known, MOST_LINES, NAME, Pause};
-pub use grammar::{Mistake, parse};
+pub use given::{Command, Known, LONGEST_PAUSE, MOST_LINES, NAME, Pause, REASON};
+pub use grammar::{Mistake, duration, parse};
 pub use lines::{is_addressed, lines};
 pub use role::{Permissions, Role};
 pub use verb::Verb;

@@ -6,7 +6,7 @@ use crate::app::SyncPolicy;
 use crate::app_status::Removal;
 use crate::by_hand::{not_synced, noted};
 use crate::ids::Oid;
-use crate::store::apps::holds::Resumed;
+use crate::store::apps::holds::{PauseNote, Resumed};
 use crate::store::apps::{AppRow, AppState};
 
 /// The commit that a sync goes to.
@@ -74,8 +74,14 @@ pub(super) fn synced(row: &AppRow, to: Option<&To<'_>>, confirms: Confirms, remo
     said
 }
 
-pub(super) fn paused(row: &AppRow) -> String {
+pub(super) fn paused(row: &AppRow, note: &PauseNote) -> String {
     let id = &row.app.id;
+    let until = note.until.and_then(time);
+    if let (true, Some(until)) = (row.paused, &until) {
+        return format!(
+            "{id} is already paused, and stays so until {until}. To continue before: driftless resume {id}"
+        );
+    }
     if row.paused {
         let since = row.paused_since.and_then(time).map(|since| format!(" since {since}")).unwrap_or_default();
         let by = row.paused_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
@@ -89,9 +95,10 @@ pub(super) fn paused(row: &AppRow) -> String {
         }
         (AppState::Active, _) => String::new(),
     };
+    let until = until.map(|until| format!("{until} or ")).unwrap_or_default();
     format!(
-        "{id} is paused: nothing is applied, healed or deleted until `driftless resume {id}`, except by a `driftless \
-         sync {id}`{beside}"
+        "{id} is paused: nothing is applied, healed or deleted until {until}`driftless resume {id}`, except by a \
+         `driftless sync {id}`{beside}"
     )
 }
 
@@ -186,7 +193,7 @@ mod tests {
             let removal = Removal { objects: 2, ..Removal::default() };
             let sync = || synced(row, None, Confirms::default(), &removal);
             lines.push(format!("  sync: {}", not_synced(row, false).unwrap_or_else(sync)));
-            lines.push(format!("  pause: {}", not_paused(row).unwrap_or_else(|| paused(row))));
+            lines.push(format!("  pause: {}", not_paused(row).unwrap_or_else(|| paused(row, &PauseNote::default()))));
             let ended = match (row.paused, &row.pinned_revision) {
                 (true, _) => Some(Resumed::Pause),
                 (false, pinned) => pinned.as_ref().map(|_| Resumed::Pin),
@@ -201,6 +208,9 @@ mod tests {
         lines.push(sync(&row(), Some(&at("v2", true)), true));
         lines.push(sync(&row(), Some(&at(to.as_str(), true)), false));
         lines.push(sync(&row(), Some(&at(&to.as_str()[..12], false)), false));
+        let note = PauseNote { until: Some(1_000), reason: None };
+        lines.push(paused(&row(), &note));
+        lines.push(paused(&with(&|row| row.paused = true), &note));
         lines.push(not_on_branch(&row(), &to, "team"));
         lines.push(not_on_branch(&row(), &to, to.short()));
         insta::assert_snapshot!(lines.join("\n"));

@@ -8,27 +8,26 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::caller::Who;
+use super::run_views::{command_view, hold_view, run_view, time};
 use super::standing::{self, Standing};
-use super::{Problem, RevisionError, Revisions, answers, causes};
-use crate::api::{Answer, AppView, PreviewView, RunView, Shows, StepView, SyncRequest};
+use super::{Problem, RevisionError, Revisions, answers};
+use crate::api::{Answer, AppView, PauseRequest, PreviewView, RunView, Shows, SyncRequest};
 use crate::app_status::{self, AppStatus, Removal};
 use crate::by_hand::{self, ResumeError};
+use crate::command::{LONGEST_PAUSE, REASON};
 use crate::forge::{GITHUB, StatusState};
 use crate::ids::{Oid, RepoName};
-use crate::queue::{Manual, Queue, QueueError, Trigger};
+use crate::queue::{Manual, Queue, QueueError};
 use crate::report::preview::DefinitionChange;
 use crate::report::stored::REPORT;
 use crate::report::{self, PreviewReport, markdown};
-use crate::run_text;
 use crate::store::Store;
-use crate::store::apps::holds::{Hold, HoldRow, PauseNote};
+use crate::store::apps::holds::PauseNote;
 use crate::store::apps::{AppRow, AppState};
-use crate::store::commands::{CommandResult, CommandRow};
-use crate::store::runs::{RunRow, RunState};
 
 const MOST_RUNS: u32 = 1_000;
 /// For Git to say which commit is meant; whoever asks waits a little longer.
@@ -88,6 +87,8 @@ fn app_view(standing: Standing) -> AppView {
         drift_since: row.drift_since.and_then(time),
         paused_since: row.paused_since.and_then(time),
         paused_by: row.paused_by,
+        paused_until: row.paused_until.and_then(time),
+        pause_reason: row.pause_reason,
         pinned_revision: row.pinned_revision.as_ref().map(ToString::to_string),
         pinned_by: row.pinned_by,
         pinned_since: row.pinned_since.and_then(time),
@@ -122,100 +123,6 @@ async fn runs(State(parts): State<Parts>, Query(query): Query<RunsQuery>) -> Res
     all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(Json(all.into_iter().map(|(_, view)| view).collect()))
-}
-
-/// What somebody did to hold an app, as a line of the history.
-fn hold_view(row: HoldRow) -> RunView {
-    let (kind, what) = match row.what {
-        Hold::Pause => ("pause", "paused"),
-        Hold::Resume if row.revision.is_some() => ("resume", "unpinned"),
-        Hold::Resume => ("resume", "resumed"),
-        Hold::Pin => ("pin", "pinned"),
-    };
-    let by = row.who.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
-    RunView {
-        run: format!("{kind}-{}", row.id),
-        app: row.app,
-        kind: kind.to_owned(),
-        cause: format!("{what}{by}"),
-        by: row.who,
-        confirmed_by: None,
-        from_revision: None,
-        revision: row.revision,
-        author: None,
-        state: word(&RunState::Succeeded),
-        error: None,
-        started_at: time(row.at).unwrap_or_default(),
-        finished_at: time(row.at),
-        summary: what.to_owned(),
-        steps: Vec::new(),
-        times: 1,
-        since: None,
-    }
-}
-
-/// A command that somebody has given in a comment.
-fn command_view(row: CommandRow) -> RunView {
-    let state = match row.result {
-        CommandResult::Begun => RunState::Running,
-        CommandResult::Done => RunState::Succeeded,
-        CommandResult::Refused | CommandResult::Mistaken => RunState::Failed,
-    };
-    RunView {
-        run: format!("comment-{}-{}", row.comment, row.line),
-        app: format!("{}#{}", row.repo, row.number),
-        kind: "command".to_owned(),
-        cause: format!("{} by {}", row.command, row.who),
-        by: Some(format!("{} (ID {})", row.who, row.who_id)),
-        confirmed_by: None,
-        from_revision: None,
-        revision: None,
-        author: None,
-        state: word(&state),
-        error: (state == RunState::Failed).then(|| row.answer.clone()),
-        started_at: time(row.at).unwrap_or_default(),
-        finished_at: (state != RunState::Running).then(|| time(row.at)).flatten(),
-        summary: row.answer,
-        steps: Vec::new(),
-        times: 1,
-        since: None,
-    }
-}
-
-fn run_view(row: RunRow) -> RunView {
-    let kind = run_text::kind(&row).to_owned();
-    let (summary, error) = (run_text::summary(&row), run_text::note(&row).map(str::to_owned));
-    let asked = row.cause.as_array().into_iter().flatten();
-    let asked: Vec<Trigger> = asked.filter_map(|cause| serde_json::from_value(cause.clone()).ok()).collect();
-    RunView {
-        run: row.id.to_string(),
-        app: row.target,
-        kind,
-        cause: causes::text(&asked),
-        by: causes::people(&asked),
-        confirmed_by: causes::confirmed(&asked),
-        from_revision: row.from_revision,
-        revision: row.revision,
-        author: row.author,
-        state: word(&row.state),
-        error,
-        started_at: time(row.started).unwrap_or_default(),
-        finished_at: row.finished.and_then(time),
-        summary,
-        steps: row.steps.into_iter().map(|step| StepView { step: step.name, millis: step.millis }).collect(),
-        times: row.times,
-        since: row.since.and_then(time),
-    }
-}
-
-/// The word that the store and the API use for it.
-fn word<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// In UTC and always to the millisecond, so that texts sort as times do.
-fn time(millis: i64) -> Option<String> {
-    Timestamp::from_millisecond(millis).ok().map(|at| format!("{at:.3}"))
 }
 
 async fn sync(
@@ -290,15 +197,32 @@ async fn pause(
     State(parts): State<Parts>,
     Path(app): Path<String>,
     Who(by): Who,
+    Json(request): Json<PauseRequest>,
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let row = find(&parts.store, &app).await?;
     by_hand::not_paused(&row).map_or(Ok(()), refused)?;
-    // When it was paused first is told as long as it is.
-    if !row.paused {
+    let note = pause_note(&request, parts.store.clock().now())?;
+    // When it was paused first is told as long as it is. Another end or reason counts from now on.
+    let says_more = note != PauseNote::default();
+    if !row.paused || says_more {
         tracing::info!(app = %row.app.id, by, "an app was paused");
-        parts.store.pause(&row.app.id, &by, &PauseNote::default()).await?;
+        parts.store.pause(&row.app.id, &by, &note).await?;
     }
-    Ok(accepted(answers::paused(&row)))
+    Ok(accepted(answers::paused(&row, &note)))
+}
+
+fn pause_note(request: &PauseRequest, now: Timestamp) -> Result<PauseNote, Problem> {
+    let lasts =
+        request.seconds.map(|seconds| i64::try_from(seconds).map_or(SignedDuration::MAX, SignedDuration::from_secs));
+    if lasts.is_some_and(|lasts| lasts.is_zero() || lasts > LONGEST_PAUSE) {
+        let problem = "a pause that ends by itself lasts for at most 30 days, and not for 0 s";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem));
+    }
+    let reason: String = request.reason.iter().flat_map(|reason| reason.trim().chars()).take(REASON).collect();
+    Ok(PauseNote {
+        until: lasts.map(|lasts| (now + lasts).as_millisecond()),
+        reason: (!reason.is_empty()).then_some(reason),
+    })
 }
 
 async fn resume(

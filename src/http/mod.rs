@@ -14,6 +14,7 @@ pub mod ops;
 mod ready;
 mod revisions;
 pub mod route;
+mod run_views;
 mod server;
 mod slots;
 mod socket;

@@ -9,9 +9,10 @@ use super::Context;
 use super::preview::granted;
 use super::refs::full_ref;
 use crate::config::Repo;
-use crate::forge::{PullRequest, PullState};
+use crate::forge::{PullRequest, PullState, StatusState};
 use crate::ids::{Oid, RepoName};
 use crate::queue::{JobError, Key, Request, Tenant, Trigger};
+use crate::report;
 use crate::store::apps::AppState;
 use crate::store::pulls::{Pull, PullRow};
 
@@ -37,6 +38,7 @@ pub(in crate::jobs) async fn run(
     if let Some(forge) = context.forge(repo) {
         let open = forge.open_pull_requests(&repo.project).await?.items;
         context.queue.enqueue(&changed_pulls(context, repo, &open).await?).await?;
+        context.queue.enqueue(&stuck_pulls(context, repo).await?).await?;
         // A merge moves a ref: where none moved since the last look, nothing was merged.
         if context.looked.differs(&repo.name, &refs) {
             let closed = forge.recently_closed(&repo.project).await?;
@@ -45,6 +47,29 @@ pub(in crate::jobs) async fn run(
         }
     }
     Ok(())
+}
+
+/// Open pull requests whose status is pending although no job is going to say more. Each job ends its own status, so
+/// this is what a lost job or an earlier release has left.
+async fn stuck_pulls(context: &Context, repo: &Repo) -> Result<Vec<Request>, JobError> {
+    let busy = context.store.snapshot().await?.unfinished_keys().await?;
+    let mut requests = Vec::new();
+    for pull in context.store.pulls(&repo.name, PullRow::Open).await? {
+        let key = Key::Preview { repo: repo.name.clone(), number: pull.number };
+        if busy.contains(&key.to_string()) {
+            continue;
+        }
+        let wanted = context.outbox.wanted_status(&repo.name, &pull.head, &context.config.status_context).await?;
+        let is_stuck = wanted.is_some_and(|status| {
+            status.state == StatusState::Pending && !status.description.starts_with(report::AWAITS_APPROVAL)
+        });
+        if is_stuck {
+            tracing::warn!(repo = %repo.name, number = pull.number, "a status is pending and no job will end it; the \
+                                                                      pull request is previewed again");
+            requests.push(Request::new(key, Trigger::Poll));
+        }
+    }
+    Ok(requests)
 }
 
 /// Pull requests that were opened and merged between two polls, without a webhook.

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::holds::{Hold, Resumed};
+use super::holds::{Hold, PauseNote, Resumed};
 use super::{AppHealth, AppRow, AppState, Applied, Defined, Failure, HealCount, Heals};
 use crate::app::{Adopt, App, Destination, DriftPolicy, OnDelete, Origin, Source, SyncPolicy};
 use crate::clock::ManualClock;
@@ -112,17 +112,41 @@ async fn heals_are_forgotten_when_another_identity_is_applied() {
 }
 
 #[tokio::test]
+async fn a_pause_ends_by_itself_and_takes_no_pin_with_it() {
+    let (store, _dir) = store().await;
+    let note = |until| PauseNote { until: Some(until), reason: Some("the database moves".into()) };
+    for (name, until) in [("shop/over", 999), ("shop/not-yet", 1_001)] {
+        store.put_app(&app(name, "shop"), &oid("a")).await.expect("stored");
+        store.pause(&app_id(name), "ada", &note(until)).await.expect("stored");
+        store.pin(&app_id(name), &oid("d"), Some("bob")).await.expect("stored");
+    }
+    let row = store.app(&app_id("shop/over")).await.expect("read").expect("there");
+    assert_eq!((row.paused_until, row.pause_reason.as_deref()), (Some(999), Some("the database moves")));
+    assert_eq!(store.pauses_over().await.expect("read"), [app_id("shop/over")]);
+    assert!(!store.end_pause(&app_id("shop/not-yet")).await.expect("stored"));
+    assert!(store.end_pause(&app_id("shop/over")).await.expect("stored"));
+    assert!(!store.end_pause(&app_id("shop/over")).await.expect("stored"), "the pin stays");
+    let row = store.app(&app_id("shop/over")).await.expect("read").expect("there");
+    assert_eq!((row.paused, row.paused_until, row.pause_reason), (false, None, None));
+    assert_eq!(row.pinned_revision, Some(oid("d")));
+    // Whoever pauses it again says when it ends, or that nobody knows.
+    store.pause(&app_id("shop/not-yet"), "eve", &PauseNote::default()).await.expect("stored");
+    let row = store.app(&app_id("shop/not-yet")).await.expect("read").expect("there");
+    assert_eq!((row.paused_until, row.paused_by.as_deref()), (None, Some("ada")));
+}
+
+#[tokio::test]
 async fn pins_pauses_and_health_are_kept() {
     let (store, _dir) = store().await;
     let id = app_id("shop/web");
     store.put_app(&app("shop/web", "shop"), &oid("a")).await.expect("stored");
-    store.pause(&id, "ada", &crate::store::apps::holds::PauseNote::default()).await.expect("stored");
+    store.pause(&id, "ada", &PauseNote::default()).await.expect("stored");
     store.pin(&id, &oid("d"), Some("bob")).await.expect("stored");
     store.set_app_health(&id, AppHealth::Degraded, "Deployment shop/web makes no progress").await.expect("stored");
     let row = store.app(&id).await.expect("read").expect("there");
     assert_eq!((row.paused, row.pinned_revision, row.health), (true, Some(oid("d")), AppHealth::Degraded));
     assert_eq!((row.paused_by.as_deref(), row.pinned_by.as_deref()), (Some("ada"), Some("bob")));
-    store.pause(&id, "eve", &crate::store::apps::holds::PauseNote::default()).await.expect("stored");
+    store.pause(&id, "eve", &PauseNote::default()).await.expect("stored");
     let again = store.app(&id).await.expect("read").expect("there");
     assert_eq!((again.paused_by.as_deref(), again.paused_since), (Some("ada"), row.paused_since), "who paused first");
     store.pin(&id, &oid("d"), Some("bob")).await.expect("stored");

@@ -123,6 +123,7 @@ async fn what_happens_to_a_merge_request_is_told_as_gitlab_tells_it() {
 async fn notes_are_told_if_the_hook_wants_them() {
     let inbox = Inbox::start().await;
     let forge = forge(&inbox).await;
+    forge.forge.set(|settings| settings.events.retain(|event| event != "note_events"));
     let number = forge.forge.open_pull(PROJECT, "topic", "main", "t").await.expect("opened");
     forge.forge.comment_as(PROJECT, number, "ada", "unheard").expect("written");
     forge.forge.delivered().await;

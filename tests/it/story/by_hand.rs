@@ -164,3 +164,25 @@ async fn a_preview_of_a_pull_request_ends_by_what_it_shows() {
         assert_eq!(code, expected, "{branch}: {told}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_ends_by_itself() {
+    let world = World::start("pause-for").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    world.settled().await;
+    let (said, code) = world.cli(&["pause", "shop", "--for", "5s", "--reason", "the database moves"]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("nothing is applied, healed or deleted until 20") && said.contains(" UTC or `driftless"),
+        "{said}"
+    );
+    let next = world.push(Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.settled().await;
+    let (state, _, message) = world.stands("shop").await;
+    assert!(state == "paused" && message.contains("(the database moves)"), "{state}: {message}");
+    world.healthy("shop", &next).await;
+    assert_eq!(world.stands("shop").await.0, "synced");
+    let (said, code) = world.cli(&["pause", "shop", "--for", "31d"]).await;
+    assert!(code == 1 && said.contains("is not a time of at most 30 days"), "{said}");
+}

@@ -364,3 +364,20 @@ async fn x16_what_is_refused_on_the_base_is_said_to_whoever_changes_the_app() {
     let mends = world.open_pull("mends", mends).await;
     world.status_is(&mends.head, "success", "2 to update").await;
 }
+
+/// A job that was lost leaves no pull request blocked for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_nobody_ends_is_ended_by_the_next_look() {
+    let world = World::start("stuck").await;
+    let base = world.push(shop(&world)).await;
+    world.healthy("shop", &base).await;
+    let pull = world.open_pull("two", Files::new().file("deploy/settings.yaml", config_map("settings", "two"))).await;
+    world.status_is(&pull.head, "success", "1 to update").await;
+    world.settled().await;
+    let repo = driftless::ids::RepoName::new("shop");
+    let pending = driftless::report::pending(&pull.head, "driftless", None);
+    world.context().outbox.put_gate(&repo, pull.number, &pending).await.expect("put");
+    world.status_is(&pull.head, "pending", "computing the preview").await;
+    world.poll().await;
+    world.status_is(&pull.head, "success", "1 to update").await;
+}
